@@ -1,0 +1,66 @@
+import { Outbox, type Seat } from './outbox.ts'
+import type { ChatStore, Entry, Feed, Page } from './store/store.ts'
+
+/** Entries just delivered that are kept for who is joining meanwhile. */
+const RING = 256
+
+/** What a member is given when it joins: `entries` of the store's newest, and the number it is level with. */
+export interface History { readonly limit: number, readonly maxBytes: number }
+
+/** One room on this node: what its store delivers goes to the members here. */
+export class Room {
+  readonly name: string
+  readonly #store: ChatStore
+  readonly #outbox = new Outbox()
+  #ring: Entry[] = []
+  #feed: Feed | undefined
+
+  private constructor (name: string, store: ChatStore) {
+    this.name = name
+    this.#store = store
+  }
+
+  /** Resolves when the store delivers; rejects as `store.follow` does. */
+  static async open (name: string, store: ChatStore): Promise<Room> {
+    const room = new Room(name, store)
+    room.#feed = await store.follow(name, (page) => room.#deliver(page))
+    return room
+  }
+
+  get size (): number { return this.#outbox.size }
+
+  /**
+   * Gives a member the newest entries, then every later one, with nothing between lost or doubled.
+   * @returns false if its connection ended meanwhile
+   */
+  async join (seat: Seat, history: History): Promise<boolean> {
+    let page: Page
+    do page = await this.#store.read(this.name, history)
+    while (!this.#reachesBackTo(page.head.n))
+
+    // From here to the end is one synchronous step: nothing can be delivered between.
+    if (!seat.connection.open) return false
+    const between = this.#ring.filter(({ n }) => n > page.head.n && n < this.#outbox.next)
+    seat.mark = between.at(-1)?.n ?? page.head.n
+    const frames = [...page.entries, ...between].map(seat.format)
+    if (frames.length > 0) seat.connection.write(Buffer.concat(frames), frames.length)
+    this.#outbox.add(seat)
+    return true
+  }
+
+  leave (seat: Seat): void { this.#outbox.delete(seat) }
+
+  close (): void { this.#feed?.stop() }
+
+  #deliver (page: Page): void {
+    if (!page.complete) this.#ring = []
+    this.#ring.push(...page.entries)
+    if (this.#ring.length > RING) this.#ring = this.#ring.slice(-RING)
+    this.#outbox.push(page.entries)
+  }
+
+  #reachesBackTo (n: number): boolean {
+    const oldest = this.#ring[0]
+    return oldest === undefined || oldest.n <= n + 1
+  }
+}
