@@ -1,0 +1,110 @@
+import { InvalidOption } from './errors.ts'
+import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
+import { roomName } from './protocol.ts'
+
+interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
+type Checks<T> = { readonly [K in keyof T as string extends K ? never : K]-?: Check }
+
+const any: Check = { mustBe: 'anything', passes: () => true }
+const flag: Check = { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' }
+const fn: Check = { mustBe: 'a function', passes: (value) => typeof value === 'function' }
+const text: Check = { mustBe: 'a string', passes: (value) => typeof value === 'string' }
+const path: Check = {
+  mustBe: "a path such as '/chat'",
+  passes: (value) => typeof value === 'string' && /^\/[\w./~-]*$/.test(value) && !value.includes('//')
+}
+const milliseconds: Check = {
+  mustBe: 'a whole number of ms, from 1 to 2147483647',
+  passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31
+}
+const limit: Check = {
+  mustBe: 'a whole number from 1 on, or Infinity',
+  passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)
+}
+const payload: Check = {
+  mustBe: 'a whole number of bytes from 1 to 2147483647, or Infinity',
+  passes: (value) => limit.passes(value) && (value === Infinity || Number(value) < 2 ** 31)
+}
+const orFalse = ({ mustBe, passes }: Check): Check => ({
+  mustBe: `${mustBe}, or false`,
+  passes: (value) => value === false || passes(value)
+})
+const object: Check = {
+  mustBe: 'an object',
+  passes: (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+const origin: Check = {
+  mustBe: '',
+  passes: (value) => typeof value === 'string' && URL.canParse(value) && value !== 'null' &&
+    (new URL(value).origin === value || !/^https?:/.test(value))
+}
+
+const options: Checks<FastifyChatOptions> & { logSerializers: Check } = {
+  prefix: text,
+  logLevel: text,
+  logSerializers: any,
+  page: orFalse(path),
+  echo: orFalse(object),
+  chat: orFalse(object),
+  routeOptions: object,
+  store: {
+    mustBe: 'a ChatStore, with append, find, read, follow, erase, check and close',
+    passes: (value) => ['append', 'find', 'read', 'follow', 'erase', 'check', 'close']
+      .every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function')
+  },
+  origins: {
+    mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
+    passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))
+  },
+  heartbeatInterval: milliseconds,
+  drainTimeout: milliseconds,
+  limits: object
+}
+
+const echo: Checks<EchoOptions> = { path, greeting: text, reply: fn }
+
+const chat: Checks<ChatOptions> = {
+  path,
+  greeting: orFalse(text),
+  includeSender: flag,
+  defaultRoom: {
+    mustBe: 'a room name: 1 to 64 letters, digits and ._:-',
+    passes: (value) => typeof value === 'string' && roomName.test(value)
+  }
+}
+
+const limits: Checks<Limits> = {
+  chatPayload: payload,
+  echoPayload: payload,
+  fragments: payload,
+  backlog: limit,
+  historyEntries: limit,
+  historyBytes: limit,
+  storeBytes: limit,
+  handshakeTimeout: milliseconds
+}
+
+const routeOptions: Checks<RouteOptions> = {
+  onRequest: any, preValidation: any, preHandler: any, config: any, constraints: any, schema: any
+}
+
+/** @throws InvalidOption naming the first option that is unknown or of a wrong type or value */
+export function checkOptions (given: FastifyChatOptions): void {
+  check(given, options, '')
+  if (given.echo !== false) check(given.echo, echo, 'echo.')
+  if (given.chat !== false) check(given.chat, chat, 'chat.')
+  check(given.routeOptions, routeOptions, 'routeOptions.')
+  check(given.limits, limits, 'limits.')
+}
+
+function check (given: object = {}, checks: Record<string, Check>, path: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    const wanted = Object.hasOwn(checks, name) ? checks[name] : undefined
+    if (wanted === undefined) {
+      throw new InvalidOption(path + name, `does not exist; there are ${Object.keys(checks).join(', ')}`)
+    }
+    if (value !== undefined && !wanted.passes(value)) {
+      throw new InvalidOption(path + name, `must be ${wanted.mustBe}`)
+    }
+  }
+}

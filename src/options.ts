@@ -1,0 +1,128 @@
+import type { FastifyPluginOptions, LogLevel, RouteShorthandOptions } from 'fastify'
+import { InvalidOption } from './errors.ts'
+import { checkOptions } from './option-checks.ts'
+import type { Origins } from './origins.ts'
+import type { ChatStore } from './store/store.ts'
+
+/** Answers an echo message: text for a text frame, bytes for a binary one, undefined for no answer. */
+export type Reply = (message: string | Buffer, isBinary: boolean) =>
+  string | Uint8Array | undefined | Promise<string | Uint8Array | undefined>
+
+export interface EchoOptions {
+  /** '/echo' */
+  readonly path?: string | undefined
+  /** sent on open; none by default */
+  readonly greeting?: string | undefined
+  /** what a message is answered with; by default the message itself. A throw closes that connection with 1011 */
+  readonly reply?: Reply | undefined
+}
+
+export interface ChatOptions {
+  /** '/chat' */
+  readonly path?: string | undefined
+  /** sent to a plain client on open, false for none; 'connected to WebSocket server' */
+  readonly greeting?: string | false | undefined
+  /** whether a plain client hears its own messages too; true */
+  readonly includeSender?: boolean | undefined
+  /** the room of who names none; 'lobby' */
+  readonly defaultRoom?: string | undefined
+}
+
+/** `Infinity` switches one off, but for `handshakeTimeout`. */
+export interface Limits {
+  /** bytes of a chat message; 16 KiB */
+  readonly chatPayload: number
+  /** bytes of an echo message; 64 KiB */
+  readonly echoPayload: number
+  /** frames of a message; 256 */
+  readonly fragments: number
+  /** bytes that may wait for a member before it is cut off; 1 MiB */
+  readonly backlog: number
+  /** entries that the default store keeps of a room; 1,000 */
+  readonly historyEntries: number
+  /** bytes that the default store keeps of a room; 4 MiB */
+  readonly historyBytes: number
+  /** bytes that the default store keeps in all; 256 MiB */
+  readonly storeBytes: number
+  /** ms from the request to the upgraded connection; 10 s */
+  readonly handshakeTimeout: number
+}
+
+export type RouteOptions = Pick<RouteShorthandOptions,
+  'onRequest' | 'preValidation' | 'preHandler' | 'config' | 'constraints' | 'schema'>
+
+export interface FastifyChatOptions extends FastifyPluginOptions {
+  /** put before the paths of chat, echo and page; '' */
+  readonly prefix?: string | undefined
+  /** of the routes; the app's */
+  readonly logLevel?: LogLevel | undefined
+  /** where the page is, false for none; '/demo/' */
+  readonly page?: string | false | undefined
+  readonly echo?: EchoOptions | false | undefined
+  readonly chat?: ChatOptions | false | undefined
+  /** hooks, `config`, `constraints` and `schema` for both WebSocket routes */
+  readonly routeOptions?: RouteOptions | undefined
+  /** where messages are kept; the memory of this process. One passed in is the caller's to close */
+  readonly store?: ChatStore | undefined
+  /** pages that may connect: origins, `true` for any, or a function; those of the same host */
+  readonly origins?: Origins
+  /** ms between pings; a connection silent for two of them is dead; 25 s */
+  readonly heartbeatInterval?: number | undefined
+  /** ms that `app.close()` waits for clients to answer; under Fastify's `pluginTimeout`; 5 s */
+  readonly drainTimeout?: number | undefined
+  readonly limits?: Partial<Limits> | undefined
+}
+
+/** The options with every default in its place. */
+export interface Settings {
+  readonly page: string | false
+  readonly echo: { readonly path: string, readonly greeting: string | undefined, readonly reply: Reply | undefined } | false
+  readonly chat: Required<{ [K in keyof ChatOptions]: NonNullable<ChatOptions[K]> }> | false
+  readonly routeOptions: RouteOptions
+  readonly origins: Origins
+  readonly heartbeatInterval: number
+  readonly drainTimeout: number
+  readonly limits: Limits
+}
+
+/**
+ * @param given what `register` was given
+ * @param pluginTimeout Fastify's, in ms; 0 for none
+ * @throws InvalidOption naming the first that is wrong
+ */
+export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
+  checkOptions(given)
+  const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
+  const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
+  if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
+    throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout, ${pluginTimeout} ms, or app.close() fails`)
+  }
+  return {
+    page: page && (page.endsWith('/') ? page : `${page}/`),
+    echo: echo && {
+      path: echo.path ?? '/echo',
+      greeting: echo.greeting,
+      reply: echo.reply
+    },
+    chat: chat && {
+      path: chat.path ?? '/chat',
+      greeting: chat.greeting ?? 'connected to WebSocket server',
+      includeSender: chat.includeSender ?? true,
+      defaultRoom: chat.defaultRoom ?? 'lobby'
+    },
+    routeOptions,
+    origins,
+    heartbeatInterval,
+    drainTimeout,
+    limits: {
+      chatPayload: limits.chatPayload ?? 16 * 1024,
+      echoPayload: limits.echoPayload ?? 64 * 1024,
+      fragments: limits.fragments ?? 256,
+      backlog: limits.backlog ?? 1024 * 1024,
+      historyEntries: limits.historyEntries ?? 1_000,
+      historyBytes: limits.historyBytes ?? 4 * 1024 * 1024,
+      storeBytes: limits.storeBytes ?? 256 * 1024 * 1024,
+      handshakeTimeout: limits.handshakeTimeout ?? 10_000
+    }
+  }
+}

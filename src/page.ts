@@ -1,0 +1,53 @@
+import { readdirSync } from 'node:fs'
+import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+
+const root = fileURLToPath(new URL('../public/', import.meta.url))
+
+export interface PageOptions {
+  /** where the page is; ends with a slash */
+  readonly path: string
+  /** where the routes are, false for one that is off */
+  readonly chat: string | false
+  readonly echo: string | false
+  /** the room it opens when its address names none */
+  readonly room: string
+}
+
+/** What the page takes of its path: itself, its files and what it asks for. */
+export function pageFiles (): string[] {
+  return ['', 'config.json', ...readdirSync(root)]
+}
+
+/** The demo page, and the paths it connects to, relative to itself so that a proxy may put all of them elsewhere. */
+export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
+  const relative = (to: string | false) => to === false ? null : posix.relative(path, to)
+  const config = { chat: relative(chat), echo: relative(echo), room }
+
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('content-security-policy', contentSecurityPolicy(request))
+    reply.header('x-content-type-options', 'nosniff')
+    reply.header('referrer-policy', 'same-origin')
+  })
+  app.get(`${path}config.json`, async (_request, reply) => {
+    reply.header('cache-control', 'no-cache')
+    return config
+  })
+  await app.register(fastifyStatic, {
+    root,
+    // Without its slash, so that the plugin redirects `/demo` to `/demo/`.
+    prefix: path === '/' ? path : path.slice(0, -1),
+    wildcard: false,
+    redirect: true,
+    decorateReply: false
+  })
+}
+
+/** Only itself and its WebSocket, which is named too: to older browsers a ws: URL is not 'self'. */
+function contentSecurityPolicy ({ host }: FastifyRequest): string {
+  const sockets = /^[\w.:[\]-]+$/.test(host) ? ` ws://${host} wss://${host}` : ''
+  return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'${sockets}; ` +
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+}

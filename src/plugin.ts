@@ -1,0 +1,108 @@
+import { EventEmitter } from 'node:events'
+import type { Server } from 'node:http'
+import fastifyWebsocket from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { Chat } from './chat.ts'
+import { Connections } from './connections.ts'
+import { AlreadyRegistered } from './errors.ts'
+import { resolveOptions, type FastifyChatOptions } from './options.ts'
+import { pageFiles, pageRoutes } from './page.ts'
+import { Paths } from './paths.ts'
+import { Rooms } from './rooms.ts'
+import { chatRoute } from './routes/chat.ts'
+import { echoRoute } from './routes/echo.ts'
+import { MemoryStore } from './store/memory.ts'
+import { Upgrades } from './upgrades.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The chat registered here. */
+    chat: Chat
+  }
+}
+
+/** Fastify's default, where `initialConfig` doesn't say. */
+const PLUGIN_TIMEOUT = 10_000
+
+/** Servers on which a `@fastify/websocket` that we registered listens for upgrades. */
+const dispatched = new WeakSet<Server>()
+
+/**
+ * Gives an app `/echo`, `/chat` and a page to try them, and `app.chat`.
+ * @throws InvalidOption, AlreadyRegistered, PathTaken
+ */
+async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions): Promise<void> {
+  if (app.hasDecorator('chat')) throw new AlreadyRegistered()
+  const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
+  const { echo, chat, page, limits, routeOptions } = settings
+
+  const upgrades = Upgrades.of(app.server, limits.handshakeTimeout)
+  await registerWebsocket(app, upgrades)
+  const store = options.store ?? new MemoryStore(limits)
+  const rooms = new Rooms(store)
+  const connections = new Connections(settings)
+  app.decorate('chat', new Chat(rooms))
+
+  const paths = new Paths(routeOptions.constraints)
+  const { prefix = '', logLevel, logSerializers } = options
+  await app.register(async (scope) => {
+    const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
+    if (echo !== false) paths.claim(app, at(echo.path), 'echo.path')
+    if (chat !== false) paths.claim(app, at(chat.path), 'chat.path')
+    const context = { settings, upgrades, connections, rooms }
+    await scope.register(echoRoute, context)
+    await scope.register(chatRoute, context)
+    if (page === false) return
+    for (const file of pageFiles()) paths.claim(app, at(page) + file, 'page')
+    await scope.register(pageRoutes, {
+      path: page,
+      chat: chat && chat.path,
+      echo: echo && echo.path,
+      room: chat === false ? '' : chat.defaultRoom
+    })
+    app.addHook('onListen', async () => app.log.info(`the chat page is at ${visible(app.listeningOrigin)}${at(page)}`))
+  }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
+  paths.guard(app)
+
+  app.addHook('onResponse', async (request) => upgrades.answered(request.raw))
+  app.addHook('onReady', async () => warnOfSecondDispatcher(app))
+  // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
+  app.addHook('preClose', async () => {
+    upgrades.close()
+    await connections.close(settings.drainTimeout)
+  })
+  app.addHook('onClose', async () => {
+    rooms.close()
+    if (options.store === undefined) await store.close()
+  })
+}
+
+/** The app's own `@fastify/websocket` is used where it has one. */
+async function registerWebsocket (app: FastifyInstance, upgrades: Upgrades): Promise<void> {
+  if (app.hasDecorator('websocketServer')) return
+  if (!dispatched.has(app.server)) {
+    dispatched.add(app.server)
+    await app.register(fastifyWebsocket)
+    return
+  }
+  // In a sibling scope one listens already, and dispatches to all scopes: a second on the same server would handle each
+  // upgrade twice. This one hears only what is injected.
+  const server = new EventEmitter() as Server
+  upgrades.watch(server)
+  await app.register(fastifyWebsocket, { options: { server } })
+}
+
+function warnOfSecondDispatcher (app: FastifyInstance): void {
+  if (app.server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade').length < 2) return
+  app.log.warn('@fastify/websocket is registered more than once, so every upgrade is handled more than once: ' +
+    'register it once, at the root, before fastify-chat')
+}
+
+/** An address for a person to open: the wildcard addresses are none. */
+function visible (origin: string): string {
+  return origin.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost')
+}
+
+/** Registers echo, chat and the page in a Fastify app. */
+export default fp(fastifyChat, { fastify: '5.x', name: 'fastify-chat' })

@@ -1,0 +1,104 @@
+import type { Duplex } from 'node:stream'
+import type {} from '@fastify/websocket'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Connection } from '../connection.ts'
+import type { Connections } from '../connections.ts'
+import { UpgradeRequired } from '../errors.ts'
+import { withSettings, type HandshakeSettings } from '../handshake.ts'
+import type { Settings } from '../options.ts'
+import { checkOrigin } from '../origins.ts'
+import type { Upgrades } from '../upgrades.ts'
+
+/** ms a client is given to answer a close frame. */
+const CLOSE_TIMEOUT = 5_000
+
+export interface RouteContext {
+  readonly settings: Settings
+  readonly upgrades: Upgrades
+  readonly connections: Connections
+}
+
+export interface WebSocketRoute<Query> {
+  readonly path: string
+  /** bytes of one message */
+  readonly payload: number
+  /** bytes that may wait for a client */
+  readonly backlog: number
+  /** Reads the query; throws what the upgrade is refused with. */
+  readonly parse: (query: unknown) => Query
+  /** Attaches to the connection; called in the turn of the upgrade, so that nothing that came with it is missed. */
+  readonly serve: (connection: Connection, query: Query) => void
+}
+
+/** Adds a route that upgrades; a scope of its own, because its handshake settings are for every route of the scope. */
+export function websocketRoute<Query> (
+  app: FastifyInstance,
+  { settings, upgrades, connections }: RouteContext,
+  { path, payload, backlog, parse, serve }: WebSocketRoute<Query>
+): void {
+  const { routeOptions, origins, limits } = settings
+  const handshake: HandshakeSettings = {
+    maxPayload: payload,
+    maxFragments: limits.fragments,
+    closeTimeout: CLOSE_TIMEOUT,
+    perMessageDeflate: false,
+    handleProtocols: () => false
+  }
+
+  // Runs after the onRoute hook of @fastify/websocket, whose handler it wraps.
+  app.addHook('onRoute', (route) => {
+    const dispatch = route.handler
+    route.handler = function (request, reply) {
+      const stream = upgrades.socketOf(request.raw)
+      if (stream === undefined) return dispatch.call(this, request, reply)
+      const handled = withSettings(app.websocketServer, handshake, () => dispatch.call(this, request, reply))
+      // The reply would keep the request and its headers alive as long as the socket.
+      reply.raw.detachSocket(stream as typeof request.raw.socket)
+      return handled
+    }
+  })
+
+  async function admit (request: FastifyRequest): Promise<void> {
+    if (upgrades.socketOf(request.raw) === undefined) return
+    parse(request.query)
+    await checkOrigin(request, origins)
+  }
+
+  app.route({
+    ...routeOptions,
+    schema: { hide: true, ...routeOptions.schema },
+    preHandler: [routeOptions.preHandler ?? [], admit].flat(),
+    method: ['GET', 'HEAD'],
+    exposeHeadRoute: false,
+    url: path,
+    handler: upgradeRequired,
+    wsHandler (socket, request) {
+      const stream = upgrades.socketOf(request.raw) as Duplex
+      upgrades.settle(request.raw)
+      app.websocketServer.clients.delete(socket)
+      forgetLastErrorListener(socket)
+      const connection = new Connection(socket, stream, { log: request.log, backlog })
+      connections.add(connection)
+      try {
+        serve(connection, parse(request.query))
+      } catch (error) {
+        connection.fail(error)
+      }
+    }
+  })
+}
+
+/** @fastify/websocket's: it terminates, so that a client might not get its close code, and keeps the request alive. */
+function forgetLastErrorListener (socket: NodeJS.EventEmitter): void {
+  socket.off('error', socket.listeners('error').at(-1) as () => void)
+}
+
+function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
+  const { protocol, host, url } = request
+  reply.header('upgrade', 'websocket')
+  // Forbidden in HTTP/2: RFC 9113, section 8.2.2.
+  if (request.raw.httpVersionMajor === 1) reply.header('connection', 'upgrade')
+  throw new UpgradeRequired(
+    `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
+    'if that is what you did, a proxy on the way dropped the Upgrade header')
+}
