@@ -1,0 +1,82 @@
+import type {} from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import type { WebSocket } from 'ws'
+
+export interface ConnectOptions {
+  /** the subprotocol to ask for */
+  readonly protocol?: string | undefined
+  /** of the upgrade request: cookies, say */
+  readonly headers?: Record<string, string> | undefined
+  /** the client's address, as `request.ip` shows it; '127.0.0.1' */
+  readonly remoteAddress?: string | undefined
+}
+
+/** How a connection ended. */
+export interface Closed { readonly code: number, readonly reason: string }
+
+/** An injected connection: no port, and no message lost that was sent before you asked for it. */
+export interface TestConnection {
+  readonly socket: WebSocket
+  /** The next message, in order: text as a string, binary as a Buffer. Rejects when the connection has ended. */
+  next (): Promise<string | Buffer>
+  /** Sends text or bytes. */
+  send (message: string | Uint8Array): void
+  /** Closes and resolves once closed; also when the server did. */
+  close (code?: number, reason?: string): Promise<Closed>
+  /** Resolves when the connection has ended, whoever ended it. */
+  readonly closed: Promise<Closed>
+}
+
+/**
+ * Connects to a WebSocket route of an app without listening on a port.
+ * @param app readied if it isn't
+ * @param path with its query: '/chat?room=lobby'
+ * @throws when the upgrade is refused, with the status in the message
+ */
+export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
+  const { protocol, headers, remoteAddress = '127.0.0.1' } = options
+  await app.ready()
+
+  const received: Array<string | Buffer> = []
+  const waiting: Array<{ resolve: (message: string | Buffer) => void, reject: (error: Error) => void }> = []
+  let ended: Error | undefined
+  let resolveClosed: (closed: Closed) => void
+  const closed = new Promise<Closed>((resolve) => { resolveClosed = resolve })
+
+  const context = {
+    headers: { host: 'localhost', ...protocol && { 'sec-websocket-protocol': protocol }, ...headers },
+    socket: { remoteAddress }
+  }
+  const socket = await app.injectWS(path, context as unknown as Parameters<typeof app.injectWS>[1], { onInit }) as unknown as WebSocket
+
+  return {
+    socket,
+    closed,
+    next () {
+      const message = received.shift()
+      if (message !== undefined) return Promise.resolve(message)
+      if (ended !== undefined) return Promise.reject(ended)
+      return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+    },
+    send: (message) => socket.send(message),
+    close (code, reason) {
+      socket.close(code, reason)
+      return closed
+    }
+  }
+
+  /** Listens before the handshake is answered: what the server sends with it is heard. */
+  function onInit (socket: WebSocket): void {
+    socket.on('message', (data: Buffer, isBinary) => {
+      const message = isBinary ? data : data.toString()
+      const next = waiting.shift()
+      if (next === undefined) received.push(message)
+      else next.resolve(message)
+    })
+    socket.on('close', (code, reason) => {
+      ended = new Error(`the connection ended with code ${code} ${reason.toString()}`.trim())
+      for (const { reject } of waiting.splice(0)) reject(ended)
+      resolveClosed({ code, reason: reason.toString() })
+    })
+  }
+}
