@@ -1,9 +1,11 @@
+import type { RegisterOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
 import { roomName } from './protocol.ts'
 
+type Given = FastifyChatOptions & RegisterOptions
 interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
-type Checks<T> = { readonly [K in keyof T as string extends K ? never : K]-?: Check }
+type Checks<T> = { readonly [K in keyof T]-?: Check }
 
 const any: Check = { mustBe: 'anything', passes: () => true }
 const flag: Check = { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' }
@@ -39,7 +41,7 @@ const origin: Check = {
     (new URL(value).origin === value || !/^https?:/.test(value))
 }
 
-const options: Checks<FastifyChatOptions> & { logSerializers: Check } = {
+const options: Checks<Given> = {
   prefix: text,
   logLevel: text,
   logSerializers: any,
@@ -89,7 +91,7 @@ const routeOptions: Checks<RouteOptions> = {
 }
 
 /** @throws InvalidOption naming the first option that is unknown or of a wrong type or value */
-export function checkOptions (given: FastifyChatOptions): void {
+export function checkOptions (given: Given): void {
   check(given, options, '')
   if (given.echo !== false) check(given.echo, echo, 'echo.')
   if (given.chat !== false) check(given.chat, chat, 'chat.')

@@ -1,4 +1,4 @@
-import type { FastifyPluginOptions, LogLevel, RouteShorthandOptions } from 'fastify'
+import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import { checkOptions } from './option-checks.ts'
 import type { Origins } from './origins.ts'
@@ -51,11 +51,8 @@ export interface Limits {
 export type RouteOptions = Pick<RouteShorthandOptions,
   'onRequest' | 'preValidation' | 'preHandler' | 'config' | 'constraints' | 'schema'>
 
-export interface FastifyChatOptions extends FastifyPluginOptions {
-  /** put before the paths of chat, echo and page; '' */
-  readonly prefix?: string | undefined
-  /** of the routes; the app's */
-  readonly logLevel?: LogLevel | undefined
+/** Beside Fastify's own `prefix`, `logLevel` and `logSerializers`, which hold for all routes of the plugin. */
+export interface FastifyChatOptions {
   /** where the page is, false for none; '/demo/' */
   readonly page?: string | false | undefined
   readonly echo?: EchoOptions | false | undefined

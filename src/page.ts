@@ -40,7 +40,7 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
     // Without its slash, so that the plugin redirects `/demo` to `/demo/`.
     prefix: path === '/' ? path : path.slice(0, -1),
     wildcard: false,
-    redirect: true,
+    redirect: path !== '/',
     decorateReply: false
   })
 }

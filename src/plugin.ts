@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import fastifyWebsocket from '@fastify/websocket'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Chat } from './chat.ts'
 import { Connections } from './connections.ts'
@@ -32,7 +32,7 @@ const dispatched = new WeakSet<Server>()
  * Gives an app `/echo`, `/chat` and a page to try them, and `app.chat`.
  * @throws InvalidOption, AlreadyRegistered, PathTaken
  */
-async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions): Promise<void> {
+async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions): Promise<void> {
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
   const { echo, chat, page, limits, routeOptions } = settings
@@ -105,4 +105,4 @@ function visible (origin: string): string {
 }
 
 /** Registers echo, chat and the page in a Fastify app. */
-export default fp(fastifyChat, { fastify: '5.x', name: 'fastify-chat' })
+export default fp<FastifyChatOptions>(fastifyChat, { fastify: '5.x', name: 'fastify-chat' })

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { StoreBusy, StoreClosed } from '../errors.ts'
 import { MemoryLog } from './memory-log.ts'
 import type { ChatStore, Draft, Entry, Feed, Mark, Page, Position, Query } from './store.ts'
@@ -160,7 +161,7 @@ export class MemoryStore implements ChatStore {
     try {
       follower.deliver(page)
     } catch (error) {
-      process.emitWarning(error as Error)
+      process.emitWarning(error instanceof Error ? error : inspect(error))
     }
   }
 

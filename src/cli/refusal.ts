@@ -1,0 +1,43 @@
+import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { addAbortSignal } from 'node:stream'
+
+const bodyTimeout = 2_000 // ms
+const bodyLimit = 16_384 // characters
+const messageLimit = 200 // characters
+
+/** Why there is no connection: the status of an answer that is not 101, and what its body says. */
+export async function refusal (response: IncomingMessage): Promise<string> {
+  const { statusCode = 0, statusMessage, headers } = response
+  const status = `${statusCode} ${statusMessage || STATUS_CODES[statusCode] || ''}`.trimEnd()
+  if (headers.location !== undefined) return `${status} – moved to ${shorten(headers.location)}`
+  const message = messageOf(await read(response))
+  return message === undefined ? status : `${status} – ${shorten(message)}`
+}
+
+async function read (response: IncomingMessage): Promise<string> {
+  let body = ''
+  try {
+    for await (const chunk of addAbortSignal(AbortSignal.timeout(bodyTimeout), response).setEncoding('utf8')) {
+      body += chunk
+      if (body.length > bodyLimit) break
+    }
+  } catch {
+    // The status is known; a body that breaks off or never ends only costs the explanation.
+  }
+  return body
+}
+
+/** As in Fastify's error replies. */
+function messageOf (body: string): string | undefined {
+  try {
+    const answer: { message?: unknown } | null = JSON.parse(body)
+    return typeof answer?.message === 'string' ? answer.message : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function shorten (text: string): string {
+  return text.length > messageLimit ? `${text.slice(0, messageLimit)}…` : text
+}

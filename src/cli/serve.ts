@@ -1,0 +1,90 @@
+import closeWithGrace from 'close-with-grace'
+import { fastify } from 'fastify'
+import fastifyChat from '../plugin.ts'
+import { UsageError, parse } from './arguments.ts'
+import { logOptions } from './log.ts'
+
+const help = `Usage: fastify-chat serve [options]
+
+Runs the demo server: the page at /, the chat at /chat, the echo at /echo.
+
+Options:
+  --port N           the port, 0 for any free one (default: PORT, else 3000)
+  --host H           the address to listen at; 0.0.0.0 for all of this machine's
+                     (default: HOST, else 127.0.0.1)
+  --log-level LEVEL  trace, debug, info, warn, error, fatal or silent (default:
+                     debug, which shows each message received)
+  -h, --help         show this help
+
+Logs are made for reading on a terminal, and JSON lines otherwise.
+`
+
+// A fault whose signal has a listener happens again and again, at full load, instead of ending the process (Node's
+// "Signal events"). Seen when the terminal is closed: Node 20 aborts while it resets it at exit.
+const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Resolves once it listens, to 0, or cannot, to 1. */
+export async function serve (args: string[]): Promise<number> {
+  const { values } = parse({
+    args,
+    options: {
+      port: { type: 'string' },
+      host: { type: 'string' },
+      'log-level': { type: 'string', default: 'debug' },
+      help: { type: 'boolean', short: 'h' }
+    }
+  })
+  if (values.help === true) {
+    process.stdout.write(help)
+    return 0
+  }
+  const port = values.port === undefined
+    ? parsePort('PORT', process.env['PORT'] || '3000')
+    : parsePort('--port', values.port)
+  const host = values.host ?? (process.env['HOST'] || '127.0.0.1')
+  if (host === '') throw new UsageError('--host must be an address or a name')
+  const level = values['log-level']
+  if (!levels.includes(level)) throw new UsageError(`--log-level must be one of ${levels.join(', ')}, not '${level}'`)
+
+  const app = fastify(logOptions(level))
+  const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
+    if (err === undefined) app.log.info(`${signal} received, closing`)
+    else app.log.error({ err }, 'closing because of an error')
+    await app.close()
+  })
+  await app.register(fastifyChat, { page: '/' })
+  try {
+    await app.listen({ port, host })
+    return 0
+  } catch (error) {
+    const reason = refusedBy(error as NodeJS.ErrnoException, port, host)
+    if (reason === undefined) throw error
+    grace.uninstall()
+    await app.close()
+    process.stderr.write(`${reason}\n`)
+    return 1
+  }
+}
+
+function parsePort (source: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN
+  if (!(port <= 65_535)) throw new UsageError(`${source} must be a whole number from 0 to 65535, not '${text}'`)
+  return port
+}
+
+/** Why the system does not let us listen there, in words; undefined when something else is wrong. */
+function refusedBy ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is in use; choose another with --port or PORT`
+    case 'EACCES':
+      return `port ${port} on ${host} is not allowed to this user; choose one above 1023 with --port or PORT`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is not an address of this machine; choose another with --host or HOST`
+  }
+  return undefined
+}
