@@ -116,7 +116,7 @@ function messageList (list, newMessages) {
   return { add, clear, follow }
 }
 
-function startChat (url) {
+function startChat (url, defaultRoom) {
   const connectForm = byId('chat-form-connect')
   const status = byId('chat-status')
   const countdown = byId('chat-countdown')
@@ -149,7 +149,7 @@ function startChat (url) {
     abandon(socket)
     openedAt = undefined
     showState('connecting', `Connecting to ${place.get('room')}…`)
-    url.search = `${place}&history=${HISTORY}`
+    url.search = `${place}&history=${HISTORY}&self=1`
     socket = openSocket(url, { opened, received, closed })
   }
 
@@ -212,7 +212,7 @@ function startChat (url) {
   })
 
   const asked = new URLSearchParams(window.location.search)
-  byId('room').value = asked.get('room') ?? byId('room').value
+  byId('room').value = asked.get('room') ?? defaultRoom
   byId('name').value = asked.get('name') ?? ''
   byId('chat-panel').hidden = false
   enterRoom()
@@ -307,8 +307,8 @@ async function loadConfig () {
 }
 
 try {
-  const { chat, echo } = await loadConfig()
-  if (chat) startChat(socketUrl(chat))
+  const { chat, echo, room } = await loadConfig()
+  if (chat) startChat(socketUrl(chat), room)
   if (echo) startEcho(socketUrl(echo))
   if (!chat && !echo) say(byId('page-error'), 'Chat and echo are both switched off on this server.')
 } catch (error) {

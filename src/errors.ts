@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** An option has a wrong type or value. Thrown at `register`; takes the option's name and what is wrong with it. */
 export const InvalidOption = createError('FST_CHAT_INVALID_OPTION', "fastify-chat: option '%s' %s", 500, TypeError)

@@ -1,6 +1,5 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
-import { checkOptions } from './option-checks.ts'
 import type { Origins } from './origins.ts'
 import type { ChatStore } from './store/store.ts'
 
@@ -83,12 +82,11 @@ export interface Settings {
 }
 
 /**
- * @param given what `register` was given
+ * @param given what `register` was given, and `checkOptions` let pass
  * @param pluginTimeout Fastify's, in ms; 0 for none
- * @throws InvalidOption naming the first that is wrong
+ * @throws InvalidOption for a `drainTimeout` that Fastify would not wait for
  */
 export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
-  checkOptions(given)
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
   if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {

@@ -16,20 +16,26 @@ export interface PageOptions {
   readonly room: string
 }
 
-/** What the page takes of its path: itself, its files and what it asks for. */
-export function pageFiles (): string[] {
-  return ['', 'config.json', ...readdirSync(root)]
+/** All that the page takes: its path, with and without the slash, its files and what it asks for. */
+export function pagePaths (path: string): string[] {
+  const files = ['', 'config.json', ...readdirSync(root)].map((file) => path + file)
+  return path === '/' ? files : [path.slice(0, -1), ...files]
 }
 
 /** The demo page, and the paths it connects to, relative to itself so that a proxy may put all of them elsewhere. */
 export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
-  const relative = (to: string | false) => to === false ? null : posix.relative(path, to)
+  const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
   const config = { chat: relative(chat), echo: relative(echo), room }
 
   app.addHook('onSend', async (request, reply) => {
     reply.header('content-security-policy', contentSecurityPolicy(request))
     reply.header('x-content-type-options', 'nosniff')
     reply.header('referrer-policy', 'same-origin')
+  })
+  // The page at '/' of a prefix: without the slash its relative links would lead beside it.
+  app.addHook('onRequest', async ({ url }, reply) => {
+    const [pathname, query] = url.split(/(?=\?)/)
+    if (pathname === app.prefix && !pathname.endsWith('/')) return reply.redirect(`${pathname}/${query ?? ''}`, 301)
   })
   app.get(`${path}config.json`, async (_request, reply) => {
     reply.header('cache-control', 'no-cache')

@@ -10,9 +10,10 @@ export class Paths {
     this.#constraints = constraints
   }
 
-  /** @throws PathTaken when the app has a route there already */
+  /** @throws PathTaken when the app has a route there already, or this chat another one */
   claim (app: FastifyInstance, path: string, option: string): void {
-    if (app.hasRoute({ method: 'GET', url: path, constraints: this.#constraints ?? {} })) throw new PathTaken(path, option)
+    const taken = app.hasRoute({ method: 'GET', url: path, constraints: this.#constraints ?? {} })
+    if (taken || this.#claimed.has(path)) throw new PathTaken(path, option)
     this.#claimed.set(path, option)
   }
 

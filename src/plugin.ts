@@ -6,8 +6,9 @@ import fp from 'fastify-plugin'
 import { Chat } from './chat.ts'
 import { Connections } from './connections.ts'
 import { AlreadyRegistered } from './errors.ts'
+import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions } from './options.ts'
-import { pageFiles, pageRoutes } from './page.ts'
+import { pagePaths, pageRoutes } from './page.ts'
 import { Paths } from './paths.ts'
 import { Rooms } from './rooms.ts'
 import { chatRoute } from './routes/chat.ts'
@@ -34,6 +35,7 @@ const dispatched = new WeakSet<Server>()
  */
 async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions): Promise<void> {
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
+  checkOptions(options)
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
   const { echo, chat, page, limits, routeOptions } = settings
 
@@ -54,7 +56,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
-    for (const file of pageFiles()) paths.claim(app, at(page) + file, 'page')
+    for (const path of pagePaths(page)) paths.claim(app, at(path), 'page')
     await scope.register(pageRoutes, {
       path: page,
       chat: chat && chat.path,
