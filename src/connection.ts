@@ -11,6 +11,14 @@ export interface ConnectionOptions {
   readonly backlog: number
 }
 
+/** What `ws` closes with for its errors; all others are violations of the protocol. */
+const violations: Record<string, number> = {
+  WS_ERR_INVALID_UTF8: CloseCode.notText,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: CloseCode.policy,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: CloseCode.tooBig,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: CloseCode.tooBig
+}
+
 interface Traffic { messages: number, bytes: number }
 
 /**
@@ -37,7 +45,10 @@ export class Connection {
     this.#backlog = backlog
     this.log = log
     socket.on('pong', () => { this.alive = true })
-    socket.on('error', (error) => this.log.debug({ err: error }, 'websocket error'))
+    // ws closes with these itself, and its close event tells only what the client answered.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('WS_ERR_')) this.#ending ??= { code: violations[error.code] ?? CloseCode.protocol, reason: error.message }
+    })
     // The other end of an injected stream is this process: its FIN would be waited for in vain.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
     socket.on('close', (code, reason) => this.#logEnd(this.#ending ?? { code, reason: reason.toString() }))

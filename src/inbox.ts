@@ -30,7 +30,7 @@ export class Inbox {
       const pending = this.#handle(message)
       if (pending !== undefined) this.hold(pending)
     } catch (error) {
-      this.#failed(error)
+      this.#fail(error)
     }
   }
 
@@ -38,10 +38,13 @@ export class Inbox {
   hold (pending: Promise<void>): void {
     this.#waiting ??= []
     this.#source.pause()
-    pending.then(() => this.#release(), (error) => {
-      this.#waiting = []
-      this.#failed(error)
-    })
+    pending.then(() => this.#release(), (error) => this.#fail(error))
+  }
+
+  /** Nothing more is handed over. */
+  #fail (error: unknown): void {
+    this.#waiting = []
+    this.#failed(error)
   }
 
   #release (): void {

@@ -37,12 +37,25 @@ export class Outbox {
   get next (): number { return this.#batch?.first ?? this.#queue[0]?.n ?? Infinity }
 
   add (seat: Seat): void { this.#seats.add(seat) }
-  delete (seat: Seat): void { this.#seats.delete(seat) }
+
+  delete (seat: Seat): void {
+    this.#seats.delete(seat)
+    if (this.#seats.size > 0) return
+    // Nobody is left to serve it to; who joins now must not be taken to wait for it.
+    this.#queue = []
+    this.#batch = undefined
+  }
 
   push (entries: readonly Entry[]): void {
     if (this.#seats.size === 0) return
-    this.#queue.push(...entries)
+    for (const entry of entries) this.#queue.push(entry)
     this.#schedule()
+  }
+
+  /** The numbers begin anew after this one: serves what there is, and every member goes on from there. */
+  restart (n: number): void {
+    while (this.#serve(Infinity));
+    for (const seat of this.#seats) seat.mark = n
   }
 
   /** A microtask would come once for every socket that was read from; this comes once a turn, after all of them. */
@@ -51,19 +64,24 @@ export class Outbox {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      this.#serve()
+      if (this.#serve(SLICE)) this.#schedule()
     })
   }
 
-  #serve (): void {
-    for (let served = 0; served < SLICE; served++) {
+  /** Gives whether there is more to serve. */
+  #serve (members: number): boolean {
+    for (let served = 0; served < members; served++) {
       this.#batch ??= this.#cut()
-      if (this.#batch === undefined) return
+      if (this.#batch === undefined) return false
       const { value: seat } = this.#unserved.next()
-      if (seat === undefined) this.#batch = undefined
-      else this.#batch.serve(seat)
+      if (seat === undefined) {
+        // The next one in a turn of its own: a healthy member's backlog is what earlier turns left.
+        this.#batch = undefined
+        return this.#queue.length > 0
+      }
+      this.#batch.serve(seat)
     }
-    this.#schedule()
+    return true
   }
 
   #cut (): Batch | undefined {

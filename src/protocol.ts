@@ -4,6 +4,10 @@ export const CloseCode = {
   normal: 1000,
   /** the server is stopping or the page was left: come back later */
   goingAway: 1001,
+  /** a frame that RFC 6455 doesn't allow */
+  protocol: 1002,
+  /** a text frame that isn't UTF-8 */
+  notText: 1007,
   /** a rule was broken, or too much was asked: don't come back */
   policy: 1008,
   /** a message was larger than the route takes: don't come back */

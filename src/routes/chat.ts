@@ -54,5 +54,10 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (self !== undefined && self !== '0' && self !== '1') {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room, name: shown, history: Number(history), hearsItself: self === undefined ? defaults.includeSender : self === '1' }
+  return { room: copy(room), name: copy(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : self === '1' }
+}
+
+/** A string of its own: a slice of the request's URL, kept as a room's name, would keep all of the URL. */
+function copy (text: string): string {
+  return Buffer.from(text).toString()
 }

@@ -26,7 +26,7 @@ export class MemoryLog {
   readonly #tag = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
   readonly #keys = new Map<string, Key>()
-  #entries: Entry[] = []
+  #entries: Array<Entry | undefined> = []
   /** Where the kept entries begin in `#entries`: trimming moves it, so that a trim doesn't move every entry. */
   #start = 0
   #entryBytes = 0
@@ -86,7 +86,7 @@ export class MemoryLog {
     const entries: Entry[] = []
     let room = maxBytes
     const fits = (entry: Entry) => {
-      room -= sizeOf(entry)
+      room -= sizeOf(entry) - OVERHEAD
       return entries.length < limit && (room >= 0 || entries.length === 0)
     }
     if (after !== undefined && at !== undefined) {
@@ -105,8 +105,9 @@ export class MemoryLog {
     const entry = i === undefined ? undefined : this.#entries[i]
     if (i === undefined || entry === undefined) return
     const { n, at, from } = entry
-    this.#entries[i] = { n, position, at, from, body: '' }
-    this.#entryBytes += sizeOf(this.#entries[i]) - sizeOf(entry)
+    const emptied = { n, position, at, from, body: '' }
+    this.#entries[i] = emptied
+    this.#entryBytes += sizeOf(emptied) - sizeOf(entry)
   }
 
   /** Gives back all but the newest entry and the keys of the others: what a process short of memory asks for. */
@@ -133,9 +134,8 @@ export class MemoryLog {
   }
 
   #trimOldest (): void {
-    const oldest = this.#entries[this.#start]!
-    this.#entryBytes -= sizeOf(oldest)
-    this.#start++
+    this.#entryBytes -= sizeOf(this.#entries[this.#start]!)
+    this.#entries[this.#start++] = undefined
     if (this.#start > 1_000 && this.#start * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#start)
       this.#start = 0

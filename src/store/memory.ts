@@ -21,8 +21,16 @@ export interface MemoryStoreOptions {
 
 interface Room { log: MemoryLog, used: number, undelivered: Entry[], readonly followers: Set<Follower> }
 
-/** n: of the last entry given. unvouched: where to carry on from, when what came before was erased. */
-interface Follower { n: number, unvouched: Mark | undefined, readonly deliver: (page: Page) => void }
+/**
+ * n: of the last entry given. unvouched: where to carry on from, when what came before was erased.
+ * early: what came before the reactions of its `follow` have run.
+ */
+interface Follower {
+  n: number
+  unvouched: Mark | undefined
+  early: Page[] | undefined
+  readonly deliver: (page: Page) => void
+}
 
 /** A store in the memory of this process: what it keeps ends with it. Bounded; the least recently used room goes first. */
 export class MemoryStore implements ChatStore {
@@ -75,8 +83,13 @@ export class MemoryStore implements ChatStore {
   async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
     const room = this.#use(name)
     const { head } = room.log
-    const follower: Follower = { n: head.n, unvouched: undefined, deliver }
+    const follower: Follower = { n: head.n, unvouched: undefined, early: [], deliver }
     room.followers.add(follower)
+    afterReactions(() => {
+      const { early = [] } = follower
+      follower.early = undefined
+      for (const page of early) this.#give(room, follower, page)
+    })
     return { head, stop: () => { room.followers.delete(follower) } }
   }
 
@@ -127,10 +140,7 @@ export class MemoryStore implements ChatStore {
   }
 
   #deliverSoon (room: Room): void {
-    if (this.#dirty.size === 0) {
-      // A tick asked for by a microtask comes after every promise reaction of this turn.
-      queueMicrotask(() => process.nextTick(() => this.#deliver()))
-    }
+    if (this.#dirty.size === 0) afterReactions(() => this.#deliver())
     this.#dirty.add(room)
   }
 
@@ -141,12 +151,13 @@ export class MemoryStore implements ChatStore {
       const entries = room.undelivered
       room.undelivered = []
       for (const follower of [...room.followers]) {
-        const { n, unvouched } = follower
+        const { unvouched } = follower
         if (unvouched !== undefined) {
           follower.unvouched = undefined
           follower.n = unvouched.n
           this.#give(room, follower, { entries: [], complete: false, more: false, head: unvouched })
         }
+        const { n } = follower
         const missed = entries[0] !== undefined && entries[0].n <= n ? entries.filter((entry) => entry.n > n) : entries
         const last = missed.at(-1)
         if (last === undefined) continue
@@ -158,6 +169,10 @@ export class MemoryStore implements ChatStore {
 
   #give (room: Room, follower: Follower, page: Page): void {
     if (!room.followers.has(follower)) return
+    if (follower.early !== undefined) {
+      follower.early.push(page)
+      return
+    }
     try {
       follower.deliver(page)
     } catch (error) {
@@ -197,4 +212,9 @@ export class MemoryStore implements ChatStore {
     this.#rooms.delete(name)
     this.#bytes -= room.log.bytes
   }
+}
+
+/** A tick asked for by a microtask comes after every promise reaction that is due. */
+function afterReactions (run: () => void): void {
+  queueMicrotask(() => process.nextTick(run))
 }

@@ -30,8 +30,8 @@ export function speakPlain (connection: Connection, member: Member, { room, hear
   connection.receive(({ data, isBinary }: Message) => {
     if (!isBinary) connection.log.debug({ room, text: data.toString() }, 'received')
     else connection.log.debug({ room, bytes: data.length }, 'received')
-    // Copied: what ws hands over is a slice of all that was read at once, and a store may keep it.
-    member.post(room, isBinary ? Buffer.from(data) : data.toString()).catch(unavailable)
+    // Copied into memory of its own: a store may keep it, and ws hands over a slice of all that was read at once.
+    member.post(room, isBinary ? new Uint8Array(data) : data.toString()).catch(unavailable)
   })
   connection.hold(member.join(room, format, { hearsItself, ...history }).catch(unavailable))
 }
