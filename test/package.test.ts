@@ -1,0 +1,200 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { publint } from 'publint'
+import t from 'tap'
+
+const checkout = fileURLToPath(new URL('..', import.meta.url))
+const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
+// It compiles, and installs from a registry: how long that takes says nothing of us.
+t.setTimeout(600_000)
+
+interface Result { code: number, stdout: string, stderr: string }
+
+/** What tap and npm tell their own children is not for a user's app. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) =>
+  !/^(_?TAP|NODE_OPTIONS|NODE_V8_COVERAGE|TS_NODE|npm_(package|lifecycle|config_local_prefix))/.test(name)))
+
+function run (cwd: string, file: string, ...args: string[]): Promise<Result> {
+  return new Promise((resolve) => {
+    execFile(file, args, { cwd, env, maxBuffer: Infinity }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+    })
+  })
+}
+
+/** The same, for what must work. */
+async function ran (cwd: string, file: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(cwd, file, ...args)
+  if (code !== 0) throw new Error(`${[basename(file), ...args].join(' ')} ended with ${code}:\n${stdout}${stderr}`)
+  return stdout
+}
+
+async function files (root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()
+}
+
+// Outside of the checkout, so that nothing of its node_modules is found.
+const temporary = await realpath(await mkdtemp(join(tmpdir(), 'fastify-chat-')))
+t.teardown(() => rm(temporary, { recursive: true, force: true }))
+
+// As from a clean clone: what was built here before, or is being run, is neither packed nor touched.
+const clone = join(temporary, 'clone')
+const notCloned = new Set(['node_modules', 'dist', '.git', '.tap'].map((name) => join(checkout, name)))
+await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })
+await symlink(join(checkout, 'node_modules'), join(clone, 'node_modules'))
+await ran(clone, 'npm', 'pack', '--pack-destination', temporary)
+const [tarball = ''] = (await readdir(temporary)).filter((name) => name.endsWith('.tgz'))
+
+const app = join(temporary, 'app')
+await mkdir(app)
+await writeFile(join(app, 'package.json'), '{ "private": true }')
+await ran(app, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', join(temporary, tarball), 'fastify@5')
+const installed = join(app, 'node_modules/fastify-chat')
+
+t.test('the tarball holds what a user needs and nothing more', async (t) => {
+  const sources = await files(join(checkout, 'src'))
+  const built = sources.map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
+    ['.d.ts', '.d.ts.map', '.js', '.js.map'].map((extension) => name + extension))
+  t.strictSame(await files(installed), [
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
+    ...built.map((name) => `dist/${name}`),
+    ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
+    // The maps point there: a debugger and "go to definition" show what was written.
+    ...sources.map((name) => `src/${name}`)
+  ].sort())
+})
+
+t.test('publint finds nothing to say', async (t) => {
+  const { messages } = await publint({ pkgDir: installed, pack: false, strict: true })
+  t.strictSame(messages, [])
+})
+
+t.test('an app imports it, talks through it and serves its page', async (t) => {
+  await writeFile(join(app, 'app.mjs'), `
+    import Fastify from 'fastify'
+    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
+    import { connect } from 'fastify-chat/test'
+
+    const app = Fastify()
+    const store = new MemoryStore()
+    await app.register(fastifyChat, { store })
+    const ada = await connect(app, '/chat?name=ada')
+    ada.send('hello')
+    const heard = [await ada.next(), await ada.next()]
+    const pages = await Promise.all(['', 'style.css', 'chat-page.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
+    const wrong = await Fastify().register(fastifyChat, { page: 1 }).then(() => undefined, (error) => error)
+    console.log(JSON.stringify({
+      same: named === fastifyChat,
+      heard,
+      position: typeof await app.chat.publish('lobby', { text: 'x' }),
+      pages: pages.map(({ statusCode }) => statusCode),
+      refused: wrong instanceof errors.InvalidOption
+    }))
+    await app.close()
+    await store.close()
+  `)
+  const { code, stdout, stderr } = await run(app, process.execPath, 'app.mjs')
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), {
+    same: true,
+    heard: ['connected to WebSocket server', 'ada: hello'],
+    position: 'string',
+    pages: [200, 200, 200, 200],
+    refused: true
+  })
+})
+
+t.test('require() gives the plugin itself, which carries the named exports', async (t) => {
+  await writeFile(join(app, 'app.cjs'), `
+    const fastifyChat = require('fastify-chat')
+    const { connect } = require('fastify-chat/test')
+    const app = require('fastify')()
+    app.register(fastifyChat, { page: false })
+    connect(app, '/echo').then(async (client) => {
+      client.send('hello')
+      const imported = await import('fastify-chat')
+      console.log(JSON.stringify({
+        type: typeof fastifyChat,
+        echo: await client.next(),
+        lacks: Object.keys(imported).filter((name) => name !== 'module.exports' && fastifyChat[name] === undefined),
+        same: imported.default === fastifyChat && fastifyChat.default === fastifyChat && fastifyChat.fastifyChat === fastifyChat
+      }))
+      await app.close()
+    })
+  `)
+  const { code, stdout, stderr } = await run(app, process.execPath, 'app.cjs')
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), { type: 'function', echo: 'hello', lacks: [], same: true })
+})
+
+t.test('the command is there', async (t) => {
+  const { version } = JSON.parse(await ran(app, process.execPath, '-p', 'JSON.stringify(require("fastify-chat/package.json"))')) as { version: string }
+  t.equal(await ran(app, 'npx', '--no-install', 'fastify-chat', '--version'), `${version}\n`)
+  t.match(await ran(app, 'npx', '--no-install', 'fastify-chat', '--help'), /serve[^]*connect/)
+})
+
+t.test('its types serve strict consumers', async (t) => {
+  const types = join(app, 'types')
+  await mkdir(types)
+  await writeFile(join(types, 'consumer.ts'), `
+    import Fastify, { type FastifyInstance } from 'fastify'
+    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
+    import type { Chat, ChatStore, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
+    import { connect, type TestConnection } from 'fastify-chat/test'
+
+    const given: { page?: string | undefined } = {}
+    const reply: Reply = async (message, isBinary) => isBinary ? message : message.toString().toUpperCase()
+    const limits: Partial<Limits> = { chatPayload: 1024 }
+    const store: ChatStore = new MemoryStore()
+    export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, store }
+
+    export const app: FastifyInstance = Fastify()
+    await app.register(fastifyChat, options)
+    await app.register(named, { prefix: '/two', logLevel: 'warn', ...options })
+    const chat: Chat = app.chat
+    const position: string = await chat.publish('lobby', { text: 'hello', from: { id: '1', name: 'ada' } })
+    app.get('/own', { websocket: true }, (socket) => { socket.send(position) })
+    await app.injectWS('/own', { headers: {} })
+    const ada: TestConnection = await connect(app, '/chat', { headers: { cookie: 'x' }, protocol: undefined })
+    const message: string | Buffer = await ada.next()
+    export const wrong = (error: unknown): boolean => error instanceof errors.InvalidOption && message === ''
+
+    // @ts-expect-error a wrong type
+    await app.register(fastifyChat, { page: 1 })
+    // @ts-expect-error no such option
+    await app.register(fastifyChat, { pages: '/' })
+    // @ts-expect-error no such option of echo
+    export const typo: FastifyChatOptions = { echo: { answer: reply } }
+    // @ts-expect-error text is missing
+    await app.chat.publish('lobby', {})
+  `)
+  await writeFile(join(types, 'consumer.cts'), `
+    import Fastify = require('fastify')
+    import fastifyChat = require('fastify-chat')
+
+    const app = Fastify.fastify()
+    app.register(fastifyChat, { page: false, store: new fastifyChat.MemoryStore() })
+    app.ready().then(() => app.chat.publish('lobby', { text: 'hello' }))
+    // @ts-expect-error a wrong type
+    app.register(fastifyChat, { page: 1 })
+  `)
+  const options = {
+    strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, target: 'es2022', types: ['node']
+  }
+  for (const [name, more, included] of [
+    ['nodenext', { module: 'nodenext', moduleDetection: 'force' }, ['consumer.ts', 'consumer.cts']],
+    ['bundler', { module: 'esnext', moduleResolution: 'bundler' }, ['consumer.ts']]
+  ] as const) {
+    await writeFile(join(types, 'package.json'), '{ "type": "module" }')
+    await writeFile(join(types, `${name}.json`), JSON.stringify({ compilerOptions: { ...options, ...more }, files: included }))
+    const { code, stdout } = await run(types, process.execPath, tsc, '-p', `${name}.json`)
+    t.equal(stdout, '', name)
+    t.equal(code, 0, name)
+  }
+})
