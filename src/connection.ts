@@ -29,12 +29,12 @@ export class Connection {
   readonly log: FastifyBaseLogger
   readonly received: Traffic = { messages: 0, bytes: 0 }
   readonly sent: Traffic = { messages: 0, bytes: 0 }
-  /** Whether anything came since the last heartbeat. */
-  alive = true
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #backlog: number
   readonly #opened = performance.now()
+  /** What had been read from the client when it was last asked for a sign of life. */
+  #read: number | undefined
   /** Why this side ended the connection, where it did. */
   #ending: { code: number, reason: string } | undefined
   #inbox: Inbox | undefined
@@ -44,7 +44,6 @@ export class Connection {
     this.#stream = stream
     this.#backlog = backlog
     this.log = log
-    socket.on('pong', () => { this.alive = true })
     // ws closes with these itself, and its close event tells only what the client answered.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code?.startsWith('WS_ERR_')) this.#ending ??= { code: violations[error.code] ?? CloseCode.protocol, reason: error.message }
@@ -63,7 +62,6 @@ export class Connection {
   receive (handle: (message: Message) => void | Promise<void>): void {
     const inbox = this.#inbox = new Inbox(this.#socket, handle, (error) => this.fail(error))
     this.#socket.on('message', (data: Buffer, isBinary) => {
-      this.alive = true
       this.received.messages++
       this.received.bytes += data.length
       if (this.open) inbox.push({ data, isBinary })
@@ -107,6 +105,14 @@ export class Connection {
       stream.on('drain', done)
       stream.on('close', done)
     })
+  }
+
+  /** Whether anything came since this was last asked, or could not come because the app has this side wait. */
+  heard (): boolean {
+    const before = this.#read
+    this.#read = this.#stream instanceof Socket ? this.#stream.bytesRead : undefined
+    const waiting = this.#socket.isPaused && this.#stream.writableLength === 0
+    return this.#read === undefined || this.#read !== before || waiting
   }
 
   ping (): void {

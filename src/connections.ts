@@ -44,12 +44,8 @@ export class Connections {
 
   #beat (): void {
     for (const connection of this.#open) {
-      if (connection.alive) {
-        connection.alive = false
-        connection.ping()
-      } else {
-        connection.terminate(CloseCode.goingAway, 'no answer to a ping')
-      }
+      if (connection.heard()) connection.ping()
+      else connection.terminate(CloseCode.goingAway, 'no answer to a ping')
     }
   }
 }

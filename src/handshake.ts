@@ -8,6 +8,8 @@ export interface HandshakeSettings {
   readonly maxFragments: number
   /** ms a client is given to answer a close frame */
   readonly closeTimeout: number
+  readonly autoPong: true
+  readonly skipUTF8Validation: false
   readonly perMessageDeflate: false
   readonly handleProtocols: NonNullable<ServerOptions['handleProtocols']>
 }

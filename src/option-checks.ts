@@ -36,9 +36,12 @@ const object: Check = {
   passes: (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 const origin: Check = {
-  mustBe: '',
-  passes: (value) => typeof value === 'string' && URL.canParse(value) && value !== 'null' &&
-    (new URL(value).origin === value || !/^https?:/.test(value))
+  mustBe: 'an origin',
+  passes (value) {
+    if (typeof value !== 'string' || !URL.canParse(value)) return false
+    if (/^https?:/.test(value)) return new URL(value).origin === value && !value.includes('*')
+    return /^[a-z][a-z\d+.-]*:\/\/[^/?#]+$/.test(value)
+  }
 }
 
 const options: Checks<Given> = {

@@ -52,9 +52,14 @@ export class Outbox {
     this.#schedule()
   }
 
+  /** Serves all there is, now. */
+  flush (): void {
+    while (this.#serve(Infinity));
+  }
+
   /** The numbers begin anew after this one: serves what there is, and every member goes on from there. */
   restart (n: number): void {
-    while (this.#serve(Infinity));
+    this.flush()
     for (const seat of this.#seats) seat.mark = n
   }
 

@@ -32,23 +32,18 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
     reply.header('x-content-type-options', 'nosniff')
     reply.header('referrer-policy', 'same-origin')
   })
-  // The page at '/' of a prefix: without the slash its relative links would lead beside it.
-  app.addHook('onRequest', async ({ url }, reply) => {
-    const [pathname, query] = url.split(/(?=\?)/)
-    if (pathname === app.prefix && !pathname.endsWith('/')) return reply.redirect(`${pathname}/${query ?? ''}`, 301)
+  // Without the slash its relative links would lead beside it.
+  app.addHook('onRequest', async ({ url, routeOptions }, reply) => {
+    const [pathname = '', query = ''] = url.split(/(?=\?)/)
+    if (routeOptions.url?.replace(/\/$/, '') === app.prefix && !pathname.endsWith('/')) {
+      return reply.redirect(`${app.prefix}/${query}`, 301)
+    }
   })
-  app.get(`${path}config.json`, async (_request, reply) => {
+  app.get('/config.json', async (_request, reply) => {
     reply.header('cache-control', 'no-cache')
     return config
   })
-  await app.register(fastifyStatic, {
-    root,
-    // Without its slash, so that the plugin redirects `/demo` to `/demo/`.
-    prefix: path === '/' ? path : path.slice(0, -1),
-    wildcard: false,
-    redirect: path !== '/',
-    decorateReply: false
-  })
+  await app.register(fastifyStatic, { root, wildcard: false, decorateReply: false })
 }
 
 /** Only itself and its WebSocket, which is named too: to older browsers a ws: URL is not 'self'. */

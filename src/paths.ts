@@ -1,19 +1,15 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { PathTaken } from './errors.ts'
 
+type Constraints = RouteOptions['constraints']
+
 /** The paths of one chat, each with the option that moves it. */
 export class Paths {
-  readonly #constraints: RouteOptions['constraints']
   readonly #claimed = new Map<string, string>()
 
-  constructor (constraints: RouteOptions['constraints'] = {}) {
-    this.#constraints = constraints
-  }
-
   /** @throws PathTaken when the app has a route there already, or this chat another one */
-  claim (app: FastifyInstance, path: string, option: string): void {
-    const taken = app.hasRoute({ method: 'GET', url: path, constraints: this.#constraints ?? {} })
-    if (taken || this.#claimed.has(path)) throw new PathTaken(path, option)
+  claim (app: FastifyInstance, path: string, option: string, constraints?: Constraints): void {
+    if (this.#claimed.has(path) || taken(app, ['GET', 'HEAD'], path, constraints)) throw new PathTaken(path, option)
     this.#claimed.set(path, option)
   }
 
@@ -21,9 +17,12 @@ export class Paths {
   guard (app: FastifyInstance): void {
     app.addHook('onRoute', ({ url, method, constraints }) => {
       const option = this.#claimed.get(url)
-      const collides = option !== undefined && [method].flat().some((each) =>
-        (each === 'GET' || each === 'HEAD') && app.hasRoute({ method: each, url, constraints: constraints ?? {} }))
-      if (collides) throw new PathTaken(url, option)
+      const methods = [method].flat().filter((each) => each === 'GET' || each === 'HEAD')
+      if (option !== undefined && taken(app, methods, url, constraints)) throw new PathTaken(url, option)
     })
   }
+}
+
+function taken (app: FastifyInstance, methods: string[], url: string, constraints: Constraints): boolean {
+  return methods.some((method) => app.hasRoute({ method, url, constraints: constraints ?? {} }))
 }

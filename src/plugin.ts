@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
@@ -46,18 +47,19 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const connections = new Connections(settings)
   app.decorate('chat', new Chat(rooms))
 
-  const paths = new Paths(routeOptions.constraints)
+  const paths = new Paths()
   const { prefix = '', logLevel, logSerializers } = options
   await app.register(async (scope) => {
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
-    if (echo !== false) paths.claim(app, at(echo.path), 'echo.path')
-    if (chat !== false) paths.claim(app, at(chat.path), 'chat.path')
+    if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
+    if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const context = { settings, upgrades, connections, rooms }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
     for (const path of pagePaths(page)) paths.claim(app, at(path), 'page')
     await scope.register(pageRoutes, {
+      prefix: page.slice(0, -1),
       path: page,
       chat: chat && chat.path,
       echo: echo && echo.path,
@@ -72,6 +74,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
   app.addHook('preClose', async () => {
     upgrades.close()
+    // What was stored in this turn reaches its members before they are closed.
+    await turn()
+    rooms.flush()
     await connections.close(settings.drainTimeout)
   })
   app.addHook('onClose', async () => {

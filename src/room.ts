@@ -63,6 +63,8 @@ export class Room {
 
   leave (seat: Seat): void { this.#outbox.delete(seat) }
 
+  flush (): void { this.#outbox.flush() }
+
   close (): void { this.#feed?.stop() }
 
   #deliver (page: Page): void {

@@ -11,6 +11,7 @@ interface Use { readonly room: Promise<Room>, members: number, linger: NodeJS.Ti
 export class Rooms {
   readonly #store: ChatStore
   readonly #uses = new Map<string, Use>()
+  readonly #open = new Set<Room>()
 
   constructor (store: ChatStore) {
     this.#store = store
@@ -45,6 +46,11 @@ export class Rooms {
     return this.#store.append(name, draft)
   }
 
+  /** Sends the members all that was delivered, without waiting for the end of the turn. */
+  flush (): void {
+    for (const room of this.#open) room.flush()
+  }
+
   close (): void {
     for (const [name, use] of this.#uses) this.#stop(name, use)
   }
@@ -55,7 +61,7 @@ export class Rooms {
       const room = Room.open(name, this.#store)
       use = { room, members: 0, linger: undefined }
       this.#uses.set(name, use)
-      room.catch(() => this.#uses.delete(name))
+      room.then((opened) => this.#open.add(opened), () => this.#uses.delete(name))
     }
     clearTimeout(use.linger)
     use.members++
@@ -70,6 +76,9 @@ export class Rooms {
   #stop (name: string, use: Use): void {
     clearTimeout(use.linger)
     this.#uses.delete(name)
-    use.room.then((room) => room.close(), () => { /* never opened: whoever joined was told */ })
+    use.room.then((room) => {
+      this.#open.delete(room)
+      room.close()
+    }, () => { /* never opened: whoever joined was told */ })
   }
 }

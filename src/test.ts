@@ -1,4 +1,6 @@
 import type {} from '@fastify/websocket'
+import { EventEmitter } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
 
@@ -35,7 +37,8 @@ export interface TestConnection {
  */
 export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
   const { protocol, headers, remoteAddress = '127.0.0.1' } = options
-  await app.ready()
+  // A child scope's promise form fails once the app has started.
+  await new Promise<void>((resolve, reject) => { app.ready((error) => error ? reject(error) : resolve()) })
 
   const received: Array<string | Buffer> = []
   const waiting: Array<{ resolve: (message: string | Buffer) => void, reject: (error: Error) => void }> = []
@@ -45,9 +48,13 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
 
   const context = {
     headers: { host: 'localhost', ...protocol && { 'sec-websocket-protocol': protocol }, ...headers },
-    socket: { remoteAddress }
+    socket: Object.assign(new EventEmitter(), { remoteAddress })
   }
-  const socket = await app.injectWS(path, context as unknown as Parameters<typeof app.injectWS>[1], { onInit }) as unknown as WebSocket
+  let stream: Duplex | undefined
+  const keepStream = (_request: unknown, serverStream: Duplex) => { stream = serverStream }
+  app.server.prependOnceListener('upgrade', keepStream)
+  const socket = await app.injectWS(path, context as unknown as Parameters<typeof app.injectWS>[1], { onInit })
+    .finally(() => app.server.off('upgrade', keepStream)) as unknown as WebSocket
 
   return {
     socket,
@@ -77,6 +84,8 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
       ended = new Error(`the connection ended with code ${code} ${reason.toString()}`.trim())
       for (const { reject } of waiting.splice(0)) reject(ended)
       resolveClosed({ code, reason: reason.toString() })
+      // Nobody ends the server's side of an injected connection; its close timer would keep the process.
+      setImmediate(() => stream?.destroy())
     })
   }
 }

@@ -47,14 +47,14 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (shown === undefined) {
     throw new InvalidQuery('name', 'must be 1 to 32 characters, none of them control, bidirectional or zero-width')
   }
-  // A schema of the app's own may have made a number of it.
+  // A schema of the app's own may have made numbers of these.
   if (!/^\d{1,6}$/.test(String(history))) {
     throw new InvalidQuery('history', 'must be a number of messages, such as 20')
   }
-  if (self !== undefined && self !== '0' && self !== '1') {
+  if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room: copy(room), name: copy(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : self === '1' }
+  return { room: copy(room), name: copy(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
 }
 
 /** A string of its own: a slice of the request's URL, kept as a room's name, would keep all of the URL. */

@@ -41,6 +41,8 @@ export function websocketRoute<Query> (
     maxPayload: payload,
     maxFragments: limits.fragments,
     closeTimeout: CLOSE_TIMEOUT,
+    autoPong: true,
+    skipUTF8Validation: false,
     perMessageDeflate: false,
     handleProtocols: () => false
   }
@@ -75,7 +77,8 @@ export function websocketRoute<Query> (
     wsHandler (socket, request) {
       const stream = upgrades.socketOf(request.raw) as Duplex
       upgrades.settle(request.raw)
-      app.websocketServer.clients.delete(socket)
+      // Undefined where the app has switched clientTracking off.
+      app.websocketServer.clients?.delete(socket)
       forgetLastErrorListener(socket)
       const connection = new Connection(socket, stream, { log: request.log, backlog })
       connections.add(connection)
@@ -95,9 +98,8 @@ function forgetLastErrorListener (socket: NodeJS.EventEmitter): void {
 
 function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
   const { protocol, host, url } = request
-  reply.header('upgrade', 'websocket')
   // Forbidden in HTTP/2: RFC 9113, section 8.2.2.
-  if (request.raw.httpVersionMajor === 1) reply.header('connection', 'upgrade')
+  if (request.raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
   throw new UpgradeRequired(
     `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
     'if that is what you did, a proxy on the way dropped the Upgrade header')
