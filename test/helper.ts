@@ -1,5 +1,7 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { connect as connectSocket, type AddressInfo, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
@@ -8,10 +10,12 @@ import fastifyChat, { type FastifyChatOptions } from '../src/index.ts'
 /** A log line, parsed. */
 export type Line = Record<string, unknown> & { level: number, msg: string }
 
+const written = new EventEmitter().setMaxListeners(0)
+
 /** A Fastify app that closes itself with the test; `lines` has all it logs. */
 export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {}): FastifyInstance & { lines: Line[] } {
   const lines: Line[] = []
-  const logger = { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line) } } }
+  const logger = { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line); written.emit('line') } } }
   const app: FastifyInstance = Fastify({ ...options, logger })
   t.teardown(() => app.close())
   return Object.assign(app, { lines })
@@ -22,6 +26,15 @@ export async function build (t: Test, options: FastifyChatOptions = {}): Promise
   const app = bare(t)
   await app.register(fastifyChat, options)
   return app
+}
+
+/** The first line logged with this message, also when it is yet to come. */
+export async function logged ({ lines }: { lines: Line[] }, message: string): Promise<Line> {
+  for (;;) {
+    const line = lines.find(({ msg }) => msg === message)
+    if (line !== undefined) return line
+    await once(written, 'line')
+  }
 }
 
 /** Listens on a free port of the loopback; gives the port. */
@@ -60,6 +73,18 @@ export async function open (t: Test, url: string, options: ClientOptions = {}): 
   }
 }
 
+/** Asks for an upgrade over TCP that must be refused; gives the answer. */
+export async function refused (url: string, options: ClientOptions = {}): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
+  const socket = new WebSocket(url, options)
+  const answers = [once(socket, 'unexpected-response'), once(socket, 'open')]
+  const [, response] = await Promise.race(answers) as [unknown, IncomingMessage?]
+  if (response === undefined) {
+    socket.terminate()
+    throw new Error(`${url} was upgraded`)
+  }
+  return { status: response.statusCode!, headers: response.headers, body: await text(response) }
+}
+
 /** The bytes of an upgrade request. */
 export function upgradeRequest (path: string, headers: Record<string, string> = {}): string {
   const all = {
@@ -93,13 +118,44 @@ export async function raw (t: Test, port: number): Promise<RawClient> {
       socket.once('close', () => resolve())
     }),
     async until (satisfied: (received: Buffer) => boolean) {
-      while (!satisfied(client.received)) await once(socket, 'data')
+      while (!satisfied(client.received)) {
+        const over = await Promise.race([once(socket, 'data').then(() => false), client.ended.then(() => true)])
+        if (over && !satisfied(client.received)) throw new Error(`ended after ${client.received.length} bytes`)
+      }
       return client.received
     }
   }
   socket.prependListener('data', (chunk: Buffer) => { client.received = Buffer.concat([client.received, chunk]) })
   socket.on('error', () => {})
+  socket.resume()
   return client
+}
+
+/** A raw client once it is upgraded; what is sent early leaves in one packet with the request. */
+export async function upgraded (t: Test, port: number, path: string, early: Uint8Array = Buffer.alloc(0)): Promise<RawClient> {
+  const client = await raw(t, port)
+  client.socket.write(Buffer.concat([Buffer.from(upgradeRequest(path)), early]))
+  const received = await client.until((received) => received.includes('\r\n\r\n'))
+  if (!received.subarray(9, 12).equals(Buffer.from('101'))) throw new Error(`${path} was not upgraded: ${received.toString()}`)
+  return client
+}
+
+export interface Frame { readonly opcode: number, readonly payload: Buffer }
+
+/** The server's frames after the head of its answer, as far as they are whole. RFC 6455, section 5.2. */
+export function serverFrames (received: Buffer): Frame[] {
+  const frames: Frame[] = []
+  let at = received.indexOf('\r\n\r\n') + 4
+  while (at + 2 <= received.length) {
+    const short = received[at + 1]!
+    const start = at + (short < 126 ? 2 : short === 126 ? 4 : 10)
+    if (start > received.length) break
+    const length = short < 126 ? short : short === 126 ? received.readUInt16BE(at + 2) : Number(received.readBigUInt64BE(at + 2))
+    if (start + length > received.length) break
+    frames.push({ opcode: received[at]! & 0xf, payload: received.subarray(start, start + length) })
+    at = start + length
+  }
+  return frames
 }
 
 /** A client frame, masked with zeroes so that its payload can be read in a dump. RFC 6455, section 5.2. */

@@ -1,0 +1,180 @@
+import t from 'tap'
+import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../src/index.ts'
+import { bare, build } from './helper.ts'
+
+const wrong: Array<[name: string, options: object]> = [
+  ['unknown', { unknown: true }],
+  ['Page', { Page: '/demo/' }],
+  ['constructor', { constructor: 1 }],
+  ['__proto__', JSON.parse('{"__proto__":{}}') as object],
+  ['prefix', { prefix: 5 }],
+  ['logLevel', { logLevel: 30 }],
+  ['page', { page: true }],
+  ['page', { page: null }],
+  ['page', { page: '' }],
+  ['page', { page: 'demo' }],
+  ['page', { page: '//demo' }],
+  ['page', { page: '/demo//' }],
+  ['page', { page: '/:page' }],
+  ['page', { page: '/*' }],
+  ['page', { page: '/demo?' }],
+  ['echo', { echo: true }],
+  ['echo', { echo: null }],
+  ['echo', { echo: '/echo' }],
+  ['echo', { echo: [] }],
+  ['echo.path', { echo: { path: 'echo' } }],
+  ['echo.path', { echo: { path: '/echo/:id' } }],
+  ['echo.path', { echo: { path: false } }],
+  ['echo.greeting', { echo: { greeting: false } }],
+  ['echo.greeting', { echo: { greeting: 1 } }],
+  ['echo.reply', { echo: { reply: 'pong' } }],
+  ['echo.unknown', { echo: { unknown: 1 } }],
+  ['chat', { chat: true }],
+  ['chat', { chat: null }],
+  ['chat.path', { chat: { path: '' } }],
+  ['chat.path', { chat: { path: '/chat?room=a' } }],
+  ['chat.greeting', { chat: { greeting: true } }],
+  ['chat.includeSender', { chat: { includeSender: 'false' } }],
+  ['chat.includeSender', { chat: { includeSender: 0 } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: '' } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'two words' } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'a'.repeat(65) } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'lobby\n' } }],
+  ['chat.rooms', { chat: { rooms: ['lobby'] } }],
+  ['routeOptions', { routeOptions: null }],
+  ['routeOptions', { routeOptions: () => {} }],
+  ['routeOptions.method', { routeOptions: { method: 'POST' } }],
+  ['routeOptions.handler', { routeOptions: { handler: () => {} } }],
+  ['routeOptions.url', { routeOptions: { url: '/' } }],
+  ['store', { store: null }],
+  ['store', { store: {} }],
+  ['store', { store: 'memory' }],
+  ['store', { store: { append () {}, find () {}, read () {}, follow () {}, erase () {}, check () {} } }],
+  ['origins', { origins: false }],
+  ['origins', { origins: null }],
+  ['origins', { origins: 'https://example.com' }],
+  ['origins', { origins: ['*'] }],
+  ['origins', { origins: ['null'] }],
+  ['origins', { origins: ['example.com'] }],
+  ['origins', { origins: ['localhost:3000'] }],
+  ['origins', { origins: ['example.com:443'] }],
+  ['origins', { origins: ['https:example.com'] }],
+  ['origins', { origins: ['https://example.com/'] }],
+  ['origins', { origins: ['https://example.com/page'] }],
+  ['origins', { origins: ['https://Example.com'] }],
+  ['origins', { origins: ['https://example.com:443'] }],
+  ['origins', { origins: ['https://*.example.com'] }],
+  ['origins', { origins: ['chrome-extension://abc/page.html'] }],
+  ['origins', { origins: ['https://example.com', 5] }],
+  ['origins', { origins: [/example/] }],
+  ['heartbeatInterval', { heartbeatInterval: 0 }],
+  ['heartbeatInterval', { heartbeatInterval: -1 }],
+  ['heartbeatInterval', { heartbeatInterval: 0.5 }],
+  ['heartbeatInterval', { heartbeatInterval: NaN }],
+  ['heartbeatInterval', { heartbeatInterval: '25s' }],
+  ['heartbeatInterval', { heartbeatInterval: Infinity }],
+  ['heartbeatInterval', { heartbeatInterval: 2 ** 31 }],
+  ['drainTimeout', { drainTimeout: 0 }],
+  ['drainTimeout', { drainTimeout: '5000' }],
+  ['drainTimeout', { drainTimeout: 10_000 }],
+  ['limits', { limits: 5 }],
+  ['limits', { limits: [] }],
+  ['limits', { limits: false }],
+  ['limits.unknown', { limits: { unknown: 1 } }],
+  ['limits.chatPayload', { limits: { chatPayload: 0 } }],
+  ['limits.chatPayload', { limits: { chatPayload: '16 KiB' } }],
+  ['limits.chatPayload', { limits: { chatPayload: 2 ** 31 } }],
+  ['limits.echoPayload', { limits: { echoPayload: -1 } }],
+  ['limits.echoPayload', { limits: { echoPayload: 1.5 } }],
+  ['limits.fragments', { limits: { fragments: 0 } }],
+  ['limits.backlog', { limits: { backlog: NaN } }],
+  ['limits.backlog', { limits: { backlog: 10n } }],
+  ['limits.historyEntries', { limits: { historyEntries: 0 } }],
+  ['limits.historyBytes', { limits: { historyBytes: null } }],
+  ['limits.storeBytes', { limits: { storeBytes: -Infinity } }],
+  ['limits.handshakeTimeout', { limits: { handshakeTimeout: Infinity } }],
+  ['limits.handshakeTimeout', { limits: { handshakeTimeout: 0 } }]
+]
+
+t.test('a wrong option is refused at register, by its name', async (t) => {
+  for (const [name, options] of wrong) {
+    const error: Error = await build(t, options).then(() => new Error('it was taken'), (error: Error) => error)
+    t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(options))
+    t.ok(error.message.startsWith(`fastify-chat: option '${name}' `), `${show(options)}: ${error.message}`)
+  }
+})
+
+t.test('an unknown option is told which there are', async (t) => {
+  await t.rejects(build(t, { chat: { history: 50 } } as object), {
+    message: "fastify-chat: option 'chat.history' does not exist; there are path, greeting, includeSender, defaultRoom"
+  })
+})
+
+t.test('drainTimeout must be under the pluginTimeout of the app, or app.close() would reject', async (t) => {
+  const cases: Array<[pluginTimeout: number, drainTimeout: number, fits: boolean]> = [
+    [6_000, 6_000, false], [6_000, 5_999, true], [20_000, 15_000, true], [0, 60_000, true]
+  ]
+  for (const [pluginTimeout, drainTimeout, fits] of cases) {
+    const register = async () => { await bare(t, { pluginTimeout }).register(fastifyChat, { drainTimeout }) }
+    if (fits) await t.resolves(register, `${drainTimeout} of ${pluginTimeout}`)
+    else await t.rejects(register, { code: 'FST_CHAT_INVALID_OPTION', message: /drainTimeout.*6000 ms/ }, `${drainTimeout} of ${pluginTimeout}`)
+  }
+})
+
+t.test('every option may be left undefined', async (t) => {
+  const given: { [K in keyof Required<FastifyChatOptions>]: undefined } = {
+    page: undefined,
+    echo: undefined,
+    chat: undefined,
+    routeOptions: undefined,
+    store: undefined,
+    origins: undefined,
+    heartbeatInterval: undefined,
+    drainTimeout: undefined,
+    limits: undefined
+  }
+  const app = await build(t, given)
+  t.equal((await app.inject('/demo/')).statusCode, 200)
+})
+
+t.test('every option of an object may be left undefined', async (t) => {
+  const app = await build(t, {
+    echo: { path: undefined, greeting: undefined, reply: undefined },
+    chat: { path: undefined, greeting: undefined, includeSender: undefined, defaultRoom: undefined },
+    routeOptions: {
+      onRequest: undefined,
+      preValidation: undefined,
+      preHandler: undefined,
+      config: undefined,
+      constraints: undefined,
+      schema: undefined
+    } as object,
+    limits: { backlog: undefined, fragments: undefined } as object
+  })
+  t.equal((await app.inject('/echo')).statusCode, 426)
+  t.equal((await app.inject('/chat')).statusCode, 426)
+})
+
+t.test('the widest values are taken', async (t) => {
+  const most = {
+    chatPayload: Infinity,
+    echoPayload: 2 ** 31 - 1,
+    fragments: Infinity,
+    backlog: Infinity,
+    historyEntries: Infinity,
+    historyBytes: Infinity,
+    storeBytes: Infinity,
+    handshakeTimeout: 2 ** 31 - 1
+  }
+  const store = new MemoryStore()
+  t.teardown(() => store.close())
+  await t.resolves(build(t, { store, limits: most, heartbeatInterval: 2 ** 31 - 1 }))
+  await t.resolves(build(t, { origins: ['https://example.com', 'http://localhost:3000', 'http://[::1]:3000', 'chrome-extension://abc'] }))
+  await t.resolves(build(t, { origins: [] }))
+  await t.resolves(build(t, { origins: true }))
+})
+
+function show (value: object): string {
+  return JSON.stringify(value, (_key, value: unknown) =>
+    typeof value === 'number' || typeof value === 'bigint' || typeof value === 'function' ? String(value) : value)
+}
