@@ -6,6 +6,8 @@ export interface HandshakeSettings {
   readonly maxPayload: number
   /** frames of one message; more closes with 1008 */
   readonly maxFragments: number
+  /** reads that one unfinished message may come in; more closes with 1008 */
+  readonly maxBufferedChunks: number
   /** ms a client is given to answer a close frame */
   readonly closeTimeout: number
   readonly autoPong: true

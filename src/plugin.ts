@@ -69,6 +69,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
   paths.guard(app)
 
+  // @fastify/websocket would destroy the socket once it is answered, which resets a client that is still sending.
+  app.addHook('onSend', async (request) => { if (upgrades.socketOf(request.raw) !== undefined) request.ws = false })
   app.addHook('onResponse', async (request) => upgrades.answered(request.raw))
   app.addHook('onReady', async () => warnOfSecondDispatcher(app))
   // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.

@@ -12,6 +12,9 @@ import type { Upgrades } from '../upgrades.ts'
 /** ms a client is given to answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
 
+/** A message that trickles in byte by byte is held as a buffer for each: hundreds of bytes for one. */
+const BUFFERED_CHUNKS = 4_096
+
 export interface RouteContext {
   readonly settings: Settings
   readonly upgrades: Upgrades
@@ -40,6 +43,7 @@ export function websocketRoute<Query> (
   const handshake: HandshakeSettings = {
     maxPayload: payload,
     maxFragments: limits.fragments,
+    maxBufferedChunks: BUFFERED_CHUNKS,
     closeTimeout: CLOSE_TIMEOUT,
     autoPong: true,
     skipUTF8Validation: false,
