@@ -35,3 +35,48 @@ export const ReusedKey = createError('FST_CHAT_REUSED', 'this id was already use
 
 /** The store has as much in hand as it may; nothing was stored. */
 export const StoreBusy = createError('FST_CHAT_BUSY', 'the store can take no more for now', 503)
+
+/** Nothing was stored, and can't be for now. */
+export const StoreUnavailable = createError('FST_CHAT_UNAVAILABLE', 'the store is not available', 503)
+
+/** The post was perhaps stored: sent again under the same id it is stored once. */
+export const StoreUnknown = createError('FST_CHAT_UNKNOWN', 'it is not known whether this post was stored', 503)
+
+/** A roster was used after its `close()`. */
+export const RosterClosed = createError('FST_CHAT_ROSTER_CLOSED', 'the roster is closed', 503)
+
+/** This member, or this server, follows as many rooms as it may. */
+export const TooManyRooms = createError('FST_CHAT_TOO_MANY_ROOMS', 'no more rooms can be joined', 503)
+
+/** A member asked for something in a room that it has not joined; takes the room. */
+export const NotJoined = createError('FST_CHAT_NOT_JOINED', "the room '%s' is not joined", 409)
+
+/** A member joined a room twice on one connection; takes the room. */
+export const AlreadyJoined = createError('FST_CHAT_ALREADY_JOINED', "the room '%s' is joined already", 409)
+
+/** `authorize` said no; takes the action and the room. */
+export const Forbidden = createError('FST_CHAT_FORBIDDEN', "to %s in the room '%s' is not allowed", 403)
+
+/** `onMessage` threw; takes what it said. */
+export const PostRefused = createError('FST_CHAT_REFUSED', '%s', 403)
+
+/** The member is muted; takes the reason. */
+export const Muted = createError('FST_CHAT_MUTED', 'muted: %s', 403)
+
+/** The app's `data` on a post is not as its `dataSchema` says; takes where and what. */
+export const InvalidData = createError('FST_CHAT_INVALID_DATA', 'data%s %s', 400)
+
+/** A name that can't be shown. */
+export const InvalidName = createError(
+  'FST_CHAT_INVALID_NAME',
+  '/name must be 1 to 32 characters, none of them control, bidirectional or zero-width',
+  400)
+
+/** What the app publishes, or `onMessage` gives, is no message; takes what is wrong. */
+export const InvalidPost = createError('FST_CHAT_INVALID_POST', 'a message needs %s', 500, TypeError)
+
+/** A hook of the app's failed; takes its name. `cause` is what it threw. */
+export const HookFailed = createError('FST_CHAT_HOOK_FAILED', "the app's %s failed", 500)
+
+/** Not the name of a room; takes it. */
+export const InvalidRoom = createError('FST_CHAT_INVALID_ROOM', "'%s' is not a room name: 1 to 64 letters, digits and ._:-", 400)
