@@ -1,0 +1,323 @@
+import { EventEmitter, once } from 'node:events'
+import type { Test } from 'tap'
+import type { Presence, Restriction, Roster, Signal } from '../src/roster/roster.ts'
+import type { Identity } from '../src/store/store.ts'
+
+/** What the suite asks a roster to be bounded by: `grace` and `coalesce` in ms, `listed` members. */
+export interface Bounds { readonly grace: number, readonly coalesce: number, readonly listed: number }
+
+/** How a driver is run: a whole contract suite for ten lines. */
+export interface Driver<Backend> {
+  /** Somewhere for the state of one roster, empty, gone with the test. */
+  backend (t: Test): Backend | Promise<Backend>
+  /** A roster on it. The suite closes it. */
+  open (backend: Backend, bounds: Bounds): Roster | Promise<Roster>
+  /** Several rosters may be open on one backend, and are one. */
+  readonly hasPeers?: boolean
+}
+
+const usual: Bounds = { grace: 1, coalesce: 1, listed: 100 }
+/** A grace that no test outlasts. */
+const patient = { grace: 2_000_000_000 }
+
+const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: `id of ${name}`, name })) as [Identity, Identity, Identity]
+
+/** Keeps what it is told, until it is asked for. */
+export class Watcher<Told> extends EventEmitter {
+  readonly told: Told[] = []
+  stop!: () => void
+  readonly hear = (what: Told) => {
+    this.told.push(what)
+    this.emit('told')
+  }
+
+  get last (): Told | undefined { return this.told.at(-1) }
+
+  async until (satisfied: (what: Told) => boolean): Promise<Told> {
+    while (this.last === undefined || !satisfied(this.last)) await once(this, 'told')
+    return this.last
+  }
+
+  static async ofRoom (roster: Roster, room: string): Promise<Watcher<Presence>> {
+    const watcher = new Watcher<Presence>()
+    watcher.stop = await roster.watch(room, watcher.hear)
+    return watcher
+  }
+
+  static async ofSignals (roster: Roster, room: string): Promise<Watcher<Signal>> {
+    const watcher = new Watcher<Signal>()
+    watcher.stop = await roster.listen(room, watcher.hear)
+    return watcher
+  }
+
+  static ofRestrictions (roster: Roster): Watcher<[string, Restriction]> {
+    const watcher = new Watcher<[string, Restriction]>()
+    watcher.stop = roster.onRestrict((who, what) => watcher.hear([who, what]))
+    return watcher
+  }
+}
+
+const names = ({ members }: Presence) => members.map(({ name }) => name).toSorted()
+
+/** The contract of `Roster`, as one test with a subtest for each promise. */
+export function rosterContract<Backend> (t: Test, name: string, driver: Driver<Backend>): Promise<unknown> {
+  async function open (t: Test, bounds: Partial<Bounds> = {}, backend?: Backend): Promise<Roster> {
+    const opened = await driver.open(backend ?? await driver.backend(t), { ...usual, ...bounds })
+    t.teardown(() => opened.close())
+    return opened
+  }
+
+  return t.test(`the contract of a roster: ${name}`, async (t) => {
+    // The timers of a roster keep no process running, so the tests that wait for them must.
+    const awake = setInterval(() => {}, 60_000)
+    t.teardown(() => clearInterval(awake))
+
+    await t.test('who watches is given the whole state at once, and after each change', async (t) => {
+      const roster = await open(t)
+      await roster.enter('a', 'c1', ada)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      t.strictSame(watcher.told, [{ members: [ada], count: 1, stale: false }])
+      await roster.enter('a', 'c2', bob)
+      t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
+      const second = await Watcher.ofRoom(roster, 'a')
+      t.strictSame(names(second.told[0]!), ['ada', 'bob'])
+      await roster.leave('a', 'c1')
+      for (const each of [watcher, second]) t.strictSame((await each.until(({ count }) => count === 1)).members, [bob])
+    })
+
+    await t.test('a room that nobody has entered is empty', async (t) => {
+      const watcher = await Watcher.ofRoom(await open(t), 'a')
+      t.strictSame(watcher.told, [{ members: [], count: 0, stale: false }])
+    })
+
+    await t.test('a member is one, however many connections it has, and stays to the last of them', async (t) => {
+      const roster = await open(t)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      for (const connection of ['c1', 'c2', 'c3', 'c3']) await roster.enter('a', connection, ada)
+      await roster.enter('a', 'other', bob)
+      await watcher.until(({ count }) => count === 2)
+      for (const connection of ['c1', 'c3', 'c3', 'c1']) await roster.leave('a', connection)
+      await roster.leave('a', 'other')
+      t.strictSame((await watcher.until(({ count }) => count === 1)).members, [ada])
+      await roster.leave('a', 'c2')
+      t.strictSame((await watcher.until(({ count }) => count === 0)).members, [])
+    })
+
+    await t.test('who comes back within the grace was never gone', async (t) => {
+      const roster = await open(t, patient)
+      await roster.enter('a', 'c1', ada)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      await roster.leave('a', 'c1')
+      await roster.enter('a', 'c2', ada)
+      await roster.enter('a', 'other', bob)
+      await watcher.until(({ count }) => count === 2)
+      t.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+      await roster.leave('a', 'c1')
+      await roster.enter('a', 'third', eve)
+      t.strictSame(names(await watcher.until(({ count }) => count === 3)), ['ada', 'bob', 'eve'], 'and the connection it had does not count against it')
+    })
+
+    await t.test('who comes back under another name is shown under that', async (t) => {
+      const roster = await open(t, patient)
+      await roster.enter('a', 'c1', ada)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      await roster.leave('a', 'c1')
+      await roster.enter('a', 'c2', { ...ada, name: 'Ada L.' })
+      await roster.enter('a', 'other', bob)
+      t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['Ada L.', 'bob'])
+    })
+
+    await t.test('a leave of who was not there changes nothing', async (t) => {
+      const roster = await open(t)
+      await roster.enter('a', 'c1', ada)
+      await roster.leave('a', 'c2')
+      await roster.leave('b', 'c1')
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      await roster.enter('a', 'c2', bob)
+      t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
+    })
+
+    await t.test('the list is capped, the count is not; a place that gets free is taken', async (t) => {
+      const roster = await open(t, { listed: 3 })
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      for (let i = 0; i < 10; i++) await roster.enter('a', `c${i}`, { id: `${i}`, name: `n${i}` })
+      const full = await watcher.until(({ count }) => count === 10)
+      t.equal(full.members.length, 3)
+      t.equal(new Set(full.members.map(({ id }) => id)).size, 3)
+      for (const { id } of full.members) await roster.leave('a', `c${id}`)
+      const { members } = await watcher.until(({ count }) => count === 7)
+      t.equal(members.length, 3)
+      t.notOk(members.some(({ id }) => full.members.some((left) => left.id === id)))
+    })
+
+    await t.test('changes at once are told at once', async (t) => {
+      const roster = await open(t, { coalesce: 20, listed: 1_000 })
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      await Promise.all(Array.from({ length: 200 }, (_, i) => roster.enter('a', `c${i}`, { id: `${i}`, name: '' })))
+      const { members } = await watcher.until(({ count }) => count === 200)
+      t.equal(members.length, 200)
+      t.ok(watcher.told.length <= 20, `${watcher.told.length} times`)
+    })
+
+    await t.test('what a watcher was told does not change under it', async (t) => {
+      const roster = await open(t)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      await roster.enter('a', 'c1', ada)
+      await watcher.until(({ count }) => count === 1)
+      await roster.enter('a', 'c2', bob)
+      await watcher.until(({ count }) => count === 2)
+      t.strictSame(watcher.told.map(({ members }) => members.length), [0, 1, 2])
+    })
+
+    await t.test('rooms are apart, whatever they are called', async (t) => {
+      const roster = await open(t)
+      const rooms = ['a', 'b', 'a:b', '__proto__']
+      const watchers = await Promise.all(rooms.map((room) => Watcher.ofRoom(roster, room)))
+      for (const room of rooms) await roster.enter(room, 'c', { id: room, name: room })
+      for (const [i, watcher] of watchers.entries()) t.strictSame(names(await watcher.until(({ count }) => count > 0)), [rooms[i]])
+    })
+
+    await t.test('after stop a watcher is told nothing; stopping twice takes nothing from another', async (t) => {
+      const roster = await open(t)
+      const stopped = await Watcher.ofRoom(roster, 'a')
+      stopped.stop()
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      stopped.stop()
+      await roster.enter('a', 'c1', ada)
+      await watcher.until(({ count }) => count === 1)
+      t.equal(stopped.told.length, 1)
+      const deaf = await Watcher.ofSignals(roster, 'b')
+      deaf.stop()
+      const listener = await Watcher.ofSignals(roster, 'b')
+      deaf.stop()
+      roster.signal('b', { typing: ada })
+      await listener.until(() => true)
+      t.strictSame(deaf.told, [])
+    })
+
+    await t.test('a signal is heard by who listens in its room', async (t) => {
+      const roster = await open(t)
+      roster.signal('a', { typing: eve })
+      const [one, two, elsewhere] = [await Watcher.ofSignals(roster, 'a'), await Watcher.ofSignals(roster, 'a'), await Watcher.ofSignals(roster, 'b')]
+      roster.signal('a', { typing: ada })
+      roster.signal('b', { typing: bob })
+      await Promise.all([one, two, elsewhere].map((listener) => listener.until(() => true)))
+      t.strictSame([one, two, elsewhere].map(({ told }) => told), [[{ typing: ada }], [{ typing: ada }], [{ typing: bob }]])
+    })
+
+    await t.test('a restriction is in force to its end; one of each kind for each who, the last said', async (t) => {
+      const roster = await open(t)
+      const until = Date.now() + 1_000_000
+      t.strictSame(await roster.restrictions(['x', 'y']), [])
+      const mute: Restriction = { kind: 'mute', until, reason: 'first' }
+      const longer: Restriction = { kind: 'mute', until: until + 1, reason: 'second' }
+      const ban: Restriction = { kind: 'ban', until, reason: 'grüße' }
+      await roster.restrict('x', mute)
+      await roster.restrict('x', longer)
+      await roster.restrict('x', ban)
+      await roster.restrict('y', mute)
+      await roster.restrict('__proto__', ban)
+      const inForce = async (...who: string[]) => (await roster.restrictions(who)).toSorted((a, b) => a.kind.localeCompare(b.kind))
+      t.strictSame(await inForce('x'), [ban, longer])
+      t.strictSame(await inForce('y'), [mute])
+      t.strictSame(await inForce('x', 'y', 'z'), [ban, longer, mute])
+      t.strictSame(await inForce('__proto__'), [ban])
+      t.strictSame(await inForce('constructor', ''), [])
+      t.strictSame(await inForce(), [])
+      await roster.restrict('x', { kind: 'ban', until: Date.now(), reason: 'lifted' })
+      t.strictSame(await inForce('x'), [longer], 'one that has ended already lifts the one before')
+    })
+
+    await t.test('a restriction ends by itself', async (t) => {
+      const roster = await open(t)
+      await roster.restrict('x', { kind: 'mute', until: Date.now() + 5, reason: '' })
+      while ((await roster.restrictions(['x'])).length > 0) await new Promise((resolve) => setImmediate(resolve))
+      t.strictSame(await roster.restrictions(['x']), [])
+    })
+
+    await t.test('a kick happens once: it is told, and not in force', async (t) => {
+      const roster = await open(t)
+      const watcher = Watcher.ofRestrictions(roster)
+      const kick: Restriction = { kind: 'kick', until: Date.now(), reason: 'go' }
+      await roster.restrict('x', kick)
+      await watcher.until(() => true)
+      t.strictSame(watcher.told, [['x', kick]])
+      t.strictSame(await roster.restrictions(['x']), [])
+    })
+
+    await t.test('restrictions are told to all who asked, also that they are lifted, until they stop', async (t) => {
+      const roster = await open(t)
+      const [one, two, stopped] = [Watcher.ofRestrictions(roster), Watcher.ofRestrictions(roster), Watcher.ofRestrictions(roster)]
+      stopped.stop()
+      stopped.stop()
+      const said: Array<[string, Restriction]> = [
+        ['x', { kind: 'mute', until: Date.now() + 1_000_000, reason: 'r' }],
+        ['y', { kind: 'ban', until: Date.now() + 1_000_000, reason: 'r' }],
+        ['x', { kind: 'mute', until: Date.now(), reason: 'lifted' }]
+      ]
+      for (const [who, what] of said) await roster.restrict(who, what)
+      await Promise.all([one, two].map((watcher) => watcher.until(([, { reason }]) => reason === 'lifted')))
+      t.strictSame([one.told, two.told, stopped.told], [said, said, []])
+    })
+
+    await t.test('after close every call rejects, none throws, and nobody is told anything', async (t) => {
+      const roster = await open(t)
+      await roster.enter('a', 'c1', ada)
+      const watcher = await Watcher.ofRoom(roster, 'a')
+      const told = watcher.told.length
+      await roster.enter('a', 'c2', bob)
+      await Promise.all([roster.close(), roster.close()])
+      await roster.close()
+      const calls: Record<string, () => Promise<unknown>> = {
+        enter: () => roster.enter('a', 'c3', eve),
+        leave: () => roster.leave('a', 'c1'),
+        watch: () => roster.watch('a', () => {}),
+        listen: () => roster.listen('a', () => {}),
+        restrict: () => roster.restrict('x', { kind: 'mute', until: Date.now() + 1_000, reason: '' }),
+        restrictions: () => roster.restrictions(['x'])
+      }
+      for (const [title, call] of Object.entries(calls)) {
+        let called!: Promise<unknown>
+        t.doesNotThrow(() => { called = call() }, title)
+        await t.rejects(called, { code: 'FST_CHAT_ROSTER_CLOSED' }, title)
+      }
+      t.doesNotThrow(() => roster.signal('a', { typing: ada }))
+      t.doesNotThrow(() => watcher.stop())
+      t.equal(watcher.told.length, told)
+    })
+
+    if (driver.hasPeers !== true) return
+    await t.test('peers are one: who enters, types or is restricted at one shows at the other', async (t) => {
+      const backend = await driver.backend(t)
+      const [one, two] = [await open(t, {}, backend), await open(t, {}, backend)]
+      const watcher = await Watcher.ofRoom(two, 'a')
+      await one.enter('a', 'c1', ada)
+      await watcher.until(({ count }) => count === 1)
+      await two.enter('a', 'c2', ada)
+      await two.enter('a', 'c3', bob)
+      t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
+      await one.leave('a', 'c1')
+      await two.leave('a', 'c3')
+      t.strictSame((await watcher.until(({ count }) => count === 1)).members, [ada])
+      const listener = await Watcher.ofSignals(two, 'a')
+      one.signal('a', { typing: ada })
+      t.strictSame(await listener.until(() => true), { typing: ada })
+      const told = Watcher.ofRestrictions(two)
+      const ban: Restriction = { kind: 'ban', until: Date.now() + 1_000_000, reason: 'r' }
+      await one.restrict('x', ban)
+      t.strictSame(await told.until(() => true), ['x', ban])
+      t.strictSame(await two.restrictions(['x']), [ban])
+    })
+
+    await t.test('who was on a node that closed is no longer here', async (t) => {
+      const backend = await driver.backend(t)
+      const [one, two] = [await open(t, {}, backend), await open(t, {}, backend)]
+      const watcher = await Watcher.ofRoom(two, 'a')
+      await one.enter('a', 'c1', ada)
+      await two.enter('a', 'c2', bob)
+      await watcher.until(({ count }) => count === 2)
+      await one.close()
+      t.strictSame((await watcher.until(({ count }) => count === 1)).members, [bob])
+    })
+  })
+}
