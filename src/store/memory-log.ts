@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { ReusedKey, StalePost } from '../errors.ts'
+import { Fifo } from './memory-fifo.ts'
+import { MemoryKeys } from './memory-keys.ts'
 import type { Draft, Entry, Mark, Page, Position, Query } from './store.ts'
 
 /** What one room may hold. */
@@ -12,9 +13,9 @@ export interface LogLimits {
   readonly keyLife: number
 }
 
-interface Key extends Mark { readonly at: number, readonly hash: string | undefined }
+interface Kept { readonly entry: Entry, readonly content: number }
 
-/** Bytes charged for an entry or a key beyond its content, as V8 was seen to take. */
+/** Bytes charged for an entry beyond its content, as V8 was seen to take. */
 const OVERHEAD = 200
 
 /** Keys are remembered for this many times the entries kept. */
@@ -25,14 +26,9 @@ export class MemoryLog {
   /** Names this life of the room: a position of another one is never honoured. */
   readonly #tag = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
-  readonly #keys = new Map<string, Key>()
-  #entries: Array<Entry | undefined> = []
-  /** Where the kept entries begin in `#entries`: trimming moves it, so that a trim doesn't move every entry. */
-  #start = 0
+  readonly #keys = new MemoryKeys()
+  readonly #kept = new Fifo<Kept>()
   #entryBytes = 0
-  #keyBytes = 0
-  /** The number up to which keys may have been forgotten. */
-  #forgotten = 0
   #at = Date.now()
   /** Stands before the first entry, so that someone who joined an empty room has a place too. */
   readonly #genesis: Mark = { n: 0, position: this.#position(this.#at, 0) }
@@ -43,122 +39,91 @@ export class MemoryLog {
   }
 
   get head (): Mark { return this.#head }
-  get bytes (): number { return this.#entryBytes + this.#keyBytes + OVERHEAD }
+  get bytes (): number { return this.#entryBytes + this.#keys.bytes + OVERHEAD }
 
+  /** @throws ReusedKey, StalePost */
   append (draft: Draft): { again: boolean, mark: Mark, entry?: Entry } {
-    const known = draft.key === undefined ? undefined : this.#keys.get(draft.key)
-    if (known !== undefined) {
-      if (known.hash !== draft.hash) throw new ReusedKey()
-      return { again: true, mark: { n: known.n, position: known.position } }
-    }
-    if (draft.since !== undefined && !this.#remembersSince(draft.since)) throw new StalePost()
+    const known = this.#keys.judge(draft, draft.since === undefined ? undefined : this.#numberOf(draft.since))
+    if (known !== undefined) return { again: true, mark: known }
 
-    const at = this.#at = Math.max(this.#at, Date.now())
+    const { historyEntries, historyBytes, keyLife } = this.#limits
+    const { from, body, data, key } = draft
+    const at = Math.max(this.#at, Date.now())
     const n = this.#head.n + 1
     const position = this.#position(at, n)
-    const { from, body, data } = draft
     const entry: Entry = data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
+    const content = contentBytes(entry)
+    this.#at = at
     this.#head = { n, position }
-    this.#entries.push(entry)
-    this.#entryBytes += sizeOf(entry)
-    if (draft.key !== undefined) {
-      this.#keys.set(draft.key, { n, position, at, hash: draft.hash })
-      this.#keyBytes += draft.key.length + OVERHEAD
-    }
-    while (this.#kept > this.#limits.historyEntries || (this.#entryBytes > this.#limits.historyBytes && this.#kept > 1)) {
-      this.#trimOldest()
-    }
-    this.#forgetKeys(at)
+    this.#kept.push({ entry, content })
+    this.#entryBytes += content + OVERHEAD
+    if (key !== undefined) this.#keys.remember(key, this.#head, at, draft.hash)
+    while (this.#kept.size > historyEntries || (this.#entryBytes > historyBytes && this.#kept.size > 1)) this.#trimOldest()
+    this.#keys.forget(this.#firstKept, at - keyLife, historyEntries * KEYS_PER_ENTRY)
     return { again: false, mark: this.#head, entry }
   }
 
-  find (key: string): Mark | undefined {
-    const known = this.#keys.get(key)
-    return known && { n: known.n, position: known.position }
-  }
+  find (key: string): Mark | undefined { return this.#keys.find(key) }
 
   read ({ limit, maxBytes, after, before }: Query): Page {
     const position = after ?? before
-    const at = position === undefined ? undefined : this.#indexOf(position)
-    const complete = position === undefined || at !== undefined
-    const first = this.#start
-    const end = this.#entries.length
+    const place = position === undefined ? undefined : this.#placeOf(position)
+    const complete = position === undefined || place !== undefined
+    const forward = after !== undefined && place !== undefined
+    const step = forward ? 1 : -1
     const entries: Entry[] = []
-    let room = maxBytes
-    const fits = (entry: Entry) => {
-      room -= sizeOf(entry) - OVERHEAD
-      return entries.length < limit && (room >= 0 || entries.length === 0)
+    let bytes = 0
+    let i = (place ?? this.#kept.size) + step
+    for (let kept = this.#kept.at(i); kept !== undefined && entries.length < limit; kept = this.#kept.at(i += step)) {
+      bytes += kept.content
+      if (bytes > maxBytes && entries.length > 0) break
+      entries.push(kept.entry)
     }
-    if (after !== undefined && at !== undefined) {
-      let i = at + 1
-      for (; i < end && fits(this.#entries[i]!); i++) entries.push(this.#entries[i]!)
-      return { entries, complete, more: i < end, head: this.#head }
-    }
-    let i = (at ?? end) - 1
-    for (; i >= first && fits(this.#entries[i]!); i--) entries.push(this.#entries[i]!)
-    return { entries: entries.reverse(), complete, more: i >= first, head: this.#head }
+    if (!forward) entries.reverse()
+    return { entries, complete, more: this.#kept.at(i) !== undefined, head: this.#head }
   }
 
   /** Empties one entry of its content; its number and position stay. */
   erase (position: Position): void {
-    const i = this.#indexOf(position)
-    const entry = i === undefined ? undefined : this.#entries[i]
-    if (i === undefined || entry === undefined) return
-    const { n, at, from } = entry
+    const place = this.#placeOf(position) ?? -1
+    const kept = this.#kept.at(place)
+    if (kept === undefined) return
+    const { n, at, from } = kept.entry
     const emptied = { n, position, at, from, body: '' }
-    this.#entries[i] = emptied
-    this.#entryBytes += sizeOf(emptied) - sizeOf(entry)
+    const content = contentBytes(emptied)
+    this.#kept.replace(place, { entry: emptied, content })
+    this.#entryBytes += content - kept.content
   }
 
   /** Gives back all but the newest entry and the keys of the others: what a process short of memory asks for. */
   shrink (): void {
-    while (this.#kept > 1) this.#trimOldest()
-    for (const [key, { n }] of this.#keys) if (n < this.#head.n) this.#forget(key)
+    while (this.#kept.size > 1) this.#trimOldest()
+    this.#keys.forget(this.#firstKept, Infinity, Infinity)
   }
 
-  get #kept (): number { return this.#entries.length - this.#start }
+  get #firstKept (): number { return this.#head.n - this.#kept.size + 1 }
 
   #position (at: number, n: number): Position { return `${this.#tag}-${at}-${n}` }
 
-  /** Where a position's entry stands in `#entries`: just before the first for the genesis, undefined if it isn't kept. */
-  #indexOf (position: Position): number | undefined {
-    if (position === this.#genesis.position) return this.#head.n === this.#kept ? this.#start - 1 : undefined
-    const n = Number(position.slice(position.lastIndexOf('-') + 1))
-    const i = this.#entries.length - 1 - (this.#head.n - n)
-    return i >= this.#start && this.#entries[i]?.position === position ? i : undefined
+  /** Where a position's entry is kept, counted from the oldest: -1 for the genesis, undefined if it isn't. */
+  #placeOf (position: Position): number | undefined {
+    if (position === this.#genesis.position) return this.#firstKept === 1 ? -1 : undefined
+    const place = Number(position.slice(position.lastIndexOf('-') + 1)) - this.#firstKept
+    return this.#kept.at(place)?.entry.position === position ? place : undefined
   }
 
-  #remembersSince (since: Position): boolean {
-    const [tag, , n] = since.split('-')
-    return tag === this.#tag && Number(n) >= this.#forgotten && Number(n) <= this.#head.n
+  /** The number of a position of this life, kept or not; NaN for any other. */
+  #numberOf (position: Position): number {
+    const [tag, , n] = position.split('-')
+    return tag === this.#tag && Number(n) <= this.#head.n ? Number(n) : NaN
   }
 
   #trimOldest (): void {
-    this.#entryBytes -= sizeOf(this.#entries[this.#start]!)
-    this.#entries[this.#start++] = undefined
-    if (this.#start > 1_000 && this.#start * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#start)
-      this.#start = 0
-    }
-  }
-
-  #forgetKeys (now: number): void {
-    const firstKept = this.#head.n - this.#kept + 1
-    for (const [key, { n, at }] of this.#keys) {
-      const needed = n >= firstKept || now - at < this.#limits.keyLife
-      if (needed && this.#keys.size <= this.#limits.historyEntries * KEYS_PER_ENTRY) break
-      this.#forget(key)
-    }
-  }
-
-  #forget (key: string): void {
-    this.#forgotten = this.#keys.get(key)!.n
-    this.#keys.delete(key)
-    this.#keyBytes -= key.length + OVERHEAD
+    this.#entryBytes -= this.#kept.shift()!.content + OVERHEAD
   }
 }
 
-function sizeOf ({ body, data, from }: Entry): number {
-  const content = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  return OVERHEAD + content + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : JSON.stringify(data).length)
+function contentBytes ({ body, data, from }: Entry): number {
+  const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : JSON.stringify(data).length)
 }

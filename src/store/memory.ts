@@ -1,7 +1,7 @@
-import { inspect } from 'node:util'
 import { StoreBusy, StoreClosed } from '../errors.ts'
+import { Followers, afterReactions } from './memory-followers.ts'
 import { MemoryLog } from './memory-log.ts'
-import type { ChatStore, Draft, Entry, Feed, Mark, Page, Position, Query } from './store.ts'
+import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
 
 /** Bounds of the memory store, each with its default. */
 export interface MemoryStoreOptions {
@@ -19,18 +19,7 @@ export interface MemoryStoreOptions {
   readonly keyLife?: number | undefined
 }
 
-interface Room { log: MemoryLog, used: number, undelivered: Entry[], readonly followers: Set<Follower> }
-
-/**
- * n: of the last entry given. unvouched: where to carry on from, when what came before was erased.
- * early: what came before the reactions of its `follow` have run.
- */
-interface Follower {
-  n: number
-  unvouched: Mark | undefined
-  early: Page[] | undefined
-  readonly deliver: (page: Page) => void
-}
+interface Room { log: MemoryLog, used: number, readonly followers: Followers }
 
 /** A store in the memory of this process: what it keeps ends with it. Bounded; the least recently used room goes first. */
 export class MemoryStore implements ChatStore {
@@ -39,6 +28,7 @@ export class MemoryStore implements ChatStore {
   readonly #dirty = new Set<Room>()
   readonly #limits: { [K in keyof MemoryStoreOptions]-?: number }
   readonly #sweep: NodeJS.Timeout
+  #newest: Room | undefined
   #bytes = 0
   #closed = false
 
@@ -62,7 +52,7 @@ export class MemoryStore implements ChatStore {
       this.#bytes += room.log.bytes - before
       if (this.#bytes > this.#limits.storeBytes) this.#makeRoom(room)
       if (entry !== undefined && room.followers.size > 0) {
-        room.undelivered.push(entry)
+        room.followers.push(entry)
         this.#deliverSoon(room)
       }
       return Promise.resolve({ ...mark, again })
@@ -83,14 +73,14 @@ export class MemoryStore implements ChatStore {
   async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
     const room = this.#use(name)
     const { head } = room.log
-    const follower: Follower = { n: head.n, unvouched: undefined, early: [], deliver }
-    room.followers.add(follower)
-    afterReactions(() => {
-      const { early = [] } = follower
-      follower.early = undefined
-      for (const page of early) this.#give(room, follower, page)
-    })
-    return { head, stop: () => { room.followers.delete(follower) } }
+    const stop = room.followers.add(head, deliver)
+    return {
+      head,
+      stop: () => {
+        // Used until now: its history is kept for those who come back.
+        if (stop() && this.#rooms.get(name) === room) this.#use(name)
+      }
+    }
   }
 
   async erase (name: string, position?: Position): Promise<void> {
@@ -100,8 +90,7 @@ export class MemoryStore implements ChatStore {
     const before = room.log.bytes
     if (position === undefined) {
       room.log = new MemoryLog(this.#limits)
-      room.undelivered = []
-      for (const follower of room.followers) follower.unvouched = room.log.head
+      room.followers.restart(room.log.head)
       this.#deliverSoon(room)
     } else {
       room.log.erase(position)
@@ -129,13 +118,15 @@ export class MemoryStore implements ChatStore {
     let room = this.#rooms.get(name)
     if (room === undefined) {
       if (this.#rooms.size >= this.#limits.rooms) this.#forgetOldest()
-      room = { log: new MemoryLog(this.#limits), used: 0, undelivered: [], followers: new Set() }
+      room = { log: new MemoryLog(this.#limits), used: 0, followers: new Followers() }
       this.#bytes += room.log.bytes
-    } else {
-      this.#rooms.delete(name)
     }
     room.used = Date.now()
-    this.#rooms.set(name, room)
+    if (room !== this.#newest) {
+      this.#rooms.delete(name)
+      this.#rooms.set(name, room)
+      this.#newest = room
+    }
     return room
   }
 
@@ -147,37 +138,7 @@ export class MemoryStore implements ChatStore {
   #deliver (): void {
     const rooms = [...this.#dirty]
     this.#dirty.clear()
-    for (const room of rooms) {
-      const entries = room.undelivered
-      room.undelivered = []
-      for (const follower of [...room.followers]) {
-        const { unvouched } = follower
-        if (unvouched !== undefined) {
-          follower.unvouched = undefined
-          follower.n = unvouched.n
-          this.#give(room, follower, { entries: [], complete: false, more: false, head: unvouched })
-        }
-        const { n } = follower
-        const missed = entries[0] !== undefined && entries[0].n <= n ? entries.filter((entry) => entry.n > n) : entries
-        const last = missed.at(-1)
-        if (last === undefined) continue
-        follower.n = last.n
-        this.#give(room, follower, { entries: missed, complete: true, more: false, head: last })
-      }
-    }
-  }
-
-  #give (room: Room, follower: Follower, page: Page): void {
-    if (!room.followers.has(follower)) return
-    if (follower.early !== undefined) {
-      follower.early.push(page)
-      return
-    }
-    try {
-      follower.deliver(page)
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : inspect(error))
-    }
+    for (const { followers } of rooms) followers.deliver()
   }
 
   #makeRoom (written: Room): void {
@@ -210,11 +171,7 @@ export class MemoryStore implements ChatStore {
 
   #forget (name: string, room: Room): void {
     this.#rooms.delete(name)
+    if (room === this.#newest) this.#newest = undefined
     this.#bytes -= room.log.bytes
   }
-}
-
-/** A tick asked for by a microtask comes after every promise reaction that is due. */
-function afterReactions (run: () => void): void {
-  queueMicrotask(() => process.nextTick(run))
 }
