@@ -2,22 +2,24 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
+import { closeCodeOf, shorten } from './closing.ts'
 import { Inbox, type Message } from './inbox.ts'
 import { CloseCode } from './protocol.ts'
+import type { ReplyBudget } from './reply-budget.ts'
+import { currentTurn } from './turn.ts'
 
 export interface ConnectionOptions {
   readonly log: FastifyBaseLogger
   /** bytes that may wait for the client; beyond, it is cut off */
   readonly backlog: number
+  /** shared by all connections */
+  readonly budget: ReplyBudget
 }
 
-/** What `ws` closes with for its errors; all others are violations of the protocol. */
-const violations: Record<string, number> = {
-  WS_ERR_INVALID_UTF8: CloseCode.notText,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: CloseCode.policy,
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: CloseCode.tooBig,
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: CloseCode.tooBig
-}
+const NOTHING = Buffer.alloc(0)
+
+/** Bytes of replies that may gather before whoever asks is better read no further. */
+const HIGH_WATER = 64 * 1024
 
 interface Traffic { messages: number, bytes: number }
 
@@ -32,21 +34,29 @@ export class Connection {
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #backlog: number
+  readonly #budget: ReplyBudget
+  /** What was answered in this read and is not written yet. */
+  #replies: Buffer[] = []
+  #replyBytes = 0
   readonly #opened = performance.now()
+  /** The last turn of the event loop in which something was written. */
+  #turn = -1
   /** What had been read from the client when it was last asked for a sign of life. */
   #read: number | undefined
   /** Why this side ended the connection, where it did. */
   #ending: { code: number, reason: string } | undefined
   #inbox: Inbox | undefined
 
-  constructor (socket: WebSocket, stream: Duplex, { log, backlog }: ConnectionOptions) {
+  constructor (socket: WebSocket, stream: Duplex, { log, backlog, budget }: ConnectionOptions) {
     this.#socket = socket
     this.#stream = stream
     this.#backlog = backlog
+    this.#budget = budget
     this.log = log
     // ws closes with these itself, and its close event tells only what the client answered.
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code?.startsWith('WS_ERR_')) this.#ending ??= { code: violations[error.code] ?? CloseCode.protocol, reason: error.message }
+      const code = closeCodeOf(error)
+      if (code !== undefined) this.#ending ??= { code, reason: error.message }
     })
     // The other end of an injected stream is this process: its FIN would be waited for in vain.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
@@ -77,34 +87,90 @@ export class Connection {
     this.#socket.once('close', listener)
   }
 
+  /** Logs a message of the client's, where the level asks for it. */
+  logReceived ({ data, isBinary }: Message, room?: string): void {
+    if ((this.log as { isLevelEnabled?: (level: string) => boolean }).isLevelEnabled?.('debug') === false) return
+    const content = isBinary ? { bytes: data.length } : { text: data.toString() }
+    this.log.debug(room === undefined ? content : { room, ...content }, 'received')
+  }
+
   /**
-   * Writes whole frames. A client that has left more than its backlog unread by now is cut off instead.
-   * @returns false when it would be better to wait for `drained()`
+   * Writes whole frames. A client that has left more than its backlog unread by the end of the last turn is cut off
+   * instead: right after a write a healthy one shows megabytes, a turn later nothing.
+   * @param acks to this client alone, in the same write
    */
-  write (frames: Buffer, messages: number): boolean {
-    if (!this.open) return true
-    if (this.#stream.writableLength > this.#backlog) {
-      this.terminate(CloseCode.policy, 'reads too slowly')
-      return true
-    }
+  write (frames: Buffer, messages: number, acks?: Buffer): void {
+    if (!this.#mayWrite()) return
     this.sent.messages += messages
     this.sent.bytes += frames.length
-    return this.#stream.write(frames)
+    if (acks === undefined && this.#replyBytes === 0) {
+      this.#stream.write(frames)
+      return
+    }
+    this.#stream.cork()
+    this.flush()
+    this.#stream.write(frames)
+    if (acks !== undefined) this.#writeOwn(acks)
+    this.#stream.uncork()
+  }
+
+  /** Writes whole frames that are this client's alone: a replay of what it missed. */
+  replay (frames: Buffer, messages: number): void {
+    if (frames.length === 0 || !this.#mayWrite()) return
+    this.flush()
+    this.sent.messages += messages
+    this.#writeOwn(frames)
+  }
+
+  /**
+   * Answers with a frame, in one write with all else that is answered in this read.
+   * @returns false when it would be better to wait for `drained()` before more is answered
+   */
+  reply (frame: Buffer): boolean {
+    if (!this.open) return true
+    if (this.#replies.push(frame) === 1) process.nextTick(() => this.flush())
+    this.#replyBytes += frame.length
+    return this.#replyBytes + this.#stream.writableLength < HIGH_WATER
+  }
+
+  /** Writes the replies that are waiting. */
+  flush (): void {
+    if (this.#replyBytes === 0) return
+    const replies = this.#replies
+    this.#replies = []
+    this.#replyBytes = 0
+    if (!this.#mayWrite()) return
+    this.sent.messages += replies.length
+    this.#writeOwn(replies.length === 1 ? replies[0]! : Buffer.concat(replies))
+  }
+
+  #writeOwn (bytes: Buffer): void {
+    if (!this.#budget.take(bytes.length)) {
+      this.terminate(CloseCode.tryAgainLater, 'too much waits to be read')
+      return
+    }
+    this.sent.bytes += bytes.length
+    this.#stream.write(bytes, () => this.#budget.giveBack(bytes.length))
+  }
+
+  #mayWrite (): boolean {
+    if (!this.open) return false
+    if (this.#turn !== currentTurn()) {
+      this.#turn = currentTurn()
+      if (this.#stream.writableLength > this.#backlog) {
+        this.terminate(CloseCode.policy, 'reads too slowly')
+        return false
+      }
+    }
+    return true
   }
 
   /** Resolves when what was written has left, or never will. */
   drained (): Promise<void> {
+    this.flush()
     const stream = this.#stream
-    if (stream.destroyed || stream.writableLength === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = () => {
-        stream.off('drain', done)
-        stream.off('close', done)
-        resolve()
-      }
-      stream.on('drain', done)
-      stream.on('close', done)
-    })
+    if (!this.open || stream.destroyed || stream.writableLength === 0) return Promise.resolve()
+    return new Promise((resolve) => { stream.write(NOTHING, () => resolve()) })
   }
 
   /** Whether anything came since this was last asked, or could not come because the app has this side wait. */
@@ -122,8 +188,10 @@ export class Connection {
   /** Starts the closing handshake; what was written before is sent before, and nothing is after. */
   close (code: number, reason: string): void {
     if (!this.open) return
+    this.flush()
     this.#ending = { code, reason }
-    this.#socket.close(code, reason)
+    this.#inbox?.stop()
+    this.#socket.close(code, shorten(reason))
     this.#socket.resume()
   }
 

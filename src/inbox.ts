@@ -10,6 +10,7 @@ export class Inbox {
   readonly #handle: (message: Message) => void | Promise<void>
   readonly #failed: (error: unknown) => void
   #waiting: Message[] | undefined
+  #stopped = false
 
   constructor (
     source: { pause (): void, resume (): void },
@@ -22,6 +23,7 @@ export class Inbox {
   }
 
   push (message: Message): void {
+    if (this.#stopped) return
     if (this.#waiting !== undefined) {
       this.#waiting.push(message)
       return
@@ -42,12 +44,18 @@ export class Inbox {
   }
 
   /** Nothing more is handed over. */
-  #fail (error: unknown): void {
+  stop (): void {
+    this.#stopped = true
     this.#waiting = []
+  }
+
+  #fail (error: unknown): void {
+    this.stop()
     this.#failed(error)
   }
 
   #release (): void {
+    if (this.#stopped) return
     const waiting = this.#waiting!
     this.#waiting = undefined
     for (let i = 0; i < waiting.length; i++) {

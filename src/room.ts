@@ -1,84 +1,214 @@
-import { Outbox, type Seat } from './outbox.ts'
-import type { ChatStore, Entry, Feed, Page } from './store/store.ts'
+import { difference } from './notice.ts'
+import { Outbox } from './outbox.ts'
+import { CloseCode } from './protocol.ts'
+import type { Presence, Roster } from './roster/roster.ts'
+import { acknowledgeAll, takeAcks, type Seat } from './seat.ts'
+import type { ChatStore, Entry, Page, Position } from './store/store.ts'
 
 /** Entries delivered while a join is reading that are kept for it, at most. */
 const RING = 16_384
 
-/** What a member is given when it joins: `entries` of the store's newest, and the number it is level with. */
-export interface History { readonly limit: number, readonly maxBytes: number }
+/** A member that is far behind is given pages of this size, each when the one before has left. */
+const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
+
+/** The newest entries that members are given when their view no longer holds. */
+const RESTART = { limit: 50, maxBytes: PAGE.maxBytes }
+
+/** What a member is to be given when it joins. */
+export interface JoinQuery {
+  /** the newest entries, at most so many and so large */
+  readonly limit: number
+  readonly maxBytes: number
+  /** or all after this place, where the store can vouch for them */
+  readonly after?: Position | undefined
+}
+
+export interface RoomContext {
+  readonly store: ChatStore
+  readonly roster: Roster
+  /** ms that a batch may gather */
+  readonly flushInterval: number
+}
 
 /** One room on this node: what its store delivers goes to the members here. */
 export class Room {
   readonly name: string
   readonly #store: ChatStore
-  readonly #outbox = new Outbox()
+  readonly #outbox: Outbox
+  readonly #listeners = new Set<(entry: Entry) => void>()
+  #presence: Presence = { members: [], count: 0, stale: false }
   #ring: Entry[] = []
-  #joining = 0
+  #readers = 0
   /** Counts how often the store could not vouch for what came before: numbers of two lives don't compare. */
   #life = 0
-  #feed: Feed | undefined
+  /** Members that are not level yet. */
+  readonly #arriving = new Set<Seat>()
+  /** Members that are being told that their view no longer holds. */
+  readonly #adrift = new Set<Seat>()
+  #stop: Array<() => void> = []
 
-  private constructor (name: string, store: ChatStore) {
+  private constructor (name: string, { store, flushInterval }: RoomContext) {
     this.name = name
     this.#store = store
+    this.#outbox = new Outbox(name, flushInterval)
   }
 
-  /** Resolves when the store delivers; rejects as `store.follow` does. */
-  static async open (name: string, store: ChatStore): Promise<Room> {
-    const room = new Room(name, store)
-    room.#feed = await store.follow(name, (page) => room.#deliver(page))
+  /** Resolves when store and roster deliver; rejects as they do. */
+  static async open (name: string, context: RoomContext): Promise<Room> {
+    const room = new Room(name, context)
+    const { store, roster } = context
+    const feed = await store.follow(name, (page) => room.#deliver(page))
+    room.#stop.push(() => feed.stop())
+    try {
+      room.#stop.push(await roster.watch(name, (now) => room.#see(now)))
+      room.#stop.push(await roster.listen(name, ({ typing }) => room.#outbox.announce({ typing })))
+    } catch (error) {
+      room.close()
+      throw error
+    }
     return room
   }
 
-  get size (): number { return this.#outbox.size }
+  get presence (): Presence { return this.#presence }
+
+  get size (): number { return this.#outbox.seats.size + this.#listeners.size }
 
   /**
-   * Gives a member the newest entries, then every later one, with nothing between lost or doubled.
+   * Tells the member that it joined, gives it what it missed, then every later entry, with nothing between lost or
+   * doubled. A member that is far behind is attached when it is level.
+   * @param told called when the member was told that it joined
    */
-  async join (seat: Seat, history: History): Promise<void> {
-    this.#joining++
-    try {
-      await this.#join(seat, history)
-    } finally {
-      if (--this.#joining === 0) this.#ring = []
+  async join (seat: Seat, { after, ...newest }: JoinQuery, told: () => void): Promise<void> {
+    let place = after
+    let joined = false
+    this.#arriving.add(seat)
+    for (let level = false; !level && this.#awaits(seat); await seat.connection.drained()) {
+      level = await this.#reading(async () => {
+        const life = this.#life
+        let page = await this.#store.read(this.name, place === undefined ? newest : { after: place, ...PAGE })
+        const resumed = place !== undefined && page.complete
+        if (!page.complete) page = { ...await this.#store.read(this.name, newest), complete: false }
+        if (!this.#awaits(seat) || life !== this.#life) return false
+        seat.life = life
+        const isLevel = !(resumed && page.more) && this.#reachesBackTo(page.head.n)
+        const frames = joined && resumed ? Buffer.concat(this.#encode(seat, page.entries)) : this.#joined(seat, page)
+        const end = resumed && page.more ? page.entries.at(-1)! : page.head
+        if (isLevel) this.#attach(seat, page, frames)
+        else this.#give(seat, [frames], end.n, page.entries.length)
+        place = end.position
+        joined = true
+        told()
+        return isLevel
+      })
     }
+    this.#arriving.delete(seat)
   }
 
-  async #join (seat: Seat, history: History): Promise<void> {
-    let page: Page
-    let life: number
-    do {
-      life = this.#life
-      page = await this.#store.read(this.name, history)
-    } while (seat.connection.open && (life !== this.#life || !this.#reachesBackTo(page.head.n)))
-
-    // From here to the end is one synchronous step: nothing can be delivered between.
-    if (!seat.connection.open) return
-    const between = this.#ring.filter(({ n }) => n > page.head.n && n < this.#outbox.next)
-    seat.mark = between.at(-1)?.n ?? page.head.n
-    const frames = [...page.entries, ...between].map(seat.format)
-    if (frames.length > 0) seat.connection.write(Buffer.concat(frames), frames.length)
-    this.#outbox.add(seat)
+  leave (seat: Seat): void {
+    this.#outbox.delete(seat)
+    this.#adrift.delete(seat)
+    this.#arriving.delete(seat)
+    acknowledgeAll(seat)
   }
 
-  leave (seat: Seat): void { this.#outbox.delete(seat) }
+  /** Calls the listener with each entry from now on; gives how to stop. */
+  subscribe (listener: (entry: Entry) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
 
   flush (): void { this.#outbox.flush() }
 
-  close (): void { this.#feed?.stop() }
+  close (): void {
+    for (const stop of this.#stop) stop()
+  }
 
   #deliver (page: Page): void {
     if (!page.complete) {
-      this.#life++
-      this.#ring = []
-      this.#outbox.restart(page.head.n)
+      this.#restart().catch(() => { /* told to the members, each by its close code */ })
+      return
     }
-    if (this.#joining > 0) for (const entry of page.entries) this.#ring.push(entry)
+    if (this.#readers > 0) for (const entry of page.entries) this.#ring.push(entry)
     if (this.#ring.length > RING * 2) this.#ring = this.#ring.slice(-RING)
     this.#outbox.push(page.entries)
+    for (const entry of page.entries) {
+      for (const listener of this.#listeners) listener(entry)
+    }
   }
 
-  /** What was read is never older than what had been delivered when the read began, where the ring begins too. */
+  /** What came before can't be vouched for any more: every member throws its view away and is given the newest. */
+  async #restart (): Promise<void> {
+    const life = ++this.#life
+    this.#ring = []
+    this.#outbox.flush()
+    for (const seat of this.#outbox.seats) {
+      this.#outbox.delete(seat)
+      this.#adrift.add(seat)
+    }
+    try {
+      await this.#reading(async () => {
+        let page: Page
+        do page = { ...await this.#store.read(this.name, RESTART), complete: false }
+        while (life === this.#life && !this.#reachesBackTo(page.head.n))
+        // A later restart has them all adrift, and attaches them.
+        if (life !== this.#life) return
+        for (const seat of this.#adrift) this.#attach(seat, page, this.#joined(seat, page))
+        this.#adrift.clear()
+      })
+    } catch {
+      if (life !== this.#life) return
+      for (const { connection } of this.#adrift) connection.close(CloseCode.tryAgainLater, 'try again later')
+      this.#adrift.clear()
+    }
+  }
+
+  /** What is delivered meanwhile is kept: what was read is never older than what had been delivered when the read began. */
+  async #reading<T> (read: () => Promise<T>): Promise<T> {
+    this.#readers++
+    try {
+      return await read()
+    } finally {
+      if (--this.#readers === 0) this.#ring = []
+    }
+  }
+
+  #see (now: Presence): void {
+    const notice = difference(this.#presence, now)
+    this.#presence = now
+    if (notice !== undefined) this.#outbox.announce(notice)
+  }
+
+  /** One synchronous step: nothing can be delivered between what was read, what the ring holds, and the next batch. */
+  #attach (seat: Seat, { head, entries }: Page, frames: Buffer): void {
+    if (seat.life !== this.#life) acknowledgeAll(seat)
+    seat.life = this.#life
+    const between = this.#ring.filter(({ n }) => n > head.n && n < this.#outbox.next)
+    this.#give(seat, [frames, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
+    // What changed while it was catching up.
+    const notice = seat.presence && difference(seat.presence, this.#presence)
+    if (notice !== undefined) seat.connection.reply(seat.format.notice(this.name, notice))
+    seat.presence = undefined
+    this.#outbox.add(seat)
+  }
+
+  #give (seat: Seat, frames: readonly Buffer[], mark: number, messages: number): void {
+    seat.mark = mark
+    const acks = takeAcks(seat)
+    seat.connection.replay(Buffer.concat(acks === undefined ? frames : [...frames, acks]), messages)
+  }
+
+  #joined (seat: Seat, page: Page): Buffer {
+    seat.presence = this.#presence
+    return seat.format.joined(this.name, page, this.#presence, seat.member)
+  }
+
+  #encode ({ format, member, hearsItself }: Seat, entries: readonly Entry[]): Buffer[] {
+    return entries.filter(({ from }) => hearsItself || from?.id !== member.id).map((entry) => format.entry(this.name, entry))
+  }
+
+  #awaits (seat: Seat): boolean { return this.#arriving.has(seat) && seat.connection.open }
+
+  /** False when so much was delivered during a read that the ring could not hold all of it. */
   #reachesBackTo (n: number): boolean {
     const oldest = this.#ring[0]
     return oldest === undefined || oldest.n <= n + 1

@@ -1,49 +1,76 @@
-import type { Seat } from './outbox.ts'
-import { Room, type History } from './room.ts'
-import type { ChatStore, Draft, Mark } from './store/store.ts'
+import { TooManyRooms } from './errors.ts'
+import { Room, type RoomContext } from './room.ts'
+import type { Presence } from './roster/roster.ts'
+import type { Draft, Mark, Page, Position, Query } from './store/store.ts'
 
 /** ms that a room without members goes on following its store: whoever reloads a page is back by then. */
 const LINGER = 30_000
 
-interface Use { readonly room: Promise<Room>, members: number, linger: NodeJS.Timeout | undefined }
+interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined }
 
 /** The rooms that have members on this node. */
 export class Rooms {
-  readonly #store: ChatStore
+  readonly #context: RoomContext
+  readonly #limit: number
   readonly #uses = new Map<string, Use>()
   readonly #open = new Set<Room>()
 
-  constructor (store: ChatStore) {
-    this.#store = store
+  /** @param limit rooms followed at once */
+  constructor (context: RoomContext, limit: number) {
+    this.#context = context
+    this.#limit = limit
   }
 
-  /** The names of the rooms that have members here. */
+  /** The names of the rooms that are in use here. */
   names (): string[] {
-    return [...this.#uses].filter(([, { members }]) => members > 0).map(([name]) => name)
+    return [...this.#uses].filter(([, { users }]) => users > 0).map(([name]) => name)
   }
 
   /**
-   * Resolves when the member has its history and hears the room; rejects as the store does.
-   * @returns how to leave again
+   * Takes the room for as long as it is needed: it follows its store until `release`. Rejects as store and roster do.
+   * @throws TooManyRooms
    */
-  async join (name: string, seat: Seat, history: History): Promise<() => void> {
+  async take (name: string): Promise<{ room: Room, release: () => void }> {
     const use = this.#use(name)
+    let taken = true
+    const release = () => {
+      if (taken) this.#release(name, use)
+      taken = false
+    }
     try {
-      const room = await use.room
-      await room.join(seat, history)
-      return () => {
-        room.leave(seat)
-        this.#release(name, use)
-      }
+      return { room: await use.room, release }
     } catch (error) {
-      this.#release(name, use)
+      release()
       throw error
     }
   }
 
   /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
   append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
-    return this.#store.append(name, draft)
+    try {
+      return this.#context.store.append(name, draft)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  find (name: string, key: string): Promise<Mark | undefined> {
+    return this.#context.store.find(name, key)
+  }
+
+  read (name: string, query: Query): Promise<Page> {
+    return this.#context.store.read(name, query)
+  }
+
+  erase (name: string, position?: Position): Promise<void> {
+    return this.#context.store.erase(name, position)
+  }
+
+  /** Who is in a room now, on any node. */
+  async presence (name: string): Promise<Presence> {
+    const { room, release } = await this.take(name)
+    release()
+    return room.presence
   }
 
   /** Sends the members all that was delivered, without waiting for the end of the turn. */
@@ -58,19 +85,29 @@ export class Rooms {
   #use (name: string): Use {
     let use = this.#uses.get(name)
     if (use === undefined) {
-      const room = Room.open(name, this.#store)
-      use = { room, members: 0, linger: undefined }
+      if (this.#uses.size >= this.#limit && !this.#stopOneThatLingers()) throw new TooManyRooms()
+      const room = Room.open(name, this.#context)
+      use = { room, users: 0, linger: undefined }
       this.#uses.set(name, use)
       room.then((opened) => this.#open.add(opened), () => this.#uses.delete(name))
     }
     clearTimeout(use.linger)
-    use.members++
+    use.users++
     return use
   }
 
   #release (name: string, use: Use): void {
-    if (--use.members > 0 || this.#uses.get(name) !== use) return
+    if (--use.users > 0 || this.#uses.get(name) !== use) return
     use.linger = setTimeout(() => this.#stop(name, use), LINGER).unref()
+  }
+
+  #stopOneThatLingers (): boolean {
+    for (const [name, use] of this.#uses) {
+      if (use.users > 0) continue
+      this.#stop(name, use)
+      return true
+    }
+    return false
   }
 
   #stop (name: string, use: Use): void {
@@ -79,6 +116,6 @@ export class Rooms {
     use.room.then((room) => {
       this.#open.delete(room)
       room.close()
-    }, () => { /* never opened: whoever joined was told */ })
+    }, () => { /* never opened: whoever wanted it was told */ })
   }
 }

@@ -3,12 +3,19 @@ import { mock } from 'node:test'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Connection } from '../src/connection.ts'
-import type { Format, Seat } from '../src/outbox.ts'
+import type { Format, Seat } from '../src/seat.ts'
+import type { JoinQuery } from '../src/room.ts'
 import { Rooms } from '../src/rooms.ts'
+import { MemoryRoster } from '../src/roster/memory.ts'
 import { MemoryStore } from '../src/store/memory.ts'
-import type { ChatStore, Feed } from '../src/store/store.ts'
+import type { ChatStore, Entry, Feed } from '../src/store/store.ts'
 
-const format: Format = ({ body }) => Buffer.from(`${body.toString()} `)
+const frame = ({ body }: Entry) => Buffer.from(`${body.toString()} `)
+const format: Format = {
+  entry: (_room, entry) => frame(entry),
+  notice: () => Buffer.alloc(0),
+  joined: (_room, { entries }) => Buffer.concat(entries.map(frame))
+}
 const everything = { limit: Infinity, maxBytes: Infinity }
 const nothing = { limit: 0, maxBytes: 0 }
 
@@ -21,10 +28,24 @@ class Listener extends EventEmitter {
 
   constructor (deafTo?: string) {
     super()
-    this.seat = { connection: this as unknown as Connection, format, deafTo, mark: 0 }
+    this.seat = {
+      connection: this as unknown as Connection,
+      format,
+      member: { id: deafTo ?? 'somebody', name: '' },
+      hearsItself: deafTo === undefined,
+      mark: 0,
+      life: 0,
+      presence: undefined,
+      acks: []
+    }
   }
 
+  async drained (): Promise<void> {}
+
+  replay (frames: Buffer, messages: number): void { this.write(frames, messages) }
+
   write (frames: Buffer, messages: number): boolean {
+    if (frames.length === 0) return true
     const numbers = frames.toString().trim().split(' ').map(Number)
     if (numbers.length !== messages) throw new Error(`${messages} announced, ${numbers.length} written`)
     this.heard.push(...numbers)
@@ -42,6 +63,25 @@ class Listener extends EventEmitter {
   hasAll (t: Test, last: number, title = 'no gap, no duplicate'): void {
     const first = this.heard[0] ?? last
     t.strictSame(this.heard, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
+  }
+}
+
+function open (store: ChatStore): Rooms {
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0 }, Infinity)
+}
+
+/** Resolves once it was told that it joined, to how to leave again. */
+async function join (rooms: Rooms, name: string, seat: Seat, query: JoinQuery): Promise<() => void> {
+  const { room, release } = await rooms.take(name)
+  try {
+    await new Promise<void>((resolve, reject) => { room.join(seat, query, resolve).then(resolve, reject) })
+  } catch (error) {
+    release()
+    throw error
+  }
+  return () => {
+    room.leave(seat)
+    release()
   }
 }
 
@@ -94,20 +134,20 @@ t.test('a member that joins in the middle of a storm hears all from its history 
   for (const [title, make] of Object.entries(stores)) {
     for (const perTurn of [1, 7, 40]) {
       for (const history of [nothing, { limit: 5, maxBytes: 1_000_000 }, everything]) {
-        const rooms = new Rooms(make())
+        const rooms = open(make())
         const last = 100 * perTurn
         const members: Listener[] = []
         const joins: Array<Promise<unknown>> = []
-        const join = () => {
+        const joinOne = () => {
           const member = new Listener()
           members.push(member)
-          joins.push(rooms.join('a', member.seat, history))
+          joins.push(join(rooms, 'a', member.seat, history))
         }
         const raging = storm(rooms, 'a', 1, last, perTurn)
         for (let i = 0; i < 80; i++) {
-          join()
-          if (i % 3 === 0) await Promise.resolve().then(join)
-          if (i % 5 === 0) process.nextTick(join)
+          joinOne()
+          if (i % 3 === 0) await Promise.resolve().then(joinOne)
+          if (i % 5 === 0) process.nextTick(joinOne)
           await turn()
         }
         await Promise.all(joins)
@@ -124,13 +164,13 @@ t.test('a member that joins in the middle of a storm hears all from its history 
 })
 
 t.test('whoever joins has its history before what is live, and the whole of it in one write', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   await storm(rooms, 'a', 1, 10, 10)
   const member = new Listener()
-  await rooms.join('a', member.seat, { limit: 3, maxBytes: 1_000 })
+  await join(rooms, 'a', member.seat, { limit: 3, maxBytes: 1_000 })
   t.strictSame([member.heard, member.writes], [[8, 9, 10], 1])
   const second = new Listener()
-  await rooms.join('a', second.seat, nothing)
+  await join(rooms, 'a', second.seat, nothing)
   t.strictSame(second.heard, [])
   await storm(rooms, 'a', 11, 13, 3)
   await Promise.all([member.hears(13), second.hears(13)])
@@ -150,8 +190,8 @@ t.test('what is delivered while the last member leaves and another joins is not 
     const entry = { n, position: `${n}`, at: 0, from: null, body: String(n) }
     deliver({ entries: [entry], complete: true, more: false, head: entry })
   }
-  const rooms = new Rooms(store)
-  const leave = await rooms.join('a', new Listener().seat, nothing)
+  const rooms = open(store)
+  const leave = await join(rooms, 'a', new Listener().seat, nothing)
   let answer!: () => void
   store.read = async (...args) => {
     const page = await memory.read(...args)
@@ -159,7 +199,7 @@ t.test('what is delivered while the last member leaves and another joins is not 
     return page
   }
   const member = new Listener()
-  const joined = rooms.join('a', member.seat, nothing)
+  const joined = join(rooms, 'a', member.seat, nothing)
   await turn()
   delivers(1)
   leave()
@@ -173,9 +213,9 @@ t.test('what is delivered while the last member leaves and another joins is not 
 })
 
 t.test('thousands of members, served in slices, all hear everything in order; also those that join or leave meanwhile', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   const members = Array.from({ length: 2_000 }, () => new Listener())
-  const leaves = await Promise.all(members.map((member) => rooms.join('a', member.seat, nothing)))
+  const leaves = await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
   const raging = storm(rooms, 'a', 1, 400, 20)
   const joined: Listener[] = []
   for (let i = 0; i < 30; i++) {
@@ -183,7 +223,7 @@ t.test('thousands of members, served in slices, all hear everything in order; al
     leaves[i * 50]!()
     const member = new Listener()
     joined.push(member)
-    await rooms.join('a', member.seat, i % 2 === 0 ? nothing : everything)
+    await join(rooms, 'a', member.seat, i % 2 === 0 ? nothing : everything)
   }
   await raging
   await storm(rooms, 'a', 401, 401, 1)
@@ -195,9 +235,9 @@ t.test('thousands of members, served in slices, all hear everything in order; al
 })
 
 t.test('the loop breathes while many members are served', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   const members = Array.from({ length: 2_000 }, () => new Listener())
-  await Promise.all(members.map((member) => rooms.join('a', member.seat, nothing)))
+  await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
   const served: number[] = []
   rooms.append('a', { from: null, body: '1' })
   while (members.at(-1)!.heard.length === 0) {
@@ -210,9 +250,9 @@ t.test('the loop breathes while many members are served', async (t) => {
 })
 
 t.test('a member is not sent its own where it does not want it, and misses nothing else', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   const [deaf, other] = [new Listener('ada'), new Listener()]
-  await Promise.all([deaf, other].map((member) => rooms.join('a', member.seat, nothing)))
+  await Promise.all([deaf, other].map((member) => join(rooms, 'a', member.seat, nothing)))
   rooms.append('a', { from: null, body: '1' })
   rooms.append('a', { from: { id: 'ada', name: '' }, body: '2' })
   rooms.append('a', { from: { id: 'bob', name: '' }, body: '3' })
@@ -227,15 +267,15 @@ t.test('a member is not sent its own where it does not want it, and misses nothi
 
 t.test('members of an erased room hear what comes after, from the first on', async (t) => {
   const store = new MemoryStore()
-  const rooms = new Rooms(store)
+  const rooms = open(store)
   const member = new Listener()
-  await rooms.join('a', member.seat, nothing)
+  await join(rooms, 'a', member.seat, nothing)
   await storm(rooms, 'a', 1, 20, 5)
   await member.hears(20)
   await store.erase('a')
   await turns(2)
   const second = new Listener()
-  await rooms.join('a', second.seat, everything)
+  await join(rooms, 'a', second.seat, everything)
   await storm(rooms, 'a', 101, 103, 1)
   await second.hears(103)
   await turns(2)
@@ -244,23 +284,23 @@ t.test('members of an erased room hear what comes after, from the first on', asy
 
 t.test('a join that meets an erasure hears what comes after it', async (t) => {
   const memory = new MemoryStore()
-  let release: (() => void) | undefined
+  const held: Array<() => void> = []
   const store = late(memory, {})
-  const rooms = new Rooms(store)
-  await rooms.join('a', new Listener().seat, nothing)
+  const rooms = open(store)
+  await join(rooms, 'a', new Listener().seat, nothing)
   await storm(rooms, 'a', 1, 20, 5)
   store.read = async (...args) => {
     const page = await memory.read(...args)
-    await new Promise<void>((resolve) => { release = resolve })
+    await new Promise<void>((resolve) => { held.push(resolve) })
     return page
   }
   const member = new Listener()
-  const joined = rooms.join('a', member.seat, nothing)
+  const joined = join(rooms, 'a', member.seat, nothing)
   await turn()
   await memory.erase('a')
   await turns(2)
   store.read = (...args) => memory.read(...args)
-  release!()
+  for (const answer of held) answer()
   await joined
   await storm(rooms, 'a', 101, 103, 1)
   await turns(3)
@@ -268,9 +308,9 @@ t.test('a join that meets an erasure hears what comes after it', async (t) => {
 })
 
 t.test('a burst of any size reaches the members', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   const member = new Listener()
-  await rooms.join('a', member.seat, nothing)
+  await join(rooms, 'a', member.seat, nothing)
   await storm(rooms, 'a', 1, 200_000, 200_000)
   await storm(rooms, 'a', 200_001, 200_001, 1)
   await member.hears(200_001)
@@ -283,8 +323,8 @@ t.test('a join whose connection is gone ends, whatever the store does', async (t
   const member = new Listener()
   let reads = 0
   const store = late(memory, {})
-  const rooms = new Rooms(store)
-  await rooms.join('a', new Listener().seat, nothing)
+  const rooms = open(store)
+  await join(rooms, 'a', new Listener().seat, nothing)
   store.read = async (...args) => {
     const page = await memory.read(...args)
     // Each read is overtaken by more than the ring holds.
@@ -293,17 +333,17 @@ t.test('a join whose connection is gone ends, whatever the store does', async (t
     member.open = false
     return page
   }
-  await rooms.join('a', member.seat, nothing)
+  await join(rooms, 'a', member.seat, nothing)
   t.equal(reads, 1)
   t.strictSame(member.heard, [])
   t.strictSame(rooms.names(), ['a'])
 })
 
 t.test('rooms are apart, and are named while they have members', async (t) => {
-  const rooms = new Rooms(new MemoryStore())
+  const rooms = open(new MemoryStore())
   const [a, b] = [new Listener(), new Listener()]
-  const leave = await rooms.join('a', a.seat, nothing)
-  await rooms.join('b', b.seat, nothing)
+  const leave = await join(rooms, 'a', a.seat, nothing)
+  await join(rooms, 'b', b.seat, nothing)
   t.strictSame(rooms.names(), ['a', 'b'])
   await storm(rooms, 'a', 1, 1, 1)
   await storm(rooms, 'b', 2, 2, 1)
@@ -327,16 +367,16 @@ t.test('a failed join leaves nothing behind, and the next one is tried anew', as
       return works(...args)
     }
   }
-  const rooms = new Rooms(store)
+  const rooms = open(store)
   const member = new Listener()
-  const both = await Promise.allSettled([rooms.join('a', member.seat, nothing), rooms.join('a', member.seat, nothing)])
+  const both = await Promise.allSettled([join(rooms, 'a', member.seat, nothing), join(rooms, 'a', member.seat, nothing)])
   t.match(both, [{ reason: { message: 'follow failed' } }, { reason: { message: 'follow failed' } }])
   t.strictSame(rooms.names(), [])
   failing.delete('follow')
-  await t.rejects(rooms.join('a', member.seat, nothing), { message: 'read failed' })
+  await t.rejects(join(rooms, 'a', member.seat, nothing), { message: 'read failed' })
   t.strictSame(rooms.names(), [])
   failing.clear()
-  await rooms.join('a', member.seat, nothing)
+  await join(rooms, 'a', member.seat, nothing)
   await storm(rooms, 'a', 1, 1, 1)
   await member.hears(1)
   t.strictSame(member.heard, [1])
@@ -353,9 +393,9 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
     following++
     return { head: feed.head, stop () { following--; feed.stop() } }
   }
-  const rooms = new Rooms(store)
-  const leave = await rooms.join('a', new Listener().seat, nothing)
-  const leaveToo = await rooms.join('a', new Listener().seat, nothing)
+  const rooms = open(store)
+  const leave = await join(rooms, 'a', new Listener().seat, nothing)
+  const leaveToo = await join(rooms, 'a', new Listener().seat, nothing)
   leave()
   mock.timers.tick(60_000)
   await turn()
@@ -365,7 +405,7 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
   await turn()
   t.equal(following, 1, 'stays for who reloads a page')
   const back = new Listener()
-  const leaveAgain = await rooms.join('a', back.seat, nothing)
+  const leaveAgain = await join(rooms, 'a', back.seat, nothing)
   mock.timers.tick(60_000)
   await storm(rooms, 'a', 1, 2, 1)
   await back.hears(2)
@@ -375,7 +415,7 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
   await turn()
   t.equal(following, 0)
   const later = new Listener()
-  await rooms.join('a', later.seat, everything)
+  await join(rooms, 'a', later.seat, everything)
   t.strictSame(later.heard, [1, 2])
   t.equal(following, 1)
   rooms.close()

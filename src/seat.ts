@@ -1,0 +1,54 @@
+import type { Connection } from './connection.ts'
+import type { Notice } from './notice.ts'
+import type { Presence } from './roster/roster.ts'
+import type { Entry, Identity, Page } from './store/store.ts'
+
+/** How a room speaks to the members of one wire: whole frames, the same for all of them. */
+export interface Format {
+  /** The one whose entries, deflated, are this one's in a batch. */
+  readonly deflates?: Format
+  entry (room: string, entry: Entry): Buffer
+  /** Empty where the wire has no word for it. */
+  notice (room: string, notice: Notice): Buffer
+  /** The answer to a join, and what a member is told when its view of the room no longer holds. */
+  joined (room: string, page: Page, presence: Presence, member: Identity): Buffer
+}
+
+/** One member's place in a room. */
+export interface Seat {
+  readonly connection: Connection
+  readonly format: Format
+  readonly member: Identity
+  readonly hearsItself: boolean
+  /** Everything up to this number was given to it. */
+  mark: number
+  /** Who was there as it was last told. */
+  presence: Presence | undefined
+  /** Of the room, when `mark` was set: numbers of two lives don't compare. */
+  life: number
+  /** Acknowledgements that follow their own message, in its order. */
+  readonly acks: Array<{ readonly n: number, readonly frame: Buffer }>
+}
+
+/**
+ * Sends an acknowledgement in the write of its own message, or at once when that is behind the member already.
+ * @param life the seat's when it was posted
+ */
+export function acknowledge (seat: Seat, n: number, life: number, frame: Buffer): void {
+  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame)
+  else seat.acks.push({ n, frame })
+}
+
+/** Sends the acknowledgements whose messages will not come any more. */
+export function acknowledgeAll (seat: Seat): void {
+  const due = seat.acks.splice(0)
+  for (const { frame } of due) seat.connection.reply(frame)
+}
+
+/** Takes the acknowledgements whose messages the member has by now. */
+export function takeAcks (seat: Seat): Buffer | undefined {
+  if (seat.acks.length === 0) return undefined
+  const end = seat.acks.findIndex(({ n }) => n > seat.mark)
+  const due = seat.acks.splice(0, end === -1 ? seat.acks.length : end)
+  return due.length === 0 ? undefined : Buffer.concat(due.map(({ frame }) => frame))
+}
