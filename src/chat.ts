@@ -1,31 +1,141 @@
+import { InvalidRoom } from './errors.ts'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Connections } from './connections.ts'
+import { assertContent } from './hooks.ts'
+import type { Members } from './members.ts'
+import { roomName } from './protocol.ts'
+import type { Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
-import type { Identity, Position } from './store/store.ts'
+import type { ChatStore, Entry, Identity, Page, Position } from './store/store.ts'
 
 /** What the app says in a room. */
 export interface Publication {
   readonly text: string
   /** who it is from; by default nobody */
   readonly from?: Identity | undefined
+  /** JSON of the app's own, for v1 clients */
+  readonly data?: unknown
 }
 
-/** `app.chat`: the chat from the server's side, for HTTP routes and jobs. */
-export class Chat {
-  readonly #rooms: Rooms
+export interface HistoryQuery {
+  /** entries; 50 */
+  readonly limit?: number | undefined
+  /** those before this place; the newest */
+  readonly before?: Position | undefined
+}
 
-  constructor (rooms: Rooms) {
-    this.#rooms = rooms
+export interface Stats {
+  /** open connections, of `/echo` too */
+  readonly connections: number
+  /** different members */
+  readonly members: number
+  /** rooms in use here */
+  readonly rooms: number
+}
+
+export interface ChatParts {
+  readonly rooms: Rooms
+  readonly roster: Roster
+  readonly store: ChatStore
+  readonly members: Members
+  readonly connections: Connections
+  readonly log: FastifyBaseLogger
+}
+
+/** `app.chat`: the chat from the server's side, for HTTP routes, bots and jobs. */
+export class Chat {
+  readonly #parts: ChatParts
+
+  constructor (parts: ChatParts) {
+    this.#parts = parts
   }
 
   /**
-   * Says something in a room; resolves with its position once stored. Rejects as the store's `append` does.
+   * Says something in a room; resolves with its position once stored, and past the hooks, which are for members. Rejects
+   * as the store's `append` does.
+   * @throws InvalidRoom, InvalidPost
    */
-  async publish (room: string, { text, from }: Publication): Promise<Position> {
-    const { position } = await this.#rooms.append(room, { from: from ?? null, body: text })
+  async publish (room: string, { text, from, data }: Publication): Promise<Position> {
+    assertRoom(room)
+    assertContent(text, data)
+    const { position } = await this.#parts.rooms.append(room, { from: from ?? null, body: text, data })
     return position
   }
 
-  /** The names of the rooms that have members on this node. */
-  rooms (): string[] {
-    return this.#rooms.names()
+  /**
+   * Calls the listener with every entry of a room from now on, whichever node it was posted on. Resolves when live, to
+   * how to stop. What a listener throws is logged, and concerns nobody else.
+   * @throws InvalidRoom
+   */
+  async subscribe (name: string, listener: (entry: Entry) => void | Promise<void>): Promise<() => void> {
+    assertRoom(name)
+    const { room, release } = await this.#parts.rooms.take(name)
+    const failed = (error: unknown) => this.#parts.log.error({ err: error, room: name }, 'a listener of a room failed')
+    const stop = room.subscribe((entry) => {
+      try {
+        listener(entry)?.catch(failed)
+      } catch (error) {
+        failed(error)
+      }
+    })
+    return () => {
+      stop()
+      release()
+    }
   }
+
+  /** The names of the rooms in use on this node. */
+  rooms (): string[] { return this.#parts.rooms.names() }
+
+  /** Who is in a room, on any node; the list is capped, `count` is not. */
+  async members (room: string): Promise<{ members: readonly Identity[], count: number }> {
+    assertRoom(room)
+    const { members, count } = await this.#parts.rooms.presence(room)
+    return { members, count }
+  }
+
+  /** Entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then. */
+  async history (room: string, { limit = 50, before }: HistoryQuery = {}): Promise<Page> {
+    assertRoom(room)
+    return await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+  }
+
+  /** Forgets one message's content, or a whole room, whose members are told that their view of it no longer holds. */
+  async erase (room: string, position?: Position): Promise<void> {
+    assertRoom(room)
+    await this.#parts.rooms.erase(room, position)
+  }
+
+  /** Closes a member's connections with 4403; it may come back. @param id of the member */
+  async kick (id: string, reason: string): Promise<void> {
+    await this.#restrict(id, { kind: 'kick', until: Date.now(), reason })
+  }
+
+  /** Refuses a member's posts for a time. @param ms how long; 0 lifts it */
+  async mute (id: string, ms: number, reason = 'muted by a moderator'): Promise<void> {
+    await this.#restrict(id, { kind: 'mute', until: Date.now() + ms, reason })
+  }
+
+  /** Closes a member's connections with 4403 and lets none in for a time. @param ms how long; 0 lifts it */
+  async ban (id: string, ms: number, reason = 'banned by a moderator'): Promise<void> {
+    await this.#restrict(id, { kind: 'ban', until: Date.now() + ms, reason })
+  }
+
+  stats (): Stats {
+    const { connections, members, rooms } = this.#parts
+    return { connections: connections.size, members: members.size, rooms: rooms.names().length }
+  }
+
+  /** Rejects while posts can't succeed: for an app's own health route. */
+  async check (): Promise<void> {
+    await this.#parts.store.check()
+  }
+
+  #restrict (id: string, what: Restriction): Promise<void> {
+    return this.#parts.roster.restrict(id, what)
+  }
+}
+
+function assertRoom (room: string): void {
+  if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
 }

@@ -12,7 +12,7 @@ export interface HandshakeSettings {
   readonly closeTimeout: number
   readonly autoPong: true
   readonly skipUTF8Validation: false
-  readonly perMessageDeflate: false
+  readonly perMessageDeflate: NonNullable<ServerOptions['perMessageDeflate']>
   readonly handleProtocols: NonNullable<ServerOptions['handleProtocols']>
 }
 

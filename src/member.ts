@@ -1,34 +1,174 @@
 import { randomUUID } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import type { Connection } from './connection.ts'
-import type { Format } from './outbox.ts'
-import type { History } from './room.ts'
+import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
+import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
+import type { Format, Seat } from './seat.ts'
+import { CloseCode } from './protocol.ts'
+import type { JoinQuery } from './room.ts'
+import type { Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
-import type { Identity } from './store/store.ts'
+import type { Identity, Mark, Page, Position } from './store/store.ts'
+
+export interface MemberContext {
+  readonly rooms: Rooms
+  readonly roster: Roster
+  readonly hooks: Hooks
+  readonly limits: { readonly roomsPerMember: number }
+}
+
+export interface JoinOptions extends JoinQuery {
+  readonly format: Format
+  readonly hearsItself: boolean
+}
+
+/** id: the client's own, for telling a repeat. since: its place when it first sent it, on a post sent again. */
+export interface Post extends PostDraft {
+  readonly id?: string | undefined
+  readonly since?: Position | undefined
+}
+
+/** submitted: when its turn at the store has come, for keeping posts in order; undefined if it has. */
+export interface PostResult {
+  readonly submitted: Promise<void> | undefined
+  readonly stored: Promise<Mark & { readonly again: boolean }>
+}
+
+/** announced: whether `onJoin` was told of it, and `onLeave` will be. */
+interface Place { readonly seat: Seat, announced: boolean, leave (): void }
 
 /** Someone on one connection: who it is, and where it is. */
 export class Member {
   readonly identity: Identity
-  readonly #connection: Connection
-  readonly #rooms: Rooms
-  #leave = () => {}
+  readonly connection: Connection
+  readonly #id = randomUUID()
+  readonly #context: MemberContext
+  readonly #places = new Map<string, Place>()
+  #muted: Restriction | undefined
 
-  constructor (connection: Connection, rooms: Rooms, name: string) {
-    this.#connection = connection
-    this.#rooms = rooms
-    this.identity = { id: randomUUID(), name }
-    connection.onClose(() => this.#leave())
+  constructor (connection: Connection, identity: Identity, context: MemberContext) {
+    this.connection = connection
+    this.identity = identity
+    this.#context = context
+    connection.onClose(() => { for (const room of this.#places.keys()) this.leave(room) })
   }
 
-  /** Resolves when it hears the room. */
-  async join (room: string, format: Format, { hearsItself, ...history }: History & { hearsItself: boolean }): Promise<void> {
-    const seat = { connection: this.#connection, format, deafTo: hearsItself ? undefined : this.identity.id, mark: 0 }
-    const leave = await this.#rooms.join(room, seat, history)
-    if (this.#connection.open) this.#leave = leave
-    else leave()
+  /** The member's seat in a room it has joined. */
+  seat (room: string): Seat | undefined { return this.#places.get(room)?.seat }
+
+  /**
+   * Resolves when it was told that it joined; rejects as store and roster do, and when `authorize` throws.
+   * @throws AlreadyJoined, TooManyRooms, Forbidden
+   */
+  async join (name: string, { format, hearsItself, ...query }: JoinOptions): Promise<void> {
+    const { identity, connection } = this
+    const { rooms, roster, hooks, limits } = this.#context
+    if (this.#places.has(name)) throw new AlreadyJoined(name)
+    if (this.#places.size >= limits.roomsPerMember) throw new TooManyRooms()
+    await authorize(hooks, { member: identity, action: 'join', room: name })
+    const { room, release } = await rooms.take(name)
+    const seat: Seat = { connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: [] }
+    try {
+      await roster.enter(name, this.#id, identity)
+      const leave = () => {
+        room.leave(seat)
+        release()
+        roster.leave(name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: name }, 'the roster failed'))
+      }
+      if (!connection.open) return leave()
+      this.#places.set(name, { seat, announced: false, leave })
+      await new Promise<void>((resolve, reject) => {
+        let told = false
+        room.join(seat, query, () => { told = true; resolve() }).then(resolve, (error: unknown) => {
+          if (!told) return reject(error)
+          connection.log.warn({ err: error, room: name }, 'the store failed while a member was catching up')
+          connection.close(CloseCode.tryAgainLater, 'try again later')
+        })
+      })
+    } catch (error) {
+      if (this.#places.has(name)) this.#vacate(name)
+      else release()
+      throw error
+    }
+    const place = this.#places.get(name)
+    if (place?.seat !== seat) return
+    place.announced = true
+    await run('onJoin', () => hooks.onJoin?.(identity, name))
   }
 
-  /** Posts reach the store in the order of the calls. */
-  async post (room: string, body: string | Uint8Array): Promise<void> {
-    await this.#rooms.append(room, { from: this.identity, body })
+  /** @throws NotJoined */
+  leave (room: string): void {
+    const place = this.#places.get(room)
+    if (place === undefined) throw new NotJoined(room)
+    this.#vacate(room)
+    if (!place.announced) return
+    run('onLeave', () => this.#context.hooks.onLeave?.(this.identity, room))
+      .catch((error: unknown) => this.connection.fail(error))
   }
+
+  /** Posts reach the store in the order of the calls, if each waits for the one before to be submitted. */
+  post (post: Post): PostResult {
+    const { hooks, rooms } = this.#context
+    if (!this.#places.has(post.room)) return refusal(new NotJoined(post.room))
+
+    // Of two parts, neither of which may reach into the other.
+    const key = post.id === undefined ? undefined : `${this.identity.id.length} ${this.identity.id} ${post.id}`
+    const draft = {
+      key,
+      hash: key === undefined ? undefined : contentHash(post),
+      since: post.since,
+      from: this.identity,
+      body: post.body,
+      data: post.data
+    }
+    if (post.since === undefined && this.#muted === undefined && hooks.authorize === undefined && hooks.onMessage === undefined) {
+      return { submitted: undefined, stored: rooms.append(post.room, draft) }
+    }
+    // A repeat is looked up before the hooks, so that no filter refuses what was accepted.
+    const vetted = post.since === undefined || key === undefined
+      ? this.#vet(post)
+      : rooms.find(post.room, key).then((known) => known === undefined ? this.#vet(post) : post)
+    const stored = vetted.then(({ body, data }) => rooms.append(post.room, { ...draft, body, data }))
+    return { submitted: vetted.then(() => {}, () => {}), stored }
+  }
+
+  /** Older entries of a room it has joined. @throws NotJoined, Forbidden */
+  async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
+    const { hooks, rooms } = this.#context
+    if (!this.#places.has(room)) throw new NotJoined(room)
+    await authorize(hooks, { member: this.identity, action: 'history', room })
+    return await rooms.read(room, { before, limit, maxBytes })
+  }
+
+  /** Tells the others of the room that it is typing. @throws NotJoined */
+  typing (room: string): void {
+    if (!this.#places.has(room)) throw new NotJoined(room)
+    this.#context.roster.signal(room, { typing: this.identity })
+  }
+
+  /** Applies what the app said of this member, here or on another node. */
+  restrict (what: Restriction): void {
+    if (what.kind === 'mute') this.#muted = what
+    else if (what.kind === 'kick' || what.until > Date.now()) this.connection.close(CloseCode.forbidden, what.reason)
+  }
+
+  async #vet (post: Post): Promise<PostDraft> {
+    if (this.#muted !== undefined && this.#muted.until > Date.now()) throw new Muted(this.#muted.reason)
+    return await vet(this.#context.hooks, post, this.identity)
+  }
+
+  #vacate (room: string): void {
+    this.#places.get(room)!.leave()
+    this.#places.delete(room)
+  }
+}
+
+function refusal (error: Error): PostResult {
+  return { submitted: undefined, stored: Promise.reject(error) }
+}
+
+/** Tells a mistake of the client's from a repeat; nobody is kept from anything by it. */
+function contentHash ({ body, data }: PostDraft): string {
+  const content = data === undefined ? body : JSON.stringify([body, data])
+  return `${content.length} ${crc32(content)}`
 }

@@ -44,6 +44,11 @@ const origin: Check = {
   }
 }
 
+const driver = (what: string, methods: string[]): Check => ({
+  mustBe: `${what}, with ${methods.join(', ')}`,
+  passes: (value) => methods.every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function')
+})
+
 const options: Checks<Given> = {
   prefix: text,
   logLevel: text,
@@ -52,15 +57,20 @@ const options: Checks<Given> = {
   echo: orFalse(object),
   chat: orFalse(object),
   routeOptions: object,
-  store: {
-    mustBe: 'a ChatStore, with append, find, read, follow, erase, check and close',
-    passes: (value) => ['append', 'find', 'read', 'follow', 'erase', 'check', 'close']
-      .every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function')
-  },
+  store: driver('a ChatStore', ['append', 'find', 'read', 'follow', 'erase', 'check', 'close']),
   origins: {
     mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
     passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))
   },
+  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'close']),
+  authenticate: fn,
+  authorize: fn,
+  onMessage: fn,
+  onJoin: fn,
+  onLeave: fn,
+  dataSchema: object,
+  compression: flag,
+  flushInterval: { mustBe: 'a whole number of ms, from 0 to 10000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000 },
   heartbeatInterval: milliseconds,
   drainTimeout: milliseconds,
   limits: object
@@ -75,7 +85,8 @@ const chat: Checks<ChatOptions> = {
   defaultRoom: {
     mustBe: 'a room name: 1 to 64 letters, digits and ._:-',
     passes: (value) => typeof value === 'string' && roomName.test(value)
-  }
+  },
+  history: { mustBe: 'a whole number from 0 to 1000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 1_000 }
 }
 
 const limits: Checks<Limits> = {
@@ -83,6 +94,9 @@ const limits: Checks<Limits> = {
   echoPayload: payload,
   fragments: payload,
   backlog: limit,
+  replyBudget: limit,
+  roomsPerMember: limit,
+  rooms: limit,
   historyEntries: limit,
   historyBytes: limit,
   storeBytes: limit,

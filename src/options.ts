@@ -1,6 +1,8 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
+import type { Hooks } from './hooks.ts'
 import type { Origins } from './origins.ts'
+import type { Roster } from './roster/roster.ts'
 import type { ChatStore } from './store/store.ts'
 
 /** Answers an echo message: text for a text frame, bytes for a binary one, undefined for no answer. */
@@ -25,6 +27,8 @@ export interface ChatOptions {
   readonly includeSender?: boolean | undefined
   /** the room of who names none; 'lobby' */
   readonly defaultRoom?: string | undefined
+  /** messages a v1 client is given when it joins without saying how many; 50 */
+  readonly history?: number | undefined
 }
 
 /** `Infinity` switches one off, but for `handshakeTimeout`. */
@@ -37,6 +41,12 @@ export interface Limits {
   readonly fragments: number
   /** bytes that may wait for a member before it is cut off; 1 MiB */
   readonly backlog: number
+  /** bytes of replies and replays that may wait in this process; beyond, who asks for more is cut off; 128 MiB */
+  readonly replyBudget: number
+  /** rooms of one connection; 20 */
+  readonly roomsPerMember: number
+  /** rooms followed by this process; 10,000 */
+  readonly rooms: number
   /** entries that the default store keeps of a room; 1,000 */
   readonly historyEntries: number
   /** bytes that the default store keeps of a room; 4 MiB */
@@ -51,7 +61,7 @@ export type RouteOptions = Pick<RouteShorthandOptions,
   'onRequest' | 'preValidation' | 'preHandler' | 'config' | 'constraints' | 'schema'>
 
 /** Beside Fastify's own `prefix`, `logLevel` and `logSerializers`, which hold for all routes of the plugin. */
-export interface FastifyChatOptions {
+export interface FastifyChatOptions extends Hooks {
   /** where the page is, false for none; '/demo/' */
   readonly page?: string | false | undefined
   readonly echo?: EchoOptions | false | undefined
@@ -60,8 +70,16 @@ export interface FastifyChatOptions {
   readonly routeOptions?: RouteOptions | undefined
   /** where messages are kept; the memory of this process. One passed in is the caller's to close */
   readonly store?: ChatStore | undefined
+  /** who is where; the memory of this process. One passed in is the caller's to close */
+  readonly roster?: Roster | undefined
+  /** a JSON Schema for the `data` of a post; anything, at most 16 levels deep */
+  readonly dataSchema?: object | undefined
   /** pages that may connect: origins, `true` for any, or a function; those of the same host */
   readonly origins?: Origins
+  /** whether chat messages may be deflated, once for all who can take it: permessage-deflate; false */
+  readonly compression?: boolean | undefined
+  /** ms that a room's messages may gather before they are sent: fewer writes for more latency; 0 */
+  readonly flushInterval?: number | undefined
   /** ms between pings; a connection silent for two of them is dead; 25 s */
   readonly heartbeatInterval?: number | undefined
   /** ms that `app.close()` waits for clients to answer; under Fastify's `pluginTimeout`; 5 s */
@@ -76,6 +94,10 @@ export interface Settings {
   readonly chat: Required<{ [K in keyof ChatOptions]: NonNullable<ChatOptions[K]> }> | false
   readonly routeOptions: RouteOptions
   readonly origins: Origins
+  readonly hooks: Hooks
+  readonly dataSchema: object | undefined
+  readonly compression: boolean
+  readonly flushInterval: number
   readonly heartbeatInterval: number
   readonly drainTimeout: number
   readonly limits: Limits
@@ -89,6 +111,7 @@ export interface Settings {
 export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
+  const { authenticate, authorize, onMessage, onJoin, onLeave, dataSchema } = given
   if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
     throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout, ${pluginTimeout} ms, or app.close() fails`)
   }
@@ -103,10 +126,15 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       path: chat.path ?? '/chat',
       greeting: chat.greeting ?? 'connected to WebSocket server',
       includeSender: chat.includeSender ?? true,
-      defaultRoom: chat.defaultRoom ?? 'lobby'
+      defaultRoom: chat.defaultRoom ?? 'lobby',
+      history: chat.history ?? 50
     },
     routeOptions,
     origins,
+    hooks: { authenticate, authorize, onMessage, onJoin, onLeave },
+    dataSchema,
+    compression: given.compression ?? false,
+    flushInterval: given.flushInterval ?? 0,
     heartbeatInterval,
     drainTimeout,
     limits: {
@@ -114,6 +142,9 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       echoPayload: limits.echoPayload ?? 64 * 1024,
       fragments: limits.fragments ?? 256,
       backlog: limits.backlog ?? 1024 * 1024,
+      replyBudget: limits.replyBudget ?? 128 * 1024 * 1024,
+      roomsPerMember: limits.roomsPerMember ?? 20,
+      rooms: limits.rooms ?? 10_000,
       historyEntries: limits.historyEntries ?? 1_000,
       historyBytes: limits.historyBytes ?? 4 * 1024 * 1024,
       storeBytes: limits.storeBytes ?? 256 * 1024 * 1024,

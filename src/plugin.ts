@@ -11,6 +11,9 @@ import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions } from './options.ts'
 import { pagePaths, pageRoutes } from './page.ts'
 import { Paths } from './paths.ts'
+import { Members } from './members.ts'
+import { MemoryRoster } from './roster/memory.ts'
+import { ReplyBudget } from './reply-budget.ts'
 import { Rooms } from './rooms.ts'
 import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
@@ -38,14 +41,20 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
   checkOptions(options)
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
-  const { echo, chat, page, limits, routeOptions } = settings
+  const { echo, chat, page, limits, routeOptions, hooks } = settings
 
   const upgrades = Upgrades.of(app.server, limits.handshakeTimeout)
   await registerWebsocket(app, upgrades)
-  const store = options.store ?? new MemoryStore(limits)
-  const rooms = new Rooms(store)
+  const store = options.store ?? new MemoryStore({
+    historyEntries: limits.historyEntries,
+    historyBytes: limits.historyBytes,
+    storeBytes: limits.storeBytes
+  })
+  const roster = options.roster ?? new MemoryRoster()
+  const rooms = new Rooms({ store, roster, flushInterval: settings.flushInterval }, limits.rooms)
+  const members = new Members(roster)
   const connections = new Connections(settings)
-  app.decorate('chat', new Chat(rooms))
+  app.decorate('chat', new Chat({ rooms, roster, store, members, connections, log: app.log }))
 
   const paths = new Paths()
   const { prefix = '', logLevel, logSerializers } = options
@@ -53,7 +62,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const context = { settings, upgrades, connections, rooms }
+    const admission = { rooms, roster, hooks, limits, members }
+    const context = { settings, upgrades, connections, admission, budget: new ReplyBudget(limits.replyBudget) }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
@@ -83,7 +93,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   })
   app.addHook('onClose', async () => {
     rooms.close()
+    members.close()
     if (options.store === undefined) await store.close()
+    if (options.roster === undefined) await roster.close()
   })
 }
 

@@ -8,7 +8,12 @@ const LINGER = 1_000
 /** s after which a client that came while the server was stopping may ask again. */
 const RETRY_AFTER = 5
 
-interface Pending { readonly socket: Duplex, readonly written: number, readonly deadline: NodeJS.Timeout }
+interface Pending {
+  readonly socket: Duplex
+  readonly written: number
+  readonly deadline: NodeJS.Timeout
+  gone (): void
+}
 
 const byServer = new WeakMap<EventEmitter, Upgrades>()
 
@@ -51,8 +56,12 @@ export class Upgrades {
 
   /** It became a connection: whoever has it ends it. */
   settle (request: IncomingMessage): void {
-    clearTimeout(this.#pending.get(request)?.deadline)
+    const pending = this.#pending.get(request)
+    if (pending === undefined) return
     this.#pending.delete(request)
+    clearTimeout(pending.deadline)
+    // It would keep the request as long as the socket.
+    pending.socket.off('close', pending.gone)
   }
 
   /** It was answered by HTTP: nothing more comes on it. */
@@ -71,15 +80,16 @@ export class Upgrades {
 
   #begin (request: IncomingMessage, socket: Duplex): void {
     // Node takes its own error listener off before it emits `upgrade`; a reset now would be an uncaught exception.
-    socket.on('error', () => socket.destroy())
+    socket.on('error', destroy)
     if (this.#closing) {
       refuse(socket)
       return
     }
     const deadline = setTimeout(() => this.#giveUp(request), this.#timeout).unref()
     const written = (socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0
-    this.#pending.set(request, { socket, written, deadline })
-    socket.once('close', () => this.settle(request))
+    const gone = () => this.settle(request)
+    this.#pending.set(request, { socket, written, deadline, gone })
+    socket.once('close', gone)
   }
 
   #giveUp (request: IncomingMessage): void {
@@ -91,6 +101,8 @@ export class Upgrades {
     else end(socket)
   }
 }
+
+function destroy (this: Duplex): void { this.destroy() }
 
 /** Whoever upgraded a socket reads it. */
 function taken (socket: Duplex): boolean {

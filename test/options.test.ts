@@ -105,8 +105,8 @@ t.test('a wrong option is refused at register, by its name', async (t) => {
 })
 
 t.test('an unknown option is told which there are', async (t) => {
-  await t.rejects(build(t, { chat: { history: 50 } } as object), {
-    message: "fastify-chat: option 'chat.history' does not exist; there are path, greeting, includeSender, defaultRoom"
+  await t.rejects(build(t, { chat: { recent: 50 } } as object), {
+    message: "fastify-chat: option 'chat.recent' does not exist; there are path, greeting, includeSender, defaultRoom, history"
   })
 })
 
@@ -128,6 +128,15 @@ t.test('every option may be left undefined', async (t) => {
     chat: undefined,
     routeOptions: undefined,
     store: undefined,
+    roster: undefined,
+    authenticate: undefined,
+    authorize: undefined,
+    onMessage: undefined,
+    onJoin: undefined,
+    onLeave: undefined,
+    dataSchema: undefined,
+    compression: undefined,
+    flushInterval: undefined,
     origins: undefined,
     heartbeatInterval: undefined,
     drainTimeout: undefined,

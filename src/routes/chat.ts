@@ -1,11 +1,13 @@
-import type { FastifyInstance } from 'fastify'
-import { InvalidQuery } from '../errors.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Compile } from 'typebox/compile'
+import { admit, newSession, type AdmissionContext } from '../admission.ts'
+import type { Connection } from '../connection.ts'
+import { InvalidData, InvalidQuery } from '../errors.ts'
 import { TEXT, frame } from '../frame.ts'
-import { Member } from '../member.ts'
 import type { Settings } from '../options.ts'
-import { normalizeName, roomName } from '../protocol.ts'
-import type { Rooms } from '../rooms.ts'
+import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
 import { speakPlain } from '../wire/plain.ts'
+import { speakV1 } from '../wire/v1.ts'
 import { websocketRoute, type RouteContext } from './websocket-route.ts'
 
 export interface ChatQuery {
@@ -16,25 +18,75 @@ export interface ChatQuery {
   readonly hearsItself: boolean
 }
 
+export interface ChatRouteContext extends RouteContext {
+  readonly admission: AdmissionContext
+}
+
 /** Rooms: what one member sends, all of the room get. */
-export async function chatRoute (app: FastifyInstance, context: RouteContext & { readonly rooms: Rooms }): Promise<void> {
-  const { settings: { chat, limits }, rooms } = context
+export async function chatRoute (app: FastifyInstance, context: ChatRouteContext): Promise<void> {
+  const { settings: { chat, compression, limits, dataSchema, heartbeatInterval }, admission } = context
   if (chat === false) return
+  const checkData = compileDataSchema(dataSchema)
+  // JSON has no Infinity: what has no limit is not said.
+  const welcome = {
+    limits: {
+      ...Number.isFinite(limits.chatPayload) && { payload: limits.chatPayload },
+      ...Number.isFinite(limits.roomsPerMember) && { rooms: limits.roomsPerMember }
+    },
+    heartbeat: heartbeatInterval
+  }
+
   websocketRoute(app, context, {
     path: chat.path,
+    protocol: SUBPROTOCOL,
+    compression,
     payload: limits.chatPayload,
     backlog: limits.backlog,
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
-    serve (connection, { room, name, history, hearsItself }) {
-      if (chat.greeting !== false) connection.write(frame(TEXT, chat.greeting), 1)
-      speakPlain(connection, new Member(connection, rooms, name), {
-        room,
-        hearsItself,
-        // Half of its backlog: the live entries of the same turn must fit in too.
-        history: { limit: history, maxBytes: limits.backlog / 2 }
-      })
+    serve (connection, query, request, { protocol, deflate }) {
+      // Nothing of the request outlives the handshake, unless the app wants to see it once more.
+      const seen = admission.hooks.authenticate === undefined ? undefined : request
+      if (protocol === SUBPROTOCOL) serveV1(connection, seen, deflate)
+      else servePlain(connection, seen, query, deflate)
     }
   })
+
+  function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
+    const { room, name, hearsItself, history } = query
+    if (chat !== false && chat.greeting !== false) connection.reply(frame(TEXT, chat.greeting))
+    speakPlain(connection, admit(connection, request, { name }, admission), {
+      room,
+      deflate,
+      hearsItself,
+      // Half of its backlog: the live entries of the same turn must fit in too.
+      history: { limit: history, maxBytes: limits.backlog / 2 }
+    })
+  }
+
+  function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
+    speakV1(connection, {
+      async enter (hello) {
+        const session = hello.session ?? newSession()
+        const member = await admit(connection, request, { hello: { ...hello, session } }, admission)
+        return member && { member, welcome: { session, ...welcome } }
+      },
+      deflate,
+      helloTimeout: limits.handshakeTimeout,
+      history: chat === false ? 0 : chat.history,
+      checkData
+    })
+  }
+}
+
+/** @throws InvalidOption when it is no JSON Schema */
+function compileDataSchema (schema: object | undefined): (data: unknown) => void {
+  if (schema === undefined) return () => {}
+  const validator = Compile(schema)
+  return (data) => {
+    if (validator.Check(data)) return
+    const [error] = validator.Errors(data)
+    throw new InvalidData(error?.instancePath ?? '', error?.message ?? 'is not valid')
+  }
 }
 
 /** @throws InvalidQuery */

@@ -20,14 +20,15 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
 
 function serveEcho (connection: Connection, { greeting, reply }: Exclude<Settings['echo'], false>): void {
   const answer = (opcode: typeof TEXT | typeof BINARY, payload: string | Uint8Array) =>
-    connection.write(frame(opcode, payload), 1) ? undefined : connection.drained()
+    connection.reply(frame(opcode, payload)) ? undefined : connection.drained()
 
-  connection.receive(({ data, isBinary }) => {
-    connection.log.debug(isBinary ? { bytes: data.length } : { text: data.toString() }, 'received')
+  connection.receive((message) => {
+    const { data, isBinary } = message
+    connection.logReceived(message)
     if (reply === undefined) return answer(isBinary ? BINARY : TEXT, data)
     return answerWith(reply(isBinary ? data : data.toString(), isBinary))
   })
-  if (greeting !== undefined) connection.write(frame(TEXT, greeting), 1)
+  if (greeting !== undefined) connection.reply(frame(TEXT, greeting))
 
   async function answerWith (pending: ReturnType<typeof reply & {}>): Promise<void> {
     const payload = await pending

@@ -3,10 +3,12 @@ import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Connection } from '../connection.ts'
 import type { Connections } from '../connections.ts'
+import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
 import { UpgradeRequired } from '../errors.ts'
 import { withSettings, type HandshakeSettings } from '../handshake.ts'
 import type { Settings } from '../options.ts'
 import { checkOrigin } from '../origins.ts'
+import type { ReplyBudget } from '../reply-budget.ts'
 import type { Upgrades } from '../upgrades.ts'
 
 /** ms a client is given to answer a close frame. */
@@ -19,9 +21,17 @@ export interface RouteContext {
   readonly settings: Settings
   readonly upgrades: Upgrades
   readonly connections: Connections
+  readonly budget: ReplyBudget
 }
 
+/** protocol: empty for none. deflate: whether the client takes deflated frames. */
+export interface Negotiated { readonly protocol: string, readonly deflate: boolean }
+
 export interface WebSocketRoute<Query> {
+  /** The subprotocol it speaks beside none. */
+  readonly protocol?: string | undefined
+  /** Whether it accepts permessage-deflate. */
+  readonly compression?: boolean
   readonly path: string
   /** bytes of one message */
   readonly payload: number
@@ -30,14 +40,14 @@ export interface WebSocketRoute<Query> {
   /** Reads the query; throws what the upgrade is refused with. */
   readonly parse: (query: unknown) => Query
   /** Attaches to the connection; called in the turn of the upgrade, so that nothing that came with it is missed. */
-  readonly serve: (connection: Connection, query: Query) => void
+  readonly serve: (connection: Connection, query: Query, request: FastifyRequest, negotiated: Negotiated) => void
 }
 
 /** Adds a route that upgrades; a scope of its own, because its handshake settings are for every route of the scope. */
 export function websocketRoute<Query> (
   app: FastifyInstance,
-  { settings, upgrades, connections }: RouteContext,
-  { path, payload, backlog, parse, serve }: WebSocketRoute<Query>
+  { settings, upgrades, connections, budget }: RouteContext,
+  { path, protocol, compression = false, payload, backlog, parse, serve }: WebSocketRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
   const handshake: HandshakeSettings = {
@@ -47,8 +57,8 @@ export function websocketRoute<Query> (
     closeTimeout: CLOSE_TIMEOUT,
     autoPong: true,
     skipUTF8Validation: false,
-    perMessageDeflate: false,
-    handleProtocols: () => false
+    perMessageDeflate: compression ? perMessageDeflate : false,
+    handleProtocols: (offered) => protocol !== undefined && offered.has(protocol) ? protocol : false
   }
 
   // Runs after the onRoute hook of @fastify/websocket, whose handler it wraps.
@@ -84,10 +94,11 @@ export function websocketRoute<Query> (
       // Undefined where the app has switched clientTracking off.
       app.websocketServer.clients?.delete(socket)
       forgetLastErrorListener(socket)
-      const connection = new Connection(socket, stream, { log: request.log, backlog })
+      const connection = new Connection(socket, stream, { log: request.log, backlog, budget })
       connections.add(connection)
       try {
-        serve(connection, parse(request.query))
+        const deflate = socket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
+        serve(connection, parse(request.query), request, { protocol: socket.protocol, deflate })
       } catch (error) {
         connection.fail(error)
       }

@@ -1,0 +1,91 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { Connection } from './connection.ts'
+import { InvalidName } from './errors.ts'
+import { run, type Authenticated, type Hello, type Hooks } from './hooks.ts'
+import { Member, type MemberContext } from './member.ts'
+import type { Members } from './members.ts'
+import { CloseCode, normalizeName } from './protocol.ts'
+
+/** The longest that one timer can wait, in ms. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+export interface AdmissionContext extends MemberContext {
+  readonly hooks: Hooks
+  readonly members: Members
+}
+
+/** A new secret for a client to keep: with it, it is the same member again. */
+export function newSession (): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** The member id that goes with a session: nothing of it needs to be kept, and the secret can't be told from it. */
+function idOfSession (session: string): string {
+  return createHash('sha256').update(session).digest('base64url').slice(0, 22)
+}
+
+/**
+ * Makes a member of a connection; undefined when it was closed instead, with the reason in its close code.
+ * @param hello what a v1 client said; undefined for a plain client
+ * @param name of a plain client, valid
+ * @throws InvalidName
+ */
+export async function admit (
+  connection: Connection,
+  request: FastifyRequest | undefined,
+  { hello, name = '' }: { hello?: Hello & { session: string } | undefined, name?: string | undefined },
+  context: AdmissionContext
+): Promise<Member | undefined> {
+  const { hooks, roster, members } = context
+  let identity = { id: hello === undefined ? randomUUID() : idOfSession(hello.session), name }
+  if (hello?.name !== undefined && hello.name !== '') {
+    const shown = normalizeName(hello.name)
+    if (shown === undefined) throw new InvalidName()
+    identity = { ...identity, name: shown }
+  }
+  if (hooks.authenticate !== undefined) {
+    const authenticated = await authenticate(hooks.authenticate, connection, request!, hello)
+    if (authenticated === undefined) return undefined
+    identity = { id: authenticated.id, name: authenticated.name ?? identity.name }
+    if (authenticated.expiresAt !== undefined) expire(connection, Number(authenticated.expiresAt))
+  }
+  if (!connection.open) return undefined
+  const member = new Member(connection, identity, context)
+  // Before they are asked for, so that none said meanwhile is missed.
+  members.add(member)
+  const restrictions = await roster.restrictions([identity.id])
+  for (const restriction of restrictions) member.restrict(restriction)
+  return connection.open ? member : undefined
+}
+
+async function authenticate (
+  ask: NonNullable<Hooks['authenticate']>,
+  connection: Connection,
+  request: FastifyRequest,
+  hello: Hello | undefined
+): Promise<Authenticated | undefined> {
+  let answer: Authenticated | null | undefined
+  try {
+    answer = await ask(request, hello)
+  } catch (error) {
+    connection.log.info({ err: error }, 'authenticate refused a connection')
+  }
+  if (answer === null || answer === undefined) {
+    connection.close(CloseCode.unauthenticated, 'not authenticated')
+    return undefined
+  }
+  const { id, expiresAt } = answer
+  await run('authenticate', () => {
+    if (typeof id !== 'string' || id === '') throw new TypeError('authenticate must give an id')
+    if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) throw new TypeError('authenticate must give expiresAt as ms or a Date')
+  })
+  return answer
+}
+
+function expire (connection: Connection, at: number): void {
+  const left = at - Date.now()
+  if (left <= 0) return connection.close(CloseCode.unauthenticated, 'the authentication has expired')
+  const timer = setTimeout(() => expire(connection, at), Math.min(left, LONGEST_TIMER)).unref()
+  connection.onClose(() => clearTimeout(timer))
+}

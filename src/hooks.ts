@@ -1,0 +1,86 @@
+import type { FastifyRequest } from 'fastify'
+import { Forbidden, HookFailed, InvalidPost, PostRefused } from './errors.ts'
+import type { Identity } from './store/store.ts'
+
+/** What a client said of itself. */
+export interface Hello {
+  readonly name?: string | undefined
+  readonly token?: string | undefined
+  readonly session?: string | undefined
+}
+
+/** expiresAt: ms since the epoch, or a Date; the connection is closed with 4401 then. */
+export interface Authenticated {
+  readonly id: string
+  readonly name?: string | undefined
+  readonly expiresAt?: number | Date | undefined
+}
+
+export interface AuthorizeQuestion {
+  readonly member: Identity
+  readonly action: 'join' | 'post' | 'history'
+  readonly room: string
+}
+
+/** A message on its way to the store. body: text, or the bytes of a plain member's binary message. */
+export interface PostDraft {
+  readonly room: string
+  readonly body: string | Uint8Array
+  readonly data?: unknown
+}
+
+/** The app's say in its chat. A throw closes the connection concerned with 1011, but for those that refuse by it. */
+export interface Hooks {
+  /**
+   * Who this is: on `hello`, or on connecting for a plain client, which has none. null, undefined or a throw: 4401.
+   * Without it, anyone may chat under any name.
+   */
+  readonly authenticate?: ((request: FastifyRequest, hello: Hello | undefined) =>
+    Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
+  /** Whether a member may join, post or read back here; by default it may. */
+  readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
+  /** Gives the message as it is to be stored. A throw refuses it, and its message is told to the member. */
+  readonly onMessage?: ((draft: PostDraft, member: Identity) => PostDraft | Promise<PostDraft>) | undefined
+  readonly onJoin?: ((member: Identity, room: string) => void | Promise<void>) | undefined
+  readonly onLeave?: ((member: Identity, room: string) => void | Promise<void>) | undefined
+}
+
+/** @throws Forbidden */
+export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Promise<void> {
+  const { authorize: ask } = hooks
+  if (ask === undefined || await run('authorize', () => ask(question)) === true) return
+  throw new Forbidden(question.action, question.room)
+}
+
+/** Runs one of the app's hooks. @throws HookFailed with what it threw as the cause */
+export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Promise<T> {
+  try {
+    return await hook()
+  } catch (error) {
+    throw Object.assign(new HookFailed(name), { cause: error })
+  }
+}
+
+/** @throws Forbidden, PostRefused */
+export async function vet (hooks: Hooks, draft: PostDraft, member: Identity): Promise<PostDraft> {
+  await authorize(hooks, { member, action: 'post', room: draft.room })
+  if (hooks.onMessage === undefined) return draft
+  let changed: PostDraft
+  try {
+    changed = await hooks.onMessage(draft, member)
+  } catch (error) {
+    throw new PostRefused(error instanceof Error ? error.message : String(error))
+  }
+  await run('onMessage', () => assertContent(changed?.body, changed?.data))
+  return changed
+}
+
+/** @throws InvalidPost for what could not be stored or sent */
+export function assertContent (body: unknown, data: unknown): void {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new InvalidPost('a text, or bytes')
+  if (data === undefined) return
+  try {
+    if (JSON.stringify(data) !== undefined) return
+  } catch { /* circular, or a BigInt in it */ }
+  throw new InvalidPost('data that JSON can carry')
+}

@@ -1,0 +1,76 @@
+import { Compile, type Validator } from 'typebox/compile'
+import type { Message } from '../inbox.ts'
+import { clientMessages, type ClientMessage } from '../messages.ts'
+
+interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
+
+/** A frame that is no message; `concerns` names the request where it could be read. */
+export class InvalidMessage extends Error {
+  readonly concerns: Concerns
+
+  constructor (message: string, concerns: Concerns = {}) {
+    super(message)
+    this.concerns = concerns
+  }
+}
+
+/** Levels of objects and arrays in `data`: what is nested deep enough overflows the stack of whoever walks it. */
+const DEPTH = 16
+
+/** JSON.stringify leaves no surrogate escaped but one that stands alone. */
+const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
+const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
+
+/** @throws InvalidMessage saying what is wrong and where */
+export function parseMessage ({ data, isBinary }: Message): ClientMessage {
+  if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
+  let message: unknown
+  try {
+    message = JSON.parse(data.toString())
+  } catch (error) {
+    throw new InvalidMessage(`not JSON: ${(error as Error).message}`)
+  }
+  if (!isObject(message)) {
+    throw new InvalidMessage('not a JSON object')
+  }
+  const validator = validators.get(message['type'])
+  if (validator === undefined) {
+    throw new InvalidMessage(`/type must be one of ${[...validators.keys()].join(', ')}`, concerns(message))
+  }
+  if (!validator.Check(message)) {
+    const [error] = validator.Errors(message)
+    throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'not valid'}`.trim(), concerns(message))
+  }
+  // The only property that is nested at all: what is not of the schema is never looked at.
+  if ('data' in message && nestedDeeperThan(DEPTH, message['data'])) {
+    throw new InvalidMessage(`/data is nested deeper than ${DEPTH} levels`, concerns(message))
+  }
+  // Escaped, so that ws could not refuse it: sent on, a strict JSON parser would refuse all that came with it.
+  if (data.includes('\\u') && halfPair.test(JSON.stringify(message))) {
+    throw new InvalidMessage('half a surrogate pair is no text', concerns(message))
+  }
+  return message as unknown as ClientMessage
+}
+
+/** Which request it was, as far as it can be read. */
+function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
+  return {
+    ...typeof type === 'string' && validators.has(type) && { request: type },
+    ...short(id) && { id },
+    ...short(room) && { room }
+  }
+}
+
+function isObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function short (value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 64
+}
+
+function nestedDeeperThan (limit: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return limit === 0 || Object.values(value).some((each) => nestedDeeperThan(limit - 1, each))
+}
