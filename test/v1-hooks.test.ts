@@ -1,0 +1,439 @@
+import t from 'tap'
+import type { FastifyChatOptions } from '../src/index.ts'
+import { MemoryRoster } from '../src/roster/memory.ts'
+import { logged } from './helper.ts'
+import { chat, gate, storeWith, texts, turn } from './v1-client.ts'
+
+type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
+
+/** As an app's own errors are: with a status that the chat must not take for one of its own. */
+function httpError (statusCode: number): Error {
+  return Object.assign(new Error('of the app'), { statusCode, code: 'FST_APP' })
+}
+
+for (const [title, authenticate] of Object.entries<Authenticate>({
+  'at once': (request, hello) => ({ id: `user ${hello?.token}`, name: String(request.headers['x-name']) }),
+  later: async (request, hello) => {
+    await turn()
+    return { id: `user ${hello?.token}`, name: String(request.headers['x-name']) }
+  }
+})) {
+  t.test(`authenticate says who it is, ${title}: a hello takes neither id nor name`, async (t) => {
+    const { tcp } = await chat(t, { authenticate })
+    const client = await tcp()
+    const welcome = await client.hello({ token: '7', name: 'somebody else' })
+    t.strictSame(welcome.member, { id: 'user 7', name: 'undefined' })
+    t.match(welcome.session, /^.{43}$/)
+    const again = await (await tcp()).hello({ session: welcome.session, token: '8' })
+    t.equal(again.member.id, 'user 8', 'nor does a session')
+    t.strictSame((await client.join('a')).members, [welcome.member])
+  })
+}
+
+t.test('who authenticate gives no name may choose one; an empty name is a name given', async (t) => {
+  const { tcp } = await chat(t, { authenticate: (_, hello) => hello?.token === 'unnamed' ? { id: '1', name: '' } : { id: '2' } })
+  t.strictSame((await (await tcp()).hello({ name: 'chosen' })).member, { id: '2', name: 'chosen' })
+  t.strictSame((await (await tcp()).hello({ name: 'chosen', token: 'unnamed' })).member, { id: '1', name: '' })
+  t.match(await (await tcp()).refused({ type: 'hello', name: '\u202e' }), { code: 'invalid' })
+})
+
+const refusals: Record<string, Authenticate> = {
+  null: () => null,
+  undefined: () => undefined,
+  'null, later': async () => { await turn(); return null },
+  'a throw': () => { throw new Error('no') },
+  'a rejection': async () => { throw httpError(500) },
+  'a throw of nothing': () => { throw undefined } // eslint-disable-line no-throw-literal
+}
+for (const [title, authenticate] of Object.entries(refusals)) {
+  t.test(`authenticate refuses by ${title}: 4401, for v1 and plain clients`, async (t) => {
+    const { app, tcp, plain } = await chat(t, { authenticate })
+    const client = await tcp()
+    client.say({ type: 'hello' })
+    client.say({ type: 'join', room: 'a' })
+    t.strictSame(await client.closed, { code: 4401, reason: 'not authenticated' })
+    const other = await plain()
+    other.socket.send('early')
+    t.match(await other.closed, { code: 4401 })
+    t.strictSame(app.lines.filter(({ level }) => level > 30), [], 'which is nothing to worry about')
+    t.strictSame(app.chat.rooms(), [])
+  })
+}
+
+for (const [title, answer] of Object.entries({ 'no id': {}, 'an empty id': { id: '' }, 'an id that is no text': { id: 7 }, 'an end that is no time': { id: 'x', expiresAt: new Date('x') }, 'an end in words': { id: 'x', expiresAt: '2030-01-01' } })) {
+  t.test(`authenticate that gives ${title} is a fault of the app: 1011`, async (t) => {
+    const { app, tcp, plain } = await chat(t, { authenticate: () => answer as { id: string } })
+    const client = await tcp()
+    client.say({ type: 'hello' })
+    t.match(await client.closed, { code: 1011 })
+    t.match(await (await plain()).closed, { code: 1011 })
+    t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: /^FST_CHAT_/, message: /authenticate/ } })
+  })
+}
+
+t.test('a plain client is authenticated too, without a hello; what it sends meanwhile is kept', async (t) => {
+  const waits = gate()
+  const hellos: unknown[] = []
+  const { plain } = await chat(t, {
+    authenticate: async (request, hello) => {
+      hellos.push(hello)
+      await waits.pass()
+      return { id: 'x', name: `${(request.query as { name: string }).name} of the app` }
+    }
+  })
+  const client = await plain('?name=ada')
+  for (let i = 0; i < 50; i++) client.socket.send(`${i}`)
+  await waits.reached
+  waits.open()
+  for (let i = 0; i < 50; i++) t.equal(await client.next(), `ada of the app: ${i}`)
+  t.strictSame(hellos, [undefined])
+})
+
+t.test('what a v1 client sends while it is authenticated is kept, in order', async (t) => {
+  const waits = gate()
+  let asked = 0
+  const { tcp } = await chat(t, {
+    authenticate: async () => {
+      asked++
+      await waits.pass()
+      return { id: 'x' }
+    }
+  })
+  const client = await tcp()
+  client.say({ type: 'hello' })
+  client.say({ type: 'hello' })
+  client.say({ type: 'join', room: 'a' })
+  for (let i = 0; i < 20; i++) client.post('a', `${i}`)
+  await waits.reached
+  waits.open()
+  t.match(await client.take(3), [{ type: 'welcome' }, { type: 'error', code: 'hello' }, { type: 'joined' }])
+  t.strictSame(texts(await client.take(40)), Array.from({ length: 20 }, (_, i) => `${i}`))
+  t.equal(asked, 1)
+})
+
+t.test('a connection that ends while it is authenticated leaves nothing behind', async (t) => {
+  const waits = gate()
+  const { app, tcp } = await chat(t, {
+    authenticate: async () => {
+      await waits.pass()
+      return { id: 'x' }
+    }
+  })
+  const client = await tcp()
+  client.say({ type: 'hello' })
+  client.say({ type: 'join', room: 'a' })
+  await waits.reached
+  client.socket.terminate()
+  await logged(app, 'websocket closed')
+  waits.open()
+  await turn()
+  t.strictSame([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
+})
+
+t.test('authentication ends at expiresAt: 4401 then', async (t) => {
+  let expiresAt: number | Date = Date.now() - 1
+  const { app, tcp, plain } = await chat(t, { authenticate: () => ({ id: 'x', expiresAt }) })
+  for (const past of [expiresAt, new Date(0)]) {
+    expiresAt = past
+    const client = await tcp()
+    client.say({ type: 'hello' })
+    t.strictSame(await client.closed, { code: 4401, reason: 'the authentication has expired' }, 'at once')
+  }
+  expiresAt = new Date(Date.now() + 100)
+  const [client, other] = [await tcp(), await plain()]
+  await client.hello()
+  await client.posted((await client.join('a')).room, 'meanwhile')
+  t.match(await client.closed, { code: 4401 })
+  t.match(await other.closed, { code: 4401 })
+  t.ok(Date.now() >= Number(expiresAt))
+  expiresAt = Infinity
+  const forever = await tcp()
+  await forever.hello()
+  await forever.join('a')
+  t.equal((await app.chat.history('a')).entries.length, 1)
+})
+
+t.test('authorize decides on joining, posting and reading back, each with who and where', async (t) => {
+  const questions: unknown[] = []
+  const denied = new Set<string>()
+  const { member } = await chat(t, {
+    authorize: async (question) => {
+      questions.push([question.action, question.room, question.member.name])
+      return !denied.has(`${question.action} ${question.room}`)
+    }
+  })
+  const ada = await member({ name: 'ada' })
+  denied.add('join secret')
+  t.match(await ada.refused({ type: 'join', room: 'secret' }), { code: 'forbidden', room: 'secret' })
+  t.match(await ada.refused({ type: 'post', room: 'secret', text: 'x', id: 'i' }), { code: 'not_joined' })
+  const { position } = await ada.join('a')
+  denied.add('post a').add('history a')
+  t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'forbidden', room: 'a', id: 'i' })
+  t.match(await ada.refused({ type: 'history', room: 'a', before: position, limit: 1 }), { code: 'forbidden', room: 'a' })
+  denied.clear()
+  await ada.posted('a', 'x', { id: 'i' })
+  t.strictSame(questions, [['join', 'secret', 'ada'], ['join', 'a', 'ada'], ['post', 'a', 'ada'], ['history', 'a', 'ada'], ['post', 'a', 'ada']])
+})
+
+t.test('only true is yes', async (t) => {
+  for (const answer of [undefined, null, 0, 1, 'yes', {}]) {
+    const { member } = await chat(t, { authorize: () => answer as boolean })
+    t.match(await (await member()).refused({ type: 'join', room: 'a' }), { code: 'forbidden' }, JSON.stringify(answer))
+  }
+})
+
+t.test('a plain client that may not join is closed with 4403; one whose post is refused goes on', async (t) => {
+  let may = 'nothing'
+  const { app, plain, member } = await chat(t, { authorize: ({ action, room }) => room === 'open' || action === may })
+  t.match(await (await plain()).closed, { code: 4403 })
+  may = 'join'
+  const client = await plain()
+  client.socket.send('refused')
+  await logged(app, 'a post was refused')
+  may = 'post'
+  client.socket.send('accepted')
+  t.equal(await client.next(), 'accepted')
+  t.ok(await member({}, 'open'))
+})
+
+const faults: Record<string, () => unknown> = {
+  'an Error': () => new Error('a fault'),
+  nothing: () => undefined,
+  null: () => null,
+  'a string': () => 'no',
+  "a 403 of the app's own": () => httpError(403),
+  "a 503 of the app's own": () => httpError(503),
+  'an error with a strange code': () => Object.assign(new Error('x'), { code: 'constructor' })
+}
+for (const [title, fault] of Object.entries(faults)) {
+  t.test(`a hook that throws ${title} closes that connection with 1011, and nothing else`, async (t) => {
+    let failing = ''
+    const fail = (hook: string) => async () => {
+      if (failing === hook) throw fault()
+      return true
+    }
+    const { tcp, plain, member } = await chat(t, {
+      authorize: ({ action, member }) => member.name === 'other' || fail(action)(),
+      onJoin: async ({ name }) => { if (name !== 'other') await fail('onJoin')() },
+      onLeave: async ({ name }) => { if (name !== 'other') await fail('onLeave')() }
+    })
+    const other = await member({ name: 'other' }, 'lobby')
+    const acts: Record<string, object> = {
+      join: { type: 'join', room: 'new' },
+      onJoin: { type: 'join', room: 'new' },
+      post: { type: 'post', room: 'lobby', text: 'x', id: 'i' },
+      history: { type: 'history', room: 'lobby', before: 'x', limit: 1 },
+      onLeave: { type: 'leave', room: 'lobby' }
+    }
+    for (const [hook, act] of Object.entries(acts)) {
+      failing = ''
+      const client = await tcp()
+      await client.hello()
+      await client.join('lobby')
+      failing = hook
+      client.say(act)
+      t.strictSame(await client.closed, { code: 1011, reason: 'internal error' }, hook)
+    }
+    for (const hook of ['join', 'onJoin', 'post']) {
+      failing = hook === 'post' ? '' : hook
+      const client = await plain()
+      failing = hook
+      client.socket.send('x')
+      t.match(await client.closed, { code: 1011 }, `${hook}, plain`)
+    }
+    failing = ''
+    await other.posted('lobby', 'still here')
+  })
+}
+
+t.test('onMessage changes what is stored: text, bytes and data, after the schema was asked', async (t) => {
+  const { member, plain, app } = await chat(t, {
+    dataSchema: { type: 'integer' },
+    onMessage: async (draft, { name }) => ({
+      ...draft,
+      body: typeof draft.body === 'string' ? `${draft.body} by ${name} in ${draft.room}` : Buffer.concat([draft.body, Buffer.of(255)]),
+      data: { was: draft.data }
+    })
+  })
+  const ada = await member({ name: 'ada' }, 'lobby')
+  const bob = await plain('?name=bob')
+  ada.post('lobby', 'x', { data: 1 })
+  t.match(await ada.take(2), [{ text: 'x by ada in lobby', data: { was: 1 } }, { type: 'ack' }])
+  t.equal(await bob.next(), 'ada: x by ada in lobby')
+  bob.socket.send(Buffer.of(1))
+  t.match(await ada.next(), { bytes: 'Af8=' })
+  t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
+})
+
+t.test('onMessage refuses by a throw, whose message the member is told', async (t) => {
+  const thrown: Record<string, unknown> = { 'no %s here': new Error('no %s here'), words: 'words', undefined }
+  for (const [message, error] of Object.entries(thrown)) {
+    const { member, plain, app } = await chat(t, {
+      onMessage: (draft) => {
+        if (draft.body === 'bad') throw error
+        return draft
+      }
+    })
+    const ada = await member({}, 'lobby')
+    t.strictSame(await ada.refused({ type: 'post', room: 'lobby', text: 'bad', id: 'i' }), { type: 'error', code: 'refused', message, id: 'i', room: 'lobby', request: 'post' })
+    await ada.posted('lobby', 'good', { id: 'i' })
+    const bob = await plain()
+    bob.socket.send('bad')
+    await logged(app, 'a post was refused')
+    bob.socket.send('good')
+    t.equal(await bob.next(), 'good')
+  }
+})
+
+for (const [title, answer] of Object.entries<unknown>({
+  nothing: undefined,
+  null: null,
+  'a text alone': 'x',
+  'no body': {},
+  'a body that is no text': { body: 7 },
+  'data that refers to itself': (() => { const data = {}; return { body: 'x', data: Object.assign(data, { data }) } })(),
+  'data of a kind JSON has not': { body: 'x', data: 10n },
+  'data that is a function': { body: 'x', data: () => {} }
+})) {
+  t.test(`onMessage that gives ${title} is a fault of the app: 1011, and the room goes on`, async (t) => {
+    const { member, app } = await chat(t, { onMessage: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
+    const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
+    ada.post('a', 'bad')
+    t.match(await ada.closed, { code: 1011 })
+    await bob.posted('a', 'good')
+    t.strictSame(texts((await (await member()).join('a')).messages), ['good'])
+    t.equal((await app.chat.history('a')).head.n, 1)
+  })
+}
+
+t.test('posts of one member keep their order, though onMessage is slow for some', async (t) => {
+  const slow = gate()
+  const stored: string[] = []
+  const { member } = await chat(t, {
+    store: storeWith((works) => ({
+      append (room, draft) {
+        if (draft.body !== 'another is not kept waiting') stored.push(String(draft.body))
+        return works.append(room, draft)
+      }
+    })),
+    onMessage: async (draft) => {
+      if (draft.body === '0') await slow.pass()
+      return draft
+    }
+  })
+  const [ada, bob] = [await member({}, 'a', 'b'), await member({}, 'a')]
+  for (let i = 0; i < 20; i++) ada.post(i % 3 === 0 ? 'a' : 'b', `${i}`)
+  await slow.reached
+  await bob.posted('a', 'another is not kept waiting')
+  slow.open()
+  const heard = await ada.take(41)
+  const inRoom = (room: string) => texts(heard.filter((message) => message.type === 'message' && message.room === room))
+  const own = Array.from({ length: 20 }, (_, i) => `${i}`)
+  t.strictSame(inRoom('a'), ['another is not kept waiting', ...own.filter((_, i) => i % 3 === 0)])
+  t.strictSame(inRoom('b'), own.filter((_, i) => i % 3 !== 0))
+  t.strictSame(stored, own, 'and reach the store in it, whatever their room')
+})
+
+t.test('a repeat of what was accepted is not filtered again, nor one of a member that is muted by now', async (t) => {
+  let filtered = 0
+  let allowed = true
+  const { member, app } = await chat(t, {
+    authorize: ({ action }) => action === 'join' || allowed,
+    onMessage: (draft) => {
+      filtered++
+      return { ...draft, body: `${draft.body} (filtered)` }
+    }
+  })
+  const ada = await member({}, 'a')
+  const since = (await app.chat.history('a')).head.position
+  const position = await ada.posted('a', 'x', { id: 'i' })
+  const { id } = (await app.chat.members('a')).members[0] ?? { id: (await app.chat.history('a')).entries[0]!.from!.id }
+  allowed = false
+  await app.chat.mute(id, 1_000_000)
+  ada.say({ type: 'post', room: 'a', text: 'x', id: 'i', since })
+  t.strictSame(await ada.next(), { type: 'ack', id: 'i', room: 'a', position })
+  t.equal(filtered, 1)
+  t.match(await ada.refused({ type: 'post', room: 'a', text: 'y', id: 'i', since }), { code: 'reused_id' }, 'and is judged by what was said, not by what was made of it')
+  t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'new', since }), { code: 'muted' })
+})
+
+t.test('onJoin and onLeave tell who came and went, in their order, once each', async (t) => {
+  const told: string[] = []
+  const leaves: Array<() => void> = []
+  const { member, plain } = await chat(t, {
+    onJoin: ({ name }, room) => { told.push(`${name} joins ${room}`) },
+    onLeave: ({ name }, room) => {
+      told.push(`${name} leaves ${room}`)
+      leaves.shift()?.()
+    }
+  })
+  const left = () => new Promise<void>((resolve) => { leaves.push(resolve) })
+  const ada = await member({ name: 'ada' }, 'a', 'b')
+  await ada.leave('a')
+  const bob = await plain('?name=bob')
+  bob.socket.send('x')
+  await bob.next()
+  const both = [left(), left()]
+  ada.socket.terminate()
+  await both[0]
+  bob.socket.close()
+  await both[1]
+  t.strictSame(told, ['ada joins a', 'ada joins b', 'ada leaves a', 'bob joins lobby', 'ada leaves b', 'bob leaves lobby'])
+})
+
+t.test('who is gone before it has joined is told of as neither', async (t) => {
+  const reads = gate()
+  const told: string[] = []
+  const { app, tcp } = await chat(t, {
+    store: storeWith((works) => ({
+      async read (room, query) {
+        if (room === 'slow') await reads.pass()
+        return await works.read(room, query)
+      }
+    })),
+    onJoin: (_, room) => { told.push(`joins ${room}`) },
+    onLeave: (_, room) => { told.push(`leaves ${room}`) }
+  })
+  const client = await tcp()
+  await client.hello()
+  client.say({ type: 'join', room: 'slow' })
+  await reads.reached
+  client.socket.terminate()
+  await logged(app, 'websocket closed')
+  reads.open()
+  await turn()
+  await turn()
+  const joins = told.filter((what) => what.startsWith('joins')).length
+  t.strictSame(told, joins === 0 ? [] : ['joins slow', 'leaves slow'])
+  t.strictSame(app.chat.rooms(), [])
+})
+
+t.test('a ban said while a hello is being answered holds', async (t) => {
+  const waits = gate()
+  const roster = new MemoryRoster()
+  const { restrictions } = roster
+  roster.restrictions = async (who) => {
+    const found = await restrictions.call(roster, who)
+    await waits.pass()
+    return found
+  }
+  const { app, tcp } = await chat(t, { roster, authenticate: () => ({ id: 'x' }) })
+  const client = await tcp()
+  client.say({ type: 'hello' })
+  await waits.reached
+  await app.chat.ban('x', 1_000_000, 'out')
+  waits.open()
+  t.strictSame(await client.closed, { code: 4403, reason: 'out' })
+})
+
+t.test('members whose ids and posts look alike together are still two', async (t) => {
+  const { member } = await chat(t, { authenticate: (_, hello) => ({ id: String(hello?.token) }) })
+  const tokens: Array<[token: string, id: string]> = [['a', 'b c'], ['a b', 'c'], ['', 'x'], ['1 a', 'b']]
+  const everyone = await member({ token: 'all' }, 'a')
+  for (const [token, id] of tokens.filter(([token]) => token !== '')) {
+    const client = await member({ token }, 'a')
+    await client.posted('a', 'the same', { id })
+    t.match(await everyone.next(), { type: 'message', from: { id: token } })
+    await client.end()
+  }
+})
