@@ -1,0 +1,123 @@
+import type { ErrorCodeName, ServerMessage } from '../protocol.ts'
+import { Connection, type Status, type Welcome } from './connection.ts'
+import { rejected } from './deferred.ts'
+import { Emitter } from './emitter.ts'
+import { ChatError } from './error.ts'
+import { withDefaults, type ChatClientOptions } from './options.ts'
+import { Outgoing } from './outgoing.ts'
+import { Pages } from './pages.ts'
+import type { ClientRoom } from './room.ts'
+import { Seats, type JoinOptions } from './seats.ts'
+
+export interface ChatClientEvents {
+  status: Status
+  /** What the server found wrong that no promise is rejected with. */
+  error: ChatError
+}
+
+/** A connection to a chat that comes back by itself, with its rooms and with what was not acknowledged. */
+export class ChatClient extends Emitter<ChatClientEvents> {
+  readonly #connection: Connection
+  readonly #outgoing: Outgoing
+  readonly #pages: Pages
+  readonly #seats: Seats
+  #member: string | undefined
+  #closed: ChatError | undefined
+
+  /**
+   * Connects, and does so again until `close()` or until the server closes with a code that says not to.
+   * @param url of the chat route: wss://example.com/chat
+   */
+  constructor (url: string, options: ChatClientOptions = {}) {
+    super()
+    const settings = withDefaults(options)
+    this.#pages = new Pages((message) => this.#connection.send(message))
+    this.#outgoing = new Outgoing({
+      place: (room) => this.#seats.live(room)?.position,
+      wanted: (room) => this.#seats.wanted(room),
+      send: (json) => this.#connection.send(json)
+    }, settings.queue, settings.backoff())
+    this.#seats = new Seats({
+      send: (message) => { this.#connection.send(message) },
+      joined: (room) => this.#outgoing.flush(room),
+      left: (room, error) => this.#outgoing.left(room, error)
+    }, { outgoing: this.#outgoing, pages: this.#pages }, settings.backoff)
+    this.#connection = new Connection(url, settings, {
+      status: (status) => this.emit('status', status),
+      welcomed: (welcome) => this.#welcomed(welcome),
+      received: (message) => this.#receive(message),
+      lost: () => this.#lost(),
+      ended: (code, reason) => this.#ended(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`))
+    })
+  }
+
+  /** Where it stands now; the event `status` tells of each change, in order. */
+  get status (): Status { return this.#connection.status }
+
+  /**
+   * Joins a room as soon as there is a connection, and again after each reconnect; while the room is joined or being
+   * joined, gives the same promise. Asks again where the server can't for now. Rejects with a ChatError: what the server
+   * refused it for, `left` when the room was left meanwhile, or `closed`.
+   */
+  join (name: string, options: JoinOptions = {}): Promise<ClientRoom> {
+    return this.#closed === undefined ? this.#seats.join(name, options) : rejected(this.#closed)
+  }
+
+  /** Leaves a room, as its `leave()` does, also while it is being joined: the join is rejected with `left` then. */
+  leave (name: string): void { this.#seats.leave(name) }
+
+  /** Tries at once, instead of waiting out the delay. */
+  reconnect (): void { this.#connection.reconnect() }
+
+  /** Ends it for good: every promise that still waits is rejected with `closed`, every iteration ends. */
+  close (): void { this.#connection.close() }
+
+  #welcomed ({ member, limits }: Welcome): void {
+    if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
+    this.#member = member.id
+    this.#outgoing.online(limits.payload)
+    this.#seats.online()
+  }
+
+  #receive (message: ServerMessage): void {
+    switch (message.type) {
+      case 'joined':
+      case 'left':
+      case 'message':
+      case 'presence':
+      case 'typing':
+        this.#seats.receive(message)
+        break
+      case 'ack':
+        this.#outgoing.acknowledged(message.id, message.position)
+        break
+      case 'history':
+        this.#pages.receive(message)
+        break
+      case 'error':
+        this.#receiveError(message)
+    }
+  }
+
+  /** Without an id, it answers the oldest question about that room: all but posts are answered in order. */
+  #receiveError ({ code, message, id, room }: Extract<ServerMessage, { type: 'error' }>): void {
+    const error = new ChatError(code as ErrorCodeName, message)
+    const answered = id !== undefined
+      ? this.#outgoing.refused(id, error)
+      : room !== undefined && (this.#pages.refused(room, error) || this.#seats.refused(room, error))
+    if (!answered) this.emit('error', error)
+  }
+
+  #lost (): void {
+    this.#seats.lost()
+    this.#pages.end(new ChatError('offline', 'the connection was lost'))
+    this.#outgoing.lost()
+  }
+
+  #ended (error: ChatError): void {
+    this.#closed = error
+    this.#outgoing.end(error)
+    this.#pages.end(error)
+    this.#seats.end(error)
+  }
+}

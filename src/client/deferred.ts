@@ -1,0 +1,27 @@
+import type { ChatError } from './error.ts'
+
+/** A promise that is settled from outside. */
+export class Deferred<T> {
+  readonly promise: Promise<T>
+  readonly resolve: (value: T) => void
+  readonly #reject: (error: ChatError) => void
+
+  constructor () {
+    let settle: { resolve: (value: T) => void, reject: (error: ChatError) => void }
+    this.promise = new Promise((resolve, reject) => { settle = { resolve, reject } })
+    this.resolve = settle!.resolve
+    this.#reject = settle!.reject
+  }
+
+  reject (error: ChatError): void {
+    if (error.code === 'closed' || error.code === 'left') this.promise.catch(() => { /* whoever caused it knows */ })
+    this.#reject(error)
+  }
+}
+
+/** A promise that is rejected already. */
+export function rejected (error: ChatError): Promise<never> {
+  const deferred = new Deferred<never>()
+  deferred.reject(error)
+  return deferred.promise
+}

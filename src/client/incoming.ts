@@ -1,0 +1,42 @@
+import type { ServerMessage } from '../protocol.ts'
+
+type Check = (value: unknown) => boolean
+
+const string: Check = (value) => typeof value === 'string'
+const number: Check = (value) => typeof value === 'number'
+const boolean: Check = (value) => typeof value === 'boolean'
+const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
+const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
+  Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
+
+const identity = shape({ id: string, name: string })
+const sender: Check = (value) => value === null || identity(value)
+const message = { room: string, position: string, at: string, from: sender }
+const messages = listOf(shape(message))
+
+const checks: { [Type in ServerMessage['type']]: Check } = {
+  welcome: shape({ member: identity, session: string, limits: shape({}), heartbeat: number }),
+  joined: shape({ room: string, members: listOf(identity), count: number, messages, position: string, complete: boolean }),
+  left: shape({ room: string }),
+  message: shape(message),
+  ack: shape({ id: string, position: string }),
+  history: shape({ room: string, before: string, messages, more: boolean, complete: boolean }),
+  presence: shape({ room: string, joined: listOf(identity), left: listOf(identity), count: number }),
+  typing: shape({ room: string, from: identity }),
+  pong: shape({}),
+  error: shape({ code: string, message: string }),
+  draining: shape({ reconnectIn: number })
+}
+
+/**
+ * A message of the server's, undefined for one of a type that came after this client.
+ * @throws for what is none
+ */
+export function readMessage (data: unknown): ServerMessage | undefined {
+  if (typeof data !== 'string') throw new Error('the server sent a binary frame')
+  const message = JSON.parse(data) as ServerMessage | null
+  if (typeof message?.type !== 'string') throw new Error('the server sent a message without a type')
+  if (!Object.hasOwn(checks, message.type)) return undefined
+  if (!checks[message.type](message)) throw new Error(`the server sent a ${message.type} that is not valid`)
+  return message
+}

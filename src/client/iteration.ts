@@ -1,0 +1,58 @@
+import type { Message } from '../messages.ts'
+import { ChatError } from './error.ts'
+
+/** Messages that an iteration may fall behind before it ends with an error. */
+const BUFFER = 10_000
+
+interface Waiting { resolve (result: IteratorResult<Message>): void, reject (error: Error): void }
+
+/** One `for await` over a room's messages: they wait for it, up to a bound. */
+export class Iteration implements AsyncIterator<Message> {
+  readonly #finished: () => void
+  readonly #ready: Message[] = []
+  readonly #waiting: Waiting[] = []
+  #error: ChatError | undefined
+  #ended = false
+
+  constructor (finished: () => void) {
+    this.#finished = finished
+  }
+
+  push (message: Message): void {
+    const waiting = this.#waiting.shift()
+    if (waiting !== undefined) waiting.resolve({ done: false, value: message })
+    else if (this.#ready.push(message) >= BUFFER) this.end(new ChatError('overflow', `the iteration fell ${BUFFER} messages behind`))
+  }
+
+  /** Ends it after what is ready, with the error if there is one. */
+  end (error?: ChatError): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#finished()
+    for (const { resolve, reject } of this.#waiting.splice(0)) {
+      if (this.#error === undefined) {
+        resolve({ done: true, value: undefined })
+      } else {
+        reject(this.#error)
+        this.#error = undefined
+      }
+    }
+  }
+
+  next (): Promise<IteratorResult<Message>> {
+    const message = this.#ready.shift()
+    if (message !== undefined) return Promise.resolve({ done: false, value: message })
+    if (!this.#ended) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    const error = this.#error
+    this.#error = undefined
+    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error)
+  }
+
+  return (): Promise<IteratorResult<Message>> {
+    this.#ready.length = 0
+    this.#error = undefined
+    this.end()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+}

@@ -1,0 +1,158 @@
+import { ErrorCode } from '../protocol.ts'
+import type { Backoff } from './backoff.ts'
+import { Deferred, rejected } from './deferred.ts'
+import { ChatError } from './error.ts'
+
+interface Post {
+  readonly id: string
+  readonly room: string
+  /** As JSON, so that what is sent again is what was sent first, whatever became of the app's objects. */
+  readonly json: string
+  /** The room's position when it was first sent: by it the server knows whether it can still tell a repeat. */
+  since: string | undefined
+  /** Whether it was sent on this link and not answered. */
+  asked: boolean
+  readonly stored: Deferred<string>
+}
+
+export interface OutgoingLink {
+  /** The position of a room that is joined now. */
+  place (room: string): string | undefined
+  /** Whether the room is joined now, or will be. */
+  wanted (room: string): boolean
+  /** Gives whether it was sent. */
+  send (json: string): boolean
+}
+
+/** Posts that wait for their acknowledgement, in the order they were made; bounded. */
+export class Outgoing {
+  readonly #posts = new Map<string, Post>()
+  readonly #link: OutgoingLink
+  readonly #limit: number
+  readonly #backoff: Backoff
+  /** Rooms whose posts the server could not store for now: what is posted meanwhile keeps its place behind them. */
+  readonly #stalled = new Map<string, ReturnType<typeof setTimeout>>()
+  /** bytes that the server takes */
+  #payload = Infinity
+
+  /** @param limit posts */
+  constructor (link: OutgoingLink, limit: number, backoff: Backoff) {
+    this.#link = link
+    this.#limit = limit
+    this.#backoff = backoff
+  }
+
+  add (room: string, text: string, data: unknown): Promise<string> {
+    const id = randomId()
+    let json
+    try {
+      json = JSON.stringify({ type: 'post', room, id, text, data })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (this.#posts.size >= this.#limit) {
+      return rejected(new ChatError('overflow', `${this.#limit} posts wait for their acknowledgement already`))
+    }
+    const stored = new Deferred<string>()
+    this.#posts.set(id, { id, room, json, since: undefined, asked: false, stored })
+    this.flush(room)
+    return stored.promise
+  }
+
+  /** Sends what was not sent on this link, in order. */
+  flush (room: string): void {
+    if (this.#stalled.has(room)) return
+    for (const post of this.#posts.values()) {
+      if (post.room === room && !post.asked) this.#send(post)
+    }
+  }
+
+  acknowledged (id: string, position: string): void {
+    this.#backoff.reset()
+    this.#take(id)?.stored.resolve(position)
+  }
+
+  /** Gives whether it is one of these. */
+  refused (id: string, error: ChatError): boolean {
+    const post = this.#posts.get(id)
+    if (post === undefined) return false
+    const again = error.code === ErrorCode.unavailable || error.code === ErrorCode.unknown
+    if (again && this.#link.wanted(post.room)) {
+      post.asked = false
+      this.#stall(post.room)
+    } else {
+      this.#take(id)?.stored.reject(error)
+    }
+    return true
+  }
+
+  /** @param payload bytes of a message that the server takes; any where it doesn't say */
+  online (payload: number | undefined): void { this.#payload = payload ?? Infinity }
+
+  lost (): void {
+    for (const timer of this.#stalled.values()) clearTimeout(timer)
+    this.#stalled.clear()
+    for (const post of this.#posts.values()) {
+      post.asked = false
+      if (!this.#link.wanted(post.room)) {
+        this.#reject(post, new ChatError(ErrorCode.unknown, 'the room was left, and the connection lost before the acknowledgement'))
+      }
+    }
+  }
+
+  /** Nobody will join the room: what waits to be sent never will be. What was sent is answered yet. */
+  left (room: string, error: ChatError): void {
+    clearTimeout(this.#stalled.get(room))
+    this.#stalled.delete(room)
+    for (const post of this.#posts.values()) if (post.room === room && !post.asked) this.#reject(post, error)
+  }
+
+  /** The member is another than it was: the server could not tell that these are repeats. */
+  disown (): void {
+    for (const post of this.#posts.values()) {
+      if (post.since === undefined) continue
+      this.#reject(post, new ChatError(ErrorCode.stalePost, 'sent as another member, whose acknowledgement was lost'))
+    }
+  }
+
+  end (error: ChatError): void {
+    for (const timer of this.#stalled.values()) clearTimeout(timer)
+    for (const post of this.#posts.values()) this.#reject(post, error)
+  }
+
+  #send (post: Post): void {
+    const place = this.#link.place(post.room)
+    if (place === undefined) return
+    const again = `${post.json.slice(0, -1)},"since":${JSON.stringify(post.since ?? place)}}`
+    // Measured as it would be sent again, or it could be acceptable only once.
+    if (again.length * 3 > this.#payload && new TextEncoder().encode(again).length > this.#payload) {
+      return this.#reject(post, new ChatError('too_large', `the server takes messages of ${this.#payload} bytes`))
+    }
+    post.asked = this.#link.send(post.since === undefined ? post.json : again)
+    if (post.asked) post.since ??= place
+  }
+
+  #stall (room: string): void {
+    if (this.#stalled.has(room)) return
+    this.#stalled.set(room, setTimeout(() => {
+      this.#stalled.delete(room)
+      this.flush(room)
+    }, this.#backoff.next()))
+  }
+
+  #take (id: string): Post | undefined {
+    const post = this.#posts.get(id)
+    this.#posts.delete(id)
+    return post
+  }
+
+  #reject (post: Post, error: ChatError): void {
+    this.#posts.delete(post.id)
+    post.stored.reject(error)
+  }
+}
+
+/** Not crypto.randomUUID, which pages that came over plain http lack. */
+function randomId (): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

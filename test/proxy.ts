@@ -1,0 +1,56 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** What stands between a client and a server, and can be told to fail as networks do. */
+export interface Proxy {
+  readonly port: number
+  /** port of the server that connections made from now on go to; undefined: they are cut at once */
+  target: number | undefined
+  /** Ends all connections, both sides see it. */
+  cut (): void
+  /** Nothing passes any more on the connections there are, no FIN either: both sides see nothing. */
+  freeze (): void
+  /** Of what the server says on the connections there are, nothing arrives. */
+  silence (): void
+}
+
+interface Pair { readonly client: Socket, readonly server: Socket, frozen: boolean, silent: boolean }
+
+/** A TCP proxy on the loopback; gone with the test. */
+export async function proxy (t: Test, target: number): Promise<Proxy> {
+  const pairs = new Set<Pair>()
+  const listener = createServer((client) => {
+    client.on('error', () => {})
+    if (self.target === undefined) {
+      client.destroy()
+      return
+    }
+    const pair: Pair = { client, server: connect(self.target, '127.0.0.1'), frozen: false, silent: false }
+    pairs.add(pair)
+    pair.server.on('error', () => {})
+    client.on('data', (chunk) => { if (!pair.frozen) pair.server.write(chunk) })
+    pair.server.on('data', (chunk) => { if (!pair.frozen && !pair.silent) client.write(chunk) })
+    client.on('close', () => { if (!pair.frozen) pair.server.destroy() })
+    pair.server.on('close', () => { if (!pair.frozen && !pair.silent) client.destroy() })
+  })
+  const each = (act: (pair: Pair) => void) => { for (const pair of pairs) act(pair) }
+  const self: Proxy = {
+    port: 0,
+    target,
+    cut: () => each((pair) => {
+      if (pair.frozen) return
+      pair.client.destroy()
+      pair.server.destroy()
+    }),
+    freeze: () => each((pair) => { pair.frozen = true }),
+    silence: () => each((pair) => { pair.silent = true })
+  }
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  t.teardown(() => {
+    listener.close()
+    each(({ client, server }) => { client.destroy(); server.destroy() })
+  })
+  return Object.assign(self, { port: (listener.address() as AddressInfo).port })
+}
