@@ -1,10 +1,15 @@
-import { readdirSync } from 'node:fs'
-import { posix } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 const root = fileURLToPath(new URL('../public/', import.meta.url))
+/** The same folder from `src/` and from `dist/` itself. */
+const compiled = fileURLToPath(new URL('../dist/', import.meta.url))
+
+/** What a browser loads of the compiled files: the client, and the protocol it shares with the server. */
+const library = /^(client\/[\w-]+|protocol)\.js$/
 
 export interface PageOptions {
   /** where the page is; ends with a slash */
@@ -18,14 +23,18 @@ export interface PageOptions {
 
 /** All that the page takes: its path, with and without the slash, its files and what it asks for. */
 export function pagePaths (path: string): string[] {
-  const files = ['', 'config.json', ...readdirSync(root)].map((file) => path + file)
+  const lib = filesIn(compiled).filter((file) => library.test(file)).map((file) => `lib/${file}`)
+  const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
   return path === '/' ? files : [path.slice(0, -1), ...files]
 }
 
 /** The demo page, and the paths it connects to, relative to itself so that a proxy may put all of them elsewhere. */
 export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
-  const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
-  const config = { chat: relative(chat), echo: relative(echo), room }
+  const fromHere = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
+  const built = filesIn(compiled)
+  const client = built.includes('client/index.js')
+  const config = { chat: fromHere(chat), echo: fromHere(echo), room, client }
+  if (chat !== false && !client) app.log.warn('the page cannot open the chat: its client is not compiled, run "npm run build"')
 
   app.addHook('onSend', async (request, reply) => {
     reply.header('content-security-policy', contentSecurityPolicy(request))
@@ -44,6 +53,22 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
     return config
   })
   await app.register(fastifyStatic, { root, wildcard: false, decorateReply: false })
+  if (!client) return
+  await app.register(fastifyStatic, {
+    root: compiled,
+    prefix: '/lib',
+    wildcard: false,
+    globIgnore: built.filter((file) => !library.test(file)),
+    decorateReply: false
+  })
+}
+
+/** Relative to the folder, with slashes; none when there is no such folder. */
+function filesIn (folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => posix.join(relative(folder, entry.parentPath).replaceAll('\\', '/'), entry.name))
 }
 
 /** Only itself and its WebSocket, which is named too: to older browsers a ws: URL is not 'self'. */

@@ -1,0 +1,113 @@
+// The bare WebSocket: open, send, receive, close. The chat panel leaves these to its client.
+import { explainClose } from './close-codes.js'
+import { messageList } from './message-list.js'
+import { say, textElement } from './words.js'
+
+const USUAL_LIMIT = 64 * 1024
+
+const byId = (id) => document.getElementById(id)
+
+export function startEcho (url) {
+  const status = byId('echo-status')
+  const error = byId('echo-error')
+  const input = byId('echo-message')
+  const fileInput = byId('echo-file')
+  const messages = messageList(byId('echo-log'), byId('echo-new'))
+  let socket, unanswered
+
+  function showState (state, words) {
+    status.dataset.state = state
+    say(status, words)
+  }
+
+  function show (kind, ...parts) {
+    const item = textElement('li', kind, '')
+    item.dir = 'auto'
+    item.append(...parts)
+    messages.add(item)
+  }
+
+  function connect () {
+    abandon(socket)
+    unanswered = []
+    say(error, '')
+    showState('connecting', 'Connecting…')
+    socket = new WebSocket(url)
+    socket.binaryType = 'arraybuffer'
+    socket.onopen = () => showState('open', 'Connected.')
+    socket.onmessage = (event) => received(event.data)
+    socket.onclose = closed
+  }
+
+  function disconnect () {
+    if (!isOpen(socket)) return say(error, 'There is no open WebSocket to close')
+    showState('connecting', 'Closing…')
+    socket.close(1000, 'the reader pressed Disconnect')
+  }
+
+  function closed (event) {
+    showState('closed', `${event.wasClean ? 'Closed cleanly' : 'Broken, without a closing handshake'} (${explainClose(event)}).`)
+  }
+
+  function received (data) {
+    // Answers come in the order of the questions; a greeting answers nothing.
+    const sent = unanswered.shift()
+    const note = sent ? `${(performance.now() - sent.at).toFixed(1)} ms` : 'unasked'
+    const words = typeof data === 'string' ? data : describeBinary(data, sent?.bytes)
+    show('received', textElement('span', 'text', words), textElement('small', '', note))
+  }
+
+  function sendOne (message, words) {
+    // Drawn first, so that the time of drawing isn't taken for the time on the way.
+    messages.follow()
+    show('sent', textElement('span', 'text', words))
+    unanswered.push({ at: performance.now(), bytes: typeof message === 'string' ? undefined : message })
+    socket.send(message)
+  }
+
+  async function send (event) {
+    event.preventDefault()
+    input.focus()
+    const [file] = fileInput.files
+    const bytes = await file?.arrayBuffer().catch(() => null)
+    if (bytes === null) return say(error, 'This file could not be read')
+    if (!isOpen(socket)) return say(error, 'Cannot send because the WebSocket is closed')
+    if (input.value !== '') sendOne(input.value, input.value)
+    if (bytes) sendOne(bytes, `${file.name}, ${file.size} bytes`)
+    input.value = fileInput.value = ''
+    say(error, '')
+  }
+
+  fileInput.onchange = () => {
+    const tooLarge = fileInput.files[0]?.size > USUAL_LIMIT
+    say(error, tooLarge ? 'This file is over 64 KiB. The server will probably close the connection with code 1009.' : '')
+  }
+  byId('echo-form-send').onsubmit = send
+  byId('echo-connect').onclick = connect
+  byId('echo-disconnect').onclick = disconnect
+  byId('echo-panel').hidden = false
+  connect()
+}
+
+// Its close event comes later, when another socket may already be in its place.
+function abandon (socket) {
+  if (!socket) return
+  socket.onopen = socket.onmessage = socket.onclose = null
+  socket.close()
+}
+
+// send() throws before the socket is open, and loses the message without a word after it has closed.
+function isOpen (socket) {
+  return socket?.readyState === WebSocket.OPEN
+}
+
+function describeBinary (data, sentBytes) {
+  const comparison = !sentBytes ? '' : sameBytes(data, sentBytes) ? ', identical to what was sent' : ', not what was sent'
+  return `binary message, ${data.byteLength} bytes${comparison}`
+}
+
+function sameBytes (one, other) {
+  const left = new Uint8Array(one)
+  const right = new Uint8Array(other)
+  return left.length === right.length && left.every((byte, index) => byte === right[index])
+}

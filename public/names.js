@@ -1,0 +1,64 @@
+// Names, and what tells two people of one name apart: a colour and, where it is needed, a few characters of their id.
+import { textElement } from './words.js'
+
+const MOST_NAMES = 2_000
+const SEVERAL = Symbol('several people')
+
+/** @param root where the names are shown */
+export function nameTags (root) {
+  /** By name, the id of the one person who was seen with it, or SEVERAL. */
+  const holders = new Map()
+
+  function see ({ id, name }) {
+    const key = keyOf(name)
+    const holder = holders.get(key)
+    if (holder === undefined) {
+      if (holders.size >= MOST_NAMES) holders.delete(holders.keys().next().value)
+      holders.set(key, id)
+    } else if (holder !== id && holder !== SEVERAL) {
+      holders.set(key, SEVERAL)
+      for (const element of root.querySelectorAll('.name')) if (element.dataset.name === key) addMark(element)
+    }
+  }
+
+  const needsMark = (name) => name === '' || holders.get(keyOf(name)) === SEVERAL
+
+  /** As words: `Ada`, or `Ada #k3f` where there is another one. */
+  function label (identity) {
+    see(identity)
+    return needsMark(identity.name) ? `${shown(identity.name)} ${markOf(identity.id)}` : identity.name
+  }
+
+  /** As an element, which gets its mark when another one of that name comes. */
+  function tag (identity) {
+    see(identity)
+    const element = textElement('span', 'name', '')
+    element.dataset.name = keyOf(identity.name)
+    element.dataset.mark = markOf(identity.id)
+    element.style.setProperty('--hue', hashOf(identity.id) % 360)
+    element.append(textElement('bdi', '', shown(identity.name)))
+    if (needsMark(identity.name)) addMark(element)
+    return element
+  }
+
+  return { label, tag }
+}
+
+function addMark (element) {
+  if (!element.querySelector('.mark')) element.append(textElement('span', 'mark', ` ${element.dataset.mark}`))
+}
+
+function shown (name) { return name === '' ? 'Guest' : name }
+
+function keyOf (name) { return shown(name).toLowerCase() }
+
+function markOf (id) {
+  return `#${(Math.floor(hashOf(id) / 360) % 36 ** 4).toString(36).padStart(4, '0')}`
+}
+
+/** FNV-1a: an id may be of any form, and the same everywhere at its end. */
+function hashOf (id) {
+  let hash = 0x811c9dc5
+  for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0
+  return hash
+}

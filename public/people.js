@@ -1,0 +1,79 @@
+// Who is here, and who is typing.
+import { say, textElement } from './words.js'
+
+const SHOWN_FOR = 4_000
+const SENT_EVERY = 2_000
+
+/** Draws the members of a room, oneself first; the server lists no more than a hundred or so. */
+export function peopleList (list, heading, names) {
+  return function show ({ members, count }, ownId) {
+    const others = [...members.values()].filter(({ id }) => id !== ownId)
+      .sort((one, other) => names.label(one).localeCompare(names.label(other)))
+    const self = members.get(ownId)
+    const items = (self ? [self, ...others] : others).map((member) => person(member, member === self))
+    if (count > members.size) items.push(textElement('li', 'more', `and ${count - members.size} more`))
+    list.replaceChildren(...items)
+    say(heading, `${count} here`)
+  }
+
+  function person (member, isSelf) {
+    const item = textElement('li', '', '')
+    item.append(names.tag(member))
+    if (isSelf) item.append(textElement('small', '', ' (you)'))
+    return item
+  }
+}
+
+/** Shows who was heard typing within the last seconds. */
+export function typingLine (element, names) {
+  /** By id: who, and the timer that ends it. */
+  const typing = new Map()
+
+  function draw () {
+    say(element, sentence([...typing.values()].map(({ identity }) => names.label(identity))))
+  }
+
+  function stopped (id) {
+    clearTimeout(typing.get(id)?.timer)
+    if (typing.delete(id)) draw()
+  }
+
+  function heard (identity) {
+    clearTimeout(typing.get(identity.id)?.timer)
+    typing.set(identity.id, { identity, timer: setTimeout(stopped, SHOWN_FOR, identity.id) })
+    draw()
+  }
+
+  function clear () {
+    for (const id of [...typing.keys()]) stopped(id)
+  }
+
+  return { heard, stopped, clear }
+}
+
+function sentence (labels) {
+  if (labels.length === 0) return ''
+  if (labels.length === 1) return `${labels[0]} is typing…`
+  const last = labels.length > 3 ? `${labels.length - 2} others` : labels.at(-1)
+  const first = labels.length > 3 ? labels.slice(0, 2) : labels.slice(0, -1)
+  return `${first.join(', ')} and ${last} are typing…`
+}
+
+/** Calls `send` while something is being typed, not for each key. */
+export function typingSignal (input, send) {
+  let sentAt = -Infinity
+  let timer
+
+  function signal () {
+    timer = undefined
+    if (input.value === '') return
+    sentAt = Date.now()
+    send()
+  }
+
+  input.addEventListener('input', () => {
+    const wait = sentAt + SENT_EVERY - Date.now()
+    if (wait <= 0) signal()
+    else timer ??= setTimeout(signal, wait)
+  })
+}
