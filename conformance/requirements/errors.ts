@@ -1,0 +1,44 @@
+import { requirement, same } from '../requirement.ts'
+
+export const errors = [
+  requirement('13', 'an error says which request it answers', async (server) => {
+    const client = await server.client()
+    const room = server.room()
+    client.say({ type: 'join', room })
+    same((await client.hearError('hello')).request, 'join', 'the request')
+    await client.hello(server.token())
+    await client.join(room)
+    const elsewhere = server.room()
+    const requests: ReadonlyArray<[code: string, request: { type: string } & Record<string, unknown>]> = [
+      ['hello', { type: 'hello', ...server.token() }],
+      ['already_joined', { type: 'join', room }],
+      ['not_joined', { type: 'leave', room: elsewhere }],
+      ['not_joined', { type: 'post', room: elsewhere, id: 'p1', text: 'hi' }],
+      ['not_joined', { type: 'typing', room: elsewhere }],
+      ['not_joined', { type: 'history', room: elsewhere, before: 'x', limit: 1 }],
+      ['invalid', { type: 'post', room, id: 'p2', text: 7 }],
+      ['invalid', { type: 'history', room, before: 'x', limit: 0 }]
+    ]
+    for (const [wanted, request] of requests) {
+      client.say(request)
+      const { code, request: type, id, room: where } = await client.hear('error')
+      const { type: asked, id: its, room: there } = request
+      same({ code, type, id, where }, { code: wanted, type: asked, id: its, where: there }, `the error for ${asked}`)
+    }
+  }),
+
+  requirement('13', 'an error for a frame that is not valid says what could be read of it', async (server) => {
+    const client = await server.enter()
+    const frames: ReadonlyArray<[frame: string, concerns: object]> = [
+      ['rubbish', {}],
+      ['{"type":"shout","id":"1","room":"lobby"}', { id: '1', room: 'lobby' }],
+      ['{"type":"post","id":"","room":7}', { request: 'post' }],
+      ['{"type":"ping"}', { request: 'ping' }]
+    ]
+    for (const [frame, concerns] of frames) {
+      client.channel.socket.send(frame)
+      const { type: _type, code: _code, message: _message, ...rest } = await client.hearError('invalid') as Record<string, unknown>
+      same(rest, concerns, `what it says of ${frame}`)
+    }
+  })
+]

@@ -1,0 +1,60 @@
+/** What a server may say, by type: which properties, and of what kind. A `?` marks one that may be missing. */
+type Shape = { readonly [property: string]: Kind }
+type Kind = (value: unknown) => boolean
+
+const text: Kind = (value) => typeof value === 'string'
+const flag: Kind = (value) => typeof value === 'boolean'
+const count: Kind = (value) => Number.isSafeInteger(value) && Number(value) >= 0
+const room: Kind = (value) => text(value) && /^[A-Za-z0-9._:-]{1,64}$/.test(String(value))
+const short = (most: number): Kind => (value) => text(value) && String(value).length >= 1 && String(value).length <= most
+const position = short(128)
+const id = short(64)
+const time: Kind = (value) => text(value) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(String(value))
+const base64: Kind = (value) => text(value) && /^[A-Za-z0-9+/]*={0,2}$/.test(String(value))
+const any: Kind = () => true
+const listOf = (kind: Kind): Kind => (value) => Array.isArray(value) && value.every(kind)
+const object = (shape: Shape): Kind => (value) => typeof value === 'object' && value !== null && fault(shape, value) === undefined
+
+const identity = object({ id: text, name: text })
+const entry: Shape = {
+  room, position, at: time, from: (value) => value === null || identity(value), 'text?': text, 'bytes?': base64, 'data?': any
+}
+const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
+
+const shapes: { readonly [type: string]: Shape } = {
+  welcome: { member: identity, session: text, limits: object({ 'payload?': count, 'rooms?': count }), heartbeat: count },
+  joined: { room, members: listOf(identity), count, messages: entries, position, complete: flag },
+  left: { room },
+  message: entry,
+  ack: { id, room, position },
+  history: { room, before: position, messages: entries, more: flag, complete: flag },
+  presence: { room, joined: listOf(identity), left: listOf(identity), count },
+  typing: { room, from: identity },
+  pong: { id },
+  error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text },
+  draining: { reconnectIn: count }
+}
+
+/** What is wrong with a message of a type that PROTOCOL.md has; undefined for nothing, and for a type that it hasn't. */
+export function faultOf (message: Record<string, unknown>): string | undefined {
+  const shape = shapes[String(message['type'])]
+  if (shape === undefined) return undefined
+  if (message['type'] === 'message' && !hasContent(message)) return 'it must have text or bytes, and not both'
+  return fault(shape, message)
+}
+
+function hasContent (message: object): boolean {
+  return ('text' in message) !== ('bytes' in message)
+}
+
+function fault (shape: Shape, value: object): string | undefined {
+  for (const [key, kind] of Object.entries(shape)) {
+    const name = key.replace('?', '')
+    if (!(name in value)) {
+      if (name === key) return `'${name}' is missing`
+    } else if (!kind((value as Record<string, unknown>)[name])) {
+      return `'${name}' is not as it must be`
+    }
+  }
+  return undefined
+}
