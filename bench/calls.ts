@@ -1,0 +1,21 @@
+export interface Call { readonly id: number, readonly method: string, readonly argument: unknown }
+export type Answer = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string })
+
+type Methods = Record<string, (argument: never) => unknown>
+
+/** In a child process: answers the calls of its parent, and ends with it. */
+export function answerCalls (methods: Methods): void {
+  process.on('message', ({ id, method, argument }: Call) => {
+    Promise.resolve().then(() => methods[method]!(argument as never)).then(
+      (result) => reply({ id, result }),
+      (error: Error) => reply({ id, error: error.message })
+    )
+  })
+  process.on('disconnect', () => process.exit())
+  // Ctrl-C reaches every process of the terminal; the parent ends this one.
+  process.on('SIGINT', () => {})
+}
+
+function reply (answer: Answer): void {
+  if (process.connected) process.send!(answer)
+}

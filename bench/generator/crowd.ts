@@ -1,0 +1,154 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { constants, inflateRawSync } from 'node:zlib'
+import { RSV1 } from '../frames.ts'
+import { dialects, type Dialect } from './dialects.ts'
+import type { Job, Outcome } from './job.ts'
+import { Latencies } from './latencies.ts'
+import { Member, type Crowd } from './member.ts'
+import { Post } from './post.ts'
+import { posting, type Poster } from './posting.ts'
+
+/** Handshakes under way at once. */
+const ENTERING = 64
+
+/** ms for members to enter, a probe to be heard, what was posted to arrive. */
+const ENTERING_TIMEOUT = 20_000
+const PROBE_TIMEOUT = 3_000
+const ARRIVAL_TIMEOUT = 30_000
+
+/** ms without work, for what is left of the entrance: presence, garbage. */
+const REST = 300
+
+/** What a compressed message ends with and is sent without. RFC 7692, section 7.2.1. */
+const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
+
+/** All clients of one server. */
+export class LiveCrowd implements Crowd {
+  readonly dialect: Dialect
+  readonly compressed: boolean
+  tail: number | undefined
+  readonly members: Member[] = []
+  readonly #job: Job
+  readonly #latencies = new Latencies()
+  #poster: Poster | undefined
+  #broken: string | undefined
+  /** When the chunk being read came, where that was asked. */
+  #now = 0
+  #lastRead = 0
+
+  constructor (job: Job) {
+    this.#job = job
+    this.dialect = dialects[job.dialect]
+    this.compressed = job.compressed
+  }
+
+  async enter (count: number): Promise<void> {
+    const { port, path, size, compressed: deflate } = this.#job
+    const { protocol, wrap, acks: numbered } = this.dialect
+    const end = this.members.length + count
+    const enterOneByOne = async () => {
+      while (this.members.length < end) {
+        const writer = this.members.length
+        const member = new Member(writer, new Post({ writer, size, wrap, numbered }), this, { port, path, protocol, deflate })
+        this.members.push(member)
+        await member.entered
+      }
+    }
+    const entered = Promise.all(Array.from({ length: ENTERING }, enterOneByOne)).then(() => {})
+    if (!await this.#until(entered, ENTERING_TIMEOUT)) throw new Error(this.#broken ?? `${count} members did not enter in time`)
+    await this.#settle()
+  }
+
+  async run (seconds: number): Promise<Outcome> {
+    for (const member of this.members) member.messages = member.acks = member.posts = member.due = 0
+    this.#latencies.clear()
+    const { cpuUsage } = process
+    const before = cpuUsage()
+    const begun = performance.now()
+    const poster = this.#poster = posting(this.#job.pattern, this.members)
+    const broken = () => this.#broken !== undefined
+    await this.#poll(broken, seconds * 1_000)
+    const offered = poster.stop()
+    await this.#poll(() => broken() || this.#missing() === undefined, ARRIVAL_TIMEOUT)
+    const { user, system } = cpuUsage(before)
+    this.#poster = undefined
+    return {
+      seconds: (this.#lastRead - begun) / 1_000,
+      posts: sum(this.members, ({ posts }) => posts),
+      deliveries: sum(this.members, ({ messages }) => messages),
+      offered,
+      p50: this.#latencies.percentile(0.5),
+      p99: this.#latencies.percentile(0.99),
+      cpu: user + system,
+      invalid: this.#broken ?? this.#missing()
+    }
+  }
+
+  probed (payload: Uint8Array, first: number): void {
+    const { text } = this.members[0]!.post
+    if (this.compressed && (first & RSV1) === 0) return
+    const message = this.compressed
+      ? inflateRawSync(Buffer.concat([payload, EMPTY_BLOCK]), { finishFlush: constants.Z_SYNC_FLUSH })
+      : Buffer.from(payload)
+    const at = message.indexOf(text)
+    if (at !== -1) this.tail = message.length - at
+  }
+
+  answered (member: Member): void { this.#poster?.answered(member) }
+
+  heard (stamp: number | undefined, n: number): void {
+    this.#now ||= performance.now()
+    const posted = stamp ?? this.#poster?.stampOf(n)
+    if (posted !== undefined) this.#latencies.add(this.#now * 1_000 - posted)
+  }
+
+  read (member: Member): void {
+    this.#now = 0
+    this.#lastRead = performance.now()
+    if (member.due > 0) this.#poster?.write(member)
+  }
+
+  broke (reason: string): void { this.#broken ??= reason }
+
+  /** Every member is in when it hears what the first one says. */
+  async #settle (): Promise<void> {
+    const hearers = this.#job.echo ? this.members.slice(0, 1) : this.members
+    for (const end = performance.now() + ENTERING_TIMEOUT; ;) {
+      const before = hearers.map(({ messages }) => messages)
+      this.members[0]!.write(this.members[0]!.post.next())
+      const all = () => hearers.every(({ messages }, i) => messages > before[i]!)
+      await this.#poll(() => this.#broken !== undefined || all(), PROBE_TIMEOUT)
+      await wait(REST)
+      if (all() && this.tail !== undefined) return
+      if (this.#broken !== undefined || performance.now() > end) throw new Error(this.#broken ?? 'a message did not reach all members')
+    }
+  }
+
+  /** Who did not get exactly what was posted. */
+  #missing (): string | undefined {
+    const all = sum(this.members, ({ posts }) => posts)
+    for (const [i, { messages, acks, posts }] of this.members.entries()) {
+      const due = this.#job.echo ? posts : all
+      if (messages !== due) return `member ${i} got ${messages} messages of ${due}`
+      if (this.dialect.acks && acks !== posts) return `member ${i} got ${acks} acknowledgements of ${posts}`
+    }
+    return undefined
+  }
+
+  async #until (promise: Promise<void>, timeout: number): Promise<boolean> {
+    let done = false
+    promise.then(() => { done = true }, (error: Error) => this.broke(error.message))
+    await this.#poll(() => done || this.#broken !== undefined, timeout)
+    return done
+  }
+
+  async #poll (isDone: () => boolean, timeout: number): Promise<void> {
+    for (const end = performance.now() + timeout; !isDone() && performance.now() < end;) {
+      await wait(Math.min(5, Math.max(1, end - performance.now())))
+    }
+  }
+}
+
+function sum<T> (all: readonly T[], number: (each: T) => number): number {
+  return all.reduce((total, each) => total + number(each), 0)
+}

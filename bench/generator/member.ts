@@ -1,0 +1,134 @@
+import { connect, type Socket } from 'node:net'
+import { BINARY, CLOSE, FrameReader, PING, PONG, RSV1, TEXT, maskedFrame } from '../frames.ts'
+import { assertUpgraded, upgradeRequest, type Offer } from '../handshake.ts'
+import { Kind, type Dialect } from './dialects.ts'
+import { isBy, stampOf, type Post } from './post.ts'
+
+/** What all members of a crowd have in common. */
+export interface Crowd {
+  readonly dialect: Dialect
+  readonly compressed: boolean
+  /** From the end of a message's frame to the beginning of its text; found by a probe. */
+  readonly tail: number | undefined
+  /** Called with a message that came before `tail` was known. */
+  probed (payload: Uint8Array, first: number): void
+  /** A member heard its own message, or the acknowledgement of it. */
+  answered (member: Member): void
+  /** @param n which message this was, to the member that heard it */
+  heard (stamp: number | undefined, n: number): void
+  /** Something was read: what `answered` asked for can be written now. */
+  read (member: Member): void
+  broke (reason: string): void
+}
+
+/** All members read into the same memory: each chunk is dealt with before the next is read. */
+const buffer = Buffer.allocUnsafeSlow(256 * 1024)
+
+/** One client, on a socket of its own. */
+export class Member {
+  readonly post: Post
+  messages = 0
+  acks = 0
+  posts = 0
+  /** Posts to be written when all of a chunk was dealt with. */
+  due = 0
+  readonly #index: number
+  readonly #crowd: Crowd
+  readonly #socket: Socket
+  #step = 0
+  #head: string | undefined = ''
+  #entered!: () => void
+  /** Resolves when it is in. */
+  readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
+
+  constructor (index: number, post: Post, crowd: Crowd, offer: Offer) {
+    this.post = post
+    this.#index = index
+    this.#crowd = crowd
+    const frames = new FrameReader(this)
+    this.#socket = connect({
+      host: '127.0.0.1',
+      port: offer.port,
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (length) => {
+          if (this.#head === undefined) frames.read(buffer, 0, length)
+          else frames.read(buffer, this.#upgrade(offer, length), length)
+          crowd.read(this)
+          return true
+        }
+      }
+    })
+    this.#socket.on('error', (error) => crowd.broke(error.message))
+    this.#socket.on('close', () => crowd.broke(`the server ended the connection of member ${index}`))
+    this.#socket.write(upgradeRequest(offer))
+  }
+
+  write (frames: Buffer): void { this.#socket.write(frames) }
+
+  frame (first: number, bytes: Uint8Array, start: number, end: number): void {
+    const opcode = first & 0x0f
+    if (opcode !== TEXT && opcode !== BINARY) return this.#control(opcode, bytes.subarray(start, end))
+    const { dialect, compressed, tail } = this.#crowd
+    if (this.#step < dialect.entrance.length) return this.#enter(Buffer.from(bytes.subarray(start, end)).toString())
+    const kind = dialect.kind(bytes, start)
+    if (kind === Kind.message) {
+      this.messages++
+      if (tail === undefined) return this.#crowd.probed(bytes.subarray(start, end), first)
+      // What is compressed can't be looked into; that it is compressed is the point.
+      if (compressed) {
+        if ((first & RSV1) === 0) this.#crowd.broke('the server does not compress')
+        return this.#crowd.heard(undefined, this.messages - 1)
+      }
+      const text = end - tail
+      const stamp = stampOf(bytes, text)
+      if (stamp !== undefined) this.#crowd.heard(stamp, this.messages - 1)
+      if (!dialect.acks && isBy(this.#index, bytes, text)) this.#crowd.answered(this)
+    } else if (kind === Kind.ack) {
+      this.acks++
+      if (tail !== undefined) this.#crowd.answered(this)
+    } else if (kind === Kind.ping) {
+      this.#say(dialect.pong!)
+    } else if (kind === Kind.error) {
+      this.#crowd.broke(`the server says ${Buffer.from(bytes.subarray(start, end)).toString()}`)
+    }
+  }
+
+  #say (text: string): void { this.write(maskedFrame(TEXT, Buffer.from(text))) }
+
+  #control (opcode: number, payload: Uint8Array): void {
+    if (opcode === PING) this.write(maskedFrame(PONG, Buffer.from(payload)))
+    else if (opcode === CLOSE) this.#crowd.broke(`the server closed with ${Buffer.from(payload).readUInt16BE()}: ${Buffer.from(payload.subarray(2)).toString()}`)
+    else this.#crowd.broke(`a frame of opcode ${opcode} came`)
+  }
+
+  /** Gives where the frames begin. */
+  #upgrade (offer: Offer, length: number): number {
+    const had = this.#head!.length
+    this.#head += buffer.toString('latin1', 0, length)
+    const end = this.#head!.indexOf('\r\n\r\n')
+    if (end === -1) return length
+    try {
+      assertUpgraded(this.#head!.slice(0, end), offer)
+    } catch (error) {
+      this.#crowd.broke((error as Error).message)
+    }
+    this.#head = undefined
+    this.#proceed()
+    return end + 4 - had
+  }
+
+  #enter (text: string): void {
+    if (!text.startsWith(this.#crowd.dialect.entrance[this.#step]!.until)) return
+    this.#step++
+    this.#proceed()
+  }
+
+  #proceed (): void {
+    const { entrance } = this.#crowd.dialect
+    if (this.#step === entrance.length) return this.#entered()
+    const { say } = entrance[this.#step]!
+    if (say !== undefined) this.#say(say(`member-${this.#index}`))
+  }
+}

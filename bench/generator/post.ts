@@ -1,0 +1,79 @@
+import { MASK, TEXT, maskedFrame } from '../frames.ts'
+import { sentences } from './text.ts'
+
+/** A text is: 4 digits of who wrote it, whether it is stamped, 12 digits of when (µs), and sentences. */
+const WRITER = 4
+const STAMP = 12
+const STAMPED = 0x53
+const ZERO = 0x30
+
+const COUNTER = '0000000000'
+
+export interface PostOptions {
+  readonly writer: number
+  /** characters of text */
+  readonly size: number
+  /** Makes the message as the wire has it. @param id new for each */
+  readonly wrap: (text: string, id: string) => string
+  /** Whether the wire carries the id. */
+  readonly numbered: boolean
+}
+
+/** One member's message, masked once: only its number and its stamp are written anew. */
+export class Post {
+  readonly text: string
+  readonly #frame: Buffer
+  readonly #payload: number
+  readonly #textAt: number
+  readonly #idAt: number | undefined
+  #count = 0
+
+  constructor ({ writer, size, wrap, numbered }: PostOptions) {
+    const head = `${String(writer).padStart(WRITER, '0')}-${'0'.repeat(STAMP)} `
+    this.text = head + sentences(size - head.length, writer)
+    const message = wrap(this.text, COUNTER)
+    this.#frame = maskedFrame(TEXT, Buffer.from(message))
+    this.#payload = this.#frame.length - message.length
+    this.#textAt = message.indexOf(this.text)
+    this.#idAt = numbered ? message.indexOf(COUNTER) : undefined
+  }
+
+  /** @param stamp µs, for a message whose way is timed */
+  next (stamp?: number): Buffer {
+    if (stamp === undefined && this.#idAt === undefined) return this.#frame
+    const frame = Buffer.allocUnsafe(this.#frame.length)
+    frame.set(this.#frame)
+    if (this.#idAt !== undefined) this.#digits(frame, this.#idAt, COUNTER.length, this.#count++)
+    if (stamp !== undefined) {
+      const flag = this.#textAt + WRITER
+      frame[this.#payload + flag] = STAMPED ^ MASK[flag & 3]!
+      this.#digits(frame, flag + 1, STAMP, Math.round(stamp))
+    }
+    return frame
+  }
+
+  #digits (frame: Buffer, at: number, length: number, number: number): void {
+    for (let i = at + length - 1; i >= at; i--) {
+      const rest = Math.floor(number / 10)
+      frame[this.#payload + i] = (ZERO + number - rest * 10) ^ MASK[i & 3]!
+      number = rest
+    }
+  }
+}
+
+export function isBy (writer: number, bytes: Uint8Array, text: number): boolean {
+  for (let i = text + WRITER - 1; i >= text; i--) {
+    const rest = Math.floor(writer / 10)
+    if (bytes[i] !== ZERO + writer - rest * 10) return false
+    writer = rest
+  }
+  return true
+}
+
+/** µs; undefined for a text without. */
+export function stampOf (bytes: Uint8Array, text: number): number | undefined {
+  if (bytes[text + WRITER] !== STAMPED) return undefined
+  let stamp = 0
+  for (let i = text + WRITER + 1; i <= text + WRITER + STAMP; i++) stamp = stamp * 10 + bytes[i]! - ZERO
+  return stamp
+}

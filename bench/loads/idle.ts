@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process'
+import { plain, v1, ws } from '../contenders.ts'
+import type { Idle } from './load.ts'
+
+const WANTED = 5_000
+
+/** Files that a server or a generator has open besides its connections, about. */
+const OTHER_FILES = 100
+
+const files = allowedFiles()
+const members = Math.min(WANTED, files - OTHER_FILES)
+
+export const idle: Idle = {
+  kind: 'idle',
+  name: 'idle',
+  title: `${members.toLocaleString('en')} members that say nothing: memory per connection`,
+  members,
+  contenders: [plain(), ws, v1()],
+  targets: [
+    { ours: 'plain', control: 'ws', atMost: 1.3 },
+    { ours: 'v1', control: 'ws', atMost: 1.3 }
+  ],
+  ...members < WANTED && { note: `ulimit -n allows ${files} files, so ${members} members instead of ${WANTED}` }
+}
+
+/** Node raises its limit to the hard one. */
+function allowedFiles (): number {
+  try {
+    const limit = execFileSync('sh', ['-c', 'ulimit -Hn']).toString().trim()
+    return limit === 'unlimited' ? Infinity : Number(limit)
+  } catch {
+    // No shell to ask: Windows, which has no such limit.
+    return Infinity
+  }
+}

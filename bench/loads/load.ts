@@ -1,0 +1,31 @@
+import type { Pattern } from '../generator/job.ts'
+import type { Contender } from '../contenders.ts'
+
+/** ours: the name of a contender. atMost: of the control's measure, in the same round. */
+export interface Target { readonly ours: string, readonly control: string, readonly atMost: number | undefined }
+
+interface Common {
+  readonly name: string
+  readonly title: string
+  readonly members: number
+  /** In the order in which they take turns. */
+  readonly contenders: readonly Contender[]
+  readonly targets: readonly Target[]
+  /** What is to be said of it. */
+  readonly note?: string
+}
+
+/** CPU per delivery, and how long a delivery takes. */
+export interface Traffic extends Common {
+  readonly kind: 'traffic'
+  readonly pattern: Pattern
+  /** characters of a message's text */
+  readonly size: number
+  readonly compressed?: boolean
+  readonly echo?: boolean
+}
+
+/** Memory per connection. */
+export interface Idle extends Common { readonly kind: 'idle' }
+
+export type Load = Traffic | Idle

@@ -1,0 +1,67 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { help, parseArguments, type Arguments } from './arguments.ts'
+import { machine, type Machine } from './machine.ts'
+import { measure, type Sample } from './measure.ts'
+import type { Contender } from './contenders.ts'
+import { profiles } from './profile.ts'
+import { Progress } from './progress.ts'
+import { summarize } from './result.ts'
+import { legend, table } from './table.ts'
+
+/** s before each window: the code gets compiled, the buffers grow. */
+const WARM_UP = 2
+
+/** Load average of a machine that has nothing else to do. */
+const QUIET = 0.7
+
+// Its exit ends all that it started.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+
+await run(argumentsOrExit())
+
+async function run ({ loads, rounds, seconds, json, profile }: Arguments): Promise<void> {
+  if (profile !== undefined) mkdirSync(profile, { recursive: true })
+  const on = machine()
+  const steps = loads.flatMap(({ contenders }) => contenders.filter(({ missing }) => missing === undefined)).length * rounds
+  const progress = new Progress(steps)
+  const options = { seconds, warmUp: Math.min(WARM_UP, seconds), profile }
+  const results = []
+  for (const load of loads) {
+    const samples: Array<Map<Contender, Sample>> = []
+    for (let round = 1; round <= rounds; round++) {
+      const taken = new Map<Contender, Sample>()
+      samples.push(taken)
+      for (const contender of load.contenders) {
+        if (contender.missing !== undefined) continue
+        progress.step(`${load.name}, ${contender.name}, round ${round} of ${rounds}`)
+        taken.set(contender, await measure(load, contender, options))
+      }
+    }
+    results.push(summarize(load, samples))
+  }
+  progress.end()
+  process.stdout.write(`${table(results)}\n\n${legend}\n${described(on)}\n`)
+  if (profile !== undefined) process.stdout.write(`${profiles(profile)}\n`)
+  const file = json ?? fileURLToPath(new URL('result.json', import.meta.url))
+  writeFileSync(file, `${JSON.stringify({ machine: on, rounds, seconds, results }, null, 2)}\n`)
+  process.stdout.write(`\nas JSON: ${file}\n`)
+}
+
+function described (on: Machine): string {
+  const { load } = on
+  const facts = Object.entries(on).map(([name, value]) => `${name} ${value}`).join(', ')
+  return load < QUIET ? facts : `${facts}\nThe machine was not quiet (load ${load}): don't believe these numbers.`
+}
+
+function argumentsOrExit (): Arguments {
+  try {
+    const parsed = parseArguments(process.argv.slice(2))
+    if (!parsed.help) return parsed
+    process.stdout.write(help)
+    process.exit()
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    process.exit(2)
+  }
+}

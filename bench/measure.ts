@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import type { Contender } from './contenders.ts'
+import type { Job, Outcome } from './generator/job.ts'
+import type { Idle, Load, Traffic } from './loads/load.ts'
+import { Process } from './processes.ts'
+import type { Memory } from './servers/serve.ts'
+
+/** Who could not do more: the server, the generator, both; nobody, for the rate was met; or the machine. */
+export type Limit = 'server' | 'generator' | 'both' | 'rate' | 'machine'
+
+/** One contender under one load, once. CPU in parts of a core. */
+export interface TrafficSample {
+  /** a second */
+  readonly deliveries: number
+  /** of the server, a delivery; µs */
+  readonly cpu: number
+  /** ms */
+  readonly p50: number | undefined
+  readonly p99: number | undefined
+  readonly serverCpu: number
+  readonly generatorCpu: number
+  /** part of the posts to be made that were made */
+  readonly carried: number | undefined
+  readonly limit: Limit
+}
+
+/** Bytes a connection. */
+export interface IdleSample { readonly heap: number, readonly rss: number }
+
+export type Sample = TrafficSample | IdleSample | { readonly invalid: string }
+
+export interface MeasureOptions {
+  /** of the window, and of the warm-up before it */
+  readonly seconds: number
+  readonly warmUp: number
+  /** a folder for CPU profiles of the servers */
+  readonly profile: string | undefined
+}
+
+/** ms beyond its own bounds for a process to answer. */
+const PATIENCE = 60_000
+
+/** A CPU at more than this part of a core has no time left to speak of. */
+const BUSY = 0.9
+
+/** Part of an offered rate from which it counts as met. */
+const MET = 0.99
+
+/** Members that are there before memory is looked at: what is loaded and compiled for the first is not theirs. */
+const EARLY = 500
+
+/** Both processes are new: what one contender leaves behind is not the next one's. */
+export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
+  const server = new Process(`servers/${contender.server}.ts`, ['--expose-gc'])
+  const generator = new Process('generator/main.ts', [])
+  try {
+    const port = await server.call<number>('start', contender.options, PATIENCE)
+    const measured = load.kind === 'idle' ? measureIdle(load) : measureTraffic(load)
+    return await measured(server, generator, { contender, port }, options)
+  } catch (error) {
+    return { invalid: (error as Error).message }
+  } finally {
+    await Promise.all([generator.end(), server.end()])
+  }
+}
+
+interface Target { readonly contender: Contender, readonly port: number }
+type Measurement<S> = (server: Process, generator: Process, target: Target, options: MeasureOptions) => Promise<S>
+
+function measureTraffic (load: Traffic): Measurement<Sample> {
+  return async (server, generator, { contender, port }, { seconds, warmUp, profile }) => {
+    const { path, dialect } = contender
+    const { compressed = false, echo = false, size, pattern } = load
+    await generator.call('open', { port, path, dialect, compressed, echo, size, pattern } satisfies Job, PATIENCE)
+    await generator.call('enter', load.members, PATIENCE)
+    await generator.call('run', warmUp, PATIENCE + warmUp * 1_000)
+    // Everything posted has arrived at either end: no delivery is counted whose cost is not, and none the other way.
+    const before = await server.call<NodeJS.CpuUsage>('begin', profile !== undefined, PATIENCE)
+    const outcome = await generator.call<Outcome>('run', seconds, PATIENCE + seconds * 1_000)
+    const after = await server.call<NodeJS.CpuUsage>('usage', undefined, PATIENCE)
+    if (profile !== undefined) await server.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), PATIENCE)
+    return traffic(outcome, after.user + after.system - before.user - before.system)
+  }
+}
+
+function traffic ({ invalid, seconds, posts, offered, deliveries, p50, p99, cpu }: Outcome, used: number): Sample {
+  if (invalid !== undefined) return { invalid }
+  const serverCpu = used / 1e6 / seconds
+  const generatorCpu = cpu / 1e6 / seconds
+  const carried = offered === undefined ? undefined : posts / offered
+  return {
+    deliveries: deliveries / seconds,
+    cpu: used / deliveries,
+    p50,
+    p99,
+    serverCpu,
+    generatorCpu,
+    carried,
+    limit: carried !== undefined && carried >= MET ? 'rate' : limitOf(serverCpu, generatorCpu)
+  }
+}
+
+function limitOf (serverCpu: number, generatorCpu: number): Limit {
+  if (generatorCpu >= BUSY) return serverCpu >= BUSY ? 'both' : 'generator'
+  return serverCpu >= BUSY ? 'server' : 'machine'
+}
+
+function measureIdle (load: Idle): Measurement<IdleSample> {
+  return async (server, generator, { contender: { path, dialect }, port }) => {
+    const pattern = { kind: 'closed', inFlight: 1 } as const
+    const early = Math.min(EARLY, Math.floor(load.members / 2))
+    await generator.call('open', { port, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, PATIENCE)
+    await generator.call('enter', early, PATIENCE)
+    const before = await server.call<Memory>('memory', undefined, PATIENCE)
+    await generator.call('enter', load.members - early, PATIENCE)
+    const after = await server.call<Memory>('memory', undefined, PATIENCE)
+    const each = (what: 'heap' | 'external' | 'rss') => (after[what] - before[what]) / (load.members - early)
+    return { heap: each('heap') + each('external'), rss: each('rss') }
+  }
+}

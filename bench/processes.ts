@@ -1,0 +1,78 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Answer } from './calls.ts'
+
+/** ms that a process is given to end by itself. */
+const GRACE = 5_000
+
+/** Characters of what it wrote to stderr that are kept, for saying why it ended. */
+const COMPLAINT = 2_000
+
+const running = new Set<ChildProcess>()
+process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
+
+interface Pending { resolve (result: never): void, reject (error: Error): void }
+
+/** A process of this benchmark, which answers calls. All of them end when this one does. */
+export class Process {
+  readonly #child: ChildProcess
+  readonly #name: string
+  readonly #pending = new Map<number, Pending>()
+  readonly #ended: Promise<void>
+  #complaint = ''
+  #calls = 0
+
+  /** @param file relative to this one */
+  constructor (file: string, flags: readonly string[]) {
+    this.#name = file
+    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+      execArgv: ['--import', import.meta.resolve('tsx'), ...flags],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    })
+    running.add(this.#child)
+    this.#child.stderr!.on('data', (text: Buffer) => { this.#complaint = (this.#complaint + text.toString()).slice(-COMPLAINT) })
+    this.#child.on('message', (answer: Answer) => this.#settle(answer))
+    this.#child.on('error', (error) => this.#fail(error.message))
+    this.#ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => {
+      running.delete(this.#child)
+      this.#fail(`ended with ${signal ?? code}: ${this.#complaint.trim()}`)
+      resolve()
+    }))
+  }
+
+  /** @param timeout ms */
+  call<Result>(method: string, argument: unknown, timeout: number): Promise<Result> {
+    const id = this.#calls++
+    return new Promise<Result>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#settle({ id, error: `did not answer ${method} in ${timeout} ms` })
+      }, timeout)
+      const settled = <T>(settle: (value: T) => void) => (value: T) => {
+        clearTimeout(timer)
+        settle(value)
+      }
+      this.#pending.set(id, { resolve: settled(resolve), reject: settled(reject) })
+      if (!this.#child.connected) this.#fail(`has ended: ${this.#complaint.trim()}`)
+      else this.#child.send({ id, method, argument }, (error) => { if (error !== null) this.#fail(error.message) })
+    })
+  }
+
+  async end (): Promise<void> {
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), GRACE)
+    if (this.#child.connected) this.#child.disconnect()
+    await this.#ended
+    clearTimeout(kill)
+  }
+
+  #settle (answer: Answer): void {
+    const pending = this.#pending.get(answer.id)
+    this.#pending.delete(answer.id)
+    if ('error' in answer) pending?.reject(new Error(`${this.#name}: ${answer.error}`))
+    else pending?.resolve(answer.result as never)
+  }
+
+  #fail (reason: string): void {
+    for (const id of [...this.#pending.keys()]) this.#settle({ id, error: reason })
+  }
+}

@@ -1,0 +1,23 @@
+const { stderr } = process
+
+/** Says what is being done: one line that changes on a terminal, one line each elsewhere. */
+export class Progress {
+  readonly #steps: number
+  readonly #begun = performance.now()
+  #done = 0
+
+  constructor (steps: number) {
+    this.#steps = steps
+  }
+
+  step (what: string): void {
+    const seconds = Math.round((performance.now() - this.#begun) / 1_000)
+    const left = this.#done === 0 ? '' : `, about ${Math.round(seconds / this.#done * (this.#steps - this.#done))} s left`
+    const line = `${++this.#done}/${this.#steps} ${what} (${seconds} s${left})`
+    stderr.write(stderr.isTTY ? `\r\x1b[2K${line}` : `${line}\n`)
+  }
+
+  end (): void {
+    if (stderr.isTTY) stderr.write('\r\x1b[2K')
+  }
+}

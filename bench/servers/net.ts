@@ -1,0 +1,43 @@
+import { createServer, type Socket } from 'node:net'
+import { TEXT, unmaskedFrame } from '../frames.ts'
+import { acceptKey } from '../handshake.ts'
+import { serve } from './serve.ts'
+
+/** The floor of Node: no HTTP server, no library; a message is framed once, and written to each socket. */
+serve(() => {
+  const members = new Set<Socket>()
+  return createServer({ noDelay: true }, (socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.once('data', (request) => {
+      const key = /^sec-websocket-key: (.+)\r$/im.exec(request.toString('latin1'))![1]!
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`)
+      members.add(socket)
+      socket.once('close', () => members.delete(socket))
+      let rest = Buffer.alloc(0)
+      socket.on('data', (chunk) => {
+        rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+        for (let end: number | undefined; (end = endOfFrame(rest)) !== undefined; rest = rest.subarray(end)) {
+          if ((rest[0]! & 0x0f) !== TEXT) continue
+          const frame = unmaskedFrame(unmask(rest, end))
+          for (const member of members) member.write(frame)
+        }
+      })
+    })
+  })
+})
+
+/** Of a masked frame under 64 KiB; undefined when it isn't whole. */
+function endOfFrame (bytes: Buffer): number | undefined {
+  if (bytes.length < 6) return undefined
+  const short = bytes[1]! & 0x7f
+  const end = short < 126 ? 6 + short : 8 + bytes.readUInt16BE(2)
+  return bytes.length < end ? undefined : end
+}
+
+function unmask (bytes: Buffer, end: number): Buffer {
+  const mask = (bytes[1]! & 0x7f) < 126 ? 2 : 4
+  const payload = Buffer.allocUnsafe(end - mask - 4)
+  for (let i = 0; i < payload.length; i++) payload[i] = bytes[mask + 4 + i]! ^ bytes[mask + (i & 3)]!
+  return payload
+}

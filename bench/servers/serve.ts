@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
+import type { AddressInfo, Server } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { answerCalls } from '../calls.ts'
+
+/** Bytes; after garbage collection. */
+export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
+
+/** Runs one server in this process, for as long as its parent wants it. */
+export function serve<Options> (start: (options: Options) => Server | Promise<Server>): void {
+  answerCalls({
+    async start (options: Options): Promise<number> {
+      const server = await start(options)
+      if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening')
+      return (server.address() as AddressInfo).port
+    },
+    /** Each window begins with an empty nursery. @param profiled whether to find out where the time goes */
+    async begin (profiled: boolean): Promise<NodeJS.CpuUsage> {
+      if (profiled) await profiler.start()
+      globalThis.gc!()
+      return process.cpuUsage()
+    },
+    usage: () => process.cpuUsage(),
+    /** Ends what `begin` began. */
+    profile: (file: string) => profiler.write(file),
+    async memory (): Promise<Memory> {
+      for (let i = 0; i < 3; i++) {
+        globalThis.gc!()
+        await wait(100)
+      }
+      const { heapUsed, external, rss } = process.memoryUsage()
+      return { heap: heapUsed, external, rss }
+    }
+  })
+}
+
+const session = new Session()
+
+/** Of the window alone, and of the thread that serves: `--cpu-prof` is of the start and of the loader's thread too. */
+const profiler = {
+  async start (): Promise<void> {
+    session.connect()
+    await session.post('Profiler.enable')
+    await session.post('Profiler.start')
+  },
+  async write (file: string): Promise<void> {
+    const { profile } = await session.post('Profiler.stop')
+    writeFileSync(file, JSON.stringify(profile))
+  }
+}

@@ -1,0 +1,19 @@
+import { createServer } from 'node:http'
+import { WebSocket, WebSocketServer, type ServerOptions } from 'ws'
+import { serve } from './serve.ts'
+
+/** The loop that everyone writes. */
+serve(({ deflate }: { deflate?: true }) => {
+  const server = createServer()
+  // Its default threshold would leave messages of this size as they are.
+  const options: ServerOptions = deflate ? { perMessageDeflate: { threshold: 0 } } : {}
+  const { clients } = new WebSocketServer({ server, ...options }).on('connection', (socket) => {
+    socket.on('error', () => {})
+    socket.on('message', (data, isBinary) => {
+      for (const client of clients) {
+        if (client.readyState === WebSocket.OPEN) client.send(data, { binary: isBinary })
+      }
+    })
+  })
+  return server
+})

@@ -1,0 +1,66 @@
+import type { Comparison, LoadResult, Row } from './result.ts'
+
+const head = ['contender', 'deliveries/s', 'µs/delivery', 'p50 ms', 'p99 ms', 'heap KB', 'RSS KB', 'CPU srv/gen', 'limit', 'ours to it']
+
+/** Whether a column is of words. */
+const words = [true, false, false, false, false, false, false, false, true, true]
+
+export const legend = `µs/delivery: CPU of the server's process. CPU srv/gen: parts of a core that server and generator took.
+limit: who could not do more: the server, the generator, both; rate: nobody, all that was offered was carried;
+machine: neither had a core for itself, something else ran. ours to it: our cost (µs, or bytes) over this control's.`
+
+/** All loads, for a terminal. */
+export function table (results: readonly LoadResult[]): string {
+  const cells = results.map(({ rows, comparisons }) => rows.flatMap((row) => lines(row, comparisons)))
+  const widths = head.map((title, i) => Math.max(title.length, ...cells.flat().map((line) => line.length > 2 ? line[i]!.length : 0)))
+  const aligned = (line: readonly string[]) =>
+    line.length > 2
+      ? `  ${line.map((cell, i) => words[i] ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join('  ')}`.trimEnd()
+      : `  ${line[0]!.padEnd(widths[0]!)}  ${line[1]}`
+  return [
+    aligned(head),
+    ...results.flatMap(({ name, title, note }, i) => [
+      '', `${name}: ${title}${note === undefined ? '' : ` (${note})`}`, ...cells[i]!.map(aligned)
+    ])
+  ].join('\n')
+}
+
+/** The first has the row's numbers; each comparison has a line. */
+function lines (row: Row, comparisons: readonly Comparison[]): string[][] {
+  const { contender, ours, skipped, invalid } = row
+  const name = ours ? contender : `– ${contender}`
+  if (skipped !== undefined) return [[name, skipped]]
+  const remarks = invalid.map((reason) => ['', `a round is invalid: ${reason}`])
+  if (row.cpu === undefined && row.heap === undefined) return [[name, 'no valid round'], ...remarks]
+  const ratios = comparisons.filter(({ control }) => control === contender).map(compared)
+  const loads = row.serverCpu === undefined ? '' : `${percent(row.serverCpu)}/${percent(row.generatorCpu!)}`
+  const missed = row.limits.some((limit) => limit !== 'rate') && row.carried !== undefined ? ` ${percent(row.carried)} of rate` : ''
+  const numbers = [
+    number(row.deliveries, 0), number(row.cpu, 3), number(row.p50, 2), number(row.p99, 2),
+    number(row.heap && row.heap / 1024, 2), number(row.rss && row.rss / 1024, 2), loads, row.limits.join(', ') + missed
+  ]
+  const blank = numbers.map(() => '')
+  return [
+    [name, ...numbers, ratios[0] ?? ''],
+    ...ratios.slice(1).map((ratio) => ['', ...blank, ratio]),
+    ...remarks
+  ]
+}
+
+function compared ({ ours, measure, ratio, atMost, met }: Comparison): string {
+  const of = measure === 'cpu' ? ours : `${ours} ${measure}`
+  if (atMost === undefined) return `${of} ${fraction(ratio)}`
+  return `${of} ${fraction(ratio)}, target ${fraction(atMost)}: ${met ? 'met' : 'NOT MET'}`
+}
+
+function fraction (ratio: number): string {
+  return ratio < 0.3 ? `1/${(1 / ratio).toFixed(1).replace(/\.0$/, '')}` : ratio.toFixed(2)
+}
+
+function percent (part: number): string {
+  return `${Math.round(part * 100)}%`
+}
+
+function number (value: number | undefined, digits: number): string {
+  return value?.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits }) ?? ''
+}
