@@ -1,22 +1,27 @@
 import '@fastify/websocket'
 import * as errors from './errors.ts'
 import plugin from './plugin.ts'
+import { MemoryRoster } from './roster/memory.ts'
 import { MemoryStore } from './store/memory.ts'
 
 interface NamedExports {
   readonly default: typeof plugin
   readonly fastifyChat: typeof plugin
   readonly errors: typeof errors
+  readonly MemoryRoster: typeof MemoryRoster
   readonly MemoryStore: typeof MemoryStore
 }
 
 /** Registers echo, chat and the page in a Fastify app. It is what `require()` gives, so it carries the named exports too. */
 const fastifyChat: typeof plugin & NamedExports =
-  Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, MemoryStore })
+  Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, MemoryRoster, MemoryStore })
 
-export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryStore }
+export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions } from './options.ts'
-export type { Chat, Publication } from './chat.ts'
+export type { Chat, HistoryQuery, Publication, Stats } from './chat.ts'
+export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
 export type { Origins } from './origins.ts'
+export type { MemoryRosterOptions } from './roster/memory.ts'
+export type { Presence, Restriction, Roster, Signal } from './roster/roster.ts'
 export type { MemoryStoreOptions } from './store/memory.ts'
 export type { ChatStore, Draft, Entry, Feed, Identity, Mark, Page, Position, Query } from './store/store.ts'
