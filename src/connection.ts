@@ -18,7 +18,7 @@ export interface ConnectionOptions {
 
 const NOTHING = Buffer.alloc(0)
 
-/** Bytes of replies that may gather before whoever asks is better read no further. */
+/** Bytes that may wait before whoever asks for more is better read no further. */
 const HIGH_WATER = 64 * 1024
 
 interface Traffic { messages: number, bytes: number }
@@ -35,9 +35,8 @@ export class Connection {
   readonly #stream: Duplex
   readonly #backlog: number
   readonly #budget: ReplyBudget
-  /** What was answered in this read and is not written yet. */
-  #replies: Buffer[] = []
-  #replyBytes = 0
+  /** Whether the stream holds what is answered in this read, ws's own frames among it, until all of it has been. */
+  #corked = false
   readonly #opened = performance.now()
   /** The last turn of the event loop in which something was written. */
   #turn = -1
@@ -103,21 +102,19 @@ export class Connection {
     if (!this.#mayWrite()) return
     this.sent.messages += messages
     this.sent.bytes += frames.length
-    if (acks === undefined && this.#replyBytes === 0) {
+    if (acks === undefined) {
       this.#stream.write(frames)
       return
     }
     this.#stream.cork()
-    this.flush()
     this.#stream.write(frames)
-    if (acks !== undefined) this.#writeOwn(acks)
+    this.#writeOwn(acks)
     this.#stream.uncork()
   }
 
   /** Writes whole frames that are this client's alone: a replay of what it missed. */
   replay (frames: Buffer, messages: number): void {
     if (frames.length === 0 || !this.#mayWrite()) return
-    this.flush()
     this.sent.messages += messages
     this.#writeOwn(frames)
   }
@@ -127,21 +124,18 @@ export class Connection {
    * @returns false when it would be better to wait for `drained()` before more is answered
    */
   reply (frame: Buffer): boolean {
-    if (!this.open) return true
-    if (this.#replies.push(frame) === 1) process.nextTick(() => this.flush())
-    this.#replyBytes += frame.length
-    return this.#replyBytes + this.#stream.writableLength < HIGH_WATER
-  }
-
-  /** Writes the replies that are waiting. */
-  flush (): void {
-    if (this.#replyBytes === 0) return
-    const replies = this.#replies
-    this.#replies = []
-    this.#replyBytes = 0
-    if (!this.#mayWrite()) return
-    this.sent.messages += replies.length
-    this.#writeOwn(replies.length === 1 ? replies[0]! : Buffer.concat(replies))
+    if (!this.#mayWrite()) return true
+    if (!this.#corked) {
+      this.#corked = true
+      this.#stream.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        this.#stream.uncork()
+      })
+    }
+    this.sent.messages++
+    this.#writeOwn(frame)
+    return this.#stream.writableLength < HIGH_WATER
   }
 
   #writeOwn (bytes: Buffer): void {
@@ -167,7 +161,6 @@ export class Connection {
 
   /** Resolves when what was written has left, or never will. */
   drained (): Promise<void> {
-    this.flush()
     const stream = this.#stream
     if (!this.open || stream.destroyed || stream.writableLength === 0) return Promise.resolve()
     return new Promise((resolve) => { stream.write(NOTHING, () => resolve()) })
@@ -188,7 +181,6 @@ export class Connection {
   /** Starts the closing handshake; what was written before is sent before, and nothing is after. */
   close (code: number, reason: string): void {
     if (!this.open) return
-    this.flush()
     this.#ending = { code, reason }
     this.#inbox?.stop()
     this.#socket.close(code, shorten(reason))

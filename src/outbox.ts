@@ -97,11 +97,15 @@ export class Outbox {
     if (this.#entries.length + this.#notices.length === 0) return undefined
     let bytes = 0
     let end = 0
-    while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += this.#entries[end++]!.body.length
+    while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += contentBytes(this.#entries[end++]!)
     const entries = this.#entries.splice(0, end)
     const notices = this.#notices
     this.#notices = []
     this.#unserved = this.#seats.values()
     return new Batch(this.#room, entries, notices)
   }
+}
+
+function contentBytes ({ body, data }: Entry): number {
+  return Buffer.byteLength(body) + (data === undefined ? 0 : JSON.stringify(data).length)
 }

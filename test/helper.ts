@@ -132,9 +132,11 @@ export async function raw (t: Test, port: number): Promise<RawClient> {
 }
 
 /** A raw client once it is upgraded; what is sent early leaves in one packet with the request. */
-export async function upgraded (t: Test, port: number, path: string, early: Uint8Array = Buffer.alloc(0)): Promise<RawClient> {
+export async function upgraded (
+  t: Test, port: number, path: string, early: Uint8Array = Buffer.alloc(0), headers: Record<string, string> = {}
+): Promise<RawClient> {
   const client = await raw(t, port)
-  client.socket.write(Buffer.concat([Buffer.from(upgradeRequest(path)), early]))
+  client.socket.write(Buffer.concat([Buffer.from(upgradeRequest(path, headers)), early]))
   const received = await client.until((received) => received.includes('\r\n\r\n'))
   if (!received.subarray(9, 12).equals(Buffer.from('101'))) throw new Error(`${path} was not upgraded: ${received.toString()}`)
   return client
@@ -156,6 +158,59 @@ export function serverFrames (received: Buffer): Frame[] {
     at = start + length
   }
   return frames
+}
+
+/** A frame that is all of a message, or a control frame. */
+export interface WholeFrame extends Frame { readonly deflated: boolean }
+
+/**
+ * All that the server sent, as frames; what comes before the end of an HTTP head is left out.
+ * @throws when it is anything but whole, final, unmasked frames, each with the shortest header. RFC 6455, section 5.2
+ */
+export function wholeFrames (sent: Uint8Array): WholeFrame[] {
+  let rest = Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength)
+  if (rest.subarray(0, 5).toString() === 'HTTP/') rest = rest.subarray(rest.indexOf('\r\n\r\n') + 4)
+  const frames: WholeFrame[] = []
+  while (rest.length > 0) {
+    const [first = 0, second = 0xff] = rest
+    const [opcode, rsv] = [first & 0xf, (first >> 4) & 7]
+    const length = second < 126 ? second : second === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+    const start = second < 126 ? 2 : second === 126 ? 4 : 10
+    const control = opcode >= 8
+    const isFrame = first >= 0x80 && second < 128 && [1, 2, 8, 9, 10].includes(opcode) && (rsv === 0 || (rsv === 4 && !control)) &&
+      start === (length < 126 ? 2 : length < 65_536 ? 4 : 10) && (!control || length < 126) && rest.length >= start + length
+    if (!isFrame) throw new Error(`no frame after ${frames.length}: ${rest.subarray(0, 20).toString('hex')}`)
+    frames.push({ opcode, deflated: rsv === 4, payload: rest.subarray(start, start + length) })
+    rest = rest.subarray(start + length)
+  }
+  return frames
+}
+
+/** The server's side of a connection. */
+export interface Wire {
+  readonly socket: Socket
+  /** Each write to the system since it was connected, the answer to the upgrade first: the buffers that left together. */
+  readonly writes: Buffer[][]
+}
+
+/** Connects one client, over TCP; gives the server's side of it too. */
+export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>): Promise<{ client: T, wire: Wire }> {
+  const writes: Buffer[][] = []
+  app.server.prependOnceListener('connection', (socket: Socket) => {
+    const { _write: write, _writev: writev } = socket
+    socket._write = (chunk: Buffer | string, ...rest) => {
+      writes.push([Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)])
+      write.call(socket, chunk, ...rest)
+    }
+    socket._writev = (chunks, callback) => {
+      writes.push(chunks.map(({ chunk, encoding }) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string, encoding)))
+      writev!.call(socket, chunks, callback)
+    }
+  })
+  const connected = once(app.server, 'connection') as Promise<[Socket]>
+  const client = await connect()
+  const [socket] = await connected
+  return { client, wire: { socket, writes } }
 }
 
 /** A client frame, masked with zeroes so that its payload can be read in a dump. RFC 6455, section 5.2. */

@@ -468,10 +468,10 @@ t.test('what a store rejects is told as the protocol says, and the connection go
       failing = { append: error, read: error, find: error }
       t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code, id: 'i', room: 'a' })
       t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i', since: 'x' }), { code, id: 'i', room: 'a' })
-      t.match(await client.refused({ type: 'history', room: 'a', before: 'x', limit: 1 }), { code, room: 'a' })
-      t.match(await client.refused({ type: 'join', room: 'b' }), { code, room: 'b' })
+      t.match(await client.refused({ type: 'history', room: 'a', before: 'x', limit: 1 }), { code: 'unavailable', room: 'a' })
+      t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'unavailable', room: 'b' })
       failing = { follow: error }
-      t.match(await client.refused({ type: 'join', room: 'c' }), { code, room: 'c' })
+      t.match(await client.refused({ type: 'join', room: 'c' }), { code: 'unavailable', room: 'c' })
       t.strictSame(server.app.chat.rooms(), ['a'], 'and nothing is left of a join that failed')
     }
   }

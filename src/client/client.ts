@@ -99,12 +99,13 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     }
   }
 
-  /** Without an id, it answers the oldest question about that room: all but posts are answered in order. */
-  #receiveError ({ code, message, id, room }: Extract<ServerMessage, { type: 'error' }>): void {
+  #receiveError ({ code, message, id, room = '', request }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new ChatError(code as ErrorCodeName, message)
     const answered = id !== undefined
       ? this.#outgoing.refused(id, error)
-      : room !== undefined && (this.#pages.refused(room, error) || this.#seats.refused(room, error))
+      // A server that doesn't say which request it was answers them in their order.
+      : ((request ?? 'history') === 'history' && this.#pages.refused(room, error)) ||
+        ((request ?? 'join') === 'join' && this.#seats.refused(room, error))
     if (!answered) this.emit('error', error)
   }
 

@@ -53,8 +53,8 @@ export function parseMessage ({ data, isBinary }: Message): ClientMessage {
   return message as unknown as ClientMessage
 }
 
-/** Which request it was, as far as it can be read. */
-function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
+/** Which request an error answers, as far as that can be read. */
+export function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
   return {
     ...typeof type === 'string' && validators.has(type) && { request: type },
     ...short(id) && { id },
@@ -67,7 +67,7 @@ function isObject (value: unknown): value is Record<string, unknown> {
 }
 
 function short (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 64
+  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64
 }
 
 function nestedDeeperThan (limit: number, value: unknown): boolean {

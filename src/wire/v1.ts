@@ -3,7 +3,7 @@ import type { Member } from '../member.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode } from '../protocol.ts'
 import { acknowledge } from '../seat.ts'
-import { InvalidMessage, parseMessage } from './parse.ts'
+import { InvalidMessage, concerns, parseMessage } from './parse.ts'
 import { ackFrame, deflatedV1Format, encode, historyFrame, v1Format } from './v1-format.ts'
 import { errorFor } from './error-answer.ts'
 
@@ -33,7 +33,11 @@ const STRIKES = 10
 export function speakV1 (connection: Connection, { enter, deflate, helloTimeout, history, checkData }: V1Options): void {
   let member: Member | undefined
   let strikes = 0
-  const deadline = setTimeout(() => connection.close(CloseCode.noHello, 'no hello in time'), helloTimeout).unref()
+  let greeting = false
+  const deadline = setTimeout(() => {
+    if (greeting) connection.close(CloseCode.tryAgainLater, 'try again later')
+    else connection.close(CloseCode.noHello, 'no hello in time')
+  }, helloTimeout).unref()
   connection.onClose(() => clearTimeout(deadline))
 
   connection.receive((received) => {
@@ -74,7 +78,8 @@ export function speakV1 (connection: Connection, { enter, deflate, helloTimeout,
   }
 
   async function greet (hello: Extract<ClientMessage, { type: 'hello' }>): Promise<void> {
-    const entered = await enter(hello)
+    greeting = true
+    const entered = await enter(hello).finally(() => { greeting = false })
     if (entered === undefined) return
     clearTimeout(deadline)
     member = entered.member
@@ -109,15 +114,12 @@ export function speakV1 (connection: Connection, { enter, deflate, helloTimeout,
     if (answer.code === ErrorCode.unavailable || answer.code === ErrorCode.unknown) {
       connection.log.warn({ err: error }, 'the store failed')
     }
-    send({ type: 'error', ...answer, ...concerns(message) })
+    // Only a post may have been done all the same.
+    const code = answer.code === ErrorCode.unknown && message.type !== 'post' ? ErrorCode.unavailable : answer.code
+    send({ type: 'error', code, message: answer.message, ...concerns(message) })
   }
 
   function send (message: ServerMessage): undefined {
     connection.reply(encode(message))
   }
-}
-
-/** Which request an error answers. */
-function concerns (message: ClientMessage): { id?: string, room?: string, request: string } {
-  return { request: message.type, ...'id' in message && { id: message.id }, ...'room' in message && { room: message.room } }
 }
