@@ -76,7 +76,7 @@ async function serve (t: Test, options?: FastifyChatOptions): Promise<string> {
 
 /** The demo server as a process of its own, to be killed. */
 async function serveApart (t: Test, { port = '0', cwd = checkout } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'serve', '--port', port], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...process.execArgv, 'src/cli/main.ts', 'serve', '--port', port], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   async function kill () {
     child.kill('SIGKILL')

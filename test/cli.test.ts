@@ -10,7 +10,8 @@ import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 
-const command = [process.execPath, '--import', 'tsx', 'src/cli/main.ts']
+// With the loader of this process, so that its coverage is of the same code.
+const command = [process.execPath, ...process.execArgv, 'src/cli/main.ts']
 const { PORT, HOST, ...environment } = process.env
 const script = '/usr/bin/script'
 const listening = /Server listening at (http:\/\/127\.0\.0\.1:\d+)/

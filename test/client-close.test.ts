@@ -101,7 +101,7 @@ t.test('a process whose clients are closed ends by itself, whatever they were do
   await once(mute, 'listening')
   t.teardown(() => mute.close())
   const ports = [network.port, (mute.address() as AddressInfo).port].map(String)
-  const child = fork(new URL('fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: ['--import', 'tsx'], silent: true })
+  const child = fork(new URL('fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: process.execArgv, silent: true })
   t.teardown(() => child.kill())
   const errors = text(child.stderr!)
   child.once('message', () => {

@@ -161,7 +161,7 @@ t.test('after app.close() nothing keeps the process', async (t) => {
     }
     await app.close()
     console.log('closed')`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   child.stdout.on('data', (data: Buffer) => { output += data.toString() })

@@ -38,7 +38,7 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
 }
 
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...process.execArgv, 'conformance/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
   return { code, stdout, stderr }
 }
