@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Connection } from './connection.ts'
 import { InvalidName } from './errors.ts'
@@ -6,6 +6,7 @@ import { run, type Authenticated, type Hello, type Hooks } from './hooks.ts'
 import { Member, type MemberContext } from './member.ts'
 import type { Members } from './members.ts'
 import { CloseCode, normalizeName } from './protocol.ts'
+import { randomId } from './random-id.ts'
 
 /** The longest that one timer can wait, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -38,7 +39,7 @@ export async function admit (
   context: AdmissionContext
 ): Promise<Member | undefined> {
   const { hooks, roster, members } = context
-  let identity = { id: hello === undefined ? randomUUID() : idOfSession(hello.session), name }
+  let identity = { id: hello === undefined ? randomId() : idOfSession(hello.session), name }
   if (hello?.name !== undefined && hello.name !== '') {
     const shown = normalizeName(hello.name)
     if (shown === undefined) throw new InvalidName()

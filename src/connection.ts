@@ -45,6 +45,8 @@ export class Connection {
   /** Why this side ended the connection, where it did. */
   #ending: { code: number, reason: string } | undefined
   #inbox: Inbox | undefined
+  /** Its own, for `once` of an emitter keeps three objects for each. */
+  readonly #closed: Array<() => void> = []
 
   constructor (socket: WebSocket, stream: Duplex, { log, backlog, budget }: ConnectionOptions) {
     this.#socket = socket
@@ -59,7 +61,10 @@ export class Connection {
     })
     // The other end of an injected stream is this process: its FIN would be waited for in vain.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
-    socket.on('close', (code, reason) => this.#logEnd(this.#ending ?? { code, reason: reason.toString() }))
+    socket.on('close', (code, reason) => {
+      this.#logEnd(this.#ending ?? { code, reason: reason.toString() })
+      for (const listener of this.#closed) listener()
+    })
   }
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
@@ -82,9 +87,7 @@ export class Connection {
     this.#inbox?.hold(pending)
   }
 
-  onClose (listener: () => void): void {
-    this.#socket.once('close', listener)
-  }
+  onClose (listener: () => void): void { this.#closed.push(listener) }
 
   /** Logs a message of the client's, where the level asks for it. */
   logReceived ({ data, isBinary }: Message, room?: string): void {

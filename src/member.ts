@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Connection } from './connection.ts'
 import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import type { Format, Seat } from './seat.ts'
 import { CloseCode } from './protocol.ts'
+import { randomId } from './random-id.ts'
 import type { JoinQuery } from './room.ts'
 import type { Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
@@ -41,7 +41,7 @@ interface Place { readonly seat: Seat, announced: boolean, leave (): void }
 export class Member {
   readonly identity: Identity
   readonly connection: Connection
-  readonly #id = randomUUID()
+  readonly #id = randomId()
   readonly #context: MemberContext
   readonly #places = new Map<string, Place>()
   #muted: Restriction | undefined

@@ -3,7 +3,7 @@ import type { Roster } from './roster/roster.ts'
 
 /** Everyone connected to this node, by id: one member may have several connections. */
 export class Members {
-  readonly #byId = new Map<string, Set<Member>>()
+  readonly #byId = new Map<string, readonly Member[]>()
   readonly #stop: () => void
 
   constructor (roster: Roster) {
@@ -16,11 +16,11 @@ export class Members {
 
   add (member: Member): void {
     const { identity: { id }, connection } = member
-    const members = this.#byId.get(id) ?? new Set()
-    this.#byId.set(id, members.add(member))
+    this.#byId.set(id, [...this.#byId.get(id) ?? [], member])
     connection.onClose(() => {
-      members.delete(member)
-      if (members.size === 0 && this.#byId.get(id) === members) this.#byId.delete(id)
+      const others = this.#byId.get(id)!.filter((other) => other !== member)
+      if (others.length > 0) this.#byId.set(id, others)
+      else this.#byId.delete(id)
     })
   }
 

@@ -19,19 +19,22 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
 }
 
 function serveEcho (connection: Connection, { greeting, reply }: Exclude<Settings['echo'], false>): void {
-  const answer = (opcode: typeof TEXT | typeof BINARY, payload: string | Uint8Array) =>
-    connection.reply(frame(opcode, payload)) ? undefined : connection.drained()
-
   connection.receive((message) => {
     const { data, isBinary } = message
     connection.logReceived(message)
     if (reply === undefined) return answer(isBinary ? BINARY : TEXT, data)
-    return answerWith(reply(isBinary ? data : data.toString(), isBinary))
+    const replied = reply(isBinary ? data : data.toString(), isBinary)
+    // One that is there is answered at once, in the write of all that was read with it.
+    return replied instanceof Promise ? replied.then(answerWith) : answerWith(replied)
   })
   if (greeting !== undefined) connection.reply(frame(TEXT, greeting))
 
-  async function answerWith (pending: ReturnType<typeof reply & {}>): Promise<void> {
-    const payload = await pending
-    if (payload !== undefined) await answer(typeof payload === 'string' ? TEXT : BINARY, payload)
+  function answerWith (payload: string | Uint8Array | undefined): Promise<void> | undefined {
+    return payload === undefined ? undefined : answer(typeof payload === 'string' ? TEXT : BINARY, payload)
+  }
+
+  /** Resolves when more may be answered; undefined: at once. */
+  function answer (opcode: number, payload: string | Uint8Array): Promise<void> | undefined {
+    return connection.reply(frame(opcode, payload)) ? undefined : connection.drained()
   }
 }
