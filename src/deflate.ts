@@ -20,7 +20,7 @@ export const perMessageDeflate = { serverNoContextTakeover: true, clientNoContex
  * @param extensions the `Sec-WebSocket-Extensions` header of its request
  */
 export function takesFullWindow (extensions = ''): boolean {
-  return !/server_max_window_bits\s*=\s*"?(?:[89]|1[0-4])\b/.test(extensions)
+  return !/server_max_window_bits(?!\s*=\s*"?15\b)/.test(extensions)
 }
 
 /** A whole message's frame, deflated where that is worth it; at once, so that there is no order to lose. */

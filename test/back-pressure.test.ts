@@ -1,12 +1,11 @@
-import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { WebSocket } from 'ws'
-import { logged, open, upgraded, wholeFrames, wired, type Client, type Line, type Wire } from './helper.ts'
-import { chat, texts, turn, type ChatApp, type V1Client } from './v1-client.ts'
+import { logged, upgraded, wired, type Client, type Line } from './helper.ts'
+import { chat, texts, turn, type ChatApp } from './v1-client.ts'
 
-const TEXT = 1
 const KiB = 1024
 const MiB = 1024 * KiB
 
@@ -16,10 +15,12 @@ const collectGarbage = runInNewContext('gc') as () => void
 const v1 = ({ app, member }: ChatApp, ...rooms: string[]) => wired(app, () => member({}, ...rooms))
 const plain = ({ app, plain: join }: ChatApp, query = '') => wired(app, () => join(query))
 
-/** Has the system take nothing more of a connection, as it does of one whose client has long not read. */
-function stall ({ socket }: Wire): void {
-  socket._write = () => {}
-  socket._writev = () => {}
+/** Has the system take nothing more from a connection, as when its client has long not read, until it ends. */
+function stall (t: Test, socket: Socket): void {
+  const never = (callback: (error: Error) => void) => { socket.once('close', () => callback(new Error('closed'))) }
+  socket._write = (_chunk, _encoding, callback) => never(callback)
+  socket._writev = (_chunks, callback) => never(callback)
+  t.teardown(() => socket.destroy())
 }
 
 async function take ({ next }: Client, count: number): Promise<string[]> {
@@ -64,15 +65,18 @@ t.test('who does not read is cut off, v1 or plain, and told of in the log once e
 
 t.test('who was cut off comes back to what it missed, each message once', async (t) => {
   const room = await chat(t)
-  const { client, wire } = await v1(room)
-  const { session } = await hello(client)
+  const { client, wire } = await wired(room.app, room.tcp)
+  const { session } = await client.hello()
   const { position } = await client.join('lobby')
   client.socket.pause()
   const text = 'x'.repeat(16 * KiB)
   const said = 200
   const before = Math.floor(said / 2)
-  for (let i = 0; i < before; i++) await room.app.chat.publish('lobby', { text: `${i}` })
-  stall(wire)
+  for (let i = 0; i < before; i++) {
+    await room.app.chat.publish('lobby', { text: `${i}` })
+    await turn()
+  }
+  stall(t, wire.socket)
   for (let i = before; i < said; i++) {
     await room.app.chat.publish('lobby', { text: `${i} ${text}` })
     await turn()
@@ -100,7 +104,118 @@ t.test('who was cut off comes back to what it missed, each message once', async 
   t.strictSame([...heard, ...texts(messages).map(number), ...texts(rest).map(number)], Array.from({ length: said }, (_, i) => i))
 })
 
-async function hello (client: V1Client) {
-  const fresh = client
-  return await fresh.hello()
+/** Bytes outside of V8's heap, once nothing more can be freed. */
+async function external (): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage()
+    await turn()
+  }
+  return process.memoryUsage().arrayBuffers
 }
+
+for (const compression of [false, true]) {
+  t.test(`a thousand slow members hold one copy of what waits for them${compression ? ', deflated or not' : ''}`, async (t) => {
+    const room = await chat(t, { compression, chat: { greeting: false } })
+    const size = 1_000
+    const sockets: Socket[] = []
+    room.app.server.on('connection', (socket: Socket) => sockets.push(socket))
+    for (let i = 0; i < size; i += 4) {
+      await Promise.all(['/chat', '/chat', '/chat?self=0', '/chat?self=0'].map((path, i) =>
+        upgraded(t, room.port, path, undefined, i % 2 === 0 ? {} : { 'Sec-WebSocket-Extensions': 'permessage-deflate' })))
+    }
+    for (const socket of sockets) stall(t, socket)
+    const before = await external()
+
+    // For each half its backlog, or what that deflates to.
+    const text = randomBytes(12 * KiB).toString('base64')
+    for (let i = 0; i < 32; i++) {
+      await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+      await turn()
+    }
+    while (sockets.some(({ writableLength }) => writableLength < 256 * KiB)) await turn()
+    const held = await external() - before
+    const waiting = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
+    t.ok(waiting > size * 256 * KiB, `${Math.round(waiting / MiB)} MiB wait`)
+    t.ok(held < 8 * MiB, `in ${(held / MiB).toFixed(1)} MiB`)
+    t.equal(room.app.chat.stats().connections, size)
+  })
+}
+
+t.test('a burst in one turn is cut into batches, by text, bytes and data alike, and cuts off nobody who reads', async (t) => {
+  const kinds = {
+    text: (i: number) => ({ text: `${i} ${'x'.repeat(16 * KiB)}` }),
+    'text of three bytes a character': (i: number) => ({ text: `${i} ${'€'.repeat(8 * KiB)}` }),
+    data: (i: number) => ({ text: `${i}`, data: 'x'.repeat(16 * KiB) })
+  }
+  for (const [kind, say] of Object.entries(kinds)) {
+    const room = await chat(t, { limits: { backlog: 128 * KiB, historyBytes: 64 * MiB } })
+    const members = await Promise.all(Array.from({ length: 4 }, () => v1(room, 'lobby')))
+    for (const { wire } of members) wire.writes.length = 0
+    for (let i = 0; i < 200; i++) room.app.chat.publish('lobby', say(i))
+    for (const { client } of members) {
+      t.strictSame(texts(await client.take(200)).map(number), Array.from({ length: 200 }, (_, i) => i), kind)
+    }
+    for (const { wire } of members) {
+      const largest = Math.max(...wire.writes.map((write) => write.reduce((sum, { length }) => sum + length, 0)))
+      t.ok(largest < 300 * KiB && largest > 200 * KiB, `at most ${Math.round(largest / KiB)} KiB in one write`)
+    }
+    t.strictSame(closings(room.app, 'reads too slowly'), [])
+  }
+})
+
+t.test('replies that nobody reads are bounded together: who asks for more is cut off, and what it held is given back', async (t) => {
+  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 40; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+  const listener = await room.plain()
+  const greedy: Array<Awaited<ReturnType<typeof v1>> & { position: string }> = []
+  for (let i = 0; i < 20; i++) {
+    const one = await v1(room)
+    const { position } = await one.client.join('lobby', { history: 1 })
+    stall(t, one.wire.socket)
+    greedy.push({ ...one, position })
+  }
+
+  // Each page is 64 KiB: a hundred of them are three times the budget.
+  for (let i = 0; i < 5; i++) {
+    for (const { client, position } of greedy) client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+  }
+  await ended(room, 'too much waits to be read', 1)
+  const held = () => greedy.reduce((sum, { wire: { socket } }) => sum + (socket.destroyed ? 0 : socket.writableLength), 0)
+  t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB wait`)
+  await room.app.chat.publish('lobby', { text: 'nobody else waits' })
+  t.equal(await listener.next(), 'nobody else waits')
+
+  for (const { wire } of greedy) wire.socket.destroy()
+  while (room.app.chat.stats().connections > 1) await turn()
+  const later = await room.member()
+  let given = 0
+  for (let i = 0; i < 40; i++) {
+    const { messages, position } = await later.join('lobby', { history: 4 })
+    if (messages.length !== 4) t.equal(messages.length, 4)
+    later.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+    given += (await later.expect('history')).messages.length
+    await later.leave('lobby')
+  }
+  t.ok(given >= 40 * 3, `${given} messages of history`)
+})
+
+t.test('what waits for a client that is gone is given back, whether the system had taken it or not', async (t) => {
+  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 4; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+  for (let i = 0; i < 4; i++) {
+    const { client, wire } = await v1(room)
+    const { position } = await client.join('lobby', { history: 0 })
+    client.socket.pause()
+    // Until the system takes no more, and then some.
+    while (wire.socket.writableLength < 1.2 * MiB) {
+      client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+      await turn()
+    }
+    const closed = new Promise<void>((resolve) => { wire.socket.once('close', () => resolve()) })
+    client.socket.terminate()
+    await closed
+  }
+  t.strictSame(closings(room.app, 'too much waits to be read'), [])
+})

@@ -189,28 +189,30 @@ export function wholeFrames (sent: Uint8Array): WholeFrame[] {
 /** The server's side of a connection. */
 export interface Wire {
   readonly socket: Socket
-  /** Each write to the system since it was connected, the answer to the upgrade first: the buffers that left together. */
+  /** Each write to the system, the answer to the upgrade first: the buffers that left together. */
   readonly writes: Buffer[][]
 }
 
-/** Connects one client, over TCP; gives the server's side of it too. */
+/** Connects one client; gives the server's side of it too. */
 export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>): Promise<{ client: T, wire: Wire }> {
   const writes: Buffer[][] = []
-  app.server.prependOnceListener('connection', (socket: Socket) => {
-    const { _write: write, _writev: writev } = socket
-    socket._write = (chunk: Buffer | string, ...rest) => {
-      writes.push([Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)])
-      write.call(socket, chunk, ...rest)
-    }
-    socket._writev = (chunks, callback) => {
-      writes.push(chunks.map(({ chunk, encoding }) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string, encoding)))
-      writev!.call(socket, chunks, callback)
-    }
+  const bytes = (chunk: Buffer | string, encoding?: BufferEncoding) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, encoding)
+  const upgrade = new Promise<Socket>((resolve) => {
+    app.server.prependOnceListener('upgrade', (_request, socket: Socket) => {
+      const { _write: write, _writev: writev } = socket
+      socket._write = (chunk: Buffer | string, encoding, callback) => {
+        writes.push([bytes(chunk, encoding)])
+        write.call(socket, chunk, encoding, callback)
+      }
+      socket._writev = (chunks: Array<{ chunk: Buffer | string, encoding: BufferEncoding }>, callback) => {
+        writes.push(chunks.map(({ chunk, encoding }) => bytes(chunk, encoding)))
+        writev!.call(socket, chunks, callback)
+      }
+      resolve(socket)
+    })
   })
-  const connected = once(app.server, 'connection') as Promise<[Socket]>
   const client = await connect()
-  const [socket] = await connected
-  return { client, wire: { socket, writes } }
+  return { client, wire: { socket: await upgrade, writes } }
 }
 
 /** A client frame, masked with zeroes so that its payload can be read in a dump. RFC 6455, section 5.2. */
