@@ -26,6 +26,7 @@ const accepted = ({ received }: RawClient) => /^sec-websocket-extensions: *(.*)\
 
 /** A message of the server's, inflated with a window of its own: none needs the one before. */
 function content ({ deflated, payload }: WholeFrame, windowBits = 15): Buffer {
+  if (deflated && payload.subarray(-tail.length).equals(tail)) throw new Error('the end of the flush was sent')
   return deflated ? inflateRawSync(Buffer.concat([payload, tail]), { windowBits, finishFlush: constants.Z_SYNC_FLUSH }) : payload
 }
 
@@ -296,11 +297,13 @@ for (const theirs of [undefined, true] as const) {
       })
       await app.register(fastifyChat, { compression, chat: quiet })
       const port = await listen(app)
-      const [own, ours, echo] = [await offering(t, port, 'permessage-deflate', '/own'), await offering(t, port, 'permessage-deflate'), await offering(t, port, 'permessage-deflate', '/echo')]
-      t.strictSame([own, ours, echo].map((client) => accepted(client) !== undefined), [theirs === true, compression, false])
+      const clients = []
+      for (const path of ['/own', '/chat', '/own', '/echo', '/own']) clients.push(await offering(t, port, 'permessage-deflate', path))
+      t.strictSame(clients.map((client) => accepted(client) !== undefined), [theirs === true, compression, theirs === true, false, theirs === true])
+      const [, ours, own] = clients
       await app.chat.publish('lobby', { text: 'x'.repeat(1_000) })
       for (const [client, deflates] of [[own, theirs === true], [ours, compression]] as const) {
-        const [frame] = await frames(client, 1)
+        const [frame] = await frames(client!, 1)
         t.strictSame([frame!.deflated, content(frame!).toString()], [deflates, 'x'.repeat(1_000)])
       }
     }
