@@ -71,8 +71,6 @@ export class Room {
 
   get presence (): Presence { return this.#presence }
 
-  get size (): number { return this.#outbox.seats.size + this.#listeners.size }
-
   /**
    * Tells the member that it joined, gives it what it missed, then every later entry, with nothing between lost or
    * doubled. A member that is far behind is attached when it is level.

@@ -1,34 +1,18 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../src/index.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
+import { launch, skip } from './chromium.ts'
 import { bare, build, listen, open as openSocket } from './helper.ts'
 
 const checkout = fileURLToPath(new URL('..', import.meta.url))
-
-const flags = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'
-]
-
-function find (command: string): string | undefined {
-  try {
-    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
-}
-
-const executablePath = find('chromium')
-const missing = 'chromium is not installed (apt-get install chromium)'
-const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
 
 interface Window {
   readonly page: Page
@@ -180,8 +164,7 @@ t.test('a path of those files that is taken is a coded error', async (t) => {
 })
 
 t.test('the page', { skip }, async (t) => {
-  if (executablePath === undefined) throw new Error(missing)
-  const browser = await chromium.launch({ executablePath, args: flags })
+  const browser = await launch()
   t.teardown(() => browser.close())
   const open = (t: Test, url: string, options?: BrowserContextOptions) => openWindow(t, browser, url, options)
 

@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import zlib, { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import fastifyWebsocket from '@fastify/websocket'
-import { chromium } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { PerMessageDeflateOptions } from 'ws'
 import fastifyChat from '../src/index.ts'
 import { connect } from '../src/test.ts'
+import { launch, skip } from './chromium.ts'
 import { bare, build, clientFrame, listen, logged, open, serverFrames, upgraded, wholeFrames, wired, type RawClient, type WholeFrame } from './helper.ts'
 import { chat, protocol, texts, turn } from './v1-client.ts'
 
@@ -318,27 +317,9 @@ t.test('an injected client, which offers nothing, is in the same room', async (t
   await injected.close()
 })
 
-const flags = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'
-]
-
-function find (command: string): string | undefined {
-  try {
-    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
-}
-
-const executablePath = find('chromium')
-const missing = 'chromium is not installed (apt-get install chromium)'
-const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
-
 t.test('a browser talks with a Node client in a compressed room, plain and v1', { skip }, async (t) => {
-  if (executablePath === undefined) throw new Error(missing)
   const room = await chat(t, { compression: true })
-  const browser = await chromium.launch({ executablePath, args: flags })
+  const browser = await launch()
   t.teardown(() => browser.close())
   const page = await browser.newPage()
   // Of the same origin, without sockets of its own.

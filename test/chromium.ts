@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process'
+import { chromium, type Browser } from 'playwright-core'
+
+const args = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'
+]
+
+const executablePath = find('chromium')
+const missing = 'chromium is not installed (apt-get install chromium)'
+
+/** Why a test with a browser is skipped; false where it runs, and in CI, where it must. */
+export const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
+
+/** Starts a Chromium, the caller's to close; rejects where there is none. */
+export async function launch (): Promise<Browser> {
+  if (executablePath === undefined) throw new Error(missing)
+  return await chromium.launch({ executablePath, args })
+}
+
+function find (command: string): string | undefined {
+  try {
+    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
+  } catch {
+    return undefined
+  }
+}
