@@ -2,12 +2,19 @@ import { Batch } from './batch.ts'
 import type { Notice } from './notice.ts'
 import type { Seat } from './seat.ts'
 import type { Entry } from './store/store.ts'
+import { atTurnsEnd } from './turn.ts'
 
 /** Bytes of content that are joined into one batch, about. */
 const BATCH_BYTES = 256 * 1024
 
 /** Members served before the event loop gets a breath. */
 const SLICE = 512
+
+/**
+ * What serving a batch took, by what the next is put off at least, where it took several turns. A hall that is written
+ * to all the time would take all of the loop; in this pause more comes together, and other rooms have their turn.
+ */
+const PAUSE = 0.5
 
 /**
  * Brings a room's entries to its members: what came in one turn of the event loop is joined into one buffer, that all
@@ -22,6 +29,8 @@ export class Outbox {
   #batch: Batch | undefined
   #unserved = this.#seats.values()
   #scheduled = false
+  #begun = 0
+  #pausedUntil = 0
 
   /** @param flushInterval ms that a batch may gather; 0: to the end of the turn */
   constructor (room: string, flushInterval: number) {
@@ -62,19 +71,17 @@ export class Outbox {
     while (this.#serve(Infinity));
   }
 
-  /** A microtask would come once for every socket that was read from; this comes once a turn, after all of them. */
   #schedule (): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    if (this.#flushInterval === 0) setImmediate(this.#run)
-    else setTimeout(this.#run, this.#flushInterval)
+    const wait = Math.max(this.#flushInterval, this.#pausedUntil - performance.now())
+    if (wait > 0) setTimeout(this.#run, wait)
+    else atTurnsEnd(this.#run)
   }
 
   readonly #run = () => {
     this.#scheduled = false
-    if (!this.#serve(SLICE)) return
-    this.#scheduled = true
-    setImmediate(this.#run)
+    if (this.#serve(SLICE)) this.#schedule()
   }
 
   /** Gives whether there is more to serve. */
@@ -86,11 +93,17 @@ export class Outbox {
       if (seat === undefined) {
         // The next one in a turn of its own: a healthy member's backlog is what earlier turns left.
         this.#batch = undefined
+        if (this.#seats.size > SLICE) this.#pause()
         return this.#entries.length + this.#notices.length > 0
       }
       this.#batch.serve(seat)
     }
     return true
+  }
+
+  #pause (): void {
+    const now = performance.now()
+    this.#pausedUntil = now + (now - this.#begun) * PAUSE
   }
 
   #cut (): Batch | undefined {
@@ -102,6 +115,7 @@ export class Outbox {
     const notices = this.#notices
     this.#notices = []
     this.#unserved = this.#seats.values()
+    this.#begun = performance.now()
     return new Batch(this.#room, entries, notices)
   }
 }

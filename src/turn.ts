@@ -1,14 +1,49 @@
-let turn = 0
-let counted = false
+/** A stream that holds what is written to it. */
+export interface Corked { uncork (): void }
 
-/** A number for each turn of the event loop, counted only while someone asks. */
+let turn = 0
+let scheduled = false
+let flushes: Array<() => void> = []
+let corked: Corked[] = []
+
+/** A number for each turn of the event loop in which someone asks. */
 export function currentTurn (): number {
-  if (!counted) {
-    counted = true
-    setImmediate(() => {
-      counted = false
-      turn++
-    })
-  }
+  schedule()
   return turn
+}
+
+/**
+ * Runs it when all that can be read in this turn has been. A microtask would come once for every socket that was read
+ * from.
+ */
+export function atTurnsEnd (flush: () => void): void {
+  flushes.push(flush)
+  schedule()
+}
+
+/** Lets it go after all that runs at the end of this turn: what is answered leaves in one write with what is flushed. */
+export function uncorkAtTurnsEnd (stream: Corked): void {
+  corked.push(stream)
+  schedule()
+}
+
+function schedule (): void {
+  if (scheduled) return
+  scheduled = true
+  setImmediate(end)
+}
+
+function end (): void {
+  const flushing = flushes
+  flushes = []
+  try {
+    for (const flush of flushing) flush()
+  } finally {
+    const uncorking = corked
+    corked = []
+    for (const stream of uncorking) stream.uncork()
+    turn++
+    scheduled = false
+    if (flushes.length + corked.length > 0) schedule()
+  }
 }
