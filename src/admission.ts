@@ -1,20 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Connection } from './connection.ts'
+import { copyString } from './copy-string.ts'
 import { InvalidName } from './errors.ts'
 import { run, type Authenticated, type Hello, type Hooks } from './hooks.ts'
 import { Member, type MemberContext } from './member.ts'
-import type { Members } from './members.ts'
 import { CloseCode, normalizeName } from './protocol.ts'
 import { randomId } from './random-id.ts'
-
-/** The longest that one timer can wait, in ms. */
-const LONGEST_TIMER = 2 ** 31 - 1
-
-export interface AdmissionContext extends MemberContext {
-  readonly hooks: Hooks
-  readonly members: Members
-}
 
 /** A new secret for a client to keep: with it, it is the same member again. */
 export function newSession (): string {
@@ -23,7 +15,7 @@ export function newSession (): string {
 
 /** The member id that goes with a session: nothing of it needs to be kept, and the secret can't be told from it. */
 function idOfSession (session: string): string {
-  return createHash('sha256').update(session).digest('base64url').slice(0, 22)
+  return copyString(createHash('sha256').update(session).digest('base64url').slice(0, 22))
 }
 
 /**
@@ -36,10 +28,11 @@ export async function admit (
   connection: Connection,
   request: FastifyRequest | undefined,
   { hello, name = '' }: { hello?: Hello & { session: string } | undefined, name?: string | undefined },
-  context: AdmissionContext
+  context: MemberContext
 ): Promise<Member | undefined> {
-  const { hooks, roster, members } = context
+  const { hooks, roster } = context
   let identity = { id: hello === undefined ? randomId() : idOfSession(hello.session), name }
+  let expiresAt: Authenticated['expiresAt']
   if (hello?.name !== undefined && hello.name !== '') {
     const shown = normalizeName(hello.name)
     if (shown === undefined) throw new InvalidName()
@@ -49,15 +42,21 @@ export async function admit (
     const authenticated = await authenticate(hooks.authenticate, connection, request!, hello)
     if (authenticated === undefined) return undefined
     identity = { id: authenticated.id, name: authenticated.name ?? identity.name }
-    if (authenticated.expiresAt !== undefined) expire(connection, Number(authenticated.expiresAt))
+    expiresAt = authenticated.expiresAt
   }
   if (!connection.open) return undefined
+  // Before its restrictions are asked for, so that none said meanwhile is missed.
   const member = new Member(connection, identity, context)
-  // Before they are asked for, so that none said meanwhile is missed.
-  members.add(member)
-  const restrictions = await roster.restrictions([identity.id])
-  for (const restriction of restrictions) member.restrict(restriction)
-  return connection.open ? member : undefined
+  if (expiresAt !== undefined) member.expire(Number(expiresAt))
+  try {
+    for (const restriction of await roster.restrictions([identity.id])) member.restrict(restriction)
+  } catch (error) {
+    member.ended()
+    throw error
+  }
+  if (connection.open) return member
+  member.ended()
+  return undefined
 }
 
 async function authenticate (
@@ -82,11 +81,4 @@ async function authenticate (
     if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) throw new TypeError('authenticate must give expiresAt as ms or a Date')
   })
   return answer
-}
-
-function expire (connection: Connection, at: number): void {
-  const left = at - Date.now()
-  if (left <= 0) return connection.close(CloseCode.unauthenticated, 'the authentication has expired')
-  const timer = setTimeout(() => expire(connection, at), Math.min(left, LONGEST_TIMER)).unref()
-  connection.onClose(() => clearTimeout(timer))
 }

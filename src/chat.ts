@@ -69,7 +69,8 @@ export class Chat {
    */
   async subscribe (name: string, listener: (entry: Entry) => void | Promise<void>): Promise<() => void> {
     assertRoom(name)
-    const { room, release } = await this.#parts.rooms.take(name)
+    const { rooms } = this.#parts
+    const room = await rooms.take(name)
     const failed = (error: unknown) => this.#parts.log.error({ err: error, room: name }, 'a listener of a room failed')
     const stop = room.subscribe((entry) => {
       try {
@@ -79,8 +80,7 @@ export class Chat {
       }
     })
     return () => {
-      stop()
-      release()
+      if (stop()) rooms.release(room)
     }
   }
 

@@ -3,17 +3,29 @@ import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import { closeCodeOf, shorten } from './closing.ts'
+import type { Connections } from './connections.ts'
 import { Inbox, type Message } from './inbox.ts'
 import { CloseCode } from './protocol.ts'
-import type { ReplyBudget } from './reply-budget.ts'
-import { currentTurn } from './turn.ts'
+import type { Debtor, ReplyBudget } from './reply-budget.ts'
+import { currentTurn, uncorkAtTurnsEnd } from './turn.ts'
 
-export interface ConnectionOptions {
-  readonly log: FastifyBaseLogger
-  /** bytes that may wait for the client; beyond, it is cut off */
+/** What the connections of one route share. */
+export interface ConnectionContext {
+  readonly connections: Connections
+  /** bytes that may wait for a client; beyond, it is cut off */
   readonly backlog: number
-  /** shared by all connections */
   readonly budget: ReplyBudget
+}
+
+/** Who speaks on a connection. */
+export interface Session {
+  /**
+   * Gets the messages one at a time, in order; the next when the promise has settled. A throw or a rejection ends the
+   * connection with 1011.
+   */
+  receive (message: Message): void | Promise<void>
+  /** The connection is closed. */
+  ended? (): void
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -21,73 +33,90 @@ const NOTHING = Buffer.alloc(0)
 /** Bytes that may wait before whoever asks for more is better read no further. */
 const HIGH_WATER = 64 * 1024
 
-interface Traffic { messages: number, bytes: number }
+const connection = Symbol('connection')
+
+type Connected = WebSocket & { [connection]: Connection }
+
+/** So that thousands of sockets can share their listeners. */
+function connectionOf (socket: WebSocket): Connection {
+  return (socket as Connected)[connection]
+}
 
 /**
  * One upgraded socket. `ws` parses what comes, answers pings and closes; whole frames are written to the stream
  * beneath it, so that many connections can share one buffer.
  */
-export class Connection {
+export class Connection implements Debtor {
   readonly log: FastifyBaseLogger
-  readonly received: Traffic = { messages: 0, bytes: 0 }
-  readonly sent: Traffic = { messages: 0, bytes: 0 }
   readonly #socket: WebSocket
   readonly #stream: Duplex
-  readonly #backlog: number
-  readonly #budget: ReplyBudget
-  /** Whether the stream holds what is answered in this read, ws's own frames among it, until all of it has been. */
+  readonly #context: ConnectionContext
+  #session: Session | undefined
+  /** There while a session is waiting. */
+  #inbox: Inbox | undefined
+  readonly #opened = Math.round(performance.now())
+  #messagesReceived = 0
+  #bytesReceived = 0
+  #messagesSent = 0
+  #bytesSent = 0
+  /** Whether the stream holds what is written in this turn, ws's own frames among it, until the end of it. */
   #corked = false
-  readonly #opened = performance.now()
+  #owed = 0
   /** The last turn of the event loop in which something was written. */
   #turn = -1
   /** What had been read from the client when it was last asked for a sign of life. */
   #read: number | undefined
   /** Why this side ended the connection, where it did. */
   #ending: { code: number, reason: string } | undefined
-  #inbox: Inbox | undefined
-  /** Its own, for `once` of an emitter keeps three objects for each. */
-  readonly #closed: Array<() => void> = []
 
-  constructor (socket: WebSocket, stream: Duplex, { log, backlog, budget }: ConnectionOptions) {
+  constructor (socket: WebSocket, stream: Duplex, log: FastifyBaseLogger, context: ConnectionContext) {
     this.#socket = socket
     this.#stream = stream
-    this.#backlog = backlog
-    this.#budget = budget
+    this.#context = context
     this.log = log
-    // ws closes with these itself, and its close event tells only what the client answered.
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const code = closeCodeOf(error)
-      if (code !== undefined) this.#ending ??= { code, reason: error.message }
-    })
+    ;(socket as Connected)[connection] = this
+    socket.on('message', Connection.#onMessage)
+    socket.on('error', Connection.#onError)
+    socket.on('close', Connection.#onClose)
     // The other end of an injected stream is this process: its FIN would be waited for in vain.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
-    socket.on('close', (code, reason) => {
-      this.#logEnd(this.#ending ?? { code, reason: reason.toString() })
-      for (const listener of this.#closed) listener()
-    })
+    context.connections.add(this)
+  }
+
+  static readonly #onMessage = function (this: WebSocket, data: Buffer, isBinary: boolean): void {
+    connectionOf(this).#receive({ data, isBinary })
+  }
+
+  /** ws closes with these itself, and its close event tells only what the client answered. */
+  static readonly #onError = function (this: WebSocket, error: NodeJS.ErrnoException): void {
+    const code = closeCodeOf(error)
+    if (code !== undefined) connectionOf(this).#ending ??= { code, reason: error.message }
+  }
+
+  static readonly #onClose = function (this: WebSocket, code: number, reason: Buffer): void {
+    connectionOf(this).#end({ code, reason: reason.toString() })
   }
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
 
-  /**
-   * Takes what comes from here on. A throw or a rejection ends this connection with 1011.
-   * @param handle gets the messages one at a time, in order; the next is read when its promise has settled
-   */
-  receive (handle: (message: Message) => void | Promise<void>): void {
-    const inbox = this.#inbox = new Inbox(this.#socket, handle, (error) => this.fail(error))
-    this.#socket.on('message', (data: Buffer, isBinary) => {
-      this.received.messages++
-      this.received.bytes += data.length
-      if (this.open) inbox.push({ data, isBinary })
-    })
-  }
+  /** Bytes that wait for this client alone. */
+  get owed (): number { return this.#owed }
+
+  /** Hands over what comes from here on. */
+  serve (session: Session): void { this.#session = session }
 
   /** Keeps what comes, in order, until the promise settles. */
   hold (pending: Promise<void>): void {
-    this.#inbox?.hold(pending)
+    this.#inbox ??= new Inbox({
+      pause: () => this.#socket.pause(),
+      resume: () => {
+        this.#inbox = undefined
+        this.#socket.resume()
+      },
+      handle: (message) => this.#session!.receive(message),
+      fail: (error) => this.fail(error)
+    }, pending)
   }
-
-  onClose (listener: () => void): void { this.#closed.push(listener) }
 
   /** Logs a message of the client's, where the level asks for it. */
   logReceived ({ data, isBinary }: Message, room?: string): void {
@@ -103,8 +132,8 @@ export class Connection {
    */
   write (frames: Buffer, messages: number, acks?: Buffer): void {
     if (!this.#mayWrite()) return
-    this.sent.messages += messages
-    this.sent.bytes += frames.length
+    this.#messagesSent += messages
+    this.#bytesSent += frames.length
     if (acks === undefined) {
       this.#stream.write(frames)
       return
@@ -118,12 +147,12 @@ export class Connection {
   /** Writes whole frames that are this client's alone: a replay of what it missed. */
   replay (frames: Buffer, messages: number): void {
     if (frames.length === 0 || !this.#mayWrite()) return
-    this.sent.messages += messages
+    this.#messagesSent += messages
     this.#writeOwn(frames)
   }
 
   /**
-   * Answers with a frame, in one write with all else that is answered in this read.
+   * Answers with a frame, in one write with all else that it is sent in this turn.
    * @returns false when it would be better to wait for `drained()` before more is answered
    */
   reply (frame: Buffer): boolean {
@@ -131,35 +160,16 @@ export class Connection {
     if (!this.#corked) {
       this.#corked = true
       this.#stream.cork()
-      process.nextTick(() => {
-        this.#corked = false
-        this.#stream.uncork()
-      })
+      uncorkAtTurnsEnd(this)
     }
-    this.sent.messages++
+    this.#messagesSent++
     this.#writeOwn(frame)
     return this.#stream.writableLength < HIGH_WATER
   }
 
-  #writeOwn (bytes: Buffer): void {
-    if (!this.#budget.take(bytes.length)) {
-      this.terminate(CloseCode.tryAgainLater, 'too much waits to be read')
-      return
-    }
-    this.sent.bytes += bytes.length
-    this.#stream.write(bytes, () => this.#budget.giveBack(bytes.length))
-  }
-
-  #mayWrite (): boolean {
-    if (!this.open) return false
-    if (this.#turn !== currentTurn()) {
-      this.#turn = currentTurn()
-      if (this.#stream.writableLength > this.#backlog) {
-        this.terminate(CloseCode.policy, 'reads too slowly')
-        return false
-      }
-    }
-    return true
+  uncork (): void {
+    this.#corked = false
+    this.#stream.uncork()
   }
 
   /** Resolves when what was written has left, or never will. */
@@ -202,13 +212,63 @@ export class Connection {
     this.#socket.terminate()
   }
 
-  #logEnd ({ code, reason }: { code: number, reason: string }): void {
+  cutOff (): void {
+    this.#giveBack(this.#owed)
+    this.terminate(CloseCode.tryAgainLater, 'too much waits to be read')
+  }
+
+  #receive (message: Message): void {
+    this.#messagesReceived++
+    this.#bytesReceived += message.data.length
+    if (!this.open || this.#session === undefined) return
+    if (this.#inbox !== undefined) {
+      this.#inbox.push(message)
+      return
+    }
+    try {
+      const pending = this.#session.receive(message)
+      if (pending !== undefined) this.hold(pending)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #mayWrite (): boolean {
+    if (!this.open) return false
+    if (this.#turn !== currentTurn()) {
+      this.#turn = currentTurn()
+      if (this.#stream.writableLength > this.#context.backlog) {
+        this.terminate(CloseCode.policy, 'reads too slowly')
+        return false
+      }
+    }
+    return true
+  }
+
+  #writeOwn (bytes: Buffer): void {
+    this.#bytesSent += bytes.length
+    this.#owed += bytes.length
+    this.#stream.write(bytes, () => this.#giveBack(bytes.length))
+    this.#context.budget.charge(bytes.length)
+  }
+
+  /** What is owed no more once it was cut off is not given back twice. */
+  #giveBack (bytes: number): void {
+    const owed = Math.min(bytes, this.#owed)
+    this.#owed -= owed
+    this.#context.budget.giveBack(owed)
+  }
+
+  #end (told: { code: number, reason: string }): void {
+    const { code, reason } = this.#ending ?? told
     this.log.info({
       code,
       reason,
-      duration: Math.round(performance.now() - this.#opened),
-      received: this.received,
-      sent: this.sent
+      duration: Math.round(performance.now()) - this.#opened,
+      received: { messages: this.#messagesReceived, bytes: this.#bytesReceived },
+      sent: { messages: this.#messagesSent, bytes: this.#bytesSent }
     }, 'websocket closed')
+    this.#context.connections.delete(this)
+    this.#session?.ended?.()
   }
 }

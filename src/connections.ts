@@ -18,12 +18,13 @@ export class Connections {
 
   get size (): number { return this.#open.size }
 
-  add (connection: Connection): void {
-    this.#open.add(connection)
-    connection.onClose(() => {
-      this.#open.delete(connection)
-      if (this.#open.size === 0) this.#emptied?.()
-    })
+  [Symbol.iterator] (): Iterator<Connection> { return this.#open.values() }
+
+  add (connection: Connection): void { this.#open.add(connection) }
+
+  delete (connection: Connection): void {
+    this.#open.delete(connection)
+    if (this.#open.size === 0) this.#emptied?.()
   }
 
   /**

@@ -1,46 +1,33 @@
 /** A message as it came: whole, text as bytes of valid UTF-8. */
 export interface Message { readonly data: Buffer, readonly isBinary: boolean }
 
+/** Where the messages come from and go to. */
+export interface Reader {
+  pause (): void
+  resume (): void
+  /** @returns a promise when the next must wait for it */
+  handle (message: Message): void | Promise<void>
+  fail (error: unknown): void
+}
+
 /**
- * Hands a connection's messages to its handler one at a time, in arrival order. While the handler is waiting, nothing
- * more is read from the socket: what can queue up here is what had been read already.
+ * Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. Nothing more is read
+ * from the socket meanwhile: what can queue up here is what had been read already.
  */
 export class Inbox {
-  readonly #source: { pause (): void, resume (): void }
-  readonly #handle: (message: Message) => void | Promise<void>
-  readonly #failed: (error: unknown) => void
-  #waiting: Message[] | undefined
+  readonly #reader: Reader
+  #waiting: Message[] = []
   #stopped = false
 
-  constructor (
-    source: { pause (): void, resume (): void },
-    handle: (message: Message) => void | Promise<void>,
-    failed: (error: unknown) => void
-  ) {
-    this.#source = source
-    this.#handle = handle
-    this.#failed = failed
+  /** @param pending what is waited for first */
+  constructor (reader: Reader, pending: Promise<void>) {
+    this.#reader = reader
+    reader.pause()
+    this.#wait(pending)
   }
 
   push (message: Message): void {
-    if (this.#stopped) return
-    if (this.#waiting !== undefined) {
-      this.#waiting.push(message)
-      return
-    }
-    try {
-      const pending = this.#handle(message)
-      if (pending !== undefined) this.hold(pending)
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  /** Keeps what comes until the promise settles; a rejection is a failure of the connection. */
-  hold (pending: Promise<void>): void {
-    this.#waiting ??= []
-    this.#source.pause()
-    pending.then(() => this.#release(), (error) => this.#fail(error))
+    if (!this.#stopped) this.#waiting.push(message)
   }
 
   /** Nothing more is handed over. */
@@ -49,22 +36,27 @@ export class Inbox {
     this.#waiting = []
   }
 
+  #wait (pending: Promise<void>): void {
+    pending.then(() => this.#release(), (error: unknown) => this.#fail(error))
+  }
+
   #fail (error: unknown): void {
     this.stop()
-    this.#failed(error)
+    this.#reader.fail(error)
   }
 
   #release (): void {
-    if (this.#stopped) return
-    const waiting = this.#waiting!
-    this.#waiting = undefined
-    for (let i = 0; i < waiting.length; i++) {
-      this.push(waiting[i]!)
-      if (this.#waiting !== undefined) {
-        (this.#waiting as Message[]).push(...waiting.slice(i + 1))
-        return
+    try {
+      for (let handled = 1; handled <= this.#waiting.length; handled++) {
+        const pending = this.#reader.handle(this.#waiting[handled - 1]!)
+        if (pending !== undefined) {
+          this.#waiting.splice(0, handled)
+          return this.#wait(pending)
+        }
       }
+    } catch (error) {
+      return this.#fail(error)
     }
-    this.#source.resume()
+    if (!this.#stopped) this.#reader.resume()
   }
 }

@@ -4,8 +4,9 @@ import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import type { Format, Seat } from './seat.ts'
 import { CloseCode } from './protocol.ts'
+import type { Members } from './members.ts'
 import { randomId } from './random-id.ts'
-import type { JoinQuery } from './room.ts'
+import type { JoinQuery, Room } from './room.ts'
 import type { Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { Identity, Mark, Page, Position } from './store/store.ts'
@@ -13,6 +14,7 @@ import type { Identity, Mark, Page, Position } from './store/store.ts'
 export interface MemberContext {
   readonly rooms: Rooms
   readonly roster: Roster
+  readonly members: Members
   readonly hooks: Hooks
   readonly limits: { readonly roomsPerMember: number }
 }
@@ -35,7 +37,10 @@ export interface PostResult {
 }
 
 /** announced: whether `onJoin` was told of it, and `onLeave` will be. */
-interface Place { readonly seat: Seat, announced: boolean, leave (): void }
+interface Place extends Seat { readonly room: Room, announced: boolean }
+
+/** The longest that one timer can wait, in ms. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Someone on one connection: who it is, and where it is. */
 export class Member {
@@ -43,18 +48,37 @@ export class Member {
   readonly connection: Connection
   readonly #id = randomId()
   readonly #context: MemberContext
-  readonly #places = new Map<string, Place>()
+  /** Few, so that a list is as quick as a map, and smaller. */
+  #places: readonly Place[] = []
   #muted: Restriction | undefined
+  #expiry: NodeJS.Timeout | undefined
 
   constructor (connection: Connection, identity: Identity, context: MemberContext) {
     this.connection = connection
     this.identity = identity
     this.#context = context
-    connection.onClose(() => { for (const room of this.#places.keys()) this.leave(room) })
+    context.members.add(this)
   }
 
   /** The member's seat in a room it has joined. */
-  seat (room: string): Seat | undefined { return this.#places.get(room)?.seat }
+  seat (room: string): Seat | undefined { return this.#place(room) }
+
+  /**
+   * Closes the connection when its identity ends.
+   * @param at ms since the epoch
+   */
+  expire (at: number): void {
+    const left = at - Date.now()
+    if (left <= 0) this.connection.close(CloseCode.unauthenticated, 'the authentication has expired')
+    else this.#expiry = setTimeout(() => this.expire(at), Math.min(left, LONGEST_TIMER)).unref()
+  }
+
+  /** Its connection is closed. */
+  ended (): void {
+    clearTimeout(this.#expiry)
+    this.#context.members.delete(this)
+    for (const place of this.#places) this.#leave(place)
+  }
 
   /**
    * Resolves when it was told that it joined; rejects as store and roster do, and when `authorize` throws.
@@ -63,53 +87,43 @@ export class Member {
   async join (name: string, { format, hearsItself, ...query }: JoinOptions): Promise<void> {
     const { identity, connection } = this
     const { rooms, roster, hooks, limits } = this.#context
-    if (this.#places.has(name)) throw new AlreadyJoined(name)
-    if (this.#places.size >= limits.roomsPerMember) throw new TooManyRooms()
+    if (this.#place(name) !== undefined) throw new AlreadyJoined(name)
+    if (this.#places.length >= limits.roomsPerMember) throw new TooManyRooms()
     await authorize(hooks, { member: identity, action: 'join', room: name })
-    const { room, release } = await rooms.take(name)
-    const seat: Seat = { connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: [] }
+    const room = await rooms.take(name)
+    const place: Place = {
+      connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: undefined, room, announced: false
+    }
     try {
       await roster.enter(name, this.#id, identity)
-      const leave = () => {
-        room.leave(seat)
-        release()
-        roster.leave(name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: name }, 'the roster failed'))
-      }
-      if (!connection.open) return leave()
-      this.#places.set(name, { seat, announced: false, leave })
-      await new Promise<void>((resolve, reject) => {
-        let told = false
-        room.join(seat, query, () => { told = true; resolve() }).then(resolve, (error: unknown) => {
-          if (!told) return reject(error)
-          connection.log.warn({ err: error, room: name }, 'the store failed while a member was catching up')
-          connection.close(CloseCode.tryAgainLater, 'try again later')
-        })
-      })
     } catch (error) {
-      if (this.#places.has(name)) this.#vacate(name)
-      else release()
+      rooms.release(room)
       throw error
     }
-    const place = this.#places.get(name)
-    if (place?.seat !== seat) return
+    this.#places = this.#places.concat(place)
+    if (!connection.open) return this.#vacate(place)
+    try {
+      await this.#told(place, query)
+    } catch (error) {
+      if (this.#places.includes(place)) this.#vacate(place)
+      throw error
+    }
+    if (!this.#places.includes(place)) return
     place.announced = true
     await run('onJoin', () => hooks.onJoin?.(identity, name))
   }
 
   /** @throws NotJoined */
   leave (room: string): void {
-    const place = this.#places.get(room)
+    const place = this.#place(room)
     if (place === undefined) throw new NotJoined(room)
-    this.#vacate(room)
-    if (!place.announced) return
-    run('onLeave', () => this.#context.hooks.onLeave?.(this.identity, room))
-      .catch((error: unknown) => this.connection.fail(error))
+    this.#leave(place)
   }
 
   /** Posts reach the store in the order of the calls, if each waits for the one before to be submitted. */
   post (post: Post): PostResult {
     const { hooks, rooms } = this.#context
-    if (!this.#places.has(post.room)) return refusal(new NotJoined(post.room))
+    if (this.#place(post.room) === undefined) return refusal(new NotJoined(post.room))
 
     // Of two parts, neither of which may reach into the other.
     const key = post.id === undefined ? undefined : `${this.identity.id.length} ${this.identity.id} ${post.id}`
@@ -135,14 +149,14 @@ export class Member {
   /** Older entries of a room it has joined. @throws NotJoined, Forbidden */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
     const { hooks, rooms } = this.#context
-    if (!this.#places.has(room)) throw new NotJoined(room)
+    if (this.#place(room) === undefined) throw new NotJoined(room)
     await authorize(hooks, { member: this.identity, action: 'history', room })
     return await rooms.read(room, { before, limit, maxBytes })
   }
 
   /** Tells the others of the room that it is typing. @throws NotJoined */
   typing (room: string): void {
-    if (!this.#places.has(room)) throw new NotJoined(room)
+    if (this.#place(room) === undefined) throw new NotJoined(room)
     this.#context.roster.signal(room, { typing: this.identity })
   }
 
@@ -157,9 +171,38 @@ export class Member {
     return await vet(this.#context.hooks, post, this.identity)
   }
 
-  #vacate (room: string): void {
-    this.#places.get(room)!.leave()
-    this.#places.delete(room)
+  #place (name: string): Place | undefined {
+    for (const place of this.#places) if (place.room.name === name) return place
+    return undefined
+  }
+
+  /** Resolves when it was told that it joined; what it missed may go on coming after. */
+  #told (place: Place, query: JoinQuery): Promise<void> {
+    const { connection, room } = place
+    return new Promise((resolve, reject) => {
+      let told = false
+      room.join(place, query, () => { told = true; resolve() }).then(resolve, (error: unknown) => {
+        if (!told) return reject(error)
+        connection.log.warn({ err: error, room: room.name }, 'the store failed while a member was catching up')
+        connection.close(CloseCode.tryAgainLater, 'try again later')
+      })
+    })
+  }
+
+  #leave (place: Place): void {
+    this.#vacate(place)
+    if (!place.announced) return
+    run('onLeave', () => this.#context.hooks.onLeave?.(this.identity, place.room.name))
+      .catch((error: unknown) => this.connection.fail(error))
+  }
+
+  #vacate (place: Place): void {
+    const { rooms, roster } = this.#context
+    const { room, connection } = place
+    this.#places = this.#places.filter((other) => other !== place)
+    room.leave(place)
+    rooms.release(room)
+    roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'the roster failed'))
   }
 }
 

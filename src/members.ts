@@ -3,26 +3,32 @@ import type { Roster } from './roster/roster.ts'
 
 /** Everyone connected to this node, by id: one member may have several connections. */
 export class Members {
-  readonly #byId = new Map<string, readonly Member[]>()
+  readonly #byId = new Map<string, Member | readonly Member[]>()
   readonly #stop: () => void
 
   constructor (roster: Roster) {
     this.#stop = roster.onRestrict((who, what) => {
-      for (const member of this.#byId.get(who) ?? []) member.restrict(what)
+      for (const member of this.#of(who)) member.restrict(what)
     })
   }
 
   get size (): number { return this.#byId.size }
 
   add (member: Member): void {
-    const { identity: { id }, connection } = member
-    this.#byId.set(id, [...this.#byId.get(id) ?? [], member])
-    connection.onClose(() => {
-      const others = this.#byId.get(id)!.filter((other) => other !== member)
-      if (others.length > 0) this.#byId.set(id, others)
-      else this.#byId.delete(id)
-    })
+    const others = this.#of(member.identity.id)
+    this.#byId.set(member.identity.id, others.length === 0 ? member : [...others, member])
+  }
+
+  delete (member: Member): void {
+    const { id } = member.identity
+    const others = this.#of(id).filter((other) => other !== member)
+    if (others.length === 0) this.#byId.delete(id)
+    else this.#byId.set(id, others)
   }
 
   close (): void { this.#stop() }
+
+  #of (id: string): readonly Member[] {
+    return [this.#byId.get(id) ?? []].flat()
+  }
 }

@@ -63,7 +63,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, roster, hooks, limits, members }
-    const context = { settings, upgrades, connections, admission, budget: new ReplyBudget(limits.replyBudget) }
+    const budget = new ReplyBudget(limits.replyBudget, () => connections)
+    const context = { settings, upgrades, connections, admission, budget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return

@@ -109,10 +109,10 @@ export class Room {
     acknowledgeAll(seat)
   }
 
-  /** Calls the listener with each entry from now on; gives how to stop. */
-  subscribe (listener: (entry: Entry) => void): () => void {
+  /** Calls the listener with each entry from now on; gives how to stop, which gives whether it had not been stopped. */
+  subscribe (listener: (entry: Entry) => void): () => boolean {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => this.#listeners.delete(listener)
   }
 
   flush (): void { this.#outbox.flush() }

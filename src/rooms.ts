@@ -13,7 +13,7 @@ export class Rooms {
   readonly #context: RoomContext
   readonly #limit: number
   readonly #uses = new Map<string, Use>()
-  readonly #open = new Set<Room>()
+  readonly #open = new Map<Room, Use>()
 
   /** @param limit rooms followed at once */
   constructor (context: RoomContext, limit: number) {
@@ -27,22 +27,24 @@ export class Rooms {
   }
 
   /**
-   * Takes the room for as long as it is needed: it follows its store until `release`. Rejects as store and roster do.
+   * Takes the room for as long as it is needed: it follows its store until `release`, which is called once for each
+   * time it was taken. Rejects as store and roster do.
    * @throws TooManyRooms
    */
-  async take (name: string): Promise<{ room: Room, release: () => void }> {
+  async take (name: string): Promise<Room> {
     const use = this.#use(name)
-    let taken = true
-    const release = () => {
-      if (taken) this.#release(name, use)
-      taken = false
-    }
     try {
-      return { room: await use.room, release }
+      return await use.room
     } catch (error) {
-      release()
+      use.users--
       throw error
     }
+  }
+
+  release (room: Room): void {
+    const use = this.#open.get(room)
+    if (use === undefined || --use.users > 0) return
+    use.linger = setTimeout(() => this.#stop(room.name, use), LINGER).unref()
   }
 
   /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
@@ -68,14 +70,14 @@ export class Rooms {
 
   /** Who is in a room now, on any node. */
   async presence (name: string): Promise<Presence> {
-    const { room, release } = await this.take(name)
-    release()
+    const room = await this.take(name)
+    this.release(room)
     return room.presence
   }
 
   /** Sends the members all that was delivered, without waiting for the end of the turn. */
   flush (): void {
-    for (const room of this.#open) room.flush()
+    for (const room of this.#open.keys()) room.flush()
   }
 
   close (): void {
@@ -89,16 +91,12 @@ export class Rooms {
       const room = Room.open(name, this.#context)
       use = { room, users: 0, linger: undefined }
       this.#uses.set(name, use)
-      room.then((opened) => this.#open.add(opened), () => this.#uses.delete(name))
+      const opening = use
+      room.then((opened) => this.#open.set(opened, opening), () => this.#uses.delete(name))
     }
     clearTimeout(use.linger)
     use.users++
     return use
-  }
-
-  #release (name: string, use: Use): void {
-    if (--use.users > 0 || this.#uses.get(name) !== use) return
-    use.linger = setTimeout(() => this.#stop(name, use), LINGER).unref()
   }
 
   #stopOneThatLingers (): boolean {

@@ -26,8 +26,8 @@ export interface Seat {
   presence: Presence | undefined
   /** Of the room, when `mark` was set: numbers of two lives don't compare. */
   life: number
-  /** Acknowledgements that follow their own message, in its order. */
-  readonly acks: Array<{ readonly n: number, readonly frame: Buffer }>
+  /** Acknowledgements that follow their own message, in its order; undefined for none. */
+  acks: Array<{ readonly n: number, readonly frame: Buffer }> | undefined
 }
 
 /**
@@ -36,19 +36,21 @@ export interface Seat {
  */
 export function acknowledge (seat: Seat, n: number, life: number, frame: Buffer): void {
   if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame)
-  else seat.acks.push({ n, frame })
+  else (seat.acks ??= []).push({ n, frame })
 }
 
 /** Sends the acknowledgements whose messages will not come any more. */
 export function acknowledgeAll (seat: Seat): void {
-  const due = seat.acks.splice(0)
-  for (const { frame } of due) seat.connection.reply(frame)
+  const { acks = [] } = seat
+  seat.acks = undefined
+  for (const { frame } of acks) seat.connection.reply(frame)
 }
 
 /** Takes the acknowledgements whose messages the member has by now. */
 export function takeAcks (seat: Seat): Buffer | undefined {
-  if (seat.acks.length === 0) return undefined
-  const end = seat.acks.findIndex(({ n }) => n > seat.mark)
-  const due = seat.acks.splice(0, end === -1 ? seat.acks.length : end)
-  return due.length === 0 ? undefined : Buffer.concat(due.map(({ frame }) => frame))
+  const { acks, mark } = seat
+  if (acks === undefined) return undefined
+  const due = acks.filter(({ n }) => n <= mark).map(({ frame }) => frame)
+  seat.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
+  return due.length < 2 ? due[0] : Buffer.concat(due)
 }

@@ -54,22 +54,15 @@ export class Upgrades {
     return this.#pending.get(request)?.socket
   }
 
-  /** It became a connection: whoever has it ends it. */
+  /** It became a connection: whoever has it ends it, and listens for its errors. */
   settle (request: IncomingMessage): void {
-    const pending = this.#pending.get(request)
-    if (pending === undefined) return
-    this.#pending.delete(request)
-    clearTimeout(pending.deadline)
-    // It would keep the request as long as the socket.
-    pending.socket.off('close', pending.gone)
+    this.#forget(request)?.socket.off('error', destroy)
   }
 
   /** It was answered by HTTP: nothing more comes on it. */
   answered (request: IncomingMessage): void {
-    const pending = this.#pending.get(request)
-    if (pending === undefined) return
-    this.settle(request)
-    if (!taken(pending.socket)) end(pending.socket)
+    const pending = this.#forget(request)
+    if (pending !== undefined && !taken(pending.socket)) end(pending.socket)
   }
 
   /** Ends all that are under way, and refuses those to come. */
@@ -87,14 +80,23 @@ export class Upgrades {
     }
     const deadline = setTimeout(() => this.#giveUp(request), this.#timeout).unref()
     const written = (socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0
-    const gone = () => this.settle(request)
+    const gone = () => this.#forget(request)
     this.#pending.set(request, { socket, written, deadline, gone })
     socket.once('close', gone)
   }
 
+  #forget (request: IncomingMessage): Pending | undefined {
+    const pending = this.#pending.get(request)
+    if (pending === undefined) return undefined
+    this.#pending.delete(request)
+    clearTimeout(pending.deadline)
+    // It would keep the request as long as the socket.
+    pending.socket.off('close', pending.gone)
+    return pending
+  }
+
   #giveUp (request: IncomingMessage): void {
-    const { socket, written } = this.#pending.get(request)!
-    this.settle(request)
+    const { socket, written } = this.#forget(request)!
     if (taken(socket)) return
     const untouched = ((socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0) === written
     if (untouched) refuse(socket)

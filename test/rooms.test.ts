@@ -72,16 +72,16 @@ function open (store: ChatStore): Rooms {
 
 /** Resolves once it was told that it joined, to how to leave again. */
 async function join (rooms: Rooms, name: string, seat: Seat, query: JoinQuery): Promise<() => void> {
-  const { room, release } = await rooms.take(name)
+  const room = await rooms.take(name)
   try {
     await new Promise<void>((resolve, reject) => { room.join(seat, query, resolve).then(resolve, reject) })
   } catch (error) {
-    release()
+    rooms.release(room)
     throw error
   }
   return () => {
     room.leave(seat)
-    release()
+    rooms.release(room)
   }
 }
 

@@ -1,13 +1,15 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
-import { admit, newSession, type AdmissionContext } from '../admission.ts'
+import { admit, newSession } from '../admission.ts'
 import type { Connection } from '../connection.ts'
+import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
 import { TEXT, frame } from '../frame.ts'
+import type { MemberContext } from '../member.ts'
 import type { Settings } from '../options.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
-import { speakPlain } from '../wire/plain.ts'
-import { speakV1 } from '../wire/v1.ts'
+import { PlainSession } from '../wire/plain.ts'
+import { V1Session } from '../wire/v1.ts'
 import { websocketRoute, type RouteContext } from './websocket-route.ts'
 
 export interface ChatQuery {
@@ -19,7 +21,7 @@ export interface ChatQuery {
 }
 
 export interface ChatRouteContext extends RouteContext {
-  readonly admission: AdmissionContext
+  readonly admission: MemberContext
 }
 
 /** Rooms: what one member sends, all of the room get. */
@@ -35,6 +37,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     },
     heartbeat: heartbeatInterval
   }
+  const v1 = { helloTimeout: limits.handshakeTimeout, history: chat.history, checkData }
 
   websocketRoute(app, context, {
     path: chat.path,
@@ -54,7 +57,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, hearsItself, history } = query
     if (chat !== false && chat.greeting !== false) connection.reply(frame(TEXT, chat.greeting))
-    speakPlain(connection, admit(connection, request, { name }, admission), {
+    PlainSession.serve(connection, admit(connection, request, { name }, admission), {
       room,
       deflate,
       hearsItself,
@@ -64,17 +67,11 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
-    speakV1(connection, {
-      async enter (hello) {
-        const session = hello.session ?? newSession()
-        const member = await admit(connection, request, { hello: { ...hello, session } }, admission)
-        return member && { member, welcome: { session, ...welcome } }
-      },
-      deflate,
-      helloTimeout: limits.handshakeTimeout,
-      history: chat === false ? 0 : chat.history,
-      checkData
-    })
+    connection.serve(new V1Session(connection, async (hello) => {
+      const session = hello.session ?? newSession()
+      const member = await admit(connection, request, { hello: { ...hello, session } }, admission)
+      return member && { member, welcome: { session, ...welcome } }
+    }, deflate, v1))
   }
 }
 
@@ -106,10 +103,5 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room: copy(room), name: copy(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
-}
-
-/** A string of its own: a slice of the request's URL, kept as a room's name, would keep all of the URL. */
-function copy (text: string): string {
-  return Buffer.from(text).toString()
+  return { room: copyString(room), name: copyString(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
 }

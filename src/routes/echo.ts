@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import type { Connection } from '../connection.ts'
+import type { Connection, Session } from '../connection.ts'
 import { BINARY, TEXT, frame } from '../frame.ts'
-import type { Settings } from '../options.ts'
+import type { Message } from '../inbox.ts'
+import type { Reply } from '../options.ts'
 import { websocketRoute, type RouteContext } from './websocket-route.ts'
 
 /** What you send comes back: text as text, binary as binary. */
@@ -14,27 +15,37 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     // Nothing more is read from who doesn't read, so nothing piles up.
     backlog: Infinity,
     parse: () => undefined,
-    serve: (connection) => serveEcho(connection, echo)
+    serve (connection) {
+      if (echo.greeting !== undefined) connection.reply(frame(TEXT, echo.greeting))
+      connection.serve(new EchoSession(connection, echo.reply))
+    }
   })
 }
 
-function serveEcho (connection: Connection, { greeting, reply }: Exclude<Settings['echo'], false>): void {
-  connection.receive((message) => {
-    const { data, isBinary } = message
-    connection.logReceived(message)
-    if (reply === undefined) return answer(isBinary ? BINARY : TEXT, data)
-    const replied = reply(isBinary ? data : data.toString(), isBinary)
-    // One that is there is answered at once, in the write of all that was read with it.
-    return replied instanceof Promise ? replied.then(answerWith) : answerWith(replied)
-  })
-  if (greeting !== undefined) connection.reply(frame(TEXT, greeting))
+class EchoSession implements Session {
+  readonly #connection: Connection
+  readonly #reply: Reply | undefined
 
-  function answerWith (payload: string | Uint8Array | undefined): Promise<void> | undefined {
-    return payload === undefined ? undefined : answer(typeof payload === 'string' ? TEXT : BINARY, payload)
+  constructor (connection: Connection, reply: Reply | undefined) {
+    this.#connection = connection
+    this.#reply = reply
+  }
+
+  receive (message: Message): void | Promise<void> {
+    const { data, isBinary } = message
+    this.#connection.logReceived(message)
+    if (this.#reply === undefined) return this.#answer(isBinary ? BINARY : TEXT, data)
+    const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
+    // One that is there is answered at once, in the write of all that was read with it.
+    return replied instanceof Promise ? replied.then((payload) => this.#answerWith(payload)) : this.#answerWith(replied)
+  }
+
+  #answerWith (payload: string | Uint8Array | undefined): Promise<void> | undefined {
+    return payload === undefined ? undefined : this.#answer(typeof payload === 'string' ? TEXT : BINARY, payload)
   }
 
   /** Resolves when more may be answered; undefined: at once. */
-  function answer (opcode: number, payload: string | Uint8Array): Promise<void> | undefined {
-    return connection.reply(frame(opcode, payload)) ? undefined : connection.drained()
+  #answer (opcode: number, payload: string | Uint8Array): Promise<void> | undefined {
+    return this.#connection.reply(frame(opcode, payload)) ? undefined : this.#connection.drained()
   }
 }

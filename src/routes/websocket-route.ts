@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { Connection } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
@@ -50,6 +51,7 @@ export function websocketRoute<Query> (
   { path, protocol, compression = false, payload, backlog, parse, serve }: WebSocketRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
+  const shared = { connections, backlog, budget }
   const handshake: HandshakeSettings = {
     maxPayload: payload,
     maxFragments: limits.fragments,
@@ -91,11 +93,8 @@ export function websocketRoute<Query> (
     wsHandler (socket, request) {
       const stream = upgrades.socketOf(request.raw) as Duplex
       upgrades.settle(request.raw)
-      // Undefined where the app has switched clientTracking off.
-      app.websocketServer.clients?.delete(socket)
-      forgetLastErrorListener(socket)
-      const connection = new Connection(socket, stream, { log: request.log, backlog, budget })
-      connections.add(connection)
+      leaveServer(app.websocketServer, socket)
+      const connection = new Connection(socket, stream, request.log, shared)
       try {
         const deflate = socket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
         serve(connection, parse(request.query), request, { protocol: socket.protocol, deflate })
@@ -106,8 +105,11 @@ export function websocketRoute<Query> (
   })
 }
 
-/** @fastify/websocket's: it terminates, so that a client might not get its close code, and keeps the request alive. */
-function forgetLastErrorListener (socket: NodeJS.EventEmitter): void {
+/** Rids a socket of what was attached to it on the way here: from now on it is ours. */
+function leaveServer ({ clients }: WebSocketServer, socket: WebSocket): void {
+  // Undefined where the app has switched clientTracking off. The listener takes the socket out of the clients.
+  if (clients?.delete(socket) === true) socket.off('close', socket.listeners('close')[0] as () => void)
+  // @fastify/websocket's: it terminates, so that a client might not get its close code, and keeps the request alive.
   socket.off('error', socket.listeners('error').at(-1) as () => void)
 }
 

@@ -1,5 +1,6 @@
-import type { Connection } from '../connection.ts'
+import type { Connection, Session } from '../connection.ts'
 import { BINARY, TEXT, frame } from '../frame.ts'
+import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
 import type { Format } from '../seat.ts'
 import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
@@ -36,36 +37,56 @@ export interface PlainOptions {
   readonly history: { readonly limit: number, readonly maxBytes: number }
 }
 
-/**
- * The wire without a subprotocol: one room, each message a post.
- * @param entering gives the member once it is known; what comes meanwhile is kept
- */
-export function speakPlain (
-  connection: Connection,
-  entering: Promise<Member | undefined>,
-  { room, deflate, hearsItself, history }: PlainOptions
-): void {
-  let member: Member | undefined
+/** The wire without a subprotocol: one room, each message a post. */
+export class PlainSession implements Session {
+  readonly #connection: Connection
+  readonly #room: string
+  #member: Member | undefined
 
-  connection.receive((message) => {
+  constructor (connection: Connection, room: string) {
+    this.#connection = connection
+    this.#room = room
+  }
+
+  /**
+   * Serves a plain client.
+   * @param entering gives the member once it is known; what comes meanwhile is kept
+   */
+  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, ...options }: PlainOptions): void {
+    const session = new PlainSession(connection, room)
+    connection.serve(session)
+    connection.hold(session.#join(entering, options))
+  }
+
+  receive (message: Message): Promise<void> | undefined {
     const { data, isBinary } = message
-    connection.logReceived(message, room)
+    this.#connection.logReceived(message, this.#room)
     // Copied into memory of its own: a store may keep it, and ws hands over a slice of all that was read at once.
-    const { submitted, stored } = member!.post({ room, body: isBinary ? new Uint8Array(data) : data.toString() })
-    stored.catch(failed)
+    const body = isBinary ? new Uint8Array(data) : data.toString()
+    const { submitted, stored } = this.#member!.post({ room: this.#room, body })
+    stored.catch((error: unknown) => this.#failed(error))
     return submitted
-  })
-  connection.hold((async () => {
-    member = await entering
-    await member?.join(room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
-  })().catch(failed))
+  }
+
+  ended (): void { this.#member?.ended() }
+
+  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room'>): Promise<void> {
+    try {
+      this.#member = await entering
+      await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
 
   /** A plain client can't be told what failed: one that is refused a post goes on, one that can't be served is closed. */
-  function failed (error: unknown): void {
+  #failed (error: unknown): void {
+    const connection = this.#connection
+    const room = this.#room
     const answer = errorFor(error)
     if (answer === undefined) {
       connection.fail(error)
-    } else if (answer.code === ErrorCode.forbidden && member?.seat(room) === undefined) {
+    } else if (answer.code === ErrorCode.forbidden && this.#member?.seat(room) === undefined) {
       connection.close(CloseCode.forbidden, answer.message)
     } else if (refusals.has(answer.code)) {
       connection.log.info({ room, reason: answer.message }, 'a post was refused')
