@@ -309,6 +309,60 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(await two.restrictions(['x']), [ban])
     })
 
+    await t.test('who moves from one to another within the grace was never gone', async (t) => {
+      const backend = await driver.backend(t)
+      const [one, two] = [await open(t, { grace: 200 }, backend), await open(t, { grace: 200 }, backend)]
+      await one.enter('a', 'c1', ada)
+      const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
+      await one.leave('a', 'c1')
+      await two.enter('a', 'c2', ada)
+      // It leaves after it did.
+      await one.enter('a', 'c3', bob)
+      await Promise.all(watchers.map((watcher) => watcher.until(({ count }) => count === 2)))
+      await one.leave('a', 'c3')
+      for (const watcher of watchers) {
+        await watcher.until(({ count }) => count === 1)
+        t.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+      }
+    })
+
+    await t.test('who was on a node that closed has a grace to come to another', async (t) => {
+      const backend = await driver.backend(t)
+      const [one, two] = [await open(t, patient, backend), await open(t, { grace: 100 }, backend)]
+      await one.enter('a', 'c1', ada)
+      await two.enter('a', 'c2', bob)
+      await two.enter('a', 'c3', eve)
+      const [first, watcher] = [await Watcher.ofRoom(one, 'a'), await Watcher.ofRoom(two, 'a')]
+      await first.until(({ count }) => count === 3)
+      await one.close()
+      await two.leave('a', 'c3')
+      t.strictSame(names(await watcher.until(({ members }) => !members.some(({ id }) => id === eve.id))), ['ada', 'bob'])
+      await two.enter('a', 'c4', ada)
+      t.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+    })
+
+    await t.test('the list is capped, the count is exact, over all peers', async (t) => {
+      const backend = await driver.backend(t)
+      const peers = await Promise.all([1, 2, 3].map(() => open(t, { listed: 5 }, backend)))
+      const watcher = await Watcher.ofRoom(peers[0]!, 'a')
+      // Half of them are on two.
+      await Promise.all(peers.flatMap((peer, p) => Array.from({ length: 20 }, (_, i) =>
+        peer.enter('a', `${p} ${i}`, { id: String(p * 10 + i), name: `${i}` }))))
+      t.equal((await watcher.until(({ count }) => count === 40)).members.length, 5)
+      await Promise.all(Array.from({ length: 20 }, (_, i) => peers[1]!.leave('a', `1 ${i}`)))
+      await watcher.until(({ count }) => count === 40)
+      await Promise.all(Array.from({ length: 20 }, (_, i) => peers[2]!.leave('a', `2 ${i}`)))
+      t.equal((await watcher.until(({ count }) => count === 20)).members.length, 5)
+    })
+
+    await t.test('a room of one is not a room of the other while each has its own backend', async (t) => {
+      const [one, two] = [await open(t), await open(t)]
+      const watcher = await Watcher.ofRoom(two, 'a')
+      await one.enter('a', 'c1', ada)
+      await two.enter('a', 'c2', bob)
+      t.strictSame(names(await watcher.until(({ count }) => count > 0)), ['bob'])
+    })
+
     await t.test('who was on a node that closed is no longer here', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await open(t, {}, backend), await open(t, {}, backend)]

@@ -1,0 +1,21 @@
+import type { RedisLink } from '../redis/link.ts'
+
+/** Where a room's members are kept. */
+export function roomKeys (link: RedisLink, room: string): string[] {
+  return ['members', 'order', 'nodes'].map((rest) => link.key(room, rest))
+}
+
+/** Also where it is kept who of them is on a node. */
+export function nodeKeys (link: RedisLink, room: string, node: string): string[] {
+  return [...roomKeys(link, room), link.key(room, `node:${node}`)]
+}
+
+/** Where it is said that a room's members changed, and who is typing. */
+export function channel (link: RedisLink, room: string): string {
+  return link.key(room, 'presence')
+}
+
+/** What a script publishes with. */
+export function publishCommand ({ sharded }: RedisLink): string {
+  return sharded ? 'SPUBLISH' : 'PUBLISH'
+}

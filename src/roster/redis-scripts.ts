@@ -1,0 +1,166 @@
+import type { Script } from '../redis/script.ts'
+
+/** ms that the keys of a room outlive their last renewal. */
+export const LIFE = 3_600_000
+
+/*
+ * A room's keys, all in one slot. members: by member id, on how many nodes it is, a space, its name. order: member ids
+ * by when they came. nodes: by node, the number of what it said last. One more key for each node: ids of its members.
+ */
+
+const release = `
+local function release(id)
+  local member = redis.call('HGET', KEYS[1], id)
+  local holds = member and string.match(member, '^%d+') or '0'
+  if tonumber(holds) > 1 then
+    redis.call('HSET', KEYS[1], id, (holds - 1) .. string.sub(member, #holds + 1))
+    return false
+  end
+  redis.call('ZREM', KEYS[2], id)
+  return redis.call('HDEL', KEYS[1], id) == 1
+end
+`
+
+/**
+ * KEYS: members, order, nodes, the node's. ARGV: node, its number, life, publish, channel, how many enter, of each of them
+ * its id and name, the ids of those who leave.
+ */
+export const tell: Script = {
+  name: 'rosterTell',
+  keys: 4,
+  writes: true,
+  lua: `${release}
+local changed = redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) == 1
+local time = redis.call('TIME')
+local at = time[1] * 1000000 + time[2]
+local last = 6 + 2 * ARGV[6]
+for i = 7, last, 2 do
+  local id, name = ARGV[i], ' ' .. ARGV[i + 1]
+  local taken = redis.call('SADD', KEYS[4], id)
+  local member = redis.call('HGET', KEYS[1], id)
+  local holds = member and string.match(member, '^%d+') or '0'
+  if not member then redis.call('ZADD', KEYS[2], at, id) end
+  changed = changed or not member or string.sub(member, #holds + 1) ~= name
+  redis.call('HSET', KEYS[1], id, math.max(holds + taken, 1) .. name)
+end
+for i = last + 1, #ARGV do
+  if redis.call('SREM', KEYS[4], ARGV[i]) == 1 and release(ARGV[i]) then changed = true end
+end
+if redis.call('EXISTS', KEYS[4]) == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
+for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+if changed then redis.call(ARGV[4], ARGV[5], '') end`
+}
+
+/**
+ * Takes out what a node that is gone has left. KEYS: as of tell. ARGV: node, how many at most, publish, channel. Gives how
+ * many are left.
+ */
+export const sweep: Script = {
+  name: 'rosterSweep',
+  keys: 4,
+  writes: true,
+  lua: `${release}
+local changed = false
+for _, id in ipairs(redis.call('SPOP', KEYS[4], ARGV[2])) do
+  if release(id) then changed = true end
+end
+local left = redis.call('SCARD', KEYS[4])
+if left == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
+if changed then redis.call(ARGV[3], ARGV[4], '') end
+return left`
+}
+
+/** KEYS: members, order, nodes. ARGV: how many to list. Gives the count, the ids, their members, the nodes. */
+export const read: Script = {
+  name: 'rosterRead',
+  keys: 3,
+  writes: false,
+  lua: `
+local ids = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1)
+local members = {}
+for i, id in ipairs(ids) do members[i] = redis.call('HGET', KEYS[1], id) or '1 ' end
+return { redis.call('ZCARD', KEYS[2]), ids, members, redis.call('HGETALL', KEYS[3]) }`
+}
+
+/**
+ * KEYS: leases, by node when its lease ends, by '' when any was renewed. ARGV: node, lease, 1 if it is new. Gives
+ * the time, and the leases.
+ * When none could renew for long, Redis was gone and not they: they are given that time back.
+ */
+export const renew: Script = {
+  name: 'rosterRenew',
+  keys: 1,
+  writes: true,
+  lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local lease = tonumber(ARGV[2])
+local gap = now - (redis.call('ZSCORE', KEYS[1], '') or now)
+if gap > lease * 2 / 3 then
+  for _, node in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRBY', KEYS[1], gap, node) end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local holds = ARGV[3] == '1' or redis.call('ZSCORE', KEYS[1], ARGV[1])
+if holds then redis.call('ZADD', KEYS[1], now, '', now + lease, ARGV[1]) end
+redis.call('PEXPIRE', KEYS[1], lease * 10)
+return { now, redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES') }`
+}
+
+/** KEYS: leases. ARGV: node, ms after which its lease ends, publish, channel. */
+export const retire: Script = {
+  name: 'rosterRetire',
+  keys: 1,
+  writes: true,
+  lua: `
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[1], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+redis.call(ARGV[3], ARGV[4], '')`
+}
+
+/**
+ * KEYS: restrictions by field, fields by when they were said, by when they are forgotten. ARGV: field, restriction, its
+ * end, publish, channel, message. One that is lifted is kept as such while it would have held, for nodes that were cut off.
+ */
+export const restrict: Script = {
+  name: 'rosterRestrict',
+  keys: 3,
+  writes: true,
+  lua: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('HDEL', KEYS[1], ended)
+  redis.call('ZREM', KEYS[2], ended)
+  redis.call('ZREM', KEYS[3], ended)
+end
+local before = redis.call('ZSCORE', KEYS[3], ARGV[1])
+local ends = math.max(tonumber(ARGV[3]), tonumber(before or '0'))
+if ends > now then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+  redis.call('ZADD', KEYS[2], time[1] * 1000000 + time[2], ARGV[1])
+  redis.call('ZADD', KEYS[3], ends, ARGV[1])
+  local last = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]
+  for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], last) end
+end
+redis.call(ARGV[4], ARGV[5], ARGV[6])`
+}
+
+/**
+ * KEYS: restrictions, fields by when they were said. ARGV: since when, how many at most. Gives the time, the fields, when
+ * and what was said of each.
+ */
+export const saidSince: Script = {
+  name: 'rosterSaidSince',
+  keys: 2,
+  writes: false,
+  lua: `
+local time = redis.call('TIME')
+local said = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local fields, at, what = {}, {}, {}
+for i = 1, #said, 2 do
+  fields[#fields + 1] = said[i]
+  at[#at + 1] = said[i + 1]
+  what[#what + 1] = redis.call('HGET', KEYS[1], said[i]) or ''
+end
+return { time[1] * 1000000 + time[2], fields, at, what }`
+}

@@ -1,0 +1,111 @@
+import { setTimeout as pass } from 'node:timers/promises'
+import { RosterClosed } from '../errors.ts'
+import { RedisLink, type RedisOptions } from '../redis/link.ts'
+import type { Identity } from '../store/store.ts'
+import { channel } from './redis-keys.ts'
+import { RosterNode } from './redis-node.ts'
+import { Restrictions } from './redis-restrictions.ts'
+import type { Presence, Restriction, Roster, Signal } from './roster.ts'
+
+export interface RedisRosterOptions extends RedisOptions {
+  /** ms before a leave shows; 5 s */
+  readonly grace?: number | undefined
+  /** ms that changes are gathered before watchers are told; 100 ms */
+  readonly coalesce?: number | undefined
+  /** members listed; 100 */
+  readonly listed?: number | undefined
+  /** ms after which the members of a node that died are gone, the same on all nodes; 30 s */
+  readonly lease?: number | undefined
+}
+
+/**
+ * Who is here, on all nodes that share a Redis.
+ *
+ * While Redis is gone, watchers have the last state with `stale: true`. Whoever enters or leaves meanwhile is known here,
+ * and Redis is told when it is back, also when it comes back empty. What was said of members can't be known meanwhile:
+ * `restrict` and `restrictions` reject; nodes are told of it when they are back.
+ */
+export class RedisRoster implements Roster {
+  readonly #link: RedisLink
+  readonly #node: RosterNode
+  readonly #restrictions: Restrictions
+  readonly #told = new Set<(who: string, what: Restriction) => void>()
+  readonly #timeout: number
+  readonly #opened: Promise<unknown>
+  #closing: Promise<void> | undefined
+
+  constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
+    this.#timeout = timeout
+    this.#link = new RedisLink({ ...redis, timeout })
+    this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const told of this.#told) told(who, what) })
+    this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp() })
+    this.#opened = this.#node.open()
+  }
+
+  async enter (room: string, connection: string, member: Identity): Promise<void> {
+    await this.#open()
+    await this.#node.enter(room, connection, member)
+  }
+
+  async leave (room: string, connection: string): Promise<void> {
+    await this.#open()
+    this.#node.leave(room, connection)
+  }
+
+  async watch (room: string, seen: (now: Presence) => void): Promise<() => void> {
+    return await this.#use(room, (view) => view.watch(seen))
+  }
+
+  signal (room: string, { typing }: Signal): void {
+    if (this.#closing === undefined) this.#link.publish(channel(this.#link, room), JSON.stringify(typing))
+  }
+
+  async listen (room: string, heard: (signal: Signal) => void): Promise<() => void> {
+    return await this.#use(room, (view) => view.listen(heard))
+  }
+
+  async restrict (who: string, what: Restriction): Promise<void> {
+    await this.#open()
+    await this.#restrictions.restrict(who, what)
+  }
+
+  async restrictions (who: readonly string[]): Promise<Restriction[]> {
+    await this.#open()
+    return await this.#restrictions.inForce(who)
+  }
+
+  onRestrict (told: (who: string, what: Restriction) => void): () => void {
+    const one: typeof told = (who, what) => told(who, what)
+    this.#told.add(one)
+    return () => { this.#told.delete(one) }
+  }
+
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Calls are carried out in their order: each waits for no more than this. */
+  async #open (): Promise<void> {
+    this.#assertOpen()
+    await this.#opened
+    this.#assertOpen()
+  }
+
+  #assertOpen (): void {
+    if (this.#closing !== undefined) throw new RosterClosed()
+  }
+
+  async #use (...begin: Parameters<RosterNode['use']>): Promise<() => void> {
+    await this.#open()
+    const stop = await this.#node.use(...begin)
+    this.#assertOpen()
+    return stop
+  }
+
+  async #close (): Promise<void> {
+    this.#told.clear()
+    await Promise.race([this.#node.close(), pass(this.#timeout, undefined, { ref: false })])
+    await this.#link.close()
+  }
+}

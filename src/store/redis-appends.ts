@@ -1,0 +1,96 @@
+import { ReusedKey, StalePost, StoreBusy } from '../errors.ts'
+import { encode, markOf, placeOf } from './redis-record.ts'
+import type { Draft, Mark } from './store.ts'
+
+type Stored = Mark & { readonly again: boolean }
+
+interface Post {
+  readonly args: readonly [key: string, hash: string, since: string, content: string, size: number]
+  readonly resolve: (stored: Stored) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What one call of the script takes, so that it holds up Redis for no longer than about a millisecond. */
+const POSTS = 128
+const BYTES = 256 * 1024
+
+/** Sends a room's posts; resolves to the script's reply. */
+export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<unknown>
+
+/** Posts on their way: those of one room and one turn go together. */
+export class RedisAppends {
+  readonly #send: Send
+  readonly #most: number
+  #rooms = new Map<string, Post[]>()
+  #inHand = 0
+
+  /** @param most posts in hand */
+  constructor (send: Send, most: number) {
+    this.#send = send
+    this.#most = most
+  }
+
+  append (room: string, draft: Draft): Promise<Stored> {
+    return new Promise((resolve, reject) => {
+      const { key = '', hash = '', since } = draft
+      const { content, size } = encode(draft)
+      if (this.#inHand >= this.#most) throw new StoreBusy()
+      this.#inHand++
+      if (this.#rooms.size === 0) setImmediate(() => this.flush())
+      const post: Post = { args: [key, hash, sinceOf(since), content, size], resolve, reject }
+      const posts = this.#rooms.get(room)
+      if (posts === undefined) this.#rooms.set(room, [post])
+      else posts.push(post)
+    })
+  }
+
+  /** Sends what is waiting for the end of the turn. */
+  flush (): void {
+    const rooms = this.#rooms
+    this.#rooms = new Map()
+    for (const [room, posts] of rooms) {
+      let batch: Post[] = []
+      let bytes = 0
+      for (const post of posts) {
+        bytes += post.args[3].length
+        if (batch.length === POSTS || (bytes > BYTES && batch.length > 0)) {
+          this.#store(room, batch)
+          batch = []
+          bytes = post.args[3].length
+        }
+        batch.push(post)
+      }
+      this.#store(room, batch)
+    }
+  }
+
+  #store (room: string, posts: readonly Post[]): void {
+    this.#send(room, posts.flatMap(({ args }) => args)).then((reply) => {
+      this.#inHand -= posts.length
+      const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
+      for (const [i, { resolve, reject }] of posts.entries()) {
+        const outcome = outcomes[i]!
+        if (typeof outcome === 'number') resolve({ ...markOf({ tag, at: Number(at), n: outcome }), again: false })
+        else if (outcome === 'stale') reject(new StalePost())
+        else if (outcome === 'reused') reject(new ReusedKey())
+        else resolve({ ...repeated(tag, outcome), again: true })
+      }
+    }, (error: unknown) => {
+      this.#inHand -= posts.length
+      for (const { reject } of posts) reject(error)
+    })
+  }
+}
+
+/** The mark of a post known as `<n> <at>`, with more after it or not. */
+export function repeated (tag: string, known: string): Mark {
+  const [n, at] = known.split(' ')
+  return markOf({ tag, at: Number(at), n: Number(n) })
+}
+
+/** A place that never was is of no life: the script finds it stale. */
+function sinceOf (since: string | undefined): string {
+  if (since === undefined) return ''
+  const place = placeOf(since)
+  return place === undefined ? '? 0' : `${place.tag} ${place.n}`
+}

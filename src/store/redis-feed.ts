@@ -1,0 +1,183 @@
+import { inspect } from 'node:util'
+import { entryOf, markOf, type Content, type Place } from './redis-record.ts'
+import type { Entry, Mark, Page } from './store.ts'
+
+/** What a feed reads to catch up: born is where the room's present life began. */
+export interface Stretch {
+  readonly entries: readonly Entry[]
+  readonly complete: boolean
+  readonly more: boolean
+  readonly head: Place
+  readonly born: Place
+}
+
+/** A batch as published: what it follows on, its time, and its entries. */
+interface Message { readonly before: Place, readonly at: number, readonly contents: readonly Content[] }
+
+/** undelivered: pages to be given at the end of the turn. */
+interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
+
+/** Messages kept while it catches up; more are read again. */
+const KEPT = 100
+
+/** One room as this process follows it: in order, without holes, or saying so. */
+export class RedisFeed {
+  readonly #read: (after: Place | undefined) => Promise<Stretch>
+  readonly #deliverSoon: (feed: RedisFeed) => void
+  readonly #followers = new Set<Follower>()
+  /** The last given to the followers; undefined before the first reading. */
+  #last: Place | undefined
+  /** Heard while it catches up. */
+  #heard: Array<Message | undefined> | undefined
+  #catchingUp: Promise<void> | undefined
+
+  /**
+   * @param read the next entries after a place; without one, where the room is
+   * @param deliverSoon asks for `deliver` to be called, in a turn of its own
+   */
+  constructor (read: (after: Place | undefined) => Promise<Stretch>, deliverSoon: (feed: RedisFeed) => void) {
+    this.#read = read
+    this.#deliverSoon = deliverSoon
+  }
+
+  get size (): number { return this.#followers.size }
+
+  /** After catching up only. */
+  get head (): Mark { return markOf(this.#last!) }
+
+  /** Gets what comes after the head. */
+  add (deliver: (page: Page) => void): () => void {
+    const follower: Follower = { deliver, undelivered: [] }
+    this.#followers.add(follower)
+    return () => {
+      this.#followers.delete(follower)
+      follower.undelivered = []
+    }
+  }
+
+  hear (text: Buffer): void {
+    const message = parse(text)
+    if (this.#heard === undefined) {
+      if (!this.#take(message)) this.catchUp().catch(() => {})
+    } else if (this.#heard.length < KEPT) {
+      this.#heard.push(message)
+    }
+  }
+
+  /** The room is there, as a look at it showed. */
+  see (place: Place | undefined): void {
+    if (this.#heard === undefined && !same(place, this.#last)) this.catchUp().catch(() => {})
+  }
+
+  /** Reads on from where it is, to no less than what was acknowledged before the call. */
+  async catchUp (): Promise<void> {
+    const before = this.#catchingUp
+    const reading = (async () => {
+      if (before !== undefined) await before.catch(() => {})
+      await this.#readOn()
+    })()
+    this.#catchingUp = reading
+    try {
+      await reading
+    } finally {
+      if (this.#catchingUp === reading) this.#catchingUp = undefined
+    }
+  }
+
+  deliver (): void {
+    for (const follower of [...this.#followers]) {
+      const pages = follower.undelivered
+      follower.undelivered = []
+      for (const page of joined(pages)) {
+        if (!this.#followers.has(follower)) break
+        try {
+          follower.deliver(page)
+        } catch (error) {
+          process.emitWarning(error instanceof Error ? error : inspect(error))
+        }
+      }
+    }
+  }
+
+  async #readOn (): Promise<void> {
+    this.#heard ??= []
+    try {
+      for (let more = true; more;) more = this.#followOn(await this.#read(this.#last))
+    } finally {
+      const heard = this.#heard
+      this.#heard = undefined
+      const lost = heard.filter((message) => !this.#take(message))
+      if (lost.length > 0 || heard.length === KEPT) this.catchUp().catch(() => {})
+    }
+  }
+
+  /** @returns whether to read on */
+  #followOn ({ entries, complete, more, head, born }: Stretch): boolean {
+    if (this.#last === undefined) {
+      this.#last = head
+    } else if (complete) {
+      const last = entries.at(-1)
+      if (last === undefined) return false
+      this.#last = { tag: head.tag, at: last.at, n: last.n }
+      this.#push({ entries, complete: true, more: false, head: last })
+      return more
+    } else {
+      // All of a new life, if it is still kept; else from here.
+      const known = same(this.#last, born) || this.#last.tag === head.tag
+      this.#last = known ? head : born
+      this.#push({ entries: [], complete: false, more: false, head: markOf(this.#last) })
+      return !known
+    }
+    return false
+  }
+
+  /** @returns whether it follows on, or was given already */
+  #take (message: Message | undefined): boolean {
+    if (message === undefined) return false
+    const { before, at, contents } = message
+    const last = this.#last
+    if (last === undefined || before.tag !== last.tag) return false
+    if (!same(before, last)) return before.n + contents.length <= last.n && at <= last.at
+    const { tag } = before
+    let { n } = before
+    const entries = contents.map((content) => entryOf(content, { tag, at, n: ++n }))
+    this.#last = { tag, at, n }
+    this.#push({ entries, complete: true, more: false, head: markOf(this.#last) })
+    return true
+  }
+
+  #push (page: Page): void {
+    if (this.#followers.size === 0) return
+    for (const { undelivered } of this.#followers) undelivered.push(page)
+    this.#deliverSoon(this)
+  }
+}
+
+/** Entries of one turn go out as one page; what isn't vouched for stands by itself. */
+function * joined (pages: readonly Page[]): Iterable<Page> {
+  let entries: Entry[] = []
+  for (const [i, page] of pages.entries()) {
+    if (page.complete && pages[i + 1]?.complete === true) {
+      entries.push(...page.entries)
+    } else {
+      yield entries.length === 0 ? page : { ...page, entries: [...entries, ...page.entries] }
+      entries = []
+    }
+  }
+}
+
+/** `<tag>-<at>-<n>-<at>[<content>,…]`: the place it follows on, its own time, its entries. undefined for a stranger's. */
+function parse (text: Buffer): Message | undefined {
+  const start = text.indexOf('[')
+  const [tag = '', before, n, at] = text.toString('latin1', 0, start).split('-')
+  try {
+    const contents = JSON.parse(text.toString('utf8', start)) as Content[]
+    return { before: { tag, at: Number(before), n: Number(n) }, at: Number(at), contents }
+  } catch {
+    return undefined
+  }
+}
+
+function same (one: Place | undefined, other: Place | undefined): boolean {
+  return one !== undefined && other !== undefined && one.n === other.n && one.at === other.at && one.tag === other.tag
+}

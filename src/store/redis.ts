@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import { StoreClosed } from '../errors.ts'
+import { RedisLink, type RedisOptions } from '../redis/link.ts'
+import { RedisAppends, repeated } from './redis-appends.ts'
+import { RedisFeed, type Stretch } from './redis-feed.ts'
+import { encode, entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
+import { append, eraseEntry, eraseRoom, look, read } from './redis-scripts.ts'
+import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
+
+/** Where the Redis is, and the bounds of what is kept there, each with its default. */
+export interface RedisStoreOptions extends RedisOptions {
+  /** entries kept a room; 1,000, and up to a tenth more between two cuts */
+  readonly historyEntries?: number | undefined
+  /** bytes kept a room; 4 MiB */
+  readonly historyBytes?: number | undefined
+  /** ms a key is remembered at least, unless there are more than ten times the entries; 5 min */
+  readonly keyLife?: number | undefined
+  /** ms a room is kept after its last post, or its last follower; 30 days. An empty one: at most an hour. */
+  readonly life?: number | undefined
+  /** ms between two looks at where the followed rooms are; 10 s */
+  readonly lookInterval?: number | undefined
+}
+
+interface Room { readonly feed: RedisFeed, readonly live: Promise<() => void>, followers: number, renewed: number }
+
+const EMPTY_LIFE = 60 * 60 * 1_000
+
+/** What a feed reads at a time. */
+const STRETCH = { limit: 500, maxBytes: 1024 * 1024 }
+
+/** Rooms looked at in one go. */
+const LOOK = 250
+
+/** A store in Redis, for many processes: what it keeps is as durable as that Redis is set up to be. */
+export class RedisStore implements ChatStore {
+  readonly #link: RedisLink
+  readonly #appends: RedisAppends
+  readonly #limits: readonly [life: number, historyEntries: number, historyBytes: number, keyLife: number]
+  readonly #emptyLife: number
+  readonly #rooms = new Map<string, Room>()
+  readonly #undelivered = new Set<RedisFeed>()
+  readonly #looks: NodeJS.Timeout
+  readonly #own = randomBytes(6).toString('base64url').replaceAll('-', '.')
+  #tags = 0
+  /** The one under way; a later one takes its place. */
+  #look: object | undefined
+  #closed = false
+
+  constructor ({
+    historyEntries = 1_000,
+    historyBytes = 4 * 1024 * 1024,
+    keyLife = 5 * 60 * 1_000,
+    life = 30 * 24 * 60 * 60 * 1_000,
+    lookInterval = 10_000,
+    ...options
+  }: RedisStoreOptions = {}) {
+    this.#link = new RedisLink(options)
+    this.#limits = [life, historyEntries, historyBytes, keyLife]
+    this.#emptyLife = Math.min(life, EMPTY_LIFE)
+    const publish = this.#link.sharded ? 'SPUBLISH' : 'PUBLISH'
+    this.#appends = new RedisAppends((room, posts) => this.#link.run(append, this.#keys(room),
+      [this.#newTag(), this.#emptyLife, ...this.#limits, publish, this.#channel(room), ...posts]), options.inFlight ?? 10_000)
+    this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
+    this.#link.onBack(() => this.#lookAtAll())
+  }
+
+  async append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+    this.#assertOpen()
+    return await this.#appends.append(room, draft)
+  }
+
+  async find (room: string, key: string): Promise<Mark | undefined> {
+    this.#assertOpen()
+    const [tag, known] = await this.#link.query('HMGET', this.#keys(room)[0]!, 'tag', `=${key}`) as Array<string | null>
+    return tag != null && known != null ? repeated(tag, known) : undefined
+  }
+
+  async read (room: string, { limit, maxBytes, after, before }: Query): Promise<Page> {
+    const place = placeOf(after ?? before ?? '')
+    const way = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
+    const { entries, complete, more, head } = await this.#read(room, way, place, limit, maxBytes)
+    return { entries, complete, more, head: markOf(head) }
+  }
+
+  async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
+    this.#assertOpen()
+    const room = this.#rooms.get(name) ?? this.#start(name)
+    room.followers++
+    try {
+      await room.live
+      await room.feed.catchUp()
+      this.#assertOpen()
+    } catch (error) {
+      this.#leave(name, room)
+      throw error
+    }
+    const stop = room.feed.add(deliver)
+    let following = true
+    return {
+      head: room.feed.head,
+      stop: () => {
+        if (!following) return
+        following = false
+        stop()
+        this.#leave(name, room)
+      }
+    }
+  }
+
+  async erase (room: string, position?: Position): Promise<void> {
+    this.#assertOpen()
+    const keys = this.#keys(room)
+    if (position === undefined) {
+      await this.#link.run(eraseRoom, keys, [this.#newTag(), this.#emptyLife, this.#link.sharded ? 'SPUBLISH' : 'PUBLISH', this.#channel(room)])
+      return
+    }
+    const place = placeOf(position)
+    if (place === undefined) return
+    const id = `${place.at}-${place.n}`
+    const [found] = await this.#link.query('XRANGE', keys[1]!, id, id) as Array<[id: string, fields: string[]]>
+    if (found === undefined) return
+    const { from } = entryOf(JSON.parse(found[1][1]!) as Content, place)
+    const { content, size } = encode({ from, body: '' })
+    await this.#link.run(eraseEntry, keys, [place.tag, id, content, size])
+  }
+
+  /** Writes, for a Redis that only reads takes no posts. */
+  async check (): Promise<void> {
+    this.#assertOpen()
+    await this.#link.command('SET', this.#link.key('', 'check'), '', 'PX', 60_000)
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#looks)
+    this.#appends.flush()
+    this.#rooms.clear()
+    this.#undelivered.clear()
+    await this.#link.close()
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw new StoreClosed()
+  }
+
+  /** Names a life of a room, should it begin with this call. Random numbers for each would be a tenth of its CPU time. */
+  #newTag (): string { return `${this.#own}.${(++this.#tags).toString(36)}` }
+
+  #keys (room: string): string[] {
+    return [this.#link.key(room, 'room'), this.#link.key(room, 'log'), this.#link.key(room, 'order')]
+  }
+
+  #channel (room: string): string { return this.#link.key(room, 'entries') }
+
+  async #read (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
+    this.#assertOpen()
+    const reply = await this.#link.run(read, this.#keys(room), [
+      this.#newTag(), this.#emptyLife, way, place === undefined ? '' : `${place.at}-${place.n}`, place?.tag ?? '',
+      Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
+    ]) as [tag: string, born: string, at: string, n: number, complete: number, more: number, ids: string, contents: string]
+    const [tag, born, at, n, complete, more, ids, contents] = reply
+    const places = ids === '' ? [] : ids.split(' ')
+    const entries = (JSON.parse(contents) as Content[]).map((content, i) => {
+      const [at, n] = places[i]!.split('-')
+      return entryOf(content, { tag, at: Number(at), n: Number(n) })
+    })
+    return { entries, complete: complete === 1, more: more === 1, head: { tag, at: Number(at), n }, born: { tag, at: Number(born), n: 0 } }
+  }
+
+  #start (name: string): Room {
+    const feed = new RedisFeed(
+      (after) => after === undefined
+        ? this.#read(name, 'newest', undefined, 0, 0)
+        : this.#read(name, 'after', after, STRETCH.limit, STRETCH.maxBytes),
+      (feed) => this.#deliverSoon(feed)
+    )
+    const live = this.#link.subscribe(this.#channel(name), (message) => feed.hear(message))
+    const room = { feed, live, followers: 0, renewed: performance.now() }
+    this.#rooms.set(name, room)
+    return room
+  }
+
+  #leave (name: string, room: Room): void {
+    if (--room.followers > 0) return
+    if (this.#rooms.get(name) === room) this.#rooms.delete(name)
+    room.live.then((stop) => stop(), () => {})
+  }
+
+  #deliverSoon (feed: RedisFeed): void {
+    if (this.#undelivered.size === 0) {
+      setImmediate(() => {
+        const feeds = [...this.#undelivered]
+        this.#undelivered.clear()
+        for (const feed of feeds) if (!this.#closed) feed.deliver()
+      })
+    }
+    this.#undelivered.add(feed)
+  }
+
+  /** What nobody told is found by a look: that messages were lost on their way, or a room in Redis. */
+  async #lookAtAll (): Promise<void> {
+    const rooms = [...this.#rooms]
+    const own = this.#look = {}
+    for (let i = 0; i < rooms.length && this.#look === own; i += LOOK) {
+      await Promise.allSettled(rooms.slice(i, i + LOOK).map(async ([name, room]) => await this.#lookAt(name, room)))
+    }
+    if (this.#look === own) this.#look = undefined
+  }
+
+  async #lookAt (name: string, room: Room): Promise<void> {
+    const due = performance.now() - room.renewed > this.#emptyLife / 3
+    const [tag, at, n] = await this.#link.run(look, this.#keys(name), [due ? this.#limits[0] : '', this.#emptyLife]) as [tag?: string, at?: string, n?: number]
+    if (due) room.renewed = performance.now()
+    room.feed.see(tag === undefined ? undefined : { tag, at: Number(at), n: n! })
+  }
+}

@@ -1,0 +1,256 @@
+import t, { type Test } from 'tap'
+import { RedisLink } from '../src/redis/link.ts'
+import { append } from '../src/store/redis-scripts.ts'
+import { RedisStore, type RedisStoreOptions } from '../src/store/redis.ts'
+import type { Mark } from '../src/store/store.ts'
+import { proxy } from './proxy.ts'
+import { redisServer, skip, type RedisServer } from './redis-server.ts'
+import { Follower, bodies, fill, numbers, says } from './store.contract.ts'
+
+const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+const never = 3_600_000
+
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
+  const store = new RedisStore({ url: server.socket, lookInterval: never, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** Calls until it is no longer refused for want of a Redis. */
+async function atLast<T> (call: () => Promise<T>, failures: unknown[] = []): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      const { code } = error as { code?: string }
+      if (code !== 'FST_CHAT_UNKNOWN' && code !== 'FST_CHAT_UNAVAILABLE') throw error
+      failures.push(code)
+    }
+  }
+}
+
+const losses: Record<string, (server: RedisServer) => Promise<unknown>> = {
+  'all that Redis holds is flushed': ({ client }) => client.flushall(),
+  'its stream is deleted': ({ client }) => client.del('fastify-chat:{a}:log'),
+  'its stream is trimmed by another': ({ client }) => client.xtrim('fastify-chat:{a}:log', 'MAXLEN', 1),
+  'its state is evicted': ({ client }) => client.del('fastify-chat:{a}:room'),
+  'its keys are evicted': ({ client }) => client.del('fastify-chat:{a}:order')
+}
+for (const [title, lose] of Object.entries(losses)) {
+  for (const noticed of ['by the next post', 'by a look']) {
+    t.test(`a room is begun anew, and said so, when ${title}: ${noticed}`, { skip }, async (t) => {
+      const server = await redisServer(t)
+      const stores = [open(t, server), open(t, server, noticed === 'by a look' ? { lookInterval: 10 } : {})]
+      const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
+      await stores[0]!.append('a', says('x', { key: 'k', hash: 'h' }))
+      await stores[0]!.append('a', says('before'))
+      await Promise.all(followers.map((follower) => follower.has('before')))
+      const { position } = followers[0]!.entries[0]!
+      await lose(server)
+      if (noticed === 'by a look') await followers[1]!.until(() => followers[1]!.pages.some(({ complete }) => !complete))
+      await stores[0]!.append('a', says('after'))
+      await Promise.all(followers.map((follower) => follower.has('after')))
+      for (const { pages } of followers) {
+        t.strictSame(pages.flatMap(bodies), ['x', 'before', 'after'])
+        const lost = pages.findIndex(({ complete }) => !complete)
+        t.equal(pages.filter(({ complete }) => !complete).length, 1)
+        t.strictSame(pages.slice(0, lost).flatMap(bodies), ['x', 'before'])
+        t.equal(pages[lost]!.head.n, 0)
+      }
+      for (const store of stores) {
+        t.strictSame([(await store.read('a', { ...all, after: position })).complete, bodies(await store.read('a', all))], [false, ['after']])
+        await t.rejects(store.append('a', says('x', { key: 'k', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' })
+      }
+    })
+  }
+}
+
+t.test('a failover that rolled the room back is said, although its life and numbers go on', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 3)
+  const keys = ['room', 'log', 'order'].map((rest) => `fastify-chat:{a}:${rest}`)
+  const replica = await Promise.all(keys.map(async (key) => await server.client.dumpBuffer(key)))
+  const [lost] = await fill(store, 'a', 1)
+  await follower.until(() => follower.entries.length === 4)
+  await server.client.del(keys)
+  for (const [i, key] of keys.entries()) if (replica[i] !== null) await server.client.restore(key, 0, replica[i]!)
+  await store.append('a', says('instead of 4'))
+  await store.append('a', says('5'))
+  await store.append('a', says('6'))
+  await follower.has('6')
+  t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)
+  t.equal((await store.read('a', { ...all, after: lost! })).complete, false)
+  const told = follower.pages.findIndex(({ complete }) => !complete)
+  t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.n))
+})
+
+t.test('messages that got lost on their way are read', { skip }, async (t) => {
+  const server = await redisServer(t)
+  for (const found of ['by the hole', 'by a look', 'when heard again']) {
+    await t.test(found, async (t) => {
+      const store = open(t, server, found === 'by a look' ? { lookInterval: 10 } : {})
+      const link = new RedisLink({ url: server.socket })
+      t.teardown(() => link.close())
+      const follower = await Follower.of(store, found)
+      await store.append(found, says('heard'))
+      const keys = ['room', 'log', 'order'].map((rest) => link.key(found, rest))
+      for (let i = 0; i < 3; i++) await link.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
+      if (found === 'by the hole') await store.append(found, says('end'))
+      if (found === 'when heard again') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await follower.has('2')
+      if (found !== 'by the hole') await store.append(found, says('end'))
+      await follower.has('end')
+      t.strictSame(bodies(follower), ['heard', '0', '1', '2', 'end'])
+      t.ok(follower.pages.every(({ complete }) => complete))
+    })
+  }
+})
+
+t.test("a stranger's message on a room's channel does no harm", { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}']) await server.client.publish('fastify-chat:{a}:entries', message)
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame([follower.numbers, follower.pages.length], [[1], 1])
+})
+
+t.test('Redis killed under load and started again on its append-only file: every acknowledged entry once, in one order', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  const stores = [open(t, server), open(t, server)]
+  const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
+  const acked: Mark[] = []
+  const failures: unknown[] = []
+  const load = { on: true, posted: 0 }
+  const poster = async (store: RedisStore) => {
+    while (load.on) {
+      const key = `${++load.posted}`
+      acked.push(await atLast(() => store.append('a', says(key, { key, hash: 'h' })), failures))
+    }
+  }
+  const posters = stores.flatMap((store) => [poster(store), poster(store), poster(store), poster(store)])
+  for (const times of [1, 2]) {
+    await followers[0]!.until(() => followers[0]!.entries.length > times * 200)
+    await server.kill()
+    await server.start()
+  }
+  await followers[0]!.until(() => followers[0]!.entries.length > 800)
+  load.on = false
+  await Promise.all(posters)
+  await stores[0]!.append('a', says('end'))
+  await Promise.all(followers.map((follower) => follower.has('end')))
+  const { entries } = await stores[1]!.read('a', all)
+  t.strictSame(bodies({ entries }).slice(0, -1).toSorted(), Array.from({ length: load.posted }, (_, i) => `${i + 1}`).toSorted(), 'each is kept once')
+  t.strictSame(acked.map(({ position }) => position).toSorted(), entries.slice(0, -1).map(({ position }) => position).toSorted())
+  t.ok(failures.length > 0)
+  for (const follower of followers) {
+    t.strictSame(follower.entries, entries)
+    t.ok(follower.pages.every(({ complete }) => complete))
+  }
+})
+
+t.test('while Redis stands still it is not known whether a post was stored; the same key settles it', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { timeout: 200 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 1)
+  process.kill(server.pid, 'SIGSTOP')
+  const draft = says('settled', { key: 'k', hash: 'h' })
+  await Promise.all([
+    t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNKNOWN' }),
+    t.rejects(store.read('a', all), { code: 'FST_CHAT_UNAVAILABLE' }, 'what only reads leaves nothing unknown'),
+    t.rejects(store.find('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' })
+  ])
+  for (const call of [() => store.append('a', draft), () => store.check(), () => store.follow('b', () => {})]) {
+    await t.rejects(call() as Promise<unknown>, { code: /UNAVAILABLE|UNKNOWN/ })
+  }
+  process.kill(server.pid, 'SIGCONT')
+  const stored = await atLast(() => store.append('a', draft))
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame(bodies(follower), ['x', 'settled', 'end'])
+  t.equal((await store.find('a', 'k'))!.position, stored.position)
+})
+
+t.test('while Redis is gone all is refused in time, and nothing is kept waiting for it; then all goes on', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { timeout: 200, inFlight: 100 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 1)
+  await follower.has('x')
+  await server.kill()
+  const refused = await Promise.allSettled(Array.from({ length: 150 }, () => store.append('a', says('refused'))))
+  const codes = refused.map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code)
+  t.equal(codes.filter((code) => code === 'FST_CHAT_BUSY').length, 50)
+  t.equal(codes.filter((code) => code === 'FST_CHAT_UNAVAILABLE').length, 100, 'certainly not stored')
+  await t.rejects(store.follow('b', () => {}), { code: 'FST_CHAT_UNAVAILABLE' })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  await server.start()
+  await atLast(() => store.append('a', says('after')))
+  await follower.has('after')
+  t.strictSame(bodies(follower), ['x', 'after'])
+  await t.resolves(store.check())
+})
+
+t.test('a store may be there before its Redis', { skip }, async (t) => {
+  const server = await redisServer(t)
+  await server.kill()
+  const store = open(t, server)
+  const following = Follower.of(store, 'a')
+  const first = store.append('a', says('first'))
+  await server.start()
+  t.equal((await first).n, 1)
+  const follower = await following
+  await store.append('a', says('end'))
+  await follower.has('end')
+})
+
+t.test('a Redis out of memory refuses posts and stores nothing of them, but is read from', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 3)
+  const before = await store.read('a', all)
+  const keys = await server.client.dbsize()
+  await server.client.config('SET', 'maxmemory', 1)
+  for (const room of ['a', 'b']) await t.rejects(store.append(room, says('x', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNAVAILABLE', cause: { message: /OOM/ } })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  await t.rejects(store.read('b', all), { code: 'FST_CHAT_UNAVAILABLE' })
+  t.strictSame(await store.read('a', all), before)
+  t.equal(await server.client.dbsize(), keys)
+  await server.client.config('SET', 'maxmemory', 0)
+  t.equal((await store.append('a', says('x', { key: 'k', hash: 'h' }))).n, 4)
+  await follower.until(() => follower.entries.length === 4)
+})
+
+t.test('a replica refuses posts, and the master is looked for', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'a', 1)
+  await server.client.replicaof('127.0.0.1', 1)
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNAVAILABLE' })
+  await server.client.replicaof('NO', 'ONE')
+  t.equal((await atLast(() => store.append('a', says('x')))).n, 2)
+})
+
+t.test('a connection that carries nothing any more is noticed, and what was missed is read', { skip }, async (t) => {
+  const server = await redisServer(t, { tcp: true })
+  const between = await proxy(t, server.port!)
+  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 200, lookInterval: never })
+  t.teardown(() => store.close())
+  const peer = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(peer, 'a', 1)
+  await follower.until(() => follower.entries.length === 1)
+  between.freeze()
+  await fill(peer, 'a', 5)
+  await follower.until(() => follower.entries.length === 6)
+  between.freeze()
+  await t.rejects(store.append('a', says('perhaps', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNKNOWN' })
+  await atLast(() => store.append('a', says('perhaps', { key: 'k', hash: 'h' })))
+  await follower.has('perhaps')
+  t.strictSame(follower.numbers, [1, 2, 3, 4, 5, 6, 7])
+})

@@ -1,0 +1,123 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Cluster, Redis } from 'ioredis'
+import type { Test } from 'tap'
+
+const executable = find('redis-server')
+const missing = 'redis-server is not installed (apt-get install redis-server)'
+
+/** Why a test with Redis is skipped; false where it runs, and in CI, where it must. */
+export const skip = executable === undefined && process.env['CI'] !== 'true' && missing
+
+/** A real redis-server, gone with the test. */
+export interface RedisServer {
+  /** path of its Unix socket: a `url` for a store */
+  readonly socket: string
+  /** where it listens on 127.0.0.1 too, if asked to */
+  readonly port: number | undefined
+  readonly pid: number
+  /** for what a test does behind the store's back */
+  readonly client: Redis
+  /** Ends it by a signal, and waits for its end. */
+  kill (signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again, on its data if it keeps any. */
+  start (): Promise<void>
+}
+
+export interface ServerOptions {
+  /** such as `['--appendonly', 'yes']` */
+  readonly args?: readonly string[]
+  /** listens on a free port of the loopback too */
+  readonly tcp?: boolean
+}
+
+export async function redisServer (t: Test, { args = [], tcp = false }: ServerOptions = {}): Promise<RedisServer> {
+  if (executable === undefined) throw new Error(missing)
+  const directory = mkdtempSync(join(tmpdir(), 'redis-'))
+  const socket = join(directory, 'socket')
+  const port = tcp ? await freePort() : undefined
+  const always = ['--port', String(port ?? 0), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', directory, '--save', '']
+  let child: ChildProcess
+  const server = {
+    socket,
+    port,
+    get pid () { return child.pid! },
+    client: new Redis(socket, { lazyConnect: true }),
+    async kill (signal: NodeJS.Signals = 'SIGKILL') {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const gone = once(child, 'exit')
+      child.kill(signal)
+      await gone
+    },
+    async start () {
+      child = spawn(executable!, [...always, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await ready(child)
+    }
+  }
+  server.client.on('error', () => {})
+  await server.start()
+  t.teardown(async () => {
+    server.client.disconnect()
+    await server.kill()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  return server
+}
+
+/** A Cluster of so many masters on the loopback. */
+export async function redisCluster (t: Test, masters: number): Promise<Cluster> {
+  const nodes: Array<{ server: RedisServer, bus: number }> = []
+  for (let i = 0; i < masters; i++) {
+    const bus = await freePort()
+    nodes.push({ server: await redisServer(t, { tcp: true, args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus)] }), bus })
+  }
+  const slots = (i: number) => Math.floor(16_384 * i / masters)
+  for (const [i, { server: { client } }] of nodes.entries()) {
+    await client.cluster('SET-CONFIG-EPOCH', i + 1)
+    await client.cluster('ADDSLOTSRANGE', slots(i), slots(i + 1) - 1)
+    for (const { server, bus } of nodes.slice(0, i)) await client.call('CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(bus))
+  }
+  for (const { server: { client } } of nodes) await formed(client, masters)
+  const cluster = new Cluster([{ host: '127.0.0.1', port: nodes[0]!.server.port! }])
+  cluster.on('error', () => {})
+  t.teardown(() => cluster.disconnect())
+  return cluster
+}
+
+/** Resolves when a node knows all of its Cluster: nobody tells, so it is asked. */
+async function formed (client: Redis, masters: number): Promise<void> {
+  for (;;) {
+    const info = await client.cluster('INFO') as string
+    if (info.includes('cluster_state:ok') && info.includes(`cluster_size:${masters}`)) return
+  }
+}
+
+async function ready (child: ChildProcess): Promise<void> {
+  let log = ''
+  for await (const chunk of child.stdout!.setEncoding('utf8')) {
+    log += chunk as string
+    if (log.includes('eady to accept connections')) break
+  }
+  if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
+}
+
+async function freePort (): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address() as AddressInfo
+  listener.close()
+  await once(listener, 'close')
+  return port
+}
+
+function find (command: string): string | undefined {
+  try {
+    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
+  } catch {
+    return undefined
+  }
+}
