@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { checkOptions } from '../src/option-checks.ts'
 import type { DialectName } from './generator/dialects.ts'
 
@@ -8,6 +9,10 @@ export interface Contender {
   /** A file of `servers/`. */
   readonly server: string
   readonly options: object
+  /** Servers that are one, among which clients are dealt out; 1. */
+  readonly nodes?: number
+  /** Whether they are one by a Redis; its socket is their option `redis`. */
+  readonly redis?: true
   readonly dialect: DialectName
   readonly path: string
   /** Why it can't be measured. */
@@ -35,6 +40,8 @@ function ours (name: string, dialect: 'plain' | 'v1', path: string, options: obj
 
 export const plain = (name = 'plain', options: object = {}) => ours(name, 'plain', '/chat', options)
 export const v1 = (name = 'v1', options: object = {}) => ours(name, 'v1', '/chat', options)
+export const lmdb: Contender = { ...v1('lmdb'), options: { limits, storage: 'lmdb' } }
+export const redis: Contender = { ...v1('redis, 2 nodes'), redis: true, nodes: 2, missing: missingRedis() }
 export const echo = ours('echo', 'plain', '/echo', {})
 
 const control = { ours: false, options: {}, dialect: 'plain', path: '/' } as const
@@ -49,14 +56,26 @@ export const socketIO: Contender = {
   server: 'socket.io',
   dialect: 'socket.io',
   path: '/socket.io/?EIO=4&transport=websocket',
-  missing: isInstalled('socket.io') ? undefined : 'not installed: run npm install in bench/'
+  missing: missingPackage('socket.io')
+}
+export const socketIOStreams: Contender = {
+  ...socketIO,
+  name: 'Socket.IO, 2 nodes',
+  nodes: 2,
+  redis: true,
+  missing: socketIO.missing ?? missingPackage('@socket.io/redis-streams-adapter') ?? missingRedis()
 }
 
-function isInstalled (name: string): boolean {
+function missingPackage (name: string): string | undefined {
   try {
     import.meta.resolve(name)
-    return true
+    return undefined
   } catch {
-    return false
+    return 'not installed: run npm install in bench/'
   }
+}
+
+function missingRedis (): string | undefined {
+  const { error } = spawnSync('redis-server', ['--version'])
+  return error === undefined ? undefined : 'redis-server is not installed'
 }

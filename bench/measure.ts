@@ -2,7 +2,9 @@ import { join } from 'node:path'
 import type { Contender } from './contenders.ts'
 import type { Job, Outcome } from './generator/job.ts'
 import type { Idle, Load, Traffic } from './loads/load.ts'
+import { Nodes } from './nodes.ts'
 import { Process } from './processes.ts'
+import { Redis } from './redis.ts'
 import type { Memory } from './servers/serve.ts'
 
 /** Who could not do more: the server, the generator, both; nobody, for the rate was met; or the machine. */
@@ -51,36 +53,43 @@ const EARLY = 500
 
 /** Both processes are new: what one contender leaves behind is not the next one's. */
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
-  const server = new Process(`servers/${contender.server}.ts`, ['--expose-gc'])
+  const redis = contender.redis && new Redis()
+  const nodes = new Nodes(contender)
   const generator = new Process('generator/main.ts', [])
   try {
-    const port = await server.call<number>('start', contender.options, PATIENCE)
+    const ports = await nodes.start({ ...contender.options, ...redis && { redis: await redis.ready() } })
     const measured = load.kind === 'idle' ? measureIdle(load) : measureTraffic(load)
-    return await measured(server, generator, { contender, port }, options)
+    return await measured(nodes, generator, { contender, ports }, options)
   } catch (error) {
     return { invalid: (error as Error).message }
   } finally {
-    await Promise.all([generator.end(), server.end()])
+    await Promise.all([generator.end(), nodes.end()])
+    await redis?.end()
   }
 }
 
-interface Target { readonly contender: Contender, readonly port: number }
-type Measurement<S> = (server: Process, generator: Process, target: Target, options: MeasureOptions) => Promise<S>
+interface Target { readonly contender: Contender, readonly ports: readonly number[] }
+type Measurement<S> = (nodes: Nodes, generator: Process, target: Target, options: MeasureOptions) => Promise<S>
 
 function measureTraffic (load: Traffic): Measurement<Sample> {
-  return async (server, generator, { contender, port }, { seconds, warmUp, profile }) => {
+  return async (nodes, generator, { contender, ports }, { seconds, warmUp, profile }) => {
     const { path, dialect } = contender
     const { compressed = false, echo = false, size, pattern } = load
-    await generator.call('open', { port, path, dialect, compressed, echo, size, pattern } satisfies Job, PATIENCE)
+    await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, PATIENCE)
     await generator.call('enter', load.members, PATIENCE)
     await generator.call('run', warmUp, PATIENCE + warmUp * 1_000)
     // Everything posted has arrived at either end: no delivery is counted whose cost is not, and none the other way.
-    const before = await server.call<NodeJS.CpuUsage>('begin', profile !== undefined, PATIENCE)
+    const before = await nodes.call<NodeJS.CpuUsage>('begin', profile !== undefined)
     const outcome = await generator.call<Outcome>('run', seconds, PATIENCE + seconds * 1_000)
-    const after = await server.call<NodeJS.CpuUsage>('usage', undefined, PATIENCE)
-    if (profile !== undefined) await server.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), PATIENCE)
-    return traffic(outcome, after.user + after.system - before.user - before.system)
+    const after = await nodes.call<NodeJS.CpuUsage>('usage')
+    if (profile !== undefined) await nodes.first.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), PATIENCE)
+    return traffic(outcome, used(after) - used(before))
   }
+}
+
+/** µs of all nodes. */
+function used (usages: readonly NodeJS.CpuUsage[]): number {
+  return usages.reduce((sum, { user, system }) => sum + user + system, 0)
 }
 
 function traffic ({ invalid, seconds, posts, offered, deliveries, p50, p99, cpu }: Outcome, used: number): Sample {
@@ -106,10 +115,10 @@ function limitOf (serverCpu: number, generatorCpu: number): Limit {
 }
 
 function measureIdle (load: Idle): Measurement<IdleSample> {
-  return async (server, generator, { contender: { path, dialect }, port }) => {
+  return async ({ first: server }, generator, { contender: { path, dialect }, ports }) => {
     const pattern = { kind: 'closed', inFlight: 1 } as const
     const early = Math.min(EARLY, Math.floor(load.members / 2))
-    await generator.call('open', { port, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, PATIENCE)
+    await generator.call('open', { ports, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, PATIENCE)
     await generator.call('enter', early, PATIENCE)
     const before = await server.call<Memory>('memory', undefined, PATIENCE)
     await generator.call('enter', load.members - early, PATIENCE)

@@ -29,8 +29,8 @@ export interface Row {
 }
 
 /** measure: of which ours is divided by the control's, in the same round; `ratio` is the median of that. */
-export interface Comparison extends Target {
-  readonly measure: 'cpu' | 'heap' | 'rss'
+export interface Comparison extends Omit<Target, 'measure'> {
+  readonly measure: 'cpu' | 'heap' | 'rss' | 'deliveries'
   readonly ratio: number
   readonly met: boolean | undefined
 }
@@ -45,21 +45,26 @@ export interface LoadResult {
 
 /** @param rounds of each round, the sample of each contender that was measured */
 export function summarize (load: Load, rounds: ReadonlyArray<ReadonlyMap<Contender, Sample>>): LoadResult {
-  const measures = load.kind === 'idle' ? ['heap', 'rss'] as const : ['cpu'] as const
+  const costs = load.kind === 'idle' ? ['heap', 'rss'] as const : ['cpu'] as const
   return {
     name: load.name,
     title: load.title,
     note: load.note,
     rows: load.contenders.map((contender) => row(contender, rounds.flatMap((round) => round.get(contender) ?? []))),
-    comparisons: load.targets.flatMap((target) => measures.flatMap((measure) => {
+    comparisons: load.targets.flatMap((target) => (target.measure === undefined ? costs : [target.measure]).flatMap((measure) => {
       const of = (name: string, round: ReadonlyMap<Contender, Sample>) =>
         numberOf(round.get(load.contenders.find((contender) => contender.name === name)!), measure)
       const ratio = median(rounds.map((round) => of(target.ours, round) / of(target.control, round)))
       return ratio === undefined
         ? []
-        : { ...target, measure, ratio, met: target.atMost === undefined ? undefined : ratio <= target.atMost }
+        : { ...target, measure, ratio, met: met(target, ratio) }
     }))
   }
+}
+
+function met ({ atMost, atLeast }: Target, ratio: number): boolean | undefined {
+  if (atMost === undefined && atLeast === undefined) return undefined
+  return ratio <= (atMost ?? Infinity) && ratio >= (atLeast ?? 0)
 }
 
 function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): Row {

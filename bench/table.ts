@@ -47,10 +47,11 @@ function lines (row: Row, comparisons: readonly Comparison[]): string[][] {
   ]
 }
 
-function compared ({ ours, measure, ratio, atMost, met }: Comparison): string {
+function compared ({ ours, measure, ratio, atMost, atLeast, met }: Comparison): string {
   const of = measure === 'cpu' ? ours : `${ours} ${measure}`
-  if (atMost === undefined) return `${of} ${fraction(ratio)}`
-  return `${of} ${fraction(ratio)}, target ${fraction(atMost)}: ${met ? 'met' : 'NOT MET'}`
+  const target = atMost ?? atLeast
+  if (target === undefined) return `${of} ${fraction(ratio)}`
+  return `${of} ${fraction(ratio)}, target ${atMost === undefined ? 'at least ' : ''}${fraction(target)}: ${met ? 'met' : 'NOT MET'}`
 }
 
 function fraction (ratio: number): string {

@@ -43,12 +43,13 @@ export class LiveCrowd implements Crowd {
   }
 
   async enter (count: number): Promise<void> {
-    const { port, path, size, compressed: deflate } = this.#job
+    const { ports, path, size, compressed: deflate } = this.#job
     const { protocol, wrap, acks: numbered } = this.dialect
     const end = this.members.length + count
     const enterOneByOne = async () => {
       while (this.members.length < end) {
         const writer = this.members.length
+        const port = ports[writer % ports.length]!
         const member = new Member(writer, new Post({ writer, size, wrap, numbered }), this, { port, path, protocol, deflate })
         this.members.push(member)
         await member.entered

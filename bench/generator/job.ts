@@ -7,7 +7,8 @@ export type Pattern =
 
 /** What a generator is to do. */
 export interface Job {
-  readonly port: number
+  /** Of the nodes, among which members are dealt out in turn. */
+  readonly ports: readonly number[]
   readonly path: string
   readonly dialect: DialectName
   /** Whether compression is offered, and must then be used. */

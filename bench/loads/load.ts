@@ -1,8 +1,17 @@
 import type { Pattern } from '../generator/job.ts'
 import type { Contender } from '../contenders.ts'
 
-/** ours: the name of a contender. atMost: of the control's measure, in the same round. */
-export interface Target { readonly ours: string, readonly control: string, readonly atMost: number | undefined }
+/**
+ * ours: the name of a contender. atMost, atLeast: times the control's measure, in the same round; neither where no
+ * target is set. measure: cost (CPU, or memory), by default, or deliveries a second.
+ */
+export interface Target {
+  readonly ours: string
+  readonly control: string
+  readonly measure?: 'deliveries'
+  readonly atMost?: number | undefined
+  readonly atLeast?: number
+}
 
 interface Common {
   readonly name: string

@@ -1,15 +1,35 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fastify } from 'fastify'
-import type fastifyChat from '../../src/index.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { serve } from './serve.ts'
 
-// What users run: compiled, not as the loader of this file would make it.
-const compiled = new URL('../../dist/index.js', import.meta.url).href
+interface Options extends FastifyChatOptions {
+  readonly storage?: 'lmdb'
+  /** the socket of one */
+  readonly redis?: string
+}
 
-serve(async (options: FastifyChatOptions) => {
-  const { default: plugin } = await import(compiled) as { default: typeof fastifyChat }
+// What users run: compiled, not as the loader of this file would make it.
+const compiled = (file: string) => new URL(`../../dist/${file}`, import.meta.url).href
+
+serve(async ({ storage, redis, ...options }: Options) => {
+  const { default: plugin } = await import(compiled('index.js')) as typeof import('../../src/index.ts')
   const app = fastify()
-  await app.register(plugin, options)
+  await app.register(plugin, { ...options, ...await stores(storage, redis) })
   await app.listen({ port: 0, host: '127.0.0.1' })
   return app.server
 })
+
+async function stores (storage: Options['storage'], redis: string | undefined): Promise<Pick<FastifyChatOptions, 'store' | 'roster'>> {
+  if (redis !== undefined) {
+    const { RedisStore, RedisRoster } = await import(compiled('redis/index.js')) as typeof import('../../src/redis/index.ts')
+    return { store: new RedisStore({ url: redis }), roster: new RedisRoster({ url: redis }) }
+  }
+  if (storage === undefined) return {}
+  const { LmdbStore } = await import(compiled('store/lmdb.js')) as typeof import('../../src/store/lmdb.ts')
+  const path = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
+  process.on('exit', () => rmSync(path, { recursive: true, force: true }))
+  return { store: new LmdbStore({ path }) }
+}

@@ -1,0 +1,17 @@
+import { lmdb, redis, socketIOStreams, v1 } from '../contenders.ts'
+import type { Traffic } from './load.ts'
+import { talk } from './talk.ts'
+
+/** What it costs to keep messages longer than this process lives, and for many nodes. */
+export const stores: Traffic = {
+  ...talk,
+  name: 'stores',
+  title: 'talk, v1: kept in memory, on disk (acked after fsync), by two nodes on one Redis',
+  contenders: [v1('memory'), lmdb, redis, socketIOStreams],
+  targets: [
+    { ours: 'lmdb', control: 'memory', measure: 'deliveries', atLeast: 1 / 2 },
+    { ours: 'lmdb', control: 'memory' },
+    { ours: 'redis, 2 nodes', control: 'memory', atMost: 2 },
+    { ours: 'redis, 2 nodes', control: 'Socket.IO, 2 nodes', atMost: 1 / 8 }
+  ]
+}

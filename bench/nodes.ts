@@ -1,0 +1,27 @@
+import type { Contender } from './contenders.ts'
+import { Process } from './processes.ts'
+
+/** ms beyond its own bounds for a server to answer. */
+const PATIENCE = 60_000
+
+/** The processes that serve one contender. */
+export class Nodes {
+  readonly #processes: readonly Process[]
+
+  constructor ({ server, nodes = 1 }: Contender) {
+    this.#processes = Array.from({ length: nodes }, () => new Process(`servers/${server}.ts`, ['--expose-gc']))
+  }
+
+  get first (): Process { return this.#processes[0]! }
+
+  /** Gives the ports. */
+  start (options: object): Promise<number[]> { return this.call('start', options) }
+
+  call<Result>(method: string, argument?: unknown): Promise<Result[]> {
+    return Promise.all(this.#processes.map((process) => process.call<Result>(method, argument, PATIENCE)))
+  }
+
+  async end (): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process.end()))
+  }
+}

@@ -1,0 +1,39 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/** A Redis of its own for one measurement, in memory, at a Unix socket. */
+export class Redis {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
+  readonly #socket = join(this.#folder, 'redis.sock')
+  readonly #child: ChildProcess
+
+  constructor () {
+    const options = ['--port', '0', '--unixsocket', this.#socket, '--save', '', '--dir', this.#folder]
+    this.#child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
+    process.once('exit', this.#kill)
+  }
+
+  /** Resolves to its socket. */
+  async ready (): Promise<string> {
+    for await (const line of createInterface(this.#child.stdout!)) {
+      if (!line.includes('eady to accept connections')) continue
+      this.#child.stdout!.resume()
+      return this.#socket
+    }
+    throw new Error('redis-server did not start')
+  }
+
+  async end (): Promise<void> {
+    const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined
+    this.#kill()
+    await ended
+    process.off('exit', this.#kill)
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  readonly #kill = () => { this.#child.kill('SIGKILL') }
+}
