@@ -76,6 +76,7 @@ t.test('who was cut off comes back to what it missed, each message once', async 
     await room.app.chat.publish('lobby', { text: `${i}` })
     await turn()
   }
+  while (!wire.writes.flat().some((bytes) => bytes.includes(`"text":"${before - 1}"`))) await turn()
   stall(t, wire.socket)
   for (let i = before; i < said; i++) {
     await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -114,9 +115,9 @@ async function external (): Promise<number> {
 }
 
 for (const compression of [false, true]) {
-  t.test(`a thousand slow members hold one copy of what waits for them${compression ? ', deflated or not' : ''}`, async (t) => {
+  t.test(`hundreds of slow members hold one copy of what waits for them${compression ? ', deflated or not' : ''}`, async (t) => {
     const room = await chat(t, { compression, chat: { greeting: false } })
-    const size = 1_000
+    const size = 400
     const sockets: Socket[] = []
     room.app.server.on('connection', (socket: Socket) => sockets.push(socket))
     for (let i = 0; i < size; i += 4) {
@@ -234,6 +235,48 @@ t.test('replies that nobody reads are bounded together: who asks for more is cut
     await later.leave('lobby')
   }
   t.ok(given >= 40 * 3, `${given} messages of history`)
+})
+
+t.test('where replies are too much together, whoever owes most is cut off and not whoever asks, and what it owed is given back once', async (t) => {
+  const budget = MiB
+  const page = 64 * KiB
+  const room = await chat(t, { limits: { replyBudget: budget, backlog: Infinity } })
+  for (let i = 0; i < 8; i++) await room.app.chat.publish('lobby', { text: `${i} ${'x'.repeat(16 * KiB)}` })
+  const stalled = async () => {
+    const { client, wire: { socket } } = await v1(room)
+    const { position } = await client.join('lobby', { history: 1 })
+    stall(t, socket)
+    return {
+      socket,
+      /** Has so many bytes wait for it, and a page more at most. */
+      async owe (bytes: number) {
+        while (socket.writableLength < bytes && !socket.destroyed) {
+          const before = socket.writableLength
+          client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+          while (socket.writableLength === before && !socket.destroyed) await turn()
+        }
+      }
+    }
+  }
+  const [greedy, modest, frugal] = [await stalled(), await stalled(), await stalled()]
+  await frugal.owe(page)
+  await greedy.owe(budget * 0.5)
+  await modest.owe(budget * 0.3)
+  t.notOk(greedy.socket.destroyed)
+  await modest.owe(budget * 0.48)
+  t.ok(greedy.socket.destroyed)
+  await ended(room, 'too much waits to be read', 1)
+  t.match(closings(room.app, 'too much waits to be read'), [{ code: 1013 }])
+
+  // All that is left of the budget, and no more.
+  const left = budget - frugal.socket.writableLength
+  await modest.owe(left - 2 * page)
+  t.notOk(modest.socket.destroyed)
+  await modest.owe(left + page)
+  t.ok(modest.socket.destroyed)
+  t.notOk(frugal.socket.destroyed)
+  await frugal.owe(budget - 2 * page)
+  t.notOk(frugal.socket.destroyed, 'which has all of it now')
 })
 
 t.test('what waits for a client that is gone is given back, whether the system had taken it or not', async (t) => {

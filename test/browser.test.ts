@@ -10,9 +10,13 @@ import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../src/index.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
 import { launch, skip } from './chromium.ts'
+import { command } from './compiled.ts'
 import { bare, build, listen, open as openSocket } from './helper.ts'
 
 const checkout = fileURLToPath(new URL('..', import.meta.url))
+
+// ms: it is only reached when something is wrong, also where everything is slow.
+const waitTimeout = 90_000
 
 interface Window {
   readonly page: Page
@@ -25,6 +29,7 @@ interface Window {
 /** A window of its own: nothing is shared with the others. */
 async function openWindow (t: Test, browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(waitTimeout)
   t.teardown(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []
@@ -58,9 +63,10 @@ async function serve (t: Test, options?: FastifyChatOptions): Promise<string> {
   return `http://127.0.0.1:${await listen(await build(t, options))}`
 }
 
-/** The demo server as a process of its own, to be killed. */
-async function serveApart (t: Test, { port = '0', cwd = checkout } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
-  const child = spawn(process.execPath, [...process.execArgv, 'src/cli/main.ts', 'serve', '--port', port], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+/** The demo server as a process of its own, to be killed; run from its source where it is another checkout's. */
+async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
+  const [file, ...args]: typeof command = folder === '' ? command : [process.execPath, '--import', 'tsx', 'src/cli/main.ts']
+  const child = spawn(file, [...args, 'serve', '--port', port], { cwd: folder || checkout, stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   async function kill () {
     child.kill('SIGKILL')
@@ -568,10 +574,13 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Could not connect')
     await page.clock.pauseAt(Date.now() + 60_000)
     const input = page.getByLabel('Message', { exact: true })
-    for (let i = 1; i <= 101; i++) {
-      await input.fill(`message ${i}.`)
-      await input.press('Enter')
-    }
+    await input.evaluate((input: HTMLInputElement) => {
+      for (let i = 1; i <= 100; i++) {
+        input.value = `message ${i}.`
+        input.form!.requestSubmit()
+      }
+    })
+    await type(page, 'message 101.')
     await shows(page, '#chat-error', '100 messages are waiting already')
     t.equal(await input.inputValue(), 'message 101.', 'what was written is kept')
     t.equal(await page.locator('#chat-log li.pending').count(), 100)
@@ -666,7 +675,7 @@ t.test('the page', { skip }, async (t) => {
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })
     await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
-    const server = await serveApart(t, { cwd: folder })
+    const server = await serveApart(t, { folder })
     const { page, complaints } = await open(t, `http://127.0.0.1:${server.port}/`)
     await shows(page, '#page-error', 'npm run build')
     await shows(page, '#echo-status', 'Connected.')

@@ -2,10 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { chromium, type Browser } from 'playwright-core'
 
 const args = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'
+  '--headless', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
+// ms: the first start on a busy machine reads some 200 MB from its disk.
+const startTimeout = 120_000
 const executablePath = find('chromium')
 const missing = 'chromium is not installed (apt-get install chromium)'
 
@@ -15,7 +17,7 @@ export const skip = executablePath === undefined && process.env['CI'] !== 'true'
 /** Starts a Chromium, the caller's to close; rejects where there is none. */
 export async function launch (): Promise<Browser> {
   if (executablePath === undefined) throw new Error(missing)
-  return await chromium.launch({ executablePath, args })
+  return await chromium.launch({ executablePath, args, timeout: startTimeout })
 }
 
 function find (command: string): string | undefined {

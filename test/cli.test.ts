@@ -9,9 +9,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
+import { command } from './compiled.ts'
 
-// With the loader of this process, so that its coverage is of the same code.
-const command = [process.execPath, ...process.execArgv, 'src/cli/main.ts']
 const { PORT, HOST, ...environment } = process.env
 const script = '/usr/bin/script'
 const listening = /Server listening at (http:\/\/127\.0\.0\.1:\d+)/

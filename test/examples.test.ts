@@ -13,8 +13,7 @@ interface Program {
 }
 
 function run (t: Test, file: string, ...args: string[]): Program {
-  // Started as a person would: without what would count its coverage, in code of another loader.
-  const env = { ...process.env, PORT: '0', NODE_OPTIONS: '' }
+  const env = { ...process.env, PORT: '0' }
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(process.execPath, ['--import', 'tsx', file, ...args],
     { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
