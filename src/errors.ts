@@ -21,6 +21,27 @@ export const InvalidQuery = createError('FST_CHAT_INVALID_QUERY', "query paramet
 /** The page that opened the connection is of another site; takes its origin. */
 export const OriginRefused = createError('FST_CHAT_ORIGIN_REFUSED', "connections from the origin '%s' are not allowed", 403)
 
+/** What asks for an upgrade is not the handshake of RFC 6455, section 4.1; takes what is wrong with it. */
+export const BadHandshake = createError('FST_CHAT_BAD_HANDSHAKE', 'this is no WebSocket handshake: %s', 400)
+
+/** As many connections are open as this process takes. */
+export const TooManyConnections = createError('FST_CHAT_TOO_MANY_CONNECTIONS', 'no more connections are taken for now', 503)
+
+/** As many connections are open from this address as may be. */
+export const TooManyFromAddress = createError('FST_CHAT_TOO_MANY_FROM_ADDRESS', 'no more connections are taken from this address', 429)
+
+/** More clients are coming, or on their way in, than are let in at once. */
+export const TooManyHandshakes = createError('FST_CHAT_TOO_MANY_HANDSHAKES', 'too many clients are coming at once', 503)
+
+/** An upgrade was answered by nobody in time. */
+export const HandshakeTimeout = createError('FST_CHAT_HANDSHAKE_TIMEOUT', 'the server took too long to let this client in', 503)
+
+/** A client came while the server was stopping. */
+export const Stopping = createError('FST_CHAT_STOPPING', 'the server is stopping', 503)
+
+/** Not an IP address; takes it. */
+export const InvalidAddress = createError('FST_CHAT_INVALID_ADDRESS', "'%s' is not an IP address", 400)
+
 /** A WebSocket path was asked for by plain HTTP; takes a hint for the person who did. RFC 9110, section 15.5.22. */
 export const UpgradeRequired = createError('FST_CHAT_UPGRADE_REQUIRED', 'this is a WebSocket endpoint: %s', 426)
 
@@ -36,11 +57,17 @@ export const ReusedKey = createError('FST_CHAT_REUSED', 'this id was already use
 /** The store has as much in hand as it may; nothing was stored. */
 export const StoreBusy = createError('FST_CHAT_BUSY', 'the store can take no more for now', 503)
 
-/** Nothing was stored, and can't be for now. */
+/** Nothing was stored, and can't be for now; `cause` says why where it is known. */
 export const StoreUnavailable = createError('FST_CHAT_UNAVAILABLE', 'the store is not available', 503)
 
 /** The post was perhaps stored: sent again under the same id it is stored once. */
 export const StoreUnknown = createError('FST_CHAT_UNKNOWN', 'it is not known whether this post was stored', 503)
+
+/** A store's directory belongs to a store that is open, here or in another process; takes the directory and that process's id. */
+export const StoreInUse = createError('FST_CHAT_STORE_IN_USE', "the store in '%s' is in use by process %s", 503)
+
+/** What a store kept can't be read; takes where it is and what is wrong with it. */
+export const StoreDamaged = createError('FST_CHAT_STORE_DAMAGED', "the store in '%s' is damaged: %s", 500)
 
 /** A roster was used after its `close()`. */
 export const RosterClosed = createError('FST_CHAT_ROSTER_CLOSED', 'the roster is closed', 503)

@@ -72,12 +72,14 @@ t.test('protocol and errors are leaves', async (t) => {
   t.strictSame(sources.get('protocol.ts'), { ...sources.get('protocol.ts'), local: ['messages.ts'], packages: [] }, 'a browser can load it: of the messages it takes types')
 })
 
-t.test('a store driver imports its interface, errors and its own parts only', async (t) => {
-  t.strictSame(sources.get('store/store.ts')!.local, [], 'the interface')
-  for (const file of files.filter((file) => file.startsWith('store/') && file !== 'store/store.ts')) {
-    const driver = /^store\/([a-z]+)/.exec(file)![1]!
+t.test('a driver of a store or a roster imports its interface, errors and its own parts only', async (t) => {
+  t.strictSame(sources.get('store/store.ts')!.local, [], 'the interface of stores')
+  t.strictSame(sources.get('roster/roster.ts')!.local, ['store/store.ts'], 'the interface of rosters: who someone is')
+  const shared = ['store/store.ts', 'roster/roster.ts', 'errors.ts', 'store/followers.ts']
+  for (const file of files.filter((file) => /^(store|roster)\//.test(file) && !shared.includes(file))) {
+    const [, folder, driver] = /^([a-z]+)\/([a-z]+)/.exec(file)!
     for (const other of sources.get(file)!.local) {
-      t.ok(['store/store.ts', 'errors.ts'].includes(other) || other.startsWith(`store/${driver}`), `${file} imports ${other}`)
+      t.ok(shared.includes(other) || other.startsWith(`${folder}/${driver}`) || other.startsWith(`${driver}/`), `${file} imports ${other}`)
     }
   }
 })

@@ -1,5 +1,5 @@
 import { StoreBusy, StoreClosed } from '../errors.ts'
-import { Followers, afterReactions } from './memory-followers.ts'
+import { Followers, afterReactions } from './followers.ts'
 import { MemoryLog } from './memory-log.ts'
 import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
 

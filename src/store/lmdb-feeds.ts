@@ -1,0 +1,61 @@
+import { Followers } from './followers.ts'
+import { decodeRow, timeOf, type Row } from './lmdb-row.ts'
+import type { Draft, Entry, Feed, Mark, Page } from './store.ts'
+
+type News = { readonly room: string } & (
+  | { readonly mark: Mark, readonly row: Row, readonly draft: Draft }
+  | { readonly restart: Mark }
+)
+
+/** Who follows which room, and what they are given once it is on disk. */
+export class LmdbFeeds {
+  readonly #rooms = new Map<string, Followers>()
+  #news: News[] = []
+
+  has (room: string): boolean { return this.#rooms.has(room) }
+
+  follow (room: string, head: Mark, deliver: (page: Page) => void): Feed {
+    const followers = this.#rooms.get(room) ?? new Followers()
+    this.#rooms.set(room, followers)
+    const stop = followers.add(head, deliver)
+    return {
+      head,
+      stop: () => {
+        stop()
+        if (followers.size === 0 && this.#rooms.get(room) === followers) this.#rooms.delete(room)
+      }
+    }
+  }
+
+  push (room: string, mark: Mark, row: Row, draft: Draft): void { this.#news.push({ room, mark, row, draft }) }
+
+  /** What came before is no longer vouched for. */
+  restart (room: string, head: Mark): void { this.#news.push({ room, restart: head }) }
+
+  deliver (): void {
+    const told = new Set<Followers>()
+    for (const news of this.#news) {
+      const followers = this.#rooms.get(news.room)
+      if (followers === undefined) continue
+      if ('restart' in news) followers.restart(news.restart)
+      else followers.push(entryOf(news))
+      told.add(followers)
+    }
+    this.#news = []
+    for (const followers of told) followers.deliver()
+  }
+
+  /** Nothing of it was stored. */
+  drop (): void { this.#news = [] }
+
+  close (): void {
+    this.#rooms.clear()
+    this.drop()
+  }
+}
+
+/** As it is read. */
+function entryOf ({ mark: { n, position }, row, draft: { from, body, data } }: { mark: Mark, row: Row, draft: Draft }): Entry {
+  if (typeof body !== 'string' || data !== undefined) return decodeRow(row, { n, position })
+  return { n, position, at: timeOf(row), from, body }
+}

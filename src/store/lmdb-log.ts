@@ -1,0 +1,188 @@
+import { ReusedKey, StalePost } from '../errors.ts'
+import type { Changes, LmdbDatabase } from './lmdb-database.ts'
+import { beginning, isUntouched, markOf, newestOf, placeOf, reborn, type Epoch, type Head } from './lmdb-head.ts'
+import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type Row } from './lmdb-row.ts'
+import type { Draft, Mark, Position } from './store.ts'
+
+/** What one room may hold. */
+export interface LogLimits {
+  /** entries */
+  readonly historyEntries: number
+  /** bytes */
+  readonly historyBytes: number
+  /** ms */
+  readonly historyAge: number
+  /** ms a key is remembered at least, unless there are too many */
+  readonly keyLife: number
+}
+
+/** Keys are remembered for this many times the entries kept. */
+const KEYS_PER_ENTRY = 10
+
+/** One room as it will be once what was done to it is committed; thrown away when that fails. */
+export class LmdbLog {
+  readonly room: string
+  readonly #database: LmdbDatabase
+  readonly #limits: LogLimits
+  /** Written with the next commit; undefined for what goes. */
+  readonly #changes = new Map<number, Row | undefined>()
+  #head: Head
+  /** The newest on disk. */
+  #committed: Mark
+  /** The entry of each key, by its digest: read when first needed. */
+  #keys: Map<string, number> | undefined
+
+  constructor (room: string, database: LmdbDatabase, limits: LogLimits, epoch: Epoch) {
+    this.room = room
+    this.#database = database
+    this.#limits = limits
+    this.#head = { ...database.head(room) ?? beginning(room, epoch) }
+    this.#committed = newestOf(this.#head)
+  }
+
+  get committed (): Mark { return this.#committed }
+  get untouched (): boolean { return isUntouched(this.#head) }
+  get keyCount (): number { return this.#keys?.size ?? 0 }
+
+  /** @param row the draft encoded @throws ReusedKey, StalePost */
+  append (row: Row, { hash, since }: Draft): Mark & { again: boolean } {
+    const head = this.#head
+    const digest = keyOf(row)
+    const known = digest === undefined ? undefined : this.#keyed.get(digest)
+    if (known !== undefined) {
+      const first = this.#entry(known)
+      if (hashOf(first) !== hash) throw new ReusedKey()
+      return { ...markOf(head, known, timeOf(first)), again: true }
+    }
+    if (since !== undefined && !(placeOf(head, since) >= head.forgotten)) throw new StalePost()
+
+    head.last++
+    head.at = Math.max(head.at, Date.now())
+    head.bytes += row.length
+    stamp(row, head.at)
+    this.#changes.set(head.last, row)
+    if (digest !== undefined) this.#keyed.set(digest, head.last)
+    const { n, position } = newestOf(head)
+    return { n, position, again: false }
+  }
+
+  /** The mark of a remembered key that is on disk. */
+  find (key: string): Mark | undefined {
+    const place = this.#keyed.get(digestOf(key))
+    if (place === undefined) return undefined
+    const mark = markOf(this.#head, place, timeOf(this.#entry(place)))
+    return mark.n > this.#committed.n ? undefined : mark
+  }
+
+  /** Empties one entry of its content; its number and position stay. */
+  erase (position: Position): void {
+    const place = placeOf(this.#head, position)
+    if (!Number.isInteger(place) || place < this.#head.first) return
+    const row = this.#entry(place)
+    if (markOf(this.#head, place, timeOf(row)).position !== position) return
+    const empty = emptied(row)
+    this.#head.bytes += empty.length - row.length
+    this.#changes.set(place, empty)
+  }
+
+  /** Begins another life. What is left of this one goes as what is trimmed does. */
+  eraseAll (): Mark {
+    this.#head = reborn(this.#head)
+    this.#keys = new Map()
+    return newestOf(this.#head)
+  }
+
+  /** Whether nothing is left of it but its head, and has been for as long as a key is remembered. */
+  isEmpty (now: number): boolean {
+    const { first, last, swept, at } = this.#head
+    return first > last && swept === last && at <= now - this.#limits.keyLife
+  }
+
+  /** As if there had never been anything. */
+  forget (epoch: Epoch): Mark {
+    this.#head = beginning(this.room, epoch)
+    this.#keys = new Map()
+    return newestOf(this.#head)
+  }
+
+  /** Whether there is anything to trim or to forget. */
+  isDue (now: number): boolean { return this.#isOver(now) || this.#forgettable(now) !== undefined || this.isEmpty(now) }
+
+  /** Takes away what the bounds exclude, in so many steps at most. @returns how many it took */
+  trim (most: number, now: number): number {
+    let steps = 0
+    while (steps < most && (this.#trimOldest(now) || this.#forgetOldest(now))) steps++
+    return steps
+  }
+
+  write (changes: Changes): void {
+    for (const [place, row] of this.#changes) changes.row(this.room, place, row)
+    changes.head(this.room, this.untouched ? undefined : this.#head)
+  }
+
+  /** What was written is on disk. */
+  settle (): void {
+    this.#changes.clear()
+    this.#committed = newestOf(this.#head)
+  }
+
+  get #keyed (): Map<string, number> {
+    if (this.#keys !== undefined) return this.#keys
+    const { last, swept, base } = this.#head
+    this.#keys = new Map()
+    for (const { place, row } of this.#database.rows(this.room, Math.max(swept, base), last)) {
+      const key = keyOf(row)
+      if (key !== undefined) this.#keys.set(key, place)
+    }
+    return this.#keys
+  }
+
+  /** Whether the bounds exclude the oldest entry. */
+  #isOver (now: number): boolean {
+    const { historyEntries, historyBytes, historyAge } = this.#limits
+    const { last, first, bytes } = this.#head
+    const count = last - first + 1
+    if (count > historyEntries || (bytes > historyBytes && count > 1)) return true
+    return count > 0 && historyAge !== Infinity && timeOf(this.#entry(first)) <= now - historyAge
+  }
+
+  #trimOldest (now: number): boolean {
+    if (!this.#isOver(now)) return false
+    const row = this.#entry(this.#head.first)
+    this.#changes.set(this.#head.first++, keyOf(row) === undefined ? undefined : trimmed(row))
+    this.#head.bytes -= row.length
+    return true
+  }
+
+  /** What is left of the oldest trimmed entry, if that need not be known any more; null if nothing is. */
+  #forgettable (now: number): Row | null | undefined {
+    const { swept, first, base } = this.#head
+    if (swept + 1 >= first) return undefined
+    const row = this.#row(swept + 1)
+    if (row === undefined) return null
+    if (swept < base || keyOf(row) === undefined) return row
+    const { keyLife, historyEntries } = this.#limits
+    return timeOf(row) <= now - keyLife || this.keyCount > historyEntries * KEYS_PER_ENTRY ? row : undefined
+  }
+
+  #forgetOldest (now: number): boolean {
+    const row = this.#forgettable(now)
+    if (row === undefined) return false
+    const head = this.#head
+    const place = ++head.swept
+    if (row === null) return true
+    const key = place > head.base ? keyOf(row) : undefined
+    if (key !== undefined) {
+      this.#keys?.delete(key)
+      head.forgotten = place
+    }
+    this.#changes.set(place, undefined)
+    return true
+  }
+
+  #row (place: number): Row | undefined {
+    return this.#changes.has(place) ? this.#changes.get(place) : this.#database.row(this.room, place)
+  }
+
+  #entry (place: number): Row { return this.#changes.get(place) ?? this.#database.entry(this.room, place) }
+}

@@ -1,0 +1,176 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { LmdbDatabase } from './lmdb-database.ts'
+import type { LmdbFeeds } from './lmdb-feeds.ts'
+import { beginning, newEpoch, newestOf, type Epoch, type Head } from './lmdb-head.ts'
+import { LmdbLog, type LogLimits } from './lmdb-log.ts'
+import type { Row } from './lmdb-row.ts'
+import type { Draft, Mark, Position } from './store.ts'
+
+/** Steps of trimming in a commit beyond two for each entry it appends: that another goes, and a key. */
+const STEPS = 64
+
+/** What is held in memory of rooms; the least recently written goes first. */
+const CACHE = { rooms: 10_000, keys: 1_000_000 }
+
+/** Rooms that a sweep looks at in one turn. */
+const SLICE = 100
+
+/** keys: as last counted */
+interface Cached { readonly log: LmdbLog, keys: number }
+
+/** The rooms of a store: what is done to them, and what of it the next commit takes. */
+export class LmdbRooms {
+  readonly #database: LmdbDatabase
+  readonly #limits: LogLimits
+  readonly #feeds: LmdbFeeds
+  /** The least recently written first. */
+  readonly #logs = new Map<string, Cached>()
+  /** In all of them. */
+  #keys = 0
+  readonly #staged = new Set<LmdbLog>()
+  readonly #untrimmed = new Set<string>()
+  #appended = 0
+  #touched = false
+  #epoch: Epoch
+  #epochIsStored = true
+
+  constructor (database: LmdbDatabase, limits: LogLimits, feeds: LmdbFeeds) {
+    this.#database = database
+    this.#limits = limits
+    this.#feeds = feeds
+    this.#epoch = database.epoch
+  }
+
+  get hasUntrimmed (): boolean { return this.#untrimmed.size > 0 }
+
+  /** What is on disk of a room. */
+  head (room: string): Head { return this.#database.head(room) ?? beginning(room, this.#epoch) }
+
+  /** The newest on disk. */
+  newest (room: string): Mark { return this.#logs.get(room)?.log.committed ?? newestOf(this.head(room)) }
+
+  find (room: string, key: string): Mark | undefined {
+    const found = this.#log(room).find(key)
+    this.#count(room)
+    return found
+  }
+
+  append (room: string, row: Row, draft: Draft): Mark & { again: boolean } {
+    const log = this.#log(room)
+    const appended = log.append(row, draft)
+    if (!appended.again) {
+      this.#staged.add(log)
+      this.#appended++
+      this.#feeds.push(room, appended, row, draft)
+    }
+    return appended
+  }
+
+  erase (room: string, position: Position | undefined): void {
+    const log = this.#log(room)
+    if (log.untouched) return
+    this.#staged.add(log)
+    if (position !== undefined) {
+      log.erase(position)
+    } else {
+      this.#feeds.restart(room, log.eraseAll())
+      this.#untrimmed.add(room)
+    }
+  }
+
+  /** There is to be a commit, to see whether it succeeds. */
+  touch (): void { this.#touched = true }
+
+  /** Resolves once all that was done is on disk; undefined when that is nothing. */
+  commit (): Promise<void> | undefined {
+    this.#trim(Date.now())
+    if (this.#staged.size === 0 && !this.#touched) return undefined
+    this.#touched = false
+    return this.#database.commit((changes) => {
+      if (!this.#epochIsStored) changes.epoch(this.#epoch)
+      for (const log of this.#staged) log.write(changes)
+    })
+  }
+
+  settled (committed: boolean): void {
+    if (committed) this.#epochIsStored = true
+    for (const log of this.#staged) {
+      if (committed) log.settle()
+      else this.#uncache(log.room)
+    }
+    const staged = [...this.#staged]
+    this.#staged.clear()
+    this.#appended = 0
+    for (const { room } of staged) this.#count(room)
+  }
+
+  /** Looks for what became too old in rooms that nothing is done to. */
+  async sweep (signal: AbortSignal, found: () => void): Promise<void> {
+    let rooms: Array<{ room: string }> = []
+    do {
+      rooms = this.#database.rooms(rooms.at(-1)?.room, SLICE)
+      for (const { room } of rooms) if (this.#peek(room).isDue(Date.now())) this.#untrimmed.add(room)
+      if (this.hasUntrimmed) found()
+      await turn()
+    } while (rooms.length > 0 && !signal.aborted)
+  }
+
+  #peek (room: string): LmdbLog {
+    return this.#logs.get(room)?.log ?? new LmdbLog(room, this.#database, this.#limits, this.#epoch)
+  }
+
+  #log (room: string): LmdbLog {
+    const cached = this.#logs.get(room) ?? { log: this.#peek(room), keys: 0 }
+    this.#logs.delete(room)
+    this.#logs.set(room, cached)
+    return cached.log
+  }
+
+  #trim (now: number): void {
+    let left = STEPS + 2 * this.#appended
+    for (const log of this.#staged) {
+      const steps = log.trim(left, now)
+      if (steps === left) this.#untrimmed.add(log.room)
+      left -= steps
+    }
+    for (const room of this.#untrimmed) {
+      if (left === 0) return
+      const log = this.#log(room)
+      const steps = log.trim(left, now)
+      if (steps > 0) this.#staged.add(log)
+      if (steps < left) this.#untrimmed.delete(room)
+      left -= steps
+      // Whoever follows it counts on its numbers.
+      if (log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
+    }
+  }
+
+  /** Leaves nothing of a room. No position of it may fit what comes later: all that have nothing begin anew. */
+  #forget (log: LmdbLog): void {
+    if (this.#epochIsStored) {
+      this.#epochIsStored = false
+      this.#epoch = newEpoch()
+      for (const { log } of this.#logs.values()) if (log.untouched && !this.#staged.has(log)) this.#uncache(log.room)
+    }
+    this.#staged.add(log)
+    this.#feeds.restart(log.room, log.forget(this.#epoch))
+  }
+
+  #uncache (room: string): void {
+    this.#keys -= this.#logs.get(room)?.keys ?? 0
+    this.#logs.delete(room)
+  }
+
+  /** Takes account of what is held of a room, and lets go of others that nothing is done to. */
+  #count (room: string): void {
+    const counted = this.#logs.get(room)
+    if (counted !== undefined) {
+      this.#keys += counted.log.keyCount - counted.keys
+      counted.keys = counted.log.keyCount
+    }
+    for (const [other, { log }] of this.#logs) {
+      if (this.#logs.size <= CACHE.rooms && this.#keys <= CACHE.keys) return
+      if (!this.#staged.has(log)) this.#uncache(other)
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import { InvalidOption, InvalidRoom, StoreClosed } from '../errors.ts'
+import { LmdbCommits, type CommitLimits } from './lmdb-commits.ts'
+import { LmdbDatabase } from './lmdb-database.ts'
+import { LmdbFeeds } from './lmdb-feeds.ts'
+import type { LogLimits } from './lmdb-log.ts'
+import { readPage } from './lmdb-page.ts'
+import { LmdbRooms } from './lmdb-rooms.ts'
+import { encodeRow } from './lmdb-row.ts'
+import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
+
+/** Where an LMDB store is, and its bounds, each with its default. */
+export interface LmdbStoreOptions {
+  /** the directory, made if there is none; for one store at a time */
+  readonly path: string
+  /** entries kept a room; 1,000 */
+  readonly historyEntries?: number | undefined
+  /** bytes kept a room; 4 MiB */
+  readonly historyBytes?: number | undefined
+  /** ms an entry is kept; Infinity */
+  readonly historyAge?: number | undefined
+  /** ms a key is remembered at least; 5 min */
+  readonly keyLife?: number | undefined
+  /** writes that may wait for the disk; 10,000 */
+  readonly inFlight?: number | undefined
+  /** bytes that may wait for the disk; 64 MiB */
+  readonly inFlightBytes?: number | undefined
+  /** ms that the disk may take for a commit; 10 s */
+  readonly commitTimeout?: number | undefined
+}
+
+/** ms between two looks for what became too old in quiet rooms, at most. */
+const SWEEP = 60_000
+
+const MOST_OFTEN = 1_000
+
+/** bytes; longer ones don't fit LMDB's keys */
+const ROOM_NAME = 512
+
+/** A store in a directory of this machine: what is acknowledged is on disk, and outlives the process. */
+export class LmdbStore implements ChatStore {
+  readonly #database: LmdbDatabase
+  readonly #feeds = new LmdbFeeds()
+  readonly #rooms: LmdbRooms
+  readonly #commits: LmdbCommits
+  readonly #historyAge: number
+  readonly #sweep: NodeJS.Timeout
+  readonly #closing = new AbortController()
+  #sweeping: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @throws InvalidOption, StoreInUse, StoreDamaged, StoreUnavailable */
+  constructor (options: LmdbStoreOptions) {
+    const {
+      path,
+      historyEntries = 1_000,
+      historyBytes = 4 * 1024 * 1024,
+      historyAge = Infinity,
+      keyLife = 5 * 60 * 1_000,
+      inFlight = 10_000,
+      inFlightBytes = 64 * 1024 * 1024,
+      commitTimeout = 10_000,
+      ...unknown
+    } = options
+    const limits: LogLimits & CommitLimits = { historyEntries, historyBytes, historyAge, keyLife, inFlight, inFlightBytes, commitTimeout }
+    check(path, limits, unknown)
+    this.#historyAge = historyAge
+    this.#database = new LmdbDatabase(path)
+    const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)
+    this.#commits = new LmdbCommits({
+      commit: () => rooms.commit(),
+      settled: (committed) => this.#settled(committed),
+      hasRest: () => rooms.hasUntrimmed
+    }, limits)
+    this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, SWEEP))).unref()
+  }
+
+  append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+    try {
+      assertRoom(room)
+      const row = encodeRow(draft)
+      return this.#write(row.length, () => this.#rooms.append(room, row, draft))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async find (room: string, key: string): Promise<Mark | undefined> {
+    return this.#read(room, () => this.#rooms.find(room, key))
+  }
+
+  async read (room: string, query: Query): Promise<Page> {
+    return this.#read(room, () => readPage(this.#database, room, this.#rooms.head(room), query, Date.now() - this.#historyAge))
+  }
+
+  async follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
+    return this.#read(room, () => this.#feeds.follow(room, this.#rooms.newest(room), deliver))
+  }
+
+  async erase (room: string, position?: Position): Promise<void> {
+    assertRoom(room)
+    await this.#write(0, () => this.#rooms.erase(room, position))
+  }
+
+  async check (): Promise<void> {
+    await this.#write(0, () => this.#rooms.touch())
+  }
+
+  close (): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close (): Promise<void> {
+    clearInterval(this.#sweep)
+    this.#closing.abort()
+    this.#feeds.close()
+    // A commit that the disk doesn't answer keeps the directory.
+    if (await this.#commits.close()) await this.#database.close()
+  }
+
+  #write<T> (bytes: number, stage: () => T): Promise<T> {
+    return this.#commits.add(bytes, () => this.#database.reading(stage))
+  }
+
+  #read<T> (room: string, read: () => T): T {
+    if (this.#closed !== undefined) throw new StoreClosed()
+    assertRoom(room)
+    return this.#database.reading(read)
+  }
+
+  #settled (committed: boolean): void {
+    this.#rooms.settled(committed)
+    if (committed) this.#feeds.deliver()
+    else this.#feeds.drop()
+  }
+
+  #sweepRooms (): void {
+    this.#sweeping ??= this.#rooms.sweep(this.#closing.signal, () => this.#commits.start())
+      .catch((error: Error) => process.emitWarning(error))
+      .finally(() => { this.#sweeping = undefined })
+  }
+}
+
+function assertRoom (room: string): void {
+  if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
+}
+
+function check (path: unknown, { inFlight, historyEntries, historyBytes, inFlightBytes, keyLife, historyAge, commitTimeout }: LogLimits & CommitLimits, unknown: object): void {
+  const [name] = Object.keys(unknown)
+  if (name !== undefined) throw new InvalidOption(name, 'does not exist')
+  if (typeof path !== 'string' || path === '') throw new InvalidOption('path', 'must be a directory')
+  for (const [name, value] of Object.entries({ historyEntries, historyBytes, historyAge, inFlight, inFlightBytes })) {
+    if (!(value === Infinity || (Number.isSafeInteger(value) && value >= 1))) throw new InvalidOption(name, 'must be a whole number from 1 on, or Infinity')
+  }
+  if (!(Number.isInteger(keyLife) && keyLife >= 0)) throw new InvalidOption('keyLife', 'must be a whole number of ms')
+  if (!(Number.isInteger(commitTimeout) && commitTimeout >= 1 && commitTimeout < 2 ** 31)) {
+    throw new InvalidOption('commitTimeout', 'must be a whole number of ms, from 1 to 2147483647')
+  }
+}

@@ -1,0 +1,241 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { open } from 'lmdb'
+import t, { type Test } from 'tap'
+import { LmdbStore, type LmdbStoreOptions } from '../src/store/lmdb.ts'
+import type { ChatStore } from '../src/store/store.ts'
+import { directory } from './directory.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from './store.contract.ts'
+
+const all = { limit: Infinity, maxBytes: Infinity }
+
+function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): LmdbStore {
+  const store = new LmdbStore({ path, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** Rows and heads in a directory that nobody has open. */
+async function counts (path: string): Promise<{ rows: number, heads: number }> {
+  const root = open({ path, noSubdir: false })
+  const count = (name: string) => root.openDB(name, {}).getKeysCount()
+  const counted = { rows: count('rows'), heads: count('heads') }
+  await root.close()
+  return counted
+}
+
+/** Resolves when a minute has passed by its clock and what that brings is done. */
+async function minute (store: ChatStore): Promise<void> {
+  mock.timers.tick(60_000)
+  for (let i = 0; i < 20; i++) {
+    await store.check()
+    await turn()
+  }
+}
+
+storeContract(t, 'lmdb', {
+  backend: directory,
+  open: (path, bounds) => new LmdbStore({ path, ...bounds }),
+  persists: true
+})
+
+t.test('a wrong option is refused by name', async (t) => {
+  const path = directory(t)
+  const wrong: Record<string, unknown[]> = {
+    path: [undefined, '', 1],
+    historyEntries: [0, 1.5, '1', NaN],
+    historyBytes: [0, -1],
+    historyAge: [0, null],
+    keyLife: [-1, Infinity],
+    inFlight: [0],
+    inFlightBytes: [0],
+    commitTimeout: [0, Infinity],
+    histories: [1]
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new LmdbStore({ path, [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+})
+
+t.test('time is what the clock says, but never falls, also after a restart', async (t) => {
+  const path = directory(t)
+  const clock = t.intercept(Date, 'now', { value: () => 2_000_000_000_000, writable: true, configurable: true })
+  const before = lmdb(t, {}, path)
+  await before.append('a', says('x'))
+  await before.close()
+  clock.restore()
+  const after = lmdb(t, {}, path)
+  await after.append('a', says('x'))
+  t.strictSame((await after.read('a', all)).entries.map(({ at }) => at), [2_000_000_000_000, 2_000_000_000_000])
+})
+
+t.test('a room keeps the newest entries, up to its number, while posts go on', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, { historyEntries: 50, keyLife: 0 }, path)
+  const delivered: number[] = []
+  await store.follow('a', ({ entries }) => delivered.push(...entries.map(({ n }) => n)))
+  let posted = 0
+  const post = async () => {
+    while (posted < 6_000) {
+      await store.append('a', says('x'.repeat(100), { key: String(++posted) }))
+      if (posted % 97 !== 0) continue
+      const page = await store.read('a', all)
+      const kept = Math.min(50, page.head.n)
+      t.ok(page.entries.length >= kept && page.entries.length <= kept + 64, `${page.entries.length} entries`)
+      t.equal(page.entries.at(-1)!.n - page.entries[0]!.n, page.entries.length - 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 300 }, post))
+  t.strictSame(delivered, Array.from({ length: posted }, (_, i) => i + 1))
+  t.equal((await store.read('a', all)).entries.length, 50)
+  await store.close()
+  t.ok((await counts(path)).rows <= 50 * 11)
+  t.ok(statSync(join(path, 'data.mdb')).size < 16 * 1024 * 1024, 'what was trimmed is written over')
+})
+
+t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
+  const store = lmdb(t, { historyBytes: 10_000 })
+  await fill(store, 'a', 50, 'é'.repeat(500))
+  const page = await store.read('a', all)
+  t.ok(page.entries.length <= 9 && page.entries.length >= 5, 'bytes, not characters')
+  t.equal(page.entries.at(-1)?.n, 50)
+  await store.append('a', says('y'.repeat(20_000)))
+  t.strictSame(numbers(await store.read('a', all)), [51])
+})
+
+t.test('what was kept under wider bounds is trimmed bit by bit', async (t) => {
+  const path = directory(t)
+  const before = lmdb(t, {}, path)
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => before.append('a', says(`${i}`))))
+  await before.close()
+  const after = lmdb(t, { historyEntries: 10 }, path)
+  t.equal((await after.append('a', says('x'))).n, 1_001)
+  t.ok((await after.read('a', all)).entries.length > 900, 'not with one post')
+  while ((await after.read('a', all)).entries.length > 10) await turn()
+  t.strictSame(numbers(await after.read('a', all)), Array.from({ length: 10 }, (_, i) => 992 + i))
+})
+
+t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
+  const path = directory(t)
+  const options = { historyEntries: 2, keyLife: 60_000 }
+  const before = lmdb(t, options, path)
+  const positions = []
+  for (let i = 1; i <= 20; i++) positions.push((await before.append('a', says('x', { key: `k${i}`, hash: `h${i}` }))).position)
+  await before.close()
+  const store = lmdb(t, options, path)
+  const again = await store.append('a', says('x', { key: 'k1', hash: 'h1' }))
+  t.strictSame([again.n, again.position, again.again], [1, positions[0], true])
+  await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h2' })), { code: 'FST_CHAT_REUSED' })
+  await store.append('a', says('x', { key: 'k21' }))
+  t.equal(await store.find('a', 'k1'), undefined)
+  t.equal((await store.find('a', 'k2'))?.n, 2)
+  await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h1', since: (await store.read('b', all)).head.position })), { code: 'FST_CHAT_STALE' })
+  await store.close()
+  await t.rejects(lmdb(t, options, path).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
+})
+
+t.test('a repeat is judged by the oldest key remembered, also after a restart', async (t) => {
+  const path = directory(t)
+  const before = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
+  const marks = []
+  for (let i = 1; i <= 5; i++) marks.push(await before.append('a', says('x', { key: `k${i}` })))
+  await before.close()
+  const store = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
+  await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 6, 'k4 and k5 are known, so this is none of them')
+})
+
+t.test('what is too old is not shown, and goes from disk, with its room', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { historyAge: 90_000, keyLife: 100_000 }, path)
+  const empty = (await store.read('empty', all)).head.position
+  for (let i = 0; i < 200; i++) await store.append(`room ${i}`, says('x', { key: 'k' }))
+  const [, position] = await fill(store, 'kept', 2)
+  const { feed } = await Follower.of(store, 'room 7')
+  await minute(store)
+  await fill(store, 'kept', 2)
+  t.strictSame(numbers(await store.read('kept', all)), [1, 2, 3, 4])
+  mock.timers.tick(40_000)
+  t.strictSame(numbers(await store.read('kept', all)), [3, 4], 'not only once a minute')
+  t.match(await store.read('kept', { ...all, after: position! }), { complete: false })
+  t.match(await store.read('room 1', all), { entries: [], more: false, head: { n: 1 } })
+  await minute(store)
+  await minute(store)
+  await minute(store)
+  t.equal((await store.read('room 1', all)).head.n, 0, 'nothing is left of it')
+  t.equal(await store.find('room 1', 'k'), undefined)
+  t.equal((await store.read('room 7', all)).head.n, 1, 'but for one that is followed')
+  t.match(await store.read('empty', { ...all, after: empty }), { complete: false }, 'and no position fits what comes later')
+  t.equal((await store.append('room 7', says('x'))).n, 2)
+  feed.stop()
+  await store.close()
+  t.strictSame(await counts(path), { rows: 1, heads: 1 })
+})
+
+t.test('of an erased room nothing is left on disk', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  const positions = []
+  for (let round = 0; round < 5; round++) {
+    positions.push(...await Promise.all(Array.from({ length: 500 }, (_, i) => store.append('a', says('secret', { key: `${round} ${i}` })))))
+    await store.erase('a')
+  }
+  t.strictSame(bodies(await store.read('a', all)), [])
+  for (let i = 0; i < 6; i++) await minute(store)
+  t.equal((await store.append('b', says('x'))).n, 1)
+  for (const { position } of positions.slice(0, 10)) t.equal((await store.read('a', { ...all, after: position })).complete, false)
+  await store.close()
+  t.strictSame(await counts(path), { rows: 1, heads: 1 })
+})
+
+t.test('more than may be in flight is BUSY, and stored neither then nor later', async (t) => {
+  const store = lmdb(t, { inFlight: 2 })
+  const first = [store.append('a', says('1')), store.append('a', says('2'))]
+  await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
+  await Promise.all(first)
+  t.equal((await store.append('a', says('4'))).n, 3)
+  const other = lmdb(t, { inFlightBytes: 1_000 })
+  const large = other.append('a', says('x'.repeat(900)))
+  await t.rejects(other.append('a', says('x'.repeat(900))), { code: 'FST_CHAT_BUSY' })
+  await large
+})
+
+t.test('what was posted before close is stored, and acknowledged', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  const posts = Array.from({ length: 3_000 }, (_, i) => store.append('a', says(`${i}`)))
+  await store.close()
+  t.equal((await Promise.all(posts)).length, 3_000)
+  t.equal((await lmdb(t, {}, path).read('a', all)).entries.length, 3_000 - 2_000)
+})
+
+t.test('what the caller does to its bytes and data later is not what is stored or delivered', async (t) => {
+  const store = lmdb(t)
+  const follower = await Follower.of(store, 'a')
+  const [body, data] = [Uint8Array.of(1, 2), { list: [1] }]
+  const appended = store.append('a', { from: null, body, data })
+  body[0] = 9
+  data.list.push(2)
+  await appended
+  await follower.until(() => follower.entries.length === 1)
+  for (const entry of [...follower.entries, ...(await store.read('a', all)).entries]) {
+    t.strictSame([entry.body, entry.data], [Uint8Array.of(1, 2), { list: [1] }])
+  }
+})
+
+t.test('a room whose name is too long for the disk is refused', async (t) => {
+  const store = lmdb(t)
+  for (const room of ['x'.repeat(513), '']) {
+    await t.rejects(store.append(room, says('x')), { code: 'FST_CHAT_INVALID_ROOM' })
+    await t.rejects(store.read(room, all), { code: 'FST_CHAT_INVALID_ROOM' })
+  }
+  t.equal((await store.append('x'.repeat(512), says('x'))).n, 1)
+})
