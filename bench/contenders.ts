@@ -20,7 +20,7 @@ export interface Contender {
 }
 
 /** Limits that are there to refuse such a load. */
-const limits = Object.fromEntries(['messageRate', 'messageBurst', 'connections']
+const limits = Object.fromEntries(['messageRate', 'controlRate', 'inbox', 'replayRate', 'connections', 'handshakes', 'handshakeRate']
   .filter((name) => accepts({ limits: { [name]: Infinity } }))
   .map((name) => [name, Infinity]))
 

@@ -83,13 +83,13 @@ t.test('the roster over Redis', { skip }, async (t) => {
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     for (const room of ['a', 'b']) await two.enter(room, 'c', ada)
     const watcher = await Watcher.ofRoom(two, 'a')
-    const [late] = await client.hkeys('fastify-chat:{a}:nodes')
+    const [late] = await client.hkeys('fastify-chat:{a}:present:nodes')
     await client.zrem('fastify-chat:{roster}:leases', late!)
     await client.publish('fastify-chat:{roster}:peers', '')
     await watcher.until(({ stale }) => stale)
     await watcher.until(({ stale }) => !stale)
     for (const room of ['a', 'b']) t.strictSame((await Watcher.ofRoom(one, room)).told, [{ members: [ada], count: 1, stale: false }])
-    t.notOk((await client.hkeys('fastify-chat:{b}:nodes')).includes(late!))
+    t.notOk((await client.hkeys('fastify-chat:{b}:present:nodes')).includes(late!))
   })
 
   await t.test('time in which no node could renew its lease ends none', async (t) => {
@@ -98,7 +98,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await one.enter('a', 'c1', ada)
     await two.enter('a', 'c2', bob)
     const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
-    const nodes = await client.hkeys('fastify-chat:{a}:nodes')
+    const nodes = await client.hkeys('fastify-chat:{a}:present:nodes')
     for (const node of ['', ...nodes]) await client.zincrby('fastify-chat:{roster}:leases', -100_000, node)
     await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await Promise.all(watchers.map(async (watcher) => {
@@ -106,7 +106,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
       await watcher.until(({ stale }) => !stale)
       t.ok(watcher.told.every(({ count }) => count === 2))
     }))
-    t.strictSame(await client.hkeys('fastify-chat:{a}:nodes'), nodes)
+    t.strictSame(await client.hkeys('fastify-chat:{a}:present:nodes'), nodes)
   })
 
   await t.test('what a node has told under the name it had before ends with that', async (t) => {
@@ -116,7 +116,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await one.enter('b', 'c1', ada)
     const watchers = await Promise.all(['a', 'b'].map((room) => Watcher.ofRoom(two, room)))
     const own = await Watcher.ofRoom(one, 'a')
-    await client.del('fastify-chat:{a}:nodes')
+    await client.del('fastify-chat:{a}:present:nodes')
     await client.publish('fastify-chat:{a}:presence', '')
     await own.until(({ stale }) => stale)
     await own.until(({ stale }) => !stale)
