@@ -1,0 +1,63 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { Redis as Client } from 'ioredis'
+import { MemoryStore, type ChatStore } from '../src/index.ts'
+import { RedisStore } from '../src/redis/index.ts'
+import { Redis } from './redis.ts'
+
+const ROOMS = 100_000
+
+/** Appends under way at once. */
+const IN_FLIGHT = 1_000
+
+/** ms that a room is kept here; users' defaults are an hour and 30 days. */
+const LIFE = 30_000
+
+/** ms between looks whether they are gone. */
+const LOOK = 1_000
+
+/** Of what they took, from which on they count as gone: the rest is the allocator's. */
+const GONE = 0.95
+
+/** One message in each of a hundred thousand rooms: what they take, and whether it is given back. */
+async function measure (name: string, store: ChatStore, bytes: () => Promise<number>): Promise<object> {
+  const before = await bytes()
+  let next = 0
+  const begun = performance.now()
+  await Promise.all(Array.from({ length: IN_FLIGHT }, async () => {
+    while (next < ROOMS) await store.append(`room-${next++}`, { key: 'a key', hash: 'a hash', from: { id: 'ada', name: 'ada' }, body: 'x'.repeat(64) })
+  }))
+  const seconds = (performance.now() - begun) / 1_000
+  const taken = await bytes() - before
+  process.stderr.write(`${name}: ${ROOMS.toLocaleString('en')} rooms in ${seconds.toFixed(1)} s; waiting for them to go\n`)
+  let givenBack = 0
+  for (const end = performance.now() + LIFE * 4; performance.now() < end && givenBack < GONE;) {
+    await wait(LOOK)
+    givenBack = (before + taken - await bytes()) / taken
+  }
+  return { 'rooms/s': Math.round(ROOMS / seconds), 'bytes a room': Math.round(taken / ROOMS), 'given back': `${Math.round(givenBack * 100)} %` }
+}
+
+async function memory (): Promise<object> {
+  const store = new MemoryStore({ idle: LIFE })
+  const measured = await measure('memory', store, async () => {
+    globalThis.gc!()
+    return process.memoryUsage().heapUsed
+  })
+  await store.close()
+  return measured
+}
+
+async function redis (): Promise<object> {
+  const server = new Redis()
+  const url = await server.ready()
+  const client = new Client(url)
+  const store = new RedisStore({ url, life: LIFE })
+  const measured = await measure('redis', store, async () =>
+    Number(/used_memory:(\d+)/.exec(await client.info('memory'))![1]))
+  await store.close()
+  client.disconnect()
+  await server.end()
+  return measured
+}
+
+console.table({ memory: await memory(), redis: await redis() })
