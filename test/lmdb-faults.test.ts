@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFil
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { LmdbDatabase } from '../src/store/lmdb-database.ts'
 import { LmdbStore } from '../src/store/lmdb.ts'
 import type { Mark } from '../src/store/store.ts'
 import { directory } from './directory.ts'
@@ -54,13 +55,18 @@ class Lines extends EventEmitter {
 const writer = (t: Test, path: string, atOnce: number) =>
   new Lines(t, ['--import', 'tsx', 'test/fixtures/lmdb-writer.ts', path, String(atOnce)])
 
-/** A process that has LMDB itself open there, and runs this. */
-const intruder = (t: Test, path: string, code: string) => new Lines(t, ['--input-type=module', '-e', `
+const intrusion = (path: string, code: string) => ['--input-type=module', '-e', `
   import { readSync } from 'node:fs'
   import { open } from 'lmdb'
   const root = open({ path: ${JSON.stringify(path)}, noSubdir: false, overlappingSync: false })
   const owner = root.openDB('owner', { encoding: 'json', useVersions: true })
-  ${code}`])
+  ${code}`]
+
+/** A process that has LMDB itself open there, and runs this. */
+const intruder = (t: Test, path: string, code: string) => new Lines(t, intrusion(path, code))
+
+/** The same, gone before anything else is done here. */
+const intrude = (path: string, code: string) => execFileSync(process.execPath, intrusion(path, code))
 
 t.test('killed with SIGKILL, again and again, it has all that it acknowledged, once and in order', async (t) => {
   const path = directory(t)
@@ -107,6 +113,33 @@ t.test('one that lost its directory to another stores nothing any more', async (
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   await store.close()
   t.strictSame(numbers(await open(t, path).read('a', all)), [1])
+})
+
+t.test('what is left to trim does not keep a store busy that can write nothing', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, unbounded)
+  await Promise.all(Array.from({ length: 5_000 }, () => store.append('a', says('x'))))
+  await store.erase('a')
+  intrude(path, "await owner.put('owner', {}, 1)")
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  // As long as a process takes to start.
+  await intruder(t, directory(t), '').ended
+  t.equal(commits().length, 0)
+})
+
+t.test('a room that can not be trimmed takes no more posts, and the others go on', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, { historyEntries: 5 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 5)
+  intrude(path, "await root.openDB('rows', { encoding: 'binary' }).remove(['a', 1])")
+  t.equal((await store.append('a', says('x'))).n, 6)
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_STORE_DAMAGED' })
+  await follower.until(() => follower.entries.length === 6)
+  t.equal((await store.append('b', says('x'))).n, 1)
+  await store.erase('a')
+  t.equal((await store.append('a', says('x'))).n, 1, 'until it begins anew')
 })
 
 t.test('a disk that does not answer: what is under way is unknown, what waits is not stored, and then it goes on', async (t) => {

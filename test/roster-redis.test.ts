@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisRoster, type RedisRosterOptions } from '../src/roster/redis.ts'
+import { Lease } from '../src/roster/redis-lease.ts'
 import type { Restriction } from '../src/roster/roster.ts'
 import { proxy } from './proxy.ts'
 import { redisCluster, redisServer, skip } from './redis-server.ts'
@@ -22,6 +23,16 @@ function open (t: Test, options: RedisRosterOptions): RedisRoster {
 }
 
 const names = ({ members }: { members: readonly Identity[] }) => members.map(({ name }) => name).toSorted()
+
+t.test('a wrong option is refused by name', (t) => {
+  const wrong: Record<string, unknown[]> = { grace: [-1, Infinity], coalesce: [-1, '1'], listed: [0, 1.5], lease: [0, 2 ** 31], timeout: [0], prefix: ['{}'], leases: [1] }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new RedisRoster({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+  t.end()
+})
 
 t.test('the roster over Redis', { skip }, async (t) => {
   // The timers of a roster keep no process running, so the tests that wait for them must.
@@ -271,6 +282,37 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await roster.close()
     t.strictSame(await client.keys('*{[ab]}*'), [])
     t.equal(await own.ping(), 'PONG')
+  })
+
+  await t.test('a message of a stranger on its channels does no harm', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const warnings = new Set<string>()
+    const warned = (warning: Error) => warnings.add(warning.name)
+    process.on('warning', warned)
+    t.teardown(() => process.off('warning', warned))
+    for (const channel of ['{a}:presence', '{roster}:restricted']) await client.publish(`fastify-chat:${channel}`, 'nonsense')
+    await roster.enter('a', 'c1', ada)
+    await watcher.until(({ count }) => count === 1)
+    t.strictSame([...warnings], ['SyntaxError'])
+  })
+
+  await t.test('closed without a Redis, it does not go on trying to renew its lease', async (t) => {
+    const server = await redisServer(t)
+    const roster = open(t, { url: server.socket, lease: 30 })
+    await roster.enter('a', 'c1', ada)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    await server.kill()
+    await watcher.until(({ stale }) => stale)
+    await roster.close()
+    const renewals = t.capture(Lease.prototype, 'renew', Lease.prototype.renew)
+    // As long as a process takes to start, ten times.
+    for (let i = 0; i < 10; i++) {
+      await server.start()
+      await server.kill()
+    }
+    t.equal(renewals().length, 0)
   })
 
   await t.test('closing is bounded when Redis does not answer', async (t) => {

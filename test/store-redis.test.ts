@@ -34,6 +34,38 @@ t.test('a Redis Cluster', { skip }, async (t) => {
   })
 })
 
+t.test('a wrong option is refused by name', (t) => {
+  const wrong: Record<string, unknown[]> = {
+    historyEntries: [0, 1.5, '1', NaN],
+    historyBytes: [0, -1, null],
+    keyLife: [-1, Infinity],
+    life: [0, Infinity],
+    lookInterval: [0, 2 ** 31],
+    inFlight: [0, null],
+    inFlightBytes: [0],
+    timeout: [0, Infinity],
+    prefix: [1, 'a{b}'],
+    url: [1, ''],
+    client: ['redis://127.0.0.1', null, {}],
+    histories: [1]
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new RedisStore({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+  t.end()
+})
+
+t.test('more bytes than may be in flight are BUSY', { skip }, async (t) => {
+  const store = open(t, await redisServer(t), { inFlightBytes: 1_000 })
+  const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
+  for (const times of [1, 2]) {
+    const outcomes = (await posts()).map((outcome) => outcome.status === 'fulfilled' ? outcome.value.n : (outcome.reason as { code: string }).code)
+    t.strictSame(outcomes, [3 * times - 2, 3 * times - 1, 3 * times, 'FST_CHAT_BUSY'])
+  }
+})
+
 t.test('a room keeps the newest entries, up to its number and a tenth', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { historyEntries: 20 })
   const most = new Set<number>()

@@ -1,7 +1,9 @@
 import type { Cluster, Redis } from 'ioredis'
 import { StoreBusy, StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { Deadlines } from './deadlines.ts'
-import { connect, isCluster, type RedisOptions } from './options.ts'
+import { masterOf } from './masters.ts'
+import { checkOptions } from './option-checks.ts'
+import { checks, connect, isCluster, type RedisOptions } from './options.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
 import { Subscriptions, type Heard, type SubscriptionEvents } from './subscriptions.ts'
@@ -32,7 +34,9 @@ export class RedisLink {
   #corked = false
   #closed = false
 
+  /** @throws InvalidOption */
   constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...place }: RedisOptions) {
+    checkOptions({ prefix, timeout, inFlight, ...place }, checks)
     this.#prefix = prefix
     this.#timeout = timeout
     this.#inFlight = inFlight
@@ -69,17 +73,17 @@ export class RedisLink {
       this.#scripts.add(name)
       this.#commands.defineCommand(name, { numberOfKeys, lua })
     }
-    return this.#within((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), writes)
+    return this.#within((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), writes, keys[0]!)
   }
 
-  /** A plain command, by the same rules. */
-  command (name: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.#within((redis) => redis.call(name, ...args), true)
+  /** A plain command of one key or channel, by the same rules. */
+  command (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
+    return this.#within((redis) => redis.call(name, key, ...args), true, key)
   }
 
   /** One that only reads: never UNKNOWN. */
-  query (name: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.#within((redis) => redis.call(name, ...args), false)
+  query (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
+    return this.#within((redis) => redis.call(name, key, ...args), false, key)
   }
 
   /** Resolves when live, to how to stop; heard again after a break, without what was said meanwhile. */
@@ -128,7 +132,7 @@ export class RedisLink {
     this.#commands.disconnect()
   }
 
-  #within (command: Command, writes: boolean): Promise<unknown> {
+  #within (command: Command, writes: boolean, key: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isHopeless()) {
         reject(new StoreUnavailable())
@@ -140,7 +144,7 @@ export class RedisLink {
       }
       let sent = false
       const deadline = this.#deadlines.start(() => {
-        if (!this.#unsent.delete(send)) this.#breakOff()
+        if (!this.#unsent.delete(send)) this.#breakOff(key)
         reject(sent && writes ? new StoreUnknown() : new StoreUnavailable())
       })
       const send = () => {
@@ -198,8 +202,10 @@ export class RedisLink {
   }
 
   /** What doesn't answer in time is given up with all that waits for it, or that would be without bound. */
-  #breakOff (): void {
-    for (const redis of nodes(this.#commands)) redis.stream?.destroy()
+  #breakOff (key: string): void {
+    // In a Cluster the others go on.
+    const redis = isCluster(this.#commands) ? masterOf(this.#commands, key) : this.#commands
+    redis?.stream?.destroy()
   }
 
   * #connections (): Iterable<Redis> {

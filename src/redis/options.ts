@@ -1,4 +1,5 @@
 import { Redis, type Cluster } from 'ioredis'
+import { limit, milliseconds, type Check } from './option-checks.ts'
 
 /** Where a Redis is, and how it is used. */
 export interface RedisOptions {
@@ -12,6 +13,20 @@ export interface RedisOptions {
   readonly timeout?: number | undefined
   /** commands that may wait for an answer; 10,000 */
   readonly inFlight?: number | undefined
+}
+
+export const checks: { readonly [K in keyof RedisOptions]-?: Check } = {
+  client: {
+    mustBe: 'a client of ioredis',
+    passes: (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function'
+  },
+  url: { mustBe: 'a redis:// or rediss:// address, or the path of a Unix socket', passes: (value) => typeof value === 'string' && value !== '' },
+  prefix: {
+    mustBe: 'a string without braces, which Redis finds the slot of a key by',
+    passes: (value) => typeof value === 'string' && !/[{}]/.test(value)
+  },
+  timeout: milliseconds(1),
+  inFlight: limit
 }
 
 /** Connections like those of a client, or to an address: they try again for ever, and queue and repeat nothing. */

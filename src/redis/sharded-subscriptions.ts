@@ -1,15 +1,17 @@
-import { Command, type Cluster, type Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
+import { addressOf, masterAt } from './masters.ts'
 import { again } from './options.ts'
 import { Subscriptions, type Heard, type SubscriptionEvents } from './subscriptions.ts'
 
-interface Subscription { node: string | undefined, readonly channel: string, readonly heard: Heard, readonly live: () => void }
+/** address: of the node that it is heard from. hearers: each with what tells it that it is heard. */
+interface Channel { address: string | undefined, readonly hearers: Map<Heard, () => void> }
 
 /** What is heard from a Cluster: each channel from the master of its slot, also after the slot has moved. */
 export class ShardedSubscriptions {
   readonly #cluster: Cluster
   readonly #events: SubscriptionEvents
   readonly #nodes = new Map<string, Subscriptions>()
-  readonly #subscriptions = new Set<Subscription>()
+  readonly #channels = new Map<string, Channel>()
 
   constructor (cluster: Cluster, events: SubscriptionEvents) {
     this.#cluster = cluster
@@ -18,62 +20,68 @@ export class ShardedSubscriptions {
   }
 
   get live (): boolean {
-    for (const { node } of this.#subscriptions) if (node === undefined) return false
+    for (const { address } of this.#channels.values()) if (address === undefined) return false
     for (const { live } of this.#nodes.values()) if (!live) return false
     return true
   }
 
-  add (channel: string, heard: Heard, live: () => void): void {
-    const subscription = { node: undefined, channel, heard, live }
-    this.#subscriptions.add(subscription)
-    this.#placeOne(subscription)
+  add (name: string, heard: Heard, live: () => void): void {
+    let channel = this.#channels.get(name)
+    if (channel === undefined) this.#channels.set(name, channel = { address: undefined, hearers: new Map() })
+    channel.hearers.set(heard, live)
+    if (channel.address === undefined) this.#placeOne(name, channel)
+    else this.#nodes.get(channel.address)?.add(name, heard, live)
   }
 
-  remove (channel: string, heard: Heard): void {
-    for (const subscription of this.#subscriptions) {
-      if (subscription.channel !== channel || subscription.heard !== heard) continue
-      this.#subscriptions.delete(subscription)
-      if (subscription.node !== undefined) this.#nodes.get(subscription.node)?.remove(channel, heard)
-    }
+  remove (name: string, heard: Heard): void {
+    const channel = this.#channels.get(name)
+    if (channel?.hearers.delete(heard) !== true) return
+    if (channel.hearers.size === 0) this.#channels.delete(name)
+    if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, heard)
   }
 
   connections (): Redis[] { return [...this.#nodes.values()].map(({ redis }) => redis) }
 
   close (): void {
+    // Nothing is to be placed any more by what is still said of the Cluster.
+    this.#channels.clear()
     for (const node of this.#nodes.values()) node.close()
   }
 
   /** Slots may have moved, and nodes gone. */
   #place (): void {
-    for (const subscription of this.#subscriptions) this.#placeOne(subscription)
-    const used = new Set([...this.#subscriptions].map(({ node }) => node))
-    for (const [name, node] of this.#nodes) {
-      if (used.has(name)) continue
-      this.#nodes.delete(name)
+    for (const [name, channel] of this.#channels) this.#placeOne(name, channel)
+    const used = new Set(Array.from(this.#channels.values(), ({ address }) => address))
+    for (const [address, node] of this.#nodes) {
+      if (used.has(address)) continue
+      this.#nodes.delete(address)
       node.close()
     }
     if (this.live) this.#events.live()
   }
 
-  #placeOne (subscription: Subscription): void {
-    const { channel, heard, live, node } = subscription
-    const name = this.#cluster.slots[new Command('ssubscribe', [channel]).getSlot() as number]?.[0]
-    if (name === undefined || name === node) return
-    if (node !== undefined) this.#nodes.get(node)?.remove(channel, heard)
-    subscription.node = name
-    this.#node(name)?.add(channel, heard, live)
+  #placeOne (name: string, channel: Channel): void {
+    const address = addressOf(this.#cluster, name)
+    if (address === undefined || address === channel.address) return
+    const node = this.#node(address)
+    if (node === undefined) return
+    for (const [heard, live] of channel.hearers) {
+      if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, heard)
+      node.add(name, heard, live)
+    }
+    channel.address = address
   }
 
-  #node (name: string): Subscriptions | undefined {
-    const known = this.#nodes.get(name)
+  #node (address: string): Subscriptions | undefined {
+    const known = this.#nodes.get(address)
     if (known !== undefined) return known
-    const master = this.#cluster.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === name)
+    const master = masterAt(this.#cluster, address)
     if (master === undefined) return undefined
     // A node of the Cluster's own gives up at once: it is found by a redirection. This one may be alone on its slots.
     const redis = master.duplicate({ lazyConnect: false, enableOfflineQueue: false, retryStrategy: again })
     redis.on('error', () => {})
     const node = new Subscriptions(redis, true, this.#events)
-    this.#nodes.set(name, node)
+    this.#nodes.set(address, node)
     return node
   }
 }

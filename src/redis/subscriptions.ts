@@ -33,7 +33,7 @@ export class Subscriptions {
     this.#sharded = sharded
     this.#events = events
     redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, message: Buffer) => {
-      for (const heard of this.#channels.get(channel.toString())?.hearers ?? []) heard(message)
+      for (const heard of this.#channels.get(channel.toString())?.hearers ?? []) hear(heard, message)
     })
     redis.on('moved', events.moved)
     redis.on('ready', () => this.#askForAll())
@@ -104,5 +104,14 @@ export class Subscriptions {
   #refused (): void {
     if (this.#sharded) this.#events.moved()
     else this.#redis.disconnect(true)
+  }
+}
+
+/** Anyone who reaches Redis can publish: what can't be understood ends no process. */
+function hear (heard: Heard, message: Buffer): void {
+  try {
+    heard(message)
+  } catch (error) {
+    process.emitWarning(error as Error)
   }
 }

@@ -88,10 +88,15 @@ export class Lease {
     this.#former = undefined
   }
 
-  /** Ends it after so many ms, and lets the peers know. */
-  async end (after: number): Promise<void> {
+  /** It is not renewed any more. */
+  stop (): void {
     clearTimeout(this.#timer)
     this.#ended = true
+  }
+
+  /** Ends it after so many ms, and lets the peers know. */
+  async end (after: number): Promise<void> {
+    this.stop()
     await this.#link.run(retire, [this.#key], [this.#node, after, publishCommand(this.#link), this.#channel])
   }
 

@@ -86,6 +86,7 @@ export class RosterNode {
     for (const view of this.#views.values()) view.close()
     for (const part of this.#parts.values()) part.close()
     if (this.#link.up) await this.#depart().catch(() => { /* the lease ends by itself */ })
+    this.#lease.stop()
   }
 
   #view (name: string): View {

@@ -139,7 +139,8 @@ if ends > now then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
   redis.call('ZADD', KEYS[2], time[1] * 1000000 + time[2], ARGV[1])
   redis.call('ZADD', KEYS[3], ends, ARGV[1])
-  local last = redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]
+  -- Some write a number this large with an exponent, which is no time to any.
+  local last = string.format('%.0f', redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2])
   for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], last) end
 end
 redis.call(ARGV[4], ARGV[5], ARGV[6])`

@@ -1,12 +1,14 @@
 import { setTimeout as pass } from 'node:timers/promises'
 import { RosterClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
+import { checkOptions, limit, milliseconds } from '../redis/option-checks.ts'
 import type { Identity } from '../store/store.ts'
 import { channel } from './redis-keys.ts'
 import { RosterNode } from './redis-node.ts'
 import { Restrictions } from './redis-restrictions.ts'
 import type { Presence, Restriction, Roster, Signal } from './roster.ts'
 
+/** Where the Redis is, and how members are shown, each with its default. */
 export interface RedisRosterOptions extends RedisOptions {
   /** ms before a leave shows; 5 s */
   readonly grace?: number | undefined
@@ -17,6 +19,8 @@ export interface RedisRosterOptions extends RedisOptions {
   /** ms after which the members of a node that died are gone, the same on all nodes; 30 s */
   readonly lease?: number | undefined
 }
+
+const checks = { grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
 
 /**
  * Who is here, on all nodes that share a Redis.
@@ -34,7 +38,9 @@ export class RedisRoster implements Roster {
   readonly #opened: Promise<unknown>
   #closing: Promise<void> | undefined
 
+  /** @throws InvalidOption */
   constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
+    checkOptions({ grace, coalesce, listed, lease }, checks)
     this.#timeout = timeout
     this.#link = new RedisLink({ ...redis, timeout })
     this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const told of this.#told) told(who, what) })

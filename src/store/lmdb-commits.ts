@@ -44,7 +44,7 @@ export class LmdbCommits {
   #count = 0
   #bytes = 0
   #failure: unknown
-  /** ms; until then writes are refused with the failure */
+  /** ms of `performance.now()`; until then writes are refused with the failure */
   #retryAt = 0
   #running: Promise<void> | undefined
   #closed = false
@@ -60,7 +60,7 @@ export class LmdbCommits {
    */
   add<T> (bytes: number, stage: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreClosed())
-    if (Date.now() < this.#retryAt) return Promise.reject(this.#failure)
+    if (performance.now() < this.#retryAt) return Promise.reject(this.#failure)
     if (this.#count >= this.#limits.inFlight || this.#bytes + bytes > this.#limits.inFlightBytes) return Promise.reject(new StoreBusy())
     this.#count++
     this.#bytes += bytes
@@ -91,8 +91,8 @@ export class LmdbCommits {
     while (this.#waiting.length > 0 || (!this.#closed && this.#target.hasRest())) {
       const writes = this.#waiting.splice(0, GROUP)
       const staged = writes.filter((write) => this.#stage(write))
-      const commit = this.#target.commit()
-      if (commit !== undefined && !await this.#committed(commit, staged)) continue
+      // What nobody waits for is tried again with the next write: a disk that is full would be tried without end.
+      if (!await this.#committed(staged)) break
       this.#target.settled(true)
       for (const write of staged) {
         this.#release(write)
@@ -113,20 +113,20 @@ export class LmdbCommits {
     }
   }
 
-  async #committed (commit: Promise<void>, staged: readonly Write[]): Promise<boolean> {
+  async #committed (staged: readonly Write[]): Promise<boolean> {
     const deadline = setTimeout(() => {
       this.#refuse(new StoreUnavailable({ cause: new Error('the disk does not answer') }), Infinity)
       // Told once: what they are told later is not heard.
       for (const write of staged) write.failed(new StoreUnknown())
     }, this.#limits.commitTimeout)
     try {
-      await commit
+      await this.#target.commit()
       this.#retryAt = 0
       return true
     } catch (error) {
       this.#target.settled(false)
       for (const write of staged) this.#fail(write, error)
-      this.#refuse(error, Date.now() + PAUSE)
+      this.#refuse(error, performance.now() + PAUSE)
       return false
     } finally {
       clearTimeout(deadline)

@@ -31,6 +31,8 @@ export class LmdbLog {
   #committed: Mark
   /** The entry of each key, by its digest: read when first needed. */
   #keys: Map<string, number> | undefined
+  /** Why it can't be trimmed: it would grow without bound. */
+  #damage: unknown
 
   constructor (room: string, database: LmdbDatabase, limits: LogLimits, epoch: Epoch) {
     this.room = room
@@ -44,8 +46,9 @@ export class LmdbLog {
   get untouched (): boolean { return isUntouched(this.#head) }
   get keyCount (): number { return this.#keys?.size ?? 0 }
 
-  /** @param row the draft encoded @throws ReusedKey, StalePost */
+  /** @param row the draft encoded @throws ReusedKey, StalePost, StoreDamaged */
   append (row: Row, { hash, since }: Draft): Mark & { again: boolean } {
+    if (this.#damage !== undefined) throw this.#damage
     const head = this.#head
     const digest = keyOf(row)
     const known = digest === undefined ? undefined : this.#keyed.get(digest)
@@ -89,6 +92,7 @@ export class LmdbLog {
   eraseAll (): Mark {
     this.#head = reborn(this.#head)
     this.#keys = new Map()
+    this.#damage = undefined
     return newestOf(this.#head)
   }
 
@@ -105,13 +109,24 @@ export class LmdbLog {
     return newestOf(this.#head)
   }
 
-  /** Whether there is anything to trim or to forget. */
-  isDue (now: number): boolean { return this.#isOver(now) || this.#forgettable(now) !== undefined || this.isEmpty(now) }
+  /** Whether there is anything to trim or to forget, or it can't be told without trying. */
+  isDue (now: number): boolean {
+    try {
+      return this.#isOver(now) || this.#forgettable(now) !== undefined || this.isEmpty(now)
+    } catch {
+      return true
+    }
+  }
 
   /** Takes away what the bounds exclude, in so many steps at most. @returns how many it took */
   trim (most: number, now: number): number {
     let steps = 0
-    while (steps < most && (this.#trimOldest(now) || this.#forgetOldest(now))) steps++
+    try {
+      while (steps < most && (this.#trimOldest(now) || this.#forgetOldest(now))) steps++
+      this.#damage = undefined
+    } catch (damage) {
+      this.#damage = damage
+    }
     return steps
   }
 

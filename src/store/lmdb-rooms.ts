@@ -170,7 +170,7 @@ export class LmdbRooms {
     }
     for (const [other, { log }] of this.#logs) {
       if (this.#logs.size <= CACHE.rooms && this.#keys <= CACHE.keys) return
-      if (!this.#staged.has(log)) this.#uncache(other)
+      if (other !== room && !this.#staged.has(log)) this.#uncache(other)
     }
   }
 }

@@ -21,21 +21,25 @@ export type Send = (room: string, args: ReadonlyArray<string | number>) => Promi
 export class RedisAppends {
   readonly #send: Send
   readonly #most: number
+  readonly #mostBytes: number
   #rooms = new Map<string, Post[]>()
   #inHand = 0
+  #bytesInHand = 0
 
-  /** @param most posts in hand */
-  constructor (send: Send, most: number) {
+  /** @param most posts in hand @param mostBytes of all of them */
+  constructor (send: Send, most: number, mostBytes: number) {
     this.#send = send
     this.#most = most
+    this.#mostBytes = mostBytes
   }
 
   append (room: string, draft: Draft): Promise<Stored> {
     return new Promise((resolve, reject) => {
       const { key = '', hash = '', since } = draft
       const { content, size } = encode(draft)
-      if (this.#inHand >= this.#most) throw new StoreBusy()
+      if (this.#inHand >= this.#most || this.#bytesInHand + content.length > this.#mostBytes) throw new StoreBusy()
       this.#inHand++
+      this.#bytesInHand += content.length
       if (this.#rooms.size === 0) setImmediate(() => this.flush())
       const post: Post = { args: [key, hash, sinceOf(since), content, size], resolve, reject }
       const posts = this.#rooms.get(room)
@@ -65,8 +69,10 @@ export class RedisAppends {
   }
 
   #store (room: string, posts: readonly Post[]): void {
-    this.#send(room, posts.flatMap(({ args }) => args)).then((reply) => {
+    this.#send(room, posts.flatMap(({ args }) => args)).finally(() => {
       this.#inHand -= posts.length
+      for (const { args } of posts) this.#bytesInHand -= args[3].length
+    }).then((reply) => {
       const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
       for (const [i, { resolve, reject }] of posts.entries()) {
         const outcome = outcomes[i]!
@@ -76,7 +82,6 @@ export class RedisAppends {
         else resolve({ ...repeated(tag, outcome), again: true })
       }
     }, (error: unknown) => {
-      this.#inHand -= posts.length
       for (const { reject } of posts) reject(error)
     })
   }

@@ -12,7 +12,7 @@ export interface Stretch {
 }
 
 /** A batch as published: what it follows on, its time, and its entries. */
-interface Message { readonly before: Place, readonly at: number, readonly contents: readonly Content[] }
+interface Message { readonly before: Place, readonly at: number, readonly entries: readonly Entry[] }
 
 /** undelivered: pages to be given at the end of the turn. */
 interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
@@ -134,14 +134,11 @@ export class RedisFeed {
   /** @returns whether it follows on, or was given already */
   #take (message: Message | undefined): boolean {
     if (message === undefined) return false
-    const { before, at, contents } = message
+    const { before, at, entries } = message
     const last = this.#last
     if (last === undefined || before.tag !== last.tag) return false
-    if (!same(before, last)) return before.n + contents.length <= last.n && at <= last.at
-    const { tag } = before
-    let { n } = before
-    const entries = contents.map((content) => entryOf(content, { tag, at, n: ++n }))
-    this.#last = { tag, at, n }
+    if (!same(before, last)) return before.n + entries.length <= last.n && at <= last.at
+    this.#last = { tag: before.tag, at, n: before.n + entries.length }
     this.#push({ entries, complete: true, more: false, head: markOf(this.#last) })
     return true
   }
@@ -169,10 +166,11 @@ function * joined (pages: readonly Page[]): Iterable<Page> {
 /** `<tag>-<at>-<n>-<at>[<content>,…]`: the place it follows on, its own time, its entries. undefined for a stranger's. */
 function parse (text: Buffer): Message | undefined {
   const start = text.indexOf('[')
-  const [tag = '', before, n, at] = text.toString('latin1', 0, start).split('-')
+  const [tag = '', ...numbers] = text.toString('latin1', 0, start).split('-')
+  const [before = NaN, n = NaN, at = NaN] = numbers.map(Number)
   try {
     const contents = JSON.parse(text.toString('utf8', start)) as Content[]
-    return { before: { tag, at: Number(before), n: Number(n) }, at: Number(at), contents }
+    return { before: { tag, at: before, n }, at, entries: contents.map((content, i) => entryOf(content, { tag, at, n: n + i + 1 })) }
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { StoreClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
+import { checkOptions, life as kept, limit, milliseconds } from '../redis/option-checks.ts'
 import { RedisAppends, repeated } from './redis-appends.ts'
 import { RedisFeed, type Stretch } from './redis-feed.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
@@ -17,11 +18,22 @@ export interface RedisStoreOptions extends RedisOptions {
   readonly keyLife?: number | undefined
   /** ms a room is kept after its last post, or its last follower; 30 days. An empty one: at most an hour. */
   readonly life?: number | undefined
+  /** bytes of posts that may wait for an answer; 64 MiB */
+  readonly inFlightBytes?: number | undefined
   /** ms between two looks at where the followed rooms are; 10 s */
   readonly lookInterval?: number | undefined
 }
 
 interface Room { readonly feed: RedisFeed, readonly live: Promise<() => void>, followers: number, renewed: number }
+
+const checks = {
+  historyEntries: limit,
+  historyBytes: limit,
+  keyLife: kept(0),
+  life: kept(1),
+  inFlightBytes: limit,
+  lookInterval: milliseconds(1)
+}
 
 const EMPTY_LIFE = 60 * 60 * 1_000
 
@@ -44,22 +56,25 @@ export class RedisStore implements ChatStore {
   #tags = 0
   /** The one under way; a later one takes its place. */
   #look: object | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
 
+  /** @throws InvalidOption */
   constructor ({
     historyEntries = 1_000,
     historyBytes = 4 * 1024 * 1024,
     keyLife = 5 * 60 * 1_000,
     life = 30 * 24 * 60 * 60 * 1_000,
+    inFlightBytes = 64 * 1024 * 1024,
     lookInterval = 10_000,
     ...options
   }: RedisStoreOptions = {}) {
+    checkOptions({ historyEntries, historyBytes, keyLife, life, inFlightBytes, lookInterval }, checks)
     this.#link = new RedisLink(options)
     this.#limits = [life, historyEntries, historyBytes, keyLife]
     this.#emptyLife = Math.min(life, EMPTY_LIFE)
     const publish = this.#link.sharded ? 'SPUBLISH' : 'PUBLISH'
     this.#appends = new RedisAppends((room, posts) => this.#link.run(append, this.#keys(room),
-      [this.#newTag(), this.#emptyLife, ...this.#limits, publish, this.#channel(room), ...posts]), options.inFlight ?? 10_000)
+      [this.#newTag(), this.#emptyLife, ...this.#limits, publish, this.#channel(room), ...posts]), options.inFlight ?? 10_000, inFlightBytes)
     this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
     this.#link.onBack(() => this.#lookAtAll())
   }
@@ -130,8 +145,12 @@ export class RedisStore implements ChatStore {
     await this.#link.command('SET', this.#link.key('', 'check'), '', 'PX', 60_000)
   }
 
-  async close (): Promise<void> {
-    this.#closed = true
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
     clearInterval(this.#looks)
     this.#appends.flush()
     this.#rooms.clear()
@@ -140,7 +159,7 @@ export class RedisStore implements ChatStore {
   }
 
   #assertOpen (): void {
-    if (this.#closed) throw new StoreClosed()
+    if (this.#closing !== undefined) throw new StoreClosed()
   }
 
   /** Names a life of a room, should it begin with this call. Random numbers for each would be a tenth of its CPU time. */
@@ -191,7 +210,7 @@ export class RedisStore implements ChatStore {
       setImmediate(() => {
         const feeds = [...this.#undelivered]
         this.#undelivered.clear()
-        for (const feed of feeds) if (!this.#closed) feed.deliver()
+        for (const feed of feeds) if (this.#closing === undefined) feed.deliver()
       })
     }
     this.#undelivered.add(feed)
