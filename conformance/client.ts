@@ -17,7 +17,7 @@ export interface Message {
 
 /** What a server says, as far as the requirements look at it. */
 export interface Said {
-  welcome: { member: Identity, session: string, limits: { payload?: number, rooms?: number }, heartbeat: number }
+  welcome: { member: Identity, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number }, heartbeat: number }
   joined: { room: string, members: Identity[], count: number, messages: Message[], position: string, complete: boolean }
   left: { room: string }
   message: Message
@@ -26,7 +26,7 @@ export interface Said {
   presence: { room: string, joined: Identity[], left: Identity[], count: number }
   typing: { room: string, from: Identity }
   pong: { id: string }
-  error: { code: string, message: string, request?: string, id?: string, room?: string }
+  error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
 }
 
 /** One message of one of these types. */
@@ -82,6 +82,11 @@ export class Client {
       this.say({ type: 'ping', id })
       same((await this.hear('pong')).id, id, 'the id of a pong')
     }
+  }
+
+  /** For requirements that ask much: waits until so many requests more can't be too many. */
+  async pace ({ limits: { rate = Infinity } }: Said['welcome'], requests: number): Promise<void> {
+    if (rate < Infinity) await new Promise((resolve) => setTimeout(resolve, requests * 1_000 / rate))
   }
 
   async hello (hello: { session?: string, name?: string, token?: string } = {}): Promise<Said['welcome']> {

@@ -22,7 +22,7 @@ const entry: Shape = {
 const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
 
 const shapes: { readonly [type: string]: Shape } = {
-  welcome: { member: identity, session: text, limits: object({ 'payload?': count, 'rooms?': count }), heartbeat: count },
+  welcome: { member: identity, session: text, limits: object({ 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count }), heartbeat: count },
   joined: { room, members: listOf(identity), count, messages: entries, position, complete: flag },
   left: { room },
   message: entry,
@@ -31,7 +31,7 @@ const shapes: { readonly [type: string]: Shape } = {
   presence: { room, joined: listOf(identity), left: listOf(identity), count },
   typing: { room, from: identity },
   pong: { id },
-  error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text },
+  error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },
   draining: { reconnectIn: count }
 }
 

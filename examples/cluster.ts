@@ -26,7 +26,7 @@ function supervise (workers: number): void {
 }
 
 async function serve (): Promise<void> {
-  const app = Fastify({ logger: { base: { worker: cluster.worker?.id } } })
+  const app = Fastify({ logger: { base: { worker: cluster.worker?.id, pid: process.pid } } })
   // Ctrl-C reaches every process of the terminal: the supervisor passes it on, once.
   process.on('SIGINT', () => {})
   closeWithGrace({ logger: app.log, skip: ['SIGINT'] }, async () => { await app.close() })

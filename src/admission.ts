@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { addressOf, subjectOf } from './addresses.ts'
 import type { Connection } from './connection.ts'
 import { copyString } from './copy-string.ts'
 import { InvalidName } from './errors.ts'
@@ -49,7 +50,9 @@ export async function admit (
   const member = new Member(connection, identity, context)
   if (expiresAt !== undefined) member.expire(Number(expiresAt))
   try {
-    for (const restriction of await roster.restrictions([identity.id])) member.restrict(restriction)
+    const { name: address } = connection.address
+    const subjects = address === '' ? [identity.id] : [identity.id, subjectOf(address)]
+    for (const restriction of await roster.restrictions(subjects)) member.restrict(restriction)
   } catch (error) {
     member.ended()
     throw error
@@ -66,18 +69,20 @@ async function authenticate (
   hello: Hello | undefined
 ): Promise<Authenticated | undefined> {
   let answer: Authenticated | null | undefined
+  let err: unknown
   try {
     answer = await ask(request, hello)
   } catch (error) {
-    connection.log.info({ err: error }, 'authenticate refused a connection')
+    err = error
   }
   if (answer === null || answer === undefined) {
-    connection.close(CloseCode.unauthenticated, 'not authenticated')
+    connection.close(CloseCode.unauthenticated, 'not authenticated', { err })
     return undefined
   }
   const { id, expiresAt } = answer
   await run('authenticate', () => {
     if (typeof id !== 'string' || id === '') throw new TypeError('authenticate must give an id')
+    if (addressOf(id) !== undefined) throw new TypeError("authenticate must not give an id that begins with 'address:'")
     if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) throw new TypeError('authenticate must give expiresAt as ms or a Date')
   })
   return answer

@@ -30,19 +30,20 @@ export class Batch {
     this.#last = entries.at(-1)?.n ?? 0
   }
 
-  serve (seat: Seat): void {
+  /** Gives how many messages it wrote. */
+  serve (seat: Seat): number {
     const { connection, mark } = seat
     const encoded = this.#in(seat.format)
     if (mark < this.#last) seat.mark = this.#last
     if (mark < this.first && (seat.hearsItself || !this.#senders.has(seat.member.id))) {
-      connection.write(encoded.bytes, encoded.entries.length + encoded.notices, takeAcks(seat))
-    } else {
-      this.#servePart(seat, mark, encoded)
+      const { bytes, entries: { length }, notices } = encoded
+      return connection.write(bytes, length + notices, takeAcks(seat)) ? length : 0
     }
+    return this.#servePart(seat, mark, encoded)
   }
 
   /** To who joined in the middle of it, or doesn't hear itself. */
-  #servePart (seat: Seat, mark: number, { bytes, entries, entryBytes, notices }: Encoded): void {
+  #servePart (seat: Seat, mark: number, { bytes, entries, entryBytes, notices }: Encoded): number {
     const { connection, hearsItself, member } = seat
     const wanted = entries.filter((_, i) => {
       const { n, from } = this.#entries[i]!
@@ -50,10 +51,11 @@ export class Batch {
     })
     const acks = takeAcks(seat)
     if (wanted.length + notices > 0) {
-      connection.write(Buffer.concat([...wanted, bytes.subarray(entryBytes)]), wanted.length + notices, acks)
-    } else if (acks !== undefined) {
-      connection.reply(acks)
+      const all = Buffer.concat([...wanted, bytes.subarray(entryBytes)])
+      return connection.write(all, wanted.length + notices, acks) ? wanted.length : 0
     }
+    if (acks !== undefined) connection.reply(acks)
+    return 0
   }
 
   #in (format: Format): Encoded {

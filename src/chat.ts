@@ -1,12 +1,17 @@
-import { InvalidRoom } from './errors.ts'
+import { normalizeAddress, subjectOf } from './addresses.ts'
+import { InvalidAddress, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
 import { assertContent } from './hooks.ts'
 import type { Members } from './members.ts'
 import { roomName } from './protocol.ts'
-import type { Restriction, Roster } from './roster/roster.ts'
+import type { Presence, Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { ChatStore, Entry, Identity, Page, Position } from './store/store.ts'
+import type { Stats, Tally } from './tally.ts'
+
+/** A member whom the roster is asked about to see that it answers. */
+const NOBODY = 'nobody'
 
 /** What the app says in a room. */
 export interface Publication {
@@ -24,21 +29,13 @@ export interface HistoryQuery {
   readonly before?: Position | undefined
 }
 
-export interface Stats {
-  /** open connections, of `/echo` too */
-  readonly connections: number
-  /** different members */
-  readonly members: number
-  /** rooms in use here */
-  readonly rooms: number
-}
-
 export interface ChatParts {
   readonly rooms: Rooms
   readonly roster: Roster
   readonly store: ChatStore
   readonly members: Members
   readonly connections: Connections
+  readonly tally: Tally
   readonly log: FastifyBaseLogger
 }
 
@@ -88,10 +85,9 @@ export class Chat {
   rooms (): string[] { return this.#parts.rooms.names() }
 
   /** Who is in a room, on any node; the list is capped, `count` is not. */
-  async members (room: string): Promise<{ members: readonly Identity[], count: number }> {
+  async members (room: string): Promise<Presence> {
     assertRoom(room)
-    const { members, count } = await this.#parts.rooms.presence(room)
-    return { members, count }
+    return await this.#parts.rooms.presence(room)
   }
 
   /** Entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then. */
@@ -116,19 +112,36 @@ export class Chat {
     await this.#restrict(id, { kind: 'mute', until: Date.now() + ms, reason })
   }
 
-  /** Closes a member's connections with 4403 and lets none in for a time. @param ms how long; 0 lifts it */
-  async ban (id: string, ms: number, reason = 'banned by a moderator'): Promise<void> {
-    await this.#restrict(id, { kind: 'ban', until: Date.now() + ms, reason })
+  /**
+   * Closes the chat connections of a member, or of everyone at an address, with 4403, and lets none in for a time.
+   * @param who the id of a member, or an IP address as `request.ip` shows it; one of IPv6 stands for its /64
+   * @param ms how long; 0 lifts it
+   * @throws InvalidAddress
+   */
+  async ban (who: string | { readonly address: string }, ms: number, reason = 'banned by a moderator'): Promise<void> {
+    await this.#restrict(typeof who === 'string' ? who : subjectAt(who.address), { kind: 'ban', until: Date.now() + ms, reason })
   }
 
+  /** What goes on here now, and what was counted since the start. */
   stats (): Stats {
-    const { connections, members, rooms } = this.#parts
-    return { connections: connections.size, members: members.size, rooms: rooms.names().length }
+    const { connections, members, rooms, tally } = this.#parts
+    return {
+      connections: connections.size,
+      members: members.size,
+      rooms: rooms.names().length,
+      posts: tally.posts,
+      deliveries: tally.deliveries,
+      refusals: tally.refusals.toObject(),
+      cutOffs: tally.cutOffs.toObject(),
+      storeErrors: tally.storeErrors.toObject(),
+      backlog: connections.backlog
+    }
   }
 
-  /** Rejects while posts can't succeed: for an app's own health route. */
+  /** Rejects, within a bound, while nobody can join or post: for an app's own health route. */
   async check (): Promise<void> {
-    await this.#parts.store.check()
+    const { store, roster } = this.#parts
+    await Promise.all([store.check(), roster.restrictions([NOBODY])])
   }
 
   #restrict (id: string, what: Restriction): Promise<void> {
@@ -138,4 +151,10 @@ export class Chat {
 
 function assertRoom (room: string): void {
   if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
+}
+
+function subjectAt (given: string): string {
+  const address = normalizeAddress(given)
+  if (address === undefined) throw new InvalidAddress(given)
+  return subjectOf(address)
 }

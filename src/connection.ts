@@ -2,19 +2,33 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
-import { closeCodeOf, shorten } from './closing.ts'
-import type { Connections } from './connections.ts'
+import { closeCodeOf, cutOffFor, legible, shorten, type Ending } from './closing.ts'
+import { diagnostics } from './diagnostics.ts'
+import type { Address } from './door.ts'
+import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
 import { Inbox, type Message } from './inbox.ts'
 import { CloseCode } from './protocol.ts'
+import type { RefusalLog } from './refusal-log.ts'
 import type { Debtor, ReplyBudget } from './reply-budget.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
 import { currentTurn, uncorkAtTurnsEnd } from './turn.ts'
 
 /** What the connections of one route share. */
 export interface ConnectionContext {
-  readonly connections: Connections
+  /** What tells its chat from others: the prefix. */
+  readonly chat: string
+  /** of the route */
+  readonly path: string
+  readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
   /** bytes that may wait for a client; beyond, it is cut off */
   readonly backlog: number
   readonly budget: ReplyBudget
+  /** messages that may wait for one before them; beyond, it is closed */
+  readonly inbox: number
+  readonly frames: FrameLimits
+  /** bytes; replays that go faster wait */
+  readonly replays: Rate
+  readonly refusals: RefusalLog
 }
 
 /** Who speaks on a connection. */
@@ -24,6 +38,8 @@ export interface Session {
    * connection with 1011.
    */
   receive (message: Message): void | Promise<void>
+  /** The server is about to close it. @param reconnectIn ms after which the client should come back */
+  drain? (reconnectIn: number): void
   /** The connection is closed. */
   ended? (): void
 }
@@ -32,6 +48,9 @@ const NOTHING = Buffer.alloc(0)
 
 /** Bytes that may wait before whoever asks for more is better read no further. */
 const HIGH_WATER = 64 * 1024
+
+/** bytes */
+const SMALL_REPLAY = 16 * 1024
 
 const connection = Symbol('connection')
 
@@ -46,14 +65,17 @@ function connectionOf (socket: WebSocket): Connection {
  * One upgraded socket. `ws` parses what comes, answers pings and closes; whole frames are written to the stream
  * beneath it, so that many connections can share one buffer.
  */
-export class Connection implements Debtor {
+export class Connection implements Debtor, Guarded {
   readonly log: FastifyBaseLogger
+  readonly address: Address
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #context: ConnectionContext
   #session: Session | undefined
   /** There while a session is waiting. */
   #inbox: Inbox | undefined
+  readonly #guard: FrameGuard
+  #replays: TokenBucket | undefined
   readonly #opened = Math.round(performance.now())
   #messagesReceived = 0
   #bytesReceived = 0
@@ -67,13 +89,15 @@ export class Connection implements Debtor {
   /** What had been read from the client when it was last asked for a sign of life. */
   #read: number | undefined
   /** Why this side ended the connection, where it did. */
-  #ending: { code: number, reason: string } | undefined
+  #ending: Ending | undefined
 
-  constructor (socket: WebSocket, stream: Duplex, log: FastifyBaseLogger, context: ConnectionContext) {
+  constructor (socket: WebSocket, stream: Duplex, { log, address }: Pick<Connection, 'log' | 'address'>, context: ConnectionContext) {
     this.#socket = socket
     this.#stream = stream
     this.#context = context
     this.log = log
+    this.address = address
+    this.#guard = new FrameGuard(stream, this, context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
     socket.on('error', Connection.#onError)
@@ -81,6 +105,10 @@ export class Connection implements Debtor {
     // The other end of an injected stream is this process: its FIN would be waited for in vain.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
     context.connections.add(this)
+    if (diagnostics.opened.hasSubscribers) {
+      const { chat, path } = context
+      diagnostics.opened.publish({ chat, path, connection: this, address: address.name, protocol: socket.protocol })
+    }
   }
 
   static readonly #onMessage = function (this: WebSocket, data: Buffer, isBinary: boolean): void {
@@ -98,6 +126,11 @@ export class Connection implements Debtor {
   }
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
+
+  get held (): boolean { return this.#inbox !== undefined }
+
+  /** Bytes that wait for this client. */
+  get backlog (): number { return this.#stream.writableLength }
 
   /** Bytes that wait for this client alone. */
   get owed (): number { return this.#owed }
@@ -129,26 +162,31 @@ export class Connection implements Debtor {
    * Writes whole frames. A client that has left more than its backlog unread by the end of the last turn is cut off
    * instead: right after a write a healthy one shows megabytes, a turn later nothing.
    * @param acks to this client alone, in the same write
+   * @returns whether it was written
    */
-  write (frames: Buffer, messages: number, acks?: Buffer): void {
-    if (!this.#mayWrite()) return
+  write (frames: Buffer, messages: number, acks?: Buffer): boolean {
+    if (!this.#mayWrite()) return false
     this.#messagesSent += messages
     this.#bytesSent += frames.length
     if (acks === undefined) {
       this.#stream.write(frames)
-      return
+      return true
     }
     this.#stream.cork()
     this.#stream.write(frames)
     this.#writeOwn(acks)
     this.#stream.uncork()
+    return true
   }
 
-  /** Writes whole frames that are this client's alone: a replay of what it missed. */
-  replay (frames: Buffer, messages: number): void {
-    if (frames.length === 0 || !this.#mayWrite()) return
+  /** Writes whole frames that are this client's alone: a replay of what it missed. @returns whether they were written */
+  replay (frames: Buffer, messages: number): boolean {
+    if (frames.length === 0 || !this.#mayWrite()) return false
     this.#messagesSent += messages
+    // How often small ones come is bounded by how often a client may ask.
+    if (frames.length > SMALL_REPLAY) (this.#replays ??= new TokenBucket(this.#context.replays)).spend(frames.length)
     this.#writeOwn(frames)
+    return true
   }
 
   /**
@@ -172,11 +210,13 @@ export class Connection implements Debtor {
     this.#stream.uncork()
   }
 
-  /** Resolves when what was written has left, or never will. */
-  drained (): Promise<void> {
+  /** Resolves when what was written has left, or never will, and more may be replayed. */
+  async drained (): Promise<void> {
     const stream = this.#stream
-    if (!this.open || stream.destroyed || stream.writableLength === 0) return Promise.resolve()
-    return new Promise((resolve) => { stream.write(NOTHING, () => resolve()) })
+    const wait = this.#replays?.spend(0) ?? 0
+    if (wait > 0) await new Promise((resolve) => { setTimeout(resolve, wait).unref() })
+    if (!this.open || stream.destroyed || stream.writableLength === 0) return
+    await new Promise<void>((resolve) => { stream.write(NOTHING, () => resolve()) })
   }
 
   /** Whether anything came since this was last asked, or could not come because the app has this side wait. */
@@ -191,13 +231,23 @@ export class Connection implements Debtor {
     if (this.open) this.#socket.ping()
   }
 
+  /** Tells a client that can be told that it is about to be closed. @param reconnectIn ms */
+  drain (reconnectIn: number): void {
+    if (this.open) this.#session?.drain?.(reconnectIn)
+  }
+
   /** Starts the closing handshake; what was written before is sent before, and nothing is after. */
-  close (code: number, reason: string): void {
+  close (code: number, reason: string, why: Pick<Ending, 'fault' | 'err'> = {}): void {
     if (!this.open) return
-    this.#ending = { code, reason }
+    this.#ending = { code, reason, ...why }
     this.#inbox?.stop()
     this.#socket.close(code, shorten(reason))
     this.#socket.resume()
+  }
+
+  /** Counts and logs that something was refused of what it asked for. @param message what it was told */
+  refused (reason: string, message: string, details: Readonly<Record<string, unknown>>): void {
+    this.#context.refusals.refused(reason, message, details, this.log)
   }
 
   /** For a fault of the app's code on this connection. */
@@ -207,14 +257,14 @@ export class Connection implements Debtor {
   }
 
   /** Ends it at once, for a client that a closing handshake would have to wait for. */
-  terminate (code: number, reason: string): void {
-    this.#ending ??= { code, reason }
+  terminate (code: number, reason: string, why: Pick<Ending, 'fault'> = {}): void {
+    this.#ending ??= { code, reason, ...why }
     this.#socket.terminate()
   }
 
   cutOff (): void {
     this.#giveBack(this.#owed)
-    this.terminate(CloseCode.tryAgainLater, 'too much waits to be read')
+    this.terminate(CloseCode.tryAgainLater, 'too much waits to be read', { fault: 'reply_budget' })
   }
 
   #receive (message: Message): void {
@@ -222,7 +272,9 @@ export class Connection implements Debtor {
     this.#bytesReceived += message.data.length
     if (!this.open || this.#session === undefined) return
     if (this.#inbox !== undefined) {
-      this.#inbox.push(message)
+      if (this.#inbox.push(message) > this.#context.inbox) {
+        this.close(CloseCode.policy, 'too many messages at once', { fault: 'inbox' })
+      }
       return
     }
     try {
@@ -238,7 +290,7 @@ export class Connection implements Debtor {
     if (this.#turn !== currentTurn()) {
       this.#turn = currentTurn()
       if (this.#stream.writableLength > this.#context.backlog) {
-        this.terminate(CloseCode.policy, 'reads too slowly')
+        this.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader' })
         return false
       }
     }
@@ -260,15 +312,23 @@ export class Connection implements Debtor {
   }
 
   #end (told: { code: number, reason: string }): void {
-    const { code, reason } = this.#ending ?? told
-    this.log.info({
+    const { code, reason, err }: Ending = this.#ending ?? { ...told, reason: legible(told.reason) }
+    const cutOff = this.#ending && cutOffFor(this.#ending)
+    const { chat, refusals, connections } = this.#context
+    const duration = Math.round(performance.now()) - this.#opened
+    this.#guard.ended()
+    const line = {
       code,
       reason,
-      duration: Math.round(performance.now()) - this.#opened,
+      ...err !== undefined && { err },
+      duration,
       received: { messages: this.#messagesReceived, bytes: this.#bytesReceived },
       sent: { messages: this.#messagesSent, bytes: this.#bytesSent }
-    }, 'websocket closed')
-    this.#context.connections.delete(this)
+    }
+    if (cutOff === undefined) this.log.info(line, 'websocket closed')
+    else refusals.cutOff(cutOff, line, this.log)
+    if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ chat, connection: this, code, reason, cutOff, duration })
+    connections.delete(this)
     this.#session?.ended?.()
   }
 }

@@ -9,6 +9,18 @@ export const AlreadyRegistered = createError(
   'fastify-chat is already registered here: register a second chat in a sibling scope, with a prefix of its own',
   500)
 
+/** The registry of the option `metrics` has a metric, or a chat, of the same name already; takes which. */
+export const MetricsTaken = createError(
+  'FST_CHAT_METRICS_TAKEN',
+  "fastify-chat: the registry of the option 'metrics' already has %s: give this chat a registry, or a prefix, of its own",
+  500)
+
+/** The option `metrics` was given, and `prom-client` is not installed. */
+export const PromClientMissing = createError(
+  'FST_CHAT_PROM_CLIENT_MISSING',
+  "fastify-chat: the option 'metrics' needs the package 'prom-client': npm install prom-client",
+  500)
+
 /** Two routes want one path; takes the path and the option that moves ours. */
 export const PathTaken = createError(
   'FST_CHAT_PATH_TAKEN',

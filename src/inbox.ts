@@ -26,8 +26,9 @@ export class Inbox {
     this.#wait(pending)
   }
 
-  push (message: Message): void {
-    if (!this.#stopped) this.#waiting.push(message)
+  /** Gives how many wait. */
+  push (message: Message): number {
+    return this.#stopped ? 0 : this.#waiting.push(message)
   }
 
   /** Nothing more is handed over. */

@@ -18,10 +18,13 @@ const fastifyChat: typeof plugin & NamedExports =
 
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions } from './options.ts'
-export type { Chat, HistoryQuery, Publication, Stats } from './chat.ts'
+export type { Chat, HistoryQuery, Publication } from './chat.ts'
+export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, Membership, Posted, Refused } from './diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
+export type { MetricsRegistry } from './metrics.ts'
 export type { Origins } from './origins.ts'
 export type { MemoryRosterOptions } from './roster/memory.ts'
 export type { Presence, Restriction, Roster, Signal } from './roster/roster.ts'
 export type { MemoryStoreOptions } from './store/memory.ts'
 export type { ChatStore, Draft, Entry, Feed, Identity, Mark, Page, Position, Query } from './store/store.ts'
+export type { Stats } from './tally.ts'

@@ -1,22 +1,24 @@
 import { crc32 } from 'node:zlib'
 import type { Connection } from './connection.ts'
+import { diagnostics, type Membership } from './diagnostics.ts'
 import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import type { Format, Seat } from './seat.ts'
 import { CloseCode } from './protocol.ts'
-import type { Members } from './members.ts'
 import { randomId } from './random-id.ts'
 import type { JoinQuery, Room } from './room.ts'
 import type { Restriction, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { Identity, Mark, Page, Position } from './store/store.ts'
+import type { Tally } from './tally.ts'
 
 export interface MemberContext {
   readonly rooms: Rooms
   readonly roster: Roster
-  readonly members: Members
+  readonly members: { add (member: Member): void, delete (member: Member): void }
   readonly hooks: Hooks
   readonly limits: { readonly roomsPerMember: number }
+  readonly tally: Tally
 }
 
 export interface JoinOptions extends JoinQuery {
@@ -110,6 +112,7 @@ export class Member {
     }
     if (!this.#places.includes(place)) return
     place.announced = true
+    if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#membership(name))
     await run('onJoin', () => hooks.onJoin?.(identity, name))
   }
 
@@ -183,8 +186,7 @@ export class Member {
       let told = false
       room.join(place, query, () => { told = true; resolve() }).then(resolve, (error: unknown) => {
         if (!told) return reject(error)
-        connection.log.warn({ err: error, room: room.name }, 'the store failed while a member was catching up')
-        connection.close(CloseCode.tryAgainLater, 'try again later')
+        connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
       })
     })
   }
@@ -192,8 +194,13 @@ export class Member {
   #leave (place: Place): void {
     this.#vacate(place)
     if (!place.announced) return
+    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#membership(place.room.name))
     run('onLeave', () => this.#context.hooks.onLeave?.(this.identity, place.room.name))
       .catch((error: unknown) => this.connection.fail(error))
+  }
+
+  #membership (room: string): Membership {
+    return { chat: this.#context.tally.chat, connection: this.connection, member: this.identity, room }
   }
 
   #vacate (place: Place): void {

@@ -1,3 +1,4 @@
+import { addressOf } from './addresses.ts'
 import type { Member } from './member.ts'
 import type { Roster } from './roster/roster.ts'
 
@@ -8,7 +9,8 @@ export class Members {
 
   constructor (roster: Roster) {
     this.#stop = roster.onRestrict((who, what) => {
-      for (const member of this.#of(who)) member.restrict(what)
+      const address = addressOf(who)
+      for (const member of address === undefined ? this.#of(who) : this.#at(address)) member.restrict(what)
     })
   }
 
@@ -27,6 +29,10 @@ export class Members {
   }
 
   close (): void { this.#stop() }
+
+  #at (address: string): readonly Member[] {
+    return [...this.#byId.values()].flat().filter(({ connection }) => connection.address.name === address)
+  }
 
   #of (id: string): readonly Member[] {
     return [this.#byId.get(id) ?? []].flat()

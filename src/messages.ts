@@ -58,7 +58,9 @@ export const serverMessages = {
     session: Type.String(),
     limits: Type.Object({
       payload: Type.Optional(Type.Integer({ description: 'bytes of one frame to the server; absent: no limit' })),
-      rooms: Type.Optional(Type.Integer({ description: 'rooms of one connection; absent: no limit' }))
+      rooms: Type.Optional(Type.Integer({ description: 'rooms of one connection; absent: no limit' })),
+      rate: Type.Optional(Type.Integer({ description: 'requests a second; absent: no limit' })),
+      burst: Type.Optional(Type.Integer({ description: 'requests at once after a pause; absent: no limit' }))
     }),
     heartbeat: Type.Integer({ description: 'ms between the pings of the server; a client does well to ask as often' })
   }),
@@ -67,6 +69,7 @@ export const serverMessages = {
     room,
     members: Type.Array(identity),
     count: Type.Integer({ minimum: 0 }),
+    stale: Type.Optional(Type.Literal(true)),
     messages: Type.Array(message),
     position,
     complete: Type.Boolean()
@@ -87,7 +90,8 @@ export const serverMessages = {
     room,
     joined: Type.Array(identity),
     left: Type.Array(identity),
-    count: Type.Integer({ minimum: 0 })
+    count: Type.Integer({ minimum: 0 }),
+    stale: Type.Optional(Type.Literal(true))
   }),
   typing: Type.Object({ type: Type.Literal('typing'), room, from: identity }),
   pong: Type.Object({ type: Type.Literal('pong'), id }),
@@ -97,7 +101,8 @@ export const serverMessages = {
     message: Type.String(),
     id: Type.Optional(id),
     room: Type.Optional(Type.String()),
-    request: Type.Optional(Type.String({ description: 'the type of the message that it answers' }))
+    request: Type.Optional(Type.String({ description: 'the type of the message that it answers' })),
+    retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'ms after which it may be asked again' }))
   }),
   draining: Type.Object({ type: Type.Literal('draining'), reconnectIn: Type.Integer({ minimum: 0 }) })
 }

@@ -1,6 +1,7 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
+import type { MetricsRegistry } from './metrics.ts'
 import type { Origins } from './origins.ts'
 import type { Roster } from './roster/roster.ts'
 import type { ChatStore } from './store/store.ts'
@@ -31,7 +32,7 @@ export interface ChatOptions {
   readonly history?: number | undefined
 }
 
-/** `Infinity` switches one off, but for `handshakeTimeout`. */
+/** `Infinity` switches one off, but for times and `jsonDepth`. */
 export interface Limits {
   /** bytes of a chat message; 16 KiB */
   readonly chatPayload: number
@@ -39,14 +40,38 @@ export interface Limits {
   readonly echoPayload: number
   /** frames of a message; 256 */
   readonly fragments: number
+  /** ms in which a message must be whole once it has begun; 30 s */
+  readonly messageTimeout: number
+  /** pings and pongs of a connection a second, and five times as many at once; 10 */
+  readonly controlRate: number
+  /** requests of a chat connection a second; 10 */
+  readonly messageRate: number
+  /** requests of a chat connection at once after a pause; 20 */
+  readonly messageBurst: number
+  /** messages that may wait for one before them to be handled; 1,000 */
+  readonly inbox: number
+  /** levels of objects and arrays in the `data` of a post, at most 256; 16 */
+  readonly jsonDepth: number
   /** bytes that may wait for a member before it is cut off; 1 MiB */
   readonly backlog: number
   /** bytes of replies and replays that may wait in this process; beyond, who asks for more is cut off; 128 MiB */
   readonly replyBudget: number
+  /** bytes a second of what a connection missed, and eight times as many at once: a page more waits; 1 MiB */
+  readonly replayRate: number
   /** rooms of one connection; 20 */
   readonly roomsPerMember: number
   /** rooms followed by this process; 10,000 */
   readonly rooms: number
+  /** open connections of this chat in this process; 10,000 */
+  readonly connections: number
+  /** of them from one address, IPv6 by its /64, by `request.ip`: behind a proxy that needs Fastify's `trustProxy`; no limit */
+  readonly connectionsPerAddress: number
+  /** upgrades of this chat that may be under way at once, held by hooks; 2,000 */
+  readonly handshakes: number
+  /** upgrades let in a second; 1,000 */
+  readonly handshakeRate: number
+  /** upgrades let in at once after a pause; 2,000 */
+  readonly handshakeBurst: number
   /** entries that the default store keeps of a room; 1,000 */
   readonly historyEntries: number
   /** bytes that the default store keeps of a room; 4 MiB */
@@ -72,7 +97,7 @@ export interface FastifyChatOptions extends Hooks {
   readonly store?: ChatStore | undefined
   /** who is where; the memory of this process. One passed in is the caller's to close */
   readonly roster?: Roster | undefined
-  /** a JSON Schema for the `data` of a post; anything, at most 16 levels deep */
+  /** a JSON Schema for the `data` of a post; any JSON */
   readonly dataSchema?: object | undefined
   /** pages that may connect: origins, `true` for any, or a function; those of the same host */
   readonly origins?: Origins
@@ -84,6 +109,8 @@ export interface FastifyChatOptions extends Hooks {
   readonly heartbeatInterval?: number | undefined
   /** ms that `app.close()` waits for clients to answer; under Fastify's `pluginTimeout`; 5 s */
   readonly drainTimeout?: number | undefined
+  /** a registry of `prom-client` for what `app.chat.stats()` counts, and how long things take; none */
+  readonly metrics?: MetricsRegistry | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -141,10 +168,22 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       chatPayload: limits.chatPayload ?? 16 * 1024,
       echoPayload: limits.echoPayload ?? 64 * 1024,
       fragments: limits.fragments ?? 256,
+      messageTimeout: limits.messageTimeout ?? 30_000,
+      controlRate: limits.controlRate ?? 10,
+      messageRate: limits.messageRate ?? 10,
+      messageBurst: limits.messageBurst ?? 20,
+      inbox: limits.inbox ?? 1_000,
+      jsonDepth: limits.jsonDepth ?? 16,
       backlog: limits.backlog ?? 1024 * 1024,
       replyBudget: limits.replyBudget ?? 128 * 1024 * 1024,
+      replayRate: limits.replayRate ?? 1024 * 1024,
       roomsPerMember: limits.roomsPerMember ?? 20,
       rooms: limits.rooms ?? 10_000,
+      connections: limits.connections ?? 10_000,
+      connectionsPerAddress: limits.connectionsPerAddress ?? Infinity,
+      handshakes: limits.handshakes ?? 2_000,
+      handshakeRate: limits.handshakeRate ?? 1_000,
+      handshakeBurst: limits.handshakeBurst ?? 2_000,
       historyEntries: limits.historyEntries ?? 1_000,
       historyBytes: limits.historyBytes ?? 4 * 1024 * 1024,
       storeBytes: limits.storeBytes ?? 256 * 1024 * 1024,

@@ -2,6 +2,7 @@ import { Batch } from './batch.ts'
 import type { Notice } from './notice.ts'
 import type { Seat } from './seat.ts'
 import type { Entry } from './store/store.ts'
+import type { Tally } from './tally.ts'
 import { atTurnsEnd } from './turn.ts'
 
 /** Bytes of content that are joined into one batch, about. */
@@ -23,6 +24,7 @@ const PAUSE = 0.5
 export class Outbox {
   readonly #room: string
   readonly #flushInterval: number
+  readonly #tally: Tally
   readonly #seats = new Set<Seat>()
   #entries: Entry[] = []
   #notices: Notice[] = []
@@ -30,12 +32,16 @@ export class Outbox {
   #unserved = this.#seats.values()
   #scheduled = false
   #begun = 0
+  /** When the first of the entries came, and of those in the batch; 0 where nobody wants to know. */
+  #came = 0
+  #batchCame = 0
   #pausedUntil = 0
 
   /** @param flushInterval ms that a batch may gather; 0: to the end of the turn */
-  constructor (room: string, flushInterval: number) {
+  constructor (room: string, flushInterval: number, tally: Tally) {
     this.#room = room
     this.#flushInterval = flushInterval
+    this.#tally = tally
   }
 
   get seats (): ReadonlySet<Seat> { return this.#seats }
@@ -56,6 +62,7 @@ export class Outbox {
 
   push (entries: readonly Entry[]): void {
     if (this.#seats.size === 0) return
+    if (this.#entries.length === 0 && this.#tally.timings !== undefined) this.#came = performance.now()
     for (const entry of entries) this.#entries.push(entry)
     this.#schedule()
   }
@@ -93,10 +100,11 @@ export class Outbox {
       if (seat === undefined) {
         // The next one in a turn of its own: a healthy member's backlog is what earlier turns left.
         this.#batch = undefined
+        if (this.#batchCame > 0) this.#tally.timings?.delivered((performance.now() - this.#batchCame) / 1_000)
         if (this.#seats.size > SLICE) this.#pause()
         return this.#entries.length + this.#notices.length > 0
       }
-      this.#batch.serve(seat)
+      this.#tally.deliveries += this.#batch.serve(seat)
     }
     return true
   }
@@ -112,6 +120,7 @@ export class Outbox {
     let end = 0
     while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += contentBytes(this.#entries[end++]!)
     const entries = this.#entries.splice(0, end)
+    this.#batchCame = end > 0 ? this.#came : 0
     const notices = this.#notices
     this.#notices = []
     this.#unserved = this.#seats.values()

@@ -6,18 +6,23 @@ import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Chat } from './chat.ts'
 import { Connections } from './connections.ts'
+import { CountedStore } from './counted-store.ts'
+import { Door } from './door.ts'
 import { AlreadyRegistered } from './errors.ts'
+import { Metrics } from './metrics.ts'
 import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions } from './options.ts'
 import { pagePaths, pageRoutes } from './page.ts'
 import { Paths } from './paths.ts'
 import { Members } from './members.ts'
 import { MemoryRoster } from './roster/memory.ts'
+import { RefusalLog } from './refusal-log.ts'
 import { ReplyBudget } from './reply-budget.ts'
 import { Rooms } from './rooms.ts'
 import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
 import { MemoryStore } from './store/memory.ts'
+import { Tally } from './tally.ts'
 import { Upgrades } from './upgrades.ts'
 
 declare module 'fastify' {
@@ -43,7 +48,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
   const { echo, chat, page, limits, routeOptions, hooks } = settings
 
-  const upgrades = Upgrades.of(app.server, limits.handshakeTimeout)
+  const { prefix = '', logLevel, logSerializers } = options
+  const tally = new Tally((app.prefix + prefix).replace(/\/+$/, '') || '/')
+  const refusals = new RefusalLog(app.log, tally)
+  const upgrades = Upgrades.of(app.server, { timeout: limits.handshakeTimeout, refusals })
   await registerWebsocket(app, upgrades)
   const store = options.store ?? new MemoryStore({
     historyEntries: limits.historyEntries,
@@ -51,20 +59,27 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     storeBytes: limits.storeBytes
   })
   const roster = options.roster ?? new MemoryRoster()
-  const rooms = new Rooms({ store, roster, flushInterval: settings.flushInterval }, limits.rooms)
+  const counted = new CountedStore(store, tally)
+  const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits.rooms)
   const members = new Members(roster)
-  const connections = new Connections(settings)
-  app.decorate('chat', new Chat({ rooms, roster, store, members, connections, log: app.log }))
+  const door = new Door(limits)
+  const connections = new Connections({ ...settings, left: ({ address }) => door.leave(address) })
+  const served = new Chat({ rooms, roster, store: counted, members, connections, tally, log: app.log })
+  app.decorate('chat', served)
+  if (options.metrics !== undefined) {
+    const { timings, remove } = await Metrics.add(options.metrics, tally.chat, () => served.stats())
+    tally.timings = timings
+    app.addHook('onClose', async () => remove())
+  }
 
   const paths = new Paths()
-  const { prefix = '', logLevel, logSerializers } = options
   await app.register(async (scope) => {
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, roster, hooks, limits, members }
+    const admission = { rooms, roster, hooks, limits, members, tally }
     const budget = new ReplyBudget(limits.replyBudget, () => connections)
-    const context = { settings, upgrades, connections, admission, budget }
+    const context = { settings, tally, upgrades, door, refusals, connections, admission, budget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
@@ -83,7 +98,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   // @fastify/websocket would destroy the socket once it is answered, which resets a client that is still sending.
   app.addHook('onSend', async (request) => { if (upgrades.socketOf(request.raw) !== undefined) request.ws = false })
   app.addHook('onResponse', async (request) => upgrades.answered(request.raw))
-  app.addHook('onReady', async () => warnOfSecondDispatcher(app))
+  app.addHook('onReady', async () => {
+    warnOfSecondDispatcher(app)
+    if (limits.connectionsPerAddress !== Infinity) warnOfSpoofedAddresses(app)
+  })
   // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
   app.addHook('preClose', async () => {
     upgrades.close()
@@ -93,6 +111,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     await connections.close(settings.drainTimeout)
   })
   app.addHook('onClose', async () => {
+    refusals.close()
     rooms.close()
     members.close()
     if (options.store === undefined) await store.close()
@@ -119,6 +138,19 @@ function warnOfSecondDispatcher (app: FastifyInstance): void {
   if (app.server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade').length < 2) return
   app.log.warn('@fastify/websocket is registered more than once, so every upgrade is handled more than once: ' +
     'register it once, at the root, before fastify-chat')
+}
+
+/** Fastify keeps it where no plugin can ask for it. */
+function warnOfSpoofedAddresses (app: FastifyInstance): void {
+  for (let scope: object | null = app; scope !== null; scope = Object.getPrototypeOf(scope) as object | null) {
+    const key = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.options')
+    if (key === undefined) continue
+    const { trustProxy } = (scope as Record<symbol, { trustProxy?: unknown }>)[key]!
+    if (trustProxy !== true) return
+    app.log.warn('with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +
+      'and bans by address hold nobody: name your proxies, or their number, in trustProxy')
+    return
+  }
 }
 
 /** An address for a person to open: the wildcard addresses are none. */

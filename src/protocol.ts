@@ -30,6 +30,8 @@ export const ErrorCode = {
   reusedId: 'reused_id',
   /** sent again too late to tell whether it was stored */
   stalePost: 'stale_post',
+  /** too many requests: ask again after `retryAfter` ms */
+  rateLimited: 'rate_limited',
   /** not stored: send it again with the same id */
   unavailable: 'unavailable',
   /** perhaps stored: send it again with the same id */
@@ -77,6 +79,9 @@ const terminal: ReadonlySet<number> = new Set([
 
 /** Whether a client that was closed with this code would be closed again if it came back. */
 export function isTerminal (code: number): boolean { return terminal.has(code) }
+
+/** Requests that one for a page of history counts as: it is read, and sent. */
+export const PAGE_COST = 4
 
 /** What a room may be called. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/

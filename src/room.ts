@@ -4,6 +4,7 @@ import { CloseCode } from './protocol.ts'
 import type { Presence, Roster } from './roster/roster.ts'
 import { acknowledgeAll, takeAcks, type Seat } from './seat.ts'
 import type { ChatStore, Entry, Page, Position } from './store/store.ts'
+import type { Tally } from './tally.ts'
 
 /** Entries delivered while a join is reading that are kept for it, at most. */
 const RING = 16_384
@@ -28,12 +29,14 @@ export interface RoomContext {
   readonly roster: Roster
   /** ms that a batch may gather */
   readonly flushInterval: number
+  readonly tally: Tally
 }
 
 /** One room on this node: what its store delivers goes to the members here. */
 export class Room {
   readonly name: string
   readonly #store: ChatStore
+  readonly #tally: Tally
   readonly #outbox: Outbox
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
@@ -47,10 +50,11 @@ export class Room {
   readonly #adrift = new Set<Seat>()
   #stop: Array<() => void> = []
 
-  private constructor (name: string, { store, flushInterval }: RoomContext) {
+  private constructor (name: string, { store, flushInterval, tally }: RoomContext) {
     this.name = name
     this.#store = store
-    this.#outbox = new Outbox(name, flushInterval)
+    this.#tally = tally
+    this.#outbox = new Outbox(name, flushInterval, tally)
   }
 
   /** Resolves when store and roster deliver; rejects as they do. */
@@ -192,7 +196,8 @@ export class Room {
   #give (seat: Seat, frames: readonly Buffer[], mark: number, messages: number): void {
     seat.mark = mark
     const acks = takeAcks(seat)
-    seat.connection.replay(Buffer.concat(acks === undefined ? frames : [...frames, acks]), messages)
+    const written = seat.connection.replay(Buffer.concat(acks === undefined ? frames : [...frames, acks]), messages)
+    if (written) this.#tally.deliveries += messages
   }
 
   #joined (seat: Seat, page: Page): Buffer {

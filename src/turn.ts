@@ -2,6 +2,7 @@
 export interface Corked { uncork (): void }
 
 let turn = 0
+let time = 0
 let scheduled = false
 let flushes: Array<() => void> = []
 let corked: Corked[] = []
@@ -10,6 +11,12 @@ let corked: Corked[] = []
 export function currentTurn (): number {
   schedule()
   return turn
+}
+
+/** ms; when someone asked first in this turn: near enough for all that happens in it. */
+export function turnTime (): number {
+  schedule()
+  return time
 }
 
 /**
@@ -30,15 +37,22 @@ export function uncorkAtTurnsEnd (stream: Corked): void {
 function schedule (): void {
   if (scheduled) return
   scheduled = true
+  time = performance.now()
   setImmediate(end)
 }
 
 function end (): void {
   const flushing = flushes
   flushes = []
+  let begun = 0
   try {
-    for (const flush of flushing) flush()
+    for (const flush of flushing) {
+      begun++
+      flush()
+    }
   } finally {
+    // One that throws keeps none of the others from theirs.
+    flushes.unshift(...flushing.slice(begun))
     const uncorking = corked
     corked = []
     for (const stream of uncorking) stream.uncork()

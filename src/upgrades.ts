@@ -1,18 +1,27 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { FastifyError } from '@fastify/error'
+import { HandshakeTimeout, Stopping } from './errors.ts'
+import { refusalOf } from './refusal.ts'
+import type { RefusalLog } from './refusal-log.ts'
 
 /** ms a client is given to close its side of an upgrade that was answered by HTTP. */
 const LINGER = 1_000
 
-/** s after which a client that came while the server was stopping may ask again. */
-const RETRY_AFTER = 5
+export interface UpgradesOptions {
+  /** ms after which an upgrade that nobody took is ended */
+  readonly timeout: number
+  readonly refusals: RefusalLog
+}
 
 interface Pending {
   readonly socket: Duplex
   readonly written: number
   readonly deadline: NodeJS.Timeout
   gone (): void
+  /** Called when it ends otherwise than as a connection. */
+  abandoned?: () => void
 }
 
 const byServer = new WeakMap<EventEmitter, Upgrades>()
@@ -23,21 +32,18 @@ const byServer = new WeakMap<EventEmitter, Upgrades>()
  */
 export class Upgrades {
   readonly #pending = new Map<IncomingMessage, Pending>()
-  readonly #timeout: number
+  readonly #options: UpgradesOptions
   #closing = false
 
-  private constructor (timeout: number) {
-    this.#timeout = timeout
+  private constructor (options: UpgradesOptions) {
+    this.#options = options
   }
 
-  /**
-   * The one of this server, made when first asked for.
-   * @param timeout ms after which an upgrade that nobody took is ended; the first caller's holds
-   */
-  static of (server: EventEmitter, timeout: number): Upgrades {
+  /** The one of this server, made when first asked for: the first caller's options hold. */
+  static of (server: EventEmitter, options: UpgradesOptions): Upgrades {
     let upgrades = byServer.get(server)
     if (upgrades === undefined) {
-      upgrades = new Upgrades(timeout)
+      upgrades = new Upgrades(options)
       byServer.set(server, upgrades)
       upgrades.watch(server)
     }
@@ -54,6 +60,11 @@ export class Upgrades {
     return this.#pending.get(request)?.socket
   }
 
+  /** Calls back once if it ends without having been settled. */
+  onAbandoned (request: IncomingMessage, abandoned: () => void): void {
+    this.#pending.get(request)!.abandoned = abandoned
+  }
+
   /** It became a connection: whoever has it ends it, and listens for its errors. */
   settle (request: IncomingMessage): void {
     this.#forget(request)?.socket.off('error', destroy)
@@ -61,26 +72,23 @@ export class Upgrades {
 
   /** It was answered by HTTP: nothing more comes on it. */
   answered (request: IncomingMessage): void {
-    const pending = this.#forget(request)
+    const pending = this.#abandon(request)
     if (pending !== undefined && !taken(pending.socket)) end(pending.socket)
   }
 
   /** Ends all that are under way, and refuses those to come. */
   close (): void {
     this.#closing = true
-    for (const request of this.#pending.keys()) this.#giveUp(request)
+    for (const request of this.#pending.keys()) this.#giveUp(request, new Stopping())
   }
 
   #begin (request: IncomingMessage, socket: Duplex): void {
     // Node takes its own error listener off before it emits `upgrade`; a reset now would be an uncaught exception.
     socket.on('error', destroy)
-    if (this.#closing) {
-      refuse(socket)
-      return
-    }
-    const deadline = setTimeout(() => this.#giveUp(request), this.#timeout).unref()
+    if (this.#closing) return this.#refuse(socket, new Stopping())
+    const deadline = setTimeout(() => this.#giveUp(request, new HandshakeTimeout()), this.#options.timeout).unref()
     const written = (socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0
-    const gone = () => this.#forget(request)
+    const gone = () => this.#abandon(request)
     this.#pending.set(request, { socket, written, deadline, gone })
     socket.once('close', gone)
   }
@@ -95,12 +103,28 @@ export class Upgrades {
     return pending
   }
 
-  #giveUp (request: IncomingMessage): void {
-    const { socket, written } = this.#forget(request)!
+  #abandon (request: IncomingMessage): Pending | undefined {
+    const pending = this.#forget(request)
+    pending?.abandoned?.()
+    return pending
+  }
+
+  #giveUp (request: IncomingMessage, why: FastifyError): void {
+    const { socket, written } = this.#abandon(request)!
     if (taken(socket)) return
     const untouched = ((socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0) === written
-    if (untouched) refuse(socket)
+    if (untouched) this.#refuse(socket, why)
     else end(socket)
+  }
+
+  #refuse (socket: Duplex, why: FastifyError): void {
+    const { status, headers, body } = refusalOf(why)
+    this.#options.refusals.refused(why.code, why.message)
+    const json = JSON.stringify(body)
+    const all = { ...headers, Connection: 'close', 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': json.length }
+    const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    socket.write(`HTTP/1.1 ${status} ${body.error}\r\n${head}\r\n${json}`)
+    end(socket)
   }
 }
 
@@ -109,11 +133,6 @@ function destroy (this: Duplex): void { this.destroy() }
 /** Whoever upgraded a socket reads it. */
 function taken (socket: Duplex): boolean {
   return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
-}
-
-function refuse (socket: Duplex): void {
-  socket.write(`HTTP/1.1 503 Service Unavailable\r\nRetry-After: ${RETRY_AFTER}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-  end(socket)
 }
 
 /** What the client has sent is read and dropped: closing with it unread would reset the connection before the answer is there. */

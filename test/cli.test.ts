@@ -80,7 +80,7 @@ t.test('help and version are printed', async (t) => {
   await each<[string[], RegExp]>([
     [['--help'], /^Usage: fastify-chat <command>[^]* serve [^]* connect /],
     [['-h'], /^Usage: fastify-chat <command>/],
-    [['serve', '--help'], /^Usage: fastify-chat serve[^]*--port[^]*3000[^]*--host[^]*127\.0\.0\.1[^]*--log-level/],
+    [['serve', '--help'], /^Usage: fastify-chat serve[^]*--port[^]*3000[^]*--host[^]*127\.0\.0\.1[^]*--data[^]*--redis[^]*5 s[^]*--log-level/],
     [['connect', '--help'], /^Usage: fastify-chat connect[^]*--send[^]*--every[^]*seconds[^]*--count[^]*--room[^]*--name/],
     [['--version'], /^\d+\.\d+\.\d+\n$/]
   ], async ([args, expected]) => {
@@ -112,11 +112,16 @@ t.test('wrong usage says what is wrong on stderr and exits 2', async (t) => {
     [['serve', '--port', 'http'], /--port must be .*not 'http'/],
     [['serve'], /PORT must be .*not '3000\.5'/, { PORT: '3000.5' }],
     [['serve', '--host', ''], /--host must be /],
+    [['serve', '--data', ''], /--data must be a directory/],
+    [['serve', '--redis', 'http://:secret@host'], /^fastify-chat serve: --redis must be redis:\/\/HOST:PORT, [^']*\n/],
+    [['serve', '--redis', 'redis://:secret@host:port'], /^fastify-chat serve: --redis must be [^']*\n/],
+    [['serve', '--redis', 'redis://host', '--data', 'dir'], /messages are kept in one place: --data or --redis/],
     [['serve', '--log-level', 'loud'], /--log-level must be one of .*not 'loud'/],
     [['serve', 'now'], /'now'/]
   ], async ([args, expected, env = {}]) => {
     const { code, stdout, stderr } = await run(t, args, { env }).ended
     t.match(stderr, expected, args.join(' '))
+    t.notMatch(stderr, 'secret')
     t.equal(stdout, '')
     t.equal(code, 2)
   })

@@ -2,9 +2,10 @@ import type { Socket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
-import type { FastifyChatOptions } from '../src/index.ts'
+import { MemoryRoster, type FastifyChatOptions } from '../src/index.ts'
+import type { ServerMessage } from '../src/protocol.ts'
 import { build, clientFrame, listen, serverFrames, upgraded, wholeFrames, wired, type Client, type RawClient, type Wire } from './helper.ts'
-import { chat, storeWith, texts, turn, type ChatApp, type V1Client } from './v1-client.ts'
+import { chat, protocol, storeWith, texts, turn, type ChatApp, type V1Client } from './v1-client.ts'
 
 const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
 
@@ -86,6 +87,40 @@ t.test('what many post in one turn of the event loop is one write to each, v1 an
   }
 })
 
+/** Frames of a client's, that leave in one packet. */
+const packet = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
+
+t.test('all that a member is answered in a turn leaves in one write with what the room says in it, in order', async (t) => {
+  const room = await chat(t, { roster: new MemoryRoster({ coalesce: 1 }) })
+  const { client, wire } = await wired(room.app, () => upgraded(t, room.port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol }))
+  const heard = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
+  const until = (satisfied: (messages: Array<{ type: string }>) => boolean) => client.until(() => satisfied(heard()))
+  client.socket.write(packet({ type: 'hello' }, { type: 'join', room: 'lobby' }))
+  await until((messages) => messages.at(-1)?.type === 'presence')
+  client.socket.write(packet({ type: 'post', room: 'lobby', id: 'first', text: 'first' }))
+  await until((messages) => messages.at(-1)?.type === 'ack')
+
+  const before = heard().length
+  wire.writes.length = 0
+  client.socket.write(Buffer.concat([
+    packet({ type: 'ping', id: '1' }, { type: 'post', room: 'lobby', id: 'first', text: 'first' }, { type: 'leave', room: 'nowhere' }),
+    clientFrame(PING),
+    packet({ type: 'history', room: 'lobby', before: 'unknown', limit: 10 }, { type: 'post', room: 'lobby', id: 'second', text: 'second' }, { type: 'ping', id: '2' })
+  ]))
+  await until(({ length }) => length >= before + 8)
+  t.match(heard().slice(before), [
+    { type: 'pong', id: '1' },
+    { type: 'error', code: 'not_joined' },
+    { type: 'PONG' },
+    { type: 'ack', id: 'first' },
+    { type: 'history', complete: false },
+    { type: 'pong', id: '2' },
+    { type: 'message', text: 'second' },
+    { type: 'ack', id: 'second' }
+  ])
+  t.equal(wire.writes.length, 1)
+})
+
 t.test('who does not hear itself gets what the others said, and costs nobody but itself', async (t) => {
   const room = await counting(t)
   const deaf = await gathered([plain(room, '?self=0&name=a'), plain(room, '?self=0&name=b'), plain(room, '?self=0&name=c')])
@@ -150,7 +185,7 @@ t.test('control frames come at the borders of frames, also in the middle of a fl
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const heartbeatInterval = 25_000
-  const room = await chat(t, { heartbeatInterval })
+  const room = await chat(t, { heartbeatInterval, limits: { controlRate: Infinity } })
   const talkers = await gathered([v1(room), v1(room), v1(room)])
   const [listener] = await gathered([plain(room)])
   const members = [...talkers, listener!]
@@ -201,12 +236,12 @@ async function crowd (t: Test, port: number, size: number, path = '/chat?room=ha
   return members
 }
 
-t.test('a room of thousands lets the event loop breathe between slices, and all hear everything in order', async (t) => {
+t.test('a room of more than a thousand lets the event loop breathe between slices, and all hear everything in order', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const port = await listen(app)
   const sockets: Socket[] = []
   app.server.on('connection', (socket: Socket) => sockets.push(socket))
-  const size = 2_000
+  const size = 1_100
   const members = await crowd(t, port, size)
   const answer = sockets[0]!.bytesWritten
   const served = () => sockets.filter(({ bytesWritten }) => bytesWritten > answer).length
@@ -222,7 +257,7 @@ t.test('a room of thousands lets the event loop breathe between slices, and all 
   t.ok(steps.every((step) => step <= size / 2), `served a turn: ${steps}`)
 
   // Said while the slices are served: once a turn, so that many fall between two slices of one batch.
-  const last = 60
+  const last = 30
   for (let i = 1; i <= last; i++) {
     await app.chat.publish('hall', { text: `${i}` })
     await turn()
@@ -230,6 +265,62 @@ t.test('a room of thousands lets the event loop breathe between slices, and all 
   const wanted = Array.from({ length: last + 1 }, (_, i) => `${i}`)
   const heard = await Promise.all(members.map((member) => member.until((received) => serverFrames(received).length > last)))
   t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
+})
+
+/** When something is next written to it. */
+function written ({ wire: { socket } }: Seen<RawClient>): Promise<number> {
+  const { _write: write } = socket
+  return new Promise((resolve) => {
+    socket._write = (...args) => {
+      resolve(performance.now())
+      write.apply(socket, args)
+    }
+  })
+}
+
+t.test('a hall waits half of what serving a batch took before the next, in which what comes meanwhile is joined; a small room does not', async (t) => {
+  const app = await build(t, { chat: { greeting: false } })
+  const port = await listen(app)
+  const join = () => wired(app, () => upgraded(t, port, '/chat?room=hall'))
+  const first = await join()
+  const members = await crowd(t, port, 600)
+  const last = await join()
+  const guest = await wired(app, () => upgraded(t, port, '/chat?room=booth'))
+  const all = [first.client, ...members, last.client]
+  while ((await app.chat.members('hall')).count < all.length) await turn()
+  for (const { wire } of [first, last, guest]) wire.writes.length = 0
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+
+  const times = [written(first), written(last)]
+  const before = performance.now()
+  await app.chat.publish('hall', { text: 'a' })
+  while (first.wire.writes.length === 0) await turn()
+  t.equal(last.wire.writes.length, 0, 'served in slices')
+  // Long enough for half of it to be told from a third.
+  for (const until = performance.now() + 40; performance.now() < until;);
+  await app.chat.publish('hall', { text: 'b' })
+  await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 1)))
+  const longest = performance.now() - before
+  const [begun = 0, ended = 0] = await Promise.all(times)
+
+  for (const text of ['c', 'd']) {
+    await app.chat.publish('hall', { text })
+    await turn()
+  }
+  // So that the pause is over as soon as its timer says so.
+  while (performance.now() < before + longest * 2) await turn()
+  const least = Math.floor((ended - begun) / 2) - 1
+  mock.timers.tick(least)
+  // Two batches of 256 KiB, the second due as soon as the first was served.
+  for (let i = 0; i < 40; i++) app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
+  await guest.client.until((received) => serverFrames(received).length === 40)
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'still held')
+
+  mock.timers.tick(Math.ceil(longest / 2) - least)
+  const heard = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
+  t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'what came meanwhile is one batch')
 })
 
 t.test('flushInterval holds what is said for so long: one write, its acks with it, in order', async (t) => {

@@ -87,12 +87,15 @@ t.test('an app imports it, talks through it and serves its page', async (t) => {
     const heard = [await ada.next(), await ada.next()]
     const pages = await Promise.all(['', 'style.css', 'chat-page.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
     const wrong = await Fastify().register(fastifyChat, { page: 1 }).then(() => undefined, (error) => error)
+    const registry = { registerMetric () {}, getSingleMetric () {}, removeSingleMetric () {} }
+    const alone = await Fastify().register(fastifyChat, { metrics: registry }).then(() => undefined, (error) => error)
     console.log(JSON.stringify({
       same: named === fastifyChat,
       heard,
       position: typeof await app.chat.publish('lobby', { text: 'x' }),
       pages: pages.map(({ statusCode }) => statusCode),
-      refused: wrong instanceof errors.InvalidOption
+      refused: wrong instanceof errors.InvalidOption,
+      missing: alone.code
     }))
     await app.close()
     await store.close()
@@ -105,7 +108,8 @@ t.test('an app imports it, talks through it and serves its page', async (t) => {
     heard: ['connected to WebSocket server', 'ada: hello'],
     position: 'string',
     pages: [200, 200, 200, 200],
-    refused: true
+    refused: true,
+    missing: 'FST_CHAT_PROM_CLIENT_MISSING'
   })
 })
 
@@ -197,4 +201,23 @@ t.test('its types serve strict consumers', async (t) => {
     t.equal(stdout, '', name)
     t.equal(code, 0, name)
   }
+})
+
+// Last, for it puts them there: nothing before may need them.
+t.test('the drivers are there for who has what they need, and the command says what that is', async (t) => {
+  for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
+    const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', 'serve', '--port', '0', option, place)
+    t.equal(stderr, `${option} needs the package '${needed}': npm install ${needed}\n`)
+    t.equal(stdout, '')
+    t.equal(code, 1)
+    await symlink(join(checkout, 'node_modules', needed), join(app, 'node_modules', needed))
+  }
+  await writeFile(join(app, 'drivers.mjs'), `
+    import { LmdbStore } from 'fastify-chat/lmdb'
+    import { RedisRoster, RedisStore } from 'fastify-chat/redis'
+    const store = new LmdbStore({ path: 'data' })
+    console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ n }) => n), typeof RedisStore, typeof RedisRoster)
+    await store.close()
+  `)
+  t.equal(await ran(app, process.execPath, 'drivers.mjs'), '1 function function\n')
 })

@@ -9,6 +9,7 @@ import { Rooms } from '../src/rooms.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import type { ChatStore, Entry, Feed } from '../src/store/store.ts'
+import { Tally } from '../src/tally.ts'
 
 const frame = ({ body }: Entry) => Buffer.from(`${body.toString()} `)
 const format: Format = {
@@ -67,7 +68,7 @@ class Listener extends EventEmitter {
 }
 
 function open (store: ChatStore): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0 }, Infinity)
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Tally('/') }, Infinity)
 }
 
 /** Resolves once it was told that it joined, to how to leave again. */

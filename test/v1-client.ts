@@ -27,7 +27,7 @@ function parse (frame: string | Buffer): Message {
 interface Link { readonly socket: WebSocket, next (): Promise<string | Buffer>, readonly closed: Promise<{ code: number, reason: string }> }
 
 /** Connects over TCP, asking for the subprotocol; ended with the test. */
-async function openTcp (t: Test, url: string): Promise<Link> {
+export async function openTcp (t: Test, url: string): Promise<Link> {
   const socket = new WebSocket(url, protocol)
   t.teardown(() => socket.terminate())
   const received: Array<string | Buffer> = []
@@ -178,9 +178,9 @@ export interface ChatApp {
   plain (query?: string): ReturnType<typeof open>
 }
 
-/** A chat that listens, and whose connections end with the test. */
+/** A chat that listens, and whose connections end with the test. It lets its clients talk faster than people do. */
 export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<ChatApp> {
-  const app = await build(t, options)
+  const app = await build(t, { ...options, limits: { messageRate: Infinity, ...options.limits } })
   const port = await listen(app)
   const url = `ws://127.0.0.1:${port}/chat`
   const tcp = async () => new V1Client(await openTcp(t, url))

@@ -114,7 +114,7 @@ t.test('stopping twice takes the room from nobody', async (t) => {
 t.test('rooms, members and stats say who is here', async (t) => {
   const server = await chat(t)
   const { app } = server
-  t.strictSame([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
+  t.match([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
   t.strictSame(await app.chat.members('a'), { members: [], count: 0 })
   const { client, session, id } = await named(server, 'ada', 'a', 'b')
   const second = await server.tcp()
@@ -123,7 +123,7 @@ t.test('rooms, members and stats say who is here', async (t) => {
   await server.plain('?room=c')
   const greeted = await server.tcp()
   t.strictSame(app.chat.rooms().toSorted(), ['a', 'b', 'c'])
-  t.strictSame(app.chat.stats(), { connections: 4, members: 2, rooms: 3 }, 'a member on two connections is one; one that has not said hello is none')
+  t.match(app.chat.stats(), { connections: 4, members: 2, rooms: 3 }, 'a member on two connections is one; one that has not said hello is none')
   await client.presence(({ room, count }) => room === 'a' && count === 1)
   t.strictSame(await app.chat.members('a'), { members: [{ id, name: 'ada' }], count: 1 })
   await greeted.end()

@@ -1,6 +1,30 @@
-import { requirement, same } from '../requirement.ts'
+import { newId } from '../client.ts'
+import { holds, requirement, same } from '../requirement.ts'
 
 export const errors = [
+  requirement('17.1', 'beyond limits.burst a request is refused with rate_limited, and met after its retryAfter', async (server) => {
+    const client = await server.enter()
+    const { burst = Infinity } = client.welcome.limits
+    if (burst > 200) return
+    const ids = Array.from({ length: burst + 10 }, newId)
+    for (const id of ids) client.say({ type: 'ping', id })
+    const answers = []
+    for (const id of ids) {
+      const answer = await client.hearOneOf('pong', 'error')
+      same(answer.id, id, 'the id of an answer')
+      answers.push(answer)
+    }
+    const refused = answers.filter(({ type }) => type === 'error')
+    for (const error of refused) if (error.type === 'error') same(error.code, 'rate_limited', 'the code of an error')
+    holds(refused.length > 0, `${ids.length} pings at once were answered, though limits.burst is ${burst}`)
+    const last = refused.at(-1)!
+    const { retryAfter = 0 } = last.type === 'error' ? last : {}
+    holds(retryAfter > 0, 'retryAfter is missing')
+    await new Promise((resolve) => setTimeout(resolve, retryAfter))
+    client.say({ type: 'ping', id: 'again' })
+    same((await client.hear('pong')).id, 'again', 'the id of a pong')
+  }),
+
   requirement('13', 'an error says which request it answers', async (server) => {
     const client = await server.client()
     const room = server.room()

@@ -35,6 +35,7 @@ export const frames = [
       client.channel.socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame(room)))
       same((await client.hear('error')).code, 'invalid', `the code for ${what}`)
       await client.hearNothing()
+      await client.pace(client.welcome, 3)
     }
   }),
 
@@ -58,6 +59,7 @@ export const frames = [
       client.say({ type: 'leave', room: server.room() })
       await client.hearError('invalid')
       await client.hearError('not_joined')
+      await client.pace(client.welcome, 2)
     }
     await client.hearNothing()
   }),

@@ -73,8 +73,12 @@ export const joining = [
     const client = await server.enter()
     const { rooms = Infinity } = client.welcome.limits
     if (rooms > 200) return
-    for (let i = 0; i < rooms; i++) await client.join(server.room())
+    for (let i = 0; i < rooms; i++) {
+      await client.join(server.room())
+      await client.pace(client.welcome, 1)
+    }
     const room = server.room()
+    await client.pace(client.welcome, 1)
     client.say({ type: 'join', room })
     same((await client.hearError('too_many_rooms')).room, room, 'the room')
     holds(client.channel.socket.readyState === client.channel.socket.OPEN, 'the connection was closed')

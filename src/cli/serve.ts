@@ -3,6 +3,7 @@ import { fastify } from 'fastify'
 import fastifyChat from '../plugin.ts'
 import { UsageError, parse } from './arguments.ts'
 import { logOptions } from './log.ts'
+import { StorageError, isRedisAddress, openStorage, type Storage } from './storage.ts'
 
 const help = `Usage: fastify-chat serve [options]
 
@@ -12,6 +13,12 @@ Options:
   --port N           the port, 0 for any free one (default: PORT, else 3000)
   --host H           the address to listen at; 0.0.0.0 for all of this machine's
                      (default: HOST, else 127.0.0.1)
+  --data DIR         keep messages in this directory, made if there is none: they
+                     outlive the server (default: in memory)
+  --redis URL        keep messages, and who is here, in this Redis: all servers on
+                     it are one chat. redis://, rediss:// or the path of a Unix
+                     socket. It must answer within 5 s at start; if it is gone
+                     later, posts are refused until it is back
   --log-level LEVEL  trace, debug, info, warn, error, fatal or silent (default:
                      debug, which shows each message received)
   -h, --help         show this help
@@ -32,6 +39,8 @@ export async function serve (args: string[]): Promise<number> {
     options: {
       port: { type: 'string' },
       host: { type: 'string' },
+      data: { type: 'string' },
+      redis: { type: 'string' },
       'log-level': { type: 'string', default: 'debug' },
       help: { type: 'boolean', short: 'h' }
     }
@@ -45,16 +54,35 @@ export async function serve (args: string[]): Promise<number> {
     : parsePort('--port', values.port)
   const host = values.host ?? (process.env['HOST'] || '127.0.0.1')
   if (host === '') throw new UsageError('--host must be an address or a name')
+  if (values.data === '') throw new UsageError('--data must be a directory')
+  // Not shown: it may have a password in it.
+  if (values.redis !== undefined && !isRedisAddress(values.redis)) {
+    throw new UsageError('--redis must be redis://HOST:PORT, rediss://HOST:PORT or the path of a Unix socket')
+  }
+  if (values.data !== undefined && values.redis !== undefined) {
+    throw new UsageError('messages are kept in one place: --data or --redis')
+  }
   const level = values['log-level']
   if (!levels.includes(level)) throw new UsageError(`--log-level must be one of ${levels.join(', ')}, not '${level}'`)
 
+  let storage: Storage
+  try {
+    storage = await openStorage(values)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return 1
+  }
+
   const app = fastify(logOptions(level))
+  app.addHook('onClose', async () => await storage.close())
   const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
     if (err === undefined) app.log.info(`${signal} received, closing`)
     else app.log.error({ err }, 'closing because of an error')
     await app.close()
   })
-  await app.register(fastifyChat, { page: '/' })
+  const { store, roster } = storage
+  await app.register(fastifyChat, { page: '/', store, roster, limits: { connectionsPerAddress: 100 } })
   try {
     await app.listen({ port, host })
     return 0

@@ -1,10 +1,11 @@
-import type { ErrorCodeName, ServerMessage } from '../protocol.ts'
+import { ErrorCode, PAGE_COST, type ClientMessage, type ErrorCodeName, type ServerMessage } from '../protocol.ts'
 import { Connection, type Status, type Welcome } from './connection.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
 import { Outgoing } from './outgoing.ts'
+import { Pace } from './pace.ts'
 import { Pages } from './pages.ts'
 import type { ClientRoom } from './room.ts'
 import { Seats, type JoinOptions } from './seats.ts'
@@ -21,6 +22,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   readonly #outgoing: Outgoing
   readonly #pages: Pages
   readonly #seats: Seats
+  readonly #pace = new Pace()
   #member: string | undefined
   #closed: ChatError | undefined
 
@@ -31,15 +33,15 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   constructor (url: string, options: ChatClientOptions = {}) {
     super()
     const settings = withDefaults(options)
-    this.#pages = new Pages((message) => this.#connection.send(message))
+    this.#pages = new Pages((message) => this.#send(message))
     this.#outgoing = new Outgoing({
       place: (room) => this.#seats.live(room)?.position,
       wanted: (room) => this.#seats.wanted(room),
       send: (json) => this.#connection.send(json)
-    }, settings.queue, settings.backoff())
+    }, settings.queue, settings.backoff(), this.#pace)
     this.#seats = new Seats({
-      send: (message) => { this.#connection.send(message) },
-      joined: (room) => this.#outgoing.flush(room),
+      send: (message) => { this.#send(message) },
+      joined: () => this.#outgoing.flush(),
       left: (room, error) => this.#outgoing.left(room, error)
     }, { outgoing: this.#outgoing, pages: this.#pages }, settings.backoff)
     this.#connection = new Connection(url, settings, {
@@ -72,9 +74,15 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   /** Ends it for good: every promise that still waits is rejected with `closed`, every iteration ends. */
   close (): void { this.#connection.close() }
 
+  #send (message: ClientMessage): boolean {
+    this.#pace.spend(message.type === 'history' ? PAGE_COST : 1)
+    return this.#connection.send(message)
+  }
+
   #welcomed ({ member, limits }: Welcome): void {
     if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
     this.#member = member.id
+    this.#pace.reset(limits.rate, limits.burst)
     this.#outgoing.online(limits.payload)
     this.#seats.online()
   }
@@ -99,14 +107,15 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     }
   }
 
-  #receiveError ({ code, message, id, room = '', request }: Extract<ServerMessage, { type: 'error' }>): void {
-    const error = new ChatError(code as ErrorCodeName, message)
+  #receiveError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
+    const error = new ChatError(code as ErrorCodeName, message, retryAfter)
     const answered = id !== undefined
       ? this.#outgoing.refused(id, error)
       // A server that doesn't say which request it was answers them in their order.
       : ((request ?? 'history') === 'history' && this.#pages.refused(room, error)) ||
-        ((request ?? 'join') === 'join' && this.#seats.refused(room, error))
-    if (!answered) this.emit('error', error)
+        (['join', 'leave'].includes(request ?? 'join') && this.#seats.refused(room, error))
+    // Nobody waits for what else there is to ask, and it is asked again.
+    if (!answered && code !== ErrorCode.rateLimited) this.emit('error', error)
   }
 
   #lost (): void {

@@ -15,9 +15,13 @@ export class ChatError extends Error {
    */
   readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large'
 
-  constructor (code: ChatError['code'], message: string) {
+  /** ms after which the same may be asked again, where the server says so: with `rate_limited` */
+  readonly retryAfter: number | undefined
+
+  constructor (code: ChatError['code'], message: string, retryAfter?: number) {
     super(message)
     this.name = 'ChatError'
     this.code = code
+    this.retryAfter = retryAfter
   }
 }

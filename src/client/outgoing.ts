@@ -2,6 +2,7 @@ import { ErrorCode } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
+import type { Pace } from './pace.ts'
 
 interface Post {
   readonly id: string
@@ -24,22 +25,29 @@ export interface OutgoingLink {
   send (json: string): boolean
 }
 
+/** Errors after which the same may be sent again. */
+const transient: ReadonlySet<string> = new Set([ErrorCode.unavailable, ErrorCode.unknown, ErrorCode.rateLimited])
+
 /** Posts that wait for their acknowledgement, in the order they were made; bounded. */
 export class Outgoing {
   readonly #posts = new Map<string, Post>()
   readonly #link: OutgoingLink
   readonly #limit: number
   readonly #backoff: Backoff
+  readonly #pace: Pace
+  /** There while posts wait only for the pace. */
+  #next: ReturnType<typeof setTimeout> | undefined
   /** Rooms whose posts the server could not store for now: what is posted meanwhile keeps its place behind them. */
   readonly #stalled = new Map<string, ReturnType<typeof setTimeout>>()
   /** bytes that the server takes */
   #payload = Infinity
 
   /** @param limit posts */
-  constructor (link: OutgoingLink, limit: number, backoff: Backoff) {
+  constructor (link: OutgoingLink, limit: number, backoff: Backoff, pace: Pace) {
     this.#link = link
     this.#limit = limit
     this.#backoff = backoff
+    this.#pace = pace
   }
 
   add (room: string, text: string, data: unknown): Promise<string> {
@@ -55,34 +63,48 @@ export class Outgoing {
     }
     const stored = new Deferred<string>()
     this.#posts.set(id, { id, room, json, since: undefined, asked: false, stored })
-    this.flush(room)
+    this.flush()
     return stored.promise
   }
 
-  /** Sends what was not sent on this link, in order. */
-  flush (room: string): void {
-    if (this.#stalled.has(room)) return
+  /** Sends what was not sent on this link, in order, and no faster than the server lets it. */
+  flush (): void {
+    if (this.#next !== undefined) return
+    let underWay = 0
+    for (const { asked } of this.#posts.values()) if (asked) underWay++
     for (const post of this.#posts.values()) {
-      if (post.room === room && !post.asked) this.#send(post)
+      if (post.asked || this.#stalled.has(post.room) || this.#link.place(post.room) === undefined) continue
+      if (underWay >= this.#pace.window) return
+      const wait = this.#pace.take()
+      if (wait > 0) {
+        this.#next = setTimeout(() => {
+          this.#next = undefined
+          this.flush()
+        }, wait)
+        return
+      }
+      this.#send(post)
+      if (post.asked) underWay++
     }
   }
 
   acknowledged (id: string, position: string): void {
     this.#backoff.reset()
     this.#take(id)?.stored.resolve(position)
+    this.#goOn()
   }
 
   /** Gives whether it is one of these. */
   refused (id: string, error: ChatError): boolean {
     const post = this.#posts.get(id)
     if (post === undefined) return false
-    const again = error.code === ErrorCode.unavailable || error.code === ErrorCode.unknown
-    if (again && this.#link.wanted(post.room)) {
+    if (transient.has(error.code) && this.#link.wanted(post.room)) {
       post.asked = false
-      this.#stall(post.room)
+      this.#stall(post.room, error.retryAfter)
     } else {
       this.#take(id)?.stored.reject(error)
     }
+    this.#goOn()
     return true
   }
 
@@ -92,6 +114,8 @@ export class Outgoing {
   lost (): void {
     for (const timer of this.#stalled.values()) clearTimeout(timer)
     this.#stalled.clear()
+    clearTimeout(this.#next)
+    this.#next = undefined
     for (const post of this.#posts.values()) {
       post.asked = false
       if (!this.#link.wanted(post.room)) {
@@ -117,6 +141,7 @@ export class Outgoing {
 
   end (error: ChatError): void {
     for (const timer of this.#stalled.values()) clearTimeout(timer)
+    clearTimeout(this.#next)
     for (const post of this.#posts.values()) this.#reject(post, error)
   }
 
@@ -132,12 +157,18 @@ export class Outgoing {
     if (post.asked) post.since ??= place
   }
 
-  #stall (room: string): void {
+  /** One more was answered: where only so many may be under way, the next may go. */
+  #goOn (): void {
+    if (this.#pace.window < Infinity) this.flush()
+  }
+
+  /** @param asked ms that the server wants */
+  #stall (room: string, asked?: number): void {
     if (this.#stalled.has(room)) return
     this.#stalled.set(room, setTimeout(() => {
       this.#stalled.delete(room)
-      this.flush(room)
-    }, this.#backoff.next()))
+      this.flush()
+    }, this.#backoff.next(asked)))
   }
 
   #take (id: string): Post | undefined {

@@ -21,7 +21,7 @@ export interface RoomEvents {
   joined: Joined & { readonly again: boolean }
   message: Message
   /** Someone came or went; `room.members` and `room.count` are as it says. */
-  presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count'>
+  presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>
   typing: Identity
   /** The server lets it in no more, and why: nothing more will come. Not after `leave()` and `close()`. */
   left: ChatError
@@ -50,6 +50,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   readonly members = new Map<string, Identity>()
   /** How many are here, listed or not. */
   count = 0
+  /** Whether the server can't vouch for who is here at the moment: it has lost touch with the other nodes. */
+  stale = false
   /** The place up to which everything was received. */
   position: string | undefined
   readonly #link: RoomLink
@@ -149,6 +151,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
         this.members.clear()
         for (const member of message.members) this.members.set(member.id, member)
         this.count = message.count
+        this.stale = message.stale === true
         break
       case 'message':
         this.position = message.position
@@ -157,6 +160,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
         for (const { id } of message.left) this.members.delete(id)
         for (const member of message.joined) this.members.set(member.id, member)
         this.count = message.count
+        this.stale = message.stale === true
     }
   }
 

@@ -67,9 +67,12 @@ export class Seat {
 
   /** The occupant goes, for this reason. */
   vacate (error: ChatError): void {
-    clearTimeout(this.#retry)
-    if (this.#stage === 'in') this.#leave()
-    else if (this.#stage === 'out') this.#events.empty()
+    if (this.#stage === 'in') {
+      this.#leave()
+    } else if (this.#stage === 'out') {
+      clearTimeout(this.#retry)
+      this.#events.empty()
+    }
     this.#dismiss(error)
   }
 
@@ -100,10 +103,10 @@ export class Seat {
 
   /** Gives whether that was the answer to its question. */
   refused (error: ChatError): boolean {
-    if (this.#stage === 'leaving') this.#next()
+    if (this.#stage === 'leaving') this.#notLeft(error)
     else if (this.#stage !== 'joining') return false
     else if (this.#occupant === undefined || this.#occupant !== this.#askedFor) this.#next()
-    else if (error.code === ErrorCode.unavailable) this.#askLater()
+    else if (error.code === ErrorCode.unavailable || error.code === ErrorCode.rateLimited) this.#askLater(error.retryAfter)
     else this.#expel(error)
     return true
   }
@@ -113,15 +116,21 @@ export class Seat {
     this.#events.send({ type: 'leave', room: this.name })
   }
 
+  #notLeft ({ code, retryAfter }: ChatError): void {
+    if (code === ErrorCode.rateLimited) this.#retry = setTimeout(() => this.#leave(), this.#backoff.next(retryAfter))
+    else this.#next()
+  }
+
   #next (): void {
     this.#stage = 'out'
     if (this.#occupant === undefined) this.#events.empty()
     else this.ask()
   }
 
-  #askLater (): void {
+  /** @param asked ms that the server wants */
+  #askLater (asked?: number): void {
     this.#stage = 'out'
-    this.#retry = setTimeout(() => this.ask(), this.#backoff.next())
+    this.#retry = setTimeout(() => this.ask(), this.#backoff.next(asked))
   }
 
   #expel (error: ChatError): void {

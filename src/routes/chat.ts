@@ -8,9 +8,13 @@ import { TEXT, frame } from '../frame.ts'
 import type { MemberContext } from '../member.ts'
 import type { Settings } from '../options.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
+import { Rate } from '../token-bucket.ts'
 import { PlainSession } from '../wire/plain.ts'
 import { V1Session } from '../wire/v1.ts'
 import { websocketRoute, type RouteContext } from './websocket-route.ts'
+
+/** Requests refused for being too many, as many a second as may be met aside, before it is a flood. */
+const FLOOD = 100
 
 export interface ChatQuery {
   readonly room: string
@@ -33,11 +37,21 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   const welcome = {
     limits: {
       ...Number.isFinite(limits.chatPayload) && { payload: limits.chatPayload },
-      ...Number.isFinite(limits.roomsPerMember) && { rooms: limits.roomsPerMember }
+      ...Number.isFinite(limits.roomsPerMember) && { rooms: limits.roomsPerMember },
+      ...Number.isFinite(limits.messageRate) && { rate: limits.messageRate },
+      ...Number.isFinite(limits.messageRate) && Number.isFinite(limits.messageBurst) && { burst: limits.messageBurst }
     },
     heartbeat: heartbeatInterval
   }
-  const v1 = { helloTimeout: limits.handshakeTimeout, history: chat.history, checkData }
+  const rate = new Rate(limits.messageRate, limits.messageBurst)
+  const v1 = {
+    helloTimeout: limits.handshakeTimeout,
+    history: chat.history,
+    checkData,
+    jsonDepth: limits.jsonDepth,
+    rate,
+    flood: new Rate(limits.messageRate, FLOOD)
+  }
 
   websocketRoute(app, context, {
     path: chat.path,
@@ -62,7 +76,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       deflate,
       hearsItself,
       // Half of its backlog: the live entries of the same turn must fit in too.
-      history: { limit: history, maxBytes: limits.backlog / 2 }
+      history: { limit: history, maxBytes: limits.backlog / 2 },
+      rate
     })
   }
 

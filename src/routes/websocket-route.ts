@@ -1,15 +1,21 @@
 import type { Duplex } from 'node:stream'
 import type {} from '@fastify/websocket'
+import type { FastifyError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Connection } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
-import { UpgradeRequired } from '../errors.ts'
-import { withSettings, type HandshakeSettings } from '../handshake.ts'
+import type { Door } from '../door.ts'
+import { BadHandshake, InvalidQuery, OriginRefused, TooManyConnections, TooManyFromAddress, TooManyHandshakes, UpgradeRequired } from '../errors.ts'
+import { checkHandshake, withSettings, type HandshakeSettings } from '../handshake.ts'
 import type { Settings } from '../options.ts'
 import { checkOrigin } from '../origins.ts'
+import { refusalOf } from '../refusal.ts'
+import type { RefusalLog } from '../refusal-log.ts'
 import type { ReplyBudget } from '../reply-budget.ts'
+import type { Tally } from '../tally.ts'
+import { Rate } from '../token-bucket.ts'
 import type { Upgrades } from '../upgrades.ts'
 
 /** ms a client is given to answer a close frame. */
@@ -18,9 +24,21 @@ const CLOSE_TIMEOUT = 5_000
 /** A message that trickles in byte by byte is held as a buffer for each: hundreds of bytes for one. */
 const BUFFERED_CHUNKS = 4_096
 
+/** s of pings and pongs that may come at once. */
+const CONTROL_BURST = 5
+
+/** s of replays that may be given at once. */
+const REPLAY_BURST = 8
+
+/** Who is told so is answered here: Fastify would log each of them, the 503 with its stack. */
+const kept = [BadHandshake, InvalidQuery, OriginRefused, TooManyConnections, TooManyFromAddress, TooManyHandshakes]
+
 export interface RouteContext {
   readonly settings: Settings
+  readonly tally: Tally
   readonly upgrades: Upgrades
+  readonly door: Door
+  readonly refusals: RefusalLog
   readonly connections: Connections
   readonly budget: ReplyBudget
 }
@@ -47,15 +65,27 @@ export interface WebSocketRoute<Query> {
 /** Adds a route that upgrades; a scope of its own, because its handshake settings are for every route of the scope. */
 export function websocketRoute<Query> (
   app: FastifyInstance,
-  { settings, upgrades, connections, budget }: RouteContext,
+  { settings, tally, upgrades, door, refusals, connections, budget }: RouteContext,
   { path, protocol, compression = false, payload, backlog, parse, serve }: WebSocketRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
-  const shared = { connections, backlog, budget }
+  const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST)
+  const shared = {
+    chat: tally.chat,
+    path,
+    refusals,
+    connections,
+    backlog,
+    budget,
+    inbox: limits.inbox,
+    frames: { control, messageTimeout: limits.messageTimeout },
+    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST)
+  }
   const handshake: HandshakeSettings = {
     maxPayload: payload,
     maxFragments: limits.fragments,
     maxBufferedChunks: BUFFERED_CHUNKS,
+    maxPendingAutoPongs: control.burst,
     closeTimeout: CLOSE_TIMEOUT,
     autoPong: true,
     skipUTF8Validation: false,
@@ -76,15 +106,42 @@ export function websocketRoute<Query> (
     }
   })
 
-  async function admit (request: FastifyRequest): Promise<void> {
-    if (upgrades.socketOf(request.raw) === undefined) return
-    parse(request.query)
-    await checkOrigin(request, origins)
+  /** Before the hooks of the app's that are for these routes: what they cost is for those who can come in. */
+  async function knock (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    if (upgrades.socketOf(request.raw) === undefined) return undefined
+    try {
+      checkHandshake(request.raw)
+      door.enter(request)
+    } catch (error) {
+      return refuse(error, request, reply)
+    }
+    upgrades.onAbandoned(request.raw, () => door.abandon(request.raw))
+    return undefined
+  }
+
+  async function admit (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    if (upgrades.socketOf(request.raw) === undefined) return undefined
+    try {
+      parse(request.query)
+      await checkOrigin(request, origins)
+    } catch (error) {
+      return refuse(error, request, reply)
+    }
+    return undefined
+  }
+
+  function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (!kept.some((Refused) => error instanceof Refused)) throw error
+    const { code, message } = error as FastifyError
+    refusals.refused(code, message, {}, log)
+    const { status, headers, body } = refusalOf(error as FastifyError)
+    return reply.code(status).headers(headers).send(body)
   }
 
   app.route({
     ...routeOptions,
     schema: { hide: true, ...routeOptions.schema },
+    onRequest: [knock, routeOptions.onRequest ?? []].flat(),
     preHandler: [routeOptions.preHandler ?? [], admit].flat(),
     method: ['GET', 'HEAD'],
     exposeHeadRoute: false,
@@ -94,7 +151,7 @@ export function websocketRoute<Query> (
       const stream = upgrades.socketOf(request.raw) as Duplex
       upgrades.settle(request.raw)
       leaveServer(app.websocketServer, socket)
-      const connection = new Connection(socket, stream, request.log, shared)
+      const connection = new Connection(socket, stream, { log: request.log, address: door.settle(request.raw) }, shared)
       try {
         const deflate = socket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
         serve(connection, parse(request.query), request, { protocol: socket.protocol, deflate })

@@ -14,16 +14,16 @@ export class InvalidMessage extends Error {
   }
 }
 
-/** Levels of objects and arrays in `data`: what is nested deep enough overflows the stack of whoever walks it. */
-const DEPTH = 16
-
 /** JSON.stringify leaves no surrogate escaped but one that stands alone. */
 const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
 
-/** @throws InvalidMessage saying what is wrong and where */
-export function parseMessage ({ data, isBinary }: Message): ClientMessage {
+/**
+ * @param depth levels of objects and arrays in `data`: what is nested deep enough overflows the stack of whoever walks it
+ * @throws InvalidMessage saying what is wrong and where
+ */
+export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
   if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
   let message: unknown
   try {
@@ -43,8 +43,8 @@ export function parseMessage ({ data, isBinary }: Message): ClientMessage {
     throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'not valid'}`.trim(), concerns(message))
   }
   // The only property that is nested at all: what is not of the schema is never looked at.
-  if ('data' in message && nestedDeeperThan(DEPTH, message['data'])) {
-    throw new InvalidMessage(`/data is nested deeper than ${DEPTH} levels`, concerns(message))
+  if ('data' in message && nestedDeeperThan(depth, message['data'])) {
+    throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
   }
   // Escaped, so that ws could not refuse it: sent on, a strict JSON parser would refuse all that came with it.
   if (data.includes('\\u') && halfPair.test(JSON.stringify(message))) {

@@ -5,6 +5,7 @@ import type { Member } from '../member.ts'
 import type { Format } from '../seat.ts'
 import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
 import type { Entry } from '../store/store.ts'
+import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { errorFor } from './error-answer.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -35,25 +36,30 @@ export interface PlainOptions {
   readonly hearsItself: boolean
   /** How many messages it is given first, and how many bytes of them. */
   readonly history: { readonly limit: number, readonly maxBytes: number }
+  /** of its messages */
+  readonly rate: Rate
 }
 
 /** The wire without a subprotocol: one room, each message a post. */
 export class PlainSession implements Session {
   readonly #connection: Connection
   readonly #room: string
+  readonly #rate: Rate
+  #bucket: TokenBucket | undefined
   #member: Member | undefined
 
-  constructor (connection: Connection, room: string) {
+  constructor (connection: Connection, room: string, rate: Rate) {
     this.#connection = connection
     this.#room = room
+    this.#rate = rate
   }
 
   /**
    * Serves a plain client.
    * @param entering gives the member once it is known; what comes meanwhile is kept
    */
-  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, ...options }: PlainOptions): void {
-    const session = new PlainSession(connection, room)
+  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rate, ...options }: PlainOptions): void {
+    const session = new PlainSession(connection, room, rate)
     connection.serve(session)
     connection.hold(session.#join(entering, options))
   }
@@ -65,12 +71,15 @@ export class PlainSession implements Session {
     const body = isBinary ? new Uint8Array(data) : data.toString()
     const { submitted, stored } = this.#member!.post({ room: this.#room, body })
     stored.catch((error: unknown) => this.#failed(error))
-    return submitted
+    // It could not be told of a message refused: one that is too fast is read from slowly instead, and loses nothing.
+    const wait = (this.#bucket ??= new TokenBucket(this.#rate)).spend(1)
+    if (wait === 0) return submitted
+    return Promise.all([submitted, new Promise((resolve) => { setTimeout(resolve, wait).unref() })]).then(() => {})
   }
 
   ended (): void { this.#member?.ended() }
 
-  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room'>): Promise<void> {
+  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rate'>): Promise<void> {
     try {
       this.#member = await entering
       await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
@@ -89,10 +98,9 @@ export class PlainSession implements Session {
     } else if (answer.code === ErrorCode.forbidden && this.#member?.seat(room) === undefined) {
       connection.close(CloseCode.forbidden, answer.message)
     } else if (refusals.has(answer.code)) {
-      connection.log.info({ room, reason: answer.message }, 'a post was refused')
+      connection.refused(answer.code, answer.message, { room })
     } else {
-      connection.log.warn({ err: error, room }, 'the store failed')
-      connection.close(CloseCode.tryAgainLater, 'try again later')
+      connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
     }
   }
 }

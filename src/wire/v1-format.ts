@@ -18,13 +18,13 @@ export const v1Format: Format = {
   notice: (room, notice) => 'typing' in notice
     ? encode({ type: 'typing', room, from: notice.typing })
     : encode({ type: 'presence', room, ...notice.presence }),
-  joined (room, { entries, head, more, complete }, { members, count }, member) {
+  joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
     // Its own entering may not have been told yet; in a list that is capped it may be counted without being listed.
     const listed = members.some(({ id }) => id === member.id)
     const counted = listed || count > members.length
     const position = (more && complete ? entries.at(-1) : undefined)?.position ?? head.position
     return frame(TEXT, `{"type":"joined","room":"${room}",` +
-      `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${counted ? count : count + 1},` +
+      `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${counted ? count : count + 1},${stale ? '"stale":true,' : ''}` +
       `"messages":[${entries.map((entry) => `{${entryJson(room, entry)}}`).join(',')}],` +
       `"position":${JSON.stringify(position)},"complete":${complete}}`)
   }

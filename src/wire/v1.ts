@@ -2,8 +2,9 @@ import type { Connection, Session } from '../connection.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
-import { CloseCode, ErrorCode } from '../protocol.ts'
+import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
 import { acknowledge, type Format } from '../seat.ts'
+import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './parse.ts'
 import { ackFrame, deflatedV1Format, encode, historyFrame, v1Format } from './v1-format.ts'
 import { errorFor } from './error-answer.ts'
@@ -21,6 +22,12 @@ export interface V1Context {
   readonly history: number
   /** @throws InvalidData */
   readonly checkData: (data: unknown) => void
+  /** levels of `data` */
+  readonly jsonDepth: number
+  /** of requests */
+  readonly rate: Rate
+  /** of requests refused for being too many: beyond it, it is a flood */
+  readonly flood: Rate
 }
 
 /** Who says hello; undefined when the connection was closed for it. */
@@ -41,6 +48,9 @@ export class V1Session implements Session {
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
   #member: Member | undefined
+  readonly #bucket: TokenBucket
+  /** There once a request was refused. */
+  #refusals: TokenBucket | undefined
   #strikes = 0
   #greeting = false
 
@@ -50,6 +60,7 @@ export class V1Session implements Session {
     this.#enter = enter
     this.#format = deflate ? deflatedV1Format : v1Format
     this.#context = context
+    this.#bucket = new TokenBucket(context.rate)
     this.#deadline = setTimeout(() => {
       if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'try again later')
       else connection.close(CloseCode.noHello, 'no hello in time')
@@ -59,21 +70,28 @@ export class V1Session implements Session {
   receive (received: Message): void | Promise<void> {
     let message: ClientMessage
     try {
-      message = parseMessage(received)
+      message = parseMessage(received, this.#context.jsonDepth)
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
+      this.#bucket.spend(1)
       if (++this.#strikes < STRIKES) {
         return this.#send({ type: 'error', code: ErrorCode.invalid, message: error.message, ...error.concerns })
       }
       return this.#connection.close(CloseCode.badFrame, 'too many frames that are not valid')
     }
     if (this.#strikes > 0) this.#strikes--
+    const wait = this.#bucket.take(message.type === 'history' ? PAGE_COST : 1)
+    if (wait > 0) return this.#refuse(message, wait)
     if (message.type === 'post') this.#connection.logReceived(received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))
     } catch (error) {
       return this.#answerError(message, error)
     }
+  }
+
+  drain (reconnectIn: number): void {
+    this.#send({ type: 'draining', reconnectIn })
   }
 
   ended (): void {
@@ -106,6 +124,7 @@ export class V1Session implements Session {
     this.#clearDeadline()
     this.#enter = undefined
     this.#member = entered.member
+    this.#bucket.fill()
     this.#send({ type: 'welcome', member: entered.member.identity, ...entered.welcome })
   }
 
@@ -131,18 +150,29 @@ export class V1Session implements Session {
     this.#connection.reply(historyFrame(room, before, await member.history(room, before, limit, PAGE_BYTES)))
   }
 
+  /** @param wait ms after which it could be met */
+  #refuse (message: ClientMessage, wait: number): void {
+    this.#refusals ??= new TokenBucket(this.#context.flood)
+    if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood' })
+    const text = `too many requests: ask again in ${wait} ms`
+    this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) })
+  }
+
   #answerError (message: ClientMessage, error: unknown): void {
     const answer = errorFor(error)
     if (answer === undefined) return this.#connection.fail(error)
-    if (answer.code === ErrorCode.unavailable || answer.code === ErrorCode.unknown) {
-      this.#connection.log.warn({ err: error }, 'the store failed')
-    }
+    const failed = answer.code === ErrorCode.unavailable || answer.code === ErrorCode.unknown
     // Only a post may have been done all the same.
     const code = answer.code === ErrorCode.unknown && message.type !== 'post' ? ErrorCode.unavailable : answer.code
-    this.#send({ type: 'error', code, message: answer.message, ...concerns(message) })
+    this.#send({ type: 'error', code, message: answer.message, ...concerns(message) }, failed ? { err: error } : undefined)
   }
 
-  #send (message: ServerMessage): void {
+  /** @param details of an error, for the log */
+  #send (message: ServerMessage, details?: object): void {
+    if (message.type === 'error') {
+      const { code, message: text, room, request } = message
+      this.#connection.refused(code, text, { request, room, ...details })
+    }
     this.#connection.reply(encode(message))
   }
 
