@@ -5,8 +5,8 @@ import type { Test } from 'tap'
 /** What stands between a client and a server, and can be told to fail as networks do. */
 export interface Proxy {
   readonly port: number
-  /** port of the server that connections made from now on go to; undefined: they are cut at once */
-  target: number | undefined
+  /** port or Unix socket of the server that connections made from now on go to; undefined: they are cut at once */
+  target: number | string | undefined
   /** Ends all connections, both sides see it. */
   cut (): void
   /** Nothing passes any more on the connections there are, no FIN either: both sides see nothing. */
@@ -18,7 +18,7 @@ export interface Proxy {
 interface Pair { readonly client: Socket, readonly server: Socket, frozen: boolean, silent: boolean }
 
 /** A TCP proxy on the loopback; gone with the test. */
-export async function proxy (t: Test, target: number): Promise<Proxy> {
+export async function proxy (t: Test, target: number | string): Promise<Proxy> {
   const pairs = new Set<Pair>()
   const listener = createServer((client) => {
     client.on('error', () => {})
@@ -26,7 +26,7 @@ export async function proxy (t: Test, target: number): Promise<Proxy> {
       client.destroy()
       return
     }
-    const pair: Pair = { client, server: connect(self.target, '127.0.0.1'), frozen: false, silent: false }
+    const pair: Pair = { client, server: typeof self.target === 'number' ? connect(self.target, '127.0.0.1') : connect(self.target), frozen: false, silent: false }
     pairs.add(pair)
     pair.server.on('error', () => {})
     client.on('data', (chunk) => { if (!pair.frozen) pair.server.write(chunk) })
