@@ -1,5 +1,6 @@
 import t from 'tap'
 import { MemoryRoster } from '../src/roster/memory.ts'
+import type { Presence } from '../src/roster/roster.ts'
 import { chat } from './v1-client.ts'
 
 t.test('who comes and goes is told to the room, not to who asked', async (t) => {
@@ -118,4 +119,25 @@ t.test('a plain member is here too, and hears no presence and no typing', async 
   ada.say({ type: 'typing', room: 'lobby' })
   await (await member({ name: 'bob' }, 'lobby')).posted('lobby', 'x')
   t.equal(await other.next(), 'bob: x')
+})
+
+t.test('while who is here cannot be vouched for, presence and joined say so', async (t) => {
+  let see!: (now: Presence) => void
+  class Doubtful extends MemoryRoster {
+    override watch (room: string, seen: (now: Presence) => void): Promise<() => void> {
+      see = seen
+      return super.watch(room, seen)
+    }
+  }
+  const { member, app } = await chat(t, { roster: new Doubtful({ grace: 1, coalesce: 1 }) })
+  const ada = await member({ name: 'ada' }, 'a')
+  const { members, count } = await ada.presence(({ count }) => count === 1) && await app.chat.members('a')
+  see({ members, count, stale: true })
+  const { stale } = await ada.presence()
+  t.equal(stale, true)
+  t.equal((await app.chat.members('a')).stale, true)
+  const bob = await member({ name: 'bob' })
+  t.equal((await bob.join('a')).stale, true)
+  see({ members, count, stale: false })
+  t.notHas(await ada.presence(({ stale }) => stale === undefined), { stale: true })
 })

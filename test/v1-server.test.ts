@@ -115,7 +115,7 @@ t.test('rooms, members and stats say who is here', async (t) => {
   const server = await chat(t)
   const { app } = server
   t.match([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
-  t.strictSame(await app.chat.members('a'), { members: [], count: 0 })
+  t.strictSame(await app.chat.members('a'), { members: [], count: 0, stale: false })
   const { client, session, id } = await named(server, 'ada', 'a', 'b')
   const second = await server.tcp()
   await second.hello({ session, name: 'ada' })
@@ -125,9 +125,9 @@ t.test('rooms, members and stats say who is here', async (t) => {
   t.strictSame(app.chat.rooms().toSorted(), ['a', 'b', 'c'])
   t.match(app.chat.stats(), { connections: 4, members: 2, rooms: 3 }, 'a member on two connections is one; one that has not said hello is none')
   await client.presence(({ room, count }) => room === 'a' && count === 1)
-  t.strictSame(await app.chat.members('a'), { members: [{ id, name: 'ada' }], count: 1 })
+  t.strictSame(await app.chat.members('a'), { members: [{ id, name: 'ada' }], count: 1, stale: false })
   await greeted.end()
-  t.strictSame(await app.chat.members('nobody'), { members: [], count: 0 })
+  t.strictSame(await app.chat.members('nobody'), { members: [], count: 0, stale: false })
   t.notOk(app.chat.rooms().includes('nobody'), 'asking makes no room')
 })
 
