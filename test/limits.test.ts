@@ -211,6 +211,14 @@ t.test('a client of ours that is refused for its pace asks again: to post, to jo
   t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'join', 'post', 'post', 'typing', 'leave', 'leave', 'join'])
 })
 
+t.test('a client of ours that reads back faster than may be waits for its pages, and gets them all', async (t) => {
+  const { app, port } = await chat(t, { limits: { messageRate: 100, messageBurst: 8 } })
+  for (let i = 0; i < 60; i++) await app.chat.publish('lobby', { text: `${i}` })
+  const room = await chatClient(t, port).join('lobby', { history: 10 })
+  const pages = await Promise.all(Array.from({ length: 12 }, () => room.history(room.position!, 5)))
+  t.strictSame(pages.map(({ messages }) => messages.length), new Array(12).fill(5))
+})
+
 t.test('what a client missed comes no faster than may be, and whole all the same', async (t) => {
   const { app, member } = await chat(t, { limits: { replayRate: 256 * 1024 } })
   const { position } = (await app.chat.history('lobby')).head

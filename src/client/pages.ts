@@ -1,9 +1,19 @@
-import type { ClientMessage } from '../protocol.ts'
-import { Deferred, rejected } from './deferred.ts'
+import { ErrorCode, type ClientMessage } from '../protocol.ts'
+import { Deferred } from './deferred.ts'
 import { ChatError } from './error.ts'
 import type { HistoryPage } from './room.ts'
 
-interface Request { readonly room: string, readonly before: string, readonly page: Deferred<HistoryPage> }
+/** waiting: it was asked for too fast, and is asked for again in a while. */
+interface Request {
+  readonly room: string
+  readonly before: string
+  readonly limit: number
+  readonly page: Deferred<HistoryPage>
+  waiting: boolean
+}
+
+/** ms, where the server doesn't say. */
+const RETRY = 1_000
 
 /** Pages of history that were asked for on this link; they are answered in order. */
 export class Pages {
@@ -15,27 +25,44 @@ export class Pages {
   }
 
   ask (room: string, before: string, limit: number): Promise<HistoryPage> {
-    if (!this.#send({ type: 'history', room, before, limit })) {
-      return rejected(new ChatError('offline', 'history can only be asked for while connected'))
-    }
-    const page = new Deferred<HistoryPage>()
-    this.#requests.push({ room, before, page })
-    return page.promise
+    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), waiting: false }
+    this.#requests.push(request)
+    this.#ask(request)
+    return request.page.promise
   }
 
   receive ({ room, before, messages, more, complete }: HistoryPage & { room: string, before: string }): void {
-    this.#take((request) => request.room === room && request.before === before)?.resolve({ messages, more, complete })
+    this.#take((request) => request.room === room && request.before === before && !request.waiting)?.resolve({ messages, more, complete })
   }
 
   /** Gives whether a page of that room was asked for. */
   refused (room: string, error: ChatError): boolean {
-    const page = this.#take((request) => request.room === room)
-    page?.reject(error)
-    return page !== undefined
+    const request = this.#requests.find((request) => request.room === room && !request.waiting)
+    if (request === undefined) return false
+    if (error.code === ErrorCode.rateLimited) {
+      request.waiting = true
+      setTimeout(() => this.#askAgain(request), error.retryAfter ?? RETRY)
+    } else {
+      this.#take((each) => each === request)!.reject(error)
+    }
+    return true
   }
 
   end (error: ChatError): void {
     for (const { page } of this.#requests.splice(0)) page.reject(error)
+  }
+
+  #ask (request: Request): void {
+    const { room, before, limit } = request
+    if (this.#send({ type: 'history', room, before, limit })) return
+    this.#take((each) => each === request)!.reject(new ChatError('offline', 'history can only be asked for while connected'))
+  }
+
+  #askAgain (request: Request): void {
+    if (this.#take((each) => each === request) === undefined) return
+    request.waiting = false
+    this.#requests.push(request)
+    this.#ask(request)
   }
 
   #take (matches: (request: Request) => boolean): Deferred<HistoryPage> | undefined {
