@@ -153,7 +153,9 @@ export class Connection implements Debtor, Guarded {
 
   /** Logs a message of the client's, where the level asks for it. */
   logReceived ({ data, isBinary }: Message, room?: string): void {
-    if ((this.log as { isLevelEnabled?: (level: string) => boolean }).isLevelEnabled?.('debug') === false) return
+    const log = this.log as { readonly level?: string, isLevelEnabled? (level: string): boolean }
+    // Fastify's logger of an app without one has no level.
+    if (log.level === undefined || log.isLevelEnabled?.('debug') === false) return
     const content = isBinary ? { bytes: data.length } : { text: data.toString() }
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')
   }

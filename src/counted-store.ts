@@ -19,16 +19,16 @@ export class CountedStore implements ChatStore {
   }
 
   append (room: string, draft: Draft): Promise<Mark & { readonly again: boolean }> {
-    const { timings } = this.#tally
+    const { chat, timings } = this.#tally
     const begun = timings === undefined ? 0 : performance.now()
     const stored = this.#store.append(room, draft)
-    stored.then(({ position, again }) => {
-      timings?.appended((performance.now() - begun) / 1_000)
-      if (again) return
-      const tally = this.#tally
-      tally.posts++
-      if (diagnostics.posted.hasSubscribers) diagnostics.posted.publish({ chat: tally.chat, room, from: draft.from, position })
-    }, this.#failed)
+    stored.then(this.#stored, this.#failed)
+    if (timings !== undefined || diagnostics.posted.hasSubscribers) {
+      stored.then(({ position, again }) => {
+        timings?.appended((performance.now() - begun) / 1_000)
+        if (!again) diagnostics.posted.publish({ chat, room, from: draft.from, position })
+      }, () => { /* counted */ })
+    }
     return stored
   }
 
@@ -57,6 +57,9 @@ export class CountedStore implements ChatStore {
     asked.catch(this.#failed)
     return asked
   }
+
+  /** One for all posts: a closure for each would be one of a dozen things made for it. */
+  readonly #stored = ({ again }: { readonly again: boolean }) => { if (!again) this.#tally.posts++ }
 
   readonly #failed = (error: unknown) => {
     const code = error instanceof Error && 'code' in error ? error.code : undefined

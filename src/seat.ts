@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts'
+import { TEXT, frame, textFrames } from './frame.ts'
 import type { Notice } from './notice.ts'
 import type { Presence } from './roster/roster.ts'
 import type { Entry, Identity, Page } from './store/store.ts'
@@ -27,30 +28,31 @@ export interface Seat {
   /** Of the room, when `mark` was set: numbers of two lives don't compare. */
   life: number
   /** Acknowledgements that follow their own message, in its order; undefined for none. */
-  acks: Array<{ readonly n: number, readonly frame: Buffer }> | undefined
+  acks: Array<{ readonly n: number, readonly text: string }> | undefined
 }
 
 /**
  * Sends an acknowledgement in the write of its own message, or at once when that is behind the member already.
  * @param life the seat's when it was posted
  */
-export function acknowledge (seat: Seat, n: number, life: number, frame: Buffer): void {
-  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame)
-  else (seat.acks ??= []).push({ n, frame })
+export function acknowledge (seat: Seat, n: number, life: number, text: string): void {
+  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame(TEXT, text))
+  else (seat.acks ??= []).push({ n, text })
 }
 
 /** Sends the acknowledgements whose messages will not come any more. */
 export function acknowledgeAll (seat: Seat): void {
   const { acks = [] } = seat
   seat.acks = undefined
-  for (const { frame } of acks) seat.connection.reply(frame)
+  for (const { text } of acks) seat.connection.reply(frame(TEXT, text))
 }
 
 /** Takes the acknowledgements whose messages the member has by now. */
 export function takeAcks (seat: Seat): Buffer | undefined {
   const { acks, mark } = seat
   if (acks === undefined) return undefined
-  const due = acks.filter(({ n }) => n <= mark).map(({ frame }) => frame)
+  const due = acks.filter(({ n }) => n <= mark)
+  if (due.length === 0) return undefined
   seat.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
-  return due.length < 2 ? due[0] : Buffer.concat(due)
+  return textFrames(due.map(({ text }) => text))
 }

@@ -25,9 +25,10 @@ const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clien
  */
 export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
   if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
+  const text = data.toString()
   let message: unknown
   try {
-    message = JSON.parse(data.toString())
+    message = JSON.parse(text)
   } catch (error) {
     throw new InvalidMessage(`not JSON: ${(error as Error).message}`)
   }
@@ -47,7 +48,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
     throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
   }
   // Escaped, so that ws could not refuse it: sent on, a strict JSON parser would refuse all that came with it.
-  if (data.includes('\\u') && halfPair.test(JSON.stringify(message))) {
+  if (text.includes('\\u') && halfPair.test(JSON.stringify(message))) {
     throw new InvalidMessage('half a surrogate pair is no text', concerns(message))
   }
   return message as unknown as ClientMessage

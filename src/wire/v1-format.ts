@@ -9,8 +9,8 @@ export function encode (message: ServerMessage): Buffer {
 }
 
 /** An `ack`, by hand as entries are: there is one for each post. */
-export function ackFrame (id: string, room: string, position: Position): Buffer {
-  return frame(TEXT, `{"type":"ack","id":${JSON.stringify(id)},"room":"${room}","position":${JSON.stringify(position)}}`)
+export function ackText (id: string, room: string, position: Position): string {
+  return `{"type":"ack","id":${JSON.stringify(id)},"room":"${room}","position":${JSON.stringify(position)}}`
 }
 
 export const v1Format: Format = {

@@ -1,4 +1,5 @@
 import type { Connection, Session } from '../connection.ts'
+import { TEXT, frame } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
@@ -6,7 +7,7 @@ import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
 import { acknowledge, type Format } from '../seat.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './parse.ts'
-import { ackFrame, deflatedV1Format, encode, historyFrame, v1Format } from './v1-format.ts'
+import { ackText, deflatedV1Format, encode, historyFrame, v1Format } from './v1-format.ts'
 import { errorFor } from './error-answer.ts'
 
 /** What the connection says of itself once it has said hello. */
@@ -138,9 +139,9 @@ export class V1Session implements Session {
     const life = member.seat(room)?.life ?? 0
     const { submitted, stored } = member.post({ room, id, body: text, data, since })
     stored.then(({ n, position, again }) => {
-      const ack = ackFrame(id, room, position)
+      const ack = ackText(id, room, position)
       const seat = member.seat(room)
-      if (seat === undefined || again) this.#connection.reply(ack)
+      if (seat === undefined || again) this.#connection.reply(frame(TEXT, ack))
       else acknowledge(seat, n, life, ack)
     }, (error: unknown) => this.#answerError(message, error))
     return submitted
