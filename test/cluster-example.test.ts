@@ -53,9 +53,19 @@ async function cluster (t: Test) {
   }
 }
 
+/** Resolves when the client heard this; what it hears before is left out. */
+async function heard ({ next }: Client, text: string): Promise<void> {
+  while (await next() !== text);
+}
+
+let members = 0
+
+/** Resolves when it is in the room: when it hears itself. */
 async function member (t: Test, url: string): Promise<Client> {
   const client = await open(t, url)
-  await client.next()
+  const text = `member ${++members}`
+  client.socket.send(text)
+  await heard(client, text)
   return client
 }
 
@@ -70,20 +80,20 @@ t.test('the cluster: one conversation on all workers, one that dies is replaced,
   t.same(served, new Set(workers), 'each worker serves some of them')
   for (const [i, { socket }] of clients.entries()) {
     socket.send(`${i}`)
-    for (const { next } of clients) t.equal(await next(), `${i}`)
+    for (const client of clients) await heard(client, `${i}`)
   }
 
   process.kill(workers[0]!, 'SIGKILL')
   await Promise.race(clients.map(({ closed }) => closed))
   const replacement = (await logged('Server listening', 3))[2]!.pid
-  const heard = await member(t, url)
+  const one = await member(t, url)
   const [other] = await Promise.all([member(t, url), logged('incoming request', 6)])
   t.ok(lines.some(({ pid, msg }) => pid === replacement && msg === 'incoming request'), 'the new worker serves too')
   other.socket.send('again')
-  t.equal(await heard.next(), 'again')
+  await heard(one, 'again')
 
   child.kill('SIGTERM')
   t.same(await ended, [0, null])
-  for (const { closed } of [heard, other]) t.match(await closed, { code: 1001 })
+  for (const { closed } of [one, other]) t.match(await closed, { code: 1001 })
   for (const pid of [...workers, replacement]) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
