@@ -12,10 +12,10 @@ const BATCH_BYTES = 256 * 1024
 const SLICE = 512
 
 /**
- * What serving a batch took, by what the next is put off at least, where it took several turns. A hall that is written
- * to all the time would take all of the loop; in this pause more comes together, and other rooms have their turn.
+ * What serving a batch took, by what the next is put off at least, where it took several turns: no room takes more than
+ * half of the event loop. In this pause more comes together, and other rooms have their turn.
  */
-const PAUSE = 0.5
+const PAUSE = 1
 
 /**
  * Brings a room's entries to its members: what came in one turn of the event loop is joined into one buffer, that all
