@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import { closeCodeOf, cutOffFor, legible, shorten, type Ending } from './closing.ts'
@@ -216,7 +217,7 @@ export class Connection implements Debtor, Guarded {
   async drained (): Promise<void> {
     const stream = this.#stream
     const wait = this.#replays?.spend(0) ?? 0
-    if (wait > 0) await new Promise((resolve) => { setTimeout(resolve, wait).unref() })
+    if (wait > 0) await pause(wait, undefined, { ref: false })
     if (!this.open || stream.destroyed || stream.writableLength === 0) return
     await new Promise<void>((resolve) => { stream.write(NOTHING, () => resolve()) })
   }
@@ -289,8 +290,9 @@ export class Connection implements Debtor, Guarded {
 
   #mayWrite (): boolean {
     if (!this.open) return false
-    if (this.#turn !== currentTurn()) {
-      this.#turn = currentTurn()
+    const turn = currentTurn()
+    if (this.#turn !== turn) {
+      this.#turn = turn
       if (this.#stream.writableLength > this.#context.backlog) {
         this.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader' })
         return false

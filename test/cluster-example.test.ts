@@ -1,25 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { redisServer, skip } from './redis-server.ts'
+import { freePort, redisServer, skip } from './redis-server.ts'
 import { open, type Client } from './helper.ts'
-
-/** Where the example is to listen: its workers share the port, which none of them may choose. */
-async function freePort (): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as AddressInfo
-  listener.close()
-  await once(listener, 'close')
-  return port
-}
 
 /** The lines that the example logs, as they come. */
 interface Line { readonly pid: number, readonly msg: string }
 
 async function cluster (t: Test) {
   const { socket } = await redisServer(t)
+  // The workers share it, and none of them may choose it.
   const port = await freePort()
   // Started as a person would: without what would count its coverage, in code of another loader.
   const env = { ...process.env, PORT: String(port), REDIS_URL: socket, WORKERS: '2', NODE_OPTIONS: '' }

@@ -105,7 +105,8 @@ async function ready (child: ChildProcess): Promise<void> {
   if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
 }
 
-async function freePort (): Promise<number> {
+/** One that nobody listens at now. */
+export async function freePort (): Promise<number> {
   const listener = createServer().listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const { port } = listener.address() as AddressInfo

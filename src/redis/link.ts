@@ -17,9 +17,10 @@ type Command = (redis: Redis | Cluster) => Promise<unknown>
 
 /** Commands with a deadline and a bound, and subscriptions that survive breaks, over one Redis or Cluster. */
 export class RedisLink {
+  /** Commands that may wait for an answer. */
+  readonly inFlight: number
   readonly #prefix: string
   readonly #timeout: number
-  readonly #inFlight: number
   readonly #commands: Redis | Cluster
   readonly #subscriptions: Subscriptions | ShardedSubscriptions
   readonly #scripts = new Set<string>()
@@ -39,7 +40,7 @@ export class RedisLink {
     checkOptions({ prefix, timeout, inFlight, ...place }, checks)
     this.#prefix = prefix
     this.#timeout = timeout
-    this.#inFlight = inFlight
+    this.inFlight = inFlight
     this.#deadlines = new Deadlines(timeout)
     this.#commands = connect(place, timeout)
     const events: SubscriptionEvents = { live: () => this.#look(), down: () => this.#look(), moved: () => {} }
@@ -59,7 +60,8 @@ export class RedisLink {
 
   /** Whether commands and subscriptions work now. */
   get up (): boolean { return !this.#closed && this.#commands.status === 'ready' && this.#subscriptions.live }
-  get sharded (): boolean { return isCluster(this.#commands) }
+  /** What a script publishes with. */
+  get publishCommand (): string { return isCluster(this.#commands) ? 'SPUBLISH' : 'PUBLISH' }
 
   /** `<prefix>:{<room>}:<rest>`: all of a room's keys share a hash slot. */
   key (room: string, rest: string): string { return `${this.#prefix}:{${room}}:${rest}` }
@@ -104,7 +106,7 @@ export class RedisLink {
 
   /** At most once: nobody is told when it is lost. */
   publish (channel: string, message: string | Buffer): void {
-    this.command(this.sharded ? 'SPUBLISH' : 'PUBLISH', channel, message).catch(() => {})
+    this.command(this.publishCommand, channel, message).catch(() => {})
   }
 
   /** Tells each time all works, at first and after a break: what was said meanwhile is to be read. Gives how to stop. */
@@ -138,7 +140,7 @@ export class RedisLink {
         reject(new StoreUnavailable())
         return
       }
-      if (this.#deadlines.size >= this.#inFlight) {
+      if (this.#deadlines.size >= this.inFlight) {
         reject(new StoreBusy())
         return
       }

@@ -14,8 +14,3 @@ export function nodeKeys (link: RedisLink, room: string, node: string): string[]
 export function channel (link: RedisLink, room: string): string {
   return link.key(room, 'presence')
 }
-
-/** What a script publishes with. */
-export function publishCommand ({ sharded }: RedisLink): string {
-  return sharded ? 'SPUBLISH' : 'PUBLISH'
-}

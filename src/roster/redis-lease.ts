@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { RedisLink } from '../redis/link.ts'
-import { publishCommand } from './redis-keys.ts'
 import { renew, retire } from './redis-scripts.ts'
 import { Subscription } from './redis-subscription.ts'
 
@@ -97,7 +96,7 @@ export class Lease {
   /** Ends it after so many ms, and lets the peers know. */
   async end (after: number): Promise<void> {
     this.stop()
-    await this.#link.run(retire, [this.#key], [this.#node, after, publishCommand(this.#link), this.#channel])
+    await this.#link.run(retire, [this.#key], [this.#node, after, this.#link.publishCommand, this.#channel])
   }
 
   async #renew (): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { RedisLink } from '../redis/link.ts'
 import type { Identity } from '../store/store.ts'
-import { channel, nodeKeys, publishCommand } from './redis-keys.ts'
+import { channel, nodeKeys } from './redis-keys.ts'
 import type { Lease } from './redis-lease.ts'
 import { LIFE, sweep, tell } from './redis-scripts.ts'
 import type { Turnstile } from './redis-turnstile.ts'
@@ -124,7 +124,7 @@ export class Part {
     const gone = ids.filter((id) => !this.#members.has(id))
     const number = lease.next()
     await link.run(tell, nodeKeys(link, this.#room, lease.node), [
-      lease.node, number, LIFE, publishCommand(link), channel(link, this.#room), here.length,
+      lease.node, number, LIFE, link.publishCommand, channel(link, this.#room), here.length,
       ...here.flatMap((id) => [id, this.#members.get(id)!.identity.name]), ...gone])
     this.#told = number
     this.#toldAt = Date.now()
@@ -134,5 +134,5 @@ export class Part {
 /** Takes out of a room all that a node has told of it, for good. */
 export async function sweepOut (link: RedisLink, room: string, node: string): Promise<void> {
   const keys = nodeKeys(link, room, node)
-  while (await link.run(sweep, keys, [node, BATCH, publishCommand(link), channel(link, room)]) !== 0);
+  while (await link.run(sweep, keys, [node, BATCH, link.publishCommand, channel(link, room)]) !== 0);
 }

@@ -1,5 +1,4 @@
 import type { RedisLink } from '../redis/link.ts'
-import { publishCommand } from './redis-keys.ts'
 import { restrict, saidSince } from './redis-scripts.ts'
 import { Subscription } from './redis-subscription.ts'
 import type { Restriction } from './roster.ts'
@@ -38,7 +37,7 @@ export class Restrictions {
     const what = { kind, until: Math.min(until, FOREVER), reason }
     const end = kind === 'kick' ? 0 : what.until
     await this.#link.run(restrict, this.#keys, [
-      field(kind, who), JSON.stringify(what), end, publishCommand(this.#link), this.#channel, JSON.stringify([who, what])])
+      field(kind, who), JSON.stringify(what), end, this.#link.publishCommand, this.#channel, JSON.stringify([who, what])])
   }
 
   async inForce (who: readonly string[]): Promise<Restriction[]> {

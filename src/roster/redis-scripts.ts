@@ -8,6 +8,12 @@ export const LIFE = 3_600_000
  * by when they came. nodes: by node, the number of what it said last. One more key for each node: ids of its members.
  */
 
+/** now: ms. moment: µs, for what is ordered by it. */
+const clock = `
+local time = redis.call('TIME')
+local now, moment = time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
+`
+
 const release = `
 local function release(id)
   local member = redis.call('HGET', KEYS[1], id)
@@ -31,15 +37,14 @@ export const tell: Script = {
   writes: true,
   lua: `${release}
 local changed = redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) == 1
-local time = redis.call('TIME')
-local at = time[1] * 1000000 + time[2]
+${clock}
 local last = 6 + 2 * ARGV[6]
 for i = 7, last, 2 do
   local id, name = ARGV[i], ' ' .. ARGV[i + 1]
   local taken = redis.call('SADD', KEYS[4], id)
   local member = redis.call('HGET', KEYS[1], id)
   local holds = member and string.match(member, '^%d+') or '0'
-  if not member then redis.call('ZADD', KEYS[2], at, id) end
+  if not member then redis.call('ZADD', KEYS[2], moment, id) end
   changed = changed or not member or string.sub(member, #holds + 1) ~= name
   redis.call('HSET', KEYS[1], id, math.max(holds + taken, 1) .. name)
 end
@@ -91,9 +96,7 @@ export const renew: Script = {
   name: 'rosterRenew',
   keys: 1,
   writes: true,
-  lua: `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  lua: `${clock}
 local lease = tonumber(ARGV[2])
 local gap = now - (redis.call('ZSCORE', KEYS[1], '') or now)
 if gap > lease * 2 / 3 then
@@ -111,9 +114,8 @@ export const retire: Script = {
   name: 'rosterRetire',
   keys: 1,
   writes: true,
-  lua: `
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[1], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+  lua: `${clock}
+redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
 redis.call(ARGV[3], ARGV[4], '')`
 }
 
@@ -125,9 +127,7 @@ export const restrict: Script = {
   name: 'rosterRestrict',
   keys: 3,
   writes: true,
-  lua: `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  lua: `${clock}
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 100)) do
   redis.call('HDEL', KEYS[1], ended)
   redis.call('ZREM', KEYS[2], ended)
@@ -137,7 +137,7 @@ local before = redis.call('ZSCORE', KEYS[3], ARGV[1])
 local ends = math.max(tonumber(ARGV[3]), tonumber(before or '0'))
 if ends > now then
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-  redis.call('ZADD', KEYS[2], time[1] * 1000000 + time[2], ARGV[1])
+  redis.call('ZADD', KEYS[2], moment, ARGV[1])
   redis.call('ZADD', KEYS[3], ends, ARGV[1])
   -- Some write a number this large with an exponent, which is no time to any.
   local last = string.format('%.0f', redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2])
@@ -154,8 +154,7 @@ export const saidSince: Script = {
   name: 'rosterSaidSince',
   keys: 2,
   writes: false,
-  lua: `
-local time = redis.call('TIME')
+  lua: `${clock}
 local said = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local fields, at, what = {}, {}, {}
 for i = 1, #said, 2 do
@@ -163,5 +162,5 @@ for i = 1, #said, 2 do
   at[#at + 1] = said[i + 1]
   what[#what + 1] = redis.call('HGET', KEYS[1], said[i]) or ''
 end
-return { time[1] * 1000000 + time[2], fields, at, what }`
+return { moment, fields, at, what }`
 }

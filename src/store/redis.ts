@@ -72,9 +72,8 @@ export class RedisStore implements ChatStore {
     this.#link = new RedisLink(options)
     this.#limits = [life, historyEntries, historyBytes, keyLife]
     this.#emptyLife = Math.min(life, EMPTY_LIFE)
-    const publish = this.#link.sharded ? 'SPUBLISH' : 'PUBLISH'
     this.#appends = new RedisAppends((room, posts) => this.#link.run(append, this.#keys(room),
-      [this.#newTag(), this.#emptyLife, ...this.#limits, publish, this.#channel(room), ...posts]), options.inFlight ?? 10_000, inFlightBytes)
+      [this.#newTag(), this.#emptyLife, ...this.#limits, this.#link.publishCommand, this.#channel(room), ...posts]), this.#link.inFlight, inFlightBytes)
     this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
     this.#link.onBack(() => this.#lookAtAll())
   }
@@ -126,7 +125,7 @@ export class RedisStore implements ChatStore {
     this.#assertOpen()
     const keys = this.#keys(room)
     if (position === undefined) {
-      await this.#link.run(eraseRoom, keys, [this.#newTag(), this.#emptyLife, this.#link.sharded ? 'SPUBLISH' : 'PUBLISH', this.#channel(room)])
+      await this.#link.run(eraseRoom, keys, [this.#newTag(), this.#emptyLife, this.#link.publishCommand, this.#channel(room)])
       return
     }
     const place = placeOf(position)

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, Session } from '../connection.ts'
 import { BINARY, TEXT, frame } from '../frame.ts'
 import type { Message } from '../inbox.ts'
@@ -16,7 +17,7 @@ function entryFrame ({ from, body }: Entry): Buffer {
   return frame(TEXT, from === null || from.name === '' ? body : `${from.name}: ${body}`)
 }
 
-export const plainFormat: Format = {
+const plainFormat: Format = {
   entry: (_room, entry) => entryFrame(entry),
   notice: () => NOTHING,
   // There is no word for a view that no longer holds: a plain client is just given what it asked for.
@@ -74,7 +75,7 @@ export class PlainSession implements Session {
     // It could not be told of a message refused: one that is too fast is read from slowly instead, and loses nothing.
     const wait = (this.#bucket ??= new TokenBucket(this.#rate)).spend(1)
     if (wait === 0) return submitted
-    return Promise.all([submitted, new Promise((resolve) => { setTimeout(resolve, wait).unref() })]).then(() => {})
+    return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
   }
 
   ended (): void { this.#member?.ended() }
