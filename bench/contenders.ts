@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { checkOptions } from '../src/option-checks.ts'
+import type { FastifyChatOptions } from '../src/index.ts'
 import type { DialectName } from './generator/dialects.ts'
 
 /** A server, and how its clients speak to it. */
@@ -20,28 +20,26 @@ export interface Contender {
 }
 
 /** Limits that are there to refuse such a load. */
-const limits = Object.fromEntries(['messageRate', 'controlRate', 'inbox', 'replayRate', 'connections', 'handshakes', 'handshakeRate']
-  .filter((name) => accepts({ limits: { [name]: Infinity } }))
-  .map((name) => [name, Infinity]))
-
-function accepts (options: object): boolean {
-  try {
-    checkOptions(options)
-    return true
-  } catch {
-    return false
-  }
+const limits: FastifyChatOptions['limits'] = {
+  messageRate: Infinity,
+  controlRate: Infinity,
+  inbox: Infinity,
+  replayRate: Infinity,
+  connections: Infinity,
+  handshakes: Infinity,
+  handshakeRate: Infinity
 }
 
-function ours (name: string, dialect: 'plain' | 'v1', path: string, options: object): Contender {
-  const missing = accepts(options) ? undefined : `not available: no option ${Object.keys(options).join(', ')}`
-  return { name, ours: true, server: 'fastify-chat', dialect, path, options: { ...options, limits }, missing }
+function ours (name: string, dialect: 'plain' | 'v1', path: string, options: FastifyChatOptions): Contender {
+  return { name, ours: true, server: 'fastify-chat', dialect, path, options: { ...options, limits } }
 }
 
-export const plain = (name = 'plain', options: object = {}) => ours(name, 'plain', '/chat', options)
-export const v1 = (name = 'v1', options: object = {}) => ours(name, 'v1', '/chat', options)
+const missingRedis = spawnSync('redis-server', ['--version']).error && 'redis-server is not installed'
+
+export const plain = (name = 'plain', options: FastifyChatOptions = {}) => ours(name, 'plain', '/chat', options)
+export const v1 = (name = 'v1', options: FastifyChatOptions = {}) => ours(name, 'v1', '/chat', options)
 export const lmdb: Contender = { ...v1('lmdb'), options: { limits, storage: 'lmdb' } }
-export const redis: Contender = { ...v1('redis, 2 nodes'), redis: true, nodes: 2, missing: missingRedis() }
+export const redis: Contender = { ...v1('redis, 2 nodes'), redis: true, nodes: 2, missing: missingRedis }
 export const echo = ours('echo', 'plain', '/echo', {})
 
 const control = { ours: false, options: {}, dialect: 'plain', path: '/' } as const
@@ -63,7 +61,7 @@ export const socketIOStreams: Contender = {
   name: 'Socket.IO, 2 nodes',
   nodes: 2,
   redis: true,
-  missing: socketIO.missing ?? missingPackage('@socket.io/redis-streams-adapter') ?? missingRedis()
+  missing: socketIO.missing ?? missingPackage('@socket.io/redis-streams-adapter') ?? missingRedis
 }
 
 function missingPackage (name: string): string | undefined {
@@ -73,9 +71,4 @@ function missingPackage (name: string): string | undefined {
   } catch {
     return 'not installed: run npm install in bench/'
   }
-}
-
-function missingRedis (): string | undefined {
-  const { error } = spawnSync('redis-server', ['--version'])
-  return error === undefined ? undefined : 'redis-server is not installed'
 }
