@@ -274,13 +274,13 @@ t.test('a repeat that the server can not judge is refused as stale_post, and not
   const client = await member({}, 'a')
   const { position: since } = (await app.chat.history('a')).head
   await client.posted('a', '1', { id: 'forgotten' })
-  for (const text of ['2', '3', '4']) await client.posted('a', text)
+  for (const text of ['2', '3', '4', '5', '6']) await client.posted('a', text)
   for (const place of [since, 'rubbish', since.replace(/0$/, '999')]) {
     t.match(await client.refused({ type: 'post', room: 'a', text: '1', id: 'forgotten', since: place }), { code: 'stale_post', id: 'forgotten', room: 'a' })
   }
   const { position } = (await app.chat.history('a')).head
-  client.say({ type: 'post', room: 'a', text: '5', id: 'never arrived', since: position })
-  t.match(await client.take(2), [{ type: 'message', text: '5' }, { type: 'ack' }])
+  client.say({ type: 'post', room: 'a', text: '7', id: 'never arrived', since: position })
+  t.match(await client.take(2), [{ type: 'message', text: '7' }, { type: 'ack' }])
 })
 
 t.test('data is JSON of any kind, at most 16 deep, and comes as it was sent', async (t) => {

@@ -1,25 +1,34 @@
 import { ReusedKey, StalePost } from '../errors.ts'
-import { Fifo } from './memory-fifo.ts'
-import type { Draft, Mark } from './store.ts'
+import type { Mark } from './store.ts'
 
-interface Key extends Mark { readonly key: string, readonly at: number, readonly hash: string | undefined }
+interface Key extends Mark { readonly hash: string | undefined }
+
+/** Keys that are forgotten together. first, last: their numbers. begun: ms, of the first. */
+interface Generation { readonly keys: Map<string, Key>, first: number, last: number, begun: number, bytes: number }
 
 /** Bytes charged for a key beyond its content, as V8 was seen to take. */
 const OVERHEAD = 200
 
-/** The keys of one room's posts: which repeat is known, and which is too old to tell. */
+/**
+ * The keys of one room's posts: which repeat is known, and which is too old to tell. Kept in two generations, of which
+ * the old one is forgotten whole: to take each key out would touch as much memory again as to remember it.
+ */
 export class MemoryKeys {
-  readonly #byKey = new Map<string, Key>()
-  /** Beside the map, because a walk over a map passes all that was deleted at its front. */
-  readonly #inOrder = new Fifo<Key>()
+  readonly #half: number
+  #young = generation()
+  #old: Generation | undefined
   /** The number up to which keys may have been forgotten. */
   #forgotten = 0
-  #bytes = 0
 
-  get bytes (): number { return this.#bytes }
+  /** @param most keys, whatever they are needed for; half of them are remembered at least */
+  constructor (most: number) {
+    this.#half = most / 2
+  }
+
+  get bytes (): number { return this.#young.bytes + (this.#old?.bytes ?? 0) }
 
   find (key: string): Mark | undefined {
-    const known = this.#byKey.get(key)
+    const known = this.#find(key)
     return known && { n: known.n, position: known.position }
   }
 
@@ -28,37 +37,66 @@ export class MemoryKeys {
    * @param since the number of the place it was first sent from; NaN for a place of another life
    * @throws ReusedKey, StalePost
    */
-  judge ({ key, hash }: Draft, since: number | undefined): Mark | undefined {
-    const known = key === undefined ? undefined : this.#byKey.get(key)
-    if (known !== undefined) {
-      if (known.hash !== hash) throw new ReusedKey()
-      return { n: known.n, position: known.position }
+  judge (key: string | undefined, hash: string | undefined, since: number | undefined): Mark | undefined {
+    const known = key === undefined ? undefined : this.#find(key)
+    if (known === undefined) {
+      if (since !== undefined && !(since >= this.#forgotten)) throw new StalePost()
+      return undefined
     }
-    if (since !== undefined && !(since >= this.#forgotten)) throw new StalePost()
-    return undefined
+    if (known.hash !== hash) throw new ReusedKey()
+    return { n: known.n, position: known.position }
   }
 
-  remember (key: string, { n, position }: Mark, at: number, hash: string | undefined): void {
-    const remembered = { key, n, position, at, hash }
-    this.#byKey.set(key, remembered)
-    this.#inOrder.push(remembered)
-    this.#bytes += key.length + OVERHEAD
+  /** @param at ms */
+  remember (key: string, { n, position }: Mark, hash: string | undefined, at: number): void {
+    const young = this.#young
+    if (young.keys.size === 0) {
+      young.first = n
+      young.begun = at
+    }
+    young.last = n
+    young.keys.set(key, { n, position, hash })
+    young.bytes += bytesOf(key)
+    if (young.keys.size >= this.#half) this.#age()
   }
 
   /**
-   * Forgets the oldest.
+   * Forgets the old, once some of the young are not needed either.
    * @param firstKept the number from which on entries are kept, and keys with them
    * @param before ms; younger keys are kept too
-   * @param most keys, whatever they are needed for
    */
-  forget (firstKept: number, before: number, most: number): void {
-    for (let key = this.#inOrder.at(0); key !== undefined; key = this.#inOrder.at(0)) {
-      const needed = key.n >= firstKept || key.at > before
-      if (needed && this.#inOrder.size <= most) return
-      this.#inOrder.shift()
-      this.#byKey.delete(key.key)
-      this.#forgotten = key.n
-      this.#bytes -= key.key.length + OVERHEAD
+  forget (firstKept: number, before: number): void {
+    const { keys, first, begun } = this.#young
+    if (keys.size > 0 && first < firstKept && begun <= before) this.#age()
+  }
+
+  /** Forgets all that no entry needs, however young. */
+  shrink (firstKept: number): void {
+    for (const each of [this.#old, this.#young]) {
+      for (const [key, { n }] of each?.keys ?? []) {
+        if (n >= firstKept) return
+        each!.keys.delete(key)
+        each!.bytes -= bytesOf(key)
+        this.#forgotten = n
+      }
     }
   }
+
+  #age (): void {
+    this.#forgotten = Math.max(this.#forgotten, this.#old?.last ?? 0)
+    this.#old = this.#young
+    this.#young = generation()
+  }
+
+  #find (key: string): Key | undefined {
+    return this.#young.keys.get(key) ?? this.#old?.keys.get(key)
+  }
+}
+
+function generation (): Generation {
+  return { keys: new Map(), first: 0, last: 0, begun: 0, bytes: 0 }
+}
+
+function bytesOf (key: string): number {
+  return key.length + OVERHEAD
 }

@@ -26,41 +26,44 @@ export class MemoryLog {
   /** Names this life of the room: a position of another one is never honoured. */
   readonly #tag = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
-  readonly #keys = new MemoryKeys()
+  readonly #keys: MemoryKeys
   readonly #kept = new Fifo<Kept>()
   #entryBytes = 0
-  #at = Date.now()
+  /** ms, of the newest; never falls. */
+  #at = -Infinity
+  /** Of all positions of that time. */
+  #prefix = ''
   /** Stands before the first entry, so that someone who joined an empty room has a place too. */
-  readonly #genesis: Mark = { n: 0, position: this.#position(this.#at, 0) }
+  readonly #genesis: Mark = { n: 0, position: this.#newPosition(0) }
   #head = this.#genesis
 
   constructor (limits: LogLimits) {
     this.#limits = limits
+    this.#keys = new MemoryKeys(limits.historyEntries * KEYS_PER_ENTRY)
   }
 
   get head (): Mark { return this.#head }
   get bytes (): number { return this.#entryBytes + this.#keys.bytes + OVERHEAD }
 
-  /** @throws ReusedKey, StalePost */
-  append (draft: Draft): { again: boolean, mark: Mark, entry?: Entry } {
-    const known = this.#keys.judge(draft, draft.since === undefined ? undefined : this.#numberOf(draft.since))
-    if (known !== undefined) return { again: true, mark: known }
+  /** The mark of a repeat; undefined for a post to be appended. @throws ReusedKey, StalePost */
+  judge ({ key, hash, since }: Draft): Mark | undefined {
+    return this.#keys.judge(key, hash, since === undefined ? undefined : this.#numberOf(since))
+  }
 
+  append ({ from, body, data, key, hash }: Draft): Entry {
     const { historyEntries, historyBytes, keyLife } = this.#limits
-    const { from, body, data, key } = draft
-    const at = Math.max(this.#at, Date.now())
     const n = this.#head.n + 1
-    const position = this.#position(at, n)
+    const position = this.#newPosition(n)
+    const at = this.#at
     const entry: Entry = data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
     const content = contentBytes(entry)
-    this.#at = at
     this.#head = { n, position }
     this.#kept.push({ entry, content })
     this.#entryBytes += content + OVERHEAD
-    if (key !== undefined) this.#keys.remember(key, this.#head, at, draft.hash)
+    if (key !== undefined) this.#keys.remember(key, entry, hash, at)
     while (this.#kept.size > historyEntries || (this.#entryBytes > historyBytes && this.#kept.size > 1)) this.#trimOldest()
-    this.#keys.forget(this.#firstKept, at - keyLife, historyEntries * KEYS_PER_ENTRY)
-    return { again: false, mark: this.#head, entry }
+    this.#keys.forget(this.#firstKept, at - keyLife)
+    return entry
   }
 
   find (key: string): Mark | undefined { return this.#keys.find(key) }
@@ -98,12 +101,19 @@ export class MemoryLog {
   /** Gives back all but the newest entry and the keys of the others: what a process short of memory asks for. */
   shrink (): void {
     while (this.#kept.size > 1) this.#trimOldest()
-    this.#keys.forget(this.#firstKept, Infinity, Infinity)
+    this.#keys.shrink(this.#firstKept)
   }
 
   get #firstKept (): number { return this.#head.n - this.#kept.size + 1 }
 
-  #position (at: number, n: number): Position { return `${this.#tag}-${at}-${n}` }
+  #newPosition (n: number): Position {
+    const now = Date.now()
+    if (now > this.#at) {
+      this.#at = now
+      this.#prefix = `${this.#tag}-${now}-`
+    }
+    return this.#prefix + n
+  }
 
   /** Where a position's entry is kept, counted from the oldest: -1 for the genesis, undefined if it isn't. */
   #placeOf (position: Position): number | undefined {

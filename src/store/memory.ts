@@ -47,15 +47,17 @@ export class MemoryStore implements ChatStore {
   append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
     try {
       const room = this.#use(name)
+      const known = room.log.judge(draft)
+      if (known !== undefined) return Promise.resolve({ ...known, again: true })
       const before = room.log.bytes
-      const { again, mark, entry } = room.log.append(draft)
+      const entry = room.log.append(draft)
       this.#bytes += room.log.bytes - before
       if (this.#bytes > this.#limits.storeBytes) this.#makeRoom(room)
-      if (entry !== undefined && room.followers.size > 0) {
+      if (room.followers.size > 0) {
         room.followers.push(entry)
         this.#deliverSoon(room)
       }
-      return Promise.resolve({ ...mark, again })
+      return Promise.resolve({ n: entry.n, position: entry.position, again: false })
     } catch (error) {
       return Promise.reject(error)
     }
@@ -131,11 +133,11 @@ export class MemoryStore implements ChatStore {
   }
 
   #deliverSoon (room: Room): void {
-    if (this.#dirty.size === 0) afterReactions(() => this.#deliver())
+    if (this.#dirty.size === 0) afterReactions(this.#deliver)
     this.#dirty.add(room)
   }
 
-  #deliver (): void {
+  readonly #deliver = () => {
     const rooms = [...this.#dirty]
     this.#dirty.clear()
     for (const { followers } of rooms) followers.deliver()
