@@ -1,15 +1,11 @@
-import { deflateFrame } from './deflate.ts'
+import { deflatedFrame } from './deflate.ts'
+import { frames, type Frames, type Payload } from './frame.ts'
 import type { Notice } from './notice.ts'
 import { takeAcks, type Format, type Seat } from './seat.ts'
 import type { Entry } from './store/store.ts'
 
-/** A batch as one format has it: `entries` are the frames of its entries, `bytes` those and the notices after them. */
-interface Encoded {
-  readonly bytes: Buffer
-  readonly entries: readonly Buffer[]
-  readonly entryBytes: number
-  readonly notices: number
-}
+/** A batch as one format has it: the frames of its entries, and of the notices after them. payloads: of the entries. */
+interface Encoded extends Frames { readonly payloads: readonly Payload[], readonly notices: number }
 
 /** What a room gives to all its members at once: encoded once for each format, shared by its members. */
 export class Batch {
@@ -36,22 +32,24 @@ export class Batch {
     const encoded = this.#in(seat.format)
     if (mark < this.#last) seat.mark = this.#last
     if (mark < this.first && (seat.hearsItself || !this.#senders.has(seat.member.id))) {
-      const { bytes, entries: { length }, notices } = encoded
+      const { bytes, payloads: { length }, notices } = encoded
       return connection.write(bytes, length + notices, takeAcks(seat)) ? length : 0
     }
     return this.#servePart(seat, mark, encoded)
   }
 
   /** To who joined in the middle of it, or doesn't hear itself. */
-  #servePart (seat: Seat, mark: number, { bytes, entries, entryBytes, notices }: Encoded): number {
+  #servePart (seat: Seat, mark: number, { bytes, ends, notices }: Encoded): number {
     const { connection, hearsItself, member } = seat
-    const wanted = entries.filter((_, i) => {
-      const { n, from } = this.#entries[i]!
-      return n > mark && (hearsItself || from?.id !== member.id)
-    })
+    const wanted: Buffer[] = []
+    let start = 0
+    for (const [i, { n, from }] of this.#entries.entries()) {
+      if (n > mark && (hearsItself || from?.id !== member.id)) wanted.push(bytes.subarray(start, ends[i]))
+      start = ends[i]!
+    }
     const acks = takeAcks(seat)
     if (wanted.length + notices > 0) {
-      const all = Buffer.concat([...wanted, bytes.subarray(entryBytes)])
+      const all = Buffer.concat([...wanted, bytes.subarray(start)])
       return connection.write(all, wanted.length + notices, acks) ? wanted.length : 0
     }
     if (acks !== undefined) connection.reply(acks)
@@ -61,15 +59,25 @@ export class Batch {
   #in (format: Format): Encoded {
     let encoded = this.#encoded.get(format)
     if (encoded === undefined) {
-      const entries = format.deflates === undefined
-        ? this.#entries.map((entry) => format.entry(this.#room, entry))
-        : this.#in(format.deflates).entries.map(deflateFrame)
-      const notices = this.#notices.map((notice) => format.notice(this.#room, notice)).filter(({ length }) => length > 0)
-      const bytes = entries.length === 1 && notices.length === 0 ? entries[0]! : Buffer.concat([...entries, ...notices])
-      const entryBytes = entries.reduce((sum, { length }) => sum + length, 0)
-      encoded = { bytes, entries, entryBytes, notices: notices.length }
+      encoded = this.#encode(format)
       this.#encoded.set(format, encoded)
     }
     return encoded
   }
+
+  #encode (format: Format): Encoded {
+    const payloads = format.deflates === undefined
+      ? this.#entries.map((entry) => format.entry(this.#room, entry))
+      : this.#in(format.deflates).payloads
+    const notices = this.#notices.map((notice) => format.notice(this.#room, notice)).filter((notice) => notice !== undefined)
+    const encoded = format.deflates === undefined ? frames([...payloads, ...notices]) : deflated(payloads, notices)
+    return { ...encoded, payloads, notices: notices.length }
+  }
+}
+
+function deflated (payloads: readonly Payload[], notices: readonly Payload[]): Frames {
+  const entries = payloads.map(deflatedFrame)
+  let end = 0
+  const ends = entries.map(({ length }) => { end += length; return end })
+  return { bytes: Buffer.concat([...entries, frames(notices).bytes]), ends }
 }

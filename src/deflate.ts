@@ -1,5 +1,5 @@
 import { constants, deflateRawSync } from 'node:zlib'
-import { frame, unframe } from './frame.ts'
+import { frame, opcodeOf, type Payload } from './frame.ts'
 
 /** Bytes of a message that are worth deflating, and that don't hold up the event loop. */
 const LEAST = 256
@@ -23,10 +23,10 @@ export function takesFullWindow (extensions = ''): boolean {
   return !/server_max_window_bits(?!\s*=\s*"?15\b)/.test(extensions)
 }
 
-/** A whole message's frame, deflated where that is worth it; at once, so that there is no order to lose. */
-export function deflateFrame (whole: Buffer): Buffer {
-  const { opcode, payload } = unframe(whole)
-  if (payload.length < LEAST || payload.length > MOST) return whole
-  const deflated = deflateRawSync(payload, OPTIONS).subarray(0, -TAIL)
-  return deflated.length < payload.length ? frame(opcode, deflated, true) : whole
+/** A message's frame, deflated where that is worth it; at once, so that there is no order to lose. */
+export function deflatedFrame (payload: Payload): Buffer {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
+  if (bytes.length < LEAST || bytes.length > MOST) return frame(payload)
+  const deflated = deflateRawSync(bytes, OPTIONS).subarray(0, -TAIL)
+  return deflated.length < bytes.length ? frame(deflated, opcodeOf(payload), true) : frame(payload)
 }

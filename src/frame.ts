@@ -6,24 +6,38 @@ const FIN = 0x80
 /** Set on a deflated message. RFC 7692, section 6. */
 const RSV1 = 0x40
 
+/** What a message carries: text as a string, or binary. */
+export type Payload = string | Uint8Array
+
+/** Whole messages, one after another. ends: of each of them. */
+export interface Frames { readonly bytes: Buffer, readonly ends: readonly number[] }
+
 /**
  * One whole unmasked message, ready for the wire. RFC 6455, section 5.2.
  * @param deflated whether the payload is
  */
-export function frame (opcode: number, payload: string | Uint8Array, deflated = false): Buffer {
-  const length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
+export function frame (payload: Payload, opcode = opcodeOf(payload), deflated = false): Buffer {
+  const length = byteLength(payload)
   const bytes = Buffer.allocUnsafe(headerLength(length) + length)
   put(bytes, 0, FIN | (deflated ? RSV1 : 0) | opcode, length, payload)
   return bytes
 }
 
-/** Text messages, one after another. */
-export function textFrames (payloads: readonly string[]): Buffer {
-  const lengths = payloads.map((payload) => Buffer.byteLength(payload))
+/** Messages in one buffer, as `frame` makes them one by one. */
+export function frames (payloads: readonly Payload[]): Frames {
+  const lengths = payloads.map(byteLength)
   const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerLength(length) + length, 0))
-  let at = 0
-  for (let i = 0; i < payloads.length; i++) at = put(bytes, at, FIN | TEXT, lengths[i]!, payloads[i]!)
-  return bytes
+  let end = 0
+  const ends = payloads.map((payload, i) => { end = put(bytes, end, FIN | opcodeOf(payload), lengths[i]!, payload); return end })
+  return { bytes, ends }
+}
+
+export function opcodeOf (payload: Payload): number {
+  return typeof payload === 'string' ? TEXT : BINARY
+}
+
+function byteLength (payload: Payload): number {
+  return typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
 }
 
 function headerLength (length: number): number {
@@ -31,7 +45,7 @@ function headerLength (length: number): number {
 }
 
 /** @returns where the next one begins */
-function put (bytes: Buffer, at: number, first: number, length: number, payload: string | Uint8Array): number {
+function put (bytes: Buffer, at: number, first: number, length: number, payload: Payload): number {
   const start = at + headerLength(length)
   bytes[at] = first
   if (length < 126) {
@@ -46,10 +60,4 @@ function put (bytes: Buffer, at: number, first: number, length: number, payload:
   if (typeof payload === 'string') bytes.write(payload, start)
   else bytes.set(payload, start)
   return start + length
-}
-
-/** What a frame of ours carries, and as what. */
-export function unframe (bytes: Buffer): { opcode: number, payload: Buffer } {
-  const header = bytes[1]! < 126 ? 2 : bytes[1] === 126 ? 4 : 10
-  return { opcode: bytes[0]! & 0x0f, payload: bytes.subarray(header) }
 }

@@ -1,3 +1,4 @@
+import { frame, frames, type Payload } from './frame.ts'
 import { difference } from './notice.ts'
 import { Outbox } from './outbox.ts'
 import { CloseCode } from './protocol.ts'
@@ -93,10 +94,10 @@ export class Room {
         if (!this.#awaits(seat) || life !== this.#life) return false
         seat.life = life
         const isLevel = !(resumed && page.more) && this.#reachesBackTo(page.head.n)
-        const frames = joined && resumed ? Buffer.concat(this.#encode(seat, page.entries)) : this.#joined(seat, page)
+        const payloads = joined && resumed ? this.#encode(seat, page.entries) : this.#joined(seat, page)
         const end = resumed && page.more ? page.entries.at(-1)! : page.head
-        if (isLevel) this.#attach(seat, page, frames)
-        else this.#give(seat, [frames], end.n, page.entries.length)
+        if (isLevel) this.#attach(seat, page, payloads)
+        else this.#give(seat, payloads, end.n, page.entries.length)
         place = end.position
         joined = true
         told()
@@ -181,31 +182,33 @@ export class Room {
   }
 
   /** One synchronous step: nothing can be delivered between what was read, what the ring holds, and the next batch. */
-  #attach (seat: Seat, { head, entries }: Page, frames: Buffer): void {
+  #attach (seat: Seat, { head, entries }: Page, payloads: readonly Payload[]): void {
     if (seat.life !== this.#life) acknowledgeAll(seat)
     seat.life = this.#life
     const between = this.#ring.filter(({ n }) => n > head.n && n < this.#outbox.next)
-    this.#give(seat, [frames, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
+    this.#give(seat, [...payloads, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
     // What changed while it was catching up.
     const notice = seat.presence && difference(seat.presence, this.#presence)
-    if (notice !== undefined) seat.connection.reply(seat.format.notice(this.name, notice))
+    const told = notice && seat.format.notice(this.name, notice)
+    if (told !== undefined) seat.connection.reply(frame(told))
     seat.presence = undefined
     this.#outbox.add(seat)
   }
 
-  #give (seat: Seat, frames: readonly Buffer[], mark: number, messages: number): void {
+  #give (seat: Seat, payloads: readonly Payload[], mark: number, messages: number): void {
     seat.mark = mark
     const acks = takeAcks(seat)
-    const written = seat.connection.replay(Buffer.concat(acks === undefined ? frames : [...frames, acks]), messages)
+    const { bytes } = frames(payloads)
+    const written = seat.connection.replay(acks === undefined ? bytes : Buffer.concat([bytes, acks]), messages)
     if (written) this.#tally.deliveries += messages
   }
 
-  #joined (seat: Seat, page: Page): Buffer {
+  #joined (seat: Seat, page: Page): readonly Payload[] {
     seat.presence = this.#presence
     return seat.format.joined(this.name, page, this.#presence, seat.member)
   }
 
-  #encode ({ format, member, hearsItself }: Seat, entries: readonly Entry[]): Buffer[] {
+  #encode ({ format, member, hearsItself }: Seat, entries: readonly Entry[]): Payload[] {
     return entries.filter(({ from }) => hearsItself || from?.id !== member.id).map((entry) => format.entry(this.name, entry))
   }
 

@@ -1,18 +1,18 @@
 import type { Connection } from './connection.ts'
-import { TEXT, frame, textFrames } from './frame.ts'
+import { frame, frames, type Payload } from './frame.ts'
 import type { Notice } from './notice.ts'
 import type { Presence } from './roster/roster.ts'
 import type { Entry, Identity, Page } from './store/store.ts'
 
-/** How a room speaks to the members of one wire: whole frames, the same for all of them. */
+/** How a room speaks to the members of one wire, the same to all of them. */
 export interface Format {
   /** The one whose entries, deflated, are this one's in a batch. */
   readonly deflates?: Format
-  entry (room: string, entry: Entry): Buffer
-  /** Empty where the wire has no word for it. */
-  notice (room: string, notice: Notice): Buffer
+  entry (room: string, entry: Entry): Payload
+  /** Undefined where the wire has no word for it. */
+  notice (room: string, notice: Notice): Payload | undefined
   /** The answer to a join, and what a member is told when its view of the room no longer holds. */
-  joined (room: string, page: Page, presence: Presence, member: Identity): Buffer
+  joined (room: string, page: Page, presence: Presence, member: Identity): readonly Payload[]
 }
 
 /** One member's place in a room. */
@@ -36,7 +36,7 @@ export interface Seat {
  * @param life the seat's when it was posted
  */
 export function acknowledge (seat: Seat, n: number, life: number, text: string): void {
-  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame(TEXT, text))
+  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame(text))
   else (seat.acks ??= []).push({ n, text })
 }
 
@@ -44,7 +44,7 @@ export function acknowledge (seat: Seat, n: number, life: number, text: string):
 export function acknowledgeAll (seat: Seat): void {
   const { acks = [] } = seat
   seat.acks = undefined
-  for (const { text } of acks) seat.connection.reply(frame(TEXT, text))
+  for (const { text } of acks) seat.connection.reply(frame(text))
 }
 
 /** Takes the acknowledgements whose messages the member has by now. */
@@ -54,5 +54,5 @@ export function takeAcks (seat: Seat): Buffer | undefined {
   const due = acks.filter(({ n }) => n <= mark)
   if (due.length === 0) return undefined
   seat.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
-  return textFrames(due.map(({ text }) => text))
+  return frames(due.map(({ text }) => text)).bytes
 }

@@ -8,14 +8,13 @@ import type { JoinQuery } from '../src/room.ts'
 import { Rooms } from '../src/rooms.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
 import { MemoryStore } from '../src/store/memory.ts'
-import type { ChatStore, Entry, Feed } from '../src/store/store.ts'
+import type { ChatStore, Feed } from '../src/store/store.ts'
 import { Tally } from '../src/tally.ts'
 
-const frame = ({ body }: Entry) => Buffer.from(`${body.toString()} `)
 const format: Format = {
-  entry: (_room, entry) => frame(entry),
-  notice: () => Buffer.alloc(0),
-  joined: (_room, { entries }) => Buffer.concat(entries.map(frame))
+  entry: (_room, { body }) => body,
+  notice: () => undefined,
+  joined: (_room, { entries }) => entries.map(({ body }) => body)
 }
 const everything = { limit: Infinity, maxBytes: Infinity }
 const nothing = { limit: 0, maxBytes: 0 }
@@ -47,7 +46,10 @@ class Listener extends EventEmitter {
 
   write (frames: Buffer, messages: number): boolean {
     if (frames.length === 0) return true
-    const numbers = frames.toString().trim().split(' ').map(Number)
+    const numbers = []
+    for (let at = 0; at < frames.length; at += 2 + frames[at + 1]!) {
+      numbers.push(Number(frames.toString('latin1', at + 2, at + 2 + frames[at + 1]!)))
+    }
     if (numbers.length !== messages) throw new Error(`${messages} announced, ${numbers.length} written`)
     this.heard.push(...numbers)
     this.writes++

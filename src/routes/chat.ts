@@ -4,7 +4,7 @@ import { admit, newSession } from '../admission.ts'
 import type { Connection } from '../connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
-import { TEXT, frame } from '../frame.ts'
+import { frame } from '../frame.ts'
 import type { MemberContext } from '../member.ts'
 import type { Settings } from '../options.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
@@ -70,7 +70,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
 
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, hearsItself, history } = query
-    if (chat !== false && chat.greeting !== false) connection.reply(frame(TEXT, chat.greeting))
+    if (chat !== false && chat.greeting !== false) connection.reply(frame(chat.greeting))
     PlainSession.serve(connection, admit(connection, request, { name }, admission), {
       room,
       deflate,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Connection, Session } from '../connection.ts'
-import { BINARY, TEXT, frame } from '../frame.ts'
+import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Reply } from '../options.ts'
 import { websocketRoute, type RouteContext } from './websocket-route.ts'
@@ -16,7 +16,7 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     backlog: Infinity,
     parse: () => undefined,
     serve (connection) {
-      if (echo.greeting !== undefined) connection.reply(frame(TEXT, echo.greeting))
+      if (echo.greeting !== undefined) connection.reply(frame(echo.greeting))
       connection.serve(new EchoSession(connection, echo.reply))
     }
   })
@@ -34,18 +34,18 @@ class EchoSession implements Session {
   receive (message: Message): void | Promise<void> {
     const { data, isBinary } = message
     this.#connection.logReceived(message)
-    if (this.#reply === undefined) return this.#answer(isBinary ? BINARY : TEXT, data)
+    if (this.#reply === undefined) return this.#answer(data, isBinary ? BINARY : TEXT)
     const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
     // One that is there is answered at once, in the write of all that was read with it.
     return replied instanceof Promise ? replied.then((payload) => this.#answerWith(payload)) : this.#answerWith(replied)
   }
 
-  #answerWith (payload: string | Uint8Array | undefined): Promise<void> | undefined {
-    return payload === undefined ? undefined : this.#answer(typeof payload === 'string' ? TEXT : BINARY, payload)
+  #answerWith (payload: Payload | undefined): Promise<void> | undefined {
+    return payload === undefined ? undefined : this.#answer(payload, opcodeOf(payload))
   }
 
   /** Resolves when more may be answered; undefined: at once. */
-  #answer (opcode: number, payload: string | Uint8Array): Promise<void> | undefined {
-    return this.#connection.reply(frame(opcode, payload)) ? undefined : this.#connection.drained()
+  #answer (payload: Payload, opcode: number): Promise<void> | undefined {
+    return this.#connection.reply(frame(payload, opcode)) ? undefined : this.#connection.drained()
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, Session } from '../connection.ts'
-import { BINARY, TEXT, frame } from '../frame.ts'
+import type { Payload } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
 import type { Format } from '../seat.ts'
@@ -9,19 +9,16 @@ import type { Entry } from '../store/store.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { errorFor } from './error-answer.ts'
 
-const NOTHING = Buffer.alloc(0)
-
 /** `ada: hello` from someone with a name, `hello` from someone without; binary as it came. */
-function entryFrame ({ from, body }: Entry): Buffer {
-  if (typeof body !== 'string') return frame(BINARY, body)
-  return frame(TEXT, from === null || from.name === '' ? body : `${from.name}: ${body}`)
+function payloadOf ({ from, body }: Entry): Payload {
+  return typeof body !== 'string' || from === null || from.name === '' ? body : `${from.name}: ${body}`
 }
 
 const plainFormat: Format = {
-  entry: (_room, entry) => entryFrame(entry),
-  notice: () => NOTHING,
+  entry: (_room, entry) => payloadOf(entry),
+  notice: () => undefined,
   // There is no word for a view that no longer holds: a plain client is just given what it asked for.
-  joined: (_room, { entries, complete }) => complete ? Buffer.concat(entries.map(entryFrame)) : NOTHING
+  joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
 
 /** Of one post; the connection goes on. */

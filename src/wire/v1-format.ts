@@ -1,32 +1,26 @@
-import { TEXT, frame } from '../frame.ts'
 import type { ServerMessage } from '../messages.ts'
 import type { Format } from '../seat.ts'
 import type { Entry, Identity, Position } from '../store/store.ts'
 
-/** One message as a frame. */
-export function encode (message: ServerMessage): Buffer {
-  return frame(TEXT, JSON.stringify(message))
-}
-
 /** An `ack`, by hand as entries are: there is one for each post. */
-export function ackText (id: string, room: string, position: Position): string {
-  return `{"type":"ack","id":${JSON.stringify(id)},"room":"${room}","position":${JSON.stringify(position)}}`
+export function ack (id: string, room: string, position: Position): string {
+  return `{"type":"ack","id":${JSON.stringify(id)},${placeJson(room, position)}}`
 }
 
 export const v1Format: Format = {
-  entry: (room, entry) => frame(TEXT, `{"type":"message",${entryJson(room, entry)}}`),
+  entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
   notice: (room, notice) => 'typing' in notice
-    ? encode({ type: 'typing', room, from: notice.typing })
-    : encode({ type: 'presence', room, ...notice.presence }),
+    ? JSON.stringify({ type: 'typing', room, from: notice.typing } satisfies ServerMessage)
+    : JSON.stringify({ type: 'presence', room, ...notice.presence } satisfies ServerMessage),
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
     // Its own entering may not have been told yet; in a list that is capped it may be counted without being listed.
     const listed = members.some(({ id }) => id === member.id)
     const counted = listed || count > members.length
     const position = (more && complete ? entries.at(-1) : undefined)?.position ?? head.position
-    return frame(TEXT, `{"type":"joined","room":"${room}",` +
+    return [`{"type":"joined","room":"${room}",` +
       `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${counted ? count : count + 1},${stale ? '"stale":true,' : ''}` +
       `"messages":[${entries.map((entry) => `{${entryJson(room, entry)}}`).join(',')}],` +
-      `"position":${JSON.stringify(position)},"complete":${complete}}`)
+      `"position":${JSON.stringify(position)},"complete":${complete}}`]
   }
 }
 
@@ -34,47 +28,61 @@ export const v1Format: Format = {
 export const deflatedV1Format: Format = { ...v1Format, deflates: v1Format }
 
 /** A `history`, its messages as those of `joined`. */
-export function historyFrame (room: string, before: Position, { entries, more, complete }: {
+export function history (room: string, before: Position, { entries, more, complete }: {
   entries: readonly Entry[]
   more: boolean
   complete: boolean
-}): Buffer {
+}): string {
   const messages = complete ? entries.map((entry) => `{${entryJson(room, entry)}}`) : []
-  return frame(TEXT, `{"type":"history","room":"${room}","before":${JSON.stringify(before)},` +
-    `"messages":[${messages.join(',')}],"more":${complete && more},"complete":${complete}}`)
+  return `{"type":"history","room":"${room}","before":${JSON.stringify(before)},` +
+    `"messages":[${messages.join(',')}],"more":${complete && more},"complete":${complete}}`
 }
 
 /**
  * The properties of an entry. By hand, because JSON.stringify of the whole and the making of what it is given took a
- * fifth of the server's time in a busy room. A room's name has nothing to escape.
+ * fifth of the server's time in a busy room; and of few parts, because each that is added makes a string.
  */
 function entryJson (room: string, { position, at, from, body, data }: Entry): string {
   const content = typeof body === 'string' ? `"text":${JSON.stringify(body)}` : `"bytes":"${Buffer.from(body).toString('base64')}"`
-  const rest = data === undefined ? '' : `,"data":${JSON.stringify(data)}`
-  return `"room":"${room}","position":${JSON.stringify(position)},"at":"${isoTime(at)}","from":${identityJson(from)},${content}${rest}`
+  const whole = placeJson(room, position) + timeJson(at) + identityJson(from) + content
+  return data === undefined ? whole : `${whole},"data":${JSON.stringify(data)}`
 }
+
+let lastRoom = ''
+let lastRoomJson = ''
+
+/** Many are of one room. Its name has nothing to escape. */
+function placeJson (room: string, position: Position): string {
+  if (room !== lastRoom) {
+    lastRoom = room
+    lastRoomJson = `"room":"${room}","position":`
+  }
+  return lastRoomJson + JSON.stringify(position)
+}
+
+const NOBODY = ',"from":null,'
 
 /** One member's identity is one object for all it posts here. */
 const identities = new WeakMap<Identity, string>()
 
 function identityJson (identity: Identity | null): string {
-  if (identity === null) return 'null'
+  if (identity === null) return NOBODY
   let json = identities.get(identity)
   if (json === undefined) {
-    json = JSON.stringify({ id: identity.id, name: identity.name })
+    json = `,"from":${JSON.stringify({ id: identity.id, name: identity.name })},`
     identities.set(identity, json)
   }
   return json
 }
 
 let lastAt = NaN
-let lastTime = ''
+let lastTimeJson = ''
 
-/** Many entries are of one millisecond. */
-function isoTime (at: number): string {
+/** Many are of one millisecond. */
+function timeJson (at: number): string {
   if (at !== lastAt) {
     lastAt = at
-    lastTime = new Date(at).toISOString()
+    lastTimeJson = `,"at":"${new Date(at).toISOString()}"`
   }
-  return lastTime
+  return lastTimeJson
 }

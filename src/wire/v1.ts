@@ -1,5 +1,5 @@
 import type { Connection, Session } from '../connection.ts'
-import { TEXT, frame } from '../frame.ts'
+import { frame } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
@@ -7,7 +7,7 @@ import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
 import { acknowledge, type Format } from '../seat.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './parse.ts'
-import { ackText, deflatedV1Format, encode, historyFrame, v1Format } from './v1-format.ts'
+import { ack, deflatedV1Format, history, v1Format } from './v1-format.ts'
 import { errorFor } from './error-answer.ts'
 
 /** What the connection says of itself once it has said hello. */
@@ -139,16 +139,16 @@ export class V1Session implements Session {
     const life = member.seat(room)?.life ?? 0
     const { submitted, stored } = member.post({ room, id, body: text, data, since })
     stored.then(({ n, position, again }) => {
-      const ack = ackText(id, room, position)
+      const text = ack(id, room, position)
       const seat = member.seat(room)
-      if (seat === undefined || again) this.#connection.reply(frame(TEXT, ack))
-      else acknowledge(seat, n, life, ack)
+      if (seat === undefined || again) this.#connection.reply(frame(text))
+      else acknowledge(seat, n, life, text)
     }, (error: unknown) => this.#answerError(message, error))
     return submitted
   }
 
   async #page (member: Member, { room, before, limit }: Request<'history'>): Promise<void> {
-    this.#connection.reply(historyFrame(room, before, await member.history(room, before, limit, PAGE_BYTES)))
+    this.#connection.reply(frame(history(room, before, await member.history(room, before, limit, PAGE_BYTES))))
   }
 
   /** @param wait ms after which it could be met */
@@ -174,7 +174,7 @@ export class V1Session implements Session {
       const { code, message: text, room, request } = message
       this.#connection.refused(code, text, { request, room, ...details })
     }
-    this.#connection.reply(encode(message))
+    this.#connection.reply(frame(JSON.stringify(message)))
   }
 
   #clearDeadline (): void {
