@@ -84,6 +84,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const rooms = ['a', 'b', 'a:b', '__proto__']
       const marks = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
       t.equal(new Set(marks.map(({ position }) => position)).size, 400, 'each has a position of its own')
+      for (const { position } of marks) t.match(position, /^[\w.-]{1,128}$/, 'that stands in JSON as it is')
       t.strictSame(marks.map(({ n }) => n), upTo(400).map((i) => Math.ceil(i / 4)))
       for (const [r, room] of rooms.entries()) {
         const page = await one.read(room, all)

@@ -1,7 +1,10 @@
 /** Who a message is from. `name` is empty for someone who gave none. */
 export interface Identity { readonly id: string, readonly name: string }
 
-/** Names one entry; honoured only if that very entry is kept. Opaque to clients. */
+/**
+ * Names one entry; honoured only if that very entry is kept. Opaque to clients. A store's own are 1 to 128 letters, digits
+ * and `._-`, so that they stand in JSON as they are.
+ */
 export type Position = string
 
 export interface Mark { readonly n: number, readonly position: Position }

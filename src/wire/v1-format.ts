@@ -20,7 +20,7 @@ export const v1Format: Format = {
     return [`{"type":"joined","room":"${room}",` +
       `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${counted ? count : count + 1},${stale ? '"stale":true,' : ''}` +
       `"messages":[${entries.map((entry) => `{${entryJson(room, entry)}}`).join(',')}],` +
-      `"position":${JSON.stringify(position)},"complete":${complete}}`]
+      `"position":"${position}","complete":${complete}}`]
   }
 }
 
@@ -51,13 +51,13 @@ function entryJson (room: string, { position, at, from, body, data }: Entry): st
 let lastRoom = ''
 let lastRoomJson = ''
 
-/** Many are of one room. Its name has nothing to escape. */
+/** Many are of one room. Neither its name nor a store's position has anything to escape. */
 function placeJson (room: string, position: Position): string {
   if (room !== lastRoom) {
     lastRoom = room
-    lastRoomJson = `"room":"${room}","position":`
+    lastRoomJson = `"room":"${room}","position":"`
   }
-  return lastRoomJson + JSON.stringify(position)
+  return `${lastRoomJson}${position}"`
 }
 
 const NOBODY = ',"from":null,'
