@@ -81,8 +81,13 @@ t.test('who said hello in time is not closed', async (t) => {
 })
 
 t.test('a frame that is not valid gets an error that says what is wrong and where', async (t) => {
-  const post = { type: 'post', room: 'a', text: 'x', id: 'i' }
+  const post = { type: 'post', room: 'a', id: 'i', text: 'x' }
   const cases: Array<[frame: string | object, message: string | RegExp, concerns?: object]> = [
+    ['{"type":"post","room":"a","id":"i","text":"\n"}', /^not JSON: /],
+    ['{"type":"post","room":"a","id":"\t","text":"x"}', /^not JSON: /],
+    ['{"type":"post","room":"a","id":"i","text":"\\"}', /^not JSON: /],
+    ['{"type":"post","room":"a","id":"i","text":"x"}}', /^not JSON: /],
+    ['{"type":"post","room":"a","id":"i","text":"x""}', /^not JSON: /],
     ['', /^not JSON: /],
     ['{', /^not JSON: /],
     ['{"type":"ping","id":"1"}}', /^not JSON: /],
@@ -252,6 +257,20 @@ t.test('a post sent again on a new connection of the same session is known', asy
   const { position: place } = await two.join('a')
   two.say({ type: 'post', room: 'a', text: 'x', id: 'i', since: place })
   t.strictSame(await two.next(), { type: 'ack', id: 'i', room: 'a', position })
+})
+
+t.test('a post is the same however its JSON is written', async (t) => {
+  const client = await (await chat(t)).member({}, 'a')
+  const post = '{"type":"post","room":"a","id":"ID","text":"x"}'
+  const ways = [post, post.replaceAll(':', ' :\n'), '{"text":"x","id":"ID","room":"a","type":"post"}', post.replace('"x"', '"\\u0078"')]
+  for (const [i, way] of ways.entries()) {
+    client.say(way.replace('ID', `${i}`))
+    t.match(await client.take(2), [{ type: 'message', room: 'a', text: 'x' }, { type: 'ack', room: 'a', id: `${i}` }], way)
+  }
+  for (const text of ['', ' ', 'é 😀', '\u007f', '\u2028', '"', '\\', '\\u0061', '\\"', '\n', '\0', '","text":"y', '"}', '}']) {
+    client.say(JSON.stringify({ type: 'post', room: 'a', id: `id ${text}`, text }))
+    t.match(await client.take(2), [{ text }, { id: `id ${text}` }], text)
+  }
 })
 
 t.test('an id used for another post is refused: other text, other data, data in place of text', async (t) => {

@@ -14,6 +14,12 @@ export class InvalidMessage extends Error {
   }
 }
 
+/**
+ * A post as nearly all of them come: as JSON.stringify writes one that has nothing to escape. Found by this it needs no
+ * parsing and no checking, which take three times as long; all else goes the long way.
+ */
+const bare = /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-\uffff]{1,64})","text":"([ !#-[\]-\uffff]*)"\}$/
+
 /** JSON.stringify leaves no surrogate escaped but one that stands alone. */
 const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
@@ -26,6 +32,8 @@ const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clien
 export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
   if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
   const text = data.toString()
+  const post = bare.exec(text)
+  if (post !== null) return { type: 'post', room: post[1]!, id: post[2]!, text: post[3]! }
   let message: unknown
   try {
     message = JSON.parse(text)
