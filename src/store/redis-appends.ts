@@ -74,9 +74,10 @@ export class RedisAppends {
       for (const { args } of posts) this.#bytesInHand -= args[3].length
     }).then((reply) => {
       const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
+      const time = Number(at)
       for (const [i, { resolve, reject }] of posts.entries()) {
         const outcome = outcomes[i]!
-        if (typeof outcome === 'number') resolve({ ...markOf({ tag, at: Number(at), n: outcome }), again: false })
+        if (typeof outcome === 'number') resolve({ ...markOf({ tag, at: time, n: outcome }), again: false })
         else if (outcome === 'stale') reject(new StalePost())
         else if (outcome === 'reused') reject(new ReusedKey())
         else resolve({ ...repeated(tag, outcome), again: true })

@@ -1,10 +1,16 @@
-import type { Draft, Entry, Mark, Position } from './store.ts'
+import type { Draft, Entry, Identity, Mark, Position } from './store.ts'
 
 /** What is stored and published of an entry, as JSON; bytes in base64, in an array of their own. */
 export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: unknown]
 
 /** A place in a life of a room, in numbers. */
 export interface Place { readonly tag: string, readonly at: number, readonly n: number }
+
+/** Identities remembered. */
+const SPEAKERS = 10_000
+
+/** Who spoke of late, by id: one object for all that a member says, so that what is made of it is made once. */
+const speakers = new Map<string, Identity>()
 
 /** @throws TypeError for what can't be stored */
 export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
@@ -18,24 +24,43 @@ export function encode ({ from, body, data }: Draft): { readonly content: string
   }
 }
 
-export function entryOf (content: Content, { tag, at, n }: Place): Entry {
-  const [from, body, data] = content
-  const entry = {
-    n,
-    position: `${tag}-${at}-${n}`,
-    at,
-    from: from === 0 ? null : { id: from[0], name: from[1] },
-    body: typeof body === 'string' ? body : Buffer.from(body[0], 'base64')
-  }
-  return content.length === 3 ? { ...entry, data } : entry
+export function entryOf ([who, said, ...rest]: Content, { tag, at, n }: Place): Entry {
+  const position = positionOf(tag, at, n)
+  const from = who === 0 ? null : identityOf(who[0], who[1])
+  const body = typeof said === 'string' ? said : Buffer.from(said[0], 'base64')
+  return rest.length === 0 ? { n, position, at, from, body } : { n, position, at, from, body, data: rest[0] }
 }
 
-export function markOf ({ tag, at, n }: Place): Mark { return { n, position: `${tag}-${at}-${n}` } }
+export function markOf ({ tag, at, n }: Place): Mark { return { n, position: positionOf(tag, at, n) } }
 
 /** undefined for what was never given as a position. */
 export function placeOf (position: Position): Place | undefined {
   const [, tag, at, n] = /^([\w.]{1,32})-(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})$/.exec(position) ?? []
   return tag === undefined ? undefined : { tag, at: Number(at), n: Number(n) }
+}
+
+let lastTag = ''
+let lastAt = NaN
+let lastPrefix = ''
+
+/** Many are of one millisecond. */
+function positionOf (tag: string, at: number, n: number): Position {
+  if (at !== lastAt || tag !== lastTag) {
+    lastAt = at
+    lastTag = tag
+    lastPrefix = `${tag}-${at}-`
+  }
+  return lastPrefix + n
+}
+
+function identityOf (id: string, name: string): Identity {
+  let known = speakers.get(id)
+  if (known === undefined || known.name !== name) {
+    if (speakers.size === SPEAKERS) speakers.clear()
+    known = { id, name }
+    speakers.set(id, known)
+  }
+  return known
 }
 
 function bytesOf (body: Uint8Array): Buffer { return Buffer.from(body.buffer, body.byteOffset, body.byteLength) }

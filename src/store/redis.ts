@@ -78,9 +78,8 @@ export class RedisStore implements ChatStore {
     this.#link.onBack(() => this.#lookAtAll())
   }
 
-  async append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
-    this.#assertOpen()
-    return await this.#appends.append(room, draft)
+  append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+    return this.#closing === undefined ? this.#appends.append(room, draft) : Promise.reject(new StoreClosed())
   }
 
   async find (room: string, key: string): Promise<Mark | undefined> {
