@@ -5,8 +5,8 @@ import type { Entry } from './store/store.ts'
 import type { Tally } from './tally.ts'
 import { atTurnsEnd } from './turn.ts'
 
-/** Characters or bytes of content that are joined into one batch, about. */
-const BATCH_LENGTH = 256 * 1024
+/** Bytes of content that are joined into one batch, about. */
+const BATCH_BYTES = 256 * 1024
 
 /** Members served before the event loop gets a breath. */
 const SLICE = 512
@@ -116,9 +116,9 @@ export class Outbox {
 
   #cut (): Batch | undefined {
     if (this.#entries.length + this.#notices.length === 0) return undefined
-    let length = 0
+    let bytes = 0
     let end = 0
-    while (end < this.#entries.length && length < BATCH_LENGTH) length += contentLength(this.#entries[end++]!)
+    while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += contentBytes(this.#entries[end++]!)
     const entries = this.#entries.splice(0, end)
     this.#batchCame = end > 0 ? this.#came : 0
     const notices = this.#notices
@@ -129,6 +129,6 @@ export class Outbox {
   }
 }
 
-function contentLength ({ body, data }: Entry): number {
-  return body.length + (data === undefined ? 0 : JSON.stringify(data).length)
+function contentBytes ({ body, data }: Entry): number {
+  return Buffer.byteLength(body) + (data === undefined ? 0 : JSON.stringify(data).length)
 }
