@@ -127,7 +127,10 @@ export class Member {
   /** Posts reach the store in the order of the calls, if each waits for the one before to be submitted. */
   post (post: Post): PostResult {
     const { hooks, rooms } = this.#context
-    if (this.#place(post.room) === undefined) return refusal(new NotJoined(post.room))
+    const place = this.#place(post.room)
+    if (place === undefined) return refusal(new NotJoined(post.room))
+    // Not the post's own, which may be a slice of all that came with it: stores keep it.
+    const { name: room } = place.room
 
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
     const draft = {
@@ -139,13 +142,13 @@ export class Member {
       data: post.data
     }
     if (post.since === undefined && this.#muted === undefined && hooks.authorize === undefined && hooks.onMessage === undefined) {
-      return { submitted: undefined, stored: rooms.append(post.room, draft) }
+      return { submitted: undefined, stored: rooms.append(room, draft) }
     }
     // A repeat is looked up before the hooks, so that no filter refuses what was accepted.
     const vetted = post.since === undefined || key === undefined
       ? this.#vet(post)
-      : rooms.find(post.room, key).then((known) => known === undefined ? this.#vet(post) : post)
-    const stored = vetted.then(({ body, data }) => rooms.append(post.room, { ...draft, body, data }))
+      : rooms.find(room, key).then((known) => known === undefined ? this.#vet(post) : post)
+    const stored = vetted.then(({ body, data }) => rooms.append(room, { ...draft, body, data }))
     return { submitted: vetted.then(() => {}, () => {}), stored }
   }
 
@@ -223,7 +226,7 @@ function refusal (error: Error): PostResult {
   return { submitted: undefined, stored: Promise.reject(error) }
 }
 
-/** FNV-1a, of characters. Tells a mistake of the client's from a repeat; nobody is kept from anything by it. */
+/** FNV-1a, of the length and the characters. Tells a mistake of the client's from a repeat; nobody is kept from anything by it. */
 function contentHash ({ body, data }: PostDraft): string {
   const content = data === undefined ? body : JSON.stringify([body, data])
   let hash = 0x811c9dc5 ^ content.length

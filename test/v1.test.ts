@@ -1,6 +1,12 @@
+import { randomUUID } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { MemoryStore } from '../src/index.ts'
 import { chat, texts, type ChatApp, type V1Client } from './v1-client.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const transports: Record<string, (app: ChatApp) => Promise<V1Client>> = {
   'over TCP': ({ tcp }) => tcp(),
@@ -271,6 +277,25 @@ t.test('a post is the same however its JSON is written', async (t) => {
     client.say(JSON.stringify({ type: 'post', room: 'a', id: `id ${text}`, text }))
     t.match(await client.take(2), [{ text }, { id: `id ${text}` }], text)
   }
+})
+
+t.test('of a post whose text has gone, its id and its room keep no more than themselves', async (t) => {
+  const store = new MemoryStore({ historyBytes: 64 * 1024 })
+  const { member, app } = await chat(t, { store })
+  const room = 'r'.repeat(64)
+  const client = await member({}, room)
+  async function post (count: number): Promise<number> {
+    for (let i = 0; i < count; i++) {
+      client.say({ type: 'post', room, id: randomUUID(), text: 'x'.repeat(15 * 1024) })
+      await client.take(2)
+    }
+    app.lines.length = 0
+    collectGarbage()
+    return process.memoryUsage().heapUsed
+  }
+  const before = await post(100)
+  const kept = await post(1_500) - before
+  t.ok(kept < 8 * 1024 * 1024, `${kept} bytes of 22 MB are kept`)
 })
 
 t.test('an id used for another post is refused: other text, other data, data in place of text', async (t) => {

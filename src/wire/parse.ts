@@ -1,4 +1,5 @@
 import { Compile, type Validator } from 'typebox/compile'
+import { copyString } from '../copy-string.ts'
 import type { Message } from '../inbox.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 
@@ -33,7 +34,8 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
   const text = data.toString()
   const post = bare.exec(text)
-  if (post !== null) return { type: 'post', room: post[1]!, id: post[2]!, text: post[3]! }
+  // The id outlives its message: a slice would keep the whole of it.
+  if (post !== null) return { type: 'post', room: post[1]!, id: copyString(post[2]!), text: post[3]! }
   let message: unknown
   try {
     message = JSON.parse(text)
