@@ -94,6 +94,13 @@ t.test('a key goes soon after its entry, once its time is over', async (t) => {
   t.equal((await store.find('a', 'k6'))?.n, 6)
 })
 
+t.test('keys go also when what comes after has none', async (t) => {
+  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
+  for (let i = 1; i <= 5; i++) await store.append('a', says('x', { key: `k${i}` }))
+  await fill(store, 'a', 10)
+  for (let i = 1; i <= 5; i++) t.equal(await store.find('a', `k${i}`), undefined)
+})
+
 t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 60_000 })
   const keys: string[] = []

@@ -3,8 +3,8 @@ import type { Mark } from './store.ts'
 
 interface Key extends Mark { readonly hash: string | undefined }
 
-/** Keys that are forgotten together. first, last: their numbers. begun: ms, of the first. */
-interface Generation { readonly keys: Map<string, Key>, first: number, last: number, begun: number, bytes: number }
+/** Keys that are forgotten together. first, last: their numbers. begun, ended: ms, of the same. */
+interface Generation { readonly keys: Map<string, Key>, first: number, last: number, begun: number, ended: number, bytes: number }
 
 /** Bytes charged for a key beyond its content, as V8 was seen to take. */
 const OVERHEAD = 200
@@ -55,19 +55,24 @@ export class MemoryKeys {
       young.begun = at
     }
     young.last = n
+    young.ended = at
     young.keys.set(key, { n, position, hash })
     young.bytes += bytesOf(key)
     if (young.keys.size >= this.#half) this.#age()
   }
 
   /**
-   * Forgets the old, once some of the young are not needed either.
+   * Forgets the old, once none of them is needed and some of the young, if there are any, are not either.
    * @param firstKept the number from which on entries are kept, and keys with them
    * @param before ms; younger keys are kept too
    */
   forget (firstKept: number, before: number): void {
     const { keys, first, begun } = this.#young
-    if (keys.size > 0 && first < firstKept && begun <= before) this.#age()
+    if (keys.size > 0) {
+      if (first < firstKept && begun <= before) this.#age()
+    } else if (this.#old !== undefined && this.#old.last < firstKept && this.#old.ended <= before) {
+      this.#age()
+    }
   }
 
   /** Forgets all that no entry needs, however young. */
@@ -84,7 +89,7 @@ export class MemoryKeys {
 
   #age (): void {
     this.#forgotten = Math.max(this.#forgotten, this.#old?.last ?? 0)
-    this.#old = this.#young
+    this.#old = this.#young.keys.size > 0 ? this.#young : undefined
     this.#young = generation()
   }
 
@@ -94,7 +99,7 @@ export class MemoryKeys {
 }
 
 function generation (): Generation {
-  return { keys: new Map(), first: 0, last: 0, begun: 0, bytes: 0 }
+  return { keys: new Map(), first: 0, last: 0, begun: 0, ended: 0, bytes: 0 }
 }
 
 function bytesOf (key: string): number {

@@ -15,7 +15,7 @@ export interface MemoryStoreOptions {
   readonly rooms?: number | undefined
   /** ms after which a room nobody follows is forgotten; 1 h */
   readonly idle?: number | undefined
-  /** ms a key is remembered at least; 5 min */
+  /** ms a key is remembered at least, unless there are more than five times the entries; 5 min */
   readonly keyLife?: number | undefined
 }
 
