@@ -66,11 +66,10 @@ export class Batch {
   }
 
   #encode (format: Format): Encoded {
-    const payloads = format.deflates === undefined
-      ? this.#entries.map((entry) => format.entry(this.#room, entry))
-      : this.#in(format.deflates).payloads
+    const { deflates: base = format } = format
+    const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
     const notices = this.#notices.map((notice) => format.notice(this.#room, notice)).filter((notice) => notice !== undefined)
-    const encoded = format.deflates === undefined ? frames([...payloads, ...notices]) : deflated(payloads, notices)
+    const encoded = base === format ? frames([...payloads, ...notices]) : deflated(payloads, notices)
     return { ...encoded, payloads, notices: notices.length }
   }
 }

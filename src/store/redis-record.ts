@@ -57,7 +57,8 @@ function identityOf (id: string, name: string): Identity {
   let known = speakers.get(id)
   if (known === undefined || known.name !== name) {
     if (speakers.size === SPEAKERS) speakers.clear()
-    known = { id, name }
+    // The app is given it too.
+    known = Object.freeze({ id, name })
     speakers.set(id, known)
   }
   return known

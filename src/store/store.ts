@@ -2,8 +2,8 @@
 export interface Identity { readonly id: string, readonly name: string }
 
 /**
- * Names one entry; honoured only if that very entry is kept. Opaque to clients. A store's own are 1 to 128 letters, digits
- * and `._-`, so that they stand in JSON as they are.
+ * Names one entry; honoured only if that very entry is kept. Opaque to clients. A store's own must be 1 to 128 letters,
+ * digits and `._-`: they are put into JSON as they are.
  */
 export type Position = string
 
