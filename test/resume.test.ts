@@ -110,7 +110,7 @@ t.test('a client so far behind that the replay is larger than its backlog gets i
 })
 
 t.test('each page comes after the last has drained: a client that does not read costs one page', async (t) => {
-  const server = await chat(t, { limits: { backlog: 128 * 1024, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const server = await chat(t, { limits: { backlog: 128 * 1024, replayRate: Infinity, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 6_000, ' '.repeat(4_000))
   const connected = once(server.app.server, 'connection') as Promise<[Socket]>
