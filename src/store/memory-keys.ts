@@ -4,7 +4,14 @@ import type { Mark } from './store.ts'
 interface Key extends Mark { readonly hash: string | undefined }
 
 /** Keys that are forgotten together. first, last: their numbers. begun, ended: ms, of the same. */
-interface Generation { readonly keys: Map<string, Key>, first: number, last: number, begun: number, ended: number, bytes: number }
+interface Generation {
+  readonly keys: Map<string, Key>
+  readonly first: number
+  readonly begun: number
+  last: number
+  ended: number
+  bytes: number
+}
 
 /** Bytes charged for a key beyond its content, as V8 was seen to take. */
 const OVERHEAD = 200
@@ -15,7 +22,7 @@ const OVERHEAD = 200
  */
 export class MemoryKeys {
   readonly #half: number
-  #young = generation()
+  #young: Generation | undefined
   #old: Generation | undefined
   /** The number up to which keys may have been forgotten. */
   #forgotten = 0
@@ -25,7 +32,7 @@ export class MemoryKeys {
     this.#half = most / 2
   }
 
-  get bytes (): number { return this.#young.bytes + (this.#old?.bytes ?? 0) }
+  get bytes (): number { return (this.#young?.bytes ?? 0) + (this.#old?.bytes ?? 0) }
 
   find (key: string): Mark | undefined {
     const known = this.#find(key)
@@ -49,11 +56,7 @@ export class MemoryKeys {
 
   /** @param at ms */
   remember (key: string, { n, position }: Mark, hash: string | undefined, at: number): void {
-    const young = this.#young
-    if (young.keys.size === 0) {
-      young.first = n
-      young.begun = at
-    }
+    const young = this.#young ??= { keys: new Map(), first: n, begun: at, last: n, ended: at, bytes: 0 }
     young.last = n
     young.ended = at
     young.keys.set(key, { n, position, hash })
@@ -67,12 +70,8 @@ export class MemoryKeys {
    * @param before ms; younger keys are kept too
    */
   forget (firstKept: number, before: number): void {
-    const { keys, first, begun } = this.#young
-    if (keys.size > 0) {
-      if (first < firstKept && begun <= before) this.#age()
-    } else if (this.#old !== undefined && this.#old.last < firstKept && this.#old.ended <= before) {
-      this.#age()
-    }
+    const { first: n, begun: at } = this.#young ?? { first: this.#old?.last, begun: this.#old?.ended }
+    if (n !== undefined && n < firstKept && at! <= before) this.#age()
   }
 
   /** Forgets all that no entry needs, however young. */
@@ -89,17 +88,13 @@ export class MemoryKeys {
 
   #age (): void {
     this.#forgotten = Math.max(this.#forgotten, this.#old?.last ?? 0)
-    this.#old = this.#young.keys.size > 0 ? this.#young : undefined
-    this.#young = generation()
+    this.#old = this.#young
+    this.#young = undefined
   }
 
   #find (key: string): Key | undefined {
-    return this.#young.keys.get(key) ?? this.#old?.keys.get(key)
+    return this.#young?.keys.get(key) ?? this.#old?.keys.get(key)
   }
-}
-
-function generation (): Generation {
-  return { keys: new Map(), first: 0, last: 0, begun: 0, ended: 0, bytes: 0 }
 }
 
 function bytesOf (key: string): number {
