@@ -161,11 +161,11 @@ t.test('an app with a hook for timeouts is connected to: its requests have a soc
 })
 
 t.test('a scope of an app that is ready is connected to', async (t) => {
-  const app = bare(t, { pluginTimeout: 100 })
+  const app = bare(t)
   let scope: FastifyInstance
   await app.register(async (inner) => {
     scope = inner
-    await inner.register(fastifyChat, { drainTimeout: 50 })
+    await inner.register(fastifyChat)
   }, { prefix: '/in' })
   await app.ready()
   const { next } = await connect(scope!, '/in/chat')
