@@ -24,7 +24,7 @@ export interface PageOptions {
 /** All that the page takes: its path, with and without the slash, its files and what it asks for. */
 export function pagePaths (path: string): string[] {
   const lib = filesIn(compiled).filter((file) => library.test(file)).map((file) => `lib/${file}`)
-  const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
+  const files = ['', 'config.json', ...filesIn(root), ...lib, 'lib/*'].map((file) => path + file)
   return path === '/' ? files : [path.slice(0, -1), ...files]
 }
 
@@ -57,8 +57,7 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   await app.register(fastifyStatic, {
     root: compiled,
     prefix: '/lib',
-    wildcard: false,
-    globIgnore: built.filter((file) => !library.test(file)),
+    allowedPath: (path) => library.test(path.slice(1)),
     decorateReply: false
   })
 }

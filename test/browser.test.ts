@@ -164,9 +164,11 @@ t.test('of what is compiled, the page has the client and the protocol, and nothi
 })
 
 t.test('a path of those files that is taken is a coded error', async (t) => {
-  const app = bare(t)
-  app.get('/demo/lib/protocol.js', async () => '')
-  await t.rejects(async () => app.register(fastifyChat), { code: 'FST_CHAT_PATH_TAKEN', message: '/demo/lib/protocol.js' })
+  for (const path of ['/demo/lib/protocol.js', '/demo/lib/*']) {
+    const app = bare(t)
+    app.get(path, async () => '')
+    await t.rejects(async () => app.register(fastifyChat), { code: 'FST_CHAT_PATH_TAKEN', message: path })
+  }
 })
 
 t.test('the page', { skip }, async (t) => {
