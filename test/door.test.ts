@@ -236,7 +236,7 @@ t.test('an upgrade that comes byte by byte is ended by Node, within headersTimeo
 })
 
 t.test('more upgrades at once than limits.handshakeBurst get 503, and are let in at limits.handshakeRate', async (t) => {
-  const app = await build(t, { limits: { handshakeRate: 20, handshakeBurst: 3 } })
+  const app = await build(t, { limits: { handshakeRate: 2, handshakeBurst: 3 } })
   const port = await listen(app)
   for (let i = 0; i < 3; i++) await open(t, `ws://127.0.0.1:${port}/echo`)
   await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_HANDSHAKES')
