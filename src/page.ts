@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { posix, relative } from 'node:path'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -7,9 +7,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 const root = fileURLToPath(new URL('../public/', import.meta.url))
 /** The same folder from `src/` and from `dist/` itself. */
 const compiled = fileURLToPath(new URL('../dist/', import.meta.url))
-
-/** What a browser loads of the compiled files: the client, and the protocol it shares with the server. */
-const library = /^(client\/[\w-]+|protocol)\.js$/
 
 export interface PageOptions {
   /** where the page is; ends with a slash */
@@ -23,15 +20,15 @@ export interface PageOptions {
 
 /** All that the page takes: its path, with and without the slash, its files and what it asks for. */
 export function pagePaths (path: string): string[] {
-  const lib = filesIn(compiled).filter((file) => library.test(file)).map((file) => `lib/${file}`)
-  const files = ['', 'config.json', ...filesIn(root), ...lib, 'lib/*'].map((file) => path + file)
+  const lib = [...library(), '*'].map((file) => `lib/${file}`)
+  const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
   return path === '/' ? files : [path.slice(0, -1), ...files]
 }
 
 /** The demo page, and the paths it connects to, relative to itself so that a proxy may put all of them elsewhere. */
 export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
   const fromHere = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
-  const built = filesIn(compiled)
+  const built = library()
   const client = built.includes('client/index.js')
   const config = { chat: fromHere(chat), echo: fromHere(echo), room, client }
   if (chat !== false && !client) app.log.warn('the page cannot open the chat: its client is not compiled, run "npm run build"')
@@ -57,17 +54,20 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   await app.register(fastifyStatic, {
     root: compiled,
     prefix: '/lib',
-    allowedPath: (path) => library.test(path.slice(1)),
+    allowedPath: (path) => built.includes(path.slice(1)),
     decorateReply: false
   })
 }
 
-/** Relative to the folder, with slashes; none when there is no such folder. */
+/** What a browser loads of the compiled files: the client, and the protocol it shares with the server. */
+function library (): string[] {
+  const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
+  return [...client.map((file) => `client/${file}`), ...filesIn(compiled).filter((file) => file === 'protocol.js')]
+}
+
+/** None when there is no such folder. */
 function filesIn (folder: string): string[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => posix.join(relative(folder, entry.parentPath).replaceAll('\\', '/'), entry.name))
+  return existsSync(folder) ? readdirSync(folder) : []
 }
 
 /** Only itself and its WebSocket, which is named too: to older browsers a ws: URL is not 'self'. */
