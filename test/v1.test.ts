@@ -98,6 +98,7 @@ t.test('a frame that is not valid gets an error that says what is wrong and wher
     ['{', /^not JSON: /],
     ['{"type":"ping","id":"1"}}', /^not JSON: /],
     ['\u0000', /^not JSON: /],
+    [`[1,${'😀'.repeat(20)}`, /^not JSON: /],
     ['[]', 'not a JSON object'],
     ['null', 'not a JSON object'],
     ['"hello"', 'not a JSON object'],
@@ -123,6 +124,8 @@ t.test('a frame that is not valid gets an error that says what is wrong and wher
     [{ ...post, room: 'a\n' }, /^\/room must match/, { id: 'i' }],
     [{ ...post, room: 'x'.repeat(65) }, /^\/room must match/, { id: 'i' }],
     [{ ...post, room: { toString: 'a' } }, /^\/room must be string/, { id: 'i' }],
+    [{ ...post, id: '\ud800' }, 'half a surrogate pair is no text', { room: 'a' }],
+    [{ ...post, room: 'a\udfff' }, /^\/room must match/, { id: 'i' }],
     [{ ...post, since: '' }, /^\/since /, { id: 'i' }],
     [{ ...post, since: 7 }, /^\/since /, { id: 'i' }],
     [{ ...post, since: 'x'.repeat(129) }, /^\/since /, { id: 'i' }],
@@ -150,6 +153,7 @@ t.test('a frame that is not valid gets an error that says what is wrong and wher
     const title = typeof frame === 'string' ? frame : JSON.stringify(frame).slice(0, 80)
     t.match(error, { code: 'invalid', message, ...concerns }, title)
     if (!('id' in concerns)) t.notOk('id' in error, title)
+    t.notMatch(JSON.stringify(error), /\\ud[89a-f]/, `${title}: a strict parser takes it`)
     // What is valid makes up for what is not.
     for (const id of ['1', '2']) {
       client.say({ type: 'ping', id })

@@ -21,6 +21,9 @@ export class InvalidMessage extends Error {
  */
 const bare = /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-\uffff]{1,64})","text":"([ !#-[\]-\uffff]*)"\}$/
 
+/** Surrogates that stand alone. */
+const halves = /\p{Cs}/gu
+
 /** JSON.stringify leaves no surrogate escaped but one that stands alone. */
 const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
@@ -40,7 +43,8 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   try {
     message = JSON.parse(text)
   } catch (error) {
-    throw new InvalidMessage(`not JSON: ${(error as Error).message}`)
+    // It quotes a piece of the text, cut anywhere.
+    throw new InvalidMessage(`not JSON: ${(error as Error).message.replace(halves, '\ufffd')}`)
   }
   if (!isObject(message)) {
     throw new InvalidMessage('not a JSON object')
@@ -68,8 +72,8 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
 export function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
   return {
     ...typeof type === 'string' && validators.has(type) && { request: type },
-    ...short(id) && { id },
-    ...short(room) && { room }
+    ...sayable(id) && { id },
+    ...sayable(room) && { room }
   }
 }
 
@@ -77,8 +81,9 @@ function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function short (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64
+/** Whether it can be said back: a strict JSON parser would refuse half a pair. */
+function sayable (value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 && value.search(halves) === -1
 }
 
 function nestedDeeperThan (limit: number, value: unknown): boolean {
