@@ -14,6 +14,17 @@ export function newSession (): string {
   return randomBytes(32).toString('base64url')
 }
 
+/** Code points of a name that are looked at for what is wrong with it. */
+const LOOKED_AT = 128
+
+/** What a name must be that `normalizeName` doesn't take. Its length is what is wrong where each character alone would do. */
+export function nameRule (given: string): string {
+  const shown = [...given.trim()].slice(0, LOOKED_AT).every((character) => normalizeName(`x${character}x`) !== undefined)
+  return shown
+    ? 'must be 1 to 32 characters once normalised'
+    : 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
+}
+
 /** The member id that goes with a session: nothing of it needs to be kept, and the secret can't be told from it. */
 function idOfSession (session: string): string {
   return copyString(createHash('sha256').update(session).digest('base64url').slice(0, 22))
@@ -36,7 +47,7 @@ export async function admit (
   let expiresAt: Authenticated['expiresAt']
   if (hello?.name !== undefined && hello.name !== '') {
     const shown = normalizeName(hello.name)
-    if (shown === undefined) throw new InvalidName()
+    if (shown === undefined) throw new InvalidName(nameRule(hello.name))
     identity = { ...identity, name: shown }
   }
   if (hooks.authenticate !== undefined) {
@@ -79,10 +90,11 @@ async function authenticate (
     connection.close(CloseCode.unauthenticated, 'not authenticated', { err })
     return undefined
   }
-  const { id, expiresAt } = answer
+  const { id, name, expiresAt } = answer
   await run('authenticate', () => {
-    if (typeof id !== 'string' || id === '') throw new TypeError('authenticate must give an id')
+    if (typeof id !== 'string' || id === '') throw new TypeError('authenticate must give an id, a string that is not empty')
     if (addressOf(id) !== undefined) throw new TypeError("authenticate must not give an id that begins with 'address:'")
+    if (typeof (name ?? '') !== 'string') throw new TypeError('authenticate must give a name as a string, or none')
     if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) throw new TypeError('authenticate must give expiresAt as ms or a Date')
   })
   return answer

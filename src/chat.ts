@@ -1,5 +1,5 @@
 import { normalizeAddress, subjectOf } from './addresses.ts'
-import { InvalidAddress, InvalidRoom } from './errors.ts'
+import { InvalidAddress, InvalidPost, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
 import { assertContent } from './hooks.ts'
@@ -55,6 +55,7 @@ export class Chat {
   async publish (room: string, { text, from, data }: Publication): Promise<Position> {
     assertRoom(room)
     assertContent(text, data)
+    assertSender(from)
     const { position } = await this.#parts.rooms.append(room, { from: from ?? null, body: text, data })
     return position
   }
@@ -151,6 +152,14 @@ export class Chat {
 
 function assertRoom (room: string): void {
   if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
+}
+
+/** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
+function assertSender (from: unknown): void {
+  if (from === undefined || from === null) return
+  const { id, name } = from as Record<string, unknown>
+  if (typeof id === 'string' && id !== '' && typeof name === 'string') return
+  throw new InvalidPost("a 'from' with an id that isn't empty and a name, both of them strings, or none")
 }
 
 function subjectAt (given: string): string {

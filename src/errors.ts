@@ -105,11 +105,8 @@ export const Muted = createError('FST_CHAT_MUTED', 'muted: %s', 403)
 /** The app's `data` on a post is not as its `dataSchema` says; takes where and what. */
 export const InvalidData = createError('FST_CHAT_INVALID_DATA', 'data%s %s', 400)
 
-/** A name that can't be shown. */
-export const InvalidName = createError(
-  'FST_CHAT_INVALID_NAME',
-  '/name must be 1 to 32 characters, none of them control, bidirectional or zero-width',
-  400)
+/** A name that can't be shown; takes what it must be. */
+export const InvalidName = createError('FST_CHAT_INVALID_NAME', '/name %s', 400)
 
 /** What the app publishes, or `onMessage` gives, is no message; takes what is wrong. */
 export const InvalidPost = createError('FST_CHAT_INVALID_POST', 'a message needs %s', 500, TypeError)

@@ -129,6 +129,29 @@ t.test('a wrong query is refused with 400 that names it', async (t) => {
   }
 })
 
+t.test('the refusal of a wrong query says what would be right', async (t) => {
+  const { url } = await chat(t)
+  const length = 'must be 1 to 32 characters once normalised'
+  const kinds = 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
+  const once = 'must be given once, and was given twice'
+  const wrong: Record<string, string> = {
+    [`name=${'x'.repeat(33)}`]: length,
+    'name=%20': length,
+    'name=a%E2%80%8Bb': kinds,
+    'name=%EE%80%80': kinds,
+    'name=%E3%85%A4': kinds,
+    'room=a&room=b': once,
+    'name=a&name=b': once,
+    'history=1&history=2': once,
+    'self=1&self=1': once,
+    'history=1000000': 'must be a whole number from 0 to 999999'
+  }
+  for (const [query, text] of Object.entries(wrong)) {
+    const { body } = await refused(`${url}?${query}`)
+    t.equal((JSON.parse(body) as { message: string }).message, `query parameter '${query.split('=')[0]}' ${text}`)
+  }
+})
+
 t.test('rooms are apart; who names none is in the default one', async (t) => {
   const { join } = await chat(t, { chat: { defaultRoom: 'hall' } })
   const [nowhere, hall, den, proto] = [await join(), await join('?room=hall'), await join('?room=den'), await join('?room=__proto__')]

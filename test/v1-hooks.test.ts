@@ -60,14 +60,22 @@ for (const [title, authenticate] of Object.entries(refusals)) {
   })
 }
 
-for (const [title, answer] of Object.entries({ 'no id': {}, 'an empty id': { id: '' }, 'an id that is no text': { id: 7 }, 'an end that is no time': { id: 'x', expiresAt: new Date('x') }, 'an end in words': { id: 'x', expiresAt: '2030-01-01' } })) {
-  t.test(`authenticate that gives ${title} is a fault of the app: 1011`, async (t) => {
+const wrongAnswers: Record<string, [answer: object, why: string]> = {
+  'no id': [{}, 'an id'],
+  'an empty id': [{ id: '' }, 'an id'],
+  'an id that is no text': [{ id: 7 }, 'an id'],
+  'a name that is no text': [{ id: 'x', name: 7 }, 'a name'],
+  'an end that is no time': [{ id: 'x', expiresAt: new Date('x') }, 'expiresAt'],
+  'an end in words': [{ id: 'x', expiresAt: '2030-01-01' }, 'expiresAt']
+}
+for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
+  t.test(`authenticate that gives ${title} is a fault of the app: 1011, and the log says why`, async (t) => {
     const { app, tcp, plain } = await chat(t, { authenticate: () => answer as { id: string } })
     const client = await tcp()
     client.say({ type: 'hello' })
     t.match(await client.closed, { code: 1011 })
     t.match(await (await plain()).closed, { code: 1011 })
-    t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: /^FST_CHAT_/, message: /authenticate/ } })
+    t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: /^FST_CHAT_/, message: `authenticate must give ${why}` } })
   })
 }
 

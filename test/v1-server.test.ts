@@ -50,12 +50,42 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
     'a number': { text: 7 },
     'data that refers to itself': { text: 'x', data: circular },
     'data of a kind JSON has not': { text: 'x', data: { n: 10n } },
-    'data that is a function': { text: 'x', data: () => {} }
+    'data that is a function': { text: 'x', data: () => {} },
+    'from a number': { text: 'x', from: 7 },
+    'from a name alone': { text: 'x', from: 'Ada' },
+    'from an id that is a number': { text: 'x', from: { id: 7, name: 'Ada' } },
+    'from an id that is empty': { text: 'x', from: { id: '', name: 'Ada' } },
+    'from no id': { text: 'x', from: { name: 'Ada' } },
+    'from no name': { text: 'x', from: { id: 'bot' } },
+    'from a name that is null': { text: 'x', from: { id: 'bot', name: null } }
   }
-  for (const [title, publication] of Object.entries(wrong)) await t.rejects(app.chat.publish('a', publication as { text: string }), title)
+  for (const [title, publication] of Object.entries(wrong)) {
+    await t.rejects(app.chat.publish('a', publication as { text: string }), { code: 'FST_CHAT_INVALID_POST' }, title)
+  }
   await client.posted('a', 'x')
   t.equal((await app.chat.history('a')).head.n, 1)
   t.strictSame(texts((await (await member()).join('a')).messages), ['x'])
+})
+
+t.test('publish from null is from nobody, and from someone without a name is from an id', async (t) => {
+  const { app, member } = await chat(t)
+  const client = await member({}, 'a')
+  await app.chat.publish('a', { text: 'x', from: null } as unknown as { text: string })
+  t.match(await client.next(), { type: 'message', from: null })
+  await app.chat.publish('a', { text: 'x', from: { id: 'bot', name: '' } })
+  t.match(await client.next(), { type: 'message', from: { id: 'bot', name: '' } })
+})
+
+t.test('a hello whose name can not be shown is told whether its length or a character is wrong', async (t) => {
+  const { tcp } = await chat(t)
+  const client = await tcp()
+  const length = '/name must be 1 to 32 characters once normalised'
+  const kinds = /^\/name must be without control, .*zero-width, filler and private-use characters, variation selectors and line breaks$/
+  const wrong: Array<[name: string, message: string | RegExp]> = [
+    ['x'.repeat(33), length], ['   ', length], ['\ufdfa\ufdfa', length], ['😀'.repeat(33), length], [`\t${'x'.repeat(33)}`, length],
+    ['a\tb', kinds], ['a\u202eb', kinds], ['a\u200bb', kinds], ['\u3164', kinds], ['\ue000', kinds], ['❤\ufe0f', kinds], ['a\u2028b', kinds]
+  ]
+  for (const [name, message] of wrong) t.match(await client.refused({ type: 'hello', name }), { code: 'invalid', message }, encodeURIComponent(name))
 })
 
 t.test('a room name that is none is refused by every call', async (t) => {

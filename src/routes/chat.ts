@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
-import { admit, newSession } from '../admission.ts'
+import { admit, nameRule, newSession } from '../admission.ts'
 import type { Connection } from '../connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
@@ -103,17 +103,18 @@ function compileDataSchema (schema: object | undefined): (data: unknown) => void
 
 /** @throws InvalidQuery */
 function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings['chat'], false>): ChatQuery {
+  for (const parameter of ['room', 'name', 'history', 'self']) {
+    if (Array.isArray(query[parameter])) throw new InvalidQuery(parameter, 'must be given once, and was given twice')
+  }
   const { room = defaults.defaultRoom, name = '', history = '0', self } = query
   if (typeof room !== 'string' || !roomName.test(room)) {
     throw new InvalidQuery('room', 'must be 1 to 64 letters, digits and ._:-')
   }
   const shown = typeof name === 'string' ? name && normalizeName(name) : undefined
-  if (shown === undefined) {
-    throw new InvalidQuery('name', 'must be 1 to 32 characters, none of them control, bidirectional or zero-width')
-  }
+  if (shown === undefined) throw new InvalidQuery('name', nameRule(String(name)))
   // A schema of the app's own may have made numbers of these.
   if (!/^\d{1,6}$/.test(String(history))) {
-    throw new InvalidQuery('history', 'must be a number of messages, such as 20')
+    throw new InvalidQuery('history', 'must be a whole number from 0 to 999999')
   }
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
