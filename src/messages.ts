@@ -57,7 +57,7 @@ export const serverMessages = {
     member: identity,
     session: Type.String(),
     limits: Type.Object({
-      payload: Type.Optional(Type.Integer({ description: 'bytes of one frame to the server; absent: no limit' })),
+      payload: Type.Optional(Type.Integer({ description: 'bytes of one message to the server; absent: no limit' })),
       rooms: Type.Optional(Type.Integer({ description: 'rooms of one connection; absent: no limit' })),
       rate: Type.Optional(Type.Integer({ description: 'requests a second; absent: no limit' })),
       burst: Type.Optional(Type.Integer({ description: 'requests at once after a pause; absent: no limit' }))

@@ -178,6 +178,14 @@ t.test('the AsyncAPI document is one', async (t) => {
   t.notOk(validator.Check({ ...asyncapi, components: { schemas: { room: { type: 'text' } } } }), 'nor a schema of an unknown type')
 })
 
+t.test('the AsyncAPI document has the subprotocol offered, alone or among others', async (t) => {
+  interface Channel { bindings: { ws: { headers: { properties: Record<string, { pattern: string }> } } } }
+  const { bindings } = resolve({ $ref: '#/channels/chat' }) as unknown as Channel
+  const offer = new RegExp(bindings.ws.headers.properties['Sec-WebSocket-Protocol']!.pattern)
+  for (const header of [SUBPROTOCOL, `other, ${SUBPROTOCOL}`, `${SUBPROTOCOL},other`, `a,${SUBPROTOCOL}, b`]) t.match(header, offer)
+  for (const header of ['', 'other', `${SUBPROTOCOL}1`, `x${SUBPROTOCOL}`, SUBPROTOCOL.replace('.', '-')]) t.notMatch(header, offer)
+})
+
 t.test('the AsyncAPI document describes the messages of the server', async (t) => {
   const channel = resolve({ $ref: '#/channels/chat' }) as { messages: Record<string, { name: string, payload: Schema }> }
   const described: typeof messages = { client: {}, server: {} }
