@@ -74,7 +74,7 @@ export const CloseCode = {
 
 const terminal: ReadonlySet<number> = new Set([
   1003, CloseCode.protocol, CloseCode.notText, CloseCode.policy, CloseCode.tooBig,
-  CloseCode.badFrame, CloseCode.unauthenticated, CloseCode.forbidden, CloseCode.noHello
+  CloseCode.badFrame, CloseCode.unauthenticated, CloseCode.forbidden
 ])
 
 /** Whether a client that was closed with this code would be closed again if it came back. */
@@ -83,8 +83,19 @@ export function isTerminal (code: number): boolean { return terminal.has(code) }
 /** Requests that one for a page of history counts as: it is read, and sent. */
 export const PAGE_COST = 4
 
+/** Messages that may be asked for at once. */
+export const MOST_MESSAGES = 1_000
+
+/** Whether it is as long as what names an entry may be. */
+export function isPosition (value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 128
+}
+
 /** What a room may be called. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
+
+/** Half a surrogate pair in what JSON.stringify made: it escapes no other surrogate. */
+export const halfPair = /[^\\](?:\\\\)*\\ud[89a-f]/
 
 const MAX_NAME = 32
 /** Control, format (bidi and zero-width among them), surrogate, private-use, line and paragraph separators, fillers. */

@@ -1,4 +1,4 @@
-import { ErrorCode, PAGE_COST, type ClientMessage, type ErrorCodeName, type ServerMessage } from '../protocol.ts'
+import { CloseCode, ErrorCode, type ErrorCodeName, type ServerMessage } from '../protocol.ts'
 import { Connection, type Status, type Welcome } from './connection.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
@@ -33,23 +33,29 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   constructor (url: string, options: ChatClientOptions = {}) {
     super()
     const settings = withDefaults(options)
-    this.#pages = new Pages((message) => this.#send(message))
+    this.#pages = new Pages((message) => this.#connection.send(message), this.#pace, settings.backoff())
     this.#outgoing = new Outgoing({
       place: (room) => this.#seats.live(room)?.position,
       wanted: (room) => this.#seats.wanted(room),
       send: (json) => this.#connection.send(json)
     }, settings.queue, settings.backoff(), this.#pace)
     this.#seats = new Seats({
-      send: (message) => { this.#send(message) },
+      send: (message) => this.#pace.ask(1, () => this.#connection.send(message)),
+      typing: (room) => { if (this.#pace.take() === 0) this.#connection.send({ type: 'typing', room }) },
       joined: () => this.#outgoing.flush(),
-      left: (room, error) => this.#outgoing.left(room, error)
+      left: (room, error) => {
+        this.#outgoing.left(room, error)
+        this.#pages.left(room, error)
+      }
     }, { outgoing: this.#outgoing, pages: this.#pages }, settings.backoff)
     this.#connection = new Connection(url, settings, {
       status: (status) => this.emit('status', status),
       welcomed: (welcome) => this.#welcomed(welcome),
       received: (message) => this.#receive(message),
       lost: () => this.#lost(),
-      ended: (code, reason) => this.#ended(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`))
+      ended: (code, reason) => {
+        this.#ended(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === CloseCode.normal)
+      }
     })
   }
 
@@ -73,11 +79,6 @@ export class ChatClient extends Emitter<ChatClientEvents> {
 
   /** Ends it for good: every promise that still waits is rejected with `closed`, every iteration ends. */
   close (): void { this.#connection.close() }
-
-  #send (message: ClientMessage): boolean {
-    this.#pace.spend(message.type === 'history' ? PAGE_COST : 1)
-    return this.#connection.send(message)
-  }
 
   #welcomed ({ member, limits }: Welcome): void {
     if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
@@ -119,15 +120,18 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   }
 
   #lost (): void {
+    this.#pace.clear()
     this.#seats.lost()
     this.#pages.end(new ChatError('offline', 'the connection was lost'))
     this.#outgoing.lost()
   }
 
-  #ended (error: ChatError): void {
+  /** @param own no server closes a client for good with the code that `close()` has */
+  #ended (error: ChatError, own: boolean): void {
     this.#closed = error
+    this.#pace.clear()
     this.#outgoing.end(error)
     this.#pages.end(error)
-    this.#seats.end(error)
+    this.#seats.end(error, own)
   }
 }

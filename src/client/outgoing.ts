@@ -1,4 +1,4 @@
-import { ErrorCode } from '../protocol.ts'
+import { ErrorCode, halfPair } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -58,6 +58,9 @@ export class Outgoing {
     } catch (error) {
       return Promise.reject(error)
     }
+    // Ten frames that the server finds not valid would cost the connection.
+    if (typeof text !== 'string') return rejected(new ChatError('invalid', 'text must be a string'))
+    if (halfPair.test(json)) return rejected(new ChatError('invalid', 'half a surrogate pair is no text'))
     if (this.#posts.size >= this.#limit) {
       return rejected(new ChatError('overflow', `${this.#limit} posts wait for their acknowledgement already`))
     }
@@ -124,11 +127,14 @@ export class Outgoing {
     }
   }
 
-  /** Nobody will join the room: what waits to be sent never will be. What was sent is answered yet. */
+  /** Nobody will join the room: what waits to be sent never will be. What was sent on this link is answered yet. */
   left (room: string, error: ChatError): void {
     clearTimeout(this.#stalled.get(room))
     this.#stalled.delete(room)
-    for (const post of this.#posts.values()) if (post.room === room && !post.asked) this.#reject(post, error)
+    for (const post of this.#posts.values()) {
+      if (post.room !== room || post.asked) continue
+      this.#reject(post, post.since === undefined ? error : new ChatError(ErrorCode.unknown, `${error.message}, before it was known whether this was stored`))
+    }
   }
 
   /** The member is another than it was: the server could not tell that these are repeats. */

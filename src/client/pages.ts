@@ -1,72 +1,95 @@
-import { ErrorCode, type ClientMessage } from '../protocol.ts'
-import { Deferred } from './deferred.ts'
+import { ErrorCode, MOST_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
+import type { Backoff } from './backoff.ts'
+import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
+import type { Pace } from './pace.ts'
 import type { HistoryPage } from './room.ts'
 
-/** waiting: it was asked for too fast, and is asked for again in a while. */
+/** left: nobody waits for it any more, but it is answered yet. */
 interface Request {
   readonly room: string
   readonly before: string
   readonly limit: number
   readonly page: Deferred<HistoryPage>
-  waiting: boolean
+  left: boolean
 }
 
-/** ms, where the server doesn't say. */
-const RETRY = 1_000
-
-/** Pages of history that were asked for on this link; they are answered in order. */
+/** Pages of history that were asked for on this link; those of one room are answered in order. */
 export class Pages {
-  readonly #requests: Request[] = []
   readonly #send: (message: ClientMessage) => boolean
+  readonly #pace: Pace
+  readonly #backoff: Backoff
+  /** Those whose turn to be asked for has not come. */
+  readonly #waiting = new Set<Request>()
+  readonly #asked = new Set<Request>()
 
-  constructor (send: (message: ClientMessage) => boolean) {
+  constructor (send: (message: ClientMessage) => boolean, pace: Pace, backoff: Backoff) {
     this.#send = send
+    this.#pace = pace
+    this.#backoff = backoff
   }
 
   ask (room: string, before: string, limit: number): Promise<HistoryPage> {
-    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), waiting: false }
-    this.#requests.push(request)
+    // Ten frames that the server finds not valid would cost the connection.
+    if (!isPosition(before)) return rejected(new ChatError('invalid', 'before must be a position'))
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_MESSAGES)) {
+      return rejected(new ChatError('invalid', `limit must be a whole number from 1 to ${MOST_MESSAGES}`))
+    }
+    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), left: false }
     this.#ask(request)
     return request.page.promise
   }
 
   receive ({ room, before, messages, more, complete }: HistoryPage & { room: string, before: string }): void {
-    this.#take((request) => request.room === room && request.before === before && !request.waiting)?.resolve({ messages, more, complete })
+    this.#backoff.reset()
+    this.#take(room, before)?.page.resolve({ messages, more, complete })
   }
 
   /** Gives whether a page of that room was asked for. */
   refused (room: string, error: ChatError): boolean {
-    const request = this.#requests.find((request) => request.room === room && !request.waiting)
+    const request = this.#take(room)
     if (request === undefined) return false
-    if (error.code === ErrorCode.rateLimited) {
-      request.waiting = true
-      setTimeout(() => this.#askAgain(request), error.retryAfter ?? RETRY)
+    if (error.code === ErrorCode.rateLimited && !request.left) {
+      this.#pace.pause(this.#backoff.next(error.retryAfter))
+      this.#ask(request)
     } else {
-      this.#take((each) => each === request)!.reject(error)
+      request.page.reject(error)
     }
     return true
   }
 
+  left (room: string, error: ChatError): void {
+    for (const request of [...this.#waiting, ...this.#asked]) {
+      if (request.room !== room) continue
+      this.#waiting.delete(request)
+      request.left = true
+      request.page.reject(error)
+    }
+  }
+
   end (error: ChatError): void {
-    for (const { page } of this.#requests.splice(0)) page.reject(error)
+    for (const { page } of [...this.#waiting, ...this.#asked]) page.reject(error)
+    this.#waiting.clear()
+    this.#asked.clear()
   }
 
   #ask (request: Request): void {
-    const { room, before, limit } = request
-    if (this.#send({ type: 'history', room, before, limit })) return
-    this.#take((each) => each === request)!.reject(new ChatError('offline', 'history can only be asked for while connected'))
+    this.#waiting.add(request)
+    this.#pace.ask(PAGE_COST, () => {
+      if (!this.#waiting.delete(request)) return
+      const { room, before, limit, page } = request
+      if (this.#send({ type: 'history', room, before, limit })) this.#asked.add(request)
+      else page.reject(new ChatError('offline', 'history can only be asked for while connected'))
+    })
   }
 
-  #askAgain (request: Request): void {
-    if (this.#take((each) => each === request) === undefined) return
-    request.waiting = false
-    this.#requests.push(request)
-    this.#ask(request)
-  }
-
-  #take (matches: (request: Request) => boolean): Deferred<HistoryPage> | undefined {
-    const at = this.#requests.findIndex(matches)
-    return at === -1 ? undefined : this.#requests.splice(at, 1)[0]!.page
+  /** The first that was asked of a room, of this place where one is given. */
+  #take (room: string, before?: string): Request | undefined {
+    for (const request of this.#asked) {
+      if (request.room !== room || (before !== undefined && request.before !== before)) continue
+      this.#asked.delete(request)
+      return request
+    }
+    return undefined
   }
 }

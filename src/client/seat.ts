@@ -65,7 +65,7 @@ export class Seat {
     this.#events.send({ type: 'join', room, ...after !== undefined && { after }, ...history !== undefined && { history } })
   }
 
-  /** The occupant goes, for this reason. */
+  /** The occupant wants to go, for this reason. */
   vacate (error: ChatError): void {
     if (this.#stage === 'in') {
       this.#leave()
@@ -73,7 +73,13 @@ export class Seat {
       clearTimeout(this.#retry)
       this.#events.empty()
     }
-    this.#dismiss(error)
+    this.#dismiss(error, true)
+  }
+
+  /** There will be no link any more. @param own whether this side wants none */
+  end (error: ChatError, own: boolean): void {
+    clearTimeout(this.#retry)
+    this.#dismiss(error, own)
   }
 
   lost (): void {
@@ -122,6 +128,7 @@ export class Seat {
   }
 
   #next (): void {
+    clearTimeout(this.#retry)
     this.#stage = 'out'
     if (this.#occupant === undefined) this.#events.empty()
     else this.ask()
@@ -136,14 +143,14 @@ export class Seat {
   #expel (error: ChatError): void {
     this.#stage = 'out'
     this.#events.empty()
-    this.#dismiss(error)
+    this.#dismiss(error, false)
   }
 
-  #dismiss (error: ChatError): void {
+  #dismiss (error: ChatError, own: boolean): void {
     const occupant = this.#occupant
     this.#occupant = undefined
     this.#events.left(error)
     occupant?.joined.reject(error)
-    occupant?.room.end(error)
+    occupant?.room.end(error, own)
   }
 }

@@ -1,4 +1,4 @@
-import { roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { MOST_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -8,7 +8,10 @@ import { ClientRoom } from './room.ts'
 import { Seat } from './seat.ts'
 
 export interface SeatsEvents {
+  /** As soon as the server lets it. */
   send (message: ClientMessage): void
+  /** Now or not at all. */
+  typing (room: string): void
   /** Posts can go. */
   joined (room: string): void
   /** Nobody is in the room, or wants to be. */
@@ -18,9 +21,12 @@ export interface SeatsEvents {
 export interface JoinOptions {
   /** messages to be given at first; as many as the server gives */
   readonly history?: number | undefined
-  /** the `position` of an earlier client's room, kept by the app: what came since is given, as after a reconnect */
+  /** the `position` of the last message that an earlier client handled: what came since is given, as after a reconnect */
   readonly after?: string | undefined
 }
+
+/** ms between two signs of typing that are worth sending. */
+const TYPING = 1_000
 
 /** What a room needs beyond its seat. */
 export interface RoomServices { readonly outgoing: Outgoing, readonly pages: Pages }
@@ -48,16 +54,25 @@ export class Seats {
   join (name: string, { history, after }: JoinOptions): Promise<ClientRoom> {
     // What it answered to another name, could not be told from an answer to something else.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room is named by 1 to 64 letters, digits and ._:-'))
+    if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
+    if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MOST_MESSAGES)) {
+      return rejected(new ChatError('invalid', `history must be a whole number from 0 to ${MOST_MESSAGES}`))
+    }
     const seat = this.#seat(name)
     if (seat.occupant !== undefined) return seat.occupant.joined.promise
     const joined = new Deferred<ClientRoom>()
     const { outgoing, pages } = this.#services
+    let typedAt = -Infinity
     const room: ClientRoom = new ClientRoom(name, after, {
       post: (text, data) => outgoing.add(name, text, data),
       history: (before, limit) => seat.live === room
         ? pages.ask(name, before, limit)
         : rejected(new ChatError('offline', 'history can only be asked for while connected')),
-      typing: () => { if (seat.live === room) this.#events.send({ type: 'typing', room: name }) },
+      typing: () => {
+        if (seat.live !== room || performance.now() < typedAt + TYPING) return
+        typedAt = performance.now()
+        this.#events.typing(name)
+      },
       leave: () => this.leave(name)
     })
     seat.take({ room, history, joined }, this.#online)
@@ -91,8 +106,10 @@ export class Seats {
     for (const seat of this.#seats.values()) seat.lost()
   }
 
-  end (error: ChatError): void {
-    for (const seat of this.#seats.values()) seat.vacate(error)
+  /** @param own whether this side wants no link */
+  end (error: ChatError, own: boolean): void {
+    for (const seat of this.#seats.values()) seat.end(error, own)
+    this.#seats.clear()
   }
 
   #seat (name: string): Seat {

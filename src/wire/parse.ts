@@ -2,6 +2,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import { copyString } from '../copy-string.ts'
 import type { Message } from '../inbox.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
+import { halfPair } from '../protocol.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
@@ -23,9 +24,6 @@ const bare = /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-
 
 /** Surrogates that stand alone. */
 const halves = /\p{Cs}/gu
-
-/** JSON.stringify leaves no surrogate escaped but one that stands alone. */
-const halfPair = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
 
 const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
 
