@@ -1,13 +1,12 @@
 import t, { type Test } from 'tap'
-import { WebSocket as Socket } from 'ws'
-import { ChatClient, ChatError, type Message } from '../src/client/index.ts'
+import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../src/client/index.ts'
 import { Iteration } from '../src/client/iteration.ts'
 import { StoreUnavailable } from '../src/errors.ts'
 import type { FastifyChatOptions } from '../src/index.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import type { ChatStore } from '../src/store/store.ts'
 import { connect } from '../src/test.ts'
-import { chatClient, fakeServer, heard, joined, message, state } from './chat-clients.ts'
+import { chatClient, fakeServer, heard, joined, message, next, state } from './chat-clients.ts'
 import { build, listen } from './helper.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {
@@ -43,17 +42,132 @@ t.test('nothing is lost between join and the first listener, however late that i
   t.equal(live.text, 'meanwhile')
 })
 
-t.test('a room that nobody listens to keeps no more than 1,000 events', async (t) => {
-  const { app, port } = await serve(t)
-  const room = await chatClient(t, port).join('lobby')
-  const watcher = await chatClient(t, port).join('lobby')
-  const last = heard(watcher, 'message', ({ text }) => text === '1000')
-  for (let i = 0; i <= 1_000; i++) await app.chat.publish('lobby', { text: String(i) })
-  await last
-  await room.post('mine')
-  const next = heard(room, 'message')
-  await app.chat.publish('lobby', { text: 'next' })
-  t.equal((await next).text, 'next')
+for (const [how, code] of [['ends the room', 'not_joined'], ['closes the client', 'closed']] as const) {
+  t.test(`what came before the server ${how} is kept for the first listener and iteration, and then its end`, async (t) => {
+    const { port } = await fakeServer(t, ({ type, room }) => {
+      if (type !== 'join') return undefined
+      const said = [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two')]
+      if (code === 'not_joined') said.push({ type: 'left', room })
+      return (socket) => {
+        for (const each of said) socket.send(JSON.stringify(each))
+        socket.close(4403, 'kicked')
+      }
+    })
+    const client = chatClient(t, port)
+    const closed = next(client, 'closed')
+    const room = await client.join('lobby')
+    await closed
+    const seen = written(room)
+    const iterated: unknown[] = []
+    await t.rejects(async () => { for await (const { text } of room) iterated.push(text) }, { code })
+    t.same(iterated, ['one', 'two'])
+    t.same(seen, ['joined', 'one', 'two', `left: ${code}`])
+    await t.rejects(room[Symbol.asyncIterator]().next(), { code }, 'also later')
+    await t.rejects(room.post('late'), { code })
+  })
+}
+
+t.test('an iteration that begins when the end is heard throws it', async (t) => {
+  const room = aRoom()
+  room.end(new ChatError('forbidden', 'no more'), false)
+  const iterated = new Promise<unknown>((resolve) => room.on('left', () => resolve(room[Symbol.asyncIterator]().next())))
+  await t.rejects(iterated, { code: 'forbidden' })
+})
+
+for (const how of ['leave', 'close'] as const) {
+  t.test(`a listener that calls ${how}() hears nothing more of what was kept, nor does an iteration`, async (t) => {
+    const { port } = await fakeServer(t, ({ type, room }) => type === 'join'
+      ? [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two'), { type: 'error', code: 'internal', message: 'all was said' }]
+      : undefined)
+    const client = chatClient(t, port)
+    const said = new Promise((resolve) => client.on('error', resolve))
+    const room = await client.join('lobby')
+    await said
+    const seen = written(room)
+    room.on('message', () => how === 'leave' ? room.leave() : client.close())
+    const iterated: unknown[] = []
+    for await (const { text } of room) iterated.push(text)
+    t.same(seen, ['joined', 'one'])
+    t.same(iterated, [])
+  })
+  t.test(`nothing that was kept is heard after ${how}()`, async (t) => {
+    const { port } = await fakeServer(t)
+    const client = chatClient(t, port)
+    const room = await client.join('lobby')
+    const seen = written(room)
+    if (how === 'leave') room.leave()
+    else client.close()
+    for await (const { text } of room) t.fail(String(text))
+    t.same(seen, [])
+  })
+}
+
+t.test('leave() of a room that the server ended ends what was kept, too', async (t) => {
+  const room = aRoom()
+  say(room, 'one', 'two')
+  room.end(new ChatError('forbidden', 'no more'), false)
+  const seen = written(room)
+  room.on('message', () => room.leave())
+  for await (const { text } of room) t.fail(String(text))
+  t.same(seen, ['joined', 'one'])
+})
+
+t.test('what waits for its turn when a listener leaves the room is not heard', async (t) => {
+  const room = aRoom()
+  await heard(room, 'joined')
+  const seen = written(room)
+  room.on('message', ({ text }) => {
+    if (text === 'one') say(room, 'two')
+    room.leave()
+  })
+  say(room, 'one')
+  t.same(seen, ['one'])
+})
+
+t.test('of a room that nobody listens to', async (t) => {
+  const ada = { id: 'a', name: 'ada' }
+  const thousand = Array.from({ length: 1_000 }, (_, i) => String(i))
+  const gap: Partial<RoomEvents['joined']> = { complete: false, messages: [], members: [ada], count: 2, stale: true, position: '999', again: false }
+  const crowded = (after?: string) => {
+    const room = aRoom(after)
+    room.receive({ type: 'presence', room: 'lobby', joined: [ada], left: [], count: 2, stale: true })
+    say(room, ...thousand.slice(1))
+    return room
+  }
+  await t.test('1,000 events are kept, typing not among them', async (t) => {
+    const room = aRoom()
+    room.receive({ type: 'typing', room: 'lobby', from: ada })
+    say(room, ...thousand.slice(1))
+    const seen = written(room)
+    await heard(room, 'message', ({ text }) => text === '999')
+    t.same(seen, ['joined', ...thousand.slice(1)])
+  })
+  await t.test('more are replaced by a joined that is not complete', async (t) => {
+    const room = crowded()
+    say(room, 'kept')
+    const seen = written(room)
+    t.match(await heard(room, 'joined'), gap)
+    say(room, 'live')
+    t.same(seen, ['joined', 'kept', 'live'])
+  })
+  await t.test('however often', async (t) => {
+    const room = crowded()
+    say(room, ...thousand)
+    room.end(new ChatError('forbidden', 'no more'), false)
+    const seen = written(room)
+    await heard(room, 'left')
+    t.same(seen, ['joined', 'left: forbidden'])
+  })
+  await t.test('and it says whether a place was asked about', async (t) => {
+    t.match(await heard(crowded('p'), 'joined'), { ...gap, again: true })
+  })
+  await t.test('an iteration that is owed more than that throws, the next goes on from there', async (t) => {
+    const room = crowded()
+    await t.rejects(room[Symbol.asyncIterator]().next(), { code: 'overflow' })
+    const live = room[Symbol.asyncIterator]().next()
+    say(room, 'live')
+    t.match(await live, { value: { text: 'live' } })
+  })
 })
 
 t.test('join gives as much history as was asked for', async (t) => {
@@ -98,6 +212,13 @@ t.test('an iteration', async (t) => {
     iteration.push(said('two'))
     iteration.end()
     t.same((await both).map(({ value }) => (value as Message | undefined)?.text), ['one', 'two', undefined])
+  })
+  await t.test('can be iterated over as it is', async (t) => {
+    const iteration = new Iteration(() => {})
+    iteration.push(said('one'))
+    iteration.end()
+    for await (const { text } of iteration) t.equal(text, 'one')
+    t.plan(1)
   })
   await t.test('that is left gives nothing more', async (t) => {
     const iteration = new Iteration(() => {})
@@ -312,6 +433,13 @@ t.test('what no promise tells is an error event', async (t) => {
   t.match(await error, { code: 'not_joined', message: 'no' })
 })
 
+t.test('an error with a code that came after this client is told as it is', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'error', code: 'weather', message: 'rain', room }] : undefined)
+  const told = await chatClient(t, port).join('lobby').catch((error: ChatError) => error)
+  if (told instanceof ChatError && told.code === 'weather') t.pass('and the types allow to ask')
+  t.plan(1)
+})
+
 t.test('a message of a type that came after this client is passed over', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'weather' }, { type: 'toString' }, joined(room)] : undefined)
   t.ok(await chatClient(t, port).join('lobby'))
@@ -327,14 +455,12 @@ t.test('a connection of one\'s own, injected', async (t) => {
   t.equal((await said).position, position)
 })
 
-t.test('the WebSocket of the platform is used where there is one', async (t) => {
+t.test('in Node its own WebSocket is not used, where it has one: it can not be cut off', async (t) => {
   const { port } = await serve(t)
   const theirs = globalThis.WebSocket
   t.teardown(() => { globalThis.WebSocket = theirs })
-  let used = 0
-  globalThis.WebSocket = class extends Socket { constructor (url: string, protocol: string) { super(url, protocol); used++ } } as unknown as typeof WebSocket
+  globalThis.WebSocket = class { constructor () { t.fail('it was used') } } as unknown as typeof WebSocket
   t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
-  t.equal(used, 1)
 })
 
 t.test('a token is asked for at each connection, and one that fails is a failed attempt', async (t) => {
@@ -365,6 +491,29 @@ t.test('with the session of an earlier client the member is the same', async (t)
   first.close()
   t.same((await state(chatClient(t, port, { session }), 'online')).member, member)
 })
+
+/** A room that is joined, with no client around it. */
+function aRoom (after?: string): ClientRoom {
+  const none = () => { throw new Error('there is no client') }
+  const leave = () => room.end(new ChatError('left', 'it was left'), true)
+  const room: ClientRoom = new ClientRoom('lobby', after, { post: none, history: none, typing: none, leave })
+  room.receive(joined('lobby') as unknown as Joined)
+  return room
+}
+
+function say (room: ClientRoom, ...texts: string[]): void {
+  for (const text of texts) room.receive(message('lobby', text, text) as unknown as Parameters<ClientRoom['receive']>[0])
+}
+
+/** Writes down what is heard from now on. */
+function written (room: ClientRoom): string[] {
+  const seen: string[] = []
+  room.on('joined', () => seen.push('joined'))
+  room.on('message', ({ text }) => seen.push(String(text)))
+  room.on('typing', () => seen.push('typing'))
+  room.on('left', ({ code }) => seen.push(`left: ${code}`))
+  return seen
+}
 
 /** The store, whose method fails for so many times. */
 function failing (store: ChatStore, method: 'append' | 'follow', times: number): ChatStore {

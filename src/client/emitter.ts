@@ -31,4 +31,7 @@ export class Emitter<Events> {
     }
     this.#emitting = false
   }
+
+  /** What waits for its turn, nobody hears. */
+  protected forget (): void { this.#due.length = 0 }
 }

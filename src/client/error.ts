@@ -12,8 +12,10 @@ export class ChatError extends Error {
    * - `offline`: it can only be asked while connected
    * - `overflow`: more is waiting than is kept
    * - `too_large`: the server takes no message of this size
+   *
+   * A later server may have others.
    */
-  readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large'
+  readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | (string & {})
 
   /** ms after which the same may be asked again, where the server says so: with `rate_limited` */
   readonly retryAfter: number | undefined

@@ -7,7 +7,7 @@ const BUFFER = 10_000
 interface Waiting { resolve (result: IteratorResult<Message>): void, reject (error: Error): void }
 
 /** One `for await` over a room's messages: they wait for it, up to a bound. */
-export class Iteration implements AsyncIterator<Message> {
+export class Iteration implements AsyncIterableIterator<Message> {
   readonly #finished: () => void
   readonly #ready: Message[] = []
   readonly #waiting: Waiting[] = []
@@ -23,6 +23,8 @@ export class Iteration implements AsyncIterator<Message> {
     if (waiting !== undefined) waiting.resolve({ done: false, value: message })
     else if (this.#ready.push(message) >= BUFFER) this.end(new ChatError('overflow', `the iteration fell ${BUFFER} messages behind`))
   }
+
+  [Symbol.asyncIterator] (): this { return this }
 
   /** Ends it after what is ready, with the error if there is one. */
   end (error?: ChatError): void {

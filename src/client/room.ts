@@ -2,7 +2,7 @@ import type { Message } from '../messages.ts'
 import type { ServerMessage } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
-import type { ChatError } from './error.ts'
+import { ChatError } from './error.ts'
 import { Iteration } from './iteration.ts'
 
 type Of<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>
@@ -16,14 +16,18 @@ export interface RoomEvents {
   /**
    * The room is joined: at first, and again after each reconnect (`again`), or when the server lost its history. complete:
    * `messages` are what was missed, or the first part of it, and `message` events bring the rest; otherwise they are
-   * the newest, and what you have from before may have holes: throw it away.
+   * the newest, and what you have from before may have holes: throw it away. It is not complete, and without messages,
+   * where more came before the first listener than is kept.
    */
   joined: Joined & { readonly again: boolean }
   message: Message
   /** Someone came or went; `room.members` and `room.count` are as it says. */
   presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>
   typing: Identity
-  /** The server lets it in no more, and why: nothing more will come. Not after `leave()` and `close()`. */
+  /**
+   * The server lets it in no more, and why, `closed` where it closed the client: nothing more will come. Not after
+   * `leave()` and `close()`.
+   */
   left: ChatError
 }
 
@@ -35,14 +39,20 @@ export interface RoomLink {
   leave (): void
 }
 
-type Incoming = Of<'message' | 'presence' | 'typing'> | RoomEvents['joined']
+type Incoming =
+  | Of<'message' | 'presence' | 'typing'>
+  | RoomEvents['joined']
+  /** In place of events that were too many to be kept. */
+  | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
+  | { readonly type: 'end', readonly error: ChatError }
 
 /** Events that are kept for the first listener. */
 const HELD = 1_000
 
 /**
  * One room, joined: what is said in it, who is in it, and a way to speak. Nothing is lost between `join()` and the first
- * listener or iteration: what comes meanwhile is kept for it, up to 1,000 events.
+ * listener or iteration: what comes meanwhile, the end too, is kept for it, and for all that are there by the end of its
+ * turn; only `typing` is not. Where it is more than 1,000 events, a `joined` that isn't complete comes in their place.
  */
 export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Message> {
   readonly name: string
@@ -52,18 +62,25 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   count = 0
   /** Whether the server can't vouch for who is here at the moment: it has lost touch with the other nodes. */
   stale = false
-  /** The place up to which everything was received. */
+  /**
+   * The place up to which everything was received; a slow loop may not be there yet. To go on in a later client, keep that
+   * of the last message you handled.
+   */
   position: string | undefined
   readonly #link: RoomLink
+  readonly #resumed: boolean
   readonly #iterations = new Set<Iteration>()
   #held: Incoming[] | undefined = []
   #ended: ChatError | undefined
+  /** Whether it was this side that ended it: that is nothing to be told of. */
+  #own = false
 
   constructor (name: string, position: string | undefined, link: RoomLink) {
     super()
     this.name = name
     this.position = position
     this.#link = link
+    this.#resumed = position !== undefined
   }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
@@ -102,18 +119,19 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    */
   leave (): void {
     if (this.#ended === undefined) this.#link.leave()
+    else this.end(this.#ended, true)
   }
 
   /**
    * Messages from now on, those missed while away among them; after a `joined` that isn't complete, those it has. Ends
    * when the room is left or the client closed; throws a ChatError when the server lets it in no more, or `overflow`
-   * when the loop is 10,000 messages behind.
+   * when the loop is 10,000 messages behind, or when not all could be kept that came before it.
    */
-  [Symbol.asyncIterator] (): AsyncIterator<Message> {
-    this.#release()
+  [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
     const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
-    if (this.#ended === undefined) this.#iterations.add(iteration)
-    else iteration.end()
+    this.#iterations.add(iteration)
+    if (this.#ended !== undefined && !this.#held?.length) this.#finish()
+    this.#release()
     return iteration
   }
 
@@ -122,26 +140,38 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     const incoming = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)
     if (this.#held === undefined) this.#tell(incoming)
-    else if (this.#held.push(incoming) > HELD) this.#held = undefined
+    else if (message.type !== 'typing' && this.#held.push(incoming) > HELD) this.#held = [this.#gap()]
   }
 
-  /** For the client: nothing more will come. */
-  end (error: ChatError): void {
-    const ownDoing = error.code === 'left' || error.code === 'closed'
+  /** For the client: nothing more will come. @param own whether by `leave()` or `close()` */
+  end (error: ChatError, own: boolean): void {
     this.#ended = error
-    this.#held = undefined
-    for (const iteration of this.#iterations) iteration.end(ownDoing ? undefined : error)
-    if (!ownDoing) this.emit('left', error)
+    this.#own = own
+    if (own) {
+      this.#held = undefined
+      this.forget()
+      this.#finish()
+    } else if (this.#held === undefined) {
+      this.#tell({ type: 'end', error })
+    } else {
+      this.#held.push({ type: 'end', error })
+    }
   }
 
   /** Later in this turn, when all listeners are there. */
   #release (): void {
     if (this.#held === undefined) return
     queueMicrotask(() => {
-      const held = this.#held ?? []
+      // A listener may end it.
+      for (let next = this.#held?.shift(); next !== undefined; next = this.#held?.shift()) this.#tell(next)
       this.#held = undefined
-      for (const incoming of held) this.#tell(incoming)
     })
+  }
+
+  #gap (): Incoming {
+    const { name: room, count, stale, position = '' } = this
+    const now = { room, members: [...this.members.values()], count, ...stale && { stale }, position }
+    return { type: 'gap', joined: { type: 'joined', ...now, messages: [], complete: false, again: this.#resumed } }
   }
 
   #update (message: Of<'joined' | 'message' | 'presence' | 'typing'>): void {
@@ -179,10 +209,22 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
         break
       case 'typing':
         this.emit('typing', incoming.from)
+        break
+      case 'gap':
+        this.#finish(new ChatError('overflow', `more than ${HELD} events came before the iteration began`))
+        this.emit('joined', incoming.joined)
+        break
+      case 'end':
+        this.#finish()
+        this.emit('left', incoming.error)
     }
   }
 
   #iterate (message: Message): void {
     for (const iteration of this.#iterations) iteration.push(message)
+  }
+
+  #finish (error = this.#own ? undefined : this.#ended): void {
+    for (const iteration of this.#iterations) iteration.end(error)
   }
 }
