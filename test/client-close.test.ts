@@ -94,6 +94,27 @@ t.test('what a throwing socket does is a broken connection', async (t) => {
   t.equal((await room).name, 'lobby')
 })
 
+for (const method of ['close', 'terminate'] as const) {
+  t.test(`a socket that can't be ended, for its ${method} throws, is left behind`, async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'post' && connection === 1
+      ? (socket) => socket.send('{')
+      : undefined)
+    const { WebSocket } = await import('ws')
+    const client = chatClient(t, port, {
+      connect (url, protocol) {
+        const socket = new WebSocket(url, protocol) as unknown as ClientSocket
+        return Object.assign(socket, { terminate: undefined }, { [method]: () => { throw new Error(`no ${method}`) } })
+      }
+    })
+    const room = await client.join('lobby')
+    const stored = room.post('hello')
+    t.match(await next(client, 'waiting'), { code: 1006, reason: /SyntaxError/ })
+    t.ok(await stored)
+    t.doesNotThrow(() => client.close())
+    t.equal(client.status.state, 'closed')
+  })
+}
+
 t.test('a process whose clients are closed ends by itself, whatever they were doing, and nobody misses their promises', async (t) => {
   const app = await build(t)
   const network = await proxy(t, await listen(app))

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import type { WebSocket } from 'ws'
-import { ChatClient, type ClientRoom, type ClientSocket } from '../src/client/index.ts'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { ChatClient, type ChatClientOptions, type ClientRoom, type ClientSocket } from '../src/client/index.ts'
+import { connectSocket } from '../src/client/socket.ts'
 import { isTerminal } from '../src/protocol.ts'
 import type { FastifyChatOptions } from '../src/index.ts'
+import { connect as inject } from '../src/test.ts'
 import { chatClient, fakeServer, heard, joined, message, next, state, welcome } from './chat-clients.ts'
 import { build, listen } from './helper.ts'
 import { proxy } from './proxy.ts'
@@ -229,7 +231,7 @@ t.test('a room that the server refuses after a reconnect is over, with what was 
   const iteration = t.rejects((async () => { for await (const { text } of room) t.fail(String(text)) })(), { code: 'forbidden' })
   const left = heard(room, 'left')
   network.silence()
-  const post = t.rejects(room.post('lost'), { code: 'forbidden' })
+  const post = t.rejects(room.post('lost'), { code: 'unknown' }, 'it may be stored')
   network.cut()
   t.match(await left, { code: 'forbidden' })
   await Promise.all([iteration, post])
@@ -331,6 +333,25 @@ t.test('a server that asks for time gets it, and its clients spread over as long
     t.match(await next(client, 'waiting'), { retryIn: 60, code: 4429 })
     await state(client, 'online')
   })
+  await t.test('4429 with a number elsewhere in its reason', async (t) => {
+    for (const reason of ['error 40', '40ms', '-40', '']) {
+      const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? (socket) => socket.close(4429, reason) : undefined)
+      const client = chatClient(t, port, { minDelay: 10, random: () => 0.5 })
+      t.match(await next(client, 'waiting'), { retryIn: 5, code: 4429, reason })
+    }
+  })
+  await t.test('but a time that has gone by is no reason to hurry', async (t) => {
+    for (const reconnectIn of [-1, -1e12]) {
+      const { port } = await fakeServer(t, ({ type }) => type === 'hello'
+        ? (socket) => {
+            socket.send(JSON.stringify({ type: 'draining', reconnectIn }))
+            socket.close(1012)
+          }
+        : undefined)
+      const client = chatClient(t, port, { minDelay: 10, random: () => 0.5 })
+      t.match(await next(client, 'waiting'), { retryIn: 5, code: 1012 })
+    }
+  })
   await t.test('but a time beyond what a timer can hold is not taken for none', async (t) => {
     const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? (socket) => socket.close(4429, '99999999999999') : undefined)
     const client = chatClient(t, port)
@@ -355,12 +376,172 @@ for (const code of [1000, 1001, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 
   })
 }
 
+t.test('a member whose authentication has expired comes back with a fresh token', async (t) => {
+  const expiring = { id: 'ada', name: 'Ada' }
+  await t.test('a token that is asked for', async (t) => {
+    const { network } = await serve(t, {
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 100 } : expiring
+    })
+    let asked = 0
+    const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
+    t.match(await next(client, 'waiting'), { code: 4401, reason: 'the authentication has expired' })
+    await state(client, 'online')
+    t.equal(asked, 2)
+  })
+  await t.test('but not with one that is refused', async (t) => {
+    const { network } = await serve(t, {
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 100 } : null
+    })
+    let asked = 0
+    const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
+    const states: string[] = []
+    client.on('status', ({ state }) => states.push(state))
+    t.match(await next(client, 'closed'), { code: 4401, reason: 'not authenticated' })
+    t.same(states.slice(-3), ['waiting', 'connecting', 'closed'])
+    t.equal(asked, 2)
+  })
+  await t.test('nor where there is only one', async (t) => {
+    const { network } = await serve(t, { authenticate: () => ({ ...expiring, expiresAt: Date.now() + 100 }) })
+    const client = chatClient(t, network.port, { token: 'the only one' })
+    t.match(await next(client, 'closed'), { code: 4401, reason: 'the authentication has expired' })
+  })
+})
+
+t.test('a client that was kept from saying hello in time comes back', async (t) => {
+  const { network } = await serve(t, { limits: { handshakeTimeout: 500 } })
+  const { WebSocket: Socket } = await import('ws')
+  let attempts = 0
+  const client = chatClient(t, network.port, {
+    connect (url, protocol) {
+      const socket = new Socket(url, protocol)
+      if (++attempts === 1) socket.send = () => {}
+      return socket as unknown as ClientSocket
+    }
+  })
+  t.match(await next(client, 'waiting'), { code: 4408 })
+  await state(client, 'online')
+})
+
+t.test('a server that does not select the subprotocol is told nothing', async (t) => {
+  const { WebSocket: Socket } = await import('ws')
+  const other = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'another.v1' })
+  t.teardown(() => other.close())
+  other.on('connection', (socket) => socket.on('message', () => t.fail('it was told something')))
+  await once(other, 'listening')
+  const { port, told } = await fakeServer(t)
+  const reason = 'the server did not select fastify-chat.v1'
+
+  await t.test('one that selects another', async (t) => {
+    const client = chatClient(t, (other.address() as { port: number }).port, {
+      connect: (url) => new Socket(url, 'another.v1') as unknown as ClientSocket
+    })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+  })
+  await t.test('one that selects another, over a socket that is open already', async (t) => {
+    const client = chatClient(t, (other.address() as { port: number }).port, {
+      async connect (url) {
+        const socket = new Socket(url, 'another.v1')
+        await once(socket, 'open')
+        return socket as unknown as ClientSocket
+      }
+    })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+  })
+  await t.test('one that selects none', async (t) => {
+    const client = chatClient(t, port, { connect: (url) => new Socket(url) as unknown as ClientSocket })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+    t.same(told, [])
+  })
+  await t.test('but an injected socket does not know what was selected', async (t) => {
+    const app = await build(t)
+    const client = chatClient(t, port, {
+      connect: async (_url, protocol) => (await inject(app, '/chat', { protocol })).socket as unknown as ClientSocket
+    })
+    t.ok(await (await client.join('lobby')).post('hello'))
+    client.close()
+  })
+})
+
+t.test('in Node the sockets are those of ws, whatever else there is', async (t) => {
+  const { port } = await fakeServer(t)
+  t.intercept(globalThis, 'WebSocket', { value: class { constructor () { throw new Error('not this one') } } })
+  const client = chatClient(t, port)
+  t.equal(await Promise.race([next(client, 'online'), next(client, 'waiting')]).then(({ state }) => state), 'online')
+})
+
+t.test("where there is no Node, they are the platform's", async (t) => {
+  class Platform {
+    readonly given: unknown[]
+    constructor (...given: unknown[]) { this.given = given }
+  }
+  t.intercept(globalThis, 'WebSocket', { value: Platform })
+  const { process } = globalThis
+  globalThis.process = undefined as unknown as typeof process
+  const connected = connectSocket('ws://somewhere', 'fastify-chat.v1')
+  globalThis.process = process
+  const socket = await connected
+  t.type(socket, Platform)
+  t.match(socket, { given: ['ws://somewhere', 'fastify-chat.v1'] })
+})
+
+t.test('a handshake that fails is a failed attempt, with a close or without', async (t) => {
+  /** What Node 22's own does, and with a code what the others do. */
+  function failing (code?: number): ClientSocket {
+    const socket = Object.assign(new EventTarget(), { readyState: 0, send () {}, close () {} })
+    setImmediate(() => {
+      socket.dispatchEvent(new Event('error'))
+      if (code !== undefined) queueMicrotask(() => socket.dispatchEvent(Object.assign(new Event('close'), { code, reason: 'busy' })))
+    })
+    return socket as unknown as ClientSocket
+  }
+  const without = new ChatClient('ws://nowhere', { connect: () => failing(), connectTimeout: 1_000 })
+  t.teardown(() => without.close())
+  t.match(await next(without, 'waiting'), { code: 1006, reason: 'the handshake failed' })
+  const withOne = new ChatClient('ws://nowhere', { connect: () => failing(1013) })
+  t.teardown(() => withOne.close())
+  t.match(await next(withOne, 'waiting'), { code: 1013, reason: 'busy' })
+})
+
+t.test('no server is asked for a sign of life more than once a second, unless the app wants it', async (t) => {
+  const least = async (heartbeat: number, options: ChatClientOptions = {}) => {
+    const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? [{ ...welcome, heartbeat }] : undefined)
+    const timers = t.capture(globalThis, 'setTimeout', setTimeout)
+    const client = chatClient(t, port, options)
+    await state(client, 'online')
+    timers.restore()
+    client.close()
+    return timers().map(({ args }) => args[1])
+  }
+  for (const heartbeat of [0, -1, 1e-9, 999]) t.ok((await least(heartbeat)).includes(1_000), String(heartbeat))
+  t.ok((await least(1_234)).includes(1_234))
+  t.ok((await least(0, { heartbeat: 77 })).includes(77))
+})
+
+t.test('a number among the options that makes no sense is refused, by its name', (t) => {
+  const wrong = { minDelay: [-1, NaN], maxDelay: [-1, NaN], connectTimeout: [0, -1, NaN], queue: [-1, NaN], heartbeat: [0, -1, NaN] }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new ChatClient('ws://nowhere', { [name]: value }), { name: 'RangeError', message: new RegExp(`^${name} must be`) })
+    }
+    for (const value of ['1', null]) {
+      t.throws(() => new ChatClient('ws://nowhere', { [name]: value }), { name: 'TypeError', message: `${name} must be a number` })
+    }
+    for (const value of [1, Infinity, undefined]) {
+      t.doesNotThrow(() => new ChatClient('ws://nowhere', { [name]: value }).close())
+    }
+  }
+  t.end()
+})
+
 const garbage = {
   'no JSON': '{',
   'no object': 'null',
   'no type': '{}',
   'no position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
   'a message that is none': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
+  'a time without end': '{"type":"draining","reconnectIn":1e999}',
+  'a time that is no number': '{"type":"error","code":"rate_limited","message":"later","retryAfter":"soon"}',
+  'a limit that is no number': JSON.stringify({ ...welcome, limits: { rate: 'fast' } }),
   bytes: Buffer.from([1, 2, 3])
 }
 for (const [name, said] of Object.entries(garbage)) {

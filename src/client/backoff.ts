@@ -23,11 +23,12 @@ export class Backoff {
   /**
    * ms to wait before the next attempt.
    * @param asked ms that the server wants to be left alone: all its clients were told the same, so they spread over as
-   * long again
+   * long again. What is no time counts for none
    */
   next (asked = 0): number {
-    const ceiling = Math.min(this.#most, this.#least * 2 ** Math.min(this.#attempts++, DOUBLINGS))
-    return Math.min(LONGEST_TIMER, Math.round(asked + this.#random() * Math.max(ceiling, asked)))
+    const ceiling = Math.min(LONGEST_TIMER, this.#most, this.#least * 2 ** Math.min(this.#attempts++, DOUBLINGS))
+    const floor = Number.isFinite(asked) ? Math.max(0, asked) : 0
+    return Math.min(LONGEST_TIMER, Math.round(floor + this.#random() * Math.max(ceiling, floor)))
   }
 
   reset (): void { this.#attempts = 0 }

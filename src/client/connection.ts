@@ -32,6 +32,9 @@ export interface ConnectionEvents {
 /** ms that a link must have lasted for the next waits to begin small again. */
 const STABLE = 10_000
 
+/** ms; whatever the server says, it is asked for no more signs of life than that. */
+const LEAST_HEARTBEAT = 1_000
+
 /** One link after another. */
 export class Connection {
   readonly #url: string
@@ -102,7 +105,7 @@ export class Connection {
     const { member, session, heartbeat } = welcome
     this.#session = session
     this.#onlineSince = performance.now()
-    this.#link?.ready(this.#settings.heartbeat ?? heartbeat)
+    this.#link?.ready(this.#settings.heartbeat ?? Math.max(LEAST_HEARTBEAT, heartbeat))
     this.#status = { state: 'online', member, session }
     this.#events.welcomed(welcome)
     this.#events.status(this.#status)
@@ -116,19 +119,22 @@ export class Connection {
   }
 
   #lost (code: number, reason: string): void {
-    if (isTerminal(code)) return this.#end(code, reason)
+    if (isTerminal(code) && !(code === CloseCode.unauthenticated && this.#mayRenew())) return this.#end(code, reason)
 
     this.#link = undefined
     this.#events.lost()
     if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
     this.#onlineSince = Infinity
-    // The reason of 4429 has the ms in it.
-    const asked = code === CloseCode.tooMany ? Number(/\d+/.exec(reason)?.[0] ?? 0) : this.#reconnectIn
+    // The reason of 4429 begins with the ms.
+    const asked = code === CloseCode.tooMany ? Number(/^\d+(?= |$)/.exec(reason)?.[0] ?? 0) : this.#reconnectIn
     this.#reconnectIn = 0
     const retryIn = this.#backoff.next(asked)
     this.#retry = setTimeout(() => this.#open(), retryIn)
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
   }
+
+  /** Whether the token that this link was let in with may just have run out, and another can be had. */
+  #mayRenew (): boolean { return this.#status.state === 'online' && typeof this.#settings.token === 'function' }
 
   #end (code: number, reason: string): void {
     if (this.#status.state === 'closed') return

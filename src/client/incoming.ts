@@ -3,8 +3,10 @@ import type { ServerMessage } from '../protocol.ts'
 type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
-const number: Check = (value) => typeof value === 'number'
+// Of JSON, 1e999 is read as Infinity.
+const number: Check = (value) => Number.isFinite(value)
 const boolean: Check = (value) => typeof value === 'boolean'
+const optional = (check: Check): Check => (value) => value === undefined || check(value)
 const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
 const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
   Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
@@ -14,8 +16,11 @@ const sender: Check = (value) => value === null || identity(value)
 const message = { room: string, position: string, at: string, from: sender }
 const messages = listOf(shape(message))
 
+const limit = optional(number)
+const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit })
+
 const checks: { [Type in ServerMessage['type']]: Check } = {
-  welcome: shape({ member: identity, session: string, limits: shape({}), heartbeat: number }),
+  welcome: shape({ member: identity, session: string, limits, heartbeat: number }),
   joined: shape({ room: string, members: listOf(identity), count: number, messages, position: string, complete: boolean }),
   left: shape({ room: string }),
   message: shape(message),
@@ -24,7 +29,7 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
   presence: shape({ room: string, joined: listOf(identity), left: listOf(identity), count: number }),
   typing: shape({ room: string, from: identity }),
   pong: shape({}),
-  error: shape({ code: string, message: string }),
+  error: shape({ code: string, message: string, retryAfter: optional(number) }),
   draining: shape({ reconnectIn: number })
 }
 

@@ -76,15 +76,31 @@ export class Link {
     const hello = await greet()
     if (this.#ended) return
     const socket = await connect(url, SUBPROTOCOL)
+    let opened = socket.readyState === OPEN
     // Without a listener, what goes wrong with an abandoned socket of `ws` would be an uncaught error.
-    socket.addEventListener('error', ({ message }) => { if (typeof message === 'string') this.#error = message })
+    socket.addEventListener('error', ({ message }) => {
+      if (typeof message === 'string') this.#error = message
+      // Node 22's own brings no close after a failed handshake. Whatever does, brings it before this.
+      setTimeout(() => { if (!opened) this.#break(this.#error || 'the handshake failed') })
+    })
     if (this.#ended) return discard(socket)
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => this.#receive(data))
     socket.addEventListener('close', ({ code, reason }) => this.#lose(code, reason || this.#error))
-    if (socket.readyState === OPEN) this.send(hello)
+    if (opened) this.#greet(hello, socket.protocol || SUBPROTOCOL)
     else if (socket.readyState === CLOSED) this.#lose(ABNORMAL, 'the socket was closed already')
-    else socket.addEventListener('open', () => this.send(hello))
+    else {
+      socket.addEventListener('open', () => {
+        opened = true
+        this.#greet(hello, socket.protocol ?? SUBPROTOCOL)
+      })
+    }
+  }
+
+  /** To a plain connection the session and the token would be a message, for everybody in its room. */
+  #greet (hello: ClientMessage, protocol: string): void {
+    if (protocol === SUBPROTOCOL) this.send(hello)
+    else this.#break(`the server did not select ${SUBPROTOCOL}`)
   }
 
   #receive (data: unknown): void {
@@ -101,8 +117,7 @@ export class Link {
   /** The other side can't be talked to: it isn't waited for. */
   #break (reason: string): void {
     if (!this.#detach()) return
-    if (this.#socket?.terminate === undefined) discard(this.#socket)
-    else this.#socket.terminate()
+    if (this.#socket !== undefined && !cut(this.#socket)) discard(this.#socket)
     this.#events.lost(ABNORMAL, reason)
   }
 
@@ -122,7 +137,22 @@ export class Link {
 /** Closes politely; what doesn't answer is cut off, so that it keeps no process alive. */
 function discard (socket: ClientSocket | undefined): void {
   if (socket === undefined || socket.readyState === CLOSED) return
-  const cut = idleTimer(() => socket.terminate?.(), LINGER)
-  socket.addEventListener('close', () => clearTimeout(cut))
-  socket.close(1000)
+  const timer = idleTimer(() => cut(socket), LINGER)
+  socket.addEventListener('close', () => clearTimeout(timer))
+  try {
+    socket.close(1000)
+  } catch {
+    // It is cut off, later.
+  }
+}
+
+/** Gives whether it could. */
+function cut (socket: ClientSocket): boolean {
+  if (socket.terminate === undefined) return false
+  try {
+    socket.terminate()
+    return true
+  } catch {
+    return false
+  }
 }

@@ -21,7 +21,7 @@ export class Pace {
 
   /** On a new link. @param rate, burst requests a second, and at once; any where the server doesn't say */
   reset (rate = Infinity, burst = Infinity): void {
-    this.#interval = burst === Infinity ? 0 : 1_000 / rate
+    this.#interval = burst === Infinity || rate <= 0 ? 0 : 1_000 / rate
     this.#burst = this.#interval === 0 ? Infinity : Math.max(1, Math.floor(burst * SHARE))
     this.#fullAt = 0
     this.#pausedUntil = 0

@@ -2,6 +2,8 @@
 export interface ClientSocket {
   /** 0 connecting, 1 open, 2 closing, 3 closed */
   readonly readyState: number
+  /** The subprotocol that the server selected, once it is open: '' for none. */
+  readonly protocol?: string | undefined
   send (data: string): void
   close (code?: number, reason?: string): void
   /** Ends it without a closing handshake, where it can. */
@@ -12,13 +14,18 @@ export interface ClientSocket {
   addEventListener (type: 'close', listener: (event: { code: number, reason: string }) => void): void
 }
 
-/** Opens a socket that asks for the subprotocol; one that is open already will do too. A rejection is a failed attempt. */
+/**
+ * Opens a socket that asks for the subprotocol. If the server didn't select it, nothing is said to that server. One that is
+ * open already will do too; of its `protocol`, '' is taken for not known, as that of an injected one always is. A rejection
+ * is a failed attempt.
+ */
 export type Connect = (url: string, protocol: string) => ClientSocket | Promise<ClientSocket>
 
-/** The platform's WebSocket; before Node 22 there is none, and `ws` stands in. */
+/** In Node the WebSocket of `ws`, because Node's own can't be cut off; the platform's where there is no Node or no `ws`. */
 export const connectSocket: Connect = async (url, protocol) => {
-  if (globalThis.WebSocket !== undefined) return new WebSocket(url, protocol) as ClientSocket
+  if (globalThis.process?.versions?.node === undefined) return new WebSocket(url, protocol) as ClientSocket
   // No browser comes here, and no bundler should on its behalf.
-  const { WebSocket: NodeWebSocket } = await import(/* webpackIgnore: true */ /* @vite-ignore */ 'ws')
-  return new NodeWebSocket(url, protocol) as unknown as ClientSocket
+  const ws = await import(/* webpackIgnore: true */ /* @vite-ignore */ 'ws').catch(() => undefined)
+  const Socket = ws?.WebSocket ?? WebSocket
+  return new Socket(url, protocol) as unknown as ClientSocket
 }
