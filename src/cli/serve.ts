@@ -1,9 +1,5 @@
-import closeWithGrace from 'close-with-grace'
-import { fastify } from 'fastify'
-import fastifyChat from '../plugin.ts'
 import { UsageError, parse } from './arguments.ts'
-import { logOptions } from './log.ts'
-import { StorageError, isRedisAddress, openStorage, type Storage } from './storage.ts'
+import { isRedisAddress } from './storage.ts'
 
 const help = `Usage: fastify-chat serve [options]
 
@@ -20,15 +16,12 @@ Options:
                      socket. It must answer within 5 s at start; if it is gone
                      later, posts are refused until it is back
   --log-level LEVEL  trace, debug, info, warn, error, fatal or silent (default:
-                     debug, which shows each message received)
+                     debug, which shows each message received; from warn on, not
+                     even the address is shown)
   -h, --help         show this help
 
 Logs are made for reading on a terminal, and JSON lines otherwise.
 `
-
-// A fault whose signal has a listener happens again and again, at full load, instead of ending the process (Node's
-// "Signal events"). Seen when the terminal is closed: Node 20 aborts while it resets it at exit.
-const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
@@ -65,54 +58,13 @@ export async function serve (args: string[]): Promise<number> {
   const level = values['log-level']
   if (!levels.includes(level)) throw new UsageError(`--log-level must be one of ${levels.join(', ')}, not '${level}'`)
 
-  let storage: Storage
-  try {
-    storage = await openStorage(values)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  }
-
-  const app = fastify(logOptions(level))
-  app.addHook('onClose', async () => await storage.close())
-  const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
-    if (err === undefined) app.log.info(`${signal} received, closing`)
-    else app.log.error({ err }, 'closing because of an error')
-    await app.close()
-  })
-  const { store, roster } = storage
-  await app.register(fastifyChat, { page: '/', store, roster, limits: { connectionsPerAddress: 100 } })
-  try {
-    await app.listen({ port, host })
-    return 0
-  } catch (error) {
-    const reason = refusedBy(error as NodeJS.ErrnoException, port, host)
-    if (reason === undefined) throw error
-    grace.uninstall()
-    await app.close()
-    process.stderr.write(`${reason}\n`)
-    return 1
-  }
+  // Loaded when it is needed: what is wrong, and the help, are said at once.
+  const { runServer } = await import('./server.ts')
+  return await runServer({ port, host, level, data: values.data, redis: values.redis })
 }
 
 function parsePort (source: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN
   if (!(port <= 65_535)) throw new UsageError(`${source} must be a whole number from 0 to 65535, not '${text}'`)
   return port
-}
-
-/** Why the system does not let us listen there, in words; undefined when something else is wrong. */
-function refusedBy ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use; choose another with --port or PORT`
-    case 'EACCES':
-      return `port ${port} on ${host} is not allowed to this user; choose one above 1023 with --port or PORT`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `${host} is not an address of this machine; choose another with --host or HOST`
-  }
-  return undefined
 }

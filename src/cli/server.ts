@@ -1,0 +1,65 @@
+import closeWithGrace from 'close-with-grace'
+import { fastify } from 'fastify'
+import fastifyChat from '../plugin.ts'
+import { logOptions } from './log.ts'
+import { StorageError, openStorage, type Place, type Storage } from './storage.ts'
+
+/** What the demo server is told on the command line. */
+export interface ServerOptions extends Place {
+  readonly port: number
+  readonly host: string
+  /** of the log */
+  readonly level: string
+}
+
+// A fault whose signal has a listener happens again and again, at full load, instead of ending the process (Node's
+// "Signal events"). Seen when the terminal is closed: Node 20 aborts while it resets it at exit.
+const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
+
+/** Resolves once it listens, to 0, or cannot, to 1. */
+export async function runServer ({ port, host, level, ...place }: ServerOptions): Promise<number> {
+  let storage: Storage
+  try {
+    storage = await openStorage(place)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return 1
+  }
+
+  const app = fastify(logOptions(level))
+  app.addHook('onClose', async () => await storage.close())
+  const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
+    if (err === undefined) app.log.info(`${signal} received, closing`)
+    else app.log.error({ err }, 'closing because of an error')
+    await app.close()
+  })
+  const { store, roster } = storage
+  await app.register(fastifyChat, { page: '/', store, roster, limits: { connectionsPerAddress: 100 } })
+  try {
+    await app.listen({ port, host })
+    return 0
+  } catch (error) {
+    const reason = refusedBy(error as NodeJS.ErrnoException, port, host)
+    if (reason === undefined) throw error
+    grace.uninstall()
+    await app.close()
+    process.stderr.write(`${reason}\n`)
+    return 1
+  }
+}
+
+/** Why the system does not let us listen there, in words; undefined when something else is wrong. */
+function refusedBy ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is in use; choose another with --port or PORT`
+    case 'EACCES':
+      return `port ${port} on ${host} is not allowed to this user; choose one above 1023 with --port or PORT`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is not an address of this machine; choose another with --host or HOST`
+  }
+  return undefined
+}
