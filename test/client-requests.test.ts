@@ -48,6 +48,29 @@ t.test('pages that are refused for their pace are asked for again, each once, an
   t.equal(told.filter(({ type }) => type === 'history').length, 4 + 3)
 })
 
+t.test('a page that the server refuses is rejected with its word, and the others come', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room, before }) => {
+    if (type !== 'history') return undefined
+    if (before === 'p1') return [{ type: 'error', code: 'unavailable', message: 'not now', request: type, room }]
+    return [{ type: 'history', room, before, messages: [], more: false, complete: true }]
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const [refused, given] = [room.history('p1'), room.history('p2')]
+  await t.rejects(refused, { code: 'unavailable', message: 'not now' })
+  t.match(await given, { complete: true })
+})
+
+t.test('a leave that the server can not grant is not asked for again, and the room can be joined', async (t) => {
+  const { port, told } = await fakeServer(t, ({ type, room }) => type === 'leave'
+    ? [{ type: 'error', code: 'not_joined', message: 'nobody is there', request: type, room }]
+    : undefined)
+  const client = chatClient(t, port)
+  const first = await client.join('lobby')
+  first.leave()
+  t.not(await client.join('lobby'), first)
+  t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'leave', 'join'])
+})
+
 t.test('history is rejected when its room is left, asked for already or not', async (t) => {
   const { port, told } = await fakeServer(t, ({ type }) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1, burst: 10 } }]
