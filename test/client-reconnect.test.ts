@@ -380,7 +380,7 @@ t.test('a member whose authentication has expired comes back with a fresh token'
   const expiring = { id: 'ada', name: 'Ada' }
   await t.test('a token that is asked for', async (t) => {
     const { network } = await serve(t, {
-      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 100 } : expiring
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : expiring
     })
     let asked = 0
     const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
@@ -390,7 +390,7 @@ t.test('a member whose authentication has expired comes back with a fresh token'
   })
   await t.test('but not with one that is refused', async (t) => {
     const { network } = await serve(t, {
-      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 100 } : null
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : null
     })
     let asked = 0
     const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
@@ -401,7 +401,7 @@ t.test('a member whose authentication has expired comes back with a fresh token'
     t.equal(asked, 2)
   })
   await t.test('nor where there is only one', async (t) => {
-    const { network } = await serve(t, { authenticate: () => ({ ...expiring, expiresAt: Date.now() + 100 }) })
+    const { network } = await serve(t, { authenticate: () => ({ ...expiring, expiresAt: Date.now() + 1_000 }) })
     const client = chatClient(t, network.port, { token: 'the only one' })
     t.match(await next(client, 'closed'), { code: 4401, reason: 'the authentication has expired' })
   })

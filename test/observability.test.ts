@@ -90,7 +90,7 @@ const cutOffs: Record<string, Attack> = {
   unfinished_message: { options: { limits: { messageTimeout: 20 } }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
   bad_frame: { make: sends(times(11, clientFrame(TEXT, 'x')), v1) },
   flood: { options: { limits: { messageRate: 1, messageBurst: 1 } }, make: sends(times(110, say({ type: 'ping', id: 'x' })), v1) },
-  no_hello: { options: { limits: { handshakeTimeout: 50 } }, make: sends(Buffer.alloc(0), v1) },
+  no_hello: { options: { limits: { handshakeTimeout: 300 } }, make: sends(Buffer.alloc(0), v1) },
   dead: {
     options: { heartbeatInterval: 20 },
     async make (t, { port }) {

@@ -69,7 +69,7 @@ t.test('whoever says no valid hello in time is closed with 4408', async (t) => {
     'a hello that is refused': (client) => client.say({ type: 'hello', name: '\u202e' }),
     'a hello that is not valid': (client) => client.say({ type: 'hello', session: 'x' })
   }
-  const { tcp } = await chat(t, { limits: { handshakeTimeout: 50 } })
+  const { tcp } = await chat(t, { limits: { handshakeTimeout: 300 } })
   for (const [title, say] of Object.entries(says)) {
     const client = await tcp()
     say(client)
@@ -78,7 +78,7 @@ t.test('whoever says no valid hello in time is closed with 4408', async (t) => {
 })
 
 t.test('who said hello in time is not closed', async (t) => {
-  const { tcp } = await chat(t, { limits: { handshakeTimeout: 50 } })
+  const { tcp } = await chat(t, { limits: { handshakeTimeout: 300 } })
   const [silent, client] = [await tcp(), await tcp()]
   await client.hello()
   const late = await tcp()
