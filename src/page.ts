@@ -62,7 +62,8 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
 /** What a browser loads of the compiled files: the client, and the protocol it shares with the server. */
 function library (): string[] {
   const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
-  return [...client.map((file) => `client/${file}`), ...filesIn(compiled).filter((file) => file === 'protocol.js')]
+  const protocol = ['protocol.js'].filter((file) => existsSync(join(compiled, file)))
+  return [...client.map((file) => `client/${file}`), ...protocol]
 }
 
 /** None when there is no such folder. */

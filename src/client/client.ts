@@ -1,4 +1,4 @@
-import { CloseCode, ErrorCode, type ErrorCodeName, type ServerMessage } from '../protocol.ts'
+import { CloseCode, ErrorCode, type ServerMessage } from '../protocol.ts'
 import { Connection, type Status, type Welcome } from './connection.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
@@ -109,7 +109,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   }
 
   #receiveError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
-    const error = new ChatError(code as ErrorCodeName, message, retryAfter)
+    const error = new ChatError(code, message, retryAfter)
     const answered = id !== undefined
       ? this.#outgoing.refused(id, error)
       // A server that doesn't say which request it was answers them in their order.
