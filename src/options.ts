@@ -2,7 +2,7 @@ import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { MetricsRegistry } from './metrics.ts'
-import type { Origins } from './origins.ts'
+import type { Origins } from './upgrade/origin.ts'
 import type { Roster } from './roster/roster.ts'
 import type { ChatStore } from './store/store.ts'
 

@@ -3,7 +3,7 @@ import type { Connection, Session } from '../connection.ts'
 import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Reply } from '../options.ts'
-import { websocketRoute, type RouteContext } from './websocket-route.ts'
+import { websocketRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
 /** What you send comes back: text as text, binary as binary. */
 export async function echoRoute (app: FastifyInstance, context: RouteContext): Promise<void> {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { PathTaken } from './errors.ts'
+import { PathTaken } from '../errors.ts'
 
 type Constraints = RouteOptions['constraints']
 

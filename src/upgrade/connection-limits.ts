@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
-import { normalizeAddress } from './addresses.ts'
-import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from './errors.ts'
-import { Rate, TokenBucket } from './token-bucket.ts'
+import { normalizeAddress } from '../addresses.ts'
+import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../errors.ts'
+import { Rate, TokenBucket } from '../token-bucket.ts'
 
 export interface DoorLimits {
   /** open at once */

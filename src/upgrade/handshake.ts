@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ServerOptions, WebSocketServer } from 'ws'
-import { BadHandshake } from './errors.ts'
+import { BadHandshake } from '../errors.ts'
 
 /** What `ws` is told for the handshakes of one route. */
 export interface HandshakeSettings {

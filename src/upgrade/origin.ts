@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { OriginRefused } from './errors.ts'
+import { OriginRefused } from '../errors.ts'
 
 /**
  * Which pages may connect: a list of origins, `true` for any, or a function that says so.

@@ -2,9 +2,9 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
-import { HandshakeTimeout, Stopping } from './errors.ts'
-import { refusalOf } from './refusal.ts'
-import type { RefusalLog } from './refusal-log.ts'
+import { HandshakeTimeout, Stopping } from '../errors.ts'
+import { refusalOf } from './http-refusal.ts'
+import type { RefusalLog } from '../refusal-log.ts'
 
 /** ms a client is given to close its side of an upgrade that was answered by HTTP. */
 const LINGER = 1_000
