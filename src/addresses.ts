@@ -1,5 +1,8 @@
 import { isIP } from 'node:net'
 
+/** Where connections come from, and how many do. name: empty where that can't be known. */
+export interface Address { readonly name: string, connections: number }
+
 /** How the roster is told of everyone at an address, beside members by their ids. */
 const PREFIX = 'address:'
 

@@ -48,6 +48,12 @@ export const TooManyHandshakes = createError('FST_CHAT_TOO_MANY_HANDSHAKES', 'to
 /** An upgrade was answered by nobody in time. */
 export const HandshakeTimeout = createError('FST_CHAT_HANDSHAKE_TIMEOUT', 'the server took too long to let this client in', 503)
 
+/** An upgrade to a path that no listener of the server takes. */
+export const UpgradeNotHandled = createError('FST_CHAT_UPGRADE_NOT_HANDLED', 'nothing on this server takes upgrades of this path', 404)
+
+/** A listener of the app's failed on an upgrade; takes the message of what it threw. */
+export const UpgradeFailed = createError('FST_CHAT_UPGRADE_FAILED', 'the server failed to handle this upgrade: %s', 500)
+
 /** A client came while the server was stopping. */
 export const Stopping = createError('FST_CHAT_STOPPING', 'the server is stopping', 503)
 

@@ -1,19 +1,14 @@
-import { EventEmitter } from 'node:events'
-import type { Server } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
-import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Chat } from './chat.ts'
 import { Connections } from './connections.ts'
 import { CountedStore } from './counted-store.ts'
-import { Door } from './upgrade/connection-limits.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './metrics.ts'
 import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions } from './options.ts'
 import { pagePaths, pageRoutes } from './page.ts'
-import { Paths } from './upgrade/route-conflicts.ts'
 import { Members } from './members.ts'
 import { MemoryRoster } from './roster/memory.ts'
 import { RefusalLog } from './refusal-log.ts'
@@ -23,7 +18,11 @@ import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
 import { MemoryStore } from './store/memory.ts'
 import { Tally } from './tally.ts'
-import { Upgrades } from './upgrade/pending-upgrades.ts'
+import { ConnectionLimits } from './upgrade/connection-limits.ts'
+import { appOptions, websocketDispatchers } from './upgrade/internals.ts'
+import { Paths } from './upgrade/route-conflicts.ts'
+import { ChatUpgrades } from './upgrade/upgrade-gate.ts'
+import { provideWebsocket } from './upgrade/websocket-plugin.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,9 +33,6 @@ declare module 'fastify' {
 
 /** Fastify's default, where `initialConfig` doesn't say. */
 const PLUGIN_TIMEOUT = 10_000
-
-/** Servers on which a `@fastify/websocket` that we registered listens for upgrades. */
-const dispatched = new WeakSet<Server>()
 
 /**
  * Gives an app `/echo`, `/chat` and a page to try them, and `app.chat`.
@@ -51,8 +47,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const { prefix = '', logLevel, logSerializers } = options
   const tally = new Tally((app.prefix + prefix).replace(/\/+$/, '') || '/')
   const refusals = new RefusalLog(app.log, tally)
-  const upgrades = Upgrades.of(app.server, { timeout: limits.handshakeTimeout, refusals })
-  await registerWebsocket(app, upgrades)
+  const connectionLimits = new ConnectionLimits(limits)
+  const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
+  app.addHook('onClose', async () => upgrades.leave())
+  await provideWebsocket(app, upgrades)
   const store = options.store ?? new MemoryStore({
     historyEntries: limits.historyEntries,
     historyBytes: limits.historyBytes,
@@ -62,8 +60,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const counted = new CountedStore(store, tally)
   const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits.rooms)
   const members = new Members(roster)
-  const door = new Door(limits)
-  const connections = new Connections({ ...settings, left: ({ address }) => door.leave(address) })
+  const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
   const served = new Chat({ rooms, roster, store: counted, members, connections, tally, log: app.log })
   app.decorate('chat', served)
   if (options.metrics !== undefined) {
@@ -79,7 +76,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, roster, hooks, limits, members, tally }
     const budget = new ReplyBudget(limits.replyBudget, () => connections)
-    const context = { settings, tally, upgrades, door, refusals, connections, admission, budget }
+    const context = { settings, tally, upgrades, connectionLimits, refusals, connections, admission, budget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
@@ -95,9 +92,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
   paths.guard(app)
 
-  // @fastify/websocket would destroy the socket once it is answered, which resets a client that is still sending.
-  app.addHook('onSend', async (request) => { if (upgrades.socketOf(request.raw) !== undefined) request.ws = false })
-  app.addHook('onResponse', async (request) => upgrades.answered(request.raw))
+  // @fastify/websocket sets it for its own dispatch; after an answer by HTTP it would destroy the socket, which resets a
+  // client that is still sending.
+  app.addHook('onRequest', async (request) => { if (upgrades.has(request.raw)) request.ws = true })
+  app.addHook('onSend', async (request) => { if (upgrades.has(request.raw)) request.ws = false })
   app.addHook('onReady', async () => {
     warnOfSecondDispatcher(app)
     if (limits.connectionsPerAddress !== Infinity) warnOfSpoofedAddresses(app)
@@ -119,38 +117,16 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   })
 }
 
-/** The app's own `@fastify/websocket` is used where it has one. */
-async function registerWebsocket (app: FastifyInstance, upgrades: Upgrades): Promise<void> {
-  if (app.hasDecorator('websocketServer')) return
-  if (!dispatched.has(app.server)) {
-    dispatched.add(app.server)
-    await app.register(fastifyWebsocket)
-    return
-  }
-  // In a sibling scope one listens already, and dispatches to all scopes: a second on the same server would handle each
-  // upgrade twice. This one hears only what is injected.
-  const server = new EventEmitter() as Server
-  upgrades.watch(server)
-  await app.register(fastifyWebsocket, { options: { server } })
+function warnOfSecondDispatcher ({ server, log }: FastifyInstance): void {
+  if (websocketDispatchers(server) < 2) return
+  log.warn('@fastify/websocket is registered more than once on this server, so it handles each upgrade of its routes more than once: ' +
+    'register it once, at the root')
 }
 
-function warnOfSecondDispatcher (app: FastifyInstance): void {
-  if (app.server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade').length < 2) return
-  app.log.warn('@fastify/websocket is registered more than once, so every upgrade is handled more than once: ' +
-    'register it once, at the root, before fastify-chat')
-}
-
-/** Fastify keeps it where no plugin can ask for it. */
 function warnOfSpoofedAddresses (app: FastifyInstance): void {
-  for (let scope: object | null = app; scope !== null; scope = Object.getPrototypeOf(scope) as object | null) {
-    const key = Object.getOwnPropertySymbols(scope).find(({ description }) => description === 'fastify.options')
-    if (key === undefined) continue
-    const { trustProxy } = (scope as Record<symbol, { trustProxy?: unknown }>)[key]!
-    if (trustProxy !== true) return
-    app.log.warn('with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +
-      'and bans by address hold nobody: name your proxies, or their number, in trustProxy')
-    return
-  }
+  if (appOptions(app).trustProxy !== true) return
+  app.log.warn('with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +
+    'and bans by address hold nobody: name your proxies, or their number, in trustProxy')
 }
 
 /** An address for a person to open: the wildcard addresses are none. */

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
+import { onNextUpgrade } from './upgrade/internals.ts'
 
 export interface ConnectOptions {
   /** the subprotocol to ask for */
@@ -51,10 +52,9 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
     socket: Object.assign(new EventEmitter(), { remoteAddress })
   }
   let stream: Duplex | undefined
-  const keepStream = (_request: unknown, serverStream: Duplex) => { stream = serverStream }
-  app.server.prependOnceListener('upgrade', keepStream)
+  const stop = onNextUpgrade(app.server, (serverSide) => { stream = serverSide })
   const socket = await app.injectWS(path, context as unknown as Parameters<typeof app.injectWS>[1], { onInit })
-    .finally(() => app.server.off('upgrade', keepStream)) as unknown as WebSocket
+    .finally(stop) as unknown as WebSocket
 
   return {
     socket,

@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
 import fastifyChat, { type FastifyChatOptions } from '../src/index.ts'
+import { onNextUpgrade } from '../src/upgrade/internals.ts'
 
 /** A log line, parsed. */
 export type Line = Record<string, unknown> & { level: number, msg: string }
@@ -198,7 +199,8 @@ export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>)
   const writes: Buffer[][] = []
   const bytes = (chunk: Buffer | string, encoding?: BufferEncoding) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, encoding)
   const upgrade = new Promise<Socket>((resolve) => {
-    app.server.prependOnceListener('upgrade', (_request, socket: Socket) => {
+    onNextUpgrade(app.server, (duplex) => {
+      const socket = duplex as Socket
       const { _write: write, _writev: writev } = socket
       socket._write = (chunk: Buffer | string, encoding, callback) => {
         writes.push([bytes(chunk, encoding)])

@@ -11,7 +11,7 @@ import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
 import { Rate } from '../token-bucket.ts'
 import { PlainSession } from '../wire/plain.ts'
 import { V1Session } from '../wire/v1.ts'
-import { websocketRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
+import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
 /** Requests refused for being too many, as many a second as may be met aside, before it is a flood. */
 const FLOOD = 100
@@ -53,7 +53,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     flood: new Rate(limits.messageRate, FLOOD)
   }
 
-  websocketRoute(app, context, {
+  upgradeRoute(app, context, {
     path: chat.path,
     protocol: SUBPROTOCOL,
     compression,

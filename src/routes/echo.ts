@@ -3,13 +3,13 @@ import type { Connection, Session } from '../connection.ts'
 import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Reply } from '../options.ts'
-import { websocketRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
+import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
 /** What you send comes back: text as text, binary as binary. */
 export async function echoRoute (app: FastifyInstance, context: RouteContext): Promise<void> {
   const { echo, limits } = context.settings
   if (echo === false) return
-  websocketRoute(app, context, {
+  upgradeRoute(app, context, {
     path: echo.path,
     payload: limits.echoPayload,
     // Nothing more is read from who doesn't read, so nothing piles up.

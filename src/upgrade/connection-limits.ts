@@ -1,10 +1,8 @@
-import type { IncomingMessage } from 'node:http'
-import type { FastifyRequest } from 'fastify'
-import { normalizeAddress } from '../addresses.ts'
+import { normalizeAddress, type Address } from '../addresses.ts'
 import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../errors.ts'
 import { Rate, TokenBucket } from '../token-bucket.ts'
 
-export interface DoorLimits {
+export interface ConnectionLimitSettings {
   /** open at once */
   readonly connections: number
   /** of them from one address */
@@ -16,63 +14,51 @@ export interface DoorLimits {
   readonly handshakeBurst: number
 }
 
-/** Where connections come from, and how many do. name: empty where that can't be known. */
-export interface Address { readonly name: string, connections: number }
-
-/** Lets upgrades in while there is room: each counts from its request to the end of its connection. */
-export class Door {
-  readonly #limits: DoorLimits
+/** Accepts upgrades while there is room. Each counts from its request to the end of its connection. */
+export class ConnectionLimits {
+  readonly #settings: ConnectionLimitSettings
   readonly #addresses = new Map<string, Address>()
-  /** Those that are no connections yet. */
-  readonly #entering = new Map<IncomingMessage, Address>()
-  readonly #handshakes: TokenBucket
-  #inside = 0
+  readonly #rate: TokenBucket
+  #handshakes = 0
+  #connections = 0
 
-  constructor (limits: DoorLimits) {
-    this.#limits = limits
-    this.#handshakes = new TokenBucket(new Rate(limits.handshakeRate, limits.handshakeBurst))
+  constructor (settings: ConnectionLimitSettings) {
+    this.#settings = settings
+    this.#rate = new TokenBucket(new Rate(settings.handshakeRate, settings.handshakeBurst))
   }
 
-  /** @throws TooManyConnections, TooManyFromAddress, TooManyHandshakes */
-  enter (request: FastifyRequest): void {
-    const { connections, connectionsPerAddress, handshakes } = this.#limits
-    if (this.#inside >= connections) throw new TooManyConnections()
-    const name = nameOf(request)
+  /**
+   * Counts an upgrade. `established` or `abandon` must follow.
+   * @param ip the client's address; undefined where it can't be known, and then it isn't counted by address
+   * @throws TooManyConnections, TooManyFromAddress, TooManyHandshakes
+   */
+  enter (ip: string | undefined): Address {
+    const { connections, connectionsPerAddress, handshakes } = this.#settings
+    if (this.#connections >= connections) throw new TooManyConnections()
+    // Everything that isn't an IP address shares one bucket: a client may choose what its proxy reports.
+    const name = ip === undefined ? '' : normalizeAddress(ip) ?? 'unknown'
     const address = this.#addresses.get(name) ?? { name, connections: 0 }
     if (name !== '' && address.connections >= connectionsPerAddress) throw new TooManyFromAddress()
-    if (this.#entering.size >= handshakes || this.#handshakes.take(1) > 0) throw new TooManyHandshakes()
-    this.#inside++
+    if (this.#handshakes >= handshakes || this.#rate.take(1) > 0) throw new TooManyHandshakes()
+    this.#handshakes++
+    this.#connections++
     address.connections++
     this.#addresses.set(name, address)
-    this.#entering.set(request.raw, address)
-  }
-
-  /** It became a connection, which is to leave at its end. */
-  settle (request: IncomingMessage): Address {
-    const address = this.#entering.get(request)!
-    this.#entering.delete(request)
     return address
   }
 
-  /** It ended before it was a connection. */
-  abandon (request: IncomingMessage): void {
-    const address = this.#entering.get(request)
-    if (address === undefined) return
-    this.#entering.delete(request)
+  /** Called when an upgrade became a connection; `leave` must follow at its end. */
+  established (): void { this.#handshakes-- }
+
+  /** Called when an upgrade ended before it became a connection. */
+  abandon (address: Address): void {
+    this.#handshakes--
     this.leave(address)
   }
 
+  /** Called at the end of a connection. */
   leave (address: Address): void {
-    this.#inside--
+    this.#connections--
     if (--address.connections === 0) this.#addresses.delete(address.name)
   }
-}
-
-/** Whatever is no address is one: a client that may choose what its proxy says of it gains nothing by it. */
-function nameOf (request: FastifyRequest): string {
-  let ip: string | undefined
-  try {
-    ip = request.ip
-  } catch { /* injected, without a socket, under trustProxy */ }
-  return ip === undefined ? '' : normalizeAddress(ip) ?? 'unknown'
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import type { ServerOptions, WebSocketServer } from 'ws'
+import type { FastifyInstance } from 'fastify'
+import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import { BadHandshake } from '../errors.ts'
+import type { UpgradeArguments } from './internals.ts'
 
 /** What `ws` is told for the handshakes of one route. */
 export interface HandshakeSettings {
@@ -10,7 +12,7 @@ export interface HandshakeSettings {
   readonly maxFragments: number
   /** reads that one unfinished message may come in; more closes with 1008 */
   readonly maxBufferedChunks: number
-  /** pongs that may wait to be read; a ping more cuts the client off */
+  /** pongs that may wait to be read; one more ping terminates the connection */
   readonly maxPendingAutoPongs: number
   /** ms a client is given to answer a close frame */
   readonly closeTimeout: number
@@ -20,29 +22,35 @@ export interface HandshakeSettings {
   readonly handleProtocols: NonNullable<ServerOptions['handleProtocols']>
 }
 
-/**
- * Runs a handshake of a shared server under settings of its own. `ws` reads its options only while a handshake runs, in
- * one synchronous step, so the other routes of the app never see these; a `verifyClient` that answers later gets
- * them again for the rest.
- */
-export function withSettings<T> (server: WebSocketServer, settings: HandshakeSettings, handshake: () => T): T {
-  const theirs = server.options
-  const { verifyClient } = theirs
-  const later: ServerOptions['verifyClient'] = verifyClient === undefined || verifyClient === null || verifyClient.length < 2
-    ? verifyClient
-    : (info, answer) => (verifyClient as VerifyLater)(info, (...args) => withSettings(server, settings, () => answer(...args)))
-  server.options = { ...theirs, ...settings, verifyClient: later }
-  try {
-    return handshake()
-  } finally {
-    server.options = theirs
-  }
-}
+/** Answers the handshakes of one route, under settings of its own. */
+export class Handshakes {
+  readonly #app: FastifyInstance
+  readonly #server: WebSocketServer
 
-type VerifyLater = (
-  info: Parameters<NonNullable<ServerOptions['verifyClient']>>[0],
-  answer: (verified: boolean, code?: number, message?: string, headers?: Record<string, string>) => void
-) => void
+  constructor (app: FastifyInstance, settings: HandshakeSettings) {
+    this.#app = app
+    this.#server = new WebSocketServer({ noServer: true, clientTracking: false, ...settings })
+    // The app adds headers to the 101 there, and sees all connections.
+    this.#server.on('headers', (headers, request) => this.#ofApp?.emit('headers', headers, request))
+    this.#server.on('connection', (socket, request) => this.#ofApp?.emit('connection', socket, request))
+  }
+
+  /**
+   * Upgrades the socket, or answers with a status and ends it.
+   * @param upgraded called in the tick of the 101, so that no message is missed
+   */
+  answer (request: IncomingMessage, socket: UpgradeArguments[1], head: Buffer, upgraded: (websocket: WebSocket) => void): void {
+    // The app's own check is for all its WebSocket routes.
+    this.#server.options.verifyClient = this.#ofApp?.options.verifyClient
+    this.#server.handleUpgrade(request, socket, head, (websocket) => {
+      this.#server.emit('connection', websocket, request)
+      upgraded(websocket)
+    })
+  }
+
+  /** That of @fastify/websocket, where the app has it. */
+  get #ofApp (): WebSocketServer | undefined { return this.#app.websocketServer as WebSocketServer | undefined }
+}
 
 const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMessage) => boolean]> = [
   ['it must be HTTP/1.1', ({ httpVersion }) => httpVersion === '1.1'],
@@ -52,18 +60,30 @@ const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMe
   ['Sec-WebSocket-Version must be 13', ({ headers }) => String(headers['sec-websocket-version']) === '13'],
   ['Sec-WebSocket-Key must be 16 bytes in base64', ({ headers }) => /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')],
   // It would be read as the first frames, and by a proxy as something else.
-  ['it must not have a body', ({ headers }) => headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0]
+  ['it must not have a body', (request) => !hasBody(request)]
 ]
 
 function hosts (rawHeaders: readonly string[]): number {
   return rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
 }
 
+function hasBody ({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+}
+
 /**
- * Refuses what is no handshake by RFC 6455, section 4.2.1, before anybody does anything for it. `ws` asks for less, and of
- * an upgrade Node doesn't ask for a `Host`.
+ * Refuses what is no handshake by RFC 6455, section 4.2.1, before anything is done for it. `ws` checks less, and Node
+ * requires no `Host` of an upgrade.
  * @throws BadHandshake
  */
 export function checkHandshake (request: IncomingMessage): void {
   for (const [rule, follows] of rules) if (!follows(request)) throw new BadHandshake(rule)
+}
+
+/**
+ * Refuses an upgrade whose body nobody can read any more: Node has let go of the parser.
+ * @throws BadHandshake
+ */
+export function checkBody (request: IncomingMessage): void {
+  if (hasBody(request)) throw new BadHandshake('it must not have a body')
 }

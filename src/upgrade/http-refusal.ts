@@ -1,10 +1,14 @@
 import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 
-/** s after which who is refused for now may ask again. */
+/** s after which a client that is refused for now may come again. */
 const RETRY_AFTER = 5
 
-/** How an upgrade that is not let in is answered by HTTP: in words of Fastify's own, and told when to come back. */
+/** ms a client is given to close its side of an upgrade that was answered by HTTP. */
+const LINGER = 1_000
+
+/** The HTTP answer to an upgrade that is refused, as Fastify would answer an error. */
 export interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -21,4 +25,22 @@ export function refusalOf ({ statusCode = 500, code, message }: FastifyError): R
     },
     body: { statusCode, code, error: STATUS_CODES[statusCode]!, message }
   }
+}
+
+/** Answers on a socket that has no response, and ends it. */
+export function writeRefusal (socket: Duplex, error: FastifyError): void {
+  const { status, headers, body } = refusalOf(error)
+  const json = JSON.stringify(body)
+  const all = { ...headers, Connection: 'close', 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(json) }
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  socket.write(`HTTP/1.1 ${status} ${body.error}\r\n${head}\r\n${json}`)
+  endSocket(socket)
+}
+
+/** Ends a socket. What the client has sent is read and dropped: unread, it would reset the connection before the answer is there. */
+export function endSocket (socket: Duplex): void {
+  const deadline = setTimeout(() => socket.destroy(), LINGER)
+  socket.once('close', () => clearTimeout(deadline))
+  socket.resume()
+  socket.end()
 }

@@ -1,96 +1,106 @@
-import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
-import { HandshakeTimeout, Stopping } from '../errors.ts'
-import { refusalOf } from './http-refusal.ts'
+import type { Address } from '../addresses.ts'
+import { HandshakeTimeout, Stopping, UpgradeNotHandled } from '../errors.ts'
 import type { RefusalLog } from '../refusal-log.ts'
+import { endSocket, writeRefusal } from './http-refusal.ts'
+import { responseUnderWay } from './internals.ts'
 
-/** ms a client is given to close its side of an upgrade that was answered by HTTP. */
-const LINGER = 1_000
-
-export interface UpgradesOptions {
+export interface PendingUpgradesOptions {
   /** ms after which an upgrade that nobody took is ended */
   readonly timeout: number
   readonly refusals: RefusalLog
 }
 
-interface Pending {
+export interface Upgrade {
   readonly socket: Duplex
-  readonly written: number
-  readonly deadline: NodeJS.Timeout
-  gone (): void
+  readonly head: Buffer
+  /** The client's, of an upgrade that counts in the connection limits. */
+  readonly address?: Address
   /** Called when it ends otherwise than as a connection. */
-  abandoned?: () => void
+  readonly abandoned?: () => void
 }
 
-const byServer = new WeakMap<EventEmitter, Upgrades>()
+interface Pending extends Upgrade {
+  readonly written: number
+  readonly deadline: NodeJS.Timeout
+  readonly gone: () => void
+}
 
 /**
- * The upgrades of one HTTP server that have not become a connection yet. Node hands their sockets over and forgets them:
- * an answer by HTTP leaves such a socket open for good, and the server with it. Here every one of them ends.
+ * Upgrades that have not become a connection yet. Node hands their sockets over and forgets them: an answer by HTTP
+ * leaves such a socket open for good, and the server with it. Here every one of them ends.
  */
-export class Upgrades {
+export class PendingUpgrades {
   readonly #pending = new Map<IncomingMessage, Pending>()
-  readonly #options: UpgradesOptions
-  #closing = false
+  readonly #options: PendingUpgradesOptions
 
-  private constructor (options: UpgradesOptions) {
+  constructor (options: PendingUpgradesOptions) {
     this.#options = options
   }
 
-  /** The one of this server, made when first asked for: the first caller's options hold. */
-  static of (server: EventEmitter, options: UpgradesOptions): Upgrades {
-    let upgrades = byServer.get(server)
-    if (upgrades === undefined) {
-      upgrades = new Upgrades(options)
-      byServer.set(server, upgrades)
-      upgrades.watch(server)
-    }
-    return upgrades
-  }
+  get size (): number { return this.#pending.size }
 
-  /** Takes in the upgrades of an emitter, before whoever else listens to it. */
-  watch (emitter: EventEmitter): void {
-    emitter.prependListener('upgrade', (request: IncomingMessage, socket: Duplex) => this.#begin(request, socket))
-  }
+  /** Returns an upgrade that is under way. */
+  get (request: IncomingMessage): Upgrade | undefined { return this.#pending.get(request) }
 
-  /** The stream of an upgrade that is under way: a TCP or TLS socket, or the injected stream of a test. */
-  socketOf (request: IncomingMessage): Duplex | undefined {
-    return this.#pending.get(request)?.socket
-  }
-
-  /** Calls back once if it ends without having been settled. */
-  onAbandoned (request: IncomingMessage, abandoned: () => void): void {
-    this.#pending.get(request)!.abandoned = abandoned
-  }
-
-  /** It became a connection: whoever has it ends it, and listens for its errors. */
-  settle (request: IncomingMessage): void {
-    this.#forget(request)?.socket.off('error', destroy)
-  }
-
-  /** It was answered by HTTP: nothing more comes on it. */
-  answered (request: IncomingMessage): void {
-    const pending = this.#abandon(request)
-    if (pending !== undefined && !taken(pending.socket)) end(pending.socket)
-  }
-
-  /** Ends all that are under way, and refuses those to come. */
-  close (): void {
-    this.#closing = true
-    for (const request of this.#pending.keys()) this.#giveUp(request, new Stopping())
-  }
-
-  #begin (request: IncomingMessage, socket: Duplex): void {
-    // Node takes its own error listener off before it emits `upgrade`; a reset now would be an uncaught exception.
-    socket.on('error', destroy)
-    if (this.#closing) return this.#refuse(socket, new Stopping())
-    const deadline = setTimeout(() => this.#giveUp(request, new HandshakeTimeout()), this.#options.timeout).unref()
-    const written = (socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0
+  /** Ends an upgrade after the timeout, unless `settle` or `answered` is called before. */
+  add (request: IncomingMessage, upgrade: Upgrade): void {
+    const deadline = setTimeout(() => this.#giveUp(request, overdue(upgrade.socket)), this.#options.timeout).unref()
     const gone = () => this.#abandon(request)
-    this.#pending.set(request, { socket, written, deadline, gone })
-    socket.once('close', gone)
+    this.#pending.set(request, { ...upgrade, written: bytesWritten(upgrade.socket), deadline, gone })
+    upgrade.socket.once('close', gone)
+  }
+
+  /** Forgets an upgrade that became a connection: its owner ends it, and listens for its errors. */
+  settle (request: IncomingMessage): Upgrade | undefined {
+    const upgrade = this.#forget(request)
+    if (upgrade !== undefined) unguard(upgrade.socket)
+    return upgrade
+  }
+
+  /** Forgets an upgrade that another listener has taken. */
+  settleIfTaken (request: IncomingMessage): boolean {
+    const { socket } = this.#pending.get(request) ?? {}
+    return socket === undefined || (taken(socket) && this.settle(request) !== undefined)
+  }
+
+  /** Ends an upgrade that was answered by HTTP: nothing more comes on it. */
+  answered (request: IncomingMessage): void {
+    const { socket } = this.#abandon(request) ?? {}
+    if (socket !== undefined && !taken(socket)) endSocket(socket)
+  }
+
+  /** Ends an upgrade with this error, unless it is answered already. */
+  refuse (request: IncomingMessage, error: FastifyError): void {
+    const { socket } = this.#pending.get(request) ?? {}
+    if (socket === undefined) return
+    if (responseUnderWay(socket) === undefined) this.#giveUp(request, error)
+    else this.#options.refusals.refused(error.code, error.message)
+  }
+
+  /** Ends the upgrade that has waited for longest. */
+  refuseOldest (error: FastifyError): void {
+    const [oldest] = this.#pending.keys()
+    if (oldest !== undefined) this.#giveUp(oldest, error)
+  }
+
+  /** Answers an upgrade that was not added, and ends its socket. */
+  turnAway (socket: Duplex, error: FastifyError): void {
+    this.#options.refusals.refused(error.code, error.message)
+    writeRefusal(socket, error)
+  }
+
+  /** Ends the socket of an upgrade that can't be answered. */
+  terminate (socket: Duplex, { code, message }: FastifyError): void {
+    this.#options.refusals.refused(code, message)
+    socket.destroy()
+  }
+
+  /** Ends all that are under way. */
+  close (): void {
+    for (const request of this.#pending.keys()) this.#giveUp(request, new Stopping())
   }
 
   #forget (request: IncomingMessage): Pending | undefined {
@@ -109,24 +119,18 @@ export class Upgrades {
     return pending
   }
 
-  #giveUp (request: IncomingMessage, why: FastifyError): void {
+  #giveUp (request: IncomingMessage, error: FastifyError): void {
     const { socket, written } = this.#abandon(request)!
-    if (taken(socket)) return
-    const untouched = ((socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0) === written
-    if (untouched) this.#refuse(socket, why)
-    else end(socket)
-  }
-
-  #refuse (socket: Duplex, why: FastifyError): void {
-    const { status, headers, body } = refusalOf(why)
-    this.#options.refusals.refused(why.code, why.message)
-    const json = JSON.stringify(body)
-    const all = { ...headers, Connection: 'close', 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': json.length }
-    const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    socket.write(`HTTP/1.1 ${status} ${body.error}\r\n${head}\r\n${json}`)
-    end(socket)
+    if (taken(socket)) unguard(socket)
+    else if (bytesWritten(socket) === written) this.turnAway(socket, error)
+    else endSocket(socket)
   }
 }
+
+/** Node takes its own error listener off before it emits `upgrade`: a reset would be an uncaught exception. */
+export function guard (socket: Duplex): void { socket.on('error', destroy) }
+
+export function unguard (socket: Duplex): void { socket.off('error', destroy) }
 
 function destroy (this: Duplex): void { this.destroy() }
 
@@ -135,10 +139,10 @@ function taken (socket: Duplex): boolean {
   return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
 }
 
-/** What the client has sent is read and dropped: closing with it unread would reset the connection before the answer is there. */
-function end (socket: Duplex): void {
-  const deadline = setTimeout(() => socket.destroy(), LINGER)
-  socket.once('close', () => clearTimeout(deadline))
-  socket.resume()
-  socket.end()
+function overdue (socket: Duplex): FastifyError {
+  return responseUnderWay(socket) === undefined ? new UpgradeNotHandled() : new HandshakeTimeout()
+}
+
+function bytesWritten (socket: Duplex): number {
+  return (socket as Duplex & { bytesWritten?: number }).bytesWritten ?? 0
 }

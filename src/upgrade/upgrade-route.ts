@@ -1,22 +1,20 @@
-import type { Duplex } from 'node:stream'
-import type {} from '@fastify/websocket'
 import type { FastifyError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket } from 'ws'
 import { Connection } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
-import type { Door } from './connection-limits.ts'
-import { BadHandshake, InvalidQuery, OriginRefused, TooManyConnections, TooManyFromAddress, TooManyHandshakes, UpgradeRequired } from '../errors.ts'
-import { checkHandshake, withSettings, type HandshakeSettings } from './handshake.ts'
+import { InvalidQuery, OriginRefused, UpgradeRequired } from '../errors.ts'
 import type { Settings } from '../options.ts'
-import { checkOrigin } from './origin.ts'
-import { refusalOf } from './http-refusal.ts'
 import type { RefusalLog } from '../refusal-log.ts'
 import type { ReplyBudget } from '../reply-budget.ts'
 import type { Tally } from '../tally.ts'
 import { Rate } from '../token-bucket.ts'
-import type { Upgrades } from './pending-upgrades.ts'
+import type { ConnectionLimits } from './connection-limits.ts'
+import { Handshakes } from './handshake.ts'
+import { refusalOf } from './http-refusal.ts'
+import { checkOrigin } from './origin.ts'
+import type { ChatUpgrades } from './upgrade-gate.ts'
 
 /** ms a client is given to answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
@@ -30,14 +28,11 @@ const CONTROL_BURST = 5
 /** s of replays that may be given at once. */
 const REPLAY_BURST = 8
 
-/** Who is told so is answered here: Fastify would log each of them, the 503 with its stack. */
-const kept = [BadHandshake, InvalidQuery, OriginRefused, TooManyConnections, TooManyFromAddress, TooManyHandshakes]
-
 export interface RouteContext {
   readonly settings: Settings
   readonly tally: Tally
-  readonly upgrades: Upgrades
-  readonly door: Door
+  readonly upgrades: ChatUpgrades
+  readonly connectionLimits: ConnectionLimits
   readonly refusals: RefusalLog
   readonly connections: Connections
   readonly budget: ReplyBudget
@@ -46,7 +41,7 @@ export interface RouteContext {
 /** protocol: empty for none. deflate: whether the client takes deflated frames. */
 export interface Negotiated { readonly protocol: string, readonly deflate: boolean }
 
-export interface WebSocketRoute<Query> {
+export interface UpgradeRoute<Query> {
   /** The subprotocol it speaks beside none. */
   readonly protocol?: string | undefined
   /** Whether it accepts permessage-deflate. */
@@ -62,11 +57,14 @@ export interface WebSocketRoute<Query> {
   readonly serve: (connection: Connection, query: Query, request: FastifyRequest, negotiated: Negotiated) => void
 }
 
-/** Adds a route that upgrades; a scope of its own, because its handshake settings are for every route of the scope. */
-export function websocketRoute<Query> (
+/**
+ * Adds a route that upgrades.
+ * @param app a scope of its own: the route's handler is set by a hook of the scope
+ */
+export function upgradeRoute<Query> (
   app: FastifyInstance,
-  { settings, tally, upgrades, door, refusals, connections, budget }: RouteContext,
-  { path, protocol, compression = false, payload, backlog, parse, serve }: WebSocketRoute<Query>
+  { settings, tally, upgrades, connectionLimits, refusals, connections, budget }: RouteContext,
+  { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
   const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST)
@@ -81,7 +79,7 @@ export function websocketRoute<Query> (
     frames: { control, messageTimeout: limits.messageTimeout },
     replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST)
   }
-  const handshake: HandshakeSettings = {
+  const handshakes = new Handshakes(app, {
     maxPayload: payload,
     maxFragments: limits.fragments,
     maxBufferedChunks: BUFFERED_CHUNKS,
@@ -91,36 +89,37 @@ export function websocketRoute<Query> (
     skipUTF8Validation: false,
     perMessageDeflate: compression ? perMessageDeflate : false,
     handleProtocols: (offered) => protocol !== undefined && offered.has(protocol) ? protocol : false
-  }
-
-  // Runs after the onRoute hook of @fastify/websocket, whose handler it wraps.
-  app.addHook('onRoute', (route) => {
-    const dispatch = route.handler
-    route.handler = function (request, reply) {
-      const stream = upgrades.socketOf(request.raw)
-      if (stream === undefined) return dispatch.call(this, request, reply)
-      const handled = withSettings(app.websocketServer, handshake, () => dispatch.call(this, request, reply))
-      // The reply would keep the request and its headers alive as long as the socket.
-      reply.raw.detachSocket(stream as typeof request.raw.socket)
-      return handled
-    }
   })
 
-  /** Before the hooks of the app's that are for these routes: what they cost is for those who can come in. */
-  async function knock (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (upgrades.socketOf(request.raw) === undefined) return undefined
+  // Runs after the onRoute hook of the app's @fastify/websocket: that one's handler would take injected upgrades.
+  app.addHook('onRoute', (route) => {
+    upgrades.addPath(route.url, route.constraints)
+    route.handler = answer
+  })
+
+  function answer (request: FastifyRequest, reply: FastifyReply): void {
+    const upgrade = upgrades.pending.get(request.raw)
+    if (upgrade === undefined) return upgradeRequired(request, reply)
+    reply.hijack()
+    handshakes.answer(request.raw, upgrade.socket, upgrade.head, (websocket) => connect(websocket, request))
+    // The reply would keep the request and its headers alive as long as the socket.
+    reply.raw.detachSocket(upgrade.socket as typeof request.raw.socket)
+  }
+
+  function connect (websocket: WebSocket, request: FastifyRequest): void {
+    const { socket, address } = upgrades.pending.settle(request.raw)!
+    connectionLimits.established()
+    const connection = new Connection(websocket, socket, { log: request.log, address: address! }, shared)
     try {
-      checkHandshake(request.raw)
-      door.enter(request)
+      const deflate = websocket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
+      serve(connection, parse(request.query), request, { protocol: websocket.protocol, deflate })
     } catch (error) {
-      return refuse(error, request, reply)
+      connection.fail(error)
     }
-    upgrades.onAbandoned(request.raw, () => door.abandon(request.raw))
-    return undefined
   }
 
   async function admit (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (upgrades.socketOf(request.raw) === undefined) return undefined
+    if (upgrades.pending.get(request.raw) === undefined) return undefined
     try {
       parse(request.query)
       await checkOrigin(request, origins)
@@ -130,8 +129,9 @@ export function websocketRoute<Query> (
     return undefined
   }
 
+  /** Answers here what Fastify would log one by one. */
   function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (!kept.some((Refused) => error instanceof Refused)) throw error
+    if (!(error instanceof InvalidQuery || error instanceof OriginRefused)) throw error
     const { code, message } = error as FastifyError
     refusals.refused(code, message, {}, log)
     const { status, headers, body } = refusalOf(error as FastifyError)
@@ -141,33 +141,12 @@ export function websocketRoute<Query> (
   app.route({
     ...routeOptions,
     schema: { hide: true, ...routeOptions.schema },
-    onRequest: [knock, routeOptions.onRequest ?? []].flat(),
     preHandler: [routeOptions.preHandler ?? [], admit].flat(),
     method: ['GET', 'HEAD'],
     exposeHeadRoute: false,
     url: path,
-    handler: upgradeRequired,
-    wsHandler (socket, request) {
-      const stream = upgrades.socketOf(request.raw) as Duplex
-      upgrades.settle(request.raw)
-      leaveServer(app.websocketServer, socket)
-      const connection = new Connection(socket, stream, { log: request.log, address: door.settle(request.raw) }, shared)
-      try {
-        const deflate = socket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
-        serve(connection, parse(request.query), request, { protocol: socket.protocol, deflate })
-      } catch (error) {
-        connection.fail(error)
-      }
-    }
+    handler: answer
   })
-}
-
-/** Rids a socket of what was attached to it on the way here: from now on it is ours. */
-function leaveServer ({ clients }: WebSocketServer, socket: WebSocket): void {
-  // Undefined where the app has switched clientTracking off. The listener takes the socket out of the clients.
-  if (clients?.delete(socket) === true) socket.off('close', socket.listeners('close')[0] as () => void)
-  // @fastify/websocket's: it terminates, so that a client might not get its close code, and keeps the request alive.
-  socket.off('error', socket.listeners('error').at(-1) as () => void)
 }
 
 function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {

@@ -1,0 +1,51 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import FindMyWay, { type HTTPVersion, type Instance } from 'find-my-way'
+import { appOptions, routerOptions } from './internals.ts'
+
+type RewriteUrl = (this: FastifyInstance, request: IncomingMessage) => string
+
+/** Constraints that every router has. */
+const builtIn = ['host', 'version']
+
+/** What is found for a path that can't be decoded. */
+export const malformed = Symbol('malformed')
+
+/**
+ * The paths of one app whose upgrades we take. A router as the app's, with the same settings, so that an upgrade belongs
+ * to the same route in both.
+ */
+export class UpgradePaths<Target> {
+  readonly #app: FastifyInstance
+  readonly #rewriteUrl: RewriteUrl | undefined
+  readonly #router: Instance<HTTPVersion.V1>
+
+  constructor (app: FastifyInstance) {
+    this.#app = app
+    this.#rewriteUrl = appOptions(app).rewriteUrl as RewriteUrl | undefined
+    this.#router = FindMyWay({ ...routerOptions(app), defaultRoute: () => undefined, onBadUrl: () => malformed })
+  }
+
+  /** Adds a path, as the app's router has it. */
+  add (path: string, constraints: RouteOptions['constraints'], target: Target): void {
+    // A strategy that the app added later is not known here: the path is taken whatever it says, and the app's router decides.
+    const known = Object.fromEntries(Object.entries(constraints ?? {}).filter(([name]) => builtIn.includes(name) || this.#router.hasConstraintStrategy(name)))
+    if (this.#router.hasRoute('GET', path, known)) return
+    const found = (request: IncomingMessage, _response: unknown, params: object) => this.#isShadowed(request, params) ? undefined : target
+    this.#router.on('GET', path, { constraints: known }, found as never)
+  }
+
+  /** Returns what was added for the path of this request; undefined for none. */
+  find (request: IncomingMessage): Target | typeof malformed | undefined {
+    if (request.method !== 'GET') return undefined
+    const url = this.#rewriteUrl?.call(this.#app, request)
+    const rewritten = typeof url !== 'string' ? request : Object.create(request, { url: { value: url } }) as IncomingMessage
+    return this.#router.lookup(rewritten, undefined as unknown as ServerResponse) as Target | typeof malformed | undefined
+  }
+
+  /** Whether the app has a route of exactly this path, which its router prefers to one with parameters. */
+  #isShadowed ({ url }: IncomingMessage, params: object): boolean {
+    const path = url!.split('?', 1)[0]!
+    return Object.keys(params).length > 0 && !/[:*]/.test(path) && this.#app.hasRoute({ method: 'GET', url: path })
+  }
+}

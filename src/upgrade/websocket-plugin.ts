@@ -1,0 +1,67 @@
+import { EventEmitter } from 'node:events'
+import type { Server } from 'node:http'
+import fastifyWebsocket from '@fastify/websocket'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import type { UpgradeArguments } from './internals.ts'
+import type { ChatUpgrades } from './upgrade-gate.ts'
+
+/**
+ * The server that a copy of @fastify/websocket of ours listens to. What it injects goes the way of all upgrades; it
+ * gets only those of its own routes.
+ */
+class WebsocketServer extends EventEmitter {
+  readonly #server: EventEmitter
+
+  constructor (server: EventEmitter) {
+    super()
+    this.#server = server
+  }
+
+  override emit (event: string | symbol, ...args: unknown[]): boolean {
+    return event === 'upgrade' ? this.#server.emit(event, ...args) : super.emit(event, ...args)
+  }
+
+  dispatch (...args: UpgradeArguments): void { super.emit('upgrade', ...args) }
+}
+
+/**
+ * Gives the app what @fastify/websocket gives, where it has none of its own when it starts: `injectWS`, `websocketServer`
+ * and routes with `websocket: true`. Nothing is decorated before it is needed, so that the app can still register its own.
+ */
+export async function provideWebsocket (app: FastifyInstance, upgrades: ChatUpgrades): Promise<void> {
+  if (app.hasDecorator('websocketServer')) return
+  const servers = new WeakMap<FastifyInstance, WebsocketServer>()
+
+  app.addHook('onRegister', (child) => {
+    const server = servers.get(Object.getPrototypeOf(child) as FastifyInstance)
+    if (server !== undefined) servers.set(child, server)
+  })
+  app.addHook('onRoute', function (route) {
+    if (route.websocket !== true && route.wsHandler === undefined) return
+    if (![route.method].flat().includes('GET')) return
+    let server = servers.get(this)
+    if (server === undefined) {
+      if (this.hasDecorator('websocketServer')) return
+      servers.set(this, server = new WebsocketServer(app.server))
+      register(this, server)
+    }
+    const { dispatch } = server
+    upgrades.addRoute(route.url, route.constraints as RouteOptions['constraints'], dispatch.bind(server))
+  })
+
+  // In a scope of its own, so that it decorates nothing here.
+  let injectWS!: FastifyInstance['injectWS']
+  let websocketServer!: FastifyInstance['websocketServer']
+  await app.register(async (scope) => {
+    await scope.register(fastifyWebsocket, { options: { server: new WebsocketServer(app.server) as unknown as Server } });
+    ({ injectWS, websocketServer } = scope)
+  })
+  app.addHook('onReady', async () => {
+    if (!app.hasDecorator('websocketServer')) Object.assign(app, { injectWS, websocketServer })
+  })
+}
+
+/** Registers it at once: a route that is just being added needs its onRoute hook. */
+function register (scope: FastifyInstance, server: WebsocketServer): void {
+  fastifyWebsocket(scope, { options: { server: server as unknown as Server } }, (error) => { if (error !== undefined) throw error })
+}
