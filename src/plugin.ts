@@ -102,7 +102,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   })
   // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
   app.addHook('preClose', async () => {
-    upgrades.close()
+    upgrades.close(settings.drainTimeout)
     // What was stored in this turn reaches its members before they are closed.
     await turn()
     rooms.flush()

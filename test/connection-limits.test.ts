@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { MemoryRoster, type FastifyChatOptions } from '../src/index.ts'
@@ -268,6 +269,68 @@ t.test('more upgrades under way than limits.handshakes get 503 before the hooks 
   while (hanging.size < 3) await turn()
   for (const go of hanging) go()
   await third
+})
+
+for (const own of [false, true]) {
+  t.test(`limits come before every hook of the app${own ? ', with its own @fastify/websocket' : ''}`, async (t) => {
+    const hanging = new Set<() => void>()
+    const app = bare(t)
+    if (own) await app.register(fastifyWebsocket)
+    app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
+    await app.register(fastifyChat, { limits: { handshakes: 50, handshakeTimeout: 2 ** 30 } })
+    const port = await listen(app)
+    const answers = await Promise.all(Array.from({ length: 1_000 }, async (_, i) => {
+      const client = await raw(t, port)
+      client.socket.write(upgradeRequest(i % 2 === 0 ? '/chat' : '/echo'))
+      return { client, answered: client.ended }
+    }))
+    const held = answers.filter(({ client }) => client.received.length === 0)
+    let refusals = 0
+    await new Promise<void>((resolve) => {
+      for (const { client, answered } of answers) {
+        answered.then(() => {
+          if (client.received.includes(' 503 ') && ++refusals === 950) resolve()
+        }, t.error)
+      }
+    })
+    t.equal(hanging.size, 50)
+    t.ok(held.length >= 50)
+    const connections = () => new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
+    while (await connections() > 50) await turn()
+    t.equal(app.chat.stats().refusals['FST_CHAT_TOO_MANY_HANDSHAKES'], 950)
+    await app.close()
+    await Promise.all(answers.map(({ answered }) => answered))
+  })
+
+  t.test(`injected upgrades are limited too${own ? ', by its own @fastify/websocket' : ''}`, async (t) => {
+    const app = bare(t)
+    if (own) await app.register(fastifyWebsocket)
+    app.addHook('onRequest', async () => t.pass('a hook ran'))
+    await app.register(fastifyChat, { limits: { connections: 1 } })
+    t.plan(2)
+    await app.ready()
+    const socket = await app.injectWS('/echo')
+    await t.rejects(app.injectWS('/chat'), { message: /503/ })
+    socket.terminate()
+  })
+}
+
+t.test('upgrades that no route takes count in limits.handshakes', async (t) => {
+  const app = bare(t)
+  const hanging = new Set<() => void>()
+  app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
+  await app.register(fastifyChat, { limits: { handshakes: 1, handshakeTimeout: 2 ** 30 } })
+  const port = await listen(app)
+  const first = await raw(t, port)
+  first.socket.write(upgradeRequest('/nowhere'))
+  while (hanging.size < 1) await turn()
+  const second = await raw(t, port)
+  second.socket.write(upgradeRequest('/nowhere'))
+  await second.ended
+  t.match(second.received.toString(), /^HTTP\/1\.1 503 /)
+  for (const go of hanging) go()
+  await first.ended
+  t.match(first.received.toString(), /^HTTP\/1\.1 404 /)
 })
 
 t.test('a ban by address ends the chats from there on every node, lets none in, and says why until it ends', async (t) => {

@@ -87,6 +87,16 @@ const endedAtOnce: Record<string, { status: number, path?: string, headers?: Rec
   'without a key': { status: 400, headers: { 'Sec-WebSocket-Key': 'none' }, set: chat },
   'of an unknown version': { status: 400, headers: { 'Sec-WebSocket-Version': '7' }, set: chat },
   'to another protocol': { status: 400, headers: { Upgrade: 'h2c' }, set: chat },
+  'for a path that cannot be decoded': { status: 400, path: '/%E0%A4%A', set: chat },
+  "for a path that cannot be decoded, beside the app's own @fastify/websocket": {
+    status: 400,
+    path: '/echo%zz',
+    async set (app) {
+      await app.register(fastifyWebsocket)
+      await chat(app)
+    }
+  },
+  'with a body': { status: 400, headers: { 'Content-Length': '3' }, set: chat },
   'for a path that does not exist': { status: 404, path: '/nowhere', set: chat },
   'for a path that an error handler of the app answers': {
     status: 418,
@@ -128,7 +138,6 @@ const endedInTime: Record<string, { status: number, path?: string, set: (app: Ap
     path: '/nowhere',
     set: (app) => app.register(async (scope) => { await chat(scope, soon) })
   },
-  'for a path that is no path': { status: 400, path: '/%E0%A4%A', set: (app) => chat(app, soon) },
   "answered by another scope's 404": {
     status: 404,
     path: '/b/nowhere',
@@ -288,20 +297,75 @@ t.test('an upgrade on a connection kept from a normal request is served, refused
   await app.close()
 })
 
-t.test('an upgrade sent while the answer to an earlier request is still to come ends', async (t) => {
-  let go!: () => void
+for (const [title, path, own] of [['of ours', '/chat', false], ['of ours, beside @fastify/websocket', '/chat', true], ['of @fastify/websocket', '/own', true]] as const) {
+  t.test(`an upgrade ${title} behind a request without an answer is refused at once`, async (t) => {
+    let go!: () => void
+    const { app, port, allGone } = await serve(t, async (app) => {
+      if (own) await app.register(fastifyWebsocket)
+      app.get('/slow', () => new Promise((resolve) => { go = () => resolve('slow') }))
+      await chat(app)
+    })
+    const client = await raw(t, port)
+    client.socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n' + upgradeRequest(path))
+    await client.ended
+    t.match(client.received.toString(), /^HTTP\/1\.1 400 [^]*earlier request/)
+    go()
+    await allGone()
+    t.match(app.lines.filter(({ level }) => level >= 40), [{ msg: 'refused', reason: 'FST_CHAT_BAD_HANDSHAKE', err: undefined }])
+    const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
+    socket.send('still here')
+    t.equal(await next(), 'still here')
+    await app.close()
+  })
+}
+
+t.test("an upgrade that the app's own @fastify/websocket answers in another scope is ended at once", async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
-    app.get('/slow', () => new Promise((resolve) => { go = () => resolve('slow') }))
-    await chat(app, soon)
+    await app.register(fastifyWebsocket)
+    await app.register(async (scope) => { await chat(scope) }, { prefix: '/a' })
+    await app.register(async (scope) => {
+      scope.addHook('onRequest', refuses)
+      scope.get('/route', async () => 'route')
+    }, { prefix: '/b' })
+  })
+  t.equal((await answer(await raw(t, port), '/b/route')).status, 401)
+  await allGone()
+  await app.close()
+})
+
+t.test('an upgrade behind an answer that has begun ends the connection without a status', async (t) => {
+  const { app, port, allGone } = await serve(t, async (app) => {
+    app.get('/part', (_request, reply) => {
+      reply.hijack()
+      reply.raw.writeHead(200, { 'Content-Length': '10' })
+      reply.raw.write('part')
+    })
+    await chat(app)
   })
   const client = await raw(t, port)
-  client.socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n' + upgradeRequest('/chat'))
+  client.socket.write('GET /part HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await client.until((received) => received.includes('part'))
+  client.socket.write(upgradeRequest('/chat'))
   await client.ended
-  go()
+  t.equal(client.received.toString().match(/HTTP\/1\.1/g)?.length, 1)
   await allGone()
-  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
-  socket.send('still here')
-  t.equal(await next(), 'still here')
+  t.equal(app.chat.stats().refusals['FST_CHAT_BAD_HANDSHAKE'], 1)
+  await app.close()
+})
+
+t.test('two hundred malformed upgrades are counted, and are a few log lines without a stack', async (t) => {
+  const { app, port, allGone } = await serve(t, chat)
+  await Promise.all(Array.from({ length: 100 }, async () => {
+    await answer(await raw(t, port), '/echo%zz')
+    const client = await raw(t, port)
+    client.socket.write('GET /demo/ HTTP/1.1\r\nHost: localhost\r\n\r\n' + upgradeRequest('/chat'))
+    await client.ended
+  }))
+  await allGone()
+  t.equal(app.chat.stats().refusals['FST_CHAT_BAD_HANDSHAKE'], 200)
+  const warnings = app.lines.filter(({ level }) => level >= 40)
+  t.ok(warnings.length < 100, `${warnings.length} lines`)
+  t.strictSame(warnings.filter(({ err }) => err !== undefined), [])
   await app.close()
 })
 

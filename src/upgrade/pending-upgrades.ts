@@ -35,6 +35,8 @@ interface Pending extends Upgrade {
 export class PendingUpgrades {
   readonly #pending = new Map<IncomingMessage, Pending>()
   readonly #options: PendingUpgradesOptions
+  /** When the last one is ended. */
+  #end = Infinity
 
   constructor (options: PendingUpgradesOptions) {
     this.#options = options
@@ -47,7 +49,8 @@ export class PendingUpgrades {
 
   /** Ends an upgrade after the timeout, unless `settle` or `answered` is called before. */
   add (request: IncomingMessage, upgrade: Upgrade): void {
-    const deadline = setTimeout(() => this.#giveUp(request, overdue(upgrade.socket)), this.#options.timeout).unref()
+    const timeout = Math.min(this.#options.timeout, this.#end - performance.now())
+    const deadline = setTimeout(() => this.#giveUp(request, overdue(upgrade.socket)), timeout).unref()
     const gone = () => this.#abandon(request)
     this.#pending.set(request, { ...upgrade, written: bytesWritten(upgrade.socket), deadline, gone })
     upgrade.socket.once('close', gone)
@@ -98,8 +101,12 @@ export class PendingUpgrades {
     socket.destroy()
   }
 
-  /** Ends all that are under way. */
-  close (): void {
+  /**
+   * Ends all that are under way.
+   * @param timeout ms after which those that are added later are ended
+   */
+  close (timeout: number): void {
+    this.#end = performance.now() + timeout
     for (const request of this.#pending.keys()) this.#giveUp(request, new Stopping())
   }
 

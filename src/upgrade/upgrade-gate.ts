@@ -99,17 +99,19 @@ export class ChatUpgrades {
     return this.pending.get(request) !== undefined || this.passed.get(request) !== undefined
   }
 
-  /** Refuses upgrades from here on. */
-  close (): void {
+  /**
+   * Refuses upgrades from here on.
+   * @param timeout ms after which no upgrade that other listeners were given is waited for
+   */
+  close (timeout: number): void {
     this.closing = true
-    this.pending.close()
-    this.passed.close()
+    this.pending.close(timeout)
+    this.passed.close(timeout)
   }
 
   /** Leaves the server as it was before, if this was the last chat on it. */
   leave (): void {
-    this.pending.close()
-    this.passed.close()
+    this.close(0)
     this.#gate.leave(this)
   }
 }
@@ -164,9 +166,11 @@ export class UpgradeGate {
     const earlier = responseUnderWay(socket)
     if (earlier !== undefined) return this.#refuseBehind(earlier, socket, first)
     const found = this.#find(request)
-    if (typeof found === 'function') return found(request, socket, head)
+    if (found === malformed) return first.pending.turnAway(socket, new BadHandshake('its path is not valid'))
+    if (found !== undefined) return found(request, socket, head)
     if (this.#server.listenerCount('upgrade') > 1) return first.pass(request, socket, head, pass)
-    first.dispatch(request, socket, head, found === malformed ? refuseMalformed : checkBody)
+    // As Node does without a listener: the app's routes answer it as a request.
+    first.dispatch(request, socket, head, checkBody)
   }
 
   #find (request: IncomingMessage): Take | typeof malformed | undefined {
@@ -190,5 +194,3 @@ export class UpgradeGate {
     else pending.turnAway(socket, error)
   }
 }
-
-function refuseMalformed (): never { throw new BadHandshake('its path is not valid') }

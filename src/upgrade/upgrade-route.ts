@@ -4,14 +4,14 @@ import type { WebSocket } from 'ws'
 import { Connection } from '../connection.ts'
 import type { Connections } from '../connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
-import { InvalidQuery, OriginRefused, UpgradeRequired } from '../errors.ts'
+import { BadHandshake, InvalidQuery, OriginRefused, UpgradeRequired } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../refusal-log.ts'
 import type { ReplyBudget } from '../reply-budget.ts'
 import type { Tally } from '../tally.ts'
 import { Rate } from '../token-bucket.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
-import { Handshakes } from './handshake.ts'
+import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
 import { checkOrigin } from './origin.ts'
 import type { ChatUpgrades } from './upgrade-gate.ts'
@@ -27,6 +27,9 @@ const CONTROL_BURST = 5
 
 /** s of replays that may be given at once. */
 const REPLAY_BURST = 8
+
+/** Answered here: Fastify would log each of them. */
+const kept = [BadHandshake, InvalidQuery, OriginRefused]
 
 export interface RouteContext {
   readonly settings: Settings
@@ -99,7 +102,7 @@ export function upgradeRoute<Query> (
 
   function answer (request: FastifyRequest, reply: FastifyReply): void {
     const upgrade = upgrades.pending.get(request.raw)
-    if (upgrade === undefined) return upgradeRequired(request, reply)
+    if (upgrade === undefined || request.method === 'HEAD') return upgradeRequired(request, reply)
     reply.hijack()
     handshakes.answer(request.raw, upgrade.socket, upgrade.head, (websocket) => connect(websocket, request))
     // The reply would keep the request and its headers alive as long as the socket.
@@ -119,8 +122,10 @@ export function upgradeRoute<Query> (
   }
 
   async function admit (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
-    if (upgrades.pending.get(request.raw) === undefined) return undefined
+    if (upgrades.pending.get(request.raw) === undefined || request.method === 'HEAD') return undefined
     try {
+      // One that the app's router alone takes for ours was not checked before.
+      checkHandshake(request.raw)
       parse(request.query)
       await checkOrigin(request, origins)
     } catch (error) {
@@ -129,9 +134,8 @@ export function upgradeRoute<Query> (
     return undefined
   }
 
-  /** Answers here what Fastify would log one by one. */
   function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (!(error instanceof InvalidQuery || error instanceof OriginRefused)) throw error
+    if (!kept.some((Refused) => error instanceof Refused)) throw error
     const { code, message } = error as FastifyError
     refusals.refused(code, message, {}, log)
     const { status, headers, body } = refusalOf(error as FastifyError)

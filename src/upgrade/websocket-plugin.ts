@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance, RouteOptions } from 'fastify'
+import { Stopping } from '../errors.ts'
+import { writeRefusal } from './http-refusal.ts'
 import type { UpgradeArguments } from './internals.ts'
 import type { ChatUpgrades } from './upgrade-gate.ts'
 
@@ -18,7 +20,10 @@ class WebsocketServer extends EventEmitter {
   }
 
   override emit (event: string | symbol, ...args: unknown[]): boolean {
-    return event === 'upgrade' ? this.#server.emit(event, ...args) : super.emit(event, ...args)
+    if (event !== 'upgrade') return super.emit(event, ...args)
+    // Once all chats are closed nobody listens.
+    if (!this.#server.emit(event, ...args)) writeRefusal((args as UpgradeArguments)[1], new Stopping())
+    return true
   }
 
   dispatch (...args: UpgradeArguments): void { super.emit('upgrade', ...args) }
