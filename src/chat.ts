@@ -2,7 +2,7 @@ import { normalizeAddress, subjectOf } from './addresses.ts'
 import { InvalidAddress, InvalidPost, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
-import { assertContent } from './hooks.ts'
+import { appContent } from './content.ts'
 import type { Members } from './members.ts'
 import { roomName } from './protocol.ts'
 import type { Presence, Restriction, Roster } from './roster/roster.ts'
@@ -21,6 +21,12 @@ export interface Publication {
   /** JSON of the app's own, for v1 clients */
   readonly data?: unknown
 }
+
+/** An entry as the app gets it: its `data` parsed. */
+export interface ChatEntry extends Omit<Entry, 'data'> { readonly data?: unknown }
+
+/** A page of entries as the app gets them. */
+export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
 
 export interface HistoryQuery {
   /** entries; 50 */
@@ -54,9 +60,8 @@ export class Chat {
    */
   async publish (room: string, { text, from, data }: Publication): Promise<Position> {
     assertRoom(room)
-    assertContent(text, data)
-    assertSender(from)
-    const { position } = await this.#parts.rooms.append(room, { from: from ?? null, body: text, data })
+    const draft = { from: senderOf(from), ...appContent(text, data) }
+    const { position } = await this.#parts.rooms.append(room, draft)
     return position
   }
 
@@ -65,14 +70,14 @@ export class Chat {
    * how to stop. What a listener throws is logged, and concerns nobody else.
    * @throws InvalidRoom
    */
-  async subscribe (name: string, listener: (entry: Entry) => void | Promise<void>): Promise<() => void> {
+  async subscribe (name: string, listener: (entry: ChatEntry) => void | Promise<void>): Promise<() => void> {
     assertRoom(name)
     const { rooms } = this.#parts
     const room = await rooms.take(name)
     const failed = (error: unknown) => this.#parts.log.error({ err: error, room: name }, 'a listener of a room failed')
     const stop = room.subscribe((entry) => {
       try {
-        listener(entry)?.catch(failed)
+        listener(parsed(entry))?.catch(failed)
       } catch (error) {
         failed(error)
       }
@@ -92,9 +97,10 @@ export class Chat {
   }
 
   /** Entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then. */
-  async history (room: string, { limit = 50, before }: HistoryQuery = {}): Promise<Page> {
+  async history (room: string, { limit = 50, before }: HistoryQuery = {}): Promise<ChatPage> {
     assertRoom(room)
-    return await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+    const page = await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+    return { ...page, entries: page.entries.map(parsed) }
   }
 
   /** Forgets one message's content, or a whole room, whose members are told that their view of it no longer holds. */
@@ -155,11 +161,15 @@ function assertRoom (room: string): void {
 }
 
 /** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
-function assertSender (from: unknown): void {
-  if (from === undefined || from === null) return
+function senderOf (from: unknown): Identity | null {
+  if (from === undefined || from === null) return null
   const { id, name } = from as Record<string, unknown>
-  if (typeof id === 'string' && id !== '' && typeof name === 'string') return
+  if (typeof id === 'string' && id !== '' && typeof name === 'string') return { id: id.toWellFormed(), name: name.toWellFormed() }
   throw new InvalidPost("a 'from' with an id that isn't empty and a name, both of them strings, or none")
+}
+
+function parsed (entry: Entry): ChatEntry {
+  return entry.data === undefined ? entry : { ...entry, data: JSON.parse(entry.data) as unknown }
 }
 
 function subjectAt (given: string): string {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { Forbidden, HookFailed, InvalidPost, PostRefused } from './errors.ts'
+import { appContent, type Content } from './content.ts'
+import { Forbidden, HookFailed, PostRefused } from './errors.ts'
 import type { Identity } from './store/store.ts'
 
 /** What a client said of itself. */
@@ -61,26 +62,19 @@ export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Pr
   }
 }
 
-/** @throws Forbidden, PostRefused */
-export async function vet (hooks: Hooks, draft: PostDraft, member: Identity): Promise<PostDraft> {
+/**
+ * Resolves with the content to be stored: that of the draft, or what `onMessage` returned.
+ * @param content of the draft
+ * @throws Forbidden, PostRefused
+ */
+export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Identity): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
-  if (hooks.onMessage === undefined) return draft
+  if (hooks.onMessage === undefined) return content
   let changed: PostDraft
   try {
     changed = await hooks.onMessage(draft, member)
   } catch (error) {
     throw new PostRefused(error instanceof Error ? error.message : String(error))
   }
-  await run('onMessage', () => assertContent(changed?.body, changed?.data))
-  return changed
-}
-
-/** @throws InvalidPost for what could not be stored or sent */
-export function assertContent (body: unknown, data: unknown): void {
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new InvalidPost('a text, or bytes')
-  if (data === undefined) return
-  try {
-    if (JSON.stringify(data) !== undefined) return
-  } catch { /* circular, or a BigInt in it */ }
-  throw new InvalidPost('data that JSON can carry')
+  return await run('onMessage', () => appContent(changed?.body, changed?.data))
 }

@@ -18,7 +18,7 @@ const fastifyChat: typeof plugin & NamedExports =
 
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions } from './options.ts'
-export type { Chat, HistoryQuery, Publication } from './chat.ts'
+export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat.ts'
 export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, Membership, Posted, Refused } from './diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
 export type { MetricsRegistry } from './metrics.ts'

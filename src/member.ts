@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts'
 import { diagnostics, type Membership } from './diagnostics.ts'
+import { clientContent, type Content } from './content.ts'
 import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import type { Format, Seat } from './seat.ts'
@@ -133,21 +134,22 @@ export class Member {
     const { name: room } = place.room
 
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
+    const content = clientContent(post.body, post.data)
     const draft = {
       key,
-      hash: key === undefined ? undefined : contentHash(post),
+      hash: key === undefined ? undefined : contentHash(content),
       since: post.since,
       from: this.identity,
-      body: post.body,
-      data: post.data
+      body: content.body,
+      data: content.data
     }
     if (post.since === undefined && this.#muted === undefined && hooks.authorize === undefined && hooks.onMessage === undefined) {
       return { submitted: undefined, stored: rooms.append(room, draft) }
     }
     // A repeat is looked up before the hooks, so that no filter refuses what was accepted.
     const vetted = post.since === undefined || key === undefined
-      ? this.#vet(post)
-      : rooms.find(room, key).then((known) => known === undefined ? this.#vet(post) : post)
+      ? this.#vet(post, content)
+      : rooms.find(room, key).then((known) => known === undefined ? this.#vet(post, content) : content)
     const stored = vetted.then(({ body, data }) => rooms.append(room, { ...draft, body, data }))
     return { submitted: vetted.then(() => {}, () => {}), stored }
   }
@@ -178,9 +180,9 @@ export class Member {
     return this.#keyPrefix + id
   }
 
-  async #vet (post: Post): Promise<PostDraft> {
+  async #vet (post: Post, content: Content): Promise<Content> {
     if (this.#muted !== undefined && this.#muted.until > Date.now()) throw new Muted(this.#muted.reason)
-    return await vet(this.#context.hooks, post, this.identity)
+    return await vet(this.#context.hooks, post, content, this.identity)
   }
 
   #place (name: string): Place | undefined {
@@ -227,8 +229,8 @@ function refusal (error: Error): PostResult {
 }
 
 /** FNV-1a, of the length and the characters. Tells a mistake of the client's from a repeat; nobody is kept from anything by it. */
-function contentHash ({ body, data }: PostDraft): string {
-  const content = data === undefined ? body : JSON.stringify([body, data])
+function contentHash ({ body, data }: Content): string {
+  const content = data === undefined ? body : `${JSON.stringify(body)},${data}`
   let hash = 0x811c9dc5 ^ content.length
   for (let i = 0; i < content.length; i++) {
     hash = Math.imul(hash ^ (typeof content === 'string' ? content.charCodeAt(i) : content[i]!), 0x01000193)

@@ -130,5 +130,5 @@ export class Outbox {
 }
 
 function contentBytes ({ body, data }: Entry): number {
-  return Buffer.byteLength(body) + (data === undefined ? 0 : JSON.stringify(data).length)
+  return Buffer.byteLength(body) + (data === undefined ? 0 : data.length)
 }

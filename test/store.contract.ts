@@ -103,10 +103,10 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         'no bytes': says(new Uint8Array(0)),
         'someone with a name': says('x', { from: { id: 'i d', name: 'ädä' } }),
         'someone without': says('x', { from: { id: 'i', name: '' } }),
-        data: says('x', { data: { reply: [1, null, { deep: true }], text: '"\u2028' } }),
-        'data that is null': says('x', { data: null }),
-        'data that is false': says('x', { data: false }),
-        'data with a __proto__': says('x', { data: JSON.parse('{"__proto__":{"a":1}}') as unknown })
+        data: says('x', { data: JSON.stringify({ reply: [1, null, { deep: true }], text: '"\u2028 grüße 👋' }) }),
+        'data that is null': says('x', { data: 'null' }),
+        'data that is false': says('x', { data: 'false' }),
+        'data as it was written': says('x', { data: '{ "__proto__": 1.0, "\\u0061": 1e2 }' })
       }
       for (const draft of Object.values(drafts)) await one.append('a', draft)
       const delivered = await Follower.of(one, 'b')
@@ -117,7 +117,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
           const entry = entries[i]!
           t.equal(typeof entry.body === 'string', typeof body === 'string', title)
           t.strictSame([entry.from, Buffer.from(entry.body as string), 'data' in entry], [from, Buffer.from(body as string), data !== undefined], title)
-          t.equal(JSON.stringify(entry.data), JSON.stringify(data), title)
+          t.equal(entry.data, data, title)
           t.equal(typeof entry.at, 'number')
         }
       }
@@ -125,12 +125,8 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
 
     await t.test('a draft that can not be stored is rejected and leaves nothing behind', async (t) => {
       const one = await store(t)
-      const circular: Record<string, unknown> = {}
-      circular['self'] = circular
       const wrong: Record<string, Draft> = {
-        'no body': says(undefined as unknown as string),
-        'data that refers to itself': says('x', { data: circular }),
-        'data of a kind JSON has not': says('x', { data: 10n })
+        'no body': says(undefined as unknown as string)
       }
       const follower = await Follower.of(one, 'a')
       await fill(one, 'a', 1)
@@ -471,7 +467,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     await t.test('erasing an entry empties it and keeps its place', async (t) => {
       const one = await store(t)
       const positions = await fill(one, 'a', 3)
-      await one.append('a', says('secret', { from: { id: 'i', name: 'ada' }, data: { secret: true }, key: 'k', hash: 'h' }))
+      await one.append('a', says('secret', { from: { id: 'i', name: 'ada' }, data: '{"secret":true}', key: 'k', hash: 'h' }))
       const { head, entries } = await one.read('a', all)
       await one.erase('a', head.position)
       const page = await one.read('a', { ...all, after: positions[2]! })
@@ -603,7 +599,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const backend = await driver.backend(t)
       const one = await store(t, {}, backend)
       const genesis = (await one.read('a', all)).head.position
-      await Promise.all(upTo(100).map((i) => one.append('a', says(`${i}`, { key: `${i}`, hash: 'h', data: { i }, from: { id: 'i', name: 'n' } }))))
+      await Promise.all(upTo(100).map((i) => one.append('a', says(`${i}`, { key: `${i}`, hash: 'h', data: `${i}`, from: { id: 'i', name: 'n' } }))))
       const empty = (await one.read('empty', all)).head.position
       await one.append('b', says(Uint8Array.of(0, 255)))
       const before = await one.read('a', all)

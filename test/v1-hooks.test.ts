@@ -273,6 +273,13 @@ t.test('onMessage changes what is stored: text, bytes and data, after the schema
   t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
 })
 
+t.test('onMessage that cuts a surrogate pair in two stores U+FFFD instead', async (t) => {
+  const { member } = await chat(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
+  const ada = await member({}, 'a')
+  ada.post('a', 'x👋')
+  t.match(await ada.take(2), [{ text: 'x\ufffd', data: ['x\ufffd'] }, { type: 'ack' }])
+})
+
 t.test('onMessage refuses by a throw, whose message the member is told', async (t) => {
   const thrown: Record<string, unknown> = { 'no %s here': new Error('no %s here'), words: 'words', undefined }
   for (const [message, error] of Object.entries(thrown)) {

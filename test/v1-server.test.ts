@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MemoryStore, errors, type Entry } from '../src/index.ts'
+import { MemoryStore, errors, type ChatEntry } from '../src/index.ts'
 import { logged } from './helper.ts'
 import { chat, gate, storeWith, texts, turn, type ChatApp, type V1Client } from './v1-client.ts'
 
@@ -67,6 +67,33 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
   t.strictSame(texts((await (await member()).join('a')).messages), ['x'])
 })
 
+t.test('lone surrogates of the app become U+FFFD in text, data and names, whole pairs and written escapes stay', async (t) => {
+  const { app, member } = await chat(t)
+  const client = await member({}, 'a')
+  const data = { '\ud800': ['\udfff\ud83d', '👋', '\\ud800', '\\\ud800'] }
+  const clean = { '\ufffd': ['\ufffd\ufffd', '👋', '\\ud800', '\\\ufffd'] }
+  await app.chat.publish('a', { text: 'x\ud83d', from: { id: 'b\udc00', name: 'B\ud800' }, data })
+  t.match(await client.next(), { text: 'x\ufffd', from: { id: 'b\ufffd', name: 'B\ufffd' }, data: clean })
+  t.match((await app.chat.history('a')).entries, [{ body: 'x\ufffd', data: clean }])
+})
+
+t.test('the app gets data parsed, each listener its own, as it was when it was published', async (t) => {
+  const { app, member } = await chat(t)
+  const client = await member({}, 'a')
+  const heard: ChatEntry[] = []
+  for (let i = 0; i < 2; i++) await app.chat.subscribe('a', (entry) => { heard.push(entry) })
+  const data = { list: [1] }
+  const published = app.chat.publish('a', { text: 'x', data })
+  data.list.push(2)
+  await published
+  await client.next()
+  await client.posted('a', 'y', { data: null })
+  t.match(heard, [{ data: { list: [1] } }, { data: { list: [1] } }, { data: null }, { data: null }])
+  t.not(heard[0]!.data, heard[1]!.data)
+  const { entries } = await app.chat.history('a')
+  t.strictSame(entries.map((entry) => entry.data), [{ list: [1] }, null])
+})
+
 t.test('publish from null is from nobody, and from someone without a name is from an id', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
@@ -101,7 +128,7 @@ t.test('subscribe hears every entry from then on, each once, until it stops', as
   const server = await chat(t)
   const client = await server.member({ name: 'ada' }, 'a')
   await client.posted('a', 'before')
-  const heard: Entry[] = []
+  const heard: ChatEntry[] = []
   const stop = await server.app.chat.subscribe('a', (entry) => { heard.push(entry) })
   const bot = await server.app.chat.subscribe('b', (entry) => server.app.chat.publish('a', { text: `heard ${String(entry.body)}` }).then(() => {}))
   const position = await client.posted('a', '1')

@@ -56,6 +56,7 @@ export class LmdbFeeds {
 
 /** As it is read. */
 function entryOf ({ mark: { n, position }, row, draft: { from, body, data } }: { mark: Mark, row: Row, draft: Draft }): Entry {
-  if (typeof body !== 'string' || data !== undefined) return decodeRow(row, { n, position })
-  return { n, position, at: timeOf(row), from, body }
+  if (typeof body !== 'string') return decodeRow(row, { n, position })
+  const at = timeOf(row)
+  return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
 }

@@ -3,7 +3,7 @@ import type { Draft, Entry, Identity, Mark } from './store.ts'
 
 /**
  * An entry as it is kept: its kind, its time, the digest of its key and the hash of its content where it has them,
- * `from` and `data` as JSON, its body. Of one that was trimmed while its key is remembered, all before the JSON is left.
+ * `from` as JSON, `data` as it was given, its body. Of one that was trimmed while its key is remembered, all before `from` is left.
  */
 export type Row = Buffer
 
@@ -16,6 +16,9 @@ const KEY = AT + 8
 const HASH_LENGTH = KEY + 16
 const HASH = HASH_LENGTH + 4
 
+/** Bytes that tell the lengths of `from` and `data`. No JSON text is empty: 0 is none. */
+const LENGTHS = 8
+
 /** What a key is known by: nobody can make two that are the same. */
 export function digestOf (key: string): string {
   return digest('sha256', key, 'binary').slice(0, HASH_LENGTH - KEY)
@@ -23,10 +26,11 @@ export function digestOf (key: string): string {
 
 /** A draft as it will be kept; its time is set later. @throws for what can't be kept */
 export function encodeRow ({ key, hash, from, body, data }: Draft): Row {
-  const details = from === null && data === undefined ? '' : JSON.stringify({ from, data })
-  const detailsLength = Buffer.byteLength(details)
+  const who = from === null ? '' : JSON.stringify(from)
+  const whoLength = Buffer.byteLength(who)
+  const dataLength = data === undefined ? 0 : Buffer.byteLength(data)
   const start = key === undefined ? KEY : HASH + Buffer.byteLength(hash ?? '')
-  const content = start + 4 + detailsLength
+  const content = start + LENGTHS + whoLength + dataLength
   const row = Buffer.allocUnsafe(content + Buffer.byteLength(body))
   row[0] = (typeof body === 'string' ? 0 : BYTES) | (key === undefined ? 0 : KEYED) | (hash === undefined ? 0 : HASHED)
   if (key !== undefined) {
@@ -34,8 +38,10 @@ export function encodeRow ({ key, hash, from, body, data }: Draft): Row {
     row.writeUInt32LE(start - HASH, HASH_LENGTH)
     row.write(hash ?? '', HASH)
   }
-  row.writeUInt32LE(detailsLength, start)
-  row.write(details, start + 4)
+  row.writeUInt32LE(whoLength, start)
+  row.writeUInt32LE(dataLength, start + 4)
+  row.write(who, start + LENGTHS)
+  if (data !== undefined) row.write(data, start + LENGTHS + whoLength)
   if (typeof body === 'string') row.write(body, content)
   else row.set(body, content)
   return row
@@ -57,17 +63,19 @@ export function hashOf (row: Row): string | undefined {
 }
 
 /** Bytes of what was said. */
-export function contentOf (row: Row): number { return row.length - startOf(row) - 4 }
+export function contentOf (row: Row): number { return row.length - startOf(row) - LENGTHS }
 
 export function decodeRow (row: Row, { n, position }: Mark): Entry {
-  const start = startOf(row) + 4
-  const content = start + row.readUInt32LE(start - 4)
-  const details = row.toString('utf8', start, content)
+  const lengths = startOf(row)
+  const start = lengths + LENGTHS
+  const dataStart = start + row.readUInt32LE(lengths)
+  const content = dataStart + row.readUInt32LE(lengths + 4)
   const bytes = (row[0]! & BYTES) !== 0
   const body = bytes ? new Uint8Array(row.subarray(content)) : row.toString('utf8', content)
-  const { from, data } = details === '' ? { from: null } : JSON.parse(details) as { from: Identity | null, data?: unknown }
+  const from = dataStart === start ? null : JSON.parse(row.toString('utf8', start, dataStart)) as Identity
   const at = timeOf(row)
-  return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
+  if (content === dataStart) return { n, position, at, from, body }
+  return { n, position, at, from, body, data: row.toString('utf8', dataStart, content) }
 }
 
 /** What stays of an entry whose key is still needed. */

@@ -135,5 +135,5 @@ export class MemoryLog {
 
 function contentBytes ({ body, data, from }: Entry): number {
   const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : JSON.stringify(data).length)
+  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : data.length)
 }

@@ -1,7 +1,7 @@
 import type { Draft, Entry, Identity, Mark, Position } from './store.ts'
 
-/** What is stored and published of an entry, as JSON; bytes in base64, in an array of their own. */
-export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: unknown]
+/** What is stored and published of an entry, as JSON; bytes in base64, in an array of their own; data as JSON text. */
+export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: string]
 
 /** A place in a life of a room, in numbers. */
 export interface Place { readonly tag: string, readonly at: number, readonly n: number }
@@ -15,20 +15,19 @@ const speakers = new Map<string, Identity>()
 /** @throws TypeError for what can't be stored */
 export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('a body is a string or bytes')
-  const json = data === undefined ? undefined : JSON.stringify(data)
   const text = typeof body === 'string' ? JSON.stringify(body) : `["${bytesOf(body).toString('base64')}"]`
   const who = from === null ? '0' : JSON.stringify([from.id, from.name])
   return {
-    content: json === undefined ? `[${who},${text}]` : `[${who},${text},${json}]`,
-    size: (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) + (from?.name.length ?? 0) + (json?.length ?? 0)
+    content: data === undefined ? `[${who},${text}]` : `[${who},${text},${JSON.stringify(data)}]`,
+    size: (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) + (from?.name.length ?? 0) + (data === undefined ? 0 : Buffer.byteLength(data))
   }
 }
 
-export function entryOf ([who, said, ...rest]: Content, { tag, at, n }: Place): Entry {
+export function entryOf ([who, said, data]: Content, { tag, at, n }: Place): Entry {
   const position = positionOf(tag, at, n)
   const from = who === 0 ? null : identityOf(who[0], who[1])
   const body = typeof said === 'string' ? said : Buffer.from(said[0], 'base64')
-  return rest.length === 0 ? { n, position, at, from, body } : { n, position, at, from, body, data: rest[0] }
+  return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
 }
 
 export function markOf ({ tag, at, n }: Place): Mark { return { n, position: positionOf(tag, at, n) } }

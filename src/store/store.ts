@@ -9,17 +9,17 @@ export type Position = string
 
 export interface Mark { readonly n: number, readonly position: Position }
 
-/** n: 1, 2, 3 … without holes. at: the store's clock in ms, never falling. from: null for the app itself. */
+/** n: 1, 2, 3 … without holes. at: the store's clock in ms, never falling. from: null for the app itself. data: JSON text. */
 export interface Entry extends Mark {
   readonly at: number
   readonly from: Identity | null
   readonly body: string | Uint8Array
-  readonly data?: unknown
+  readonly data?: string | undefined
 }
 
 /**
  * key: of the post, made of the member's id and the client's. hash: of its content before hooks.
- * since: on a post sent again, the client's place when it first sent it.
+ * since: on a post sent again, the client's place when it first sent it. data: JSON text; stores keep it as it is.
  */
 export interface Draft {
   readonly key?: string | undefined
@@ -27,7 +27,7 @@ export interface Draft {
   readonly since?: Position | undefined
   readonly from: Identity | null
   readonly body: string | Uint8Array
-  readonly data?: unknown
+  readonly data?: string | undefined
 }
 
 /** more: further entries lie in the direction read. head: the newest when read. */

@@ -45,7 +45,7 @@ export function history (room: string, before: Position, { entries, more, comple
 function entryJson (room: string, { position, at, from, body, data }: Entry): string {
   const content = typeof body === 'string' ? `"text":${JSON.stringify(body)}` : `"bytes":"${Buffer.from(body).toString('base64')}"`
   const whole = placeJson(room, position) + timeJson(at) + identityJson(from) + content
-  return data === undefined ? whole : `${whole},"data":${JSON.stringify(data)}`
+  return data === undefined ? whole : `${whole},"data":${data}`
 }
 
 let lastRoom = ''

@@ -1,0 +1,36 @@
+import { InvalidPost } from './errors.ts'
+
+/** Lone surrogates in what JSON.stringify made: it escapes no other surrogate. */
+const halves = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
+
+/** What a message carries, as it is stored. data: JSON text. */
+export interface Content { readonly body: string | Uint8Array, readonly data: string | undefined }
+
+/** Returns the content of a client's message, which the wire has checked. */
+export function clientContent (body: string | Uint8Array, data: unknown): Content {
+  return { body, data: data === undefined ? undefined : JSON.stringify(data) }
+}
+
+/**
+ * Returns the content of a message that the app made. Bytes are copied, for they may be a slice
+ * of a large buffer. Lone surrogates become U+FFFD: strict parsers of JSON refuse them.
+ * @throws InvalidPost for what can't be stored
+ */
+export function appContent (body: unknown, data: unknown): Content {
+  return { body: bodyOf(body), data: data === undefined ? undefined : jsonOf(data) }
+}
+
+function bodyOf (body: unknown): string | Uint8Array {
+  if (typeof body === 'string') return body.toWellFormed()
+  if (body instanceof Uint8Array) return new Uint8Array(body)
+  throw new InvalidPost('a text, or bytes')
+}
+
+function jsonOf (data: unknown): string {
+  let json: string | undefined
+  try {
+    json = JSON.stringify(data) as string | undefined
+  } catch { /* circular, or a BigInt in it */ }
+  if (json === undefined) throw new InvalidPost('data that JSON can carry')
+  return json.includes('\\ud') ? json.replace(halves, '\ufffd') : json
+}
