@@ -38,7 +38,7 @@ async function measure (name: string, store: ChatStore, bytes: () => Promise<num
 }
 
 async function memory (): Promise<object> {
-  const store = new MemoryStore({ idle: LIFE })
+  const store = new MemoryStore({ roomTtl: LIFE })
   const measured = await measure('memory', store, async () => {
     globalThis.gc!()
     return process.memoryUsage().heapUsed

@@ -44,7 +44,7 @@ t.test('a room keeps the newest entries, up to its number', async (t) => {
 
 t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
   const store = new MemoryStore({ historyBytes: 10_000 })
-  await fill(store, 'a', 50, 'é'.repeat(500))
+  await fill(store, 'a', 50, 'ā'.repeat(500))
   const page = await store.read('a', all)
   t.ok(bytes(page) * 2 <= 10_000, 'bytes, not characters')
   t.ok(bytes(page) * 2 >= 5_000)
@@ -171,6 +171,47 @@ t.test('all rooms together stay within their bytes: unfollowed ones are forgotte
   t.strictSame(follower.numbers.at(-1), 510, 'and whoever follows has missed nothing')
 })
 
+t.test('followed rooms keep their newest within the bytes of the store: a post too many is BUSY and changes nothing', async (t) => {
+  const store = new MemoryStore({ storeBytes: 2 * 1024 * 1024 })
+  const followers: Follower[] = []
+  for (let i = 0; i < 200; i++) followers.push(await Follower.of(store, `room ${i}`))
+  const outcomes = []
+  for (let i = 0; i < 200; i++) {
+    outcomes.push(await store.append(`room ${i}`, says('x'.repeat(16 * 1024))).then(() => 'stored', ({ code }: { code: string }) => code))
+  }
+  t.strictSame([...new Set(outcomes)], ['stored', 'FST_CHAT_BUSY'])
+  t.ok(store.bytes <= 2 * 1024 * 1024)
+  const stored = outcomes.filter((outcome) => outcome === 'stored').length
+  t.ok(stored > 100, `${stored} are stored`)
+  await turn()
+  t.equal(followers.reduce((sum, { entries }) => sum + entries.length, 0), stored)
+  for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.n, outcome === 'stored' ? 1 : 0)
+  t.equal((await store.append('room 0', says('y'))).n, 2, 'a small one in its place is taken')
+  t.strictSame(bodies(await store.read('room 0', all)).at(-1), 'y')
+  followers[1]!.feed.stop()
+  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).n, 1, 'room is made once one is not followed')
+})
+
+t.test('a room, or a follower, too many for the bytes of the store is BUSY, and leaves nothing behind', async (t) => {
+  const store = new MemoryStore({ storeBytes: 20_000 })
+  const names = Array.from({ length: 100 }, (_, i) => `room ${i}`)
+  for (const name of names) await store.follow(name, () => {}).catch(({ code }: { code: string }) => t.equal(code, 'FST_CHAT_BUSY'))
+  t.ok(store.bytes > 15_000 && store.bytes <= 20_000)
+  await t.rejects(store.read('another', all), { code: 'FST_CHAT_BUSY' })
+  const before = store.bytes
+  for (let i = 0; i < 100; i++) await store.follow('room 0', () => {}).catch(({ code }: { code: string }) => t.equal(code, 'FST_CHAT_BUSY'))
+  t.ok(store.bytes >= before && store.bytes <= 20_000)
+})
+
+t.test('keys that no entry needs are given back, also by a room with one entry', async (t) => {
+  const store = new MemoryStore({ storeBytes: 200_000, historyEntries: 1_000, historyBytes: 1 })
+  await store.follow('a', () => {})
+  for (let i = 0; i < 700; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
+  await store.follow('b', () => {})
+  t.equal((await store.append('b', says('x'.repeat(150_000)))).n, 1)
+  t.equal((await store.append('a', says('', { key: `${699}`.padStart(100) }))).again, true, 'but for that of the newest')
+})
+
 t.test('keys count too', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000, historyEntries: 10_000 })
   await store.follow('a', () => {})
@@ -194,7 +235,7 @@ t.test('what erasing frees is free', async (t) => {
 t.test('a room that nobody follows is forgotten when it was idle for long enough', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'] })
   t.teardown(() => mock.timers.reset())
-  const store = new MemoryStore({ idle: 100_000 })
+  const store = new MemoryStore({ roomTtl: 100_000 })
   await store.follow('followed', () => {})
   const [followed] = await fill(store, 'followed', 1)
   const [idle] = await fill(store, 'idle', 1)
@@ -209,7 +250,7 @@ t.test('a room that nobody follows is forgotten when it was idle for long enough
 t.test('a quiet room is kept for its time after its last follower went', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'] })
   t.teardown(() => mock.timers.reset())
-  const store = new MemoryStore({ idle: 3_600_000 })
+  const store = new MemoryStore({ roomTtl: 3_600_000 })
   const { feed } = await Follower.of(store, 'a')
   const [position] = await fill(store, 'a', 1)
   mock.timers.tick(2 * 3_600_000)

@@ -1,9 +1,13 @@
+import { copyString } from '../copy-string.ts'
 import { ReusedKey, StalePost } from '../errors.ts'
-import type { Mark } from './store.ts'
+import { stringCost } from '../heap-cost.ts'
 
-interface Key extends Mark { readonly hash: string | undefined }
+/** A post that a key stands for. at: ms since its log began. */
+export interface KeyedPost { readonly n: number, readonly at: number }
 
-/** Keys that are forgotten together. first, last: their numbers. begun, ended: ms, of the same. */
+interface Key extends KeyedPost { readonly hash: string | undefined }
+
+/** Keys that are forgotten together. first, last: their numbers. begun, ended: ms since their log began, of the same. */
 interface Generation {
   readonly keys: Map<string, Key>
   readonly first: number
@@ -13,8 +17,14 @@ interface Generation {
   bytes: number
 }
 
-/** Bytes charged for a key beyond its content, as V8 was seen to take. */
-const OVERHEAD = 200
+/** Bytes of a key beside its strings: its object, and its place in a map that is half full. */
+const KEY = 112
+
+/** Bytes of a generation: its object, its times and its map. */
+const GENERATION = 360
+
+/** Bytes of the two generations' keeper. */
+const KEYS = 64
 
 /**
  * The keys of one room's posts: which repeat is known, and which is too old to tell. Kept in two generations, of which
@@ -32,42 +42,41 @@ export class MemoryKeys {
     this.#half = most / 2
   }
 
-  get bytes (): number { return (this.#young?.bytes ?? 0) + (this.#old?.bytes ?? 0) }
+  get bytes (): number { return KEYS + (this.#young?.bytes ?? 0) + (this.#old?.bytes ?? 0) }
 
-  find (key: string): Mark | undefined {
-    const known = this.#find(key)
-    return known && { n: known.n, position: known.position }
-  }
+  get size (): number { return (this.#young?.keys.size ?? 0) + (this.#old?.keys.size ?? 0) }
+
+  find (key: string): KeyedPost | undefined { return this.#find(key) }
 
   /**
-   * The mark of a repeat; undefined for a post to be stored.
+   * The post that a repeat repeats; undefined for a post to be stored.
    * @param since the number of the place it was first sent from; NaN for a place of another life
    * @throws ReusedKey, StalePost
    */
-  judge (key: string | undefined, hash: string | undefined, since: number | undefined): Mark | undefined {
+  judge (key: string | undefined, hash: string | undefined, since: number | undefined): KeyedPost | undefined {
     const known = key === undefined ? undefined : this.#find(key)
     if (known === undefined) {
       if (since !== undefined && !(since >= this.#forgotten)) throw new StalePost()
       return undefined
     }
     if (known.hash !== hash) throw new ReusedKey()
-    return { n: known.n, position: known.position }
+    return known
   }
 
-  /** @param at ms */
-  remember (key: string, { n, position }: Mark, hash: string | undefined, at: number): void {
-    const young = this.#young ??= { keys: new Map(), first: n, begun: at, last: n, ended: at, bytes: 0 }
+  /** @param at ms since its log began */
+  remember (key: string, hash: string | undefined, n: number, at: number): void {
+    const young = this.#young ??= { keys: new Map(), first: n, begun: at, last: n, ended: at, bytes: GENERATION }
     young.last = n
     young.ended = at
-    young.keys.set(key, { n, position, hash })
-    young.bytes += bytesOf(key)
+    young.keys.set(copyString(key), { n, at, hash: hash && copyString(hash) })
+    young.bytes += keyCost(key, hash)
     if (young.keys.size >= this.#half) this.#age()
   }
 
   /**
    * Forgets the old, once none of them is needed and some of the young, if there are any, are not either.
    * @param firstKept the number from which on entries are kept, and keys with them
-   * @param before ms; younger keys are kept too
+   * @param before ms since its log began; younger keys are kept too
    */
   forget (firstKept: number, before: number): void {
     const { first: n, begun: at } = this.#young ?? { first: this.#old?.last, begun: this.#old?.ended }
@@ -76,14 +85,23 @@ export class MemoryKeys {
 
   /** Forgets all that no entry needs, however young. */
   shrink (firstKept: number): void {
-    for (const each of [this.#old, this.#young]) {
-      for (const [key, { n }] of each?.keys ?? []) {
-        if (n >= firstKept) return
-        each!.keys.delete(key)
-        each!.bytes -= bytesOf(key)
-        this.#forgotten = n
+    this.#old = this.#without(firstKept, this.#old)
+    this.#young = this.#without(firstKept, this.#young)
+  }
+
+  /** What is left of a generation, in a map of its size: one that entries are taken out of stays large. */
+  #without (firstKept: number, generation: Generation | undefined): Generation | undefined {
+    if (generation === undefined || generation.first >= firstKept) return generation
+    const kept: Generation = { ...generation, keys: new Map(), bytes: GENERATION }
+    for (const [key, post] of generation.keys) {
+      if (post.n < firstKept) {
+        this.#forgotten = post.n
+      } else {
+        kept.keys.set(key, post)
+        kept.bytes += keyCost(key, post.hash)
       }
     }
+    return kept.keys.size === 0 ? undefined : kept
   }
 
   #age (): void {
@@ -92,11 +110,10 @@ export class MemoryKeys {
     this.#young = undefined
   }
 
-  #find (key: string): Key | undefined {
-    return this.#young?.keys.get(key) ?? this.#old?.keys.get(key)
-  }
+  #find (key: string): Key | undefined { return this.#young?.keys.get(key) ?? this.#old?.keys.get(key) }
 }
 
-function bytesOf (key: string): number {
-  return key.length + OVERHEAD
+/** Returns the bytes charged for a key. */
+export function keyCost (key: string, hash = ''): number {
+  return KEY + stringCost(key) + stringCost(hash)
 }

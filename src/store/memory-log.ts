@@ -1,22 +1,34 @@
 import { randomBytes } from 'node:crypto'
+import { copyString } from '../copy-string.ts'
+import { bodyCost, identityCost, stringCost } from '../heap-cost.ts'
 import { Fifo } from './memory-fifo.ts'
-import { MemoryKeys } from './memory-keys.ts'
-import type { Draft, Entry, Mark, Page, Position, Query } from './store.ts'
+import { MemoryKeys, keyCost, type KeyedPost } from './memory-keys.ts'
+import type { Draft, Entry, Identity, Mark, Page, Position, Query } from './store.ts'
 
 /** What one room may hold. */
 export interface LogLimits {
   /** entries */
   readonly historyEntries: number
-  /** bytes of content */
+  /** bytes of memory */
   readonly historyBytes: number
   /** ms a key is remembered at least, unless there are too many */
   readonly keyLife: number
 }
 
-interface Kept { readonly entry: Entry, readonly content: number }
+/** An entry without what can be told from its place. at: ms since the log began. charge: bytes of memory. */
+export interface Kept {
+  at: number
+  readonly from: Identity | null
+  readonly body: string | Uint8Array
+  readonly data: string | undefined
+  readonly charge: number
+}
 
-/** Bytes charged for an entry beyond its content, as V8 was seen to take. */
-const OVERHEAD = 200
+/** Bytes of a kept entry beside its content, and of its place in a ring of which a quarter is used. */
+const ENTRY = 64 + 32
+
+/** Bytes of a log without entries and keys. */
+const LOG = 360
 
 /** Keys are remembered for this many times the entries kept. */
 const KEYS_PER_ENTRY = 10
@@ -26,47 +38,45 @@ export class MemoryLog {
   /** Names this life of the room: a position of another one is never honoured. */
   readonly #tag = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
-  readonly #keys: MemoryKeys
+  /** ms */
+  readonly #born = Date.now()
   readonly #kept = new Fifo<Kept>()
+  readonly #keys: MemoryKeys
   #entryBytes = 0
-  /** ms, of the newest; never falls. */
-  #at = -Infinity
-  /** Of all positions of that time. */
-  #prefix = ''
-  /** Stands before the first entry, so that someone who joined an empty room has a place too. */
-  readonly #genesis: Mark = { n: 0, position: this.#newPosition(0) }
-  #head = this.#genesis
+  /** The newest entry's number, and its time in ms since the log began, which never falls. */
+  #n = 0
+  #at = 0
 
   constructor (limits: LogLimits) {
     this.#limits = limits
     this.#keys = new MemoryKeys(limits.historyEntries * KEYS_PER_ENTRY)
   }
 
-  get head (): Mark { return this.#head }
-  get bytes (): number { return this.#entryBytes + this.#keys.bytes + OVERHEAD }
+  /** The newest; before the first entry, a place that someone who joined an empty room has. */
+  get head (): Mark { return this.#markOf(this.#n, this.#at) }
+  /** Bytes of memory. */
+  get bytes (): number { return LOG + this.#entryBytes + this.#keys.bytes }
+  /** Whether `shrink` has anything to give back. */
+  get canShrink (): boolean { return this.#kept.size > 1 || this.#keys.size > this.#kept.size }
 
   /** The mark of a repeat; undefined for a post to be appended. @throws ReusedKey, StalePost */
   judge ({ key, hash, since }: Draft): Mark | undefined {
-    return this.#keys.judge(key, hash, since === undefined ? undefined : this.#numberOf(since))
+    return this.#marked(this.#keys.judge(key, hash, since === undefined ? undefined : this.#numberOf(since)))
   }
 
-  append ({ from, body, data, key, hash }: Draft): Entry {
+  append (kept: Kept, { key, hash }: Draft): Entry {
     const { historyEntries, historyBytes, keyLife } = this.#limits
-    const n = this.#head.n + 1
-    const position = this.#newPosition(n)
-    const at = this.#at
-    const entry: Entry = data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
-    const content = contentBytes(entry)
-    this.#head = { n, position }
-    this.#kept.push({ entry, content })
-    this.#entryBytes += content + OVERHEAD
-    if (key !== undefined) this.#keys.remember(key, entry, hash, at)
+    const n = ++this.#n
+    this.#at = kept.at = Math.max(this.#at, Date.now() - this.#born)
+    this.#kept.push(kept)
+    this.#entryBytes += kept.charge
+    if (key !== undefined) this.#keys.remember(key, hash, n, kept.at)
     while (this.#kept.size > historyEntries || (this.#entryBytes > historyBytes && this.#kept.size > 1)) this.#trimOldest()
-    this.#keys.forget(this.#firstKept, at - keyLife)
-    return entry
+    this.#keys.forget(this.#firstKept, kept.at - keyLife)
+    return this.#entryOf(n, kept)
   }
 
-  find (key: string): Mark | undefined { return this.#keys.find(key) }
+  find (key: string): Mark | undefined { return this.#marked(this.#keys.find(key)) }
 
   read ({ limit, maxBytes, after, before }: Query): Page {
     const position = after ?? before
@@ -78,12 +88,12 @@ export class MemoryLog {
     let bytes = 0
     let i = (place ?? this.#kept.size) + step
     for (let kept = this.#kept.at(i); kept !== undefined && entries.length < limit; kept = this.#kept.at(i += step)) {
-      bytes += kept.content
+      bytes += contentBytes(kept)
       if (bytes > maxBytes && entries.length > 0) break
-      entries.push(kept.entry)
+      entries.push(this.#entryOf(this.#firstKept + i, kept))
     }
     if (!forward) entries.reverse()
-    return { entries, complete, more: this.#kept.at(i) !== undefined, head: this.#head }
+    return { entries, complete, more: this.#kept.at(i) !== undefined, head: this.head }
   }
 
   /** Empties one entry of its content; its number and position stay. */
@@ -91,11 +101,9 @@ export class MemoryLog {
     const place = this.#placeOf(position) ?? -1
     const kept = this.#kept.at(place)
     if (kept === undefined) return
-    const { n, at, from } = kept.entry
-    const emptied = { n, position, at, from, body: '' }
-    const content = contentBytes(emptied)
-    this.#kept.replace(place, { entry: emptied, content })
-    this.#entryBytes += content - kept.content
+    const emptied = { ...keep({ from: kept.from, body: '' }), at: kept.at }
+    this.#kept.replace(place, emptied)
+    this.#entryBytes += emptied.charge - kept.charge
   }
 
   /** Gives back all but the newest entry and the keys of the others: what a process short of memory asks for. */
@@ -104,36 +112,66 @@ export class MemoryLog {
     this.#keys.shrink(this.#firstKept)
   }
 
-  get #firstKept (): number { return this.#head.n - this.#kept.size + 1 }
+  get #firstKept (): number { return this.#n - this.#kept.size + 1 }
 
-  #newPosition (n: number): Position {
-    const now = Date.now()
-    if (now > this.#at) {
-      this.#at = now
-      this.#prefix = `${this.#tag}-${now}-`
-    }
-    return this.#prefix + n
+  #markOf (n: number, at: number): Mark { return { n, position: positionOf(this.#tag, this.#born + at, n) } }
+
+  #marked (post: KeyedPost | undefined): Mark | undefined { return post && this.#markOf(post.n, post.at) }
+
+  #entryOf (n: number, { at, from, body, data }: Kept): Entry {
+    const time = this.#born + at
+    const position = positionOf(this.#tag, time, n)
+    return data === undefined ? { n, position, at: time, from, body } : { n, position, at: time, from, body, data }
   }
 
-  /** Where a position's entry is kept, counted from the oldest: -1 for the genesis, undefined if it isn't. */
+  /** Where a position's entry is kept, counted from the oldest: -1 for before the first, undefined if it isn't. */
   #placeOf (position: Position): number | undefined {
-    if (position === this.#genesis.position) return this.#firstKept === 1 ? -1 : undefined
-    const place = Number(position.slice(position.lastIndexOf('-') + 1)) - this.#firstKept
-    return this.#kept.at(place)?.entry.position === position ? place : undefined
+    const n = this.#numberOf(position)
+    if (n === 0) return this.#firstKept === 1 && position === positionOf(this.#tag, this.#born, 0) ? -1 : undefined
+    const place = n - this.#firstKept
+    const kept = this.#kept.at(place)
+    return kept !== undefined && position === positionOf(this.#tag, this.#born + kept.at, n) ? place : undefined
   }
 
   /** The number of a position of this life, kept or not; NaN for any other. */
   #numberOf (position: Position): number {
     const [tag, , n] = position.split('-')
-    return tag === this.#tag && Number(n) <= this.#head.n ? Number(n) : NaN
+    return tag === this.#tag && Number(n) <= this.#n ? Number(n) : NaN
   }
 
   #trimOldest (): void {
-    this.#entryBytes -= this.#kept.shift()!.content + OVERHEAD
+    this.#entryBytes -= this.#kept.shift()!.charge
   }
 }
 
-function contentBytes ({ body, data, from }: Entry): number {
+/** Returns what a log keeps of a draft: nothing that keeps more than is charged alive. */
+export function keep ({ from, body: given, data: text }: Draft): Kept {
+  const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
+  const data = text === undefined ? undefined : copyString(text)
+  const charge = ENTRY + bodyCost(body) + identityCost(from) + (data === undefined ? 0 : stringCost(data))
+  return { at: 0, from, body, data, charge }
+}
+
+/** Returns the bytes that a room grows by at most with a draft. */
+export function growth ({ charge }: Kept, { key, hash }: Draft): number {
+  return charge + (key === undefined ? 0 : keyCost(key, hash))
+}
+
+function contentBytes ({ body, data, from }: Kept): number {
   const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : data.length)
+  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
+}
+
+let lastTag = ''
+let lastAt = NaN
+let lastPrefix = ''
+
+/** Many are of one millisecond. */
+function positionOf (tag: string, at: number, n: number): Position {
+  if (at !== lastAt || tag !== lastTag) {
+    lastAt = at
+    lastTag = tag
+    lastPrefix = `${tag}-${at}-`
+  }
+  return lastPrefix + n
 }

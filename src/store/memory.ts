@@ -1,35 +1,30 @@
-import { StoreBusy, StoreClosed } from '../errors.ts'
-import { Followers, afterReactions } from './followers.ts'
-import { MemoryLog } from './memory-log.ts'
+import { StoreClosed } from '../errors.ts'
+import { afterReactions } from './followers.ts'
+import { growth, keep } from './memory-log.ts'
+import { MemoryRooms, type Room } from './memory-rooms.ts'
 import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
 
 /** Bounds of the memory store, each with its default. */
 export interface MemoryStoreOptions {
   /** entries kept a room; 1,000 */
   readonly historyEntries?: number | undefined
-  /** bytes kept a room; 4 MiB */
+  /** bytes of memory kept a room; 4 MiB */
   readonly historyBytes?: number | undefined
-  /** bytes kept of all rooms together; 256 MiB */
+  /** bytes of memory kept of all rooms together; 256 MiB */
   readonly storeBytes?: number | undefined
   /** rooms kept; 100,000 */
   readonly rooms?: number | undefined
-  /** ms after which a room nobody follows is forgotten; 1 h */
-  readonly idle?: number | undefined
+  /** ms after which a room nobody used is removed; 1 h */
+  readonly roomTtl?: number | undefined
   /** ms a key is remembered at least, unless there are more than five times the entries; 5 min */
   readonly keyLife?: number | undefined
 }
 
-interface Room { log: MemoryLog, used: number, readonly followers: Followers }
-
 /** A store in the memory of this process: what it keeps ends with it. Bounded; the least recently used room goes first. */
 export class MemoryStore implements ChatStore {
-  /** The least recently used room first. */
-  readonly #rooms = new Map<string, Room>()
+  readonly #rooms: MemoryRooms
   readonly #dirty = new Set<Room>()
-  readonly #limits: { [K in keyof MemoryStoreOptions]-?: number }
   readonly #sweep: NodeJS.Timeout
-  #newest: Room | undefined
-  #bytes = 0
   #closed = false
 
   constructor ({
@@ -37,23 +32,26 @@ export class MemoryStore implements ChatStore {
     historyBytes = 4 * 1024 * 1024,
     storeBytes = 256 * 1024 * 1024,
     rooms = 100_000,
-    idle = 60 * 60 * 1_000,
+    roomTtl = 60 * 60 * 1_000,
     keyLife = 5 * 60 * 1_000
   }: MemoryStoreOptions = {}) {
-    this.#limits = { historyEntries, historyBytes, storeBytes, rooms, idle, keyLife }
-    this.#sweep = setInterval(() => this.#forgetIdle(), Math.min(idle, 60_000)).unref()
+    this.#rooms = new MemoryRooms({ historyEntries, historyBytes, storeBytes, rooms, roomTtl, keyLife })
+    this.#sweep = setInterval(() => this.#rooms.forgetIdle(), Math.min(roomTtl, 60_000)).unref()
   }
+
+  /** Bytes of memory that all it keeps takes: at most `storeBytes`. */
+  get bytes (): number { return this.#rooms.bytes }
 
   append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
     try {
-      const room = this.#use(name)
+      this.#assertOpen()
+      const room = this.#rooms.use(name)
       const known = room.log.judge(draft)
       if (known !== undefined) return Promise.resolve({ ...known, again: true })
-      const before = room.log.bytes
-      const entry = room.log.append(draft)
-      this.#bytes += room.log.bytes - before
-      if (this.#bytes > this.#limits.storeBytes) this.#makeRoom(room)
-      if (room.followers.size > 0) {
+      const kept = keep(draft)
+      this.#rooms.makeRoom(growth(kept, draft), room)
+      const entry = this.#rooms.change(room, (log) => log.append(kept, draft))
+      if (room.followers !== undefined) {
         room.followers.push(entry)
         this.#deliverSoon(room)
       }
@@ -69,35 +67,28 @@ export class MemoryStore implements ChatStore {
   }
 
   async read (name: string, query: Query): Promise<Page> {
-    return this.#use(name).log.read(query)
+    this.#assertOpen()
+    return this.#rooms.use(name).log.read(query)
   }
 
   async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
-    const room = this.#use(name)
+    this.#assertOpen()
+    const room = this.#rooms.use(name)
+    const followers = this.#rooms.follow(room)
     const { head } = room.log
-    const stop = room.followers.add(head, deliver)
-    return {
-      head,
-      stop: () => {
-        // Used until now: its history is kept for those who come back.
-        if (stop() && this.#rooms.get(name) === room) this.#use(name)
-      }
-    }
+    const stop = followers.add(head, deliver)
+    return { head, stop: () => { if (stop()) this.#rooms.unfollow(room) } }
   }
 
   async erase (name: string, position?: Position): Promise<void> {
     this.#assertOpen()
     const room = this.#rooms.get(name)
     if (room === undefined) return
-    const before = room.log.bytes
-    if (position === undefined) {
-      room.log = new MemoryLog(this.#limits)
-      room.followers.restart(room.log.head)
-      this.#deliverSoon(room)
-    } else {
-      room.log.erase(position)
-    }
-    this.#bytes += room.log.bytes - before
+    if (position !== undefined) return this.#rooms.change(room, (log) => log.erase(position))
+    this.#rooms.clear(room)
+    if (room.followers === undefined) return
+    room.followers.restart(room.log.head)
+    this.#deliverSoon(room)
   }
 
   async check (): Promise<void> {
@@ -107,29 +98,12 @@ export class MemoryStore implements ChatStore {
   async close (): Promise<void> {
     this.#closed = true
     clearInterval(this.#sweep)
-    this.#rooms.clear()
+    this.#rooms.close()
     this.#dirty.clear()
   }
 
   #assertOpen (): void {
     if (this.#closed) throw new StoreClosed()
-  }
-
-  #use (name: string): Room {
-    this.#assertOpen()
-    let room = this.#rooms.get(name)
-    if (room === undefined) {
-      if (this.#rooms.size >= this.#limits.rooms) this.#forgetOldest()
-      room = { log: new MemoryLog(this.#limits), used: 0, followers: new Followers() }
-      this.#bytes += room.log.bytes
-    }
-    room.used = Date.now()
-    if (room !== this.#newest) {
-      this.#rooms.delete(name)
-      this.#rooms.set(name, room)
-      this.#newest = room
-    }
-    return room
   }
 
   #deliverSoon (room: Room): void {
@@ -140,40 +114,6 @@ export class MemoryStore implements ChatStore {
   readonly #deliver = () => {
     const rooms = [...this.#dirty]
     this.#dirty.clear()
-    for (const { followers } of rooms) followers.deliver()
-  }
-
-  #makeRoom (written: Room): void {
-    for (const [name, room] of this.#rooms) {
-      if (this.#bytes <= this.#limits.storeBytes) return
-      if (room.followers.size === 0 && room !== written) {
-        this.#forget(name, room)
-      } else {
-        const before = room.log.bytes
-        room.log.shrink()
-        this.#bytes += room.log.bytes - before
-      }
-    }
-  }
-
-  #forgetOldest (): void {
-    for (const [name, room] of this.#rooms) {
-      if (room.followers.size === 0) return this.#forget(name, room)
-    }
-    throw new StoreBusy()
-  }
-
-  #forgetIdle (): void {
-    const since = Date.now() - this.#limits.idle
-    for (const [name, room] of this.#rooms) {
-      if (room.used > since) return
-      if (room.followers.size === 0) this.#forget(name, room)
-    }
-  }
-
-  #forget (name: string, room: Room): void {
-    this.#rooms.delete(name)
-    if (room === this.#newest) this.#newest = undefined
-    this.#bytes -= room.log.bytes
+    for (const { followers } of rooms) followers?.deliver()
   }
 }
