@@ -38,6 +38,18 @@ function renumbered (position: Position, n: number | string): Position {
   return position.replace(/\d+$/, String(n))
 }
 
+/** Strings that look like the position of an entry and name none. */
+function forged (position: Position): Position[] {
+  const [, epoch = '', at, n] = /^(.*)-(\d+)-(\d+)$/.exec(position)!
+  const numbers = ['0x3', '-3', '+3', ' 3', '3 ', '03', '3.0', '3e0', '1e3', '3n', '', 'NaN', 'Infinity', '-Infinity', '٣', '9'.repeat(16), '9'.repeat(40), '9007199254740993', '1e309', '3-3']
+  return [
+    ...numbers.flatMap((number) => [`${epoch}-${at}-${number}`, `${epoch}-${number}-${n}`]),
+    ...[epoch, `${epoch}-`, `${epoch}-${n}`, `${epoch}-${at}`, `${epoch}--`, `${epoch}--${n}`, `-${at}-${n}`, `${at}-${n}`, '-', '--', '---'],
+    ...[`${epoch}-0-${n}`, `${epoch}-1-${n}`, `${epoch}-${Number(at) + 1e12}-${n}`, `${epoch}-${at}-0x${Number(n).toString(16)}`, `${epoch}-0-0`, `${epoch}-1-0`, `${epoch}-0-1`],
+    ...[`${epoch}x-${at}-${n}`, `${epoch.slice(1)}-${at}-${n}`, `${epoch} -${at}-${n}`, `__proto__-${at}-${n}`, `${position}-`, `-${position}`, `${position}\n`, `\n${position}`, `${position}\u0000`, `${epoch}_${at}_${n}`]
+  ]
+}
+
 function turn (): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -206,6 +218,30 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
           t.strictSame({ complete: page.complete, numbers: numbers(page), head: page.head.n },
             { complete: false, numbers: [8, 9, 10], head: 10 }, `${'after' in query ? 'after' : 'before'} one ${title}`)
         }
+      }
+    })
+
+    await t.test('a forged position is never honoured, in after, before, since or erase', async (t) => {
+      const one = await store(t, { historyEntries: 3, keyLife: 1 })
+      const marks: Mark[] = []
+      const post = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
+      do await post(); while (marks.length < 5 || (await one.read('a', { ...all, after: marks[2]!.position })).complete)
+      const head = marks.at(-1)!
+      const newest = mark(head)
+      const later = (position: Position) => position.replace(/-(\d+)-/, (_, at: string) => `-${Number(at) + 1}-`)
+      const positions = [head, marks.at(-2)!, marks[2]!, marks[0]!].flatMap(({ position }) => forged(position))
+      for (const position of [...positions, later(head.position), later(marks.at(-2)!.position)]) {
+        for (const query of [{ ...all, after: position }, { ...all, before: position }]) {
+          const page = await one.read('a', query)
+          t.strictSame([page.complete, mark(page.head), page.entries.at(-1)?.position], [false, newest, newest.position], JSON.stringify(query))
+        }
+        await t.rejects(one.append('a', says('forged', { key: 'f', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' }, `since ${JSON.stringify(position)}`)
+        await one.erase('a', position)
+      }
+      t.strictSame(mark((await one.read('a', all)).head), newest, 'and nothing is stored')
+      t.notOk(bodies(await one.read('a', all)).includes(''), 'nor erased')
+      for (const position of [...forged((await one.read('empty', all)).head.position)]) {
+        t.equal((await one.read('empty', { ...all, after: position })).complete, false, JSON.stringify(position))
       }
     })
 

@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
+import { formatPosition, parsePosition } from './position.ts'
 import type { Mark, Position } from './store.ts'
 
 /**
@@ -49,7 +50,7 @@ export function isUntouched ({ last }: Head): boolean { return last === 0 }
 /** @param at of that entry */
 export function markOf ({ tag, base }: Head, count: number, at: number): Mark {
   const n = count - base
-  return { n, position: `${tag}-${at}-${n}` }
+  return { n, position: formatPosition(tag, at, n) }
 }
 
 /** Stands before the first entry, so that someone who joined an empty room has a place too. */
@@ -59,9 +60,9 @@ export function newestOf (head: Head): Mark { return head.last === head.base ? g
 
 /** Which entry a position of this life names, kept or not; NaN for any other. */
 export function placeOf ({ tag, base, last }: Head, position: Position): number {
-  const [named, , n] = position.split('-')
-  const place = base + Number(n)
-  return named === tag && place <= last ? place : NaN
+  const { epoch, offset = NaN } = parsePosition(position) ?? {}
+  const place = base + offset
+  return epoch === tag && place <= last ? place : NaN
 }
 
 function newTag (): string { return withoutDash(randomBytes(9).toString('base64url')) }

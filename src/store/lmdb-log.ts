@@ -1,7 +1,8 @@
 import { ReusedKey, StalePost } from '../errors.ts'
 import type { Changes, LmdbDatabase } from './lmdb-database.ts'
-import { beginning, isUntouched, markOf, newestOf, placeOf, reborn, type Epoch, type Head } from './lmdb-head.ts'
+import { beginning, genesisOf, isUntouched, markOf, newestOf, placeOf, reborn, type Epoch, type Head } from './lmdb-head.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type Row } from './lmdb-row.ts'
+import { parsePosition } from './position.ts'
 import type { Draft, Mark, Position } from './store.ts'
 
 /** What one room may hold. */
@@ -57,7 +58,7 @@ export class LmdbLog {
       if (hashOf(first) !== hash) throw new ReusedKey()
       return { ...markOf(head, known, timeOf(first)), again: true }
     }
-    if (since !== undefined && !(placeOf(head, since) >= head.forgotten)) throw new StalePost()
+    if (since !== undefined && !(this.#existed(since) >= head.forgotten)) throw new StalePost()
 
     head.last++
     head.at = Math.max(head.at, Date.now())
@@ -193,6 +194,21 @@ export class LmdbLog {
     }
     this.#changes.set(place, undefined)
     return true
+  }
+
+  /**
+   * The entry of this life that a position names or named; NaN for any other. Of one of which nothing is left the time
+   * isn't known, only between which it was.
+   */
+  #existed (position: Position): number {
+    const head = this.#head
+    const place = placeOf(head, position)
+    if (Number.isNaN(place)) return NaN
+    if (place === head.base) return position === genesisOf(head).position ? place : NaN
+    const row = this.#row(place)
+    if (row !== undefined) return markOf(head, place, timeOf(row)).position === position ? place : NaN
+    const { at } = parsePosition(position)!
+    return at >= head.born && at <= head.at ? place : NaN
   }
 
   #row (place: number): Row | undefined {

@@ -3,6 +3,7 @@ import { copyString } from '../copy-string.ts'
 import { bodyCost, identityCost, stringCost } from '../heap-cost.ts'
 import { Fifo } from './memory-fifo.ts'
 import { MemoryKeys, keyCost, type KeyedPost } from './memory-keys.ts'
+import { formatPosition, parsePosition } from './position.ts'
 import type { Draft, Entry, Identity, Mark, Page, Position, Query } from './store.ts'
 
 /** What one room may hold. */
@@ -114,29 +115,35 @@ export class MemoryLog {
 
   get #firstKept (): number { return this.#n - this.#kept.size + 1 }
 
-  #markOf (n: number, at: number): Mark { return { n, position: positionOf(this.#tag, this.#born + at, n) } }
+  #markOf (n: number, at: number): Mark { return { n, position: formatPosition(this.#tag, this.#born + at, n) } }
 
   #marked (post: KeyedPost | undefined): Mark | undefined { return post && this.#markOf(post.n, post.at) }
 
   #entryOf (n: number, { at, from, body, data }: Kept): Entry {
     const time = this.#born + at
-    const position = positionOf(this.#tag, time, n)
+    const position = formatPosition(this.#tag, time, n)
     return data === undefined ? { n, position, at: time, from, body } : { n, position, at: time, from, body, data }
   }
 
   /** Where a position's entry is kept, counted from the oldest: -1 for before the first, undefined if it isn't. */
   #placeOf (position: Position): number | undefined {
-    const n = this.#numberOf(position)
-    if (n === 0) return this.#firstKept === 1 && position === positionOf(this.#tag, this.#born, 0) ? -1 : undefined
-    const place = n - this.#firstKept
-    const kept = this.#kept.at(place)
-    return kept !== undefined && position === positionOf(this.#tag, this.#born + kept.at, n) ? place : undefined
+    const { epoch, at, offset = NaN } = parsePosition(position) ?? {}
+    if (epoch !== this.#tag) return undefined
+    const place = offset - this.#firstKept
+    const time = offset === 0 ? 0 : this.#kept.at(place)?.at
+    return place >= -1 && time !== undefined && at === this.#born + time ? place : undefined
   }
 
-  /** The number of a position of this life, kept or not; NaN for any other. */
+  /**
+   * The number of a position of this life; NaN for any other. Of an entry that was trimmed the time isn't known, only
+   * between which it was.
+   */
   #numberOf (position: Position): number {
-    const [tag, , n] = position.split('-')
-    return tag === this.#tag && Number(n) <= this.#n ? Number(n) : NaN
+    const { epoch, at = NaN, offset = NaN } = parsePosition(position) ?? {}
+    if (epoch !== this.#tag) return NaN
+    if (offset >= this.#firstKept) return this.#placeOf(position) === undefined ? NaN : offset
+    const last = offset === 0 ? 0 : this.#kept.at(0)!.at
+    return at >= this.#born && at <= this.#born + last ? offset : NaN
   }
 
   #trimOldest (): void {
@@ -160,18 +167,4 @@ export function growth ({ charge }: Kept, { key, hash }: Draft): number {
 function contentBytes ({ body, data, from }: Kept): number {
   const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
   return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
-}
-
-let lastTag = ''
-let lastAt = NaN
-let lastPrefix = ''
-
-/** Many are of one millisecond. */
-function positionOf (tag: string, at: number, n: number): Position {
-  if (at !== lastAt || tag !== lastTag) {
-    lastAt = at
-    lastTag = tag
-    lastPrefix = `${tag}-${at}-`
-  }
-  return lastPrefix + n
 }

@@ -94,9 +94,9 @@ export function repeated (tag: string, known: string): Mark {
   return markOf({ tag, at: Number(at), n: Number(n) })
 }
 
-/** A place that never was is of no life: the script finds it stale. */
+/** A position that never was is of no epoch: the script finds it stale. */
 function sinceOf (since: string | undefined): string {
   if (since === undefined) return ''
   const place = placeOf(since)
-  return place === undefined ? '? 0' : `${place.tag} ${place.n}`
+  return place === undefined ? '? 0 0' : `${place.tag} ${place.at} ${place.n}`
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { entryOf, markOf, type Content, type Place } from './redis-record.ts'
+import { entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
 import type { Entry, Mark, Page } from './store.ts'
 
 /** What a feed reads to catch up: born is where the room's present life began. */
@@ -166,11 +166,14 @@ function * joined (pages: readonly Page[]): Iterable<Page> {
 /** `<tag>-<at>-<n>-<at>[<content>,…]`: the place it follows on, its own time, its entries. undefined for a stranger's. */
 function parse (text: Buffer): Message | undefined {
   const start = text.indexOf('[')
-  const [tag = '', ...numbers] = text.toString('latin1', 0, start).split('-')
-  const [before = NaN, n = NaN, at = NaN] = numbers.map(Number)
+  const [, position = '', time = ''] = /^(.*)-(\d+)$/.exec(text.toString('latin1', 0, start)) ?? []
+  const before = placeOf(position)
+  if (before === undefined) return undefined
+  const { tag, n } = before
+  const at = Number(time)
   try {
     const contents = JSON.parse(text.toString('utf8', start)) as Content[]
-    return { before: { tag, at: before, n }, at, entries: contents.map((content, i) => entryOf(content, { tag, at, n: n + i + 1 })) }
+    return { before, at, entries: contents.map((content, i) => entryOf(content, { tag, at, n: n + i + 1 })) }
   } catch {
     return undefined
   }

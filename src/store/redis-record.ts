@@ -1,3 +1,4 @@
+import { formatPosition, parsePosition } from './position.ts'
 import type { Draft, Entry, Identity, Mark, Position } from './store.ts'
 
 /** What is stored and published of an entry, as JSON; bytes in base64, in an array of their own; data as JSON text. */
@@ -24,32 +25,18 @@ export function encode ({ from, body, data }: Draft): { readonly content: string
 }
 
 export function entryOf ([who, said, data]: Content, { tag, at, n }: Place): Entry {
-  const position = positionOf(tag, at, n)
+  const position = formatPosition(tag, at, n)
   const from = who === 0 ? null : identityOf(who[0], who[1])
   const body = typeof said === 'string' ? said : Buffer.from(said[0], 'base64')
   return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
 }
 
-export function markOf ({ tag, at, n }: Place): Mark { return { n, position: positionOf(tag, at, n) } }
+export function markOf ({ tag, at, n }: Place): Mark { return { n, position: formatPosition(tag, at, n) } }
 
 /** undefined for what was never given as a position. */
 export function placeOf (position: Position): Place | undefined {
-  const [, tag, at, n] = /^([\w.]{1,32})-(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})$/.exec(position) ?? []
-  return tag === undefined ? undefined : { tag, at: Number(at), n: Number(n) }
-}
-
-let lastTag = ''
-let lastAt = NaN
-let lastPrefix = ''
-
-/** Many are of one millisecond. */
-function positionOf (tag: string, at: number, n: number): Position {
-  if (at !== lastAt || tag !== lastTag) {
-    lastAt = at
-    lastTag = tag
-    lastPrefix = `${tag}-${at}-`
-  }
-  return lastPrefix + n
+  const parts = parsePosition(position)
+  return parts && { tag: parts.epoch, at: parts.at, n: parts.offset }
 }
 
 function identityOf (id: string, name: string): Identity {

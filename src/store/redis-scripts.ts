@@ -66,6 +66,14 @@ local at = math.max(now, state.at)
 local before = text(state.at) .. '-' .. text(state.n)
 local reply, contents = { state.tag, text(at) }, {}
 local fresh = state.n == 0 or state.keys == 0
+-- Of an entry that was trimmed the time isn't known, only between which it was.
+local function existed(tag, at, n)
+  local offset = tonumber(n)
+  if tag ~= state.tag or offset > state.n then return false end
+  if offset == 0 then return at == text(state.born) end
+  if offset >= state.first then return #redis.call('XRANGE', log, at .. '-' .. n, at .. '-' .. n) == 1 end
+  return tonumber(at) >= state.born and tonumber(at) <= state.at
+end
 for i = 9, #ARGV, 5 do
   local key, hash, since, content, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local known = key ~= '' and redis.call('HGET', room, '=' .. key)
@@ -74,9 +82,8 @@ for i = 9, #ARGV, 5 do
     local n, when, first = string.match(known, '^(%d+) (%d+) (.*)$')
     outcome = first == hash and n .. ' ' .. when or 'reused'
   elseif since ~= '' then
-    local tag, n = string.match(since, '^(.*) (%d+)$')
-    n = tonumber(n)
-    if tag ~= state.tag or n > state.n or n < state.forgotten then outcome = 'stale' end
+    local tag, when, n = string.match(since, '^(.*) (%d+) (%d+)$')
+    if not existed(tag, when, n) or tonumber(n) < state.forgotten then outcome = 'stale' end
   end
   if not outcome then
     outcome = state.n + 1
