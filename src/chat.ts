@@ -2,7 +2,7 @@ import { normalizeAddress, subjectOf } from './addresses.ts'
 import { InvalidAddress, InvalidPost, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
-import { appContent } from './content.ts'
+import { appContent, assertSize, contentLimit } from './content.ts'
 import type { Members } from './members.ts'
 import { roomName } from './protocol.ts'
 import type { Presence, Restriction, Roster } from './roster/roster.ts'
@@ -42,6 +42,7 @@ export interface ChatParts {
   readonly members: Members
   readonly connections: Connections
   readonly tally: Tally
+  readonly limits: { readonly chatPayload: number, readonly backlog: number }
   readonly log: FastifyBaseLogger
 }
 
@@ -56,11 +57,12 @@ export class Chat {
   /**
    * Says something in a room; resolves with its position once stored, and past the hooks, which are for members. Rejects
    * as the store's `append` does.
-   * @throws InvalidRoom, InvalidPost
+   * @throws InvalidRoom, InvalidPost, PostTooLarge
    */
   async publish (room: string, { text, from, data }: Publication): Promise<Position> {
     assertRoom(room)
     const draft = { from: senderOf(from), ...appContent(text, data) }
+    assertSize(draft, draft.from, contentLimit(this.#parts.limits))
     const { position } = await this.#parts.rooms.append(room, draft)
     return position
   }

@@ -1,4 +1,5 @@
-import { InvalidPost } from './errors.ts'
+import { InvalidPost, PostTooLarge } from './errors.ts'
+import type { Identity } from './store/store.ts'
 
 /** Lone surrogates in what JSON.stringify made: it escapes no other surrogate. */
 const halves = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
@@ -18,6 +19,28 @@ export function clientContent (body: string | Uint8Array, data: unknown): Conten
  */
 export function appContent (body: unknown, data: unknown): Content {
   return { body: bodyOf(body), data: data === undefined ? undefined : jsonOf(data) }
+}
+
+/** Returns the bytes that a message of the app's may have: no less than a client's, and no more than leaves room for others in a backlog. */
+export function contentLimit ({ chatPayload, backlog }: { readonly chatPayload: number, readonly backlog: number }): number {
+  return Math.max(chatPayload, Math.floor(backlog / 4))
+}
+
+/**
+ * Checks the size of a message of the app's as members are sent it.
+ * @param limit bytes
+ * @throws PostTooLarge
+ */
+export function assertSize ({ body, data = '' }: Content, from: Identity | null, limit: number): void {
+  const text = typeof body === 'string' ? jsonBytes(body, limit) : Math.ceil(body.byteLength / 3) * 4
+  const who = from === null ? 0 : jsonBytes(from.id, limit) + jsonBytes(from.name, limit)
+  const bytes = text + who + Buffer.byteLength(data)
+  if (bytes > limit) throw new PostTooLarge(bytes, limit)
+}
+
+/** Of a text that is longer than the limit already it need not be known exactly. */
+function jsonBytes (text: string, limit: number): number {
+  return text.length > limit ? Buffer.byteLength(text) : Buffer.byteLength(JSON.stringify(text)) - 2
 }
 
 function bodyOf (body: unknown): string | Uint8Array {

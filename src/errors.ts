@@ -117,6 +117,9 @@ export const InvalidName = createError('FST_CHAT_INVALID_NAME', '/name %s', 400)
 /** What the app publishes, or `onMessage` gives, is no message; takes what is wrong. */
 export const InvalidPost = createError('FST_CHAT_INVALID_POST', 'a message needs %s', 500, TypeError)
 
+/** What the app publishes, or `onMessage` gives, is more than members can be sent at once; takes its bytes and the most. */
+export const PostTooLarge = createError('FST_CHAT_POST_TOO_LARGE', 'the message has %s bytes, and may have %s', 413)
+
 /** A hook of the app's failed; takes its name. `cause` is what it threw. */
 export const HookFailed = createError('FST_CHAT_HOOK_FAILED', "the app's %s failed", 500)
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { appContent, type Content } from './content.ts'
+import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, PostRefused } from './errors.ts'
 import type { Identity } from './store/store.ts'
 
@@ -65,9 +65,10 @@ export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Pr
 /**
  * Resolves with the content to be stored: that of the draft, or what `onMessage` returned.
  * @param content of the draft
- * @throws Forbidden, PostRefused
+ * @param limit bytes of what `onMessage` may return
+ * @throws Forbidden, PostRefused, PostTooLarge
  */
-export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Identity): Promise<Content> {
+export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Identity, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
   if (hooks.onMessage === undefined) return content
   let changed: PostDraft
@@ -76,5 +77,7 @@ export async function vet (hooks: Hooks, draft: PostDraft, content: Content, mem
   } catch (error) {
     throw new PostRefused(error instanceof Error ? error.message : String(error))
   }
-  return await run('onMessage', () => appContent(changed?.body, changed?.data))
+  const stored = await run('onMessage', () => appContent(changed?.body, changed?.data))
+  assertSize(stored, null, limit)
+  return stored
 }

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import { diagnostics, type Membership } from './diagnostics.ts'
-import { clientContent, type Content } from './content.ts'
+import { clientContent, contentLimit, type Content } from './content.ts'
 import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import type { Format, Seat } from './seat.ts'
@@ -17,7 +17,7 @@ export interface MemberContext {
   readonly roster: Roster
   readonly members: { add (member: Member): void, delete (member: Member): void }
   readonly hooks: Hooks
-  readonly limits: { readonly roomsPerMember: number }
+  readonly limits: { readonly roomsPerMember: number, readonly chatPayload: number, readonly backlog: number }
   readonly tally: Tally
 }
 
@@ -182,7 +182,8 @@ export class Member {
 
   async #vet (post: Post, content: Content): Promise<Content> {
     if (this.#muted !== undefined && this.#muted.until > Date.now()) throw new Muted(this.#muted.reason)
-    return await vet(this.#context.hooks, post, content, this.identity)
+    const { hooks, limits } = this.#context
+    return await vet(hooks, post, content, this.identity, contentLimit(limits))
   }
 
   #place (name: string): Place | undefined {

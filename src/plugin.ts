@@ -61,7 +61,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits.rooms)
   const members = new Members(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
-  const served = new Chat({ rooms, roster, store: counted, members, connections, tally, log: app.log })
+  const served = new Chat({ rooms, roster, store: counted, members, connections, tally, limits, log: app.log })
   app.decorate('chat', served)
   if (options.metrics !== undefined) {
     const { timings, remove } = await Metrics.add(options.metrics, tally.chat, () => served.stats())

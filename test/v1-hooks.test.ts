@@ -273,6 +273,20 @@ t.test('onMessage changes what is stored: text, bytes and data, after the schema
   t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
 })
 
+t.test('a message that onMessage made too large is refused, and the connection goes on', async (t) => {
+  const { member, plain } = await chat(t, {
+    limits: { chatPayload: 1_024, backlog: 8_192 },
+    onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('grow', 'x'.repeat(3_000)) })
+  })
+  const ada = await member({}, 'lobby')
+  t.match(await ada.refused({ type: 'post', room: 'lobby', text: 'grow', id: 'i' }), { code: 'refused', id: 'i', message: /3000 bytes.*2048/ })
+  await ada.posted('lobby', 'x', { id: 'i' })
+  const bob = await plain()
+  bob.socket.send('grow')
+  bob.socket.send('y')
+  t.equal(await bob.next(), 'y')
+})
+
 t.test('onMessage that cuts a surrogate pair in two stores U+FFFD instead', async (t) => {
   const { member } = await chat(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
   const ada = await member({}, 'a')

@@ -67,6 +67,26 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
   t.strictSame(texts((await (await member()).join('a')).messages), ['x'])
 })
 
+t.test('publish of more than members can be sent at once is rejected, changes nothing, and ends no reader', async (t) => {
+  const { app, member } = await chat(t, { limits: { chatPayload: 1_024, backlog: 8_192 } })
+  const client = await member({}, 'a')
+  const wrong = {
+    text: { text: 'x'.repeat(2_049) },
+    'two-byte text': { text: 'é'.repeat(1_025) },
+    'text that JSON escapes': { text: '\u0001'.repeat(342) },
+    'text of 8 MB': { text: 'x'.repeat(8_000_000) },
+    data: { text: '', data: ['x'.repeat(2_046)] },
+    'both together': { text: 'x'.repeat(1_025), data: 'x'.repeat(1_022) },
+    'a sender': { text: '', from: { id: 'x'.repeat(2_000), name: 'x'.repeat(49) } }
+  }
+  for (const [title, publication] of Object.entries(wrong)) {
+    await t.rejects(app.chat.publish('a', publication), { code: 'FST_CHAT_POST_TOO_LARGE', statusCode: 413 }, title)
+  }
+  for (let i = 0; i < 3; i++) await app.chat.publish('a', { text: 'x'.repeat(1_000), data: 'x'.repeat(1_046) })
+  for (let i = 1; i <= 3; i++) t.match(await client.next(), { type: 'message', position: new RegExp(`-${i}$`) })
+  await client.posted('a', 'still here')
+})
+
 t.test('lone surrogates of the app become U+FFFD in text, data and names, whole pairs and written escapes stay', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')

@@ -13,6 +13,7 @@ const codes = new Map<unknown, ErrorCodeName>(Object.entries({
   FST_CHAT_ALREADY_JOINED: ErrorCode.alreadyJoined,
   FST_CHAT_FORBIDDEN: ErrorCode.forbidden,
   FST_CHAT_REFUSED: ErrorCode.refused,
+  FST_CHAT_POST_TOO_LARGE: ErrorCode.refused,
   FST_CHAT_MUTED: ErrorCode.muted,
   FST_CHAT_INVALID_DATA: ErrorCode.invalid,
   FST_CHAT_INVALID_NAME: ErrorCode.invalid
