@@ -4,6 +4,7 @@ import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { open } from 'lmdb'
 import t, { type Test } from 'tap'
+import { LmdbDatabase } from '../src/store/lmdb-database.ts'
 import { LmdbStore, type LmdbStoreOptions } from '../src/store/lmdb.ts'
 import type { ChatStore } from '../src/store/store.ts'
 import { directory } from './directory.ts'
@@ -17,14 +18,27 @@ function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = dir
   return store
 }
 
-/** Rows and heads in a directory that nobody has open. */
-async function counts (path: string): Promise<{ rows: number, heads: number }> {
+/** Rows, heads and places in the order of use in a directory that nobody has open, and the bytes that are charged. */
+async function counts (path: string): Promise<{ rows: number, heads: number, uses: number, bytes: unknown }> {
   const root = open({ path, noSubdir: false })
   const count = (name: string) => root.openDB(name, {}).getKeysCount()
-  const counted = { rows: count('rows'), heads: count('heads') }
+  const bytes = root.openDB('owner', { encoding: 'json', useVersions: true }).get('bytes') as unknown
+  const counted = { rows: count('rows'), heads: count('heads'), uses: count('uses'), bytes }
   await root.close()
   return counted
 }
+
+const MiB = 1024 * 1024
+
+/** Resolves when there is nothing left to remove. */
+async function idle (store: ChatStore): Promise<void> {
+  for (let i = 0; i < 50; i++) {
+    await store.check()
+    await turn()
+  }
+}
+
+const isKept = async (store: ChatStore, room: string, position: string) => (await store.read(room, { ...all, after: position })).complete
 
 /** Resolves when a minute has passed by its clock and what that brings is done. */
 async function minute (store: ChatStore): Promise<void> {
@@ -48,6 +62,8 @@ t.test('a wrong option is refused by name', async (t) => {
     historyEntries: [0, 1.5, '1', NaN],
     historyBytes: [0, -1],
     historyAge: [0, null],
+    storeBytes: [0, '1'],
+    roomTtl: [0, -1, null],
     keyLife: [-1, Infinity],
     inFlight: [0],
     inFlightBytes: [0],
@@ -175,7 +191,7 @@ t.test('what is too old is not shown, and goes from disk, with its room', async 
   t.equal((await store.append('room 7', says('x'))).n, 2)
   feed.stop()
   await store.close()
-  t.strictSame(await counts(path), { rows: 1, heads: 1 })
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
 })
 
 t.test('of an erased room nothing is left on disk', async (t) => {
@@ -193,7 +209,7 @@ t.test('of an erased room nothing is left on disk', async (t) => {
   t.equal((await store.append('b', says('x'))).n, 1)
   for (const { position } of positions.slice(0, 10)) t.equal((await store.read('a', { ...all, after: position })).complete, false)
   await store.close()
-  t.strictSame(await counts(path), { rows: 1, heads: 1 })
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
 })
 
 t.test('more than may be in flight is BUSY, and stored neither then nor later', async (t) => {
@@ -237,4 +253,199 @@ t.test('a room whose name is too long for the disk is refused', async (t) => {
     await t.rejects(store.read(room, all), { code: 'FST_CHAT_INVALID_ROOM' })
   }
   t.equal((await store.append('x'.repeat(512), says('x'))).n, 1)
+})
+
+t.test('a flood of new rooms leaves the file within its bound, and the rooms that are used', async (t) => {
+  const path = directory(t)
+  const storeBytes = 8 * MiB
+  const store = lmdb(t, { storeBytes }, path)
+  const size = () => statSync(join(path, 'data.mdb')).size
+  const follower = await Follower.of(store, 'followed')
+  const [followed, used] = [(await fill(store, 'followed', 3))[0]!, (await fill(store, 'used', 3))[0]!]
+  const removed: Array<[room: string, position: string]> = []
+  let [posted, largest] = [0, 0]
+  const flood = async () => {
+    while (posted < 3_000) {
+      const room = `room ${++posted}`
+      const genesis = (await store.read(room, all)).head.position
+      const { position } = await store.append(room, says('x'.repeat(15_900), { key: 'k', from: { id: 'i', name: 'n' } }))
+      if (posted <= 100) removed.push([room, genesis], [room, position])
+      if (posted % 50 === 0) t.equal(await isKept(store, 'used', used), true)
+      largest = Math.max(largest, size())
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, flood))
+  t.ok(largest < 1.5 * storeBytes, `${largest / storeBytes} times its bound`)
+  t.ok(largest > 0.8 * storeBytes, 'which is used')
+  t.equal(await isKept(store, 'followed', followed), true)
+  t.equal((await store.append('followed', says('on'))).n, 4)
+  await follower.has('on')
+  t.strictSame(follower.numbers, [1, 2, 3, 4])
+  for (const [room, position] of removed) {
+    t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [], head: { n: 0 } })
+    await t.rejects(store.append(room, says('x', { key: 'k', since: position })), { code: 'FST_CHAT_STALE' })
+    t.equal(await store.find(room, 'k'), undefined)
+  }
+  const [room, position] = removed[1]!
+  t.equal((await store.append(room, says('new'))).n, 1)
+  t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [{ n: 1, body: 'new' }] })
+  await store.close()
+  const { rows, heads, uses, bytes } = await counts(path)
+  t.strictSame([rows < 600, heads < 600, uses], [true, true, heads], `${rows} rows, ${heads} rooms`)
+  t.ok(Number(bytes) <= storeBytes && Number(bytes) > 0.8 * storeBytes)
+})
+
+t.test('the least recently used room goes first, also after a restart', async (t) => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const options = { storeBytes: MiB }
+  const before = lmdb(t, options, path)
+  const positions = new Map<string, string>()
+  const post = async (store: ChatStore, room: string) => {
+    mock.timers.tick(1)
+    positions.set(room, (await fill(store, room, 1, 'x'.repeat(15_900)))[0]!)
+  }
+  for (let i = 0; i < 40; i++) await post(before, `room ${i}`)
+  mock.timers.tick(3_600_000)
+  await before.read('room 0', all)
+  await before.follow('room 1', () => {}).then(({ stop }) => stop())
+  await post(before, 'room 2')
+  await idle(before)
+  await before.close()
+  const store = lmdb(t, options, path)
+  for (let i = 40; i < 80; i++) await post(store, `room ${i}`)
+  await idle(store)
+  for (const room of ['room 0', 'room 1', 'room 2', 'room 79']) t.equal(await isKept(store, room, positions.get(room)!), true, room)
+  for (const room of ['room 3', 'room 4', 'room 15']) t.equal(await isKept(store, room, positions.get(room)!), false, room)
+})
+
+t.test('a followed room that alone is too large gives up its oldest entries', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, { storeBytes: MiB }, path)
+  const follower = await Follower.of(store, 'a')
+  const others = await Promise.all(['b', 'c'].map(async (room) => await store.follow(room, () => {})))
+  await fill(store, 'b', 1)
+  for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 10 }, (_, j) => store.append('a', says('x'.repeat(15_900), { key: `${i} ${j}` }))))
+  await idle(store)
+  const { entries, head } = await store.read('a', all)
+  t.equal(head.n, 300)
+  t.ok(entries.length > 20 && entries.length < 65, `${entries.length} entries`)
+  t.equal(entries.at(-1)?.n, 300)
+  t.strictSame(follower.numbers, Array.from({ length: 300 }, (_, i) => i + 1))
+  t.strictSame(bodies(await store.read('b', all)), ['x'], 'and no other one its last')
+  for (const { stop } of others) stop()
+  await store.close()
+  t.ok(statSync(join(path, 'data.mdb')).size < 4 * MiB)
+})
+
+t.test('a store where nothing can be removed goes on', async (t) => {
+  const store = lmdb(t, { storeBytes: 50_000 })
+  const followers = await Promise.all(Array.from({ length: 10 }, (_, i) => Follower.of(store, `room ${i}`)))
+  for (let i = 0; i < 100; i++) await store.append(`room ${i % 10}`, says('x'.repeat(15_900)))
+  for (const [i, follower] of followers.entries()) {
+    t.strictSame(follower.numbers, Array.from({ length: 10 }, (_, i) => i + 1))
+    t.equal((await store.read(`room ${i}`, all)).entries.at(-1)?.n, 10)
+  }
+  await idle(store)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  for (let i = 0; i < 100; i++) await turn()
+  t.ok(commits().length <= 1, 'and comes to rest')
+})
+
+t.test('a large room goes bit by bit, and one that comes back to it meanwhile finds it empty', async (t) => {
+  const path = directory(t)
+  const first = lmdb(t, { historyEntries: Infinity }, path)
+  const positions = await Promise.all(Array.from({ length: 9_000 }, async (_, i) => (await first.append('large', says('x', { key: `${i}` }))).position))
+  await first.close()
+  const store = lmdb(t, { historyEntries: Infinity, storeBytes: 100_000 }, path)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  await fill(store, 'b', 1)
+  t.match(await store.read('large', { ...all, after: positions[8_999]! }), { complete: false, entries: [], more: false })
+  t.equal(commits().length < 3, true, 'not all of it with one post')
+  t.equal((await store.append('large', says('new'))).n, 1)
+  t.strictSame(bodies(await store.read('large', all)), ['new'])
+  await idle(store)
+  t.strictSame(bodies(await store.read('large', all)), ['new'])
+  t.equal(await isKept(store, 'large', positions[8_999]!), false)
+  await store.close()
+  t.match(await counts(path), { rows: 2, heads: 2 })
+})
+
+t.test('a room that nobody used for its time is removed; one that is read, or followed, is not', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { roomTtl: 300_000 }, path)
+  const position = new Map<string, string>()
+  for (const room of ['unused', 'read', 'posted', 'followed']) position.set(room, (await fill(store, room, 100)).at(-1)!)
+  const { stop } = await store.follow('followed', () => {})
+  for (let i = 0; i < 7; i++) {
+    if (i === 3) {
+      await store.read('read', all)
+      await fill(store, 'posted', 1)
+    }
+    await minute(store)
+  }
+  for (const [room, kept] of Object.entries({ unused: false, read: true, posted: true, followed: true })) {
+    t.equal(await isKept(store, room, position.get(room)!), kept, room)
+  }
+  stop()
+  for (let i = 0; i < 8; i++) await minute(store)
+  await store.close()
+  t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
+})
+
+t.test('rooms that are only joined and read leave nothing on disk, and a read writes nothing', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  await fill(store, 'used', 1)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  for (let i = 0; i < 200; i++) {
+    const { stop } = await store.follow(`room ${i}`, () => {})
+    await store.read(`room ${i}`, all)
+    await store.find(`room ${i}`, 'k')
+    await store.read('used', all)
+    stop()
+  }
+  for (let i = 0; i < 20; i++) await turn()
+  t.equal(commits().length, 0)
+  await store.close()
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
+})
+
+t.test('what is charged follows what is done to a room, and is nothing once it is gone', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { historyEntries: 20, roomTtl: 300_000, keyLife: 1_000 }, path)
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 100; i++) {
+      const { position } = await store.append(`room ${i % 3}`, says('x'.repeat(i * 100), { key: `${round} ${i}`, hash: 'h' }))
+      if (i % 7 === 0) await store.erase(`room ${i % 3}`, position)
+    }
+    await store.erase('room 1')
+    mock.timers.tick(10_000)
+  }
+  for (let i = 0; i < 8; i++) await minute(store)
+  await store.close()
+  t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
+})
+
+t.test('a directory that was written before rooms were charged is charged when it is opened', async (t) => {
+  const path = directory(t)
+  const before = lmdb(t, {}, path)
+  for (let i = 0; i < 100; i++) await fill(before, `room ${i}`, 2, 'x'.repeat(15_900))
+  await before.close()
+  const root = open({ path, noSubdir: false })
+  root.openDB('owner', { encoding: 'json', useVersions: true }).removeSync('bytes')
+  const heads = root.openDB<Record<string, unknown>, string>('heads', { encoding: 'json' })
+  for (const { key, value: { size, dead, used, ...head } } of [...heads.getRange()]) heads.putSync(key, head)
+  root.openDB('uses', {}).clearSync()
+  await root.close()
+  const store = lmdb(t, { storeBytes: MiB }, path)
+  await idle(store)
+  await store.close()
+  const { heads: rooms, uses } = await counts(path)
+  t.ok(rooms > 10 && rooms < 35 && rooms === uses, `${rooms} rooms are left`)
 })

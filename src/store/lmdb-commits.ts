@@ -24,8 +24,8 @@ interface Write {
 export interface Target {
   /** Resolves once everything staged is on disk; undefined when nothing is to be written. Rejects when nothing was. */
   commit (): Promise<void> | undefined
-  /** Told before those who wrote are. */
-  settled (committed: boolean): void
+  /** Told before those who wrote are. @param committed undefined when that is not known */
+  settled (committed: boolean | undefined): void
   /** Whether there is work that nobody waits for. */
   hasRest (): boolean
 }
@@ -70,9 +70,9 @@ export class LmdbCommits {
     })
   }
 
-  /** Commits what there is, unless that is being done. */
+  /** Commits what there is, unless that is being done, or failed a moment ago. */
   start (): void {
-    this.#running ??= this.#run()
+    if (performance.now() >= this.#retryAt) this.#running ??= this.#run()
   }
 
   /** Resolves when all that was added is settled: true, or in time was not: false. */
@@ -124,9 +124,9 @@ export class LmdbCommits {
       this.#retryAt = 0
       return true
     } catch (error) {
-      this.#target.settled(false)
+      this.#target.settled(error instanceof StoreUnknown ? undefined : false)
       for (const write of staged) this.#fail(write, error)
-      this.#refuse(error, performance.now() + PAUSE)
+      this.#refuse(error instanceof StoreUnknown ? new StoreUnavailable({ cause: error.cause }) : error, performance.now() + PAUSE)
       return false
     } finally {
       clearTimeout(deadline)

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
-import { StoreDamaged, StoreInUse, StoreUnavailable } from '../errors.ts'
+import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../errors.ts'
+import { chargeOfRoom, estimated } from './lmdb-charge.ts'
+import { claimDirectory, identityOfFile, prepareFiles, releaseDirectory } from './lmdb-directory.ts'
 import { damageOf, damageOfBeginning } from './lmdb-file.ts'
 import { newEpoch, type Epoch, type Head } from './lmdb-head.ts'
 import type { Row } from './lmdb-row.ts'
@@ -12,18 +12,16 @@ export interface Changes {
   row (room: string, place: number, row: Row | undefined): void
   head (room: string, head: Head | undefined): void
   epoch (epoch: Epoch): void
+  /** Adds a room to the order of use, or takes it out. at: ms */
+  use (room: string, at: number, isLast: boolean): void
+  /** bytes charged for all rooms */
+  bytes (bytes: number): void
   /** So that there is something. */
   touch (): void
 }
 
 /** LMDB's codes for a file that is not as it should be: a page missing or broken, another version, no LMDB file. */
 const damages = [-30797, -30796, -30794, -30793]
-
-/** bytes: of LMDB's lock file, which are places for processes; and more than it writes when it begins a data file. */
-const [LOCKS, BEGINNING] = [16_384, 65_536]
-
-/** What is open in this process, by its real path: LMDB would let a second one in. */
-const opened = new Set<string>()
 
 /** The LMDB directory of one store: the entries of its rooms, their heads, and whose it is. */
 export class LmdbDatabase {
@@ -33,16 +31,20 @@ export class LmdbDatabase {
   readonly #root: RootDatabase<unknown, string>
   readonly #rows: Database<Row, [room: string, place: number]>
   readonly #heads: Database<Head, string>
+  /** The rooms in the order of their last uses; the values say nothing. */
+  readonly #uses: Database<number, [used: number, room: string]>
   /** Its values have versions: the owner's is its token. */
   readonly #owner: Database<unknown, string>
   readonly #changes: Changes
+  /** Of the data file that is open. */
+  readonly #identity: string | undefined
 
   /** @throws StoreInUse, StoreDamaged, StoreUnavailable */
   constructor (path: string) {
-    this.#path = claim(path)
+    this.#path = claimDirectory(path)
     let root: RootDatabase<unknown, string> | undefined
     try {
-      prepare(this.#path)
+      prepareFiles(this.#path)
       assertWhole(this.#path, damageOfBeginning)
       // Overlapping, members would see what a crash can take back. Batching a turn, a promise of its own is rejected unheard.
       root = open<unknown, string>({ path: this.#path, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
@@ -52,27 +54,35 @@ export class LmdbDatabase {
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = this.#heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const rows = this.#rows = root.openDB<Row, [string, number]>('rows', { encoding: 'binary' })
+      const uses = this.#uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       // Again: to open one gives up for a moment what others know us by.
       this.#assertAlone()
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epoch') === undefined) owner.putSync('epoch', newEpoch(), 0)
+        if (owner.get('bytes') === undefined) owner.putSync('bytes', this.#chargeAll(), 0)
       })
       this.#owner = owner
+      this.#identity = identityOfFile(this.#path)
       this.#changes = {
         row: (room, place, row) => row === undefined ? rows.remove([room, place]) : rows.put([room, place], row),
         head: (room, head) => head === undefined ? heads.remove(room) : heads.put(room, head),
         epoch: (epoch) => owner.put('epoch', epoch, 0),
+        use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
+        bytes: (bytes) => owner.put('bytes', bytes, 0),
         touch: () => owner.put('committed', Date.now(), 0)
       }
     } catch (error) {
-      opened.delete(this.#path)
+      releaseDirectory(this.#path)
       root?.close().catch(() => { /* what went wrong is told already */ })
       throw this.#refusal(error)
     }
   }
 
   get epoch (): Epoch { return this.reading(() => this.#owner.get('epoch') as Epoch) }
+
+  /** Bytes charged for all rooms. */
+  get bytes (): number { return this.reading(() => this.#owner.get('bytes') as number) }
 
   head (room: string): Head | undefined { return this.reading(() => this.#heads.get(room)) }
 
@@ -97,11 +107,22 @@ export class LmdbDatabase {
     return this.reading(() => Array.from(this.#heads.getRange(range), ({ key, value }) => ({ room: key, head: value })))
   }
 
+  /** All rooms, read as they are needed, those first that nobody used for longest. */
+  * leastUsed (): Generator<{ used: number, room: string }> {
+    try {
+      for (const [used, room] of this.#uses.getKeys()) yield { used, room }
+    } catch (error) {
+      throw this.#refusal(error)
+    }
+  }
+
   /**
-   * Resolves once all of it is on disk; otherwise nothing of it is.
+   * Resolves once all of it is on disk; otherwise nothing of it is, but for what is UNKNOWN: it went to a file that was
+   * removed or replaced meanwhile.
    * @param write puts what is to be committed; must not throw
    */
   async commit (write: (changes: Changes) => void): Promise<void> {
+    if (this.#isGone) throw new StoreUnavailable({ cause: this.#removal })
     let owned: boolean
     try {
       owned = await this.#owner.ifVersion('owner', this.#token, () => {
@@ -114,11 +135,28 @@ export class LmdbDatabase {
       throw new StoreUnavailable({ cause: await commitError.catch((reason: unknown) => reason) })
     }
     if (!owned) throw new StoreUnavailable({ cause: new StoreInUse(this.#path, 'another, which took it over') })
+    if (this.#isGone) throw new StoreUnknown({ cause: this.#removal })
   }
 
   async close (): Promise<void> {
     await this.#root.close()
-    opened.delete(this.#path)
+    releaseDirectory(this.#path)
+  }
+
+  get #isGone (): boolean { return identityOfFile(this.#path) !== this.#identity }
+
+  get #removal (): Error { return new StoreDamaged(this.#path, 'its data file was removed or replaced') }
+
+  /** Charges the rooms of a directory that was written before rooms were charged. */
+  #chargeAll (): number {
+    let bytes = 0
+    for (const { room, head } of this.rooms(undefined, Infinity)) {
+      const charged = estimated(head)
+      this.#heads.putSync(room, charged)
+      this.#uses.putSync([charged.used, room], 0)
+      bytes += chargeOfRoom(room) + charged.size
+    }
+    return bytes
   }
 
   /** The lock by which LMDB knows the processes that have it open dies with them. */
@@ -146,47 +184,8 @@ export class LmdbDatabase {
   }
 }
 
-/** @throws StoreInUse, StoreUnavailable */
-function claim (path: string): string {
-  let directory: string
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    directory = realpathSync(path)
-  } catch (cause) {
-    throw new StoreUnavailable({ cause })
-  }
-  if (opened.has(directory)) throw new StoreInUse(directory, process.pid)
-  opened.add(directory)
-  return directory
-}
-
 /** @throws StoreDamaged */
 function assertWhole (directory: string, damageOf: (directory: string) => string | undefined): void {
   const damage = damageOf(directory)
   if (damage !== undefined) throw new StoreDamaged(directory, damage)
-}
-
-/**
- * Fails where LMDB's opening would, which ends the process by SIGSEGV then. And LMDB would make its lock file with a hole
- * in it: SIGBUS, when the disk is too full to fill that.
- */
-function prepare (directory: string): void {
-  const [data, lock, space] = ['data.mdb', 'lock.mdb', 'space'].map((name) => join(directory, name)) as [string, string, string]
-  if (!existsSync(lock)) writeWhole(lock, LOCKS)
-  closeSync(openSync(lock, 'r+'))
-  if (existsSync(data)) {
-    closeSync(openSync(data, 'r+'))
-  } else {
-    writeWhole(space, BEGINNING)
-    rmSync(space)
-  }
-}
-
-function writeWhole (file: string, bytes: number): void {
-  try {
-    writeFileSync(file, Buffer.alloc(bytes), { mode: 0o600 })
-  } catch (error) {
-    rmSync(file, { force: true })
-    throw error
-  }
 }

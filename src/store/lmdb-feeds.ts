@@ -48,6 +48,13 @@ export class LmdbFeeds {
   /** Nothing of it was stored. */
   drop (): void { this.#news = [] }
 
+  /** It is not known whether it was stored. @param headOf the newest entry of a room that can be read */
+  doubt (headOf: (room: string) => Mark): void {
+    const rooms = new Set(this.#news.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
+    this.#news = [...rooms].map((room) => ({ room, restart: headOf(room) }))
+    this.deliver()
+  }
+
   close (): void {
     this.#rooms.clear()
     this.drop()

@@ -25,6 +25,12 @@ export interface Head {
   forgotten: number
   /** the last entry of which nothing is left */
   swept: number
+  /** bytes on disk of all its rows, as charged */
+  size: number
+  /** of them, bytes of former lives */
+  dead: number
+  /** when it was last used, ms, as the order of use on disk has it */
+  used: number
 }
 
 /** What rooms are made of that have nothing yet: theirs to be resumed without being stored. */
@@ -35,13 +41,13 @@ export function newEpoch (): Epoch { return { name: newTag(), at: Date.now() } }
 /** The beginning of a room that has nothing yet. */
 export function beginning (room: string, { name, at }: Epoch): Head {
   const tag = withoutDash(hash('sha256', `${name} ${room}`, 'base64url')).slice(0, 12)
-  return { tag, born: at, base: 0, last: 0, at, first: 1, bytes: 0, forgotten: 0, swept: 0 }
+  return { tag, born: at, base: 0, last: 0, at, first: 1, bytes: 0, forgotten: 0, swept: 0, size: 0, dead: 0, used: 0 }
 }
 
 /** The beginning of another life, with nothing of the one before. */
-export function reborn ({ last, at, swept }: Head): Head {
+export function reborn ({ last, at, swept, size, used }: Head): Head {
   const born = Math.max(at, Date.now())
-  return { tag: newTag(), born, base: last, last, at: born, first: last + 1, bytes: 0, forgotten: last, swept }
+  return { tag: newTag(), born, base: last, last, at: born, first: last + 1, bytes: 0, forgotten: last, swept, size, dead: size, used }
 }
 
 /** Whether it is as it was before its first entry. */

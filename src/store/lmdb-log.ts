@@ -1,4 +1,5 @@
 import { ReusedKey, StalePost } from '../errors.ts'
+import { chargeOfRoom, chargeOfRow } from './lmdb-charge.ts'
 import type { Changes, LmdbDatabase } from './lmdb-database.ts'
 import { beginning, genesisOf, isUntouched, markOf, newestOf, placeOf, reborn, type Epoch, type Head } from './lmdb-head.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type Row } from './lmdb-row.ts'
@@ -17,6 +18,9 @@ export interface LogLimits {
   readonly keyLife: number
 }
 
+/** ms between two writes of a room's last use. */
+export const USE_INTERVAL = 10 * 60_000
+
 /** Keys are remembered for this many times the entries kept. */
 const KEYS_PER_ENTRY = 10
 
@@ -30,6 +34,8 @@ export class LmdbLog {
   #head: Head
   /** The newest on disk. */
   #committed: Mark
+  /** What it is charged on disk, and its last use there; 0 for a room that isn't there. */
+  #stored: { charge: number, used: number }
   /** The entry of each key, by its digest: read when first needed. */
   #keys: Map<string, number> | undefined
   /** Why it can't be trimmed: it would grow without bound. */
@@ -41,10 +47,19 @@ export class LmdbLog {
     this.#limits = limits
     this.#head = { ...database.head(room) ?? beginning(room, epoch) }
     this.#committed = newestOf(this.#head)
+    this.#stored = this.#state()
   }
 
   get committed (): Mark { return this.#committed }
   get untouched (): boolean { return isUntouched(this.#head) }
+  /** ms; what the next commit makes the order of use on disk. */
+  get used (): number { return this.#head.used }
+  /** Bytes that the next commit adds to what is charged. */
+  get growth (): number { return this.#state().charge - this.#stored.charge }
+  /** Whether it has no entries and no rows of former ones. */
+  get isSwept (): boolean { return this.#head.first > this.#head.last && this.#head.swept === this.#head.last }
+  /** Whether there are rows of a former life. */
+  get hasDead (): boolean { return this.#head.swept < this.#head.base }
   get keyCount (): number { return this.#keys?.size ?? 0 }
 
   /** @param row the draft encoded @throws ReusedKey, StalePost, StoreDamaged */
@@ -64,7 +79,7 @@ export class LmdbLog {
     head.at = Math.max(head.at, Date.now())
     head.bytes += row.length
     stamp(row, head.at)
-    this.#changes.set(head.last, row)
+    this.#change(head.last, undefined, row)
     if (digest !== undefined) this.#keyed.set(digest, head.last)
     const { n, position } = newestOf(head)
     return { n, position, again: false }
@@ -86,7 +101,7 @@ export class LmdbLog {
     if (markOf(this.#head, place, timeOf(row)).position !== position) return
     const empty = emptied(row)
     this.#head.bytes += empty.length - row.length
-    this.#changes.set(place, empty)
+    this.#change(place, row, empty)
   }
 
   /** Begins another life. What is left of this one goes as what is trimmed does. */
@@ -99,8 +114,7 @@ export class LmdbLog {
 
   /** Whether nothing is left of it but its head, and has been for as long as a key is remembered. */
   isEmpty (now: number): boolean {
-    const { first, last, swept, at } = this.#head
-    return first > last && swept === last && at <= now - this.#limits.keyLife
+    return this.isSwept && this.#head.at <= now - this.#limits.keyLife
   }
 
   /** As if there had never been anything. */
@@ -113,7 +127,7 @@ export class LmdbLog {
   /** Whether there is anything to trim or to forget, or it can't be told without trying. */
   isDue (now: number): boolean {
     try {
-      return this.#isOver(now) || this.#forgettable(now) !== undefined || this.isEmpty(now)
+      return this.#isOver(now) || this.#isForgettable(now) || this.isEmpty(now)
     } catch {
       return true
     }
@@ -121,25 +135,50 @@ export class LmdbLog {
 
   /** Takes away what the bounds exclude, in so many steps at most. @returns how many it took */
   trim (most: number, now: number): number {
-    let steps = 0
-    try {
-      while (steps < most && (this.#trimOldest(now) || this.#forgetOldest(now))) steps++
-      this.#damage = undefined
-    } catch (damage) {
-      this.#damage = damage
-    }
-    return steps
+    return this.#steps(most, () => this.#trimOldest(now) || this.#forgetOldest(now))
+  }
+
+  /** Gives up its oldest entries and their keys, in so many steps at most, but never the newest. @returns how many it took */
+  shrink (most: number): number {
+    return this.#steps(most, () => {
+      const { swept, first, last } = this.#head
+      if (swept + 1 < first) this.#sweepOldest()
+      else if (first < last) this.#dropOldest()
+      else return false
+      return true
+    })
+  }
+
+  /** Was used. @param exactly to be written, however short a time after the last */
+  use (at: number, exactly = false): void {
+    if (exactly || at - this.#head.used >= USE_INTERVAL) this.#head.used = at
   }
 
   write (changes: Changes): void {
     for (const [place, row] of this.#changes) changes.row(this.room, place, row)
     changes.head(this.room, this.untouched ? undefined : this.#head)
+    const [before, { used }] = [this.#stored.used, this.#state()]
+    if (used === before) return
+    if (before !== 0) changes.use(this.room, before, false)
+    if (used !== 0) changes.use(this.room, used, true)
   }
 
   /** What was written is on disk. */
   settle (): void {
     this.#changes.clear()
     this.#committed = newestOf(this.#head)
+    this.#stored = this.#state()
+  }
+
+  #steps (most: number, step: () => boolean): number {
+    let steps = 0
+    try {
+      while (steps < most && step()) steps++
+      this.#damage = undefined
+    } catch (damage) {
+      this.#damage = damage
+    }
+    return steps
   }
 
   get #keyed (): Map<string, number> {
@@ -164,36 +203,64 @@ export class LmdbLog {
 
   #trimOldest (now: number): boolean {
     if (!this.#isOver(now)) return false
-    const row = this.#entry(this.#head.first)
-    this.#changes.set(this.#head.first++, keyOf(row) === undefined ? undefined : trimmed(row))
-    this.#head.bytes -= row.length
+    this.#dropOldest()
     return true
   }
 
-  /** What is left of the oldest trimmed entry, if that need not be known any more; null if nothing is. */
-  #forgettable (now: number): Row | null | undefined {
+  #dropOldest (): void {
+    const row = this.#entry(this.#head.first)
+    this.#change(this.#head.first++, row, keyOf(row) === undefined ? undefined : trimmed(row))
+    this.#head.bytes -= row.length
+  }
+
+  /** Whether what is left of the oldest trimmed entry need not be known any more. */
+  #isForgettable (now: number): boolean {
     const { swept, first, base } = this.#head
-    if (swept + 1 >= first) return undefined
+    if (swept + 1 >= first) return false
+    if (swept < base) return true
     const row = this.#row(swept + 1)
-    if (row === undefined) return null
-    if (swept < base || keyOf(row) === undefined) return row
+    if (row === undefined || keyOf(row) === undefined) return true
     const { keyLife, historyEntries } = this.#limits
-    return timeOf(row) <= now - keyLife || this.keyCount > historyEntries * KEYS_PER_ENTRY ? row : undefined
+    return timeOf(row) <= now - keyLife || this.keyCount > historyEntries * KEYS_PER_ENTRY
   }
 
   #forgetOldest (now: number): boolean {
-    const row = this.#forgettable(now)
-    if (row === undefined) return false
-    const head = this.#head
-    const place = ++head.swept
-    if (row === null) return true
-    const key = place > head.base ? keyOf(row) : undefined
-    if (key !== undefined) {
-      this.#keys?.delete(key)
-      head.forgotten = place
-    }
-    this.#changes.set(place, undefined)
+    if (!this.#isForgettable(now)) return false
+    this.#sweepOldest()
     return true
+  }
+
+  /** Leaves nothing of the oldest entry that was trimmed. One of a former life isn't read: a room goes as fast as it can. */
+  #sweepOldest (): void {
+    const head = this.#head
+    const place = head.swept + 1
+    if (place <= head.base) {
+      const share = Math.ceil(head.dead / (head.base - head.swept))
+      head.dead -= share
+      head.size -= share
+      this.#changes.set(place, undefined)
+    } else {
+      const row = this.#row(place)
+      const key = row === undefined ? undefined : keyOf(row)
+      if (key !== undefined) {
+        this.#keys?.delete(key)
+        head.forgotten = place
+      }
+      if (row !== undefined) this.#change(place, row, undefined)
+    }
+    head.swept = place
+  }
+
+  /** Takes account of a row that takes another's place; undefined for none. */
+  #change (place: number, before: Row | undefined, after: Row | undefined): void {
+    for (const [row, sign] of [[before, -1], [after, 1]] as const) {
+      if (row !== undefined) this.#head.size += sign * chargeOfRow(this.room, row)
+    }
+    this.#changes.set(place, after)
+  }
+
+  #state (): { charge: number, used: number } {
+    return this.untouched ? { charge: 0, used: 0 } : { charge: chargeOfRoom(this.room) + this.#head.size, used: this.#head.used }
   }
 
   /**

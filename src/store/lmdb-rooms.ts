@@ -1,8 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { StoreBusy } from '../errors.ts'
 import type { LmdbDatabase } from './lmdb-database.ts'
+import { LmdbEvictions, type StoreLimits } from './lmdb-evictions.ts'
 import type { LmdbFeeds } from './lmdb-feeds.ts'
 import { beginning, newEpoch, newestOf, type Epoch, type Head } from './lmdb-head.ts'
-import { LmdbLog, type LogLimits } from './lmdb-log.ts'
+import { LmdbLog, USE_INTERVAL, type LogLimits } from './lmdb-log.ts'
 import type { Row } from './lmdb-row.ts'
 import type { Draft, Mark, Position } from './store.ts'
 
@@ -14,6 +16,9 @@ const CACHE = { rooms: 10_000, keys: 1_000_000 }
 
 /** Rooms that a sweep looks at in one turn. */
 const SLICE = 100
+
+/** Rooms whose last uses one commit writes. */
+const USES = 64
 
 /** keys: as last counted */
 interface Cached { readonly log: LmdbLog, keys: number }
@@ -29,19 +34,28 @@ export class LmdbRooms {
   #keys = 0
   readonly #staged = new Set<LmdbLog>()
   readonly #untrimmed = new Set<string>()
+  readonly #evictions: LmdbEvictions
+  /** Rooms whose last use the disk should learn of. */
+  readonly #used = new Set<string>()
   #appended = 0
   #touched = false
   #epoch: Epoch
   #epochIsStored = true
 
-  constructor (database: LmdbDatabase, limits: LogLimits, feeds: LmdbFeeds) {
+  constructor (database: LmdbDatabase, limits: LogLimits & StoreLimits, feeds: LmdbFeeds) {
     this.#database = database
     this.#limits = limits
     this.#feeds = feeds
     this.#epoch = database.epoch
+    this.#evictions = new LmdbEvictions(database, limits, feeds, {
+      log: (room) => this.#log(room),
+      stage: (log) => this.#staged.add(log),
+      forget: (log) => this.#forget(log)
+    })
   }
 
-  get hasUntrimmed (): boolean { return this.#untrimmed.size > 0 }
+  /** Whether there is something to write that nobody waits for. */
+  get hasRest (): boolean { return this.#untrimmed.size > 0 || this.#used.size > 0 || this.#evictions.hasRest }
 
   /** What is on disk of a room. */
   head (room: string): Head { return this.#database.head(room) ?? beginning(room, this.#epoch) }
@@ -55,10 +69,25 @@ export class LmdbRooms {
     return found
   }
 
+  /** Takes note of a use that writes nothing. @returns whether the disk should learn of it */
+  use (room: string): boolean {
+    const head = this.#database.head(room)
+    if (head === undefined) return false
+    const now = Date.now()
+    this.#evictions.uses.record(room, now)
+    if (now - head.used < USE_INTERVAL || this.#used.size >= USES) return false
+    this.#used.add(room)
+    return true
+  }
+
   append (room: string, row: Row, draft: Draft): Mark & { again: boolean } {
+    if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
     const appended = log.append(row, draft)
+    const now = Date.now()
+    this.#evictions.uses.record(room, now)
     if (!appended.again) {
+      log.use(now)
       this.#staged.add(log)
       this.#appended++
       this.#feeds.push(room, appended, row, draft)
@@ -83,19 +112,26 @@ export class LmdbRooms {
 
   /** Resolves once all that was done is on disk; undefined when that is nothing. */
   commit (): Promise<void> | undefined {
-    this.#trim(Date.now())
+    const now = Date.now()
+    this.#trim(now)
+    this.#writeUses(now)
+    this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
     if (this.#staged.size === 0 && !this.#touched) return undefined
     this.#touched = false
     return this.#database.commit((changes) => {
       if (!this.#epochIsStored) changes.epoch(this.#epoch)
+      changes.bytes(this.#evictions.bytes)
       for (const log of this.#staged) log.write(changes)
     })
   }
 
-  settled (committed: boolean): void {
-    if (committed) this.#epochIsStored = true
+  /** @param committed undefined when that is not known */
+  settled (committed: boolean | undefined): void {
+    if (committed === true) this.#epochIsStored = true
+    else if (committed === undefined) this.#epoch = this.#database.epoch
+    this.#evictions.settled(committed)
     for (const log of this.#staged) {
-      if (committed) log.settle()
+      if (committed === true) log.settle()
       else this.#uncache(log.room)
     }
     const staged = [...this.#staged]
@@ -104,13 +140,17 @@ export class LmdbRooms {
     for (const { room } of staged) this.#count(room)
   }
 
-  /** Looks for what became too old in rooms that nothing is done to. */
+  /** Looks for what became too old in rooms that nothing is done to, and for rooms that nobody used. */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
+    this.#evictions.expire()
     let rooms: Array<{ room: string }> = []
     do {
       rooms = this.#database.rooms(rooms.at(-1)?.room, SLICE)
-      for (const { room } of rooms) if (this.#peek(room).isDue(Date.now())) this.#untrimmed.add(room)
-      if (this.hasUntrimmed) found()
+      for (const { room } of rooms) {
+        if (this.#peek(room).isDue(Date.now())) this.#untrimmed.add(room)
+        if (this.#feeds.has(room)) this.use(room)
+      }
+      if (this.hasRest) found()
       await turn()
     } while (rooms.length > 0 && !signal.aborted)
   }
@@ -143,6 +183,15 @@ export class LmdbRooms {
       // Whoever follows it counts on its numbers.
       if (log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
     }
+  }
+
+  #writeUses (now: number): void {
+    for (const room of this.#used) {
+      const log = this.#log(room)
+      log.use(this.#evictions.uses.lastUse(room) ?? now)
+      if (!log.untouched) this.#staged.add(log)
+    }
+    this.#used.clear()
   }
 
   /** Leaves nothing of a room. No position of it may fit what comes later: all that have nothing begin anew. */

@@ -1,6 +1,7 @@
 import { InvalidOption, InvalidRoom, StoreClosed } from '../errors.ts'
 import { LmdbCommits, type CommitLimits } from './lmdb-commits.ts'
 import { LmdbDatabase } from './lmdb-database.ts'
+import type { StoreLimits } from './lmdb-evictions.ts'
 import { LmdbFeeds } from './lmdb-feeds.ts'
 import type { LogLimits } from './lmdb-log.ts'
 import { readPage } from './lmdb-page.ts'
@@ -16,6 +17,10 @@ export interface LmdbStoreOptions {
   readonly historyEntries?: number | undefined
   /** bytes kept a room; 4 MiB */
   readonly historyBytes?: number | undefined
+  /** bytes on disk of all rooms together, as charged: the least recently used room goes first; 1 GiB */
+  readonly storeBytes?: number | undefined
+  /** ms after which a room nobody used is removed; 30 days */
+  readonly roomTtl?: number | undefined
   /** ms an entry is kept; Infinity */
   readonly historyAge?: number | undefined
   /** ms a key is remembered at least; 5 min */
@@ -54,6 +59,8 @@ export class LmdbStore implements ChatStore {
       path,
       historyEntries = 1_000,
       historyBytes = 4 * 1024 * 1024,
+      storeBytes = 1024 * 1024 * 1024,
+      roomTtl = 30 * 24 * 60 * 60 * 1_000,
       historyAge = Infinity,
       keyLife = 5 * 60 * 1_000,
       inFlight = 10_000,
@@ -61,7 +68,7 @@ export class LmdbStore implements ChatStore {
       commitTimeout = 10_000,
       ...unknown
     } = options
-    const limits: LogLimits & CommitLimits = { historyEntries, historyBytes, historyAge, keyLife, inFlight, inFlightBytes, commitTimeout }
+    const limits: LogLimits & StoreLimits & CommitLimits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, commitTimeout }
     check(path, limits, unknown)
     this.#historyAge = historyAge
     this.#database = new LmdbDatabase(path)
@@ -69,9 +76,9 @@ export class LmdbStore implements ChatStore {
     this.#commits = new LmdbCommits({
       commit: () => rooms.commit(),
       settled: (committed) => this.#settled(committed),
-      hasRest: () => rooms.hasUntrimmed
+      hasRest: () => rooms.hasRest
     }, limits)
-    this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, SWEEP))).unref()
+    this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, roomTtl, SWEEP))).unref()
   }
 
   append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
@@ -89,11 +96,25 @@ export class LmdbStore implements ChatStore {
   }
 
   async read (room: string, query: Query): Promise<Page> {
-    return this.#read(room, () => readPage(this.#database, room, this.#rooms.head(room), query, Date.now() - this.#historyAge))
+    return this.#read(room, () => {
+      this.#use(room)
+      return readPage(this.#database, room, this.#rooms.head(room), query, Date.now() - this.#historyAge)
+    })
   }
 
   async follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
-    return this.#read(room, () => this.#feeds.follow(room, this.#rooms.newest(room), deliver))
+    return this.#read(room, () => {
+      this.#use(room)
+      const { head, stop } = this.#feeds.follow(room, this.#rooms.newest(room), deliver)
+      return {
+        head,
+        stop: () => {
+          stop()
+          // Used until now.
+          if (this.#closed === undefined) this.#use(room)
+        }
+      }
+    })
   }
 
   async erase (room: string, position?: Position): Promise<void> {
@@ -128,10 +149,15 @@ export class LmdbStore implements ChatStore {
     return this.#database.reading(read)
   }
 
-  #settled (committed: boolean): void {
+  #use (room: string): void {
+    if (this.#rooms.use(room)) this.#commits.start()
+  }
+
+  #settled (committed: boolean | undefined): void {
     this.#rooms.settled(committed)
-    if (committed) this.#feeds.deliver()
-    else this.#feeds.drop()
+    if (committed === true) this.#feeds.deliver()
+    else if (committed === false) this.#feeds.drop()
+    else this.#feeds.doubt((room) => this.#rooms.newest(room))
   }
 
   #sweepRooms (): void {
@@ -145,11 +171,11 @@ function assertRoom (room: string): void {
   if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
 }
 
-function check (path: unknown, { inFlight, historyEntries, historyBytes, inFlightBytes, keyLife, historyAge, commitTimeout }: LogLimits & CommitLimits, unknown: object): void {
+function check (path: unknown, { inFlight, historyEntries, historyBytes, storeBytes, roomTtl, inFlightBytes, keyLife, historyAge, commitTimeout }: LogLimits & StoreLimits & CommitLimits, unknown: object): void {
   const [name] = Object.keys(unknown)
   if (name !== undefined) throw new InvalidOption(name, 'does not exist')
   if (typeof path !== 'string' || path === '') throw new InvalidOption('path', 'must be a directory')
-  for (const [name, value] of Object.entries({ historyEntries, historyBytes, historyAge, inFlight, inFlightBytes })) {
+  for (const [name, value] of Object.entries({ historyEntries, historyBytes, storeBytes, roomTtl, historyAge, inFlight, inFlightBytes })) {
     if (!(value === Infinity || (Number.isSafeInteger(value) && value >= 1))) throw new InvalidOption(name, 'must be a whole number from 1 on, or Infinity')
   }
   if (!(Number.isInteger(keyLife) && keyLife >= 0)) throw new InvalidOption('keyLife', 'must be a whole number of ms')
