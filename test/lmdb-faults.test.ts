@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { copyFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -176,6 +176,57 @@ t.test('closed while the disk does not answer, it is closed in time', async (t) 
   await unknown
   child.child.stdin!.end('\n')
   await child.ended
+})
+
+const gone = { code: 'FST_CHAT_UNAVAILABLE', cause: { code: 'FST_CHAT_STORE_DAMAGED', message: /its data file was removed or replaced/ } }
+
+t.test('a directory that is removed, or replaced, takes no posts, whatever was under way', async (t) => {
+  const ways: Record<string, (path: string) => void> = {
+    removed: (path) => rmSync(path, { recursive: true }),
+    'without its data file': (path) => rmSync(join(path, data)),
+    replaced: (path) => {
+      renameSync(path, `${path}-old`)
+      mkdirSync(path)
+      copyFileSync(join(`${path}-old`, data), join(path, data))
+    }
+  }
+  for (const [title, remove] of Object.entries(ways)) {
+    const path = join(directory(t), 'store')
+    const store = open(t, path)
+    await fill(store, 'a', 3)
+    remove(path)
+    const posts = await Promise.allSettled(Array.from({ length: 100 }, () => store.append('a', says('lost'))))
+    t.strictSame(posts.filter(({ status }) => status === 'fulfilled'), [], title)
+    await t.rejects(store.append('a', says('x')), gone, title)
+    await t.rejects(store.check(), gone, title)
+    await store.close()
+    const another = open(t, path)
+    t.notOk(bodies(await another.read('a', all)).includes('lost'))
+    await another.append('a', says('x'))
+  }
+})
+
+t.test('what is under way while the directory is removed is UNKNOWN, and its followers start anew', async (t) => {
+  const path = join(directory(t), 'store')
+  const store = open(t, path)
+  const [follower, other] = [await Follower.of(store, 'a'), await Follower.of(store, 'b')]
+  const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
+  await child.has(1)
+  const post = t.rejects(store.append('a', says('x', { key: 'k' })), { code: 'FST_CHAT_UNKNOWN', cause: gone.cause })
+  await turn()
+  await turn()
+  renameSync(path, `${path}-away`)
+  child.child.stdin!.end('\n')
+  await post
+  await t.rejects(store.check(), gone)
+  await follower.until(() => follower.pages.length > 0)
+  t.match(follower.pages, [{ entries: [], complete: false, head: { n: 1 } }])
+  renameSync(`${path}-away`, path)
+  while (await store.check().then(() => false, () => true)) await turn()
+  t.match(await store.append('a', says('x', { key: 'k' })), { n: 1, again: true }, 'put back, it goes on')
+  await Promise.all(['a', 'b'].map(async (room) => await store.append(room, says('after'))))
+  await Promise.all([follower, other].map(async (each) => await each.has('after')))
+  t.strictSame([follower.numbers, other.numbers], [[2], [1]])
 })
 
 /** Appends until it is refused, takes what is in the way away, goes on; nothing acknowledged may be lost. */
