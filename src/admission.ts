@@ -50,7 +50,10 @@ export async function admit (
     if (shown === undefined) throw new InvalidName(nameRule(hello.name))
     identity = { ...identity, name: shown }
   }
+  let arrival: ReturnType<typeof roster.restrictions> | undefined
   if (hooks.authenticate !== undefined) {
+    arrival = roster.restrictions([])
+    arrival.catch(() => { /* told below */ })
     const authenticated = await authenticate(hooks.authenticate, connection, request!, hello)
     if (authenticated === undefined) return undefined
     identity = { id: authenticated.id, name: authenticated.name ?? identity.name }
@@ -63,7 +66,8 @@ export async function admit (
   try {
     const { name: address } = connection.address
     const subjects = address === '' ? [identity.id] : [identity.id, subjectOf(address)]
-    for (const restriction of await roster.restrictions(subjects)) member.restrict(restriction)
+    const [known, arrived] = await Promise.all([roster.restrictions(subjects), arrival])
+    member.restrictions.admit((arrived ?? known).moment, known)
   } catch (error) {
     member.ended()
     throw error

@@ -1,11 +1,12 @@
-import { normalizeAddress, subjectOf } from './addresses.ts'
-import { InvalidAddress, InvalidPost, InvalidRoom } from './errors.ts'
+import { assertFunction, assertPosition, assertProperties } from './argument-checks.ts'
+import { InvalidArgument, InvalidPost, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
 import { appContent, assertSize, contentLimit } from './content.ts'
 import type { Members } from './members.ts'
+import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from './protocol.ts'
-import type { Presence, Restriction, Roster } from './roster/roster.ts'
+import type { Presence, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { ChatStore, Entry, Identity, Page, Position } from './store/store.ts'
 import type { Stats, Tally } from './tally.ts'
@@ -29,7 +30,7 @@ export interface ChatEntry extends Omit<Entry, 'data'> { readonly data?: unknown
 export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
 
 export interface HistoryQuery {
-  /** entries; 50 */
+  /** entries, an integer from 0 on; 50 */
   readonly limit?: number | undefined
   /** those before this place; the newest */
   readonly before?: Position | undefined
@@ -49,9 +50,11 @@ export interface ChatParts {
 /** `app.chat`: the chat from the server's side, for HTTP routes, bots and jobs. */
 export class Chat {
   readonly #parts: ChatParts
+  readonly #moderation: Moderation
 
   constructor (parts: ChatParts) {
     this.#parts = parts
+    this.#moderation = new Moderation(parts.roster)
   }
 
   /**
@@ -70,10 +73,11 @@ export class Chat {
   /**
    * Calls the listener with every entry of a room from now on, whichever node it was posted on. Resolves when live, to
    * how to stop. What a listener throws is logged, and concerns nobody else.
-   * @throws InvalidRoom
+   * @throws InvalidRoom, InvalidArgument
    */
   async subscribe (name: string, listener: (entry: ChatEntry) => void | Promise<void>): Promise<() => void> {
     assertRoom(name)
+    assertFunction('listener', listener)
     const { rooms } = this.#parts
     const room = await rooms.take(name)
     const failed = (error: unknown) => this.#parts.log.error({ err: error, room: name }, 'a listener of a room failed')
@@ -98,38 +102,66 @@ export class Chat {
     return await this.#parts.rooms.presence(room)
   }
 
-  /** Entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then. */
-  async history (room: string, { limit = 50, before }: HistoryQuery = {}): Promise<ChatPage> {
+  /**
+   * Resolves with entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then.
+   * @throws InvalidRoom, InvalidArgument
+   */
+  async history (room: string, query: HistoryQuery = {}): Promise<ChatPage> {
     assertRoom(room)
+    assertProperties('query', query, ['limit', 'before'])
+    const { limit = 50, before } = query
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be an integer from 0 on')
+    if (before !== undefined) assertPosition('query.before', before)
     const page = await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
     return { ...page, entries: page.entries.map(parsed) }
   }
 
-  /** Forgets one message's content, or a whole room, whose members are told that their view of it no longer holds. */
-  async erase (room: string, position?: Position): Promise<void> {
+  /**
+   * Removes the content of one message; its place stays. A position that isn't kept changes nothing.
+   * @throws InvalidRoom, InvalidArgument
+   */
+  async erase (room: string, position: Position): Promise<void> {
     assertRoom(room)
+    assertPosition('position', position)
     await this.#parts.rooms.erase(room, position)
   }
 
-  /** Closes a member's connections with 4403; it may come back. @param id of the member */
-  async kick (id: string, reason: string): Promise<void> {
-    await this.#restrict(id, { kind: 'kick', until: Date.now(), reason })
-  }
-
-  /** Refuses a member's posts for a time. @param ms how long; 0 lifts it */
-  async mute (id: string, ms: number, reason = 'muted by a moderator'): Promise<void> {
-    await this.#restrict(id, { kind: 'mute', until: Date.now() + ms, reason })
+  /**
+   * Removes all messages of a room. Its members are told that their view of it no longer holds.
+   * @throws InvalidRoom
+   */
+  async clear (room: string): Promise<void> {
+    assertRoom(room)
+    await this.#parts.rooms.clear(room)
   }
 
   /**
-   * Closes the chat connections of a member, or of everyone at an address, with 4403, and lets none in for a time.
-   * @param who the id of a member, or an IP address as `request.ip` shows it; one of IPv6 stands for its /64
-   * @param ms how long; 0 lifts it
-   * @throws InvalidAddress
+   * Closes the connections that a member has now, on every node, with 4403; it may come back.
+   * @param id of the member
+   * @throws InvalidArgument
    */
-  async ban (who: string | { readonly address: string }, ms: number, reason = 'banned by a moderator'): Promise<void> {
-    await this.#restrict(typeof who === 'string' ? who : subjectAt(who.address), { kind: 'ban', until: Date.now() + ms, reason })
-  }
+  async kick (id: string, options?: KickOptions): Promise<void> { await this.#moderation.kick(id, options) }
+
+  /**
+   * Refuses a member's posts, and doesn't show it typing, for a time. Replaces the mute before. When it resolves, no later
+   * post of the member on this node is stored.
+   * @param id of the member
+   * @throws InvalidArgument
+   */
+  async mute (id: string, options: RestrictionOptions): Promise<void> { await this.#moderation.mute(id, options) }
+
+  /** Ends a mute; there need be none. @param id of the member @throws InvalidArgument */
+  async unmute (id: string): Promise<void> { await this.#moderation.unmute(id) }
+
+  /**
+   * Closes the chat connections of a member, or of everyone at an address, with 4403, and lets none in for a time. Replaces
+   * the ban before.
+   * @throws InvalidArgument, InvalidAddress
+   */
+  async ban (who: BanSubject, options: RestrictionOptions): Promise<void> { await this.#moderation.ban(who, options) }
+
+  /** Ends a ban; there need be none. @throws InvalidArgument, InvalidAddress */
+  async unban (who: BanSubject): Promise<void> { await this.#moderation.unban(who) }
 
   /** What goes on here now, and what was counted since the start. */
   stats (): Stats {
@@ -152,10 +184,6 @@ export class Chat {
     const { store, roster } = this.#parts
     await Promise.all([store.check(), roster.restrictions([NOBODY])])
   }
-
-  #restrict (id: string, what: Restriction): Promise<void> {
-    return this.#parts.roster.restrict(id, what)
-  }
 }
 
 function assertRoom (room: string): void {
@@ -172,10 +200,4 @@ function senderOf (from: unknown): Identity | null {
 
 function parsed (entry: Entry): ChatEntry {
   return entry.data === undefined ? entry : { ...entry, data: JSON.parse(entry.data) as unknown }
-}
-
-function subjectAt (given: string): string {
-  const address = normalizeAddress(given)
-  if (address === undefined) throw new InvalidAddress(given)
-  return subjectOf(address)
 }

@@ -44,8 +44,12 @@ export class CountedStore implements ChatStore {
     return this.#watched(this.#store.follow(room, deliver))
   }
 
-  erase (room: string, position?: Position): Promise<void> {
+  erase (room: string, position: Position): Promise<void> {
     return this.#watched(this.#store.erase(room, position))
+  }
+
+  clear (room: string): Promise<void> {
+    return this.#watched(this.#store.clear(room))
   }
 
   /** Not counted: whoever asks is told, and asks again and again. */

@@ -57,6 +57,9 @@ export const UpgradeFailed = createError('FST_CHAT_UPGRADE_FAILED', 'the server 
 /** A client came while the server was stopping. */
 export const Stopping = createError('FST_CHAT_STOPPING', 'the server is stopping', 503)
 
+/** An argument of a call has a wrong type or value, and the call changed nothing; takes the argument's name and what is wrong with it. */
+export const InvalidArgument = createError('FST_CHAT_INVALID_ARGUMENT', "argument '%s' %s", 400, TypeError)
+
 /** Not an IP address; takes it. */
 export const InvalidAddress = createError('FST_CHAT_INVALID_ADDRESS', "'%s' is not an IP address", 400)
 

@@ -46,11 +46,15 @@ export interface Hooks {
   readonly onLeave?: ((member: Identity, room: string) => void | Promise<void>) | undefined
 }
 
-/** @throws Forbidden */
-export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Promise<void> {
+/** Resolves with whether `authorize` allows it. @throws HookFailed */
+export async function may (hooks: Hooks, question: AuthorizeQuestion): Promise<boolean> {
   const { authorize: ask } = hooks
-  if (ask === undefined || await run('authorize', () => ask(question)) === true) return
-  throw new Forbidden(question.action, question.room)
+  return ask === undefined || await run('authorize', () => ask(question)) === true
+}
+
+/** @throws Forbidden, HookFailed */
+export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Promise<void> {
+  if (!await may(hooks, question)) throw new Forbidden(question.action, question.room)
 }
 
 /** Runs one of the app's hooks. @throws HookFailed with what it threw as the cause */

@@ -1,13 +1,14 @@
 import type { Connection } from './connection.ts'
 import { diagnostics, type Membership } from './diagnostics.ts'
 import { clientContent, contentLimit, type Content } from './content.ts'
-import { AlreadyJoined, Muted, NotJoined, TooManyRooms } from './errors.ts'
-import { authorize, run, vet, type Hooks, type PostDraft } from './hooks.ts'
+import { AlreadyJoined, NotJoined, TooManyRooms } from './errors.ts'
+import { authorize, may, run, vet, type Hooks, type PostDraft } from './hooks.ts'
+import { MemberRestrictions } from './member-restrictions.ts'
 import type { Format, Seat } from './seat.ts'
 import { CloseCode } from './protocol.ts'
 import { randomId } from './random-id.ts'
 import type { JoinQuery, Room } from './room.ts'
-import type { Restriction, Roster } from './roster/roster.ts'
+import type { Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { Identity, Mark, Page, Position } from './store/store.ts'
 import type { Tally } from './tally.ts'
@@ -38,29 +39,36 @@ export interface PostResult {
   readonly stored: Promise<Mark & { readonly again: boolean }>
 }
 
-/** announced: whether `onJoin` was told of it, and `onLeave` will be. */
-interface Place extends Seat { readonly room: Room, announced: boolean }
+/**
+ * announced: whether `onJoin` was told of it, and `onLeave` will be. typing: what `authorize` answered for it last, and until
+ * when that counts, by the monotonic clock.
+ */
+interface Place extends Seat { readonly room: Room, announced: boolean, typing: { readonly allowed: boolean, readonly until: number } | undefined }
 
 /** The longest that one timer can wait, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1
+
+/** ms for which an answer of `authorize` counts for typing, which clients send every few seconds. */
+const TYPING_ALLOWED = 5_000
 
 /** Someone on one connection: who it is, and where it is. */
 export class Member {
   readonly identity: Identity
   readonly connection: Connection
+  readonly restrictions: MemberRestrictions
   readonly #id = randomId()
   /** Of the keys of all it posts. */
   #keyPrefix: string | undefined
   readonly #context: MemberContext
   /** Few, so that a list is as quick as a map, and smaller. */
   #places: readonly Place[] = []
-  #muted: Restriction | undefined
   #expiry: NodeJS.Timeout | undefined
 
   constructor (connection: Connection, identity: Identity, context: MemberContext) {
     this.connection = connection
     this.identity = identity
     this.#context = context
+    this.restrictions = new MemberRestrictions((reason) => connection.close(CloseCode.forbidden, reason))
     context.members.add(this)
   }
 
@@ -96,7 +104,7 @@ export class Member {
     await authorize(hooks, { member: identity, action: 'join', room: name })
     const room = await rooms.take(name)
     const place: Place = {
-      connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: undefined, room, announced: false
+      connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: undefined, room, announced: false, typing: undefined
     }
     try {
       await roster.enter(name, this.#id, identity)
@@ -143,14 +151,19 @@ export class Member {
       body: content.body,
       data: content.data
     }
-    if (post.since === undefined && this.#muted === undefined && hooks.authorize === undefined && hooks.onMessage === undefined) {
+    if (post.since === undefined && this.restrictions.isEmpty && hooks.authorize === undefined && hooks.onMessage === undefined) {
       return { submitted: undefined, stored: rooms.append(room, draft) }
     }
     // A repeat is looked up before the hooks, so that no filter refuses what was accepted.
+    let isRepeat = false
     const vetted = post.since === undefined || key === undefined
       ? this.#vet(post, content)
-      : rooms.find(room, key).then((known) => known === undefined ? this.#vet(post, content) : content)
-    const stored = vetted.then(({ body, data }) => rooms.append(room, { ...draft, body, data }))
+      : rooms.find(room, key).then((known) => (isRepeat = known !== undefined) ? content : this.#vet(post, content))
+    const stored = vetted.then(({ body, data }) => {
+      // In one step with the append: a restriction may have come while it waited.
+      if (!isRepeat) this.restrictions.assertMayPost(room)
+      return rooms.append(room, { ...draft, body, data })
+    })
     return { submitted: vetted.then(() => {}, () => {}), stored }
   }
 
@@ -162,16 +175,19 @@ export class Member {
     return await rooms.read(room, { before, limit, maxBytes })
   }
 
-  /** Tells the others of the room that it is typing. @throws NotJoined */
-  typing (room: string): void {
-    if (this.#place(room) === undefined) throw new NotJoined(room)
-    this.#context.roster.signal(room, { typing: this.identity })
-  }
-
-  /** Applies what the app said of this member, here or on another node. */
-  restrict (what: Restriction): void {
-    if (what.kind === 'mute') this.#muted = what
-    else if (what.kind === 'kick' || what.until > Date.now()) this.connection.close(CloseCode.forbidden, what.reason)
+  /** Shows the others of the room that it is typing; nothing is sent for a member that may not post. @throws NotJoined */
+  typing (room: string): Promise<void> | undefined {
+    const { hooks } = this.#context
+    const place = this.#place(room)
+    if (place === undefined) throw new NotJoined(room)
+    if (hooks.authorize === undefined || (place.typing !== undefined && place.typing.until > performance.now())) {
+      this.#showTyping(place)
+      return undefined
+    }
+    return may(hooks, { member: this.identity, action: 'post', room: place.room.name }).then((allowed) => {
+      place.typing = { allowed, until: performance.now() + TYPING_ALLOWED }
+      this.#showTyping(place)
+    })
   }
 
   /** Of two parts, neither of which may reach into the other. */
@@ -181,9 +197,20 @@ export class Member {
   }
 
   async #vet (post: Post, content: Content): Promise<Content> {
-    if (this.#muted !== undefined && this.#muted.until > Date.now()) throw new Muted(this.#muted.reason)
+    this.restrictions.assertMayPost(post.room)
     const { hooks, limits } = this.#context
     return await vet(hooks, post, content, this.identity, contentLimit(limits))
+  }
+
+  #showTyping (place: Place): void {
+    const { name } = place.room
+    if (place.typing?.allowed === false || !this.#places.includes(place)) return
+    try {
+      this.restrictions.assertMayPost(name)
+    } catch {
+      return
+    }
+    this.#context.roster.signal(name, { typing: this.identity })
   }
 
   #place (name: string): Place | undefined {

@@ -10,7 +10,7 @@ export class Members {
   constructor (roster: Roster) {
     this.#stop = roster.onRestrict((who, what) => {
       const address = addressOf(who)
-      for (const member of address === undefined ? this.#of(who) : this.#at(address)) member.restrict(what)
+      for (const member of address === undefined ? this.#of(who) : this.#at(address)) member.restrictions.apply(what)
     })
   }
 

@@ -64,8 +64,12 @@ export class Rooms {
     return this.#context.store.read(name, query)
   }
 
-  erase (name: string, position?: Position): Promise<void> {
+  erase (name: string, position: Position): Promise<void> {
     return this.#context.store.erase(name, position)
+  }
+
+  clear (name: string): Promise<void> {
+    return this.#context.store.clear(name)
   }
 
   /** Who is in a room now, on any node. */

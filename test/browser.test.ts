@@ -593,7 +593,7 @@ t.test('the page', { skip }, async (t) => {
     const app = await build(t, { onJoin (member) { id = member.id } })
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/?name=ada`)
     await say(page, 'WHAT')
-    await app.chat.kick(id, 'shouting')
+    await app.chat.kick(id, { reason: 'shouting' })
     await status(page, 'Disconnected (code 4403, you are not allowed in: shouting). Trying again by itself would not help.')
     await type(page, 'but')
     await shows(page, '#chat-error', 'Cannot send because the WebSocket is closed')

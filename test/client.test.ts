@@ -394,7 +394,7 @@ t.test('a history that the server lost is told, and posts go on', async (t) => {
   const room = await chatClient(t, port).join('lobby')
   await room.post('old')
   const lost = heard(room, 'joined', ({ again }) => again)
-  await app.chat.erase('lobby')
+  await app.chat.clear('lobby')
   t.match(await lost, { again: true, complete: false, messages: [] })
   t.ok(await room.post('new'))
 })

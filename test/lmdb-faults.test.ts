@@ -119,7 +119,7 @@ t.test('what is left to trim does not keep a store busy that can write nothing',
   const path = directory(t)
   const store = open(t, path, unbounded)
   await Promise.all(Array.from({ length: 5_000 }, () => store.append('a', says('x'))))
-  await store.erase('a')
+  await store.clear('a')
   intrude(path, "await owner.put('owner', {}, 1)")
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
@@ -138,7 +138,7 @@ t.test('a room that can not be trimmed takes no more posts, and the others go on
   await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_STORE_DAMAGED' })
   await follower.until(() => follower.entries.length === 6)
   t.equal((await store.append('b', says('x'))).n, 1)
-  await store.erase('a')
+  await store.clear('a')
   t.equal((await store.append('a', says('x'))).n, 1, 'until it begins anew')
 })
 

@@ -105,7 +105,7 @@ const cutOffs: Record<string, Attack> = {
   forbidden: {
     async make (_t, { app, tcp }) {
       const { member: { id } } = await (await tcp()).hello()
-      await app.chat.kick(id, 'whatever the app says')
+      await app.chat.kick(id, { reason: 'whatever the app says' })
     }
   },
   internal: {
@@ -239,7 +239,7 @@ t.test('what the store fails with is counted by its code, whatever it was asked;
   await t.rejects(app.chat.publish('a', { text: 'x' }))
   await t.rejects(app.chat.history('a'))
   await t.rejects(app.chat.subscribe('a', () => {}))
-  await t.rejects(app.chat.erase('a'))
+  await t.rejects(app.chat.clear('a'))
   t.strictSame(app.chat.stats().storeErrors, { FST_CHAT_UNAVAILABLE: 2, FST_CHAT_BUSY: 1, other: 1, FST_CHAT_UNKNOWN: 1 })
   t.equal(app.chat.stats().posts, 0)
 })

@@ -49,7 +49,7 @@ const wrong: Array<[name: string, options: object]> = [
   ['store', { store: null }],
   ['store', { store: {} }],
   ['store', { store: 'memory' }],
-  ['store', { store: { append () {}, find () {}, read () {}, follow () {}, erase () {}, check () {} } }],
+  ['store', { store: { append () {}, find () {}, read () {}, follow () {}, erase () {}, clear () {}, check () {} } }],
   ['origins', { origins: false }],
   ['origins', { origins: null }],
   ['origins', { origins: 'https://example.com' }],

@@ -128,7 +128,7 @@ async function play (t: Test, lines: string[]): Promise<void> {
       await app.close()
       app = await build(t)
     } else if (who === 'app') {
-      await app.chat.erase(deed!.replace('erases ', ''))
+      await app.chat.clear(deed!.replace('clears ', ''))
     } else {
       t.equal(deed, 'hears nothing more', line)
     }

@@ -221,7 +221,7 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
     // A room that began anew once counts its lives.
     const first = await server.member({}, room)
     if (erased) {
-      await server.app.chat.erase(room)
+      await server.app.chat.clear(room)
       await first.expect('joined')
     }
     await first.leave(room)
@@ -314,7 +314,7 @@ t.test('members of an erased room are told unasked: joined, complete: false; and
   const [one, two] = [await server.member({}, 'a', 'b'), await server.member({}, 'a')]
   const old = await one.posted('a', 'old')
   await two.expect('message')
-  await server.app.chat.erase('a')
+  await server.app.chat.clear('a')
   for (const client of [one, two]) {
     const { messages, complete, position, room } = await client.expect('joined')
     t.strictSame([messages, complete, room], [[], false, 'a'])
@@ -333,7 +333,7 @@ t.test('a post stored just before its room is erased is acknowledged nevertheles
     store: storeWith((works) => ({
       async append (room, draft) {
         const stored = await works.append(room, draft)
-        if (erase) await works.erase(room)
+        if (erase) await works.clear(room)
         erase = false
         return stored
       }
@@ -367,12 +367,12 @@ t.test('a room erased again while its members are being told of the first time',
   const client = await server.member({}, 'a')
   for (let i = 0; i < 10; i++) await client.posted('a', `${i}`)
   holding = true
-  await server.app.chat.erase('a')
+  await server.app.chat.clear('a')
   await asking.reached
   for (let i = 0; i < 5; i++) await server.app.chat.publish('a', { text: `between ${i}` })
   asking.open()
   await first.reached
-  await server.app.chat.erase('a')
+  await server.app.chat.clear('a')
   await server.app.chat.publish('a', { text: 'kept' })
   await second.reached
   first.open()
@@ -516,6 +516,7 @@ t.test('a connection that is catching up goes on though little waits to be sent'
       append: (...args) => memory.append(...args),
       follow: (...args) => memory.follow(...args),
       erase: (...args) => memory.erase(...args),
+      clear: (...args) => memory.clear(...args),
       async read (...args) {
         const page = await memory.read(...args)
         if (holding) await reads.pass()
@@ -534,7 +535,7 @@ t.test('a connection that is catching up goes on though little waits to be sent'
   for (let i = 0; i < 20; i++) await server.app.chat.publish('b', { text: `${i}` })
   for (let i = 0; i < 3; i++) await turn()
   // The read is of another life by now, so there is another, once what waits has left.
-  await memory.erase('a')
+  await memory.clear('a')
   for (let i = 0; i < 3; i++) await turn()
   reads.open()
   for (let i = 0; i < 3; i++) await turn()

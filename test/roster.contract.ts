@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
+import { mock } from 'node:test'
 import type { Test } from 'tap'
-import type { Presence, Restriction, Roster, Signal } from '../src/roster/roster.ts'
+import { LONGEST_DURATION, type Presence, type Restriction, type Roster, type Signal, type TimedRestriction } from '../src/roster/roster.ts'
 import type { Identity } from '../src/store/store.ts'
 
 /** What the suite asks a roster to be bounded by: `grace` and `coalesce` in ms, `listed` members. */
@@ -50,11 +51,34 @@ export class Watcher<Told> extends EventEmitter {
     return watcher
   }
 
-  static ofRestrictions (roster: Roster): Watcher<[string, Restriction]> {
-    const watcher = new Watcher<[string, Restriction]>()
+  static ofRestrictions (roster: Roster): Watcher<[string, TimedRestriction]> {
+    const watcher = new Watcher<[string, TimedRestriction]>()
     watcher.stop = roster.onRestrict((who, what) => watcher.hear([who, what]))
     return watcher
   }
+}
+
+const [kick, mute, ban, unmute, unban]: Restriction[] = [
+  { kind: 'kick', reason: 'go' },
+  { kind: 'mute', duration: 1_000_000, reason: 'loud' },
+  { kind: 'ban', duration: 1_000_000, reason: 'grüße\n"' },
+  { kind: 'mute', duration: 0, reason: '' },
+  { kind: 'ban', duration: 0, reason: '' }
+] as const
+
+/** What was reported, each once, without what only shows in which order it was taken. */
+export function reported ({ told }: Watcher<[string, TimedRestriction]>): Array<[string, Restriction]> {
+  const byMoment = new Map(told.map(([who, what]) => [what.moment, [who, what] as const]))
+  return [...byMoment.values()].map(([who, { moment, ...what }]) => [who, what])
+}
+
+/** How long the one of a kind is still in force for a subject, in ms; undefined when none is. */
+async function left (roster: Roster, who: string, kind: Restriction['kind']): Promise<number | undefined> {
+  const { restrictions } = await roster.restrictions([who])
+  const found = restrictions.filter((what) => what.kind === kind)
+  if (found.length > 1) throw new Error(`${found.length} of ${kind}`)
+  const [what] = found
+  return what === undefined || what.kind === 'kick' ? undefined : what.duration
 }
 
 const names = ({ members }: Presence) => members.map(({ name }) => name).toSorted()
@@ -205,59 +229,124 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame([one, two, elsewhere].map(({ told }) => told), [[{ typing: ada }], [{ typing: ada }], [{ typing: bob }]])
     })
 
-    await t.test('a restriction is in force to its end; one of each kind for each who, the last said', async (t) => {
+    await t.test('a restriction is in force for its duration; one of each kind for each subject, the last one', async (t) => {
       const roster = await open(t)
-      const until = Date.now() + 1_000_000
-      t.strictSame(await roster.restrictions(['x', 'y']), [])
-      const mute: Restriction = { kind: 'mute', until, reason: 'first' }
-      const longer: Restriction = { kind: 'mute', until: until + 1, reason: 'second' }
-      const ban: Restriction = { kind: 'ban', until, reason: 'grüße' }
-      await roster.restrict('x', mute)
-      await roster.restrict('x', longer)
-      await roster.restrict('x', ban)
-      await roster.restrict('y', mute)
-      await roster.restrict('__proto__', ban)
-      const inForce = async (...who: string[]) => (await roster.restrictions(who)).toSorted((a, b) => a.kind.localeCompare(b.kind))
-      t.strictSame(await inForce('x'), [ban, longer])
-      t.strictSame(await inForce('y'), [mute])
-      t.strictSame(await inForce('x', 'y', 'z'), [ban, longer, mute])
-      t.strictSame(await inForce('__proto__'), [ban])
-      t.strictSame(await inForce('constructor', ''), [])
+      t.strictSame((await roster.restrictions(['x', 'y'])).restrictions, [])
+      await roster.restrict('x', { kind: 'mute', duration: 500_000, reason: 'first' })
+      await roster.restrict('x', mute!)
+      await roster.restrict('x', ban!)
+      await roster.restrict('y', mute!)
+      await roster.restrict('__proto__', ban!)
+      const inForce = async (...who: string[]) => (await roster.restrictions(who)).restrictions
+        .map((what) => what.kind === 'kick' ? what.kind : `${what.kind} ${what.duration > 900_000 && what.duration <= 1_000_000} ${what.reason}`).toSorted()
+      t.strictSame(await inForce('x'), ['ban true grüße\n"', 'mute true loud'])
+      t.strictSame(await inForce('y'), ['mute true loud'])
+      t.strictSame(await inForce('x', 'y', 'z'), ['ban true grüße\n"', 'mute true loud', 'mute true loud'])
+      t.strictSame(await inForce('__proto__'), ['ban true grüße\n"'])
+      t.strictSame(await inForce('constructor', 'toString'), [])
       t.strictSame(await inForce(), [])
-      await roster.restrict('x', { kind: 'ban', until: Date.now(), reason: 'lifted' })
-      t.strictSame(await inForce('x'), [longer], 'one that has ended already lifts the one before')
+      await roster.restrict('x', unban!)
+      t.strictSame(await inForce('x'), ['mute true loud'], 'a duration of 0 lifts the one before')
+      await roster.restrict('x', { kind: 'mute', duration: 500_000, reason: 'shorter' })
+      t.strictSame(await inForce('x'), ['mute false shorter'])
     })
 
     await t.test('a restriction ends by itself', async (t) => {
       const roster = await open(t)
-      await roster.restrict('x', { kind: 'mute', until: Date.now() + 5, reason: '' })
-      while ((await roster.restrictions(['x'])).length > 0) await new Promise((resolve) => setImmediate(resolve))
-      t.strictSame(await roster.restrictions(['x']), [])
+      const watcher = Watcher.ofRestrictions(roster)
+      const begun = performance.now()
+      await roster.restrict('x', { kind: 'mute', duration: 20, reason: '' })
+      while (await left(roster, 'x', 'mute') !== undefined) await new Promise((resolve) => setImmediate(resolve))
+      t.ok(performance.now() - begun >= 18, 'and not before')
+      t.strictSame(reported(watcher), [['x', { kind: 'mute', duration: 20, reason: '' }]])
     })
 
-    await t.test('a kick happens once: it is told, and not in force', async (t) => {
+    await t.test('a clock of the node that is an hour off, or is set, changes no duration', async (t) => {
+      const roster = await open(t)
+      const { now } = Date
+      t.teardown(() => mock.restoreAll())
+      for (const off of [-3_600_000, 3_600_000]) {
+        mock.method(Date, 'now', () => now() + off)
+        const watcher = Watcher.ofRestrictions(roster)
+        await roster.restrict('x', { kind: 'ban', duration: 60_000, reason: '' })
+        t.match(watcher.told[0], ['x', { kind: 'ban', duration: 60_000 }])
+        const remaining = (await left(roster, 'x', 'ban'))!
+        t.ok(remaining > 0 && remaining <= 60_000, `${remaining} ms are left`)
+        mock.restoreAll()
+        const after = (await left(roster, 'x', 'ban'))!
+        t.ok(after > 0 && after <= 60_000, `${after} ms are left`)
+      }
+    })
+
+    await t.test('a duration without end, or too long for any clock, is 100 years', async (t) => {
+      const roster = await open(t)
+      for (const duration of [Infinity, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, LONGEST_DURATION + 1]) {
+        const watcher = Watcher.ofRestrictions(roster)
+        await roster.restrict('x', { kind: 'ban', duration, reason: '' })
+        t.match(watcher.told[0], ['x', { duration: LONGEST_DURATION }])
+        const remaining = (await left(roster, 'x', 'ban'))!
+        t.ok(remaining > LONGEST_DURATION - 60_000 && remaining <= LONGEST_DURATION, `${remaining} ms are left`)
+      }
+      await roster.restrict('x', { kind: 'ban', duration: 0.5, reason: '' })
+      t.ok((await left(roster, 'x', 'ban') ?? 1) <= 1, 'and a part of a ms is one')
+    })
+
+    await t.test('a wrong restriction rejects and changes nothing', async (t) => {
+      const roster = await open(t)
+      await roster.restrict('x', ban!)
+      await roster.restrict('x', mute!)
+      const before = await roster.restrictions(['x'])
+      const watcher = Watcher.ofRestrictions(roster)
+      const durations = [undefined, null, NaN, '0', '1000', -1, -Infinity, new Date(), 10n, {}]
+      const reasons = [undefined, null, 7, {}, 'x'.repeat(124), 'é'.repeat(62), '\ud83d', 'x\ude00y']
+      const wrong: Array<[who: unknown, what: unknown]> = [
+        ...durations.flatMap((duration) => ['mute', 'ban'].map((kind): [string, object] => ['x', { kind, duration, reason: '' }])),
+        ...reasons.map((reason): [string, object] => ['x', { kind: 'ban', duration: 1_000, reason }]),
+        ...reasons.map((reason): [string, object] => ['x', { kind: 'kick', reason }]),
+        ...[undefined, null, '', 'constructor', 'Ban', ['ban']].map((kind): [string, object] => ['x', { kind, duration: 0, reason: '' }]),
+        ...['', undefined, null, 7, {}].map((who): [unknown, object] => [who, { kind: 'ban', duration: 1_000, reason: '' }]),
+        ...[undefined, null, 'ban', 7, [], { ...kick, duration: 1_000 }, { ...ban, until: 1 }].map((what): [string, unknown] => ['x', what])
+      ]
+      for (const [who, what] of wrong) {
+        let called!: Promise<void>
+        const title = `${String(who)} ${String((what as Restriction | null)?.kind)} ${String((what as { duration?: unknown } | null)?.duration)}`
+        t.doesNotThrow(() => { called = roster.restrict(who as string, what as Restriction) }, title)
+        await t.rejects(called, { code: 'FST_CHAT_INVALID_ARGUMENT' }, title)
+      }
+      t.strictSame(watcher.told, [])
+      const after = await roster.restrictions(['x'])
+      t.strictSame(after.restrictions.map(({ kind, moment }) => [kind, moment]), before.restrictions.map(({ kind, moment }) => [kind, moment]))
+    })
+
+    await t.test('listeners here were called when restrict resolves, and when a restriction is lifted too', async (t) => {
+      const roster = await open(t)
+      const stopped = Watcher.ofRestrictions(roster)
+      stopped.stop()
+      stopped.stop()
+      const [one, two] = [Watcher.ofRestrictions(roster), Watcher.ofRestrictions(roster)]
+      const said: Array<[string, Restriction]> = [['x', mute!], ['y y', ban!], ['x', kick!], ['x', unmute!], ['y y', unban!]]
+      for (const [i, [who, what]] of said.entries()) {
+        await roster.restrict(who, what)
+        for (const watcher of [one, two]) t.strictSame(reported(watcher), said.slice(0, i + 1))
+      }
+      t.strictSame(stopped.told, [])
+    })
+
+    await t.test('moments put restrictions and connections in order: a kick is for those that were there', async (t) => {
       const roster = await open(t)
       const watcher = Watcher.ofRestrictions(roster)
-      const kick: Restriction = { kind: 'kick', until: Date.now(), reason: 'go' }
-      await roster.restrict('x', kick)
-      await watcher.until(() => true)
-      t.strictSame(watcher.told, [['x', kick]])
-      t.strictSame(await roster.restrictions(['x']), [])
-    })
-
-    await t.test('restrictions are told to all who asked, also that they are lifted, until they stop', async (t) => {
-      const roster = await open(t)
-      const [one, two, stopped] = [Watcher.ofRestrictions(roster), Watcher.ofRestrictions(roster), Watcher.ofRestrictions(roster)]
-      stopped.stop()
-      stopped.stop()
-      const said: Array<[string, Restriction]> = [
-        ['x', { kind: 'mute', until: Date.now() + 1_000_000, reason: 'r' }],
-        ['y', { kind: 'ban', until: Date.now() + 1_000_000, reason: 'r' }],
-        ['x', { kind: 'mute', until: Date.now(), reason: 'lifted' }]
-      ]
-      for (const [who, what] of said) await roster.restrict(who, what)
-      await Promise.all([one, two].map((watcher) => watcher.until(([, { reason }]) => reason === 'lifted')))
-      t.strictSame([one.told, two.told, stopped.told], [said, said, []])
+      const moments: number[] = []
+      for (let i = 0; i < 20; i++) {
+        const before = (await roster.restrictions([])).moment
+        await roster.restrict('x', i % 2 === 0 ? kick! : mute!)
+        const said = watcher.last![1].moment
+        const { moment: after, restrictions } = await roster.restrictions(['x'])
+        t.ok(before < said && said <= after, `${before} ${said} ${after}`)
+        t.ok(restrictions.some(({ kind, moment }) => kind === (i % 2 === 0 ? 'kick' : 'mute') && moment === said), 'kept with its moment')
+        moments.push(before, said)
+      }
+      t.strictSame(moments, moments.toSorted((a, b) => a - b))
+      t.equal((await roster.restrictions(['y'])).restrictions.length, 0)
     })
 
     await t.test('after close every call rejects, none throws, and nobody is told anything', async (t) => {
@@ -273,7 +362,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
         leave: () => roster.leave('a', 'c1'),
         watch: () => roster.watch('a', () => {}),
         listen: () => roster.listen('a', () => {}),
-        restrict: () => roster.restrict('x', { kind: 'mute', until: Date.now() + 1_000, reason: '' }),
+        restrict: () => roster.restrict('x', mute!),
         restrictions: () => roster.restrictions(['x'])
       }
       for (const [title, call] of Object.entries(calls)) {
@@ -303,10 +392,14 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       one.signal('a', { typing: ada })
       t.strictSame(await listener.until(() => true), { typing: ada })
       const told = Watcher.ofRestrictions(two)
-      const ban: Restriction = { kind: 'ban', until: Date.now() + 1_000_000, reason: 'r' }
-      await one.restrict('x', ban)
-      t.strictSame(await told.until(() => true), ['x', ban])
-      t.strictSame(await two.restrictions(['x']), [ban])
+      await one.restrict('x', ban!)
+      t.strictSame(await told.until(() => true), ['x', { ...ban, moment: told.last![1].moment }])
+      t.ok((await left(two, 'x', 'ban'))! > 0)
+      const { moment } = await two.restrictions([])
+      await one.restrict('x', kick!)
+      const [, { moment: kicked }] = await told.until(([, { kind }]) => kind === 'kick')
+      t.ok(kicked > moment, 'a kick is later than who was at the other')
+      t.ok((await two.restrictions([])).moment >= kicked, 'and not later than who comes to it then')
     })
 
     await t.test('who moves from one to another within the grace was never gone', async (t) => {

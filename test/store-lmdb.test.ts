@@ -202,7 +202,7 @@ t.test('of an erased room nothing is left on disk', async (t) => {
   const positions = []
   for (let round = 0; round < 5; round++) {
     positions.push(...await Promise.all(Array.from({ length: 500 }, (_, i) => store.append('a', says('secret', { key: `${round} ${i}` })))))
-    await store.erase('a')
+    await store.clear('a')
   }
   t.strictSame(bodies(await store.read('a', all)), [])
   for (let i = 0; i < 6; i++) await minute(store)
@@ -424,7 +424,7 @@ t.test('what is charged follows what is done to a room, and is nothing once it i
       const { position } = await store.append(`room ${i % 3}`, says('x'.repeat(i * 100), { key: `${round} ${i}`, hash: 'h' }))
       if (i % 7 === 0) await store.erase(`room ${i % 3}`, position)
     }
-    await store.erase('room 1')
+    await store.clear('room 1')
     mock.timers.tick(10_000)
   }
   for (let i = 0; i < 8; i++) await minute(store)

@@ -79,7 +79,7 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   },
   'rooms that were erased': async (store, i) => {
     await store.append(other(i), posted(`${i} ${text}`, `${i}`))
-    await store.erase(other(i))
+    await store.clear(other(i))
   },
   'messages that were erased': async (store, i) => {
     const { position } = await store.append(room(i), says(`${i} ${text}`, { from: someone(i), data: `"${text}"` }))

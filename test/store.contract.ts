@@ -512,19 +512,28 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [] })
       t.equal((await one.append('a', says('secret', { key: 'k', hash: 'h' }))).again, true, 'its key is still known')
       await one.erase('a', head.position)
-      for (const position of ['x', '', renumbered(head.position, 9), (await one.read('b', all)).head.position]) await one.erase('a', position)
+      for (const position of ['x', renumbered(head.position, 9), (await one.read('b', all)).head.position]) await one.erase('a', position)
       await one.erase('no such room', head.position)
-      await one.erase('no such room')
+      await one.clear('no such room')
       t.strictSame(bodies(await one.read('a', all)), ['x', 'x', 'x', ''], 'and nothing else')
     })
 
-    await t.test('erasing a room forgets its entries, keys and positions', async (t) => {
+    await t.test('erasing what is no position rejects and changes nothing', async (t) => {
+      const one = await store(t)
+      await fill(one, 'a', 3)
+      for (const position of [undefined, null, '', 0, 1, {}, ['x']] as string[]) {
+        await t.rejects(one.erase('a', position), { code: 'FST_CHAT_INVALID_ARGUMENT', message: /'position'/ }, JSON.stringify(position))
+      }
+      t.strictSame(bodies(await one.read('a', all)), ['x', 'x', 'x'])
+    })
+
+    await t.test('clearing a room removes its entries, keys and positions', async (t) => {
       const one = await store(t)
       const genesis = (await one.read('a', all)).head.position
       const positions = await fill(one, 'a', 3)
       await one.append('a', says('x', { key: 'k', hash: 'h' }))
       const [elsewhere] = await fill(one, 'b', 1)
-      await one.erase('a')
+      await one.clear('a')
       const empty = await one.read('a', all)
       t.strictSame(bodies(empty), [])
       t.equal(await one.find('a', 'k'), undefined)
@@ -538,13 +547,13 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.equal((await one.read('b', { ...all, after: elsewhere! })).complete, true, 'and so is every other room')
     })
 
-    await t.test('followers of an erased room are told to carry on from its new beginning, and then get all of it', async (t) => {
+    await t.test('followers of a cleared room are told to carry on from its new beginning, and then get all of it', async (t) => {
       const one = await store(t)
       await fill(one, 'a', 5)
       const followers = [await Follower.of(one, 'a'), await Follower.of(one, 'a')]
       await one.append('a', says('before'))
       await Promise.all(followers.map((follower) => follower.has('before')))
-      const erased = one.erase('a')
+      const erased = one.clear('a')
       const same = one.append('a', says('in the same turn'))
       await Promise.all([erased, same])
       const late = await Follower.of(one, 'a')
@@ -573,7 +582,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       'read of a room of its own': (one) => one.read('new', all),
       follow: (one) => one.follow('a', () => {}),
       'erase an entry': (one) => one.erase('a', 'x'),
-      'erase a room': (one) => one.erase('a'),
+      'clear a room': (one) => one.clear('a'),
       check: (one) => one.check()
     }
     await t.test('after close every call rejects CLOSED, and none throws', async (t) => {
@@ -602,7 +611,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const storm = () => {
         for (const i of upTo(50)) outcomes.push(one.append('a', says(`${i}`)).then((stored) => acked.push(stored)))
         for (const call of [calls['find']!, calls['read']!, calls['check']!]) outcomes.push(call(one))
-        outcomes.push(one.append('b', says('x')), one.erase('b'), Follower.of(one, 'a').then((follower) => late.push(follower)))
+        outcomes.push(one.append('b', says('x')), one.clear('b'), Follower.of(one, 'a').then((follower) => late.push(follower)))
       }
       storm()
       await outcomes[0]
@@ -662,8 +671,8 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const one = await store(t, {}, backend)
       const [position] = await fill(one, 'a', 2, 'secret')
       const [old] = await fill(one, 'b', 2, 'secret')
-      await one.erase('a', position)
-      await one.erase('b')
+      await one.erase('a', position!)
+      await one.clear('b')
       await one.close()
       const two = await store(t, {}, backend)
       t.strictSame(bodies(await two.read('a', all)), ['', 'secret'])
@@ -706,7 +715,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const positions = await fill(one, 'a', 3)
       await follower.until(() => follower.entries.length === 3)
       t.match(await two.read('a', { ...all, after: positions[0]! }), { complete: true, entries: [{ n: 2 }, { n: 3 }] })
-      await one.erase('a')
+      await one.clear('a')
       await one.append('a', says('end'))
       await follower.has('end')
       t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)

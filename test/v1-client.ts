@@ -216,6 +216,7 @@ export function storeWith (calls: (works: ChatStore) => Partial<ChatStore>): Cha
     read: (...args) => works.read(...args),
     follow: (...args) => works.follow(...args),
     erase: (...args) => works.erase(...args),
+    clear: (...args) => works.clear(...args),
     check: () => works.check(),
     close: () => works.close(),
     ...calls(works)

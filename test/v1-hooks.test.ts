@@ -377,7 +377,7 @@ t.test('a repeat of what was accepted is not filtered again, nor one of a member
   const position = await ada.posted('a', 'x', { id: 'i' })
   const { id } = (await app.chat.members('a')).members[0] ?? { id: (await app.chat.history('a')).entries[0]!.from!.id }
   allowed = false
-  await app.chat.mute(id, 1_000_000)
+  await app.chat.mute(id, { duration: 1_000_000 })
   ada.say({ type: 'post', room: 'a', text: 'x', id: 'i', since })
   t.strictSame(await ada.next(), { type: 'ack', id: 'i', room: 'a', position })
   t.equal(filtered, 1)
@@ -449,7 +449,7 @@ t.test('a ban said while a hello is being answered holds', async (t) => {
   const client = await tcp()
   client.say({ type: 'hello' })
   await waits.reached
-  await app.chat.ban('x', 1_000_000, 'out')
+  await app.chat.ban('x', { duration: 1_000_000, reason: 'out' })
   waits.open()
   t.strictSame(await client.closed, { code: 4403, reason: 'out' })
 })

@@ -64,7 +64,7 @@ t.test('an erased room goes on for plain members too', async (t) => {
   const ada = await member({ name: 'ada' }, 'lobby')
   await ada.posted('lobby', 'before')
   t.equal(await bob.next(), 'ada: before')
-  await app.chat.erase('lobby')
+  await app.chat.clear('lobby')
   t.match(await ada.next(), { type: 'joined', complete: false })
   await ada.posted('lobby', 'after')
   t.equal(await bob.next(), 'ada: after')

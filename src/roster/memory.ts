@@ -1,6 +1,7 @@
 import { RosterClosed } from '../errors.ts'
 import type { Identity } from '../store/store.ts'
-import type { Presence, Restriction, Roster, Signal } from './roster.ts'
+import { MemoryRestrictions } from './memory-restrictions.ts'
+import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 
 export interface MemoryRosterOptions {
   /** ms before a leave shows; 5 s */
@@ -25,8 +26,7 @@ interface Room {
 /** Who is here, in the memory of this process. */
 export class MemoryRoster implements Roster {
   readonly #rooms = new Map<string, Room>()
-  readonly #restrictions = new Map<string, Map<Restriction['kind'], Restriction>>()
-  readonly #told = new Set<(who: string, what: Restriction) => void>()
+  readonly #restrictions = new MemoryRestrictions()
   readonly #grace: number
   readonly #coalesce: number
   readonly #listed: number
@@ -96,26 +96,16 @@ export class MemoryRoster implements Roster {
 
   async restrict (who: string, what: Restriction): Promise<void> {
     this.#assertOpen()
-    this.#forgetEnded()
-    if (what.until > Date.now()) {
-      let kinds = this.#restrictions.get(who)
-      if (kinds === undefined) this.#restrictions.set(who, kinds = new Map())
-      kinds.set(what.kind, what)
-    } else {
-      this.#restrictions.get(who)?.delete(what.kind)
-    }
-    for (const told of this.#told) told(who, what)
+    this.#restrictions.restrict(who, what)
   }
 
-  async restrictions (who: readonly string[]): Promise<Restriction[]> {
+  async restrictions (who: readonly string[]): Promise<RestrictionsAt> {
     this.#assertOpen()
-    const now = Date.now()
-    return who.flatMap((each) => [...this.#restrictions.get(each)?.values() ?? []].filter(({ until }) => until > now))
+    return this.#restrictions.at(who)
   }
 
-  onRestrict (told: (who: string, what: Restriction) => void): () => void {
-    this.#told.add(told)
-    return () => { this.#told.delete(told) }
+  onRestrict (listener: (who: string, what: TimedRestriction) => void): () => void {
+    return this.#restrictions.subscribe(listener)
   }
 
   async close (): Promise<void> {
@@ -125,7 +115,7 @@ export class MemoryRoster implements Roster {
       for (const { leaving } of room.members.values()) clearTimeout(leaving)
     }
     this.#rooms.clear()
-    this.#told.clear()
+    this.#restrictions.close()
   }
 
   #assertOpen (): void {
@@ -157,14 +147,6 @@ export class MemoryRoster implements Roster {
       const now = this.#presence(room)
       for (const seen of room.watchers) seen(now)
     }, this.#coalesce).unref()
-  }
-
-  #forgetEnded (): void {
-    const now = Date.now()
-    for (const [who, kinds] of this.#restrictions) {
-      for (const [kind, { until }] of kinds) if (until <= now) kinds.delete(kind)
-      if (kinds.size === 0) this.#restrictions.delete(who)
-    }
   }
 
   #forgetIfUnused (name: string, room: Room): void {

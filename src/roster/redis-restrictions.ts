@@ -1,70 +1,90 @@
 import type { RedisLink } from '../redis/link.ts'
-import { restrict, saidSince } from './redis-scripts.ts'
+import { restrict, restrictionsAt, restrictionsSince } from './redis-scripts.ts'
 import { Subscription } from './redis-subscription.ts'
-import type { Restriction } from './roster.ts'
+import { checkedRestriction } from './restriction-checks.ts'
+import type { Restriction, RestrictionsAt, TimedRestriction } from './roster.ts'
 
-/** The last moment that a date can name, in ms. */
-const FOREVER = 8.64e15
+/** ms that a kick is kept, for nodes that are out of touch and connections that are still being authenticated. */
+const KICK_KEPT = 3_600_000
 
-/** Restrictions told again at a time. */
+/** Restrictions read at a time. */
 const PAGE = 1_000
 
-/** µs before the last look that the next begins: the clock of a Redis that takes over may be behind. */
+/** µs before the last look that the next begins: a Redis that takes over may not have the last of them. */
 const OVERLAP = 60_000_000
 
-/** What was said of whom, on any node. */
+/** As the scripts return them: field, moment, ms left, reason. */
+type Row = [field: string, moment: string, left: string, reason: string]
+
+type Listener = (who: string, what: TimedRestriction) => void
+
+/** The restrictions of a chat in Redis. */
 export class Restrictions {
   readonly #link: RedisLink
-  readonly #told: (who: string, what: Restriction) => void
+  readonly #listener: Listener
   readonly #keys: string[]
   readonly #channel: string
   readonly #subscription: Subscription
-  /** When Redis was last asked what was said, by its clock in µs. */
-  #asked: number | undefined
+  /** Everything up to this moment was reported to the listener, or is older than every connection of this node. */
+  #reported: number | undefined
 
-  constructor (link: RedisLink, told: (who: string, what: Restriction) => void) {
+  constructor (link: RedisLink, listener: Listener) {
     this.#link = link
-    this.#told = told
-    this.#keys = ['restrictions', 'said', 'ends'].map((rest) => link.key('roster', rest))
+    this.#listener = listener
+    this.#keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
     this.#channel = link.key('roster', 'restricted')
     this.#subscription = new Subscription(link, this.#channel, (message) => {
-      const [who, what] = JSON.parse(message.toString()) as [string, Restriction]
-      told(who, what)
+      const [, moment, what] = /^(\d+) (.*)$/s.exec(message.toString())!
+      const [name, left, reason] = JSON.parse(what!) as [string, number, string]
+      this.#report([name, moment!, String(left), reason])
     })
   }
 
-  async restrict (who: string, { kind, until, reason }: Restriction): Promise<void> {
-    const what = { kind, until: Math.min(until, FOREVER), reason }
-    const end = kind === 'kick' ? 0 : what.until
-    await this.#link.run(restrict, this.#keys, [
-      field(kind, who), JSON.stringify(what), end, this.#link.publishCommand, this.#channel, JSON.stringify([who, what])])
+  /** Resolves when it is kept and the listener was called. @throws InvalidArgument */
+  async restrict (who: string, given: Restriction): Promise<void> {
+    const what = checkedRestriction(who, given)
+    const [duration, kept] = what.kind === 'kick' ? [0, KICK_KEPT] : [what.duration, what.duration]
+    const name = field(what.kind, who)
+    const message = JSON.stringify([name, duration, what.reason])
+    const moment = await this.#link.run(restrict, this.#keys, [name, duration, kept, what.reason, this.#link.publishCommand, this.#channel, message])
+    this.#listener(who, { ...what, moment: Number(moment) })
   }
 
-  async inForce (who: readonly string[]): Promise<Restriction[]> {
-    if (who.length === 0) return []
-    const fields = who.flatMap((each) => [field('mute', each), field('ban', each)])
-    const found = await this.#link.command('hmget', this.#keys[0]!, ...fields) as Array<string | null>
-    const now = Date.now()
-    return found.filter((what) => what !== null).map((what) => JSON.parse(what) as Restriction).filter(({ until }) => until > now)
+  async at (who: readonly string[]): Promise<RestrictionsAt> {
+    const fields = who.flatMap((each) => [field('kick', each), field('mute', each), field('ban', each)])
+    const [at, rows] = await this.#link.run(restrictionsAt, this.#keys, fields) as [string, Row[]]
+    const moment = Number(at)
+    this.#reported ??= moment
+    const restrictions = rows.map((row) => restrictionOf(row)).filter((what) => what.kind === 'kick' || what.duration > 0)
+    return { moment, restrictions }
   }
 
-  /** Tells again what was said since it was last asked, also what was lifted: some of it wasn't heard. */
+  /** Reports again what may have been missed, also what was lifted. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
-    let from = this.#asked === undefined ? '+inf' : this.#asked - OVERLAP
-    for (let more = true; more;) {
-      const [now, fields, at, what] = await this.#link.run(saidSince, this.#keys.slice(0, 2), [from, PAGE]) as [number, string[], string[], string[]]
-      for (const [i, name] of fields.entries()) {
-        if (what[i] !== '') this.#told(name.slice(name.indexOf(' ') + 1), JSON.parse(what[i]!) as Restriction)
-      }
-      more = fields.length === PAGE
-      if (more) from = at.at(-1)!
-      else this.#asked = now
+    if (this.#reported === undefined) return
+    for (let from = this.#reported - OVERLAP, more = true; more;) {
+      const [now, rows] = await this.#link.run(restrictionsSince, this.#keys, [from, PAGE]) as [string, Row[]]
+      for (const row of rows) this.#report(row)
+      more = rows.length === PAGE
+      from = more ? Number(rows.at(-1)![1]) : from
+      this.#reported = more ? this.#reported : Number(now)
     }
+  }
+
+  #report (row: Row): void {
+    this.#listener(row[0].slice(row[0].indexOf(' ') + 1), restrictionOf(row))
   }
 }
 
 /** Kinds have no spaces in them. */
 function field (kind: Restriction['kind'], who: string): string {
   return `${kind} ${who}`
+}
+
+function restrictionOf ([name, moment, left, reason]: Row): TimedRestriction {
+  const kind = name.slice(0, name.indexOf(' ')) as Restriction['kind']
+  return kind === 'kick'
+    ? { kind, reason, moment: Number(moment) }
+    : { kind, reason, moment: Number(moment), duration: Number(left) }
 }

@@ -119,48 +119,77 @@ redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
 redis.call(ARGV[3], ARGV[4], '')`
 }
 
-/**
- * KEYS: restrictions by field, fields by when they were said, by when they are forgotten. ARGV: field, restriction, its
- * end, publish, channel, message. One that is lifted is kept as such while it would have held, for nodes that were cut off.
+/*
+ * Restrictions, all in one slot. By field (kind, a space, subject): its end in ms, 0 of a kick and of one that is lifted, a
+ * space, its reason. The fields by moment. The fields by when they are forgotten: one that is lifted is kept as such while it
+ * would have been in force, for nodes that were out of touch. The last moment given to anybody.
+ *
+ * Moments are µs by Redis' clock, but never fall, and that of a restriction is above all that were given before: so it is
+ * after every connection that was there, and before every one that comes, also when the clock is set back.
  */
+const moments = `${clock}
+local last = math.max(moment, tonumber(redis.call('GET', KEYS[4]) or '0'))
+local function text (number) return string.format('%.0f', number) end
+`
+
+const rows = `
+local rows = {}
+local function add (field, at)
+  local kept = redis.call('HGET', KEYS[1], field)
+  local ends, reason = string.match(kept or '', '^(%d+) (.*)$')
+  if not ends then return end
+  rows[#rows + 1] = { field, at, text(math.max(ends - now, 0)), reason }
+end
+`
+
+/** ARGV: field, duration, ms it is kept, reason, publish, channel, message without its moment. Returns the moment. */
 export const restrict: Script = {
   name: 'rosterRestrict',
-  keys: 3,
+  keys: 4,
   writes: true,
-  lua: `${clock}
-for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 100)) do
+  lua: `${moments}
+for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', text(now), 'LIMIT', 0, 100)) do
   redis.call('HDEL', KEYS[1], ended)
   redis.call('ZREM', KEYS[2], ended)
   redis.call('ZREM', KEYS[3], ended)
 end
-local before = redis.call('ZSCORE', KEYS[3], ARGV[1])
-local ends = math.max(tonumber(ARGV[3]), tonumber(before or '0'))
-if ends > now then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-  redis.call('ZADD', KEYS[2], moment, ARGV[1])
-  redis.call('ZADD', KEYS[3], ends, ARGV[1])
+last = text(last + 1)
+redis.call('SET', KEYS[4], last, 'PX', ${LIFE})
+local kept = math.max(now + ARGV[3], tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or '0'))
+if kept > now then
+  local ends = tonumber(ARGV[2]) > 0 and now + ARGV[2] or 0
+  redis.call('HSET', KEYS[1], ARGV[1], text(ends) .. ' ' .. ARGV[4])
+  redis.call('ZADD', KEYS[2], last, ARGV[1])
+  redis.call('ZADD', KEYS[3], text(kept), ARGV[1])
   -- Some write a number this large with an exponent, which is no time to any.
-  local last = string.format('%.0f', redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2])
-  for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], last) end
+  local longest = text(tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]))
+  for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], longest) end
 end
-redis.call(ARGV[4], ARGV[5], ARGV[6])`
+redis.call(ARGV[5], ARGV[6], last .. ' ' .. ARGV[7])
+return last`
 }
 
-/**
- * KEYS: restrictions, fields by when they were said. ARGV: since when, how many at most. Gives the time, the fields, when
- * and what was said of each.
- */
-export const saidSince: Script = {
-  name: 'rosterSaidSince',
-  keys: 2,
+/** ARGV: fields. Returns the moment, and of those in force: field, moment, ms left, reason. A full Redis answers too. */
+export const restrictionsAt: Script = {
+  name: 'rosterRestrictionsAt',
+  keys: 4,
   writes: false,
-  lua: `${clock}
-local said = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-local fields, at, what = {}, {}, {}
-for i = 1, #said, 2 do
-  fields[#fields + 1] = said[i]
-  at[#at + 1] = said[i + 1]
-  what[#what + 1] = redis.call('HGET', KEYS[1], said[i]) or ''
+  lua: `${moments}${rows}
+redis.pcall('SET', KEYS[4], text(last), 'PX', ${LIFE})
+for _, field in ipairs(ARGV) do
+  local at = redis.call('ZSCORE', KEYS[2], field)
+  if at then add(field, text(tonumber(at))) end
 end
-return { moment, fields, at, what }`
+return { text(last), rows }`
+}
+
+/** ARGV: moment, how many at most. Returns the moment, and of each restriction since, in order: field, moment, ms left, reason. */
+export const restrictionsSince: Script = {
+  name: 'rosterRestrictionsSince',
+  keys: 4,
+  writes: false,
+  lua: `${moments}${rows}
+local said = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+for i = 1, #said, 2 do add(said[i], text(tonumber(said[i + 1]))) end
+return { text(last), rows }`
 }

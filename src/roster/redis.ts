@@ -6,7 +6,7 @@ import type { Identity } from '../store/store.ts'
 import { channel } from './redis-keys.ts'
 import { RosterNode } from './redis-node.ts'
 import { Restrictions } from './redis-restrictions.ts'
-import type { Presence, Restriction, Roster, Signal } from './roster.ts'
+import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 
 /** Where the Redis is, and how members are shown, each with its default. */
 export interface RedisRosterOptions extends RedisOptions {
@@ -33,7 +33,7 @@ export class RedisRoster implements Roster {
   readonly #link: RedisLink
   readonly #node: RosterNode
   readonly #restrictions: Restrictions
-  readonly #told = new Set<(who: string, what: Restriction) => void>()
+  readonly #listeners = new Set<{ readonly call: (who: string, what: TimedRestriction) => void }>()
   readonly #timeout: number
   readonly #opened: Promise<unknown>
   #closing: Promise<void> | undefined
@@ -43,7 +43,7 @@ export class RedisRoster implements Roster {
     checkOptions({ grace, coalesce, listed, lease }, checks)
     this.#timeout = timeout
     this.#link = new RedisLink({ ...redis, timeout })
-    this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const told of this.#told) told(who, what) })
+    this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const { call } of this.#listeners) call(who, what) })
     this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp() })
     this.#opened = this.#node.open()
   }
@@ -75,15 +75,15 @@ export class RedisRoster implements Roster {
     await this.#restrictions.restrict(who, what)
   }
 
-  async restrictions (who: readonly string[]): Promise<Restriction[]> {
+  async restrictions (who: readonly string[]): Promise<RestrictionsAt> {
     await this.#open()
-    return await this.#restrictions.inForce(who)
+    return await this.#restrictions.at(who)
   }
 
-  onRestrict (told: (who: string, what: Restriction) => void): () => void {
-    const one: typeof told = (who, what) => told(who, what)
-    this.#told.add(one)
-    return () => { this.#told.delete(one) }
+  onRestrict (call: (who: string, what: TimedRestriction) => void): () => void {
+    const listener = { call }
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
   }
 
   close (): Promise<void> {
@@ -110,7 +110,7 @@ export class RedisRoster implements Roster {
   }
 
   async #close (): Promise<void> {
-    this.#told.clear()
+    this.#listeners.clear()
     await Promise.race([this.#node.close(), pass(this.#timeout, undefined, { ref: false })])
     await this.#link.close()
   }

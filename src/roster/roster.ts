@@ -6,12 +6,26 @@ export interface Presence { readonly members: readonly Identity[], readonly coun
 /** What is shown at once and forgotten: someone is typing. */
 export interface Signal { readonly typing: Identity }
 
-/** until: ms since the epoch; of a kick, which happens once, the moment it was said. */
-export interface Restriction {
-  readonly kind: 'kick' | 'mute' | 'ban'
-  readonly until: number
-  readonly reason: string
-}
+/**
+ * What the app decided about a member, or about everyone at an address. A kick happens once. The others are in force for
+ * their duration, in ms by the backend's clock; 0 lifts the one before. `Infinity`, and everything above `LONGEST_DURATION`,
+ * counts as `LONGEST_DURATION`.
+ */
+export type Restriction =
+  | { readonly kind: 'kick', readonly reason: string }
+  | { readonly kind: 'mute' | 'ban', readonly duration: number, readonly reason: string }
+
+/** 100 years, in ms. */
+export const LONGEST_DURATION = 100 * 365.25 * 24 * 3_600_000
+
+/**
+ * A restriction with its place in the order of all. duration: ms left; 0 of one that was lifted or has ended. moment: a
+ * number that is higher than that of every restriction before it, whatever any clock shows.
+ */
+export type TimedRestriction = Restriction & { readonly moment: number }
+
+/** moment: no restriction up to it is missing, and none of later is among them. */
+export interface RestrictionsAt { readonly moment: number, readonly restrictions: readonly TimedRestriction[] }
 
 /** Who is here, and who may not be: state, not messages. Keyed by connection; a node's part ends with the node. */
 export interface Roster {
@@ -30,14 +44,24 @@ export interface Roster {
   /** Resolves when live, to how to stop. */
   listen (room: string, heard: (signal: Signal) => void): Promise<() => void>
 
-  /** State with an end; one of each kind for each who, the last said. Watchers are told. */
+  /**
+   * Keeps one restriction of each kind for each subject, the last one. Resolves when the listeners of this roster were called
+   * with it; those of other nodes are called when they have received it. Rejects INVALID_ARGUMENT, without effect, for a
+   * kind, duration or reason of a wrong type or value.
+   */
   restrict (who: string, what: Restriction): Promise<void>
 
-  /** Those in force for any of these. */
-  restrictions (who: readonly string[]): Promise<Restriction[]>
+  /**
+   * The mutes and bans in force for any of these subjects, and their kicks, which are kept for an hour at least: with the
+   * moment at which a connection came, its node knows those that concern it. Of no subject: the moment alone.
+   */
+  restrictions (who: readonly string[]): Promise<RestrictionsAt>
 
-  /** Tells of every restrict from here on, said on any node. Gives how to stop. */
-  onRestrict (told: (who: string, what: Restriction) => void): () => void
+  /**
+   * Calls the listener with every restriction from now on, of any node. A node that was out of touch catches up. One may be
+   * reported more than once, and two in the wrong order: `moment` tells which is the later. Returns an unsubscribe function.
+   */
+  onRestrict (listener: (who: string, what: TimedRestriction) => void): () => void
 
   /** Idempotent; afterwards every call rejects. */
   close (): Promise<void>

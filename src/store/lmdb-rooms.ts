@@ -95,16 +95,19 @@ export class LmdbRooms {
     return appended
   }
 
-  erase (room: string, position: Position | undefined): void {
+  erase (room: string, position: Position): void {
     const log = this.#log(room)
     if (log.untouched) return
     this.#staged.add(log)
-    if (position !== undefined) {
-      log.erase(position)
-    } else {
-      this.#feeds.restart(room, log.eraseAll())
-      this.#untrimmed.add(room)
-    }
+    log.erase(position)
+  }
+
+  clear (room: string): void {
+    const log = this.#log(room)
+    if (log.untouched) return
+    this.#staged.add(log)
+    this.#feeds.restart(room, log.eraseAll())
+    this.#untrimmed.add(room)
   }
 
   /** There is to be a commit, to see whether it succeeds. */

@@ -1,3 +1,4 @@
+import { assertPosition } from '../argument-checks.ts'
 import { InvalidOption, InvalidRoom, StoreClosed } from '../errors.ts'
 import { LmdbCommits, type CommitLimits } from './lmdb-commits.ts'
 import { LmdbDatabase } from './lmdb-database.ts'
@@ -117,9 +118,15 @@ export class LmdbStore implements ChatStore {
     })
   }
 
-  async erase (room: string, position?: Position): Promise<void> {
+  async erase (room: string, position: Position): Promise<void> {
     assertRoom(room)
+    assertPosition('position', position)
     await this.#write(0, () => this.#rooms.erase(room, position))
+  }
+
+  async clear (room: string): Promise<void> {
+    assertRoom(room)
+    await this.#write(0, () => this.#rooms.clear(room))
   }
 
   async check (): Promise<void> {

@@ -1,3 +1,4 @@
+import { assertPosition } from '../argument-checks.ts'
 import { StoreClosed } from '../errors.ts'
 import { afterReactions } from './followers.ts'
 import { growth, keep } from './memory-log.ts'
@@ -80,11 +81,18 @@ export class MemoryStore implements ChatStore {
     return { head, stop: () => { if (stop()) this.#rooms.unfollow(room) } }
   }
 
-  async erase (name: string, position?: Position): Promise<void> {
+  async erase (name: string, position: Position): Promise<void> {
+    this.#assertOpen()
+    assertPosition('position', position)
+    const room = this.#rooms.get(name)
+    if (room === undefined) return
+    this.#rooms.change(room, (log) => log.erase(position))
+  }
+
+  async clear (name: string): Promise<void> {
     this.#assertOpen()
     const room = this.#rooms.get(name)
     if (room === undefined) return
-    if (position !== undefined) return this.#rooms.change(room, (log) => log.erase(position))
     this.#rooms.clear(room)
     if (room.followers === undefined) return
     room.followers.restart(room.log.head)

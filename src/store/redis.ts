@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { assertPosition } from '../argument-checks.ts'
 import { StoreClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
 import { checkOptions, life as kept, limit, milliseconds } from '../redis/option-checks.ts'
@@ -120,13 +121,10 @@ export class RedisStore implements ChatStore {
     }
   }
 
-  async erase (room: string, position?: Position): Promise<void> {
+  async erase (room: string, position: Position): Promise<void> {
     this.#assertOpen()
+    assertPosition('position', position)
     const keys = this.#keys(room)
-    if (position === undefined) {
-      await this.#link.run(eraseRoom, keys, [this.#newTag(), this.#emptyLife, this.#link.publishCommand, this.#channel(room)])
-      return
-    }
     const place = placeOf(position)
     if (place === undefined) return
     const id = `${place.at}-${place.n}`
@@ -135,6 +133,11 @@ export class RedisStore implements ChatStore {
     const { from } = entryOf(JSON.parse(found[1][1]!) as Content, place)
     const { content, size } = encode({ from, body: '' })
     await this.#link.run(eraseEntry, keys, [place.tag, id, content, size])
+  }
+
+  async clear (room: string): Promise<void> {
+    this.#assertOpen()
+    await this.#link.run(eraseRoom, this.#keys(room), [this.#newTag(), this.#emptyLife, this.#link.publishCommand, this.#channel(room)])
   }
 
   /** Writes, for a Redis that only reads takes no posts. */

@@ -72,8 +72,14 @@ export interface ChatStore {
    */
   follow (room: string, deliver: (page: Page) => void): Promise<Feed>
 
-  /** Forgets one entry's content, or a whole room (its positions then are no longer kept). */
-  erase (room: string, position?: Position): Promise<void>
+  /**
+   * Removes the content of one entry; its place stays. An entry that isn't kept changes nothing. Rejects INVALID_ARGUMENT,
+   * without effect, when the position is not a string or is empty.
+   */
+  erase (room: string, position: Position): Promise<void>
+
+  /** Removes all entries and keys of a room; its positions are no longer kept. */
+  clear (room: string): Promise<void>
 
   /** Rejects, within a bound, while appends can't succeed. */
   check (): Promise<void>
