@@ -34,9 +34,10 @@ export class Restrictions {
     this.#keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
     this.#channel = link.key('roster', 'restricted')
     this.#subscription = new Subscription(link, this.#channel, (message) => {
-      const [, moment, what] = /^(\d+) (.*)$/s.exec(message.toString())!
+      const [, moment, what] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
+      if (moment === undefined) throw new SyntaxError(`not a restriction on the channel ${this.#channel}`)
       const [name, left, reason] = JSON.parse(what!) as [string, number, string]
-      this.#report([name, moment!, String(left), reason])
+      this.#report([name, moment, String(left), reason])
     })
   }
 
@@ -62,13 +63,13 @@ export class Restrictions {
   /** Reports again what may have been missed, also what was lifted. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
-    if (this.#reported === undefined) return
-    for (let from = this.#reported - OVERLAP, more = true; more;) {
+    let from: number | string = this.#reported === undefined ? '+inf' : this.#reported - OVERLAP
+    for (let more = true; more;) {
       const [now, rows] = await this.#link.run(restrictionsSince, this.#keys, [from, PAGE]) as [string, Row[]]
       for (const row of rows) this.#report(row)
       more = rows.length === PAGE
-      from = more ? Number(rows.at(-1)![1]) : from
-      this.#reported = more ? this.#reported : Number(now)
+      if (more) from = rows.at(-1)![1]
+      else this.#reported = Number(now)
     }
   }
 
