@@ -62,8 +62,9 @@ export class Chat {
    * as the store's `append` does.
    * @throws InvalidRoom, InvalidPost, PostTooLarge
    */
-  async publish (room: string, { text, from, data }: Publication): Promise<Position> {
+  async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
+    const { text, from, data } = (publication ?? {}) as Publication
     const draft = { from: senderOf(from), ...appContent(text, data) }
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
     const { position } = await this.#parts.rooms.append(room, draft)

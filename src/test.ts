@@ -3,6 +3,8 @@ import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
+import { assertProperties } from './argument-checks.ts'
+import { InvalidArgument } from './errors.ts'
 import { onNextUpgrade } from './upgrade/internals.ts'
 
 export interface ConnectOptions {
@@ -22,7 +24,7 @@ export interface TestConnection {
   readonly socket: WebSocket
   /** The next message, in order: text as a string, binary as a Buffer. Rejects when the connection has ended. */
   next (): Promise<string | Buffer>
-  /** Sends text or bytes. */
+  /** Sends text or bytes. @throws InvalidArgument */
   send (message: string | Uint8Array): void
   /** Closes and resolves once closed; also when the server did. */
   close (code?: number, reason?: string): Promise<Closed>
@@ -34,9 +36,10 @@ export interface TestConnection {
  * Connects to a WebSocket route of an app without listening on a port.
  * @param app readied if it isn't
  * @param path with its query: '/chat?room=lobby'
- * @throws when the upgrade is refused, with the status in the message
+ * @throws InvalidArgument; also when the upgrade is refused, with the status in the message
  */
 export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
+  assertArguments(path, options)
   const { protocol, headers, remoteAddress = '127.0.0.1' } = options
   // A child scope's promise form fails once the app has started.
   await new Promise<void>((resolve, reject) => { app.ready((error) => error ? reject(error) : resolve()) })
@@ -65,7 +68,12 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
       if (ended !== undefined) return Promise.reject(ended)
       return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
     },
-    send: (message) => socket.send(message),
+    send (message) {
+      if (typeof message !== 'string' && !(message instanceof Uint8Array)) {
+        throw new InvalidArgument('message', 'must be a string or a Uint8Array')
+      }
+      socket.send(message)
+    },
     close (code, reason) {
       socket.close(code, reason)
       return closed
@@ -87,5 +95,21 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
       // Nobody ends the server's side of an injected connection; its close timer would keep the process.
       setImmediate(() => stream?.destroy())
     })
+  }
+}
+
+/** An argument of another kind would give a connection without what was asked for. */
+function assertArguments (path: unknown, options: ConnectOptions): void {
+  if (typeof path !== 'string' || !path.startsWith('/')) throw new InvalidArgument('path', "must be a string that begins with '/'")
+  assertProperties('options', options, ['protocol', 'headers', 'remoteAddress'])
+  const { protocol, headers, remoteAddress } = options
+  for (const [name, value] of Object.entries({ protocol, remoteAddress })) {
+    if (value !== undefined && (typeof value !== 'string' || value === '')) {
+      throw new InvalidArgument(`options.${name}`, 'must be a string that is not empty')
+    }
+  }
+  if (headers === undefined) return
+  if (typeof headers !== 'object' || headers === null || Object.values(headers).some((value) => typeof value !== 'string')) {
+    throw new InvalidArgument('options.headers', 'must be an object of strings')
   }
 }
