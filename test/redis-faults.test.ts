@@ -1,12 +1,14 @@
 import t, { type Test } from 'tap'
 import { RedisLink } from '../src/redis/link.ts'
 import { masterOf } from '../src/redis/masters.ts'
+import { RedisRoster, type RedisRosterOptions } from '../src/roster/redis.ts'
 import { append } from '../src/store/redis-scripts.ts'
 import { RedisStore, type RedisStoreOptions } from '../src/store/redis.ts'
 import type { Mark } from '../src/store/store.ts'
 import { proxy } from './proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from './redis-server.ts'
 import { Follower, bodies, fill, numbers, says } from './store.contract.ts'
+import { chat, type ChatApp } from './v1-client.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const never = 3_600_000
@@ -279,4 +281,91 @@ t.test('a connection that carries nothing any more is noticed, and what was miss
   await atLast(() => store.append('a', says('perhaps', { key: 'k', hash: 'h' })))
   await follower.has('perhaps')
   t.strictSame(follower.numbers, [1, 2, 3, 4, 5, 6, 7])
+})
+
+/** A node of a chat whose restrictions are in this Redis; any token is the id of a member. */
+async function node (t: Test, options: RedisRosterOptions): Promise<ChatApp> {
+  const roster = new RedisRoster(options)
+  t.teardown(() => roster.close())
+  return await chat(t, { roster, authenticate: (_, hello) => ({ id: hello?.token ?? 'nobody' }) })
+}
+
+t.test('what is said while the subscriptions of another node are broken holds there, for those who were there', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: server.socket })]
+  for (let i = 0; i < 10; i++) {
+    const [kicked, banned, muted] = [await far.member({ token: `kicked ${i}` }, 'a'), await far.member({ token: `banned ${i}` }, 'a'), await far.member({ token: `muted ${i}` }, 'a')]
+    await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await Promise.all([
+      near.app.chat.kick(`kicked ${i}`, { reason: 'go' }),
+      near.app.chat.ban(`banned ${i}`, { duration: 1_000_000, reason: 'out' }),
+      near.app.chat.mute(`muted ${i}`, { duration: 1_000_000 })
+    ])
+    // It comes to the node that may not have received its kick yet.
+    const back = await far.member({ token: `kicked ${i}` }, 'a')
+    t.strictSame(await kicked.closed, { code: 4403, reason: 'go' })
+    t.strictSame(await banned.closed, { code: 4403, reason: 'out' })
+    for (let refused = false; !refused;) {
+      muted.post('a', 'x')
+      let message
+      do message = await muted.next()
+      while (message.type === 'message')
+      refused = message.type === 'error' && message.code === 'muted'
+    }
+    back.post('a', 'still here')
+    await back.upTo('still here')
+    await Promise.all([back.end(), muted.end()])
+  }
+})
+
+t.test('a kick said while a node was cut off from Redis holds when it is back', { skip }, async (t) => {
+  const server = await redisServer(t, { tcp: true })
+  const line = await proxy(t, server.port!)
+  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: `redis://127.0.0.1:${line.port}`, timeout: 500 })]
+  const [ada, bob] = [await far.member({ token: 'ada' }, 'a'), await far.member({ token: 'bob' }, 'a')]
+  line.target = undefined
+  line.cut()
+  await near.app.chat.kick('ada', { reason: 'go' })
+  line.target = server.port!
+  t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
+  await bob.posted('a', 'still here')
+  await (await far.member({ token: 'ada' }, 'b')).posted('b', 'comes back')
+})
+
+t.test('a node that cannot say a restriction rejects', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { app, member } = await node(t, { url: server.socket, timeout: 200 })
+  const ada = await member({ token: 'ada' }, 'a')
+  await server.kill()
+  await t.rejects(app.chat.kick('ada'), { code: /UNAVAILABLE|UNKNOWN/ })
+  await t.rejects(app.chat.mute('ada', { duration: 1_000 }), { code: /UNAVAILABLE|UNKNOWN/ })
+  await ada.posted('a', 'still here')
+})
+
+t.test('restrictions hold in their order though the clock of Redis is set back, and though it lost everything', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { app, member } = await node(t, { url: server.socket })
+  const moment = 'fastify-chat:{roster}:moment'
+  for (const change of ['set back', 'lost', 'set back']) {
+    if (change === 'lost') await server.client.flushall()
+    else await server.client.set(moment, Number(await server.client.get(moment) ?? Date.now() * 1_000) + 3_600_000_000)
+    const ada = await member({ token: 'ada' }, 'a')
+    await app.chat.kick('ada')
+    t.match(await ada.closed, { code: 4403 })
+    const again = await member({ token: 'ada' }, 'a')
+    await app.chat.mute('ada', { duration: 1_000_000 })
+    t.match(await again.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
+    await app.chat.unmute('ada')
+    await again.posted('a', change)
+    await again.end()
+  }
+})
+
+t.test('a Redis out of memory refuses restrictions, and members come in', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
+  const { app, member } = await node(t, { url: server.socket })
+  await (await member({ token: 'ada' }, 'a')).posted('a', 'x')
+  await server.client.config('SET', 'maxmemory', 1)
+  await t.rejects(app.chat.ban('ada', { duration: 1_000 }), { code: 'FST_CHAT_UNAVAILABLE' })
+  await (await member({ token: 'ada' }, 'a')).posted('a', 'x')
 })

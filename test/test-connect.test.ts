@@ -196,3 +196,19 @@ t.test("the server's end closes with it, so that nothing keeps the process up", 
     await t.resolves(closed)
   }
 })
+
+t.test('wrong arguments reject, and none becomes a connection of another kind', async (t) => {
+  const app = await build(t)
+  const loose = connect as unknown as (...args: unknown[]) => Promise<TestConnection>
+  const wrong: unknown[][] = [
+    [undefined], [7], [''], ['chat'], ['/chat', null], ['/chat', 'fastify-chat.v1'], ['/chat', ['fastify-chat.v1']], ['/chat', { subprotocol: 'x' }],
+    ['/chat', { protocol: 7 }], ['/chat', { protocol: ['x'] }], ['/chat', { remoteAddress: 7 }], ['/chat', { headers: 'x' }], ['/chat', { headers: { cookie: 7 } }]
+  ]
+  for (const args of wrong) await t.rejects(loose(app, ...args), { code: 'FST_CHAT_INVALID_ARGUMENT' }, JSON.stringify(args))
+  t.equal(app.chat.stats().connections, 0)
+  const { send, next, socket } = await connect(app, '/echo')
+  for (const message of [undefined, null, 7, {}, ['x']] as never[]) t.throws(() => send(message), { code: 'FST_CHAT_INVALID_ARGUMENT' }, JSON.stringify(message))
+  send('x')
+  t.equal(await next(), 'x')
+  socket.terminate()
+})
