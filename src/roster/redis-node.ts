@@ -16,6 +16,8 @@ export interface NodeSettings {
   readonly lease: number
   /** What else is to be read again after a break. */
   readonly catchUp: () => Promise<void>
+  /** What else is to be read regularly: with each renewal of the lease. */
+  readonly poll: () => Promise<void>
 }
 
 /** What this node tells Redis of its members, and Redis of all. */
@@ -137,6 +139,7 @@ export class RosterNode {
     }
     // What failed, what peers have left, and what would end.
     this.#tellAll().catch(() => {})
+    this.#settings.poll().catch(() => { /* again with the next renewal */ })
     for (const view of this.#views.values()) {
       if (view.isStale || view.nodes.some((node) => gone.has(node))) view.refresh().catch(() => {})
     }

@@ -60,10 +60,18 @@ export class Restrictions {
     return { moment, restrictions }
   }
 
-  /** Reports again what may have been missed, also what was lifted. */
+  /** Reports again what may have been missed during a break, also what was lifted. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
-    let from: number | string = this.#reported === undefined ? '+inf' : this.#reported - OVERLAP
+    await this.#reportSince(this.#reported === undefined ? '+inf' : this.#reported - OVERLAP)
+  }
+
+  /** Reports again what was said since the last look: a message may have been lost without a break. */
+  async poll (): Promise<void> {
+    if (this.#reported !== undefined) await this.#reportSince(this.#reported)
+  }
+
+  async #reportSince (from: number | string): Promise<void> {
     for (let more = true; more;) {
       const [now, rows] = await this.#link.run(restrictionsSince, this.#keys, [from, PAGE]) as [string, Row[]]
       for (const row of rows) this.#report(row)

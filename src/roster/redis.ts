@@ -44,7 +44,7 @@ export class RedisRoster implements Roster {
     this.#timeout = timeout
     this.#link = new RedisLink({ ...redis, timeout })
     this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const { call } of this.#listeners) call(who, what) })
-    this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp() })
+    this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp(), poll: () => this.#restrictions.poll() })
     this.#opened = this.#node.open()
   }
 
