@@ -3,6 +3,7 @@ import { InvalidArgument, InvalidPost, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
 import { appContent, assertSize, contentLimit } from './content.ts'
+import { checkMember } from './member-check.ts'
 import type { Members } from './members.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from './protocol.ts'
@@ -17,7 +18,7 @@ const NOBODY = 'nobody'
 /** What the app says in a room. */
 export interface Publication {
   readonly text: string
-  /** who it is from; by default nobody */
+  /** who it is from, by the rules for a member's id and name; by default nobody */
   readonly from?: Identity | undefined
   /** JSON of the app's own, for v1 clients */
   readonly data?: unknown
@@ -60,7 +61,7 @@ export class Chat {
   /**
    * Says something in a room; resolves with its position once stored, and past the hooks, which are for members. Rejects
    * as the store's `append` does.
-   * @throws InvalidRoom, InvalidPost, PostTooLarge
+   * @throws InvalidRoom, InvalidPost, InvalidMember, PostTooLarge
    */
   async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
@@ -194,9 +195,9 @@ function assertRoom (room: string): void {
 /** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
 function senderOf (from: unknown): Identity | null {
   if (from === undefined || from === null) return null
+  if (typeof from !== 'object') throw new InvalidPost("a 'from' with id and name, or none")
   const { id, name } = from as Record<string, unknown>
-  if (typeof id === 'string' && id !== '' && typeof name === 'string') return { id: id.toWellFormed(), name: name.toWellFormed() }
-  throw new InvalidPost("a 'from' with an id that isn't empty and a name, both of them strings, or none")
+  return checkMember(id, name)
 }
 
 function parsed (entry: Entry): ChatEntry {

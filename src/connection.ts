@@ -253,10 +253,10 @@ export class Connection implements Debtor, Guarded {
     this.#context.refusals.refused(reason, message, details, this.log)
   }
 
-  /** For a fault of the app's code on this connection. */
-  fail (error: unknown): void {
-    this.log.error({ err: error }, 'the handler of a connection failed')
-    this.close(CloseCode.internal, 'internal error')
+  /** Logs a fault of the app's code on this connection, and closes it. */
+  fail (error: unknown, code: number = CloseCode.internal, reason = 'internal error'): void {
+    this.#context.refusals.failed('the handler of a connection failed', error, this.log)
+    this.close(code, reason)
   }
 
   /** Ends it at once, for a client that a closing handshake would have to wait for. */

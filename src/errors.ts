@@ -123,6 +123,12 @@ export const InvalidPost = createError('FST_CHAT_INVALID_POST', 'a message needs
 /** What the app publishes, or `onMessage` gives, is more than members can be sent at once; takes its bytes and the most. */
 export const PostTooLarge = createError('FST_CHAT_POST_TOO_LARGE', 'the message has %s bytes, and may have %s', 413)
 
+/** The app gives a member's id or name that can't be one; takes the property and its rule. */
+export const InvalidMember = createError('FST_CHAT_INVALID_MEMBER', "a member's %s %s", 500, TypeError)
+
+/** A hook returns what it must not; takes the hook and what is wrong. */
+export const InvalidHookResult = createError('FST_CHAT_INVALID_HOOK_RESULT', '%s %s', 500, TypeError)
+
 /** A hook of the app's failed; takes its name. `cause` is what it threw. */
 export const HookFailed = createError('FST_CHAT_HOOK_FAILED', "the app's %s failed", 500)
 

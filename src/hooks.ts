@@ -2,18 +2,27 @@ import type { FastifyRequest } from 'fastify'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, PostRefused } from './errors.ts'
 import type { Identity } from './store/store.ts'
+import { messageOf } from './thrown.ts'
 
-/** What a client said of itself. */
+/** What a client says of itself: in `hello`, or by `?name=` of a plain client. */
 export interface Hello {
+  /** normalised; nobody has checked that it is the client's to use */
   readonly name?: string | undefined
   readonly token?: string | undefined
+  /** undefined for a plain client */
   readonly session?: string | undefined
 }
 
-/** expiresAt: ms since the epoch, or a Date; the connection is closed with 4401 then. */
+/**
+ * A member as the app names it. An answer with other properties, or with one that isn't valid, is a fault of the app: an
+ * error in the log, and 1011.
+ */
 export interface Authenticated {
+  /** 1 to 128 characters, without control characters and line breaks */
   readonly id: string
-  readonly name?: string | undefined
+  /** by the rules for a client's name; absent, null or empty: no name, whatever the client says */
+  readonly name?: string | null | undefined
+  /** ms since the epoch, or a Date; the connection is closed with 4401 then */
   readonly expiresAt?: number | Date | undefined
 }
 
@@ -33,10 +42,12 @@ export interface PostDraft {
 /** The app's say in its chat. A throw closes the connection concerned with 1011, but for those that refuse by it. */
 export interface Hooks {
   /**
-   * Who this is: on `hello`, or on connecting for a plain client, which has none. null, undefined or a throw: 4401.
-   * Without it, anyone may chat under any name.
+   * Returns who this is. Called on `hello`, or, for a plain client, when it connects. null, undefined, or an error with
+   * `statusCode` or `status` 401 or 403: the connection is closed with 4401, for good. Any other throw is logged as an error
+   * and closes with 1013, so that the client comes back, as does a promise that hasn't settled by
+   * `limits.handshakeTimeout`. Without it, anyone may chat under any name.
    */
-  readonly authenticate?: ((request: FastifyRequest, hello: Hello | undefined) =>
+  readonly authenticate?: ((request: FastifyRequest, hello: Hello) =>
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
   /** Whether a member may join, post or read back here; by default it may. */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
@@ -45,6 +56,9 @@ export interface Hooks {
   readonly onJoin?: ((member: Identity, room: string) => void | Promise<void>) | undefined
   readonly onLeave?: ((member: Identity, room: string) => void | Promise<void>) | undefined
 }
+
+/** As the log names them. */
+export type HookName = keyof Hooks | 'echo.reply'
 
 /** Resolves with whether `authorize` allows it. @throws HookFailed */
 export async function may (hooks: Hooks, question: AuthorizeQuestion): Promise<boolean> {
@@ -58,12 +72,17 @@ export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Pro
 }
 
 /** Runs one of the app's hooks. @throws HookFailed with what it threw as the cause */
-export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Promise<T> {
+export async function run<T> (name: HookName, hook: () => T | Promise<T>): Promise<T> {
   try {
     return await hook()
   } catch (error) {
-    throw Object.assign(new HookFailed(name), { cause: error })
+    throw hookFailed(name, error)
   }
+}
+
+/** Returns the error for a hook of the app that threw. */
+export function hookFailed (name: HookName, cause: unknown): Error {
+  return Object.assign(new HookFailed(name), { cause })
 }
 
 /**
@@ -79,9 +98,13 @@ export async function vet (hooks: Hooks, draft: PostDraft, content: Content, mem
   try {
     changed = await hooks.onMessage(draft, member)
   } catch (error) {
-    throw new PostRefused(error instanceof Error ? error.message : String(error))
+    throw new PostRefused(messageOf(error))
   }
-  const stored = await run('onMessage', () => appContent(changed?.body, changed?.data))
+  const stored = await run('onMessage', () => {
+    // Read once: a getter may return something else the second time.
+    const { body, data }: Partial<PostDraft> = changed ?? {}
+    return appContent(body, data)
+  })
   assertSize(stored, null, limit)
   return stored
 }

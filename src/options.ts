@@ -78,7 +78,7 @@ export interface Limits {
   readonly historyBytes: number
   /** bytes that the default store keeps in all; 256 MiB */
   readonly storeBytes: number
-  /** ms from the request to the upgraded connection; 10 s */
+  /** ms from the request to the upgraded connection, and from there to `hello`, or to a plain client's joining; 10 s */
   readonly handshakeTimeout: number
 }
 

@@ -9,7 +9,9 @@ const LINES = 10
 /** ms */
 const WINDOW = 1_000
 
-interface Window { readonly level: 'info' | 'warn', readonly said: string, readonly reason: string, lines: number }
+type Level = 'info' | 'warn' | 'error'
+
+interface Window { readonly level: Level, readonly said: string, readonly reason: string, lines: number }
 
 /**
  * Counts who was refused or cut off, and says why: one line each, but a flood of them floods no log. What was left out is
@@ -47,6 +49,11 @@ export class RefusalLog {
     this.#write(why, 'info', 'websocket closed', line, log)
   }
 
+  /** The app's code failed. @param what of ours, the same for each such fault */
+  failed (what: string, err: unknown, log: FastifyBaseLogger): void {
+    this.#write('failed', 'error', what, { err }, log)
+  }
+
   /** Says what was left out so far. */
   close (): void {
     clearTimeout(this.#end)
@@ -57,11 +64,17 @@ export class RefusalLog {
     this.#windows.clear()
   }
 
-  #write (reason: string, level: 'info' | 'warn', said: string, line: object, log: FastifyBaseLogger): void {
+  #write (reason: string, level: Level, said: string, line: object, log: FastifyBaseLogger): void {
     const key = `${said} ${reason}`
     const window = this.#windows.get(key) ?? { level, said, reason, lines: 0 }
     this.#windows.set(key, window)
     this.#end ??= setTimeout(() => this.close(), WINDOW).unref()
-    if (++window.lines <= LINES) log[level](line, said)
+    if (++window.lines > LINES) return
+    try {
+      log[level](line, said)
+    } catch {
+      // What the app threw may throw once more when it is read.
+      log[level]({ reason }, `${said}, with an error that cannot be logged`)
+    }
   }
 }

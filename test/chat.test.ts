@@ -321,6 +321,34 @@ t.test('the app itself may say something', async (t) => {
   t.strictSame(await take(member, 3), ['from nobody', 'bot: from someone', 'end'])
 })
 
+t.test('a sender that the app names is normalised, and rejected where it cannot be shown', async (t) => {
+  const { app, join } = await chat(t)
+  const member = await join('?self=0')
+  const wrong: Record<string, [from: unknown, code: string, message: RegExp]> = {
+    'a name with a line break': [{ id: 'x', name: 'x\nadmin' }, 'FST_CHAT_INVALID_MEMBER', /^a member's name must be without control/],
+    'a name of 5,000 characters': [{ id: 'x', name: 'x'.repeat(5_000) }, 'FST_CHAT_INVALID_MEMBER', /name must be 1 to 32/],
+    'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_MEMBER', /name must be without/],
+    'a name of spaces': [{ id: 'x', name: '  ' }, 'FST_CHAT_INVALID_MEMBER', /name must be 1 to 32/],
+    'a name that is no string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_MEMBER', /name must be a string/],
+    'no id': [{ name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be a string/],
+    'an empty id': [{ id: '', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be a string/],
+    'an id of 129 characters': [{ id: 'x'.repeat(129), name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be at most 128/],
+    'an id with a control character': [{ id: 'x\u0000', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be without control/],
+    'an id with a lone surrogate': [{ id: '\ud83d', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be without control/],
+    'an id that stands for an address': [{ id: 'address:127.0.0.1', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /must not begin with 'address:'/],
+    'a string': ['ada', 'FST_CHAT_INVALID_POST', /'from'/]
+  }
+  for (const [title, [from, code, message]] of Object.entries(wrong)) {
+    await t.rejects(app.chat.publish('lobby', { text: 'never', from: from as { id: string, name: string } }), { code, message }, title)
+  }
+  const from = { id: 'x'.repeat(128), name: ' \uff21da  L ' }
+  await app.chat.publish('lobby', { text: 'one', from })
+  from.name = 'x\nadmin'
+  await app.chat.publish('lobby', { text: 'two', from: { id: 'x', name: '' } })
+  t.strictSame(await take(member, 2), ['Ada L: one', 'two'])
+  t.match((await app.chat.history('lobby')).entries, [{ from: { name: 'Ada L' } }, { from: { id: 'x', name: '' } }])
+})
+
 for (const call of ['follow', 'read', 'append'] as const) {
   t.test(`a store whose ${call} fails closes the connection with 1013, logged, and serves again once it works`, async (t) => {
     const works = MemoryStore.prototype[call]

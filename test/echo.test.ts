@@ -125,6 +125,13 @@ t.test('reply gets the message and whether it is binary, and its answer is sent 
   t.strictSame(calls, sent.map((message) => [message, typeof message !== 'string']))
 })
 
+t.test('reply may return any thenable', async (t) => {
+  const { url } = await echo(t, { reply: () => ({ then: (resolve: (text: string) => void) => resolve('later') }) as unknown as Promise<string> })
+  const { socket, next } = await open(t, url)
+  socket.send('x')
+  t.equal(await next(), 'later')
+})
+
 t.test('reply may answer nothing', async (t) => {
   const { url } = await echo(t, { reply: (message) => message === 'hush' ? undefined : message as string })
   const { socket, next } = await open(t, url)
@@ -161,6 +168,10 @@ const faults: Record<string, EchoOptions['reply']> = {
   'throws undefined': () => { throw undefined }, // eslint-disable-line no-throw-literal
   'answers a number': () => 5 as unknown as string,
   'answers null': () => null as unknown as string,
+  'answers an ArrayBuffer': () => new ArrayBuffer(64) as unknown as string,
+  'answers 16-bit numbers': () => new Uint16Array(64) as unknown as string,
+  'answers a DataView': async () => new DataView(new ArrayBuffer(64)) as unknown as string,
+  'throws an error whose message throws': () => { throw Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } }) },
   'promises an object': async () => ({}) as unknown as string
 }
 for (const [title, faulty] of Object.entries(faults)) {

@@ -2,7 +2,12 @@ import t from 'tap'
 import type { FastifyChatOptions } from '../src/index.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
 import { logged } from './helper.ts'
-import { chat, gate, storeWith, texts, turn } from './v1-client.ts'
+import { chat, gate, storeWith, texts, turn, type ChatApp } from './v1-client.ts'
+
+/** The server sees the end of a connection after its client does. */
+async function left ({ app }: ChatApp, connections = 0): Promise<void> {
+  while (app.chat.stats().connections > connections) await turn()
+}
 
 type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
 
@@ -30,23 +35,60 @@ for (const [title, authenticate] of Object.entries<Authenticate>({
   })
 }
 
-t.test('who authenticate gives no name may choose one; an empty name is a name given', async (t) => {
-  const { tcp } = await chat(t, { authenticate: (_, hello) => hello?.token === 'unnamed' ? { id: '1', name: '' } : { id: '2' } })
-  t.strictSame((await (await tcp()).hello({ name: 'chosen' })).member, { id: '2', name: 'chosen' })
-  t.strictSame((await (await tcp()).hello({ name: 'chosen', token: 'unnamed' })).member, { id: '1', name: '' })
-  t.match(await (await tcp()).refused({ type: 'hello', name: '\u202e' }), { code: 'invalid' })
+t.test('with authenticate the name of the app alone counts, and no name is none', async (t) => {
+  const answers: Record<string, object> = { absent: { id: '1' }, undefined: { id: '1', name: undefined }, null: { id: '1', name: null }, empty: { id: '1', name: '' } }
+  const { tcp, plain, member } = await chat(t, { authenticate: (_, { token = 'absent' }) => answers[token] as { id: string } })
+  for (const token of Object.keys(answers)) {
+    t.strictSame((await (await tcp()).hello({ name: 'The Admin', token })).member, { id: '1', name: '' }, token)
+  }
+  const listener = await member({}, 'lobby')
+  const client = await plain('?name=The%20Admin')
+  client.socket.send('hello')
+  t.match(await listener.next(), { text: 'hello', from: { id: '1', name: '' } })
 })
 
-const refusals: Record<string, Authenticate> = {
+t.test("the client's name counts where the app passes it on, normalised, and is rejected before the hook otherwise", async (t) => {
+  const names: unknown[] = []
+  const { tcp, plain } = await chat(t, {
+    authenticate (_, hello) {
+      names.push(hello.name)
+      return { id: '1', name: hello.name }
+    }
+  })
+  t.strictSame((await (await tcp()).hello({ name: ' \uff21da  L ' })).member, { id: '1', name: 'Ada L' })
+  t.strictSame((await (await tcp()).hello({ name: '' })).member, { id: '1', name: '' })
+  t.match(await (await tcp()).refused({ type: 'hello', name: '\u202e' }), { code: 'invalid' })
+  const client = await plain('?name=%EF%BC%A1da')
+  client.socket.send('x')
+  t.equal(await client.next(), 'Ada: x')
+  t.strictSame(names, ['Ada L', undefined, 'Ada'])
+})
+
+t.test('a name that the app gives is normalised as a client\'s is', async (t) => {
+  const { tcp } = await chat(t, { authenticate: () => ({ id: '1', name: ' \uff21da   Lovelace ' }) })
+  t.strictSame((await (await tcp()).hello()).member, { id: '1', name: 'Ada Lovelace' })
+})
+
+/** An error that throws again when it is read. */
+function unreadable (): Error {
+  return Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
+}
+
+function httpLike (property: 'status' | 'statusCode', value: number): Error {
+  return Object.assign(new Error('of the app'), { [property]: value })
+}
+
+const rejections: Record<string, Authenticate> = {
   null: () => null,
   undefined: () => undefined,
   'null, later': async () => { await turn(); return null },
-  'a throw': () => { throw new Error('no') },
-  'a rejection': async () => { throw httpError(500) },
-  'a throw of nothing': () => { throw undefined } // eslint-disable-line no-throw-literal
+  'an error with statusCode 401': () => { throw httpLike('statusCode', 401) },
+  'an error with statusCode 403, later': async () => { await turn(); throw httpLike('statusCode', 403) },
+  'an error with status 401': () => { throw httpLike('status', 401) },
+  'an error with status 403': async () => { throw httpLike('status', 403) }
 }
-for (const [title, authenticate] of Object.entries(refusals)) {
-  t.test(`authenticate refuses by ${title}: 4401, for v1 and plain clients`, async (t) => {
+for (const [title, authenticate] of Object.entries(rejections)) {
+  t.test(`authenticate rejects by ${title}: 4401, for v1 and plain clients`, async (t) => {
     const { app, tcp, plain } = await chat(t, { authenticate })
     const client = await tcp()
     client.say({ type: 'hello' })
@@ -60,26 +102,134 @@ for (const [title, authenticate] of Object.entries(refusals)) {
   })
 }
 
-const wrongAnswers: Record<string, [answer: object, why: string]> = {
-  'no id': [{}, 'an id'],
-  'an empty id': [{ id: '' }, 'an id'],
-  'an id that is no text': [{ id: 7 }, 'an id'],
-  'a name that is no text': [{ id: 'x', name: 7 }, 'a name'],
-  'an end that is no time': [{ id: 'x', expiresAt: new Date('x') }, 'expiresAt'],
-  'an end in words': [{ id: 'x', expiresAt: '2030-01-01' }, 'expiresAt']
+const failures: Record<string, Authenticate> = {
+  'an error': () => { throw new Error('the database is away') },
+  'a rejection with status 500': async () => { throw httpError(500) },
+  'a status 404': () => { throw httpLike('status', 404) },
+  "a status '401' in words": () => { throw Object.assign(new Error('x'), { statusCode: '401' }) },
+  undefined: () => { throw undefined }, // eslint-disable-line no-throw-literal
+  null: async () => { throw null }, // eslint-disable-line no-throw-literal
+  'a string': () => { throw 'no' }, // eslint-disable-line no-throw-literal
+  'an error whose message throws': () => { throw unreadable() },
+  'an error whose status throws': () => { throw Object.defineProperty(new Error('x'), 'statusCode', { get () { throw unreadable() } }) },
+  'a Proxy that throws': () => { throw new Proxy({}, { get () { throw unreadable() }, getPrototypeOf () { throw unreadable() } }) }
+}
+for (const [title, authenticate] of Object.entries(failures)) {
+  t.test(`authenticate that throws ${title} is logged as an error and closes with 1013`, async (t) => {
+    const room = await chat(t, { authenticate })
+    const { app, tcp, plain } = room
+    const client = await tcp()
+    client.say({ type: 'hello' })
+    t.strictSame(await client.closed, { code: 1013, reason: 'try again later' })
+    t.strictSame(await (await plain()).closed, { code: 1013, reason: 'try again later' })
+    await left(room)
+    const errors = app.lines.filter(({ level }) => level === 50)
+    t.match(errors, [{ msg: /^the handler of a connection failed/ }, { msg: /^the handler of a connection failed/ }])
+    if (title === 'an error') t.match(errors, [{ err: { code: 'FST_CHAT_HOOK_FAILED', message: /authenticate failed.*the database is away/ } }, {}])
+    t.strictSame(app.chat.stats().cutOffs, { unavailable: 2 })
+  })
+}
+
+t.test('an authenticate that never settles ends by the handshake timeout, with 1013', async (t) => {
+  const room = await chat(t, { authenticate: () => new Promise(() => {}), limits: { handshakeTimeout: 1_000 } })
+  const { app, tcp, plain } = room
+  const client = await tcp()
+  client.say({ type: 'hello' })
+  t.strictSame(await client.closed, { code: 1013, reason: 'try again later' })
+  t.strictSame(await (await plain()).closed, { code: 1013, reason: 'try again later' })
+  t.match(await logged(app, 'websocket closed'), { err: { code: 'FST_CHAT_HANDSHAKE_TIMEOUT' } })
+  await left(room)
+  t.match(app.chat.stats(), { connections: 0, members: 0 })
+})
+
+t.test('a plain client whose authorize never settles ends by the handshake timeout; one that has joined stays', async (t) => {
+  let hangs = false
+  const room = await chat(t, { authorize: async () => hangs ? await new Promise<boolean>(() => {}) : true, limits: { handshakeTimeout: 1_000 } })
+  const { app, plain } = room
+  const stays = await plain()
+  stays.socket.send('joined')
+  await stays.next()
+  hangs = true
+  t.strictSame(await (await plain()).closed, { code: 1013, reason: 'try again later' })
+  await left(room, 1)
+  t.equal(stays.socket.readyState, stays.socket.OPEN)
+  t.match(app.chat.stats(), { connections: 1, members: 1 })
+})
+
+t.test('authenticate that fails for many connections is a few lines of the log', async (t) => {
+  const { app, plain } = await chat(t, { authenticate: () => { throw new Error('the database is away') } })
+  await Promise.all(Array.from({ length: 100 }, async () => await (await plain()).closed))
+  await app.close()
+  const errors = app.lines.filter(({ level }) => level === 50)
+  t.ok(errors.length < 60, `${errors.length} lines`)
+  t.equal(errors.reduce((more, line) => more + Number(line['more'] ?? 1), 0), 100, 'none is left out')
+})
+
+const id = 'x'
+const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
+  'no id': [() => ({}), /id must be a string/],
+  'an empty id': [() => ({ id: '' }), /id must be a string/],
+  'an id that is no text': [() => ({ id: 7 }), /id must be a string/],
+  'an id of 129 characters': [() => ({ id: 'x'.repeat(129) }), /id must be at most 128 characters/],
+  'an id with a line break': [() => ({ id: 'x\ny' }), /id must be without control/],
+  'an id with a lone surrogate': [() => ({ id: 'x\ud83d' }), /id must be without control/],
+  'a name that is no text': [() => ({ id, name: 7 }), /name must be a string/],
+  'a name with a line break': [() => ({ id, name: 'x\nadmin' }), /name must be without control/],
+  'a name of 5,000 characters': [() => ({ id, name: 'x'.repeat(5_000) }), /name must be 1 to 32 characters/],
+  'a name with a lone surrogate': [() => ({ id, name: 'x\ud83d' }), /name must be without control/],
+  'a name of which nothing remains': [() => ({ id, name: '  ' }), /name must be 1 to 32/],
+  'expiresAt: null': [() => ({ id, expiresAt: null }), /'expiresAt'/],
+  'expiresAt: NaN': [() => ({ id, expiresAt: NaN }), /'expiresAt'/],
+  'an invalid Date': [() => ({ id, expiresAt: new Date('x') }), /'expiresAt'/],
+  'expiresAt as a string': [() => ({ id, expiresAt: '2030-01-01' }), /'expiresAt'/],
+  'expiresAt as digits': [() => ({ id, expiresAt: '4000000000000' }), /'expiresAt'/],
+  'expiresAt as a bigint': [() => ({ id, expiresAt: 4_000_000_000_000n }), /'expiresAt'/],
+  'expiresAt as a Proxy': [() => ({ id, expiresAt: new Proxy(new Date(4e12), {}) }), /'expiresAt'/],
+  'expiresAt with a throwing valueOf': [() => ({ id, expiresAt: { valueOf () { throw new Error('x') } } }), /'expiresAt'/],
+  'an unknown property': [() => ({ id, role: 'admin' }), /unknown property 'role'; there are id, name, expiresAt/],
+  'a getter that throws': [() => ({ id, get expiresAt () { throw new Error('a getter') } }), /a getter/],
+  'a Proxy that throws': [() => new Proxy({}, { ownKeys () { throw new Error('a trap') } }), /a trap/],
+  false: [() => false, /must return an object, or null/],
+  true: [() => true, /must return an object, or null/],
+  'a string': [() => 'ada', /must return an object, or null/],
+  'a list': [() => ['ada'], /unknown property '0'/]
 }
 for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
-  t.test(`authenticate that gives ${title} is a fault of the app: 1011, and the log says why`, async (t) => {
-    const { app, tcp, plain } = await chat(t, { authenticate: () => answer as { id: string } })
+  t.test(`authenticate that returns ${title} is a fault of the app: 1011, and the log says why`, async (t) => {
+    const room = await chat(t, { authenticate: () => answer() as { id: string } })
+    const { app, tcp, plain } = room
     const client = await tcp()
     client.say({ type: 'hello' })
     t.match(await client.closed, { code: 1011 })
     t.match(await (await plain()).closed, { code: 1011 })
-    t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: /^FST_CHAT_/, message: `authenticate must give ${why}` } })
+    t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: 'FST_CHAT_HOOK_FAILED', message: why } })
+    await left(room)
+    t.match(app.chat.stats(), { connections: 0, members: 0, rooms: 0 }, 'and nothing of it is applied')
   })
 }
 
-t.test('a plain client is authenticated too, without a hello; what it sends meanwhile is kept', async (t) => {
+t.test('each property of the answer of authenticate is read once', async (t) => {
+  const reads: string[] = []
+  const counting = <T> (property: string, first: T, then: T) => ({
+    enumerable: true,
+    get () {
+      const again = reads.includes(property)
+      reads.push(property)
+      return again ? then : first
+    }
+  })
+  const { tcp } = await chat(t, {
+    authenticate: () => Object.defineProperties({}, {
+      id: counting('id', 'checked', 'another'),
+      name: counting('name', 'Ada', 'x\nadmin'),
+      expiresAt: counting('expiresAt', Infinity, 0)
+    }) as { id: string }
+  })
+  t.strictSame((await (await tcp()).hello()).member, { id: 'checked', name: 'Ada' })
+  t.strictSame(reads, ['id', 'name', 'expiresAt'])
+})
+
+t.test('a plain client is authenticated too, by its query; what it sends meanwhile is kept', async (t) => {
   const waits = gate()
   const hellos: unknown[] = []
   const { plain } = await chat(t, {
@@ -94,7 +244,7 @@ t.test('a plain client is authenticated too, without a hello; what it sends mean
   await waits.reached
   waits.open()
   for (let i = 0; i < 50; i++) t.equal(await client.next(), `ada of the app: ${i}`)
-  t.strictSame(hellos, [undefined])
+  t.match(hellos, [{ name: 'ada', token: undefined, session: undefined }])
 })
 
 t.test('what a v1 client sends while it is authenticated is kept, in order', async (t) => {
@@ -213,7 +363,7 @@ const faults: Record<string, () => unknown> = {
   "a 503 of the app's own": () => httpError(503),
   'an error with a strange code': () => Object.assign(new Error('x'), { code: 'constructor' })
 }
-for (const [title, fault] of Object.entries(faults)) {
+for (const [title, fault] of Object.entries({ ...faults, 'an error whose message throws': unreadable })) {
   t.test(`a hook that throws ${title} closes that connection with 1011, and nothing else`, async (t) => {
     let failing = ''
     const fail = (hook: string) => async () => {
@@ -295,7 +445,15 @@ t.test('onMessage that cuts a surrogate pair in two stores U+FFFD instead', asyn
 })
 
 t.test('onMessage refuses by a throw, whose message the member is told', async (t) => {
-  const thrown: Record<string, unknown> = { 'no %s here': new Error('no %s here'), words: 'words', undefined }
+  const thrown: Record<string, unknown> = {
+    'no %s here': new Error('no %s here'),
+    words: 'words',
+    undefined,
+    null: null,
+    'half \ufffd': new Error('half \ud83d'),
+    'an error whose message cannot be read': unreadable(),
+    7: { toString: () => '7' }
+  }
   for (const [message, error] of Object.entries(thrown)) {
     const { member, plain } = await chat(t, {
       onMessage: (draft) => {
@@ -321,7 +479,8 @@ for (const [title, answer] of Object.entries<unknown>({
   'a body that is no text': { body: 7 },
   'data that refers to itself': (() => { const data = {}; return { body: 'x', data: Object.assign(data, { data }) } })(),
   'data of a kind JSON has not': { body: 'x', data: 10n },
-  'data that is a function': { body: 'x', data: () => {} }
+  'data that is a function': { body: 'x', data: () => {} },
+  'a getter that throws': { get body () { throw new Error('a getter') } }
 })) {
   t.test(`onMessage that gives ${title} is a fault of the app: 1011, and the room goes on`, async (t) => {
     const { member, app } = await chat(t, { onMessage: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
-import { admit, nameRule, newSession } from '../admission.ts'
+import { admit, newSession } from '../admission.ts'
 import type { Connection } from '../connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
 import { frame } from '../frame.ts'
 import type { MemberContext } from '../member.ts'
+import { nameRule } from '../member-check.ts'
 import type { Settings } from '../options.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
 import { Rate } from '../token-bucket.ts'
@@ -77,6 +78,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       hearsItself,
       // Half of its backlog: the live entries of the same turn must fit in too.
       history: { limit: history, maxBytes: limits.backlog / 2 },
+      timeout: limits.handshakeTimeout,
       rate
     })
   }
@@ -84,7 +86,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
     connection.serve(new V1Session(connection, async (hello) => {
       const session = hello.session ?? newSession()
-      const member = await admit(connection, request, { hello: { ...hello, session } }, admission)
+      const member = await admit(connection, request, { ...hello, session }, admission)
       return member && { member, welcome: { session, ...welcome } }
     }, deflate, v1))
   }

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Connection, Session } from '../connection.ts'
+import { InvalidHookResult } from '../errors.ts'
 import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
+import { hookFailed, run } from '../hooks.ts'
 import type { Message } from '../inbox.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
@@ -35,9 +37,21 @@ class EchoSession implements Session {
     const { data, isBinary } = message
     this.#connection.logReceived(message)
     if (this.#reply === undefined) return this.#answer(data, isBinary ? BINARY : TEXT)
-    const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
+    let replied: ReturnType<Reply>
+    try {
+      replied = this.#reply(isBinary ? data : data.toString(), isBinary)
+    } catch (error) {
+      throw hookFailed('echo.reply', error)
+    }
     // One that is there is answered at once, in the write of all that was read with it.
-    return replied instanceof Promise ? replied.then((payload) => this.#answerWith(payload)) : this.#answerWith(replied)
+    return isPayload(replied) ? this.#answerWith(replied) : this.#answerLater(replied)
+  }
+
+  async #answerLater (replied: Promise<Payload | undefined>): Promise<void> {
+    const payload = await run('echo.reply', () => replied)
+    // Of another view, or of an object, frames would be made that carry memory of this process.
+    if (!isPayload(payload)) throw hookFailed('echo.reply', new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array, or nothing'))
+    await this.#answerWith(payload)
   }
 
   #answerWith (payload: Payload | undefined): Promise<void> | undefined {
@@ -48,4 +62,8 @@ class EchoSession implements Session {
   #answer (payload: Payload, opcode: number): Promise<void> | undefined {
     return this.#connection.reply(frame(payload, opcode)) ? undefined : this.#connection.drained()
   }
+}
+
+function isPayload (replied: unknown): replied is Payload | undefined {
+  return replied === undefined || typeof replied === 'string' || replied instanceof Uint8Array
 }

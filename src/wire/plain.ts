@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection, Session } from '../connection.ts'
+import { HandshakeTimeout } from '../errors.ts'
 import type { Payload } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
@@ -34,6 +35,8 @@ export interface PlainOptions {
   readonly hearsItself: boolean
   /** How many messages it is given first, and how many bytes of them. */
   readonly history: { readonly limit: number, readonly maxBytes: number }
+  /** ms from the upgrade within which it must have joined */
+  readonly timeout: number
   /** of its messages */
   readonly rate: Rate
 }
@@ -45,6 +48,8 @@ export class PlainSession implements Session {
   readonly #rate: Rate
   #bucket: TokenBucket | undefined
   #member: Member | undefined
+  /** There until it has joined. */
+  #deadline: NodeJS.Timeout | undefined
 
   constructor (connection: Connection, room: string, rate: Rate) {
     this.#connection = connection
@@ -56,9 +61,12 @@ export class PlainSession implements Session {
    * Serves a plain client.
    * @param entering gives the member once it is known; what comes meanwhile is kept
    */
-  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rate, ...options }: PlainOptions): void {
+  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rate, timeout, ...options }: PlainOptions): void {
     const session = new PlainSession(connection, room, rate)
     connection.serve(session)
+    session.#deadline = setTimeout(() => {
+      connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
+    }, timeout).unref()
     connection.hold(session.#join(entering, options))
   }
 
@@ -75,14 +83,19 @@ export class PlainSession implements Session {
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
   }
 
-  ended (): void { this.#member?.ended() }
+  ended (): void {
+    clearTimeout(this.#deadline)
+    this.#member?.ended()
+  }
 
-  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rate'>): Promise<void> {
+  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rate' | 'timeout'>): Promise<void> {
     try {
       this.#member = await entering
       await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
     } catch (error) {
       this.#failed(error)
+    } finally {
+      clearTimeout(this.#deadline)
     }
   }
 

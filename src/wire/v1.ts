@@ -1,4 +1,5 @@
 import type { Connection, Session } from '../connection.ts'
+import { HandshakeTimeout } from '../errors.ts'
 import { frame } from '../frame.ts'
 import type { Message } from '../inbox.ts'
 import type { Member } from '../member.ts'
@@ -63,7 +64,7 @@ export class V1Session implements Session {
     this.#context = context
     this.#bucket = new TokenBucket(context.rate)
     this.#deadline = setTimeout(() => {
-      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'try again later')
+      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
       else connection.close(CloseCode.noHello, 'no hello in time')
     }, context.helloTimeout).unref()
   }

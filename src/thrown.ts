@@ -1,0 +1,25 @@
+/** Statuses by which an error of the app rejects a client instead of reporting a fault. */
+const REJECTING = [401, 403]
+
+/** Lone surrogates: a strict JSON parser rejects a frame that has one. */
+const loneSurrogates = /\p{Cs}/gu
+
+/** Returns the message of whatever was thrown. Never throws, although a getter or `toString` may. */
+export function messageOf (thrown: unknown): string {
+  try {
+    const message: unknown = thrown instanceof Error ? thrown.message : thrown
+    return String(message).replace(loneSurrogates, '\ufffd')
+  } catch {
+    return 'an error whose message cannot be read'
+  }
+}
+
+/** Returns whether it has `statusCode` or `status` 401 or 403. */
+export function isRejection (thrown: unknown): boolean {
+  try {
+    const { statusCode, status } = Object(thrown) as { statusCode?: unknown, status?: unknown }
+    return REJECTING.some((code) => code === statusCode || code === status)
+  } catch {
+    return false
+  }
+}
