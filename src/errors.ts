@@ -33,6 +33,12 @@ export const InvalidQuery = createError('FST_CHAT_INVALID_QUERY', "query paramet
 /** The page that opened the connection is of another site; takes its origin. */
 export const OriginRefused = createError('FST_CHAT_ORIGIN_REFUSED', "connections from the origin '%s' are not allowed", 403)
 
+/** A request names a foreign host to a server that listens on loopback addresses only (DNS rebinding); takes the host. */
+export const HostRefused = createError(
+  'FST_CHAT_HOST_REFUSED',
+  "this server listens on loopback addresses only and is not '%s': use localhost, or start it with another --host",
+  421)
+
 /** What asks for an upgrade is not the handshake of RFC 6455, section 4.1; takes what is wrong with it. */
 export const BadHandshake = createError('FST_CHAT_BAD_HANDSHAKE', 'this is no WebSocket handshake: %s', 400)
 

@@ -1,15 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo, Server } from 'node:net'
 import { createServer as createTcpServer } from 'node:net'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { command } from './compiled.ts'
+import { open, raw, refused } from './helper.ts'
 
 const { PORT, HOST, ...environment } = process.env
 const script = '/usr/bin/script'
@@ -49,6 +52,12 @@ function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: Opt
     },
     ended: once(child, 'close').then(([code]) => ({ code, ...output }))
   }
+}
+
+/** fetch() has no say in the `Host`. */
+async function get (port: string, path: string, host: string): Promise<{ status: number | undefined, body: string }> {
+  const [response] = await once(request({ host: '127.0.0.1', port, path, headers: { host } }).end(), 'response') as [IncomingMessage]
+  return { status: response.statusCode, body: await text(response) }
 }
 
 async function address (t: Test, server: Server): Promise<string> {
@@ -389,6 +398,44 @@ t.test('serve', async (t) => {
       server.child.kill('SIGTERM')
       t.match(await server.ended, { code: 0 })
     })
+  })
+
+  t.test('on a loopback address it takes loopback names only: a page whose name resolves to it gets nothing', async (t) => {
+    const server = run(t, ['serve', '--port', '0', '--host', 'LOCALHOST'])
+    const [, port = ''] = await server.seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
+    await each([
+      'evil.example', `evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example', 'evil.example@localhost',
+      'localhost/evil.example', 'localhost, evil.example', '10.0.0.1', '[::2]', '0.0.0.0', 'not a host'
+    ], async (host) => {
+      for (const path of ['/', '/config.json', '/nowhere']) {
+        const { status, body } = await get(port, path, host)
+        t.equal(status, 421, `${host} ${path}`)
+        t.match(JSON.parse(body), { statusCode: 421, code: 'FST_CHAT_HOST_REFUSED', message: `is not '${host}': use localhost` })
+      }
+      for (const path of ['/chat', '/echo']) {
+        const { status, body } = await refused(`ws://127.0.0.1:${port}${path}`, { headers: { host }, origin: `http://${host}` })
+        t.match([status, JSON.parse(body)], [421, { code: 'FST_CHAT_HOST_REFUSED' }], `${host} ${path}`)
+      }
+    })
+    const nameless = await raw(t, Number(port))
+    nameless.socket.write('GET / HTTP/1.1\r\nHost:\r\n\r\n')
+    await nameless.until((received) => received.includes('HTTP/1.1 421 '))
+    await each(['localhost', `localhost:${port}`, 'LocalHost', '127.0.0.1', '127.1.2.3:80', '[::1]', `[::1]:${port}`], async (host) => {
+      t.match(await get(port, '/', host), { status: 200 }, host)
+      const client = await open(t, `ws://127.0.0.1:${port}/echo`, { headers: { host }, origin: `http://${host}` })
+      client.socket.close()
+      const { status } = await refused(`ws://127.0.0.1:${port}/echo`, { headers: { host }, origin: 'http://evil.example' })
+      t.equal(status, 403, 'nor a page of another site')
+    })
+  })
+
+  t.test('on all addresses it takes any name', async (t) => {
+    const server = run(t, ['serve', '--port', '0', '--host', '0.0.0.0'])
+    const [, port = ''] = await server.seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
+    const host = 'chat.example'
+    t.match(await get(port, '/', host), { status: 200 })
+    const client = await open(t, `ws://127.0.0.1:${port}/echo`, { headers: { host }, origin: `http://${host}` })
+    client.socket.close()
   })
 
   t.test('on a terminal its logs are for people, and clients cannot command the terminal', { skip: noTerminal() }, async (t) => {

@@ -8,7 +8,9 @@ Runs the demo server: the page at /, the chat at /chat, the echo at /echo.
 Options:
   --port N           the port, 0 for any free one (default: PORT, else 3000)
   --host H           the address to listen at; 0.0.0.0 for all of this machine's
-                     (default: HOST, else 127.0.0.1)
+                     (default: HOST, else 127.0.0.1). At a loopback address it
+                     is reached by a loopback name only: a request for another
+                     Host gets 421
   --data DIR         keep messages in this directory, made if there is none: they
                      outlive the server (default: in memory)
   --redis URL        keep messages, and who is here, in this Redis: all servers on

@@ -2,6 +2,7 @@ import closeWithGrace from 'close-with-grace'
 import { fastify } from 'fastify'
 import fastifyChat from '../plugin.ts'
 import { logOptions } from './log.ts'
+import { guardLoopback } from './loopback.ts'
 import { StorageError, openStorage, type Place, type Storage } from './storage.ts'
 
 /** What the demo server is told on the command line. */
@@ -34,6 +35,7 @@ export async function runServer ({ port, host, level, ...place }: ServerOptions)
     else app.log.error({ err }, 'closing because of an error')
     await app.close()
   })
+  guardLoopback(app, host)
   const { store, roster } = storage
   await app.register(fastifyChat, { page: '/', store, roster, limits: { connectionsPerAddress: 100 } })
   try {
