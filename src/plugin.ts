@@ -18,6 +18,7 @@ import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
 import { MemoryStore } from './store/memory.ts'
 import { Tally } from './tally.ts'
+import { trustProxyWarning } from './trust-proxy.ts'
 import { ConnectionLimits } from './upgrade/connection-limits.ts'
 import { appOptions, websocketDispatchers } from './upgrade/internals.ts'
 import { Paths } from './upgrade/route-conflicts.ts'
@@ -98,7 +99,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   app.addHook('onSend', async (request) => { if (upgrades.has(request.raw)) request.ws = false })
   app.addHook('onReady', async () => {
     warnOfSecondDispatcher(app)
-    if (limits.connectionsPerAddress !== Infinity) warnOfSpoofedAddresses(app)
+    if (limits.connectionsPerAddress !== Infinity) warnOfTrustProxy(app)
   })
   // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
   app.addHook('preClose', async () => {
@@ -123,10 +124,9 @@ function warnOfSecondDispatcher ({ server, log }: FastifyInstance): void {
     'register it once, at the root')
 }
 
-function warnOfSpoofedAddresses (app: FastifyInstance): void {
-  if (appOptions(app).trustProxy !== true) return
-  app.log.warn('with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +
-    'and bans by address hold nobody: name your proxies, or their number, in trustProxy')
+function warnOfTrustProxy (app: FastifyInstance): void {
+  const warning = trustProxyWarning(appOptions(app).trustProxy)
+  if (warning !== undefined) app.log.warn(warning)
 }
 
 /** An address for a person to open: the wildcard addresses are none. */
