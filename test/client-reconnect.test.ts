@@ -407,6 +407,22 @@ t.test('a member whose authentication has expired comes back with a fresh token'
   })
 })
 
+t.test('a client comes back when authenticate failed, and not when it was rejected', async (t) => {
+  let asked = 0
+  const { network } = await serve(t, {
+    authenticate (_request, { name = '', token }) {
+      if (token === 'wrong') throw Object.assign(new Error('no such token'), { statusCode: 401 })
+      if (++asked < 3) throw new Error('the database is away')
+      return { id: 'ada', name }
+    }
+  })
+  const client = chatClient(t, network.port, { name: 'ada' })
+  t.match(await next(client, 'waiting'), { code: 1013, reason: 'try again later' })
+  t.match(await next(client, 'online'), { member: { id: 'ada', name: 'ada' } })
+  t.equal(asked, 3)
+  t.match(await next(chatClient(t, network.port, { token: 'wrong' }), 'closed'), { code: 4401, reason: 'not authenticated' })
+})
+
 t.test('a client that was kept from saying hello in time comes back', async (t) => {
   const { network } = await serve(t, { limits: { handshakeTimeout: 500 } })
   const { WebSocket: Socket } = await import('ws')

@@ -93,8 +93,26 @@ t.test('a function decides by origin and request, also when it takes time', asyn
   t.equal(await admits(t, (origin) => origin === 'null', { origin: 'null' }), true)
 })
 
+t.test('of what a function returns only true is a yes', async (t) => {
+  for (const answer of ['no', 'https://example.com', 1, {}, [], null, undefined, new Proxy({}, {})]) {
+    for (const origins of [() => answer, async () => answer]) {
+      t.equal(await admits(t, origins as unknown as Origins, { origin: 'https://example.com' }), false, JSON.stringify(answer))
+    }
+  }
+})
+
+t.test('a function that never settles ends by the handshake timeout', async (t) => {
+  const app = await build(t, { origins: () => new Promise(() => {}), limits: { handshakeTimeout: 200 } })
+  await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 503' })
+})
+
 t.test('a function that fails admits nobody', async (t) => {
-  const failures: Origins[] = [() => { throw new Error('boom') }, async () => { throw new Error('boom') }]
+  const unreadable = Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
+  const failures: Origins[] = [
+    () => { throw new Error('boom') },
+    async () => { throw new Error('boom') },
+    ...[null, undefined, 'boom', unreadable].map((thrown) => () => { throw thrown })
+  ]
   for (const origins of failures) {
     const app = await build(t, { origins })
     await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 500' })

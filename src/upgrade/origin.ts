@@ -15,7 +15,8 @@ export type Origins = true | readonly string[] | ((origin: string, request: Fast
 export async function checkOrigin (request: FastifyRequest, allowed: Origins): Promise<void> {
   const { origin } = request.headers
   if (origin === undefined || allowed === true) return
-  if (typeof allowed === 'function' ? await allowed(origin, request) : matches(origin, request, allowed)) return
+  // Only true is a yes, as of `authorize`: not the string or object that a hook without types returns.
+  if (typeof allowed === 'function' ? await allowed(origin, request) === true : matches(origin, request, allowed)) return
   throw new OriginRefused(origin)
 }
 
