@@ -50,7 +50,7 @@ function check (answer: unknown): Authentication {
     throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}'; there are ${properties.join(', ')}`)
   }
   const { id, name, expiresAt } = answer as Record<keyof Authenticated, unknown>
-  return { identity: checkMember(id, name), expiresAt: checkTime(expiresAt) }
+  return { identity: checkMember(id, name ?? ''), expiresAt: checkTime(expiresAt) }
 }
 
 function checkTime (given: unknown): number | undefined {

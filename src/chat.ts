@@ -11,6 +11,7 @@ import type { Presence, Roster } from './roster/roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { ChatStore, Entry, Identity, Page, Position } from './store/store.ts'
 import type { Stats, Tally } from './tally.ts'
+import { logSafely } from './thrown.ts'
 
 /** A member whom the roster is asked about to see that it answers. */
 const NOBODY = 'nobody'
@@ -82,13 +83,9 @@ export class Chat {
     assertFunction('listener', listener)
     const { rooms } = this.#parts
     const room = await rooms.take(name)
-    const failed = (error: unknown) => this.#parts.log.error({ err: error, room: name }, 'a listener of a room failed')
+    const call = async (entry: Entry) => { await listener(parsed(entry)) }
     const stop = room.subscribe((entry) => {
-      try {
-        listener(parsed(entry))?.catch(failed)
-      } catch (error) {
-        failed(error)
-      }
+      call(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
     })
     return () => {
       if (stop()) rooms.release(room)

@@ -22,7 +22,7 @@ export function nameRule (given: string): string {
 
 /**
  * Returns a member as the app names it, its name normalised by the rules that hold for clients.
- * @param name empty, null or undefined for none
+ * @param name empty for none
  * @throws InvalidMember naming the property and its rule
  */
 export function checkMember (id: unknown, name: unknown): Identity {
@@ -30,7 +30,7 @@ export function checkMember (id: unknown, name: unknown): Identity {
   if (id.length > MAX_ID) throw new InvalidMember('id', `must be at most ${MAX_ID} characters`)
   if (unfit.test(id)) throw new InvalidMember('id', 'must be without control characters, line breaks and lone surrogates')
   if (addressOf(id) !== undefined) throw new InvalidMember('id', "must not begin with 'address:'")
-  return { id, name: checkName(name ?? '') }
+  return { id, name: checkName(name) }
 }
 
 function checkName (given: unknown): string {

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { legible } from './closing.ts'
 import { diagnostics } from './diagnostics.ts'
 import type { Tally } from './tally.ts'
+import { logSafely } from './thrown.ts'
 
 /** Lines of one reason in a window. */
 const LINES = 10
@@ -69,12 +70,6 @@ export class RefusalLog {
     const window = this.#windows.get(key) ?? { level, said, reason, lines: 0 }
     this.#windows.set(key, window)
     this.#end ??= setTimeout(() => this.close(), WINDOW).unref()
-    if (++window.lines > LINES) return
-    try {
-      log[level](line, said)
-    } catch {
-      // What the app threw may throw once more when it is read.
-      log[level]({ reason }, `${said}, with an error that cannot be logged`)
-    }
+    if (++window.lines <= LINES) logSafely(log, level, line, said)
   }
 }

@@ -1,3 +1,5 @@
+import type { FastifyBaseLogger } from 'fastify'
+
 /** Statuses by which an error of the app rejects a client instead of reporting a fault. */
 const REJECTING = [401, 403]
 
@@ -21,5 +23,14 @@ export function isRejection (thrown: unknown): boolean {
     return REJECTING.some((code) => code === statusCode || code === status)
   } catch {
     return false
+  }
+}
+
+/** Logs a line that may have something thrown in `err`: reading it may throw once more, in the logger. */
+export function logSafely (log: FastifyBaseLogger, level: 'info' | 'warn' | 'error', line: object, message: string): void {
+  try {
+    log[level](line, message)
+  } catch {
+    log[level]({ ...line, err: undefined }, `${message}, with an error that cannot be logged`)
   }
 }

@@ -83,7 +83,7 @@ t.test('behind nginx', { skip }, async (t) => {
       socket.send('I have joined')
       t.equal(await other.next(), 'I have joined')
     }
-    await app.chat.ban({ address: mallory }, 3_600_000, 'out')
+    await app.chat.ban({ address: mallory }, { duration: 3_600_000, reason: 'out' })
     t.strictSame(await banned.closed, { code: 4403, reason: 'out' })
     t.strictSame(await (await from(mallory)).closed, { code: 4403, reason: 'out' }, 'also when it comes back')
     other.socket.send('still here')

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { FastifyChatOptions } from '../src/index.ts'
 import { MemoryRoster } from '../src/roster/memory.ts'
-import { logged } from './helper.ts'
+import { connect } from '../src/test.ts'
+import { build, logged } from './helper.ts'
 import { chat, gate, storeWith, texts, turn, type ChatApp } from './v1-client.ts'
 
 /** The server sees the end of a connection after its client does. */
@@ -401,6 +402,16 @@ for (const [title, fault] of Object.entries({ ...faults, 'an error whose message
     }
     failing = ''
     await other.posted('lobby', 'still here')
+  })
+}
+
+for (const [title, fault] of Object.entries({ ...faults, 'an error whose message throws': unreadable })) {
+  t.test(`a hook of routeOptions that throws ${title} lets nobody in`, async (t) => {
+    for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
+      const app = await build(t, { routeOptions: { [hook]: async () => { throw fault() } } })
+      await t.rejects(connect(app, '/chat'), { message: /Unexpected server response: [45]\d\d/ }, hook)
+      t.equal(app.chat.stats().connections, 0)
+    }
   })
 }
 
