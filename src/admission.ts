@@ -34,7 +34,8 @@ export async function admit (
   context: MemberContext
 ): Promise<Member | undefined> {
   const { hooks, roster } = context
-  const hello = { ...said, name: shownName(said.name) }
+  // Not the whole of what came: a client may send properties that the app takes for its own.
+  const hello = { name: shownName(said.name), token: said.token, session: said.session }
   let arrival: ReturnType<typeof roster.restrictions> | undefined
   if (hooks.authenticate !== undefined) {
     arrival = roster.restrictions([])

@@ -14,7 +14,7 @@ const unfit = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 
 /** Returns what a name must be that `normalizeName` rejects. Its length is the fault where each character alone is valid. */
 export function nameRule (given: string): string {
-  const shown = [...given.slice(0, 2 * LOOKED_AT).trim()].slice(0, LOOKED_AT).every((character) => normalizeName(`x${character}x`) !== undefined)
+  const shown = [...given.trim()].slice(0, LOOKED_AT).every((character) => normalizeName(`x${character}x`) !== undefined)
   return shown
     ? 'must be 1 to 32 characters once normalised'
     : 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'

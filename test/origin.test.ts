@@ -168,6 +168,16 @@ t.test("a hook of the app's own is asked before the origin", async (t) => {
   }
 })
 
+t.test('against DNS rebinding an app names its host: by a list of origins, or by a constraint of the routes', async (t) => {
+  const rebound = { host: 'evil.example:3000', origin: 'http://evil.example:3000' }
+  const own = { host: 'localhost:3000', origin: 'http://localhost:3000' }
+  t.equal(await admits(t, ['http://localhost:3000'], rebound), false)
+  t.equal(await admits(t, ['http://localhost:3000'], own), true)
+  const app = await build(t, { routeOptions: { constraints: { host: 'localhost:3000' } } })
+  await t.rejects(connect(app, '/chat', { headers: rebound }), { message: /404/ })
+  await (await connect(app, '/chat', { headers: own })).close()
+})
+
 t.test('a plain HTTP request is told to upgrade, whatever its origin', async (t) => {
   const app = await build(t)
   const { statusCode } = await app.inject({ url: '/chat', headers: { origin: 'https://evil.example' } })

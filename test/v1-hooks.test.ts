@@ -65,6 +65,18 @@ t.test("the client's name counts where the app passes it on, normalised, and is 
   t.strictSame(names, ['Ada L', undefined, 'Ada'])
 })
 
+t.test('the hook is given name, token and session, and nothing else that a client sends', async (t) => {
+  const hellos: unknown[] = []
+  const { tcp } = await chat(t, {
+    authenticate (_, hello) {
+      hellos.push(hello)
+      return { id: '1' }
+    }
+  })
+  const { session } = await (await tcp()).hello({ name: 'ada', token: 'x', admin: true })
+  t.strictSame(hellos, [{ name: 'ada', token: 'x', session }])
+})
+
 t.test('a name that the app gives is normalised as a client\'s is', async (t) => {
   const { tcp } = await chat(t, { authenticate: () => ({ id: '1', name: ' \uff21da   Lovelace ' }) })
   t.strictSame((await (await tcp()).hello()).member, { id: '1', name: 'Ada Lovelace' })
@@ -245,7 +257,7 @@ t.test('a plain client is authenticated too, by its query; what it sends meanwhi
   await waits.reached
   waits.open()
   for (let i = 0; i < 50; i++) t.equal(await client.next(), `ada of the app: ${i}`)
-  t.match(hellos, [{ name: 'ada', token: undefined, session: undefined }])
+  t.strictSame(hellos, [{ name: 'ada', token: undefined, session: undefined }])
 })
 
 t.test('what a v1 client sends while it is authenticated is kept, in order', async (t) => {

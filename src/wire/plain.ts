@@ -35,7 +35,7 @@ export interface PlainOptions {
   readonly hearsItself: boolean
   /** How many messages it is given first, and how many bytes of them. */
   readonly history: { readonly limit: number, readonly maxBytes: number }
-  /** ms from the upgrade within which it must have joined */
+  /** ms from the upgrade within which it must have joined, `onJoin` included */
   readonly timeout: number
   /** of its messages */
   readonly rate: Rate
