@@ -184,7 +184,7 @@ export class LmdbRooms {
       if (steps < left) this.#untrimmed.delete(room)
       left -= steps
       // Whoever follows it counts on its numbers.
-      if (log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
+      if (!log.untouched && log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
     }
   }
 
