@@ -158,7 +158,10 @@ export class Member {
     let isRepeat = false
     const vetted = post.since === undefined || key === undefined
       ? this.#vet(post, content)
-      : rooms.find(room, key).then((known) => (isRepeat = known !== undefined) ? content : this.#vet(post, content))
+      : rooms.find(room, key).then((known) => {
+        isRepeat = known !== undefined
+        return isRepeat ? content : this.#vet(post, content)
+      })
     const stored = vetted.then(({ body, data }) => {
       // In one step with the append: a restriction may have come while it waited.
       if (!isRepeat) this.restrictions.assertMayPost(room)

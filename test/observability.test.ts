@@ -232,7 +232,7 @@ t.test('what the store fails with is counted by its code, whatever it was asked;
   const fails = (code: string) => () => Promise.reject(Object.assign(new Error('no'), { code }))
   const { app } = await chat(t, {
     store: storeWith(() => ({
-      append: fails('FST_CHAT_UNAVAILABLE'), read: fails('FST_CHAT_BUSY'), follow: fails('E_OF_THEIRS'), erase: fails('FST_CHAT_UNKNOWN')
+      append: fails('FST_CHAT_UNAVAILABLE'), read: fails('FST_CHAT_BUSY'), follow: fails('E_OF_THEIRS'), clear: fails('FST_CHAT_UNKNOWN')
     }))
   })
   await t.rejects(app.chat.publish('a', { text: 'x' }))
