@@ -50,6 +50,9 @@ const NOTHING = Buffer.alloc(0)
 /** Bytes that may wait before whoever asks for more is better read no further. */
 const HIGH_WATER = 64 * 1024
 
+/** Bytes that are read from a socket at once, and more: what waits is a part of that. */
+const READ = 128 * 1024
+
 /** bytes */
 const SMALL_REPLAY = 16 * 1024
 
@@ -133,7 +136,7 @@ export class Connection implements Debtor, Guarded {
   /** Bytes that wait for this client. */
   get backlog (): number { return this.#stream.writableLength }
 
-  /** Bytes that wait for this client alone. */
+  /** Bytes that wait for this client alone, to it and from it. */
   get owed (): number { return this.#owed }
 
   /** Hands over what comes from here on. */
@@ -148,6 +151,7 @@ export class Connection implements Debtor, Guarded {
         this.#socket.resume()
       },
       handle: (message) => this.#session!.receive(message),
+      kept: (bytes) => this.owe(bytes),
       fail: (error) => this.fail(error)
     }, pending)
   }
@@ -213,6 +217,13 @@ export class Connection implements Debtor, Guarded {
     this.#stream.uncork()
   }
 
+  /** Charges memory that is kept for this client alone, or gives it back. @param bytes negative for what is given back */
+  owe (bytes: number): void {
+    if (bytes <= 0) return this.#giveBack(-bytes)
+    this.#owed += bytes
+    this.#context.budget.charge(bytes)
+  }
+
   /** Resolves when what was written has left, or never will, and more may be replayed. */
   async drained (): Promise<void> {
     const stream = this.#stream
@@ -275,7 +286,9 @@ export class Connection implements Debtor, Guarded {
     this.#bytesReceived += message.data.length
     if (!this.open || this.#session === undefined) return
     if (this.#inbox !== undefined) {
-      if (this.#inbox.push(message) > this.#context.inbox) {
+      this.#inbox.push(message)
+      const { size, bytes } = this.#inbox
+      if (size > this.#context.inbox || (size > 1 && bytes > Math.max(this.#context.backlog, READ))) {
         this.close(CloseCode.policy, 'too many messages at once', { fault: 'inbox' })
       }
       return

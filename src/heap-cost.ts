@@ -32,7 +32,9 @@ export function identityCost (identity: Identity | null): number {
   return identity === null ? 0 : IDENTITY + stringCost(identity.id) + stringCost(identity.name)
 }
 
-/** Returns the cost of an entry on its way to members. */
-export function entryCost ({ body, data, from }: Entry): number {
-  return ENTRY + bodyCost(body) + identityCost(from) + (data === undefined ? 0 : stringCost(data))
+/** Returns what an entry on its way to members costs at most: as if all its strings took two bytes a character. */
+export function entryCost ({ body, data = '', from }: Entry): number {
+  const content = typeof body === 'string' ? 2 * body.length : BYTES + body.byteLength
+  const who = from === null ? 0 : IDENTITY + 2 * (STRING + from.id.length + from.name.length)
+  return ENTRY + STRING + content + STRING + 2 * data.length + who
 }

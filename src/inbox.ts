@@ -7,8 +7,15 @@ export interface Reader {
   resume (): void
   /** @returns a promise when the next must wait for it */
   handle (message: Message): void | Promise<void>
+  /** Told by how many bytes of memory what waits has grown, or shrunk. */
+  kept (bytes: number): void
   fail (error: unknown): void
 }
+
+interface Waiting { readonly message: Message, readonly cost: number }
+
+/** Bytes of a message beside its content: two objects, a Buffer and what that is a part of. */
+const MESSAGE = 384
 
 /**
  * Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. Nothing more is read
@@ -16,7 +23,10 @@ export interface Reader {
  */
 export class Inbox {
   readonly #reader: Reader
-  #waiting: Message[] = []
+  #waiting: Waiting[] = []
+  #bytes = 0
+  /** What the last one is a part of: mostly all that was read at once, which many share. */
+  #buffer: ArrayBufferLike | undefined
   #stopped = false
 
   /** @param pending what is waited for first */
@@ -26,15 +36,25 @@ export class Inbox {
     this.#wait(pending)
   }
 
-  /** Gives how many wait. */
-  push (message: Message): number {
-    return this.#stopped ? 0 : this.#waiting.push(message)
+  /** How many wait. */
+  get size (): number { return this.#waiting.length }
+  /** Bytes of memory of those that wait. */
+  get bytes (): number { return this.#bytes }
+
+  push (message: Message): void {
+    if (this.#stopped) return
+    const { buffer } = message.data
+    const cost = MESSAGE + (buffer === this.#buffer ? 0 : buffer.byteLength)
+    this.#buffer = buffer
+    this.#waiting.push({ message, cost })
+    this.#keep(cost)
   }
 
   /** Nothing more is handed over. */
   stop (): void {
     this.#stopped = true
     this.#waiting = []
+    this.#keep(-this.#bytes)
   }
 
   #wait (pending: Promise<void>): void {
@@ -49,9 +69,12 @@ export class Inbox {
   #release (): void {
     try {
       for (let handled = 1; handled <= this.#waiting.length; handled++) {
-        const pending = this.#reader.handle(this.#waiting[handled - 1]!)
+        const { message, cost } = this.#waiting[handled - 1]!
+        this.#keep(-cost)
+        const pending = this.#reader.handle(message)
         if (pending !== undefined) {
           this.#waiting.splice(0, handled)
+          if (this.#waiting.length === 0) this.#buffer = undefined
           return this.#wait(pending)
         }
       }
@@ -59,5 +82,10 @@ export class Inbox {
       return this.#fail(error)
     }
     if (!this.#stopped) this.#reader.resume()
+  }
+
+  #keep (bytes: number): void {
+    this.#bytes += bytes
+    this.#reader.kept(bytes)
   }
 }

@@ -1,4 +1,5 @@
 import { Batch } from './batch.ts'
+import { entryCost } from './heap-cost.ts'
 import type { Notice } from './notice.ts'
 import type { Seat } from './seat.ts'
 import type { Entry } from './store/store.ts'
@@ -7,6 +8,12 @@ import { atTurnsEnd } from './turn.ts'
 
 /** Bytes of content that are joined into one batch, about. */
 const BATCH_BYTES = 256 * 1024
+
+/** Bytes of memory that may wait in the outboxes of all rooms. Beyond, a room serves what it has at once, in whatever pause it is. */
+const WAITING_BYTES = 16 * 1024 * 1024
+
+/** Bytes of memory that waits to be served, of all rooms. */
+export interface Waiting { bytes: number }
 
 /** Members served before the event loop gets a breath. */
 const SLICE = 512
@@ -24,10 +31,14 @@ const PAUSE = 1
 export class Outbox {
   readonly #room: string
   readonly #flushInterval: number
+  readonly #waiting: Waiting
   readonly #tally: Tally
   readonly #seats = new Set<Seat>()
   #entries: Entry[] = []
   #notices: Notice[] = []
+  /** Bytes of memory: of all that waits, and of what the batch was made of. */
+  #bytes = 0
+  #batchBytes = 0
   #batch: Batch | undefined
   #unserved = this.#seats.values()
   #scheduled = false
@@ -38,9 +49,10 @@ export class Outbox {
   #pausedUntil = 0
 
   /** @param flushInterval ms that a batch may gather; 0: to the end of the turn */
-  constructor (room: string, flushInterval: number, tally: Tally) {
+  constructor (room: string, flushInterval: number, waiting: Waiting, tally: Tally) {
     this.#room = room
     this.#flushInterval = flushInterval
+    this.#waiting = waiting
     this.#tally = tally
   }
 
@@ -58,24 +70,41 @@ export class Outbox {
     this.#entries = []
     this.#notices = []
     this.#batch = undefined
+    this.#free(this.#bytes)
   }
 
   push (entries: readonly Entry[]): void {
     if (this.#seats.size === 0) return
     if (this.#entries.length === 0 && this.#tally.timings !== undefined) this.#came = performance.now()
-    for (const entry of entries) this.#entries.push(entry)
-    this.#schedule()
+    let bytes = 0
+    for (const entry of entries) {
+      this.#entries.push(entry)
+      bytes += entryCost(entry)
+    }
+    this.#charge(bytes)
   }
 
   announce (notice: Notice): void {
     if (this.#seats.size === 0) return
     this.#notices.push(notice)
-    this.#schedule()
+    this.#charge(noticeCost(notice))
   }
 
   /** Serves all there is, now. */
   flush (): void {
     while (this.#serve(Infinity));
+  }
+
+  #charge (bytes: number): void {
+    this.#bytes += bytes
+    this.#waiting.bytes += bytes
+    if (this.#waiting.bytes > WAITING_BYTES) this.flush()
+    else this.#schedule()
+  }
+
+  #free (bytes: number): void {
+    this.#bytes -= bytes
+    this.#waiting.bytes -= bytes
   }
 
   #schedule (): void {
@@ -100,6 +129,7 @@ export class Outbox {
       if (seat === undefined) {
         // The next one in a turn of its own: a healthy member's backlog is what earlier turns left.
         this.#batch = undefined
+        this.#free(this.#batchBytes)
         if (this.#batchCame > 0) this.#tally.timings?.delivered((performance.now() - this.#batchCame) / 1_000)
         if (this.#seats.size > SLICE) this.#pause()
         return this.#entries.length + this.#notices.length > 0
@@ -123,12 +153,18 @@ export class Outbox {
     this.#batchCame = end > 0 ? this.#came : 0
     const notices = this.#notices
     this.#notices = []
+    this.#batchBytes = entries.reduce((sum, entry) => sum + entryCost(entry), notices.reduce((sum, notice) => sum + noticeCost(notice), 0))
     this.#unserved = this.#seats.values()
     this.#begun = performance.now()
     return new Batch(this.#room, entries, notices)
   }
 }
 
-function contentBytes ({ body, data }: Entry): number {
-  return Buffer.byteLength(body) + (data === undefined ? 0 : data.length)
+function contentBytes ({ body, data = '' }: Entry): number {
+  return Buffer.byteLength(body) + data.length
+}
+
+/** Bytes of a notice, and of each member that it names. */
+function noticeCost (notice: Notice): number {
+  return 'typing' in notice ? 256 : 256 * (1 + notice.presence.joined.length + notice.presence.left.length)
 }

@@ -1,14 +1,12 @@
 import { frame, frames, type Payload } from './frame.ts'
 import { difference } from './notice.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type Waiting } from './outbox.ts'
 import { CloseCode } from './protocol.ts'
+import { Ring } from './ring.ts'
 import type { Presence, Roster } from './roster/roster.ts'
 import { acknowledgeAll, takeAcks, type Seat } from './seat.ts'
 import type { ChatStore, Entry, Page, Position } from './store/store.ts'
 import type { Tally } from './tally.ts'
-
-/** Entries delivered while a join is reading that are kept for it, at most. */
-const RING = 16_384
 
 /** A member that is far behind is given pages of this size, each when the one before has left. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
@@ -30,6 +28,8 @@ export interface RoomContext {
   readonly roster: Roster
   /** ms that a batch may gather */
   readonly flushInterval: number
+  /** in the outboxes of all rooms */
+  readonly waiting: Waiting
   readonly tally: Tally
 }
 
@@ -41,7 +41,7 @@ export class Room {
   readonly #outbox: Outbox
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
-  #ring: Entry[] = []
+  readonly #ring = new Ring()
   #readers = 0
   /** Counts how often the store could not vouch for what came before: numbers of two lives don't compare. */
   #life = 0
@@ -51,11 +51,11 @@ export class Room {
   readonly #adrift = new Set<Seat>()
   #stop: Array<() => void> = []
 
-  private constructor (name: string, { store, flushInterval, tally }: RoomContext) {
+  private constructor (name: string, { store, flushInterval, waiting, tally }: RoomContext) {
     this.name = name
     this.#store = store
     this.#tally = tally
-    this.#outbox = new Outbox(name, flushInterval, tally)
+    this.#outbox = new Outbox(name, flushInterval, waiting, tally)
   }
 
   /** Resolves when store and roster deliver; rejects as they do. */
@@ -93,7 +93,7 @@ export class Room {
         if (!page.complete) page = { ...await this.#store.read(this.name, newest), complete: false }
         if (!this.#awaits(seat) || life !== this.#life) return false
         seat.life = life
-        const isLevel = !(resumed && page.more) && this.#reachesBackTo(page.head.n)
+        const isLevel = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.n)
         const payloads = joined && resumed ? this.#encode(seat, page.entries) : this.#joined(seat, page)
         const end = resumed && page.more ? page.entries.at(-1)! : page.head
         if (isLevel) this.#attach(seat, page, payloads)
@@ -131,8 +131,7 @@ export class Room {
       this.#restart().catch(() => { /* told to the members, each by its close code */ })
       return
     }
-    if (this.#readers > 0) for (const entry of page.entries) this.#ring.push(entry)
-    if (this.#ring.length > RING * 2) this.#ring = this.#ring.slice(-RING)
+    if (this.#readers > 0) this.#ring.push(page.entries)
     this.#outbox.push(page.entries)
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
@@ -142,7 +141,7 @@ export class Room {
   /** What came before can't be vouched for any more: every member throws its view away and is given the newest. */
   async #restart (): Promise<void> {
     const life = ++this.#life
-    this.#ring = []
+    this.#ring.clear()
     this.#outbox.flush()
     for (const seat of this.#outbox.seats) {
       this.#outbox.delete(seat)
@@ -152,7 +151,7 @@ export class Room {
       await this.#reading(async () => {
         let page: Page
         do page = { ...await this.#store.read(this.name, RESTART), complete: false }
-        while (life === this.#life && !this.#reachesBackTo(page.head.n))
+        while (life === this.#life && !this.#ring.reachesBackTo(page.head.n))
         // A later restart has them all adrift, and attaches them.
         if (life !== this.#life) return
         for (const seat of this.#adrift) this.#attach(seat, page, this.#joined(seat, page))
@@ -171,7 +170,7 @@ export class Room {
     try {
       return await read()
     } finally {
-      if (--this.#readers === 0) this.#ring = []
+      if (--this.#readers === 0) this.#ring.clear()
     }
   }
 
@@ -185,7 +184,7 @@ export class Room {
   #attach (seat: Seat, { head, entries }: Page, payloads: readonly Payload[]): void {
     if (seat.life !== this.#life) acknowledgeAll(seat)
     seat.life = this.#life
-    const between = this.#ring.filter(({ n }) => n > head.n && n < this.#outbox.next)
+    const between = this.#ring.between(head.n, this.#outbox.next)
     this.#give(seat, [...payloads, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
     // What changed while it was catching up.
     const notice = seat.presence && difference(seat.presence, this.#presence)
@@ -213,10 +212,4 @@ export class Room {
   }
 
   #awaits (seat: Seat): boolean { return this.#arriving.has(seat) && seat.connection.open }
-
-  /** False when so much was delivered during a read that the ring could not hold all of it. */
-  #reachesBackTo (n: number): boolean {
-    const oldest = this.#ring[0]
-    return oldest === undefined || oldest.n <= n + 1
-  }
 }

@@ -16,8 +16,8 @@ export class Rooms {
   readonly #open = new Map<Room, Use>()
 
   /** @param limit rooms followed at once */
-  constructor (context: RoomContext, limit: number) {
-    this.#context = context
+  constructor (context: Omit<RoomContext, 'waiting'>, limit: number) {
+    this.#context = { ...context, waiting: { bytes: 0 } }
     this.#limit = limit
   }
 

@@ -37,14 +37,20 @@ export interface Seat {
  */
 export function acknowledge (seat: Seat, n: number, life: number, text: string): void {
   if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame(text))
-  else (seat.acks ??= []).push({ n, text })
+  else {
+    (seat.acks ??= []).push({ n, text })
+    seat.connection.owe(costOf(text))
+  }
 }
 
 /** Sends the acknowledgements whose messages will not come any more. */
 export function acknowledgeAll (seat: Seat): void {
   const { acks = [] } = seat
   seat.acks = undefined
-  for (const { text } of acks) seat.connection.reply(frame(text))
+  for (const { text } of acks) {
+    seat.connection.owe(-costOf(text))
+    seat.connection.reply(frame(text))
+  }
 }
 
 /** Takes the acknowledgements whose messages the member has by now. */
@@ -54,5 +60,9 @@ export function takeAcks (seat: Seat): Buffer | undefined {
   const due = acks.filter(({ n }) => n <= mark)
   if (due.length === 0) return undefined
   seat.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
+  for (const { text } of due) seat.connection.owe(-costOf(text))
   return frames(due.map(({ text }) => text)).bytes
 }
+
+/** Bytes of memory of an acknowledgement: its text, with what that was put together of, and its place. */
+function costOf (text: string): number { return 256 + 2 * text.length }

@@ -62,14 +62,18 @@ function placeJson (room: string, position: Position): string {
 
 const NOBODY = ',"from":null,'
 
+/** Identities remembered. A WeakMap would hold one for each identity that an entry keeps alive. */
+const SPEAKERS = 10_000
+
 /** One member's identity is one object for all it posts here. */
-const identities = new WeakMap<Identity, string>()
+const identities = new Map<Identity, string>()
 
 function identityJson (identity: Identity | null): string {
   if (identity === null) return NOBODY
   let json = identities.get(identity)
   if (json === undefined) {
     json = `,"from":${JSON.stringify({ id: identity.id, name: identity.name })},`
+    if (identities.size === SPEAKERS) identities.clear()
     identities.set(identity, json)
   }
   return json
