@@ -57,9 +57,6 @@ export interface Hooks {
   readonly onLeave?: ((member: Identity, room: string) => void | Promise<void>) | undefined
 }
 
-/** As the log names them. */
-export type HookName = keyof Hooks | 'echo.reply'
-
 /** Resolves with whether `authorize` allows it. @throws HookFailed */
 export async function may (hooks: Hooks, question: AuthorizeQuestion): Promise<boolean> {
   const { authorize: ask } = hooks
@@ -72,7 +69,7 @@ export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Pro
 }
 
 /** Runs one of the app's hooks. @throws HookFailed with what it threw as the cause */
-export async function run<T> (name: HookName, hook: () => T | Promise<T>): Promise<T> {
+export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Promise<T> {
   try {
     return await hook()
   } catch (error) {
@@ -81,7 +78,7 @@ export async function run<T> (name: HookName, hook: () => T | Promise<T>): Promi
 }
 
 /** Returns the error for a hook of the app that threw. */
-export function hookFailed (name: HookName, cause: unknown): Error {
+export function hookFailed (name: keyof Hooks, cause: unknown): Error {
   return Object.assign(new HookFailed(name), { cause })
 }
 

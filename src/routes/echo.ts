@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import type { Connection, Session } from '../connection.ts'
 import { InvalidHookResult } from '../errors.ts'
 import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
-import { hookFailed, run } from '../hooks.ts'
 import type { Message } from '../inbox.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
@@ -37,20 +36,15 @@ class EchoSession implements Session {
     const { data, isBinary } = message
     this.#connection.logReceived(message)
     if (this.#reply === undefined) return this.#answer(data, isBinary ? BINARY : TEXT)
-    let replied: ReturnType<Reply>
-    try {
-      replied = this.#reply(isBinary ? data : data.toString(), isBinary)
-    } catch (error) {
-      throw hookFailed('echo.reply', error)
-    }
+    const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
     // One that is there is answered at once, in the write of all that was read with it.
     return isPayload(replied) ? this.#answerWith(replied) : this.#answerLater(replied)
   }
 
   async #answerLater (replied: Promise<Payload | undefined>): Promise<void> {
-    const payload = await run('echo.reply', () => replied)
+    const payload = await replied
     // Of another view, or of an object, frames would be made that carry memory of this process.
-    if (!isPayload(payload)) throw hookFailed('echo.reply', new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array, or nothing'))
+    if (!isPayload(payload)) throw new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array, or nothing')
     await this.#answerWith(payload)
   }
 
