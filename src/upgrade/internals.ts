@@ -23,11 +23,14 @@ const routerKeys = [
   'allowUnsafeRegex', 'caseSensitive', 'constraints', 'ignoreDuplicateSlashes', 'ignoreTrailingSlash', 'maxParamLength', 'useSemicolonDelimiter'
 ]
 
-/** Returns the settings of the app's router. Up to Fastify 5.4 they are options of the app, since then also `routerOptions`. */
+/**
+ * Returns the settings of the app's router. Where Fastify has `routerOptions`, those given as options of the app are among
+ * them, and reading them there is deprecated; Fastify 5.0.0 has only the latter.
+ */
 export function routerOptions (app: FastifyInstance): Record<string, unknown> {
-  const { routerOptions = {}, ...options } = appOptions(app)
-  const all = { ...options, ...routerOptions } as Record<string, unknown>
-  return Object.fromEntries(routerKeys.filter((key) => all[key] !== undefined && all[key] !== null).map((key) => [key, all[key]]))
+  const options = appOptions(app)
+  const settings = (options.routerOptions ?? options) as Record<string, unknown>
+  return Object.fromEntries(routerKeys.filter((key) => settings[key] !== undefined && settings[key] !== null).map((key) => [key, settings[key]]))
 }
 
 /**
