@@ -87,6 +87,9 @@ export const StoreBusy = createError('FST_CHAT_BUSY', 'the store can take no mor
 /** Nothing was stored, and can't be for now; `cause` says why where it is known. */
 export const StoreUnavailable = createError('FST_CHAT_UNAVAILABLE', 'the store is not available', 503)
 
+/** The user of Redis lacks a right that store or roster need; takes what Redis says of it. */
+export const StoreDenied = createError('FST_CHAT_STORE_DENIED', 'the user of Redis lacks a right: %s', 503)
+
 /** The post was perhaps stored: sent again under the same id it is stored once. */
 export const StoreUnknown = createError('FST_CHAT_UNKNOWN', 'it is not known whether this post was stored', 503)
 

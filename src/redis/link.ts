@@ -1,8 +1,10 @@
 import type { Cluster, Redis } from 'ioredis'
 import { StoreBusy, StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { Deadlines } from './deadlines.ts'
-import { masterOf } from './masters.ts'
+import { addressOf, masterOf } from './masters.ts'
+import { maxMemoryOf } from './memory.ts'
 import { checkOptions } from './option-checks.ts'
+import { changedNothing, isDenied, isReply } from './refusals.ts'
 import { checks, connect, isCluster, type RedisOptions } from './options.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
@@ -14,6 +16,8 @@ export type { Script } from './script.ts'
 export type Argument = string | number | Buffer
 
 type Command = (redis: Redis | Cluster) => Promise<unknown>
+
+const NO_ANSWER = new Error('no answer in time')
 
 /** Commands with a deadline and a bound, and subscriptions that survive breaks, over one Redis or Cluster. */
 export class RedisLink {
@@ -31,6 +35,9 @@ export class RedisLink {
   readonly #downListeners = new Set<() => void>()
   readonly #ping: NodeJS.Timeout
   #downSince: number | undefined = performance.now()
+  #upSince: number | undefined
+  /** Error with which Redis refused the subscriptions, until they are live. */
+  #refusal: Error | undefined
   #wasUp = false
   #corked = false
   #closed = false
@@ -43,7 +50,12 @@ export class RedisLink {
     this.inFlight = inFlight
     this.#deadlines = new Deadlines(timeout)
     this.#commands = connect(place, timeout)
-    const events: SubscriptionEvents = { live: () => this.#look(), down: () => this.#look(), moved: () => {} }
+    const events: SubscriptionEvents = {
+      live: () => this.#look(),
+      down: () => this.#look(),
+      moved: () => {},
+      refused: (error) => { this.#refusal = error }
+    }
     this.#subscriptions = isCluster(this.#commands)
       ? new ShardedSubscriptions(this.#commands, events)
       : new Subscriptions(connect(place, timeout) as Redis, false, events)
@@ -60,8 +72,13 @@ export class RedisLink {
 
   /** Whether commands and subscriptions work now. */
   get up (): boolean { return !this.#closed && this.#commands.status === 'ready' && this.#subscriptions.live }
+  /** ms for which commands and subscriptions have worked without a break */
+  get upFor (): number { return this.#upSince === undefined ? 0 : performance.now() - this.#upSince }
   /** What a script publishes with. */
   get publishCommand (): string { return isCluster(this.#commands) ? 'SPUBLISH' : 'PUBLISH' }
+
+  /** Subcommand of PUBSUB that counts the subscribers of a channel. */
+  get countCommand (): string { return isCluster(this.#commands) ? 'SHARDNUMSUB' : 'NUMSUB' }
 
   /** `<prefix>:{<room>}:<rest>`: all of a room's keys share a hash slot. */
   key (room: string, rest: string): string { return `${this.#prefix}:{${room}}:${rest}` }
@@ -75,17 +92,17 @@ export class RedisLink {
       this.#scripts.add(name)
       this.#commands.defineCommand(name, { numberOfKeys, lua })
     }
-    return this.#within((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), writes, keys[0]!)
+    return this.#within((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), keys[0]!, (error) => !writes || changedNothing(error))
   }
 
   /** A plain command of one key or channel, by the same rules. */
   command (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.#within((redis) => redis.call(name, key, ...args), true, key)
+    return this.#within((redis) => redis.call(name, key, ...args), key, isReply)
   }
 
   /** One that only reads: never UNKNOWN. */
   query (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
-    return this.#within((redis) => redis.call(name, key, ...args), false, key)
+    return this.#within((redis) => redis.call(name, key, ...args), key, () => true)
   }
 
   /** Resolves when live, to how to stop; heard again after a break, without what was said meanwhile. */
@@ -95,12 +112,24 @@ export class RedisLink {
         reject(new StoreUnavailable())
         return
       }
+      if (isDenied(this.#refusal)) {
+        reject(Object.assign(new StoreUnavailable(), { cause: this.#refusal }))
+        return
+      }
       const stop = () => this.#subscriptions.remove(channel, heard)
       const deadline = this.#deadlines.start(() => {
         stop()
-        reject(new StoreUnavailable())
+        reject(Object.assign(new StoreUnavailable(), this.#refusal !== undefined && { cause: this.#refusal }))
       })
-      this.#subscriptions.add(channel, heard, () => { if (this.#deadlines.end(deadline)) resolve(stop) })
+      this.#subscriptions.add(channel, heard, (error) => {
+        if (!this.#deadlines.end(deadline)) return
+        if (error === undefined) {
+          resolve(stop)
+        } else {
+          stop()
+          reject(Object.assign(new StoreUnavailable(), { cause: error }))
+        }
+      })
     })
   }
 
@@ -121,6 +150,22 @@ export class RedisLink {
     return () => this.#downListeners.delete(listener)
   }
 
+  /** Resolves as a promise does; rejects UNAVAILABLE after the time that a command has. */
+  within<T> (promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#deadlines.start(() => reject(new StoreUnavailable()))
+      promise.then((value) => { if (this.#deadlines.end(deadline)) resolve(value) }, reject)
+    })
+  }
+
+  /** Resolves with the `maxmemory` of Redis in bytes, of all masters together; 0 if one has none. Rejects if it can't be read. */
+  maxMemory (): Promise<number> { return maxMemoryOf(nodes(this.#commands)) }
+
+  /** Returns whether two keys are on one master. */
+  areTogether (a: string, b: string): boolean {
+    return !isCluster(this.#commands) || addressOf(this.#commands, a) === addressOf(this.#commands, b)
+  }
+
   /** What is under way is answered first, or refused within its time. */
   async close (): Promise<void> {
     if (this.#closed) return
@@ -134,7 +179,8 @@ export class RedisLink {
     this.#commands.disconnect()
   }
 
-  #within (command: Command, writes: boolean, key: string): Promise<unknown> {
+  /** @param certain whether a command that failed with this error certainly changed nothing */
+  #within (command: Command, key: string, certain: (error: Error) => boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isHopeless()) {
         reject(new StoreUnavailable())
@@ -147,7 +193,7 @@ export class RedisLink {
       let sent = false
       const deadline = this.#deadlines.start(() => {
         if (!this.#unsent.delete(send)) this.#breakOff(key)
-        reject(sent && writes ? new StoreUnknown() : new StoreUnavailable())
+        reject(sent && !certain(NO_ANSWER) ? new StoreUnknown() : new StoreUnavailable())
       })
       const send = () => {
         sent = true
@@ -155,8 +201,7 @@ export class RedisLink {
           if (this.#deadlines.end(deadline)) resolve(reply)
         }, (error: Error) => {
           if (!this.#deadlines.end(deadline)) return
-          const refused = error.name === 'ReplyError'
-          reject(Object.assign(refused || !writes ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
+          reject(Object.assign(certain(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
         })
       }
       this.#unsent.add(send)
@@ -200,6 +245,8 @@ export class RedisLink {
     this.#downSince = this.#commands.status === 'ready' ? undefined : this.#downSince ?? performance.now()
     if (up === this.#wasUp) return
     this.#wasUp = up
+    this.#upSince = up ? performance.now() : undefined
+    if (up) this.#refusal = undefined
     for (const listener of up ? this.#backListeners : this.#downListeners) listener()
   }
 

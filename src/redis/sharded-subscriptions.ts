@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis'
 import { addressOf, masterAt } from './masters.ts'
 import { again } from './options.ts'
-import { Subscriptions, type Heard, type SubscriptionEvents } from './subscriptions.ts'
+import { Subscriptions, type Heard, type Settle, type SubscriptionEvents } from './subscriptions.ts'
 
-/** address: of the node that it is heard from. hearers: each with what tells it that it is heard. */
-interface Channel { address: string | undefined, readonly hearers: Map<Heard, () => void> }
+/** address: of the node that it is heard from. hearers: each with what is called when it is heard, or can't be. */
+interface Channel { address: string | undefined, readonly hearers: Map<Heard, Settle> }
 
 /** What is heard from a Cluster: each channel from the master of its slot, also after the slot has moved. */
 export class ShardedSubscriptions {
@@ -25,12 +25,12 @@ export class ShardedSubscriptions {
     return true
   }
 
-  add (name: string, heard: Heard, live: () => void): void {
+  add (name: string, heard: Heard, settle: Settle): void {
     let channel = this.#channels.get(name)
     if (channel === undefined) this.#channels.set(name, channel = { address: undefined, hearers: new Map() })
-    channel.hearers.set(heard, live)
+    channel.hearers.set(heard, settle)
     if (channel.address === undefined) this.#placeOne(name, channel)
-    else this.#nodes.get(channel.address)?.add(name, heard, live)
+    else this.#nodes.get(channel.address)?.add(name, heard, settle)
   }
 
   remove (name: string, heard: Heard): void {
@@ -65,9 +65,9 @@ export class ShardedSubscriptions {
     if (address === undefined || address === channel.address) return
     const node = this.#node(address)
     if (node === undefined) return
-    for (const [heard, live] of channel.hearers) {
+    for (const [heard, settle] of channel.hearers) {
       if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, heard)
-      node.add(name, heard, live)
+      node.add(name, heard, settle)
     }
     channel.address = address
   }

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { isDenied } from './refusals.ts'
 
 /** How many channels are asked for in one command. */
 const CHUNK = 1_000
@@ -12,9 +13,14 @@ export interface SubscriptionEvents {
   readonly down: () => void
   /** A channel is not to be had here: its slot is elsewhere. */
   readonly moved: () => void
+  /** Redis answered a subscription with an error. */
+  readonly refused: (error: Error) => void
 }
 
-interface Channel { readonly hearers: Set<Heard>, readonly waiting: Set<() => void> }
+/** Called once: when the channel is heard, or with the error for which it can't be. */
+export type Settle = (error?: Error) => void
+
+interface Channel { readonly hearers: Set<Heard>, readonly waiting: Set<Settle> }
 
 /** What is heard on one connection: asked for again after a break. */
 export class Subscriptions {
@@ -49,12 +55,11 @@ export class Subscriptions {
 
   connections (): Redis[] { return [this.#redis] }
 
-  /** @param live called once when it is heard */
-  add (name: string, heard: Heard, live: () => void): void {
+  add (name: string, heard: Heard, settle: Settle): void {
     let channel = this.#channels.get(name)
     if (channel === undefined) this.#channels.set(name, channel = { hearers: new Set(), waiting: new Set() })
     channel.hearers.add(heard)
-    channel.waiting.add(live)
+    channel.waiting.add(settle)
     // Else all are asked for once the connection is there, and one that fails is asked for again with it.
     if (this.#redis.status === 'ready') this.#ask([name]).catch(() => {})
   }
@@ -89,19 +94,33 @@ export class Subscriptions {
       await (this.#sharded ? this.#redis.ssubscribe(...names) : this.#redis.subscribe(...names))
     } catch (error) {
       // A break is told by `close`; this is a refusal, of this connection's or of the channel's place.
-      if (this.#redis.status === 'ready') this.#refused()
+      if (this.#redis.status === 'ready') this.#refused(names, error as Error)
       throw error
     }
     for (const name of names) {
       const channel = this.#channels.get(name)
       if (channel === undefined) continue
-      const { waiting } = channel
-      for (const live of waiting) live()
-      waiting.clear()
+      this.#settle(channel)
     }
   }
 
-  #refused (): void {
+  #settle ({ waiting }: Channel, error?: Error): void {
+    const settled = [...waiting]
+    waiting.clear()
+    for (const settle of settled) settle(error)
+  }
+
+  #refused (names: readonly string[], error: Error): void {
+    if (isDenied(error)) {
+      // No other connection of this user has the right either.
+      for (const name of names) {
+        const channel = this.#channels.get(name)
+        if (channel !== undefined) this.#settle(channel, error)
+      }
+      // Channels that are live stay so.
+      if (this.#live) return
+    }
+    this.#events.refused(error)
     if (this.#sharded) this.#events.moved()
     else this.#redis.disconnect(true)
   }
