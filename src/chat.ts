@@ -13,9 +13,6 @@ import type { ChatStore, Entry, Identity, Page, Position } from './store/store.t
 import type { Stats, Tally } from './tally.ts'
 import { logSafely } from './thrown.ts'
 
-/** A member whom the roster is asked about to see that it answers. */
-const NOBODY = 'nobody'
-
 /** What the app says in a room. */
 export interface Publication {
   readonly text: string
@@ -181,7 +178,7 @@ export class Chat {
   /** Rejects, within a bound, while nobody can join or post: for an app's own health route. */
   async check (): Promise<void> {
     const { store, roster } = this.#parts
-    await Promise.all([store.check(), roster.restrictions([NOBODY])])
+    await Promise.all([store.check(), roster.check()])
   }
 }
 

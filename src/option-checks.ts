@@ -62,7 +62,7 @@ const options: Checks<Given> = {
     mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
     passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))
   },
-  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'close']),
+  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'check', 'close']),
   authenticate: fn,
   authorize: fn,
   onMessage: fn,

@@ -108,6 +108,8 @@ export class MemoryRoster implements Roster {
     return this.#restrictions.subscribe(listener)
   }
 
+  async check (): Promise<void> { this.#assertOpen() }
+
   async close (): Promise<void> {
     this.#closed = true
     for (const room of this.#rooms.values()) {

@@ -29,6 +29,7 @@ export class Lease {
   #renewing: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
   #ended = false
+  #failure: Error | undefined
 
   /** @param length ms that it holds; it is renewed at a third of it */
   constructor (link: RedisLink, length: number, events: LeaseEvents) {
@@ -42,6 +43,9 @@ export class Lease {
 
   /** This node's name. */
   get node (): string { return this.#node }
+
+  /** The error of the last renewal, if it failed. */
+  get failure (): Error | undefined { return this.#failure }
 
   isLive (node: string): boolean { return this.#live.has(node) }
 
@@ -115,7 +119,9 @@ export class Lease {
       if (!kept) this.#link.publish(this.#channel, '')
       this.#events.renewed(kept, new Set([...before].filter((node) => !this.#live.has(node))))
       renewed = true
-    } catch {
+      this.#failure = undefined
+    } catch (error) {
+      this.#failure = error as Error
       // Tried often enough, for it holds as long as all of them.
       next = this.#length / 30
       this.#events.failed()

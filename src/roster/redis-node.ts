@@ -1,4 +1,5 @@
 import { setTimeout as pass } from 'node:timers/promises'
+import { StoreUnavailable } from '../errors.ts'
 import type { RedisLink } from '../redis/link.ts'
 import type { Identity } from '../store/store.ts'
 import { Lease } from './redis-lease.ts'
@@ -44,6 +45,14 @@ export class RosterNode {
     })
     link.onDown(() => this.#stale())
     link.onBack(() => { this.#lease.renewAgain().catch(() => {}) })
+  }
+
+  /** Names this node while its lease holds. */
+  get name (): string { return this.#lease.node }
+
+  /** Rejects with the reason for which the lease can't be renewed. */
+  async check (): Promise<void> {
+    if (!await this.#lease.renewAgain()) throw this.#lease.failure ?? new StoreUnavailable()
   }
 
   /** Resolves when all that Redis has is known, or can't be. */

@@ -27,6 +27,8 @@ export class Part {
   /** Members of whom Redis doesn't know whether they are here. */
   #untold = new Set<string>()
   #told = 0
+  /** Nodes that watch the room were perhaps not told of the last change. */
+  #unpublished = false
   #toldAt = 0
   #telling: Promise<void> | undefined
   #tellingNext: Promise<void> | undefined
@@ -90,7 +92,7 @@ export class Part {
       return this.#tellingNext
     }
     // Also when nothing changed for long, for else its keys would end.
-    if (this.#untold.size === 0 && (this.size === 0 || Date.now() - this.#toldAt < LIFE / 3)) return Promise.resolve()
+    if (this.#untold.size === 0 && !this.#unpublished && (this.size === 0 || Date.now() - this.#toldAt < LIFE / 3)) return Promise.resolve()
     this.#telling = this.#tell().finally(() => { this.#telling = undefined })
     return this.#telling
   }
@@ -112,6 +114,7 @@ export class Part {
       try {
         await this.#context.turnstile.pass(() => this.#tellOf(batch))
       } catch {
+        this.#unpublished = true
         for (const id of [...ids, ...batch]) this.#untold.add(id)
         return
       }
@@ -123,9 +126,10 @@ export class Part {
     const here = ids.filter((id) => this.#members.has(id))
     const gone = ids.filter((id) => !this.#members.has(id))
     const number = lease.next()
-    await link.run(tell, nodeKeys(link, this.#room, lease.node), [
-      lease.node, number, LIFE, link.publishCommand, channel(link, this.#room), here.length,
+    const published = await link.run(tell, nodeKeys(link, this.#room, lease.node), [
+      lease.node, number, LIFE, link.publishCommand, channel(link, this.#room), this.#unpublished ? 1 : 0, here.length,
       ...here.flatMap((id) => [id, this.#members.get(id)!.identity.name]), ...gone])
+    this.#unpublished = published !== 1
     this.#told = number
     this.#toldAt = Date.now()
   }

@@ -28,8 +28,9 @@ end
 `
 
 /**
- * KEYS: members, order, nodes, the node's. ARGV: node, its number, life, publish, channel, how many enter, of each of them
- * its id and name, the ids of those who leave.
+ * KEYS: members, order, nodes, the node's. ARGV: node, its number, life, publish, channel, 1 to publish even if nothing
+ * changed, how many enter, of each of them
+ * its id and name, the ids of those who leave. Gives 0 if what changed could not be published, else 1.
  */
 export const tell: Script = {
   name: 'rosterTell',
@@ -38,8 +39,8 @@ export const tell: Script = {
   lua: `${release}
 local changed = redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) == 1
 ${clock}
-local last = 6 + 2 * ARGV[6]
-for i = 7, last, 2 do
+local last = 7 + 2 * ARGV[7]
+for i = 8, last, 2 do
   local id, name = ARGV[i], ' ' .. ARGV[i + 1]
   local taken = redis.call('SADD', KEYS[4], id)
   local member = redis.call('HGET', KEYS[1], id)
@@ -53,7 +54,8 @@ for i = last + 1, #ARGV do
 end
 if redis.call('EXISTS', KEYS[4]) == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
 for i = 1, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
-if changed then redis.call(ARGV[4], ARGV[5], '') end`
+if not changed and ARGV[6] ~= '1' then return 1 end
+return type(redis.pcall(ARGV[4], ARGV[5], '')) == 'table' and 0 or 1`
 }
 
 /**
@@ -71,7 +73,8 @@ for _, id in ipairs(redis.call('SPOP', KEYS[4], ARGV[2])) do
 end
 local left = redis.call('SCARD', KEYS[4])
 if left == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
-if changed then redis.call(ARGV[3], ARGV[4], '') end
+-- Each node that finds the dead one sweeps, and reads.
+if changed then redis.pcall(ARGV[3], ARGV[4], '') end
 return left`
 }
 
@@ -116,7 +119,7 @@ export const retire: Script = {
   writes: true,
   lua: `${clock}
 redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
-redis.call(ARGV[3], ARGV[4], '')`
+redis.pcall(ARGV[3], ARGV[4], '')`
 }
 
 /*

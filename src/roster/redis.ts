@@ -2,10 +2,12 @@ import { setTimeout as pass } from 'node:timers/promises'
 import { RosterClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
 import { checkOptions, limit, milliseconds } from '../redis/option-checks.ts'
+import { tryOut } from '../redis/rights.ts'
 import type { Identity } from '../store/store.ts'
-import { channel } from './redis-keys.ts'
+import { channel, nodeKeys } from './redis-keys.ts'
 import { RosterNode } from './redis-node.ts'
 import { Restrictions } from './redis-restrictions.ts'
+import { read, sweep, tell } from './redis-scripts.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 
 /** Where the Redis is, and how members are shown, each with its default. */
@@ -19,6 +21,9 @@ export interface RedisRosterOptions extends RedisOptions {
   /** ms after which the members of a node that died are gone, the same on all nodes; 30 s */
   readonly lease?: number | undefined
 }
+
+/** ms */
+const CHECK_TTL = 60_000
 
 const checks = { grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
 
@@ -84,6 +89,26 @@ export class RedisRoster implements Roster {
     const listener = { call }
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
+  }
+
+  /**
+   * Enters a room of its own, hears of it, reads and leaves it, and renews the lease. Rejects with FST_CHAT_STORE_DENIED
+   * where the user of Redis lacks a right.
+   */
+  async check (): Promise<void> {
+    await this.#open()
+    const link = this.#link
+    // No client's room has such a name.
+    const room = `?${this.#node.name}`
+    const keys = nodeKeys(link, room, '?')
+    await tryOut(link, link.key(room, 'right'), channel(link, room), async () => {
+      const told = await link.run(tell, keys, ['?', 1, CHECK_TTL, link.publishCommand, channel(link, room), 1, 1, '?', ''])
+      await link.run(read, keys.slice(0, 3), [1])
+      await link.run(sweep, keys, ['?', 1, link.publishCommand, channel(link, room)])
+      await this.#node.check()
+      await this.#restrictions.at(['?'])
+      return told === 1
+    })
   }
 
   close (): Promise<void> {

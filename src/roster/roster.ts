@@ -63,6 +63,9 @@ export interface Roster {
    */
   onRestrict (listener: (who: string, what: TimedRestriction) => void): () => void
 
+  /** Rejects, within a bound, while nobody can enter a room or be told of it. */
+  check (): Promise<void>
+
   /** Idempotent; afterwards every call rejects. */
   close (): Promise<void>
 }
