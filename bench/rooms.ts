@@ -51,7 +51,7 @@ async function redis (): Promise<object> {
   const server = new Redis()
   const url = await server.ready()
   const client = new Client(url)
-  const store = new RedisStore({ url, life: LIFE })
+  const store = new RedisStore({ url, roomTtl: LIFE })
   const measured = await measure('redis', store, async () =>
     Number(/used_memory:(\d+)/.exec(await client.info('memory'))![1]))
   await store.close()

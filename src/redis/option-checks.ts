@@ -13,8 +13,8 @@ export const milliseconds = (least: number): Check => ({
   passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31
 })
 
-/** What Redis takes. */
-export const life = (least: number): Check => ({
+/** ms that Redis keeps something. */
+export const ttl = (least: number): Check => ({
   mustBe: `a whole number of ms, from ${least} on`,
   passes: (value) => Number.isSafeInteger(value) && Number(value) >= least
 })

@@ -2,9 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { assertPosition } from '../argument-checks.ts'
 import { StoreClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
-import { checkOptions, life as kept, limit, milliseconds } from '../redis/option-checks.ts'
+import { isOutOfMemory } from '../redis/refusals.ts'
+import { tryOut } from '../redis/rights.ts'
+import { checkOptions, ttl, limit, milliseconds } from '../redis/option-checks.ts'
 import { RedisAppends, repeated } from './redis-appends.ts'
+import { Evictions } from './redis-evictions.ts'
 import { RedisFeed, type Stretch } from './redis-feed.ts'
+import { RoomIndex } from './redis-index.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
 import { append, eraseEntry, eraseRoom, look, read } from './redis-scripts.ts'
 import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
@@ -13,12 +17,17 @@ import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './stor
 export interface RedisStoreOptions extends RedisOptions {
   /** entries kept a room; 1,000, and up to a tenth more between two cuts */
   readonly historyEntries?: number | undefined
-  /** bytes kept a room; 4 MiB */
+  /** bytes kept a room, as Redis takes them; 4 MiB */
   readonly historyBytes?: number | undefined
   /** ms a key is remembered at least, unless there are more than ten times the entries; 5 min */
   readonly keyLife?: number | undefined
+  /**
+   * bytes kept of all rooms together, as Redis takes them, the same on all nodes; half of Redis' `maxmemory`, 256 MiB where
+   * it has none or doesn't show it. Beyond it, rooms that nobody follows go, the least recently used first.
+   */
+  readonly storeBytes?: number | undefined
   /** ms a room is kept after its last post, or its last follower; 30 days. An empty one: at most an hour. */
-  readonly life?: number | undefined
+  readonly roomTtl?: number | undefined
   /** bytes of posts that may wait for an answer; 64 MiB */
   readonly inFlightBytes?: number | undefined
   /** ms between two looks at where the followed rooms are; 10 s */
@@ -30,11 +39,15 @@ interface Room { readonly feed: RedisFeed, readonly live: Promise<() => void>, f
 const checks = {
   historyEntries: limit,
   historyBytes: limit,
-  keyLife: kept(0),
-  life: kept(1),
+  keyLife: ttl(0),
+  storeBytes: limit,
+  roomTtl: ttl(1),
   inFlightBytes: limit,
   lookInterval: milliseconds(1)
 }
+
+/** ms */
+const CHECK_TTL = 60_000
 
 const EMPTY_LIFE = 60 * 60 * 1_000
 
@@ -48,7 +61,10 @@ const LOOK = 250
 export class RedisStore implements ChatStore {
   readonly #link: RedisLink
   readonly #appends: RedisAppends
-  readonly #limits: readonly [life: number, historyEntries: number, historyBytes: number, keyLife: number]
+  readonly #index: RoomIndex
+  readonly #evictions: Evictions
+  readonly #timeout: number
+  readonly #limits: readonly [roomTtl: number, historyEntries: number, historyBytes: number, keyLife: number]
   readonly #emptyLife: number
   readonly #rooms = new Map<string, Room>()
   readonly #undelivered = new Set<RedisFeed>()
@@ -64,17 +80,20 @@ export class RedisStore implements ChatStore {
     historyEntries = 1_000,
     historyBytes = 4 * 1024 * 1024,
     keyLife = 5 * 60 * 1_000,
-    life = 30 * 24 * 60 * 60 * 1_000,
+    storeBytes,
+    roomTtl = 30 * 24 * 60 * 60 * 1_000,
     inFlightBytes = 64 * 1024 * 1024,
     lookInterval = 10_000,
     ...options
   }: RedisStoreOptions = {}) {
-    checkOptions({ historyEntries, historyBytes, keyLife, life, inFlightBytes, lookInterval }, checks)
+    checkOptions({ historyEntries, historyBytes, keyLife, storeBytes, roomTtl, inFlightBytes, lookInterval }, checks)
     this.#link = new RedisLink(options)
-    this.#limits = [life, historyEntries, historyBytes, keyLife]
-    this.#emptyLife = Math.min(life, EMPTY_LIFE)
-    this.#appends = new RedisAppends((room, posts) => this.#link.run(append, this.#keys(room),
-      [this.#newTag(), this.#emptyLife, ...this.#limits, this.#link.publishCommand, this.#channel(room), ...posts]), this.#link.inFlight, inFlightBytes)
+    this.#timeout = options.timeout ?? 5_000
+    this.#limits = [roomTtl, historyEntries, historyBytes, keyLife]
+    this.#emptyLife = Math.min(roomTtl, EMPTY_LIFE)
+    this.#index = new RoomIndex(this.#link, this.#own, roomTtl)
+    this.#evictions = new Evictions(this.#link, this.#index, { storeBytes, keys: (room) => this.#keys(room), channel: (room) => this.#channel(room) })
+    this.#appends = new RedisAppends((room, posts) => this.#append(room, posts), this.#link.inFlight, inFlightBytes)
     this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
     this.#link.onBack(() => this.#lookAtAll())
   }
@@ -140,10 +159,29 @@ export class RedisStore implements ChatStore {
     await this.#link.run(eraseRoom, this.#keys(room), [this.#newTag(), this.#emptyLife, this.#link.publishCommand, this.#channel(room)])
   }
 
-  /** Writes, for a Redis that only reads takes no posts. */
+  /**
+   * Posts in a room of its own, hears of it, reads and forgets it. Rejects with FST_CHAT_STORE_DENIED where the user of
+   * Redis lacks a right.
+   */
   async check (): Promise<void> {
     this.#assertOpen()
-    await this.#link.command('SET', this.#link.key('', 'check'), '', 'PX', 60_000)
+    // No client's room has such a name.
+    const room = `?${this.#own}`
+    const keys = this.#keys(room)
+    await tryOut(this.#link, this.#link.key(room, 'right'), this.#channel(room), async () => {
+      const posts = [this.#newTag(), this.#newTag()].flatMap((key) => [key, '', '', '[0,""]', 0])
+      const [bytes, told] = await this.#withMemory(room, () => this.#link.run(append, keys,
+        [this.#newTag(), CHECK_TTL, CHECK_TTL, 2, CHECK_TTL, CHECK_TTL, this.#link.publishCommand, this.#channel(room), ...posts])) as [number, number]
+      await this.#evictions.halve(room)
+      await this.#link.run(read, keys, [this.#newTag(), CHECK_TTL, 'newest', '', '', 1, 1])
+      await this.#link.run(look, keys, [CHECK_TTL, CHECK_TTL])
+      await this.#index.note([[room, bytes]], Infinity)
+      await this.#index.oldest(0, 1)
+      await this.#index.heaviest(1)
+      await this.#evictions.evict({ room, used: String(Number.MAX_SAFE_INTEGER) })
+      await this.#index.note([[room, 0]], Infinity)
+      return told === 1
+    })
   }
 
   close (): Promise<void> {
@@ -153,6 +191,7 @@ export class RedisStore implements ChatStore {
 
   async #close (): Promise<void> {
     clearInterval(this.#looks)
+    this.#evictions.close()
     this.#appends.flush()
     this.#rooms.clear()
     this.#undelivered.clear()
@@ -172,13 +211,36 @@ export class RedisStore implements ChatStore {
 
   #channel (room: string): string { return this.#link.key(room, 'entries') }
 
+  async #append (room: string, posts: ReadonlyArray<string | number>): Promise<unknown> {
+    const [bytes, told, ...reply] = await this.#withMemory(room, () => this.#link.run(append, this.#keys(room),
+      [this.#newTag(), this.#emptyLife, ...this.#limits, this.#link.publishCommand, this.#channel(room), ...posts])) as [bytes: number, told: number, ...unknown[]]
+    this.#index.use(room, bytes)
+    // Redis let the entries be stored and not be published. Other nodes find them by a look.
+    if (told === 0) this.#rooms.get(room)?.feed.catchUp().catch(() => {})
+    return reply
+  }
+
+  /** What Redis has no memory for is tried again when rooms were evicted, for the time of an answer. */
+  #withMemory (room: string, call: () => Promise<unknown>): Promise<unknown> {
+    const { relief } = this.#evictions
+    const first = relief === undefined ? call() : relief.then(call)
+    const begun = performance.now()
+    const again = async (error: unknown): Promise<unknown> => {
+      if (!isOutOfMemory(error) || performance.now() - begun > this.#timeout) throw error
+      if (!await this.#evictions.relieve(this.#keys(room)[0]!)) throw error
+      return await call().catch(again)
+    }
+    return first.catch(again)
+  }
+
   async #read (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
     this.#assertOpen()
-    const reply = await this.#link.run(read, this.#keys(room), [
+    const reply = await this.#withMemory(room, () => this.#link.run(read, this.#keys(room), [
       this.#newTag(), this.#emptyLife, way, place === undefined ? '' : `${place.at}-${place.n}`, place?.tag ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
-    ]) as [tag: string, born: string, at: string, n: number, complete: number, more: number, ids: string, contents: string]
-    const [tag, born, at, n, complete, more, ids, contents] = reply
+    ])) as [bytes: number, tag: string, born: string, at: string, n: number, complete: number, more: number, ids: string, contents: string]
+    const [bytes, tag, born, at, n, complete, more, ids, contents] = reply
+    this.#index.use(room, bytes)
     const places = ids === '' ? [] : ids.split(' ')
     const entries = (JSON.parse(contents) as Content[]).map((content, i) => {
       const [at, n] = places[i]!.split('-')
@@ -229,8 +291,11 @@ export class RedisStore implements ChatStore {
 
   async #lookAt (name: string, room: Room): Promise<void> {
     const due = performance.now() - room.renewed > this.#emptyLife / 3
-    const [tag, at, n] = await this.#link.run(look, this.#keys(name), [due ? this.#limits[0] : '', this.#emptyLife]) as [tag?: string, at?: string, n?: number]
-    if (due) room.renewed = performance.now()
+    const [bytes, tag, at, n] = await this.#link.run(look, this.#keys(name), [due ? this.#limits[0] : '', this.#emptyLife]) as [bytes?: number, tag?: string, at?: string, n?: number]
+    if (due) {
+      room.renewed = performance.now()
+      if (bytes !== undefined) this.#index.use(name, bytes)
+    }
     room.feed.see(tag === undefined ? undefined : { tag, at: Number(at), n: n! })
   }
 }

@@ -1,0 +1,172 @@
+import type { RedisLink } from '../redis/link.ts'
+import { evict, halve } from './redis-index-scripts.ts'
+import type { IndexedRoom, Noted, RoomIndex } from './redis-index.ts'
+
+/** Bytes of all rooms where Redis has no `maxmemory`, or doesn't show it. */
+const STORE_BYTES = 256 * 1024 * 1024
+
+/** ms between two writes of the index */
+const FLUSH = 1_000
+
+/** ms after which `maxmemory` is read again */
+const LIMIT_AGE = 60_000
+
+/**
+ * ms after a break in which no room is evicted: nodes subscribe again to the rooms that they follow, at the latest after
+ * the longest wait between two attempts.
+ */
+const SETTLE = 2_000
+
+/** Rooms looked at in one step. */
+const STEP = 100
+
+/** Rooms that are halved in one step. */
+const HEAVY = 10
+
+/** Share of the bound that is left when enough was evicted. */
+const LOW = 0.9
+
+/** Share of all bytes that is evicted when Redis is out of memory. */
+const RELIEF = 1 / 16
+
+/** Below this share of `maxmemory` the chat isn't what Redis' memory went to: its rooms stay. */
+const SMALL = 1 / 8
+
+/**
+ * Keeps all rooms of a chat within a bound: rooms that nobody follows go, the least recently used first. Only where all
+ * are followed, those that are charged most lose the older half of their history. One node at a time does it.
+ */
+export class Evictions {
+  readonly #link: RedisLink
+  readonly #index: RoomIndex
+  readonly #keys: (room: string) => string[]
+  readonly #channel: (room: string) => string
+  readonly #storeBytes: number | undefined
+  readonly #timer: NodeJS.Timeout
+  #limit: { readonly bytes: number, readonly readAt: number } | undefined
+  /** The pass under way. */
+  #pass: Promise<void> | undefined
+  #relief: Promise<boolean> | undefined
+  #flushing = false
+  /** More is kept than may be, as far as is known: to be looked at again, for the node that evicts may be gone. */
+  #over = false
+
+  /** @param storeBytes of all rooms; undefined for half of `maxmemory` */
+  constructor (link: RedisLink, index: RoomIndex, { storeBytes, keys, channel }: {
+    readonly storeBytes: number | undefined
+    readonly keys: (room: string) => string[]
+    readonly channel: (room: string) => string
+  }) {
+    this.#link = link
+    this.#index = index
+    this.#keys = keys
+    this.#channel = channel
+    this.#storeBytes = storeBytes
+    this.#timer = setInterval(() => { this.#flush().catch(() => { /* again with the next */ }) }, FLUSH).unref()
+  }
+
+  /** The one under way. */
+  get relief (): Promise<boolean> | undefined { return this.#relief }
+
+  close (): void { clearInterval(this.#timer) }
+
+  /**
+   * Evicts rooms on the master of a key that is out of memory. Resolves with whether that freed any.
+   * One at a time: a second call gets the one under way.
+   */
+  relieve (key: string): Promise<boolean> {
+    this.#relief ??= this.#relieve(key).catch(() => false).finally(() => { this.#relief = undefined })
+    return this.#relief
+  }
+
+  /** Evicts a room that is not in use. Resolves with what it is charged then. */
+  async evict ({ room, used }: Pick<IndexedRoom, 'room' | 'used'>): Promise<number> {
+    return await this.#link.run(evict, this.#keys(room), [used, this.#link.countCommand, this.#channel(room)]) as number
+  }
+
+  async halve (room: string): Promise<number> {
+    return await this.#link.run(halve, this.#keys(room), []) as number
+  }
+
+  async #flush (): Promise<void> {
+    if (this.#flushing || !(this.#index.waits || this.#over)) return
+    this.#flushing = true
+    try {
+      const limit = await this.#bound()
+      const noted = await this.#index.flush(this.#pass === undefined ? limit : limit * LOW)
+      this.#over = noted.total > limit
+      if (!noted.evicts || this.#pass !== undefined || this.#link.upFor < SETTLE) return
+      this.#pass = this.#evictTo(limit * LOW).finally(() => { this.#pass = undefined })
+      this.#pass.catch(() => { /* the next flush begins another */ })
+    } finally {
+      this.#flushing = false
+    }
+  }
+
+  async #bound (): Promise<number> {
+    if (this.#storeBytes !== undefined) return this.#storeBytes
+    const now = performance.now()
+    if (this.#limit === undefined || now - this.#limit.readAt > LIMIT_AGE) {
+      const maxMemory = await this.#link.maxMemory().catch(() => 0)
+      this.#limit = { bytes: maxMemory === 0 ? STORE_BYTES : Math.floor(maxMemory / 2), readAt: now }
+    }
+    return this.#limit.bytes
+  }
+
+  async #evictTo (limit: number): Promise<void> {
+    let inUse = 0
+    let noted: Noted
+    do {
+      const { total, rooms } = await this.#index.oldest(0, STEP)
+      const charges = await this.#evictAll(upTo(rooms, total - limit))
+      noted = await this.#index.note(charges, limit)
+      inUse = charges.every(([, bytes]) => bytes > 0) ? inUse + charges.length : 0
+    } while (noted.evicts && inUse < noted.rooms)
+    while (noted.evicts) {
+      const { total } = noted
+      for (const room of await this.#index.heaviest(HEAVY)) {
+        noted = await this.#index.note([[room, await this.halve(room)]], limit)
+        if (!noted.evicts) return
+      }
+      if (noted.total >= total) return
+    }
+  }
+
+  async #relieve (key: string): Promise<boolean> {
+    if (this.#link.upFor < SETTLE) return false
+    const maxMemory = await this.#link.maxMemory().catch(() => 0)
+    await this.#index.flush(Infinity)
+    let freed = 0
+    let wanted = Infinity
+    for (let skip = 0; freed < wanted;) {
+      const { total, rooms } = await this.#index.oldest(skip, STEP)
+      if (rooms.length === 0 || total < maxMemory * SMALL) break
+      wanted = Math.min(wanted, Math.ceil(total * RELIEF))
+      const beside = rooms.filter(({ room }) => this.#link.areTogether(this.#keys(room)[0]!, key))
+      const victims = upTo(beside, wanted - freed)
+      const gone = (await this.#evictAll(victims)).filter(([, bytes]) => bytes === 0)
+      if (gone.length > 0) await this.#index.note(gone, Infinity)
+      freed += victims.reduce((sum, { room, bytes }) => sum + (gone.some(([name]) => name === room) ? bytes : 0), 0)
+      skip += (victims.length < beside.length ? victims.length : rooms.length) - gone.length
+    }
+    return freed > 0
+  }
+
+  /** Resolves with what each is charged then; one that can't be reached is in use. */
+  async #evictAll (rooms: readonly IndexedRoom[]): Promise<Array<[room: string, bytes: number]>> {
+    return await Promise.all(rooms.map(async ({ room, used, bytes }): Promise<[string, number]> => {
+      try {
+        return [room, await this.evict({ room, used })]
+      } catch {
+        return [room, Math.max(bytes, 1)]
+      }
+    }))
+  }
+}
+
+/** The first of them that together are charged so much. */
+function upTo (rooms: readonly IndexedRoom[], bytes: number): readonly IndexedRoom[] {
+  let sum = 0
+  const last = rooms.findIndex((room) => (sum += room.bytes) >= bytes)
+  return last < 0 ? rooms : rooms.slice(0, last + 1)
+}

@@ -1,0 +1,127 @@
+import t, { type Test } from 'tap'
+import { RedisStore, type RedisStoreOptions } from '../src/redis/index.ts'
+import { redisCluster, redisServer, skip, type RedisServer } from './redis-server.ts'
+import { Follower, bodies, fill, says } from './store.contract.ts'
+
+// Rooms are evicted by the clock of the index: a second at least for each step.
+t.setTimeout(120_000)
+
+const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+const large = 'x'.repeat(15_900)
+
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
+  const store = new RedisStore({ url: server.socket, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+async function memory (server: RedisServer): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(await server.client.info('memory'))![1])
+}
+
+async function charged (server: RedisServer, room: string): Promise<number> {
+  return Number(await server.client.zscore('fastify-chat:{store}:bytes', room) ?? 0)
+}
+
+t.test('a room is charged no less than Redis takes for it, and at most twice as much', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'warm', 1)
+  const shapes: Record<string, { rooms: number, posts: number, body: string, keys?: boolean }> = {
+    'one small entry': { rooms: 200, posts: 1, body: 'x' },
+    'one large entry': { rooms: 100, posts: 1, body: large, keys: true },
+    'small entries': { rooms: 5, posts: 900, body: 'x'.repeat(64) },
+    'entries that JSON writes longer': { rooms: 5, posts: 200, body: '\u0000'.repeat(300) },
+    'entries with ids': { rooms: 5, posts: 900, body: 'x'.repeat(20), keys: true },
+    'large entries': { rooms: 5, posts: 100, body: 'x'.repeat(9_000), keys: true },
+    'entries over half a block': { rooms: 5, posts: 200, body: 'x'.repeat(2_100) }
+  }
+  for (const [title, { rooms, posts, body, keys = false }] of Object.entries(shapes)) {
+    const before = await memory(server)
+    for (let room = 0; room < rooms; room++) {
+      await Promise.all(Array.from({ length: posts }, (_, i) => store.append(`${title} ${room}`, says(body, {
+        from: { id: 'x'.repeat(22), name: 'someone' }, ...keys && { key: `${'x'.repeat(22)} ${`${i}`.padStart(32, '0')}`, hash: '1234567890' }
+      }))))
+    }
+    while (await charged(server, `${title} ${rooms - 1}`) === 0);
+    const taken = (await memory(server) - before) / rooms
+    const charge = await charged(server, `${title} 0`)
+    t.ok(charge >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} taken, ${charge} charged`)
+  }
+})
+
+for (const kind of ['one Redis', 'a Cluster']) {
+  t.test(`beyond storeBytes the least recently used rooms go, followed ones stay: ${kind}`, { skip }, async (t) => {
+    const server = kind === 'one Redis' ? await redisServer(t) : undefined
+    const client = server?.client ?? await redisCluster(t, 3)
+    const stores = [1, 2].map(() => new RedisStore({ client, storeBytes: 1024 * 1024 }))
+    t.teardown(() => Promise.all(stores.map((store) => store.close())))
+    const [store, peer] = stores as [RedisStore, RedisStore]
+    const isKept = async (room: string) => await client.exists(`fastify-chat:{${room}}:room`) === 1
+    const follower = await Follower.of(peer, 'followed')
+    await fill(store, 'followed', 1)
+    await fill(store, 'first', 1)
+    const { head } = await store.read('first', all)
+    for (let i = 0; i < 200; i++) await fill(store, `room${i}`, 1, large)
+    while (await isKept('first'));
+    while (Number(await client.zscore('fastify-chat:{store}:bytes', '')) < -1024 * 1024);
+    t.equal(await isKept('room199'), true)
+    t.equal(await isKept('followed'), true)
+    t.equal((await store.read('first', { ...all, after: head.position })).complete, false, 'and whoever was there is told')
+    await fill(store, 'followed', 1, 'end')
+    await follower.has('end')
+    t.strictSame(bodies(follower), ['x', 'end'])
+    t.ok(follower.pages.every(({ complete }) => complete))
+  })
+}
+
+t.test('where all rooms are followed, those with most history lose the older half of it', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { storeBytes: 1024 * 1024 })
+  const followers = await Promise.all(['heavy', 'light'].map((room) => Follower.of(store, room)))
+  for (const room of ['heavy', 'light']) await fill(store, room, 1)
+  await fill(store, 'heavy', 100, large)
+  while (await server.client.xlen('fastify-chat:{heavy}:log') > 60);
+  t.equal(await server.client.xlen('fastify-chat:{light}:log'), 1)
+  for (const [i, room] of ['heavy', 'light'].entries()) {
+    await fill(store, room, 1, 'end')
+    await followers[i]!.has('end')
+    t.ok(followers[i]!.pages.every(({ complete }) => complete), `nobody in '${room}' misses anything`)
+    t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, false)
+    t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, true)
+  }
+})
+
+for (const [title, options] of Object.entries({
+  'with its bound from maxmemory': {},
+  'with a bound above maxmemory': { storeBytes: 1024 * 1024 * 1024 }
+})) {
+  t.test(`a Redis that is filled with new rooms stays usable for the others, ${title}`, { skip }, async (t) => {
+    const maxMemory = 8 * 1024 * 1024
+    const server = await redisServer(t, { args: ['--maxmemory', String(maxMemory), '--maxmemory-policy', 'noeviction'] })
+    const [store, flooder] = [open(t, server, options), open(t, server, options)]
+    const follower = await Follower.of(store, 'used')
+    const load = { posted: 0, enough: 3 * maxMemory }
+    const flood = async (poster: number) => {
+      for (let i = 0; load.posted < load.enough; i++) {
+        await flooder.append(`flood${poster}.${i}`, says(large)).then(() => { load.posted += large.length }, (error: Error & { code: string }) => {
+          if (error.code !== 'FST_CHAT_UNAVAILABLE') throw error
+        })
+      }
+    }
+    const floods = Promise.all(Array.from({ length: 20 }, (_, poster) => flood(poster)))
+    // No room is evicted in the first seconds of a connection.
+    while (load.posted < 2 * maxMemory) await store.append('used', says('x')).catch(() => {})
+    let count = 0
+    while (load.posted < load.enough) {
+      await store.append('used', says(`${++count}`))
+      await store.append(`new${count}`, says('x'))
+    }
+    await floods
+    await store.append('used', says('end'))
+    await follower.has('end')
+    t.strictSame(bodies(follower).filter((body) => body !== 'x'), [...Array.from({ length: count }, (_, i) => `${i + 1}`), 'end'])
+    t.ok(follower.pages.every(({ complete }) => complete))
+    await t.resolves(store.check())
+  })
+}
