@@ -47,7 +47,7 @@ t.test('a post that may not be published is stored, and followers find it', { sk
   await set('-publish')
   t.equal((await store.append('a', says('silent', { key: 'k', hash: 'h' }))).n, 1)
   await Promise.all(followers.map((follower) => follower.has('silent')))
-  await store.erase('a')
+  await store.clear('a')
   t.strictSame(bodies(await store.read('a', all)), [])
   await set('+publish')
   await store.append('a', says('end'))
