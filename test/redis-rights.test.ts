@@ -20,7 +20,16 @@ for (const [name, Driver] of Object.entries(drivers)) {
     const { url, set } = await guarded(t, '-subscribe')
     const driver = new Driver({ url, timeout: 1_000 })
     t.teardown(() => driver.close())
-    const denied = (message: RegExp) => t.rejects(driver.check(), { code: 'FST_CHAT_STORE_DENIED', message })
+    const denied = async (message: RegExp) => {
+      for (;;) {
+        const error = await driver.check().then(() => undefined, (error: Error & { code: string }) => error)
+        // Redis closes connections that hear what they no longer may.
+        if (error?.code !== 'FST_CHAT_UNAVAILABLE' && error?.code !== 'FST_CHAT_UNKNOWN') {
+          return t.match(error, { code: 'FST_CHAT_STORE_DENIED', message })
+        }
+        await turn()
+      }
+    }
     await denied(/'subscribe'/)
     await set('+subscribe')
     while (!await driver.check().then(() => true, () => false)) await turn()
@@ -29,7 +38,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
       await set(`-${right}`)
       await denied(new RegExp(`'${right}`))
       await set(`+${right}`)
-      await t.resolves(driver.check(), right)
+      while (!await driver.check().then(() => true, () => false)) await turn()
     }
     await set('resetchannels', '&other*')
     await denied(/channel/)

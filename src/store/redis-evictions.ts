@@ -80,7 +80,7 @@ export class Evictions {
   }
 
   /** Evicts a room that is not in use. Resolves with what it is charged then. */
-  async evict ({ room, used }: Pick<IndexedRoom, 'room' | 'used'>): Promise<number> {
+  async #evict ({ room, used }: IndexedRoom): Promise<number> {
     return await this.#link.run(evict, this.#keys(room), [used, this.#link.countCommand, this.#channel(room)]) as number
   }
 
@@ -154,11 +154,11 @@ export class Evictions {
 
   /** Resolves with what each is charged then; one that can't be reached is in use. */
   async #evictAll (rooms: readonly IndexedRoom[]): Promise<Array<[room: string, bytes: number]>> {
-    return await Promise.all(rooms.map(async ({ room, used, bytes }): Promise<[string, number]> => {
+    return await Promise.all(rooms.map(async (each): Promise<[string, number]> => {
       try {
-        return [room, await this.evict({ room, used })]
+        return [each.room, await this.#evict(each)]
       } catch {
-        return [room, Math.max(bytes, 1)]
+        return [each.room, Math.max(each.bytes, 1)]
       }
     }))
   }

@@ -8,6 +8,7 @@ import { checkOptions, ttl, limit, milliseconds } from '../redis/option-checks.t
 import { RedisAppends, repeated } from './redis-appends.ts'
 import { Evictions } from './redis-evictions.ts'
 import { RedisFeed, type Stretch } from './redis-feed.ts'
+import { evict } from './redis-index-scripts.ts'
 import { RoomIndex } from './redis-index.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
 import { append, eraseEntry, eraseRoom, look, read } from './redis-scripts.ts'
@@ -178,7 +179,8 @@ export class RedisStore implements ChatStore {
       await this.#index.note([[room, bytes]], Infinity)
       await this.#index.oldest(0, 1)
       await this.#index.heaviest(1)
-      await this.#evictions.evict({ room, used: String(Number.MAX_SAFE_INTEGER) })
+      // It is followed here: asked by a channel that nobody follows.
+      await this.#link.run(evict, keys, [Number.MAX_SAFE_INTEGER, this.#link.countCommand, `${this.#channel(room)}?`])
       await this.#index.note([[room, 0]], Infinity)
       return told === 1
     })
