@@ -218,7 +218,7 @@ t.test('more than may be in flight is BUSY, and stored neither then nor later', 
   await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
   await Promise.all(first)
   t.equal((await store.append('a', says('4'))).n, 3)
-  const other = lmdb(t, { inFlightBytes: 1_000 })
+  const other = lmdb(t, { inFlightBytes: 6_000 })
   const large = other.append('a', says('x'.repeat(900)))
   await t.rejects(other.append('a', says('x'.repeat(900))), { code: 'FST_CHAT_BUSY' })
   await large

@@ -64,7 +64,7 @@ t.test('a wrong option is refused by name', (t) => {
 })
 
 t.test('more bytes than may be in flight are BUSY', { skip }, async (t) => {
-  const store = open(t, await redisServer(t), { inFlightBytes: 1_000 })
+  const store = open(t, await redisServer(t), { inFlightBytes: 9_500 })
   const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
   for (const times of [1, 2]) {
     const outcomes = (await posts()).map((outcome) => outcome.status === 'fulfilled' ? outcome.value.n : (outcome.reason as { code: string }).code)

@@ -28,7 +28,7 @@ export interface LmdbStoreOptions {
   readonly keyLife?: number | undefined
   /** writes that may wait for the disk; 10,000 */
   readonly inFlight?: number | undefined
-  /** bytes that may wait for the disk; 64 MiB */
+  /** bytes of memory that may wait for the disk; 64 MiB */
   readonly inFlightBytes?: number | undefined
   /** ms that the disk may take for a commit; 10 s */
   readonly commitTimeout?: number | undefined
@@ -38,6 +38,9 @@ export interface LmdbStoreOptions {
 const SWEEP = 60_000
 
 const MOST_OFTEN = 1_000
+
+/** Bytes of memory of a write beside its row, which is copied once: promise, closures and places. */
+const WRITE = 1_500
 
 /** bytes; longer ones don't fit LMDB's keys */
 const ROOM_NAME = 512
@@ -86,7 +89,7 @@ export class LmdbStore implements ChatStore {
     try {
       assertRoom(room)
       const row = encodeRow(draft)
-      return this.#write(row.length, () => this.#rooms.append(room, row, draft))
+      return this.#write(WRITE + 2 * row.length + contentCost(draft), () => this.#rooms.append(room, row, draft))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -121,12 +124,12 @@ export class LmdbStore implements ChatStore {
   async erase (room: string, position: Position): Promise<void> {
     assertRoom(room)
     assertPosition('position', position)
-    await this.#write(0, () => this.#rooms.erase(room, position))
+    await this.#write(WRITE, () => this.#rooms.erase(room, position))
   }
 
   async clear (room: string): Promise<void> {
     assertRoom(room)
-    await this.#write(0, () => this.#rooms.clear(room))
+    await this.#write(WRITE, () => this.#rooms.clear(room))
   }
 
   async check (): Promise<void> {
@@ -172,6 +175,11 @@ export class LmdbStore implements ChatStore {
       .catch((error: Error) => process.emitWarning(error))
       .finally(() => { this.#sweeping = undefined })
   }
+}
+
+/** What a draft keeps in memory until it is on disk. */
+function contentCost ({ body, data = '' }: Draft): number {
+  return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
 }
 
 function assertRoom (room: string): void {

@@ -6,6 +6,7 @@ type Stored = Mark & { readonly again: boolean }
 
 interface Post {
   readonly args: readonly [key: string, hash: string, since: string, content: string, size: number]
+  readonly cost: number
   readonly resolve: (stored: Stored) => void
   readonly reject: (error: unknown) => void
 }
@@ -13,6 +14,9 @@ interface Post {
 /** What one call of the script takes, so that it holds up Redis for no longer than about a millisecond. */
 const POSTS = 128
 const BYTES = 256 * 1024
+
+/** Bytes of memory of a post beside its content: promise, closures, arguments, and what the client makes of them. */
+const POST = 1_500
 
 /** Sends a room's posts; resolves to the script's reply. */
 export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<unknown>
@@ -26,7 +30,7 @@ export class RedisAppends {
   #inHand = 0
   #bytesInHand = 0
 
-  /** @param most posts in hand @param mostBytes of all of them */
+  /** @param most posts in hand @param mostBytes of memory, of all of them */
   constructor (send: Send, most: number, mostBytes: number) {
     this.#send = send
     this.#most = most
@@ -37,11 +41,13 @@ export class RedisAppends {
     return new Promise((resolve, reject) => {
       const { key = '', hash = '', since } = draft
       const { content, size } = encode(draft)
-      if (this.#inHand >= this.#most || this.#bytesInHand + content.length > this.#mostBytes) throw new StoreBusy()
+      // As a string, in the command that is written, and in the script's answer to it.
+      const cost = POST + 4 * content.length + 4 * key.length
+      if (this.#inHand >= this.#most || this.#bytesInHand + cost > this.#mostBytes) throw new StoreBusy()
       this.#inHand++
-      this.#bytesInHand += content.length
+      this.#bytesInHand += cost
       if (this.#rooms.size === 0) setImmediate(() => this.flush())
-      const post: Post = { args: [key, hash, sinceOf(since), content, size], resolve, reject }
+      const post: Post = { args: [key, hash, sinceOf(since), content, size], cost, resolve, reject }
       const posts = this.#rooms.get(room)
       if (posts === undefined) this.#rooms.set(room, [post])
       else posts.push(post)
@@ -71,7 +77,7 @@ export class RedisAppends {
   #store (room: string, posts: readonly Post[]): void {
     this.#send(room, posts.flatMap(({ args }) => args)).finally(() => {
       this.#inHand -= posts.length
-      for (const { args } of posts) this.#bytesInHand -= args[3].length
+      for (const { cost } of posts) this.#bytesInHand -= cost
     }).then((reply) => {
       const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
       const time = Number(at)

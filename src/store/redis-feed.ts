@@ -17,8 +17,8 @@ interface Message { readonly before: Place, readonly at: number, readonly entrie
 /** undelivered: pages to be given at the end of the turn. */
 interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
 
-/** Messages kept while it catches up; more are read again. */
-const KEPT = 100
+/** Messages, and bytes of them, kept while it catches up; more are read again. */
+const [KEPT, KEPT_BYTES] = [100, 256 * 1024]
 
 /** One room as this process follows it: in order, without holes, or saying so. */
 export class RedisFeed {
@@ -27,8 +27,8 @@ export class RedisFeed {
   readonly #followers = new Set<Follower>()
   /** The last given to the followers; undefined before the first reading. */
   #last: Place | undefined
-  /** Heard while it catches up. */
-  #heard: Array<Message | undefined> | undefined
+  /** Heard while it catches up; `complete` until there were too many. */
+  #heard: { readonly messages: Array<Message | undefined>, bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
 
   /**
@@ -56,12 +56,14 @@ export class RedisFeed {
   }
 
   hear (text: Buffer): void {
-    const message = parse(text)
-    if (this.#heard === undefined) {
-      if (!this.#take(message)) this.catchUp().catch(() => {})
-    } else if (this.#heard.length < KEPT) {
-      this.#heard.push(message)
+    const heard = this.#heard
+    if (heard === undefined) {
+      if (!this.#take(parse(text))) this.catchUp().catch(() => {})
+      return
     }
+    heard.bytes += text.length
+    heard.complete &&= heard.messages.length < KEPT && heard.bytes <= KEPT_BYTES
+    if (heard.complete) heard.messages.push(parse(text))
   }
 
   /** The room is there, as a look at it showed. */
@@ -100,14 +102,13 @@ export class RedisFeed {
   }
 
   async #readOn (): Promise<void> {
-    this.#heard ??= []
+    const heard = this.#heard ??= { messages: [], bytes: 0, complete: true }
     try {
       for (let more = true; more;) more = this.#followOn(await this.#read(this.#last))
     } finally {
-      const heard = this.#heard
       this.#heard = undefined
-      const lost = heard.filter((message) => !this.#take(message))
-      if (lost.length > 0 || heard.length === KEPT) this.catchUp().catch(() => {})
+      const lost = heard.messages.filter((message) => !this.#take(message))
+      if (lost.length > 0 || !heard.complete) this.catchUp().catch(() => {})
     }
   }
 

@@ -29,7 +29,7 @@ export interface RedisStoreOptions extends RedisOptions {
   readonly storeBytes?: number | undefined
   /** ms a room is kept after its last post, or its last follower; 30 days. An empty one: at most an hour. */
   readonly roomTtl?: number | undefined
-  /** bytes of posts that may wait for an answer; 64 MiB */
+  /** bytes of memory of posts that may wait for an answer; 64 MiB */
   readonly inFlightBytes?: number | undefined
   /** ms between two looks at where the followed rooms are; 10 s */
   readonly lookInterval?: number | undefined
