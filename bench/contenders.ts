@@ -22,6 +22,7 @@ export interface Contender {
 /** Limits that are there to refuse such a load. */
 const limits: FastifyChatOptions['limits'] = {
   messageRate: Infinity,
+  byteRate: Infinity,
   controlRate: Infinity,
   inbox: Infinity,
   replayRate: Infinity,

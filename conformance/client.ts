@@ -17,7 +17,7 @@ export interface Message {
 
 /** What a server says, as far as the requirements look at it. */
 export interface Said {
-  welcome: { member: Identity, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number }, heartbeat: number }
+  welcome: { member: Identity, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number }
   joined: { room: string, members: Identity[], count: number, messages: Message[], position: string, complete: boolean }
   left: { room: string }
   message: Message

@@ -60,7 +60,9 @@ export const serverMessages = {
       payload: Type.Optional(Type.Integer({ description: 'bytes of one message to the server; absent: no limit' })),
       rooms: Type.Optional(Type.Integer({ description: 'rooms of one connection; absent: no limit' })),
       rate: Type.Optional(Type.Integer({ description: 'requests a second; absent: no limit' })),
-      burst: Type.Optional(Type.Integer({ description: 'requests at once after a pause; absent: no limit' }))
+      burst: Type.Optional(Type.Integer({ description: 'requests at once after a pause; absent: no limit' })),
+      byteRate: Type.Optional(Type.Integer({ description: 'bytes of messages to the server a second; absent: no limit' })),
+      byteBurst: Type.Optional(Type.Integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' }))
     }),
     heartbeat: Type.Integer({ description: 'ms between the pings of the server; a client does well to ask as often' })
   }),

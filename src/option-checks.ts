@@ -98,6 +98,8 @@ const limits: Checks<Limits> = {
   controlRate: limit,
   messageRate: limit,
   messageBurst: limit,
+  byteRate: limit,
+  byteBurst: limit,
   inbox: limit,
   jsonDepth: { mustBe: 'a whole number from 1 to 256', passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256 },
   backlog: limit,

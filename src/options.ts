@@ -48,6 +48,10 @@ export interface Limits {
   readonly messageRate: number
   /** requests of a chat connection at once after a pause; 20 */
   readonly messageBurst: number
+  /** bytes a second of the messages of a chat connection; 32 KiB */
+  readonly byteRate: number
+  /** bytes of the messages of a chat connection at once after a pause, at least `chatPayload`; 256 KiB */
+  readonly byteBurst: number
   /** messages that may wait for one before them to be handled; 1,000 */
   readonly inbox: number
   /** levels of objects and arrays in the `data` of a post, at most 256; 16 */
@@ -172,6 +176,8 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       controlRate: limits.controlRate ?? 10,
       messageRate: limits.messageRate ?? 10,
       messageBurst: limits.messageBurst ?? 20,
+      byteRate: limits.byteRate ?? 32 * 1024,
+      byteBurst: limits.byteBurst ?? 256 * 1024,
       inbox: limits.inbox ?? 1_000,
       jsonDepth: limits.jsonDepth ?? 16,
       backlog: limits.backlog ?? 1024 * 1024,

@@ -29,13 +29,18 @@ export class TokenBucket {
    * taken then.
    */
   take (tokens: number): number {
+    const wait = this.wait(tokens)
+    const { interval, burst } = this.#rate
+    if (wait === 0 && interval > 0) this.#fullAt = Math.max(this.#fullAt, turnTime()) + Math.min(tokens, burst) * interval
+    return wait
+  }
+
+  /** Returns what `take` would, and takes nothing. */
+  wait (tokens: number): number {
     const { interval, burst } = this.#rate
     if (interval === 0) return 0
     const now = turnTime()
-    const fullAt = Math.max(this.#fullAt, now) + Math.min(tokens, burst) * interval
-    const wait = beyond(fullAt - now - burst * interval)
-    if (wait === 0) this.#fullAt = fullAt
-    return wait
+    return beyond(Math.max(this.#fullAt, now) - now - (burst - Math.min(tokens, burst)) * interval)
   }
 
   /** Takes tokens, there or not. Gives how many ms to wait until none is owed. */

@@ -16,7 +16,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 /** A chat that listens, to who talks faster than people do; `join` connects and takes the greeting. */
 async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions = {}) {
-  const app = await build(t, { ...options, limits: { messageRate: Infinity, ...options.limits } })
+  const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
   const port = await listen(app)
   const url = `ws://127.0.0.1:${port}/chat`
   return {

@@ -6,7 +6,7 @@ import { build, clientFrame, listen, logged, open, refused, serverFrames, upgrad
 import { chat, gate, texts, turn, type Message, type V1Client } from './v1-client.ts'
 
 /** Not as `chat` has them: the limits where nobody changes them. */
-const asTheyAre = { messageRate: undefined } as unknown as FastifyChatOptions['limits']
+const asTheyAre = { messageRate: undefined, byteRate: undefined } as unknown as FastifyChatOptions['limits']
 
 /** After whatever was tried: the process lives, and serves. */
 async function serves (t: Test, port: number): Promise<void> {
@@ -61,6 +61,42 @@ t.test('a frame that is not valid counts too', async (t) => {
   t.match(await client.take(6), [...Array<object>(5).fill({ code: 'invalid' }), { code: 'rate_limited', id: 'p', request: 'ping' }])
 })
 
+t.test('v1 messages of more bytes than may be are refused, and taken after retryAfter', async (t) => {
+  const { app, member } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 2_000, byteBurst: 2_000 } })
+  const client = await member({}, 'lobby')
+  const post = (id: string) => ({ type: 'post', room: 'lobby', id, text: 'x'.repeat(900) })
+  for (const id of ['a', 'b', 'c', 'd', 'e']) client.say(post(id))
+  const answers: Message[] = []
+  while (answers.length < 5) {
+    const answer = await client.next()
+    if (answer.type !== 'message') answers.push(answer)
+  }
+  const refused = answers.filter((answer) => answer.type === 'error')
+  t.match(refused[0], { code: 'rate_limited', request: 'post', retryAfter: Number })
+  t.ok(refused[0]!.retryAfter! >= 1 && refused[0]!.retryAfter! <= 500, `${refused[0]!.retryAfter} ms`)
+  t.equal((await app.chat.history('lobby')).entries.length, 5 - refused.length)
+  t.match(await insist(client, post(refused[0]!.id!)), { type: 'message' })
+})
+
+t.test('bytes of v1 frames that are not valid count too', async (t) => {
+  const { member } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 1, byteBurst: 1_000 } })
+  const client = await member()
+  client.say('x'.repeat(1_000))
+  client.say({ type: 'ping', id: 'p' })
+  t.match(await client.take(2), [{ code: 'invalid' }, { code: 'rate_limited', id: 'p' }])
+})
+
+t.test('a plain member that sends too many bytes is read from more slowly, and loses nothing', async (t) => {
+  const { plain } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 20_000, byteBurst: 2_000 } })
+  const [fast, other] = [await plain('?self=0'), await plain()]
+  const begun = performance.now()
+  const sent = Array.from({ length: 12 }, (_, i) => String(i).padEnd(1_000, '.'))
+  for (const text of sent) fast.socket.send(text)
+  for (const text of sent) t.equal(await other.next(), text)
+  const took = performance.now() - begun
+  t.ok(took >= 400, `9 kB beyond the burst, at 20 kB a second, in ${Math.round(took)} ms`)
+})
+
 t.test('what was refused was not done, and is once it is asked again', async (t) => {
   const { app, member } = await chat(t, { limits: { messageRate: 10, messageBurst: 3 } })
   const client = await member({}, 'lobby')
@@ -90,7 +126,7 @@ t.test('a member has its twenty rooms at once, and each connection its own limit
   const { tcp } = await chat(t, { limits: asTheyAre })
   const clients = await Promise.all([tcp(), tcp()])
   for (const client of clients) {
-    t.match((await client.hello()).limits, { rooms: 20, rate: 10, burst: 20 })
+    t.match((await client.hello()).limits, { rooms: 20, rate: 10, burst: 20, byteRate: 32_768, byteBurst: 262_144 })
     for (let i = 0; i < 20; i++) client.say({ type: 'join', room: `room-${i}` })
     for (let i = 0; i < 20; i++) await client.expect('joined')
   }
@@ -167,6 +203,45 @@ t.test('a client of ours keeps within the limits by itself: a queue is sent whol
   t.equal(sockets.length, 2)
   const { entries } = await app.chat.history('lobby', { limit: 1_000 })
   t.strictSame(entries.map(({ body }) => body), Array.from({ length: 200 }, (_, i) => `${i}`))
+})
+
+t.test('a client of ours keeps within the bytes that may be sent, also after a reconnect', async (t) => {
+  const { app, port } = await chat(t, { limits: { chatPayload: 3_000, byteRate: 200_000, byteBurst: 20_000 } })
+  const heard: string[] = []
+  const sockets: WebSocket[] = []
+  const client = chatClient(t, port, {
+    connect (url, protocol) {
+      const socket = new WebSocket(url, protocol)
+      sockets.push(socket)
+      socket.on('message', (data: Buffer) => heard.push(data.toString()))
+      return socket
+    }
+  })
+  const room = await client.join('lobby')
+  sockets[0]!.terminate()
+  const texts = Array.from({ length: 40 }, (_, i) => `${i} ${'é'.repeat(1_200)}`)
+  await Promise.all(texts.map((text) => room.post(text)))
+  t.strictSame(heard.filter((text) => text.includes('rate_limited')), [])
+  const { entries } = await app.chat.history('lobby', { limit: 100 })
+  t.strictSame(entries.map(({ body }) => body), texts)
+})
+
+t.test('a client of ours has no more bytes under way than would do if all of it came at once', async (t) => {
+  const held: Array<() => void> = []
+  const { port, told } = await fakeServer(t, ({ type, id, room }) => {
+    if (type === 'hello') return [{ ...welcome, limits: { byteRate: 1_000_000, byteBurst: 10_000 } }]
+    if (type !== 'post') return undefined
+    return (socket) => { held.push(() => socket.send(JSON.stringify({ type: 'ack', id, room, position: 'p' }))) }
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const posted = Promise.all(Array.from({ length: 10 }, () => room.post('x'.repeat(1_800))))
+  const posts = () => told.filter(({ type }) => type === 'post').length
+  for (let answered = 0; answered < 10; answered++) {
+    while (held.length === 0) await turn()
+    t.ok(posts() <= answered + 2, `${posts()} posts of 2 kB, ${answered} of them answered`)
+    held.shift()!()
+  }
+  await posted
 })
 
 t.test('a client of ours has no more under way than would do if all of it came at once', async (t) => {

@@ -180,7 +180,7 @@ export interface ChatApp {
 
 /** A chat that listens, and whose connections end with the test. It lets its clients talk faster than people do. */
 export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<ChatApp> {
-  const app = await build(t, { ...options, limits: { messageRate: Infinity, ...options.limits } })
+  const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
   const port = await listen(app)
   const url = `ws://127.0.0.1:${port}/chat`
   const tcp = async () => new V1Client(await openTcp(t, url))

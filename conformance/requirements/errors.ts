@@ -25,6 +25,29 @@ export const errors = [
     same((await client.hear('pong')).id, 'again', 'the id of a pong')
   }),
 
+  requirement('17.1', 'beyond limits.byteBurst a message is refused with rate_limited, and met after its retryAfter', async (server) => {
+    const client = await server.enter()
+    const { payload = Infinity, burst = Infinity, byteBurst = Infinity } = client.welcome.limits
+    const bytes = Math.min(payload, byteBurst)
+    const messages = Math.ceil(byteBurst / bytes) + 2
+    if (bytes < 100 || messages > Math.min(burst, 200)) return
+    const say = (id: string) => client.say({ type: 'ping', id, _: 'x'.repeat(bytes - 40 - id.length) })
+    const ids = Array.from({ length: messages }, newId)
+    for (const id of ids) say(id)
+    let retryAfter = 0
+    for (const id of ids) {
+      const answer = await client.hearOneOf('pong', 'error')
+      same(answer.id, id, 'the id of an answer')
+      if (answer.type !== 'error') continue
+      same(answer.code, 'rate_limited', 'the code of an error')
+      retryAfter = answer.retryAfter ?? 0
+    }
+    holds(retryAfter > 0, `${messages} messages of ${bytes} bytes at once were answered, though limits.byteBurst is ${byteBurst}`)
+    await new Promise((resolve) => setTimeout(resolve, retryAfter))
+    say('again')
+    same((await client.hear('pong')).id, 'again', 'the id of a pong')
+  }),
+
   requirement('13', 'an error says which request it answers', async (server) => {
     const client = await server.client()
     const room = server.room()

@@ -63,7 +63,8 @@ export const resuming = [
   requirement('6.2', 'more than a page is given in pages, each message once, then the live ones', async (server) => {
     const { room, ada, bob, back } = await two(server)
     ada.cut()
-    const text = 'x'.repeat(Math.min(12 * 1024, (bob.welcome.limits.payload ?? Infinity) - 512))
+    const { payload = Infinity, byteBurst = Infinity } = bob.welcome.limits
+    const text = 'x'.repeat(Math.min(12 * 1024, payload - 512, Math.floor(byteBurst / 16) - 512))
     const missed = []
     for (let i = 0; i < 12; i++) missed.push(await bob.post(room, text))
     const again = await back(ada.joined.position)

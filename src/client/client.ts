@@ -40,8 +40,14 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       send: (json) => this.#connection.send(json)
     }, settings.queue, settings.backoff(), this.#pace)
     this.#seats = new Seats({
-      send: (message) => this.#pace.ask(1, () => this.#connection.send(message)),
-      typing: (room) => { if (this.#pace.take() === 0) this.#connection.send({ type: 'typing', room }) },
+      send: (message) => {
+        const json = JSON.stringify(message)
+        this.#pace.ask(1, json.length, () => this.#connection.send(json))
+      },
+      typing: (room) => {
+        const json = JSON.stringify({ type: 'typing', room })
+        if (this.#pace.take(json.length) === 0) this.#connection.send(json)
+      },
       joined: () => this.#outgoing.flush(),
       left: (room, error) => {
         this.#outgoing.left(room, error)
@@ -83,7 +89,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   #welcomed ({ member, limits }: Welcome): void {
     if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
     this.#member = member.id
-    this.#pace.reset(limits.rate, limits.burst)
+    this.#pace.reset(limits)
     this.#outgoing.online(limits.payload)
     this.#seats.online()
   }

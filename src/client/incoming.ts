@@ -17,7 +17,7 @@ const message = { room: string, position: string, at: string, from: sender }
 const messages = listOf(shape(message))
 
 const limit = optional(number)
-const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit })
+const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit, byteRate: limit, byteBurst: limit })
 
 const checks: { [Type in ServerMessage['type']]: Check } = {
   welcome: shape({ member: identity, session: string, limits, heartbeat: number }),

@@ -9,6 +9,8 @@ interface Post {
   readonly room: string
   /** As JSON, so that what is sent again is what was sent first, whatever became of the app's objects. */
   readonly json: string
+  /** Of the JSON as it would be sent again, about. */
+  readonly bytes: number
   /** The room's position when it was first sent: by it the server knows whether it can still tell a repeat. */
   since: string | undefined
   /** Whether it was sent on this link and not answered. */
@@ -27,6 +29,9 @@ export interface OutgoingLink {
 
 /** Errors after which the same may be sent again. */
 const transient: ReadonlySet<string> = new Set([ErrorCode.unavailable, ErrorCode.unknown, ErrorCode.rateLimited])
+
+/** bytes that `since` takes in a post sent again */
+const SINCE = 140
 
 /** Posts that wait for their acknowledgement, in the order they were made; bounded. */
 export class Outgoing {
@@ -65,7 +70,7 @@ export class Outgoing {
       return rejected(new ChatError('overflow', `${this.#limit} posts wait for their acknowledgement already`))
     }
     const stored = new Deferred<string>()
-    this.#posts.set(id, { id, room, json, since: undefined, asked: false, stored })
+    this.#posts.set(id, { id, room, json, bytes: bytesOf(json) + SINCE, since: undefined, asked: false, stored })
     this.flush()
     return stored.promise
   }
@@ -74,11 +79,17 @@ export class Outgoing {
   flush (): void {
     if (this.#next !== undefined) return
     let underWay = 0
-    for (const { asked } of this.#posts.values()) if (asked) underWay++
+    let bytesUnderWay = 0
+    const count = (post: Post) => {
+      if (!post.asked) return
+      underWay++
+      bytesUnderWay += post.bytes
+    }
+    this.#posts.forEach(count)
     for (const post of this.#posts.values()) {
       if (post.asked || this.#stalled.has(post.room) || this.#link.place(post.room) === undefined) continue
-      if (underWay >= this.#pace.window) return
-      const wait = this.#pace.take()
+      if (underWay > 0 && !this.#pace.fits(underWay + 1, bytesUnderWay + post.bytes)) return
+      const wait = this.#pace.take(post.bytes)
       if (wait > 0) {
         this.#next = setTimeout(() => {
           this.#next = undefined
@@ -87,7 +98,7 @@ export class Outgoing {
         return
       }
       this.#send(post)
-      if (post.asked) underWay++
+      count(post)
     }
   }
 
@@ -156,7 +167,7 @@ export class Outgoing {
     if (place === undefined) return
     const again = `${post.json.slice(0, -1)},"since":${JSON.stringify(post.since ?? place)}}`
     // Measured as it would be sent again, or it could be acceptable only once.
-    if (again.length * 3 > this.#payload && new TextEncoder().encode(again).length > this.#payload) {
+    if (again.length * 3 > this.#payload && bytesOf(again) > this.#payload) {
       return this.#reject(post, new ChatError('too_large', `the server takes messages of ${this.#payload} bytes`))
     }
     post.asked = this.#link.send(post.since === undefined ? post.json : again)
@@ -165,7 +176,7 @@ export class Outgoing {
 
   /** One more was answered: where only so many may be under way, the next may go. */
   #goOn (): void {
-    if (this.#pace.window < Infinity) this.flush()
+    if (this.#pace.limited) this.flush()
   }
 
   /** @param asked ms that the server wants */
@@ -188,6 +199,8 @@ export class Outgoing {
     post.stored.reject(error)
   }
 }
+
+function bytesOf (text: string): number { return new TextEncoder().encode(text).length }
 
 /** Not crypto.randomUUID, which pages that came over plain http lack. */
 function randomId (): string {

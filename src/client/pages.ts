@@ -16,14 +16,14 @@ interface Request {
 
 /** Pages of history that were asked for on this link; those of one room are answered in order. */
 export class Pages {
-  readonly #send: (message: ClientMessage) => boolean
+  readonly #send: (json: string) => boolean
   readonly #pace: Pace
   readonly #backoff: Backoff
   /** Those whose turn to be asked for has not come. */
   readonly #waiting = new Set<Request>()
   readonly #asked = new Set<Request>()
 
-  constructor (send: (message: ClientMessage) => boolean, pace: Pace, backoff: Backoff) {
+  constructor (send: (json: string) => boolean, pace: Pace, backoff: Backoff) {
     this.#send = send
     this.#pace = pace
     this.#backoff = backoff
@@ -75,10 +75,11 @@ export class Pages {
 
   #ask (request: Request): void {
     this.#waiting.add(request)
-    this.#pace.ask(PAGE_COST, () => {
+    const { room, before, limit, page } = request
+    const json = JSON.stringify({ type: 'history', room, before, limit } satisfies ClientMessage)
+    this.#pace.ask(PAGE_COST, json.length, () => {
       if (!this.#waiting.delete(request)) return
-      const { room, before, limit, page } = request
-      if (this.#send({ type: 'history', room, before, limit })) this.#asked.add(request)
+      if (this.#send(json)) this.#asked.add(request)
       else page.reject(new ChatError('offline', 'history can only be asked for while connected'))
     })
   }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
+import type { MessageRates } from '../allowance.ts'
 import { admit, newSession } from '../admission.ts'
 import type { Connection } from '../connection.ts'
 import { copyString } from '../copy-string.ts'
@@ -40,17 +41,22 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       ...Number.isFinite(limits.chatPayload) && { payload: limits.chatPayload },
       ...Number.isFinite(limits.roomsPerMember) && { rooms: limits.roomsPerMember },
       ...Number.isFinite(limits.messageRate) && { rate: limits.messageRate },
-      ...Number.isFinite(limits.messageRate) && Number.isFinite(limits.messageBurst) && { burst: limits.messageBurst }
+      ...Number.isFinite(limits.messageRate) && Number.isFinite(limits.messageBurst) && { burst: limits.messageBurst },
+      ...Number.isFinite(limits.byteRate) && { byteRate: limits.byteRate },
+      ...Number.isFinite(limits.byteRate) && Number.isFinite(limits.byteBurst) && { byteBurst: limits.byteBurst }
     },
     heartbeat: heartbeatInterval
   }
-  const rate = new Rate(limits.messageRate, limits.messageBurst)
+  const rates: MessageRates = {
+    requests: new Rate(limits.messageRate, limits.messageBurst),
+    bytes: new Rate(limits.byteRate, limits.byteBurst)
+  }
   const v1 = {
     helloTimeout: limits.handshakeTimeout,
     history: chat.history,
     checkData,
     jsonDepth: limits.jsonDepth,
-    rate,
+    rates,
     flood: new Rate(limits.messageRate, FLOOD)
   }
 
@@ -79,7 +85,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       // Half of its backlog: the live entries of the same turn must fit in too.
       history: { limit: history, maxBytes: limits.backlog / 2 },
       timeout: limits.handshakeTimeout,
-      rate
+      rates
     })
   }
 

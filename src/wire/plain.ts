@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { Allowance, type MessageRates } from '../allowance.ts'
 import type { Connection, Session } from '../connection.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { Payload } from '../frame.ts'
@@ -7,7 +8,6 @@ import type { Member } from '../member.ts'
 import type { Format } from '../seat.ts'
 import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
 import type { Entry } from '../store/store.ts'
-import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { errorFor } from './error-answer.ts'
 
 /** `ada: hello` from someone with a name, `hello` from someone without; binary as it came. */
@@ -37,32 +37,31 @@ export interface PlainOptions {
   readonly history: { readonly limit: number, readonly maxBytes: number }
   /** ms from the upgrade within which it must have joined, `onJoin` included */
   readonly timeout: number
-  /** of its messages */
-  readonly rate: Rate
+  readonly rates: MessageRates
 }
 
 /** The wire without a subprotocol: one room, each message a post. */
 export class PlainSession implements Session {
   readonly #connection: Connection
   readonly #room: string
-  readonly #rate: Rate
-  #bucket: TokenBucket | undefined
+  readonly #rates: MessageRates
+  #allowance: Allowance | undefined
   #member: Member | undefined
   /** There until it has joined. */
   #deadline: NodeJS.Timeout | undefined
 
-  constructor (connection: Connection, room: string, rate: Rate) {
+  constructor (connection: Connection, room: string, rates: MessageRates) {
     this.#connection = connection
     this.#room = room
-    this.#rate = rate
+    this.#rates = rates
   }
 
   /**
    * Serves a plain client.
    * @param entering gives the member once it is known; what comes meanwhile is kept
    */
-  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rate, timeout, ...options }: PlainOptions): void {
-    const session = new PlainSession(connection, room, rate)
+  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rates, timeout, ...options }: PlainOptions): void {
+    const session = new PlainSession(connection, room, rates)
     connection.serve(session)
     session.#deadline = setTimeout(() => {
       connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
@@ -78,7 +77,7 @@ export class PlainSession implements Session {
     const { submitted, stored } = this.#member!.post({ room: this.#room, body })
     stored.catch((error: unknown) => this.#failed(error))
     // It could not be told of a message refused: one that is too fast is read from slowly instead, and loses nothing.
-    const wait = (this.#bucket ??= new TokenBucket(this.#rate)).spend(1)
+    const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
   }
@@ -88,7 +87,7 @@ export class PlainSession implements Session {
     this.#member?.ended()
   }
 
-  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rate' | 'timeout'>): Promise<void> {
+  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
     try {
       this.#member = await entering
       await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })

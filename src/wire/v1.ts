@@ -1,3 +1,4 @@
+import { Allowance, type MessageRates } from '../allowance.ts'
 import type { Connection, Session } from '../connection.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import { frame } from '../frame.ts'
@@ -26,8 +27,7 @@ export interface V1Context {
   readonly checkData: (data: unknown) => void
   /** levels of `data` */
   readonly jsonDepth: number
-  /** of requests */
-  readonly rate: Rate
+  readonly rates: MessageRates
   /** of requests refused for being too many: beyond it, it is a flood */
   readonly flood: Rate
 }
@@ -50,7 +50,7 @@ export class V1Session implements Session {
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
   #member: Member | undefined
-  readonly #bucket: TokenBucket
+  readonly #allowance: Allowance
   /** There once a request was refused. */
   #refusals: TokenBucket | undefined
   #strikes = 0
@@ -62,7 +62,7 @@ export class V1Session implements Session {
     this.#enter = enter
     this.#format = deflate ? deflatedV1Format : v1Format
     this.#context = context
-    this.#bucket = new TokenBucket(context.rate)
+    this.#allowance = new Allowance(context.rates)
     this.#deadline = setTimeout(() => {
       if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
       else connection.close(CloseCode.noHello, 'no hello in time')
@@ -75,14 +75,14 @@ export class V1Session implements Session {
       message = parseMessage(received, this.#context.jsonDepth)
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
-      this.#bucket.spend(1)
+      this.#allowance.spend(1, received.data.length)
       if (++this.#strikes < STRIKES) {
         return this.#send({ type: 'error', code: ErrorCode.invalid, message: error.message, ...error.concerns })
       }
       return this.#connection.close(CloseCode.badFrame, 'too many frames that are not valid')
     }
     if (this.#strikes > 0) this.#strikes--
-    const wait = this.#bucket.take(message.type === 'history' ? PAGE_COST : 1)
+    const wait = this.#allowance.take(message.type === 'history' ? PAGE_COST : 1, received.data.length)
     if (wait > 0) return this.#refuse(message, wait)
     if (message.type === 'post') this.#connection.logReceived(received, message.room)
     try {
@@ -126,7 +126,7 @@ export class V1Session implements Session {
     this.#clearDeadline()
     this.#enter = undefined
     this.#member = entered.member
-    this.#bucket.fill()
+    this.#allowance.fill()
     this.#send({ type: 'welcome', member: entered.member.identity, ...entered.welcome })
   }
 
