@@ -107,6 +107,7 @@ const limits: Checks<Limits> = {
   replayRate: limit,
   roomsPerMember: limit,
   rooms: limit,
+  roomsPerAddress: limit,
   connections: limit,
   connectionsPerAddress: limit,
   handshakes: limit,

@@ -66,6 +66,8 @@ export interface Limits {
   readonly roomsPerMember: number
   /** rooms followed by this process; 10,000 */
   readonly rooms: number
+  /** of them opened from one address, as `connectionsPerAddress` counts; never more than are left for others; no other limit */
+  readonly roomsPerAddress: number
   /** open connections of this chat in this process; 10,000 */
   readonly connections: number
   /** of them from one address, IPv6 by its /64, by `request.ip`: behind a proxy that needs Fastify's `trustProxy`; no limit */
@@ -185,6 +187,7 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       replayRate: limits.replayRate ?? 1024 * 1024,
       roomsPerMember: limits.roomsPerMember ?? 20,
       rooms: limits.rooms ?? 10_000,
+      roomsPerAddress: limits.roomsPerAddress ?? Infinity,
       connections: limits.connections ?? 10_000,
       connectionsPerAddress: limits.connectionsPerAddress ?? Infinity,
       handshakes: limits.handshakes ?? 2_000,

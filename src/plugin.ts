@@ -3,6 +3,7 @@ import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Chat } from './chat.ts'
 import { Connections } from './connections.ts'
+import { checkContradictions } from './contradictions.ts'
 import { CountedStore } from './counted-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './metrics.ts'
@@ -43,6 +44,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
   checkOptions(options)
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
+  checkContradictions(settings, options)
   const { echo, chat, page, limits, routeOptions, hooks } = settings
 
   const { prefix = '', logLevel, logSerializers } = options

@@ -503,10 +503,10 @@ t.test('who reads too slowly is cut off at the backlog, and the others lose noth
 })
 
 t.test('a client that posts without reading is cut off at the backlog too', async (t) => {
-  const { app, port } = await chat(t, { limits: { backlog: 64 * 1024 } })
+  const { app, port } = await chat(t, { limits: { chatPayload: 8 * 1024, backlog: 64 * 1024 } })
   const client = await upgraded(t, port, '/chat')
   client.socket.pause()
-  const message = clientFrame(BINARY, Buffer.alloc(16 * 1024))
+  const message = clientFrame(BINARY, Buffer.alloc(8 * 1024))
   const closed = logged(app, 'websocket closed')
   for (let line; line === undefined;) {
     if (!client.socket.write(message)) line = await Promise.race([once(client.socket, 'drain').then(() => undefined), closed])

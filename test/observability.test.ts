@@ -128,8 +128,8 @@ const cutOffs: Record<string, Attack> = {
     }
   },
   reply_budget: {
-    options: { limits: { replyBudget: 100 } },
-    make: sends(say({ type: 'hello' }, { type: 'join', room: 'lobby' }), v1)
+    options: { limits: { chatPayload: 100, echoPayload: 100, backlog: Infinity, replyBudget: 3_000 } },
+    make: sends(say(...Array<object>(60).fill({ type: 'ping', id: 'x'.repeat(64) })), v1)
   },
   inbox: {
     options: { limits: { inbox: 5 }, authenticate: () => new Promise(() => {}) },

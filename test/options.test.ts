@@ -91,6 +91,9 @@ const wrong: Array<[name: string, options: object]> = [
   ['limits.controlRate', { limits: { controlRate: 0 } }],
   ['limits.messageRate', { limits: { messageRate: 0.5 } }],
   ['limits.messageBurst', { limits: { messageBurst: 0 } }],
+  ['limits.byteRate', { limits: { byteRate: 0 } }],
+  ['limits.byteBurst', { limits: { byteBurst: '256 KiB' } }],
+  ['limits.roomsPerAddress', { limits: { roomsPerAddress: -1 } }],
   ['limits.inbox', { limits: { inbox: -1 } }],
   ['limits.jsonDepth', { limits: { jsonDepth: Infinity } }],
   ['limits.jsonDepth', { limits: { jsonDepth: 257 } }],
@@ -116,6 +119,55 @@ t.test('an unknown option is told which there are', async (t) => {
   await t.rejects(build(t, { chat: { recent: 50 } } as object), {
     message: "fastify-chat: option 'chat.recent' does not exist; there are path, greeting, includeSender, defaultRoom, history"
   })
+})
+
+const MiB = 2 ** 20
+
+t.test('limits that contradict each other are refused, by both names and values', async (t) => {
+  const contradictions: Array<[low: string, high: string, limits: Record<string, number>, values: [low: number, high: number]]> = [
+    ['backlog', 'chatPayload', { chatPayload: 16 * MiB }, [MiB, 16 * MiB]],
+    ['backlog', 'chatPayload', { chatPayload: Infinity }, [MiB, Infinity]],
+    ['backlog', 'chatPayload', { backlog: 64 * 1024 }, [64 * 1024, 16 * 1024]],
+    ['replyBudget', 'chatPayload', { replyBudget: 100, backlog: Infinity }, [100, 16 * 1024]],
+    ['replyBudget', 'backlog', { backlog: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
+    ['replyBudget', 'echoPayload', { echoPayload: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
+    ['byteBurst', 'chatPayload', { byteBurst: 16_383 }, [16_383, 16_384]],
+    ['byteBurst', 'chatPayload', { chatPayload: 100 * 1024, byteBurst: 64 * 1024 }, [64 * 1024, 100 * 1024]],
+    ['rooms', 'roomsPerMember', { rooms: 10 }, [10, 20]],
+    ['rooms', 'roomsPerMember', { roomsPerMember: 20_000 }, [10_000, 20_000]],
+    ['historyBytes', 'chatPayload', { historyBytes: 16 * 1024 }, [16 * 1024, 16 * 1024]],
+    ['storeBytes', 'historyBytes', { storeBytes: 2 * MiB }, [2 * MiB, 4 * MiB]],
+    ['storeBytes', 'chatPayload', { historyBytes: Infinity, storeBytes: 1_024 }, [1_024, 16 * 1024]],
+    ['roomsPerAddress', 'rooms', { roomsPerAddress: 10_001 }, [10_001, 10_000]],
+    ['connectionsPerAddress', 'connections', { connections: 10, connectionsPerAddress: 11 }, [11, 10]],
+    ['handshakes', 'connections', { connections: 10, handshakes: 11 }, [11, 10]]
+  ]
+  for (const [low, high, limits, values] of contradictions) {
+    const error: Error = await build(t, { limits }).then(() => new Error('it was taken'), (error: Error) => error)
+    t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(limits))
+    t.match(error.message, `option 'limits.${low}' is ${values[0]}`, show(limits))
+    t.match(error.message, new RegExp(`limits\\.${high}(, which)? is ${values[1]}`), show(limits))
+  }
+})
+
+t.test('a payload that is too large for the backlog is told how much it needs', async (t) => {
+  await t.rejects(build(t, { limits: { chatPayload: 16 * MiB } }), {
+    message: "fastify-chat: option 'limits.backlog' is 1048576, too little for limits.chatPayload, which is 16777216: " +
+      'the frame of one message can take 100665344 bytes: raise the one or lower the other'
+  })
+})
+
+t.test('limits that only look contradicting are taken', async (t) => {
+  const store = new MemoryStore()
+  t.teardown(() => store.close())
+  for (const options of [
+    { limits: { backlog: Infinity, historyBytes: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
+    { limits: { byteRate: Infinity, byteBurst: 1 } },
+    { limits: { connections: 10, roomsPerMember: Infinity } },
+    { limits: { historyBytes: 1, storeBytes: 1 }, store },
+    { limits: { backlog: 1, byteBurst: 1 }, chat: false },
+    { limits: { echoPayload: 512 * MiB }, echo: false }
+  ] as const) await t.resolves(build(t, options), show(options.limits))
 })
 
 t.test('drainTimeout must be under the pluginTimeout of the app, or app.close() would reject', async (t) => {
@@ -182,10 +234,16 @@ t.test('the widest values are taken', async (t) => {
     controlRate: Infinity,
     messageRate: Infinity,
     messageBurst: Infinity,
+    byteRate: Infinity,
+    byteBurst: Infinity,
     inbox: Infinity,
     jsonDepth: 256,
     replayRate: Infinity,
     backlog: Infinity,
+    replyBudget: Infinity,
+    rooms: Infinity,
+    roomsPerMember: Infinity,
+    roomsPerAddress: Infinity,
     historyEntries: Infinity,
     historyBytes: Infinity,
     storeBytes: Infinity,

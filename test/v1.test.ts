@@ -213,7 +213,7 @@ t.test('many rooms on one connection, each apart, up to roomsPerMember', async (
 })
 
 t.test('rooms that are followed are as many as limits.rooms; what is kept of others is not bounded by it', async (t) => {
-  const { app, member } = await chat(t, { limits: { rooms: 1 } })
+  const { app, member } = await chat(t, { limits: { rooms: 1, roomsPerMember: 1 } })
   const client = await member({}, 'a')
   t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'too_many_rooms', room: 'b' })
   for (const room of ['b', 'c']) await app.chat.publish(room, { text: room })
