@@ -105,6 +105,9 @@ export const RosterClosed = createError('FST_CHAT_ROSTER_CLOSED', 'the roster is
 /** This member, or this server, follows as many rooms as it may. */
 export const TooManyRooms = createError('FST_CHAT_TOO_MANY_ROOMS', 'no more rooms can be joined', 503)
 
+/** Connections from this member's address have opened as many rooms as they may. */
+export const TooManyRoomsOfAddress = createError('FST_CHAT_TOO_MANY_ROOMS_OF_ADDRESS', 'too many rooms are open from this address', 503)
+
 /** A member asked for something in a room that it has not joined; takes the room. */
 export const NotJoined = createError('FST_CHAT_NOT_JOINED', "the room '%s' is not joined", 409)
 

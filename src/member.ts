@@ -102,14 +102,14 @@ export class Member {
     if (this.#place(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#places.length >= limits.roomsPerMember) throw new TooManyRooms()
     await authorize(hooks, { member: identity, action: 'join', room: name })
-    const room = await rooms.take(name)
+    const room = await rooms.take(name, connection.address.name)
     const place: Place = {
       connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: undefined, room, announced: false, typing: undefined
     }
     try {
       await roster.enter(name, this.#id, identity)
     } catch (error) {
-      rooms.release(room)
+      rooms.release(room, connection.address.name)
       throw error
     }
     this.#places = this.#places.concat(place)
@@ -250,7 +250,7 @@ export class Member {
     const { room, connection } = place
     this.#places = this.#places.filter((other) => other !== place)
     room.leave(place)
-    rooms.release(room)
+    rooms.release(room, connection.address.name)
     roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'the roster failed'))
   }
 }

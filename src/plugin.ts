@@ -61,7 +61,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   })
   const roster = options.roster ?? new MemoryRoster()
   const counted = new CountedStore(store, tally)
-  const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits.rooms)
+  const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits)
   const members = new Members(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
   const served = new Chat({ rooms, roster, store: counted, members, connections, tally, limits, log: app.log })

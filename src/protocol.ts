@@ -18,7 +18,7 @@ export const ErrorCode = {
   notJoined: 'not_joined',
   /** the room is joined already on this connection */
   alreadyJoined: 'already_joined',
-  /** no more rooms on this connection, or on this server */
+  /** no more rooms on this connection, from this address, or on this server */
   tooManyRooms: 'too_many_rooms',
   /** the app doesn't allow it */
   forbidden: 'forbidden',

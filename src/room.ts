@@ -76,6 +76,12 @@ export class Room {
 
   get presence (): Presence { return this.#presence }
 
+  /** The address of a member who is level; undefined for none. */
+  get address (): string | undefined {
+    const [seat] = this.#outbox.seats
+    return seat?.connection.address.name
+  }
+
   /**
    * Tells the member that it joined, gives it what it missed, then every later entry, with nothing between lost or
    * doubled. A member that is far behind is attached when it is level.

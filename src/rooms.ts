@@ -1,4 +1,5 @@
-import { TooManyRooms } from './errors.ts'
+import { TooManyRooms, TooManyRoomsOfAddress } from './errors.ts'
+import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from './roster/roster.ts'
 import type { Draft, Mark, Page, Position, Query } from './store/store.ts'
@@ -6,19 +7,29 @@ import type { Draft, Mark, Page, Position, Query } from './store/store.ts'
 /** ms that a room without members goes on following its store: whoever reloads a page is back by then. */
 const LINGER = 30_000
 
-interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined }
+/** address: that it is charged to, of one of its members; empty for none. */
+interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined, address: string }
+
+export interface RoomsLimits {
+  /** followed at once */
+  readonly rooms: number
+  /** of them charged to one address */
+  readonly roomsPerAddress: number
+}
 
 /** The rooms that have members on this node. */
 export class Rooms {
   readonly #context: RoomContext
-  readonly #limit: number
+  readonly #limits: RoomsLimits
   readonly #uses = new Map<string, Use>()
   readonly #open = new Map<Room, Use>()
+  /** Rooms without members, the one that was left first to begin with. */
+  readonly #lingering = new Set<string>()
+  readonly #shares = new RoomShares()
 
-  /** @param limit rooms followed at once */
-  constructor (context: Omit<RoomContext, 'waiting'>, limit: number) {
+  constructor (context: Omit<RoomContext, 'waiting'>, limits: RoomsLimits) {
     this.#context = { ...context, waiting: { bytes: 0 } }
-    this.#limit = limit
+    this.#limits = limits
   }
 
   /** The names of the rooms that are in use here. */
@@ -29,10 +40,11 @@ export class Rooms {
   /**
    * Takes the room for as long as it is needed: it follows its store until `release`, which is called once for each
    * time it was taken. Rejects as store and roster do.
-   * @throws TooManyRooms
+   * @param address of the connection that takes it; empty for none
+   * @throws TooManyRooms, TooManyRoomsOfAddress
    */
-  async take (name: string): Promise<Room> {
-    const use = this.#use(name)
+  async take (name: string, address = ''): Promise<Room> {
+    const use = this.#use(name, address)
     try {
       return await use.room
     } catch (error) {
@@ -41,10 +53,18 @@ export class Rooms {
     }
   }
 
-  release (room: Room): void {
+  /** @param address as it was taken with */
+  release (room: Room, address = ''): void {
+    const { name } = room
     const use = this.#open.get(room)
-    if (use === undefined || --use.users > 0) return
-    use.linger = setTimeout(() => this.#stop(room.name, use), LINGER).unref()
+    if (use === undefined) return
+    if (--use.users > 0) {
+      if (use.address === address) this.#charge(name, use, room.address ?? address)
+      return
+    }
+    use.linger = setTimeout(() => this.#stop(name, use), LINGER).unref()
+    this.#lingering.add(name)
+    this.#shares.linger(use.address, name)
   }
 
   /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
@@ -88,33 +108,66 @@ export class Rooms {
     for (const [name, use] of this.#uses) this.#stop(name, use)
   }
 
-  #use (name: string): Use {
+  #use (name: string, address: string): Use {
     let use = this.#uses.get(name)
     if (use === undefined) {
-      if (this.#uses.size >= this.#limit && !this.#stopOneThatLingers()) throw new TooManyRooms()
+      this.#makeShare(address)
+      this.#makeRoom()
       const room = Room.open(name, this.#context)
-      use = { room, users: 0, linger: undefined }
+      use = { room, users: 0, linger: undefined, address }
       this.#uses.set(name, use)
+      this.#shares.charge(address)
       const opening = use
-      room.then((opened) => this.#open.set(opened, opening), () => this.#uses.delete(name))
+      room.then((opened) => this.#open.set(opened, opening), () => this.#forget(name, opening))
+    } else if (this.#lingering.has(name)) {
+      if (use.address !== address) this.#makeShare(address)
+      this.#lingering.delete(name)
+      this.#shares.revive(use.address, name)
+      this.#charge(name, use, address)
     }
     clearTimeout(use.linger)
     use.users++
     return use
   }
 
-  #stopOneThatLingers (): boolean {
-    for (const [name, use] of this.#uses) {
-      if (use.users > 0) continue
-      this.#stop(name, use)
-      return true
+  /**
+   * Lets an address have one more, by those of its own that linger first. No address holds more than are left for others:
+   * behind a proxy whose clients all have its address that is half of all, and nobody else needs the other half.
+   */
+  #makeShare (address: string): void {
+    const { rooms, roomsPerAddress } = this.#limits
+    const most = () => address === '' ? Infinity : Math.min(roomsPerAddress, rooms - (this.#uses.size - this.#lingering.size))
+    while (this.#shares.of(address) >= most()) {
+      const oldest = this.#shares.oldestLingering(address)
+      if (oldest === undefined) throw new TooManyRoomsOfAddress()
+      this.#stop(oldest, this.#uses.get(oldest)!)
     }
-    return false
+  }
+
+  #makeRoom (): void {
+    if (this.#uses.size < this.#limits.rooms) return
+    const [oldest] = this.#lingering
+    if (oldest === undefined) throw new TooManyRooms()
+    this.#stop(oldest, this.#uses.get(oldest)!)
+  }
+
+  /** Charges a room to the address of one who is in it. */
+  #charge (name: string, use: Use, address: string): void {
+    if (use.address === address) return
+    this.#shares.giveBack(use.address, name)
+    this.#shares.charge(address)
+    use.address = address
+  }
+
+  #forget (name: string, use: Use): void {
+    this.#uses.delete(name)
+    this.#lingering.delete(name)
+    this.#shares.giveBack(use.address, name)
   }
 
   #stop (name: string, use: Use): void {
     clearTimeout(use.linger)
-    this.#uses.delete(name)
+    this.#forget(name, use)
     use.room.then((room) => {
       this.#open.delete(room)
       room.close()

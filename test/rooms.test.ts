@@ -22,6 +22,7 @@ const nothing = { limit: 0, maxBytes: 0 }
 /** A connection that keeps the entries it is sent, by number. */
 class Listener extends EventEmitter {
   open = true
+  readonly address = { name: '', connections: 1 }
   writes = 0
   readonly heard: number[] = []
   readonly seat: Seat
@@ -70,7 +71,7 @@ class Listener extends EventEmitter {
 }
 
 function open (store: ChatStore): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Tally('/') }, Infinity)
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Tally('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
 /** Resolves once it was told that it joined, to how to leave again. */

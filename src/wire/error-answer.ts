@@ -9,6 +9,7 @@ const codes = new Map<unknown, ErrorCodeName>(Object.entries({
   FST_CHAT_ROSTER_CLOSED: ErrorCode.unavailable,
   FST_CHAT_UNKNOWN: ErrorCode.unknown,
   FST_CHAT_TOO_MANY_ROOMS: ErrorCode.tooManyRooms,
+  FST_CHAT_TOO_MANY_ROOMS_OF_ADDRESS: ErrorCode.tooManyRooms,
   FST_CHAT_NOT_JOINED: ErrorCode.notJoined,
   FST_CHAT_ALREADY_JOINED: ErrorCode.alreadyJoined,
   FST_CHAT_FORBIDDEN: ErrorCode.forbidden,
