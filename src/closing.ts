@@ -15,7 +15,7 @@ export function closeCodeOf ({ code }: NodeJS.ErrnoException): number | undefine
 
 /** Why this side ends a connection, where the close code tells less. */
 export type Fault =
-  'slow_reader' | 'reply_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' | 'dead'
+  'slow_reader' | 'reply_budget' | 'receive_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' | 'dead'
 
 /** What the others are counted as. Of those with 1008 only those of `ws` are left. */
 const faults: Readonly<Record<number, string>> = {

@@ -9,8 +9,10 @@ import type { Address } from './addresses.ts'
 import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
 import { Inbox, type Message } from './inbox.ts'
 import { CloseCode } from './protocol.ts'
+import { startReading, stopReading } from './reading.ts'
+import { Received, costOf } from './received.ts'
 import type { RefusalLog } from './refusal-log.ts'
-import type { Debtor, ReplyBudget } from './reply-budget.ts'
+import type { Debtor, ByteBudget } from './byte-budget.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 import { currentTurn, uncorkAtTurnsEnd } from './turn.ts'
 
@@ -23,7 +25,8 @@ export interface ConnectionContext {
   readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
   /** bytes that may wait for a client; beyond, it is cut off */
   readonly backlog: number
-  readonly budget: ReplyBudget
+  readonly budget: ByteBudget
+  readonly receiveBudget: ByteBudget
   /** messages that may wait for one before them; beyond, it is closed */
   readonly inbox: number
   readonly frames: FrameLimits
@@ -72,10 +75,13 @@ function connectionOf (socket: WebSocket): Connection {
 export class Connection implements Debtor, Guarded {
   readonly log: FastifyBaseLogger
   readonly address: Address
+  readonly received: Received
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #context: ConnectionContext
   #session: Session | undefined
+  /** Bytes charged for the message that is being handled. */
+  #handling = 0
   /** There while a session is waiting. */
   #inbox: Inbox | undefined
   readonly #guard: FrameGuard
@@ -101,6 +107,9 @@ export class Connection implements Debtor, Guarded {
     this.#context = context
     this.log = log
     this.address = address
+    this.received = new Received(context.receiveBudget, () => {
+      this.terminate(CloseCode.tryAgainLater, 'too much waits to be handled', { fault: 'receive_budget' })
+    })
     this.#guard = new FrameGuard(stream, this, context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
@@ -136,7 +145,7 @@ export class Connection implements Debtor, Guarded {
   /** Bytes that wait for this client. */
   get backlog (): number { return this.#stream.writableLength }
 
-  /** Bytes that wait for this client alone, to it and from it. */
+  /** Bytes that wait for this client alone. */
   get owed (): number { return this.#owed }
 
   /** Hands over what comes from here on. */
@@ -145,13 +154,24 @@ export class Connection implements Debtor, Guarded {
   /** Keeps what comes, in order, until the promise settles. */
   hold (pending: Promise<void>): void {
     this.#inbox ??= new Inbox({
-      pause: () => this.#socket.pause(),
+      pause: () => {
+        this.#socket.pause()
+        // Node reads on in a tick of its own once it has given what it read.
+        queueMicrotask(() => { if (this.held && this.open) stopReading(this.#stream) })
+      },
       resume: () => {
         this.#inbox = undefined
+        this.#handled()
+        startReading(this.#stream)
         this.#socket.resume()
       },
-      handle: (message) => this.#session!.receive(message),
-      kept: (bytes) => this.owe(bytes),
+      handle: (message) => {
+        this.#handled()
+        this.#handling = costOf(message.data)
+        this.received.charge(this.#handling)
+        return this.#session!.receive(message)
+      },
+      kept: (bytes) => this.received.charge(bytes),
       fail: (error) => this.fail(error)
     }, pending)
   }
@@ -256,6 +276,7 @@ export class Connection implements Debtor, Guarded {
     this.#ending = { code, reason, ...why }
     this.#inbox?.stop()
     this.#socket.close(code, shorten(reason))
+    startReading(this.#stream)
     this.#socket.resume()
   }
 
@@ -295,10 +316,19 @@ export class Connection implements Debtor, Guarded {
     }
     try {
       const pending = this.#session.receive(message)
-      if (pending !== undefined) this.hold(pending)
+      if (pending === undefined) return
+      this.#handling = costOf(message.data)
+      this.received.charge(this.#handling)
+      this.hold(pending)
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  /** The message that was waited for is handled. */
+  #handled (): void {
+    this.received.giveBack(this.#handling)
+    this.#handling = 0
   }
 
   #mayWrite (): boolean {
@@ -334,6 +364,7 @@ export class Connection implements Debtor, Guarded {
     const { chat, refusals, connections } = this.#context
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
+    this.received.giveBack(this.received.owed)
     const line = {
       code,
       reason,

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Debtor } from './byte-budget.ts'
 import type { Connection } from './connection.ts'
 import { CloseCode } from './protocol.ts'
 
@@ -34,6 +35,11 @@ export class Connections {
   }
 
   [Symbol.iterator] (): Iterator<Connection> { return this.#open.values() }
+
+  /** Those of which bytes are held that came from them and are not handled yet. */
+  * receiving (): Iterable<Debtor> {
+    for (const { received } of this.#open) if (received.owed > 0) yield received
+  }
 
   add (connection: Connection): void { this.#open.add(connection) }
 

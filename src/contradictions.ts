@@ -1,5 +1,5 @@
 import { InvalidOption } from './errors.ts'
-import { framedBytes, keptBytes } from './message-size.ts'
+import { framedBytes, keptBytes, receivedBytes } from './message-size.ts'
 import type { FastifyChatOptions, Limits, Settings } from './options.ts'
 
 /** What one limit must at least be for another, or for a message, to fit. */
@@ -28,7 +28,12 @@ const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> =
 export function checkContradictions ({ limits, chat, echo }: Settings, given: FastifyChatOptions): void {
   const needs = [
     ...chat === false ? [] : chatNeeds(limits, given.store === undefined),
-    ...echo === false ? [] : [{ limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', what: 'the answer to one message' } as const]
+    ...echo === false
+      ? []
+      : [
+          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', what: 'the answer to one message' },
+          { limit: 'receiveBudget', least: receivedBytes(limits.echoPayload), from: 'echoPayload', what: 'one message' }
+        ] as const
   ]
   for (const { limit, least, from, what } of needs) {
     if (limits[limit] >= least) continue
@@ -49,6 +54,7 @@ function chatNeeds (limits: Limits, inMemory: boolean): Need[] {
   const needs: Need[] = [
     { limit: 'backlog', ...framed },
     { limit: 'replyBudget', ...framed },
+    { limit: 'receiveBudget', least: receivedBytes(payload), from: 'chatPayload', what: 'one message' },
     { limit: 'replyBudget', least: finite(backlog), from: 'backlog' },
     { limit: 'byteBurst', least: byteRate === Infinity ? 0 : payload, from: 'chatPayload', what: 'one message' }
   ]

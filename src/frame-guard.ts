@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Fault } from './closing.ts'
 import { CloseCode } from './protocol.ts'
+import { costOf, type Received } from './received.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 
 /** Whose frames they are. */
@@ -8,6 +9,7 @@ export interface Guarded {
   readonly open: boolean
   /** Whether nothing is read from it for now. */
   readonly held: boolean
+  readonly received: Received
   close (code: number, reason: string, why: { readonly fault: Fault }): void
 }
 
@@ -34,6 +36,8 @@ interface Part {
   rest: number
   /** Whether another fragment must come. */
   fragmented: boolean
+  /** Charged for the pieces so far. */
+  charged: number
   deadline: NodeJS.Timeout | undefined
 }
 
@@ -64,7 +68,7 @@ export class FrameGuard {
   #follow (chunk: Buffer): void {
     if (!this.#guarded.open) return
     const part: Part = this.#part ??
-      { header: 0, first: 0, lengthBytes: 0, length: 0, rest: 0, fragmented: false, deadline: undefined }
+      { header: 0, first: 0, lengthBytes: 0, length: 0, rest: 0, fragmented: false, charged: 0, deadline: undefined }
     let controls = 0
     let messages = 0
     for (let at = 0; at < chunk.length;) {
@@ -88,6 +92,19 @@ export class FrameGuard {
       this.#guarded.close(CloseCode.policy, 'too many pings or pongs', { fault: 'control_flood' })
     }
     this.#time(part, messages > 0)
+    this.#charge(part, messages > 0, chunk)
+  }
+
+  /** `ws` keeps each piece of a message until it is whole. */
+  #charge (part: Part, finished: boolean, chunk: Buffer): void {
+    const { received } = this.#guarded
+    if (part.charged > 0 && (finished || this.#part === undefined)) {
+      received.giveBack(part.charged)
+      part.charged = 0
+    }
+    if (this.#part === undefined) return
+    part.charged += costOf(chunk)
+    received.charge(costOf(chunk))
   }
 
   /** A message has its time from its first byte on. @param finished whether one became whole */

@@ -104,6 +104,7 @@ const limits: Checks<Limits> = {
   jsonDepth: { mustBe: 'a whole number from 1 to 256', passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256 },
   backlog: limit,
   replyBudget: limit,
+  receiveBudget: limit,
   replayRate: limit,
   roomsPerMember: limit,
   rooms: limit,

@@ -60,6 +60,8 @@ export interface Limits {
   readonly backlog: number
   /** bytes of replies and replays that may wait in this process; beyond, who asks for more is cut off; 128 MiB */
   readonly replyBudget: number
+  /** bytes of messages in this process that are not whole or not handled yet; beyond, who sent most of them is cut off; 64 MiB */
+  readonly receiveBudget: number
   /** bytes a second of what a connection missed, and eight times as many at once: a page more waits; 1 MiB */
   readonly replayRate: number
   /** rooms of one connection; 20 */
@@ -184,6 +186,7 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       jsonDepth: limits.jsonDepth ?? 16,
       backlog: limits.backlog ?? 1024 * 1024,
       replyBudget: limits.replyBudget ?? 128 * 1024 * 1024,
+      receiveBudget: limits.receiveBudget ?? 64 * 1024 * 1024,
       replayRate: limits.replayRate ?? 1024 * 1024,
       roomsPerMember: limits.roomsPerMember ?? 20,
       rooms: limits.rooms ?? 10_000,

@@ -13,7 +13,7 @@ import { pagePaths, pageRoutes } from './page.ts'
 import { Members } from './members.ts'
 import { MemoryRoster } from './roster/memory.ts'
 import { RefusalLog } from './refusal-log.ts'
-import { ReplyBudget } from './reply-budget.ts'
+import { ByteBudget } from './byte-budget.ts'
 import { Rooms } from './rooms.ts'
 import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
@@ -78,8 +78,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, roster, hooks, limits, members, tally }
-    const budget = new ReplyBudget(limits.replyBudget, () => connections)
-    const context = { settings, tally, upgrades, connectionLimits, refusals, connections, admission, budget }
+    const budget = new ByteBudget(limits.replyBudget, () => connections)
+    const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receiving())
+    const context = { settings, tally, upgrades, connectionLimits, refusals, connections, admission, budget, receiveBudget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return

@@ -130,7 +130,9 @@ t.test('limits that contradict each other are refused, by both names and values'
     ['backlog', 'chatPayload', { backlog: 64 * 1024 }, [64 * 1024, 16 * 1024]],
     ['replyBudget', 'chatPayload', { replyBudget: 100, backlog: Infinity }, [100, 16 * 1024]],
     ['replyBudget', 'backlog', { backlog: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
-    ['replyBudget', 'echoPayload', { echoPayload: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
+    ['replyBudget', 'echoPayload', { echoPayload: 512 * MiB, replyBudget: 256 * MiB, receiveBudget: Infinity }, [256 * MiB, 512 * MiB]],
+    ['receiveBudget', 'chatPayload', { receiveBudget: 16_384 }, [16_384, 16_384]],
+    ['receiveBudget', 'echoPayload', { receiveBudget: 65_536 }, [65_536, 65_536]],
     ['byteBurst', 'chatPayload', { byteBurst: 16_383 }, [16_383, 16_384]],
     ['byteBurst', 'chatPayload', { chatPayload: 100 * 1024, byteBurst: 64 * 1024 }, [64 * 1024, 100 * 1024]],
     ['rooms', 'roomsPerMember', { rooms: 10 }, [10, 20]],
@@ -166,7 +168,7 @@ t.test('limits that only look contradicting are taken', async (t) => {
     { limits: { connections: 10, roomsPerMember: Infinity } },
     { limits: { historyBytes: 1, storeBytes: 1 }, store },
     { limits: { backlog: 1, byteBurst: 1 }, chat: false },
-    { limits: { echoPayload: 512 * MiB }, echo: false }
+    { limits: { echoPayload: 512 * MiB, receiveBudget: 65_536 }, echo: false }
   ] as const) await t.resolves(build(t, options), show(options.limits))
 })
 
@@ -241,6 +243,7 @@ t.test('the widest values are taken', async (t) => {
     replayRate: Infinity,
     backlog: Infinity,
     replyBudget: Infinity,
+    receiveBudget: Infinity,
     rooms: Infinity,
     roomsPerMember: Infinity,
     roomsPerAddress: Infinity,

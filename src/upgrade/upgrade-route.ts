@@ -7,7 +7,7 @@ import { perMessageDeflate, takesFullWindow } from '../deflate.ts'
 import { BadHandshake, InvalidQuery, OriginRefused, UpgradeRequired } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../refusal-log.ts'
-import type { ReplyBudget } from '../reply-budget.ts'
+import type { ByteBudget } from '../byte-budget.ts'
 import type { Tally } from '../tally.ts'
 import { Rate } from '../token-bucket.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
@@ -38,7 +38,8 @@ export interface RouteContext {
   readonly connectionLimits: ConnectionLimits
   readonly refusals: RefusalLog
   readonly connections: Connections
-  readonly budget: ReplyBudget
+  readonly budget: ByteBudget
+  readonly receiveBudget: ByteBudget
 }
 
 /** protocol: empty for none. deflate: whether the client takes deflated frames. */
@@ -66,7 +67,7 @@ export interface UpgradeRoute<Query> {
  */
 export function upgradeRoute<Query> (
   app: FastifyInstance,
-  { settings, tally, upgrades, connectionLimits, refusals, connections, budget }: RouteContext,
+  { settings, tally, upgrades, connectionLimits, refusals, connections, budget, receiveBudget }: RouteContext,
   { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
@@ -78,6 +79,7 @@ export function upgradeRoute<Query> (
     connections,
     backlog,
     budget,
+    receiveBudget,
     inbox: limits.inbox,
     frames: { control, messageTimeout: limits.messageTimeout },
     replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST)

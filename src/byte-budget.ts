@@ -1,4 +1,4 @@
-/** Someone for whom bytes wait that nobody else is sent. */
+/** Someone for whom bytes are held that are held for nobody else. */
 export interface Debtor {
   /** bytes */
   readonly owed: number
@@ -6,11 +6,11 @@ export interface Debtor {
   cutOff (): void
 }
 
-/** Bytes of replies and replays, which no two clients share, that may wait in this process together. */
-export class ReplyBudget {
+/** Bytes of one kind that this process may hold for all connections together. */
+export class ByteBudget {
   readonly #limit: number
   readonly #debtors: () => Iterable<Debtor>
-  #waiting = 0
+  #held = 0
 
   /** @param limit bytes */
   constructor (limit: number, debtors: () => Iterable<Debtor>) {
@@ -18,10 +18,10 @@ export class ReplyBudget {
     this.#debtors = debtors
   }
 
-  /** Charges what has begun to wait. Beyond the limit whoever owes most is cut off: not who happens to be answered next. */
+  /** Charges what has begun to be held. Beyond the limit the debtor that owes most is cut off, not the one that happens to come next. */
   charge (bytes: number): void {
-    this.#waiting += bytes
-    while (this.#waiting > this.#limit) {
+    this.#held += bytes
+    while (this.#held > this.#limit) {
       let most: Debtor | undefined
       for (const debtor of this.#debtors()) {
         if (debtor.owed > (most?.owed ?? 0)) most = debtor
@@ -31,5 +31,5 @@ export class ReplyBudget {
     }
   }
 
-  giveBack (bytes: number): void { this.#waiting -= bytes }
+  giveBack (bytes: number): void { this.#held -= bytes }
 }

@@ -1,0 +1,24 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** Of a `net.Socket`, in its private `_handle`: seen on Node 20.20. */
+interface Handle { reading: boolean, readStart (): void, readStop (): void }
+
+function handleOf (stream: Duplex): Handle | undefined {
+  return stream instanceof Socket ? (stream as Socket & { _handle?: Handle | null })._handle ?? undefined : undefined
+}
+
+/** Has the system keep what a client sends. A socket that is only paused goes on reading until its own buffer is full. */
+export function stopReading (stream: Duplex): void {
+  const handle = handleOf(stream)
+  if (handle?.reading !== true) return
+  handle.reading = false
+  handle.readStop()
+}
+
+export function startReading (stream: Duplex): void {
+  const handle = handleOf(stream)
+  if (handle === undefined || handle.reading) return
+  handle.reading = true
+  handle.readStart()
+}
