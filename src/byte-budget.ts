@@ -1,4 +1,4 @@
-/** Someone for whom bytes are held that are held for nobody else. */
+/** Someone for whom bytes are held. */
 export interface Debtor {
   /** bytes */
   readonly owed: number
@@ -11,6 +11,8 @@ export class ByteBudget {
   readonly #limit: number
   readonly #debtors: () => Iterable<Debtor>
   #held = 0
+  /** How many hold each buffer that many share. */
+  readonly #shared = new Map<Uint8Array, number>()
 
   /** @param limit bytes */
   constructor (limit: number, debtors: () => Iterable<Debtor>) {
@@ -32,4 +34,21 @@ export class ByteBudget {
   }
 
   giveBack (bytes: number): void { this.#held -= bytes }
+
+  /** Charges a buffer that many share: once, as long as one of them holds it. */
+  share (buffer: Uint8Array): void {
+    const holders = this.#shared.get(buffer) ?? 0
+    this.#shared.set(buffer, holders + 1)
+    if (holders === 0) this.charge(buffer.length)
+  }
+
+  release (buffer: Uint8Array): void {
+    const holders = this.#shared.get(buffer)!
+    if (holders > 1) {
+      this.#shared.set(buffer, holders - 1)
+    } else {
+      this.#shared.delete(buffer)
+      this.giveBack(buffer.length)
+    }
+  }
 }

@@ -94,6 +94,8 @@ export class Connection implements Debtor, Guarded {
   /** Whether the stream holds what is written in this turn, ws's own frames among it, until the end of it. */
   #corked = false
   #owed = 0
+  /** Buffers that it shares with others and that wait for it, in order; there once one did. */
+  #shared: Buffer[] | undefined
   /** The last turn of the event loop in which something was written. */
   #turn = -1
   /** What had been read from the client when it was last asked for a sign of life. */
@@ -145,8 +147,8 @@ export class Connection implements Debtor, Guarded {
   /** Bytes that wait for this client. */
   get backlog (): number { return this.#stream.writableLength }
 
-  /** Bytes that wait for this client alone. */
-  get owed (): number { return this.#owed }
+  /** Bytes for which it is cut off where all that wait are too many. */
+  get owed (): number { return this.#stream.destroyed ? 0 : Math.max(this.#owed, this.backlog) }
 
   /** Hands over what comes from here on. */
   serve (session: Session): void { this.#session = session }
@@ -197,12 +199,14 @@ export class Connection implements Debtor, Guarded {
     this.#bytesSent += frames.length
     if (acks === undefined) {
       this.#stream.write(frames)
-      return true
+    } else {
+      this.#stream.cork()
+      this.#stream.write(frames)
+      this.#writeOwn(acks)
+      this.#stream.uncork()
     }
-    this.#stream.cork()
-    this.#stream.write(frames)
-    this.#writeOwn(acks)
-    this.#stream.uncork()
+    // What the system took at once, as it does for all who read, waits for nobody.
+    if (this.#stream.writableLength > 0) this.#share(frames)
     return true
   }
 
@@ -299,6 +303,7 @@ export class Connection implements Debtor, Guarded {
 
   cutOff (): void {
     this.#giveBack(this.#owed)
+    for (const frames of this.#shared?.splice(0) ?? []) this.#context.budget.release(frames)
     this.terminate(CloseCode.tryAgainLater, 'too much waits to be read', { fault: 'reply_budget' })
   }
 
@@ -342,6 +347,17 @@ export class Connection implements Debtor, Guarded {
       }
     }
     return true
+  }
+
+  /** Charges frames that many share, until they have left or never will. */
+  #share (frames: Buffer): void {
+    const shared = this.#shared ??= []
+    shared.push(frames)
+    this.#stream.write(NOTHING, () => {
+      const left = shared.shift()
+      if (left !== undefined) this.#context.budget.release(left)
+    })
+    this.#context.budget.share(frames)
   }
 
   #writeOwn (bytes: Buffer): void {

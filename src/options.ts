@@ -58,7 +58,7 @@ export interface Limits {
   readonly jsonDepth: number
   /** bytes that may wait for a member before it is cut off; 1 MiB */
   readonly backlog: number
-  /** bytes of replies and replays that may wait in this process; beyond, who asks for more is cut off; 128 MiB */
+  /** bytes that may wait for clients in this process, those that many share counted once; beyond, who owes most is cut off; 128 MiB */
   readonly replyBudget: number
   /** bytes of messages in this process that are not whole or not handled yet; beyond, who sent most of them is cut off; 64 MiB */
   readonly receiveBudget: number

@@ -279,6 +279,37 @@ t.test('where replies are too much together, whoever owes most is cut off and no
   t.notOk(frugal.socket.destroyed, 'which has all of it now')
 })
 
+t.test('messages that nobody reads are bounded together too, over all rooms, and counted once for all who share them', async (t) => {
+  const budget = 2 * MiB
+  const room = await chat(t, { limits: { replyBudget: budget, backlog: budget } })
+  const listener = await room.plain()
+  const stalled = async (query: string) => {
+    const { wire: { socket } } = await plain(room, query)
+    stall(t, socket)
+    return socket
+  }
+  for (let i = 0; i < 20; i++) await stalled('?room=crowd')
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 50; i++) {
+    await room.app.chat.publish('crowd', { text })
+    await turn()
+  }
+  t.strictSame(closings(room.app, 'too much waits to be read'), [], '20 x 800 KiB wait, in the same buffers')
+
+  const slow: Socket[] = []
+  for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
+  for (let i = 0; i < 20; i++) {
+    for (let j = 0; j < 10; j++) await room.app.chat.publish(`slow-${j}`, { text })
+    await turn()
+  }
+  await ended(room, 'too much waits to be read', 1)
+  const lives = slow.filter(({ destroyed }) => !destroyed)
+  const held = lives.reduce((sum, { writableLength }) => sum + writableLength, 0)
+  t.ok(held <= budget, `${Math.round(held / KiB)} KiB wait in ${lives.length} rooms`)
+  await room.app.chat.publish('lobby', { text: 'nobody else waits' })
+  t.equal(await listener.next(), 'nobody else waits')
+})
+
 t.test('what waits for a client that is gone is given back, whether the system had taken it or not', async (t) => {
   const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
   const text = 'x'.repeat(16 * KiB)

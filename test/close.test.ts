@@ -78,7 +78,7 @@ t.test('app.close() ends while a client never answers the close', async (t) => {
 })
 
 t.test('app.close() ends while a client never reads, on either route', async (t) => {
-  const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { backlog: Infinity, messageRate: Infinity } })
+  const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { backlog: Infinity, messageRate: Infinity, byteRate: Infinity } })
   for (const path of ['/echo', '/chat']) {
     const connected = once(app.server, 'connection') as Promise<[Socket]>
     const client = await upgraded(t, port, path)
