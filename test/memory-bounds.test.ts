@@ -1,32 +1,25 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { chat, turn } from './v1-client.ts'
+import { resolveOptions } from '../src/options.ts'
+import { memoryBounds } from './memory-bounds.ts'
 
 const MiB = 1024 * 1024
+const bounds = memoryBounds(resolveOptions({}, 0).limits)
+const sum = Object.values(bounds).reduce((sum, bytes) => sum + bytes, 0)
 
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+t.test('the defaults together fit a container of 1 GiB', async (t) => {
+  t.ok(sum < 1024 * MiB, `${Math.round(sum / MiB)} MiB`)
+})
 
-/** Bytes in use, in V8's heap and outside of it, once nothing more can be freed. */
-async function memory (): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    collectGarbage()
-    await turn()
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
+t.test('what is on the heap fits the 512 MiB that Node takes of such a container', async (t) => {
+  const { store, connections, memberships, rooms } = bounds
+  const heap = store! + connections! / 2 + memberships! + rooms!
+  t.ok(heap < 512 * MiB, `${Math.round(heap / MiB)} MiB`)
+})
 
-t.test('what members post stays within the bytes of the store, whatever its form: data of many objects, text of two bytes', async (t) => {
-  const storeBytes = 4 * MiB
-  const { member } = await chat(t, { limits: { storeBytes, messageRate: Infinity, messageBurst: Infinity } })
-  const members = await Promise.all(Array.from({ length: 20 }, (_, i) => member({}, `room${i}`)))
-  const data = Array.from({ length: 5_300 }, () => ({}))
-  const before = await memory()
-  for (let round = 0; round < 12; round++) {
-    await Promise.all(members.map((each, i) => each.posted(`room${i}`, round % 2 === 0 ? '' : 'ā'.repeat(7_000), round % 2 === 0 ? { data } : {})))
-  }
-  const grown = await memory() - before
-  t.ok(grown < 1.15 * storeBytes + 12 * MiB, `${grown} bytes for ${storeBytes}`)
+t.test('docs/SECURITY.md has the same arithmetic', async (t) => {
+  const text = readFileSync(new URL('../docs/SECURITY.md', import.meta.url), 'utf8')
+  const row = (name: string) => new RegExp(`^\\| ${name} \\|.*\\| (\\d+) \\|$`, 'm').exec(text)?.[1]
+  for (const [name, bytes] of Object.entries(bounds)) t.equal(row(name), String(Math.ceil(bytes / MiB)), name)
+  t.equal(row('together'), String(Object.values(bounds).reduce((sum, bytes) => sum + Math.ceil(bytes / MiB), 0)))
 })
