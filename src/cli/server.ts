@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { fastify } from 'fastify'
 import fastifyChat from '../plugin.ts'
-import { logOptions } from './log.ts'
+import { logOptions, logRefusedRequests } from './log.ts'
 import { guardLoopback } from './loopback.ts'
 import { StorageError, openStorage, type Place, type Storage } from './storage.ts'
 
@@ -29,6 +29,7 @@ export async function runServer ({ port, host, level, ...place }: ServerOptions)
   }
 
   const app = fastify(logOptions(level))
+  logRefusedRequests(app)
   app.addHook('onClose', async () => await storage.close())
   const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
     if (err === undefined) app.log.info(`${signal} received, closing`)

@@ -1,4 +1,4 @@
-import type { FastifyInstance, RouteOptions } from 'fastify'
+import type { FastifyInstance, HTTPMethods, RouteOptions } from 'fastify'
 import { PathTaken } from '../errors.ts'
 
 type Constraints = RouteOptions['constraints']
@@ -23,6 +23,6 @@ export class Paths {
   }
 }
 
-function taken (app: FastifyInstance, methods: string[], url: string, constraints: Constraints): boolean {
+function taken (app: FastifyInstance, methods: HTTPMethods[], url: string, constraints: Constraints): boolean {
   return methods.some((method) => app.hasRoute({ method, url, constraints: constraints ?? {} }))
 }
