@@ -52,8 +52,8 @@ export interface Client {
 }
 
 /** Connects over TCP; ended with the test. Rejects when the upgrade is refused. */
-export async function open (t: Test, url: string, options: ClientOptions = {}): Promise<Client> {
-  const socket = new WebSocket(url, options)
+export async function open (t: Test, url: string, { protocol, ...options }: ClientOptions & { protocol?: string } = {}): Promise<Client> {
+  const socket = new WebSocket(url, protocol, options)
   t.teardown(() => socket.terminate())
   const received: Array<string | Buffer> = []
   const waiting: Array<(message: string | Buffer) => void> = []

@@ -1,58 +1,23 @@
-import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { basename, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { publint } from 'publint'
 import t from 'tap'
+import { checkout, pack, ran, run } from './packed.ts'
 
-const checkout = fileURLToPath(new URL('..', import.meta.url))
 const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
 // It compiles, and installs from a registry: how long that takes says nothing of us.
 t.setTimeout(600_000)
-
-interface Result { code: number, stdout: string, stderr: string }
-
-/** What tap and npm tell their own children is not for a user's app. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) =>
-  !/^(_?TAP|NODE_OPTIONS|NODE_V8_COVERAGE|TS_NODE|npm_(package|lifecycle|config_local_prefix))/.test(name)))
-
-function run (cwd: string, file: string, ...args: string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    execFile(file, args, { cwd, env, maxBuffer: Infinity }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-    })
-  })
-}
-
-/** The same, for what must work. */
-async function ran (cwd: string, file: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(cwd, file, ...args)
-  if (code !== 0) throw new Error(`${[basename(file), ...args].join(' ')} ended with ${code}:\n${stdout}${stderr}`)
-  return stdout
-}
 
 async function files (root: string): Promise<string[]> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()
 }
 
-// Outside of the checkout, so that nothing of its node_modules is found.
-const temporary = await realpath(await mkdtemp(join(tmpdir(), 'fastify-chat-')))
-t.teardown(() => rm(temporary, { recursive: true, force: true }))
-
-// As from a clean clone: what was built here before, or is being run, is neither packed nor touched.
-const clone = join(temporary, 'clone')
-const notCloned = new Set(['node_modules', 'dist', '.git', '.tap'].map((name) => join(checkout, name)))
-await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })
-await symlink(join(checkout, 'node_modules'), join(clone, 'node_modules'))
-await ran(clone, 'npm', 'pack', '--pack-destination', temporary)
-const [tarball = ''] = (await readdir(temporary)).filter((name) => name.endsWith('.tgz'))
-
-const app = join(temporary, 'app')
+const { folder, tarball } = await pack(t)
+const app = join(folder, 'app')
 await mkdir(app)
 await writeFile(join(app, 'package.json'), '{ "private": true }')
-await ran(app, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', join(temporary, tarball), 'fastify@5')
+await ran(app, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, 'fastify@5'])
 const installed = join(app, 'node_modules/fastify-chat')
 
 t.test('the tarball holds what a user needs and nothing more', async (t) => {
@@ -100,7 +65,7 @@ t.test('an app imports it, talks through it and serves its page', async (t) => {
     await app.close()
     await store.close()
   `)
-  const { code, stdout, stderr } = await run(app, process.execPath, 'app.mjs')
+  const { code, stdout, stderr } = await run(app, process.execPath, ['app.mjs'])
   t.equal(stderr, '')
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), {
@@ -131,16 +96,16 @@ t.test('require() gives the plugin itself, which carries the named exports', asy
       await app.close()
     })
   `)
-  const { code, stdout, stderr } = await run(app, process.execPath, 'app.cjs')
+  const { code, stdout, stderr } = await run(app, process.execPath, ['app.cjs'])
   t.equal(stderr, '')
   t.equal(code, 0)
   t.strictSame(JSON.parse(stdout), { type: 'function', echo: 'hello', lacks: [], same: true })
 })
 
 t.test('the command is there', async (t) => {
-  const { version } = JSON.parse(await ran(app, process.execPath, '-p', 'JSON.stringify(require("fastify-chat/package.json"))')) as { version: string }
-  t.equal(await ran(app, 'npx', '--no-install', 'fastify-chat', '--version'), `${version}\n`)
-  t.match(await ran(app, 'npx', '--no-install', 'fastify-chat', '--help'), /serve[^]*connect/)
+  const { version } = JSON.parse(await ran(app, process.execPath, ['-p', 'JSON.stringify(require("fastify-chat/package.json"))'])) as { version: string }
+  t.equal(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--version']), `${version}\n`)
+  t.match(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--help']), /serve[^]*connect/)
 })
 
 t.test('its types serve strict consumers', async (t) => {
@@ -197,7 +162,7 @@ t.test('its types serve strict consumers', async (t) => {
   ] as const) {
     await writeFile(join(types, 'package.json'), '{ "type": "module" }')
     await writeFile(join(types, `${name}.json`), JSON.stringify({ compilerOptions: { ...options, ...more }, files: included }))
-    const { code, stdout } = await run(types, process.execPath, tsc, '-p', `${name}.json`)
+    const { code, stdout } = await run(types, process.execPath, [tsc, '-p', `${name}.json`])
     t.equal(stdout, '', name)
     t.equal(code, 0, name)
   }
@@ -206,7 +171,7 @@ t.test('its types serve strict consumers', async (t) => {
 // Last, for it puts them there: nothing before may need them.
 t.test('the drivers are there for who has what they need, and the command says what that is', async (t) => {
   for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
-    const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', 'serve', '--port', '0', option, place)
+    const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', ['serve', '--port', '0', option, place])
     t.equal(stderr, `${option} needs the package '${needed}': npm install ${needed}\n`)
     t.equal(stdout, '')
     t.equal(code, 1)
@@ -219,5 +184,5 @@ t.test('the drivers are there for who has what they need, and the command says w
     console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ n }) => n), typeof RedisStore, typeof RedisRoster)
     await store.close()
   `)
-  t.equal(await ran(app, process.execPath, 'drivers.mjs'), '1 function function\n')
+  t.equal(await ran(app, process.execPath, ['drivers.mjs']), '1 function function\n')
 })
