@@ -354,12 +354,14 @@ t.test('serve', async (t) => {
     })
   })
 
-  t.test('only refused requests are logged', async (t) => {
+  t.test('only refused requests are logged, with the reason', async (t) => {
     const server = run(t, ['serve', '--port', '0'])
     const [, url = ''] = await server.seen(listening)
     await fetch(url)
     await fetch(`${url}/nothing-here`)
     await server.seen(/"url":"\/nothing-here","statusCode":404/)
+    await fetch(`${url}/echo`)
+    await server.seen(/"url":"\/echo","statusCode":426,"reason":"this is a WebSocket endpoint/)
     server.child.kill('SIGTERM')
     const { stdout } = await server.ended
     t.notMatch(stdout, /incoming request|"statusCode":200/)
