@@ -105,3 +105,20 @@ t.test('a member whose coming may not be published is shown once it may', { skip
   await set('+publish')
   await shown
 })
+
+for (const when of ['from the start', 'any more']) {
+  t.test(`a restriction reaches a node that may not subscribe ${when}`, { skip }, async (t) => {
+    const { server, url, set } = await guarded(t)
+    const deafen = () => set('resetchannels', '&other*')
+    if (when === 'from the start') await deafen()
+    const options = { lease: 300, timeout: 1_000 }
+    const roster = new RedisRoster({ url, ...options })
+    const peer = new RedisRoster({ url: server.socket, ...options })
+    t.teardown(() => Promise.all([roster.close(), peer.close()]))
+    await roster.restrictions([])
+    const reported = new Promise<unknown>((resolve) => { roster.onRestrict((who, { kind }) => resolve([who, kind])) })
+    if (when === 'any more') await deafen()
+    await peer.restrict('ada', { kind: 'kick', reason: '' })
+    t.strictSame(await reported, ['ada', 'kick'])
+  })
+}

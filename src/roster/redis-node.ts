@@ -142,13 +142,14 @@ export class RosterNode {
       this.#stale()
       for (const part of this.#parts.values()) part.forgotten()
     }
+    // Also of a node that is not fresh: it may lack nothing but the right to subscribe.
+    this.#settings.poll().catch(() => { /* again with the next renewal */ })
     if (!this.#fresh) {
       this.#recovering = this.#recovering.then(() => this.#recover()).catch(() => { /* again with the next renewal */ })
       return
     }
     // What failed, what peers have left, and what would end.
     this.#tellAll().catch(() => {})
-    this.#settings.poll().catch(() => { /* again with the next renewal */ })
     for (const view of this.#views.values()) {
       if (view.isStale || view.nodes.some((node) => gone.has(node))) view.refresh().catch(() => {})
     }

@@ -60,15 +60,15 @@ export class Restrictions {
     return { moment, restrictions }
   }
 
-  /** Reports again what may have been missed during a break, also what was lifted. */
+  /** Subscribes, and reports again what may have been missed during a break, also what was lifted. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
-    await this.#reportSince(this.#reported === undefined ? '+inf' : this.#reported - OVERLAP)
+    await this.poll()
   }
 
-  /** Reports again what was said since the last look: a message may have been lost without a break. */
+  /** Reports again what was said since the last look: a message may have been lost, or there is no subscription. */
   async poll (): Promise<void> {
-    if (this.#reported !== undefined) await this.#reportSince(this.#reported)
+    await this.#reportSince(this.#reported === undefined ? '+inf' : this.#reported - OVERLAP)
   }
 
   async #reportSince (from: number | string): Promise<void> {
