@@ -3,6 +3,14 @@ import { InvalidArgument } from './errors.ts'
 /** Bytes of a reason, for it is sent in a close frame. RFC 6455, section 5.5. */
 const MAX_REASON = 123
 
+/** Returns the error for a property of a wrong type or value; takes its name and what is wrong with it. */
+export type PropertyError = (property: string, problem: string) => Error
+
+/** Returns errors for the properties of an argument. */
+export function propertyErrors (name: string): PropertyError {
+  return (property, problem) => new InvalidArgument(`${name}.${property}`, problem)
+}
+
 /** @throws InvalidArgument when it isn't an object, or has a property that isn't among the known ones */
 export function assertProperties (name: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import type { FastifyRequest } from 'fastify'
 import type { Connection } from './connection.ts'
 import { InvalidHookResult } from './errors.ts'
-import { hookFailed, run, type Authenticated, type Hello, type Hooks } from './hooks.ts'
+import { hookFailed, resultErrors, run, type Authenticated, type Hello, type Hooks } from './hooks.ts'
 import { checkMember } from './member-check.ts'
 import { CloseCode } from './protocol.ts'
 import type { Identity } from './store/store.ts'
@@ -41,7 +41,7 @@ export async function authenticate (
 
 /**
  * Reads each property of an answer once: a getter may return something else the second time.
- * @throws InvalidHookResult, InvalidMember
+ * @throws InvalidHookResult
  */
 function check (answer: unknown): Authentication {
   if (typeof answer !== 'object' || answer === null) throw new InvalidHookResult('authenticate', 'must return an object, or null')
@@ -50,7 +50,7 @@ function check (answer: unknown): Authentication {
     throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}'; there are ${properties.join(', ')}`)
   }
   const { id, name, expiresAt } = answer as Record<keyof Authenticated, unknown>
-  return { identity: checkMember(id, name ?? ''), expiresAt: checkTime(expiresAt) }
+  return { identity: checkMember(id, name ?? '', resultErrors('authenticate')), expiresAt: checkTime(expiresAt) }
 }
 
 function checkTime (given: unknown): number | undefined {
@@ -58,5 +58,5 @@ function checkTime (given: unknown): number | undefined {
   // Not instanceof: a Date may be of another realm.
   const time: unknown = types.isDate(given) ? Date.prototype.getTime.call(given) : given
   if (typeof time === 'number' && !Number.isNaN(time)) return time
-  throw new InvalidHookResult('authenticate', "must return 'expiresAt' as ms since the epoch or a valid Date, or none")
+  throw resultErrors('authenticate')('expiresAt', 'must be a number of ms since the epoch, or a valid Date')
 }

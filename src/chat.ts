@@ -1,5 +1,5 @@
-import { assertFunction, assertPosition, assertProperties } from './argument-checks.ts'
-import { InvalidArgument, InvalidPost, InvalidRoom } from './errors.ts'
+import { assertFunction, assertPosition, assertProperties, propertyErrors } from './argument-checks.ts'
+import { InvalidArgument, InvalidRoom } from './errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from './connections.ts'
 import { appContent, assertSize, contentLimit } from './content.ts'
@@ -59,12 +59,14 @@ export class Chat {
   /**
    * Says something in a room; resolves with its position once stored, and past the hooks, which are for members. Rejects
    * as the store's `append` does.
-   * @throws InvalidRoom, InvalidPost, InvalidMember, PostTooLarge
+   * @throws InvalidRoom, InvalidArgument, PostTooLarge
    */
   async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
-    const { text, from, data } = (publication ?? {}) as Publication
-    const draft = { from: senderOf(from), ...appContent(text, data) }
+    assertProperties('publication', publication, ['text', 'from', 'data'])
+    const { text, from, data } = publication
+    if (typeof text !== 'string') throw new InvalidArgument('publication.text', 'must be a string')
+    const draft = { from: senderOf(from), ...appContent(text, data, propertyErrors('publication')) }
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
     const { position } = await this.#parts.rooms.append(room, draft)
     return position
@@ -189,9 +191,10 @@ function assertRoom (room: string): void {
 /** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
 function senderOf (from: unknown): Identity | null {
   if (from === undefined || from === null) return null
-  if (typeof from !== 'object') throw new InvalidPost("a 'from' with id and name, or none")
+  if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be an object with id and name, or null')
+  // Other properties are ignored: an app may pass a user of its own.
   const { id, name } = from as Record<string, unknown>
-  return checkMember(id, name)
+  return checkMember(id, name, propertyErrors('publication.from'))
 }
 
 function parsed (entry: Entry): ChatEntry {

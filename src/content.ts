@@ -1,4 +1,5 @@
-import { InvalidPost, PostTooLarge } from './errors.ts'
+import type { PropertyError } from './argument-checks.ts'
+import { PostTooLarge } from './errors.ts'
 import type { Identity } from './store/store.ts'
 
 /** Lone surrogates in what JSON.stringify made: it escapes no other surrogate. */
@@ -15,10 +16,10 @@ export function clientContent (body: string | Uint8Array, data: unknown): Conten
 /**
  * Returns the content of a message that the app made. Bytes are copied, for they may be a slice
  * of a large buffer. Lone surrogates become U+FFFD: strict parsers of JSON refuse them.
- * @throws InvalidPost for what can't be stored
+ * @param fault makes the error that is thrown for what can't be stored
  */
-export function appContent (body: unknown, data: unknown): Content {
-  return { body: bodyOf(body), data: data === undefined ? undefined : jsonOf(data) }
+export function appContent (body: unknown, data: unknown, fault: PropertyError): Content {
+  return { body: bodyOf(body, fault), data: data === undefined ? undefined : jsonOf(data, fault) }
 }
 
 /** Returns the bytes that a message of the app's may have: no less than a client's, and no more than leaves room for others in a backlog. */
@@ -43,17 +44,17 @@ function jsonBytes (text: string, limit: number): number {
   return text.length > limit ? Buffer.byteLength(text) : Buffer.byteLength(JSON.stringify(text)) - 2
 }
 
-function bodyOf (body: unknown): string | Uint8Array {
+function bodyOf (body: unknown, fault: PropertyError): string | Uint8Array {
   if (typeof body === 'string') return body.toWellFormed()
   if (body instanceof Uint8Array) return new Uint8Array(body)
-  throw new InvalidPost('a text, or bytes')
+  throw fault('body', 'must be a string or a Uint8Array')
 }
 
-function jsonOf (data: unknown): string {
+function jsonOf (data: unknown, fault: PropertyError): string {
   let json: string | undefined
   try {
     json = JSON.stringify(data) as string | undefined
   } catch { /* circular, or a BigInt in it */ }
-  if (json === undefined) throw new InvalidPost('data that JSON can carry')
+  if (json === undefined) throw fault('data', 'must be convertible to JSON')
   return json.includes('\\ud') ? json.replace(halves, '\ufffd') : json
 }

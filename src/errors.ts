@@ -129,16 +129,10 @@ export const InvalidData = createError('FST_CHAT_INVALID_DATA', 'data%s %s', 400
 /** A name that can't be shown; takes what it must be. */
 export const InvalidName = createError('FST_CHAT_INVALID_NAME', '/name %s', 400)
 
-/** What the app publishes, or `onMessage` gives, is no message; takes what is wrong. */
-export const InvalidPost = createError('FST_CHAT_INVALID_POST', 'a message needs %s', 500, TypeError)
+/** A message that the app publishes, or that `onMessage` returns, is too large; takes its bytes and the limit. */
+export const PostTooLarge = createError('FST_CHAT_POST_TOO_LARGE', 'the message has %s bytes; the limit is %s', 413)
 
-/** What the app publishes, or `onMessage` gives, is more than members can be sent at once; takes its bytes and the most. */
-export const PostTooLarge = createError('FST_CHAT_POST_TOO_LARGE', 'the message has %s bytes, and may have %s', 413)
-
-/** The app gives a member's id or name that can't be one; takes the property and its rule. */
-export const InvalidMember = createError('FST_CHAT_INVALID_MEMBER', "a member's %s %s", 500, TypeError)
-
-/** A hook returns what it must not; takes the hook and what is wrong. */
+/** A hook returns something of a wrong type or value; takes the hook and what is wrong with it. */
 export const InvalidHookResult = createError('FST_CHAT_INVALID_HOOK_RESULT', '%s %s', 500, TypeError)
 
 /** A hook of the app's failed; takes its name. `cause` is what it threw. */

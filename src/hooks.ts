@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import type { PropertyError } from './argument-checks.ts'
 import { appContent, assertSize, type Content } from './content.ts'
-import { Forbidden, HookFailed, PostRefused } from './errors.ts'
+import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
 import type { Identity } from './store/store.ts'
 import { messageOf } from './thrown.ts'
 
@@ -82,11 +83,16 @@ export function hookFailed (name: keyof Hooks, cause: unknown): Error {
   return Object.assign(new HookFailed(name), { cause })
 }
 
+/** Returns errors for the properties of what a hook returned. */
+export function resultErrors (name: keyof Hooks): PropertyError {
+  return (property, problem) => new InvalidHookResult(name, `returned '${property}', which ${problem}`)
+}
+
 /**
  * Resolves with the content to be stored: that of the draft, or what `onMessage` returned.
  * @param content of the draft
  * @param limit bytes of what `onMessage` may return
- * @throws Forbidden, PostRefused, PostTooLarge
+ * @throws Forbidden, PostRefused, PostTooLarge, HookFailed
  */
 export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Identity, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
@@ -100,7 +106,7 @@ export async function vet (hooks: Hooks, draft: PostDraft, content: Content, mem
   const stored = await run('onMessage', () => {
     // Read once: a getter may return something else the second time.
     const { body, data }: Partial<PostDraft> = changed ?? {}
-    return appContent(body, data)
+    return appContent(body, data, resultErrors('onMessage'))
   })
   assertSize(stored, null, limit)
   return stored

@@ -1,5 +1,5 @@
 import { addressOf } from './addresses.ts'
-import { InvalidMember } from './errors.ts'
+import type { PropertyError } from './argument-checks.ts'
 import { normalizeName } from './protocol.ts'
 import type { Identity } from './store/store.ts'
 
@@ -20,23 +20,29 @@ export function nameRule (given: string): string {
     : 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
 }
 
+/** Returns what is wrong with a member's id; undefined for a valid one. */
+export function idProblem (id: unknown): string | undefined {
+  if (typeof id !== 'string' || id === '') return 'must be a string that is not empty'
+  if (id.length > MAX_ID) return `must be at most ${MAX_ID} characters`
+  if (unfit.test(id)) return 'must be without control characters, line breaks and lone surrogates'
+  return addressOf(id) === undefined ? undefined : "must not begin with 'address:'"
+}
+
 /**
  * Returns a member as the app names it, its name normalised by the rules that hold for clients.
  * @param name empty for none
- * @throws InvalidMember naming the property and its rule
+ * @param fault makes the error that is thrown for a wrong id or name
  */
-export function checkMember (id: unknown, name: unknown): Identity {
-  if (typeof id !== 'string' || id === '') throw new InvalidMember('id', 'must be a string that is not empty')
-  if (id.length > MAX_ID) throw new InvalidMember('id', `must be at most ${MAX_ID} characters`)
-  if (unfit.test(id)) throw new InvalidMember('id', 'must be without control characters, line breaks and lone surrogates')
-  if (addressOf(id) !== undefined) throw new InvalidMember('id', "must not begin with 'address:'")
-  return { id, name: checkName(name) }
+export function checkMember (id: unknown, name: unknown, fault: PropertyError): Identity {
+  const problem = idProblem(id)
+  if (problem !== undefined) throw fault('id', problem)
+  return { id: id as string, name: checkName(name, fault) }
 }
 
-function checkName (given: unknown): string {
+function checkName (given: unknown, fault: PropertyError): string {
   if (given === '') return ''
-  if (typeof given !== 'string') throw new InvalidMember('name', 'must be a string')
+  if (typeof given !== 'string') throw fault('name', 'must be a string')
   const name = normalizeName(given)
-  if (name === undefined) throw new InvalidMember('name', nameRule(given))
+  if (name === undefined) throw fault('name', nameRule(given))
   return name
 }

@@ -1,6 +1,7 @@
-import { addressOf, normalizeAddress, subjectOf } from './addresses.ts'
+import { normalizeAddress, subjectOf } from './addresses.ts'
 import { assertDuration, assertProperties, assertReason } from './argument-checks.ts'
 import { InvalidAddress, InvalidArgument } from './errors.ts'
+import { idProblem } from './member-check.ts'
 import type { Roster } from './roster/roster.ts'
 
 export interface KickOptions {
@@ -64,10 +65,10 @@ function reasonOf ({ reason }: KickOptions, fallback: string): string {
   return reason
 }
 
-/** Ids that `authenticate` can't give either: the roster takes them for addresses. */
+/** @throws InvalidArgument for an id that no member can have */
 function assertMemberId (id: unknown): void {
-  if (typeof id === 'string' && id !== '' && addressOf(id) === undefined) return
-  throw new InvalidArgument('id', "must be the id of a member: a string that is not empty and does not begin with 'address:'")
+  const problem = idProblem(id)
+  if (problem !== undefined) throw new InvalidArgument('id', problem)
 }
 
 function banned (who: BanSubject): string {

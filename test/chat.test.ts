@@ -325,21 +325,21 @@ t.test('a sender that the app names is normalised, and rejected where it cannot 
   const { app, join } = await chat(t)
   const member = await join('?self=0')
   const wrong: Record<string, [from: unknown, code: string, message: RegExp]> = {
-    'a name with a line break': [{ id: 'x', name: 'x\nadmin' }, 'FST_CHAT_INVALID_MEMBER', /^a member's name must be without control/],
-    'a name of 5,000 characters': [{ id: 'x', name: 'x'.repeat(5_000) }, 'FST_CHAT_INVALID_MEMBER', /name must be 1 to 32/],
-    'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_MEMBER', /name must be without/],
-    'a name of spaces': [{ id: 'x', name: '  ' }, 'FST_CHAT_INVALID_MEMBER', /name must be 1 to 32/],
-    'a name that is no string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_MEMBER', /name must be a string/],
-    'a name that is null': [{ id: 'x', name: null }, 'FST_CHAT_INVALID_MEMBER', /name must be a string/],
-    'no name': [{ id: 'x' }, 'FST_CHAT_INVALID_MEMBER', /name must be a string/],
-    'an id that is a number': [{ id: 7, name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be a string/],
-    'no id': [{ name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be a string/],
-    'an empty id': [{ id: '', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be a string/],
-    'an id of 129 characters': [{ id: 'x'.repeat(129), name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be at most 128/],
-    'an id with a control character': [{ id: 'x\u0000', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be without control/],
-    'an id with a lone surrogate': [{ id: '\ud83d', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /id must be without control/],
-    'an id that stands for an address': [{ id: 'address:127.0.0.1', name: 'x' }, 'FST_CHAT_INVALID_MEMBER', /must not begin with 'address:'/],
-    'a string': ['ada', 'FST_CHAT_INVALID_POST', /'from'/]
+    'a name with a line break': [{ id: 'x', name: 'x\nadmin' }, 'FST_CHAT_INVALID_ARGUMENT', /^argument 'publication.from.name' must be without control/],
+    'a name of 5,000 characters': [{ id: 'x', name: 'x'.repeat(5_000) }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
+    'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be without/],
+    'a name of spaces': [{ id: 'x', name: '  ' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
+    'a name that is no string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
+    'a name that is null': [{ id: 'x', name: null }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
+    'no name': [{ id: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
+    'an id that is a number': [{ id: 7, name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
+    'no id': [{ name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
+    'an empty id': [{ id: '', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
+    'an id of 129 characters': [{ id: 'x'.repeat(129), name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be at most 128/],
+    'an id with a control character': [{ id: 'x\u0000', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be without control/],
+    'an id with a lone surrogate': [{ id: '\ud83d', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be without control/],
+    'an id that stands for an address': [{ id: 'address:127.0.0.1', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must not begin with 'address:'/],
+    'a string': ['ada', 'FST_CHAT_INVALID_ARGUMENT', /publication.from' must/]
   }
   for (const [title, [from, code, message]] of Object.entries(wrong)) {
     await t.rejects(app.chat.publish('lobby', { text: 'never', from: from as { id: string, name: string } }), { code, message }, title)

@@ -48,6 +48,7 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
     'no text': {},
     'a text that is null': { text: null },
     'a number': { text: 7 },
+    bytes: { text: new Uint8Array(3) },
     'data that refers to itself': { text: 'x', data: circular },
     'data of a kind JSON has not': { text: 'x', data: { n: 10n } },
     'data that is a function': { text: 'x', data: () => {} },
@@ -55,7 +56,7 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
     'from a name alone': { text: 'x', from: 'Ada' }
   }
   for (const [title, publication] of Object.entries(wrong)) {
-    await t.rejects(app.chat.publish('a', publication as { text: string }), { code: 'FST_CHAT_INVALID_POST' }, title)
+    await t.rejects(app.chat.publish('a', publication as { text: string }), { code: 'FST_CHAT_INVALID_ARGUMENT' }, title)
   }
   await client.posted('a', 'x')
   t.equal((await app.chat.history('a')).head.n, 1)
