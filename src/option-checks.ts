@@ -1,11 +1,9 @@
 import type { RegisterOptions } from 'fastify'
-import { InvalidOption } from './errors.ts'
+import { check, limit, milliseconds, type Check, type Checks } from './checks.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
 import { roomName } from './protocol.ts'
 
 type Given = FastifyChatOptions & RegisterOptions
-interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
-type Checks<T> = { readonly [K in keyof T]-?: Check }
 
 const any: Check = { mustBe: 'anything', passes: () => true }
 const flag: Check = { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' }
@@ -14,14 +12,6 @@ const text: Check = { mustBe: 'a string', passes: (value) => typeof value === 's
 const path: Check = {
   mustBe: "a path such as '/chat'",
   passes: (value) => typeof value === 'string' && /^\/[\w./~-]*$/.test(value) && !value.includes('//')
-}
-const milliseconds: Check = {
-  mustBe: 'a whole number of ms, from 1 to 2147483647',
-  passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31
-}
-const limit: Check = {
-  mustBe: 'a whole number from 1 on, or Infinity',
-  passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)
 }
 const payload: Check = {
   mustBe: 'a whole number of bytes from 1 to 2147483647, or Infinity',
@@ -71,8 +61,8 @@ const options: Checks<Given> = {
   dataSchema: object,
   compression: flag,
   flushInterval: { mustBe: 'a whole number of ms, from 0 to 10000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000 },
-  heartbeatInterval: milliseconds,
-  drainTimeout: milliseconds,
+  heartbeatInterval: milliseconds(1),
+  drainTimeout: milliseconds(1),
   metrics: driver('a Registry of prom-client', ['registerMetric', 'getSingleMetric', 'removeSingleMetric']),
   limits: object
 }
@@ -94,7 +84,7 @@ const limits: Checks<Limits> = {
   chatPayload: payload,
   echoPayload: payload,
   fragments: payload,
-  messageTimeout: milliseconds,
+  messageTimeout: milliseconds(1),
   controlRate: limit,
   messageRate: limit,
   messageBurst: limit,
@@ -117,7 +107,7 @@ const limits: Checks<Limits> = {
   historyEntries: limit,
   historyBytes: limit,
   storeBytes: limit,
-  handshakeTimeout: milliseconds
+  handshakeTimeout: milliseconds(1)
 }
 
 const routeOptions: Checks<RouteOptions> = {
@@ -131,16 +121,4 @@ export function checkOptions (given: Given): void {
   if (given.chat !== false) check(given.chat, chat, 'chat.')
   check(given.routeOptions, routeOptions, 'routeOptions.')
   check(given.limits, limits, 'limits.')
-}
-
-function check (given: object = {}, checks: Record<string, Check>, path: string): void {
-  for (const [name, value] of Object.entries(given)) {
-    const wanted = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (wanted === undefined) {
-      throw new InvalidOption(path + name, `does not exist; there are ${Object.keys(checks).join(', ')}`)
-    }
-    if (value !== undefined && !wanted.passes(value)) {
-      throw new InvalidOption(path + name, `must be ${wanted.mustBe}`)
-    }
-  }
 }

@@ -76,7 +76,7 @@ t.test('a driver of a store or a roster imports its interface, checks, errors an
   t.strictSame(sources.get('store/store.ts')!.local, [], 'the interface of stores')
   t.strictSame(sources.get('roster/roster.ts')!.local, ['store/store.ts'], 'the interface of rosters: who someone is')
   const shared = [
-    'store/store.ts', 'roster/roster.ts', 'roster/restriction-checks.ts', 'errors.ts', 'argument-checks.ts', 'store/followers.ts', 'store/position.ts',
+    'store/store.ts', 'roster/roster.ts', 'roster/restriction-checks.ts', 'errors.ts', 'checks.ts', 'argument-checks.ts', 'store/followers.ts', 'store/position.ts',
     'heap-cost.ts', 'copy-string.ts'
   ]
   for (const file of files.filter((file) => /^(store|roster)\//.test(file) && !shared.includes(file))) {

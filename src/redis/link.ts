@@ -3,9 +3,8 @@ import { StoreBusy, StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { Deadlines } from './deadlines.ts'
 import { addressOf, masterOf } from './masters.ts'
 import { maxMemoryOf } from './memory.ts'
-import { checkOptions } from './option-checks.ts'
 import { changedNothing, isDenied, isReply } from './refusals.ts'
-import { checks, connect, isCluster, type RedisOptions } from './options.ts'
+import { connect, isCluster, type RedisOptions } from './options.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
 import { Subscriptions, type Heard, type SubscriptionEvents } from './subscriptions.ts'
@@ -42,9 +41,8 @@ export class RedisLink {
   #corked = false
   #closed = false
 
-  /** @throws InvalidOption */
+  /** @param options checked by `checks` of options.ts */
   constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...place }: RedisOptions) {
-    checkOptions({ prefix, timeout, inFlight, ...place }, checks)
     this.#prefix = prefix
     this.#timeout = timeout
     this.inFlight = inFlight

@@ -1,5 +1,5 @@
 import { Redis, type Cluster } from 'ioredis'
-import { limit, milliseconds, type Check } from './option-checks.ts'
+import { limit, milliseconds, type Checks } from '../checks.ts'
 
 /** Where a Redis is, and how it is used. */
 export interface RedisOptions {
@@ -15,7 +15,7 @@ export interface RedisOptions {
   readonly inFlight?: number | undefined
 }
 
-export const checks: { readonly [K in keyof RedisOptions]-?: Check } = {
+export const checks: Checks<RedisOptions> = {
   client: {
     mustBe: 'a client of ioredis',
     passes: (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function'

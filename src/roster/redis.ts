@@ -1,7 +1,8 @@
 import { setTimeout as pass } from 'node:timers/promises'
+import { check, limit, milliseconds, type Checks } from '../checks.ts'
 import { RosterClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
-import { checkOptions, limit, milliseconds } from '../redis/option-checks.ts'
+import { checks as linkChecks } from '../redis/options.ts'
 import { tryOut } from '../redis/rights.ts'
 import type { Identity } from '../store/store.ts'
 import { channel, nodeKeys } from './redis-keys.ts'
@@ -25,7 +26,7 @@ export interface RedisRosterOptions extends RedisOptions {
 /** ms */
 const CHECK_TTL = 60_000
 
-const checks = { grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
+const checks: Checks<RedisRosterOptions> = { ...linkChecks, grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
 
 /**
  * Who is here, on all nodes that share a Redis.
@@ -45,7 +46,7 @@ export class RedisRoster implements Roster {
 
   /** @throws InvalidOption */
   constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
-    checkOptions({ grace, coalesce, listed, lease }, checks)
+    check({ grace, coalesce, listed, lease, timeout, ...redis }, checks)
     this.#timeout = timeout
     this.#link = new RedisLink({ ...redis, timeout })
     this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const { call } of this.#listeners) call(who, what) })

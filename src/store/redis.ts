@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { assertPosition } from '../argument-checks.ts'
+import { check, limit, milliseconds, ttl, type Checks } from '../checks.ts'
 import { StoreClosed } from '../errors.ts'
 import { RedisLink, type RedisOptions } from '../redis/link.ts'
+import { checks as linkChecks } from '../redis/options.ts'
 import { isOutOfMemory } from '../redis/refusals.ts'
 import { tryOut } from '../redis/rights.ts'
-import { checkOptions, ttl, limit, milliseconds } from '../redis/option-checks.ts'
 import { RedisAppends, repeated } from './redis-appends.ts'
 import { Evictions } from './redis-evictions.ts'
 import { RedisFeed, type Stretch } from './redis-feed.ts'
@@ -37,7 +38,8 @@ export interface RedisStoreOptions extends RedisOptions {
 
 interface Room { readonly feed: RedisFeed, readonly live: Promise<() => void>, followers: number, renewed: number }
 
-const checks = {
+const checks: Checks<RedisStoreOptions> = {
+  ...linkChecks,
   historyEntries: limit,
   historyBytes: limit,
   keyLife: ttl(0),
@@ -87,7 +89,7 @@ export class RedisStore implements ChatStore {
     lookInterval = 10_000,
     ...options
   }: RedisStoreOptions = {}) {
-    checkOptions({ historyEntries, historyBytes, keyLife, storeBytes, roomTtl, inFlightBytes, lookInterval }, checks)
+    check({ historyEntries, historyBytes, keyLife, storeBytes, roomTtl, inFlightBytes, lookInterval, ...options }, checks)
     this.#link = new RedisLink(options)
     this.#timeout = options.timeout ?? 5_000
     this.#limits = [roomTtl, historyEntries, historyBytes, keyLife]

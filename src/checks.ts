@@ -1,6 +1,10 @@
-import { InvalidOption } from '../errors.ts'
+import { InvalidOption } from './errors.ts'
 
+/** A rule for one option. mustBe: for the error, after "must be". */
 export interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
+
+/** A rule for each option that exists. */
+export type Checks<T> = { readonly [K in keyof T]-?: Check }
 
 export const limit: Check = {
   mustBe: 'a whole number from 1 on, or Infinity',
@@ -13,17 +17,23 @@ export const milliseconds = (least: number): Check => ({
   passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31
 })
 
-/** ms that Redis keeps something. */
+/** ms that a backend keeps something. */
 export const ttl = (least: number): Check => ({
   mustBe: `a whole number of ms, from ${least} on`,
   passes: (value) => Number.isSafeInteger(value) && Number(value) >= least
 })
 
-/** @throws InvalidOption naming the first option that is unknown or of a wrong type or value */
-export function checkOptions (given: object, checks: Readonly<Record<string, Check>>): void {
+/**
+ * Checks options; undefined counts as absent.
+ * @param path before the name of each, for the error
+ * @throws InvalidOption naming the first option that is unknown or of a wrong type or value
+ */
+export function check (given: object = {}, checks: Readonly<Record<string, Check>>, path = ''): void {
   for (const [name, value] of Object.entries(given)) {
     const wanted = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (wanted === undefined) throw new InvalidOption(name, 'does not exist')
-    if (value !== undefined && !wanted.passes(value)) throw new InvalidOption(name, `must be ${wanted.mustBe}`)
+    if (wanted === undefined) {
+      throw new InvalidOption(path + name, `does not exist; there are ${Object.keys(checks).join(', ')}`)
+    }
+    if (value !== undefined && !wanted.passes(value)) throw new InvalidOption(path + name, `must be ${wanted.mustBe}`)
   }
 }
