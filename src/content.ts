@@ -13,6 +13,16 @@ export function clientContent (body: string | Uint8Array, data: unknown): Conten
   return { body, data: data === undefined ? undefined : JSON.stringify(data) }
 }
 
+/** Returns an FNV-1a hash that distinguishes a repeated post from another one under the same id. It protects from nothing. */
+export function contentHash ({ body, data }: Content): string {
+  const content = data === undefined ? body : `${JSON.stringify(body)},${data}`
+  let hash = 0x811c9dc5 ^ content.length
+  for (let i = 0; i < content.length; i++) {
+    hash = Math.imul(hash ^ (typeof content === 'string' ? content.charCodeAt(i) : content[i]!), 0x01000193)
+  }
+  return String(hash)
+}
+
 /**
  * Returns the content of a message that the app made. Bytes are copied, for they may be a slice
  * of a large buffer. Lone surrogates become U+FFFD: strict parsers of JSON refuse them.

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts'
 import { diagnostics, type Membership } from './diagnostics.ts'
-import { clientContent, contentLimit, type Content } from './content.ts'
+import { clientContent, contentHash, contentLimit, type Content } from './content.ts'
 import { AlreadyJoined, NotJoined, TooManyRooms } from './errors.ts'
 import { authorize, may, run, vet, type Hooks, type PostDraft } from './hooks.ts'
 import { MemberRestrictions } from './member-restrictions.ts'
@@ -257,14 +257,4 @@ export class Member {
 
 function refusal (error: Error): PostResult {
   return { submitted: undefined, stored: Promise.reject(error) }
-}
-
-/** FNV-1a, of the length and the characters. Tells a mistake of the client's from a repeat; nobody is kept from anything by it. */
-function contentHash ({ body, data }: Content): string {
-  const content = data === undefined ? body : `${JSON.stringify(body)},${data}`
-  let hash = 0x811c9dc5 ^ content.length
-  for (let i = 0; i < content.length; i++) {
-    hash = Math.imul(hash ^ (typeof content === 'string' ? content.charCodeAt(i) : content[i]!), 0x01000193)
-  }
-  return String(hash)
 }

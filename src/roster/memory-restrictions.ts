@@ -1,8 +1,5 @@
 import { checkedRestriction } from './restriction-checks.ts'
-import type { Restriction, RestrictionsAt, TimedRestriction } from './roster.ts'
-
-/** ms that a kick is kept: it concerns connections that are still being authenticated. */
-const KICK_KEPT = 3_600_000
+import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from './roster.ts'
 
 /** Restrictions kept before those that have ended are looked for. */
 const LEAST_SWEPT = 1_000

@@ -2,10 +2,7 @@ import type { RedisLink } from '../redis/link.ts'
 import { restrict, restrictionsAt, restrictionsSince } from './redis-scripts.ts'
 import { Subscription } from './redis-subscription.ts'
 import { checkedRestriction } from './restriction-checks.ts'
-import type { Restriction, RestrictionsAt, TimedRestriction } from './roster.ts'
-
-/** ms that a kick is kept, for nodes that are out of touch and connections that are still being authenticated. */
-const KICK_KEPT = 3_600_000
+import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from './roster.ts'
 
 /** Restrictions read at a time. */
 const PAGE = 1_000

@@ -18,6 +18,9 @@ export type Restriction =
 /** 100 years, in ms. */
 export const LONGEST_DURATION = 100 * 365.25 * 24 * 3_600_000
 
+/** ms that a kick is kept, for nodes that are disconnected and connections that are still being authenticated. */
+export const KICK_KEPT = 3_600_000
+
 /**
  * A restriction with its place in the order of all. duration: ms left; 0 of one that was lifted or has ended. moment: a
  * number that is higher than that of every restriction before it, whatever any clock shows.
