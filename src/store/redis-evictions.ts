@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisLink } from '../redis/link.ts'
 import { evict, halve } from './redis-index-scripts.ts'
 import type { IndexedRoom, Noted, RoomIndex } from './redis-index.ts'
@@ -47,6 +48,7 @@ export class Evictions {
   /** The pass under way. */
   #pass: Promise<void> | undefined
   #relief: Promise<boolean> | undefined
+  readonly #closing = new AbortController()
   #flushing = false
   /** More is kept than may be, as far as is known: to be looked at again, for the node that evicts may be gone. */
   #over = false
@@ -68,7 +70,10 @@ export class Evictions {
   /** The one under way. */
   get relief (): Promise<boolean> | undefined { return this.#relief }
 
-  close (): void { clearInterval(this.#timer) }
+  close (): void {
+    clearInterval(this.#timer)
+    this.#closing.abort()
+  }
 
   /**
    * Evicts rooms on the master of a key that is out of memory. Resolves with whether that freed any.
@@ -133,7 +138,7 @@ export class Evictions {
   }
 
   async #relieve (key: string): Promise<boolean> {
-    if (this.#link.upFor < SETTLE) return false
+    if (!await this.#settled()) return false
     const maxMemory = await this.#link.maxMemory().catch(() => 0)
     await this.#index.flush(Infinity)
     let freed = 0
@@ -150,6 +155,12 @@ export class Evictions {
       skip += (victims.length < beside.length ? victims.length : rooms.length) - gone.length
     }
     return freed > 0
+  }
+
+  /** Resolves with whether all nodes had the time to subscribe again since the last break. */
+  async #settled (): Promise<boolean> {
+    while (this.#link.up && this.#link.upFor < SETTLE) await sleep(SETTLE - this.#link.upFor, undefined, { signal: this.#closing.signal })
+    return this.#link.upFor >= SETTLE
   }
 
   /** Resolves with what each is charged then; one that can't be reached is in use. */
