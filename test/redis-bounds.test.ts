@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreOptions } from '../src/redis/index.ts'
+import { RedisLink } from '../src/redis/link.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from './redis-server.ts'
 import { Follower, bodies, fill, says } from './store.contract.ts'
 
@@ -125,3 +126,48 @@ for (const [title, options] of Object.entries({
     await t.resolves(store.check())
   })
 }
+
+t.test('a Redis that is full when a node starts takes posts at once', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const before = open(t, server)
+  for (let i = 0; i < 200; i++) await fill(before, `room${i}`, 1, large)
+  while (await charged(server, 'room199') === 0);
+  await before.close()
+  await server.client.config('SET', 'maxmemory', await memory(server))
+  const store = open(t, server)
+  await t.resolves(store.append('new', says('x')))
+  await t.resolves(store.read('room199', all))
+})
+
+t.test('reads beyond readBytes wait until there is memory for their pages', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { readBytes: 300_000 })
+  for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 3, large)
+  const under = { way: 0, most: 0 }
+  const { run } = RedisLink.prototype
+  t.intercept(RedisLink.prototype, 'run', {
+    value: async function (this: RedisLink, ...args: Parameters<typeof run>) {
+      if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
+      under.most = Math.max(under.most, ++under.way)
+      return await run.apply(this, args).finally(() => { under.way-- })
+    }
+  })
+  const query = { limit: 10, maxBytes: 16_384 }
+  const pages = await Promise.all(Array.from({ length: 200 }, (_, i) => store.read(`room${i % 20}`, query)))
+  t.ok(pages.every(({ entries }) => entries.length === 1))
+  t.equal(under.most, 2)
+  t.equal((await store.read('room0', all)).entries.length, 3, 'one that alone takes more is answered')
+})
+
+t.test('reads that wait for a Redis that does not answer are refused', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { readBytes: 1, timeout: 200 })
+  await store.append('a', says('x'))
+  process.kill(server.pid, 'SIGSTOP')
+  t.teardown(() => process.kill(server.pid, 'SIGCONT'))
+  const outcomes = await Promise.allSettled(Array.from({ length: 100 }, () => store.read('a', all)))
+  t.ok(outcomes.every((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code === 'FST_CHAT_UNAVAILABLE'))
+  process.kill(server.pid, 'SIGCONT')
+  while (await store.check().then(() => false, () => true));
+  t.strictSame(bodies(await store.read('a', all)), ['x'])
+})

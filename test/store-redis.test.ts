@@ -49,6 +49,7 @@ t.test('a wrong option is refused by name', (t) => {
     lookInterval: [0, 2 ** 31],
     inFlight: [0, null],
     inFlightBytes: [0],
+    readBytes: [0, '1'],
     timeout: [0, Infinity],
     prefix: [1, 'a{b}'],
     url: [1, ''],

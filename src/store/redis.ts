@@ -11,6 +11,7 @@ import { Evictions } from './redis-evictions.ts'
 import { RedisFeed, type Stretch } from './redis-feed.ts'
 import { evict } from './redis-index-scripts.ts'
 import { RoomIndex } from './redis-index.ts'
+import { RedisReads } from './redis-reads.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './redis-record.ts'
 import { append, eraseEntry, eraseRoom, look, read } from './redis-scripts.ts'
 import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
@@ -32,6 +33,8 @@ export interface RedisStoreOptions extends RedisOptions {
   readonly roomTtl?: number | undefined
   /** bytes of memory of posts that may wait for an answer; 64 MiB */
   readonly inFlightBytes?: number | undefined
+  /** bytes of memory of pages that may be under way, as large as they may be; 64 MiB. More reads wait. */
+  readonly readBytes?: number | undefined
   /** ms between two looks at where the followed rooms are; 10 s */
   readonly lookInterval?: number | undefined
 }
@@ -46,6 +49,7 @@ const checks: Checks<RedisStoreOptions> = {
   storeBytes: limit,
   roomTtl: ttl(1),
   inFlightBytes: limit,
+  readBytes: limit,
   lookInterval: milliseconds(1)
 }
 
@@ -64,6 +68,7 @@ const LOOK = 250
 export class RedisStore implements ChatStore {
   readonly #link: RedisLink
   readonly #appends: RedisAppends
+  readonly #reads: RedisReads
   readonly #index: RoomIndex
   readonly #evictions: Evictions
   readonly #timeout: number
@@ -86,10 +91,11 @@ export class RedisStore implements ChatStore {
     storeBytes,
     roomTtl = 30 * 24 * 60 * 60 * 1_000,
     inFlightBytes = 64 * 1024 * 1024,
+    readBytes = 64 * 1024 * 1024,
     lookInterval = 10_000,
     ...options
   }: RedisStoreOptions = {}) {
-    check({ historyEntries, historyBytes, keyLife, storeBytes, roomTtl, inFlightBytes, lookInterval, ...options }, checks)
+    check({ historyEntries, historyBytes, keyLife, storeBytes, roomTtl, inFlightBytes, readBytes, lookInterval, ...options }, checks)
     this.#link = new RedisLink(options)
     this.#timeout = options.timeout ?? 5_000
     this.#limits = [roomTtl, historyEntries, historyBytes, keyLife]
@@ -97,6 +103,7 @@ export class RedisStore implements ChatStore {
     this.#index = new RoomIndex(this.#link, this.#own, roomTtl)
     this.#evictions = new Evictions(this.#link, this.#index, { storeBytes, keys: (room) => this.#keys(room), channel: (room) => this.#channel(room) })
     this.#appends = new RedisAppends((room, posts) => this.#append(room, posts), this.#link.inFlight, inFlightBytes)
+    this.#reads = new RedisReads(this.#link.inFlight, readBytes)
     this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
     this.#link.onBack(() => this.#lookAtAll())
   }
@@ -237,7 +244,13 @@ export class RedisStore implements ChatStore {
     return first.catch(again)
   }
 
-  async #read (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
+  /** Resolves with a page, once there is memory for it. */
+  #read (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
+    const [, historyEntries, historyBytes] = this.#limits
+    return this.#reads.run(Math.min(limit, historyEntries), limit === 0 ? 0 : Math.min(maxBytes, historyBytes), async () => await this.#readNow(room, way, place, limit, maxBytes))
+  }
+
+  async #readNow (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
     this.#assertOpen()
     const reply = await this.#withMemory(room, () => this.#link.run(read, this.#keys(room), [
       this.#newTag(), this.#emptyLife, way, place === undefined ? '' : `${place.at}-${place.n}`, place?.tag ?? '',
