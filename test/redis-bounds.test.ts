@@ -171,3 +171,25 @@ t.test('reads that wait for a Redis that does not answer are refused', { skip },
   while (await store.check().then(() => false, () => true));
   t.strictSame(bodies(await store.read('a', all)), ['x'])
 })
+
+for (const [title, lose] of Object.entries({
+  'of a Redis that is full': async (server: RedisServer) => { await server.client.config('SET', 'maxmemory', await memory(server)) },
+  'beyond storeBytes': async () => {}
+})) {
+  t.test(`rooms whose index was lost are evicted like others: ${title}`, { skip }, async (t) => {
+    const server = await redisServer(t)
+    const store = open(t, server, { prefix: 'a*[b]', storeBytes: 2 * 1024 * 1024 })
+    for (let i = 0; i < 100; i++) await fill(store, `room${i}`, 1, large)
+    const index = ['used', 'bytes'].map((rest) => `a*[b]:{store}:${rest}`)
+    const isIndexed = async (room: string) => await server.client.zscore(index[0]!, room) !== null
+    while (!await isIndexed('room99'));
+    await server.client.del(index)
+    await lose(server)
+    await t.resolves(store.append('new', says(large)))
+    await t.resolves(store.append('newer', says(large)))
+    while (!await isIndexed('room99'));
+    for (let i = 0; i < 50; i++) await fill(store, `other${i}`, 1, large)
+    while (await server.client.exists('a*[b]:{room0}:room') === 1);
+    t.equal(await server.client.exists('a*[b]:{new}:room'), 1)
+  })
+}

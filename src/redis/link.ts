@@ -5,6 +5,7 @@ import { addressOf, masterOf } from './masters.ts'
 import { maxMemoryOf } from './memory.ts'
 import { changedNothing, isDenied, isReply } from './refusals.ts'
 import { connect, isCluster, type RedisOptions } from './options.ts'
+import { keysOf } from './scan.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
 import { Subscriptions, type Heard, type SubscriptionEvents } from './subscriptions.ts'
@@ -158,6 +159,14 @@ export class RedisLink {
 
   /** Resolves with the `maxmemory` of Redis in bytes, of all masters together; 0 if one has none. Rejects if it can't be read. */
   maxMemory (): Promise<number> { return maxMemoryOf(nodes(this.#commands)) }
+
+  /** Yields the rooms that have a key of this name, some at a time: perhaps none, and a room more than once. Rejects if one master can't be read. */
+  async * rooms (rest: string): AsyncGenerator<string[]> {
+    const [start, end] = [`${this.#prefix}:{`, `}:${rest}`]
+    for (const master of nodes(this.#commands)) {
+      for await (const keys of keysOf(master, start, end)) yield keys.map((key) => key.slice(start.length, -end.length))
+    }
+  }
 
   /** Returns whether two keys are on one master. */
   areTogether (a: string, b: string): boolean {

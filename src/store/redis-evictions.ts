@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisLink } from '../redis/link.ts'
 import { evict, halve } from './redis-index-scripts.ts'
 import type { IndexedRoom, Noted, RoomIndex } from './redis-index.ts'
+import { look } from './redis-scripts.ts'
 
 /** Bytes of all rooms where Redis has no `maxmemory`, or doesn't show it. */
 const STORE_BYTES = 256 * 1024 * 1024
@@ -17,6 +18,9 @@ const LIMIT_AGE = 60_000
  * the longest wait between two attempts.
  */
 const SETTLE = 2_000
+
+/** ms between two searches for rooms that are not in the index, unless it was lost */
+const SEARCH_INTERVAL = 60_000
 
 /** Rooms looked at in one step. */
 const STEP = 100
@@ -48,6 +52,11 @@ export class Evictions {
   /** The pass under way. */
   #pass: Promise<void> | undefined
   #relief: Promise<boolean> | undefined
+  /** Rooms that are not in the index are looked for. */
+  #search: Promise<boolean> | undefined
+  #searchedAt = -Infinity
+  /** Whether all rooms were in the index after it was last found to be new. */
+  #isComplete = true
   readonly #closing = new AbortController()
   #flushing = false
   /** More is kept than may be, as far as is known: to be looked at again, for the node that evicts may be gone. */
@@ -100,6 +109,8 @@ export class Evictions {
       const limit = await this.#bound()
       const noted = await this.#index.flush(this.#pass === undefined ? limit : limit * LOW)
       this.#over = noted.total > limit
+      if (noted.isNew) this.#isComplete = false
+      if (noted.isNew || (!this.#isComplete && this.#isSearchDue)) this.#searched().catch(() => { /* again when it is due */ })
       if (!noted.evicts || this.#pass !== undefined || this.#link.upFor < SETTLE) return
       this.#pass = this.#evictTo(limit * LOW).finally(() => { this.#pass = undefined })
       this.#pass.catch(() => { /* the next flush begins another */ })
@@ -139,8 +150,49 @@ export class Evictions {
 
   async #relieve (key: string): Promise<boolean> {
     if (!await this.#settled()) return false
+    const { isNew } = await this.#index.flush(Infinity)
+    if (isNew || this.#search !== undefined) await this.#searched()
+    if (await this.#evictBeside(key)) return true
+    return this.#isSearchDue && await this.#searched() && await this.#evictBeside(key)
+  }
+
+  get #isSearchDue (): boolean { return performance.now() - this.#searchedAt > SEARCH_INTERVAL }
+
+  /**
+   * Looks for rooms that the index lacks, which was lost, or never got to know of them. Resolves with whether there are
+   * any. One at a time: a second call gets the one under way.
+   */
+  #searched (): Promise<boolean> {
+    this.#search ??= this.#searchAll().finally(() => { this.#search = undefined })
+    return this.#search
+  }
+
+  async #searchAll (): Promise<boolean> {
+    this.#searchedAt = performance.now()
+    let added = 0
+    for await (const names of this.#link.rooms('room')) {
+      for (let i = 0; i < names.length; i += STEP) {
+        if (this.#closing.signal.aborted) return false
+        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#lookAt(room)))
+        const rooms = found.flat()
+        if (rooms.length > 0) added += await this.#index.add(rooms)
+      }
+    }
+    this.#isComplete = true
+    // All of them may be too much.
+    this.#over ||= added > 0
+    return added > 0
+  }
+
+  /** Resolves with nothing for a room that is lost. */
+  async #lookAt (room: string): Promise<IndexedRoom[]> {
+    const [bytes, , used] = await this.#link.run(look, this.#keys(room), ['', '']) as [bytes?: number, tag?: string, at?: string]
+    return bytes === undefined ? [] : [{ room, used: used!, bytes }]
+  }
+
+  /** Evicts rooms on the master of a key. Resolves with whether that freed any memory. */
+  async #evictBeside (key: string): Promise<boolean> {
     const maxMemory = await this.#link.maxMemory().catch(() => 0)
-    await this.#index.flush(Infinity)
     let freed = 0
     let wanted = Infinity
     for (let skip = 0; freed < wanted;) {

@@ -12,7 +12,8 @@ import { open } from './redis-scripts.ts'
 
 /**
  * KEYS: used, bytes, evicting. ARGV: ms a room is kept, bytes that all may take, node, ms that it may evict; for each room
- * used its name and charge, 0 if it is gone. Gives the total, 1 if this node is to evict, and how many rooms there are.
+ * used its name and charge, 0 if it is gone. Gives the total, 1 if this node is to evict, how many rooms there are, and 1 if
+ * there was no index before: rooms may be in Redis that are not in it.
  */
 export const note: Script = {
   name: 'fastifyChatNote',
@@ -25,7 +26,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local rooms = redis.call('ZCARD', used)
 redis.call('ZREM', used, '')
 -- One of them alone was evicted or deleted.
-if rooms + 1 ~= redis.call('ZCARD', bytes) then redis.call('DEL', used, bytes) end
+local isNew = rooms + 1 ~= redis.call('ZCARD', bytes) and 1 or 0
+if isNew == 1 then redis.call('DEL', used, bytes) end
 local grown = 0
 local function remove(room)
   grown = grown - (redis.call('ZSCORE', bytes, room) or 0)
@@ -58,7 +60,33 @@ if total > tonumber(ARGV[2]) then
 elseif holder == ARGV[3] then
   redis.call('DEL', evicting)
 end
-return { total, evicts, redis.call('ZCARD', used) }
+return { total, evicts, redis.call('ZCARD', used), isNew }
+`
+}
+
+/**
+ * Adds rooms that the index lacks. KEYS: used, bytes. ARGV: ms a room is kept; for each room its name, last use in ms, and
+ * charge. Gives how many were added.
+ */
+export const add: Script = {
+  name: 'fastifyChatAdd',
+  keys: 2,
+  writes: true,
+  lua: `
+local used, bytes = KEYS[1], KEYS[2]
+redis.call('ZREM', used, '')
+local grown, added = 0, 0
+for i = 2, #ARGV, 3 do
+  if not redis.call('ZSCORE', bytes, ARGV[i]) then
+    redis.call('ZADD', used, ARGV[i + 1], ARGV[i])
+    redis.call('ZADD', bytes, ARGV[i + 2], ARGV[i])
+    grown, added = grown + ARGV[i + 2], added + 1
+  end
+end
+redis.call('ZINCRBY', bytes, -grown, '')
+redis.call('PEXPIRE', used, ARGV[1])
+redis.call('PEXPIRE', bytes, ARGV[1])
+return added
 `
 }
 

@@ -1,11 +1,11 @@
 import type { RedisLink } from '../redis/link.ts'
-import { note, oldest } from './redis-index-scripts.ts'
+import { add, note, oldest } from './redis-index-scripts.ts'
 
 /** used: ms of its last use. bytes: what it is charged. */
 export interface IndexedRoom { readonly room: string, readonly used: string, readonly bytes: number }
 
-/** total: bytes of all rooms. evicts: whether this node is the one to evict. */
-export interface Noted { readonly total: number, readonly evicts: boolean, readonly rooms: number }
+/** total: bytes of all rooms. evicts: whether this node is the one to evict. isNew: whether rooms may be in Redis that it lacks. */
+export interface Noted { readonly total: number, readonly evicts: boolean, readonly rooms: number, readonly isNew: boolean }
 
 /** Rooms of one command. */
 const BATCH = 500
@@ -47,24 +47,32 @@ export class RoomIndex {
     const rooms = [...this.#waiting]
     this.#waiting = new Map()
     let noted: Noted
+    let isNew = false
     let i = 0
     do {
       try {
         noted = await this.note(rooms.slice(i, i + BATCH), limit)
+        isNew ||= noted.isNew
       } catch (error) {
         this.#waiting = new Map([...rooms.slice(i), ...this.#waiting].slice(-WAITING))
         throw error
       }
       i += BATCH
     } while (i < rooms.length)
-    return noted
+    return { ...noted, isNew }
   }
 
   /** @param rooms each with its charge, 0 for one that is gone */
   async note (rooms: ReadonlyArray<readonly [room: string, bytes: number]>, limit: number): Promise<Noted> {
     const args = [this.#roomTtl, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, TURN, ...rooms.flat()]
-    const [total, evicts, size] = await this.#link.run(note, this.#keys, args) as [number, number, number]
-    return { total, evicts: evicts === 1, rooms: size }
+    const [total, evicts, size, isNew] = await this.#link.run(note, this.#keys, args) as [number, number, number, number]
+    return { total, evicts: evicts === 1, rooms: size, isNew: isNew === 1 }
+  }
+
+  /** Adds those rooms that it lacks. Resolves with how many it lacked. */
+  async add (rooms: readonly IndexedRoom[]): Promise<number> {
+    const args = rooms.flatMap(({ room, used, bytes }) => [room, used, bytes])
+    return await this.#link.run(add, this.#keys.slice(0, 2), [this.#roomTtl, ...args]) as number
   }
 
   /** The rooms used longest ago, and the bytes of all. */
