@@ -1,4 +1,3 @@
-import type { Head } from './lmdb-head.ts'
 import type { Row } from './lmdb-row.ts'
 
 /** Of LMDB's pages: their size, what their own header takes, and the size from which a row gets pages of its own. */
@@ -22,12 +21,6 @@ export function chargeOfRow (room: string, row: Row): number {
 
 /** Returns the bytes that a room takes on disk beside its rows. */
 export function chargeOfRoom (room: string): number { return ROOM + slack(2 * Buffer.byteLength(room)) }
-
-/** Returns a head that was written before rooms were charged, with an estimate. */
-export function estimated (head: Head): Head {
-  const { bytes, last, swept, at } = head
-  return { ...head, size: 2 * bytes + (last - swept) * 256, dead: 0, used: at }
-}
 
 /** A page that is split is half full; of nodes of which two fit, it has one then. */
 function slack (bytes: number): number { return bytes > PAGE / 3 ? PAGE : bytes * 2 }

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../errors.ts'
-import { chargeOfRoom, estimated } from './lmdb-charge.ts'
 import { claimDirectory, identityOfFile, prepareFiles, releaseDirectory } from './lmdb-directory.ts'
 import { damageOf, damageOfBeginning } from './lmdb-file.ts'
 import { newEpoch, type Epoch, type Head } from './lmdb-head.ts'
@@ -60,7 +59,7 @@ export class LmdbDatabase {
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epoch') === undefined) owner.putSync('epoch', newEpoch(), 0)
-        if (owner.get('bytes') === undefined) owner.putSync('bytes', this.#chargeAll(), 0)
+        if (owner.get('bytes') === undefined) owner.putSync('bytes', 0, 0)
       })
       this.#owner = owner
       this.#identity = identityOfFile(this.#path)
@@ -146,18 +145,6 @@ export class LmdbDatabase {
   get #isGone (): boolean { return identityOfFile(this.#path) !== this.#identity }
 
   get #removal (): Error { return new StoreDamaged(this.#path, 'its data file was removed or replaced') }
-
-  /** Charges the rooms of a directory that was written before rooms were charged. */
-  #chargeAll (): number {
-    let bytes = 0
-    for (const { room, head } of this.rooms(undefined, Infinity)) {
-      const charged = estimated(head)
-      this.#heads.putSync(room, charged)
-      this.#uses.putSync([charged.used, room], 0)
-      bytes += chargeOfRoom(room) + charged.size
-    }
-    return bytes
-  }
 
   /** The lock by which LMDB knows the processes that have it open dies with them. */
   #assertAlone (): void {
