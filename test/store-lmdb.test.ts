@@ -67,6 +67,7 @@ t.test('a wrong option is refused by name', async (t) => {
     keyLife: [-1, Infinity],
     inFlight: [0],
     inFlightBytes: [0],
+    cacheBytes: [0, '1'],
     commitTimeout: [0, Infinity],
     histories: [1]
   }
@@ -430,4 +431,20 @@ t.test('what is charged follows what is done to a room, and is nothing once it i
   for (let i = 0; i < 8; i++) await minute(store)
   await store.close()
   t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
+})
+
+t.test('of rooms not more is held in memory than cacheBytes, and what was let go is read again', async (t) => {
+  const store = lmdb(t, { cacheBytes: 300_000 })
+  const post = (room: string, number: number) => store.append(room, says('x', { key: `${number}`, hash: 'h' }))
+  for (const room of ['a', 'b', 'c', 'd']) await Promise.all(Array.from({ length: 1_000 }, (_, i) => post(room, i)))
+  const reads = t.capture(LmdbDatabase.prototype, 'rows', LmdbDatabase.prototype.rows)
+  t.equal((await post('d', 0)).again, true)
+  t.equal(reads().length, 0)
+  t.equal((await post('a', 0)).again, true)
+  t.equal(reads().length, 1)
+  t.equal((await post('a', 1)).again, true)
+  t.equal(reads().length, 0)
+  for (let i = 0; i < 300; i++) await store.append(`room${i}`, says('x'))
+  t.equal((await post('a', 2)).again, true)
+  t.equal(reads().length, 1, 'rooms without ids are counted too')
 })

@@ -11,27 +11,30 @@ import type { Draft, Mark, Position } from './store.ts'
 /** Steps of trimming in a commit beyond two for each entry it appends: that another goes, and a key. */
 const STEPS = 64
 
-/** What is held in memory of rooms; the least recently written goes first. */
-const CACHE = { rooms: 10_000, keys: 1_000_000 }
-
 /** Rooms that a sweep looks at in one turn. */
 const SLICE = 100
 
 /** Rooms whose last uses one commit writes. */
 const USES = 64
 
-/** keys: as last counted */
-interface Cached { readonly log: LmdbLog, keys: number }
+/** cost: bytes of memory, as last counted */
+interface Cached { readonly log: LmdbLog, cost: number }
+
+/** What is held of rooms in memory. */
+export interface CacheLimits {
+  /** bytes of memory */
+  readonly cacheBytes: number
+}
 
 /** The rooms of a store: what is done to them, and what of it the next commit takes. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
-  readonly #limits: LogLimits
+  readonly #limits: LogLimits & CacheLimits
   readonly #feeds: LmdbFeeds
   /** The least recently written first. */
   readonly #logs = new Map<string, Cached>()
-  /** In all of them. */
-  #keys = 0
+  /** Of all of them. */
+  #cost = 0
   readonly #staged = new Set<LmdbLog>()
   readonly #untrimmed = new Set<string>()
   readonly #evictions: LmdbEvictions
@@ -42,7 +45,7 @@ export class LmdbRooms {
   #epoch: Epoch
   #epochIsStored = true
 
-  constructor (database: LmdbDatabase, limits: LogLimits & StoreLimits, feeds: LmdbFeeds) {
+  constructor (database: LmdbDatabase, limits: LogLimits & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
     this.#database = database
     this.#limits = limits
     this.#feeds = feeds
@@ -163,7 +166,7 @@ export class LmdbRooms {
   }
 
   #log (room: string): LmdbLog {
-    const cached = this.#logs.get(room) ?? { log: this.#peek(room), keys: 0 }
+    const cached = this.#logs.get(room) ?? { log: this.#peek(room), cost: 0 }
     this.#logs.delete(room)
     this.#logs.set(room, cached)
     return cached.log
@@ -209,7 +212,7 @@ export class LmdbRooms {
   }
 
   #uncache (room: string): void {
-    this.#keys -= this.#logs.get(room)?.keys ?? 0
+    this.#cost -= this.#logs.get(room)?.cost ?? 0
     this.#logs.delete(room)
   }
 
@@ -217,11 +220,12 @@ export class LmdbRooms {
   #count (room: string): void {
     const counted = this.#logs.get(room)
     if (counted !== undefined) {
-      this.#keys += counted.log.keyCount - counted.keys
-      counted.keys = counted.log.keyCount
+      const { cost } = counted.log
+      this.#cost += cost - counted.cost
+      counted.cost = cost
     }
     for (const [other, { log }] of this.#logs) {
-      if (this.#logs.size <= CACHE.rooms && this.#keys <= CACHE.keys) return
+      if (this.#cost <= this.#limits.cacheBytes) return
       if (other !== room && !this.#staged.has(log)) this.#uncache(other)
     }
   }

@@ -6,7 +6,7 @@ import type { StoreLimits } from './lmdb-evictions.ts'
 import { LmdbFeeds } from './lmdb-feeds.ts'
 import type { LogLimits } from './lmdb-log.ts'
 import { readPage } from './lmdb-page.ts'
-import { LmdbRooms } from './lmdb-rooms.ts'
+import { LmdbRooms, type CacheLimits } from './lmdb-rooms.ts'
 import { encodeRow } from './lmdb-row.ts'
 import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from './store.ts'
 
@@ -30,9 +30,13 @@ export interface LmdbStoreOptions {
   readonly inFlight?: number | undefined
   /** bytes of memory that may wait for the disk; 64 MiB */
   readonly inFlightBytes?: number | undefined
+  /** bytes of memory of what is held of rooms: heads, and the ids of posts; what was not written for longest is read again; 64 MiB */
+  readonly cacheBytes?: number | undefined
   /** ms that the disk may take for a commit; 10 s */
   readonly commitTimeout?: number | undefined
 }
+
+type Limits = LogLimits & StoreLimits & CommitLimits & CacheLimits
 
 /** ms between two looks for what became too old in quiet rooms, at most. */
 const SWEEP = 60_000
@@ -69,10 +73,11 @@ export class LmdbStore implements ChatStore {
       keyLife = 5 * 60 * 1_000,
       inFlight = 10_000,
       inFlightBytes = 64 * 1024 * 1024,
+      cacheBytes = 64 * 1024 * 1024,
       commitTimeout = 10_000,
       ...unknown
     } = options
-    const limits: LogLimits & StoreLimits & CommitLimits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, commitTimeout }
+    const limits: Limits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, cacheBytes, commitTimeout }
     check(path, limits, unknown)
     this.#historyAge = historyAge
     this.#database = new LmdbDatabase(path)
@@ -186,11 +191,11 @@ function assertRoom (room: string): void {
   if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
 }
 
-function check (path: unknown, { inFlight, historyEntries, historyBytes, storeBytes, roomTtl, inFlightBytes, keyLife, historyAge, commitTimeout }: LogLimits & StoreLimits & CommitLimits, unknown: object): void {
+function check (path: unknown, { inFlight, historyEntries, historyBytes, storeBytes, roomTtl, inFlightBytes, cacheBytes, keyLife, historyAge, commitTimeout }: Limits, unknown: object): void {
   const [name] = Object.keys(unknown)
   if (name !== undefined) throw new InvalidOption(name, 'does not exist')
   if (typeof path !== 'string' || path === '') throw new InvalidOption('path', 'must be a directory')
-  for (const [name, value] of Object.entries({ historyEntries, historyBytes, storeBytes, roomTtl, historyAge, inFlight, inFlightBytes })) {
+  for (const [name, value] of Object.entries({ historyEntries, historyBytes, storeBytes, roomTtl, historyAge, inFlight, inFlightBytes, cacheBytes })) {
     if (!(value === Infinity || (Number.isSafeInteger(value) && value >= 1))) throw new InvalidOption(name, 'must be a whole number from 1 on, or Infinity')
   }
   if (!(Number.isInteger(keyLife) && keyLife >= 0)) throw new InvalidOption('keyLife', 'must be a whole number of ms')
