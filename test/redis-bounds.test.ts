@@ -51,6 +51,25 @@ t.test('a room is charged no less than Redis takes for it, and at most twice as 
   }
 })
 
+t.test('a room is charged no less than Redis takes for it, however long its name', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'warm', 1)
+  while (await charged(server, 'warm') === 0);
+  for (const [posts, most] of [[0, 3], [1, 2]] as const) {
+    const name = (room: number) => `${posts} ${'long'.repeat(63)} ${room}`
+    const before = await memory(server)
+    for (let room = 0; room < 500; room++) {
+      await store.read(name(room), all)
+      for (let post = 0; post < posts; post++) await store.append(name(room), says('x', { key: 'k', hash: 'h' }))
+    }
+    while (await charged(server, name(499)) === 0);
+    const taken = (await memory(server) - before) / 500
+    const charge = await charged(server, name(0))
+    t.ok(charge >= taken && charge <= most * taken, `${posts} entries: ${Math.round(taken)} taken, ${charge} charged`)
+  }
+})
+
 for (const kind of ['one Redis', 'a Cluster']) {
   t.test(`beyond storeBytes the least recently used rooms go, followed ones stay: ${kind}`, { skip }, async (t) => {
     const server = kind === 'one Redis' ? await redisServer(t) : undefined

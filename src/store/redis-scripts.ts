@@ -7,7 +7,7 @@ import type { Script } from '../redis/script.ts'
  *
  * What is kept is charged at what Redis 7 takes for it, or somewhat more (measured; a test compares). An allocation of
  * more than a KiB is rounded up by up to a quarter, a stream allocates 4 KiB with its first entry, and a room has an entry
- * in the index of the chat.
+ * in the index of the chat. The name of a room is in three keys, and twice in the index.
  *
  * Scripts aren't rolled back. Redis refuses the first write of one (out of memory, a replica, no disk) or none, and
  * without a `#!lua` line it does so since 6.2: so the first write is one that takes memory, and where it succeeds all do.
@@ -30,7 +30,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function costOf(content) return #content + 48 + (#content > 1024 and math.floor(#content / 4) or 0) end
 local function keyCost(key, known) return 2 * #key + #known + 160 end
-local function cost() return 1792 + state.keyBytes + (state.n == 0 and 0 or math.max(4096, state.bytes)) end
+local function cost() return 1792 + 5 * #room + state.keyBytes + (state.n == 0 and 0 or math.max(4096, state.bytes)) end
 local function text(number) return string.format('%.0f', number) end
 local function save()
   local values = {}
