@@ -135,6 +135,7 @@ t.test('limits that contradict each other are refused, by both names and values'
     ['receiveBudget', 'echoPayload', { receiveBudget: 65_536 }, [65_536, 65_536]],
     ['byteBurst', 'chatPayload', { byteBurst: 16_383 }, [16_383, 16_384]],
     ['byteBurst', 'chatPayload', { chatPayload: 100 * 1024, byteBurst: 64 * 1024 }, [64 * 1024, 100 * 1024]],
+    ['roomsPerMember', 'rooms', { rooms: 10, roomsPerMember: 11 }, [11, 10]],
     ['roomsPerMember', 'rooms', { roomsPerMember: 20_000 }, [20_000, 10_000]],
     ['historyBytes', 'chatPayload', { historyBytes: 16 * 1024 }, [16 * 1024, 16 * 1024]],
     ['storeBytes', 'historyBytes', { storeBytes: 2 * MiB }, [2 * MiB, 4 * MiB]],
