@@ -380,6 +380,8 @@ export class Connection implements Debtor, Guarded {
     const { chat, refusals, connections } = this.#context
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
+    // Nobody is left to answer: what waits would be kept as long as a hook hangs.
+    this.#inbox?.stop()
     this.received.giveBack(this.received.owed)
     const line = {
       code,

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { build, clientFrame, listen, open, upgraded, wired, type Line } from './helper.ts'
-import { gate, turn } from './v1-client.ts'
+import { build, clientFrame, listen, open, serverFrames, upgraded, wired, type Line } from './helper.ts'
+import { gate, protocol, turn } from './v1-client.ts'
 
-const BINARY = 2
+const [TEXT, BINARY, CLOSE] = [1, 2, 8]
 const KiB = 1024
 const MiB = 1024 * KiB
 
@@ -76,4 +76,56 @@ t.test('of a client that waits for a hook nothing more is read, and nothing is l
   t.equal(socket.bytesRead, read)
   slow.open()
   for (const text of ['first', ...later]) t.equal(await client.next(), text)
+})
+
+t.test('with authenticate, the requests of clients that say no hello are bounded together', async (t) => {
+  const headers = { 'X-Large': 'x'.repeat(12 * KiB), 'Sec-WebSocket-Protocol': protocol }
+  const app = await build(t, { authenticate: (_request, { token = '' }) => ({ id: token }), limits: { receiveBudget: 256 * KiB } })
+  const port = await listen(app)
+  for (let i = 0; i < 40; i++) {
+    const { socket, until } = await upgraded(t, port, '/chat', undefined, headers)
+    socket.write(clientFrame(TEXT, JSON.stringify({ type: 'hello', token: `${i}` })))
+    await until((received) => received.includes('welcome'))
+  }
+  t.strictSame(cutOff(app), [], 'of those that said hello nothing is kept')
+  for (let i = 0; i < 40; i++) await upgraded(t, port, '/chat', undefined, headers)
+  while (app.chat.stats().connections > 40 + 14) await turn()
+  t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} are left`)
+  t.match(cutOff(app)[0], { level: 30, code: 1013 })
+})
+
+t.test('what waits for a slow hook is dropped with its connection', async (t) => {
+  const slow = gate()
+  const handled: string[] = []
+  const app = await build(t, {
+    limits: { receiveBudget: 256 * KiB },
+    echo: { reply: async (message) => { handled.push(message.slice(0, 1).toString()); await slow.pass(); return message } }
+  })
+  const port = await listen(app)
+  const large = await upgraded(t, port, '/echo')
+  large.socket.write(Buffer.concat([clientFrame(BINARY, '1'), clientFrame(BINARY, Buffer.alloc(50 * KiB, '2'))]))
+  await slow.reached
+  const others = await Promise.all(Array.from({ length: 7 }, () => upgraded(t, port, '/echo')))
+  for (const { socket } of others) socket.write(clientFrame(BINARY, Buffer.alloc(30 * KiB, '3')))
+  await large.ended
+  slow.open()
+  await Promise.all(others.map(({ until }) => until((received) => received.length > 30 * KiB)))
+  t.strictSame(handled, ['1', ...others.map(() => '3')])
+  t.equal(cutOff(app).length, 1)
+})
+
+t.test('the messages of one connection that wait are bounded in bytes', async (t) => {
+  const slow = gate()
+  t.teardown(() => slow.open())
+  const authenticate = async () => { await slow.pass(); return { id: 'ada' } }
+  const app = await build(t, { authenticate, limits: { backlog: 128 * KiB, inbox: 100_000 } })
+  const port = await listen(app)
+  const { socket, until } = await upgraded(t, port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol })
+  socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame(TEXT, '{"type":"hello"}'))))
+  const [{ opcode, payload } = {}] = serverFrames(await until((received) => serverFrames(received).length > 0))
+  t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
+  socket.destroy()
+  while (app.chat.stats().connections > 0) await turn()
+  t.equal(app.chat.stats().cutOffs['inbox'], 1)
+  await serves(t, port)
 })

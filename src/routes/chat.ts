@@ -6,9 +6,11 @@ import type { Connection } from '../connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
 import { frame } from '../frame.ts'
-import type { MemberContext } from '../member.ts'
+import type { Hello } from '../hooks.ts'
+import type { Member, MemberContext } from '../member.ts'
 import { nameRule } from '../member-check.ts'
 import type { Settings } from '../options.ts'
+import { requestCost } from '../request-cost.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
 import { Rate } from '../token-bucket.ts'
 import { PlainSession } from '../wire/plain.ts'
@@ -78,7 +80,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, hearsItself, history } = query
     if (chat !== false && chat.greeting !== false) connection.reply(frame(chat.greeting))
-    PlainSession.serve(connection, admit(connection, request, { name }, admission), {
+    const enter = keepRequest(connection, request)
+    PlainSession.serve(connection, enter({ name }), {
       room,
       deflate,
       hearsItself,
@@ -90,11 +93,23 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
+    const enter = keepRequest(connection, request)
     connection.serve(new V1Session(connection, async (hello) => {
       const session = hello.session ?? newSession()
-      const member = await admit(connection, request, { ...hello, session }, admission)
+      const member = await enter({ ...hello, session })
       return member && { member, welcome: { session, ...welcome } }
     }, deflate, v1))
+  }
+
+  /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
+  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (said: Hello) => Promise<Member | undefined> {
+    const cost = request === undefined ? 0 : requestCost(request.raw)
+    connection.received.charge(cost)
+    return async (said) => {
+      const member = await admit(connection, request, said, admission)
+      if (member !== undefined) connection.received.giveBack(cost)
+      return member
+    }
   }
 }
 
