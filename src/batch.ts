@@ -7,6 +7,9 @@ import type { Entry } from './store/store.ts'
 /** A batch as one format has it: the frames of its entries, and of the notices after them. payloads: of the entries. */
 interface Encoded extends Frames { readonly payloads: readonly Payload[], readonly notices: number }
 
+/** The frames, and the payloads that they were made of, whose strings may take two bytes for one of the frame. */
+const COPIES = 3
+
 /** What a room gives to all its members at once: encoded once for each format, shared by its members. */
 export class Batch {
   readonly first: number
@@ -16,9 +19,12 @@ export class Batch {
   readonly #notices: readonly Notice[]
   readonly #senders: ReadonlySet<string | undefined>
   readonly #encoded = new Map<Format, Encoded>()
+  readonly #charge: (bytes: number) => void
 
-  constructor (room: string, entries: readonly Entry[], notices: readonly Notice[]) {
+  /** @param charge called with the bytes of memory of each format, once it is encoded */
+  constructor (room: string, entries: readonly Entry[], notices: readonly Notice[], charge: (bytes: number) => void) {
     this.#room = room
+    this.#charge = charge
     this.#entries = entries
     this.#notices = notices
     this.#senders = new Set(entries.map(({ from }) => from?.id))
@@ -61,6 +67,7 @@ export class Batch {
     if (encoded === undefined) {
       encoded = this.#encode(format)
       this.#encoded.set(format, encoded)
+      this.#charge(COPIES * encoded.bytes.length)
     }
     return encoded
   }

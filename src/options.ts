@@ -60,7 +60,7 @@ export interface Limits {
   readonly backlog: number
   /** bytes that may wait for clients in this process, those that many share counted once; beyond, who owes most is cut off; 128 MiB */
   readonly replyBudget: number
-  /** bytes of messages in this process that are not whole or not handled yet; beyond, who sent most of them is cut off; 64 MiB */
+  /** bytes of messages in this process that are not whole or not handled yet, and of requests kept for `authenticate`; beyond, who sent most of them is cut off; 64 MiB */
   readonly receiveBudget: number
   /** bytes a second of what a connection missed, and eight times as many at once: a page more waits; 1 MiB */
   readonly replayRate: number
@@ -74,7 +74,7 @@ export interface Limits {
   readonly connections: number
   /** of them from one address, IPv6 by its /64, by `request.ip`: behind a proxy that needs Fastify's `trustProxy`; no limit */
   readonly connectionsPerAddress: number
-  /** upgrades of this chat that may be under way at once, held by hooks; 2,000 */
+  /** upgrades of this chat that may be under way at once, held by hooks; their requests may take 32 KiB of memory for each; 2,000 */
   readonly handshakes: number
   /** upgrades let in a second; 1,000 */
   readonly handshakeRate: number

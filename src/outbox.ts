@@ -9,7 +9,7 @@ import { atTurnsEnd } from './turn.ts'
 /** Bytes of content that are joined into one batch, about. */
 const BATCH_BYTES = 256 * 1024
 
-/** Bytes of memory that may wait in the outboxes of all rooms. Beyond, a room serves what it has at once, in whatever pause it is. */
+/** Bytes of memory of the outboxes of all rooms, encoded batches among it. Beyond, a room serves what it has at once, in whatever pause it is. */
 const WAITING_BYTES = 16 * 1024 * 1024
 
 /** Bytes of memory that waits to be served, of all rooms. */
@@ -120,9 +120,15 @@ export class Outbox {
     if (this.#serve(SLICE)) this.#schedule()
   }
 
+  /** Charges the frames of the batch until all have been served. */
+  readonly #encoded = (bytes: number) => {
+    this.#batchBytes += bytes
+    this.#free(-bytes)
+  }
+
   /** Gives whether there is more to serve. */
   #serve (members: number): boolean {
-    for (let served = 0; served < members; served++) {
+    for (let served = 0; served < members || this.#waiting.bytes > WAITING_BYTES; served++) {
       this.#batch ??= this.#cut()
       if (this.#batch === undefined) return false
       const { value: seat } = this.#unserved.next()
@@ -156,7 +162,7 @@ export class Outbox {
     this.#batchBytes = entries.reduce((sum, entry) => sum + entryCost(entry), notices.reduce((sum, notice) => sum + noticeCost(notice), 0))
     this.#unserved = this.#seats.values()
     this.#begun = performance.now()
-    return new Batch(this.#room, entries, notices)
+    return new Batch(this.#room, entries, notices, this.#encoded)
   }
 }
 

@@ -2,7 +2,7 @@ import { frame, frames, type Payload } from './frame.ts'
 import { difference } from './notice.ts'
 import { Outbox, type Waiting } from './outbox.ts'
 import { CloseCode } from './protocol.ts'
-import { Ring } from './ring.ts'
+import { Ring, type Rings } from './ring.ts'
 import type { Presence, Roster } from './roster/roster.ts'
 import { acknowledgeAll, takeAcks, type Seat } from './seat.ts'
 import type { ChatStore, Entry, Page, Position } from './store/store.ts'
@@ -30,6 +30,7 @@ export interface RoomContext {
   readonly flushInterval: number
   /** in the outboxes of all rooms */
   readonly waiting: Waiting
+  readonly rings: Rings
   readonly tally: Tally
 }
 
@@ -41,7 +42,7 @@ export class Room {
   readonly #outbox: Outbox
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
-  readonly #ring = new Ring()
+  readonly #ring: Ring
   #readers = 0
   /** Counts how often the store could not vouch for what came before: numbers of two lives don't compare. */
   #life = 0
@@ -51,9 +52,10 @@ export class Room {
   readonly #adrift = new Set<Seat>()
   #stop: Array<() => void> = []
 
-  private constructor (name: string, { store, flushInterval, waiting, tally }: RoomContext) {
+  private constructor (name: string, { store, flushInterval, waiting, rings, tally }: RoomContext) {
     this.name = name
     this.#store = store
+    this.#ring = new Ring(rings)
     this.#tally = tally
     this.#outbox = new Outbox(name, flushInterval, waiting, tally)
   }

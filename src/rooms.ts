@@ -1,4 +1,5 @@
 import { TooManyRooms, TooManyRoomsOfAddress } from './errors.ts'
+import { Rings } from './ring.ts'
 import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from './roster/roster.ts'
@@ -27,8 +28,8 @@ export class Rooms {
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
 
-  constructor (context: Omit<RoomContext, 'waiting'>, limits: RoomsLimits) {
-    this.#context = { ...context, waiting: { bytes: 0 } }
+  constructor (context: Omit<RoomContext, 'waiting' | 'rings'>, limits: RoomsLimits) {
+    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings() }
     this.#limits = limits
   }
 

@@ -12,8 +12,8 @@ t.test('the defaults together fit a container of 1 GiB', async (t) => {
 })
 
 t.test('what is on the heap fits the 512 MiB that Node takes of such a container', async (t) => {
-  const { store, connections, memberships, rooms } = bounds
-  const heap = store! + connections! / 2 + memberships! + rooms!
+  const { store, connections, memberships, rooms, handshakes, rings } = bounds
+  const heap = store! + connections! / 2 + memberships! + rooms! + handshakes! + rings! + bounds['fan-out']!
   t.ok(heap < 512 * MiB, `${Math.round(heap / MiB)} MiB`)
 })
 

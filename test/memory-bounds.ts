@@ -13,8 +13,12 @@ export const COST = {
   membership: 320,
   /** an open room without its messages: 4.6 KiB */
   room: 6 * KiB,
-  /** an upgrade under way, with as many headers as Node takes by default: 16 KiB, as strings and as a request */
-  handshake: 40 * KiB
+  /** the request of an upgrade under way; together no more than so many of them take */
+  handshake: 32 * KiB,
+  /** messages of all rooms on their way to members, with the frames made of them, and one batch more */
+  fanOut: 20 * MiB,
+  /** messages of all rooms that were delivered while a member joins */
+  rings: 8 * MiB
 } as const
 
 /** The most bytes that this process holds at these limits, with messages and presence in memory, by what holds them. */
@@ -27,6 +31,8 @@ export function memoryBounds (limits: Limits): Readonly<Record<string, number>> 
     connections: limits.connections * COST.connection,
     memberships: limits.connections * limits.roomsPerMember * COST.membership,
     rooms: limits.rooms * COST.room,
-    handshakes: limits.handshakes * COST.handshake
+    handshakes: limits.handshakes * COST.handshake,
+    'fan-out': COST.fanOut,
+    rings: COST.rings
   }
 }

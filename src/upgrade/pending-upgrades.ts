@@ -18,6 +18,8 @@ export interface Upgrade {
   readonly head: Buffer
   /** The client's, of an upgrade that counts in the connection limits. */
   readonly address?: Address
+  /** Bytes of memory of its request, likewise. */
+  readonly bytes?: number
   /** Called when it ends otherwise than as a connection. */
   readonly abandoned?: () => void
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import { BadHandshake, Stopping, TooManyHandshakes, UpgradeFailed } from '../errors.ts'
 import type { RefusalLog } from '../refusal-log.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
+import { requestCost } from '../request-cost.ts'
 import { checkBody, checkHandshake } from './handshake.ts'
 import { interceptUpgrades, requestAddress, responseUnderWay, type UpgradeArguments } from './internals.ts'
 import { guard, PendingUpgrades } from './pending-upgrades.ts'
@@ -64,8 +65,9 @@ export class ChatUpgrades {
     try {
       if (this.#gate.isClosing(this.app)) throw new Stopping()
       check(request)
-      const address = this.#limits.enter(requestAddress(this.app, request))
-      this.pending.add(request, { socket, head, address, abandoned: () => this.#limits.abandon(address) })
+      const bytes = requestCost(request)
+      const address = this.#limits.enter(requestAddress(this.app, request), bytes)
+      this.pending.add(request, { socket, head, address, bytes, abandoned: () => this.#limits.abandon(address, bytes) })
     } catch (error) {
       return this.pending.turnAway(socket, error as FastifyError)
     }

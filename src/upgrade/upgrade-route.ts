@@ -112,8 +112,8 @@ export function upgradeRoute<Query> (
   }
 
   function connect (websocket: WebSocket, request: FastifyRequest): void {
-    const { socket, address } = upgrades.pending.settle(request.raw)!
-    connectionLimits.established()
+    const { socket, address, bytes } = upgrades.pending.settle(request.raw)!
+    connectionLimits.established(bytes!)
     const connection = new Connection(websocket, socket, { log: request.log, address: address! }, shared)
     try {
       const deflate = websocket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
