@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis as Client } from 'ioredis'
 import { MemoryStore, type ChatStore } from '../src/index.ts'
-import { RedisStore } from '../src/redis/index.ts'
+import { RedisStore } from '../src/drivers/redis/index.ts'
 import { Redis } from './redis.ts'
 
 const ROOMS = 100_000

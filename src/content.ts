@@ -1,6 +1,6 @@
 import type { PropertyError } from './argument-checks.ts'
 import { PostTooLarge } from './errors.ts'
-import type { Identity } from './store/store.ts'
+import type { Identity } from './store.ts'
 
 /** Lone surrogates in what JSON.stringify made: it escapes no other surrogate. */
 const halves = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g

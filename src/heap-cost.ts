@@ -1,4 +1,4 @@
-import type { Entry, Identity } from './store/store.ts'
+import type { Entry, Identity } from './store.ts'
 
 /*
  * Bytes that V8 takes for what clients make it keep, as seen with --expose-gc on Node 20 to 26; never less. A string has a

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
-import type { Identity } from './store/store.ts'
+import type { Identity } from './store.ts'
 import { messageOf } from './thrown.ts'
 
 /** What a client says of itself: in `hello`, or by `?name=` of a plain client. */

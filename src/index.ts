@@ -1,8 +1,8 @@
 import '@fastify/websocket'
 import * as errors from './errors.ts'
 import plugin from './plugin.ts'
-import { MemoryRoster } from './roster/memory.ts'
-import { MemoryStore } from './store/memory.ts'
+import { MemoryRoster } from './drivers/memory/roster.ts'
+import { MemoryStore } from './drivers/memory/store.ts'
 
 interface NamedExports {
   readonly default: typeof plugin
@@ -18,14 +18,14 @@ const fastifyChat: typeof plugin & NamedExports =
 
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions } from './options.ts'
-export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat.ts'
-export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, Membership, Posted, Refused } from './diagnostics.ts'
+export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat/chat.ts'
+export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, Membership, Posted, Refused } from './observability/diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
-export type { BanSubject, KickOptions, RestrictionOptions } from './moderation.ts'
-export type { MetricsRegistry } from './metrics.ts'
+export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
+export type { MetricsRegistry } from './observability/metrics.ts'
 export type { Origins } from './upgrade/origin.ts'
-export type { MemoryRosterOptions } from './roster/memory.ts'
-export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster/roster.ts'
-export type { MemoryStoreOptions } from './store/memory.ts'
-export type { ChatStore, Draft, Entry, Feed, Identity, Mark, Page, Position, Query } from './store/store.ts'
-export type { Stats } from './tally.ts'
+export type { MemoryRosterOptions } from './drivers/memory/roster.ts'
+export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
+export type { MemoryStoreOptions } from './drivers/memory/store.ts'
+export type { ChatStore, Draft, Entry, Feed, Identity, Mark, Page, Position, Query } from './store.ts'
+export type { Stats } from './observability/stats.ts'

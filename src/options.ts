@@ -1,10 +1,10 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import type { MetricsRegistry } from './metrics.ts'
+import type { MetricsRegistry } from './observability/metrics.ts'
 import type { Origins } from './upgrade/origin.ts'
-import type { Roster } from './roster/roster.ts'
-import type { ChatStore } from './store/store.ts'
+import type { Roster } from './roster.ts'
+import type { ChatStore } from './store.ts'
 
 /** Answers an echo message: text for a text frame, bytes for a binary one, undefined for no answer. */
 export type Reply = (message: string | Buffer, isBinary: boolean) =>

@@ -24,11 +24,11 @@ serve(async ({ storage, redis, ...options }: Options) => {
 
 async function stores (storage: Options['storage'], redis: string | undefined): Promise<Pick<FastifyChatOptions, 'store' | 'roster'>> {
   if (redis !== undefined) {
-    const { RedisStore, RedisRoster } = await import(compiled('redis/index.js')) as typeof import('../../src/redis/index.ts')
+    const { RedisStore, RedisRoster } = await import(compiled('drivers/redis/index.js')) as typeof import('../../src/drivers/redis/index.ts')
     return { store: new RedisStore({ url: redis }), roster: new RedisRoster({ url: redis }) }
   }
   if (storage === undefined) return {}
-  const { LmdbStore } = await import(compiled('store/lmdb.js')) as typeof import('../../src/store/lmdb.ts')
+  const { LmdbStore } = await import(compiled('drivers/lmdb/store.js')) as typeof import('../../src/drivers/lmdb/store.ts')
   const path = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
   process.on('exit', () => rmSync(path, { recursive: true, force: true }))
   return { store: new LmdbStore({ path }) }

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws'
-import { printable } from './printable.ts'
+import { printable } from '../observability/printable.ts'
 import { refusal } from './refusal.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import type { Roster } from '../roster/roster.ts'
-import type { ChatStore } from '../store/store.ts'
+import type { Roster } from '../roster.ts'
+import type { ChatStore } from '../store.ts'
 
 /** Where messages are to be kept, as it was asked for on the command line; neither: in the memory of this process. */
 export interface Place {
@@ -39,7 +39,7 @@ export async function openStorage ({ data, redis }: Place): Promise<Storage> {
 async function inDirectory (path: string): Promise<Storage> {
   try {
     // Loaded when it is needed, as the driver of Redis is: the package beneath it is optional.
-    const { LmdbStore } = await import('../store/lmdb.ts')
+    const { LmdbStore } = await import('../drivers/lmdb/store.ts')
     const store = new LmdbStore({ path })
     return { store, close: async () => await store.close() }
   } catch (error) {
@@ -51,7 +51,7 @@ async function inDirectory (path: string): Promise<Storage> {
 async function inRedis (url: string): Promise<Storage> {
   try {
     await askRedis(url)
-    const { RedisStore, RedisRoster } = await import('../redis/index.ts')
+    const { RedisStore, RedisRoster } = await import('../drivers/redis/index.ts')
     const store = new RedisStore({ url })
     const roster = new RedisRoster({ url })
     const close = async () => { await Promise.all([store.close(), roster.close()]) }

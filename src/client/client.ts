@@ -5,10 +5,10 @@ import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
 import { Outgoing } from './outgoing.ts'
-import { Pace } from './pace.ts'
-import { Pages } from './pages.ts'
+import { Pace } from './rate-limiter.ts'
+import { Pages } from './history.ts'
 import type { ClientRoom } from './room.ts'
-import { Seats, type JoinOptions } from './seats.ts'
+import { Seats, type JoinOptions } from './memberships.ts'
 
 export interface ChatClientEvents {
   status: Status

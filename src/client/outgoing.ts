@@ -2,7 +2,7 @@ import { ErrorCode, halfPair } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
-import type { Pace } from './pace.ts'
+import type { Pace } from './rate-limiter.ts'
 
 interface Post {
   readonly id: string

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import type { Connection, Session } from '../connection.ts'
+import type { Connection, Session } from '../connection/connection.ts'
 import { InvalidHookResult } from '../errors.ts'
-import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../frame.ts'
-import type { Message } from '../inbox.ts'
+import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../connection/frame.ts'
+import type { Message } from '../connection/receive-queue.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 

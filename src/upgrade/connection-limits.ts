@@ -1,6 +1,6 @@
-import { normalizeAddress, type Address } from '../addresses.ts'
+import { normalizeAddress, type Address } from '../connection/address.ts'
 import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../errors.ts'
-import { Rate, TokenBucket } from '../token-bucket.ts'
+import { Rate, TokenBucket } from '../connection/token-bucket.ts'
 
 export interface ConnectionLimitSettings {
   /** open at once */

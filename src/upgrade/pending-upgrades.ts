@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
-import type { Address } from '../addresses.ts'
+import type { Address } from '../connection/address.ts'
 import { HandshakeTimeout, Stopping, UpgradeNotHandled } from '../errors.ts'
-import type { RefusalLog } from '../refusal-log.ts'
+import type { RefusalLog } from '../observability/refusal-log.ts'
 import { endSocket, writeRefusal } from './http-refusal.ts'
 import { responseUnderWay } from './internals.ts'
 

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { pack, ran } from '../packed.ts'
-import { redisServer, skip } from '../redis-server.ts'
+import { pack, ran } from '../support/packed.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
 
 // It installs from a registry.
 t.setTimeout(300_000)

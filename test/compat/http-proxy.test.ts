@@ -1,7 +1,7 @@
 import proxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
 import { WebSocketServer } from 'ws'
-import { listen, open } from '../helper.ts'
+import { listen, open } from '../support/helper.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 const server: Neighbour = {

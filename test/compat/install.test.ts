@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { pack, plainEnv, ran, run } from '../packed.ts'
+import { pack, plainEnv, ran, run } from '../support/packed.ts'
 
 // It installs from a registry.
 t.setTimeout(900_000)

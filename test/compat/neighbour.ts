@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat from '../../src/index.ts'
-import { bare, listen, open, type Line } from '../helper.ts'
-import { V1Client, openTcp } from '../v1-client.ts'
+import { bare, listen, open, type Line } from '../support/helper.ts'
+import { V1Client, openTcp } from '../support/v1-client.ts'
 
 /** Another package that serves WebSocket on the same HTTP server. */
 export interface Neighbour {

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { open, type Line } from '../helper.ts'
-import { plainEnv } from '../packed.ts'
+import { open, type Line } from '../support/helper.ts'
+import { plainEnv } from '../support/packed.ts'
 import { bothWork, type Neighbour } from './neighbour.ts'
 
 const gateway: Pick<Neighbour, 'talk'> = {

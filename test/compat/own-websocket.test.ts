@@ -4,7 +4,7 @@ import autoload from '@fastify/autoload'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { bare, listen, open, raw, upgradeRequest } from '../helper.ts'
+import { bare, listen, open, raw, upgradeRequest } from '../support/helper.ts'
 import { besides, bothWork, type Neighbour } from './neighbour.ts'
 
 const own: Neighbour = {

@@ -1,7 +1,7 @@
 // Attacks at default limits, each for FAULT_SECONDS. Run by `npm run test:faults`; test/attacks.test.ts holds the same bounds with lowered limits.
 import t from 'tap'
-import { directory } from '../directory.ts'
-import { redisServer, skip } from '../redis-server.ts'
+import { directory } from '../support/directory.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
 import { attacks } from './attacks.ts'
 import { underAttack } from './under-attack.ts'
 

@@ -1,4 +1,4 @@
-import { clientFrame } from '../helper.ts'
+import { clientFrame } from '../support/helper.ts'
 import { Attacker, type Target } from './attacker.ts'
 
 /** Runs until the target says that it ends. */

@@ -3,8 +3,8 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { LmdbStore } from '../../src/store/lmdb.ts'
-import { RedisRoster, RedisStore } from '../../src/redis/index.ts'
+import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
+import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
 
 export interface ServerConfig {
   /** a directory, for LMDB */

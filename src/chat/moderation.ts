@@ -1,0 +1,84 @@
+import { normalizeAddress, subjectOf } from '../connection/address.ts'
+import { assertDuration, assertProperties, assertReason } from '../argument-checks.ts'
+import { InvalidAddress, InvalidArgument } from '../errors.ts'
+import { idProblem } from '../rooms/member-check.ts'
+import type { Roster } from '../roster.ts'
+
+export interface KickOptions {
+  /** what the member is told, at most 123 bytes of UTF-8; 'kicked by a moderator' */
+  readonly reason?: string | undefined
+}
+
+export interface RestrictionOptions {
+  /** ms from 1 on, counted by the clock of the roster's backend; `Infinity`, or more than 100 years, is 100 years */
+  readonly duration: number
+  /** what the member is told, at most 123 bytes of UTF-8; 'muted by a moderator', 'banned by a moderator' */
+  readonly reason?: string | undefined
+}
+
+/** The id of a member, or an IP address as `request.ip` shows it; one of IPv6 stands for its /64. */
+export type BanSubject = string | { readonly address: string }
+
+/** Restricts members; each call is checked as a whole before it changes anything. */
+export class Moderation {
+  readonly #roster: Roster
+
+  constructor (roster: Roster) {
+    this.#roster = roster
+  }
+
+  async kick (id: string, options: KickOptions = {}): Promise<void> {
+    assertMemberId(id)
+    assertProperties('options', options, ['reason'])
+    await this.#roster.restrict(id, { kind: 'kick', reason: reasonOf(options, 'kicked by a moderator') })
+  }
+
+  async mute (id: string, options: RestrictionOptions): Promise<void> {
+    assertMemberId(id)
+    await this.#restrict(id, 'mute', options, 'muted by a moderator')
+  }
+
+  async unmute (id: string): Promise<void> {
+    assertMemberId(id)
+    await this.#roster.restrict(id, { kind: 'mute', duration: 0, reason: '' })
+  }
+
+  async ban (who: BanSubject, options: RestrictionOptions): Promise<void> {
+    await this.#restrict(banned(who), 'ban', options, 'banned by a moderator')
+  }
+
+  async unban (who: BanSubject): Promise<void> {
+    await this.#roster.restrict(banned(who), { kind: 'ban', duration: 0, reason: '' })
+  }
+
+  async #restrict (who: string, kind: 'mute' | 'ban', options: RestrictionOptions, fallback: string): Promise<void> {
+    assertProperties('options', options, ['duration', 'reason'])
+    const { duration } = options
+    assertDuration('options.duration', duration, 1)
+    await this.#roster.restrict(who, { kind, duration, reason: reasonOf(options, fallback) })
+  }
+}
+
+function reasonOf ({ reason }: KickOptions, fallback: string): string {
+  if (reason === undefined) return fallback
+  assertReason('options.reason', reason)
+  return reason
+}
+
+/** @throws InvalidArgument for an id that no member can have */
+function assertMemberId (id: unknown): void {
+  const problem = idProblem(id)
+  if (problem !== undefined) throw new InvalidArgument('id', problem)
+}
+
+function banned (who: BanSubject): string {
+  if (typeof who !== 'object') {
+    assertMemberId(who)
+    return who
+  }
+  assertProperties('who', who, ['address'])
+  const { address } = who
+  const normalized = typeof address === 'string' ? normalizeAddress(address) : undefined
+  if (normalized === undefined) throw new InvalidAddress(typeof address === 'string' ? address : typeof address)
+  return subjectOf(normalized)
+}

@@ -1,0 +1,205 @@
+import { assertPosition } from '../../argument-checks.ts'
+import { InvalidOption, InvalidRoom, StoreClosed } from '../../errors.ts'
+import { LmdbCommits, type CommitLimits } from './commits.ts'
+import { LmdbDatabase } from './database.ts'
+import type { StoreLimits } from './evictions.ts'
+import { LmdbFeeds } from './feeds.ts'
+import type { LogLimits } from './log.ts'
+import { readPage } from './page.ts'
+import { LmdbRooms, type CacheLimits } from './rooms.ts'
+import { encodeRow } from './record.ts'
+import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../../store.ts'
+
+/** Where an LMDB store is, and its bounds, each with its default. */
+export interface LmdbStoreOptions {
+  /** the directory, made if there is none; for one store at a time */
+  readonly path: string
+  /** entries kept a room; 1,000 */
+  readonly historyEntries?: number | undefined
+  /** bytes kept a room; 4 MiB */
+  readonly historyBytes?: number | undefined
+  /** bytes on disk of all rooms together, as charged: the least recently used room goes first; 1 GiB */
+  readonly storeBytes?: number | undefined
+  /** ms after which a room nobody used is removed; 30 days */
+  readonly roomTtl?: number | undefined
+  /** ms an entry is kept; Infinity */
+  readonly historyAge?: number | undefined
+  /** ms a key is remembered at least; 5 min */
+  readonly keyLife?: number | undefined
+  /** writes that may wait for the disk; 10,000 */
+  readonly inFlight?: number | undefined
+  /** bytes of memory that may wait for the disk; 64 MiB */
+  readonly inFlightBytes?: number | undefined
+  /** bytes of memory of what is held of rooms: heads, and the ids of posts; what was not written for longest is read again; 64 MiB */
+  readonly cacheBytes?: number | undefined
+  /** ms that the disk may take for a commit; 10 s */
+  readonly commitTimeout?: number | undefined
+}
+
+type Limits = LogLimits & StoreLimits & CommitLimits & CacheLimits
+
+/** ms between two looks for what became too old in quiet rooms, at most. */
+const SWEEP = 60_000
+
+const MOST_OFTEN = 1_000
+
+/** Bytes of memory of a write beside its row, which is copied once: promise, closures and places. */
+const WRITE = 1_500
+
+/** bytes; longer ones don't fit LMDB's keys */
+const ROOM_NAME = 512
+
+/** A store in a directory of this machine: what is acknowledged is on disk, and outlives the process. */
+export class LmdbStore implements ChatStore {
+  readonly #database: LmdbDatabase
+  readonly #feeds = new LmdbFeeds()
+  readonly #rooms: LmdbRooms
+  readonly #commits: LmdbCommits
+  readonly #historyAge: number
+  readonly #sweep: NodeJS.Timeout
+  readonly #closing = new AbortController()
+  #sweeping: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @throws InvalidOption, StoreInUse, StoreDamaged, StoreUnavailable */
+  constructor (options: LmdbStoreOptions) {
+    const {
+      path,
+      historyEntries = 1_000,
+      historyBytes = 4 * 1024 * 1024,
+      storeBytes = 1024 * 1024 * 1024,
+      roomTtl = 30 * 24 * 60 * 60 * 1_000,
+      historyAge = Infinity,
+      keyLife = 5 * 60 * 1_000,
+      inFlight = 10_000,
+      inFlightBytes = 64 * 1024 * 1024,
+      cacheBytes = 64 * 1024 * 1024,
+      commitTimeout = 10_000,
+      ...unknown
+    } = options
+    const limits: Limits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, cacheBytes, commitTimeout }
+    check(path, limits, unknown)
+    this.#historyAge = historyAge
+    this.#database = new LmdbDatabase(path)
+    const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)
+    this.#commits = new LmdbCommits({
+      commit: () => rooms.commit(),
+      settled: (committed) => this.#settled(committed),
+      hasRest: () => rooms.hasRest
+    }, limits)
+    this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, roomTtl, SWEEP))).unref()
+  }
+
+  append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+    try {
+      assertRoom(room)
+      const row = encodeRow(draft)
+      return this.#write(WRITE + 2 * row.length + contentCost(draft), () => this.#rooms.append(room, row, draft))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async find (room: string, key: string): Promise<Mark | undefined> {
+    return this.#read(room, () => this.#rooms.find(room, key))
+  }
+
+  async read (room: string, query: Query): Promise<Page> {
+    return this.#read(room, () => {
+      this.#use(room)
+      return readPage(this.#database, room, this.#rooms.head(room), query, Date.now() - this.#historyAge)
+    })
+  }
+
+  async follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
+    return this.#read(room, () => {
+      this.#use(room)
+      const { head, stop } = this.#feeds.follow(room, this.#rooms.newest(room), deliver)
+      return {
+        head,
+        stop: () => {
+          stop()
+          // Used until now.
+          if (this.#closed === undefined) this.#use(room)
+        }
+      }
+    })
+  }
+
+  async erase (room: string, position: Position): Promise<void> {
+    assertRoom(room)
+    assertPosition('position', position)
+    await this.#write(WRITE, () => this.#rooms.erase(room, position))
+  }
+
+  async clear (room: string): Promise<void> {
+    assertRoom(room)
+    await this.#write(WRITE, () => this.#rooms.clear(room))
+  }
+
+  async check (): Promise<void> {
+    await this.#write(0, () => this.#rooms.touch())
+  }
+
+  close (): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close (): Promise<void> {
+    clearInterval(this.#sweep)
+    this.#closing.abort()
+    this.#feeds.close()
+    // A commit that the disk doesn't answer keeps the directory.
+    if (await this.#commits.close()) await this.#database.close()
+  }
+
+  #write<T> (bytes: number, stage: () => T): Promise<T> {
+    return this.#commits.add(bytes, () => this.#database.reading(stage))
+  }
+
+  #read<T> (room: string, read: () => T): T {
+    if (this.#closed !== undefined) throw new StoreClosed()
+    assertRoom(room)
+    return this.#database.reading(read)
+  }
+
+  #use (room: string): void {
+    if (this.#rooms.use(room)) this.#commits.start()
+  }
+
+  #settled (committed: boolean | undefined): void {
+    this.#rooms.settled(committed)
+    if (committed === true) this.#feeds.deliver()
+    else if (committed === false) this.#feeds.drop()
+    else this.#feeds.doubt((room) => this.#rooms.newest(room))
+  }
+
+  #sweepRooms (): void {
+    this.#sweeping ??= this.#rooms.sweep(this.#closing.signal, () => this.#commits.start())
+      .catch((error: Error) => process.emitWarning(error))
+      .finally(() => { this.#sweeping = undefined })
+  }
+}
+
+/** What a draft keeps in memory until it is on disk. */
+function contentCost ({ body, data = '' }: Draft): number {
+  return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
+}
+
+function assertRoom (room: string): void {
+  if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
+}
+
+function check (path: unknown, { inFlight, historyEntries, historyBytes, storeBytes, roomTtl, inFlightBytes, cacheBytes, keyLife, historyAge, commitTimeout }: Limits, unknown: object): void {
+  const [name] = Object.keys(unknown)
+  if (name !== undefined) throw new InvalidOption(name, 'does not exist')
+  if (typeof path !== 'string' || path === '') throw new InvalidOption('path', 'must be a directory')
+  for (const [name, value] of Object.entries({ historyEntries, historyBytes, storeBytes, roomTtl, historyAge, inFlight, inFlightBytes, cacheBytes })) {
+    if (!(value === Infinity || (Number.isSafeInteger(value) && value >= 1))) throw new InvalidOption(name, 'must be a whole number from 1 on, or Infinity')
+  }
+  if (!(Number.isInteger(keyLife) && keyLife >= 0)) throw new InvalidOption('keyLife', 'must be a whole number of ms')
+  if (!(Number.isInteger(commitTimeout) && commitTimeout >= 1 && commitTimeout < 2 ** 31)) {
+    throw new InvalidOption('commitTimeout', 'must be a whole number of ms, from 1 to 2147483647')
+  }
+}

@@ -1,0 +1,127 @@
+import { assertPosition } from '../../argument-checks.ts'
+import { StoreClosed } from '../../errors.ts'
+import { afterReactions } from '../followers.ts'
+import { growth, keep } from './log.ts'
+import { MemoryRooms, type Room } from './rooms.ts'
+import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../../store.ts'
+
+/** Bounds of the memory store, each with its default. */
+export interface MemoryStoreOptions {
+  /** entries kept a room; 1,000 */
+  readonly historyEntries?: number | undefined
+  /** bytes of memory kept a room; 4 MiB */
+  readonly historyBytes?: number | undefined
+  /** bytes of memory kept of all rooms together; 256 MiB */
+  readonly storeBytes?: number | undefined
+  /** rooms kept; 100,000 */
+  readonly rooms?: number | undefined
+  /** ms after which a room nobody used is removed; 1 h */
+  readonly roomTtl?: number | undefined
+  /** ms a key is remembered at least, unless there are more than five times the entries; 5 min */
+  readonly keyLife?: number | undefined
+}
+
+/** A store in the memory of this process: what it keeps ends with it. Bounded; the least recently used room goes first. */
+export class MemoryStore implements ChatStore {
+  readonly #rooms: MemoryRooms
+  readonly #dirty = new Set<Room>()
+  readonly #sweep: NodeJS.Timeout
+  #closed = false
+
+  constructor ({
+    historyEntries = 1_000,
+    historyBytes = 4 * 1024 * 1024,
+    storeBytes = 256 * 1024 * 1024,
+    rooms = 100_000,
+    roomTtl = 60 * 60 * 1_000,
+    keyLife = 5 * 60 * 1_000
+  }: MemoryStoreOptions = {}) {
+    this.#rooms = new MemoryRooms({ historyEntries, historyBytes, storeBytes, rooms, roomTtl, keyLife })
+    this.#sweep = setInterval(() => this.#rooms.forgetIdle(), Math.min(roomTtl, 60_000)).unref()
+  }
+
+  /** Bytes of memory that all it keeps takes: at most `storeBytes`. */
+  get bytes (): number { return this.#rooms.bytes }
+
+  append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
+    try {
+      this.#assertOpen()
+      const room = this.#rooms.use(name)
+      const known = room.log.judge(draft)
+      if (known !== undefined) return Promise.resolve({ ...known, again: true })
+      const kept = keep(draft)
+      this.#rooms.makeRoom(growth(kept, draft), room)
+      const entry = this.#rooms.change(room, (log) => log.append(kept, draft))
+      if (room.followers !== undefined) {
+        room.followers.push(entry)
+        this.#deliverSoon(room)
+      }
+      return Promise.resolve({ n: entry.n, position: entry.position, again: false })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async find (name: string, key: string): Promise<Mark | undefined> {
+    this.#assertOpen()
+    return this.#rooms.get(name)?.log.find(key)
+  }
+
+  async read (name: string, query: Query): Promise<Page> {
+    this.#assertOpen()
+    return this.#rooms.use(name).log.read(query)
+  }
+
+  async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
+    this.#assertOpen()
+    const room = this.#rooms.use(name)
+    const followers = this.#rooms.follow(room)
+    const { head } = room.log
+    const stop = followers.add(head, deliver)
+    return { head, stop: () => { if (stop()) this.#rooms.unfollow(room) } }
+  }
+
+  async erase (name: string, position: Position): Promise<void> {
+    this.#assertOpen()
+    assertPosition('position', position)
+    const room = this.#rooms.get(name)
+    if (room === undefined) return
+    this.#rooms.change(room, (log) => log.erase(position))
+  }
+
+  async clear (name: string): Promise<void> {
+    this.#assertOpen()
+    const room = this.#rooms.get(name)
+    if (room === undefined) return
+    this.#rooms.clear(room)
+    if (room.followers === undefined) return
+    room.followers.restart(room.log.head)
+    this.#deliverSoon(room)
+  }
+
+  async check (): Promise<void> {
+    this.#assertOpen()
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#sweep)
+    this.#rooms.close()
+    this.#dirty.clear()
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw new StoreClosed()
+  }
+
+  #deliverSoon (room: Room): void {
+    if (this.#dirty.size === 0) afterReactions(this.#deliver)
+    this.#dirty.add(room)
+  }
+
+  readonly #deliver = () => {
+    const rooms = [...this.#dirty]
+    this.#dirty.clear()
+    for (const { followers } of rooms) followers?.deliver()
+  }
+}

@@ -1,0 +1,53 @@
+import { StoreDenied } from '../../../errors.ts'
+import type { Argument, RedisLink } from './client.ts'
+import { isDenied } from './refusals.ts'
+
+/** Commands of our scripts with arguments that keep nothing for long, after a key. */
+const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
+  ['EXISTS'], ['GET'], ['HDEL', ''], ['HGET', ''], ['HGETALL'], ['HMGET', ''], ['HSET', '', ''], ['LINDEX', 0], ['LLEN'], ['LPOP'],
+  ['PEXPIRE', 1], ['PEXPIREAT', 1], ['PTTL'], ['RPUSH', ''], ['SADD', ''], ['SCARD'], ['SPOP'], ['SREM', ''],
+  ['XADD', 'NOMKSTREAM', '*', 'e', ''], ['XLEN'], ['XRANGE', '-', '+', 'COUNT', 1], ['XREVRANGE', '+', '-', 'COUNT', 1],
+  ['XTRIM', 'MAXLEN', 1], ['ZADD', 'XX', 0, ''], ['ZCARD'], ['ZINCRBY', 0, ''], ['ZRANGE', 0, 0], ['ZRANGEBYSCORE', 0, 0],
+  ['ZREM', ''], ['ZREMRANGEBYSCORE', 0, 0], ['ZREVRANGE', 0, 0], ['ZSCORE', ''], ['SET', '', 'PX', 1], ['DEL']
+]
+
+/** Resolves with what Redis says of the first right that its user lacks; an error in a script doesn't name the command. */
+async function missingRight (link: RedisLink, key: string, channel: string): Promise<string | undefined> {
+  const calls: ReadonlyArray<readonly [name: string, first: string, ...rest: Argument[]]> = [
+    [link.publishCommand, channel, ''],
+    ['PUBSUB', link.countCommand, channel],
+    ['EVAL', 'return redis.call("TIME")', 1, key],
+    ...commands.map(([name, ...rest]) => [name, key, ...rest] as const)
+  ]
+  for (const [name, first, ...rest] of calls) {
+    const { cause } = await link.command(name, first, ...rest).then(() => new Error(), (error: Error) => error)
+    if (isDenied(cause)) return (cause as Error).message
+  }
+  return undefined
+}
+
+/**
+ * Resolves when a message was received that an action published, so that commands and subscriptions work. Rejects with
+ * StoreDenied where the user of Redis lacks a right, else with the error of what failed.
+ * @param key in the slot of what the action does, for what is tried when it is denied
+ * @param channel that nobody else subscribes to
+ * @param act resolves with whether Redis took the message
+ */
+export async function tryOut (link: RedisLink, key: string, channel: string, act: () => Promise<boolean>): Promise<void> {
+  try {
+    let heard = () => {}
+    const message = new Promise<void>((resolve) => { heard = resolve })
+    const stop = await link.subscribe(channel, heard)
+    try {
+      if (!await act()) throw new StoreDenied(await missingRight(link, key, channel) ?? 'no message can be published')
+      await link.within(message)
+    } finally {
+      stop()
+    }
+  } catch (error) {
+    const { cause } = error as Error
+    if (!isDenied(cause)) throw error
+    const { message } = cause as Error
+    throw Object.assign(new StoreDenied(/script/i.test(message) ? await missingRight(link, key, channel) ?? message : message), { cause })
+  }
+}

@@ -1,0 +1,3 @@
+export { RedisRoster, type RedisRosterOptions } from './roster/roster.ts'
+export { RedisStore, type RedisStoreOptions } from './store/store.ts'
+export type { RedisOptions } from './client/options.ts'

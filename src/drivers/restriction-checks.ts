@@ -1,0 +1,21 @@
+import { assertDuration, assertProperties, assertReason } from '../argument-checks.ts'
+import { InvalidArgument } from '../errors.ts'
+import { LONGEST_DURATION, type Restriction } from '../roster.ts'
+
+/**
+ * Returns the restriction in the form in which it is kept: its duration is an integer.
+ * @throws InvalidArgument
+ */
+export function checkedRestriction (who: unknown, what: unknown): Restriction {
+  if (typeof who !== 'string' || who === '') throw new InvalidArgument('who', 'must be a string that is not empty')
+  assertProperties('what', what, ['kind', 'duration', 'reason'])
+  const { kind, duration, reason } = what as Record<string, unknown>
+  assertReason('what.reason', reason)
+  if (kind === 'kick') {
+    if (duration !== undefined) throw new InvalidArgument('what.duration', 'does not exist for a kick')
+    return { kind, reason }
+  }
+  if (kind !== 'mute' && kind !== 'ban') throw new InvalidArgument('what.kind', "must be 'kick', 'mute' or 'ban'")
+  assertDuration('what.duration', duration, 0)
+  return { kind, duration: Math.ceil(Math.min(duration, LONGEST_DURATION)), reason }
+}

@@ -1,0 +1,128 @@
+import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { MetricsTaken, PromClientMissing } from '../errors.ts'
+import type { Stats, Timings } from './stats.ts'
+
+/** A registry of `prom-client`, as far as it is used here. */
+export interface MetricsRegistry {
+  registerMetric (metric: never): void
+  getSingleMetric (name: string): unknown
+  removeSingleMetric (name: string): void
+}
+
+/** value: one number, or one for each value of the label. */
+interface Read {
+  readonly name: string
+  readonly help: string
+  readonly label?: 'reason' | 'code'
+  readonly value: (stats: Stats) => number | Readonly<Record<string, number>>
+}
+
+const gauges: readonly Read[] = [
+  { name: 'fastify_chat_connections', help: 'Open connections, of chat and echo', value: ({ connections }) => connections },
+  { name: 'fastify_chat_members', help: 'Different members connected to this process', value: ({ members }) => members },
+  { name: 'fastify_chat_rooms', help: 'Rooms in use in this process', value: ({ rooms }) => rooms },
+  { name: 'fastify_chat_backlog_bytes', help: 'Bytes that wait for clients', value: ({ backlog }) => backlog }
+]
+
+const counters: readonly Read[] = [
+  { name: 'fastify_chat_posts_total', help: 'Messages stored from this process', value: ({ posts }) => posts },
+  { name: 'fastify_chat_deliveries_total', help: 'Messages written to members of this process', value: ({ deliveries }) => deliveries },
+  { name: 'fastify_chat_refusals_total', help: 'Upgrades and requests refused', label: 'reason', value: ({ refusals }) => refusals },
+  { name: 'fastify_chat_cutoffs_total', help: 'Connections ended by the server, but for its stopping', label: 'reason', value: ({ cutOffs }) => cutOffs },
+  { name: 'fastify_chat_store_errors_total', help: 'Calls of the store that were rejected', label: 'code', value: ({ storeErrors }) => storeErrors }
+]
+
+const APPEND = 'fastify_chat_append_duration_seconds'
+const DELIVERY = 'fastify_chat_delivery_duration_seconds'
+
+const names = [...[...gauges, ...counters].map(({ name }) => name), APPEND, DELIVERY]
+
+/** s; from a store in memory to one behind a network that has trouble */
+const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+const registries = new WeakMap<MetricsRegistry, Metrics>()
+
+/** The metrics of one registry: the chats in it are told apart by the label `chat`. Read only when they are asked for. */
+export class Metrics {
+  readonly #registry: MetricsRegistry
+  readonly #chats = new Map<string, () => Stats>()
+  readonly #append: Histogram<'chat'>
+  readonly #delivery: Histogram<'chat'>
+  #seen: ReadonlyArray<readonly [chat: string, stats: Stats]> | undefined
+
+  /** @throws MetricsTaken */
+  private constructor (registry: MetricsRegistry, client: typeof import('prom-client')) {
+    this.#registry = registry
+    const taken = names.find((name) => registry.getSingleMetric(name) !== undefined)
+    if (taken !== undefined) throw new MetricsTaken(`a metric '${taken}'`)
+    const registers = [registry as unknown as Registry]
+    const read = (metric: Counter | Gauge, { label, value }: Read) => {
+      metric.reset()
+      for (const [chat, stats] of this.#see()) {
+        const values = value(stats)
+        if (typeof values === 'number') metric.inc({ chat }, values)
+        else for (const [each, count] of Object.entries(values)) metric.inc({ chat, [label!]: each }, count)
+      }
+    }
+    const made = [...gauges.map((each) => [client.Gauge, each] as const), ...counters.map((each) => [client.Counter, each] as const)]
+    for (const [Metric, each] of made) {
+      const { name, help, label } = each
+      const metric: Counter | Gauge = new Metric({
+        name, help, registers, labelNames: label === undefined ? ['chat'] : ['chat', label], collect: () => read(metric, each)
+      })
+    }
+    const histogram = (name: string, help: string) =>
+      new client.Histogram({ name, help, registers, labelNames: ['chat'], buckets: BUCKETS })
+    this.#append = histogram(APPEND, 'Time from a post to its being stored')
+    this.#delivery = histogram(DELIVERY, "Time from the store's giving a message to its being written to the last member here")
+  }
+
+  /**
+   * Adds a chat to a registry.
+   * @param chat its prefix
+   * @returns what is to be told how long things take, and how to take the chat out again
+   * @throws MetricsTaken, PromClientMissing
+   */
+  static async add (registry: MetricsRegistry, chat: string, stats: () => Stats): Promise<{ timings: Timings, remove: () => void }> {
+    const client = await import('prom-client').catch((error: unknown) => {
+      throw Object.assign(new PromClientMissing(), { cause: error })
+    })
+    let metrics = registries.get(registry)
+    if (metrics === undefined) {
+      metrics = new Metrics(registry, client)
+      registries.set(registry, metrics)
+    }
+    return metrics.#add(chat, stats)
+  }
+
+  #add (chat: string, stats: () => Stats): { timings: Timings, remove: () => void } {
+    if (this.#chats.has(chat)) throw new MetricsTaken(`a chat '${chat}'`)
+    this.#chats.set(chat, stats)
+    const [append, delivery] = [this.#append.labels({ chat }), this.#delivery.labels({ chat })]
+    return {
+      timings: {
+        appended: (seconds) => append.observe(seconds),
+        delivered: (seconds) => delivery.observe(seconds)
+      },
+      remove: () => this.#remove(chat)
+    }
+  }
+
+  #remove (chat: string): void {
+    this.#chats.delete(chat)
+    this.#append.remove({ chat })
+    this.#delivery.remove({ chat })
+    if (this.#chats.size > 0) return
+    registries.delete(this.#registry)
+    for (const name of names) this.#registry.removeSingleMetric(name)
+  }
+
+  /** The same for all metrics of a scrape, which are asked for in one go. */
+  #see (): ReadonlyArray<readonly [chat: string, stats: Stats]> {
+    if (this.#seen === undefined) {
+      this.#seen = [...this.#chats].map(([chat, stats]) => [chat, stats()])
+      queueMicrotask(() => { this.#seen = undefined })
+    }
+    return this.#seen
+  }
+}

@@ -1,0 +1,678 @@
+import { once } from 'node:events'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { ChatClient, type ChatClientOptions, type ClientRoom, type ClientSocket } from '../../src/client/index.ts'
+import { connectSocket } from '../../src/client/socket.ts'
+import { isTerminal } from '../../src/protocol.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { connect as inject } from '../../src/testing.ts'
+import { chatClient, fakeServer, heard, joined, message, next, state, welcome } from '../support/chat-clients.ts'
+import { build, listen } from '../support/helper.ts'
+import { proxy } from '../support/proxy.ts'
+
+async function serve (t: Test, options: FastifyChatOptions = {}) {
+  const app = await build(t, options)
+  return { app, network: await proxy(t, await listen(app)) }
+}
+
+/** 500 messages a second, until it is stopped; gives their texts. */
+function storm (t: Test, { chat }: FastifyInstance): { said: string[], stop (): Promise<void> } {
+  const said: string[] = []
+  const begun = performance.now()
+  const timer = setInterval(() => {
+    for (const due = (performance.now() - begun) / 2; said.length < due;) {
+      chat.publish('lobby', { text: `storm ${said.push(`storm ${said.length}`) - 1}` }).catch(t.error)
+    }
+  }, 2)
+  t.teardown(() => clearInterval(timer))
+  return {
+    said,
+    async stop () {
+      clearInterval(timer)
+      await chat.publish('lobby', { text: 'end' })
+    }
+  }
+}
+
+function receive (t: Test, room: ClientRoom, received: string[]): Promise<unknown> {
+  room.on('joined', ({ again, complete, messages }) => {
+    t.ok(complete)
+    if (again) for (const { text = '' } of messages) received.push(text)
+  })
+  room.on('message', ({ text = '' }) => received.push(text))
+  return new Promise<void>((resolve) => {
+    const look = () => { if (received.at(-1) === 'end') resolve() }
+    room.on('joined', look)
+    room.on('message', look)
+  })
+}
+
+t.test('cut off and half-opened in the middle of 500 messages/s, ten times each: none missed, doubled or out of order', async (t) => {
+  const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
+  const client = chatClient(t, network.port, { heartbeat: 100 })
+  const room = await client.join('lobby')
+  const received: string[] = []
+  const all = receive(t, room, received)
+  const iterated: string[] = []
+  const iteration = (async () => { for await (const { text = '' } of room) iterated.push(text) })()
+
+  const { said, stop } = storm(t, app)
+  const posts: Array<Promise<string>> = []
+  for (let round = 0; round < 20; round++) {
+    const until = received.length + 50
+    while (received.length < until) await heard(room, 'message')
+    const back = next(client, 'online')
+    // One on its way when it happens, one while it is away.
+    posts.push(room.post(`post ${posts.length}`))
+    if (round % 2 === 0) network.cut()
+    else network.freeze()
+    posts.push(room.post(`post ${posts.length}`))
+    await back
+  }
+  await Promise.all(posts)
+  await stop()
+  await all
+  client.close()
+  await iteration
+
+  const storms = received.filter((text) => text.startsWith('storm'))
+  t.same(storms, said)
+  t.same(received.filter((text) => text.startsWith('post')), posts.map((_, i) => `post ${i}`))
+  t.same(iterated, received)
+  t.comment(`${said.length} published, ${storms.length} received; ${posts.length} posted, each stored once`)
+})
+
+t.test('killed in the middle of 500 messages/s, ten times over, each successor goes on from the place that was kept', async (t) => {
+  const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
+  const received: string[] = []
+  const { said, stop } = storm(t, app)
+  let session: string | undefined
+  let after: string | undefined = (await app.chat.history('lobby', { limit: 1 })).head.position
+  let all: Promise<unknown> | undefined
+  for (let life = 0; life < 11; life++) {
+    const client = chatClient(t, network.port, { session })
+    const room: ClientRoom = await client.join('lobby', { after })
+    all = receive(t, room, received)
+    const until = received.length + 50
+    while (received.length < until) await heard(room, 'message')
+    if (life === 10) continue
+    ;({ session } = await state(client, 'online'))
+    after = room.position
+    client.close()
+    network.cut()
+  }
+  await stop()
+  await all
+  t.same(received, [...said, 'end'])
+})
+
+t.test('a post whose acknowledgement was lost is sent again, with its first place, and delivered once', async (t) => {
+  const { app, network } = await serve(t)
+  const room = await chatClient(t, network.port).join('lobby')
+  const other = await chatClient(t, network.port).join('lobby')
+  await other.post('before')
+  const stored = new Promise((resolve) => { app.chat.subscribe('lobby', resolve).catch(t.error) })
+  network.silence()
+  const again = heard(room, 'joined', ({ again }) => again)
+  const position = room.post('once')
+  await stored
+  network.cut()
+  t.match(await again, { complete: true })
+  const { entries } = await app.chat.history('lobby')
+  t.same(entries.map(({ body }) => body), ['before', 'once'])
+  t.equal(await position, entries[1]!.position)
+})
+
+t.test('a post sent again has the same id, and the place of its first time', async (t) => {
+  const { port, told } = await fakeServer(t, ({ type, room }, connection) => {
+    if (type === 'join' && connection > 1) return [joined(room, { position: `p${connection}` })]
+    return type === 'post' && connection < 3 ? (socket) => socket.terminate() : undefined
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const data = { mood: 'good' }
+  const post = room.post('hello', data)
+  data.mood = 'bad'
+  await post
+  const [first, ...repeats] = told.filter(({ type }) => type === 'post')
+  t.notOk('since' in first!)
+  t.same(repeats, [{ ...first, since: 'p0' }, { ...first, since: 'p0' }])
+  t.same(first!['data'], { mood: 'good' })
+})
+
+t.test('the old socket is not heard once another is there', async (t) => {
+  const sockets: WebSocket[] = []
+  const { port } = await fakeServer(t, ({ type, room }, connection) => type === 'join'
+    ? (socket) => {
+        sockets.push(socket)
+        socket.send(JSON.stringify(joined(room)))
+      }
+    : type === 'ping' && connection === 1 ? [] : undefined)
+  const room = await chatClient(t, port, { heartbeat: 50 }).join('lobby')
+  room.on('message', ({ text }) => t.equal(text, 'new'))
+  await heard(room, 'joined', ({ again }) => again)
+  sockets[0]!.send(JSON.stringify(message('lobby', 'p1', 'old')))
+  const heardNew = heard(room, 'message')
+  sockets[1]!.send(JSON.stringify(message('lobby', 'p1', 'new')))
+  await heardNew
+})
+
+t.test('a half-open connection is noticed though nothing is said', async (t) => {
+  const { network } = await serve(t)
+  const client = chatClient(t, network.port, { heartbeat: 50 })
+  await state(client, 'online')
+  network.freeze()
+  t.match(await next(client, 'waiting'), { code: 1006, reason: 'the server does not answer' })
+  await state(client, 'online')
+})
+
+t.test('the server restarted and lost its memory: what was sent is stale, what was not is stored', async (t) => {
+  const { app: before, network } = await serve(t)
+  const client = chatClient(t, network.port)
+  const room = await client.join('lobby')
+  await room.post('old')
+  const stored = new Promise((resolve) => { before.chat.subscribe('lobby', resolve).catch(t.error) })
+  network.silence()
+  const inDoubt = t.rejects(room.post('in doubt'), { code: 'stale_post' })
+  await stored
+  network.target = undefined
+  const away = next(client, 'waiting')
+  network.cut()
+  await away
+  const unsent = room.post('not sent yet')
+  const again = heard(room, 'joined', ({ again }) => again)
+  const { app: after } = await serve(t)
+  network.target = (after.server.address() as { port: number }).port
+  t.match(await again, { complete: false })
+  await inDoubt
+  await unsent
+  const { entries } = await after.chat.history('lobby')
+  t.same(entries.map(({ body }) => body), ['not sent yet'])
+})
+
+t.test('posts made while offline are sent in order once there is a connection, and may be refused then', async (t) => {
+  const { app, network } = await serve(t, {
+    onMessage: (draft) => {
+      if (draft.body === 'bad') throw new Error('not here')
+      return draft
+    }
+  })
+  const client = chatClient(t, network.port)
+  const room = await client.join('lobby')
+  network.target = undefined
+  const away = next(client, 'waiting')
+  network.cut()
+  await away
+  const posts = ['one', 'bad', 'two'].map((text) => room.post(text))
+  const refused = t.rejects(posts[1]!, { code: 'refused', message: /not here/ })
+  await t.rejects(room.history('x'), { code: 'offline' })
+  network.target = (app.server.address() as { port: number }).port
+  await Promise.all([posts[0], posts[2], refused])
+  const { entries } = await app.chat.history('lobby')
+  t.same(entries.map(({ body }) => body), ['one', 'two'])
+})
+
+t.test('a join made while offline is asked for once there is a connection', async (t) => {
+  const { app, network } = await serve(t)
+  network.target = undefined
+  const client = chatClient(t, network.port)
+  await state(client, 'waiting')
+  const room = client.join('lobby')
+  network.target = (app.server.address() as { port: number }).port
+  t.equal((await room).name, 'lobby')
+})
+
+t.test('a room that the server refuses after a reconnect is over, with what was posted in it', async (t) => {
+  let allowed = true
+  const { network } = await serve(t, { authorize: ({ action }) => action !== 'join' || allowed })
+  const client = chatClient(t, network.port)
+  const room = await client.join('lobby')
+  allowed = false
+  const iteration = t.rejects((async () => { for await (const { text } of room) t.fail(String(text)) })(), { code: 'forbidden' })
+  const left = heard(room, 'left')
+  network.silence()
+  const post = t.rejects(room.post('lost'), { code: 'unknown' }, 'it may be stored')
+  network.cut()
+  t.match(await left, { code: 'forbidden' })
+  await Promise.all([iteration, post])
+  await t.rejects(room.post('late'), { code: 'forbidden' })
+})
+
+t.test('a room that the server ends unasked is over', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room }] : undefined)
+  const client = chatClient(t, port)
+  const room = await client.join('lobby')
+  const left = heard(room, 'left')
+  room.typing()
+  t.match(await left, { code: 'not_joined' })
+  t.not(await client.join('lobby'), room)
+})
+
+t.test('a post under way in a room that was left is answered yet, or nobody knows', async (t) => {
+  await t.test('answered', async (t) => {
+    const { network } = await serve(t)
+    const room = await chatClient(t, network.port).join('lobby')
+    const post = room.post('bye')
+    room.leave()
+    t.ok(await post)
+  })
+  await t.test('or lost', async (t) => {
+    const { network } = await serve(t)
+    const room = await chatClient(t, network.port).join('lobby')
+    network.silence()
+    const post = t.rejects(room.post('bye'), { code: 'unknown' })
+    room.leave()
+    network.cut()
+    await post
+  })
+  await t.test('or was never sent', async (t) => {
+    const { network } = await serve(t)
+    const client = chatClient(t, network.port)
+    const room = await client.join('lobby')
+    network.target = undefined
+    const away = next(client, 'waiting')
+    network.cut()
+    await away
+    const post = t.rejects(room.post('bye'), { code: 'left' })
+    room.leave()
+    await post
+  })
+})
+
+t.test('history that was asked for when the connection broke rejects', async (t) => {
+  const { network } = await serve(t)
+  const room = await chatClient(t, network.port).join('lobby')
+  network.silence()
+  const page = t.rejects(room.history(room.position!), { code: 'offline' })
+  network.cut()
+  await page
+})
+
+t.test('what is in doubt is not sent again by another member', async (t) => {
+  let people = 0
+  const { app, network } = await serve(t, { authenticate: () => ({ id: `member ${++people}` }) })
+  const room = await chatClient(t, network.port).join('lobby')
+  const stored = new Promise((resolve) => { app.chat.subscribe('lobby', resolve).catch(t.error) })
+  network.silence()
+  const post = t.rejects(room.post('once'), { code: 'stale_post' })
+  await stored
+  network.cut()
+  await post
+  t.equal((await app.chat.history('lobby')).entries.length, 1)
+})
+
+t.test('the wait is twice as long each time, up to the most, and drawn from nothing up to that', async (t) => {
+  const client = new ChatClient('ws://nowhere', { connect: () => Promise.reject(new Error('no network')), minDelay: 1, maxDelay: 8, random: () => 1 })
+  t.teardown(() => client.close())
+  const waits: number[] = []
+  await new Promise<void>((resolve) => client.on('status', (status) => {
+    if (status.state !== 'waiting') return
+    t.match(status, { code: 1006, reason: 'Error: no network' })
+    if (waits.push(status.retryIn) === 6) resolve()
+  }))
+  t.same(waits, [1, 2, 4, 8, 8, 8])
+})
+
+t.test('a server that asks for time gets it, and its clients spread over as long again', async (t) => {
+  await t.test('draining', async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
+      ? (socket) => {
+          for (const said of [welcome, { type: 'draining', reconnectIn: 20 }]) socket.send(JSON.stringify(said))
+          socket.close(1012, 'a restart')
+        }
+      : undefined)
+    const client = chatClient(t, port, { random: () => 0.5 })
+    t.match(await next(client, 'waiting'), { retryIn: 30, code: 1012, reason: 'a restart' })
+    await state(client, 'online')
+  })
+  await t.test('4429', async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
+      ? (socket) => socket.close(4429, '40 ms, please')
+      : undefined)
+    const client = chatClient(t, port, { random: () => 0.5 })
+    t.match(await next(client, 'waiting'), { retryIn: 60, code: 4429 })
+    await state(client, 'online')
+  })
+  await t.test('4429 with a number elsewhere in its reason', async (t) => {
+    for (const reason of ['error 40', '40ms', '-40', '']) {
+      const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? (socket) => socket.close(4429, reason) : undefined)
+      const client = chatClient(t, port, { minDelay: 10, random: () => 0.5 })
+      t.match(await next(client, 'waiting'), { retryIn: 5, code: 4429, reason })
+    }
+  })
+  await t.test('but a time that has gone by is no reason to hurry', async (t) => {
+    for (const reconnectIn of [-1, -1e12]) {
+      const { port } = await fakeServer(t, ({ type }) => type === 'hello'
+        ? (socket) => {
+            socket.send(JSON.stringify({ type: 'draining', reconnectIn }))
+            socket.close(1012)
+          }
+        : undefined)
+      const client = chatClient(t, port, { minDelay: 10, random: () => 0.5 })
+      t.match(await next(client, 'waiting'), { retryIn: 5, code: 1012 })
+    }
+  })
+  await t.test('but a time beyond what a timer can hold is not taken for none', async (t) => {
+    const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? (socket) => socket.close(4429, '99999999999999') : undefined)
+    const client = chatClient(t, port)
+    t.match(await next(client, 'waiting'), { retryIn: 2 ** 31 - 1 })
+  })
+})
+
+for (const code of [1000, 1001, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4408, 4999]) {
+  t.test(`closed with ${code}, the client ${isTerminal(code) ? 'stops, and says why' : 'comes back'}`, async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'join' && connection === 1
+      ? (socket) => socket.close(code, 'because')
+      : undefined)
+    const client = chatClient(t, port)
+    const join = client.join('lobby')
+    t.match(await next(client, isTerminal(code) ? 'closed' : 'waiting'), { code, reason: 'because' })
+    if (!isTerminal(code)) {
+      t.equal((await join).name, 'lobby')
+      return
+    }
+    await t.rejects(join, { code: 'closed', message: /because/ })
+    await t.rejects(client.join('another'), { code: 'closed' })
+  })
+}
+
+t.test('a member whose authentication has expired comes back with a fresh token', async (t) => {
+  const expiring = { id: 'ada', name: 'Ada' }
+  await t.test('a token that is asked for', async (t) => {
+    const { network } = await serve(t, {
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : expiring
+    })
+    let asked = 0
+    const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
+    t.match(await next(client, 'waiting'), { code: 4401, reason: 'the authentication has expired' })
+    await state(client, 'online')
+    t.equal(asked, 2)
+  })
+  await t.test('but not with one that is refused', async (t) => {
+    const { network } = await serve(t, {
+      authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : null
+    })
+    let asked = 0
+    const client = chatClient(t, network.port, { token: () => `token ${++asked}` })
+    const states: string[] = []
+    client.on('status', ({ state }) => states.push(state))
+    t.match(await next(client, 'closed'), { code: 4401, reason: 'not authenticated' })
+    t.same(states.slice(-3), ['waiting', 'connecting', 'closed'])
+    t.equal(asked, 2)
+  })
+  await t.test('nor where there is only one', async (t) => {
+    const { network } = await serve(t, { authenticate: () => ({ ...expiring, expiresAt: Date.now() + 1_000 }) })
+    const client = chatClient(t, network.port, { token: 'the only one' })
+    t.match(await next(client, 'closed'), { code: 4401, reason: 'the authentication has expired' })
+  })
+})
+
+t.test('a client comes back when authenticate failed, and not when it was rejected', async (t) => {
+  let asked = 0
+  const { network } = await serve(t, {
+    authenticate (_request, { name = '', token }) {
+      if (token === 'wrong') throw Object.assign(new Error('no such token'), { statusCode: 401 })
+      if (++asked < 3) throw new Error('the database is away')
+      return { id: 'ada', name }
+    }
+  })
+  const client = chatClient(t, network.port, { name: 'ada' })
+  t.match(await next(client, 'waiting'), { code: 1013, reason: 'try again later' })
+  t.match(await next(client, 'online'), { member: { id: 'ada', name: 'ada' } })
+  t.equal(asked, 3)
+  t.match(await next(chatClient(t, network.port, { token: 'wrong' }), 'closed'), { code: 4401, reason: 'not authenticated' })
+})
+
+t.test('a client that was kept from saying hello in time comes back', async (t) => {
+  const { network } = await serve(t, { limits: { handshakeTimeout: 500 } })
+  const { WebSocket: Socket } = await import('ws')
+  let attempts = 0
+  const client = chatClient(t, network.port, {
+    connect (url, protocol) {
+      const socket = new Socket(url, protocol)
+      if (++attempts === 1) socket.send = () => {}
+      return socket as unknown as ClientSocket
+    }
+  })
+  t.match(await next(client, 'waiting'), { code: 4408 })
+  await state(client, 'online')
+})
+
+t.test('a server that does not select the subprotocol is told nothing', async (t) => {
+  const { WebSocket: Socket } = await import('ws')
+  const other = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'another.v1' })
+  t.teardown(() => other.close())
+  other.on('connection', (socket) => socket.on('message', () => t.fail('it was told something')))
+  await once(other, 'listening')
+  const { port, told } = await fakeServer(t)
+  const reason = 'the server did not select fastify-chat.v1'
+
+  await t.test('one that selects another', async (t) => {
+    const client = chatClient(t, (other.address() as { port: number }).port, {
+      connect: (url) => new Socket(url, 'another.v1') as unknown as ClientSocket
+    })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+  })
+  await t.test('one that selects another, over a socket that is open already', async (t) => {
+    const client = chatClient(t, (other.address() as { port: number }).port, {
+      async connect (url) {
+        const socket = new Socket(url, 'another.v1')
+        await once(socket, 'open')
+        return socket as unknown as ClientSocket
+      }
+    })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+  })
+  await t.test('one that selects none', async (t) => {
+    const client = chatClient(t, port, { connect: (url) => new Socket(url) as unknown as ClientSocket })
+    t.match(await next(client, 'waiting'), { code: 1006, reason })
+    t.same(told, [])
+  })
+  await t.test('but an injected socket does not know what was selected', async (t) => {
+    const app = await build(t)
+    const client = chatClient(t, port, {
+      connect: async (_url, protocol) => (await inject(app, '/chat', { protocol })).socket as unknown as ClientSocket
+    })
+    t.ok(await (await client.join('lobby')).post('hello'))
+    client.close()
+  })
+})
+
+t.test('in Node the sockets are those of ws, whatever else there is', async (t) => {
+  const { port } = await fakeServer(t)
+  t.intercept(globalThis, 'WebSocket', { value: class { constructor () { throw new Error('not this one') } } })
+  const client = chatClient(t, port)
+  t.equal(await Promise.race([next(client, 'online'), next(client, 'waiting')]).then(({ state }) => state), 'online')
+})
+
+t.test("where there is no Node, they are the platform's", async (t) => {
+  class Platform {
+    readonly given: unknown[]
+    constructor (...given: unknown[]) { this.given = given }
+  }
+  t.intercept(globalThis, 'WebSocket', { value: Platform })
+  const { process } = globalThis
+  globalThis.process = undefined as unknown as typeof process
+  const connected = connectSocket('ws://somewhere', 'fastify-chat.v1')
+  globalThis.process = process
+  const socket = await connected
+  t.type(socket, Platform)
+  t.match(socket, { given: ['ws://somewhere', 'fastify-chat.v1'] })
+})
+
+t.test('a handshake that fails is a failed attempt, with a close or without', async (t) => {
+  /** What Node 22's own does, and with a code what the others do. */
+  function failing (code?: number): ClientSocket {
+    const socket = Object.assign(new EventTarget(), { readyState: 0, send () {}, close () {} })
+    setImmediate(() => {
+      socket.dispatchEvent(new Event('error'))
+      if (code !== undefined) queueMicrotask(() => socket.dispatchEvent(Object.assign(new Event('close'), { code, reason: 'busy' })))
+    })
+    return socket as unknown as ClientSocket
+  }
+  const without = new ChatClient('ws://nowhere', { connect: () => failing(), connectTimeout: 1_000 })
+  t.teardown(() => without.close())
+  t.match(await next(without, 'waiting'), { code: 1006, reason: 'the handshake failed' })
+  const withOne = new ChatClient('ws://nowhere', { connect: () => failing(1013) })
+  t.teardown(() => withOne.close())
+  t.match(await next(withOne, 'waiting'), { code: 1013, reason: 'busy' })
+})
+
+t.test('no server is asked for a sign of life more than once a second, unless the app wants it', async (t) => {
+  const least = async (heartbeat: number, options: ChatClientOptions = {}) => {
+    const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? [{ ...welcome, heartbeat }] : undefined)
+    const timers = t.capture(globalThis, 'setTimeout', setTimeout)
+    const client = chatClient(t, port, options)
+    await state(client, 'online')
+    timers.restore()
+    client.close()
+    return timers().map(({ args }) => args[1])
+  }
+  for (const heartbeat of [0, -1, 1e-9, 999]) t.ok((await least(heartbeat)).includes(1_000), String(heartbeat))
+  t.ok((await least(1_234)).includes(1_234))
+  t.ok((await least(0, { heartbeat: 77 })).includes(77))
+})
+
+t.test('a number among the options that makes no sense is refused, by its name', (t) => {
+  const wrong = { minDelay: [-1, NaN], maxDelay: [-1, NaN], connectTimeout: [0, -1, NaN], queue: [-1, NaN], heartbeat: [0, -1, NaN] }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new ChatClient('ws://nowhere', { [name]: value }), { name: 'RangeError', message: new RegExp(`^${name} must be`) })
+    }
+    for (const value of ['1', null]) {
+      t.throws(() => new ChatClient('ws://nowhere', { [name]: value }), { name: 'TypeError', message: `${name} must be a number` })
+    }
+    for (const value of [1, Infinity, undefined]) {
+      t.doesNotThrow(() => new ChatClient('ws://nowhere', { [name]: value }).close())
+    }
+  }
+  t.end()
+})
+
+const garbage = {
+  'no JSON': '{',
+  'no object': 'null',
+  'no type': '{}',
+  'no position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
+  'a message that is none': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
+  'a time without end': '{"type":"draining","reconnectIn":1e999}',
+  'a time that is no number': '{"type":"error","code":"rate_limited","message":"later","retryAfter":"soon"}',
+  'a limit that is no number': JSON.stringify({ ...welcome, limits: { rate: 'fast' } }),
+  bytes: Buffer.from([1, 2, 3])
+}
+for (const [name, said] of Object.entries(garbage)) {
+  t.test(`a server that says ${name} is left, and tried again`, async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'join' && connection === 1
+      ? (socket) => socket.send(said)
+      : undefined)
+    const client = chatClient(t, port)
+    const room = client.join('lobby')
+    t.match(await next(client, 'waiting'), { code: 1006, reason: /Error/ })
+    t.equal((await room).name, 'lobby')
+  })
+}
+
+t.test('a hello that the server can take later is said again', async (t) => {
+  const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
+    ? [{ type: 'error', code: 'unavailable', message: 'not now' }]
+    : undefined)
+  const client = chatClient(t, port)
+  t.match(await next(client, 'waiting'), { code: 1006, reason: 'not now' })
+  await state(client, 'online')
+})
+
+t.test('an attempt that takes too long is given up', async (t) => {
+  await t.test('a server that never answers', async (t) => {
+    const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1 ? [] : undefined)
+    const client = chatClient(t, port, { connectTimeout: 50 })
+    t.match(await next(client, 'waiting'), { code: 1006, reason: 'no connection within 50 ms' })
+  })
+  await t.test('a connect that never settles, whose socket is closed when it comes after all', async (t) => {
+    const { port, server } = await fakeServer(t)
+    let late: ((socket: ClientSocket) => void) | undefined
+    const { WebSocket: Socket } = await import('ws')
+    const client = chatClient(t, port, {
+      connectTimeout: 50,
+      connect: (url, protocol) => late === undefined
+        ? new Promise((resolve) => { late = resolve })
+        : new Socket(url, protocol) as unknown as ClientSocket
+    })
+    await state(client, 'waiting')
+    const [, connected] = await Promise.all([state(client, 'online'), once(server, 'connection')])
+    t.ok(connected)
+    const socket = new Socket(`ws://127.0.0.1:${port}`, 'fastify-chat.v1')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    late!(socket as unknown as ClientSocket)
+    await closed
+  })
+  await t.test('a socket that was closed before it was given', async (t) => {
+    const { WebSocket: Socket } = await import('ws')
+    const { port } = await fakeServer(t)
+    const dead = new Socket(`ws://127.0.0.1:${port}`)
+    await once(dead, 'open')
+    dead.terminate()
+    await once(dead, 'close')
+    let attempts = 0
+    const client = chatClient(t, port, {
+      connect: (url, protocol) => (++attempts === 1 ? dead : new Socket(url, protocol)) as unknown as ClientSocket
+    })
+    t.match(await next(client, 'waiting'), { code: 1006 })
+    await state(client, 'online')
+  })
+})
+
+t.test('reconnect() does not wait, and does nothing while there is no need', async (t) => {
+  const { app, network } = await serve(t)
+  network.target = undefined
+  const client = chatClient(t, network.port, { minDelay: 1e9, maxDelay: 1e9, random: () => 1 })
+  await state(client, 'waiting')
+  network.target = (app.server.address() as { port: number }).port
+  client.reconnect()
+  t.equal(client.status.state, 'connecting')
+  client.reconnect()
+  await state(client, 'online')
+  client.reconnect()
+  t.equal(client.status.state, 'online')
+  client.close()
+  client.reconnect()
+  t.match(client.status, { state: 'closed', code: 1000 })
+})
+
+t.test('what is asked of a socket that is closing is asked again of the next, or refused', async (t) => {
+  const { port, told } = await fakeServer(t)
+  const { WebSocket: Socket } = await import('ws')
+  const sockets: WebSocket[] = []
+  const client = chatClient(t, port, {
+    connect (url, protocol) {
+      const socket = new Socket(url, protocol)
+      sockets.push(socket)
+      return socket as unknown as ClientSocket
+    }
+  })
+  const room = await client.join('lobby')
+  sockets[0]!.close()
+  const post = room.post('hello')
+  await t.rejects(room.history('p'), { code: 'offline' })
+  await post
+  const posts = told.filter(({ type }) => type === 'post')
+  t.equal(posts.length, 1)
+  t.notOk('since' in posts[0]!, 'it was never sent before')
+})
+
+t.test('what is posted while the server can store nothing keeps its place behind what it refused', async (t) => {
+  let able = false
+  const stored: unknown[] = []
+  const { port } = await fakeServer(t, ({ type, id, text, room, before }) => {
+    if (type === 'history') return [{ type, room, before, messages: [], more: false, complete: true }]
+    if (type !== 'post') return undefined
+    if (able) return stored.push(text) > 0 ? undefined : []
+    return [{ type: 'error', code: text === 'one' ? 'unavailable' : 'unknown', message: 'not now', id, room }]
+  })
+  const room = await chatClient(t, port, { minDelay: 200, maxDelay: 200, random: () => 1 }).join('lobby')
+  const posts = ['one', 'two'].map((text) => room.post(text))
+  // Its answer comes after the refusals.
+  await room.history('p')
+  able = true
+  await Promise.all([...posts, room.post('three')])
+  t.same(stored, ['one', 'two', 'three'])
+})

@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { WebSocket } from 'ws'
+import { chatClient, fakeServer, joined, next, state, welcome } from '../support/chat-clients.ts'
+import { chat } from '../support/v1-client.ts'
+
+t.test('joins, pages, typing and posts keep within the limits together: nothing is refused, and the posts get through', async (t) => {
+  const { port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10, roomsPerMember: 40 } })
+  const told: string[] = []
+  const client = chatClient(t, port, {
+    connect (url, protocol) {
+      const socket = new WebSocket(url, protocol)
+      socket.on('message', (data: Buffer) => told.push(data.toString()))
+      return socket
+    }
+  })
+  const rooms = await Promise.all(Array.from({ length: 40 }, (_, i) => client.join(`room-${i}`)))
+  const pages = Promise.all(rooms.map((room) => room.history(room.position!)))
+  for (let i = 0; i < 1_000; i++) rooms[i % 2]!.typing()
+  t.equal(new Set(await Promise.all(rooms.map((room) => room.post('hello')))).size, 40)
+  t.equal((await pages).length, 40)
+  t.strictSame(told.filter((text) => text.includes('rate_limited')), [])
+  t.equal(client.status.state, 'online')
+})
+
+t.test('of typing no more is sent than a sign a second for each room', async (t) => {
+  const { port, told } = await fakeServer(t)
+  const client = chatClient(t, port)
+  const rooms = await Promise.all(['a', 'b'].map((name) => client.join(name)))
+  const begun = performance.now()
+  for (let i = 0; i < 1_000; i++) rooms[i % 2]!.typing()
+  await rooms[0]!.post('hello')
+  const seconds = Math.ceil((performance.now() - begun) / 1_000)
+  const signs = told.filter(({ type }) => type === 'typing').length
+  t.ok(signs >= 2 && signs <= 2 * seconds, `${signs} in ${seconds} s`)
+})
+
+t.test('pages that are refused for their pace are asked for again, each once, and answered in their order', async (t) => {
+  let refusals = 3
+  const { port, told } = await fakeServer(t, ({ type, room, before }) => {
+    if (type !== 'history') return undefined
+    if (refusals-- > 0) return [{ type: 'error', code: 'rate_limited', message: 'not yet', retryAfter: 1, request: type, room }]
+    return [{ type: 'history', room, before, messages: [], more: before === 'p1', complete: true }]
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const pages = await Promise.all(['p1', 'p2', 'p3', 'p4'].map((before) => room.history(before)))
+  t.strictSame(pages.map(({ more }) => more), [true, false, false, false])
+  t.equal(told.filter(({ type }) => type === 'history').length, 4 + 3)
+})
+
+t.test('a page that the server refuses is rejected with its word, and the others come', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room, before }) => {
+    if (type !== 'history') return undefined
+    if (before === 'p1') return [{ type: 'error', code: 'unavailable', message: 'not now', request: type, room }]
+    return [{ type: 'history', room, before, messages: [], more: false, complete: true }]
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const [refused, given] = [room.history('p1'), room.history('p2')]
+  await t.rejects(refused, { code: 'unavailable', message: 'not now' })
+  t.match(await given, { complete: true })
+})
+
+t.test('a leave that the server can not grant is not asked for again, and the room can be joined', async (t) => {
+  const { port, told } = await fakeServer(t, ({ type, room }) => type === 'leave'
+    ? [{ type: 'error', code: 'not_joined', message: 'nobody is there', request: type, room }]
+    : undefined)
+  const client = chatClient(t, port)
+  const first = await client.join('lobby')
+  first.leave()
+  t.not(await client.join('lobby'), first)
+  t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'leave', 'join'])
+})
+
+t.test('history is rejected when its room is left, asked for already or not', async (t) => {
+  const { port, told } = await fakeServer(t, ({ type }) => {
+    if (type === 'hello') return [{ ...welcome, limits: { rate: 1, burst: 10 } }]
+    return type === 'history' ? [] : undefined
+  })
+  const client = chatClient(t, port)
+  const room = await client.join('lobby')
+  const pages = [room.history('p1'), room.history('p2')]
+  room.leave()
+  for (const page of pages) await t.rejects(page, { code: 'left' })
+  client.close()
+  t.notOk(told.some(({ before }) => before === 'p2'))
+})
+
+t.test('a post that was sent is not told to be unsent when its room is left while offline', async (t) => {
+  const { port, server } = await fakeServer(t, ({ type }) => type === 'post' ? (socket) => socket.terminate() : undefined)
+  const client = chatClient(t, port, { minDelay: 1e6, maxDelay: 1e6, random: () => 1 })
+  const room = await client.join('lobby')
+  const [sent, unsent] = [room.post('perhaps stored'), next(client, 'waiting').then(() => room.post('never sent'))]
+  await state(client, 'waiting')
+  server.close()
+  const settled = [t.rejects(sent, { code: 'unknown' }), t.rejects(unsent, { code: 'left' })]
+  await Promise.resolve()
+  room.leave()
+  await Promise.all(settled)
+})
+
+t.test('what the server would find not valid is refused here: it would cost the connection', async (t) => {
+  const { port, told } = await fakeServer(t)
+  const client = chatClient(t, port)
+  const room = await client.join('lobby')
+  const wrong: Array<() => Promise<unknown>> = [
+    () => room.post('half a character: \ud83d'),
+    () => room.post('', { key: ['\udc00'] }),
+    () => room.post(7 as unknown as string),
+    () => room.history(''),
+    () => room.history('x'.repeat(129)),
+    () => room.history('p', 0),
+    () => room.history('p', 1_001),
+    () => room.history('p', 1.5),
+    () => client.join('a room'),
+    () => client.join('other', { after: 'x'.repeat(129) }),
+    () => client.join('other', { history: -1 })
+  ]
+  for (const ask of wrong) await t.rejects(ask(), { code: 'invalid' }, String(ask))
+  await room.post('\\ud83d, and a whole one: 😀', '\\\\udc00')
+  t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'post'])
+})
+
+t.test('a leave that was refused for its pace does not throw out who has joined again since', async (t) => {
+  const leaves: unknown[] = []
+  let again: () => void
+  const otherAgain = new Promise<void>((resolve) => { again = resolve })
+  const { port } = await fakeServer(t, ({ type, room }) => {
+    if (type !== 'leave') return undefined
+    const first = !leaves.includes(room)
+    leaves.push(room)
+    if (!first && room === 'other') again()
+    const refusal = { type: 'error', code: 'rate_limited', message: 'not yet', retryAfter: 20, request: type, room }
+    return first ? room === 'other' ? [refusal] : [refusal, { type: 'left', room }] : undefined
+  })
+  const client = chatClient(t, port, { random: () => 0 })
+  const rooms = await Promise.all(['lobby', 'other'].map((name) => client.join(name)))
+  rooms[0]!.leave()
+  await rooms[1]!.post('what was answered before this has come')
+  const second = await client.join('lobby')
+  second.on('left', ({ message }) => t.fail(message))
+  // It is asked again after as long as the first would be.
+  rooms[1]!.leave()
+  await otherAgain
+  await second.post('still here')
+  t.strictSame(leaves, ['lobby', 'other', 'other'])
+})
+
+t.test('a join under way when the link is lost is asked for once on the next', async (t) => {
+  const { port, told, server } = await fakeServer(t, ({ type, room }, connection) => {
+    if (type === 'hello') return [{ ...welcome, limits: { rate: 10, burst: 2 } }]
+    return type === 'join' ? connection === 1 ? (socket) => socket.terminate() : [joined(room)] : undefined
+  })
+  const client = chatClient(t, port)
+  const rooms = ['a', 'b', 'c'].map((name) => client.join(name))
+  await once(server, 'connection')
+  for (const room of await Promise.all(rooms)) t.ok(room.position)
+  t.strictSame(told.map(({ type, room }) => room ?? type), ['hello', 'a', 'hello', 'a', 'b', 'c'])
+})

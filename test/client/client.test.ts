@@ -1,0 +1,528 @@
+import t, { type Test } from 'tap'
+import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/index.ts'
+import { Iteration } from '../../src/client/iteration.ts'
+import { StoreUnavailable } from '../../src/errors.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import type { ChatStore } from '../../src/store.ts'
+import { connect } from '../../src/testing.ts'
+import { chatClient, fakeServer, heard, joined, message, next, state } from '../support/chat-clients.ts'
+import { build, listen } from '../support/helper.ts'
+
+async function serve (t: Test, options: FastifyChatOptions = {}) {
+  const app = await build(t, options)
+  return { app, port: await listen(app) }
+}
+
+const text = ({ text }: Message) => text
+
+t.test('what one posts, both hear, and the promise gives its position', async (t) => {
+  const { port } = await serve(t)
+  const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
+  const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
+  const both = Promise.all([heard(ada, 'message'), heard(bob, 'message')])
+  const position = await ada.post('hello', { mood: 'good' })
+  for (const heard of await both) {
+    t.match(heard, { room: 'lobby', position, from: { name: 'ada' }, text: 'hello', data: { mood: 'good' } })
+  }
+  t.equal(ada.position, position)
+})
+
+t.test('nothing is lost between join and the first listener, however late that is', async (t) => {
+  const { app, port } = await serve(t)
+  await app.chat.publish('lobby', { text: 'before' })
+  const room = await chatClient(t, port).join('lobby')
+  const watcher = await chatClient(t, port).join('lobby')
+  const seen = heard(watcher, 'message')
+  await app.chat.publish('lobby', { text: 'meanwhile' })
+  await seen
+  const both = Promise.all([heard(room, 'joined'), heard(room, 'message')])
+  const [first, live] = await both
+  t.match(first, { again: false, complete: true, messages: [{ text: 'before' }] })
+  t.equal(live.text, 'meanwhile')
+})
+
+for (const [how, code] of [['ends the room', 'not_joined'], ['closes the client', 'closed']] as const) {
+  t.test(`what came before the server ${how} is kept for the first listener and iteration, and then its end`, async (t) => {
+    const { port } = await fakeServer(t, ({ type, room }) => {
+      if (type !== 'join') return undefined
+      const said = [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two')]
+      if (code === 'not_joined') said.push({ type: 'left', room })
+      return (socket) => {
+        for (const each of said) socket.send(JSON.stringify(each))
+        socket.close(4403, 'kicked')
+      }
+    })
+    const client = chatClient(t, port)
+    const closed = next(client, 'closed')
+    const room = await client.join('lobby')
+    await closed
+    const seen = written(room)
+    const iterated: unknown[] = []
+    await t.rejects(async () => { for await (const { text } of room) iterated.push(text) }, { code })
+    t.same(iterated, ['one', 'two'])
+    t.same(seen, ['joined', 'one', 'two', `left: ${code}`])
+    await t.rejects(room[Symbol.asyncIterator]().next(), { code }, 'also later')
+    await t.rejects(room.post('late'), { code })
+  })
+}
+
+t.test('an iteration that begins when the end is heard throws it', async (t) => {
+  const room = aRoom()
+  room.end(new ChatError('forbidden', 'no more'), false)
+  const iterated = new Promise<unknown>((resolve) => room.on('left', () => resolve(room[Symbol.asyncIterator]().next())))
+  await t.rejects(iterated, { code: 'forbidden' })
+})
+
+for (const how of ['leave', 'close'] as const) {
+  t.test(`a listener that calls ${how}() hears nothing more of what was kept, nor does an iteration`, async (t) => {
+    const { port } = await fakeServer(t, ({ type, room }) => type === 'join'
+      ? [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two'), { type: 'error', code: 'internal', message: 'all was said' }]
+      : undefined)
+    const client = chatClient(t, port)
+    const said = new Promise((resolve) => client.on('error', resolve))
+    const room = await client.join('lobby')
+    await said
+    const seen = written(room)
+    room.on('message', () => how === 'leave' ? room.leave() : client.close())
+    const iterated: unknown[] = []
+    for await (const { text } of room) iterated.push(text)
+    t.same(seen, ['joined', 'one'])
+    t.same(iterated, [])
+  })
+  t.test(`nothing that was kept is heard after ${how}()`, async (t) => {
+    const { port } = await fakeServer(t)
+    const client = chatClient(t, port)
+    const room = await client.join('lobby')
+    const seen = written(room)
+    if (how === 'leave') room.leave()
+    else client.close()
+    for await (const { text } of room) t.fail(String(text))
+    t.same(seen, [])
+  })
+}
+
+t.test('leave() of a room that the server ended ends what was kept, too', async (t) => {
+  const room = aRoom()
+  say(room, 'one', 'two')
+  room.end(new ChatError('forbidden', 'no more'), false)
+  const seen = written(room)
+  room.on('message', () => room.leave())
+  for await (const { text } of room) t.fail(String(text))
+  t.same(seen, ['joined', 'one'])
+})
+
+t.test('what waits for its turn when a listener leaves the room is not heard', async (t) => {
+  const room = aRoom()
+  await heard(room, 'joined')
+  const seen = written(room)
+  room.on('message', ({ text }) => {
+    if (text === 'one') say(room, 'two')
+    room.leave()
+  })
+  say(room, 'one')
+  t.same(seen, ['one'])
+})
+
+t.test('of a room that nobody listens to', async (t) => {
+  const ada = { id: 'a', name: 'ada' }
+  const thousand = Array.from({ length: 1_000 }, (_, i) => String(i))
+  const gap: Partial<RoomEvents['joined']> = { complete: false, messages: [], members: [ada], count: 2, stale: true, position: '999', again: false }
+  const crowded = (after?: string) => {
+    const room = aRoom(after)
+    room.receive({ type: 'presence', room: 'lobby', joined: [ada], left: [], count: 2, stale: true })
+    say(room, ...thousand.slice(1))
+    return room
+  }
+  await t.test('1,000 events are kept, typing not among them', async (t) => {
+    const room = aRoom()
+    room.receive({ type: 'typing', room: 'lobby', from: ada })
+    say(room, ...thousand.slice(1))
+    const seen = written(room)
+    await heard(room, 'message', ({ text }) => text === '999')
+    t.same(seen, ['joined', ...thousand.slice(1)])
+  })
+  await t.test('more are replaced by a joined that is not complete', async (t) => {
+    const room = crowded()
+    say(room, 'kept')
+    const seen = written(room)
+    t.match(await heard(room, 'joined'), gap)
+    say(room, 'live')
+    t.same(seen, ['joined', 'kept', 'live'])
+  })
+  await t.test('however often', async (t) => {
+    const room = crowded()
+    say(room, ...thousand)
+    room.end(new ChatError('forbidden', 'no more'), false)
+    const seen = written(room)
+    await heard(room, 'left')
+    t.same(seen, ['joined', 'left: forbidden'])
+  })
+  await t.test('and it says whether a place was asked about', async (t) => {
+    t.match(await heard(crowded('p'), 'joined'), { ...gap, again: true })
+  })
+  await t.test('an iteration that is owed more than that throws, the next goes on from there', async (t) => {
+    const room = crowded()
+    await t.rejects(room[Symbol.asyncIterator]().next(), { code: 'overflow' })
+    const live = room[Symbol.asyncIterator]().next()
+    say(room, 'live')
+    t.match(await live, { value: { text: 'live' } })
+  })
+})
+
+t.test('join gives as much history as was asked for', async (t) => {
+  const { app, port } = await serve(t)
+  for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
+  const room = await chatClient(t, port).join('lobby', { history: 2 })
+  const { messages } = await heard(room, 'joined')
+  t.same(messages.map(text), ['two', 'three'])
+})
+
+t.test('a place kept by the app is where a later client goes on from', async (t) => {
+  const { app, port } = await serve(t)
+  await app.chat.publish('lobby', { text: 'read' })
+  const before = chatClient(t, port)
+  const { position } = await before.join('lobby')
+  before.close()
+  await app.chat.publish('lobby', { text: 'missed' })
+  const room = await chatClient(t, port).join('lobby', { after: position })
+  t.match(await heard(room, 'joined'), { again: true, complete: true, messages: [{ text: 'missed' }] })
+})
+
+t.test('iteration gives each message once, and ends when the room is left', async (t) => {
+  const { app, port } = await serve(t)
+  const room = await chatClient(t, port).join('lobby')
+  for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
+  const seen = []
+  for await (const { text } of room) {
+    seen.push(text)
+    if (text === 'three') room.leave()
+  }
+  t.same(seen, ['one', 'two', 'three'])
+  for await (const { text } of room) seen.push(text)
+  t.equal(seen.length, 3, 'a room that was left has nothing to iterate over')
+})
+
+t.test('an iteration', async (t) => {
+  const said = (text: string) => message('lobby', text, text) as unknown as Message
+  await t.test('answers several questions at once in order', async (t) => {
+    const iteration = new Iteration(() => {})
+    const both = Promise.all([iteration.next(), iteration.next(), iteration.next()])
+    iteration.push(said('one'))
+    iteration.push(said('two'))
+    iteration.end()
+    t.same((await both).map(({ value }) => (value as Message | undefined)?.text), ['one', 'two', undefined])
+  })
+  await t.test('can be iterated over as it is', async (t) => {
+    const iteration = new Iteration(() => {})
+    iteration.push(said('one'))
+    iteration.end()
+    for await (const { text } of iteration) t.equal(text, 'one')
+    t.plan(1)
+  })
+  await t.test('that is left gives nothing more', async (t) => {
+    const iteration = new Iteration(() => {})
+    iteration.push(said('one'))
+    await iteration.return()
+    t.same(await iteration.next(), { done: true, value: undefined })
+  })
+  await t.test('that falls 10,000 messages behind ends with an error, after what it has', async (t) => {
+    const iteration = new Iteration(() => {})
+    for (let i = 0; i < 10_000; i++) iteration.push(said('x'))
+    for (let i = 0; i < 10_000; i++) await iteration.next()
+    await t.rejects(iteration.next(), { code: 'overflow' })
+    t.same(await iteration.next(), { done: true, value: undefined })
+  })
+  await t.test('that waits is told of an error once', async (t) => {
+    const iteration = new Iteration(() => {})
+    const first = t.rejects(iteration.next(), { code: 'forbidden' })
+    const second = iteration.next()
+    iteration.end(new ChatError('forbidden', 'no more'))
+    await first
+    t.same(await second, { done: true, value: undefined })
+  })
+})
+
+t.test('who is here, and who types', async (t) => {
+  const { port } = await serve(t)
+  const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
+  const presence = heard(ada, 'presence', ({ joined }) => joined.some(({ name }) => name === 'bob'))
+  const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
+  await presence
+  t.same([...ada.members.values()].map(({ name }) => name).sort(), ['ada', 'bob'])
+  t.equal(ada.count, 2)
+  const typing = heard(ada, 'typing')
+  bob.typing()
+  t.equal((await typing).name, 'bob')
+})
+
+t.test('pages of history, asked for twice at once, are both given', async (t) => {
+  const { app, port } = await serve(t)
+  for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
+  const room = await chatClient(t, port).join('lobby', { history: 0 })
+  const newest = await app.chat.history('lobby', { limit: 1 })
+  const before = newest.entries[0]!.position
+  const [first, second] = await Promise.all([room.history(before, 1), room.history(before, 2)])
+  t.same(first.messages.map(text), ['two'])
+  t.equal(first.more, true)
+  t.same(second.messages.map(text), ['one', 'two'])
+  await t.rejects(room.history(before, 0), { code: 'invalid' })
+  t.match(await room.history('of-no-room-1'), { complete: false, messages: [] })
+  room.leave()
+  await t.rejects(room.history(before), { code: 'left' })
+})
+
+t.test('join', async (t) => {
+  await t.test('is one for all who ask while it is joined', async (t) => {
+    const { port } = await serve(t)
+    const client = chatClient(t, port)
+    t.equal(client.join('lobby'), client.join('lobby'))
+    t.equal(await client.join('lobby'), await client.join('lobby'))
+  })
+  await t.test('rejects with what the server says', async (t) => {
+    const { port } = await serve(t, { authorize: ({ action }) => action !== 'join', limits: { roomsPerMember: 1 } })
+    const client = chatClient(t, port)
+    await t.rejects(client.join('lobby'), { name: 'ChatError', code: 'forbidden' })
+    await t.rejects(client.join('lobby'), { code: 'forbidden' }, 'and asks anew')
+    await t.rejects(client.join('lobby', { history: 1.5 }), { code: 'invalid' })
+    await t.rejects(client.join('not a room'), { code: 'invalid' })
+  })
+  await t.test('is asked for again while the server is not able to', async (t) => {
+    const store = failing(new MemoryStore(), 'follow', 2)
+    t.teardown(() => store.close())
+    const { port } = await serve(t, { store })
+    t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
+  })
+  await t.test('again after leave gives another room, and nothing said between', async (t) => {
+    const { app, port } = await serve(t)
+    const client = chatClient(t, port)
+    const first = await client.join('lobby')
+    first.on('message', () => t.fail('of a room that was left'))
+    first.leave()
+    const joining = client.join('lobby')
+    await app.chat.publish('lobby', { text: 'later' })
+    const second = await joining
+    t.not(second, first)
+    await t.rejects(first.post('too late'), { code: 'left' })
+    await second.post('here')
+    t.match(await heard(second, 'joined'), { again: false })
+  })
+})
+
+t.test('leave while joining', async (t) => {
+  await t.test('rejects the join, and leaves as soon as the server has answered', async (t) => {
+    let asked = 0
+    const { port, told } = await fakeServer(t, ({ type, room }) => type === 'join'
+      ? ++asked === 1 ? [joined(room), message(room, 'p1', 'old')] : [joined(room), message(room, 'p2', 'new')]
+      : undefined)
+    const client = chatClient(t, port)
+    await state(client, 'online')
+    const first = t.rejects(client.join('lobby'), { code: 'left' })
+    client.leave('lobby')
+    const room = await client.join('lobby', { history: 7 })
+    await first
+    t.equal((await heard(room, 'message')).text, 'new')
+    t.match(told, [{ type: 'hello' }, { type: 'join' }, { type: 'leave' }, { type: 'join', history: 7 }])
+    t.notHas(told[3], { after: String })
+  })
+  await t.test('of a join that is refused asks for the next one', async (t) => {
+    let asked = 0
+    const { port } = await fakeServer(t, ({ type, room }) => type === 'join' && ++asked === 1
+      ? [{ type: 'error', code: 'forbidden', message: 'not you', room }]
+      : undefined)
+    const client = chatClient(t, port)
+    await state(client, 'online')
+    const first = t.rejects(client.join('lobby'), { code: 'left' })
+    client.leave('lobby')
+    t.equal((await client.join('lobby')).name, 'lobby')
+    await first
+  })
+  await t.test('before there is a connection never asks for it', async (t) => {
+    const { port, told } = await fakeServer(t)
+    const client = chatClient(t, port)
+    const first = t.rejects(client.join('lobby'), { code: 'left' })
+    client.leave('lobby')
+    client.leave('another')
+    await client.join('other')
+    await first
+    t.match(told, [{ type: 'hello' }, { type: 'join', room: 'other' }])
+    t.equal(told.length, 2)
+  })
+})
+
+t.test('a post', async (t) => {
+  await t.test('that the app refuses rejects with its words', async (t) => {
+    const { port } = await serve(t, { onMessage: () => { throw new Error('no swearing') } })
+    const room = await chatClient(t, port).join('lobby')
+    await t.rejects(room.post('damn'), { code: 'refused', message: /no swearing/ })
+  })
+  await t.test('too large for the server never goes, and the connection stays', async (t) => {
+    const { port } = await serve(t, { limits: { chatPayload: 1_000 } })
+    const room = await chatClient(t, port).join('lobby')
+    await t.rejects(room.post('ä'.repeat(500)), { code: 'too_large' })
+    t.ok(await room.post('ä'.repeat(300)))
+  })
+  await t.test('whose data is no JSON rejects', async (t) => {
+    const { port } = await serve(t)
+    const room = await chatClient(t, port).join('lobby')
+    await t.rejects(room.post('one', 1n), TypeError)
+  })
+  await t.test('the store could not take for now is sent again, with all posted behind it in order', async (t) => {
+    const store = failing(new MemoryStore(), 'append', 2)
+    t.teardown(() => store.close())
+    const { app, port } = await serve(t, { store })
+    const room = await chatClient(t, port).join('lobby')
+    // The first is refused twice; what is posted once that is known waits behind it.
+    await room.post('one')
+    await Promise.all(['two', 'three'].map((text) => room.post(text)))
+    const { entries } = await app.chat.history('lobby')
+    t.same(entries.map(({ body }) => body), ['one', 'two', 'three'])
+  })
+  await t.test('more than may wait rejects at once', async (t) => {
+    const { port } = await fakeServer(t, ({ type }) => type === 'post' ? [] : undefined)
+    const client = chatClient(t, port, { queue: 2 })
+    const room = await client.join('lobby')
+    const waiting = [room.post('one'), room.post('two')]
+    await t.rejects(room.post('three'), { code: 'overflow' })
+    client.close()
+    for (const post of waiting) await t.rejects(post, { code: 'closed' })
+  })
+})
+
+t.test('a history that the server lost is told, and posts go on', async (t) => {
+  const { app, port } = await serve(t)
+  const room = await chatClient(t, port).join('lobby')
+  await room.post('old')
+  const lost = heard(room, 'joined', ({ again }) => again)
+  await app.chat.clear('lobby')
+  t.match(await lost, { again: true, complete: false, messages: [] })
+  t.ok(await room.post('new'))
+})
+
+t.test('a listener that throws keeps nobody else from hearing, and is reported as an uncaught error', async (t) => {
+  const { port } = await serve(t)
+  const room = await chatClient(t, port).join('lobby')
+  const reported: unknown[] = []
+  const { queueMicrotask } = globalThis
+  t.teardown(() => { globalThis.queueMicrotask = queueMicrotask })
+  room.on('message', () => { throw new Error('mine') })
+  const other = heard(room, 'message')
+  await heard(room, 'joined')
+  globalThis.queueMicrotask = (report) => { try { report() } catch (error) { reported.push(error) } }
+  await room.post('hello')
+  t.equal((await other).text, 'hello')
+  t.match(reported, [{ message: 'mine' }])
+})
+
+t.test('events that listeners cause come after the one they hear, for all listeners', async (t) => {
+  const client = new ChatClient('ws://nowhere', { connect: () => { throw new Error('no network') }, minDelay: 1e6, random: () => 1 })
+  t.teardown(() => client.close())
+  const seen: string[] = []
+  client.on('status', ({ state }) => { if (state === 'waiting' && seen.length === 0) client.reconnect() })
+  client.on('status', ({ state }) => seen.push(state))
+  await new Promise<void>((resolve) => client.on('status', ({ state }) => { if (state === 'waiting' && seen.length > 2) resolve() }))
+  t.same(seen, ['waiting', 'connecting', 'waiting'])
+})
+
+t.test('what no promise tells is an error event', async (t) => {
+  const { port } = await fakeServer(t, ({ type }) => type === 'typing' ? [{ type: 'error', code: 'not_joined', message: 'no' }] : undefined)
+  const client = chatClient(t, port)
+  const room = await client.join('lobby')
+  const error = new Promise<ChatError>((resolve) => client.on('error', resolve))
+  room.typing()
+  t.match(await error, { code: 'not_joined', message: 'no' })
+})
+
+t.test('an error with a code that came after this client is told as it is', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'error', code: 'weather', message: 'rain', room }] : undefined)
+  const told = await chatClient(t, port).join('lobby').catch((error: ChatError) => error)
+  if (told instanceof ChatError && told.code === 'weather') t.pass('and the types allow to ask')
+  t.plan(1)
+})
+
+t.test('a message of a type that came after this client is passed over', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'weather' }, { type: 'toString' }, joined(room)] : undefined)
+  t.ok(await chatClient(t, port).join('lobby'))
+})
+
+t.test('a connection of one\'s own, injected', async (t) => {
+  const app = await build(t)
+  const client = new ChatClient('/chat', { connect: async (url, protocol) => (await connect(app, url, { protocol })).socket })
+  t.teardown(() => client.close())
+  const room = await client.join('lobby')
+  const said = heard(room, 'message')
+  const position = await room.post('hello')
+  t.equal((await said).position, position)
+})
+
+t.test('in Node its own WebSocket is not used, where it has one: it can not be cut off', async (t) => {
+  const { port } = await serve(t)
+  const theirs = globalThis.WebSocket
+  t.teardown(() => { globalThis.WebSocket = theirs })
+  globalThis.WebSocket = class { constructor () { t.fail('it was used') } } as unknown as typeof WebSocket
+  t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
+})
+
+t.test('a token is asked for at each connection, and one that fails is a failed attempt', async (t) => {
+  const { port } = await serve(t, { authenticate: (_, hello) => ({ id: String(hello?.token), name: 'ada' }) })
+  let asked = 0
+  const client = chatClient(t, port, {
+    token: async () => {
+      if (++asked === 1) throw new Error('no token today')
+      return `token-${asked}`
+    }
+  })
+  t.match(await state(client, 'waiting'), { code: 1006, reason: /no token today/ })
+  t.match(await state(client, 'online'), { member: { id: 'token-2', name: 'ada' } })
+})
+
+t.test('a hello that is refused closes the client, with the words of the server', async (t) => {
+  const { port } = await serve(t)
+  const client = chatClient(t, port, { name: '\u202e' })
+  const join = t.rejects(client.join('lobby'), { code: 'closed', message: /name/ })
+  t.match(await state(client, 'closed'), { code: 4400, reason: /name/ })
+  await join
+})
+
+t.test('with the session of an earlier client the member is the same', async (t) => {
+  const { port } = await serve(t)
+  const first = chatClient(t, port)
+  const { session, member } = await state(first, 'online')
+  first.close()
+  t.same((await state(chatClient(t, port, { session }), 'online')).member, member)
+})
+
+/** A room that is joined, with no client around it. */
+function aRoom (after?: string): ClientRoom {
+  const none = () => { throw new Error('there is no client') }
+  const leave = () => room.end(new ChatError('left', 'it was left'), true)
+  const room: ClientRoom = new ClientRoom('lobby', after, { post: none, history: none, typing: none, leave })
+  room.receive(joined('lobby') as unknown as Joined)
+  return room
+}
+
+function say (room: ClientRoom, ...texts: string[]): void {
+  for (const text of texts) room.receive(message('lobby', text, text) as unknown as Parameters<ClientRoom['receive']>[0])
+}
+
+/** Writes down what is heard from now on. */
+function written (room: ClientRoom): string[] {
+  const seen: string[] = []
+  room.on('joined', () => seen.push('joined'))
+  room.on('message', ({ text }) => seen.push(String(text)))
+  room.on('typing', () => seen.push('typing'))
+  room.on('left', ({ code }) => seen.push(`left: ${code}`))
+  return seen
+}
+
+/** The store, whose method fails for so many times. */
+function failing (store: ChatStore, method: 'append' | 'follow', times: number): ChatStore {
+  return new Proxy(store, {
+    get (target, name) {
+      const value = Reflect.get(target, name) as (...args: unknown[]) => unknown
+      return name !== method
+        ? value.bind(target)
+        : (...args: unknown[]) => times-- > 0 ? Promise.reject(new StoreUnavailable()) : value.apply(target, args)
+    }
+  })
+}

@@ -1,0 +1,331 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t, { type Test } from 'tap'
+import { logged, upgraded, wired, type Client, type Line } from '../support/helper.ts'
+import { chat, texts, turn, type ChatApp } from '../support/v1-client.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+const v1 = ({ app, member }: ChatApp, ...rooms: string[]) => wired(app, () => member({}, ...rooms))
+const plain = ({ app, plain: join }: ChatApp, query = '') => wired(app, () => join(query))
+
+/** Has the system take nothing more from a connection, as when its client has long not read, until it ends. */
+function stall (t: Test, socket: Socket): void {
+  const never = (callback: (error: Error) => void) => { socket.once('close', () => callback(new Error('closed'))) }
+  socket._write = (_chunk, _encoding, callback) => never(callback)
+  socket._writev = (_chunks, callback) => never(callback)
+  t.teardown(() => socket.destroy())
+}
+
+async function take ({ next }: Client, count: number): Promise<string[]> {
+  const messages: string[] = []
+  while (messages.length < count) messages.push((await next()).toString())
+  return messages
+}
+
+const number = (text: unknown) => parseInt(String(text))
+const closings = ({ lines }: { lines: Line[] }, reason: string) => lines.filter((line) => line.msg === 'websocket closed' && line['reason'] === reason)
+
+/** Resolves once so many connections have ended for this reason. */
+async function ended ({ app }: ChatApp, reason: string, count: number): Promise<void> {
+  while (closings(app, reason).length < count) await turn()
+}
+
+t.test('who does not read is cut off, v1 or plain, and told of in the log once each; the others lose nothing', async (t) => {
+  const room = await chat(t)
+  const slow = [await v1(room, 'lobby'), await plain(room), await plain(room, '?self=0')]
+  const [reader, listener] = [await room.member({}, 'lobby'), await room.plain()]
+  for (const { client } of slow) client.socket.pause()
+
+  const text = 'x'.repeat(16 * KiB)
+  let said = 0
+  while (slow.some(({ wire }) => !wire.socket.destroyed)) {
+    for (let i = 0; i < 8; i++) await room.app.chat.publish('lobby', { text: `${said++} ${text}` })
+    await turn()
+  }
+  t.strictSame((await reader.take(said)).map((message) => 'text' in message && number(message.text)), Array.from({ length: said }, (_, i) => i))
+  t.strictSame((await take(listener, said)).map(number), Array.from({ length: said }, (_, i) => i))
+
+  for (const { client } of slow) {
+    client.socket.resume()
+    t.match(await client.closed, { code: 1006 })
+  }
+  await ended(room, 'reads too slowly', 3)
+  reader.post('lobby', 'and on')
+  t.equal(await listener.next(), 'and on')
+  t.match(closings(room.app, 'reads too slowly'), [{ level: 30, code: 1008 }, { level: 30, code: 1008 }, { level: 30, code: 1008 }])
+  t.equal(closings(room.app, 'reads too slowly').length, 3)
+})
+
+t.test('who was cut off comes back to what it missed, each message once', async (t) => {
+  const room = await chat(t)
+  const { client, wire } = await wired(room.app, room.tcp)
+  const { session } = await client.hello()
+  const { position } = await client.join('lobby')
+  client.socket.pause()
+  const text = 'x'.repeat(16 * KiB)
+  const said = 200
+  const before = Math.floor(said / 2)
+  for (let i = 0; i < before; i++) {
+    await room.app.chat.publish('lobby', { text: `${i}` })
+    await turn()
+  }
+  while (!wire.writes.flat().some((bytes) => bytes.includes(`"text":"${before - 1}"`))) await turn()
+  stall(t, wire.socket)
+  for (let i = before; i < said; i++) {
+    await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+    await turn()
+  }
+  t.ok(wire.socket.destroyed, 'at once: it would not answer a close frame')
+  await logged(room.app, 'websocket closed')
+
+  const heard: number[] = []
+  let place = position
+  client.socket.resume()
+  for (let over = false; !over;) {
+    const message = await client.next().catch(() => undefined)
+    if (message?.type === 'message') {
+      heard.push(number(message.text))
+      place = message.position
+    }
+    over = message === undefined
+  }
+  t.ok(heard.length >= before && heard.length < said, `${heard.length} heard before`)
+
+  const back = await room.member({ session })
+  const { messages, complete } = await back.join('lobby', { after: place })
+  t.ok(complete)
+  const rest = await back.take(said - heard.length - messages.length)
+  t.strictSame([...heard, ...texts(messages).map(number), ...texts(rest).map(number)], Array.from({ length: said }, (_, i) => i))
+})
+
+/** Bytes outside of V8's heap, once nothing more can be freed. */
+async function external (): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage()
+    await turn()
+  }
+  return process.memoryUsage().arrayBuffers
+}
+
+for (const compression of [false, true]) {
+  t.test(`hundreds of slow members hold one copy of what waits for them${compression ? ', deflated or not' : ''}`, async (t) => {
+    const room = await chat(t, { compression, chat: { greeting: false } })
+    const size = 400
+    const sockets: Socket[] = []
+    room.app.server.on('connection', (socket: Socket) => sockets.push(socket))
+    for (let i = 0; i < size; i += 4) {
+      await Promise.all(['/chat', '/chat', '/chat?self=0', '/chat?self=0'].map((path, i) =>
+        upgraded(t, room.port, path, undefined, i % 2 === 0 ? {} : { 'Sec-WebSocket-Extensions': 'permessage-deflate' })))
+    }
+    for (const socket of sockets) stall(t, socket)
+    const before = await external()
+
+    // For each half its backlog, or what that deflates to.
+    const text = randomBytes(12 * KiB).toString('base64')
+    for (let i = 0; i < 32; i++) {
+      await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+      await turn()
+    }
+    while (sockets.some(({ writableLength }) => writableLength < 256 * KiB)) await turn()
+    const held = await external() - before
+    const waiting = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
+    t.ok(waiting > size * 256 * KiB, `${Math.round(waiting / MiB)} MiB wait`)
+    t.ok(held < 8 * MiB, `in ${(held / MiB).toFixed(1)} MiB`)
+    t.equal(room.app.chat.stats().connections, size)
+  })
+}
+
+t.test('a burst in one turn is cut into batches, by text, bytes and data alike, and cuts off nobody who reads', async (t) => {
+  const kinds = {
+    text: (i: number) => ({ text: `${i} ${'x'.repeat(16 * KiB)}` }),
+    'text of three bytes a character': (i: number) => ({ text: `${i} ${'€'.repeat(8 * KiB)}` }),
+    data: (i: number) => ({ text: `${i}`, data: 'x'.repeat(16 * KiB) })
+  }
+  for (const [kind, say] of Object.entries(kinds)) {
+    const room = await chat(t, { limits: { backlog: 128 * KiB, historyBytes: 64 * MiB } })
+    const members = await Promise.all(Array.from({ length: 4 }, () => v1(room, 'lobby')))
+    for (const { wire } of members) wire.writes.length = 0
+    for (let i = 0; i < 200; i++) room.app.chat.publish('lobby', say(i))
+    for (const { client } of members) {
+      t.strictSame(texts(await client.take(200)).map(number), Array.from({ length: 200 }, (_, i) => i), kind)
+    }
+    for (const { wire } of members) {
+      const largest = Math.max(...wire.writes.map((write) => write.reduce((sum, { length }) => sum + length, 0)))
+      t.ok(largest < 300 * KiB && largest > 200 * KiB, `at most ${Math.round(largest / KiB)} KiB in one write`)
+    }
+    t.strictSame(closings(room.app, 'reads too slowly'), [])
+  }
+})
+
+/** Has the system take what is written only by the next turn of the loop, as when it is much at once. */
+function delay (socket: Socket): void {
+  let taking = false
+  const later = (callback: () => void) => {
+    if (taking) return callback()
+    setImmediate(() => {
+      taking = true
+      callback()
+      taking = false
+    })
+  }
+  const { _write: write, _writev: writev } = socket
+  socket._write = (chunk, encoding, callback) => write.call(socket, chunk, encoding, () => later(callback))
+  socket._writev = (chunks, callback) => writev!.call(socket, chunks, () => later(callback))
+}
+
+t.test('what counts as unread is what earlier turns left, not what several rooms say in one', async (t) => {
+  const rooms = ['a', 'b', 'c', 'd']
+  const room = await chat(t, { limits: { backlog: 300 * KiB } })
+  const { client, wire } = await v1(room, ...rooms)
+  delay(wire.socket)
+  let most = 0
+  for (const name of rooms) {
+    await room.app.chat.subscribe(name, () => {
+      setImmediate(() => { most = Math.max(most, wire.socket.writableLength) })
+    })
+    for (let i = 0; i < 32; i++) room.app.chat.publish(name, { text: `${i} ${'x'.repeat(16 * KiB)}` })
+  }
+  const heard = await client.take(rooms.length * 32)
+  for (const name of rooms) {
+    t.strictSame(texts(heard.filter((message) => 'room' in message && message.room === name)).map(number), Array.from({ length: 32 }, (_, i) => i))
+  }
+  t.ok(most > 900 * KiB, `${Math.round(most / KiB)} KiB at once`)
+  t.strictSame(closings(room.app, 'reads too slowly'), [])
+})
+
+t.test('replies that nobody reads are bounded together: who asks for more is cut off, and what it held is given back', async (t) => {
+  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 40; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+  const listener = await room.plain()
+  const greedy: Array<Awaited<ReturnType<typeof v1>> & { position: string }> = []
+  for (let i = 0; i < 20; i++) {
+    const one = await v1(room)
+    const { position } = await one.client.join('lobby', { history: 1 })
+    stall(t, one.wire.socket)
+    greedy.push({ ...one, position })
+  }
+
+  // Each page is 64 KiB: a hundred of them are three times the budget.
+  for (let i = 0; i < 5; i++) {
+    for (const { client, position } of greedy) client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+  }
+  await ended(room, 'too much waits to be read', 1)
+  const held = () => greedy.reduce((sum, { wire: { socket } }) => sum + (socket.destroyed ? 0 : socket.writableLength), 0)
+  t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB wait`)
+  await room.app.chat.publish('lobby', { text: 'nobody else waits' })
+  t.equal(await listener.next(), 'nobody else waits')
+
+  for (const { wire } of greedy) wire.socket.destroy()
+  while (room.app.chat.stats().connections > 1) await turn()
+  const later = await room.member()
+  let given = 0
+  for (let i = 0; i < 40; i++) {
+    const { messages, position } = await later.join('lobby', { history: 4 })
+    if (messages.length !== 4) t.equal(messages.length, 4)
+    later.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+    given += (await later.expect('history')).messages.length
+    await later.leave('lobby')
+  }
+  t.ok(given >= 40 * 3, `${given} messages of history`)
+})
+
+t.test('where replies are too much together, whoever owes most is cut off and not whoever asks, and what it owed is given back once', async (t) => {
+  const budget = MiB
+  const page = 64 * KiB
+  const room = await chat(t, { limits: { replyBudget: budget, backlog: Infinity } })
+  for (let i = 0; i < 8; i++) await room.app.chat.publish('lobby', { text: `${i} ${'x'.repeat(16 * KiB)}` })
+  const stalled = async () => {
+    const { client, wire: { socket } } = await v1(room)
+    const { position } = await client.join('lobby', { history: 1 })
+    stall(t, socket)
+    return {
+      socket,
+      /** Has so many bytes wait for it, and a page more at most. */
+      async owe (bytes: number) {
+        while (socket.writableLength < bytes && !socket.destroyed) {
+          const before = socket.writableLength
+          client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+          while (socket.writableLength === before && !socket.destroyed) await turn()
+        }
+      }
+    }
+  }
+  const [greedy, modest, frugal] = [await stalled(), await stalled(), await stalled()]
+  await frugal.owe(page)
+  await greedy.owe(budget * 0.5)
+  await modest.owe(budget * 0.3)
+  t.notOk(greedy.socket.destroyed)
+  await modest.owe(budget * 0.48)
+  t.ok(greedy.socket.destroyed)
+  await ended(room, 'too much waits to be read', 1)
+  t.match(closings(room.app, 'too much waits to be read'), [{ code: 1013 }])
+
+  // All that is left of the budget, and no more.
+  const left = budget - frugal.socket.writableLength
+  await modest.owe(left - 2 * page)
+  t.notOk(modest.socket.destroyed)
+  await modest.owe(left + page)
+  t.ok(modest.socket.destroyed)
+  t.notOk(frugal.socket.destroyed)
+  await frugal.owe(budget - 2 * page)
+  t.notOk(frugal.socket.destroyed, 'which has all of it now')
+})
+
+t.test('messages that nobody reads are bounded together too, over all rooms, and counted once for all who share them', async (t) => {
+  const budget = 2 * MiB
+  const room = await chat(t, { limits: { replyBudget: budget, backlog: budget } })
+  const listener = await room.plain()
+  const stalled = async (query: string) => {
+    const { wire: { socket } } = await plain(room, query)
+    stall(t, socket)
+    return socket
+  }
+  for (let i = 0; i < 20; i++) await stalled('?room=crowd')
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 50; i++) {
+    await room.app.chat.publish('crowd', { text })
+    await turn()
+  }
+  t.strictSame(closings(room.app, 'too much waits to be read'), [], '20 x 800 KiB wait, in the same buffers')
+
+  const slow: Socket[] = []
+  for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
+  for (let i = 0; i < 20; i++) {
+    for (let j = 0; j < 10; j++) await room.app.chat.publish(`slow-${j}`, { text })
+    await turn()
+  }
+  await ended(room, 'too much waits to be read', 1)
+  const lives = slow.filter(({ destroyed }) => !destroyed)
+  const held = lives.reduce((sum, { writableLength }) => sum + writableLength, 0)
+  t.ok(held <= budget, `${Math.round(held / KiB)} KiB wait in ${lives.length} rooms`)
+  await room.app.chat.publish('lobby', { text: 'nobody else waits' })
+  t.equal(await listener.next(), 'nobody else waits')
+})
+
+t.test('what waits for a client that is gone is given back, whether the system had taken it or not', async (t) => {
+  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+  const text = 'x'.repeat(16 * KiB)
+  for (let i = 0; i < 4; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
+  for (let i = 0; i < 4; i++) {
+    const { client, wire } = await v1(room)
+    const { position } = await client.join('lobby', { history: 0 })
+    client.socket.pause()
+    // Until the system takes no more, and then some.
+    while (wire.socket.writableLength < 1.2 * MiB) {
+      client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
+      await turn()
+    }
+    const closed = new Promise<void>((resolve) => { wire.socket.once('close', () => resolve()) })
+    client.socket.terminate()
+    await closed
+  }
+  t.strictSame(closings(room.app, 'too much waits to be read'), [])
+})

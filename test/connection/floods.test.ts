@@ -1,0 +1,239 @@
+import type { Socket } from 'node:net'
+import { mock } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t, { type Test } from 'tap'
+import { build, clientFrame, listen, logged, open, serverFrames, upgraded, type RawClient } from '../support/helper.ts'
+import { gate, turn } from '../support/v1-client.ts'
+
+const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
+const KiB = 1024
+const MiB = 1024 * KiB
+const v1 = { 'Sec-WebSocket-Protocol': 'fastify-chat.v1' }
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes in use, in V8's heap and outside of it, once nothing more can be freed. */
+async function memory (): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage()
+    await turn()
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+function closeOf ({ received }: RawClient): { code: number, reason: string } | undefined {
+  const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
+  return frame && { code: frame.payload.readUInt16BE(), reason: frame.payload.subarray(2).toString() }
+}
+
+/** Resolves with how the server closed it, and ends it. */
+async function closed (client: RawClient): Promise<{ code: number, reason: string } | undefined> {
+  await client.until(() => closeOf(client) !== undefined)
+  client.socket.destroy()
+  return closeOf(client)
+}
+
+const count = ({ received }: RawClient, opcode: number) => serverFrames(received).filter((frame) => frame.opcode === opcode).length
+
+/** After whatever was tried: the process lives, and serves. */
+async function serves (t: Test, port: number): Promise<void> {
+  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
+  socket.send('still here')
+  t.equal(await next(), 'still here')
+  socket.terminate()
+}
+
+const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(count).fill(frame))
+
+for (const path of ['/echo', '/chat']) {
+  for (const [what, opcode] of [['pings', PING], ['pongs', PONG]] as const) {
+    t.test(`${path}: a flood of ${what} is closed with 1008, and no more than fifty are answered`, async (t) => {
+      const app = await build(t)
+      const port = await listen(app)
+      const client = await upgraded(t, port, path)
+      client.socket.write(times(50, clientFrame(opcode, 'x'.repeat(125))))
+      client.socket.write(times(100_000, clientFrame(opcode)))
+      t.strictSame(await closed(client), { code: 1008, reason: 'too many pings or pongs' })
+      t.ok(count(client, PONG) <= (opcode === PING ? 50 : 0))
+      t.match(await logged(app, 'websocket closed'), { code: 1008, reason: 'too many pings or pongs' })
+      await serves(t, port)
+    })
+  }
+
+  t.test(`${path}: as many as may be are no flood, and neither is one now and then`, async (t) => {
+    const port = await listen(await build(t))
+    const client = await upgraded(t, port, path)
+    client.socket.write(Buffer.concat([times(25, clientFrame(PING, 'a')), times(24, clientFrame(PONG))]))
+    await client.until(() => count(client, PONG) === 25)
+    client.socket.write(clientFrame(PING, 'b'))
+    await client.until(() => count(client, PONG) === 26)
+    t.equal(closeOf(client), undefined)
+  })
+
+  t.test(`${path}: what a client that never reads is owed for its pings is bounded`, async (t) => {
+    const app = await build(t)
+    const sockets: Socket[] = []
+    app.server.on('connection', (socket: Socket) => sockets.push(socket))
+    const port = await listen(app)
+    const client = await upgraded(t, port, path)
+    const [socket] = sockets as [Socket]
+    socket._write = () => {}
+    socket._writev = () => {}
+    t.teardown(() => socket.destroy())
+    client.socket.write(times(50, clientFrame(PING, 'x'.repeat(125))))
+    while (socket.writableLength < 50 * 127) await turn()
+    const more = times(1_000, clientFrame(PING, 'x'.repeat(125)))
+    const before = socket.bytesRead
+    client.socket.write(more)
+    while (socket.bytesRead < before + more.length) await turn()
+    t.ok(socket.writableLength < 8 * KiB, `${socket.writableLength} bytes`)
+    await serves(t, port)
+  })
+
+  t.test(`${path}: sixteen thousand one-byte fragments on a hundred connections cost next to nothing`, async (t) => {
+    const app = await build(t)
+    const port = await listen(app)
+    const clients = await Promise.all(Array.from({ length: 100 }, () => upgraded(t, port, path)))
+    const before = await memory()
+    const fragments = Buffer.concat([clientFrame(TEXT, 'a', { fin: false }), times(15_999, clientFrame(CONTINUATION, 'a', { fin: false }))])
+    for (const { socket } of clients) socket.write(fragments)
+    for (const client of clients) await client.until(() => closeOf(client) !== undefined)
+    t.ok(clients.every((client) => closeOf(client)!.code === 1008))
+    const held = await memory() - before
+    t.ok(held < 20 * MiB, `${(held / MiB).toFixed(1)} MiB, of both sides`)
+    for (const { socket } of clients) socket.destroy()
+    while (app.chat.stats().connections > 0) await turn()
+    const left = await memory() - before
+    t.ok(left < 2 * MiB, `${(left / MiB).toFixed(1)} MiB left`)
+    await serves(t, port)
+  })
+
+  t.test(`${path}: messages that fifty clients never finish are held no longer than may be`, async (t) => {
+    const app = await build(t, { limits: { messageTimeout: 300 } })
+    const port = await listen(app)
+    const before = await memory()
+    const clients = await Promise.all(Array.from({ length: 50 }, () => upgraded(t, port, path)))
+    const half = clientFrame(BINARY, Buffer.alloc(15 * KiB), { fin: false })
+    for (const { socket } of clients) socket.write(half)
+    t.ok((await Promise.all(clients.map(closed))).every((ending) => ending?.code === 1008))
+    while (app.chat.stats().connections > 0) await turn()
+    const grown = await memory() - before
+    t.ok(grown < 4 * MiB, `${(grown / MiB).toFixed(1)} MiB`)
+    await serves(t, port)
+  })
+}
+
+const halves: ReadonlyArray<[title: string, ...frames: Buffer[]]> = [
+  ['one byte of a header', clientFrame(TEXT, 'whole'), clientFrame(TEXT).subarray(0, 1)],
+  ['a length of eight bytes but one', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0])],
+  ['a mask but for one byte', clientFrame(TEXT, 'a').subarray(0, 5)],
+  ['a payload but for one byte', clientFrame(TEXT, 'whole'), clientFrame(TEXT, 'hello').subarray(0, 10)],
+  ['half a ping', clientFrame(PING, 'hello').subarray(0, 8)],
+  ['a first fragment', clientFrame(TEXT, 'whole'), clientFrame(TEXT, 'a', { fin: false })],
+  ['an empty first fragment', clientFrame(TEXT, '', { fin: false })],
+  ['fragments, and pings and pongs between them', clientFrame(TEXT, 'a', { fin: false }), clientFrame(PING), clientFrame(CONTINUATION, 'a', { fin: false }), clientFrame(PONG)]
+]
+
+for (const [title, ...frames] of halves) {
+  t.test(`${title}: closed with 1008 when the rest does not come, also while signs of life do`, async (t) => {
+    const port = await listen(await build(t, { limits: { messageTimeout: 200, controlRate: 1_000 } }))
+    const client = await upgraded(t, port, '/echo')
+    client.socket.write(Buffer.concat(frames))
+    const trickle = setInterval(() => client.socket.write(title.startsWith('fragments') ? clientFrame(PONG) : Buffer.alloc(0)), 20)
+    const ending = await closed(client)
+    clearInterval(trickle)
+    t.strictSame(ending, { code: 1008, reason: 'a message was not whole in time' })
+    await serves(t, port)
+  })
+}
+
+t.test('a message that trickles in, byte after byte, has no more time than any other', async (t) => {
+  const port = await listen(await build(t, { limits: { messageTimeout: 200 } }))
+  const client = await upgraded(t, port, '/echo')
+  const frame = clientFrame(TEXT, 'x'.repeat(1_000))
+  let at = 0
+  const trickle = setInterval(() => client.socket.write(frame.subarray(at, ++at)), 5)
+  t.equal((await closed(client))?.code, 1008)
+  clearInterval(trickle)
+  t.ok(at < 1_000)
+})
+
+t.test('each message has its own time, and none is lost: large ones, back to back, cut anywhere', async (t) => {
+  const port = await listen(await build(t, { limits: { messageTimeout: 1_000 } }))
+  const client = await upgraded(t, port, '/echo')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const frame = clientFrame(BINARY, Buffer.alloc(20_000, 'x'))
+  const bytes = times(150, frame)
+  const step = Math.ceil(bytes.length / 29)
+  let passed = 0
+  for (let at = step; at < bytes.length + step; at += step) {
+    client.socket.write(bytes.subarray(at - step, at))
+    const whole = Math.min(150, Math.floor(at / frame.length))
+    await client.until(() => count(client, BINARY) >= whole)
+    mock.timers.tick(50)
+    passed += 50
+  }
+  await client.until(() => count(client, BINARY) === 150)
+  t.ok(passed > 1_000, 'all of them together took longer than one may')
+  t.equal(closeOf(client), undefined)
+})
+
+t.test('while the server itself reads nothing, no time passes for a message', async (t) => {
+  const slow = gate()
+  const port = await listen(await build(t, { limits: { messageTimeout: 50 }, echo: { reply: async (text) => { await slow.pass(); return text } } }))
+  const client = await upgraded(t, port, '/echo')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const second = clientFrame(TEXT, 'second')
+  client.socket.write(Buffer.concat([clientFrame(TEXT, 'first'), second.subarray(0, 7)]))
+  await slow.reached
+  client.socket.write(second.subarray(7))
+  mock.timers.tick(200)
+  slow.open()
+  await client.until(() => count(client, TEXT) === 2)
+  t.equal(closeOf(client), undefined)
+})
+
+t.test('empty messages: echo answers each, v1 takes them for not valid, plain is read from slowly or closed', async (t) => {
+  const app = await build(t)
+  const port = await listen(app)
+  const echo = await upgraded(t, port, '/echo')
+  echo.socket.write(times(10_000, clientFrame(TEXT)))
+  await echo.until(() => count(echo, TEXT) === 10_000)
+
+  const [json, plain, fragments] = [await upgraded(t, port, '/chat', undefined, v1), await upgraded(t, port, '/chat'), await upgraded(t, port, '/chat')]
+  json.socket.write(times(10_000, clientFrame(TEXT)))
+  plain.socket.write(times(10_000, clientFrame(TEXT)))
+  fragments.socket.write(Buffer.concat([clientFrame(TEXT, '', { fin: false }), times(10_000, clientFrame(CONTINUATION, '', { fin: false }))]))
+  t.equal((await closed(json))?.code, 4400)
+  t.strictSame(await closed(plain), { code: 1008, reason: 'too many messages at once' })
+  t.equal((await closed(fragments))?.code, 1008)
+  await serves(t, port)
+})
+
+t.test('after a thousand floods no file descriptor is left, and no memory', async (t) => {
+  const app = await build(t)
+  const port = await listen(app)
+  const flood = async (kind: number): Promise<void> => {
+    const client = await upgraded(t, port, kind % 2 === 0 ? '/echo' : '/chat', undefined, kind % 4 === 1 ? v1 : {})
+    client.socket.write(times(2_000, [clientFrame(PING), clientFrame(TEXT, '{}'), clientFrame(PONG), clientFrame(TEXT, '', { fin: false })][kind % 4]!))
+    if (kind % 3 === 0) client.socket.resetAndDestroy()
+    else await closed(client)
+  }
+  const round = async (): Promise<void> => {
+    for (let i = 0; i < 250; i += 25) await Promise.all(Array.from({ length: 25 }, (_, j) => flood(i + j)))
+    while (app.chat.stats().connections > 0) await turn()
+    app.lines.length = 0
+  }
+  await round()
+  const [before, resources] = [await memory(), process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length]
+  for (let i = 0; i < 3; i++) await round()
+  const grown = await memory() - before
+  t.ok(grown < 4 * MiB, `${(grown / MiB).toFixed(1)} MiB`)
+  t.equal(process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length, resources)
+  await serves(t, port)
+})

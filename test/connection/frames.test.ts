@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { build, clientFrame, listen, logged, open, serverFrames, upgraded, type Frame } from '../support/helper.ts'
+
+const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
+const paths = ['/echo', '/chat?room=frames']
+
+const first = (opcode: number, payload: Uint8Array | string = 'a') => clientFrame(opcode, payload, { fin: false })
+const closing = (code: number, reason: Uint8Array = Buffer.alloc(0)) => clientFrame(CLOSE, Buffer.concat([Buffer.from([code >> 8, code & 255]), reason]))
+/** The header of a frame whose payload is yet to come. */
+const header = (opcode: number, length: number, fin = true) => {
+  const bytes = Buffer.alloc(14)
+  bytes[0] = (fin ? 0x80 : 0) | opcode
+  bytes[1] = 0x80 | 127
+  bytes.writeBigUInt64BE(BigInt(length), 2)
+  return bytes
+}
+const wave = Buffer.from('👋')
+
+/** RFC 6455, sections 5.1 to 5.5, 7.4 and 8.1; 1008 is ours. */
+const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
+  ['an unmasked text frame', 1002, clientFrame(TEXT, 'a', { masked: false })],
+  ['an unmasked ping', 1002, clientFrame(PING, 'a', { masked: false })],
+  ['an unmasked close', 1002, clientFrame(CLOSE, '', { masked: false })],
+  ...[1, 2, 4, 7].flatMap((rsv): Array<[string, number, Buffer]> => [
+    [`reserved bits ${rsv} on a text frame`, 1002, clientFrame(TEXT, 'a', { rsv })],
+    [`reserved bits ${rsv} on a ping`, 1002, clientFrame(PING, 'a', { rsv })]
+  ]),
+  ['reserved bits on a continuation', 1002, first(TEXT), clientFrame(CONTINUATION, 'a', { rsv: 4 })],
+  ...[3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode): [string, number, Buffer] =>
+    [`the reserved opcode ${opcode}`, 1002, clientFrame(opcode, 'a')]),
+  ...[CLOSE, PING, PONG].flatMap((opcode): Array<[string, number, Buffer]> => [
+    [`a fragmented control frame ${opcode}`, 1002, first(opcode, '')],
+    [`a control frame ${opcode} of 126 bytes`, 1002, clientFrame(opcode, 'x'.repeat(126))]
+  ]),
+  ['a continuation of nothing', 1002, clientFrame(CONTINUATION, 'a')],
+  ['a continuation of nothing that is to go on', 1002, first(CONTINUATION)],
+  ['a continuation after a whole message', 1002, clientFrame(TEXT, 'a'), clientFrame(CONTINUATION, 'b')],
+  ['a text frame inside a fragmented message', 1002, first(TEXT), clientFrame(TEXT, 'b')],
+  ['a binary frame inside a fragmented message', 1002, first(TEXT), clientFrame(BINARY, 'b')],
+  ['text that is not UTF-8', 1007, clientFrame(TEXT, Buffer.from([0xff]))],
+  ['text with an overlong sequence', 1007, clientFrame(TEXT, Buffer.from([0xc0, 0xaf]))],
+  ['text with a surrogate', 1007, clientFrame(TEXT, Buffer.from([0xed, 0xa0, 0x80]))],
+  ['text that ends within a character', 1007, clientFrame(TEXT, wave.subarray(0, 3))],
+  ['text in fragments that is not UTF-8', 1007, first(TEXT, wave.subarray(0, 2)), clientFrame(CONTINUATION, wave.subarray(3))],
+  ['text in fragments that ends within a character', 1007, first(TEXT, wave.subarray(0, 2)), clientFrame(CONTINUATION, wave.subarray(2, 3))],
+  ['a close with a payload of 1 byte', 1002, clientFrame(CLOSE, Buffer.from([3]))],
+  ...[0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map((code): [string, number, Buffer] =>
+    [`a close with the code ${code}`, 1002, closing(code)]),
+  ['a close whose reason is not UTF-8', 1007, closing(1000, Buffer.from([0xff]))],
+  ['a message too big, by its length alone', 1009, header(BINARY, 65_537)],
+  ['a text too big, by its length alone', 1009, header(TEXT, 2 ** 40)],
+  ['a length beyond 2^53', 1009, header(TEXT, 2 ** 60)],
+  ['fragments too big together, by their length alone', 1009, first(BINARY, Buffer.alloc(10_000)), header(CONTINUATION, 60_000)],
+  ['a message of more than 256 fragments', 1008, first(TEXT, ''), ...Array.from({ length: 256 }, () => first(CONTINUATION, ''))]
+]
+
+function closeCode (received: Buffer): number | undefined {
+  const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
+  return frame && (frame.payload.length < 2 ? 1005 : frame.payload.readUInt16BE())
+}
+
+/** The server's frames without the chat's greeting. */
+function answers (received: Buffer): Frame[] {
+  return serverFrames(received).filter(({ payload }) => !payload.equals(Buffer.from('connected to WebSocket server')))
+}
+
+for (const path of paths) {
+  t.test(`on ${path}`, async (t) => {
+    const app = await build(t)
+    const port = await listen(app)
+
+    for (const [title, code, ...frames] of malformed) {
+      t.test(`${title} is closed with ${code}, and ended`, async (t) => {
+        const client = await upgraded(t, port, path)
+        client.socket.write(Buffer.concat(frames))
+        await client.ended
+        t.equal(closeCode(client.received), code)
+        t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE, 'nothing follows')
+      })
+    }
+
+    t.test('a malformed frame in the packet of the handshake is closed with its code', async (t) => {
+      const client = await upgraded(t, port, path, clientFrame(TEXT, 'a', { masked: false }))
+      await client.ended
+      t.equal(closeCode(client.received), 1002)
+    })
+
+    t.test('a message far too big is closed with 1009 also while the client goes on sending it', async (t) => {
+      const clients = await Promise.all(Array.from({ length: 10 }, () => open(t, `ws://127.0.0.1:${port}${path}`)))
+      for (const { socket } of clients) socket.send(Buffer.alloc(20 * 1024 * 1024))
+      const codes = await Promise.all(clients.map(async ({ closed }) => (await closed).code))
+      t.strictSame(codes, clients.map(() => 1009))
+    })
+
+    t.test('what came before a malformed frame still counts, what comes after does not', async (t) => {
+      const watcher = await open(t, `ws://127.0.0.1:${port}${path}`)
+      if (path !== '/echo') await watcher.next()
+      const client = await upgraded(t, port, path)
+      client.socket.write(Buffer.concat([clientFrame(TEXT, 'before'), clientFrame(3, ''), clientFrame(TEXT, 'after')]))
+      await client.ended
+      watcher.socket.send('still here')
+      const heard = path === '/echo' ? answers(client.received).map(({ payload }) => payload.toString()) : [await watcher.next(), await watcher.next()]
+      t.equal(heard[0], 'before')
+      t.notOk(heard.includes('after'))
+    })
+
+    t.test('256 fragments are a message', async (t) => {
+      const client = await upgraded(t, port, path)
+      client.socket.write(Buffer.concat([first(TEXT), ...Array.from({ length: 254 }, () => first(CONTINUATION)), clientFrame(CONTINUATION, 'a')]))
+      const received = await client.until((received) => answers(received).length > 0)
+      t.strictSame(answers(received), [{ opcode: TEXT, payload: Buffer.from('a'.repeat(256)) }])
+    })
+
+    t.test('a ping gets a pong with its payload, also between fragments; a pong gets nothing', async (t) => {
+      const client = await upgraded(t, port, path)
+      client.socket.write(Buffer.concat([
+        clientFrame(PING, ''), clientFrame(PONG, 'unasked'), clientFrame(PING, 'x'.repeat(125)),
+        first(TEXT, 'one '), clientFrame(PING, 'between'), clientFrame(CONTINUATION, 'message')
+      ]))
+      const received = await client.until((received) => answers(received).length >= 4)
+      t.strictSame(answers(received).map(({ opcode, payload }) => [opcode, payload.toString()]),
+        [[PONG, ''], [PONG, 'x'.repeat(125)], [PONG, 'between'], [TEXT, 'one message']])
+    })
+
+    for (const [title, frame, code] of [
+      ['without a code', clientFrame(CLOSE, ''), 1005],
+      ['with 1000', closing(1000), 1000],
+      ['with 1001 and a reason', closing(1001, Buffer.from('bye')), 1001],
+      ['with a code of an application', closing(4999), 4999],
+      ['with a reason of 123 bytes', closing(3000, Buffer.alloc(123, 'x')), 3000]
+    ] as const) {
+      t.test(`a close ${title} is answered with the same, and ended`, async (t) => {
+        const client = await upgraded(t, port, path)
+        client.socket.write(frame)
+        await client.ended
+        t.equal(closeCode(client.received), code)
+      })
+    }
+
+    t.test('a client that ends without a close frame is ended', async (t) => {
+      const connected = once(app.server, 'connection')
+      const client = await upgraded(t, port, path)
+      const [serverSide] = await connected
+      const over = once(serverSide, 'close')
+      client.socket.end()
+      await Promise.all([client.ended, over])
+      t.ok(serverSide.destroyed)
+    })
+
+    t.test('a client that ends within a frame, or resets, is ended', async (t) => {
+      for (const end of ['end', 'resetAndDestroy'] as const) {
+        const connected = once(app.server, 'connection')
+        const client = await upgraded(t, port, path)
+        const [serverSide] = await connected
+        const over = new Promise((resolve) => serverSide.once('close', resolve))
+        client.socket.write(header(BINARY, 1_000))
+        client.socket[end]()
+        await over
+        t.ok(serverSide.destroyed, end)
+      }
+    })
+
+    t.test('after all that the server serves, and logged no error', async (t) => {
+      const { socket, next } = await open(t, `ws://127.0.0.1:${port}${path}`)
+      if (path !== '/echo') t.equal(await next(), 'connected to WebSocket server')
+      socket.send('fine')
+      t.equal(await next(), 'fine')
+      t.strictSame(app.lines.filter(({ level }) => level >= 40), [])
+    })
+  })
+
+  for (const [title, code, ...frames] of malformed.filter(([, code], i, all) => i === all.findIndex(([, other]) => other === code))) {
+    t.test(`on ${path} the log says ${code} for ${title}`, async (t) => {
+      const app = await build(t)
+      const client = await upgraded(t, await listen(app), path)
+      client.socket.write(Buffer.concat(frames))
+      await client.ended
+      client.socket.end()
+      t.match(await logged(app, 'websocket closed'), { level: 30, code })
+    })
+  }
+}

@@ -1,0 +1,131 @@
+import t, { type Test } from 'tap'
+import { build, clientFrame, listen, open, serverFrames, upgraded, wired, type Line } from '../support/helper.ts'
+import { gate, protocol, turn } from '../support/v1-client.ts'
+
+const [TEXT, BINARY, CLOSE] = [1, 2, 8]
+const KiB = 1024
+const MiB = 1024 * KiB
+
+const cutOff = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'too much waits to be handled')
+
+/** After whatever was tried: the process serves others. */
+async function serves (t: Test, port: number, bytes = 1): Promise<void> {
+  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
+  const message = Buffer.alloc(bytes, 'x')
+  socket.send(message)
+  t.ok(message.equals(await next() as Buffer))
+  socket.terminate()
+}
+
+t.test('messages that are not whole are bounded together: who sent most of them is cut off', async (t) => {
+  const app = await build(t, { limits: { receiveBudget: MiB } })
+  const port = await listen(app)
+  const [small, ...large] = await Promise.all(Array.from({ length: 31 }, () => upgraded(t, port, '/echo')))
+  small!.socket.write(clientFrame(BINARY, Buffer.alloc(1_000), { fin: false }))
+  const half = clientFrame(BINARY, Buffer.alloc(60 * KiB), { fin: false })
+  for (const { socket } of large) socket.write(half)
+  while (app.chat.stats().connections > 18) await turn()
+  t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} are left`)
+  t.match(cutOff(app)[0], { level: 30, code: 1013 })
+  t.match(app.chat.stats().cutOffs, { receive_budget: Number })
+  small!.socket.write(clientFrame(0, 'and the rest'))
+  await small!.until((received) => received.includes('and the rest'))
+  await serves(t, port, 10 * KiB)
+  for (const { socket } of [small!, ...large]) socket.destroy()
+  while (app.chat.stats().connections > 0) await turn()
+  const cut = app.chat.stats().cutOffs['receive_budget']
+  for (let i = 0; i < 40; i++) await serves(t, port, 60 * KiB)
+  t.equal(app.chat.stats().cutOffs['receive_budget'], cut, 'what was held is given back')
+})
+
+t.test('messages that wait for a slow hook are bounded together, the one that is being handled among them', async (t) => {
+  const slow = gate()
+  const app = await build(t, { limits: { receiveBudget: MiB }, echo: { reply: async (message) => { await slow.pass(); return message } } })
+  const port = await listen(app)
+  const clients = await Promise.all(Array.from({ length: 30 }, () => upgraded(t, port, '/echo')))
+  for (const { socket } of clients) socket.write(clientFrame(BINARY, Buffer.alloc(60 * KiB)))
+  while (app.chat.stats().connections > 17) await turn()
+  t.ok(cutOff(app).length > 0)
+  slow.open()
+  await serves(t, port)
+})
+
+t.test('one connection sends more than the budget, one message after another', async (t) => {
+  const app = await build(t, { limits: { receiveBudget: 256 * KiB }, echo: { reply: async (message) => message } })
+  const port = await listen(app)
+  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
+  for (let i = 0; i < 20; i++) {
+    socket.send(Buffer.alloc(60 * KiB, i))
+    t.equal((await next() as Buffer)[0], i)
+  }
+  t.strictSame(cutOff(app), [])
+})
+
+t.test('of a client that waits for a hook nothing more is read, and nothing is lost', async (t) => {
+  const slow = gate()
+  const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })
+  const port = await listen(app)
+  const { client, wire: { socket } } = await wired(app, () => open(t, `ws://127.0.0.1:${port}/echo`))
+  client.socket.send('first')
+  await slow.reached
+  const read = socket.bytesRead
+  const later = Array.from({ length: 20 }, (_, i) => `${i} ${'x'.repeat(16 * KiB)}`)
+  await Promise.all(later.map((text) => new Promise((resolve) => { client.socket.send(text, resolve) })))
+  for (let i = 0; i < 10; i++) await turn()
+  t.equal(socket.readableLength, 0)
+  t.equal(socket.bytesRead, read)
+  slow.open()
+  for (const text of ['first', ...later]) t.equal(await client.next(), text)
+})
+
+t.test('with authenticate, the requests of clients that say no hello are bounded together', async (t) => {
+  const headers = { 'X-Large': 'x'.repeat(12 * KiB), 'Sec-WebSocket-Protocol': protocol }
+  const app = await build(t, { authenticate: (_request, { token = '' }) => ({ id: token }), limits: { receiveBudget: 256 * KiB } })
+  const port = await listen(app)
+  for (let i = 0; i < 40; i++) {
+    const { socket, until } = await upgraded(t, port, '/chat', undefined, headers)
+    socket.write(clientFrame(TEXT, JSON.stringify({ type: 'hello', token: `${i}` })))
+    await until((received) => received.includes('welcome'))
+  }
+  t.strictSame(cutOff(app), [], 'of those that said hello nothing is kept')
+  for (let i = 0; i < 40; i++) await upgraded(t, port, '/chat', undefined, headers)
+  while (app.chat.stats().connections > 40 + 14) await turn()
+  t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} are left`)
+  t.match(cutOff(app)[0], { level: 30, code: 1013 })
+})
+
+t.test('what waits for a slow hook is dropped with its connection', async (t) => {
+  const slow = gate()
+  const handled: string[] = []
+  const app = await build(t, {
+    limits: { receiveBudget: 256 * KiB },
+    echo: { reply: async (message) => { handled.push(message.slice(0, 1).toString()); await slow.pass(); return message } }
+  })
+  const port = await listen(app)
+  const large = await upgraded(t, port, '/echo')
+  large.socket.write(Buffer.concat([clientFrame(BINARY, '1'), clientFrame(BINARY, Buffer.alloc(50 * KiB, '2'))]))
+  await slow.reached
+  const others = await Promise.all(Array.from({ length: 7 }, () => upgraded(t, port, '/echo')))
+  for (const { socket } of others) socket.write(clientFrame(BINARY, Buffer.alloc(30 * KiB, '3')))
+  await large.ended
+  slow.open()
+  await Promise.all(others.map(({ until }) => until((received) => received.length > 30 * KiB)))
+  t.strictSame(handled, ['1', ...others.map(() => '3')])
+  t.equal(cutOff(app).length, 1)
+})
+
+t.test('the messages of one connection that wait are bounded in bytes', async (t) => {
+  const slow = gate()
+  t.teardown(() => slow.open())
+  const authenticate = async () => { await slow.pass(); return { id: 'ada' } }
+  const app = await build(t, { authenticate, limits: { backlog: 128 * KiB, inbox: 100_000 } })
+  const port = await listen(app)
+  const { socket, until } = await upgraded(t, port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol })
+  socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame(TEXT, '{"type":"hello"}'))))
+  const [{ opcode, payload } = {}] = serverFrames(await until((received) => serverFrames(received).length > 0))
+  t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
+  socket.destroy()
+  while (app.chat.stats().connections > 0) await turn()
+  t.equal(app.chat.stats().cutOffs['inbox'], 1)
+  await serves(t, port)
+})

@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { WebSocket, WebSocketServer } from 'ws'
+import { requirements, run, type Result } from '../../conformance/suite.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { build, listen } from '../support/helper.ts'
+
+/** The plugin on a port, quick to see who left and who says no hello, and to let a client ask on. */
+async function serve (t: Test): Promise<string> {
+  const app = await build(t, { roster: new MemoryRoster({ grace: 100 }), limits: { handshakeTimeout: 3_000, messageRate: 50 } })
+  return `ws://127.0.0.1:${await listen(app)}/chat`
+}
+
+/** A server that changes what another one says. */
+async function broken (t: Test, url: string, change: (frame: string) => string[]): Promise<string> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => {
+    for (const client of server.clients) client.terminate()
+    server.close()
+  })
+  server.on('connection', (client, request) => {
+    const upstream = new WebSocket(new URL(request.url ?? '', url), client.protocol === '' ? [] : [client.protocol])
+    const opened = new Promise<void>((resolve) => upstream.once('open', resolve))
+    client.on('message', (data, isBinary) => opened.then(() => upstream.send(data, { binary: isBinary })))
+    upstream.on('message', (data, isBinary) => {
+      for (const frame of isBinary ? [data] : change(String(data))) client.send(frame, { binary: isBinary })
+    })
+    upstream.on('error', () => client.terminate())
+    upstream.on('close', () => client.terminate())
+    client.on('close', () => upstream.terminate())
+  })
+  await once(server, 'listening')
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/chat`
+}
+
+async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
+  // Not by the loader of this process: it takes seconds to start.
+  const child = spawn(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
+  return { code, stdout, stderr }
+}
+
+const failures = (results: readonly Result[]) => results.filter(({ reason }) => reason !== undefined)
+
+t.test('the plugin meets every requirement', async (t) => {
+  const results = await run(await serve(t))
+  t.same(failures(results), [])
+  t.equal(results.length, requirements.length)
+})
+
+t.test('every requirement is of a section that the protocol has', async (t) => {
+  const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url), 'utf8')
+  const sections = new Set([...protocol.matchAll(/^#+ ([\d.]*\d)\.? /gm)].map(([, section]) => section))
+  for (const { section, title } of requirements) t.ok(sections.has(section), `${section} ${title}`)
+})
+
+t.test('a server that does one thing wrong fails', async (t) => {
+  const url = await serve(t)
+  const faults: ReadonlyArray<[what: string, only: string, change: (frame: string) => string[]]> = [
+    ['says every message twice', '7', (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame]],
+    ['loses every other message', '15', odd((frame) => frame.includes('"type":"message"'))],
+    ['acknowledges before the message', '7.2', early()],
+    ['claims that nothing was missed', '6.2', (frame) => [frame.replace('"complete":false', '"complete":true')]],
+    ['does not say what failed', '13', (frame) => [frame.replace(/,"request":"\w+"/, '')]],
+    ['forgets a property', '5.2', (frame) => [frame.replace(/,"heartbeat":\d+/, '')]],
+    ['sends what is no JSON', '12', (frame) => [`${frame};`]]
+  ]
+  for (const [what, only, change] of faults) {
+    t.ok(failures(await run(await broken(t, url, change), { only, timeout: 500 })).length > 0, what)
+  }
+  t.same(failures(await run(await broken(t, url, (frame) => [frame]), { only: '7' })), [], 'and one that changes nothing passes')
+})
+
+/** Every other frame of a kind is lost. */
+function odd (kind: (frame: string) => boolean): (frame: string) => string[] {
+  let lose = false
+  return (frame) => {
+    if (kind(frame)) lose = !lose
+    return kind(frame) && lose ? [] : [frame]
+  }
+}
+
+/** Each message is held back until its ack has gone out. */
+function early (): (frame: string) => string[] {
+  let held: string[] = []
+  return (frame) => {
+    if (frame.includes('"type":"message"')) {
+      held.push(frame)
+      return []
+    }
+    const frames = [frame, ...held]
+    held = []
+    return frames
+  }
+}
+
+t.test('the command prints a line for each requirement and a summary', async (t) => {
+  const { code, stdout, stderr } = await command('--only', '7', await serve(t))
+  const lines = stdout.trimEnd().split('\n')
+  t.match(lines[0], /^ok {6}7\.1 {3}\w/)
+  t.match(lines.at(-1), /^\d+ passed, 0 failed$/)
+  t.equal(stderr, '')
+  t.equal(code, 0)
+})
+
+t.test('the command exits with 1 when something failed, and says what', async (t) => {
+  const url = await broken(t, await serve(t), (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame])
+  const { code, stdout } = await command('--only', '7.2', url)
+  t.match(stdout, /^not ok {2}7\.2 .*\n {14}'ack' was awaited, and this came: /m)
+  t.match(stdout, /\n0 passed, 1 failed\n$/)
+  t.equal(code, 1)
+})
+
+t.test('the command says what it needs', async (t) => {
+  const help = await command('--help')
+  t.match(help.stdout, /^Usage: npm run conformance/)
+  t.equal(help.code, 0)
+
+  const wrong: ReadonlyArray<[args: string[], message: RegExp]> = [
+    [[], /one URL is needed/],
+    [['http://127.0.0.1/chat'], /not a ws:\/\/ or wss:\/\/ URL/],
+    [['--only', '99', 'ws://127.0.0.1/chat'], /no requirement is of section 99/],
+    [['--timeout', 'soon', 'ws://127.0.0.1/chat'], /not a number of ms: soon/],
+    [['--loud', 'ws://127.0.0.1/chat'], /--loud/],
+    [['ws://127.0.0.1:1/chat'], /can't connect to ws:\/\/127\.0\.0\.1:1\/chat: .*ECONNREFUSED/],
+    [[(await serve(t)).replace('/chat', '/nothing')], /refused with 404; is the path right\?/]
+  ]
+  await Promise.all(wrong.map(async ([args, message]) => {
+    const { code, stdout, stderr } = await command(...args)
+    t.match(stderr, message)
+    t.equal(stdout, '')
+    t.equal(code, 2)
+  }))
+})

@@ -1,0 +1,216 @@
+import { readFileSync } from 'node:fs'
+import specs from '@asyncapi/specs'
+import t, { type Test } from 'tap'
+import { Compile } from 'typebox/compile'
+import { parse } from 'yaml'
+import { clientMessages, serverMessages } from '../../src/messages.ts'
+import { CloseCode, ErrorCode, SUBPROTOCOL, isTerminal } from '../../src/protocol.ts'
+import { connect, type TestConnection } from '../../src/testing.ts'
+import { build } from '../support/helper.ts'
+
+type Direction = 'client' | 'server'
+type Json = Record<string, unknown>
+interface Schema { readonly required: string[], readonly properties: Record<string, Json> }
+
+const messages: Record<Direction, Record<string, Schema>> = {
+  client: asJson(clientMessages),
+  server: asJson(serverMessages)
+}
+const validators: Record<Direction, Map<string, ReturnType<typeof Compile>>> = {
+  client: new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)])),
+  server: new Map(Object.entries(serverMessages).map(([type, schema]) => [type, Compile(schema)]))
+}
+
+const protocol = read('PROTOCOL.md')
+const asyncapi = parse(read('asyncapi.yaml')) as Json
+
+function read (name: string): string {
+  return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+}
+
+/** As it is written: without what TypeBox hides in its schemas. */
+function asJson<T> (value: unknown): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
+
+/** The content of the fenced blocks that are marked so. */
+function blocks (mark: string): string[] {
+  return [...protocol.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, info]) => info === mark).map(([, , content]) => content!)
+}
+
+/** The cells of the table under a heading, without those of its head. */
+function table (heading: string): string[][] {
+  const [, after = ''] = protocol.split(`\n${heading}\n`)
+  const section = after.split(/^#/m)[0]!
+  const rows = section.split('\n').filter((line) => line.startsWith('|'))
+  return rows.slice(2).map((row) => row.slice(1, -1).split('|').map((cell) => cell.trim()))
+}
+
+/** What is wrong with a message by its schema; empty for nothing. */
+function faults (direction: Direction, message: Json): string[] {
+  const validator = validators[direction].get(String(message['type']))
+  if (validator === undefined) return [`no message of the ${direction}: ${String(message['type'])}`]
+  return validator.Errors(message).map(({ instancePath, message }) => `${instancePath} ${message}`)
+}
+
+t.test('every example is a message of its direction', async (t) => {
+  for (const direction of ['client', 'server'] as const) {
+    const examples = blocks(`json ${direction}`).map((block) => JSON.parse(block) as Json)
+    for (const example of examples) {
+      t.same(faults(direction, example), [], `${direction}: ${JSON.stringify(example).slice(0, 60)}`)
+      t.same(Object.keys(example).filter((name) => !(name in messages[direction][String(example['type'])]!.properties)), [], 'with no property of its own')
+    }
+    t.same(new Set(examples.map(({ type }) => type)), new Set(Object.keys(messages[direction])), `and every message to or from the ${direction} has one`)
+  }
+})
+
+t.test('every interface has the properties of its schema', async (t) => {
+  for (const direction of ['client', 'server'] as const) {
+    const described = new Map(blocks(`ts ${direction}`).map((block) => {
+      const body = block.slice(0, block.indexOf('\n}'))
+      const properties = [...body.matchAll(/^ {2}(\w+)(\??):/gm)].map(([, name, optional]) => `${name}${optional}`)
+      return [/^ {2}type: '(\w+)'/m.exec(body)?.[1], properties.sort()]
+    }))
+    for (const [type, { properties, required }] of Object.entries(messages[direction])) {
+      const wanted = Object.keys(properties).map((name) => required.includes(name) ? name : `${name}?`)
+      t.same(described.get(type), wanted.sort(), `${direction}: ${type}`)
+    }
+  }
+})
+
+t.test('the table of errors is that of the server', async (t) => {
+  t.same(table('## 13. Errors').map(([code]) => code), Object.values(ErrorCode).map((code) => `\`${code}\``))
+})
+
+t.test('the table of close codes is that of the server, and of its client', async (t) => {
+  const rows = table('### 14.1 Close codes')
+  t.same(rows.map(([code]) => Number(code)), Object.values(CloseCode))
+  for (const [code, , comeBack = ''] of rows) {
+    t.equal(/^no\b/.test(comeBack), isTerminal(Number(code)), `${code}: ${comeBack}`)
+    t.match(comeBack, /^(yes|no)\b/)
+  }
+})
+
+t.test('every link within the document leads somewhere', async (t) => {
+  const anchors = new Set([...protocol.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-')))
+  for (const [, anchor] of protocol.matchAll(/\]\(#([^)]*)\)/g)) t.ok(anchors.has(anchor!), anchor!)
+})
+
+t.test('every listing happens as it is written', async (t) => {
+  for (const listing of blocks('frames')) {
+    const title = /.*\n### (.*)\n/s.exec(protocol.slice(0, protocol.indexOf(listing)))?.[1] ?? ''
+    await t.test(title, (t) => play(t, listing.trimEnd().split('\n')))
+  }
+})
+
+/** What a server makes up: in a listing such a value stands for whatever comes in its place, the same each time. */
+const opaque = new Set(['id', 'position', 'after', 'before', 'since', 'session', 'at'])
+
+async function play (t: Test, lines: string[]): Promise<void> {
+  const connections = new Map<string, TestConnection>()
+  const actual = new Map<string, string>()
+  let app = await build(t)
+
+  for (const line of lines) {
+    const [, frameOf, direction, frame] = /^(\w+) ([<>]) (.*)$/.exec(line) ?? []
+    const [, who, deed] = /^(?:the )?(\w+) (.*)$/.exec(line) ?? []
+    if (frameOf !== undefined) {
+      const message = JSON.parse(frame!) as Json
+      t.same(faults(direction === '>' ? 'client' : 'server', message), [], 'a message of its direction')
+      if (direction === '>') say(connections.get(frameOf)!, message)
+      else await hear(connections.get(frameOf)!, message, line)
+    } else if (deed === 'connects') {
+      connections.set(who!, await connect(app, '/chat', { protocol: SUBPROTOCOL }))
+    } else if (deed === 'is cut off') {
+      connections.get(who!)!.socket.terminate()
+    } else if (deed === 'restarts') {
+      await app.close()
+      app = await build(t)
+    } else if (who === 'app') {
+      await app.chat.clear(deed!.replace('clears ', ''))
+    } else {
+      t.equal(deed, 'hears nothing more', line)
+    }
+  }
+
+  function say (connection: TestConnection, message: Json): void {
+    if (typeof message['id'] === 'string') actual.set(message['id'], message['id'])
+    connection.send(JSON.stringify(asItIs(message)))
+  }
+
+  async function hear (connection: TestConnection, expected: Json, line: string): Promise<void> {
+    let message: Json
+    do message = JSON.parse(String(await connection.next())) as Json
+    while (message['type'] === 'presence')
+    t.same(faults('server', message), [], 'the server says what its schemas say')
+    bind(expected, message)
+    t.same(certain(message), certain(asItIs(expected)), line.slice(0, 60))
+  }
+
+  /** Learns what the server made up. */
+  function bind (expected: unknown, seen: unknown, key = ''): void {
+    if (typeof expected === 'string' && typeof seen === 'string') {
+      if (!opaque.has(key) || actual.has(expected)) return
+      t.ok(key === 'at' || ![...actual.values()].includes(seen), `a new ${key}`)
+      actual.set(expected, seen)
+    } else if (typeof expected === 'object' && expected !== null) {
+      for (const [key, value] of Object.entries(expected)) bind(value, (seen as Json | null)?.[key], key)
+    }
+  }
+
+  function asItIs (written: Json): Json {
+    return JSON.parse(JSON.stringify(written), (key, value: unknown) =>
+      opaque.has(key) && typeof value === 'string' ? actual.get(value) ?? value : value) as Json
+  }
+}
+
+/** Without the words for people, and without who is here, which is told a little later. */
+function certain ({ type, ...rest }: Json): Json {
+  const { message, members, count, ...others } = rest
+  return { type, ...type === 'error' || type === 'joined' ? others : rest }
+}
+
+t.test('the AsyncAPI document is one', async (t) => {
+  const validator = Compile(specs.schemasWithoutId['3.0.0'] as Json)
+  t.same(validator.Errors(asyncapi), [])
+  t.notOk(validator.Check({ ...asyncapi, channels: { chat: { address: 1 } } }), 'which a channel without a proper address is not')
+  t.notOk(validator.Check({ ...asyncapi, components: { schemas: { room: { type: 'text' } } } }), 'nor a schema of an unknown type')
+})
+
+t.test('the AsyncAPI document has the subprotocol offered, alone or among others', async (t) => {
+  interface Channel { bindings: { ws: { headers: { properties: Record<string, { pattern: string }> } } } }
+  const { bindings } = resolve({ $ref: '#/channels/chat' }) as unknown as Channel
+  const offer = new RegExp(bindings.ws.headers.properties['Sec-WebSocket-Protocol']!.pattern)
+  for (const header of [SUBPROTOCOL, `other, ${SUBPROTOCOL}`, `${SUBPROTOCOL},other`, `a,${SUBPROTOCOL}, b`]) t.match(header, offer)
+  for (const header of ['', 'other', `${SUBPROTOCOL}1`, `x${SUBPROTOCOL}`, SUBPROTOCOL.replace('.', '-')]) t.notMatch(header, offer)
+})
+
+t.test('the AsyncAPI document describes the messages of the server', async (t) => {
+  const channel = resolve({ $ref: '#/channels/chat' }) as { messages: Record<string, { name: string, payload: Schema }> }
+  const described: typeof messages = { client: {}, server: {} }
+  for (const [key, { name, payload }] of Object.entries(channel.messages)) {
+    described[key.startsWith('client') ? 'client' : 'server'][name] = payload
+  }
+  t.same(described, messages)
+})
+
+t.test('every message to the server is received, every one to a client is sent', async (t) => {
+  interface Operation { action: string, messages: Array<{ name: string }>, reply?: { messages: Array<{ name: string }> } }
+  const operations = Object.values(resolve(asyncapi['operations']) as Record<string, Operation>)
+  const received = operations.filter(({ action }) => action === 'receive')
+  const sent = [...received.flatMap(({ reply }) => reply?.messages ?? []), ...operations.filter(({ action }) => action === 'send').flatMap(({ messages }) => messages)]
+  t.same(new Set(received.flatMap(({ messages }) => messages).map(({ name }) => name)), new Set(Object.keys(messages.client)))
+  t.same(new Set(sent.map(({ name }) => name)), new Set(Object.keys(messages.server)))
+})
+
+/** With what its references refer to in their place. */
+function resolve (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(resolve)
+  if (!('$ref' in value)) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolve(each)]))
+  const path = String(value.$ref).split('/').slice(1)
+  const target = path.reduce<unknown>((within, key) => (within as Json | undefined)?.[key], asyncapi)
+  if (target === undefined) throw new Error(`${String(value.$ref)} leads nowhere`)
+  return resolve(target)
+}

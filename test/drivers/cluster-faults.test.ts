@@ -1,0 +1,229 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as pass } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Participant, chatNode, until, type ChatNode } from '../support/chat-cluster.ts'
+import { proxy, type Proxy } from '../support/proxy.ts'
+import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { V1Client, openTcp } from '../support/v1-client.ts'
+import { judge } from '../support/verdict.ts'
+
+/** Posts that a node may have on their way to Redis. */
+const IN_FLIGHT = 100
+
+/** How often each fault is made: more of them tell more. */
+const runs = Number(process.env['FAULT_RUNS'] ?? 1)
+
+interface Cluster {
+  readonly server: RedisServer
+  /** The last of them reaches its Redis through the network. */
+  readonly nodes: ChatNode[]
+  readonly network: Proxy
+}
+
+/** A conversation under way in which a fault is made: everyone goes on posting. */
+interface Talk extends Cluster {
+  readonly t: Test
+  readonly room: string
+  /** Two on each node, if nothing moves them. */
+  readonly participants: readonly Participant[]
+}
+
+interface Fault {
+  readonly make: (talk: Talk) => Promise<void>
+  /** Redis loses what it was told: all must be told so, and what was acknowledged before is gone. */
+  readonly loses?: boolean
+  /** Nobody loses its connection. */
+  readonly keepsConnections?: boolean
+}
+
+/** Resolves when each of them had so many posts acknowledged from now on. */
+async function progress (participants: readonly Participant[], posts = 20): Promise<void> {
+  const goals = participants.map(({ acked }) => acked.size + posts)
+  await until(() => participants.every(({ acked }, i) => acked.size >= goals[i]!))
+}
+
+/** Resolves when each of them was told that a post can't be stored for now, or that this is not known. */
+async function refused (participants: readonly Participant[]): Promise<void> {
+  const before = participants.map(({ refusals }) => refusals.length)
+  await until(() => participants.every(({ refusals }, i) => refusals.slice(before[i]).some((code) => code === 'unavailable' || code === 'unknown')))
+}
+
+/** Resolves when all nodes show so many in the room, and that it is so. */
+async function present (nodes: readonly ChatNode[], room: string, expected: number): Promise<void> {
+  await until(() => nodes.every(({ presences }) => presences.get(room)?.count === expected && !presences.get(room)!.stale))
+}
+
+async function stale (nodes: readonly ChatNode[], room: string): Promise<void> {
+  await until(() => nodes.every(({ presences }) => presences.get(room)?.stale))
+}
+
+/** A port where connections are taken, and nothing is ever said. */
+async function blackHole (t: Test): Promise<number> {
+  const listener = createServer((socket) => {
+    socket.on('error', () => {})
+    t.teardown(() => socket.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  t.teardown(() => listener.close())
+  return (listener.address() as AddressInfo).port
+}
+
+const faults: Record<string, Fault> = {
+  'a node is killed': {
+    async make ({ t, room, server, nodes, participants }) {
+      const dead = nodes[0]!
+      const who = await Participant.join(t, { name: 'lost', room, port: () => dead.port })
+      await present(nodes, room, participants.length + 1)
+      await dead.kill()
+      nodes.shift()
+      await progress(participants)
+      await present(nodes, room, participants.length)
+      who.client.close()
+      const next = await chatNode(t.parent as Test, server.socket, IN_FLIGHT)
+      nodes.unshift(next)
+      next.watch(room)
+    }
+  },
+  'Redis stands still for ten seconds': {
+    keepsConnections: true,
+    async make ({ server, nodes, room, participants }) {
+      process.kill(server.pid, 'SIGSTOP')
+      await Promise.all([pass(10_000), stale(nodes, room), refused(participants)])
+      await refused(participants)
+      process.kill(server.pid, 'SIGCONT')
+    }
+  },
+  'Redis is killed, and started again on its append-only file': {
+    keepsConnections: true,
+    async make ({ server, nodes, room, participants }) {
+      await server.kill()
+      await Promise.all([stale(nodes, room), refused(participants)])
+      await server.start()
+    }
+  },
+  'all that Redis holds is flushed': {
+    keepsConnections: true,
+    loses: true,
+    async make ({ server, participants }) {
+      await server.client.flushall()
+      await until(() => participants.every(({ views }) => views.length > 1))
+    }
+  },
+  'Redis has no memory left': {
+    keepsConnections: true,
+    async make ({ server, participants }) {
+      const [, used] = /^used_memory:(\d+)/m.exec(await server.client.info('memory'))!
+      await server.client.config('SET', 'maxmemory', Number(used) + 200_000)
+      await refused(participants)
+      await server.client.config('SET', 'maxmemory', 0)
+    }
+  },
+  'the way from one node to Redis swallows all': {
+    keepsConnections: true,
+    async make ({ t, server, nodes, room, network, participants }) {
+      network.target = await blackHole(t)
+      network.freeze()
+      const cut = participants.filter((_, i) => i % nodes.length === nodes.length - 1)
+      const others = participants.filter((participant) => !cut.includes(participant))
+      await Promise.all([progress(others), refused(cut), stale(nodes.slice(-1), room)])
+      await present(nodes.slice(0, -1), room, others.length)
+      network.target = server.socket
+    }
+  },
+  'a client moves from node to node': {
+    async make ({ participants }) {
+      const mover = participants[0]!
+      const breaks = mover.breaks.length
+      for (let moves = 1; moves <= 20; moves++) {
+        const seen = mover.view.length
+        await until(() => mover.view.length > seen + 20)
+        mover.drop()
+        await until(() => mover.breaks.length >= breaks + moves)
+      }
+    }
+  },
+  'nodes lose what is published': {
+    keepsConnections: true,
+    async make ({ server, participants }) {
+      for (let times = 0; times < 10; times++) {
+        await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        await progress(participants, 5)
+      }
+    }
+  }
+}
+
+t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
+  const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  const network = await proxy(t, server.socket)
+  const urls = [server.socket, server.socket, `redis://127.0.0.1:${network.port}`]
+  const nodes = await Promise.all(urls.map((url) => chatNode(t, url, IN_FLIGHT)))
+
+  for (let run = 1; run <= runs; run++) {
+    for (const [i, [title, { make, loses = false, keepsConnections = false }]] of Object.entries(faults).entries()) {
+      await t.test(`${title}: every acknowledged message once, in one order, for all`, async (t) => {
+        const room = `${run}.${i}`
+        const participants = await Promise.all(Array.from({ length: 6 }, (_, i) => {
+          let next = i
+          return Participant.join(t, { name: `p${i}`, room, port: () => nodes[next++ % nodes.length]!.port })
+        }))
+        for (const node of nodes) node.watch(room)
+        await present(nodes, room, participants.length)
+
+        const posting = participants.map((participant) => participant.post())
+        await progress(participants)
+        const breaks = participants.map(({ breaks }) => breaks.length)
+        await make({ t, room, server, nodes, network, participants })
+        await progress(participants)
+        for (const participant of participants) participant.stop()
+        await Promise.all(posting)
+        await participants[0]!.say('end')
+        await until(() => participants.every(({ view }) => view.at(-1)?.text === 'end'))
+
+        const { posted, acked, ...wrong } = await judge(server.client, room, participants)
+        t.comment(JSON.stringify({ fault: title, posted, acked, ...wrong }))
+        if (loses) {
+          t.match(wrong, { lost: 0, doubled: 0, disordered: 0, incomplete: participants.length })
+        } else {
+          t.strictSame(wrong, { lost: 0, forgotten: 0, doubled: 0, disordered: 0, incomplete: 0 })
+          t.equal(acked, posted, 'what was not known to be stored was settled')
+        }
+        if (keepsConnections) t.strictSame(participants.flatMap((participant, i) => participant.breaks.slice(breaks[i])), [], 'nobody lost its connection')
+        await present(nodes, room, participants.length)
+      })
+    }
+  }
+
+  await t.test('while Redis stands still, whatever is posted is refused in time, and all of it can be settled later', async (t) => {
+    const room = 'flooded'
+    const member = new V1Client(await openTcp(t, `ws://127.0.0.1:${nodes[0]!.port}/chat`))
+    await member.hello()
+    const { position } = await member.join(room)
+    const answers = async (ids: string[], more = {}) => {
+      for (const id of ids) member.say({ type: 'post', room, id, text: id, ...more })
+      const answers: Array<{ id?: string, code?: string }> = []
+      while (answers.length < ids.length) {
+        const message = await member.next()
+        if (message.type === 'ack' || message.type === 'error') answers.push(message)
+      }
+      return answers
+    }
+
+    process.kill(server.pid, 'SIGSTOP')
+    const ids = Array.from({ length: 2_000 }, (_, i) => `${i}`)
+    const first = await answers(ids)
+    const codes = first.map(({ code }) => code)
+    process.kill(server.pid, 'SIGCONT')
+    const unknown = codes.filter((code) => code === 'unknown').length
+    t.ok(unknown > 0 && unknown <= IN_FLIGHT, 'no more than that was ever on its way')
+    t.equal(codes.filter((code) => code === 'unavailable').length, ids.length - unknown)
+
+    for (let open = ids; open.length > 0;) {
+      const again = open.slice(0, IN_FLIGHT / 2)
+      const stored = new Set((await answers(again, { since: position })).filter(({ code }) => code === undefined).map(({ id }) => id))
+      open = open.filter((id) => !stored.has(id))
+    }
+    t.equal(await server.client.xlen(`fastify-chat:{${room}}:log`), ids.length, 'each is stored once')
+  })
+})

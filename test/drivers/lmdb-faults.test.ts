@@ -1,0 +1,361 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
+import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
+import type { Mark } from '../../src/store.ts'
+import { directory } from '../support/directory.ts'
+import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
+
+const all = { limit: Infinity, maxBytes: Infinity }
+const unbounded = { historyEntries: Infinity, historyBytes: Infinity }
+const data = 'data.mdb'
+
+function open (t: Test, path: string, options: Partial<ConstructorParameters<typeof LmdbStore>[0]> = {}): LmdbStore {
+  const store = new LmdbStore({ path, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** What a child process printed, a line each. */
+class Lines extends EventEmitter {
+  readonly child: ChildProcess
+  readonly lines: string[] = []
+  readonly ended: Promise<unknown>
+  #rest = ''
+
+  constructor (t: Test, args: string[]) {
+    super()
+    this.child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    t.teardown(() => this.child.kill('SIGKILL'))
+    this.ended = once(this.child, 'close')
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (this.#rest + text).split('\n')
+      this.#rest = lines.pop()!
+      this.lines.push(...lines)
+      this.emit('lines')
+    })
+  }
+
+  async has (count: number): Promise<void> {
+    while (this.lines.length < count) await Promise.race([once(this, 'lines'), this.ended.then(() => { throw new Error('it ended') })])
+  }
+
+  async kill (): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.ended
+  }
+}
+
+/** Killed, it has no coverage to tell: a loader that starts sooner will do. */
+const writer = (t: Test, path: string, atOnce: number) =>
+  new Lines(t, ['--import', 'tsx', 'test/fixtures/lmdb-writer.ts', path, String(atOnce)])
+
+const intrusion = (path: string, code: string) => ['--input-type=module', '-e', `
+  import { readSync } from 'node:fs'
+  import { open } from 'lmdb'
+  const root = open({ path: ${JSON.stringify(path)}, noSubdir: false, overlappingSync: false })
+  const owner = root.openDB('owner', { encoding: 'json', useVersions: true })
+  ${code}`]
+
+/** A process that has LMDB itself open there, and runs this. */
+const intruder = (t: Test, path: string, code: string) => new Lines(t, intrusion(path, code))
+
+/** The same, gone before anything else is done here. */
+const intrude = (path: string, code: string) => execFileSync(process.execPath, intrusion(path, code))
+
+t.test('killed with SIGKILL, again and again, it has all that it acknowledged, once and in order', async (t) => {
+  const path = directory(t)
+  const acked: string[] = []
+  for (const atOnce of [1, 256, 64, 1_000, 7, 256, 256, 1, 500, 64]) {
+    const child = writer(t, path, atOnce)
+    await child.has(2 + Math.floor(Math.random() * (atOnce === 1 ? 20 : 2_000)))
+    await child.kill()
+    acked.push(...child.lines.slice(1))
+  }
+  const { entries } = await open(t, path, unbounded).read('room', all)
+  t.strictSame(entries.map(({ n }) => n), entries.map((_, i) => i + 1), 'no hole')
+  t.equal(new Set(entries.map(({ body }) => body)).size, entries.length, 'nothing twice')
+  t.strictSame(acked.filter((line) => line !== `${line.split(' ')[0]} ${String(entries[Number(line.split(' ')[0]) - 1]?.body)}`), [])
+  t.ok(acked.length > 1_000, `${acked.length} were acknowledged, ${entries.length} stored`)
+})
+
+t.test('a directory that another process has open is refused until that process is gone', async (t) => {
+  const path = directory(t)
+  const child = writer(t, path, 0)
+  await child.has(1)
+  for (let i = 0; i < 3; i++) {
+    t.throws(() => open(t, path), { code: 'FST_CHAT_STORE_IN_USE', message: `the store in '${path}' is in use by process ${child.child.pid}` })
+  }
+  await child.kill()
+  t.equal((await open(t, path).append('a', says('x'))).n, 1)
+})
+
+t.test('a directory that is open in this process is refused until it is closed, by whatever name', async (t) => {
+  const path = directory(t)
+  const store = open(t, path)
+  t.throws(() => open(t, join(path, '..', path.split('/').at(-1)!)), { code: 'FST_CHAT_STORE_IN_USE' })
+  await store.append('a', says('x'))
+  await store.close()
+  t.strictSame(bodies(await open(t, path).read('a', all)), ['x'])
+})
+
+t.test('one that lost its directory to another stores nothing any more', async (t) => {
+  const path = directory(t)
+  const store = open(t, path)
+  await fill(store, 'a', 1)
+  await intruder(t, path, "await owner.put('owner', {}, 1)").ended
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNAVAILABLE', cause: { code: 'FST_CHAT_STORE_IN_USE' } })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  await store.close()
+  t.strictSame(numbers(await open(t, path).read('a', all)), [1])
+})
+
+t.test('what is left to trim does not keep a store busy that can write nothing', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, unbounded)
+  await Promise.all(Array.from({ length: 5_000 }, () => store.append('a', says('x'))))
+  await store.clear('a')
+  intrude(path, "await owner.put('owner', {}, 1)")
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  // As long as a process takes to start.
+  await intruder(t, directory(t), '').ended
+  t.equal(commits().length, 0)
+})
+
+t.test('a room that can not be trimmed takes no more posts, and the others go on', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, { historyEntries: 5 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 5)
+  intrude(path, "await root.openDB('rows', { encoding: 'binary' }).remove(['a', 1])")
+  t.equal((await store.append('a', says('x'))).n, 6)
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_STORE_DAMAGED' })
+  await follower.until(() => follower.entries.length === 6)
+  t.equal((await store.append('b', says('x'))).n, 1)
+  await store.clear('a')
+  t.equal((await store.append('a', says('x'))).n, 1, 'until it begins anew')
+})
+
+t.test('a disk that does not answer: what is under way is unknown, what waits is not stored, and then it goes on', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, { commitTimeout: 300 })
+  const follower = await Follower.of(store, 'a')
+  const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
+  await child.has(1)
+  const first = store.append('a', says('first', { key: 'k' }))
+  await turn()
+  await turn()
+  const waiting = store.append('a', says('waiting'))
+  await Promise.all([
+    t.rejects(first, { code: 'FST_CHAT_UNKNOWN' }),
+    t.rejects(waiting, { code: 'FST_CHAT_UNAVAILABLE' })
+  ])
+  await t.rejects(store.append('a', says('late')), { code: 'FST_CHAT_UNAVAILABLE' })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  child.child.stdin!.end('\n')
+  await follower.has('first')
+  t.match(await store.append('a', says('first', { key: 'k' })), { n: 1, again: true })
+  await store.append('a', says('second'))
+  await follower.has('second')
+  t.strictSame(bodies(await store.read('a', all)), ['first', 'second'])
+})
+
+t.test('closed while the disk does not answer, it is closed in time', async (t) => {
+  const path = directory(t)
+  const store = open(t, path, { commitTimeout: 300 })
+  const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
+  await child.has(1)
+  const unknown = t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNKNOWN' })
+  await store.close()
+  await unknown
+  child.child.stdin!.end('\n')
+  await child.ended
+})
+
+const gone = { code: 'FST_CHAT_UNAVAILABLE', cause: { code: 'FST_CHAT_STORE_DAMAGED', message: /its data file was removed or replaced/ } }
+
+t.test('a directory that is removed, or replaced, takes no posts, whatever was under way', async (t) => {
+  const ways: Record<string, (path: string) => void> = {
+    removed: (path) => rmSync(path, { recursive: true }),
+    'without its data file': (path) => rmSync(join(path, data)),
+    replaced: (path) => {
+      renameSync(path, `${path}-old`)
+      mkdirSync(path)
+      copyFileSync(join(`${path}-old`, data), join(path, data))
+    }
+  }
+  for (const [title, remove] of Object.entries(ways)) {
+    const path = join(directory(t), 'store')
+    const store = open(t, path)
+    await fill(store, 'a', 3)
+    remove(path)
+    const posts = await Promise.allSettled(Array.from({ length: 100 }, () => store.append('a', says('lost'))))
+    t.strictSame(posts.filter(({ status }) => status === 'fulfilled'), [], title)
+    await t.rejects(store.append('a', says('x')), gone, title)
+    await t.rejects(store.check(), gone, title)
+    await store.close()
+    const another = open(t, path)
+    t.notOk(bodies(await another.read('a', all)).includes('lost'))
+    await another.append('a', says('x'))
+  }
+})
+
+t.test('what is under way while the directory is removed is UNKNOWN, and its followers start anew', async (t) => {
+  const path = join(directory(t), 'store')
+  const store = open(t, path)
+  const [follower, other] = [await Follower.of(store, 'a'), await Follower.of(store, 'b')]
+  const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
+  await child.has(1)
+  const post = t.rejects(store.append('a', says('x', { key: 'k' })), { code: 'FST_CHAT_UNKNOWN', cause: gone.cause })
+  await turn()
+  await turn()
+  renameSync(path, `${path}-away`)
+  child.child.stdin!.end('\n')
+  await post
+  await t.rejects(store.check(), gone)
+  await follower.until(() => follower.pages.length > 0)
+  t.match(follower.pages, [{ entries: [], complete: false, head: { n: 1 } }])
+  renameSync(`${path}-away`, path)
+  while (await store.check().then(() => false, () => true)) await turn()
+  t.match(await store.append('a', says('x', { key: 'k' })), { n: 1, again: true }, 'put back, it goes on')
+  await Promise.all(['a', 'b'].map(async (room) => await store.append(room, says('after'))))
+  await Promise.all([follower, other].map(async (each) => await each.has('after')))
+  t.strictSame([follower.numbers, other.numbers], [[2], [1]])
+})
+
+/** Appends until it is refused, takes what is in the way away, goes on; nothing acknowledged may be lost. */
+async function fills (t: Test, path: string, makeSpace: () => void): Promise<void> {
+  const store = open(t, path, unbounded)
+  const follower = await Follower.of(store, 'a')
+  const acked: Mark[] = []
+  let failure: { code?: string, cause?: Error } | undefined
+  async function post (): Promise<void> {
+    while (failure === undefined) {
+      try {
+        acked.push(await store.append('a', says('x'.repeat(1_000))))
+      } catch (error) {
+        failure = error as { code: string, cause: Error }
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: 100 }, post))
+  t.match(failure, { code: 'FST_CHAT_UNAVAILABLE', cause: Error })
+  t.comment(String(failure?.cause))
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  makeSpace()
+  while (await store.check().then(() => false, () => true)) await turn()
+  acked.push(...await Promise.all(Array.from({ length: 100 }, () => store.append('a', says('after')))))
+  await follower.until(() => follower.entries.length >= acked.length)
+  t.strictSame(acked.map(({ n }) => n), acked.map((_, i) => i + 1), 'a failed group used no number')
+  await store.close()
+  const { entries } = await open(t, path, unbounded).read('a', all)
+  t.strictSame(entries.map(({ n, position }) => ({ n, position })), acked.map(({ n, position }) => ({ n, position })))
+  t.strictSame(follower.entries, entries)
+}
+
+const script = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
+
+t.test('a full disk refuses posts, loses none, and takes them again when there is space', async (t) => {
+  const path = directory(t)
+  try {
+    script('mount', '-t', 'tmpfs', '-o', 'size=4m', 'none', path)
+  } catch (error) {
+    t.pass('', { skip: `no file system can be mounted: ${(error as Error).message}` })
+    return
+  }
+  t.teardown(() => script('umount', '-l', path))
+  await t.test('one that fills up', (t) => fills(t, join(path, 'store'), () => script('mount', '-o', 'remount,size=64m', path)))
+  await t.test('one that is full from the start', async (t) => {
+    script('mount', '-o', 'remount,size=8m', path)
+    t.throws(() => { for (;;) writeFileSync(join(path, 'ballast'), Buffer.alloc(4_096), { flag: 'a' }) }, { code: 'ENOSPC' })
+    for (let left = 0; left < 20; left++) {
+      t.throws(() => open(t, join(path, 'another')), { code: 'FST_CHAT_UNAVAILABLE' }, `${left} pages left`)
+      truncateSync(join(path, 'ballast'), statSync(join(path, 'ballast')).size - 4_096)
+    }
+    script('mount', '-o', 'remount,size=64m', path)
+    t.equal((await open(t, join(path, 'another')).append('a', says('x'))).n, 1)
+  })
+})
+
+t.test('a file that may not grow refuses posts, loses none, and takes them again when it may', (t) => {
+  const limit = (bytes: string) => script('prlimit', '--pid', String(process.pid), `--fsize=${bytes}:`)
+  t.teardown(() => limit('unlimited'))
+  limit('2000000')
+  return fills(t, directory(t), () => limit('unlimited'))
+})
+
+t.test('a damaged file is said to be one, and no process ends of it', async (t) => {
+  const original = directory(t)
+  const store = new LmdbStore({ path: original, ...unbounded })
+  await Promise.all(Array.from({ length: 2_000 }, (_, i) => store.append(`room ${i % 10}`, says('x'.repeat(i), { key: `${i}` }))))
+  await store.close()
+  const whole = readFileSync(join(original, data))
+  const pages = whole.length / 4_096
+  const scratched = (...from: number[]) => {
+    const copy = Buffer.from(whole)
+    for (const page of from) randomBytes(4_096).copy(copy, page * 4_096)
+    return copy
+  }
+  const cases: Record<string, Buffer> = {
+    empty: Buffer.alloc(0),
+    'of another kind': randomBytes(100_000),
+    'a text': Buffer.from('hello'),
+    'cut off after its beginning': whole.subarray(0, 8_192),
+    'cut off within its beginning': whole.subarray(0, 5_000),
+    'cut off in the middle': whole.subarray(0, (pages >> 1) * 4_096),
+    'scratched at its beginning': scratched(0),
+    'scratched at its second page': scratched(1),
+    'scratched all over': scratched(...Array.from({ length: pages - 2 }, (_, i) => i + 2)),
+    'all zeroes after its beginning': Buffer.concat([whole.subarray(0, 8_192), Buffer.alloc(whole.length - 8_192)])
+  }
+  for (const [title, content] of Object.entries(cases)) {
+    const path = directory(t)
+    writeFileSync(join(path, data), content)
+    t.throws(() => open(t, path), { code: 'FST_CHAT_STORE_DAMAGED' }, title)
+    t.throws(() => open(t, path), { code: 'FST_CHAT_STORE_DAMAGED' }, `${title}, again`)
+  }
+  const path = directory(t)
+  copyFileSync(join(original, data), join(path, data))
+  t.equal((await open(t, path).append('room 1', says('x'))).n, 201, 'an undamaged one is not')
+})
+
+t.test('any page of it may be damaged', async (t) => {
+  const original = directory(t)
+  const store = new LmdbStore({ path: original })
+  for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 300 }, (_, i) => store.append(`room ${i % 10}`, says('x'.repeat(i % 7 * 500), { key: `${i}` }))))
+  await store.close()
+  const whole = readFileSync(join(original, data))
+  let damaged = 0
+  for (let page = 2; page < whole.length / 4_096; page++) {
+    const path = directory(t)
+    const copy = Buffer.from(whole)
+    randomBytes(4_096).copy(copy, page * 4_096)
+    writeFileSync(join(path, data), copy)
+    try {
+      const store = open(t, path)
+      for (let room = 0; room < 10; room++) await store.read(`room ${room}`, all)
+      await store.append('room 1', says('x'))
+      await store.close()
+    } catch (error) {
+      t.equal((error as { code: string }).code, 'FST_CHAT_STORE_DAMAGED')
+      damaged++
+    }
+  }
+  t.ok(damaged > 50, `${damaged} times it was noticed`)
+})
+
+t.test('a path that can be no directory of a store is UNAVAILABLE', (t) => {
+  const path = join(directory(t), 'file')
+  writeFileSync(path, 'x')
+  const [data, lock] = [directory(t), directory(t)]
+  mkdirSync(join(data, 'data.mdb'))
+  mkdirSync(join(lock, 'lock.mdb'))
+  for (const wrong of [path, join(path, 'below'), data, lock]) t.throws(() => open(t, wrong), { code: 'FST_CHAT_UNAVAILABLE' })
+  t.end()
+})

@@ -1,0 +1,214 @@
+import t, { type Test } from 'tap'
+import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/index.ts'
+import { RedisLink } from '../../src/drivers/redis/client/client.ts'
+import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { Follower, bodies, fill, says } from '../support/store.contract.ts'
+
+// Rooms are evicted by the clock of the index: a second at least for each step.
+t.setTimeout(120_000)
+
+const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+const large = 'x'.repeat(15_900)
+
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
+  const store = new RedisStore({ url: server.socket, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+async function memory (server: RedisServer): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(await server.client.info('memory'))![1])
+}
+
+async function charged (server: RedisServer, room: string): Promise<number> {
+  return Number(await server.client.zscore('fastify-chat:{store}:bytes', room) ?? 0)
+}
+
+t.test('a room is charged no less than Redis takes for it, and at most twice as much', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'warm', 1)
+  const shapes: Record<string, { rooms: number, posts: number, body: string, keys?: boolean }> = {
+    'one small entry': { rooms: 200, posts: 1, body: 'x' },
+    'one large entry': { rooms: 100, posts: 1, body: large, keys: true },
+    'small entries': { rooms: 5, posts: 900, body: 'x'.repeat(64) },
+    'entries that JSON writes longer': { rooms: 5, posts: 200, body: '\u0000'.repeat(300) },
+    'entries with ids': { rooms: 5, posts: 900, body: 'x'.repeat(20), keys: true },
+    'large entries': { rooms: 5, posts: 100, body: 'x'.repeat(9_000), keys: true },
+    'entries over half a block': { rooms: 5, posts: 200, body: 'x'.repeat(2_100) }
+  }
+  for (const [title, { rooms, posts, body, keys = false }] of Object.entries(shapes)) {
+    const before = await memory(server)
+    for (let room = 0; room < rooms; room++) {
+      await Promise.all(Array.from({ length: posts }, (_, i) => store.append(`${title} ${room}`, says(body, {
+        from: { id: 'x'.repeat(22), name: 'someone' }, ...keys && { key: `${'x'.repeat(22)} ${`${i}`.padStart(32, '0')}`, hash: '1234567890' }
+      }))))
+    }
+    while (await charged(server, `${title} ${rooms - 1}`) === 0);
+    const taken = (await memory(server) - before) / rooms
+    const charge = await charged(server, `${title} 0`)
+    t.ok(charge >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} taken, ${charge} charged`)
+  }
+})
+
+t.test('a room is charged no less than Redis takes for it, however long its name', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'warm', 1)
+  while (await charged(server, 'warm') === 0);
+  for (const [posts, most] of [[0, 3], [1, 2]] as const) {
+    const name = (room: number) => `${posts} ${'long'.repeat(63)} ${room}`
+    const before = await memory(server)
+    for (let room = 0; room < 500; room++) {
+      await store.read(name(room), all)
+      for (let post = 0; post < posts; post++) await store.append(name(room), says('x', { key: 'k', hash: 'h' }))
+    }
+    while (await charged(server, name(499)) === 0);
+    const taken = (await memory(server) - before) / 500
+    const charge = await charged(server, name(0))
+    t.ok(charge >= taken && charge <= most * taken, `${posts} entries: ${Math.round(taken)} taken, ${charge} charged`)
+  }
+})
+
+for (const kind of ['one Redis', 'a Cluster']) {
+  t.test(`beyond storeBytes the least recently used rooms go, followed ones stay: ${kind}`, { skip }, async (t) => {
+    const server = kind === 'one Redis' ? await redisServer(t) : undefined
+    const client = server?.client ?? await redisCluster(t, 3)
+    const stores = [1, 2].map(() => new RedisStore({ client, storeBytes: 1024 * 1024 }))
+    t.teardown(() => Promise.all(stores.map((store) => store.close())))
+    const [store, peer] = stores as [RedisStore, RedisStore]
+    const isKept = async (room: string) => await client.exists(`fastify-chat:{${room}}:room`) === 1
+    const follower = await Follower.of(peer, 'followed')
+    await fill(store, 'followed', 1)
+    await fill(store, 'first', 1)
+    const { head } = await store.read('first', all)
+    for (let i = 0; i < 200; i++) await fill(store, `room${i}`, 1, large)
+    while (await isKept('first'));
+    while (Number(await client.zscore('fastify-chat:{store}:bytes', '')) < -1024 * 1024);
+    t.equal(await isKept('room199'), true)
+    t.equal(await isKept('followed'), true)
+    t.equal((await store.read('first', { ...all, after: head.position })).complete, false, 'and whoever was there is told')
+    await fill(store, 'followed', 1, 'end')
+    await follower.has('end')
+    t.strictSame(bodies(follower), ['x', 'end'])
+    t.ok(follower.pages.every(({ complete }) => complete))
+  })
+}
+
+t.test('where all rooms are followed, those with most history lose the older half of it', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { storeBytes: 1024 * 1024 })
+  const followers = await Promise.all(['heavy', 'light'].map((room) => Follower.of(store, room)))
+  for (const room of ['heavy', 'light']) await fill(store, room, 1)
+  await fill(store, 'heavy', 100, large)
+  while (await server.client.xlen('fastify-chat:{heavy}:log') > 60);
+  t.equal(await server.client.xlen('fastify-chat:{light}:log'), 1)
+  for (const [i, room] of ['heavy', 'light'].entries()) {
+    await fill(store, room, 1, 'end')
+    await followers[i]!.has('end')
+    t.ok(followers[i]!.pages.every(({ complete }) => complete), `nobody in '${room}' misses anything`)
+    t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, false)
+    t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, true)
+  }
+})
+
+for (const [title, options] of Object.entries({
+  'with its bound from maxmemory': {},
+  'with a bound above maxmemory': { storeBytes: 1024 * 1024 * 1024 }
+})) {
+  t.test(`a Redis that is filled with new rooms stays usable for the others, ${title}`, { skip }, async (t) => {
+    const maxMemory = 8 * 1024 * 1024
+    const server = await redisServer(t, { args: ['--maxmemory', String(maxMemory), '--maxmemory-policy', 'noeviction'] })
+    const [store, flooder] = [open(t, server, options), open(t, server, options)]
+    const follower = await Follower.of(store, 'used')
+    const load = { posted: 0, enough: 3 * maxMemory }
+    const flood = async (poster: number) => {
+      for (let i = 0; load.posted < load.enough; i++) {
+        await flooder.append(`flood${poster}.${i}`, says(large)).then(() => { load.posted += large.length }, (error: Error & { code: string }) => {
+          if (error.code !== 'FST_CHAT_UNAVAILABLE') throw error
+        })
+      }
+    }
+    const floods = Promise.all(Array.from({ length: 20 }, (_, poster) => flood(poster)))
+    // No room is evicted in the first seconds of a connection.
+    while (load.posted < 2 * maxMemory) await store.append('used', says('x')).catch(() => {})
+    let count = 0
+    while (load.posted < load.enough) {
+      await store.append('used', says(`${++count}`))
+      await store.append(`new${count}`, says('x'))
+    }
+    await floods
+    await store.append('used', says('end'))
+    await follower.has('end')
+    t.strictSame(bodies(follower).filter((body) => body !== 'x'), [...Array.from({ length: count }, (_, i) => `${i + 1}`), 'end'])
+    t.ok(follower.pages.every(({ complete }) => complete))
+    await t.resolves(store.check())
+  })
+}
+
+t.test('a Redis that is full when a node starts takes posts at once', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const before = open(t, server)
+  for (let i = 0; i < 200; i++) await fill(before, `room${i}`, 1, large)
+  while (await charged(server, 'room199') === 0);
+  await before.close()
+  await server.client.config('SET', 'maxmemory', await memory(server))
+  const store = open(t, server)
+  await t.resolves(store.append('new', says('x')))
+  await t.resolves(store.read('room199', all))
+})
+
+t.test('reads beyond readBytes wait until there is memory for their pages', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { readBytes: 300_000 })
+  for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 3, large)
+  const under = { way: 0, most: 0 }
+  const { run } = RedisLink.prototype
+  t.intercept(RedisLink.prototype, 'run', {
+    value: async function (this: RedisLink, ...args: Parameters<typeof run>) {
+      if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
+      under.most = Math.max(under.most, ++under.way)
+      return await run.apply(this, args).finally(() => { under.way-- })
+    }
+  })
+  const query = { limit: 10, maxBytes: 16_384 }
+  const pages = await Promise.all(Array.from({ length: 200 }, (_, i) => store.read(`room${i % 20}`, query)))
+  t.ok(pages.every(({ entries }) => entries.length === 1))
+  t.equal(under.most, 2)
+  t.equal((await store.read('room0', all)).entries.length, 3, 'one that alone takes more is answered')
+})
+
+t.test('reads that wait for a Redis that does not answer are refused', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { readBytes: 1, timeout: 200 })
+  await store.append('a', says('x'))
+  process.kill(server.pid, 'SIGSTOP')
+  t.teardown(() => process.kill(server.pid, 'SIGCONT'))
+  const outcomes = await Promise.allSettled(Array.from({ length: 100 }, () => store.read('a', all)))
+  t.ok(outcomes.every((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code === 'FST_CHAT_UNAVAILABLE'))
+  process.kill(server.pid, 'SIGCONT')
+  while (await store.check().then(() => false, () => true));
+  t.strictSame(bodies(await store.read('a', all)), ['x'])
+})
+
+for (const [title, lose] of Object.entries({
+  'of a Redis that is full': async (server: RedisServer) => { await server.client.config('SET', 'maxmemory', await memory(server)) },
+  'beyond storeBytes': async () => {}
+})) {
+  t.test(`rooms whose index was lost are evicted like others: ${title}`, { skip }, async (t) => {
+    const server = await redisServer(t)
+    const store = open(t, server, { prefix: 'a*[b]', storeBytes: 2 * 1024 * 1024 })
+    for (let i = 0; i < 100; i++) await fill(store, `room${i}`, 1, large)
+    const index = ['used', 'bytes'].map((rest) => `a*[b]:{store}:${rest}`)
+    const isIndexed = async (room: string) => await server.client.zscore(index[0]!, room) !== null
+    while (!await isIndexed('room99'));
+    await server.client.del(index)
+    await lose(server)
+    await t.resolves(store.append('new', says(large)))
+    await t.resolves(store.append('newer', says(large)))
+    while (!await isIndexed('room99'));
+    for (let i = 0; i < 50; i++) await fill(store, `other${i}`, 1, large)
+    while (await server.client.exists('a*[b]:{room0}:room') === 1);
+    t.equal(await server.client.exists('a*[b]:{new}:room'), 1)
+  })
+}

@@ -1,0 +1,386 @@
+import t, { type Test } from 'tap'
+import { RedisLink } from '../../src/drivers/redis/client/client.ts'
+import { masterOf } from '../../src/drivers/redis/client/slots.ts'
+import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
+import { restrict } from '../../src/drivers/redis/roster/scripts.ts'
+import { append } from '../../src/drivers/redis/store/scripts.ts'
+import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/store/store.ts'
+import type { Mark } from '../../src/store.ts'
+import { proxy } from '../support/proxy.ts'
+import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
+import { chat, type ChatApp } from '../support/v1-client.ts'
+
+const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+const never = 3_600_000
+
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
+  const store = new RedisStore({ url: server.socket, lookInterval: never, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** Calls until it is no longer refused for want of a Redis. */
+async function atLast<T> (call: () => Promise<T>, failures: unknown[] = []): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      const { code } = error as { code?: string }
+      if (code !== 'FST_CHAT_UNKNOWN' && code !== 'FST_CHAT_UNAVAILABLE') throw error
+      failures.push(code)
+    }
+  }
+}
+
+const losses: Record<string, (server: RedisServer) => Promise<unknown>> = {
+  'all that Redis holds is flushed': ({ client }) => client.flushall(),
+  'its stream is deleted': ({ client }) => client.del('fastify-chat:{a}:log'),
+  'its stream is trimmed by another': ({ client }) => client.xtrim('fastify-chat:{a}:log', 'MAXLEN', 1),
+  'its state is evicted': ({ client }) => client.del('fastify-chat:{a}:room'),
+  'its keys are evicted': ({ client }) => client.del('fastify-chat:{a}:order')
+}
+for (const [title, lose] of Object.entries(losses)) {
+  for (const noticed of ['by the next post', 'by a look']) {
+    t.test(`a room is begun anew, and said so, when ${title}: ${noticed}`, { skip }, async (t) => {
+      const server = await redisServer(t)
+      const stores = [open(t, server), open(t, server, noticed === 'by a look' ? { lookInterval: 10 } : {})]
+      const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
+      await stores[0]!.append('a', says('x', { key: 'k', hash: 'h' }))
+      await stores[0]!.append('a', says('before'))
+      await Promise.all(followers.map((follower) => follower.has('before')))
+      const { position } = followers[0]!.entries[0]!
+      await lose(server)
+      if (noticed === 'by a look') await followers[1]!.until(() => followers[1]!.pages.some(({ complete }) => !complete))
+      await stores[0]!.append('a', says('after'))
+      await Promise.all(followers.map((follower) => follower.has('after')))
+      for (const { pages } of followers) {
+        t.strictSame(pages.flatMap(bodies), ['x', 'before', 'after'])
+        const lost = pages.findIndex(({ complete }) => !complete)
+        t.equal(pages.filter(({ complete }) => !complete).length, 1)
+        t.strictSame(pages.slice(0, lost).flatMap(bodies), ['x', 'before'])
+        t.equal(pages[lost]!.head.n, 0)
+      }
+      for (const store of stores) {
+        t.strictSame([(await store.read('a', { ...all, after: position })).complete, bodies(await store.read('a', all))], [false, ['after']])
+        await t.rejects(store.append('a', says('x', { key: 'k', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' })
+      }
+    })
+  }
+}
+
+t.test('a failover that rolled the room back is said, although its life and numbers go on', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 3)
+  const keys = ['room', 'log', 'order'].map((rest) => `fastify-chat:{a}:${rest}`)
+  const replica = await Promise.all(keys.map(async (key) => await server.client.dumpBuffer(key)))
+  const [lost] = await fill(store, 'a', 1)
+  await follower.until(() => follower.entries.length === 4)
+  await server.client.del(keys)
+  for (const [i, key] of keys.entries()) if (replica[i] !== null) await server.client.restore(key, 0, replica[i]!)
+  await store.append('a', says('instead of 4'))
+  await store.append('a', says('5'))
+  await store.append('a', says('6'))
+  await follower.has('6')
+  t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)
+  t.equal((await store.read('a', { ...all, after: lost! })).complete, false)
+  const told = follower.pages.findIndex(({ complete }) => !complete)
+  t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.n))
+})
+
+t.test('messages that got lost on their way are read', { skip }, async (t) => {
+  const server = await redisServer(t)
+  for (const found of ['by the hole', 'by a look', 'when heard again']) {
+    await t.test(found, async (t) => {
+      const store = open(t, server, found === 'by a look' ? { lookInterval: 10 } : {})
+      const link = new RedisLink({ url: server.socket })
+      t.teardown(() => link.close())
+      const follower = await Follower.of(store, found)
+      await store.append(found, says('heard'))
+      const keys = ['room', 'log', 'order'].map((rest) => link.key(found, rest))
+      for (let i = 0; i < 3; i++) await link.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
+      if (found === 'by the hole') await store.append(found, says('end'))
+      if (found === 'when heard again') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await follower.has('2')
+      if (found !== 'by the hole') await store.append(found, says('end'))
+      await follower.has('end')
+      t.strictSame(bodies(follower), ['heard', '0', '1', '2', 'end'])
+      t.ok(follower.pages.every(({ complete }) => complete))
+    })
+  }
+})
+
+t.test("a stranger's message on a room's channel does no harm", { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}']) await server.client.publish('fastify-chat:{a}:entries', message)
+  await store.append('a', says('x'))
+  await follower.has('x')
+  const { n, position } = (await store.read('a', all)).head
+  const [tag, at] = position.split('-')
+  await server.client.publish('fastify-chat:{a}:entries', `${tag}-${at}-${n}-${at}[null]`)
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame([follower.numbers, follower.pages.length], [[1, 2], 2])
+})
+
+t.test('a master of a Cluster that stands still holds up no room of the others', { skip }, async (t) => {
+  const client = await redisCluster(t, 2)
+  const store = new RedisStore({ client, timeout: 300, lookInterval: never })
+  t.teardown(() => store.close())
+  const rooms = Array.from({ length: 20 }, (_, i) => `${i}`)
+  await Promise.all(rooms.map((room) => fill(store, room, 1)))
+  const still = masterOf(client, '{0}')!
+  const [held, free] = [true, false].map((wanted) => rooms.filter((room) => (masterOf(client, `{${room}}`) === still) === wanted)) as [string[], string[]]
+  const pid = Number(/process_id:(\d+)/.exec(await still.info('server'))![1])
+  process.kill(pid, 'SIGSTOP')
+  t.teardown(() => process.kill(pid, 'SIGCONT'))
+  for (let i = 0; i < 5; i++) {
+    const refused = { yet: false }
+    const refusals = Promise.all(held.map((room) => t.rejects(store.append(room, says('x')), { code: /UNAVAILABLE|UNKNOWN/ })))
+      .then(() => { refused.yet = true })
+    while (!refused.yet) await Promise.all(free.map((room) => fill(store, room, 1)))
+    await refusals
+  }
+})
+
+t.test('Redis killed under load and started again on its append-only file: every acknowledged entry once, in one order', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+  const stores = [open(t, server), open(t, server)]
+  const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
+  const acked: Mark[] = []
+  const failures: unknown[] = []
+  const load = { on: true, posted: 0 }
+  const poster = async (store: RedisStore) => {
+    while (load.on) {
+      const key = `${++load.posted}`
+      acked.push(await atLast(() => store.append('a', says(key, { key, hash: 'h' })), failures))
+    }
+  }
+  const posters = stores.flatMap((store) => [poster(store), poster(store), poster(store), poster(store)])
+  for (const times of [1, 2]) {
+    await followers[0]!.until(() => followers[0]!.entries.length > times * 200)
+    await server.kill()
+    await server.start()
+  }
+  await followers[0]!.until(() => followers[0]!.entries.length > 800)
+  load.on = false
+  await Promise.all(posters)
+  await stores[0]!.append('a', says('end'))
+  await Promise.all(followers.map((follower) => follower.has('end')))
+  const { entries } = await stores[1]!.read('a', all)
+  t.strictSame(bodies({ entries }).slice(0, -1).toSorted(), Array.from({ length: load.posted }, (_, i) => `${i + 1}`).toSorted(), 'each is kept once')
+  t.strictSame(acked.map(({ position }) => position).toSorted(), entries.slice(0, -1).map(({ position }) => position).toSorted())
+  t.ok(failures.length > 0)
+  for (const follower of followers) {
+    t.strictSame(follower.entries, entries)
+    t.ok(follower.pages.every(({ complete }) => complete))
+  }
+})
+
+t.test('while Redis stands still it is not known whether a post was stored; the same key settles it', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { timeout: 200 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 1)
+  process.kill(server.pid, 'SIGSTOP')
+  const draft = says('settled', { key: 'k', hash: 'h' })
+  await Promise.all([
+    t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNKNOWN' }),
+    t.rejects(store.read('a', all), { code: 'FST_CHAT_UNAVAILABLE' }, 'what only reads leaves nothing unknown'),
+    t.rejects(store.find('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' })
+  ])
+  for (const call of [() => store.append('a', draft), () => store.check(), () => store.follow('b', () => {})]) {
+    await t.rejects(call() as Promise<unknown>, { code: /UNAVAILABLE|UNKNOWN/ })
+  }
+  process.kill(server.pid, 'SIGCONT')
+  const stored = await atLast(() => store.append('a', draft))
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame(bodies(follower), ['x', 'settled', 'end'])
+  t.equal((await store.find('a', 'k'))!.position, stored.position)
+})
+
+t.test('while Redis is gone all is refused in time, and nothing is kept waiting for it; then all goes on', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { timeout: 200, inFlight: 100 })
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 1)
+  await follower.has('x')
+  await server.kill()
+  const refused = await Promise.allSettled(Array.from({ length: 150 }, () => store.append('a', says('refused'))))
+  const codes = refused.map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code)
+  t.equal(codes.filter((code) => code === 'FST_CHAT_BUSY').length, 50)
+  t.equal(codes.filter((code) => code === 'FST_CHAT_UNAVAILABLE').length, 100, 'certainly not stored')
+  await t.rejects(store.follow('b', () => {}), { code: 'FST_CHAT_UNAVAILABLE' })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  await server.start()
+  await atLast(() => store.append('a', says('after')))
+  await follower.has('after')
+  t.strictSame(bodies(follower), ['x', 'after'])
+  await t.resolves(store.check())
+})
+
+t.test('a store may be there before its Redis', { skip }, async (t) => {
+  const server = await redisServer(t)
+  await server.kill()
+  const store = open(t, server)
+  const following = Follower.of(store, 'a')
+  const first = store.append('a', says('first'))
+  await server.start()
+  t.equal((await first).n, 1)
+  const follower = await following
+  await store.append('a', says('end'))
+  await follower.has('end')
+})
+
+t.test('a Redis out of memory refuses posts and stores nothing of them, but is read from', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
+  const store = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(store, 'a', 3)
+  const before = await store.read('a', all)
+  // But for the index, which is written when rooms are to be evicted.
+  const keys = async () => (await server.client.keys('*')).filter((key) => !key.includes('{store}')).sort()
+  const stored = await keys()
+  await server.client.config('SET', 'maxmemory', 1)
+  for (const room of ['a', 'b']) await t.rejects(store.append(room, says('x', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNAVAILABLE', cause: { message: /OOM/ } })
+  await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
+  await t.rejects(store.read('b', all), { code: 'FST_CHAT_UNAVAILABLE' })
+  t.strictSame(await store.read('a', all), before)
+  t.strictSame(await keys(), stored)
+  await server.client.config('SET', 'maxmemory', 0)
+  t.equal((await store.append('a', says('x', { key: 'k', hash: 'h' }))).n, 4)
+  await follower.until(() => follower.entries.length === 4)
+})
+
+t.test('a replica refuses posts, and the master is looked for', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  await fill(store, 'a', 1)
+  await server.client.replicaof('127.0.0.1', 1)
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNAVAILABLE' })
+  await server.client.replicaof('NO', 'ONE')
+  t.equal((await atLast(() => store.append('a', says('x')))).n, 2)
+})
+
+t.test('a connection that carries nothing any more is noticed, and what was missed is read', { skip }, async (t) => {
+  const server = await redisServer(t, { tcp: true })
+  const between = await proxy(t, server.port!)
+  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 200, lookInterval: never })
+  t.teardown(() => store.close())
+  const peer = open(t, server)
+  const follower = await Follower.of(store, 'a')
+  await fill(peer, 'a', 1)
+  await follower.until(() => follower.entries.length === 1)
+  between.freeze()
+  await fill(peer, 'a', 5)
+  await follower.until(() => follower.entries.length === 6)
+  between.freeze()
+  await t.rejects(store.append('a', says('perhaps', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNKNOWN' })
+  await atLast(() => store.append('a', says('perhaps', { key: 'k', hash: 'h' })))
+  await follower.has('perhaps')
+  t.strictSame(follower.numbers, [1, 2, 3, 4, 5, 6, 7])
+})
+
+/** A node of a chat whose restrictions are in this Redis; any token is the id of a member. */
+async function node (t: Test, options: RedisRosterOptions): Promise<ChatApp> {
+  const roster = new RedisRoster(options)
+  t.teardown(() => roster.close())
+  return await chat(t, { roster, authenticate: (_, hello) => ({ id: hello?.token ?? 'nobody' }) })
+}
+
+t.test('what is said while the subscriptions of another node are broken holds there, for those who were there', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: server.socket })]
+  for (let i = 0; i < 10; i++) {
+    const [kicked, banned, muted] = [await far.member({ token: `kicked ${i}` }, 'a'), await far.member({ token: `banned ${i}` }, 'a'), await far.member({ token: `muted ${i}` }, 'a')]
+    await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await Promise.all([
+      near.app.chat.kick(`kicked ${i}`, { reason: 'go' }),
+      near.app.chat.ban(`banned ${i}`, { duration: 1_000_000, reason: 'out' }),
+      near.app.chat.mute(`muted ${i}`, { duration: 1_000_000 })
+    ])
+    // It comes to the node that may not have received its kick yet.
+    const back = await far.member({ token: `kicked ${i}` }, 'a')
+    t.strictSame(await kicked.closed, { code: 4403, reason: 'go' })
+    t.strictSame(await banned.closed, { code: 4403, reason: 'out' })
+    for (let refused = false; !refused;) {
+      muted.post('a', 'x')
+      let message
+      do message = await muted.next()
+      while (message.type === 'message')
+      refused = message.type === 'error' && message.code === 'muted'
+    }
+    back.post('a', 'still here')
+    await back.upTo('still here')
+    await Promise.all([back.end(), muted.end()])
+  }
+})
+
+t.test('a kick said while a node was cut off from Redis holds when it is back', { skip }, async (t) => {
+  const server = await redisServer(t, { tcp: true })
+  const line = await proxy(t, server.port!)
+  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: `redis://127.0.0.1:${line.port}`, timeout: 500 })]
+  const [ada, bob] = [await far.member({ token: 'ada' }, 'a'), await far.member({ token: 'bob' }, 'a')]
+  line.target = undefined
+  line.cut()
+  await near.app.chat.kick('ada', { reason: 'go' })
+  line.target = server.port!
+  t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
+  await bob.posted('a', 'still here')
+  await (await far.member({ token: 'ada' }, 'b')).posted('b', 'comes back')
+})
+
+t.test('a kick whose message was lost holds when the lease was renewed', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { member } = await node(t, { url: server.socket, lease: 300 })
+  const ada = await member({ token: 'ada' }, 'a')
+  const link = new RedisLink({ url: server.socket })
+  t.teardown(() => link.close())
+  const keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
+  await link.run(restrict, keys, ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
+  t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
+  await (await member({ token: 'ada' }, 'a')).posted('a', 'comes back')
+})
+
+t.test('a node that cannot say a restriction rejects', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { app, member } = await node(t, { url: server.socket, timeout: 200 })
+  const ada = await member({ token: 'ada' }, 'a')
+  await server.kill()
+  await t.rejects(app.chat.kick('ada'), { code: /UNAVAILABLE|UNKNOWN/ })
+  await t.rejects(app.chat.mute('ada', { duration: 1_000 }), { code: /UNAVAILABLE|UNKNOWN/ })
+  await ada.posted('a', 'still here')
+})
+
+t.test('restrictions hold in their order though the clock of Redis is set back, and though it lost everything', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { app, member } = await node(t, { url: server.socket })
+  const moment = 'fastify-chat:{roster}:moment'
+  for (const change of ['set back', 'lost', 'set back']) {
+    if (change === 'lost') await server.client.flushall()
+    else await server.client.set(moment, Number(await server.client.get(moment) ?? Date.now() * 1_000) + 3_600_000_000)
+    const ada = await member({ token: 'ada' }, 'a')
+    await app.chat.kick('ada')
+    t.match(await ada.closed, { code: 4403 })
+    const again = await member({ token: 'ada' }, 'a')
+    await app.chat.mute('ada', { duration: 1_000_000 })
+    t.match(await again.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
+    await app.chat.unmute('ada')
+    await again.posted('a', change)
+    await again.end()
+  }
+})
+
+t.test('a Redis out of memory refuses restrictions, and members come in', { skip }, async (t) => {
+  const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
+  const { app, member } = await node(t, { url: server.socket })
+  await (await member({ token: 'ada' }, 'a')).posted('a', 'x')
+  await server.client.config('SET', 'maxmemory', 1)
+  await t.rejects(app.chat.ban('ada', { duration: 1_000 }), { code: 'FST_CHAT_UNAVAILABLE' })
+  await (await member({ token: 'ada' }, 'a')).posted('a', 'x')
+})

@@ -1,0 +1,46 @@
+import { mock } from 'node:test'
+import t from 'tap'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { Watcher, rosterContract } from '../support/roster.contract.ts'
+
+rosterContract(t, 'memory', {
+  backend: () => undefined,
+  open: (_, bounds) => new MemoryRoster(bounds)
+})
+
+t.test('by default a leave shows after 5 s, changes are told after 100 ms, and 100 are listed', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const roster = new MemoryRoster()
+  const watcher = await Watcher.ofRoom(roster, 'a')
+  for (let i = 0; i < 101; i++) await roster.enter('a', `c${i}`, { id: `${i}`, name: '' })
+  mock.timers.tick(99)
+  t.strictSame(watcher.told.map(({ count }) => count), [0])
+  mock.timers.tick(1)
+  t.strictSame(watcher.told.map(({ members, count }) => [members.length, count]), [[0, 0], [100, 101]])
+  await roster.leave('a', 'c0')
+  mock.timers.tick(4_999)
+  mock.timers.tick(1)
+  t.equal(watcher.told.length, 2)
+  mock.timers.tick(100)
+  t.strictSame(watcher.told.map(({ count }) => count), [0, 101, 100])
+})
+
+t.test('the grace of one leave is not that of the next', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const roster = new MemoryRoster({ grace: 1_000, coalesce: 1 })
+  const watcher = await Watcher.ofRoom(roster, 'a')
+  const ada = { id: 'ada', name: 'ada' }
+  await roster.enter('a', 'c1', ada)
+  mock.timers.tick(1)
+  await roster.leave('a', 'c1')
+  mock.timers.tick(900)
+  await roster.enter('a', 'c2', ada)
+  await roster.leave('a', 'c2')
+  mock.timers.tick(900)
+  t.equal(watcher.last?.count, 1)
+  mock.timers.tick(100)
+  mock.timers.tick(1)
+  t.equal(watcher.last?.count, 0)
+})

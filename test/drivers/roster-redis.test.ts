@@ -1,0 +1,332 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
+import { Lease } from '../../src/drivers/redis/roster/lease.ts'
+import type { Restriction } from '../../src/roster.ts'
+import { proxy } from '../support/proxy.ts'
+import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
+import { Watcher, reported, rosterContract } from '../support/roster.contract.ts'
+
+const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Identity, Identity, Identity]
+type Identity = { id: string, name: string }
+
+/** Short, so that a test need not wait; the lease is long enough for a machine under load. */
+const quick = { grace: 1, coalesce: 1, timeout: 500 }
+
+function open (t: Test, options: RedisRosterOptions): RedisRoster {
+  const roster = new RedisRoster({ ...quick, ...options })
+  t.teardown(() => roster.close())
+  return roster
+}
+
+const names = ({ members }: { members: readonly Identity[] }) => members.map(({ name }) => name).toSorted()
+
+t.test('a wrong option is refused by name', (t) => {
+  const wrong: Record<string, unknown[]> = { grace: [-1, Infinity], coalesce: [-1, '1'], listed: [0, 1.5], lease: [0, 2 ** 31], timeout: [0], prefix: ['{}'], leases: [1] }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new RedisRoster({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+  t.throws(() => new RedisRoster({ histories: 1 } as object), { message: /does not exist; there are .*url.*lease/ }, 'the error lists the options')
+  t.end()
+})
+
+t.test('the roster over Redis', { skip }, async (t) => {
+  // The timers of a roster keep no process running, so the tests that wait for them must.
+  const awake = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(awake))
+
+  await rosterContract(t, 'redis', {
+    backend: (t) => redisServer(t),
+    open: ({ socket }, bounds) => new RedisRoster({ url: socket, ...bounds }),
+    hasPeers: true
+  })
+
+  const cluster = await redisCluster(t, 2)
+  let backends = 0
+  await rosterContract(t, 'redis in a Cluster of two', {
+    backend: () => `test ${backends++}`,
+    open: (prefix, bounds) => new RedisRoster({ client: cluster, prefix, ...bounds }),
+    hasPeers: true
+  })
+
+  await t.test('the members of a node that died are gone when its lease has ended, also from rooms that nobody watched', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const lease = 1_500
+    const roster = open(t, { url: socket, lease })
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    await roster.enter('a', 'c', bob)
+    const node = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('../support/fixtures/roster-node.ts', import.meta.url)), socket, String(lease)],
+      { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.teardown(() => node.kill('SIGKILL'))
+    await once(node.stdout, 'data')
+    t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
+    node.kill('SIGKILL')
+    t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'], 'who is on a node that lives is here')
+    const other = await Watcher.ofRoom(roster, 'b')
+    t.strictSame(other.told, [{ members: [], count: 0, stale: false }])
+    t.strictSame((await client.keys('*{b}*')), [], 'and nothing of it is left')
+  })
+
+  await t.test('a Redis that starts again empty is told again who is here, and what changed meanwhile', async (t) => {
+    const server = await redisServer(t)
+    const [one, two] = [open(t, { url: server.socket }), open(t, { url: server.socket })]
+    await one.enter('a', 'c1', ada)
+    await two.enter('a', 'c2', bob)
+    await two.enter('a', 'c3', eve)
+    const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
+    await server.kill()
+    for (const watcher of watchers) t.strictSame(names(await watcher.until(({ stale }) => stale)), ['ada', 'bob', 'eve'])
+    await one.enter('a', 'c4', { id: 'ivy', name: 'ivy' })
+    await two.leave('a', 'c2')
+    await server.start()
+    for (const watcher of watchers) {
+      await watcher.until(({ stale, members }) => !stale && names({ members }).join() === 'ada,eve,ivy')
+      t.equal(watcher.told.filter(({ stale }) => stale).length, 1, 'stale is told once')
+    }
+  })
+
+  await t.test('a node that stood still for longer than its lease enters its members again', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
+    for (const room of ['a', 'b']) await two.enter(room, 'c', ada)
+    const watcher = await Watcher.ofRoom(two, 'a')
+    const [late] = await client.hkeys('fastify-chat:{a}:present:nodes')
+    await client.zrem('fastify-chat:{roster}:leases', late!)
+    await client.publish('fastify-chat:{roster}:peers', '')
+    await watcher.until(({ stale }) => stale)
+    await watcher.until(({ stale }) => !stale)
+    for (const room of ['a', 'b']) t.strictSame((await Watcher.ofRoom(one, room)).told, [{ members: [ada], count: 1, stale: false }])
+    t.notOk((await client.hkeys('fastify-chat:{b}:present:nodes')).includes(late!))
+  })
+
+  await t.test('time in which no node could renew its lease ends none', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
+    await one.enter('a', 'c1', ada)
+    await two.enter('a', 'c2', bob)
+    const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
+    const nodes = await client.hkeys('fastify-chat:{a}:present:nodes')
+    for (const node of ['', ...nodes]) await client.zincrby('fastify-chat:{roster}:leases', -100_000, node)
+    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await Promise.all(watchers.map(async (watcher) => {
+      await watcher.until(({ stale }) => stale)
+      await watcher.until(({ stale }) => !stale)
+      t.ok(watcher.told.every(({ count }) => count === 2))
+    }))
+    t.strictSame(await client.hkeys('fastify-chat:{a}:present:nodes'), nodes)
+  })
+
+  await t.test('what a node has told under the name it had before ends with that', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
+    await one.enter('a', 'c1', ada)
+    await one.enter('b', 'c1', ada)
+    const watchers = await Promise.all(['a', 'b'].map((room) => Watcher.ofRoom(two, room)))
+    const own = await Watcher.ofRoom(one, 'a')
+    await client.del('fastify-chat:{a}:present:nodes')
+    await client.publish('fastify-chat:{a}:presence', '')
+    await own.until(({ stale }) => stale)
+    await own.until(({ stale }) => !stale)
+    await one.leave('b', 'c1')
+    await watchers[1]!.until(({ count }) => count === 0)
+    t.equal(watchers[0]!.last!.count, 1)
+  })
+
+  await t.test('Redis flushed is told again who is here', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket, lease: 900 }), open(t, { url: socket, lease: 900 })]
+    await one.enter('a', 'c1', ada)
+    await two.enter('a', 'c2', bob)
+    const watcher = await Watcher.ofRoom(two, 'a')
+    await client.flushall()
+    await watcher.until(({ stale }) => stale)
+    await watcher.until(({ stale, count }) => !stale && count === 2)
+    await one.leave('a', 'c1')
+    t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'])
+  })
+
+  await t.test('a room that Redis lost is told again as soon as that shows', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
+    await one.enter('a', 'c1', ada)
+    await one.enter('a', 'c2', bob)
+    const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
+    await client.del(await client.keys('*{a}*'))
+    await two.enter('a', 'c3', eve)
+    for (const watcher of watchers) await watcher.until(({ stale, members }) => !stale && names({ members }).join() === 'ada,bob,eve')
+  })
+
+  await t.test('a Redis that stands still is noticed, nobody hangs on it, and all goes on when it does', async (t) => {
+    const server = await redisServer(t)
+    const roster = open(t, { url: server.socket, lease: 1_500 })
+    await roster.enter('a', 'c1', ada)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    process.kill(server.pid, 'SIGSTOP')
+    t.teardown(() => process.kill(server.pid, 'SIGCONT'))
+    await roster.enter('a', 'c2', bob)
+    await roster.leave('a', 'c1')
+    t.strictSame(names(await watcher.until(({ stale }) => stale)), ['ada'])
+    const late = await Watcher.ofRoom(roster, 'b')
+    t.strictSame(late.told, [{ members: [], count: 0, stale: true }])
+    await t.rejects(roster.restrictions(['x']), { code: 'FST_CHAT_UNAVAILABLE' })
+    process.kill(server.pid, 'SIGCONT')
+    await watcher.until(({ stale, members }) => !stale && names({ members }).join() === 'bob')
+    await late.until(({ stale }) => !stale)
+  })
+
+  await t.test('without a Redis from the start, a node has its own members, and enters them when there is one', async (t) => {
+    const server = await redisServer(t)
+    await server.kill()
+    const roster = open(t, { url: server.socket })
+    await roster.enter('a', 'c1', ada)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    t.strictSame(watcher.told, [{ members: [ada], count: 1, stale: true }])
+    await server.start()
+    await watcher.until(({ stale, count }) => !stale && count === 1)
+    const peer = await Watcher.ofRoom(open(t, { url: server.socket }), 'a')
+    t.strictSame(peer.told, [{ members: [ada], count: 1, stale: false }])
+  })
+
+  await t.test('a node that was cut off is told what it has missed: who came, and what was said of members', async (t) => {
+    const { socket, port } = await redisServer(t, { tcp: true })
+    const line = await proxy(t, port!)
+    const [cut, other] = [open(t, { url: `redis://127.0.0.1:${line.port}` }), open(t, { url: socket })]
+    const watcher = await Watcher.ofRoom(cut, 'a')
+    const told = Watcher.ofRestrictions(cut)
+    const mute: Restriction = { kind: 'mute', duration: 1_000_000, reason: 'loud' }
+    await other.restrict('ada', mute)
+    await told.until(() => true)
+    line.target = undefined
+    line.freeze()
+    await cut.enter('a', 'c2', eve)
+    await watcher.until(({ stale }) => stale)
+    await other.enter('a', 'c1', ada)
+    const said: Array<[string, Restriction]> = [
+      ['bob smith', { kind: 'ban', duration: 1_000_000, reason: 'spam' }],
+      ['ada', { kind: 'mute', duration: 0, reason: '' }],
+      ['eve', { kind: 'kick', reason: 'go' }]
+    ]
+    for (const [who, what] of said) await other.restrict(who, what)
+    line.target = port!
+    t.strictSame(names(await watcher.until(({ stale }) => !stale)), ['ada', 'eve'])
+    const caughtUp = reported(told).slice(-3)
+    t.match(caughtUp, [['bob smith', { kind: 'ban', reason: 'spam' }], ...said.slice(1)])
+    const [, what] = caughtUp[0]!
+    t.ok(what.kind === 'ban' && what.duration > 900_000 && what.duration <= 1_000_000, 'with what is left of it')
+    await other.restrict('ada', { ...mute, reason: 'again' })
+    await told.until(([, { reason }]) => reason === 'again')
+  })
+
+  await t.test('subscriptions that were killed are heard again', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const listener = await Watcher.ofSignals(roster, 'a')
+    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await watcher.until(({ stale }) => stale)
+    await watcher.until(({ stale }) => !stale)
+    await roster.enter('a', 'c1', ada)
+    await watcher.until(({ count }) => count === 1)
+    roster.signal('a', { typing: ada })
+    t.strictSame(await listener.until(() => true), { typing: ada })
+  })
+
+  await t.test('a lease is renewed by one command, however many members and rooms', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket, lease: 300 })
+    for (let i = 0; i < 50; i++) {
+      await Watcher.ofRoom(roster, `room${i}`)
+      for (const who of [ada, bob]) await roster.enter(`room${i}`, who.id, who)
+    }
+    const last = await Watcher.ofRoom(roster, 'last')
+    await roster.enter('last', 'c', eve)
+    await last.until(({ count }) => count === 1)
+    const monitor = await client.monitor()
+    t.teardown(() => monitor.disconnect())
+    let renewed = 0
+    for (let beyond = 0; renewed < 5 && beyond < 1_000; beyond++) {
+      const [, command] = await once(monitor as unknown as NodeJS.EventEmitter, 'monitor') as [string, string[]]
+      if (command[3] === 'fastify-chat:{roster}:leases' && command[0] === 'evalsha') renewed++
+      if (renewed > 1) t.notOk(command.some((word) => word.includes('{room') || word.includes('{last')), command.join(' '))
+    }
+    t.equal(renewed, 5)
+  })
+
+  await t.test('20,000 members in one room: few commands, an exact count, and nothing left when they have gone', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket, coalesce: 100 }), open(t, { url: socket, coalesce: 100 })]
+    const watcher = await Watcher.ofRoom(two, 'a')
+    const size = 20_000
+    const commands = async () => Number(/total_commands_processed:(\d+)/.exec(await client.info('stats'))![1])
+    const before = await commands()
+    await Promise.all(Array.from({ length: size }, (_, i) => one.enter('a', `c${i}`, { id: `member ${i}`, name: `name ${i}` })))
+    t.equal((await watcher.until(({ count }) => count === size)).members.length, 100)
+    // Those that scripts run count too: four for who enters.
+    t.ok(await commands() - before < 5 * size)
+    t.ok(watcher.told.length < 300, `${watcher.told.length} times`)
+    for (const key of await client.keys('*')) t.ok(await client.pttl(key) > 0, `${key} ends`)
+    for (let i = 0; i < size; i++) await one.leave('a', `c${i}`)
+    await watcher.until(({ count }) => count === 0)
+    t.strictSame(await client.keys('*{a}*'), [])
+  })
+
+  await t.test('closing takes out what this node had, and leaves a client that was passed in open', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const own = new Redis(socket)
+    t.teardown(() => own.disconnect())
+    const roster = open(t, { client: own, prefix: 'mine' })
+    await roster.enter('a', 'c1', ada)
+    await roster.watch('b', () => {})
+    await roster.enter('b', 'c1', ada)
+    t.ok((await client.keys('*')).every((key) => key.startsWith('mine:')))
+    await roster.close()
+    t.strictSame(await client.keys('*{[ab]}*'), [])
+    t.equal(await own.ping(), 'PONG')
+  })
+
+  await t.test('a message of a stranger on its channels does no harm', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const warnings = new Set<string>()
+    const warned = (warning: Error) => warnings.add(warning.name)
+    process.on('warning', warned)
+    t.teardown(() => process.off('warning', warned))
+    for (const channel of ['{a}:presence', '{roster}:restricted']) await client.publish(`fastify-chat:${channel}`, 'nonsense')
+    await roster.enter('a', 'c1', ada)
+    await watcher.until(({ count }) => count === 1)
+    t.strictSame([...warnings], ['SyntaxError'])
+  })
+
+  await t.test('closed without a Redis, it does not go on trying to renew its lease', async (t) => {
+    const server = await redisServer(t)
+    const roster = open(t, { url: server.socket, lease: 30 })
+    await roster.enter('a', 'c1', ada)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    await server.kill()
+    await watcher.until(({ stale }) => stale)
+    await roster.close()
+    const renewals = t.capture(Lease.prototype, 'renew', Lease.prototype.renew)
+    // As long as a process takes to start, ten times.
+    for (let i = 0; i < 10; i++) {
+      await server.start()
+      await server.kill()
+    }
+    t.equal(renewals().length, 0)
+  })
+
+  await t.test('closing is bounded when Redis does not answer', async (t) => {
+    const server = await redisServer(t)
+    const roster = open(t, { url: server.socket, timeout: 200 })
+    await roster.enter('a', 'c1', ada)
+    process.kill(server.pid, 'SIGSTOP')
+    t.teardown(() => process.kill(server.pid, 'SIGCONT'))
+    await roster.close()
+    await t.rejects(roster.enter('a', 'c2', bob), { code: 'FST_CHAT_ROSTER_CLOSED' })
+  })
+})

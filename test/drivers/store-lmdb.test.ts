@@ -1,0 +1,450 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { mock } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { open } from 'lmdb'
+import t, { type Test } from 'tap'
+import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
+import { LmdbStore, type LmdbStoreOptions } from '../../src/drivers/lmdb/store.ts'
+import type { ChatStore } from '../../src/store.ts'
+import { directory } from '../support/directory.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+
+const all = { limit: Infinity, maxBytes: Infinity }
+
+function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): LmdbStore {
+  const store = new LmdbStore({ path, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** Rows, heads and places in the order of use in a directory that nobody has open, and the bytes that are charged. */
+async function counts (path: string): Promise<{ rows: number, heads: number, uses: number, bytes: unknown }> {
+  const root = open({ path, noSubdir: false })
+  const count = (name: string) => root.openDB(name, {}).getKeysCount()
+  const bytes = root.openDB('owner', { encoding: 'json', useVersions: true }).get('bytes') as unknown
+  const counted = { rows: count('rows'), heads: count('heads'), uses: count('uses'), bytes }
+  await root.close()
+  return counted
+}
+
+const MiB = 1024 * 1024
+
+/** Resolves when there is nothing left to remove. */
+async function idle (store: ChatStore): Promise<void> {
+  for (let i = 0; i < 50; i++) {
+    await store.check()
+    await turn()
+  }
+}
+
+const isKept = async (store: ChatStore, room: string, position: string) => (await store.read(room, { ...all, after: position })).complete
+
+/** Resolves when a minute has passed by its clock and what that brings is done. */
+async function minute (store: ChatStore): Promise<void> {
+  mock.timers.tick(60_000)
+  for (let i = 0; i < 20; i++) {
+    await store.check()
+    await turn()
+  }
+}
+
+storeContract(t, 'lmdb', {
+  backend: directory,
+  open: (path, bounds) => new LmdbStore({ path, ...bounds }),
+  persists: true
+})
+
+t.test('a wrong option is refused by name', async (t) => {
+  const path = directory(t)
+  const wrong: Record<string, unknown[]> = {
+    path: [undefined, '', 1],
+    historyEntries: [0, 1.5, '1', NaN],
+    historyBytes: [0, -1],
+    historyAge: [0, null],
+    storeBytes: [0, '1'],
+    roomTtl: [0, -1, null],
+    keyLife: [-1, Infinity],
+    inFlight: [0],
+    inFlightBytes: [0],
+    cacheBytes: [0, '1'],
+    commitTimeout: [0, Infinity],
+    histories: [1]
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new LmdbStore({ path, [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+})
+
+t.test('time is what the clock says, but never falls, also after a restart', async (t) => {
+  const path = directory(t)
+  const clock = t.intercept(Date, 'now', { value: () => 2_000_000_000_000, writable: true, configurable: true })
+  const before = lmdb(t, {}, path)
+  await before.append('a', says('x'))
+  await before.close()
+  clock.restore()
+  const after = lmdb(t, {}, path)
+  await after.append('a', says('x'))
+  t.strictSame((await after.read('a', all)).entries.map(({ at }) => at), [2_000_000_000_000, 2_000_000_000_000])
+})
+
+t.test('a room keeps the newest entries, up to its number, while posts go on', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, { historyEntries: 50, keyLife: 0 }, path)
+  const delivered: number[] = []
+  await store.follow('a', ({ entries }) => delivered.push(...entries.map(({ n }) => n)))
+  let posted = 0
+  const post = async () => {
+    while (posted < 6_000) {
+      await store.append('a', says('x'.repeat(100), { key: String(++posted) }))
+      if (posted % 97 !== 0) continue
+      const page = await store.read('a', all)
+      const kept = Math.min(50, page.head.n)
+      t.ok(page.entries.length >= kept && page.entries.length <= kept + 64, `${page.entries.length} entries`)
+      t.equal(page.entries.at(-1)!.n - page.entries[0]!.n, page.entries.length - 1)
+    }
+  }
+  await Promise.all(Array.from({ length: 300 }, post))
+  t.strictSame(delivered, Array.from({ length: posted }, (_, i) => i + 1))
+  t.equal((await store.read('a', all)).entries.length, 50)
+  await store.close()
+  t.ok((await counts(path)).rows <= 50 * 11)
+  t.ok(statSync(join(path, 'data.mdb')).size < 16 * 1024 * 1024, 'what was trimmed is written over')
+})
+
+t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
+  const store = lmdb(t, { historyBytes: 10_000 })
+  await fill(store, 'a', 50, 'é'.repeat(500))
+  const page = await store.read('a', all)
+  t.ok(page.entries.length <= 9 && page.entries.length >= 5, 'bytes, not characters')
+  t.equal(page.entries.at(-1)?.n, 50)
+  await store.append('a', says('y'.repeat(20_000)))
+  t.strictSame(numbers(await store.read('a', all)), [51])
+})
+
+t.test('what was kept under wider bounds is trimmed bit by bit', async (t) => {
+  const path = directory(t)
+  const before = lmdb(t, {}, path)
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => before.append('a', says(`${i}`))))
+  await before.close()
+  const after = lmdb(t, { historyEntries: 10 }, path)
+  t.equal((await after.append('a', says('x'))).n, 1_001)
+  t.ok((await after.read('a', all)).entries.length > 900, 'not with one post')
+  while ((await after.read('a', all)).entries.length > 10) await turn()
+  t.strictSame(numbers(await after.read('a', all)), Array.from({ length: 10 }, (_, i) => 992 + i))
+})
+
+t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
+  const path = directory(t)
+  const options = { historyEntries: 2, keyLife: 60_000 }
+  const before = lmdb(t, options, path)
+  const positions = []
+  for (let i = 1; i <= 20; i++) positions.push((await before.append('a', says('x', { key: `k${i}`, hash: `h${i}` }))).position)
+  await before.close()
+  const store = lmdb(t, options, path)
+  const again = await store.append('a', says('x', { key: 'k1', hash: 'h1' }))
+  t.strictSame([again.n, again.position, again.again], [1, positions[0], true])
+  await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h2' })), { code: 'FST_CHAT_REUSED' })
+  await store.append('a', says('x', { key: 'k21' }))
+  t.equal(await store.find('a', 'k1'), undefined)
+  t.equal((await store.find('a', 'k2'))?.n, 2)
+  await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h1', since: (await store.read('b', all)).head.position })), { code: 'FST_CHAT_STALE' })
+  await store.close()
+  await t.rejects(lmdb(t, options, path).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
+})
+
+t.test('a repeat is judged by the oldest key remembered, also after a restart', async (t) => {
+  const path = directory(t)
+  const before = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
+  const marks = []
+  for (let i = 1; i <= 5; i++) marks.push(await before.append('a', says('x', { key: `k${i}` })))
+  await before.close()
+  const store = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
+  await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 6, 'k4 and k5 are known, so this is none of them')
+})
+
+t.test('what is too old is not shown, and goes from disk, with its room', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { historyAge: 90_000, keyLife: 100_000 }, path)
+  const empty = (await store.read('empty', all)).head.position
+  for (let i = 0; i < 200; i++) await store.append(`room ${i}`, says('x', { key: 'k' }))
+  const [, position] = await fill(store, 'kept', 2)
+  const { feed } = await Follower.of(store, 'room 7')
+  await minute(store)
+  await fill(store, 'kept', 2)
+  t.strictSame(numbers(await store.read('kept', all)), [1, 2, 3, 4])
+  mock.timers.tick(40_000)
+  t.strictSame(numbers(await store.read('kept', all)), [3, 4], 'not only once a minute')
+  t.match(await store.read('kept', { ...all, after: position! }), { complete: false })
+  t.match(await store.read('room 1', all), { entries: [], more: false, head: { n: 1 } })
+  await minute(store)
+  await minute(store)
+  await minute(store)
+  t.equal((await store.read('room 1', all)).head.n, 0, 'nothing is left of it')
+  t.equal(await store.find('room 1', 'k'), undefined)
+  t.equal((await store.read('room 7', all)).head.n, 1, 'but for one that is followed')
+  t.match(await store.read('empty', { ...all, after: empty }), { complete: false }, 'and no position fits what comes later')
+  t.equal((await store.append('room 7', says('x'))).n, 2)
+  feed.stop()
+  await store.close()
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
+})
+
+t.test('of an erased room nothing is left on disk', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  const positions = []
+  for (let round = 0; round < 5; round++) {
+    positions.push(...await Promise.all(Array.from({ length: 500 }, (_, i) => store.append('a', says('secret', { key: `${round} ${i}` })))))
+    await store.clear('a')
+  }
+  t.strictSame(bodies(await store.read('a', all)), [])
+  for (let i = 0; i < 6; i++) await minute(store)
+  t.equal((await store.append('b', says('x'))).n, 1)
+  for (const { position } of positions.slice(0, 10)) t.equal((await store.read('a', { ...all, after: position })).complete, false)
+  await store.close()
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
+})
+
+t.test('more than may be in flight is BUSY, and stored neither then nor later', async (t) => {
+  const store = lmdb(t, { inFlight: 2 })
+  const first = [store.append('a', says('1')), store.append('a', says('2'))]
+  await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
+  await Promise.all(first)
+  t.equal((await store.append('a', says('4'))).n, 3)
+  const other = lmdb(t, { inFlightBytes: 6_000 })
+  const large = other.append('a', says('x'.repeat(900)))
+  await t.rejects(other.append('a', says('x'.repeat(900))), { code: 'FST_CHAT_BUSY' })
+  await large
+})
+
+t.test('what was posted before close is stored, and acknowledged', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  const posts = Array.from({ length: 3_000 }, (_, i) => store.append('a', says(`${i}`)))
+  await store.close()
+  t.equal((await Promise.all(posts)).length, 3_000)
+  t.equal((await lmdb(t, {}, path).read('a', all)).entries.length, 3_000 - 2_000)
+})
+
+t.test('what the caller does to its bytes later is not what is stored or delivered', async (t) => {
+  const store = lmdb(t)
+  const follower = await Follower.of(store, 'a')
+  const body = Uint8Array.of(1, 2)
+  const appended = store.append('a', { from: null, body })
+  body[0] = 9
+  await appended
+  await follower.until(() => follower.entries.length === 1)
+  for (const entry of [...follower.entries, ...(await store.read('a', all)).entries]) {
+    t.strictSame(entry.body, Uint8Array.of(1, 2))
+  }
+})
+
+t.test('a room whose name is too long for the disk is refused', async (t) => {
+  const store = lmdb(t)
+  for (const room of ['x'.repeat(513), '']) {
+    await t.rejects(store.append(room, says('x')), { code: 'FST_CHAT_INVALID_ROOM' })
+    await t.rejects(store.read(room, all), { code: 'FST_CHAT_INVALID_ROOM' })
+  }
+  t.equal((await store.append('x'.repeat(512), says('x'))).n, 1)
+})
+
+t.test('a flood of new rooms leaves the file within its bound, and the rooms that are used', async (t) => {
+  const path = directory(t)
+  const storeBytes = 8 * MiB
+  const store = lmdb(t, { storeBytes }, path)
+  const size = () => statSync(join(path, 'data.mdb')).size
+  const follower = await Follower.of(store, 'followed')
+  const [followed, used] = [(await fill(store, 'followed', 3))[0]!, (await fill(store, 'used', 3))[0]!]
+  const removed: Array<[room: string, position: string]> = []
+  let [posted, largest] = [0, 0]
+  const flood = async () => {
+    while (posted < 3_000) {
+      const room = `room ${++posted}`
+      const genesis = (await store.read(room, all)).head.position
+      const { position } = await store.append(room, says('x'.repeat(15_900), { key: 'k', from: { id: 'i', name: 'n' } }))
+      if (posted <= 100) removed.push([room, genesis], [room, position])
+      if (posted % 50 === 0) t.equal(await isKept(store, 'used', used), true)
+      largest = Math.max(largest, size())
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, flood))
+  t.ok(largest < 1.5 * storeBytes, `${largest / storeBytes} times its bound`)
+  t.ok(largest > 0.8 * storeBytes, 'which is used')
+  t.equal(await isKept(store, 'followed', followed), true)
+  t.equal((await store.append('followed', says('on'))).n, 4)
+  await follower.has('on')
+  t.strictSame(follower.numbers, [1, 2, 3, 4])
+  for (const [room, position] of removed) {
+    t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [], head: { n: 0 } })
+    await t.rejects(store.append(room, says('x', { key: 'k', since: position })), { code: 'FST_CHAT_STALE' })
+    t.equal(await store.find(room, 'k'), undefined)
+  }
+  const [room, position] = removed[1]!
+  t.equal((await store.append(room, says('new'))).n, 1)
+  t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [{ n: 1, body: 'new' }] })
+  await store.close()
+  const { rows, heads, uses, bytes } = await counts(path)
+  t.strictSame([rows < 600, heads < 600, uses], [true, true, heads], `${rows} rows, ${heads} rooms`)
+  t.ok(Number(bytes) <= storeBytes && Number(bytes) > 0.8 * storeBytes)
+})
+
+t.test('the least recently used room goes first, also after a restart', async (t) => {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const options = { storeBytes: MiB }
+  const before = lmdb(t, options, path)
+  const positions = new Map<string, string>()
+  const post = async (store: ChatStore, room: string) => {
+    mock.timers.tick(1)
+    positions.set(room, (await fill(store, room, 1, 'x'.repeat(15_900)))[0]!)
+  }
+  for (let i = 0; i < 40; i++) await post(before, `room ${i}`)
+  mock.timers.tick(3_600_000)
+  await before.read('room 0', all)
+  await before.follow('room 1', () => {}).then(({ stop }) => stop())
+  await post(before, 'room 2')
+  await idle(before)
+  await before.close()
+  const store = lmdb(t, options, path)
+  for (let i = 40; i < 80; i++) await post(store, `room ${i}`)
+  await idle(store)
+  for (const room of ['room 0', 'room 1', 'room 2', 'room 79']) t.equal(await isKept(store, room, positions.get(room)!), true, room)
+  for (const room of ['room 3', 'room 4', 'room 15']) t.equal(await isKept(store, room, positions.get(room)!), false, room)
+})
+
+t.test('a followed room that alone is too large gives up its oldest entries', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, { storeBytes: MiB }, path)
+  const follower = await Follower.of(store, 'a')
+  const others = await Promise.all(['b', 'c'].map(async (room) => await store.follow(room, () => {})))
+  await fill(store, 'b', 1)
+  for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 10 }, (_, j) => store.append('a', says('x'.repeat(15_900), { key: `${i} ${j}` }))))
+  await idle(store)
+  const { entries, head } = await store.read('a', all)
+  t.equal(head.n, 300)
+  t.ok(entries.length > 20 && entries.length < 65, `${entries.length} entries`)
+  t.equal(entries.at(-1)?.n, 300)
+  t.strictSame(follower.numbers, Array.from({ length: 300 }, (_, i) => i + 1))
+  t.strictSame(bodies(await store.read('b', all)), ['x'], 'and no other one its last')
+  for (const { stop } of others) stop()
+  await store.close()
+  t.ok(statSync(join(path, 'data.mdb')).size < 4 * MiB)
+})
+
+t.test('a store where nothing can be removed goes on', async (t) => {
+  const store = lmdb(t, { storeBytes: 50_000 })
+  const followers = await Promise.all(Array.from({ length: 10 }, (_, i) => Follower.of(store, `room ${i}`)))
+  for (let i = 0; i < 100; i++) await store.append(`room ${i % 10}`, says('x'.repeat(15_900)))
+  for (const [i, follower] of followers.entries()) {
+    t.strictSame(follower.numbers, Array.from({ length: 10 }, (_, i) => i + 1))
+    t.equal((await store.read(`room ${i}`, all)).entries.at(-1)?.n, 10)
+  }
+  await idle(store)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  for (let i = 0; i < 100; i++) await turn()
+  t.ok(commits().length <= 1, 'and comes to rest')
+})
+
+t.test('a large room goes bit by bit, and one that comes back to it meanwhile finds it empty', async (t) => {
+  const path = directory(t)
+  const first = lmdb(t, { historyEntries: Infinity }, path)
+  const positions = await Promise.all(Array.from({ length: 9_000 }, async (_, i) => (await first.append('large', says('x', { key: `${i}` }))).position))
+  await first.close()
+  const store = lmdb(t, { historyEntries: Infinity, storeBytes: 100_000 }, path)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  await fill(store, 'b', 1)
+  t.match(await store.read('large', { ...all, after: positions[8_999]! }), { complete: false, entries: [], more: false })
+  t.equal(commits().length < 3, true, 'not all of it with one post')
+  t.equal((await store.append('large', says('new'))).n, 1)
+  t.strictSame(bodies(await store.read('large', all)), ['new'])
+  await idle(store)
+  t.strictSame(bodies(await store.read('large', all)), ['new'])
+  t.equal(await isKept(store, 'large', positions[8_999]!), false)
+  await store.close()
+  t.match(await counts(path), { rows: 2, heads: 2 })
+})
+
+t.test('a room that nobody used for its time is removed; one that is read, or followed, is not', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { roomTtl: 300_000 }, path)
+  const position = new Map<string, string>()
+  for (const room of ['unused', 'read', 'posted', 'followed']) position.set(room, (await fill(store, room, 100)).at(-1)!)
+  const { stop } = await store.follow('followed', () => {})
+  for (let i = 0; i < 7; i++) {
+    if (i === 3) {
+      await store.read('read', all)
+      await fill(store, 'posted', 1)
+    }
+    await minute(store)
+  }
+  for (const [room, kept] of Object.entries({ unused: false, read: true, posted: true, followed: true })) {
+    t.equal(await isKept(store, room, position.get(room)!), kept, room)
+  }
+  stop()
+  for (let i = 0; i < 8; i++) await minute(store)
+  await store.close()
+  t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
+})
+
+t.test('rooms that are only joined and read leave nothing on disk, and a read writes nothing', async (t) => {
+  const path = directory(t)
+  const store = lmdb(t, {}, path)
+  await fill(store, 'used', 1)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  for (let i = 0; i < 200; i++) {
+    const { stop } = await store.follow(`room ${i}`, () => {})
+    await store.read(`room ${i}`, all)
+    await store.find(`room ${i}`, 'k')
+    await store.read('used', all)
+    stop()
+  }
+  for (let i = 0; i < 20; i++) await turn()
+  t.equal(commits().length, 0)
+  await store.close()
+  t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
+})
+
+t.test('what is charged follows what is done to a room, and is nothing once it is gone', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = lmdb(t, { historyEntries: 20, roomTtl: 300_000, keyLife: 1_000 }, path)
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 100; i++) {
+      const { position } = await store.append(`room ${i % 3}`, says('x'.repeat(i * 100), { key: `${round} ${i}`, hash: 'h' }))
+      if (i % 7 === 0) await store.erase(`room ${i % 3}`, position)
+    }
+    await store.clear('room 1')
+    mock.timers.tick(10_000)
+  }
+  for (let i = 0; i < 8; i++) await minute(store)
+  await store.close()
+  t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
+})
+
+t.test('of rooms not more is held in memory than cacheBytes, and what was let go is read again', async (t) => {
+  const store = lmdb(t, { cacheBytes: 300_000 })
+  const post = (room: string, number: number) => store.append(room, says('x', { key: `${number}`, hash: 'h' }))
+  for (const room of ['a', 'b', 'c', 'd']) await Promise.all(Array.from({ length: 1_000 }, (_, i) => post(room, i)))
+  const reads = t.capture(LmdbDatabase.prototype, 'rows', LmdbDatabase.prototype.rows)
+  t.equal((await post('d', 0)).again, true)
+  t.equal(reads().length, 0)
+  t.equal((await post('a', 0)).again, true)
+  t.equal(reads().length, 1)
+  t.equal((await post('a', 1)).again, true)
+  t.equal(reads().length, 0)
+  for (let i = 0; i < 300; i++) await store.append(`room${i}`, says('x'))
+  t.equal((await post('a', 2)).again, true)
+  t.equal(reads().length, 1, 'rooms without ids are counted too')
+})

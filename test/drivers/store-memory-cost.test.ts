@@ -1,0 +1,103 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import type { Draft } from '../../src/store.ts'
+import { parseMessage } from '../../src/wire/v1-decode.ts'
+import { says } from '../support/store.contract.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+const MiB = 1024 * 1024
+
+/** Bytes that the heap and the buffers beside it take, once all that is garbage is gone. */
+async function held (): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    // Array buffers are given back a turn after what held them.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** A post as the wire gives it: its text may be a slice of the frame. */
+function posted (text: string, id: string, more: Partial<Draft> = {}): Draft {
+  const frame = JSON.stringify({ type: 'post', room: 'lobby', id, text })
+  const message = parseMessage({ data: Buffer.from(frame), isBinary: false }, 16)
+  return says(message.type === 'post' ? message.text : '', more)
+}
+
+/** Someone else each time. */
+function someone (i: number, name = 'ada'): Draft['from'] {
+  return { id: Buffer.from(`id-${i}`.padEnd(22, '.')).toString(), name: Buffer.from(name).toString() }
+}
+
+const room = (i: number) => `room ${i % 40}`
+const other = (i: number) => `room ${i}`
+const follow = (store: MemoryStore, name: string) => store.follow(name, () => {})
+const text = 'The quick brown fox jumps over the lazy dog. '
+
+/** What clients make a store keep, in each of its forms; called with 0, 1, 2 … until so much is charged. */
+const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>> = {
+  'text of one byte a character': (store, i) => store.append(room(i), posted(`${i} ${text}`, `${i}`)),
+  'text of one byte a character in a frame of two': (store, i) => store.append(room(i), posted(`${i} ${text}`, 'ā'.repeat(60))),
+  'text of two bytes a character': (store, i) => store.append(room(i), posted(`${i} ${text}ā`, `${i}`)),
+  'long text with one wide character': (store, i) => store.append(room(i), posted(`${i} ${text.repeat(300)}ā`, `${i}`)),
+  'long text': (store, i) => store.append(room(i), posted(`${i} ${text.repeat(300)}`, `${i}`)),
+  'a piece of a long text': (store, i) => store.append(room(i), says(`${i} ${text.repeat(1_000)}`.slice(0, 20))),
+  'empty text': (store, i) => store.append(room(i), says('')),
+  'text that was put together': (store, i) => store.append(room(i), says(`${i} ${text}${i} ${text}`)),
+  data: (store, i) => store.append(room(i), says('', { data: JSON.stringify({ i, text }) })),
+  'data of two bytes a character': (store, i) => store.append(room(i), says('', { data: JSON.stringify({ i, text, wide: 'ā' }) })),
+  'data of many objects': (store, i) => store.append(room(i), says('', { data: JSON.stringify(Array.from({ length: 5_000 }, () => ({ i }))) })),
+  'a sender each': (store, i) => store.append(room(i), says('', { from: someone(i) })),
+  'a sender each, whose name is long': (store, i) => store.append(room(i), says('', { from: someone(i, 'ā'.repeat(32)) })),
+  keys: (store, i) => store.append('one', says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: String(-2_000_000_000 - i) })),
+  'keys of two bytes a character': (store, i) => store.append('one', says('', { key: `22 member-${'x'.repeat(20)} ${i}ā`, hash: `${i}` })),
+  'keys in many rooms': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
+  'bytes, few': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.from(`${i}`)))),
+  'bytes, many': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.alloc(16_000, i)))),
+  'bytes that are a part of others': (store, i) => store.append(room(i), says(Buffer.alloc(5_000, i).subarray(0, 10))),
+  'one message in each room': (store, i) => store.append(other(i), posted(`${i} ${text}`, `${i}`)),
+  'rooms with nothing in them': (store, i) => store.read(other(i), { limit: 1, maxBytes: 1 }),
+  'rooms with a long name': (store, i) => store.read(`${i}ā`.padEnd(64, 'x'), { limit: 1, maxBytes: 1 }),
+  'rooms that are followed': (store, i) => follow(store, other(i)),
+  'rooms that are followed, with a message each': async (store, i) => {
+    await follow(store, other(i))
+    await store.append(other(i), posted(`${i} ${text}`, `${i}`))
+  },
+  'followers of one room': (store) => follow(store, 'one'),
+  'rooms that were followed': async (store, i) => (await follow(store, other(i))).stop(),
+  'rooms with a message each, and a key': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
+  'rooms of many messages of which one is left': async (store, i) => {
+    for (let j = 0; j < 200; j++) await store.append(other(i), says(''))
+  },
+  'rooms of many messages with keys of which one is left': async (store, i) => {
+    for (let j = 0; j < 50; j++) await store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i} ${j}`, hash: `${i}` }))
+  },
+  'rooms that were erased': async (store, i) => {
+    await store.append(other(i), posted(`${i} ${text}`, `${i}`))
+    await store.clear(other(i))
+  },
+  'messages that were erased': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i} ${text}`, { from: someone(i), data: `"${text}"` }))
+    await store.erase(room(i), position)
+  }
+}
+
+for (const [title, add] of Object.entries(shapes)) {
+  t.test(`memory charges what it takes: ${title}`, async (t) => {
+    const charge = 6 * MiB
+    const warm = new MemoryStore()
+    for (let i = 0; i < 2_000; i++) await add(warm, i)
+    await warm.close()
+    const store = new MemoryStore({ historyEntries: title.includes('one is left') ? 1 : 1_000_000, historyBytes: Infinity, rooms: Infinity })
+    t.teardown(() => store.close())
+    const before = await held()
+    for (let i = 0; store.bytes < charge; i++) await add(store, i)
+    const grown = await held() - before
+    t.ok(grown <= 1.15 * store.bytes, `${grown} bytes for ${store.bytes} charged`)
+  })
+}

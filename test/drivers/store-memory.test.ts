@@ -1,0 +1,272 @@
+import { mock } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import type { Page } from '../../src/store.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+const all = { limit: Infinity, maxBytes: Infinity }
+const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
+
+/** Resolves when what was appended before has been delivered. */
+function turn (): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+storeContract(t, 'memory', {
+  backend: () => undefined,
+  open: (_, bounds) => new MemoryStore(bounds)
+})
+
+t.test('time is what the clock says, but never falls', async (t) => {
+  const store = new MemoryStore()
+  const clock = t.intercept(Date, 'now', { value: () => 2_000, writable: true, configurable: true })
+  await store.append('a', says('x'))
+  clock.restore()
+  t.intercept(Date, 'now', { value: () => 1_000, writable: true, configurable: true })
+  await store.append('a', says('x'))
+  t.strictSame((await store.read('a', all)).entries.map(({ at }) => at), [2_000, 2_000])
+})
+
+t.test('a room keeps the newest entries, up to its number', async (t) => {
+  const store = new MemoryStore({ historyEntries: 3 })
+  for (let i = 1; i <= 5_000; i++) {
+    await store.append('a', says(String(i)))
+    if (i % 777 === 0) t.strictSame(bodies(await store.read('a', all)), [i - 2, i - 1, i].map(String))
+  }
+  const page = await store.read('a', all)
+  t.strictSame([numbers(page), page.head.n, page.more], [[4_998, 4_999, 5_000], 5_000, false])
+})
+
+t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
+  const store = new MemoryStore({ historyBytes: 10_000 })
+  await fill(store, 'a', 50, 'ā'.repeat(500))
+  const page = await store.read('a', all)
+  t.ok(bytes(page) * 2 <= 10_000, 'bytes, not characters')
+  t.ok(bytes(page) * 2 >= 5_000)
+  t.equal(page.entries.at(-1)?.n, 50)
+  await store.append('a', says('y'.repeat(20_000)))
+  t.strictSame(numbers(await store.read('a', all)), [51])
+})
+
+t.test('what was trimmed away is no longer in memory', async (t) => {
+  const store = new MemoryStore({ historyBytes: 2 * 1024 * 1024 })
+  collectGarbage()
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 100; i++) await store.append('a', says(Buffer.alloc(1024 * 1024)))
+  await turn()
+  collectGarbage()
+  // Array buffers are given back a turn after what held them.
+  await turn()
+  collectGarbage()
+  const held = process.memoryUsage().arrayBuffers - before
+  t.ok(held < 8 * 1024 * 1024, `${held} bytes are held`)
+  t.equal((await store.read('a', all)).entries.length > 0, true)
+})
+
+t.test('what a process short of memory let go is no longer in memory', async (t) => {
+  const store = new MemoryStore({ historyBytes: 1024 * 1024 * 1024, storeBytes: 4 * 1024 * 1024 })
+  await store.follow('a', () => {})
+  collectGarbage()
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 100; i++) {
+    await store.append('a', says(Buffer.alloc(1024 * 1024)))
+    await turn()
+  }
+  collectGarbage()
+  const held = process.memoryUsage().arrayBuffers - before
+  t.ok(held < 16 * 1024 * 1024, `${held} bytes are held`)
+})
+
+t.test('a key goes soon after its entry, once its time is over', async (t) => {
+  const store = new MemoryStore({ historyEntries: 3, keyLife: 0 })
+  for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) {
+    t.equal((await store.append('a', says(key, { key }))).again, false)
+    t.equal((await store.append('a', says(key, { key }))).again, true)
+  }
+  for (const key of ['k3', 'k4', 'k5']) t.ok(await store.find('a', key), 'its entry is kept')
+  for (const key of ['k6', 'k7', 'k8']) await store.append('a', says(key, { key }))
+  t.equal(await store.find('a', 'k1'), undefined)
+  t.equal((await store.find('a', 'k6'))?.n, 6)
+})
+
+t.test('keys go also when what comes after has none', async (t) => {
+  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
+  for (let i = 1; i <= 5; i++) await store.append('a', says('x', { key: `k${i}` }))
+  await fill(store, 'a', 10)
+  for (let i = 1; i <= 5; i++) t.equal(await store.find('a', `k${i}`), undefined)
+})
+
+t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
+  const store = new MemoryStore({ historyEntries: 2, keyLife: 60_000 })
+  const keys: string[] = []
+  for (let i = 1; i <= 50; i++) {
+    keys.push(`k${i}`)
+    await store.append('a', says('x', { key: `k${i}` }))
+    const found = await Promise.all(keys.map((key) => store.find('a', key)))
+    const known = found.filter((mark) => mark !== undefined)
+    t.ok(known.length <= 20, `${known.length} keys of ${i}`)
+    t.ok(known.length >= Math.min(i, 10), `${known.length} keys of ${i}`)
+    t.strictSame(known, found.slice(-known.length), 'the newest')
+  }
+})
+
+t.test('a repeat is judged by the oldest key remembered', async (t) => {
+  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
+  const marks = []
+  for (let i = 1; i <= 6; i++) marks.push(await store.append('a', says('x', { key: `k${i}` })))
+  await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 7, 'k4, k5 and k6 are known, so this is none of them')
+})
+
+t.test('the least recently used room goes first, one that is followed never', async (t) => {
+  const store = new MemoryStore({ rooms: 3 })
+  const feed = await store.follow('followed', () => {})
+  const [kept] = await fill(store, 'kept', 1)
+  const [lost] = await fill(store, 'lost', 1)
+  await store.read('kept', all)
+  await fill(store, 'new', 1)
+  const [followed] = await fill(store, 'followed', 1)
+  t.equal((await store.read('kept', { ...all, after: kept! })).complete, true)
+  t.equal((await store.read('followed', { ...all, after: followed! })).complete, true)
+  t.equal((await store.read('lost', { ...all, after: lost! })).complete, false)
+  feed.stop()
+  await fill(store, 'a', 3)
+  await fill(store, 'b', 3)
+  await fill(store, 'c', 3)
+  t.equal((await store.read('followed', { ...all, after: followed! })).complete, false, 'unless no longer followed')
+})
+
+t.test('a room too many is BUSY while all others are followed', async (t) => {
+  const store = new MemoryStore({ rooms: 2 })
+  const feed = await store.follow('a', () => {})
+  await store.follow('b', () => {})
+  for (const call of [() => store.append('c', says('x')), () => store.read('c', all), () => store.follow('c', () => {})]) {
+    await t.rejects(call() as Promise<unknown>, { code: 'FST_CHAT_BUSY' })
+  }
+  await store.append('a', says('x'))
+  feed.stop()
+  await store.append('c', says('x'))
+})
+
+t.test('all rooms together stay within their bytes: unfollowed ones are forgotten, then followed ones shrunk', async (t) => {
+  const store = new MemoryStore({ storeBytes: 100_000 })
+  const follower = await Follower.of(store, 'followed')
+  const names = ['followed', ...Array.from({ length: 30 }, (_, i) => `room ${i}`)]
+  for (const name of names) await fill(store, name, 10, 'x'.repeat(1_000))
+  const pages = []
+  for (const name of names) pages.push(await store.read(name, all))
+  t.ok(pages.reduce((sum, page) => sum + bytes(page), 0) <= 100_000)
+  t.equal(pages.at(-1)?.entries.length, 10, 'the last written is whole')
+  t.equal(pages[1]?.entries.length, 0)
+  t.equal(pages[0]?.entries.at(-1)?.n, 10, 'a followed one keeps its newest')
+  await fill(store, 'followed', 500, 'x'.repeat(1_000))
+  t.ok(bytes(await store.read('followed', all)) <= 100_000, 'also the one being written')
+  t.equal((await store.read('followed', all)).head.n, 510)
+  await follower.until(() => follower.entries.length === 510)
+  t.strictSame(follower.numbers.at(-1), 510, 'and whoever follows has missed nothing')
+})
+
+t.test('followed rooms keep their newest within the bytes of the store: a post too many is BUSY and changes nothing', async (t) => {
+  const store = new MemoryStore({ storeBytes: 2 * 1024 * 1024 })
+  const followers: Follower[] = []
+  for (let i = 0; i < 200; i++) followers.push(await Follower.of(store, `room ${i}`))
+  const outcomes = []
+  for (let i = 0; i < 200; i++) {
+    outcomes.push(await store.append(`room ${i}`, says('x'.repeat(16 * 1024))).then(() => 'stored', ({ code }: { code: string }) => code))
+  }
+  t.strictSame([...new Set(outcomes)], ['stored', 'FST_CHAT_BUSY'])
+  t.ok(store.bytes <= 2 * 1024 * 1024)
+  const stored = outcomes.filter((outcome) => outcome === 'stored').length
+  t.ok(stored > 100, `${stored} are stored`)
+  await turn()
+  t.equal(followers.reduce((sum, { entries }) => sum + entries.length, 0), stored)
+  for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.n, outcome === 'stored' ? 1 : 0)
+  t.equal((await store.append('room 0', says('y'))).n, 2, 'a small one in its place is taken')
+  t.strictSame(bodies(await store.read('room 0', all)).at(-1), 'y')
+  followers[1]!.feed.stop()
+  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).n, 1, 'room is made once one is not followed')
+})
+
+t.test('a room, or a follower, too many for the bytes of the store is BUSY, and leaves nothing behind', async (t) => {
+  const store = new MemoryStore({ storeBytes: 20_000 })
+  const names = Array.from({ length: 100 }, (_, i) => `room ${i}`)
+  for (const name of names) await store.follow(name, () => {}).catch(({ code }: { code: string }) => t.equal(code, 'FST_CHAT_BUSY'))
+  t.ok(store.bytes > 15_000 && store.bytes <= 20_000)
+  await t.rejects(store.read('another', all), { code: 'FST_CHAT_BUSY' })
+  const before = store.bytes
+  for (let i = 0; i < 100; i++) await store.follow('room 0', () => {}).catch(({ code }: { code: string }) => t.equal(code, 'FST_CHAT_BUSY'))
+  t.ok(store.bytes >= before && store.bytes <= 20_000)
+})
+
+t.test('keys that no entry needs are given back, also by a room with one entry', async (t) => {
+  const store = new MemoryStore({ storeBytes: 200_000, historyEntries: 1_000, historyBytes: 1 })
+  await store.follow('a', () => {})
+  for (let i = 0; i < 700; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
+  await store.follow('b', () => {})
+  t.equal((await store.append('b', says('x'.repeat(150_000)))).n, 1)
+  t.equal((await store.append('a', says('', { key: `${699}`.padStart(100) }))).again, true, 'but for that of the newest')
+})
+
+t.test('keys count too', async (t) => {
+  const store = new MemoryStore({ storeBytes: 100_000, historyEntries: 10_000 })
+  await store.follow('a', () => {})
+  for (let i = 0; i < 2_000; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
+  let known = 0
+  for (let i = 0; i < 2_000; i++) if (await store.find('a', `${i}`.padStart(100)) !== undefined) known++
+  t.ok(known > 0 && known < 1_000, `${known} are known`)
+})
+
+t.test('what erasing frees is free', async (t) => {
+  const store = new MemoryStore({ storeBytes: 100_000 })
+  const [kept] = await fill(store, 'kept', 1)
+  for (let i = 0; i < 20; i++) {
+    const positions = await fill(store, 'a', 4, 'x'.repeat(20_000))
+    if (i % 2 === 0) await store.clear('a')
+    else for (const position of positions) await store.erase('a', position)
+  }
+  t.equal((await store.read('kept', { ...all, after: kept! })).complete, true, 'no other room had to go')
+})
+
+t.test('a room that nobody follows is forgotten when it was idle for long enough', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'] })
+  t.teardown(() => mock.timers.reset())
+  const store = new MemoryStore({ roomTtl: 100_000 })
+  await store.follow('followed', () => {})
+  const [followed] = await fill(store, 'followed', 1)
+  const [idle] = await fill(store, 'idle', 1)
+  mock.timers.tick(60_000)
+  const [used] = await fill(store, 'used', 1)
+  mock.timers.tick(60_000)
+  t.equal((await store.read('idle', { ...all, after: idle! })).complete, false)
+  t.equal((await store.read('used', { ...all, after: used! })).complete, true)
+  t.equal((await store.read('followed', { ...all, after: followed! })).complete, true)
+})
+
+t.test('a quiet room is kept for its time after its last follower went', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'] })
+  t.teardown(() => mock.timers.reset())
+  const store = new MemoryStore({ roomTtl: 3_600_000 })
+  const { feed } = await Follower.of(store, 'a')
+  const [position] = await fill(store, 'a', 1)
+  mock.timers.tick(2 * 3_600_000)
+  feed.stop()
+  mock.timers.tick(60_000)
+  t.equal((await store.read('a', { ...all, after: position! })).complete, true)
+  mock.timers.tick(2 * 3_600_000)
+  t.equal((await store.read('a', { ...all, after: position! })).complete, false)
+})
+
+t.test('nothing is delivered after close, though it was acknowledged', async (t) => {
+  const store = new MemoryStore()
+  const follower = await Follower.of(store, 'a')
+  const last = store.append('a', says('x'))
+  await store.close()
+  t.equal((await last).n, 1)
+  await turn()
+  t.strictSame(follower.pages, [])
+})

@@ -1,0 +1,189 @@
+import fastifyRedis from '@fastify/redis'
+import fastify from 'fastify'
+import t, { type Test } from 'tap'
+import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/index.ts'
+import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+
+const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+let backends = 0
+
+/** The keys in Redis but for those of the index, which is written once a second. */
+async function keysOf (server: RedisServer): Promise<string[]> {
+  return (await server.client.keys('*')).filter((key) => !/:\{(store|\?.*)\}:/.test(key)).sort()
+}
+
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
+  const store = new RedisStore({ url: server.socket, ...options })
+  t.teardown(() => store.close())
+  return store
+}
+
+t.test('one Redis', { skip }, async (t) => {
+  const { socket } = await redisServer(t)
+  await storeContract(t, 'redis', {
+    backend: () => `chat${++backends}`,
+    open: (prefix, bounds) => new RedisStore({ url: socket, prefix, ...bounds }),
+    persists: true,
+    hasPeers: true
+  })
+})
+
+t.test('a Redis Cluster', { skip }, async (t) => {
+  const client = await redisCluster(t, 3)
+  await storeContract(t, 'redis cluster', {
+    backend: () => `chat${++backends}`,
+    open: (prefix, bounds) => new RedisStore({ client, prefix, ...bounds }),
+    persists: true,
+    hasPeers: true
+  })
+})
+
+t.test('a wrong option is refused by name', (t) => {
+  const wrong: Record<string, unknown[]> = {
+    historyEntries: [0, 1.5, '1', NaN],
+    historyBytes: [0, -1, null],
+    keyLife: [-1, Infinity],
+    storeBytes: [0, -1, null, '1'],
+    roomTtl: [0, Infinity],
+    lookInterval: [0, 2 ** 31],
+    inFlight: [0, null],
+    inFlightBytes: [0],
+    readBytes: [0, '1'],
+    timeout: [0, Infinity],
+    prefix: [1, 'a{b}'],
+    url: [1, ''],
+    client: ['redis://127.0.0.1', null, {}],
+    histories: [1]
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(() => new RedisStore({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
+    }
+  }
+  t.throws(() => new RedisStore({ histories: 1 } as object), { message: /does not exist; there are .*url.*historyEntries/ }, 'the error lists the options')
+  t.end()
+})
+
+t.test('more bytes than may be in flight are BUSY', { skip }, async (t) => {
+  const store = open(t, await redisServer(t), { inFlightBytes: 9_500 })
+  const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
+  for (const times of [1, 2]) {
+    const outcomes = (await posts()).map((outcome) => outcome.status === 'fulfilled' ? outcome.value.n : (outcome.reason as { code: string }).code)
+    t.strictSame(outcomes, [3 * times - 2, 3 * times - 1, 3 * times, 'FST_CHAT_BUSY'])
+  }
+})
+
+t.test('a room keeps the newest entries, up to its number and a tenth', { skip }, async (t) => {
+  const store = open(t, await redisServer(t), { historyEntries: 20 })
+  const most = new Set<number>()
+  for (let i = 0; i < 100; i++) {
+    await fill(store, 'a', 1)
+    most.add((await store.read('a', all)).entries.length)
+  }
+  t.strictSame(Math.max(...most), 22)
+  t.strictSame(numbers(await store.read('a', { ...all, limit: 20 })), Array.from({ length: 20 }, (_, i) => 81 + i))
+})
+
+t.test('a room keeps the newest entries, up to its bytes, and always the last', { skip }, async (t) => {
+  const store = open(t, await redisServer(t), { historyBytes: 10_000 })
+  await fill(store, 'a', 50, 'é'.repeat(500))
+  const page = await store.read('a', all)
+  t.strictSame(numbers(page), Array.from({ length: page.entries.length }, (_, i) => 51 - page.entries.length + i))
+  t.ok(page.entries.length >= 8 && page.entries.length <= 9, 'bytes, not characters')
+  await store.append('a', says('y'.repeat(20_000)))
+  t.strictSame(numbers(await store.read('a', all)), [51])
+})
+
+t.test('there are at most ten times as many keys as entries, and a few', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyEntries: 5 })
+  for (let i = 1; i <= 200; i++) await store.append('a', says('x', { key: `k${i}` }))
+  t.ok(await server.client.llen('fastify-chat:{a}:order') <= 60)
+  t.equal(await server.client.llen('fastify-chat:{a}:order') + 10, await server.client.hlen('fastify-chat:{a}:room'))
+  t.equal(await store.find('a', 'k1'), undefined)
+  t.equal((await store.find('a', 'k195'))?.n, 195)
+})
+
+t.test('what is erased is no longer in Redis', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const kept = async () => (await server.client.dumpBuffer('fastify-chat:{a}:log')).includes('secret')
+  await fill(store, 'a', 2)
+  const [position] = await fill(store, 'a', 1, 'secret')
+  await fill(store, 'a', 1)
+  t.equal(await kept(), true)
+  await store.erase('a', position!)
+  t.equal(await kept(), false)
+  t.strictSame(bodies(await store.read('a', all)), ['x', 'x', '', 'x'])
+  await store.clear('a')
+  t.strictSame(await keysOf(server), ['fastify-chat:{a}:room'])
+})
+
+t.test('all that is written is under the prefix, and goes with time', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { prefix: 'mine', roomTtl: 7_200_000 })
+  await store.append('a', says('x', { key: 'k' }))
+  await store.append('b', says('x'))
+  await store.read('c', all)
+  await store.check()
+  const lives: Record<string, number> = {}
+  for (const key of await keysOf(server)) lives[key] = Math.ceil(await server.client.pttl(key) / 3_600_000)
+  t.strictSame(lives, {
+    'mine:{a}:room': 2,
+    'mine:{a}:log': 2,
+    'mine:{a}:order': 2,
+    'mine:{b}:room': 2,
+    'mine:{b}:log': 2,
+    'mine:{c}:room': 1
+  })
+})
+
+t.test('a room is given back when nobody posts or follows, and kept while someone does', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { roomTtl: 300, lookInterval: 20 })
+  const follower = await Follower.of(store, 'followed')
+  await fill(store, 'followed', 1)
+  await fill(store, 'left', 1)
+  while ((await server.client.exists('fastify-chat:{left}:room', 'fastify-chat:{left}:log')) > 0);
+  const { position } = (await store.read('followed', all)).head
+  while ((await server.client.pttl('fastify-chat:{followed}:log')) < 250);
+  await store.append('followed', says('end'))
+  await follower.has('end')
+  t.strictSame(follower.numbers, [1, 2])
+  t.equal((await store.read('followed', { ...all, after: position })).complete, true)
+})
+
+t.test('a room is subscribed to while someone here follows it', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const subscribed = async () => Number((await server.client.pubsub('NUMSUB', 'fastify-chat:{a}:entries'))[1])
+  const followers = await Promise.all([Follower.of(store, 'a'), Follower.of(store, 'a')])
+  t.equal(await subscribed(), 1)
+  followers[0]!.feed.stop()
+  await fill(store, 'a', 1)
+  await followers[1]!.until(() => followers[1]!.entries.length === 1)
+  t.equal(await subscribed(), 1)
+  followers[1]!.feed.stop()
+  while (await subscribed() > 0);
+  const again = await Follower.of(store, 'a')
+  await fill(store, 'a', 1)
+  await again.until(() => again.entries.length === 1)
+})
+
+t.test("an app's client says where Redis is, and stays the app's", { skip }, async (t) => {
+  const server = await redisServer(t)
+  const app = fastify()
+  await app.register(fastifyRedis, { path: server.socket, keyPrefix: 'app:', lazyConnect: false })
+  const store = new RedisStore({ client: app.redis })
+  await store.append('a', says('x'))
+  await store.close()
+  t.equal(await app.redis.set('mine', 1), 'OK')
+  const clients = async () => (await server.client.client('LIST') as string).trim().split('\n').length
+  while (await clients() > 2);
+  t.strictSame(await keysOf(server), ['app:mine', 'fastify-chat:{a}:log', 'fastify-chat:{a}:room'])
+  const other = new RedisStore({ client: app.redis })
+  await app.close()
+  t.equal((await other.append('a', says('x'))).n, 2, 'also when the app closes it first')
+  await other.close()
+})

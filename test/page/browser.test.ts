@@ -1,0 +1,690 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { launch, skip } from '../support/chromium.ts'
+import { command } from '../support/compiled.ts'
+import { bare, build, listen, open as openSocket } from '../support/helper.ts'
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+
+// ms: it is only reached when something is wrong, also where everything is slow.
+const waitTimeout = 90_000
+
+interface Window {
+  readonly page: Page
+  /** What a reader of the console would worry about. */
+  readonly complaints: string[]
+  /** The text frames that it has sent. */
+  readonly sent: string[]
+}
+
+/** A window of its own: nothing is shared with the others. */
+async function openWindow (t: Test, browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
+  const context = await browser.newContext(options)
+  context.setDefaultTimeout(waitTimeout)
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`))
+  page.on('response', (response) => {
+    if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`)
+  })
+  const sent: string[] = []
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => { sent.push(String(payload)) }))
+  await page.goto(url)
+  return { page, complaints, sent }
+}
+
+/** A window in which, once it is connected, time stands still: it tries again when the test lets time pass. */
+async function openStill (t: Test, browser: Browser, url: string): Promise<Window> {
+  const window = await openWindow(t, browser, 'about:blank')
+  const { page } = window
+  await page.clock.install()
+  await page.goto(url)
+  await status(page, 'Connected')
+  await shows(page, '#echo-status', 'Connected.')
+  await page.clock.pauseAt(Date.now() + 60_000)
+  return window
+}
+
+async function serve (t: Test, options?: FastifyChatOptions): Promise<string> {
+  return `http://127.0.0.1:${await listen(await build(t, options))}`
+}
+
+/** The demo server as a process of its own, to be killed; run from its source where it is another checkout's. */
+async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
+  const [file, ...args]: typeof command = folder === '' ? command : [process.execPath, '--import', 'tsx', 'src/cli/main.ts']
+  const child = spawn(file, [...args, 'serve', '--port', port], { cwd: folder || checkout, stdio: ['ignore', 'pipe', 'inherit'] })
+  const closed = once(child, 'close')
+  async function kill () {
+    child.kill('SIGKILL')
+    await closed
+  }
+  t.teardown(kill)
+  let output = ''
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    output += String(chunk)
+    const [, listening] = /Server listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(output) ?? []
+    if (listening === undefined) continue
+    child.stdout.on('data', (chunk) => { output += String(chunk) })
+    return { port: listening, kill, output: () => output }
+  }
+  throw new Error(`the server ended: ${output}`)
+}
+
+/** A way to a server that can be cut, as a tunnel does: the connections break, and new ones are refused. */
+async function proxy (t: Test, port: number): Promise<{ port: number, hold (): void, cut (): void, restore (): void }> {
+  const sockets = new Set<Socket>()
+  const holds = new Set<() => void>()
+  let passing = true
+  const server = createServer((near) => {
+    if (!passing) {
+      near.destroy()
+      return
+    }
+    const far = connectSocket(port, '127.0.0.1')
+    holds.add(() => far.unpipe(near).pause())
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      sockets.add(one)
+      one.pipe(other)
+      one.on('error', () => {})
+      one.on('close', () => {
+        sockets.delete(one)
+        other.destroy()
+      })
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const cut = () => {
+    passing = false
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  t.teardown(() => {
+    cut()
+    server.close()
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    /** What the server says is kept back. */
+    hold () { for (const hold of holds) hold() },
+    cut,
+    restore () { passing = true }
+  }
+}
+
+const text = async (locator: Locator) => (await locator.textContent())?.trim()
+const shows = (page: Page, selector: string, text: string | RegExp) => page.locator(selector, { hasText: text }).first().waitFor()
+const status = (page: Page, words: string | RegExp) => shows(page, '#chat-status', words)
+
+/** The words of all messages of the chat, those of oneself and of the page among them. */
+const words = (page: Page) => page.locator('#chat-log > li').evaluateAll((items) =>
+  items.map((item) => (item.querySelector('.text') ?? item).textContent))
+
+/** What one item says: `Ada: hello`. */
+const items = (page: Page, kind = '') => page.locator(`#chat-log > li${kind}`).evaluateAll((all) => all.map((item) =>
+  `${item.querySelector('.name')?.textContent}: ${item.querySelector('.text')?.textContent}`))
+
+async function type (page: Page, words: string): Promise<void> {
+  await page.getByLabel('Message', { exact: true }).fill(words)
+  await page.getByRole('button', { name: 'Send', exact: true }).click()
+}
+
+/** Says it, and sees that it was stored. */
+async function say (page: Page, words: string): Promise<void> {
+  await type(page, words)
+  await page.locator('#chat-log li.sent:not(.pending)', { hasText: words }).last().waitFor()
+}
+
+// Each wait of playwright's ends by itself and says what it waited for: this only must not come before.
+t.setTimeout(600_000)
+
+t.test('of what is compiled, the page has the client and the protocol, and nothing else', async (t) => {
+  const app = await build(t)
+  for (const file of ['client/index.js', 'client/room.js', 'protocol.js']) {
+    const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
+    t.equal(statusCode, 200, `${file}: npm run build makes it`)
+    t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
+  }
+  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'protocol.js.map', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
+    t.equal((await app.inject(`/demo/lib/${file}`)).statusCode, 404, file)
+  }
+})
+
+t.test('a path of those files that is taken is a coded error', async (t) => {
+  for (const path of ['/demo/lib/protocol.js', '/demo/lib/*']) {
+    const app = bare(t)
+    app.get(path, async () => '')
+    await t.rejects(async () => app.register(fastifyChat), { code: 'FST_CHAT_PATH_TAKEN', message: path })
+  }
+})
+
+t.test('the page', { skip }, async (t) => {
+  const browser = await launch()
+  t.teardown(() => browser.close())
+  const open = (t: Test, url: string, options?: BrowserContextOptions) => openWindow(t, browser, url, options)
+
+  t.test('two windows talk to each other in a room, by button and by Enter, and nothing complains', async (t) => {
+    const url = await serve(t)
+    const ada = await open(t, `${url}/demo/?room=den&name=ada`)
+    await status(ada.page, 'Connected to den as ada.')
+    const bob = await open(t, `${url}/demo/`)
+    await status(bob.page, 'Connected to lobby, without a name.')
+    await bob.page.getByLabel('Room').fill('den')
+    await bob.page.getByLabel('Your name').fill('bob')
+    await bob.page.locator('#chat-panel').getByRole('button', { name: 'Connect', exact: true }).click()
+    await status(bob.page, 'Connected to den as bob.')
+
+    await say(ada.page, 'good morning')
+    await shows(bob.page, '#chat-log li.received', 'good morning')
+    await bob.page.getByLabel('Message', { exact: true }).fill('and to you')
+    await bob.page.keyboard.press('Enter')
+    await shows(ada.page, '#chat-log li.received', 'and to you')
+    await shows(bob.page, '#chat-log li.sent:not(.pending)', 'and to you')
+    t.strictSame(await items(ada.page), ['You: good morning', 'bob: and to you'])
+    t.strictSame(await items(bob.page), ['ada: good morning', 'You: and to you'])
+    t.equal(await bob.page.locator('#chat-log time').count(), 2, 'each with its time')
+    t.equal(await ada.page.getByLabel('Message', { exact: true }).inputValue(), '', 'the input is free again')
+    t.equal(await text(ada.page.locator('#chat-error')), '')
+
+    for (const { page, complaints } of [ada, bob]) {
+      await shows(page, '#echo-status', 'Connected.')
+      t.strictSame(complaints, [])
+    }
+  })
+
+  t.test('who is here is listed, oneself first, and who comes and goes', async (t) => {
+    const app = await build(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+    const url = `http://127.0.0.1:${await listen(app)}/demo/`
+    const ada = await open(t, `${url}?name=ada`)
+    await shows(ada.page, '#chat-count', '1 here')
+    const bob = await open(t, `${url}?name=Bob`)
+    await shows(ada.page, '#chat-count', '2 here')
+    await shows(bob.page, '#chat-count', '2 here')
+    t.strictSame(await ada.page.locator('#chat-people li').allTextContents(), ['ada (you)', 'Bob'])
+    t.strictSame(await bob.page.locator('#chat-people li').allTextContents(), ['Bob (you)', 'ada'])
+    await bob.page.close()
+    await shows(ada.page, '#chat-count', '1 here')
+    t.strictSame(await ada.page.locator('#chat-people li').allTextContents(), ['ada (you)'])
+  })
+
+  t.test('of a crowd, those that are listed are shown, and how many more there are', async (t) => {
+    const app = await build(t, { roster: new MemoryRoster({ listed: 3, coalesce: 1 }) })
+    const port = await listen(app)
+    for (const name of ['ann', 'ben', 'cid', 'dan', 'eve']) await openSocket(t, `ws://127.0.0.1:${port}/chat?name=${name}`)
+    const { page } = await open(t, `http://127.0.0.1:${port}/demo/?name=zoe`)
+    await shows(page, '#chat-count', '6 here')
+    t.strictSame(await page.locator('#chat-people li').allTextContents(), ['zoe (you)', 'ann', 'ben', 'cid', 'and 2 more'])
+  })
+
+  t.test('who is typing is shown for 4 s after the last sign of it, which is sent every 2 s at most', async (t) => {
+    const url = `${await serve(t)}/demo/`
+    const ada = await openStill(t, browser, `${url}?name=ada`)
+    const bob = await open(t, `${url}?name=bob`)
+    await status(bob.page, 'Connected')
+    const { page: cid } = await openStill(t, browser, `${url}?name=cid`)
+    const heard = cid.locator('#chat-typing')
+    const signals = () => ada.sent.filter((frame) => frame.includes('"type":"typing"')).length
+
+    const message = ada.page.getByLabel('Message', { exact: true })
+    await message.pressSequentially('hel')
+    await shows(cid, '#chat-typing', 'ada is typing…')
+    t.equal(signals(), 1, 'not one a key')
+    await bob.page.getByLabel('Message', { exact: true }).pressSequentially('ah')
+    await shows(cid, '#chat-typing', 'ada and bob are typing…')
+    t.equal(await text(ada.page.locator('#chat-typing')), 'bob is typing…', 'not oneself')
+    await cid.clock.runFor(3_900)
+    t.equal(await text(heard), 'ada and bob are typing…')
+    await cid.clock.runFor(200)
+    t.equal(await text(heard), '')
+
+    await ada.page.clock.runFor(1_900)
+    t.equal(signals(), 1)
+    await ada.page.clock.runFor(200)
+    await shows(cid, '#chat-typing', 'ada is typing…')
+    t.equal(signals(), 2, 'for the keys since the first')
+    await ada.page.keyboard.press('Enter')
+    await shows(cid, '#chat-log li', 'hel')
+    t.equal(await text(heard), '', 'who has spoken types no more')
+  })
+
+  t.test('two people of one name are told apart, also in what was said before the second one came', async (t) => {
+    const url = `${await serve(t)}/demo/`
+    const one = await open(t, `${url}?name=ada`)
+    const reader = await open(t, `${url}?name=bob`)
+    await status(reader.page, 'Connected')
+    await say(one.page, 'I am ada')
+    await shows(reader.page, '#chat-log li', 'I am ada')
+    t.strictSame(await items(reader.page), ['ada: I am ada'])
+    const two = await open(t, `${url}?name=Ada`)
+    await say(two.page, 'so am I')
+    await shows(reader.page, '#chat-log li', 'so am I')
+    await shows(reader.page, '#chat-count', '3 here')
+
+    const [first = '', second = ''] = await items(reader.page)
+    t.match(first, /^ada #[0-9a-z]{4}: I am ada$/)
+    t.match(second, /^Ada #[0-9a-z]{4}: so am I$/)
+    t.not(first.slice(4, 9), second.slice(4, 9))
+    const listed = await reader.page.locator('#chat-people li').allTextContents()
+    t.strictSame(listed.sort(), ['bob (you)', first.slice(0, 9), second.slice(0, 9)].sort(), 'the same in the list')
+    t.match(await items(one.page), ['You: I am ada', second], 'one does not take the other for oneself')
+  })
+
+  t.test('after a reload one is the same member, in the same room, and what was said is still there', async (t) => {
+    const { page } = await open(t, `${await serve(t)}/demo/?room=den&name=ada`)
+    await status(page, 'Connected')
+    for (const words of ['one', 'two']) await say(page, words)
+
+    await page.reload()
+    await status(page, 'Connected to den as ada.')
+    await shows(page, '#chat-log li.sent', 'two')
+    t.strictSame(await items(page, '.sent'), ['You: one', 'You: two'])
+    t.equal(await text(page.locator('#chat-count')), '1 here')
+    t.equal(await page.getByLabel('Your name').inputValue(), 'ada')
+  })
+
+  t.test('a tab that is a copy is someone else, and so is who takes another name', async (t) => {
+    const { page } = await open(t, `${await serve(t)}/demo/?name=ada`)
+    await say(page, 'hello')
+    // As a duplicated tab is, it is given a copy of the sessionStorage.
+    const [copy] = await Promise.all([page.context().waitForEvent('page'), page.evaluate('void window.open(location.href)')])
+    await status(copy, 'Connected to lobby as ada.')
+    await shows(copy, '#chat-log li.received', 'hello')
+    await shows(page, '#chat-count', '2 here')
+    t.equal(await copy.locator('#chat-log li.sent').count(), 0)
+    await copy.close()
+
+    await page.getByLabel('Your name').fill('grace')
+    await page.keyboard.press('Enter')
+    await status(page, 'Connected to lobby as grace.')
+    await shows(page, '#chat-log li.received', 'hello')
+    await page.getByLabel('Your name').fill('')
+    await page.keyboard.press('Enter')
+    await status(page, 'Connected to lobby, without a name.')
+  })
+
+  t.test('older messages come when the reader scrolls up or asks, and the reading position stays', async (t) => {
+    const app = await build(t)
+    for (let i = 1; i <= 130; i++) await app.chat.publish('lobby', { text: `message ${i}.`, from: { id: 'bot', name: 'bot' } })
+    const { page, complaints } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/`)
+    await status(page, 'Connected')
+    await shows(page, '#chat-log li', 'message 130.')
+    const log = page.getByRole('log', { name: 'Chat messages' })
+    t.strictSame((await words(page)).length, 50)
+    t.ok(await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2), 'it begins at the newest')
+
+    const bottomOf = (message: string) => page.locator('#chat-log li', { hasText: message }).evaluate((item) => item.getBoundingClientRect().bottom)
+    const before = await log.evaluate((element) => {
+      element.scrollTop = 0
+      return element.querySelector('ol > li')!.getBoundingClientRect().bottom
+    })
+    await shows(page, '#chat-log li', 'message 31.')
+    t.equal((await words(page)).length, 100)
+    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, 'what was being read is where it was')
+
+    await app.chat.publish('lobby', { text: 'message 131.' })
+    await page.getByRole('button', { name: 'New messages' }).waitFor()
+    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, 'nor does a new one move it')
+    await page.getByRole('button', { name: 'Older messages' }).focus()
+    await page.keyboard.press('Enter')
+    await shows(page, '#chat-beginning', 'Here the room begins.')
+    t.strictSame(await words(page), Array.from({ length: 131 }, (_, i) => `message ${i + 1}.`))
+    t.notOk(await page.getByRole('button', { name: 'Older messages' }).isVisible())
+    t.equal(await page.evaluate(() => document.activeElement?.ariaLabel), 'Chat messages', 'the focus is not lost with the button')
+    await page.getByRole('button', { name: 'New messages' }).click()
+    t.ok(await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2))
+    t.strictSame(complaints, [])
+  })
+
+  t.test('the page holds no more than 1,000 messages, and says so', async (t) => {
+    const app = await build(t, { limits: { historyEntries: 2_000 } })
+    for (let i = 1; i <= 1_200; i++) await app.chat.publish('lobby', { text: `message ${i}.` })
+    const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/`)
+    await shows(page, '#chat-log li', 'message 1200.')
+    const scrollUp = () => page.getByRole('log', { name: 'Chat messages' }).evaluate((element) => { element.scrollTop = 0 })
+    for (let oldest = 1_101; oldest >= 201; oldest -= 50) {
+      await scrollUp()
+      await shows(page, '#chat-log li', `message ${oldest}.`)
+    }
+    await scrollUp()
+    await shows(page, '#chat-beginning', 'This page shows no more than 1,000 messages.')
+    await app.chat.publish('lobby', { text: 'one more' })
+    await shows(page, '#chat-log li', 'one more')
+    t.equal((await words(page)).length, 1_000)
+    t.equal((await words(page))[0], 'message 202.')
+  })
+
+  t.test('what the server refuses says why, and can be sent again or discarded', async (t) => {
+    let refusals = 2
+    const url = await serve(t, {
+      onMessage (draft) {
+        if (refusals-- > 0) throw new Error('not before noon')
+        return draft
+      }
+    })
+    const { page } = await open(t, `${url}/demo/?name=ada`)
+    await type(page, 'lunch?')
+    await type(page, 'or coffee?')
+    await page.locator('#chat-log li.failed').nth(1).waitFor()
+    t.strictSame(await page.locator('#chat-log .state > span').allTextContents(), ['Not sent: not before noon. ', 'Not sent: not before noon. '])
+    await page.getByRole('button', { name: 'Discard' }).last().click()
+    await page.getByRole('button', { name: 'Send again' }).click()
+    await page.locator('#chat-log li.sent:not(.pending)', { hasText: 'lunch?' }).waitFor()
+    t.strictSame(await items(page), ['You: lunch?'])
+  })
+
+  t.test('what the app makes of a message takes the place of what was written', async (t) => {
+    const url = await serve(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('darn', '****') }) })
+    const { page } = await open(t, `${url}/demo/?name=ada`)
+    await type(page, 'darn it')
+    await shows(page, '#chat-log li.sent:not(.pending)', '**** it')
+    await page.locator('#chat-log li.pending').waitFor({ state: 'detached' })
+    t.strictSame(await items(page), ['You: **** it'])
+  })
+
+  t.test('through a connection that breaks, each message comes once, and what was missed is said', async (t) => {
+    const port = await listen(await build(t))
+    const tunnel = await proxy(t, port)
+    const bob = await open(t, `http://127.0.0.1:${port}/demo/?name=bob`)
+    const { page: ada } = await openStill(t, browser, `http://127.0.0.1:${tunnel.port}/demo/?name=ada`)
+    await say(ada, 'first')
+
+    async function through (meanwhile: () => Promise<void>, note: string) {
+      tunnel.cut()
+      await status(ada, 'Trying again')
+      await meanwhile()
+      tunnel.restore()
+      await ada.getByRole('button', { name: 'Reconnect now' }).click()
+      await status(ada, 'Connected to lobby as ada.')
+      await shows(ada, '#chat-log li.note', note)
+      await ada.locator('#chat-log li.pending').waitFor({ state: 'detached' })
+    }
+    await through(async () => {}, 'You missed nothing.')
+    t.strictSame(await words(ada), ['first', 'You missed nothing.'])
+
+    await through(() => say(bob.page, 'second'), '1 message came meanwhile.')
+    await through(async () => {
+      await say(bob.page, 'third')
+      await type(ada, 'fifth')
+      await shows(ada, '#chat-log li.pending', 'Waiting for the connection: will be sent')
+      t.equal(await text(ada.locator('#chat-error')), '')
+      await say(bob.page, 'fourth')
+    }, '2 messages came meanwhile.')
+    t.strictSame(await words(ada), ['first', 'second', '2 messages came meanwhile.', 'third', 'fourth', 'fifth'])
+
+    // Stored, but the acknowledgement does not come through.
+    tunnel.hold()
+    await type(ada, 'sixth')
+    await shows(bob.page, '#chat-log li', 'sixth')
+    await shows(ada, '#chat-log li.pending', 'Sending…')
+    await through(async () => {}, 'You missed nothing.')
+    const all = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth']
+    t.strictSame(await words(bob.page), all)
+    t.strictSame((await words(ada)).filter((text) => text !== 'You missed nothing.'), all)
+    t.equal(await ada.locator('#chat-log li.sent').count(), 3)
+    t.strictSame(bob.complaints, [])
+  })
+
+  t.test('a name and a message that are HTML are shown as text and run nothing', async (t) => {
+    const url = await serve(t)
+    const markup = '<img src=x onerror=hacked=1>'
+    // Without the page's policy, which would hide that a script was tried.
+    const reader = await open(t, `${url}/demo/?name=reader`, { bypassCSP: true })
+    await status(reader.page, 'Connected')
+    const writer = await open(t, `${url}/demo/?${new URLSearchParams({ name: markup })}`, { bypassCSP: true })
+    await status(writer.page, `Connected to lobby as ${markup}.`)
+    await say(writer.page, markup)
+    await writer.page.getByLabel('Text').fill(markup)
+    await writer.page.getByRole('button', { name: 'Submit' }).click()
+    await shows(writer.page, '#echo-log li.received', markup)
+
+    for (const { page, complaints } of [reader, writer]) {
+      await shows(page, '#chat-log li .text', markup)
+      await shows(page, '#chat-people li', markup)
+      t.equal(await page.locator('img').count(), 0)
+      t.equal(await page.evaluate('typeof hacked'), 'undefined')
+      t.strictSame(complaints, [])
+    }
+  })
+
+  t.test('the room it opens is the default room of the chat', async (t) => {
+    const { page } = await open(t, `${await serve(t, { chat: { defaultRoom: 'hall' } })}/demo/`)
+    await status(page, 'Connected to')
+    t.equal(await text(page.locator('#chat-status')), 'Connected to hall, without a name.')
+  })
+
+  t.test('echo brings back text and a file, with the time it took', async (t) => {
+    const { page, complaints } = await open(t, `${await serve(t)}/demo/`)
+    await shows(page, '#echo-status', 'Connected.')
+    await page.getByLabel('Text').fill('žluťoučký kůň')
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await shows(page, '#echo-log li.received', /^žluťoučký kůň\s*\d+\.\d ms$/)
+
+    await page.getByLabel('File').setInputFiles({ name: 'all.bin', mimeType: 'application/octet-stream', buffer: Buffer.from([...Array(256).keys()]) })
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await shows(page, '#echo-log li.sent', 'all.bin, 256 bytes')
+    await shows(page, '#echo-log li.received', /^binary message, 256 bytes, identical to what was sent\s*\d+\.\d ms$/)
+    t.strictSame(complaints, [])
+  })
+
+  t.test('a server with a reply of its own: Submit sends Hello, World! comes back', async (t) => {
+    const url = await serve(t, { page: '/', chat: false, echo: { greeting: 'hi', reply: () => 'World!' } })
+    const { page, complaints } = await open(t, `${url}/`)
+    await shows(page, '#echo-log li.received', /^hi\s*unasked$/)
+    await page.getByLabel('Text').fill('Hello')
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await shows(page, '#echo-log li.received', /^World!\s*\d+\.\d ms$/)
+    t.notOk(await page.locator('#chat-panel').isVisible(), 'no chat panel where there is no chat')
+    t.strictSame(complaints, [])
+  })
+
+  t.test('a panel that is off is hidden, and both off is said', async (t) => {
+    const chat = await open(t, `${await serve(t, { echo: false })}/demo/`)
+    await status(chat.page, 'Connected')
+    t.notOk(await chat.page.locator('#echo-panel').isVisible())
+    t.strictSame(chat.complaints, [])
+
+    const none = await open(t, `${await serve(t, { echo: false, chat: false })}/demo/`)
+    await shows(none.page, '#page-error', 'Chat and echo are both switched off')
+    t.notOk(await none.page.locator('#chat-panel, #echo-panel').filter({ visible: true }).count())
+  })
+
+  for (const options of [
+    { page: '/' },
+    { prefix: '/talk', page: '/' },
+    { prefix: '/talk', page: '/try/it' },
+    { chat: { path: '/rooms/' }, echo: { path: '/demo/echo' } }
+  ] as const) {
+    t.test(`it finds its files, the chat and the echo under ${JSON.stringify(options)}`, async (t) => {
+      const { prefix = '', page: path = '/demo/' } = options as { prefix?: string, page?: string }
+      // Without a slash at the end, as people type it.
+      const { page, complaints } = await open(t, await serve(t, options) + (prefix + path).replace(/\/$/, ''))
+      await status(page, 'Connected to lobby')
+      await shows(page, '#echo-status', 'Connected.')
+      t.strictSame(complaints, [])
+    })
+  }
+
+  t.test('an end of the echo by Disconnect is a clean one, and Connect opens it again', async (t) => {
+    const { page } = await open(t, `${await serve(t)}/demo/`)
+    await shows(page, '#echo-status', 'Connected.')
+    await page.getByRole('button', { name: 'Disconnect' }).click()
+    await shows(page, '#echo-status', 'Closed cleanly (code 1000, a normal end: the reader pressed Disconnect).')
+    await page.getByLabel('Text').fill('too late')
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await shows(page, '#echo-error', 'Cannot send because the WebSocket is closed')
+    t.equal(await page.getByLabel('Text').inputValue(), 'too late', 'what was written is kept')
+
+    await page.locator('#echo-panel').getByRole('button', { name: 'Connect', exact: true }).click()
+    await shows(page, '#echo-status', 'Connected.')
+    await page.getByRole('button', { name: 'Submit' }).click()
+    await shows(page, '#echo-log li.received', 'too late')
+  })
+
+  t.test('a server that stops is told from a broken connection', async (t) => {
+    const app = await build(t)
+    const { page } = await openStill(t, browser, `http://127.0.0.1:${await listen(app)}/demo/`)
+    await app.close()
+    await status(page, 'Connection lost')
+    await shows(page, '#echo-status', 'Closed')
+    t.match(await text(page.locator('#chat-status')),
+      /^Connection lost \(code 1001, the server is going away: the server is stopping\)\. Trying again in [12] s…$/)
+    t.equal(await text(page.locator('#echo-status')), 'Closed cleanly (code 1001, the server is going away: the server is stopping).')
+  })
+
+  t.test('a server that is gone and comes back without its memory: what was written waits, and what is gone is said', async (t) => {
+    const server = await serveApart(t)
+    const { page } = await openStill(t, browser, `http://127.0.0.1:${server.port}/?name=ada`)
+    await say(page, 'from another life')
+    await server.kill()
+    await status(page, 'Connection lost')
+    await shows(page, '#echo-status', 'Broken')
+    t.match(await text(page.locator('#chat-status')), /^Connection lost \(code 1006\)\. Trying again in [12] s…$/)
+    t.equal(await text(page.locator('#echo-status')), 'Broken, without a closing handshake (code 1006).')
+
+    await type(page, 'kept')
+    await shows(page, '#chat-log li.pending', 'Waiting for the connection: will be sent')
+
+    await serveApart(t, { port: server.port })
+    await page.clock.runFor(2_000)
+    await status(page, 'Connected to lobby as ada.')
+    await shows(page, '#chat-log li.note', 'Some messages are gone: this is the newest.')
+    await shows(page, '#chat-log li.sent:not(.pending)', 'kept')
+    t.strictSame(await words(page), ['Some messages are gone: this is the newest.', 'kept'])
+    t.equal(await text(page.locator('#chat-error')), '')
+  })
+
+  t.test('no more than 100 messages wait for a connection, also for the very first one', async (t) => {
+    const port = await listen(await build(t))
+    const tunnel = await proxy(t, port)
+    const { page } = await open(t, 'about:blank')
+    await page.clock.install()
+    await page.routeWebSocket(/chat$/, async (socket) => socket.close({ code: 1013 }))
+    await page.goto(`http://127.0.0.1:${tunnel.port}/demo/?name=ada`)
+    await status(page, 'Could not connect')
+    await page.clock.pauseAt(Date.now() + 60_000)
+    const input = page.getByLabel('Message', { exact: true })
+    await input.evaluate((input: HTMLInputElement) => {
+      for (let i = 1; i <= 100; i++) {
+        input.value = `message ${i}.`
+        input.form!.requestSubmit()
+      }
+    })
+    await type(page, 'message 101.')
+    await shows(page, '#chat-error', '100 messages are waiting already')
+    t.equal(await input.inputValue(), 'message 101.', 'what was written is kept')
+    t.equal(await page.locator('#chat-log li.pending').count(), 100)
+  })
+
+  t.test('closed for good, it says why, and does not take what can not be sent', async (t) => {
+    let id = ''
+    const app = await build(t, { onJoin (member) { id = member.id } })
+    const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/?name=ada`)
+    await say(page, 'WHAT')
+    await app.chat.kick(id, { reason: 'shouting' })
+    await status(page, 'Disconnected (code 4403, you are not allowed in: shouting). Trying again by itself would not help.')
+    await type(page, 'but')
+    await shows(page, '#chat-error', 'Cannot send because the WebSocket is closed')
+    t.equal(await page.getByLabel('Message', { exact: true }).inputValue(), 'but', 'what was written is kept')
+    t.notOk(await page.locator('#reconnect-now').isVisible())
+  })
+
+  t.test('a room that may not be joined, and a name that can not be shown, are said', async (t) => {
+    const { page } = await open(t, `${await serve(t, { authorize: ({ room }) => room !== 'secret' })}/demo/?room=secret`)
+    await status(page, /^Not connected: .*secret/)
+    await page.getByLabel('Room').fill('lobby')
+    await page.keyboard.press('Enter')
+    await status(page, 'Connected to lobby')
+    await page.goto(page.url().replace(/\?.*/, '?name=%E2%80%AEada'))
+    await status(page, 'Not connected: the room or the name needs a change.')
+  })
+
+  t.test('while the server is away it goes on trying, and Reconnect now does not wait', async (t) => {
+    const server = await serveApart(t)
+    const { page } = await openStill(t, browser, `http://127.0.0.1:${server.port}/`)
+    t.notOk(await page.locator('#reconnect-now').isVisible())
+    await server.kill()
+    await status(page, 'Connection lost')
+    await page.clock.runFor(2_000)
+    await status(page, 'Could not connect')
+    t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006\)\. Trying again in [1-4] s…$/)
+    t.match(await text(page.locator('#chat-error')), /The server may be down/)
+
+    await serveApart(t, { port: server.port })
+    await page.getByRole('button', { name: 'Reconnect now' }).click()
+    await status(page, 'Connected to lobby')
+    t.equal(await text(page.locator('#chat-error')), '')
+    t.notOk(await page.locator('#reconnect-now').isVisible())
+    t.equal(await page.evaluate(() => document.activeElement?.id), 'chat-message', 'the focus is not lost with the button')
+  })
+
+  t.test('a phone shows all of it without scrolling sideways', async (t) => {
+    const viewport = { width: 320, height: 640 }
+    const url = await serve(t)
+    const { page } = await open(t, `${url}/demo/?name=${'w'.repeat(32)}`, { viewport, isMobile: true, hasTouch: true })
+    await status(page, 'Connected')
+    await openSocket(t, `${url.replace('http', 'ws')}/chat?name=${'w'.repeat(32)}`)
+    await say(page, 'x'.repeat(300))
+    await shows(page, '#chat-people .mark', '#')
+    await page.getByLabel('Text').fill('y'.repeat(300))
+    await page.getByRole('button', { name: 'Submit' }).tap()
+    await shows(page, '#echo-log li.received', 'yyy')
+    const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth: window.innerWidth }))
+    t.equal(innerWidth, viewport.width, 'the page is not laid out wider than the phone')
+    t.ok(scrollWidth <= viewport.width, `${scrollWidth} px wide`)
+  })
+
+  t.test('the keyboard is enough', async (t) => {
+    const { page } = await open(t, `${await serve(t)}/demo/`)
+    await status(page, 'Connected')
+    const walkTo = async (id: string) => {
+      const passed: Array<string | undefined> = []
+      while (passed.at(-1) !== id) {
+        if (passed.length > 30) throw new Error(`Tab does not come to ${id}: ${passed.join(', ')}`)
+        await page.keyboard.press('Tab')
+        passed.push(await page.evaluate(() => document.activeElement?.id))
+      }
+    }
+    await walkTo('name')
+    await page.keyboard.type('ada')
+    await page.keyboard.press('Enter')
+    await status(page, 'Connected to lobby as ada.')
+    await walkTo('chat-message')
+    await page.keyboard.type('by hand')
+    await page.keyboard.press('Enter')
+    await shows(page, '#chat-log li.sent:not(.pending)', 'by hand')
+    await walkTo('echo-message')
+    await page.keyboard.type('echo by hand')
+    await page.keyboard.press('Enter')
+    await shows(page, '#echo-log li.received', 'echo by hand')
+    t.equal(await page.evaluate(() => document.activeElement?.id), 'echo-message', 'and stays where it is')
+  })
+
+  t.test('without the compiled client the page says what is missing, once in the log too, and the echo works', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'fastify-chat-page-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })
+    await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
+    const server = await serveApart(t, { folder })
+    const { page, complaints } = await open(t, `http://127.0.0.1:${server.port}/`)
+    await shows(page, '#page-error', 'npm run build')
+    await shows(page, '#echo-status', 'Connected.')
+    t.notOk(await page.locator('#chat-panel').isVisible())
+    t.strictSame(complaints, [])
+    t.equal(server.output().split('its client is not compiled').length - 1, 1)
+  })
+
+  t.end()
+})

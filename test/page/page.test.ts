@@ -1,0 +1,246 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { bare, build, listen, logged } from '../support/helper.ts'
+
+const files = readdirSync(new URL('../../public/', import.meta.url))
+const index = readFileSync(new URL('../../public/index.html', import.meta.url), 'utf8')
+
+/** What an app serves of its own: a home page and, for every other path, its single-page fallback. */
+function ownFiles (t: Test): string {
+  const root = t.testdir({ 'index.html': 'own home', 'style.css': 'own style', 'app.js': 'own script' })
+  return root
+}
+
+async function get (app: FastifyInstance, url: string): Promise<[status: number, body: string]> {
+  const { statusCode, body } = await app.inject(url)
+  return [statusCode, body]
+}
+
+t.test('the page and each of its files are served under /demo/', async (t) => {
+  const app = await build(t)
+  t.strictSame(await get(app, '/demo/'), [200, index])
+  for (const file of files) {
+    const body = readFileSync(new URL(`../../public/${file}`, import.meta.url), 'utf8')
+    t.strictSame(await get(app, `/demo/${file}`), [200, body], file)
+  }
+})
+
+t.test('each has the type a browser insists on under nosniff', async (t) => {
+  const app = await build(t)
+  for (const [file, type] of [['', /^text\/html/], ['style.css', /^text\/css/], ['chat-page.js', /^(text|application)\/javascript/], ['config.json', /^application\/json/]] as const) {
+    const { headers } = await app.inject(`/demo/${file}`)
+    t.match(headers['content-type'], type, file)
+  }
+})
+
+t.test('everything under the page has its security headers', async (t) => {
+  const app = await build(t)
+  for (const file of ['', 'config.json', ...files]) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      const { statusCode, headers } = await app.inject({ method, url: `/demo/${file}`, headers: { host: 'example.com:3000' } })
+      t.equal(statusCode, 200)
+      t.match(headers, {
+        'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+          "connect-src 'self' ws://example.com:3000 wss://example.com:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'same-origin'
+      }, `${method} ${file}`)
+    }
+  }
+})
+
+t.test('the security headers come with a redirect and with an unchanged file too', async (t) => {
+  const app = await build(t)
+  const { headers: { etag } } = await app.inject('/demo/')
+  for (const [status, request] of [
+    [301, { url: '/demo' }],
+    [304, { url: '/demo/', headers: { 'if-none-match': String(etag) } }]
+  ] as const) {
+    const { statusCode, headers } = await app.inject(request)
+    t.equal(statusCode, status)
+    t.match(headers, { 'content-security-policy': /default-src 'none'/, 'x-content-type-options': 'nosniff' })
+  }
+})
+
+t.test('a Host header cannot add to the policy', async (t) => {
+  const app = await build(t)
+  for (const host of ['a; script-src *', "a 'unsafe-inline'", 'a,b', '*', 'a/b']) {
+    const { headers } = await app.inject({ url: '/demo/', headers: { host } })
+    t.match(headers['content-security-policy'], /connect-src 'self'; base-uri/, host)
+  }
+  const { headers } = await app.inject({ url: '/demo/', headers: { host: '[::1]:3000' } })
+  t.match(headers['content-security-policy'], "connect-src 'self' ws://[::1]:3000 wss://[::1]:3000;")
+})
+
+t.test('the page keeps to its policy: no inline script or style, nothing from elsewhere', async (t) => {
+  t.notMatch(index, /<script(?![^>]*\bsrc=)/i)
+  t.notMatch(index, /<style|\sstyle=|\son\w+=/i)
+  for (const [, url] of index.matchAll(/\b(?:src|href)="([^"]*)"/g)) {
+    t.ok(/^data:image\//.test(url!) || files.includes(url!), `${url} is one of its own files, named relative to it`)
+  }
+})
+
+t.test('the headers stay with the page', async (t) => {
+  const app = await build(t)
+  app.get('/', async () => 'home')
+  for (const url of ['/', '/chat', '/nowhere']) {
+    t.equal((await app.inject(url)).headers['content-security-policy'], undefined, url)
+  }
+})
+
+const configs: Array<[what: string, options: FastifyChatOptions & { prefix?: string }, page: string, config: object]> = [
+  ['the defaults', {}, '/demo/', { chat: '../chat', echo: '../echo', room: 'lobby' }],
+  ['at the root', { page: '/' }, '/', { chat: 'chat', echo: 'echo', room: 'lobby' }],
+  ['under a prefix', { prefix: '/live' }, '/live/demo/', { chat: '../chat', echo: '../echo', room: 'lobby' }],
+  ['at the root of a prefix', { prefix: '/live', page: '/' }, '/live/', { chat: 'chat', echo: 'echo', room: 'lobby' }],
+  ['a path without its slash', { page: '/try' }, '/try/', { chat: '../chat', echo: '../echo', room: 'lobby' }],
+  ['a deeper path', { page: '/a/b/' }, '/a/b/', { chat: '../../chat', echo: '../../echo', room: 'lobby' }],
+  ['other paths', { chat: { path: '/ws/rooms', defaultRoom: 'hall' }, echo: { path: '/demo/echo' } }, '/demo/', { chat: '../ws/rooms', echo: 'echo', room: 'hall' }],
+  ['no chat', { chat: false }, '/demo/', { chat: null, echo: '../echo' }],
+  ['no echo', { echo: false }, '/demo/', { chat: '../chat', echo: null, room: 'lobby' }],
+  ['neither', { chat: false, echo: false }, '/demo/', { chat: null, echo: null }]
+]
+
+for (const [what, options, page, config] of configs) {
+  t.test(`the page learns where the routes are, relative to itself, so that a proxy may move them all: ${what}`, async (t) => {
+    const app = await build(t, options)
+    t.strictSame(await get(app, page), [200, index])
+    const response = await app.inject(`${page}config.json`)
+    t.match(response.json(), config)
+    t.equal(response.headers['cache-control'], 'no-cache')
+
+    for (const name of ['chat', 'echo'] as const) {
+      const relative = response.json<Record<string, string | null>>()[name]
+      if (relative === null) continue
+      const { statusCode } = await app.inject(new URL(relative!, `http://localhost${page}`).pathname)
+      t.equal(statusCode, 426, `${name} is there`)
+    }
+  })
+}
+
+t.test('without its slash it redirects to where its relative links work, the query kept', async (t) => {
+  const cases: Array<[options: FastifyChatOptions & { prefix?: string }, from: string, to: string]> = [
+    [{}, '/demo', '/demo/'],
+    [{}, '/demo?room=hall', '/demo/?room=hall'],
+    [{ page: '/a/b' }, '/a/b', '/a/b/'],
+    [{ prefix: '/live' }, '/live/demo', '/live/demo/'],
+    [{ prefix: '/live/' }, '/live/demo', '/live/demo/'],
+    [{ prefix: '/live', page: '/' }, '/live', '/live/']
+  ]
+  for (const [options, from, to] of cases) {
+    const app = await build(t, options)
+    const { statusCode, headers } = await app.inject(from)
+    t.match({ statusCode, location: headers.location }, { statusCode: 301, location: to }, from)
+  }
+})
+
+t.test('false leaves it away', async (t) => {
+  const app = await build(t, { page: false })
+  for (const url of ['/demo', '/demo/', '/demo/index.html', '/demo/config.json', '/']) t.equal((await app.inject(url)).statusCode, 404, url)
+  t.equal((await app.inject('/chat')).statusCode, 426)
+  await listen(app)
+  t.notOk(app.lines.some(({ msg }) => msg.includes('chat page')))
+})
+
+t.test('one info line says where it is', async (t) => {
+  const cases: Array<[options: FastifyChatOptions & { prefix?: string }, path: string]> = [
+    [{}, '/demo/'], [{ prefix: '/live' }, '/live/demo/'], [{ page: '/' }, '/'], [{ page: '/a' }, '/a/']
+  ]
+  for (const [options, path] of cases) {
+    const app = await build(t, options)
+    const port = await listen(app)
+    t.match(await logged(app, `the chat page is at http://127.0.0.1:${port}${path}`), { level: 30 })
+    t.equal(app.lines.filter(({ msg }) => msg.includes('chat page')).length, 1)
+  }
+})
+
+t.test('the line has an address that one can open, also on all addresses', async (t) => {
+  for (const host of ['0.0.0.0', '::']) {
+    const app = await build(t)
+    await app.listen({ port: 0, host })
+    const line = app.lines.find(({ msg }) => msg.includes('chat page'))
+    t.match(line?.msg, /^the chat page is at http:\/\/localhost:\d+\/demo\/$/, host)
+  }
+})
+
+t.test('routers with other rules take it', async (t) => {
+  for (const rule of ['ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'useSemicolonDelimiter', 'caseSensitive']) {
+    for (const page of ['/demo/', '/']) {
+      const app = bare(t, { routerOptions: { [rule]: rule !== 'caseSensitive' } })
+      await t.resolves(async () => { await app.register(fastifyChat, { page }) }, `${rule}, ${page}`)
+      t.strictSame(await get(app, page), [200, index])
+      t.equal((await app.inject('/chat')).statusCode, 426)
+    }
+  }
+})
+
+t.test('it fits beside what the app has', async (t) => {
+  type Set = (app: FastifyInstance) => Promise<void>
+  const chat: Set = async (app) => { await app.register(fastifyChat) }
+  const home: Set = async (app) => { app.get('/', async () => 'own home') }
+  const fallback: Set = async (app) => {
+    app.setNotFoundHandler((_request, reply) => reply.sendFile('index.html'))
+  }
+  const ownStatic = (options: object): Set => async (app) => { await app.register(fastifyStatic, { root: ownFiles(t), ...options }) }
+
+  const apps: Array<[what: string, steps: Set[]]> = [
+    ['a home of its own, before', [home, chat]],
+    ['a home of its own, after', [chat, home]],
+    ['static files of its own, before', [ownStatic({}), chat]],
+    ['static files of its own, after', [chat, ownStatic({})]],
+    ['static files without a wildcard, before', [ownStatic({ wildcard: false }), chat]],
+    ['static files without a wildcard, after', [chat, ownStatic({ wildcard: false })]],
+    ['a single-page app, before', [ownStatic({}), fallback, chat]],
+    ['a single-page app, after', [chat, ownStatic({}), fallback]],
+    ['a single-page app without a wildcard', [ownStatic({ wildcard: false }), fallback, chat]]
+  ]
+  for (const [what, steps] of apps) {
+    await t.test(what, async (t) => {
+      const app = bare(t)
+      for (const step of steps) await step(app)
+      t.strictSame(await get(app, '/'), [200, 'own home'])
+      t.strictSame(await get(app, '/demo/'), [200, index])
+      t.match(await get(app, '/demo/style.css'), [200, /color-scheme|--/])
+      t.match(await get(app, '/demo/config.json'), [200, /"lobby"/])
+      t.equal((await app.inject('/demo')).headers.location, '/demo/')
+      t.equal((await app.inject('/chat')).statusCode, 426)
+      if (!steps.includes(home)) t.strictSame(await get(app, '/style.css'), [200, 'own style'])
+
+      const elsewhere = steps.includes(fallback) ? [200, 'own home'] : [404]
+      for (const url of ['/some/route', '/demo/nowhere']) t.match(await get(app, url), elsewhere, url)
+    })
+  }
+})
+
+t.test('files of an app in a folder of the same name are a taken path', async (t) => {
+  const root = t.testdir({ demo: { 'index.html': 'own demo' } })
+  const app = bare(t)
+  await app.register(fastifyStatic, { root, wildcard: false })
+  await t.rejects(async () => { await app.register(fastifyChat) }, { code: 'FST_CHAT_PATH_TAKEN', message: /'\/demo\/'.*'page'/ })
+})
+
+t.test('it serves nothing but its files', async (t) => {
+  const app = await build(t)
+  for (const url of ['/demo/../package.json', '/demo/..%2fpackage.json', '/demo/%2e%2e/package.json', '/demo//index.html', '/demo/nowhere.js']) {
+    t.equal((await app.inject(url)).statusCode, 404, url)
+  }
+})
+
+t.test('hooks and error handlers of the app hold for the page too', async (t) => {
+  const app = bare(t)
+  app.addHook('onRequest', async (request, reply) => request.headers.authorization === undefined ? reply.code(401).send('who?') : undefined)
+  await app.register(fastifyChat)
+  t.strictSame(await get(app, '/demo/'), [401, 'who?'])
+  t.equal((await app.inject({ url: '/demo/', headers: { authorization: 'me' } })).statusCode, 200)
+})
+
+t.test('siblings each have a page that finds its own routes', async (t) => {
+  const app = bare(t)
+  for (const prefix of ['/red', '/blue']) {
+    await app.register(async (scope) => { await scope.register(fastifyChat, { chat: { defaultRoom: prefix.slice(1) } }) }, { prefix })
+  }
+  for (const room of ['red', 'blue']) t.match((await app.inject(`/${room}/demo/config.json`)).json(), { chat: '../chat', room })
+})

@@ -1,0 +1,265 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect as connectSocket, type Socket } from 'node:net'
+import { mock } from 'node:test'
+import { promisify } from 'node:util'
+import Fastify from 'fastify'
+import t from 'tap'
+import type { Test } from 'tap'
+import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import { connect } from '../../src/testing.ts'
+import { build, clientFrame, listen, logged, open, serverFrames, upgraded, upgradeRequest } from '../support/helper.ts'
+
+const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
+const goingAway = { code: 1001, reason: 'the server is stopping' }
+
+/** A server that listens; `allGone` resolves when every connection it had is closed on its side. */
+async function serve (t: Test, options: FastifyChatOptions = {}) {
+  const app = await build(t, options)
+  const gone: Array<Promise<unknown>> = []
+  app.server.on('connection', (socket) => gone.push(new Promise((resolve) => socket.once('close', resolve))))
+  const port = await listen(app)
+  return {
+    app,
+    port,
+    url: `ws://127.0.0.1:${port}`,
+    async allGone () {
+      await Promise.all(gone)
+      t.equal(await promisify(app.server.getConnections.bind(app.server))(), 0)
+      t.notOk(app.server.listening)
+    }
+  }
+}
+
+/** From here on, no timeout of this process passes but by `tick(ms)`. */
+function stopTimeouts (t: Test) {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  return { tick: (ms: number) => mock.timers.tick(ms) }
+}
+
+t.test('app.close() says 1001 to every client, and leaves nothing open', async (t) => {
+  const { app, url, allGone } = await serve(t)
+  const clients = await Promise.all(['/echo', '/echo', '/chat', '/chat?room=other', '/chat?name=ada&self=0'].map((path) => open(t, url + path)))
+  const injected = [await connect(app, '/echo'), await connect(app, '/chat')]
+  await app.close()
+  t.strictSame(await Promise.all([...clients, ...injected].map(({ closed }) => closed)), Array.from({ length: 7 }, () => goingAway))
+  await allGone()
+  t.equal(app.lines.filter(({ msg, code }) => msg === 'websocket closed' && code === 1001).length, 7)
+  t.strictSame(app.lines.filter(({ level }) => level >= 40), [])
+})
+
+t.test('what was stored before app.close() reaches the members before their 1001', async (t) => {
+  const { app, url } = await serve(t)
+  const client = await open(t, `${url}/chat`)
+  await client.next()
+  await app.chat.publish('lobby', { text: 'last words' })
+  await app.close()
+  t.equal(await Promise.race([client.next(), client.closed]), 'last words')
+  t.strictSame(await client.closed, goingAway)
+})
+
+t.test('app.close() ends while a client never answers the close', async (t) => {
+  const { app, port, url, allGone } = await serve(t, { drainTimeout: 1_000 })
+  const socket = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write(upgradeRequest('/chat'))
+  await once(socket, 'data')
+  socket.resume()
+  const other = await open(t, `${url}/chat`)
+  const { tick } = stopTimeouts(t)
+  const closed = app.close()
+  t.strictSame(await other.closed, goingAway)
+  tick(1_000)
+  await closed
+  await allGone()
+  t.equal(app.lines.filter(({ msg, code }) => msg === 'websocket closed' && code === 1001).length, 2)
+})
+
+t.test('app.close() ends while a client never reads, on either route', async (t) => {
+  const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { backlog: Infinity, messageRate: Infinity, byteRate: Infinity } })
+  for (const path of ['/echo', '/chat']) {
+    const connected = once(app.server, 'connection') as Promise<[Socket]>
+    const client = await upgraded(t, port, path)
+    const [serverSide] = await connected
+    client.socket.pause()
+    const message = clientFrame(2, Buffer.alloc(16 * 1024))
+    const full = new Promise<void>((resolve) => {
+      const write = serverSide.write
+      serverSide.write = function (...args: unknown[]) {
+        const flushed = (write as (...args: unknown[]) => boolean).apply(serverSide, args)
+        if (serverSide.writableLength > 16 * 1024) resolve()
+        return flushed
+      } as typeof write
+    })
+    for (let i = 0; i < 2_000; i++) client.socket.write(message)
+    await full
+  }
+  await app.close()
+  await allGone()
+})
+
+t.test('app.close() does not wait for its timeout while a client that answers is being kept waiting by a reply', async (t) => {
+  const app = Fastify({ pluginTimeout: 0 })
+  let asked!: () => void
+  const waiting = new Promise<void>((resolve) => { asked = resolve })
+  await app.register(fastifyChat, { drainTimeout: 2 ** 30, echo: { reply: () => { asked(); return new Promise(() => {}) } } })
+  const port = await listen(app)
+  const client = await open(t, `ws://127.0.0.1:${port}/echo`)
+  client.socket.send('x')
+  await waiting
+  stopTimeouts(t)
+  await app.close()
+  t.strictSame(await client.closed, goingAway)
+})
+
+t.test('app.close() resolves with no client, without listening, and twice', async (t) => {
+  const { app } = await serve(t)
+  await Promise.all([app.close(), app.close()])
+  const silent = await build(t)
+  await silent.ready()
+  await silent.close()
+  const failed = await build(t)
+  failed.register(async () => { throw new Error('broken') })
+  await t.rejects(async () => { await failed.ready() }, { message: 'broken' })
+  await failed.close()
+})
+
+t.test('a store of its own is closed with the app, one passed in is not, but is followed no more', async (t) => {
+  const store = new MemoryStore()
+  let following = 0
+  const follow = store.follow.bind(store)
+  store.follow = async (room, deliver) => {
+    const feed = await follow(room, deliver)
+    following++
+    return { head: feed.head, stop () { following--; feed.stop() } }
+  }
+  const { app, url } = await serve(t, { store })
+  for (const room of ['lobby', 'lobby', 'other']) await (await open(t, `${url}/chat?room=${room}`)).next()
+  await app.chat.publish('lobby', { text: 'x' })
+  t.equal(following, 2)
+  await app.close()
+  t.equal(following, 0)
+  t.equal((await store.read('lobby', { limit: 1, maxBytes: 1 })).head.n, 1)
+  await store.close()
+  const { app: other } = await serve(t)
+  await other.close()
+  await t.rejects(other.chat.publish('lobby', { text: 'x' }), { code: 'FST_CHAT_STORE_CLOSED' })
+})
+
+t.test('after app.close() nothing keeps the process', async (t) => {
+  const script = `
+    import Fastify from 'fastify'
+    import { WebSocket } from 'ws'
+    import fastifyChat from './src/index.ts'
+    const app = Fastify()
+    await app.register(fastifyChat)
+    const url = (await app.listen({ port: 0, host: '127.0.0.1' })).replace('http', 'ws')
+    for (const path of ['/echo', '/chat', '/chat?room=a', '/nowhere']) {
+      await new Promise((resolve) => new WebSocket(url + path).on('open', resolve).on('error', resolve))
+    }
+    await app.close()
+    console.log('closed')`
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.on('data', (data: Buffer) => { output += data.toString() })
+  t.strictSame(await once(child, 'close'), [0, null])
+  t.equal(output, 'closed\n')
+})
+
+t.test('a connection that answers no ping is dropped, one that does stays', async (t) => {
+  const { app, port, url } = await serve(t, { heartbeatInterval: 20 })
+  const alive = await open(t, `${url}/echo`)
+  const silent = await upgraded(t, port, '/chat')
+  await silent.ended
+  t.ok(serverFrames(silent.received).some(({ opcode }) => opcode === PING))
+  t.match(await logged(app, 'websocket closed'), { level: 30, code: 1001, reason: 'no answer to a ping' })
+  for (let i = 0; i < 5; i++) await once(alive.socket, 'ping')
+  alive.socket.send('still here')
+  t.equal(await alive.next(), 'still here')
+})
+
+for (const [title, sign] of Object.entries({
+  'that answers with pongs': clientFrame(PONG, ''),
+  'that sends messages but no pong': clientFrame(TEXT, 'x'),
+  'that sends pings of its own but no pong': clientFrame(PING, 'x'),
+  'that is sending a message slowly': undefined
+})) {
+  t.test(`a connection ${title} is not dropped`, async (t) => {
+    const { app, port } = await serve(t, { heartbeatInterval: 20 })
+    const client = await upgraded(t, port, '/echo')
+    const whole = clientFrame(TEXT, 'slow')
+    const pings = () => serverFrames(client.received).filter(({ opcode }) => opcode === PING).length
+    for (let i = 0; i < 8; i++) {
+      await client.until(() => pings() > i)
+      client.socket.write(sign ?? whole.subarray(i, i + 1))
+    }
+    if (sign === undefined) client.socket.write(whole.subarray(8))
+    else client.socket.write(whole)
+    await client.until((received) => serverFrames(received).some(({ payload }) => payload.toString() === 'slow'))
+    t.strictSame(app.lines.filter(({ msg }) => msg === 'websocket closed'), [])
+  })
+}
+
+t.test('a connection that we keep waiting ourselves is not dropped for it', async (t) => {
+  let answer!: (text: string) => void
+  const { port, url } = await serve(t, { heartbeatInterval: 20, echo: { reply: () => new Promise((resolve) => { answer = resolve }) } })
+  const waiting = await open(t, `${url}/echo`)
+  waiting.socket.send('x')
+  for (let i = 0; i < 3; i++) {
+    const silent = await upgraded(t, port, '/chat')
+    await silent.ended
+  }
+  answer('at last')
+  t.equal(await Promise.race([waiting.next(), waiting.closed]), 'at last')
+})
+
+t.test('the end of a connection is one info line, with code, reason, duration and counts', async (t) => {
+  const { app, url } = await serve(t, { echo: { reply: (message) => { if (message === 'throw') throw new Error('broken'); return message as string } } })
+  const ends: Array<[code: number, reason: string, end: (client: Awaited<ReturnType<typeof open>>) => void]> = [
+    [1000, 'bye', ({ socket }) => socket.close(1000, 'bye')],
+    [4321, '', ({ socket }) => socket.close(4321)],
+    [1005, '', ({ socket }) => socket.close()],
+    [1006, '', ({ socket }) => socket.terminate()],
+    [1011, 'internal error', ({ socket }) => socket.send('throw')]
+  ]
+  for (const [code, reason, end] of ends) {
+    const client = await open(t, `${url}/echo`)
+    client.socket.send('grüße')
+    client.socket.send(Buffer.alloc(300))
+    await client.next()
+    await client.next()
+    end(client)
+    const line = await logged(app, 'websocket closed')
+    const thrown = code === 1011
+    t.match(line, {
+      level: 30,
+      code,
+      reason,
+      received: { messages: thrown ? 3 : 2, bytes: 307 + (thrown ? 5 : 0) },
+      sent: { messages: 2 },
+      reqId: /^req-/
+    })
+    t.equal(line['reason'], reason)
+    t.ok(Number(line['duration']) >= 0)
+    t.ok((line['sent'] as { bytes: number }).bytes >= 307)
+    await client.closed
+    t.equal(app.lines.filter(({ msg }) => msg === 'websocket closed').length, 1)
+    app.lines.length = 0
+  }
+})
+
+t.test('the 1001 stands on a frame border, and nothing follows it', async (t) => {
+  const { app, port } = await serve(t)
+  const client = await upgraded(t, port, '/chat')
+  for (let i = 0; i < 200; i++) client.socket.write(clientFrame(TEXT, `${i}`))
+  await client.until((received) => serverFrames(received).length > 1)
+  const closed = app.close()
+  for (let i = 0; i < 50; i++) client.socket.write(clientFrame(TEXT, 'late'))
+  await client.until((received) => serverFrames(received).some(({ opcode }) => opcode === CLOSE))
+  client.socket.end(clientFrame(CLOSE, Buffer.from([3, 233])))
+  await closed
+  t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE)
+})

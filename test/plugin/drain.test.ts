@@ -1,0 +1,126 @@
+import { once } from 'node:events'
+import { connect as connectSocket } from 'node:net'
+import { mock } from 'node:test'
+import t, { type Test } from 'tap'
+import { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import { chatClient, next, state } from '../support/chat-clients.ts'
+import { build, listen, open, raw, upgradeRequest } from '../support/helper.ts'
+import { chat, turn } from '../support/v1-client.ts'
+
+const stopping = { code: 1001, reason: 'the server is stopping' }
+
+t.test('every v1 client is told to come back at a time of its own, then closed with 1001; others are just closed', async (t) => {
+  const { app, tcp, member, injected, plain } = await chat(t)
+  const members = [await member({}, 'a'), await member(), await injected()]
+  const greeting = await tcp()
+  const others = [await plain(), await plain()]
+  await app.close()
+  const waits = []
+  for (const client of [...members, greeting]) {
+    waits.push((await client.expect('draining')).reconnectIn)
+    t.strictSame(await client.closed, stopping)
+    await t.rejects(client.next(), { message: /1001/ }, 'nothing comes after it')
+  }
+  t.strictSame(waits, [0, 1, 2, 3])
+  for (const client of others) t.strictSame(await Promise.race([client.next(), client.closed]), stopping)
+})
+
+t.test('however many they are, the last is asked back by the drainTimeout', async (t) => {
+  const { app, injected } = await chat(t, { drainTimeout: 10 })
+  const clients = await Promise.all(Array.from({ length: 31 }, injected))
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  await app.close()
+  const waits = await Promise.all(clients.map(async (client) => (await client.expect('draining')).reconnectIn))
+  t.strictSame(waits.toSorted((a, b) => a - b), waits.map((_, i) => Math.round(i * 10 / 31)))
+})
+
+t.test('many are not closed in one turn of the event loop', async (t) => {
+  const app = await build(t)
+  const turns = new Set<number>()
+  let turn = 0
+  app.server.on('connection', (socket) => {
+    const write = socket.write as (...args: unknown[]) => boolean
+    socket.write = (...args: unknown[]) => {
+      turns.add(turn)
+      return write.apply(socket, args)
+    }
+  })
+  const port = await listen(app)
+  const clients = await Promise.all(Array.from({ length: 600 }, () => open(t, `ws://127.0.0.1:${port}/echo`)))
+  turns.clear()
+  const tick = () => {
+    turn++
+    if (app.chat.stats().connections > 0) setImmediate(tick)
+  }
+  tick()
+  await app.close()
+  for (const { closed } of clients) t.strictSame(await closed, stopping)
+  t.ok(turns.size > 1, `${turns.size} turns`)
+})
+
+t.test('meanwhile an upgrade gets 503 and Retry-After, and drainTimeout ends the wait for a mute client', async (t) => {
+  const app = await build(t, { drainTimeout: 300 })
+  const port = await listen(app)
+  const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => mute.destroy())
+  mute.on('error', () => {})
+  mute.write(upgradeRequest('/chat'))
+  await once(mute, 'data')
+  const closed = app.close()
+  await once(mute, 'data')
+  const client = await raw(t, port)
+  client.socket.write(upgradeRequest('/chat'))
+  await client.ended
+  const answer = client.received.toString()
+  t.match(answer, /^HTTP\/1\.1 503 Service Unavailable\r\n/)
+  t.match(answer, /\r\nRetry-After: \d+\r\n/)
+  t.match(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))), { statusCode: 503, code: 'FST_CHAT_STOPPING' })
+  await closed
+})
+
+/** The same chat once more, at the same port. */
+async function serve (t: Test, port: number, options: FastifyChatOptions) {
+  const app = await build(t, options)
+  await app.listen({ port, host: '127.0.0.1' })
+  return app
+}
+
+t.test('the client comes back after the wait it was given, with its rooms, and nothing is lost', async (t) => {
+  const store = new MemoryStore()
+  t.teardown(() => store.close())
+  const app = await build(t, { store })
+  const port = await listen(app)
+  const clients = [chatClient(t, port), chatClient(t, port), chatClient(t, port)]
+  const rooms = []
+  for (const client of clients) rooms.push(await client.join('lobby'))
+  const heard: string[][] = rooms.map((room) => {
+    const texts: string[] = []
+    room.on('message', ({ text }) => { texts.push(text!) })
+    room.on('joined', ({ messages }) => { texts.push(...messages.map(({ text }) => text!)) })
+    return texts
+  })
+  await rooms[0]!.post('before')
+  const lost = clients.map((client) => next(client, 'waiting'))
+  const during = rooms.map((room, i) => room.post(`during ${i}`))
+  await app.close()
+  for (const each of lost) t.match(await each, { code: 1001, reason: 'the server is stopping' })
+  const after = rooms.map((room, i) => room.post(`after ${i}`))
+  await serve(t, port, { store })
+  await Promise.all([...during, ...after])
+  const all = (await store.read('lobby', { limit: 100, maxBytes: 1_000_000 })).entries.map(({ body }) => body)
+  t.equal(all.length, 7)
+  t.equal(new Set(all).size, 7, 'each is stored once')
+  for (const client of clients) await state(client, 'online')
+  while (heard.some((texts) => texts.length < 7)) await turn()
+  for (const texts of heard) t.strictSame(texts, all, 'and heard once, in order')
+})
+
+t.test('app.close() asks a client back at once when it is the only one', async (t) => {
+  const { app, port } = await chat(t)
+  const client = chatClient(t, port, { minDelay: 1, random: () => 0 })
+  await state(client, 'online')
+  const waiting = next(client, 'waiting')
+  await app.close()
+  t.match(await waiting, { retryIn: 0 })
+})

@@ -1,0 +1,409 @@
+import { channel } from 'node:diagnostics_channel'
+import Fastify from 'fastify'
+import { Counter, Registry } from 'prom-client'
+import t, { type Test } from 'tap'
+import fastifyChat, { MemoryRoster, MemoryStore, type DiagnosticsEvents, type FastifyChatOptions } from '../../src/index.ts'
+import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
+import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
+import { directory } from '../support/directory.ts'
+import { bare, build, clientFrame, listen, logged, open, raw, refused, serverFrames, upgraded, upgradeRequest, wired, type Line } from '../support/helper.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
+import { chat, protocol, storeWith, turn, type ChatApp } from '../support/v1-client.ts'
+
+const KiB = 1024
+const [CONTINUATION, TEXT, CLOSE, PING] = [0, 1, 8, 9]
+
+/** Reads all samples of a scrape, by name and labels as they stand there. */
+function samples (scrape: string): Record<string, number> {
+  const lines = scrape.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+}
+
+/** All that is published on a channel, until the end of the test. */
+function published<Name extends keyof DiagnosticsEvents> (t: Test, name: Name): Array<DiagnosticsEvents[Name]> {
+  const events: Array<DiagnosticsEvents[Name]> = []
+  const heard = (event: unknown) => { events.push(event as DiagnosticsEvents[Name]) }
+  channel(name).subscribe(heard)
+  t.teardown(() => channel(name).unsubscribe(heard))
+  return events
+}
+
+t.test('stats counts what goes on: connections, posts, deliveries, what waits', async (t) => {
+  const { app, port, member, plain } = await chat(t, { chat: { greeting: 'hello' } })
+  const [ada, bob] = [await member({}, 'lobby', 'tea'), await plain('?room=lobby')]
+  const { socket } = await open(t, `ws://127.0.0.1:${port}/echo`)
+  socket.send('an echo is no delivery')
+  await ada.posted('lobby', 'one')
+  await app.chat.publish('lobby', { text: 'two' })
+  t.match(await ada.next(), { text: 'two' })
+  t.strictSame([await bob.next(), await bob.next()], ['one', 'two'])
+  await member({}, 'lobby')
+  t.strictSame(app.chat.stats(), {
+    connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, cutOffs: {}, storeErrors: {}, backlog: 0
+  }, 'the two that the last was given when it joined are deliveries too')
+  socket.terminate()
+  while (app.chat.stats().connections > 3) await turn()
+})
+
+t.test('a post sent again is counted once', async (t) => {
+  const { app, member } = await chat(t)
+  const ada = await member()
+  const { position } = await ada.join('lobby')
+  await ada.posted('lobby', 'once', { id: 'i' })
+  ada.post('lobby', 'once', { id: 'i', since: position })
+  await ada.expect('ack')
+  t.match(app.chat.stats(), { posts: 1, deliveries: 1 })
+})
+
+t.test('what waits for clients that do not read is in the backlog, and gone with them', async (t) => {
+  const room = await chat(t)
+  const { wire: { socket } } = await wired(room.app, () => room.plain())
+  socket._write = () => {}
+  socket._writev = () => {}
+  await room.app.chat.publish('lobby', { text: 'x'.repeat(10_000) })
+  while (room.app.chat.stats().backlog < 10_000) await turn()
+  t.equal(room.app.chat.stats().backlog, socket.writableLength)
+  socket.destroy()
+  while (room.app.chat.stats().connections > 0) await turn()
+  t.equal(room.app.chat.stats().backlog, 0)
+})
+
+const v1 = { 'Sec-WebSocket-Protocol': protocol }
+const say = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
+const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(count).fill(frame))
+
+interface Attack { readonly options?: FastifyChatOptions, readonly make: (t: Test, room: ChatApp) => Promise<unknown> }
+
+/** Sends it, and breaks off once told to go. */
+const sends = (bytes: Buffer, headers: Record<string, string> = {}) => async (t: Test, { port }: ChatApp) => {
+  const client = await upgraded(t, port, '/chat', bytes, headers)
+  await Promise.race([client.ended, client.until((received) => serverFrames(received).some(({ opcode }) => opcode === CLOSE))])
+  client.socket.destroy()
+}
+
+const cutOffs: Record<string, Attack> = {
+  protocol: { make: sends(clientFrame(TEXT, 'x', { masked: false })) },
+  not_text: { make: sends(clientFrame(TEXT, Buffer.from([0xff]))) },
+  too_big: { make: sends(clientFrame(TEXT, 'x'.repeat(16 * KiB + 1))) },
+  too_many_parts: { make: sends(Buffer.concat([clientFrame(TEXT, 'x', { fin: false }), times(256, clientFrame(CONTINUATION, 'x', { fin: false }))])) },
+  control_flood: { make: sends(times(100, clientFrame(PING))) },
+  unfinished_message: { options: { limits: { messageTimeout: 20 } }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
+  bad_frame: { make: sends(times(11, clientFrame(TEXT, 'x')), v1) },
+  flood: { options: { limits: { messageRate: 1, messageBurst: 1 } }, make: sends(times(110, say({ type: 'ping', id: 'x' })), v1) },
+  no_hello: { options: { limits: { handshakeTimeout: 300 } }, make: sends(Buffer.alloc(0), v1) },
+  dead: {
+    options: { heartbeatInterval: 20 },
+    async make (t, { port }) {
+      const { socket } = await open(t, `ws://127.0.0.1:${port}/echo`, { autoPong: false })
+      return socket
+    }
+  },
+  unauthenticated: {
+    options: { authenticate: () => null },
+    make: sends(Buffer.alloc(0))
+  },
+  forbidden: {
+    async make (_t, { app, tcp }) {
+      const { member: { id } } = await (await tcp()).hello()
+      await app.chat.kick(id, { reason: 'whatever the app says' })
+    }
+  },
+  internal: {
+    options: { onJoin: () => { throw new Error('a fault') } },
+    make: sends(Buffer.alloc(0))
+  },
+  unavailable: {
+    options: { store: storeWith(() => ({ append: () => Promise.reject(new Error('down')) })) },
+    make: sends(clientFrame(TEXT, 'x'))
+  },
+  slow_reader: {
+    async make (_t, room) {
+      const { wire: { socket } } = await wired(room.app, () => room.plain())
+      socket._write = () => {}
+      socket._writev = () => {}
+      while (!socket.destroyed) {
+        await room.app.chat.publish('lobby', { text: 'x'.repeat(100 * KiB) })
+        await turn()
+      }
+    }
+  },
+  reply_budget: {
+    options: { limits: { chatPayload: 100, echoPayload: 100, backlog: Infinity, replyBudget: 3_000 } },
+    make: sends(say(...Array<object>(60).fill({ type: 'ping', id: 'x'.repeat(64) })), v1)
+  },
+  inbox: {
+    options: { limits: { inbox: 5 }, authenticate: () => new Promise(() => {}) },
+    make: sends(say({ type: 'hello' }, ...Array<object>(10).fill({ type: 'ping', id: 'x' })), v1)
+  }
+}
+
+for (const [reason, { options = {}, make }] of Object.entries(cutOffs)) {
+  t.test(`a connection cut off for ${reason} is counted, told of and logged once`, async (t) => {
+    const closed = published(t, 'fastify-chat:connection.close')
+    const room = await chat(t, options)
+    await make(t, room)
+    const line = await logged(room.app, 'websocket closed')
+    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 })
+    t.match(closed, [{ chat: '/', cutOff: reason, code: line['code'], reason: line['reason'] }])
+    t.equal(room.app.lines.filter(({ msg }) => msg === 'websocket closed').length, 1)
+    await room.app.close()
+    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 }, 'the end of the server is no cut-off')
+  })
+}
+
+t.test('a client that leaves, by a close or by breaking off, was not cut off', async (t) => {
+  const { app, port } = await chat(t)
+  const client = await open(t, `ws://127.0.0.1:${port}/echo`)
+  client.socket.close(1000)
+  await client.closed
+  const { socket } = await upgraded(t, port, '/chat')
+  socket.resetAndDestroy()
+  while (app.chat.stats().connections > 0) await turn()
+  t.strictSame(app.chat.stats().cutOffs, {})
+})
+
+const upgradeRefusals: Record<string, Attack> = {
+  FST_CHAT_ORIGIN_REFUSED: { make: async (_t, { port }) => await refused(`ws://127.0.0.1:${port}/chat`, { origin: 'https://evil.example' }) },
+  FST_CHAT_INVALID_QUERY: { make: async (_t, { port }) => await refused(`ws://127.0.0.1:${port}/chat?room=%0d%0a`) },
+  FST_CHAT_TOO_MANY_CONNECTIONS: {
+    options: { limits: { connections: 1 } },
+    async make (t, { port }) {
+      await upgraded(t, port, '/chat')
+      await refused(`ws://127.0.0.1:${port}/chat`)
+    }
+  },
+  FST_CHAT_BAD_HANDSHAKE: {
+    async make (t, { port }) {
+      const client = await raw(t, port)
+      client.socket.write(upgradeRequest('/chat').replace('Version: 13', 'Version: 8'))
+      await client.ended
+    }
+  },
+  FST_CHAT_HANDSHAKE_TIMEOUT: {
+    options: { limits: { handshakeTimeout: 20 }, routeOptions: { onRequest: () => new Promise<void>(() => {}) } },
+    make: async (_t, { port }) => await refused(`ws://127.0.0.1:${port}/chat`)
+  }
+}
+const requestRefusals: Record<string, Attack> = {
+  invalid: { make: async (_t, { tcp }) => await (await tcp()).refused('{') },
+  hello: { make: async (_t, { tcp }) => await (await tcp()).refused({ type: 'leave', room: 'lobby' }) },
+  not_joined: { make: async (_t, { member }) => await (await member()).refused({ type: 'typing', room: 'lobby' }) },
+  rate_limited: {
+    options: { limits: { messageRate: 1, messageBurst: 1 } },
+    async make (_t, { member }) {
+      const client = await member()
+      client.say({ type: 'ping', id: 'a' })
+      client.say({ type: 'ping', id: 'b' })
+      await client.take(2)
+    }
+  },
+  refused: {
+    options: { onMessage: () => { throw new Error('no swearing') } },
+    make: async (_t, { plain }) => (await plain()).socket.send('darn')
+  },
+  forbidden: {
+    options: { authorize: ({ action }) => action !== 'post' },
+    make: async (_t, { member }) => (await member({}, 'lobby')).refused({ type: 'post', room: 'lobby', id: 'a', text: 'x' })
+  },
+  unavailable: {
+    options: { store: storeWith(() => ({ find: () => Promise.reject(Object.assign(new Error('busy'), { code: 'FST_CHAT_BUSY' })) })) },
+    async make (_t, { member }) {
+      const client = await member()
+      const { position: since } = await client.join('lobby')
+      await client.refused({ type: 'post', room: 'lobby', id: 'a', text: 'x', since })
+    }
+  }
+}
+
+/** Refused before a route has it: there is no request yet. */
+const withoutRequest = /HANDSHAKE|TOO_MANY_(?:CONNECTIONS|FROM_ADDRESS)/
+
+for (const [reason, { options = {}, make }] of Object.entries({ ...upgradeRefusals, ...requestRefusals })) {
+  t.test(`what is refused as ${reason} is counted, told of and logged once`, async (t) => {
+    const events = published(t, 'fastify-chat:refusal')
+    const room = await chat(t, options)
+    await make(t, room)
+    const line = await logged(room.app, 'refused')
+    t.match(line, { level: 40, reason, reqId: withoutRequest.test(reason) ? undefined : String })
+    t.strictSame(room.app.chat.stats().refusals, { [reason]: 1 })
+    t.strictSame(events, [{ chat: '/', reason, message: line['message'] }])
+    t.strictSame(room.app.lines.filter(({ level }) => level >= 40), [line])
+  })
+}
+
+t.test('what the store fails with is counted by its code, whatever it was asked; a code of a stranger is other', async (t) => {
+  const fails = (code: string) => () => Promise.reject(Object.assign(new Error('no'), { code }))
+  const { app } = await chat(t, {
+    store: storeWith(() => ({
+      append: fails('FST_CHAT_UNAVAILABLE'), read: fails('FST_CHAT_BUSY'), follow: fails('E_OF_THEIRS'), clear: fails('FST_CHAT_UNKNOWN')
+    }))
+  })
+  await t.rejects(app.chat.publish('a', { text: 'x' }))
+  await t.rejects(app.chat.publish('a', { text: 'x' }))
+  await t.rejects(app.chat.history('a'))
+  await t.rejects(app.chat.subscribe('a', () => {}))
+  await t.rejects(app.chat.clear('a'))
+  t.strictSame(app.chat.stats().storeErrors, { FST_CHAT_UNAVAILABLE: 2, FST_CHAT_BUSY: 1, other: 1, FST_CHAT_UNKNOWN: 1 })
+  t.equal(app.chat.stats().posts, 0)
+})
+
+t.test('a stale post and a reused id are refused, and no failures of the store', async (t) => {
+  const { app, member } = await chat(t)
+  const ada = await member({}, 'lobby')
+  await ada.posted('lobby', 'one', { id: 'i' })
+  t.match(await ada.refused({ type: 'post', room: 'lobby', id: 'i', text: 'two' }), { code: 'reused_id' })
+  t.match(app.chat.stats(), { refusals: { reused_id: 1 }, storeErrors: {} })
+})
+
+/** Lines about one thing, and how many more of them are said to have been. */
+function about (lines: readonly Line[], msg: string) {
+  const said = lines.filter((line) => line.msg === msg)
+  const more = lines.filter((line) => line.msg === `${msg}: more, for the same reason`)
+  return { lines: said.length + more.length, all: said.length + more.reduce((sum, { more }) => sum + Number(more), 0) }
+}
+
+t.test('a flood of cut-offs is a few lines a second, and none is left out of the sum', async (t) => {
+  const { app, port } = await chat(t)
+  for (let i = 0; i < 300; i++) (await upgraded(t, port, '/chat', clientFrame(TEXT, 'x', { masked: false }))).socket.end()
+  while (app.chat.stats().connections > 0) await turn()
+  await app.close()
+  const { lines, all } = about(app.lines, 'websocket closed')
+  t.ok(lines < 100, `${lines} lines`)
+  t.equal(all, 300)
+  t.strictSame(app.chat.stats().cutOffs, { protocol: 300 })
+})
+
+t.test("a flood of refused posts of a plain member's, or of a v1 client's bad frames, is a few lines a second too", async (t) => {
+  const { app, plain, member } = await chat(t, { onMessage: () => { throw new Error('no\nswearing\u2028') } })
+  const [bob, ada] = [await plain(), await member({}, 'lobby')]
+  for (let i = 0; i < 300; i++) {
+    bob.socket.send('darn')
+    await ada.refused({ type: 'post', room: '\u001b[31m', id: 'i', text: 'x' })
+    ada.say({ type: 'ping', id: 'a frame that is valid for each that is not' })
+    await ada.expect('pong')
+  }
+  while (app.chat.stats().refusals['refused'] !== 300) await turn()
+  await app.close()
+  const { lines, all } = about(app.lines, 'refused')
+  t.ok(lines < 150, `${lines} lines`)
+  t.equal(all, 600)
+  for (const { message, room } of app.lines.filter(({ msg }) => msg === 'refused')) t.notMatch(`${String(message)} ${String(room)}`, /[\p{C}\p{Zl}]/u)
+})
+
+t.test('what happens is published to whoever subscribes', async (t) => {
+  const [opened, closed, joined, left, posts] = ([
+    'fastify-chat:connection.open', 'fastify-chat:connection.close', 'fastify-chat:member.join', 'fastify-chat:member.leave', 'fastify-chat:post'
+  ] as const).map((name) => published(t, name)) as [
+    Array<DiagnosticsEvents['fastify-chat:connection.open']>, Array<DiagnosticsEvents['fastify-chat:connection.close']>,
+    object[], object[], Array<DiagnosticsEvents['fastify-chat:post']>
+  ]
+  const app = bare(t)
+  await app.register(async (scope) => { await scope.register(fastifyChat, { prefix: '/b' }) }, { prefix: '/a' })
+  const port = await listen(app)
+  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/a/b/chat?name=ada`, { headers: {} })
+  await next()
+  socket.send('hello')
+  t.equal(await next(), 'ada: hello')
+  socket.close(4000, 'enough')
+  await logged(app, 'websocket closed')
+  const [{ connection }] = opened as [DiagnosticsEvents['fastify-chat:connection.open']]
+  t.match(opened, [{ chat: '/a/b', path: '/chat', protocol: '', address: '127.0.0.1' }])
+  t.match(closed, [{ chat: '/a/b', code: 4000, reason: 'enough', cutOff: undefined, duration: Number }])
+  t.match([...joined, ...left], Array(2).fill({ chat: '/a/b', room: 'lobby', member: { name: 'ada' } }))
+  t.match(posts, [{ chat: '/a/b', room: 'lobby', from: { name: 'ada' }, position: String }])
+  t.ok([...closed, ...joined, ...left].every((event) => (event as { connection: object }).connection === connection), 'all of one connection')
+})
+
+t.test('a registry is given all that stats counts, and how long things took, for an HTTP route of the app', async (t) => {
+  const metrics = new Registry()
+  const room = await chat(t, { metrics })
+  const { app } = room
+  const other = bare(t)
+  await other.register(fastifyChat, { prefix: '/talk', metrics })
+  other.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
+  const scrape = async () => samples((await other.inject('/metrics')).body)
+
+  const [ada] = [await room.member({}, 'lobby'), await room.member({}, 'lobby')]
+  await ada.posted('lobby', 'one')
+  await ada.refused({ type: 'leave', room: 'tea' })
+  await upgraded(t, room.port, '/echo', clientFrame(TEXT, 'x', { masked: false }))
+  while (app.chat.stats().connections > 2) await turn()
+  await other.chat.publish('lobby', { text: 'nobody hears it' })
+
+  const first = await scrape()
+  const { deliveries } = app.chat.stats()
+  t.match(first, {
+    'fastify_chat_connections{chat="/"}': 2,
+    'fastify_chat_members{chat="/"}': 2,
+    'fastify_chat_rooms{chat="/"}': 1,
+    'fastify_chat_backlog_bytes{chat="/"}': 0,
+    'fastify_chat_posts_total{chat="/"}': 1,
+    'fastify_chat_deliveries_total{chat="/"}': deliveries,
+    'fastify_chat_refusals_total{chat="/",reason="not_joined"}': 1,
+    'fastify_chat_cutoffs_total{chat="/",reason="protocol"}': 1,
+    'fastify_chat_append_duration_seconds_count{chat="/"}': 1,
+    'fastify_chat_append_duration_seconds_count{chat="/talk"}': 1,
+    'fastify_chat_delivery_duration_seconds_count{chat="/"}': 1,
+    'fastify_chat_connections{chat="/talk"}': 0,
+    'fastify_chat_posts_total{chat="/talk"}': 1
+  })
+  t.equal(deliveries, 2)
+  t.strictSame(await scrape(), first, 'a scrape changes nothing')
+
+  await app.close()
+  const second = await scrape()
+  t.strictSame(Object.keys(second).filter((name) => name.includes('chat="/"')), [], 'what is closed is gone')
+  t.equal(second['fastify_chat_posts_total{chat="/talk"}'], 1)
+  await other.close()
+  t.strictSame(metrics.getMetricsAsArray(), [])
+})
+
+t.test('a registry takes one chat of a prefix, and no metric of that name of anyone else', async (t) => {
+  const metrics = new Registry()
+  const app = await build(t, { metrics })
+  await t.rejects(async () => { await bare(t).register(fastifyChat, { metrics }) }, { code: 'FST_CHAT_METRICS_TAKEN', message: /'\/'/ })
+  t.ok(samples(await metrics.metrics())['fastify_chat_connections{chat="/"}'] === 0, 'the first one is still there')
+  await app.close()
+  const { length } = metrics.getMetricsAsArray()
+  t.equal(length, 0)
+  const theirs = new Counter({ name: 'fastify_chat_posts_total', help: 'of theirs', registers: [metrics] })
+  await t.rejects(async () => { await bare(t).register(fastifyChat, { metrics }) }, { code: 'FST_CHAT_METRICS_TAKEN', message: /posts_total/ })
+  t.strictSame(metrics.getMetricsAsArray(), [theirs])
+})
+
+t.test('check rejects while nobody can post or join, and resolves when they can again', async (t) => {
+  for (const store of [new MemoryStore(), new LmdbStore({ path: directory(t) })]) {
+    const app = await build(t, { store })
+    await t.resolves(app.chat.check())
+    await store.close()
+    await t.rejects(app.chat.check(), { code: 'FST_CHAT_STORE_CLOSED' })
+  }
+  const roster = new MemoryRoster()
+  const app = await build(t, { roster })
+  await t.resolves(app.chat.check())
+  roster.close()
+  await t.rejects(app.chat.check(), { code: 'FST_CHAT_ROSTER_CLOSED' })
+})
+
+t.test('check on Redis rejects within its timeout while that hangs or is gone, and resolves when it is back', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const [store, roster] = [new RedisStore({ url: server.socket, timeout: 200 }), new RedisRoster({ url: server.socket, timeout: 200 })]
+  t.teardown(async () => await Promise.all([store.close(), roster.close()]))
+  const app = await build(t, { store, roster })
+  await t.resolves(app.chat.check())
+  for (const [fault, mend] of [
+    [async () => { process.kill(server.pid, 'SIGSTOP') }, async () => { process.kill(server.pid, 'SIGCONT') }],
+    [async () => await server.kill(), async () => await server.start()]
+  ] as const) {
+    await fault()
+    await t.rejects(app.chat.check())
+    await mend()
+    while (await app.chat.check().then(() => false, () => true)) await turn()
+  }
+})
+
+t.test('nothing is asked of a registry that was not given', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await t.rejects(async () => { await app.register(fastifyChat, { metrics: {} as Registry }) }, { code: 'FST_CHAT_INVALID_OPTION' })
+})

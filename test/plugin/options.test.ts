@@ -1,0 +1,267 @@
+import t from 'tap'
+import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import { bare, build } from '../support/helper.ts'
+
+const wrong: Array<[name: string, options: object]> = [
+  ['unknown', { unknown: true }],
+  ['Page', { Page: '/demo/' }],
+  ['constructor', { constructor: 1 }],
+  ['__proto__', JSON.parse('{"__proto__":{}}') as object],
+  ['prefix', { prefix: 5 }],
+  ['logLevel', { logLevel: 30 }],
+  ['page', { page: true }],
+  ['page', { page: null }],
+  ['page', { page: '' }],
+  ['page', { page: 'demo' }],
+  ['page', { page: '//demo' }],
+  ['page', { page: '/demo//' }],
+  ['page', { page: '/:page' }],
+  ['page', { page: '/*' }],
+  ['page', { page: '/demo?' }],
+  ['echo', { echo: true }],
+  ['echo', { echo: null }],
+  ['echo', { echo: '/echo' }],
+  ['echo', { echo: [] }],
+  ['echo.path', { echo: { path: 'echo' } }],
+  ['echo.path', { echo: { path: '/echo/:id' } }],
+  ['echo.path', { echo: { path: false } }],
+  ['echo.greeting', { echo: { greeting: false } }],
+  ['echo.greeting', { echo: { greeting: 1 } }],
+  ['echo.reply', { echo: { reply: 'pong' } }],
+  ['echo.unknown', { echo: { unknown: 1 } }],
+  ['chat', { chat: true }],
+  ['chat', { chat: null }],
+  ['chat.path', { chat: { path: '' } }],
+  ['chat.path', { chat: { path: '/chat?room=a' } }],
+  ['chat.greeting', { chat: { greeting: true } }],
+  ['chat.includeSender', { chat: { includeSender: 'false' } }],
+  ['chat.includeSender', { chat: { includeSender: 0 } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: '' } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'two words' } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'a'.repeat(65) } }],
+  ['chat.defaultRoom', { chat: { defaultRoom: 'lobby\n' } }],
+  ['chat.rooms', { chat: { rooms: ['lobby'] } }],
+  ['routeOptions', { routeOptions: null }],
+  ['routeOptions', { routeOptions: () => {} }],
+  ['routeOptions.method', { routeOptions: { method: 'POST' } }],
+  ['routeOptions.handler', { routeOptions: { handler: () => {} } }],
+  ['routeOptions.url', { routeOptions: { url: '/' } }],
+  ['store', { store: null }],
+  ['store', { store: {} }],
+  ['store', { store: 'memory' }],
+  ['store', { store: { append () {}, find () {}, read () {}, follow () {}, erase () {}, clear () {}, check () {} } }],
+  ['origins', { origins: false }],
+  ['origins', { origins: null }],
+  ['origins', { origins: 'https://example.com' }],
+  ['origins', { origins: ['*'] }],
+  ['origins', { origins: ['null'] }],
+  ['origins', { origins: ['example.com'] }],
+  ['origins', { origins: ['localhost:3000'] }],
+  ['origins', { origins: ['example.com:443'] }],
+  ['origins', { origins: ['https:example.com'] }],
+  ['origins', { origins: ['https://example.com/'] }],
+  ['origins', { origins: ['https://example.com/page'] }],
+  ['origins', { origins: ['https://Example.com'] }],
+  ['origins', { origins: ['https://example.com:443'] }],
+  ['origins', { origins: ['https://*.example.com'] }],
+  ['origins', { origins: ['chrome-extension://abc/page.html'] }],
+  ['origins', { origins: ['https://example.com', 5] }],
+  ['origins', { origins: [/example/] }],
+  ['heartbeatInterval', { heartbeatInterval: 0 }],
+  ['heartbeatInterval', { heartbeatInterval: -1 }],
+  ['heartbeatInterval', { heartbeatInterval: 0.5 }],
+  ['heartbeatInterval', { heartbeatInterval: NaN }],
+  ['heartbeatInterval', { heartbeatInterval: '25s' }],
+  ['heartbeatInterval', { heartbeatInterval: Infinity }],
+  ['heartbeatInterval', { heartbeatInterval: 2 ** 31 }],
+  ['drainTimeout', { drainTimeout: 0 }],
+  ['drainTimeout', { drainTimeout: '5000' }],
+  ['drainTimeout', { drainTimeout: 10_000 }],
+  ['limits', { limits: 5 }],
+  ['limits', { limits: [] }],
+  ['limits', { limits: false }],
+  ['limits.unknown', { limits: { unknown: 1 } }],
+  ['limits.chatPayload', { limits: { chatPayload: 0 } }],
+  ['limits.chatPayload', { limits: { chatPayload: '16 KiB' } }],
+  ['limits.chatPayload', { limits: { chatPayload: 2 ** 31 } }],
+  ['limits.echoPayload', { limits: { echoPayload: -1 } }],
+  ['limits.echoPayload', { limits: { echoPayload: 1.5 } }],
+  ['limits.fragments', { limits: { fragments: 0 } }],
+  ['limits.messageTimeout', { limits: { messageTimeout: Infinity } }],
+  ['limits.controlRate', { limits: { controlRate: 0 } }],
+  ['limits.messageRate', { limits: { messageRate: 0.5 } }],
+  ['limits.messageBurst', { limits: { messageBurst: 0 } }],
+  ['limits.byteRate', { limits: { byteRate: 0 } }],
+  ['limits.byteBurst', { limits: { byteBurst: '256 KiB' } }],
+  ['limits.roomsPerAddress', { limits: { roomsPerAddress: -1 } }],
+  ['limits.inbox', { limits: { inbox: -1 } }],
+  ['limits.jsonDepth', { limits: { jsonDepth: Infinity } }],
+  ['limits.jsonDepth', { limits: { jsonDepth: 257 } }],
+  ['limits.replayRate', { limits: { replayRate: '1 MiB' } }],
+  ['limits.backlog', { limits: { backlog: NaN } }],
+  ['limits.backlog', { limits: { backlog: 10n } }],
+  ['limits.historyEntries', { limits: { historyEntries: 0 } }],
+  ['limits.historyBytes', { limits: { historyBytes: null } }],
+  ['limits.storeBytes', { limits: { storeBytes: -Infinity } }],
+  ['limits.handshakeTimeout', { limits: { handshakeTimeout: Infinity } }],
+  ['limits.handshakeTimeout', { limits: { handshakeTimeout: 0 } }]
+]
+
+t.test('a wrong option is refused at register, by its name', async (t) => {
+  for (const [name, options] of wrong) {
+    const error: Error = await build(t, options).then(() => new Error('it was taken'), (error: Error) => error)
+    t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(options))
+    t.ok(error.message.startsWith(`fastify-chat: option '${name}' `), `${show(options)}: ${error.message}`)
+  }
+})
+
+t.test('an unknown option is told which there are', async (t) => {
+  await t.rejects(build(t, { chat: { recent: 50 } } as object), {
+    message: "fastify-chat: option 'chat.recent' does not exist; there are path, greeting, includeSender, defaultRoom, history"
+  })
+})
+
+const MiB = 2 ** 20
+
+t.test('limits that contradict each other are refused, by both names and values', async (t) => {
+  const contradictions: Array<[low: string, high: string, limits: Record<string, number>, values: [low: number, high: number]]> = [
+    ['backlog', 'chatPayload', { chatPayload: 16 * MiB }, [MiB, 16 * MiB]],
+    ['backlog', 'chatPayload', { chatPayload: Infinity }, [MiB, Infinity]],
+    ['backlog', 'chatPayload', { backlog: 64 * 1024 }, [64 * 1024, 16 * 1024]],
+    ['replyBudget', 'chatPayload', { replyBudget: 100, backlog: Infinity }, [100, 16 * 1024]],
+    ['replyBudget', 'backlog', { backlog: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
+    ['replyBudget', 'echoPayload', { echoPayload: 512 * MiB, replyBudget: 256 * MiB, receiveBudget: Infinity }, [256 * MiB, 512 * MiB]],
+    ['receiveBudget', 'chatPayload', { receiveBudget: 16_384 }, [16_384, 16_384]],
+    ['receiveBudget', 'echoPayload', { receiveBudget: 65_536 }, [65_536, 65_536]],
+    ['byteBurst', 'chatPayload', { byteBurst: 16_383 }, [16_383, 16_384]],
+    ['byteBurst', 'chatPayload', { chatPayload: 100 * 1024, byteBurst: 64 * 1024 }, [64 * 1024, 100 * 1024]],
+    ['roomsPerMember', 'rooms', { rooms: 10, roomsPerMember: 11 }, [11, 10]],
+    ['roomsPerMember', 'rooms', { roomsPerMember: 20_000 }, [20_000, 10_000]],
+    ['historyBytes', 'chatPayload', { historyBytes: 16 * 1024 }, [16 * 1024, 16 * 1024]],
+    ['storeBytes', 'historyBytes', { storeBytes: 2 * MiB }, [2 * MiB, 4 * MiB]],
+    ['storeBytes', 'chatPayload', { historyBytes: Infinity, storeBytes: 1_024 }, [1_024, 16 * 1024]],
+    ['roomsPerAddress', 'rooms', { roomsPerAddress: 10_001 }, [10_001, 10_000]],
+    ['connectionsPerAddress', 'connections', { connections: 10, connectionsPerAddress: 11 }, [11, 10]],
+    ['handshakes', 'connections', { connections: 10, handshakes: 11 }, [11, 10]]
+  ]
+  for (const [low, high, limits, values] of contradictions) {
+    const error: Error = await build(t, { limits }).then(() => new Error('it was taken'), (error: Error) => error)
+    t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(limits))
+    t.match(error.message, `option 'limits.${low}' is ${values[0]}`, show(limits))
+    t.match(error.message, new RegExp(`limits\\.${high}(, which)? is ${values[1]}`), show(limits))
+  }
+})
+
+t.test('a payload that is too large for the backlog is told how much it needs', async (t) => {
+  await t.rejects(build(t, { limits: { chatPayload: 16 * MiB } }), {
+    message: "fastify-chat: option 'limits.backlog' is 1048576, too little for limits.chatPayload, which is 16777216: " +
+      'the frame of one message can take 100665344 bytes: raise the one or lower the other'
+  })
+})
+
+t.test('limits that only look contradicting are taken', async (t) => {
+  const store = new MemoryStore()
+  t.teardown(() => store.close())
+  for (const options of [
+    { limits: { backlog: Infinity, historyBytes: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
+    { limits: { byteRate: Infinity, byteBurst: 1 } },
+    { limits: { connections: 10, roomsPerMember: Infinity } },
+    { limits: { rooms: 10 } },
+    { limits: { historyBytes: 1, storeBytes: 1 }, store },
+    { limits: { backlog: 1, byteBurst: 1 }, chat: false },
+    { limits: { echoPayload: 512 * MiB, receiveBudget: 65_536 }, echo: false }
+  ] as const) await t.resolves(build(t, options), show(options.limits))
+})
+
+t.test('drainTimeout must be under the pluginTimeout of the app, or app.close() would reject', async (t) => {
+  const cases: Array<[pluginTimeout: number, drainTimeout: number, fits: boolean]> = [
+    [6_000, 6_000, false], [6_000, 5_999, true], [20_000, 15_000, true], [0, 60_000, true]
+  ]
+  for (const [pluginTimeout, drainTimeout, fits] of cases) {
+    const register = async () => { await bare(t, { pluginTimeout }).register(fastifyChat, { drainTimeout }) }
+    if (fits) await t.resolves(register, `${drainTimeout} of ${pluginTimeout}`)
+    else await t.rejects(register, { code: 'FST_CHAT_INVALID_OPTION', message: /drainTimeout.*6000 ms/ }, `${drainTimeout} of ${pluginTimeout}`)
+  }
+})
+
+t.test('every option may be left undefined', async (t) => {
+  const given: { [K in keyof Required<FastifyChatOptions>]: undefined } = {
+    page: undefined,
+    echo: undefined,
+    chat: undefined,
+    routeOptions: undefined,
+    store: undefined,
+    roster: undefined,
+    authenticate: undefined,
+    authorize: undefined,
+    onMessage: undefined,
+    onJoin: undefined,
+    onLeave: undefined,
+    dataSchema: undefined,
+    compression: undefined,
+    flushInterval: undefined,
+    origins: undefined,
+    heartbeatInterval: undefined,
+    drainTimeout: undefined,
+    metrics: undefined,
+    limits: undefined
+  }
+  const app = await build(t, given)
+  t.equal((await app.inject('/demo/')).statusCode, 200)
+})
+
+t.test('every option of an object may be left undefined', async (t) => {
+  const app = await build(t, {
+    echo: { path: undefined, greeting: undefined, reply: undefined },
+    chat: { path: undefined, greeting: undefined, includeSender: undefined, defaultRoom: undefined },
+    routeOptions: {
+      onRequest: undefined,
+      preValidation: undefined,
+      preHandler: undefined,
+      config: undefined,
+      constraints: undefined,
+      schema: undefined
+    } as object,
+    limits: { backlog: undefined, fragments: undefined } as object
+  })
+  t.equal((await app.inject('/echo')).statusCode, 426)
+  t.equal((await app.inject('/chat')).statusCode, 426)
+})
+
+t.test('the widest values are taken', async (t) => {
+  const most = {
+    chatPayload: Infinity,
+    echoPayload: 2 ** 31 - 1,
+    fragments: Infinity,
+    messageTimeout: 2 ** 31 - 1,
+    controlRate: Infinity,
+    messageRate: Infinity,
+    messageBurst: Infinity,
+    byteRate: Infinity,
+    byteBurst: Infinity,
+    inbox: Infinity,
+    jsonDepth: 256,
+    replayRate: Infinity,
+    backlog: Infinity,
+    replyBudget: Infinity,
+    receiveBudget: Infinity,
+    rooms: Infinity,
+    roomsPerMember: Infinity,
+    roomsPerAddress: Infinity,
+    historyEntries: Infinity,
+    historyBytes: Infinity,
+    storeBytes: Infinity,
+    handshakeTimeout: 2 ** 31 - 1
+  }
+  const store = new MemoryStore()
+  t.teardown(() => store.close())
+  await t.resolves(build(t, { store, limits: most, heartbeatInterval: 2 ** 31 - 1 }))
+  await t.resolves(build(t, { origins: ['https://example.com', 'http://localhost:3000', 'http://[::1]:3000', 'chrome-extension://abc'] }))
+  await t.resolves(build(t, { origins: [] }))
+  await t.resolves(build(t, { origins: true }))
+})
+
+function show (value: object): string {
+  return JSON.stringify(value, (_key, value: unknown) =>
+    typeof value === 'number' || typeof value === 'bigint' || typeof value === 'function' ? String(value) : value)
+}

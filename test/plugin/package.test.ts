@@ -1,0 +1,188 @@
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { publint } from 'publint'
+import t from 'tap'
+import { checkout, pack, ran, run } from '../support/packed.ts'
+
+const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
+// It compiles, and installs from a registry: how long that takes says nothing of us.
+t.setTimeout(600_000)
+
+async function files (root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()
+}
+
+const { folder, tarball } = await pack(t)
+const app = join(folder, 'app')
+await mkdir(app)
+await writeFile(join(app, 'package.json'), '{ "private": true }')
+await ran(app, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, 'fastify@5'])
+const installed = join(app, 'node_modules/fastify-chat')
+
+t.test('the tarball holds what a user needs and nothing more', async (t) => {
+  const sources = await files(join(checkout, 'src'))
+  const built = sources.map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
+    ['.d.ts', '.d.ts.map', '.js', '.js.map'].map((extension) => name + extension))
+  t.strictSame(await files(installed), [
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
+    ...built.map((name) => `dist/${name}`),
+    ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
+    // The maps point there: a debugger and "go to definition" show what was written.
+    ...sources.map((name) => `src/${name}`)
+  ].sort())
+})
+
+t.test('publint finds nothing to say', async (t) => {
+  const { messages } = await publint({ pkgDir: installed, pack: false, strict: true })
+  t.strictSame(messages, [])
+})
+
+t.test('an app imports it, talks through it and serves its page', async (t) => {
+  await writeFile(join(app, 'app.mjs'), `
+    import Fastify from 'fastify'
+    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
+    import { connect } from 'fastify-chat/test'
+
+    const app = Fastify()
+    const store = new MemoryStore()
+    await app.register(fastifyChat, { store })
+    const ada = await connect(app, '/chat?name=ada')
+    ada.send('hello')
+    const heard = [await ada.next(), await ada.next()]
+    const pages = await Promise.all(['', 'style.css', 'chat-page.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
+    const wrong = await Fastify().register(fastifyChat, { page: 1 }).then(() => undefined, (error) => error)
+    const registry = { registerMetric () {}, getSingleMetric () {}, removeSingleMetric () {} }
+    const alone = await Fastify().register(fastifyChat, { metrics: registry }).then(() => undefined, (error) => error)
+    console.log(JSON.stringify({
+      same: named === fastifyChat,
+      heard,
+      position: typeof await app.chat.publish('lobby', { text: 'x' }),
+      pages: pages.map(({ statusCode }) => statusCode),
+      refused: wrong instanceof errors.InvalidOption,
+      missing: alone.code
+    }))
+    await app.close()
+    await store.close()
+  `)
+  const { code, stdout, stderr } = await run(app, process.execPath, ['app.mjs'])
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), {
+    same: true,
+    heard: ['connected to WebSocket server', 'ada: hello'],
+    position: 'string',
+    pages: [200, 200, 200, 200],
+    refused: true,
+    missing: 'FST_CHAT_PROM_CLIENT_MISSING'
+  })
+})
+
+t.test('require() gives the plugin itself, which carries the named exports', async (t) => {
+  await writeFile(join(app, 'app.cjs'), `
+    const fastifyChat = require('fastify-chat')
+    const { connect } = require('fastify-chat/test')
+    const app = require('fastify')()
+    app.register(fastifyChat, { page: false })
+    connect(app, '/echo').then(async (client) => {
+      client.send('hello')
+      const imported = await import('fastify-chat')
+      console.log(JSON.stringify({
+        type: typeof fastifyChat,
+        echo: await client.next(),
+        lacks: Object.keys(imported).filter((name) => name !== 'module.exports' && fastifyChat[name] === undefined),
+        same: imported.default === fastifyChat && fastifyChat.default === fastifyChat && fastifyChat.fastifyChat === fastifyChat
+      }))
+      await app.close()
+    })
+  `)
+  const { code, stdout, stderr } = await run(app, process.execPath, ['app.cjs'])
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), { type: 'function', echo: 'hello', lacks: [], same: true })
+})
+
+t.test('the command is there', async (t) => {
+  const { version } = JSON.parse(await ran(app, process.execPath, ['-p', 'JSON.stringify(require("fastify-chat/package.json"))'])) as { version: string }
+  t.equal(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--version']), `${version}\n`)
+  t.match(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--help']), /serve[^]*connect/)
+})
+
+t.test('its types serve strict consumers', async (t) => {
+  const types = join(app, 'types')
+  await mkdir(types)
+  await writeFile(join(types, 'consumer.ts'), `
+    import Fastify, { type FastifyInstance } from 'fastify'
+    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
+    import type { Chat, ChatStore, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
+    import { connect, type TestConnection } from 'fastify-chat/test'
+
+    const given: { page?: string | undefined } = {}
+    const reply: Reply = async (message, isBinary) => isBinary ? message : message.toString().toUpperCase()
+    const limits: Partial<Limits> = { chatPayload: 1024 }
+    const store: ChatStore = new MemoryStore()
+    export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, store }
+
+    export const app: FastifyInstance = Fastify()
+    await app.register(fastifyChat, options)
+    await app.register(named, { prefix: '/two', logLevel: 'warn', ...options })
+    const chat: Chat = app.chat
+    const position: string = await chat.publish('lobby', { text: 'hello', from: { id: '1', name: 'ada' } })
+    app.get('/own', { websocket: true }, (socket) => { socket.send(position) })
+    await app.injectWS('/own', { headers: {} })
+    const ada: TestConnection = await connect(app, '/chat', { headers: { cookie: 'x' }, protocol: undefined })
+    const message: string | Buffer = await ada.next()
+    export const wrong = (error: unknown): boolean => error instanceof errors.InvalidOption && message === ''
+
+    // @ts-expect-error a wrong type
+    await app.register(fastifyChat, { page: 1 })
+    // @ts-expect-error no such option
+    await app.register(fastifyChat, { pages: '/' })
+    // @ts-expect-error no such option of echo
+    export const typo: FastifyChatOptions = { echo: { answer: reply } }
+    // @ts-expect-error text is missing
+    await app.chat.publish('lobby', {})
+  `)
+  await writeFile(join(types, 'consumer.cts'), `
+    import Fastify = require('fastify')
+    import fastifyChat = require('fastify-chat')
+
+    const app = Fastify.fastify()
+    app.register(fastifyChat, { page: false, store: new fastifyChat.MemoryStore() })
+    app.ready().then(() => app.chat.publish('lobby', { text: 'hello' }))
+    // @ts-expect-error a wrong type
+    app.register(fastifyChat, { page: 1 })
+  `)
+  const options = {
+    strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, target: 'es2022', types: ['node']
+  }
+  for (const [name, more, included] of [
+    ['nodenext', { module: 'nodenext', moduleDetection: 'force' }, ['consumer.ts', 'consumer.cts']],
+    ['bundler', { module: 'esnext', moduleResolution: 'bundler' }, ['consumer.ts']]
+  ] as const) {
+    await writeFile(join(types, 'package.json'), '{ "type": "module" }')
+    await writeFile(join(types, `${name}.json`), JSON.stringify({ compilerOptions: { ...options, ...more }, files: included }))
+    const { code, stdout } = await run(types, process.execPath, [tsc, '-p', `${name}.json`])
+    t.equal(stdout, '', name)
+    t.equal(code, 0, name)
+  }
+})
+
+// Last, for it puts them there: nothing before may need them.
+t.test('the drivers are there for who has what they need, and the command says what that is', async (t) => {
+  for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
+    const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', ['serve', '--port', '0', option, place])
+    t.equal(stderr, `${option} needs the package '${needed}': npm install ${needed}\n`)
+    t.equal(stdout, '')
+    t.equal(code, 1)
+    await symlink(join(checkout, 'node_modules', needed), join(app, 'node_modules', needed))
+  }
+  await writeFile(join(app, 'drivers.mjs'), `
+    import { LmdbStore } from 'fastify-chat/lmdb'
+    import { RedisRoster, RedisStore } from 'fastify-chat/redis'
+    const store = new LmdbStore({ path: 'data' })
+    console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ n }) => n), typeof RedisStore, typeof RedisRoster)
+    await store.close()
+  `)
+  t.equal(await ran(app, process.execPath, ['drivers.mjs']), '1 function function\n')
+})

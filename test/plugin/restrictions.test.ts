@@ -1,0 +1,289 @@
+import t, { type Test } from 'tap'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
+import { chat, gate, storeWith, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
+
+const POSTS = 1_000
+
+const day = { duration: 24 * 3_600_000, reason: 'so it is' }
+
+type Act = (app: ChatApp['app'], id: string) => Promise<void>
+
+/** What closes the connection. */
+const bars: Record<string, Act> = {
+  kick: ({ chat }, id) => chat.kick(id, { reason: 'so it is' }),
+  ban: ({ chat }, id) => chat.ban(id, day),
+  'ban of an address': ({ chat }) => chat.ban({ address: '127.0.0.1' }, day)
+}
+const acts: Record<string, Act> = { ...bars, mute: ({ chat }, id) => chat.mute(id, day) }
+
+/** deafen: breaks the subscriptions, so that a node knows only what it was told otherwise. */
+interface Backend { readonly options: FastifyChatOptions, deafen (): Promise<unknown> }
+
+const backends: Record<string, { skip: string | false, open: (t: Test) => Backend | Promise<Backend> }> = {
+  memory: { skip: false, open: () => ({ options: {}, deafen: async () => {} }) },
+  Redis: {
+    skip,
+    open: async (t) => {
+      const { socket, client } = await redisServer(t)
+      const [store, roster] = [new RedisStore({ url: socket }), new RedisRoster({ url: socket })]
+      t.teardown(() => Promise.all([store.close(), roster.close()]))
+      return { options: { store, roster }, deafen: () => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub') }
+    }
+  }
+}
+
+/** In room a, at a server that reads as fast as it is sent to. */
+async function member (server: ChatApp, hello: object = {}): Promise<{ client: V1Client, id: string }> {
+  const client = await server.tcp()
+  const { member: { id } } = await client.hello(hello)
+  await client.join('a')
+  return { client, id }
+}
+
+async function stored ({ app }: ChatApp): Promise<unknown[]> {
+  await app.chat.publish('a', { text: 'end' })
+  return (await app.chat.history('a', { limit: POSTS * 2 })).entries.map(({ body }) => body)
+}
+
+for (const [backend, { skip, open }] of Object.entries(backends)) {
+  for (const [title, act] of Object.entries(acts)) {
+    t.test(`${backend}: of ${POSTS} posts sent right after ${title}, none is stored`, { skip }, async (t) => {
+      const { options, deafen } = await open(t)
+      const server = await chat(t, { ...options, limits: { inbox: Infinity } })
+      const { client, id } = await member(server)
+      await deafen()
+      await act(server.app, id)
+      for (let i = 0; i < POSTS; i++) client.post('a', `${i}`)
+      if (title === 'mute') {
+        for (const message of await client.take(POSTS)) t.match(message, { type: 'error', code: 'muted', message: 'muted: so it is' })
+      } else {
+        t.strictSame(await client.closed, { code: 4403, reason: 'so it is' })
+      }
+      t.strictSame(await stored(server), ['end'], 'what the app publishes is')
+    })
+
+    t.test(`${backend}: a connection that is being authenticated during ${title} is concerned`, { skip }, async (t) => {
+      const waits = gate()
+      const server = await chat(t, {
+        ...(await open(t)).options,
+        authenticate: async (_, hello) => {
+          if (hello?.token === 'waits') await waits.pass()
+          return { id: 'ada' }
+        }
+      })
+      const client = await server.tcp()
+      client.say({ type: 'hello', token: 'waits' })
+      client.say({ type: 'join', room: 'a' })
+      client.post('a', 'x')
+      await waits.reached
+      await act(server.app, 'ada')
+      waits.open()
+      if (title === 'mute') t.match(await client.take(3), [{ type: 'welcome' }, { type: 'joined' }, { type: 'error', code: 'muted' }])
+      else t.strictSame(await client.closed, { code: 4403, reason: 'so it is' })
+      if (title === 'kick') await (await member(server)).client.posted('a', 'comes back')
+      t.strictSame(await stored(server), title === 'kick' ? ['comes back', 'end'] : ['end'])
+    })
+  }
+
+  t.test(`${backend}: unmute and unban hold when they resolve`, { skip }, async (t) => {
+    const server = await chat(t, { ...(await open(t)).options, authenticate: () => ({ id: 'ada' }) })
+    for (let i = 0; i < 20; i++) {
+      await server.app.chat.ban('ada', day)
+      await server.app.chat.unban('ada')
+      const { client } = await member(server)
+      await server.app.chat.mute('ada', day)
+      await server.app.chat.unmute('ada')
+      await client.posted('a', 'x')
+      await server.app.chat.kick('ada')
+      t.match(await client.closed, { code: 4403, reason: 'kicked by a moderator' })
+    }
+  })
+
+  t.test(`${backend}: a mute without end holds for connections to come`, { skip }, async (t) => {
+    const server = await chat(t, { ...(await open(t)).options, authenticate: () => ({ id: 'ada' }) })
+    await server.app.chat.mute('ada', { duration: Infinity })
+    const { client } = await member(server)
+    t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted', message: 'muted: muted by a moderator' })
+  })
+}
+
+for (const [title, act] of Object.entries(acts)) {
+  for (const where of ['authorize', 'onMessage']) {
+    t.test(`a post that waits in ${where} during ${title} is not stored`, async (t) => {
+      const waits = gate()
+      const server = await chat(t, {
+        authorize: async ({ action }) => {
+          if (where === 'authorize' && action === 'post') await waits.pass()
+          return true
+        },
+        onMessage: async (draft) => {
+          if (where === 'onMessage') await waits.pass()
+          return draft
+        }
+      })
+      const { client, id } = await member(server)
+      for (let i = 0; i < 10; i++) client.post('a', `${i}`)
+      await waits.reached
+      await act(server.app, id)
+      waits.open()
+      if (title === 'mute') for (const message of await client.take(10)) t.match(message, { type: 'error', code: 'muted' })
+      else t.match(await client.closed, { code: 4403 })
+      await turn()
+      t.strictSame(await stored(server), ['end'])
+    })
+  }
+
+  t.test(`a post that is looked up as a repeat during ${title} is stored only if it was before`, async (t) => {
+    const waits = gate()
+    const server = await chat(t, {
+      store: storeWith((works) => ({
+        async find (room, key) {
+          const found = await works.find(room, key)
+          await waits.pass()
+          return found
+        }
+      }))
+    })
+    const { client, id } = await member(server)
+    const since = (await server.app.chat.history('a')).head.position
+    const position = await client.posted('a', 'x', { id: 'known' })
+    client.post('a', 'x', { id: 'known', since })
+    client.post('a', 'y', { id: 'new', since })
+    await waits.reached
+    await act(server.app, id)
+    waits.open()
+    if (title === 'mute') t.match(await client.take(2), [{ type: 'ack', id: 'known', position }, { type: 'error', id: 'new', code: 'muted' }])
+    else t.match(await client.closed, { code: 4403 })
+    t.strictSame(await stored(server), ['x', 'end'])
+  })
+
+  t.test(`a plain member's posts are not stored after ${title}`, async (t) => {
+    const server = await chat(t, { chat: { defaultRoom: 'a' }, authenticate: () => ({ id: 'ada' }), limits: { inbox: Infinity } })
+    const client = await server.plain()
+    client.socket.send('before')
+    t.equal(await client.next(), 'before')
+    await act(server.app, 'ada')
+    for (let i = 0; i < 100; i++) client.socket.send(`${i}`)
+    if (title !== 'mute') t.strictSame(await client.closed, { code: 4403, reason: 'so it is' })
+    else while ((server.app.chat.stats().refusals['muted'] ?? 0) < 100) await turn()
+    t.strictSame(await stored(server), ['before', 'end'])
+  })
+}
+
+t.test('a member that came back is not ended by a kick that is reported again, or late', async (t) => {
+  const roster = new MemoryRoster()
+  const { app, tcp } = await chat(t, { roster, authenticate: () => ({ id: 'ada' }) })
+  const listeners = new Set<Parameters<typeof roster.onRestrict>[0]>()
+  const kicks: Array<Parameters<Parameters<typeof roster.onRestrict>[0]>> = []
+  t.teardown(roster.onRestrict((...kick) => { kicks.push(kick) }))
+  const other = new MemoryRoster()
+  const { onRestrict } = roster
+  other.onRestrict = (listener) => { listeners.add(listener); return onRestrict.call(roster, listener) }
+  other.restrictions = (who) => roster.restrictions(who)
+  const far = await chat(t, { roster: other, authenticate: () => ({ id: 'ada' }) })
+  const first = await tcp()
+  await first.hello()
+  await app.chat.kick('ada')
+  await app.chat.ban('ada', day)
+  await app.chat.unban('ada')
+  await first.closed
+  const back = await far.member({}, 'a')
+  for (const kick of kicks) for (const listener of listeners) listener(...kick)
+  await back.posted('a', 'still here')
+})
+
+t.test('wrong arguments of kick, mute, ban and what ends them reject, and change nothing', async (t) => {
+  const server = await chat(t)
+  const { client, id } = await member(server)
+  const { chat: calls } = server.app
+  await calls.ban('banned', day)
+  const durations = [undefined, null, NaN, '0', '1000', 0, -1, -Infinity, new Date(), {}]
+  const reasons = [null, 7, {}, ['x'], 'x'.repeat(124), 'é'.repeat(62), '\ud83d']
+  const options = [undefined, null, 1_000, 'a reason', [1_000], { duration: 1_000, ms: 1 }, { duration: 1_000, until: 1 }, {},
+    ...durations.map((duration) => ({ duration })), ...reasons.map((reason) => ({ duration: 1_000, reason }))]
+  const ids = [undefined, null, '', 7, ['x'], 'address:127.0.0.1', 'x'.repeat(129), 'x\n']
+  const subjects = [...ids, {}, { address: 'x' }, { address: undefined }, { address: 7 }, { address: ['127.0.0.1'] }, { id }, { address: '127.0.0.1', id }]
+  type Loose = Record<string, (...args: unknown[]) => Promise<void>>
+  const loose: Loose = Object.fromEntries(['kick', 'mute', 'ban', 'unmute', 'unban'].map((name) =>
+    [name, (...args) => (calls as unknown as Loose)[name]!(...args)]))
+  const wrong: Array<[name: string, ...args: unknown[]]> = [
+    ...options.flatMap((given): Array<[string, ...unknown[]]> => ['banned', id].flatMap((who): Array<[string, ...unknown[]]> => [['ban', who, given], ['mute', who, given]])),
+    ...[null, 'a reason', 7, [], { duration: 1_000 }, { why: 'x' }, ...reasons.map((reason) => ({ reason }))].map((given): [string, ...unknown[]] => ['kick', id, given]),
+    ...ids.flatMap((who): Array<[string, ...unknown[]]> => [['kick', who, {}], ['mute', who, day], ['unmute', who]]),
+    ...subjects.flatMap((who): Array<[string, ...unknown[]]> => [['ban', who, day], ['unban', who]])
+  ]
+  for (const [name, ...args] of wrong) {
+    let called!: Promise<void>
+    t.doesNotThrow(() => { called = loose[name]!(...args) })
+    await t.rejects(called, { code: /^FST_CHAT_INVALID_(ARGUMENT|ADDRESS)$/, statusCode: 400 }, `${name} ${JSON.stringify(args)}`)
+  }
+  await client.posted('a', 'neither kicked nor muted nor banned')
+  await client.end()
+})
+
+t.test('wrong arguments of erase, clear, history, subscribe and publish reject, and change nothing', async (t) => {
+  const server = await chat(t)
+  const { chat: calls } = server.app
+  const position = await calls.publish('a', { text: 'kept' })
+  const argument = { code: 'FST_CHAT_INVALID_ARGUMENT', statusCode: 400 }
+  for (const wrong of [undefined, null, '', 0, 1, {}, [position]] as string[]) await t.rejects(calls.erase('a', wrong), argument, JSON.stringify(wrong))
+  for (const wrong of [null, 10, 'x', [], { limit: '5' }, { limit: NaN }, { limit: -1 }, { limit: 1.5 }, { limit: Infinity }, { limit: null },
+    { before: null }, { before: '' }, { before: 7 }, { after: position }] as object[]) await t.rejects(calls.history('a', wrong), argument, JSON.stringify(wrong))
+  for (const wrong of [undefined, null, 'x', {}] as never[]) await t.rejects(calls.subscribe('a', wrong), argument, JSON.stringify(wrong))
+  for (const wrong of [undefined, null, 'x', 7, [], {}, { text: 'x', form: null }] as never[]) {
+    await t.rejects(calls.publish('a', wrong), argument, JSON.stringify(wrong))
+  }
+  t.strictSame(calls.rooms(), [], 'no room was taken')
+  t.strictSame((await calls.history('a', { limit: 10, before: undefined })).entries.map(({ body }) => body), ['kept'])
+})
+
+t.test('a member that is muted is not shown as typing, and none is told', async (t) => {
+  const server = await chat(t)
+  const { client, id } = await member(server)
+  const { client: bob } = await member(server)
+  await server.app.chat.mute(id, day)
+  client.say({ type: 'typing', room: 'a' })
+  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted', request: 'post' }, 'the first that it hears')
+  await server.app.chat.unmute(id)
+  client.say({ type: 'typing', room: 'a' })
+  t.match(await bob.next(), { type: 'typing', from: { id } })
+  t.match(await client.next(), { type: 'typing' })
+})
+
+t.test('a member that may not post is not shown as typing; authorize is asked once in five seconds', async (t) => {
+  const asked: string[] = []
+  const allowed = new Set(['join', 'post'])
+  const server = await chat(t, {
+    authorize: async ({ member, action, room }) => {
+      await turn()
+      asked.push(`${member.name} ${action} ${room}`)
+      return member.name === 'bob' ? action !== 'post' : allowed.has(action)
+    }
+  })
+  const [ada, bob] = [await server.member({ name: 'ada' }, 'a'), await server.member({ name: 'bob' }, 'a')]
+  for (let i = 0; i < 10; i++) bob.say({ type: 'typing', room: 'a' })
+  t.match(await bob.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'forbidden' })
+  for (let i = 0; i < 10; i++) ada.say({ type: 'typing', room: 'a' })
+  for (const message of [...await ada.take(10), ...await bob.take(10)]) t.match(message, { type: 'typing', from: { name: 'ada' } })
+  t.strictSame(asked, ['ada join a', 'bob join a', 'bob post a', 'bob post a', 'ada post a'])
+})
+
+t.test('a member that is muted while authorize answers for its typing is not shown', async (t) => {
+  const waits = gate()
+  const server = await chat(t, {
+    authorize: async ({ action }) => {
+      if (action === 'post') await waits.pass()
+      return true
+    }
+  })
+  const { client, id } = await member(server)
+  client.say({ type: 'typing', room: 'a' })
+  await waits.reached
+  await server.app.chat.mute(id, day)
+  waits.open()
+  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
+})

@@ -1,0 +1,389 @@
+import type { Socket } from 'node:net'
+import { mock } from 'node:test'
+import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
+import { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
+import type { ServerMessage } from '../../src/protocol.ts'
+import { build, clientFrame, listen, serverFrames, upgraded, wholeFrames, wired, type Client, type RawClient, type Wire } from '../support/helper.ts'
+import { chat, protocol, storeWith, texts, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
+
+const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
+
+interface Seen<T> { readonly client: T, readonly wire: Wire }
+
+/** Members that joined one after the other. */
+async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array<Seen<T>>> {
+  const members: Array<Seen<T>> = []
+  for (const join of joins) members.push(await join())
+  return members
+}
+
+const v1 = ({ app, member }: ChatApp, hello = {}) => () => wired(app, () => member(hello, 'lobby'))
+const plain = ({ app, plain: join }: ChatApp, query = '') => () => wired(app, () => join(query))
+
+/** The next so many messages. */
+async function take ({ next }: Client, count: number): Promise<string[]> {
+  const messages: string[] = []
+  while (messages.length < count) messages.push((await next()).toString())
+  return messages
+}
+
+/** Resolves when all have been told of everybody: presence comes when it will, as a write of its own. */
+async function settled (members: Array<Seen<V1Client>>, count: number): Promise<void> {
+  for (const { client } of members) await client.presence((presence) => presence.count === count)
+}
+
+/** A chat that counts the turns of the event loop in which something was posted. */
+async function counting (t: Test, options: FastifyChatOptions = {}) {
+  let turns = 0
+  let counted = false
+  const store = storeWith((works) => ({
+    append (...args) {
+      if (!counted) {
+        counted = true
+        turns++
+        setImmediate(() => { counted = false })
+      }
+      return works.append(...args)
+    }
+  }))
+  return { ...await chat(t, { ...options, store }), turns: () => turns }
+}
+
+t.test('what many post in one turn of the event loop is one write to each, v1 and plain together', async (t) => {
+  const room = await counting(t)
+  const talkers = await gathered(Array.from({ length: 8 }, (_, i) => v1(room, { name: `v${i}` })))
+  const others = await gathered(Array.from({ length: 8 }, (_, i) => plain(room, `?name=p${i}`)))
+  await settled(talkers, 16)
+  for (const { wire } of [...talkers, ...others]) wire.writes.length = 0
+
+  const ids = talkers.map(({ client }) => Array.from({ length: 4 }, (_, i) => client.post('lobby', `${i}`)))
+  for (const { client } of others) for (let i = 0; i < 4; i++) client.socket.send(`${i}`)
+  const heard = await Promise.all([
+    ...talkers.map(async ({ client }) => (await client.take(64 + 4))
+      .flatMap((message) => message.type === 'message' ? [`${message.from?.name}: ${message.text}`] : [])),
+    ...others.map(({ client }) => take(client, 64))
+  ])
+
+  t.ok(room.turns() < 16, `${room.turns()} turns for what 16 said`)
+  for (const [i, { wire }] of [...talkers, ...others].entries()) {
+    t.equal(wire.writes.length, room.turns(), 'one write a turn')
+    t.strictSame(heard[i], heard[0], 'all hear it in one order')
+  }
+  for (const [i, { wire }] of talkers.entries()) {
+    const acked = wire.writes.flatMap((write) => {
+      const frames = wholeFrames(Buffer.concat(write)).map(({ payload }) => JSON.parse(payload.toString()) as { type: string, id: string, position: string })
+      const positions = frames.flatMap(({ type, position }) => type === 'message' ? [position] : [])
+      const acks = frames.filter(({ type }) => type === 'ack')
+      t.ok(acks.every((ack) => positions.includes(ack.position) && frames.indexOf(ack) >= positions.length), 'an ack is in the write of its message, after it')
+      return acks.map(({ id }) => id)
+    })
+    t.strictSame(acked, ids[i])
+  }
+  for (const members of [talkers, others]) {
+    for (let turn = 0; turn < room.turns(); turn++) {
+      t.equal(new Set(members.map(({ wire }) => wire.writes[turn]![0])).size, 1, 'members of one wire share one buffer')
+    }
+  }
+})
+
+/** Frames of a client's, that leave in one packet. */
+const packet = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
+
+t.test('all that a member is answered in a turn leaves in one write with what the room says in it, in order', async (t) => {
+  const room = await chat(t, { roster: new MemoryRoster({ coalesce: 1 }) })
+  const { client, wire } = await wired(room.app, () => upgraded(t, room.port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol }))
+  const heard = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
+  const until = (satisfied: (messages: Array<{ type: string }>) => boolean) => client.until(() => satisfied(heard()))
+  client.socket.write(packet({ type: 'hello' }, { type: 'join', room: 'lobby' }))
+  await until((messages) => messages.at(-1)?.type === 'presence')
+  client.socket.write(packet({ type: 'post', room: 'lobby', id: 'first', text: 'first' }))
+  await until((messages) => messages.at(-1)?.type === 'ack')
+
+  const before = heard().length
+  wire.writes.length = 0
+  client.socket.write(Buffer.concat([
+    packet({ type: 'ping', id: '1' }, { type: 'post', room: 'lobby', id: 'first', text: 'first' }, { type: 'leave', room: 'nowhere' }),
+    clientFrame(PING),
+    packet({ type: 'history', room: 'lobby', before: 'unknown', limit: 10 }, { type: 'post', room: 'lobby', id: 'second', text: 'second' }, { type: 'ping', id: '2' })
+  ]))
+  await until(({ length }) => length >= before + 8)
+  t.match(heard().slice(before), [
+    { type: 'pong', id: '1' },
+    { type: 'error', code: 'not_joined' },
+    { type: 'PONG' },
+    { type: 'ack', id: 'first' },
+    { type: 'history', complete: false },
+    { type: 'pong', id: '2' },
+    { type: 'message', text: 'second' },
+    { type: 'ack', id: 'second' }
+  ])
+  t.equal(wire.writes.length, 1)
+})
+
+t.test('who does not hear itself gets what the others said, and costs nobody but itself', async (t) => {
+  const room = await counting(t)
+  const deaf = await gathered([plain(room, '?self=0&name=a'), plain(room, '?self=0&name=b'), plain(room, '?self=0&name=c')])
+  const hearing = await gathered([plain(room), plain(room), plain(room)])
+  for (const { wire } of [...deaf, ...hearing]) wire.writes.length = 0
+
+  for (const { client } of deaf.slice(0, 2)) for (const text of ['one', 'two']) client.socket.send(text)
+  t.strictSame(await take(deaf[0]!.client, 2), ['b: one', 'b: two'])
+  t.strictSame(await take(deaf[1]!.client, 2), ['a: one', 'a: two'])
+  const heard = await Promise.all([...hearing, deaf[2]!].map(({ client }) => take(client, 4)))
+  for (const messages of heard) t.strictSame(messages, heard[0])
+
+  const whole = [...hearing, deaf[2]!].map(({ wire }) => wire.writes)
+  for (const writes of whole) {
+    t.equal(writes.length, room.turns())
+    t.ok(writes.every(([bytes], i) => bytes === whole[0]![i]![0]), 'those who hear all share one buffer, one that said nothing among them')
+  }
+  t.ok(deaf[0]!.wire.writes.flat().every((bytes) => !whole[0]!.flat().includes(bytes)))
+
+  await room.app.chat.publish('lobby', { text: 'from nobody' })
+  await Promise.all([...deaf, ...hearing].map(({ client }) => client.next()))
+  t.equal(new Set([...deaf, ...hearing].map(({ wire }) => wire.writes.at(-1)![0])).size, 1, 'nor does it cost anything when it said nothing')
+})
+
+t.test('who alone speaks and does not hear itself is written nothing', async (t) => {
+  const room = await chat(t)
+  const [deaf, other] = await gathered([plain(room, '?self=0'), plain(room)])
+  deaf!.wire.writes.length = 0
+  for (let i = 0; i < 50; i++) deaf!.client.socket.send(`${i}`)
+  await take(other!.client, 50)
+  t.strictSame(deaf!.wire.writes, [])
+})
+
+t.test('who joins in the middle of a turn gets what follows, and the others still share one buffer', async (t) => {
+  const room = await chat(t)
+  const [talker, ...members] = await gathered([plain(room), plain(room), plain(room)])
+  const late = await wired(room.app, () => room.member())
+  for (const { wire } of members) wire.writes.length = 0
+  for (let i = 0; i < 20; i++) talker!.client.socket.send(`${i}`)
+  late.client.say({ type: 'join', room: 'lobby', history: 100 })
+  for (let i = 20; i < 40; i++) talker!.client.socket.send(`${i}`)
+  await Promise.all(members.map(({ client }) => take(client, 40)))
+  for (const { wire } of members) t.ok(wire.writes.every(([bytes], i) => bytes === members[0]!.wire.writes[i]![0]))
+  const { messages } = await late.client.expect('joined')
+  const rest = await late.client.take(40 - messages.length)
+  t.strictSame([...texts(messages), ...texts(rest)], Array.from({ length: 40 }, (_, i) => `${i}`))
+})
+
+/** Pings the server; resolves with its answer. */
+function ponged (socket: WebSocket, payload: string): Promise<void> {
+  socket.ping(payload)
+  return new Promise((resolve) => {
+    socket.on('pong', function pong (answer: Buffer) {
+      if (answer.toString() !== payload) return
+      socket.off('pong', pong)
+      resolve()
+    })
+  })
+}
+
+t.test('control frames come at the borders of frames, also in the middle of a flood', async (t) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const heartbeatInterval = 25_000
+  const room = await chat(t, { heartbeatInterval, limits: { controlRate: Infinity } })
+  const talkers = await gathered([v1(room), v1(room), v1(room)])
+  const [listener] = await gathered([plain(room)])
+  const members = [...talkers, listener!]
+  // The server pings once a round: while entries are delivered, or before what was delivered is written, or after.
+  let heard = 0
+  let beaten = () => {}
+  const beat = () => {
+    mock.timers.tick(heartbeatInterval)
+    beaten()
+  }
+  await room.app.chat.subscribe('lobby', () => {
+    heard++
+    if (heard % 90 === 20) beat()
+    if (heard % 90 === 50) setImmediate(beat)
+    if (heard % 90 === 80) setImmediate(() => setImmediate(beat))
+  })
+
+  for (let round = 0; round < 30; round++) {
+    const beats = new Promise<void>((resolve) => { beaten = resolve })
+    for (const { client } of talkers) {
+      for (let i = 0; i < 10; i++) {
+        client.post('lobby', `${round} ${i} ${'x'.repeat(i * 200)}`)
+        if (i % 3 === 0) client.socket.ping(`${round} ${i}`)
+      }
+    }
+    await Promise.all([...talkers.map(({ client }) => client.take(30 + 10)), take(listener!.client, 30), beats])
+    // A sign of life of each: silent between two pings, it would be dead.
+    await Promise.all(members.map(({ client }) => ponged(client.socket, `end of ${round}`)))
+  }
+
+  const asked = Array.from({ length: 30 }, (_, round) => [...[0, 3, 6, 9].map((i) => `${round} ${i}`), `end of ${round}`]).flat()
+  for (const { wire } of members) {
+    const frames = wholeFrames(Buffer.concat(wire.writes.flat()))
+    const pongs = frames.flatMap(({ opcode, payload }) => opcode === PONG ? [payload.toString()] : [])
+    t.strictSame(pongs, wire === listener!.wire ? asked.filter((ping) => ping.startsWith('end')) : asked)
+    t.equal(frames.filter(({ opcode }) => opcode === PING).length, 30)
+    t.equal(frames.filter(({ opcode, payload }) => opcode === TEXT && payload.includes(' xxx')).length, 30 * 3 * 9)
+  }
+  t.strictSame(room.app.lines.filter(({ level }) => level >= 40), [])
+})
+
+/** So many plain members, over raw sockets. */
+async function crowd (t: Test, port: number, size: number, path = '/chat?room=hall'): Promise<RawClient[]> {
+  const members: RawClient[] = []
+  while (members.length < size) {
+    members.push(...await Promise.all(Array.from({ length: Math.min(100, size - members.length) }, () => upgraded(t, port, path))))
+  }
+  return members
+}
+
+t.test('a room of more than a thousand lets the event loop breathe between slices, and all hear everything in order', async (t) => {
+  const app = await build(t, { chat: { greeting: false } })
+  const port = await listen(app)
+  const sockets: Socket[] = []
+  app.server.on('connection', (socket: Socket) => sockets.push(socket))
+  const size = 1_100
+  const members = await crowd(t, port, size)
+  const answer = sockets[0]!.bytesWritten
+  const served = () => sockets.filter(({ bytesWritten }) => bytesWritten > answer).length
+
+  await app.chat.publish('hall', { text: '0' })
+  const steps: number[] = []
+  for (let before = 0; before < size;) {
+    await turn()
+    const now = served()
+    steps.push(now - before)
+    before = now
+  }
+  t.ok(steps.every((step) => step <= size / 2), `served a turn: ${steps}`)
+
+  // Said while the slices are served: once a turn, so that many fall between two slices of one batch.
+  const last = 30
+  for (let i = 1; i <= last; i++) {
+    await app.chat.publish('hall', { text: `${i}` })
+    await turn()
+  }
+  const wanted = Array.from({ length: last + 1 }, (_, i) => `${i}`)
+  const heard = await Promise.all(members.map((member) => member.until((received) => serverFrames(received).length > last)))
+  t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
+})
+
+/** When something is next written to it. */
+function written ({ wire: { socket } }: Seen<RawClient>): Promise<number> {
+  const { _write: write } = socket
+  return new Promise((resolve) => {
+    socket._write = (...args) => {
+      resolve(performance.now())
+      write.apply(socket, args)
+    }
+  })
+}
+
+t.test('a hall waits as long as serving a batch took before the next, in which what comes meanwhile is joined; a small room does not', async (t) => {
+  const app = await build(t, { chat: { greeting: false } })
+  const port = await listen(app)
+  const join = () => wired(app, () => upgraded(t, port, '/chat?room=hall'))
+  const first = await join()
+  const members = await crowd(t, port, 600)
+  const last = await join()
+  const guest = await wired(app, () => upgraded(t, port, '/chat?room=booth'))
+  const all = [first.client, ...members, last.client]
+  while ((await app.chat.members('hall')).count < all.length) await turn()
+  for (const { wire } of [first, last, guest]) wire.writes.length = 0
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+
+  const times = [written(first), written(last)]
+  const before = performance.now()
+  await app.chat.publish('hall', { text: 'a' })
+  while (first.wire.writes.length === 0) await turn()
+  t.equal(last.wire.writes.length, 0, 'served in slices')
+  // Long enough for all of it to be told from a half.
+  for (const until = performance.now() + 40; performance.now() < until;);
+  await app.chat.publish('hall', { text: 'b' })
+  await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 1)))
+  const longest = performance.now() - before
+  const [begun = 0, ended = 0] = await Promise.all(times)
+
+  for (const text of ['c', 'd']) {
+    await app.chat.publish('hall', { text })
+    await turn()
+  }
+  // So that the pause is over as soon as its timer says so.
+  while (performance.now() < before + longest * 2) await turn()
+  const least = Math.floor(ended - begun) - 1
+  mock.timers.tick(least)
+  // Two batches of 256 KiB, the second due as soon as the first was served.
+  for (let i = 0; i < 40; i++) app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
+  await guest.client.until((received) => serverFrames(received).length === 40)
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'still held')
+
+  mock.timers.tick(Math.ceil(longest) - least)
+  const heard = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
+  t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'what came meanwhile is one batch')
+})
+
+t.test('flushInterval holds what is said for so long: one write, its acks with it, in order', async (t) => {
+  const flushInterval = 40
+  const room = await chat(t, { flushInterval })
+  const [talker] = await gathered([v1(room)])
+  const [listener] = await gathered([plain(room)])
+  await settled([talker!], 2)
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+
+  for (let batch = 0; batch < 3; batch++) {
+    for (const { wire } of [talker!, listener!]) wire.writes.length = 0
+    const ids: string[] = []
+    for (let i = 0; i < 3; i++) {
+      ids.push(talker!.client.post('lobby', `${batch} ${i}`))
+      // The answer to a ping is not held: what was posted before has been taken by now.
+      talker!.client.say({ type: 'ping', id: `${batch} ${i}` })
+      t.match(await talker!.client.next(), { type: 'pong', id: `${batch} ${i}` })
+      mock.timers.tick(i === 0 ? flushInterval - 1 : 0)
+      await turn()
+    }
+    t.strictSame(listener!.wire.writes, [], 'held')
+    talker!.wire.writes.length = 0
+    mock.timers.tick(1)
+    const wanted = [0, 1, 2].map((i) => `${batch} ${i}`)
+    t.strictSame(await take(listener!.client, 3), wanted)
+    const messages = await talker!.client.take(6)
+    t.strictSame(texts(messages), wanted)
+    t.strictSame(messages.flatMap((message) => message.type === 'ack' ? [message.id] : []), ids)
+    t.strictSame([listener!.wire.writes.length, talker!.wire.writes.length], [1, 1])
+  }
+})
+
+t.test('by default nothing is held', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const room = await chat(t)
+  const listener = await room.plain()
+  for (let i = 0; i < 5; i++) {
+    await room.app.chat.publish('lobby', { text: `${i}` })
+    t.equal(await listener.next(), `${i}`)
+  }
+})
+
+t.test('echo answers what came in one packet with one write, text as text and binary as binary, in order', async (t) => {
+  const app = await build(t)
+  const port = await listen(app)
+  const { client, wire } = await wired(app, () => upgraded(t, port, '/echo'))
+  for (let round = 1; round <= 3; round++) {
+    wire.writes.length = 0
+    const messages = Array.from({ length: 16 }, (_, i) => ({ opcode: i % 2 === 0 ? TEXT : BINARY, payload: Buffer.from(`${round} ${i} ${'x'.repeat(i * 50)}`) }))
+    client.socket.write(Buffer.concat(messages.map(({ opcode, payload }) => clientFrame(opcode, payload))))
+    const received = await client.until((received) => serverFrames(received).length >= round * 16)
+    t.strictSame(wholeFrames(received).slice(-16).map(({ opcode, payload }) => ({ opcode, payload })), messages)
+    t.equal(wire.writes.length, 1)
+  }
+})
+
+t.test('echo answers what came before a close frame, and then that', async (t) => {
+  const client = await upgraded(t, await listen(await build(t)), '/echo')
+  const messages = ['0', '1', 'x'.repeat(1_000)]
+  client.socket.write(Buffer.concat([...messages.map((text) => clientFrame(TEXT, text)), clientFrame(CLOSE, Buffer.from([3, 232]))]))
+  await client.ended
+  t.strictSame(wholeFrames(client.received).map(({ opcode, payload }) => opcode === CLOSE ? payload.readUInt16BE() : payload.toString()), [...messages, 1000])
+})

@@ -1,0 +1,546 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import t from 'tap'
+import { MemoryStore, errors, type ChatStore, type Page } from '../../src/index.ts'
+import { logged } from '../support/helper.ts'
+import { V1Client, chat, gate, storeWith, texts, turn, type ChatApp, type Message } from '../support/v1-client.ts'
+
+const trimmed = (text: unknown) => String(text).trimEnd()
+const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => `${first + i}`)
+
+/** Has the app say the numbers from..to in a room. */
+async function say ({ app }: ChatApp, room: string, from: number, to: number, pad = ''): Promise<string> {
+  let position = ''
+  for (let i = from; i <= to; i++) position = await app.chat.publish(room, { text: `${i}${pad}` })
+  return position
+}
+
+/** All texts from `joined` on, up to this one; fails on a second `joined`. */
+async function heardUpTo (client: V1Client, joined: Message<'joined'>, last: string): Promise<string[]> {
+  const heard = texts(joined.messages).map(trimmed)
+  while (heard.at(-1) !== last) heard.push(trimmed((await client.expect('message')).text))
+  return heard
+}
+
+t.test('who comes back with its place gets what it missed, once and in order, then what is live', async (t) => {
+  const server = await chat(t)
+  const one = await server.member({}, 'a')
+  const place = await one.posted('a', '1')
+  one.socket.terminate()
+  await say(server, 'a', 2, 300)
+  const back = await server.member()
+  const joined = await back.join('a', { after: place })
+  await say(server, 'a', 301, 310)
+  t.equal(joined.complete, true)
+  t.strictSame(await heardUpTo(back, joined, '310'), upTo(310, 2))
+})
+
+t.test('every place it was ever given can be resumed from: that of joined, of a message, of an ack', async (t) => {
+  const server = await chat(t)
+  const one = await server.member()
+  const places = [(await one.join('a')).position]
+  for (const text of ['1', '2', '3']) places.push(await one.posted('a', text))
+  await one.leave('a')
+  for (const [i, after] of places.entries()) {
+    const { messages, complete, position } = await one.join('a', { after })
+    t.strictSame([texts(messages), complete, position], [upTo(3, i + 1), true, places.at(-1)], `after ${i}`)
+    await one.leave('a')
+  }
+})
+
+t.test('a place that is not vouched for gives complete: false and the newest, as many as asked for', async (t) => {
+  const server = await chat(t, { limits: { historyEntries: 10 } })
+  const trimmed = await say(server, 'a', 1, 5)
+  const place = await say(server, 'a', 6, 20)
+  const places: Record<string, string> = {
+    trimmed,
+    "another room's": await say(server, 'b', 1, 20),
+    'of another life': await new MemoryStore().append('a', { from: null, body: 'x' }).then(({ position }) => position),
+    'of the future': place.replace(/20$/, '21'),
+    'that never was': 'rubbish'
+  }
+  const client = await server.member()
+  for (const [title, after] of Object.entries(places)) {
+    const { messages, complete, position } = await client.join('a', { after, history: 3 })
+    t.strictSame([texts(messages), complete, position], [['18', '19', '20'], false, place], `one ${title}`)
+    await client.leave('a')
+  }
+  await client.join('a', { after: place })
+  await say(server, 'a', 21, 21)
+  t.match(await client.next(), { text: '21' })
+})
+
+t.test('a place outlives the store with its data, not one without', async (t) => {
+  const store = new MemoryStore()
+  const before = await chat(t, { store })
+  const place = await say(before, 'a', 1, 3)
+  await before.app.close()
+  const [same, other] = [await chat(t, { store }), await chat(t)]
+  await say(same, 'a', 4, 5)
+  await say(other, 'a', 1, 5)
+  t.match(await (await same.member()).join('a', { after: place }), { complete: true, messages: [{ text: '4' }, { text: '5' }] })
+  t.match(await (await other.member()).join('a', { after: place }), { complete: false, messages: { length: 5 } })
+})
+
+t.test('a client so far behind that the replay is larger than its backlog gets it page by page, while others post', async (t) => {
+  const server = await chat(t, { limits: { backlog: 128 * 1024, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const pad = ' '.repeat(2_000)
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 4_000, pad)
+  let first = 4_001
+  for (const connect of [server.tcp, server.injected]) {
+    const behind = await connect()
+    await behind.hello()
+    const joined = await behind.join('a', { after: place })
+    t.equal(joined.complete, true)
+    t.ok(joined.messages.length < 100, 'the first page in joined')
+    const raging = (async () => {
+      for (let i = 0; i < 200; i++) {
+        await say(server, 'a', first + i, first + i, pad)
+        if (i % 3 === 0) await turn()
+      }
+    })()
+    t.strictSame(await heardUpTo(behind, joined, `${first + 199}`), upTo(first + 199))
+    await raging
+    first += 200
+    const id = behind.post('a', `${first++}`)
+    t.match(await behind.take(2), [{ type: 'message', text: `${first - 1}` }, { type: 'ack', id }], 'and then it is level')
+    await behind.end()
+  }
+})
+
+t.test('each page comes after the last has drained: a client that does not read costs one page', async (t) => {
+  const server = await chat(t, { limits: { backlog: 128 * 1024, replayRate: Infinity, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 6_000, ' '.repeat(4_000))
+  const connected = once(server.app.server, 'connection') as Promise<[Socket]>
+  const behind = await server.tcp()
+  const [serverSide] = await connected
+  let most = 0
+  const write = serverSide.write
+  serverSide.write = function (...args: unknown[]) {
+    const calm = (write as (...args: unknown[]) => boolean).apply(serverSide, args)
+    most = Math.max(most, serverSide.writableLength)
+    return calm
+  } as typeof write
+  await behind.hello()
+  const joined = await behind.join('a', { after: place })
+  behind.socket.pause()
+  for (let before = -1; serverSide.bytesWritten !== before || serverSide.writableLength === 0;) {
+    before = serverSide.bytesWritten
+    for (let i = 0; i < 50; i++) await turn()
+  }
+  const stopped = serverSide.bytesWritten
+  t.ok(stopped < 20 * 1024 * 1024, `${stopped} of 24 MB were written`)
+  t.ok(most < 200 * 1024, `${most} bytes waited`)
+  behind.socket.resume()
+  t.strictSame(await heardUpTo(behind, joined, '6000'), upTo(6_000), 'and lost nothing by it')
+})
+
+t.test('when trimming overtakes a client that is catching up, it is told: joined with complete: false', async (t) => {
+  const second = gate()
+  let pages = 0
+  const works = new MemoryStore({ historyEntries: 1_000 })
+  const store = storeWith(() => ({
+    append: (...args) => works.append(...args),
+    follow: (...args) => works.follow(...args),
+    async read (room, query) {
+      if (query.after !== undefined && ++pages === 2) await second.pass()
+      return await works.read(room, query)
+    }
+  }))
+  const server = await chat(t, { store })
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 900, ' '.repeat(1_000))
+  const behind = await server.member()
+  const joined = await behind.join('a', { after: place })
+  t.equal(joined.complete, true)
+  await second.reached
+  await say(server, 'a', 901, 4_000)
+  second.open()
+  const again = await behind.expect('joined')
+  t.equal(again.complete, false)
+  const first = texts(joined.messages).map(trimmed)
+  t.strictSame(first, upTo(first.length), 'no hole before')
+  await say(server, 'a', 4_001, 4_010)
+  t.strictSame(await heardUpTo(behind, again, '4010'), upTo(4_010, 3_951), 'and none after')
+})
+
+t.test('leaving ends the catching up; the room may be joined again at once', async (t) => {
+  const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 4_000, ' '.repeat(2_000))
+  const behind = await server.member()
+  behind.say({ type: 'join', room: 'a', after: place })
+  behind.say({ type: 'leave', room: 'a' })
+  behind.say({ type: 'ping', id: 'left' })
+  const heard = []
+  let message = await behind.next()
+  for (; message.type !== 'left'; message = await behind.next()) heard.push(message)
+  t.ok(heard.length < 2_000)
+  t.strictSame(await behind.next(), { type: 'pong', id: 'left' }, 'nothing of the room comes after left')
+  behind.say({ type: 'join', room: 'a', after: place })
+  behind.say({ type: 'leave', room: 'a' })
+  behind.say({ type: 'join', room: 'a', history: 1 })
+  for (message = await behind.next(); message.type !== 'left';) message = await behind.next()
+  const joined = await behind.expect('joined')
+  t.strictSame(texts(joined.messages).map(trimmed), ['4000'])
+  await say(server, 'a', 4_001, 4_003)
+  t.strictSame(await heardUpTo(behind, joined, '4003'), upTo(4_003, 4_000))
+})
+
+t.test('a page that was being read when the client left is not given to it', async (t) => {
+  const second = gate()
+  let pages = 0
+  const server = await chat(t, {
+    limits: { historyEntries: 1_000 },
+    store: storeWith((works) => ({
+      async read (room, query) {
+        const page = await works.read(room, query)
+        if (query.after !== undefined && ++pages === 2) await second.pass()
+        return page
+      }
+    }))
+  })
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 900, ' '.repeat(1_000))
+  const behind = await server.member({}, 'b')
+  await behind.join('a', { after: place })
+  await second.reached
+  await behind.leave('a')
+  second.open()
+  await turn()
+  t.match(await behind.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'not_joined' })
+  await behind.posted('b', 'and nothing of the room comes after')
+})
+
+t.test('posts of a client that is catching up are acknowledged, each after its own message', async (t) => {
+  const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024, backlog: 128 * 1024 } })
+  for (const erased of [false, true]) {
+    const room = `room-${erased}`
+    // A room that began anew once counts its lives.
+    const first = await server.member({}, room)
+    if (erased) {
+      await server.app.chat.clear(room)
+      await first.expect('joined')
+    }
+    await first.leave(room)
+    const { position: place } = (await server.app.chat.history(room)).head
+    await say(server, room, 1, 2_000, ' '.repeat(2_000))
+    const behind = await server.member()
+    behind.say({ type: 'join', room, after: place })
+    const ids = Array.from({ length: 50 }, (_, i) => behind.post(room, `own ${i}`))
+    await behind.expect('joined')
+    const seen = new Set<string>()
+    const early: string[] = []
+    const acked: string[] = []
+    while (acked.length < 50) {
+      const message = await behind.next()
+      if (message.type === 'message') seen.add(message.position)
+      if (message.type !== 'ack') continue
+      acked.push(message.id)
+      if (!seen.has(message.position)) early.push(message.id)
+    }
+    t.strictSame([acked, early], [ids, []])
+  }
+})
+
+for (const [title, store] of Object.entries<() => ChatStore>({
+  'a store that answers at once': () => new MemoryStore(),
+  'a store whose answers are late': () => storeWith((works) => {
+    let calls = 0
+    return {
+      async read (room, query) {
+        const page = await works.read(room, query)
+        for (let i = calls++ % 7; i > 0; i--) await turn()
+        return page
+      },
+      async append (room, draft) {
+        const stored = await works.append(room, draft)
+        for (let i = calls++ % 3; i > 0; i--) await turn()
+        return stored
+      }
+    }
+  })
+})) {
+  t.test(`a thousand clients join while others post, and none loses or doubles a message: ${title}`, async (t) => {
+    const server = await chat(t, { store: store() })
+    const writers = await Promise.all([server.member({}, 'a'), server.member({}, 'a')])
+    const place = (await server.app.chat.history('a')).head.position
+    const over = { is: false }
+    let posted = 0
+    const raging = (async () => {
+      for (; !over.is; posted++) {
+        writers[posted % 2]!.post('a', `${posted}`)
+        if (posted % 3 === 2) await turn()
+      }
+    })()
+    const wrong: string[] = []
+    const join = async (i: number) => {
+      const client = await server.injected()
+      await client.hello()
+      const joined = await client.join('a', i % 3 === 0 ? { after: place } : i % 3 === 1 ? { history: 0 } : {})
+      return async () => {
+        const positions = joined.messages.map(({ position }) => position)
+        for (;;) {
+          const message = await client.expect('message')
+          if (message.text === 'end') break
+          positions.push(message.position)
+        }
+        const numbers = positions.map((position) => Number(position.split('-').at(-1)))
+        const from = i % 3 === 0 ? 1 : numbers[0]!
+        if (!joined.complete || numbers.some((n, i) => n !== from + i) || (numbers.length > 0 && numbers.at(-1) !== posted)) wrong.push(`${i}: ${numbers.slice(0, 5)} … ${numbers.at(-1)}`)
+        client.socket.terminate()
+      }
+    }
+    const joins: Array<ReturnType<typeof join>> = []
+    while (joins.length < 1_000) {
+      for (let i = 0; i < 10; i++) joins.push(join(joins.length))
+      await turn()
+    }
+    const finish = await Promise.all(joins)
+    over.is = true
+    await raging
+    while (Number((await server.app.chat.history('a')).head.n) < posted) await turn()
+    await server.app.chat.publish('a', { text: 'end' })
+    await Promise.all(finish.map((finish) => finish()))
+    t.ok(posted > 100, `${posted} posts`)
+    t.strictSame(wrong, [])
+  })
+}
+
+t.test('members of an erased room are told unasked: joined, complete: false; and then get all that comes', async (t) => {
+  const server = await chat(t)
+  const [one, two] = [await server.member({}, 'a', 'b'), await server.member({}, 'a')]
+  const old = await one.posted('a', 'old')
+  await two.expect('message')
+  await server.app.chat.clear('a')
+  for (const client of [one, two]) {
+    const { messages, complete, position, room } = await client.expect('joined')
+    t.strictSame([messages, complete, room], [[], false, 'a'])
+    t.not(position, old)
+  }
+  await one.posted('b', 'another room is as before')
+  await one.posted('a', 'new')
+  t.match(await two.next(), { text: 'new' })
+  await two.leave('a')
+  t.match(await two.join('a', { after: old }), { complete: false, messages: [{ text: 'new' }] })
+})
+
+t.test('a post stored just before its room is erased is acknowledged nevertheless', async (t) => {
+  let erase = false
+  const server = await chat(t, {
+    store: storeWith((works) => ({
+      async append (room, draft) {
+        const stored = await works.append(room, draft)
+        if (erase) await works.clear(room)
+        erase = false
+        return stored
+      }
+    }))
+  })
+  const client = await server.member({}, 'a')
+  for (const text of ['1', '2', '3']) await client.posted('a', text)
+  erase = true
+  const id = client.post('a', 'lost')
+  const heard = await client.take(2)
+  t.strictSame(new Set(heard.map(({ type }) => type)), new Set(['ack', 'joined']))
+  t.match(heard.find(({ type }) => type === 'ack'), { id })
+  await client.posted('a', 'after')
+})
+
+t.test('a room erased again while its members are being told of the first time', async (t) => {
+  const [asking, first, second] = [gate(), gate(), gate()]
+  let holding = false
+  let asked = 0
+  const server = await chat(t, {
+    store: storeWith((works) => ({
+      async read (room, query) {
+        const nth = holding ? asked++ : 2
+        if (nth === 0) await asking.pass()
+        const page = await works.read(room, query)
+        if (nth < 2) await [first, second][nth]!.pass()
+        return page
+      }
+    }))
+  })
+  const client = await server.member({}, 'a')
+  for (let i = 0; i < 10; i++) await client.posted('a', `${i}`)
+  holding = true
+  await server.app.chat.clear('a')
+  await asking.reached
+  for (let i = 0; i < 5; i++) await server.app.chat.publish('a', { text: `between ${i}` })
+  asking.open()
+  await first.reached
+  await server.app.chat.clear('a')
+  await server.app.chat.publish('a', { text: 'kept' })
+  await second.reached
+  first.open()
+  await turn()
+  second.open()
+  await turn()
+  await server.app.chat.publish('a', { text: 'end' })
+  let last: Message<'joined'> | undefined
+  const heard: unknown[] = []
+  while (heard.at(-1) !== 'end') {
+    const message = await client.next()
+    if (message.type === 'joined') {
+      last = message
+      heard.splice(0, Infinity, ...texts(message.messages))
+    } else heard.push(...texts([message]))
+  }
+  t.equal(last?.complete, false)
+  t.strictSame(heard, ['kept', 'end'])
+})
+
+t.test('a store that can not vouch for what came between says so, and the members are told', async (t) => {
+  let deliver!: (page: Page) => void
+  const server = await chat(t, {
+    store: storeWith((works) => ({
+      follow (room, given) {
+        deliver = given
+        return works.follow(room, (page) => { if (broken === false) given(page) })
+      }
+    }))
+  })
+  let broken = false
+  const client = await server.member({}, 'a')
+  await client.posted('a', '1')
+  broken = true
+  await say(server, 'a', 2, 60)
+  broken = false
+  const { head } = await server.app.chat.history('a')
+  deliver({ entries: [], complete: false, more: false, head })
+  const joined = await client.expect('joined')
+  t.strictSame([joined.complete, texts(joined.messages), joined.position], [false, upTo(60, 11), head.position])
+  await say(server, 'a', 61, 61)
+  t.match(await client.next(), { text: '61' })
+})
+
+t.test('an ack waits for its own message, and comes with it; one who has left needs not wait', async (t) => {
+  const held: Array<() => void> = []
+  let holding = false
+  const server = await chat(t, {
+    store: storeWith((works) => ({
+      follow: (room, deliver) => works.follow(room, (page) => {
+        if (!holding) deliver(page)
+        else held.push(() => deliver(page))
+      })
+    }))
+  })
+  const connected = once(server.app.server, 'connection') as Promise<[Socket]>
+  const client = await server.member({}, 'a')
+  const [serverSide] = await connected
+  holding = true
+  const ids = [client.post('a', '1'), client.post('a', '2')]
+  client.say({ type: 'ping', id: 'p' })
+  t.strictSame(await client.next(), { type: 'pong', id: 'p' }, 'nothing before the store has delivered')
+  while (held.length === 0) await turn()
+  const chunks: string[] = []
+  client.socket.on('message', (data: Buffer) => chunks.push(data.toString()))
+  const before = serverSide.bytesWritten
+  for (const deliver of held.splice(0)) deliver()
+  t.match(await client.take(4), [{ type: 'message', text: '1' }, { type: 'message', text: '2' }, { type: 'ack', id: ids[0] }, { type: 'ack', id: ids[1] }])
+  t.ok(serverSide.bytesWritten > before)
+  const id = client.post('a', '3')
+  client.say({ type: 'ping', id: 'q' })
+  t.match(await client.next(), { type: 'pong' })
+  while (held.length === 0) await turn()
+  client.say({ type: 'leave', room: 'a' })
+  t.strictSame(new Map((await client.take(2)).map((message) => [message.type, 'id' in message ? message.id : ''])), new Map([['ack', id], ['left', '']]))
+  for (const deliver of held) deliver()
+})
+
+t.test('what a store rejects is told as the protocol says, and the connection goes on', async (t) => {
+  let failing: Partial<Record<'append' | 'read' | 'follow' | 'find', Error>> = {}
+  const server = await chat(t, {
+    store: storeWith((works) => ({
+      append: async (...args) => failing.append === undefined ? await works.append(...args) : await Promise.reject(failing.append),
+      read: async (...args) => failing.read === undefined ? await works.read(...args) : await Promise.reject(failing.read),
+      follow: async (...args) => failing.follow === undefined ? await works.follow(...args) : await Promise.reject(failing.follow),
+      find: async (...args) => failing.find === undefined ? await works.find(...args) : await Promise.reject(failing.find)
+    }))
+  })
+  const client = await server.member({}, 'a')
+  const cases = { unavailable: [new errors.StoreUnavailable(), new errors.StoreBusy(), new errors.StoreClosed()], unknown: [new errors.StoreUnknown()] }
+  for (const [code, rejections] of Object.entries(cases)) {
+    for (const error of rejections) {
+      failing = { append: error, read: error, find: error }
+      t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code, id: 'i', room: 'a' })
+      t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i', since: 'x' }), { code, id: 'i', room: 'a' })
+      t.match(await client.refused({ type: 'history', room: 'a', before: 'x', limit: 1 }), { code: 'unavailable', room: 'a' })
+      t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'unavailable', room: 'b' })
+      failing = { follow: error }
+      t.match(await client.refused({ type: 'join', room: 'c' }), { code: 'unavailable', room: 'c' })
+      t.strictSame(server.app.chat.rooms(), ['a'], 'and nothing is left of a join that failed')
+    }
+  }
+  failing = {}
+  for (const room of ['b', 'c']) await client.join(room)
+  await client.posted('a', 'x', { id: 'i' })
+})
+
+t.test('a store that fails in the middle of a replay ends the connection with 1013', async (t) => {
+  let failing = false
+  const server = await chat(t, {
+    limits: { historyEntries: 100_000 },
+    store: storeWith((works) => ({
+      read: async (...args) => failing ? await Promise.reject(new errors.StoreUnavailable()) : await works.read(...args)
+    }))
+  })
+  const { position: place } = (await server.app.chat.history('a')).head
+  await say(server, 'a', 1, 900, ' '.repeat(1_000))
+  const connected = once(server.app.server, 'connection') as Promise<[Socket]>
+  const client = await server.tcp()
+  const [serverSide] = await connected
+  const write = serverSide.write
+  serverSide.write = function (...args: unknown[]) {
+    if (String(args[0]).includes('"joined"')) failing = true
+    return (write as (...args: unknown[]) => boolean).apply(serverSide, args)
+  } as typeof write
+  await client.hello()
+  client.say({ type: 'join', room: 'a', after: place })
+  t.match(await client.expect('joined'), { complete: true })
+  t.match(await client.closed, { code: 1013 })
+  failing = false
+  await logged(server.app, 'websocket closed')
+  t.strictSame(server.app.chat.rooms(), [])
+})
+
+t.test('a connection that is catching up goes on though little waits to be sent', async (t) => {
+  const reads = gate()
+  let holding = false
+  const memory = new MemoryStore()
+  const server = await chat(t, {
+    store: storeWith(() => ({
+      append: (...args) => memory.append(...args),
+      follow: (...args) => memory.follow(...args),
+      erase: (...args) => memory.erase(...args),
+      clear: (...args) => memory.clear(...args),
+      async read (...args) {
+        const page = await memory.read(...args)
+        if (holding) await reads.pass()
+        return page
+      }
+    }))
+  })
+  const other = await server.member({}, 'a', 'b')
+  const client = await server.injected()
+  await client.hello()
+  await client.join('b')
+  holding = true
+  client.say({ type: 'join', room: 'a' })
+  await reads.reached
+  client.socket.pause()
+  for (let i = 0; i < 20; i++) await server.app.chat.publish('b', { text: `${i}` })
+  for (let i = 0; i < 3; i++) await turn()
+  // The read is of another life by now, so there is another, once what waits has left.
+  await memory.clear('a')
+  for (let i = 0; i < 3; i++) await turn()
+  reads.open()
+  for (let i = 0; i < 3; i++) await turn()
+  client.socket.resume()
+  t.strictSame(texts(await client.take(20)), upTo(19, 0))
+  t.match(await client.next(), { type: 'joined', room: 'a' })
+  t.ok(other)
+})

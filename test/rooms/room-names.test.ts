@@ -1,0 +1,74 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
+import { open } from '../support/helper.ts'
+import { chat, type ChatApp } from '../support/v1-client.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes in use. */
+function heap (): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
+/** After whatever was tried: the process lives, and serves. */
+async function serves (t: Test, port: number): Promise<void> {
+  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
+  socket.send('still here')
+  t.equal(await next(), 'still here')
+}
+
+/** Joins and leaves rooms under names made up by a script. */
+async function wander ({ member }: ChatApp, from: number, names: number): Promise<Record<string, number>> {
+  const client = await member()
+  const answers: Record<string, number> = {}
+  const step = 1_000
+  let due = 0
+  let answered = () => {}
+  client.socket.removeAllListeners('message').on('message', (data: Buffer) => {
+    const [type = ''] = /(?<="type":")\w+/.exec(data.toString('latin1', 0, 30)) ?? []
+    if (type === 'presence') return
+    answers[type] = (answers[type] ?? 0) + 1
+    if (--due === 0) answered()
+  })
+  for (let i = from; i < from + names; i += step) {
+    for (let n = i; n < i + step; n++) {
+      client.say(`{"type":"join","room":"r${n}"}`)
+      client.say(`{"type":"leave","room":"r${n}"}`)
+    }
+    due = step * 2
+    await new Promise<void>((resolve) => { answered = resolve })
+  }
+  await client.end()
+  return answers
+}
+
+t.test('a script that makes up rooms is stopped at once', async (t) => {
+  const { app, port, member } = await chat(t, { limits: { messageRate: 10 } })
+  const client = await member()
+  for (let i = 0; i < 100_000 && client.socket.readyState === WebSocket.OPEN; i++) {
+    client.say({ type: 'join', room: `r${i}` })
+    if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.match(await client.closed, { code: 1008 })
+  t.ok(app.chat.stats().rooms <= 20)
+  await serves(t, port)
+})
+
+t.test('a hundred thousand rooms, one after another: no more are followed than may be', async (t) => {
+  const room = await chat(t, { limits: { rooms: 1_000, inbox: Infinity } })
+  const before = heap()
+  const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => wander(room, i * 20_000, 20_000)))
+  for (const each of answers) t.strictSame(each, { joined: 20_000, left: 20_000 })
+  // What is kept of a room that nobody is in: where it begins, by which a client that comes back resumes.
+  const kept = heap() - before
+  t.ok(kept < 200 * 2 ** 20, `${Math.round(kept / 2 ** 20)} MiB`)
+  t.equal(room.app.chat.stats().rooms, 0)
+  await serves(t, room.port)
+  await room.app.close()
+  const left = heap() - before
+  t.ok(left < 20 * 2 ** 20, `${Math.round(left / 2 ** 20)} MiB left`)
+})

@@ -1,0 +1,429 @@
+import { EventEmitter, once } from 'node:events'
+import { mock } from 'node:test'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { Connection } from '../../src/connection/connection.ts'
+import type { Format, Seat } from '../../src/rooms/membership.ts'
+import type { JoinQuery } from '../../src/rooms/room.ts'
+import { Rooms } from '../../src/rooms/rooms.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import type { ChatStore, Feed } from '../../src/store.ts'
+import { Tally } from '../../src/observability/stats.ts'
+
+const format: Format = {
+  entry: (_room, { body }) => body,
+  notice: () => undefined,
+  joined: (_room, { entries }) => entries.map(({ body }) => body)
+}
+const everything = { limit: Infinity, maxBytes: Infinity }
+const nothing = { limit: 0, maxBytes: 0 }
+
+/** A connection that keeps the entries it is sent, by number. */
+class Listener extends EventEmitter {
+  open = true
+  readonly address = { name: '', connections: 1 }
+  writes = 0
+  readonly heard: number[] = []
+  readonly seat: Seat
+
+  constructor (deafTo?: string) {
+    super()
+    this.seat = {
+      connection: this as unknown as Connection,
+      format,
+      member: { id: deafTo ?? 'somebody', name: '' },
+      hearsItself: deafTo === undefined,
+      mark: 0,
+      life: 0,
+      presence: undefined,
+      acks: []
+    }
+  }
+
+  async drained (): Promise<void> {}
+
+  replay (frames: Buffer, messages: number): void { this.write(frames, messages) }
+
+  write (frames: Buffer, messages: number): boolean {
+    if (frames.length === 0) return true
+    const numbers = []
+    for (let at = 0; at < frames.length; at += 2 + frames[at + 1]!) {
+      numbers.push(Number(frames.toString('latin1', at + 2, at + 2 + frames[at + 1]!)))
+    }
+    if (numbers.length !== messages) throw new Error(`${messages} announced, ${numbers.length} written`)
+    this.heard.push(...numbers)
+    this.writes++
+    this.emit('heard')
+    return true
+  }
+
+  /** Resolves once it has heard this one, or a later one. */
+  async hears (n: number): Promise<void> {
+    while (!(this.heard.at(-1)! >= n)) await once(this, 'heard')
+  }
+
+  /** Whether it heard each number from its first to this one, once and in order. */
+  hasAll (t: Test, last: number, title = 'no gap, no duplicate'): void {
+    const first = this.heard[0] ?? last
+    t.strictSame(this.heard, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
+  }
+}
+
+function open (store: ChatStore): Rooms {
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Tally('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+}
+
+/** Resolves once it was told that it joined, to how to leave again. */
+async function join (rooms: Rooms, name: string, seat: Seat, query: JoinQuery): Promise<() => void> {
+  const room = await rooms.take(name)
+  try {
+    await new Promise<void>((resolve, reject) => { room.join(seat, query, resolve).then(resolve, reject) })
+  } catch (error) {
+    rooms.release(room)
+    throw error
+  }
+  return () => {
+    room.leave(seat)
+    rooms.release(room)
+  }
+}
+
+function turn (): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+async function turns (count: number): Promise<void> {
+  while (count-- > 0) await turn()
+}
+
+/** The same store, some of its calls answered so many turns of the event loop later. */
+function late (store: ChatStore, { read = () => 0, follow = () => 0 }: { read?: () => number, follow?: () => number }): ChatStore {
+  return {
+    append: (room, draft) => store.append(room, draft),
+    find: (room, key) => store.find(room, key),
+    async read (room, query) {
+      const page = await store.read(room, query)
+      await turns(read())
+      return page
+    },
+    async follow (room, deliver) {
+      await turns(follow())
+      return store.follow(room, deliver)
+    },
+    erase: (room, position) => store.erase(room, position),
+    clear: (room) => store.clear(room),
+    check: () => store.check(),
+    close: () => store.close()
+  }
+}
+
+/** Appends the numbers from..to, some of them in each turn. */
+async function storm (rooms: Rooms, name: string, from: number, to: number, perTurn: number): Promise<void> {
+  for (let n = from; n <= to;) {
+    for (let i = 0; i < perTurn && n <= to; i++, n++) rooms.append(name, { from: null, body: String(n) })
+    await turn()
+  }
+}
+
+t.test('a member that joins in the middle of a storm hears all from its history on, once and in order', async (t) => {
+  const stores: Record<string, () => ChatStore> = {
+    'a store that answers at once': () => new MemoryStore(),
+    'a store whose reads are late': () => late(new MemoryStore(), { read: () => 3 }),
+    'a store whose follow is late': () => late(new MemoryStore(), { follow: () => 5 }),
+    'a store whose reads are late by more than the ring': () => {
+      let next = 60
+      return late(new MemoryStore(), { read: () => (next = Math.floor(next / 2)) })
+    }
+  }
+  for (const [title, make] of Object.entries(stores)) {
+    for (const perTurn of [1, 7, 40]) {
+      for (const history of [nothing, { limit: 5, maxBytes: 1_000_000 }, everything]) {
+        const rooms = open(make())
+        const last = 100 * perTurn
+        const members: Listener[] = []
+        const joins: Array<Promise<unknown>> = []
+        const joinOne = () => {
+          const member = new Listener()
+          members.push(member)
+          joins.push(join(rooms, 'a', member.seat, history))
+        }
+        const raging = storm(rooms, 'a', 1, last, perTurn)
+        for (let i = 0; i < 80; i++) {
+          joinOne()
+          if (i % 3 === 0) await Promise.resolve().then(joinOne)
+          if (i % 5 === 0) process.nextTick(joinOne)
+          await turn()
+        }
+        await Promise.all(joins)
+        await raging
+        await storm(rooms, 'a', last + 1, last + 1, 1)
+        await Promise.all(members.map((member) => member.hears(last + 1)))
+        const wrong = members.filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i))
+        for (const member of wrong.slice(0, 1)) member.hasAll(t, last + 1)
+        t.strictSame([members.length > 80, wrong.length], [true, 0], `${title}, ${perTurn} a turn, history ${history.limit}`)
+        rooms.close()
+      }
+    }
+  }
+})
+
+t.test('whoever joins has its history before what is live, and the whole of it in one write', async (t) => {
+  const rooms = open(new MemoryStore())
+  await storm(rooms, 'a', 1, 10, 10)
+  const member = new Listener()
+  await join(rooms, 'a', member.seat, { limit: 3, maxBytes: 1_000 })
+  t.strictSame([member.heard, member.writes], [[8, 9, 10], 1])
+  const second = new Listener()
+  await join(rooms, 'a', second.seat, nothing)
+  t.strictSame(second.heard, [])
+  await storm(rooms, 'a', 11, 13, 3)
+  await Promise.all([member.hears(13), second.hears(13)])
+  t.strictSame([member.heard, second.heard], [[8, 9, 10, 11, 12, 13], [11, 12, 13]])
+  t.equal(member.writes, 2, 'what came in one turn is one write')
+})
+
+t.test('what is delivered while the last member leaves and another joins is not lost to that one', async (t) => {
+  const memory = new MemoryStore()
+  const store = late(memory, {})
+  let deliver!: Parameters<ChatStore['follow']>[1]
+  store.follow = async (room, given) => {
+    deliver = given
+    return memory.follow(room, () => {})
+  }
+  const delivers = (n: number) => {
+    const entry = { n, position: `${n}`, at: 0, from: null, body: String(n) }
+    deliver({ entries: [entry], complete: true, more: false, head: entry })
+  }
+  const rooms = open(store)
+  const leave = await join(rooms, 'a', new Listener().seat, nothing)
+  let answer!: () => void
+  store.read = async (...args) => {
+    const page = await memory.read(...args)
+    await new Promise<void>((resolve) => { answer = resolve })
+    return page
+  }
+  const member = new Listener()
+  const joined = join(rooms, 'a', member.seat, nothing)
+  await turn()
+  delivers(1)
+  leave()
+  delivers(2)
+  answer()
+  await joined
+  await turn()
+  delivers(3)
+  await member.hears(3)
+  t.strictSame(member.heard, [1, 2, 3])
+})
+
+t.test('thousands of members, served in slices, all hear everything in order; also those that join or leave meanwhile', async (t) => {
+  const rooms = open(new MemoryStore())
+  const members = Array.from({ length: 2_000 }, () => new Listener())
+  const leaves = await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
+  const raging = storm(rooms, 'a', 1, 400, 20)
+  const joined: Listener[] = []
+  for (let i = 0; i < 30; i++) {
+    await turn()
+    leaves[i * 50]!()
+    const member = new Listener()
+    joined.push(member)
+    await join(rooms, 'a', member.seat, i % 2 === 0 ? nothing : everything)
+  }
+  await raging
+  await storm(rooms, 'a', 401, 401, 1)
+  const stayed = members.filter((_, i) => i % 50 !== 0 || i >= 1_500)
+  await Promise.all([...stayed, ...joined].map((member) => member.hears(401)))
+  t.strictSame([...members, ...joined].filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i)), [])
+  t.ok(stayed.every(({ heard }) => heard.length === 401 && heard[0] === 1))
+  t.ok(joined.every(({ heard }, i) => heard.at(-1) === 401 && (i % 2 === 0 || heard[0] === 1)))
+})
+
+t.test('the loop breathes while many members are served', async (t) => {
+  const rooms = open(new MemoryStore())
+  const members = Array.from({ length: 2_000 }, () => new Listener())
+  await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
+  const served: number[] = []
+  rooms.append('a', { from: null, body: '1' })
+  while (members.at(-1)!.heard.length === 0) {
+    await turn()
+    served.push(members.filter(({ heard }) => heard.length > 0).length)
+  }
+  const steps = served.map((count, i) => count - (served[i - 1] ?? 0))
+  t.ok(steps.every((step) => step <= 1_024), `served a turn: ${steps}`)
+  t.ok(steps.filter((step) => step > 0).length > 1)
+})
+
+t.test('a member is not sent its own where it does not want it, and misses nothing else', async (t) => {
+  const rooms = open(new MemoryStore())
+  const [deaf, other] = [new Listener('ada'), new Listener()]
+  await Promise.all([deaf, other].map((member) => join(rooms, 'a', member.seat, nothing)))
+  rooms.append('a', { from: null, body: '1' })
+  rooms.append('a', { from: { id: 'ada', name: '' }, body: '2' })
+  rooms.append('a', { from: { id: 'bob', name: '' }, body: '3' })
+  await turns(3)
+  rooms.append('a', { from: { id: 'ada', name: '' }, body: '4' })
+  await turns(3)
+  await storm(rooms, 'a', 5, 5, 1)
+  await storm(rooms, 'a', 6, 6, 1)
+  await Promise.all([deaf.hears(6), other.hears(6)])
+  t.strictSame([deaf.heard, other.heard], [[1, 3, 5, 6], [1, 2, 3, 4, 5, 6]])
+})
+
+t.test('members of an erased room hear what comes after, from the first on', async (t) => {
+  const store = new MemoryStore()
+  const rooms = open(store)
+  const member = new Listener()
+  await join(rooms, 'a', member.seat, nothing)
+  await storm(rooms, 'a', 1, 20, 5)
+  await member.hears(20)
+  await store.clear('a')
+  await turns(2)
+  const second = new Listener()
+  await join(rooms, 'a', second.seat, everything)
+  await storm(rooms, 'a', 101, 103, 1)
+  await second.hears(103)
+  await turns(2)
+  t.strictSame([member.heard.slice(20), second.heard], [[101, 102, 103], [101, 102, 103]])
+})
+
+t.test('a join that meets an erasure hears what comes after it', async (t) => {
+  const memory = new MemoryStore()
+  const held: Array<() => void> = []
+  const store = late(memory, {})
+  const rooms = open(store)
+  await join(rooms, 'a', new Listener().seat, nothing)
+  await storm(rooms, 'a', 1, 20, 5)
+  store.read = async (...args) => {
+    const page = await memory.read(...args)
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    return page
+  }
+  const member = new Listener()
+  const joined = join(rooms, 'a', member.seat, nothing)
+  await turn()
+  await memory.clear('a')
+  await turns(2)
+  store.read = (...args) => memory.read(...args)
+  for (const answer of held) answer()
+  await joined
+  await storm(rooms, 'a', 101, 103, 1)
+  await turns(3)
+  t.strictSame(member.heard, [101, 102, 103])
+})
+
+t.test('a burst of any size reaches the members', async (t) => {
+  const rooms = open(new MemoryStore())
+  const member = new Listener()
+  await join(rooms, 'a', member.seat, nothing)
+  await storm(rooms, 'a', 1, 200_000, 200_000)
+  await storm(rooms, 'a', 200_001, 200_001, 1)
+  await member.hears(200_001)
+  t.equal(member.heard.length, 200_001)
+  t.ok(member.heard.every((n, i) => n === i + 1))
+})
+
+t.test('a join whose connection is gone ends, whatever the store does', async (t) => {
+  const memory = new MemoryStore()
+  const member = new Listener()
+  let reads = 0
+  const store = late(memory, {})
+  const rooms = open(store)
+  await join(rooms, 'a', new Listener().seat, nothing)
+  store.read = async (...args) => {
+    const page = await memory.read(...args)
+    // Each read is overtaken by more than the ring holds.
+    if (reads++ < 50) await storm(rooms, 'a', 1, 600, 600)
+    await turns(2)
+    member.open = false
+    return page
+  }
+  await join(rooms, 'a', member.seat, nothing)
+  t.equal(reads, 1)
+  t.strictSame(member.heard, [])
+  t.strictSame(rooms.names(), ['a'])
+})
+
+t.test('rooms are apart, and are named while they have members', async (t) => {
+  const rooms = open(new MemoryStore())
+  const [a, b] = [new Listener(), new Listener()]
+  const leave = await join(rooms, 'a', a.seat, nothing)
+  await join(rooms, 'b', b.seat, nothing)
+  t.strictSame(rooms.names(), ['a', 'b'])
+  await storm(rooms, 'a', 1, 1, 1)
+  await storm(rooms, 'b', 2, 2, 1)
+  await Promise.all([a.hears(1), b.hears(2)])
+  t.strictSame([a.heard, b.heard], [[1], [2]])
+  leave()
+  t.strictSame(rooms.names(), ['b'])
+  await storm(rooms, 'a', 3, 3, 1)
+  await turns(3)
+  t.strictSame(a.heard, [1], 'whoever left hears nothing more')
+})
+
+t.test('a failed join leaves nothing behind, and the next one is tried anew', async (t) => {
+  const memory = new MemoryStore()
+  const failing = new Set(['read', 'follow'])
+  const store = late(memory, {})
+  for (const call of ['read', 'follow'] as const) {
+    const works = store[call].bind(store) as (...args: unknown[]) => Promise<never>
+    store[call] = async (...args: unknown[]) => {
+      if (failing.has(call)) throw new Error(`${call} failed`)
+      return works(...args)
+    }
+  }
+  const rooms = open(store)
+  const member = new Listener()
+  const both = await Promise.allSettled([join(rooms, 'a', member.seat, nothing), join(rooms, 'a', member.seat, nothing)])
+  t.match(both, [{ reason: { message: 'follow failed' } }, { reason: { message: 'follow failed' } }])
+  t.strictSame(rooms.names(), [])
+  failing.delete('follow')
+  await t.rejects(join(rooms, 'a', member.seat, nothing), { message: 'read failed' })
+  t.strictSame(rooms.names(), [])
+  failing.clear()
+  await join(rooms, 'a', member.seat, nothing)
+  await storm(rooms, 'a', 1, 1, 1)
+  await member.hears(1)
+  t.strictSame(member.heard, [1])
+})
+
+t.test("a room's fan-out goes 30 s after its last member, its history stays", async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const memory = new MemoryStore()
+  const store = late(memory, {})
+  let following = 0
+  store.follow = async (room, deliver): Promise<Feed> => {
+    const feed = await memory.follow(room, deliver)
+    following++
+    return { head: feed.head, stop () { following--; feed.stop() } }
+  }
+  const rooms = open(store)
+  const leave = await join(rooms, 'a', new Listener().seat, nothing)
+  const leaveToo = await join(rooms, 'a', new Listener().seat, nothing)
+  leave()
+  mock.timers.tick(60_000)
+  await turn()
+  t.equal(following, 1, 'stays while there is a member')
+  leaveToo()
+  mock.timers.tick(29_999)
+  await turn()
+  t.equal(following, 1, 'stays for who reloads a page')
+  const back = new Listener()
+  const leaveAgain = await join(rooms, 'a', back.seat, nothing)
+  mock.timers.tick(60_000)
+  await storm(rooms, 'a', 1, 2, 1)
+  await back.hears(2)
+  t.equal(following, 1)
+  leaveAgain()
+  mock.timers.tick(30_000)
+  await turn()
+  t.equal(following, 0)
+  const later = new Listener()
+  await join(rooms, 'a', later.seat, everything)
+  t.strictSame(later.heard, [1, 2])
+  t.equal(following, 1)
+  rooms.close()
+  await turn()
+  t.equal(following, 0, 'and all go with close()')
+})

@@ -1,0 +1,91 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { ChatClient, type ChatClientOptions, type ClientRoom, type RoomEvents, type Status } from '../../src/client/index.ts'
+
+/** A client that is quick to come back, closed with the test. */
+export function chatClient (t: Test, port: number, options: ChatClientOptions = {}): ChatClient {
+  const client = new ChatClient(`ws://127.0.0.1:${port}/chat`, { minDelay: 1, maxDelay: 20, ...options })
+  t.teardown(() => client.close())
+  return client
+}
+
+/** Resolves with the first status of that state: the present one, or one to come. */
+export function state<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
+  type Wanted = Extract<Status, { state: State }>
+  if (client.status.state === wanted) return Promise.resolve(client.status as Wanted)
+  return next(client, wanted)
+}
+
+/** Resolves with the next change to that state. */
+export function next<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
+  return new Promise((resolve) => {
+    const stop = client.on('status', (status) => {
+      if (status.state !== wanted) return
+      stop()
+      resolve(status as Extract<Status, { state: State }>)
+    })
+  })
+}
+
+/** Resolves with the room's next event of that name that satisfies. */
+export function heard<Name extends keyof RoomEvents> (
+  room: ClientRoom, name: Name, satisfies: (event: RoomEvents[Name]) => boolean = () => true
+): Promise<RoomEvents[Name]> {
+  return new Promise((resolve) => {
+    const stop = room.on(name, (event) => {
+      if (!satisfies(event)) return
+      stop()
+      resolve(event)
+    })
+  })
+}
+
+type Said = Record<string, unknown> & { type: string }
+
+/** What a server that is no chat at all says to each message of a client; undefined for what it usually would. */
+export type Answer = (message: Said, connection: number) => Said[] | ((socket: WebSocket) => void) | undefined
+
+/** A server that can be made to say what a real one can't; gives its port and what it was told. */
+export async function fakeServer (t: Test, answer: Answer = () => undefined): Promise<{ port: number, told: Said[], server: WebSocketServer }> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  const told: Said[] = []
+  let connections = 0
+  server.on('connection', (socket) => {
+    const connection = ++connections
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as Said
+      told.push(message)
+      const given = answer(message, connection) ?? usual(message)
+      if (typeof given === 'function') given(socket)
+      else for (const said of given) socket.send(JSON.stringify(said))
+    })
+  })
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of server.clients) socket.terminate()
+    server.close()
+  })
+  return { port: (server.address() as AddressInfo).port, told, server }
+}
+
+export const welcome = {
+  type: 'welcome', member: { id: 'me', name: '' }, session: 's', limits: { payload: 16_384, rooms: 20 }, heartbeat: 25_000
+}
+
+export function joined (room: unknown, rest: object = {}): Said {
+  return { type: 'joined', room, members: [], count: 1, messages: [], position: 'p0', complete: true, ...rest }
+}
+
+export function message (room: unknown, position: string, text: string): Said {
+  return { type: 'message', room, position, at: '2026-01-01T00:00:00.000Z', from: null, text }
+}
+
+function usual ({ type, room, id }: Said): Said[] {
+  if (type === 'hello') return [welcome]
+  if (type === 'join') return [joined(room)]
+  if (type === 'leave') return [{ type: 'left', room }]
+  if (type === 'post') return [{ type: 'ack', id, room, position: `p-${String(id)}` }]
+  return type === 'ping' ? [{ type: 'pong', id }] : []
+}

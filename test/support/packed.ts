@@ -1,0 +1,45 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+export const checkout = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface Result { readonly code: number, readonly stdout: string, readonly stderr: string }
+
+/** The environment without the variables that tap and npm set for their own children. */
+export const plainEnv = Object.fromEntries(Object.entries(process.env).filter(([name]) =>
+  !/^(_?TAP|NODE_OPTIONS|NODE_V8_COVERAGE|TS_NODE|npm_(package|lifecycle|config_local_prefix))/.test(name)))
+
+/** Runs a program to its end, whatever its exit code is. */
+export function run (cwd: string, file: string, args: readonly string[], env = plainEnv): Promise<Result> {
+  return new Promise((resolve) => {
+    execFile(file, args, { cwd, env, maxBuffer: Infinity }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+    })
+  })
+}
+
+/** Runs a program and returns its output. Rejects when its exit code isn't 0. */
+export async function ran (cwd: string, file: string, args: readonly string[], env = plainEnv): Promise<string> {
+  const { code, stdout, stderr } = await run(cwd, file, args, env)
+  if (code !== 0) throw new Error(`${[basename(file), ...args].join(' ')} ended with ${code}:\n${stdout}${stderr}`)
+  return stdout
+}
+
+/** Packs the package as from a clean clone, in a temporary folder that is removed with the test. */
+export async function pack (t: Test): Promise<{ readonly folder: string, readonly tarball: string }> {
+  // Outside of the checkout, so that nothing of its node_modules is found.
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'fastify-chat-')))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  // What was built in the checkout, or is being run, is neither packed nor touched.
+  const clone = join(folder, 'clone')
+  const notCloned = new Set(['node_modules', 'dist', '.git', '.tap', 'test'].map((name) => join(checkout, name)))
+  await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })
+  await symlink(join(checkout, 'node_modules'), join(clone, 'node_modules'))
+  await ran(clone, 'npm', ['pack', '--pack-destination', folder])
+  const [name = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
+  return { folder, tarball: join(folder, name) }
+}

@@ -1,0 +1,386 @@
+import { readdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { connect as connectSocket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import fastifyWebsocket from '@fastify/websocket'
+import Fastify, { type FastifyServerOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import fastifyChat, { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
+import { connect } from '../../src/testing.ts'
+import { bare, build, clientFrame, listen, logged, open, raw, refused, upgraded, upgradeRequest, type Line } from '../support/helper.ts'
+import { chat, protocol } from '../support/v1-client.ts'
+
+setFlagsFromString('--expose-gc')
+const gc = runInNewContext('gc') as () => void
+
+const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
+
+/** Connects; gives the status where that is refused. */
+async function ask (app: Parameters<typeof connect>[0], options: Parameters<typeof connect>[2], path = '/chat') {
+  try {
+    return await connect(app, path, options)
+  } catch (error) {
+    return Number(/\d+$/.exec((error as Error).message)?.[0])
+  }
+}
+
+function warnings ({ lines }: { lines: Line[] }): unknown[] {
+  return lines.filter(({ level }) => level >= 40).map(({ reason, msg }) => reason ?? msg)
+}
+
+/** Every upgrade is refused with this, and the server still serves. */
+async function isRefused (t: Test, port: number, status: number, code: string): Promise<void> {
+  const { status: answered, headers, body } = await refused(`ws://127.0.0.1:${port}/chat`)
+  t.equal(answered, status)
+  t.match(JSON.parse(body), { statusCode: status, code })
+  t.match(headers['retry-after'], /^\d+$/)
+}
+
+t.test('beyond limits.connections, which counts both routes and what is on its way in, an upgrade gets 503', async (t) => {
+  let letIn!: () => void
+  let asked!: () => void
+  const waiting = new Promise<void>((resolve) => { asked = resolve })
+  const app = await build(t, {
+    limits: { connections: 3 },
+    routeOptions: {
+      onRequest: async ({ url }) => {
+        if (url !== '/echo?wait') return
+        asked()
+        await new Promise<void>((resolve) => { letIn = resolve })
+      }
+    }
+  })
+  const port = await listen(app)
+  const first = await open(t, `ws://127.0.0.1:${port}/echo`)
+  await open(t, `ws://127.0.0.1:${port}/chat`)
+  const third = open(t, `ws://127.0.0.1:${port}/echo?wait`)
+  await waiting
+  await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_CONNECTIONS')
+  letIn()
+  await third
+  await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_CONNECTIONS')
+  t.equal((await app.inject('/chat')).statusCode, 426, 'a request is no upgrade')
+  first.socket.close()
+  await logged(app, 'websocket closed')
+  await open(t, `ws://127.0.0.1:${port}/chat`)
+  t.equal(app.chat.stats().connections, 3)
+})
+
+t.test('beyond limits.connectionsPerAddress an upgrade gets 429, from that address alone', async (t) => {
+  const app = await build(t, { limits: { connectionsPerAddress: 1 } })
+  for (const [first, same, other] of [
+    ['203.0.113.1', '203.0.113.1', '203.0.113.2'],
+    ['203.0.113.3', '::ffff:203.0.113.3', '::ffff:203.0.113.4'],
+    ['::ffff:203.0.113.5', '::FFFF:cb00:7105', '203.0.113.6'],
+    ['2001:db8:1:2::1', '2001:DB8:1:2:ffff:ffff:ffff:ffff', '2001:db8:1:3::1'],
+    ['2001:db8::1', '2001:db8:0:0:1::', '2001:db8:0:1::'],
+    ['::1', '0:0:0:0:8000::', '1::1'],
+    ['fe80::1%eth0', 'fe80::2%eth1', 'fe80:1::1%eth0']
+  ] as const) {
+    const held = await ask(app, { remoteAddress: first })
+    t.equal(await ask(app, { remoteAddress: same }, '/echo'), 429, `${same} after ${first}`)
+    const free = await ask(app, { remoteAddress: other })
+    if (typeof held === 'number' || typeof free === 'number') throw new Error(`${first} or ${other} was refused`)
+    await Promise.all([free.close(), held.close()])
+    while (app.chat.stats().connections > 0) await turn()
+    const again = await ask(app, { remoteAddress: same })
+    if (typeof again === 'number') throw new Error(`${same} was refused when ${first} had left`)
+    await again.close()
+    while (app.chat.stats().connections > 0) await turn()
+  }
+})
+
+t.test('behind a proxy the address is that of request.ip, and what a client says of itself before it changes nothing', async (t) => {
+  const app = bare(t, { trustProxy: (_address, hop) => hop === 0 })
+  await app.register(fastifyChat, { limits: { connectionsPerAddress: 1 } })
+  const through = (forwarded: string) => ask(app, { headers: { 'x-forwarded-for': forwarded } })
+  t.type(await through('203.0.113.1'), 'object')
+  t.type(await through('203.0.113.2'), 'object')
+  for (const forwarded of ['203.0.113.1', '198.51.100.7, 203.0.113.1', '203.0.113.1:1234', '[::ffff:203.0.113.2]:1234']) {
+    t.equal(await through(forwarded), 429, forwarded)
+  }
+  t.type(await through('nowhere at all'), 'object')
+  t.equal(await through('elsewhere'), 429, 'what is no address is one')
+  t.strictSame(warnings(app).filter((warning) => String(warning).includes('trustProxy')), [])
+})
+
+for (const [title, trustProxy, limit, warned] of [
+  ['any proxy, and addresses are counted', true, 100, true],
+  ['any proxy, and they are not', true, Infinity, false],
+  ['a number of proxies, and addresses are counted', 1, 100, true],
+  ['a number of proxies, and they are not', 1, Infinity, false],
+  ['one proxy', '10.0.0.1', 100, false],
+  ['none', false, 100, false]
+] as const) {
+  t.test(`at start an app that trusts ${title} is ${warned ? '' : 'not '}warned`, async (t) => {
+    // Fastify's types leave the number out, and its code takes it.
+    const app = bare(t, trustProxy === false ? {} : { trustProxy: trustProxy as boolean })
+    await app.register(async (scope) => { await scope.register(fastifyChat, { limits: { connectionsPerAddress: limit } }) })
+    await app.ready()
+    t.equal(warnings(app).filter((warning) => String(warning).includes('trustProxy')).length, warned ? 1 : 0)
+  })
+}
+
+t.test('a connection whose address cannot be known is not counted by it', async (t) => {
+  for (const trustProxy of [true, false]) {
+    // Without a log: Fastify's own line of a request fails there under trustProxy.
+    const app = Fastify(trustProxy ? { trustProxy } : {})
+    t.teardown(() => app.close())
+    await app.register(fastifyChat, { limits: { connectionsPerAddress: 1 } })
+    await app.ready()
+    const sockets = [await app.injectWS('/echo'), await app.injectWS('/echo')]
+    t.equal(app.chat.stats().connections, 2)
+    for (const socket of sockets) socket.terminate()
+  }
+})
+
+t.test('a thousand connects and resets, at every stage, leave nothing behind', async (t) => {
+  const hooks = new Set<() => void>()
+  const app = await build(t, {
+    limits: { connectionsPerAddress: 100, connections: 100 },
+    routeOptions: {
+      onRequest: ({ url }) => url.includes('wait') ? new Promise<void>((resolve) => { hooks.add(resolve) }) : Promise.resolve()
+    }
+  })
+  const port = await listen(app)
+  const stages: Array<(socket: ReturnType<typeof connectSocket>) => void | Promise<unknown>> = [
+    () => {},
+    (socket) => { socket.write(upgradeRequest('/chat').slice(0, 60)) },
+    (socket) => { socket.write(upgradeRequest('/chat')) },
+    async (socket) => {
+      const before = hooks.size
+      socket.write(upgradeRequest('/chat?wait'))
+      while (hooks.size === before) await turn()
+    },
+    async (socket) => {
+      socket.write(upgradeRequest('/chat'))
+      await once(socket, 'data')
+    },
+    async (socket) => {
+      socket.write(Buffer.concat([Buffer.from(upgradeRequest('/chat', { 'Sec-WebSocket-Protocol': protocol })), clientFrame(1, '{"type":"hello"}').subarray(0, 9)]))
+      await once(socket, 'data')
+    },
+    async (socket) => {
+      socket.write(upgradeRequest('/chat', { Origin: 'https://evil.example' }))
+      await once(socket, 'data')
+    }
+  ]
+  const attack = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      const serverSide = once(app.server, 'connection')
+      const socket = connectSocket({ port, host: '127.0.0.1' })
+      socket.on('error', () => {})
+      await serverSide
+      await stages[i % stages.length]!(socket)
+      socket.resetAndDestroy()
+    }
+    for (const go of hooks) go()
+    hooks.clear()
+    while (app.chat.stats().connections > 0 || await connections() > 0) await turn()
+    app.lines.length = 0
+    gc()
+    return { descriptors: readdirSync('/proc/self/fd').length, heap: process.memoryUsage().heapUsed }
+  }
+  const connections = () => new Promise<number>((resolve, reject) => {
+    app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error))
+  })
+  const before = await attack(200)
+  const after = await attack(1_000)
+  t.ok(after.descriptors <= before.descriptors, `${after.descriptors} descriptors, ${before.descriptors} before`)
+  t.ok(after.heap - before.heap < 2_000_000, `${after.heap - before.heap} bytes more`)
+  const all = await Promise.all(Array.from({ length: 100 }, () => upgraded(t, port, '/echo')))
+  await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_CONNECTIONS')
+  for (const { socket } of all) socket.destroy()
+})
+
+const handshake = upgradeRequest('/chat')
+const malformed: Record<string, string> = {
+  'of HTTP/1.0': handshake.replace('HTTP/1.1', 'HTTP/1.0'),
+  'of HTTP/2.0': handshake.replace('HTTP/1.1', 'HTTP/2.0'),
+  'without a Host': handshake.replace('Host: localhost\r\n', ''),
+  'with two Hosts': handshake.replace('Host', 'Host: evil.example\r\nHost'),
+  'of version 7': handshake.replace('Version: 13', 'Version: 7'),
+  'of version 8, whose origin has another header': handshake.replace('Version: 13', 'Version: 8'),
+  'without a version': handshake.replace('Sec-WebSocket-Version: 13\r\n', ''),
+  'of versions': handshake.replace('Version: 13', 'Version: 13, 8'),
+  'without a key': handshake.replace(/Sec-WebSocket-Key.*\r\n/, ''),
+  'with a short key': handshake.replace('dGhl', ''),
+  'with two keys': handshake.replace('Sec-WebSocket-Key', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key'),
+  'to something else': handshake.replace('Upgrade: websocket', 'Upgrade: h2c'),
+  'to something else too': handshake.replace('Upgrade: websocket', 'Upgrade: h2c, websocket'),
+  'with a body': handshake.replace('\r\n\r\n', '\r\nContent-Length: 5\r\n\r\nhello'),
+  'with a body in chunks': handshake.replace('\r\n\r\n', '\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+}
+for (const [title, request] of Object.entries(malformed)) {
+  t.test(`a handshake ${title} gets 400 and the version to use, before any hook of the routes, and its socket ends`, async (t) => {
+    const app = await build(t, { routeOptions: { onRequest: async () => t.fail('a hook ran') } })
+    const client = await raw(t, await listen(app))
+    client.socket.write(request)
+    await client.ended
+    const answer = client.received.toString()
+    t.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/)
+    t.match(answer, /\r\nsec-websocket-version: 13\r\n/i)
+    t.match(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))), { code: 'FST_CHAT_BAD_HANDSHAKE' })
+    t.strictSame(warnings(app), ['FST_CHAT_BAD_HANDSHAKE'])
+  })
+}
+
+t.test('an upgrade that comes byte by byte is ended by Node, within headersTimeout', async (t) => {
+  const app = bare(t, { http: { headersTimeout: 300, connectionsCheckingInterval: 20 } } as FastifyServerOptions)
+  await app.register(fastifyChat)
+  const client = await raw(t, await listen(app))
+  const trickle = setInterval(() => client.socket.write('x'), 10)
+  t.teardown(() => clearInterval(trickle))
+  client.socket.write('GET /chat HTTP/1.1\r\nHost: localhost\r\nX-Slow: ')
+  await client.ended
+  t.match(client.received.toString(), /^HTTP\/1\.1 408 /)
+  const { headersTimeout } = bare(t).server
+  t.ok(headersTimeout > 0 && headersTimeout <= 60_000, `${headersTimeout} ms by default`)
+})
+
+t.test('more upgrades at once than limits.handshakeBurst get 503, and are let in at limits.handshakeRate', async (t) => {
+  const app = await build(t, { limits: { handshakeRate: 2, handshakeBurst: 3 } })
+  const port = await listen(app)
+  for (let i = 0; i < 3; i++) await open(t, `ws://127.0.0.1:${port}/echo`)
+  await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_HANDSHAKES')
+  for (let connected = 3; connected < 5;) {
+    const connection = await ask(app, {}, '/echo')
+    if (typeof connection === 'number') await turn()
+    else connected++
+  }
+  t.equal(app.chat.stats().connections, 5)
+})
+
+t.test('more upgrades under way than limits.handshakes get 503 before the hooks of the routes are asked', async (t) => {
+  const hanging = new Set<() => void>()
+  const app = await build(t, {
+    limits: { handshakes: 2 },
+    routeOptions: { onRequest: () => new Promise<void>((resolve) => { hanging.add(resolve) }) }
+  })
+  const port = await listen(app)
+  const first = open(t, `ws://127.0.0.1:${port}/chat`)
+  const second = await raw(t, port)
+  second.socket.write(upgradeRequest('/echo'))
+  while (hanging.size < 2) await turn()
+  await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_HANDSHAKES')
+  t.equal(hanging.size, 2)
+  for (const go of hanging) go()
+  await first
+  await second.until((received) => received.includes(' 101 '))
+  const third = open(t, `ws://127.0.0.1:${port}/echo`)
+  while (hanging.size < 3) await turn()
+  for (const go of hanging) go()
+  await third
+})
+
+for (const own of [false, true]) {
+  t.test(`limits come before every hook of the app${own ? ', with its own @fastify/websocket' : ''}`, async (t) => {
+    const hanging = new Set<() => void>()
+    const app = bare(t)
+    if (own) await app.register(fastifyWebsocket)
+    app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
+    await app.register(fastifyChat, { limits: { handshakes: 50, handshakeTimeout: 2 ** 30 } })
+    const port = await listen(app)
+    const answers = await Promise.all(Array.from({ length: 1_000 }, async (_, i) => {
+      const client = await raw(t, port)
+      client.socket.write(upgradeRequest(i % 2 === 0 ? '/chat' : '/echo'))
+      return { client, answered: client.ended }
+    }))
+    const held = answers.filter(({ client }) => client.received.length === 0)
+    let refusals = 0
+    await new Promise<void>((resolve) => {
+      for (const { client, answered } of answers) {
+        answered.then(() => {
+          if (client.received.includes(' 503 ') && ++refusals === 950) resolve()
+        }, t.error)
+      }
+    })
+    t.equal(hanging.size, 50)
+    t.ok(held.length >= 50)
+    const connections = () => new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
+    while (await connections() > 50) await turn()
+    t.equal(app.chat.stats().refusals['FST_CHAT_TOO_MANY_HANDSHAKES'], 950)
+    await app.close()
+    await Promise.all(answers.map(({ answered }) => answered))
+  })
+
+  t.test(`injected upgrades are limited too${own ? ', by its own @fastify/websocket' : ''}`, async (t) => {
+    const app = bare(t)
+    if (own) await app.register(fastifyWebsocket)
+    app.addHook('onRequest', async () => t.pass('a hook ran'))
+    await app.register(fastifyChat, { limits: { connections: 1 } })
+    t.plan(2)
+    await app.ready()
+    const socket = await app.injectWS('/echo')
+    await t.rejects(app.injectWS('/chat'), { message: /503/ })
+    socket.terminate()
+  })
+}
+
+t.test('upgrades that no route takes count in limits.handshakes', async (t) => {
+  const app = bare(t)
+  const hanging = new Set<() => void>()
+  app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
+  await app.register(fastifyChat, { limits: { handshakes: 1, handshakeTimeout: 2 ** 30 } })
+  const port = await listen(app)
+  const first = await raw(t, port)
+  first.socket.write(upgradeRequest('/nowhere'))
+  while (hanging.size < 1) await turn()
+  const second = await raw(t, port)
+  second.socket.write(upgradeRequest('/nowhere'))
+  await second.ended
+  t.match(second.received.toString(), /^HTTP\/1\.1 503 /)
+  for (const go of hanging) go()
+  await first.ended
+  t.match(first.received.toString(), /^HTTP\/1\.1 404 /)
+})
+
+t.test('a ban by address ends the chats from there on every node, lets none in, and says why until it ends', async (t) => {
+  const roster = new MemoryRoster()
+  t.teardown(() => roster.close())
+  const [near, far] = [await build(t, { roster }), await build(t, { roster })]
+  const banned = { code: 4403, reason: 'spam' }
+  const from = (remoteAddress: string, path = '/chat', options = {}) => connect(far, path, { remoteAddress, ...options })
+  const live = await from('2001:db8:1:2::1')
+  const silent = await from('2001:db8:1:2::2', '/chat', { protocol })
+  const other = await from('2001:db8:1:3::1')
+  await other.next()
+  await live.next()
+  while (far.chat.stats().members < 2) await turn()
+  await near.chat.ban({ address: '2001:db8:1:2:abcd::' }, { duration: 1_000_000, reason: 'spam' })
+  t.strictSame(await live.closed, banned)
+  silent.send('{"type":"hello"}')
+  t.strictSame(await silent.closed, banned, 'with a hello to come')
+  t.strictSame(await (await from('2001:db8:1:2::3')).closed, banned, 'later')
+  await near.chat.unban({ address: '2001:db8:1:2::/64' })
+  const lifted = await from('2001:db8:1:2::3')
+  await lifted.next()
+  lifted.send('I am back')
+  t.equal(await other.next(), 'I am back')
+  await t.rejects(near.chat.ban({ address: 'example.com' }, { duration: 1_000 }), { code: 'FST_CHAT_INVALID_ADDRESS' })
+})
+
+t.test('no member can have an id that stands for an address', async (t) => {
+  const { plain } = await chat(t, { chat: { greeting: 'hello' }, authenticate: () => ({ id: 'address:127.0.0.1' }) })
+  t.match(await (await plain()).closed, { code: 1011 })
+})
+
+t.test('a flood of refusals is a few lines a second, and one that says how many more', async (t) => {
+  const flood = async (reason: string, options: FastifyChatOptions, headers: Record<string, string>) => {
+    const app = await build(t, options)
+    await Promise.all(Array.from({ length: 500 }, () => ask(app, { headers })))
+    await app.close()
+    return app.lines.filter((line) => line['reason'] === reason || line.level > 40)
+  }
+  const origin = 'https://evil.example/\u202e\u001b[31m'
+  const lines = await flood('FST_CHAT_ORIGIN_REFUSED', {}, { origin })
+  t.ok(lines.length < 100, `${lines.length} lines`)
+  t.match(lines[0], { level: 40, msg: 'refused', message: /evil\.example/, reqId: /./ })
+  const said = lines.filter(({ msg }) => msg === 'refused').length
+  t.equal(lines.reduce((more, line) => more + Number(line['more'] ?? 0), said), 500, 'none is left out')
+  t.notMatch(lines.map(({ message }) => message).join(''), /[\p{C}]/u, 'what was sent is legible')
+  const full = await flood('FST_CHAT_TOO_MANY_HANDSHAKES', { limits: { handshakeRate: 1, handshakeBurst: 1 } }, {})
+  t.match(full[0], { level: 40, msg: 'refused' })
+  t.ok(full.length < 100, `${full.length} lines`)
+})

@@ -1,0 +1,143 @@
+import t from 'tap'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import type { Presence } from '../../src/roster.ts'
+import { chat } from '../support/v1-client.ts'
+
+t.test('who comes and goes is told to the room, not to who asked', async (t) => {
+  const { member, app } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const ada = await member({ name: 'ada' }, 'a')
+  await ada.presence(({ count }) => count === 1)
+  const bob = await member({ name: 'bob' }, 'elsewhere')
+  const joined = await bob.join('a')
+  t.strictSame([joined.members.map(({ name }) => name), joined.count], [['ada', 'bob'], 2], 'who joins sees itself')
+  const came = await ada.presence()
+  t.match(came, { room: 'a', joined: [{ name: 'bob' }], left: [], count: 2 })
+  t.equal(came.joined.length, 1)
+  t.match(await app.chat.members('a'), { members: [{ name: 'ada' }, { name: 'bob' }], count: 2 })
+  await bob.leave('a')
+  t.match(await ada.presence(), { joined: [], left: [{ name: 'bob' }], count: 1 })
+  await bob.join('a')
+  await ada.presence(({ count }) => count === 2)
+  bob.socket.terminate()
+  t.match(await ada.presence(), { joined: [], left: [{ name: 'bob' }], count: 1 })
+})
+
+t.test('who is back within the grace has not been gone', async (t) => {
+  const { member, tcp } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
+  const ada = await member({ name: 'ada' }, 'a')
+  const bob = await tcp()
+  const { session } = await bob.hello({ name: 'bob' })
+  await bob.join('a')
+  await ada.presence(({ count }) => count === 2)
+  bob.socket.terminate()
+  await bob.closed
+  const again = await member({ session, name: 'bob' }, 'a')
+  const eve = await member({ name: 'eve' }, 'a')
+  t.match(await ada.presence(), { joined: [{ name: 'eve' }], left: [], count: 3 })
+  await again.leave('a')
+  await eve.posted('a', 'end')
+  await ada.upTo('end')
+  t.strictSame(ada.presences, [])
+})
+
+t.test('a member on two connections is one, and hears of itself on both', async (t) => {
+  const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const one = await tcp()
+  const { session } = await one.hello({ name: 'ada' })
+  await one.join('a')
+  await one.presence(({ count }) => count === 1)
+  const two = await member({ session, name: 'ada' })
+  const { members, count } = await two.join('a')
+  t.strictSame([members.length, count], [1, 1])
+  await one.posted('a', 'from one')
+  t.match(await two.next(), { type: 'message', text: 'from one' })
+  one.socket.terminate()
+  const bob = await member({ name: 'bob' }, 'a')
+  await two.presence(({ count }) => count === 2)
+  await two.leave('a')
+  t.match(await bob.presence(({ left }) => left.length > 0), { left: [{ name: 'ada' }], count: 1 })
+})
+
+t.test('who comes back under another name is shown under that', async (t) => {
+  const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
+  const watcher = await member({}, 'a')
+  const one = await tcp()
+  const { session } = await one.hello({ name: 'ada' })
+  await one.join('a')
+  await watcher.presence(({ count }) => count === 2)
+  one.socket.terminate()
+  await one.closed
+  await member({ session, name: 'Ada L.' }, 'a')
+  t.match(await watcher.presence(), { joined: [{ name: 'Ada L.' }], count: 2 })
+  const later = await member()
+  t.ok((await later.join('a')).members.some(({ name }) => name === 'Ada L.'))
+})
+
+t.test('many who come at once are told at once; the list is capped, the count is not', async (t) => {
+  const { app, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 20, listed: 5 }) })
+  const watcher = await member({ name: 'watcher' }, 'a')
+  const others = await Promise.all(Array.from({ length: 50 }, () => member({}, 'a')))
+  let told = 0
+  let count = 0
+  let shown = 0
+  while (count < 51) {
+    const presence = await watcher.presence()
+    count = presence.count
+    shown += presence.joined.length
+    told++
+  }
+  t.ok(told < 25, `told ${told} times`)
+  t.equal(shown, 5)
+  t.match(await app.chat.members('a'), { members: { length: 5 }, count: 51 })
+  const last = await member()
+  const joined = await last.join('a')
+  t.ok(joined.count >= 51)
+  t.ok(joined.members.length <= 6)
+  t.ok(joined.members.some(({ name }) => name === ''), 'itself among them')
+  await last.presence(({ count }) => count === 52)
+  for (const each of others) each.socket.terminate()
+  await watcher.presence(({ count }) => count === 2)
+})
+
+t.test('typing is shown to the others of the room, and nowhere else', async (t) => {
+  const { member } = await chat(t)
+  const [ada, bob, eve] = [await member({ name: 'ada' }, 'a', 'b'), await member({ name: 'bob' }, 'a'), await member({ name: 'eve' }, 'b')]
+  ada.say({ type: 'typing', room: 'a' })
+  t.match(await bob.next(), { type: 'typing', room: 'a', from: { name: 'ada', id: String } })
+  await bob.posted('a', 'seen')
+  await ada.upTo('seen')
+  ada.say({ type: 'typing', room: 'b' })
+  t.match(await eve.next(), { type: 'typing', room: 'b', from: { name: 'ada' } })
+})
+
+t.test('a plain member is here too, and hears no presence and no typing', async (t) => {
+  const { member, plain } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const ada = await member({ name: 'ada' }, 'lobby')
+  const other = await plain('?name=plain')
+  const { joined } = await ada.presence(({ count }) => count === 2)
+  t.ok(joined.some(({ name }) => name === 'plain'))
+  ada.say({ type: 'typing', room: 'lobby' })
+  await (await member({ name: 'bob' }, 'lobby')).posted('lobby', 'x')
+  t.equal(await other.next(), 'bob: x')
+})
+
+t.test('while who is here cannot be vouched for, presence and joined say so', async (t) => {
+  let see!: (now: Presence) => void
+  class Doubtful extends MemoryRoster {
+    override watch (room: string, seen: (now: Presence) => void): Promise<() => void> {
+      see = seen
+      return super.watch(room, seen)
+    }
+  }
+  const { member, app } = await chat(t, { roster: new Doubtful({ grace: 1, coalesce: 1 }) })
+  const ada = await member({ name: 'ada' }, 'a')
+  const { members, count } = await ada.presence(({ count }) => count === 1) && await app.chat.members('a')
+  see({ members, count, stale: true })
+  const { stale } = await ada.presence()
+  t.equal(stale, true)
+  t.equal((await app.chat.members('a')).stale, true)
+  const bob = await member({ name: 'bob' })
+  t.equal((await bob.join('a')).stale, true)
+  see({ members, count, stale: false })
+  t.notHas(await ada.presence(({ stale }) => stale === undefined), { stale: true })
+})
