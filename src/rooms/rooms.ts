@@ -8,6 +8,9 @@ import type { Draft, Mark, Page, Position, Query } from '../store.ts'
 /** ms that a room without members goes on following its store: whoever reloads a page is back by then. */
 const LINGER = 30_000
 
+/** Rooms without members that go on following their store. A followed room can't be evicted from a full store. */
+const MAX_LINGERING = 256
+
 /** address: that it is charged to, of one of its members; empty for none. */
 interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined, address: string }
 
@@ -66,6 +69,7 @@ export class Rooms {
     use.linger = setTimeout(() => this.#stop(name, use), LINGER).unref()
     this.#lingering.add(name)
     this.#shares.linger(use.address, name)
+    if (this.#lingering.size > MAX_LINGERING) this.#stopOldestLingering()
   }
 
   /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
@@ -147,9 +151,13 @@ export class Rooms {
 
   #makeRoom (): void {
     if (this.#uses.size < this.#limits.rooms) return
+    if (this.#lingering.size === 0) throw new TooManyRooms()
+    this.#stopOldestLingering()
+  }
+
+  #stopOldestLingering (): void {
     const [oldest] = this.#lingering
-    if (oldest === undefined) throw new TooManyRooms()
-    this.#stop(oldest, this.#uses.get(oldest)!)
+    this.#stop(oldest!, this.#uses.get(oldest!)!)
   }
 
   /** Charges a room to the address of one who is in it. */

@@ -10,6 +10,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { ChatStore, Feed } from '../../src/store.ts'
 import { Tally } from '../../src/observability/stats.ts'
+import { chat, storeWith } from '../support/v1-client.ts'
 
 const format: Format = {
   entry: (_room, { body }) => body,
@@ -426,4 +427,25 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
   rooms.close()
   await turn()
   t.equal(following, 0, 'and all go with close()')
+})
+
+t.test('of the rooms without members no more than 256 go on following the store', async (t) => {
+  const following = new Set<Feed>()
+  const store = storeWith((works) => ({
+    async follow (...args) {
+      const feed = await works.follow(...args)
+      following.add(feed)
+      return { head: feed.head, stop () { following.delete(feed); feed.stop() } }
+    }
+  }))
+  const { member } = await chat(t, { store })
+  const client = await member()
+  for (let i = 0; i < 300; i++) {
+    await client.join(`room${i}`)
+    await client.leave(`room${i}`)
+  }
+  while (following.size > 256) await turn()
+  t.equal(following.size, 256)
+  await client.join('room299')
+  t.equal(following.size, 256, 'the one that was left last is still there')
 })
