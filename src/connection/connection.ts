@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
-import { closeCodeOf, cutOffFor, legible, shorten, type Ending } from './close-reason.ts'
+import { closeCodeOf, cutOffFor, shorten, type Ending } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
+import { legible } from '../observability/printable.ts'
 import type { Address } from './address.ts'
 import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
 import { Inbox, type Message } from './receive-queue.ts'
@@ -142,7 +143,7 @@ export class Connection implements Debtor, Guarded {
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
 
-  get held (): boolean { return this.#inbox !== undefined }
+  get held (): boolean { return this.#socket.isPaused }
 
   /** Bytes that wait for this client. */
   get backlog (): number { return this.#stream.writableLength }
@@ -164,6 +165,7 @@ export class Connection implements Debtor, Guarded {
       resume: () => {
         this.#inbox = undefined
         this.#handled()
+        if (!this.held) return
         startReading(this.#stream)
         this.#socket.resume()
       },

@@ -6,7 +6,6 @@ import { TokenBucket, type Rate } from './token-bucket.ts'
 
 /** Whose frames they are. */
 export interface Guarded {
-  readonly open: boolean
   /** Whether nothing is read from it for now. */
   readonly held: boolean
   readonly received: Received
@@ -66,7 +65,6 @@ export class FrameGuard {
   ended (): void { clearTimeout(this.#part?.deadline) }
 
   #follow (chunk: Buffer): void {
-    if (!this.#guarded.open) return
     const part: Part = this.#part ??
       { header: 0, first: 0, lengthBytes: 0, length: 0, rest: 0, fragmented: false, charged: 0, deadline: undefined }
     let controls = 0

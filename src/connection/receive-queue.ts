@@ -3,7 +3,9 @@ export interface Message { readonly data: Buffer, readonly isBinary: boolean }
 
 /** Where the messages come from and go to. */
 export interface Reader {
+  /** Reads nothing more from the client. */
   pause (): void
+  /** Called when nothing waits any more; reads on if it was paused. */
   resume (): void
   /** @returns a promise when the next must wait for it */
   handle (message: Message): void | Promise<void>
@@ -17,22 +19,22 @@ interface Waiting { readonly message: Message, readonly cost: number }
 /** Bytes of a message beside its content: two objects, a Buffer and what that is a part of. */
 const MESSAGE = 384
 
-/**
- * Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. Nothing more is read
- * from the socket meanwhile: what can queue up here is what had been read already.
- */
+/** Bytes of memory that may wait before nothing more is read. Until then the end of a connection is seen at once. */
+const PAUSE_AT = 16 * 1024
+
+/** Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. */
 export class Inbox {
   readonly #reader: Reader
   #waiting: Waiting[] = []
   #bytes = 0
   /** What the last one is a part of: mostly all that was read at once, which many share. */
   #buffer: ArrayBufferLike | undefined
+  #paused = false
   #stopped = false
 
   /** @param pending what is waited for first */
   constructor (reader: Reader, pending: Promise<void>) {
     this.#reader = reader
-    reader.pause()
     this.#wait(pending)
   }
 
@@ -48,6 +50,9 @@ export class Inbox {
     this.#buffer = buffer
     this.#waiting.push({ message, cost })
     this.#keep(cost)
+    if (this.#paused || this.#bytes <= PAUSE_AT) return
+    this.#paused = true
+    this.#reader.pause()
   }
 
   /** Nothing more is handed over. */
