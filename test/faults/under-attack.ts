@@ -2,7 +2,8 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { ChatClient } from '../../src/client/index.ts'
+import { WebSocket } from 'ws'
+import { ChatClient, type ClientSocket } from '../../src/client/index.ts'
 import type { Target } from './attacker.ts'
 import type { Attack } from './attacks.ts'
 import type { Memory, ServerConfig } from './server.ts'
@@ -94,8 +95,11 @@ export async function underAttack (t: Test, { config, heap, attack, pace, goesOn
   }
 }
 
+/** From an address of its own: what one address may hold is bounded. */
 function witness (t: Test, port: number): ChatClient {
-  const client = new ChatClient(`ws://127.0.0.1:${port}/chat`)
+  const client = new ChatClient(`ws://127.0.0.1:${port}/chat`, {
+    connect: (url, protocol) => new WebSocket(url, protocol, { localAddress: '127.0.0.2' }) as unknown as ClientSocket
+  })
   t.teardown(() => client.close())
   return client
 }
