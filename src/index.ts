@@ -17,13 +17,11 @@ const fastifyChat: typeof plugin & NamedExports =
   Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, MemoryRoster, MemoryStore })
 
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
-export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions } from './options.ts'
+export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions, MetricsRegistry, Origins } from './options.ts'
 export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat/chat.ts'
 export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, Membership, Posted, Refused } from './observability/diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
 export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
-export type { MetricsRegistry } from './observability/metrics.ts'
-export type { Origins } from './upgrade/origin.ts'
 export type { MemoryRosterOptions } from './drivers/memory/roster.ts'
 export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryStoreOptions } from './drivers/memory/store.ts'

@@ -1,8 +1,6 @@
-import type { RouteShorthandOptions } from 'fastify'
+import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import type { MetricsRegistry } from './observability/metrics.ts'
-import type { Origins } from './upgrade/origin.ts'
 import type { Roster } from './roster.ts'
 import type { ChatStore } from './store.ts'
 
@@ -30,6 +28,19 @@ export interface ChatOptions {
   readonly defaultRoom?: string | undefined
   /** messages a v1 client is given when it joins without saying how many; 50 */
   readonly history?: number | undefined
+}
+
+/**
+ * Pages that may connect: a list of origins, `true` for any, or a function that returns whether a page may. Undefined: those
+ * of the same host. A client that sends no `Origin` header isn't a page, and may connect.
+ */
+export type Origins = true | readonly string[] | ((origin: string, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
+
+/** A registry of `prom-client`, as far as it is used here. */
+export interface MetricsRegistry {
+  registerMetric (metric: never): void
+  getSingleMetric (name: string): unknown
+  removeSingleMetric (name: string): void
 }
 
 /** `Infinity` switches one off, but for times and `jsonDepth`. */

@@ -39,14 +39,6 @@ export function cutOffFor ({ code, fault }: Ending): string | undefined {
   return fault ?? faults[code]
 }
 
-/** What a line, a terminal or a reader of the log could take for something else, among it what JSON does not escape. */
-const illegible = /[\p{C}\p{Zl}\p{Zp}]/gu
-
-/** A client's reason, fit for the log. */
-export function legible (reason: string): string {
-  return reason.replace(illegible, '\ufffd')
-}
-
 const MAX_REASON = 123
 
 /** A close frame carries at most 123 bytes of reason. RFC 6455, section 5.5. */

@@ -1,13 +1,7 @@
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { MetricsTaken, PromClientMissing } from '../errors.ts'
+import type { MetricsRegistry } from '../options.ts'
 import type { Stats, Timings } from './stats.ts'
-
-/** A registry of `prom-client`, as far as it is used here. */
-export interface MetricsRegistry {
-  registerMetric (metric: never): void
-  getSingleMetric (name: string): unknown
-  removeSingleMetric (name: string): void
-}
 
 /** value: one number, or one for each value of the label. */
 interface Read {

@@ -8,3 +8,11 @@ export function printable (text: string): string {
     return named.get(character) ?? (code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`)
   })
 }
+
+/** What a line, a terminal or a reader of the log could take for something else, among it what JSON does not escape. */
+const illegible = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+/** A client's reason, fit for the log. */
+export function legible (reason: string): string {
+  return reason.replace(illegible, '\ufffd')
+}

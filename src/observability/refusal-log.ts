@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { legible } from '../connection/close-reason.ts'
+import { legible } from './printable.ts'
 import { diagnostics } from './diagnostics.ts'
 import type { Tally } from './stats.ts'
 import { logSafely } from '../thrown.ts'

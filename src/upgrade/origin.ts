@@ -1,11 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { OriginRefused } from '../errors.ts'
-
-/**
- * Which pages may connect: a list of origins, `true` for any, or a function that says so.
- * Undefined: those of the same host. A client without an `Origin` header is no page, and may.
- */
-export type Origins = true | readonly string[] | ((origin: string, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
+import type { Origins } from '../options.ts'
 
 /**
  * Refuses a page of another site. Browsers send cookies along with any page's WebSocket, and no CORS check keeps it
