@@ -1,6 +1,6 @@
 import type { PropertyError } from './argument-checks.ts'
 import { PostTooLarge } from './errors.ts'
-import type { Identity } from './store.ts'
+import type { Member } from './store.ts'
 
 /** Lone surrogates in what JSON.stringify made: it escapes no other surrogate. */
 const halves = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
@@ -42,7 +42,7 @@ export function contentLimit ({ chatPayload, backlog }: { readonly chatPayload: 
  * @param limit bytes
  * @throws PostTooLarge
  */
-export function assertSize ({ body, data = '' }: Content, from: Identity | null, limit: number): void {
+export function assertSize ({ body, data = '' }: Content, from: Member | null, limit: number): void {
   const text = typeof body === 'string' ? jsonBytes(body, limit) : Math.ceil(body.byteLength / 3) * 4
   const who = from === null ? 0 : jsonBytes(from.id, limit) + jsonBytes(from.name, limit)
   const bytes = text + who + Buffer.byteLength(data)

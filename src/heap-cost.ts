@@ -1,4 +1,4 @@
-import type { Entry, Identity } from './store.ts'
+import type { Entry, Member } from './store.ts'
 
 /*
  * Bytes that V8 takes for what clients make it keep, as seen with --expose-gc on Node 20 to 26; never less. A string has a
@@ -28,7 +28,7 @@ export function bodyCost (body: string | Uint8Array): number {
 }
 
 /** Returns the cost of a sender that no other entry shares. */
-export function identityCost (identity: Identity | null): number {
+export function identityCost (identity: Member | null): number {
   return identity === null ? 0 : IDENTITY + stringCost(identity.id) + stringCost(identity.name)
 }
 

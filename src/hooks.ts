@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
-import type { Identity } from './store.ts'
+import type { Member } from './store.ts'
 import { messageOf } from './thrown.ts'
 
 /** What a client says of itself: in `hello`, or by `?name=` of a plain client. */
@@ -28,7 +28,7 @@ export interface Authenticated {
 }
 
 export interface AuthorizeQuestion {
-  readonly member: Identity
+  readonly member: Member
   readonly action: 'join' | 'post' | 'history'
   readonly room: string
 }
@@ -53,9 +53,9 @@ export interface Hooks {
   /** Whether a member may join, post or read back here; by default it may. */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /** Gives the message as it is to be stored. A throw refuses it, and its message is told to the member. */
-  readonly onMessage?: ((draft: PostDraft, member: Identity) => PostDraft | Promise<PostDraft>) | undefined
-  readonly onJoin?: ((member: Identity, room: string) => void | Promise<void>) | undefined
-  readonly onLeave?: ((member: Identity, room: string) => void | Promise<void>) | undefined
+  readonly onMessage?: ((draft: PostDraft, member: Member) => PostDraft | Promise<PostDraft>) | undefined
+  readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
+  readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
 }
 
 /** Resolves with whether `authorize` allows it. @throws HookFailed */
@@ -94,7 +94,7 @@ export function resultErrors (name: keyof Hooks): PropertyError {
  * @param limit bytes of what `onMessage` may return
  * @throws Forbidden, PostRefused, PostTooLarge, HookFailed
  */
-export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Identity, limit: number): Promise<Content> {
+export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
   if (hooks.onMessage === undefined) return content
   let changed: PostDraft

@@ -4,13 +4,13 @@ import fp from 'fastify-plugin'
 import { Chat } from './chat/chat.ts'
 import { Connections } from './connection/connections.ts'
 import { checkContradictions } from './option-contradictions.ts'
-import { CountedStore } from './observability/instrumented-store.ts'
+import { InstrumentedStore } from './observability/instrumented-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
 import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions } from './options.ts'
 import { pagePaths, pageRoutes } from './routes/page.ts'
-import { Members } from './rooms/peers.ts'
+import { Peers } from './rooms/peers.ts'
 import { MemoryRoster } from './drivers/memory/roster.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
@@ -18,11 +18,11 @@ import { Rooms } from './rooms/rooms.ts'
 import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
 import { MemoryStore } from './drivers/memory/store.ts'
-import { Tally } from './observability/stats.ts'
+import { Counters } from './observability/stats.ts'
 import { trustProxyWarning } from './upgrade/trust-proxy.ts'
 import { ConnectionLimits } from './upgrade/connection-limits.ts'
 import { appOptions, websocketDispatchers } from './upgrade/internals.ts'
-import { Paths } from './upgrade/route-conflicts.ts'
+import { RouteClaims } from './upgrade/route-conflicts.ts'
 import { ChatUpgrades } from './upgrade/upgrade-gate.ts'
 import { provideWebsocket } from './upgrade/websocket-plugin.ts'
 
@@ -48,7 +48,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const { echo, chat, page, limits, routeOptions, hooks } = settings
 
   const { prefix = '', logLevel, logSerializers } = options
-  const tally = new Tally((app.prefix + prefix).replace(/\/+$/, '') || '/')
+  const tally = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
   const refusals = new RefusalLog(app.log, tally)
   const connectionLimits = new ConnectionLimits(limits)
   const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
@@ -60,9 +60,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     storeBytes: limits.storeBytes
   })
   const roster = options.roster ?? new MemoryRoster()
-  const counted = new CountedStore(store, tally)
+  const counted = new InstrumentedStore(store, tally)
   const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits)
-  const members = new Members(roster)
+  const members = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
   const served = new Chat({ rooms, roster, store: counted, members, connections, tally, limits, log: app.log })
   app.decorate('chat', served)
@@ -72,7 +72,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     app.addHook('onClose', async () => remove())
   }
 
-  const paths = new Paths()
+  const paths = new RouteClaims()
   await app.register(async (scope) => {
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)

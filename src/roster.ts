@@ -1,10 +1,10 @@
-import type { Identity } from './store.ts'
+import type { Member } from './store.ts'
 
 /** Who is in a room. members: capped; count: all of them. stale: what is shown may be out of date. */
-export interface Presence { readonly members: readonly Identity[], readonly count: number, readonly stale: boolean }
+export interface Presence { readonly members: readonly Member[], readonly count: number, readonly stale: boolean }
 
 /** What is shown at once and forgotten: someone is typing. */
-export interface Signal { readonly typing: Identity }
+export interface Signal { readonly typing: Member }
 
 /**
  * What the app decided about a member, or about everyone at an address. A kick happens once. The others are in force for
@@ -33,7 +33,7 @@ export interface RestrictionsAt { readonly moment: number, readonly restrictions
 /** Who is here, and who may not be: state, not messages. Keyed by connection; a node's part ends with the node. */
 export interface Roster {
   /** Holds until leave, or until this node's lease lapses. A member is one however many connections. */
-  enter (room: string, connection: string, member: Identity): Promise<void>
+  enter (room: string, connection: string, member: Member): Promise<void>
 
   /** Shows after a grace, so that who reconnects doesn't flicker. */
   leave (room: string, connection: string): Promise<void>

@@ -1,5 +1,5 @@
 /** Who a message is from. `name` is empty for someone who gave none. */
-export interface Identity { readonly id: string, readonly name: string }
+export interface Member { readonly id: string, readonly name: string }
 
 /**
  * Names one entry; honoured only if that very entry is kept. Opaque to clients. A store's own must be 1 to 128 letters,
@@ -7,12 +7,12 @@ export interface Identity { readonly id: string, readonly name: string }
  */
 export type Position = string
 
-export interface Mark { readonly n: number, readonly position: Position }
+export interface Cursor { readonly n: number, readonly position: Position }
 
 /** n: 1, 2, 3 … without holes. at: the store's clock in ms, never falling. from: null for the app itself. data: JSON text. */
-export interface Entry extends Mark {
+export interface Entry extends Cursor {
   readonly at: number
-  readonly from: Identity | null
+  readonly from: Member | null
   readonly body: string | Uint8Array
   readonly data?: string | undefined
 }
@@ -25,7 +25,7 @@ export interface Draft {
   readonly key?: string | undefined
   readonly hash?: string | undefined
   readonly since?: Position | undefined
-  readonly from: Identity | null
+  readonly from: Member | null
   readonly body: string | Uint8Array
   readonly data?: string | undefined
 }
@@ -35,7 +35,7 @@ export interface Page {
   readonly entries: readonly Entry[]
   readonly complete: boolean
   readonly more: boolean
-  readonly head: Mark
+  readonly head: Cursor
 }
 
 /** limit: entries. maxBytes: of all their content; one entry is given even if it alone is larger. */
@@ -45,7 +45,7 @@ export type Query = { readonly limit: number, readonly maxBytes: number } & (
 )
 
 /** After stop() returns, deliver is not called again. */
-export interface Feed { readonly head: Mark, stop (): void }
+export interface Feed { readonly head: Cursor, stop (): void }
 
 /** What a room's messages are kept in. Saving and publishing are one step, so they are one interface. */
 export interface ChatStore {
@@ -54,10 +54,10 @@ export interface ChatStore {
    * was stored), REUSED (same key, other content), BUSY, UNAVAILABLE (not stored), UNKNOWN (perhaps stored: send the
    * same key again). Bounded in time and in flight.
    */
-  append (room: string, draft: Draft): Promise<Mark & { readonly again: boolean }>
+  append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }>
 
   /** The mark of a remembered key. */
-  find (room: string, key: string): Promise<Mark | undefined>
+  find (room: string, key: string): Promise<Cursor | undefined>
 
   /**
    * Oldest first. Neither after nor before: the newest. A position whose entry isn't kept, is of another room, another

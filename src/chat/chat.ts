@@ -4,20 +4,20 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
 import { appContent, assertSize, contentLimit } from '../content.ts'
 import { checkMember } from '../rooms/member-check.ts'
-import type { Members } from '../rooms/peers.ts'
+import type { Peers } from '../rooms/peers.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from '../protocol.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
-import type { ChatStore, Entry, Identity, Page, Position } from '../store.ts'
-import type { Stats, Tally } from '../observability/stats.ts'
+import type { ChatStore, Entry, Member, Page, Position } from '../store.ts'
+import type { Stats, Counters } from '../observability/stats.ts'
 import { logSafely } from '../thrown.ts'
 
 /** What the app says in a room. */
 export interface Publication {
   readonly text: string
   /** who it is from, by the rules for a member's id and name; by default nobody */
-  readonly from?: Identity | undefined
+  readonly from?: Member | undefined
   /** JSON of the app's own, for v1 clients */
   readonly data?: unknown
 }
@@ -39,9 +39,9 @@ export interface ChatParts {
   readonly rooms: Rooms
   readonly roster: Roster
   readonly store: ChatStore
-  readonly members: Members
+  readonly members: Peers
   readonly connections: Connections
-  readonly tally: Tally
+  readonly tally: Counters
   readonly limits: { readonly chatPayload: number, readonly backlog: number }
   readonly log: FastifyBaseLogger
 }
@@ -189,7 +189,7 @@ function assertRoom (room: string): void {
 }
 
 /** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
-function senderOf (from: unknown): Identity | null {
+function senderOf (from: unknown): Member | null {
   if (from === undefined || from === null) return null
   if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be an object with id and name, or null')
   // Other properties are ignored: an app may pass a user of its own.

@@ -32,10 +32,10 @@ const faults: Readonly<Record<number, string>> = {
 }
 
 /** How this side ended a connection. err: for the log. */
-export interface Ending { readonly code: number, readonly reason: string, readonly fault?: Fault | undefined, readonly err?: unknown }
+export interface CloseReason { readonly code: number, readonly reason: string, readonly fault?: Fault | undefined, readonly err?: unknown }
 
 /** One of a few words for why a connection was cut off; undefined when the server was stopping. */
-export function cutOffFor ({ code, fault }: Ending): string | undefined {
+export function cutOffFor ({ code, fault }: CloseReason): string | undefined {
   return fault ?? faults[code]
 }
 

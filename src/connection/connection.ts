@@ -3,19 +3,19 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
-import { closeCodeOf, cutOffFor, shorten, type Ending } from './close-reason.ts'
+import { closeCodeOf, cutOffFor, shorten, type CloseReason } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
 import { legible } from '../observability/printable.ts'
 import type { Address } from './address.ts'
 import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
-import { Inbox, type Message } from './receive-queue.ts'
+import { ReceiveQueue, type Message } from './receive-queue.ts'
 import { CloseCode } from '../protocol.ts'
 import { startReading, stopReading } from './reading.ts'
 import { Received, costOf } from './received.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { Debtor, ByteBudget } from './byte-budget.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
-import { currentTurn, uncorkAtTurnsEnd } from './tick.ts'
+import { currentTick, uncorkAtEndOfTick } from './tick.ts'
 
 /** What the connections of one route share. */
 export interface ConnectionContext {
@@ -37,7 +37,7 @@ export interface ConnectionContext {
 }
 
 /** Who speaks on a connection. */
-export interface Session {
+export interface MessageHandler {
   /**
    * Gets the messages one at a time, in order; the next when the promise has settled. A throw or a rejection ends the
    * connection with 1011.
@@ -76,15 +76,16 @@ function connectionOf (socket: WebSocket): Connection {
 export class Connection implements Debtor, Guarded {
   readonly log: FastifyBaseLogger
   readonly address: Address
-  readonly received: Received
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #context: ConnectionContext
-  #session: Session | undefined
+  #session: MessageHandler | undefined
+  /** There once something was charged, which for most connections is never. */
+  #received: Received | undefined
   /** Bytes charged for the message that is being handled. */
   #handling = 0
   /** There while a session is waiting. */
-  #inbox: Inbox | undefined
+  #inbox: ReceiveQueue | undefined
   readonly #guard: FrameGuard
   #replays: TokenBucket | undefined
   readonly #opened = Math.round(performance.now())
@@ -102,7 +103,7 @@ export class Connection implements Debtor, Guarded {
   /** What had been read from the client when it was last asked for a sign of life. */
   #read: number | undefined
   /** Why this side ended the connection, where it did. */
-  #ending: Ending | undefined
+  #ending: CloseReason | undefined
 
   constructor (socket: WebSocket, stream: Duplex, { log, address }: Pick<Connection, 'log' | 'address'>, context: ConnectionContext) {
     this.#socket = socket
@@ -110,9 +111,6 @@ export class Connection implements Debtor, Guarded {
     this.#context = context
     this.log = log
     this.address = address
-    this.received = new Received(context.receiveBudget, () => {
-      this.terminate(CloseCode.tryAgainLater, 'too much waits to be handled', { fault: 'receive_budget' })
-    })
     this.#guard = new FrameGuard(stream, this, context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
@@ -143,6 +141,17 @@ export class Connection implements Debtor, Guarded {
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
 
+  /** What came from this client and is not handled yet. */
+  get received (): Received {
+    this.#received ??= new Received(this.#context.receiveBudget, () => {
+      this.terminate(CloseCode.tryAgainLater, 'too much waits to be handled', { fault: 'receive_budget' })
+    })
+    return this.#received
+  }
+
+  /** Bytes of it. */
+  get receiving (): number { return this.#received?.owed ?? 0 }
+
   get held (): boolean { return this.#socket.isPaused }
 
   /** Bytes that wait for this client. */
@@ -152,11 +161,11 @@ export class Connection implements Debtor, Guarded {
   get owed (): number { return this.#stream.destroyed ? 0 : Math.max(this.#owed, this.backlog) }
 
   /** Hands over what comes from here on. */
-  serve (session: Session): void { this.#session = session }
+  serve (session: MessageHandler): void { this.#session = session }
 
   /** Keeps what comes, in order, until the promise settles. */
   hold (pending: Promise<void>): void {
-    this.#inbox ??= new Inbox({
+    this.#inbox ??= new ReceiveQueue({
       pause: () => {
         this.#socket.pause()
         // Node reads on in a tick of its own once it has given what it read.
@@ -231,7 +240,7 @@ export class Connection implements Debtor, Guarded {
     if (!this.#corked) {
       this.#corked = true
       this.#stream.cork()
-      uncorkAtTurnsEnd(this)
+      uncorkAtEndOfTick(this)
     }
     this.#messagesSent++
     this.#writeOwn(frame)
@@ -277,7 +286,7 @@ export class Connection implements Debtor, Guarded {
   }
 
   /** Starts the closing handshake; what was written before is sent before, and nothing is after. */
-  close (code: number, reason: string, why: Pick<Ending, 'fault' | 'err'> = {}): void {
+  close (code: number, reason: string, why: Pick<CloseReason, 'fault' | 'err'> = {}): void {
     if (!this.open) return
     this.#ending = { code, reason, ...why }
     this.#inbox?.stop()
@@ -298,7 +307,7 @@ export class Connection implements Debtor, Guarded {
   }
 
   /** Ends it at once, for a client that a closing handshake would have to wait for. */
-  terminate (code: number, reason: string, why: Pick<Ending, 'fault'> = {}): void {
+  terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'> = {}): void {
     this.#ending ??= { code, reason, ...why }
     this.#socket.terminate()
   }
@@ -334,13 +343,13 @@ export class Connection implements Debtor, Guarded {
 
   /** The message that was waited for is handled. */
   #handled (): void {
-    this.received.giveBack(this.#handling)
+    this.#received?.giveBack(this.#handling)
     this.#handling = 0
   }
 
   #mayWrite (): boolean {
     if (!this.open) return false
-    const turn = currentTurn()
+    const turn = currentTick()
     if (this.#turn !== turn) {
       this.#turn = turn
       if (this.#stream.writableLength > this.#context.backlog) {
@@ -377,14 +386,14 @@ export class Connection implements Debtor, Guarded {
   }
 
   #end (told: { code: number, reason: string }): void {
-    const { code, reason, err }: Ending = this.#ending ?? { ...told, reason: legible(told.reason) }
+    const { code, reason, err }: CloseReason = this.#ending ?? { ...told, reason: legible(told.reason) }
     const cutOff = this.#ending && cutOffFor(this.#ending)
     const { chat, refusals, connections } = this.#context
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
     // Nobody is left to answer: what waits would be kept as long as a hook hangs.
     this.#inbox?.stop()
-    this.received.giveBack(this.received.owed)
+    this.#received?.giveBack(this.#received.owed)
     const line = {
       code,
       reason,

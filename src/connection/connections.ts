@@ -38,7 +38,7 @@ export class Connections {
 
   /** Those of which bytes are held that came from them and are not handled yet. */
   * receiving (): Iterable<Debtor> {
-    for (const { received } of this.#open) if (received.owed > 0) yield received
+    for (const connection of this.#open) if (connection.receiving > 0) yield connection.received
   }
 
   add (connection: Connection): void { this.#open.add(connection) }

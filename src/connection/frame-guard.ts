@@ -95,14 +95,13 @@ export class FrameGuard {
 
   /** `ws` keeps each piece of a message until it is whole. */
   #charge (part: Part, finished: boolean, chunk: Buffer): void {
-    const { received } = this.#guarded
     if (part.charged > 0 && (finished || this.#part === undefined)) {
-      received.giveBack(part.charged)
+      this.#guarded.received.giveBack(part.charged)
       part.charged = 0
     }
     if (this.#part === undefined) return
     part.charged += costOf(chunk)
-    received.charge(costOf(chunk))
+    this.#guarded.received.charge(costOf(chunk))
   }
 
   /** A message has its time from its first byte on. @param finished whether one became whole */

@@ -23,7 +23,7 @@ const MESSAGE = 384
 const PAUSE_AT = 16 * 1024
 
 /** Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. */
-export class Inbox {
+export class ReceiveQueue {
   readonly #reader: Reader
   #waiting: Waiting[] = []
   #bytes = 0

@@ -8,13 +8,13 @@ let flushes: Array<() => void> = []
 let corked: Corked[] = []
 
 /** A number for each turn of the event loop in which someone asks. */
-export function currentTurn (): number {
+export function currentTick (): number {
   schedule()
   return turn
 }
 
 /** ms; when someone asked first in this turn: near enough for all that happens in it. */
-export function turnTime (): number {
+export function tickTime (): number {
   schedule()
   return time
 }
@@ -23,13 +23,13 @@ export function turnTime (): number {
  * Runs it when all that can be read in this turn has been. A microtask would come once for every socket that was read
  * from.
  */
-export function atTurnsEnd (flush: () => void): void {
+export function atEndOfTick (flush: () => void): void {
   flushes.push(flush)
   schedule()
 }
 
 /** Lets it go after all that runs at the end of this turn: what is answered leaves in one write with what is flushed. */
-export function uncorkAtTurnsEnd (stream: Corked): void {
+export function uncorkAtEndOfTick (stream: Corked): void {
   corked.push(stream)
   schedule()
 }

@@ -1,4 +1,4 @@
-import { turnTime } from './tick.ts'
+import { tickTime } from './tick.ts'
 
 /** How fast something may come: a second, and at once after a pause. */
 export class Rate {
@@ -31,7 +31,7 @@ export class TokenBucket {
   take (tokens: number): number {
     const wait = this.wait(tokens)
     const { interval, burst } = this.#rate
-    if (wait === 0 && interval > 0) this.#fullAt = Math.max(this.#fullAt, turnTime()) + Math.min(tokens, burst) * interval
+    if (wait === 0 && interval > 0) this.#fullAt = Math.max(this.#fullAt, tickTime()) + Math.min(tokens, burst) * interval
     return wait
   }
 
@@ -39,7 +39,7 @@ export class TokenBucket {
   wait (tokens: number): number {
     const { interval, burst } = this.#rate
     if (interval === 0) return 0
-    const now = turnTime()
+    const now = tickTime()
     return beyond(Math.max(this.#fullAt, now) - now - (burst - Math.min(tokens, burst)) * interval)
   }
 
@@ -47,7 +47,7 @@ export class TokenBucket {
   spend (tokens: number): number {
     const { interval, burst } = this.#rate
     if (interval === 0) return 0
-    const now = turnTime()
+    const now = tickTime()
     this.#fullAt = Math.max(this.#fullAt, now) + tokens * interval
     return beyond(this.#fullAt - now - burst * interval)
   }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { Entry, Mark, Page } from '../store.ts'
+import type { Entry, Cursor, Page } from '../store.ts'
 
 /**
  * n: of the last entry given. unvouched: where to carry on from, when what came before was erased.
@@ -7,7 +7,7 @@ import type { Entry, Mark, Page } from '../store.ts'
  */
 interface Follower {
   n: number
-  unvouched: Mark | undefined
+  unvouched: Cursor | undefined
   early: Page[] | undefined
   readonly deliver: (page: Page) => void
 }
@@ -20,7 +20,7 @@ export class Followers {
   get size (): number { return this.#followers.size }
 
   /** @returns how to stop; it gives whether it was still following */
-  add (head: Mark, deliver: (page: Page) => void): () => boolean {
+  add (head: Cursor, deliver: (page: Page) => void): () => boolean {
     const follower: Follower = { n: head.n, unvouched: undefined, early: [], deliver }
     this.#followers.add(follower)
     afterReactions(() => {
@@ -34,7 +34,7 @@ export class Followers {
   push (entry: Entry): void { this.#undelivered.push(entry) }
 
   /** What came before is no longer vouched for. */
-  restart (head: Mark): void {
+  restart (head: Cursor): void {
     this.#undelivered = []
     for (const follower of this.#followers) follower.unvouched = head
   }

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import type { Identity } from '../store.ts'
+import type { Member } from '../store.ts'
 
 /** chat: its prefix. connection: the same object in every event of a connection, for a WeakMap of one's own. */
 interface OfConnection { readonly chat: string, readonly connection: object }
@@ -19,13 +19,13 @@ export interface ConnectionClosed extends OfConnection {
   readonly duration: number
 }
 
-export interface Membership extends OfConnection { readonly member: Identity, readonly room: string }
+export interface MembershipChanged extends OfConnection { readonly member: Member, readonly room: string }
 
 /** Stored from here. from: null for the app itself. */
 export interface Posted {
   readonly chat: string
   readonly room: string
-  readonly from: Identity | null
+  readonly from: Member | null
   readonly position: string
 }
 
@@ -36,8 +36,8 @@ export interface Refused { readonly chat: string, readonly reason: string, reado
 export interface DiagnosticsEvents {
   'fastify-chat:connection.open': ConnectionOpened
   'fastify-chat:connection.close': ConnectionClosed
-  'fastify-chat:member.join': Membership
-  'fastify-chat:member.leave': Membership
+  'fastify-chat:member.join': MembershipChanged
+  'fastify-chat:member.leave': MembershipChanged
   'fastify-chat:post': Posted
   'fastify-chat:refusal': Refused
 }

@@ -1,6 +1,6 @@
 import { diagnostics } from './diagnostics.ts'
-import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../store.ts'
-import type { Tally } from './stats.ts'
+import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
+import type { Counters } from './stats.ts'
 
 /** What a store fails with. A post that is stale or reuses an id is no failure: it is refused. */
 const failures: ReadonlySet<unknown> = new Set([
@@ -9,16 +9,16 @@ const failures: ReadonlySet<unknown> = new Set([
 const refusals: ReadonlySet<unknown> = new Set(['FST_CHAT_STALE', 'FST_CHAT_REUSED'])
 
 /** A store, and a count of what it stored and how it failed. Its promises are given on as they are. */
-export class CountedStore implements ChatStore {
+export class InstrumentedStore implements ChatStore {
   readonly #store: ChatStore
-  readonly #tally: Tally
+  readonly #tally: Counters
 
-  constructor (store: ChatStore, tally: Tally) {
+  constructor (store: ChatStore, tally: Counters) {
     this.#store = store
     this.#tally = tally
   }
 
-  append (room: string, draft: Draft): Promise<Mark & { readonly again: boolean }> {
+  append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
     const { chat, timings } = this.#tally
     const begun = timings === undefined ? 0 : performance.now()
     const stored = this.#store.append(room, draft)
@@ -32,7 +32,7 @@ export class CountedStore implements ChatStore {
     return stored
   }
 
-  find (room: string, key: string): Promise<Mark | undefined> {
+  find (room: string, key: string): Promise<Cursor | undefined> {
     return this.#watched(this.#store.find(room, key))
   }
 

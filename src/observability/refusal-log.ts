@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { legible } from './printable.ts'
 import { diagnostics } from './diagnostics.ts'
-import type { Tally } from './stats.ts'
+import type { Counters } from './stats.ts'
 import { logSafely } from '../thrown.ts'
 
 /** Lines of one reason in a window. */
@@ -20,11 +20,11 @@ interface Window { readonly level: Level, readonly said: string, readonly reason
  */
 export class RefusalLog {
   readonly #log: FastifyBaseLogger
-  readonly #tally: Tally
+  readonly #tally: Counters
   readonly #windows = new Map<string, Window>()
   #end: NodeJS.Timeout | undefined
 
-  constructor (log: FastifyBaseLogger, tally: Tally) {
+  constructor (log: FastifyBaseLogger, tally: Counters) {
     this.#log = log
     this.#tally = tally
   }

@@ -38,7 +38,7 @@ export class Counts {
 }
 
 /** What one chat has done, in numbers that are raised where it is done. */
-export class Tally {
+export class Counters {
   /** What tells this chat from others: its prefix. */
   readonly chat: string
   /** There where they are wanted; else nothing is timed. */

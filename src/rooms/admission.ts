@@ -6,11 +6,11 @@ import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidName } from '../errors.ts'
 import type { Hello } from '../hooks.ts'
-import { Member, type MemberContext } from './peer.ts'
+import { Peer, type PeerContext } from './peer.ts'
 import { nameRule } from './member-check.ts'
 import { normalizeName } from '../protocol.ts'
 import { randomId } from './random-id.ts'
-import type { Identity } from '../store.ts'
+import type { Member } from '../store.ts'
 
 /** A new secret for a client to keep: with it, it is the same member again. */
 export function newSession (): string {
@@ -31,8 +31,8 @@ export async function admit (
   connection: Connection,
   request: FastifyRequest | undefined,
   said: Hello,
-  context: MemberContext
-): Promise<Member | undefined> {
+  context: PeerContext
+): Promise<Peer | undefined> {
   const { hooks, roster } = context
   // Not the whole of what came: a client may send properties that the app takes for its own.
   const hello = { name: shownName(said.name), token: said.token, session: said.session }
@@ -47,7 +47,7 @@ export async function admit (
   if (authentication === undefined || !connection.open) return undefined
   const { identity, expiresAt } = authentication
   // Before its restrictions are asked for, so that none said meanwhile is missed.
-  const member = new Member(connection, identity, context)
+  const member = new Peer(connection, identity, context)
   if (expiresAt !== undefined) member.expire(expiresAt)
   try {
     const { name: address } = connection.address
@@ -64,7 +64,7 @@ export async function admit (
 }
 
 /** Of a client that nobody authenticates. */
-function ownIdentity ({ session, name = '' }: Hello): Identity {
+function ownIdentity ({ session, name = '' }: Hello): Member {
   return { id: session === undefined ? randomId() : idOfSession(session), name }
 }
 

@@ -5,11 +5,11 @@ import { InvalidHookResult } from '../errors.ts'
 import { hookFailed, resultErrors, run, type Authenticated, type Hello, type Hooks } from '../hooks.ts'
 import { checkMember } from './member-check.ts'
 import { CloseCode } from '../protocol.ts'
-import type { Identity } from '../store.ts'
+import type { Member } from '../store.ts'
 import { isRejection } from '../thrown.ts'
 
 /** A checked answer of `authenticate`. expiresAt: ms since the epoch. */
-export interface Authentication { readonly identity: Identity, readonly expiresAt: number | undefined }
+export interface Authentication { readonly identity: Member, readonly expiresAt: number | undefined }
 
 const properties: ReadonlyArray<keyof Authenticated> = ['id', 'name', 'expiresAt']
 

@@ -1,7 +1,7 @@
 import { deflatedFrame } from '../connection/deflate.ts'
 import { frames, type Frames, type Payload } from '../connection/frame.ts'
-import type { Notice } from './presence-diff.ts'
-import { takeAcks, type Format, type Seat } from './membership.ts'
+import type { Signal } from './presence-diff.ts'
+import { takeAcks, type Format, type Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 
 /** A batch as one format has it: the frames of its entries, and of the notices after them. payloads: of the entries. */
@@ -16,13 +16,13 @@ export class Batch {
   readonly #last: number
   readonly #room: string
   readonly #entries: readonly Entry[]
-  readonly #notices: readonly Notice[]
+  readonly #notices: readonly Signal[]
   readonly #senders: ReadonlySet<string | undefined>
   readonly #encoded = new Map<Format, Encoded>()
   readonly #charge: (bytes: number) => void
 
   /** @param charge called with the bytes of memory of each format, once it is encoded */
-  constructor (room: string, entries: readonly Entry[], notices: readonly Notice[], charge: (bytes: number) => void) {
+  constructor (room: string, entries: readonly Entry[], notices: readonly Signal[], charge: (bytes: number) => void) {
     this.#room = room
     this.#charge = charge
     this.#entries = entries
@@ -33,7 +33,7 @@ export class Batch {
   }
 
   /** Gives how many messages it wrote. */
-  serve (seat: Seat): number {
+  serve (seat: Membership): number {
     const { connection, mark } = seat
     const encoded = this.#in(seat.format)
     if (mark < this.#last) seat.mark = this.#last
@@ -45,7 +45,7 @@ export class Batch {
   }
 
   /** To who joined in the middle of it, or doesn't hear itself. */
-  #servePart (seat: Seat, mark: number, { bytes, ends, notices }: Encoded): number {
+  #servePart (seat: Membership, mark: number, { bytes, ends, notices }: Encoded): number {
     const { connection, hearsItself, member } = seat
     const wanted: Buffer[] = []
     let start = 0

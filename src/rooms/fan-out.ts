@@ -1,10 +1,10 @@
 import { Batch } from './batch.ts'
 import { entryCost } from '../heap-cost.ts'
-import type { Notice } from './presence-diff.ts'
-import type { Seat } from './membership.ts'
+import type { Signal } from './presence-diff.ts'
+import type { Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
-import type { Tally } from '../observability/stats.ts'
-import { atTurnsEnd } from '../connection/tick.ts'
+import type { Counters } from '../observability/stats.ts'
+import { atEndOfTick } from '../connection/tick.ts'
 
 /** Bytes of content that are joined into one batch, about. */
 const BATCH_BYTES = 256 * 1024
@@ -28,14 +28,14 @@ const PAUSE = 1
  * Brings a room's entries to its members: what came in one turn of the event loop is joined into one buffer, that all
  * members of a format share, and each gets it in one write. A batch has been served to all before the next is cut.
  */
-export class Outbox {
+export class FanOut {
   readonly #room: string
   readonly #flushInterval: number
   readonly #waiting: Waiting
-  readonly #tally: Tally
-  readonly #seats = new Set<Seat>()
+  readonly #tally: Counters
+  readonly #seats = new Set<Membership>()
   #entries: Entry[] = []
-  #notices: Notice[] = []
+  #notices: Signal[] = []
   /** Bytes of memory: of all that waits, and of what the batch was made of. */
   #bytes = 0
   #batchBytes = 0
@@ -49,21 +49,21 @@ export class Outbox {
   #pausedUntil = 0
 
   /** @param flushInterval ms that a batch may gather; 0: to the end of the turn */
-  constructor (room: string, flushInterval: number, waiting: Waiting, tally: Tally) {
+  constructor (room: string, flushInterval: number, waiting: Waiting, tally: Counters) {
     this.#room = room
     this.#flushInterval = flushInterval
     this.#waiting = waiting
     this.#tally = tally
   }
 
-  get seats (): ReadonlySet<Seat> { return this.#seats }
+  get memberships (): ReadonlySet<Membership> { return this.#seats }
 
   /** The number of the first entry that a member added now will be served; all before it must be in its mark. */
   get next (): number { return this.#batch?.first ?? this.#entries[0]?.n ?? Infinity }
 
-  add (seat: Seat): void { this.#seats.add(seat) }
+  add (seat: Membership): void { this.#seats.add(seat) }
 
-  delete (seat: Seat): void {
+  delete (seat: Membership): void {
     this.#seats.delete(seat)
     if (this.#seats.size > 0) return
     // Nobody is left to serve it to; who joins now must not be taken to wait for it.
@@ -84,7 +84,7 @@ export class Outbox {
     this.#charge(bytes)
   }
 
-  announce (notice: Notice): void {
+  announce (notice: Signal): void {
     if (this.#seats.size === 0) return
     this.#notices.push(notice)
     this.#charge(noticeCost(notice))
@@ -112,7 +112,7 @@ export class Outbox {
     this.#scheduled = true
     const wait = Math.max(this.#flushInterval, this.#pausedUntil - performance.now())
     if (wait > 0) setTimeout(this.#run, wait)
-    else atTurnsEnd(this.#run)
+    else atEndOfTick(this.#run)
   }
 
   readonly #run = () => {
@@ -171,6 +171,6 @@ function contentBytes ({ body, data = '' }: Entry): number {
 }
 
 /** Bytes of a notice, and of each member that it names. */
-function noticeCost (notice: Notice): number {
+function noticeCost (notice: Signal): number {
   return 'typing' in notice ? 256 : 256 * (1 + notice.presence.joined.length + notice.presence.left.length)
 }

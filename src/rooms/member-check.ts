@@ -1,7 +1,7 @@
 import { addressOf } from '../connection/address.ts'
 import type { PropertyError } from '../argument-checks.ts'
 import { normalizeName } from '../protocol.ts'
-import type { Identity } from '../store.ts'
+import type { Member } from '../store.ts'
 
 /** Characters (UTF-16 code units) of a member's id. */
 const MAX_ID = 128
@@ -33,7 +33,7 @@ export function idProblem (id: unknown): string | undefined {
  * @param name empty for none
  * @param fault makes the error that is thrown for a wrong id or name
  */
-export function checkMember (id: unknown, name: unknown, fault: PropertyError): Identity {
+export function checkMember (id: unknown, name: unknown, fault: PropertyError): Member {
   const problem = idProblem(id)
   if (problem !== undefined) throw fault('id', problem)
   return { id: id as string, name: checkName(name, fault) }

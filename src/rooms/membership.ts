@@ -1,8 +1,8 @@
 import type { Connection } from '../connection/connection.ts'
 import { frame, frames, type Payload } from '../connection/frame.ts'
-import type { Notice } from './presence-diff.ts'
+import type { Signal } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
-import type { Entry, Identity, Page } from '../store.ts'
+import type { Entry, Member, Page } from '../store.ts'
 
 /** How a room speaks to the members of one wire, the same to all of them. */
 export interface Format {
@@ -10,23 +10,23 @@ export interface Format {
   readonly deflates?: Format
   entry (room: string, entry: Entry): Payload
   /** Undefined where the wire has no word for it. */
-  notice (room: string, notice: Notice): Payload | undefined
+  notice (room: string, notice: Signal): Payload | undefined
   /** The answer to a join, and what a member is told when its view of the room no longer holds. */
-  joined (room: string, page: Page, presence: Presence, member: Identity): readonly Payload[]
+  joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
 }
 
 /** One member's place in a room. */
-export interface Seat {
+export interface Membership {
   readonly connection: Connection
   readonly format: Format
-  readonly member: Identity
+  readonly member: Member
   readonly hearsItself: boolean
   /** Everything up to this number was given to it. */
   mark: number
   /** Who was there as it was last told. */
   presence: Presence | undefined
   /** Of the room, when `mark` was set: numbers of two lives don't compare. */
-  life: number
+  epoch: number
   /** Acknowledgements that follow their own message, in its order; undefined for none. */
   acks: Array<{ readonly n: number, readonly text: string }> | undefined
 }
@@ -35,8 +35,8 @@ export interface Seat {
  * Sends an acknowledgement in the write of its own message, or at once when that is behind the member already.
  * @param life the seat's when it was posted
  */
-export function acknowledge (seat: Seat, n: number, life: number, text: string): void {
-  if (seat.mark >= n || seat.life !== life) seat.connection.reply(frame(text))
+export function acknowledge (seat: Membership, n: number, life: number, text: string): void {
+  if (seat.mark >= n || seat.epoch !== life) seat.connection.reply(frame(text))
   else {
     (seat.acks ??= []).push({ n, text })
     seat.connection.owe(costOf(text))
@@ -44,7 +44,7 @@ export function acknowledge (seat: Seat, n: number, life: number, text: string):
 }
 
 /** Sends the acknowledgements whose messages will not come any more. */
-export function acknowledgeAll (seat: Seat): void {
+export function acknowledgeAll (seat: Membership): void {
   const { acks = [] } = seat
   seat.acks = undefined
   for (const { text } of acks) {
@@ -54,7 +54,7 @@ export function acknowledgeAll (seat: Seat): void {
 }
 
 /** Takes the acknowledgements whose messages the member has by now. */
-export function takeAcks (seat: Seat): Buffer | undefined {
+export function takeAcks (seat: Membership): Buffer | undefined {
   const { acks, mark } = seat
   if (acks === undefined) return undefined
   const due = acks.filter(({ n }) => n <= mark)

@@ -1,9 +1,11 @@
+import type { Connection } from '../connection/connection.ts'
 import { Forbidden, Muted } from '../errors.ts'
+import { CloseCode } from '../protocol.ts'
 import type { RestrictionsAt, TimedRestriction } from '../roster.ts'
 
 /** The restrictions of one member on one connection. */
-export class MemberRestrictions {
-  readonly #bar: (reason: string) => void
+export class PeerRestrictions {
+  readonly #connection: Pick<Connection, 'close'>
   /** Reported before it is known what was in force at admission. */
   #early: TimedRestriction[] | undefined = []
   /** Everything up to this moment was applied at admission. */
@@ -13,9 +15,9 @@ export class MemberRestrictions {
   #mute: { readonly until: number, readonly reason: string } | undefined
   #isBarred = false
 
-  /** @param bar closes the connection; called once, for a kick or a ban */
-  constructor (bar: (reason: string) => void) {
-    this.#bar = bar
+  /** @param connection closed by a kick or a ban */
+  constructor (connection: Pick<Connection, 'close'>) {
+    this.#connection = connection
   }
 
   /** Whether there is nothing that could refuse a post. */
@@ -57,6 +59,6 @@ export class MemberRestrictions {
   #applyBar (reason: string): void {
     if (this.#isBarred) return
     this.#isBarred = true
-    this.#bar(reason)
+    this.#connection.close(CloseCode.forbidden, reason)
   }
 }

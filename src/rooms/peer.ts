@@ -1,25 +1,25 @@
 import type { Connection } from '../connection/connection.ts'
-import { diagnostics, type Membership } from '../observability/diagnostics.ts'
+import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
 import { AlreadyJoined, NotJoined, TooManyRooms } from '../errors.ts'
 import { authorize, may, run, vet, type Hooks, type PostDraft } from '../hooks.ts'
-import { MemberRestrictions } from './peer-restrictions.ts'
-import type { Format, Seat } from './membership.ts'
+import { PeerRestrictions } from './peer-restrictions.ts'
+import type { Format, Membership } from './membership.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
 import type { JoinQuery, Room } from './room.ts'
 import type { Roster } from '../roster.ts'
 import type { Rooms } from './rooms.ts'
-import type { Identity, Mark, Page, Position } from '../store.ts'
-import type { Tally } from '../observability/stats.ts'
+import type { Member, Cursor, Page, Position } from '../store.ts'
+import type { Counters } from '../observability/stats.ts'
 
-export interface MemberContext {
+export interface PeerContext {
   readonly rooms: Rooms
   readonly roster: Roster
-  readonly members: { add (member: Member): void, delete (member: Member): void }
+  readonly members: { add (member: Peer): void, delete (member: Peer): void }
   readonly hooks: Hooks
   readonly limits: { readonly roomsPerMember: number, readonly chatPayload: number, readonly backlog: number }
-  readonly tally: Tally
+  readonly tally: Counters
 }
 
 export interface JoinOptions extends JoinQuery {
@@ -36,14 +36,14 @@ export interface Post extends PostDraft {
 /** submitted: when its turn at the store has come, for keeping posts in order; undefined if it has. */
 export interface PostResult {
   readonly submitted: Promise<void> | undefined
-  readonly stored: Promise<Mark & { readonly again: boolean }>
+  readonly stored: Promise<Cursor & { readonly again: boolean }>
 }
 
 /**
  * announced: whether `onJoin` was told of it, and `onLeave` will be. typing: what `authorize` answered for it last, and until
  * when that counts, by the monotonic clock.
  */
-interface Place extends Seat { readonly room: Room, announced: boolean, typing: { readonly allowed: boolean, readonly until: number } | undefined }
+interface Place extends Membership { readonly room: Room, announced: boolean, typing: { readonly allowed: boolean, readonly until: number } | undefined }
 
 /** The longest that one timer can wait, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -52,28 +52,28 @@ const LONGEST_TIMER = 2 ** 31 - 1
 const TYPING_ALLOWED = 5_000
 
 /** Someone on one connection: who it is, and where it is. */
-export class Member {
-  readonly identity: Identity
+export class Peer {
+  readonly member: Member
   readonly connection: Connection
-  readonly restrictions: MemberRestrictions
+  readonly restrictions: PeerRestrictions
   readonly #id = randomId()
   /** Of the keys of all it posts. */
   #keyPrefix: string | undefined
-  readonly #context: MemberContext
+  readonly #context: PeerContext
   /** Few, so that a list is as quick as a map, and smaller. */
   #places: readonly Place[] = []
   #expiry: NodeJS.Timeout | undefined
 
-  constructor (connection: Connection, identity: Identity, context: MemberContext) {
+  constructor (connection: Connection, identity: Member, context: PeerContext) {
     this.connection = connection
-    this.identity = identity
+    this.member = identity
     this.#context = context
-    this.restrictions = new MemberRestrictions((reason) => connection.close(CloseCode.forbidden, reason))
+    this.restrictions = new PeerRestrictions(connection)
     context.members.add(this)
   }
 
   /** The member's seat in a room it has joined. */
-  seat (room: string): Seat | undefined { return this.#place(room) }
+  seat (room: string): Membership | undefined { return this.#place(room) }
 
   /**
    * Closes the connection when its identity ends.
@@ -97,14 +97,14 @@ export class Member {
    * @throws AlreadyJoined, TooManyRooms, Forbidden
    */
   async join (name: string, { format, hearsItself, ...query }: JoinOptions): Promise<void> {
-    const { identity, connection } = this
+    const { member: identity, connection } = this
     const { rooms, roster, hooks, limits } = this.#context
     if (this.#place(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#places.length >= limits.roomsPerMember) throw new TooManyRooms()
     await authorize(hooks, { member: identity, action: 'join', room: name })
     const room = await rooms.take(name, connection.address.name)
     const place: Place = {
-      connection, format, member: identity, hearsItself, mark: 0, life: 0, presence: undefined, acks: undefined, room, announced: false, typing: undefined
+      connection, format, member: identity, hearsItself, mark: 0, epoch: 0, presence: undefined, acks: undefined, room, announced: false, typing: undefined
     }
     try {
       await roster.enter(name, this.#id, identity)
@@ -147,7 +147,7 @@ export class Member {
       key,
       hash: key === undefined ? undefined : contentHash(content),
       since: post.since,
-      from: this.identity,
+      from: this.member,
       body: content.body,
       data: content.data
     }
@@ -174,7 +174,7 @@ export class Member {
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
     const { hooks, rooms } = this.#context
     if (this.#place(room) === undefined) throw new NotJoined(room)
-    await authorize(hooks, { member: this.identity, action: 'history', room })
+    await authorize(hooks, { member: this.member, action: 'history', room })
     return await rooms.read(room, { before, limit, maxBytes })
   }
 
@@ -187,7 +187,7 @@ export class Member {
       this.#showTyping(place)
       return undefined
     }
-    return may(hooks, { member: this.identity, action: 'post', room: place.room.name }).then((allowed) => {
+    return may(hooks, { member: this.member, action: 'post', room: place.room.name }).then((allowed) => {
       place.typing = { allowed, until: performance.now() + TYPING_ALLOWED }
       this.#showTyping(place)
     })
@@ -195,14 +195,14 @@ export class Member {
 
   /** Of two parts, neither of which may reach into the other. */
   #keyOf (id: string): string {
-    this.#keyPrefix ??= `${this.identity.id.length} ${this.identity.id} `
+    this.#keyPrefix ??= `${this.member.id.length} ${this.member.id} `
     return this.#keyPrefix + id
   }
 
   async #vet (post: Post, content: Content): Promise<Content> {
     this.restrictions.assertMayPost(post.room)
     const { hooks, limits } = this.#context
-    return await vet(hooks, post, content, this.identity, contentLimit(limits))
+    return await vet(hooks, post, content, this.member, contentLimit(limits))
   }
 
   #showTyping (place: Place): void {
@@ -213,7 +213,7 @@ export class Member {
     } catch {
       return
     }
-    this.#context.roster.signal(name, { typing: this.identity })
+    this.#context.roster.signal(name, { typing: this.member })
   }
 
   #place (name: string): Place | undefined {
@@ -237,12 +237,12 @@ export class Member {
     this.#vacate(place)
     if (!place.announced) return
     if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#membership(place.room.name))
-    run('onLeave', () => this.#context.hooks.onLeave?.(this.identity, place.room.name))
+    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, place.room.name))
       .catch((error: unknown) => this.connection.fail(error))
   }
 
-  #membership (room: string): Membership {
-    return { chat: this.#context.tally.chat, connection: this.connection, member: this.identity, room }
+  #membership (room: string): MembershipChanged {
+    return { chat: this.#context.tally.chat, connection: this.connection, member: this.member, room }
   }
 
   #vacate (place: Place): void {

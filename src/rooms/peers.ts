@@ -1,10 +1,10 @@
 import { addressOf } from '../connection/address.ts'
-import type { Member } from './peer.ts'
+import type { Peer } from './peer.ts'
 import type { Roster } from '../roster.ts'
 
 /** Everyone connected to this node, by id: one member may have several connections. */
-export class Members {
-  readonly #byId = new Map<string, Member | readonly Member[]>()
+export class Peers {
+  readonly #byId = new Map<string, Peer | readonly Peer[]>()
   readonly #stop: () => void
 
   constructor (roster: Roster) {
@@ -16,13 +16,13 @@ export class Members {
 
   get size (): number { return this.#byId.size }
 
-  add (member: Member): void {
-    const others = this.#of(member.identity.id)
-    this.#byId.set(member.identity.id, others.length === 0 ? member : [...others, member])
+  add (member: Peer): void {
+    const others = this.#of(member.member.id)
+    this.#byId.set(member.member.id, others.length === 0 ? member : [...others, member])
   }
 
-  delete (member: Member): void {
-    const { id } = member.identity
+  delete (member: Peer): void {
+    const { id } = member.member
     const others = this.#of(id).filter((other) => other !== member)
     if (others.length === 0) this.#byId.delete(id)
     else this.#byId.set(id, others)
@@ -30,11 +30,11 @@ export class Members {
 
   close (): void { this.#stop() }
 
-  #at (address: string): readonly Member[] {
+  #at (address: string): readonly Peer[] {
     return [...this.#byId.values()].flat().filter(({ connection }) => connection.address.name === address)
   }
 
-  #of (id: string): readonly Member[] {
+  #of (id: string): readonly Peer[] {
     return [this.#byId.get(id) ?? []].flat()
   }
 }

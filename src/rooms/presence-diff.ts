@@ -1,13 +1,13 @@
 import type { Presence } from '../roster.ts'
-import type { Identity } from '../store.ts'
+import type { Member } from '../store.ts'
 
 /** What is shown at once and kept nowhere. */
-export type Notice =
-  | { readonly presence: { readonly joined: Identity[], readonly left: Identity[], readonly count: number, readonly stale?: true } }
-  | { readonly typing: Identity }
+export type Signal =
+  | { readonly presence: { readonly joined: Member[], readonly left: Member[], readonly count: number, readonly stale?: true } }
+  | { readonly typing: Member }
 
 /** Who came, went or changed its name, and whether that can be vouched for; undefined when nothing changed. */
-export function difference (before: Presence, now: Presence): Notice | undefined {
+export function difference (before: Presence, now: Presence): Signal | undefined {
   const names = new Map(before.members.map(({ id, name }) => [id, name]))
   const joined = now.members.filter(({ id, name }) => names.get(id) !== name)
   for (const { id } of now.members) names.delete(id)

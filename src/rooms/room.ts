@@ -1,12 +1,12 @@
 import { frame, frames, type Payload } from '../connection/frame.ts'
 import { difference } from './presence-diff.ts'
-import { Outbox, type Waiting } from './fan-out.ts'
+import { FanOut, type Waiting } from './fan-out.ts'
 import { CloseCode } from '../protocol.ts'
 import { Ring, type Rings } from './ring.ts'
 import type { Presence, Roster } from '../roster.ts'
-import { acknowledgeAll, takeAcks, type Seat } from './membership.ts'
+import { acknowledgeAll, takeAcks, type Membership } from './membership.ts'
 import type { ChatStore, Entry, Page, Position } from '../store.ts'
-import type { Tally } from '../observability/stats.ts'
+import type { Counters } from '../observability/stats.ts'
 
 /** A member that is far behind is given pages of this size, each when the one before has left. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
@@ -31,25 +31,25 @@ export interface RoomContext {
   /** in the outboxes of all rooms */
   readonly waiting: Waiting
   readonly rings: Rings
-  readonly tally: Tally
+  readonly tally: Counters
 }
 
 /** One room on this node: what its store delivers goes to the members here. */
 export class Room {
   readonly name: string
   readonly #store: ChatStore
-  readonly #tally: Tally
-  readonly #outbox: Outbox
+  readonly #tally: Counters
+  readonly #outbox: FanOut
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
   readonly #ring: Ring
   #readers = 0
   /** Counts how often the store could not vouch for what came before: numbers of two lives don't compare. */
-  #life = 0
+  #epoch = 0
   /** Members that are not level yet. */
-  readonly #arriving = new Set<Seat>()
+  readonly #joining = new Set<Membership>()
   /** Members that are being told that their view no longer holds. */
-  readonly #adrift = new Set<Seat>()
+  readonly #adrift = new Set<Membership>()
   #stop: Array<() => void> = []
 
   private constructor (name: string, { store, flushInterval, waiting, rings, tally }: RoomContext) {
@@ -57,7 +57,7 @@ export class Room {
     this.#store = store
     this.#ring = new Ring(rings)
     this.#tally = tally
-    this.#outbox = new Outbox(name, flushInterval, waiting, tally)
+    this.#outbox = new FanOut(name, flushInterval, waiting, tally)
   }
 
   /** Resolves when store and roster deliver; rejects as they do. */
@@ -80,7 +80,7 @@ export class Room {
 
   /** The address of a member who is level; undefined for none. */
   get address (): string | undefined {
-    const [seat] = this.#outbox.seats
+    const [seat] = this.#outbox.memberships
     return seat?.connection.address.name
   }
 
@@ -89,18 +89,18 @@ export class Room {
    * doubled. A member that is far behind is attached when it is level.
    * @param told called when the member was told that it joined
    */
-  async join (seat: Seat, { after, ...newest }: JoinQuery, told: () => void): Promise<void> {
+  async join (seat: Membership, { after, ...newest }: JoinQuery, told: () => void): Promise<void> {
     let place = after
     let joined = false
-    this.#arriving.add(seat)
+    this.#joining.add(seat)
     for (let level = false; !level && this.#awaits(seat); await seat.connection.drained()) {
       level = await this.#reading(async () => {
-        const life = this.#life
+        const life = this.#epoch
         let page = await this.#store.read(this.name, place === undefined ? newest : { after: place, ...PAGE })
         const resumed = place !== undefined && page.complete
         if (!page.complete) page = { ...await this.#store.read(this.name, newest), complete: false }
-        if (!this.#awaits(seat) || life !== this.#life) return false
-        seat.life = life
+        if (!this.#awaits(seat) || life !== this.#epoch) return false
+        seat.epoch = life
         const isLevel = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.n)
         const payloads = joined && resumed ? this.#encode(seat, page.entries) : this.#joined(seat, page)
         const end = resumed && page.more ? page.entries.at(-1)! : page.head
@@ -112,13 +112,13 @@ export class Room {
         return isLevel
       })
     }
-    this.#arriving.delete(seat)
+    this.#joining.delete(seat)
   }
 
-  leave (seat: Seat): void {
+  leave (seat: Membership): void {
     this.#outbox.delete(seat)
     this.#adrift.delete(seat)
-    this.#arriving.delete(seat)
+    this.#joining.delete(seat)
     acknowledgeAll(seat)
   }
 
@@ -148,10 +148,10 @@ export class Room {
 
   /** What came before can't be vouched for any more: every member throws its view away and is given the newest. */
   async #restart (): Promise<void> {
-    const life = ++this.#life
+    const life = ++this.#epoch
     this.#ring.clear()
     this.#outbox.flush()
-    for (const seat of this.#outbox.seats) {
+    for (const seat of this.#outbox.memberships) {
       this.#outbox.delete(seat)
       this.#adrift.add(seat)
     }
@@ -159,14 +159,14 @@ export class Room {
       await this.#reading(async () => {
         let page: Page
         do page = { ...await this.#store.read(this.name, RESTART), complete: false }
-        while (life === this.#life && !this.#ring.reachesBackTo(page.head.n))
+        while (life === this.#epoch && !this.#ring.reachesBackTo(page.head.n))
         // A later restart has them all adrift, and attaches them.
-        if (life !== this.#life) return
+        if (life !== this.#epoch) return
         for (const seat of this.#adrift) this.#attach(seat, page, this.#joined(seat, page))
         this.#adrift.clear()
       })
     } catch {
-      if (life !== this.#life) return
+      if (life !== this.#epoch) return
       for (const { connection } of this.#adrift) connection.close(CloseCode.tryAgainLater, 'try again later')
       this.#adrift.clear()
     }
@@ -189,9 +189,9 @@ export class Room {
   }
 
   /** One synchronous step: nothing can be delivered between what was read, what the ring holds, and the next batch. */
-  #attach (seat: Seat, { head, entries }: Page, payloads: readonly Payload[]): void {
-    if (seat.life !== this.#life) acknowledgeAll(seat)
-    seat.life = this.#life
+  #attach (seat: Membership, { head, entries }: Page, payloads: readonly Payload[]): void {
+    if (seat.epoch !== this.#epoch) acknowledgeAll(seat)
+    seat.epoch = this.#epoch
     const between = this.#ring.between(head.n, this.#outbox.next)
     this.#give(seat, [...payloads, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
     // What changed while it was catching up.
@@ -202,7 +202,7 @@ export class Room {
     this.#outbox.add(seat)
   }
 
-  #give (seat: Seat, payloads: readonly Payload[], mark: number, messages: number): void {
+  #give (seat: Membership, payloads: readonly Payload[], mark: number, messages: number): void {
     seat.mark = mark
     const acks = takeAcks(seat)
     const { bytes } = frames(payloads)
@@ -210,14 +210,14 @@ export class Room {
     if (written) this.#tally.deliveries += messages
   }
 
-  #joined (seat: Seat, page: Page): readonly Payload[] {
+  #joined (seat: Membership, page: Page): readonly Payload[] {
     seat.presence = this.#presence
     return seat.format.joined(this.name, page, this.#presence, seat.member)
   }
 
-  #encode ({ format, member, hearsItself }: Seat, entries: readonly Entry[]): Payload[] {
+  #encode ({ format, member, hearsItself }: Membership, entries: readonly Entry[]): Payload[] {
     return entries.filter(({ from }) => hearsItself || from?.id !== member.id).map((entry) => format.entry(this.name, entry))
   }
 
-  #awaits (seat: Seat): boolean { return this.#arriving.has(seat) && seat.connection.open }
+  #awaits (seat: Membership): boolean { return this.#joining.has(seat) && seat.connection.open }
 }

@@ -3,7 +3,7 @@ import { Rings } from './ring.ts'
 import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from '../roster.ts'
-import type { Draft, Mark, Page, Position, Query } from '../store.ts'
+import type { Draft, Cursor, Page, Position, Query } from '../store.ts'
 
 /** ms that a room without members goes on following its store: whoever reloads a page is back by then. */
 const LINGER = 30_000
@@ -73,7 +73,7 @@ export class Rooms {
   }
 
   /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
-  append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
+  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     try {
       return this.#context.store.append(name, draft)
     } catch (error) {
@@ -81,7 +81,7 @@ export class Rooms {
     }
   }
 
-  find (name: string, key: string): Promise<Mark | undefined> {
+  find (name: string, key: string): Promise<Cursor | undefined> {
     return this.#context.store.find(name, key)
   }
 

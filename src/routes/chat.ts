@@ -7,14 +7,14 @@ import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
 import { frame } from '../connection/frame.ts'
 import type { Hello } from '../hooks.ts'
-import type { Member, MemberContext } from '../rooms/peer.ts'
+import type { Peer, PeerContext } from '../rooms/peer.ts'
 import { nameRule } from '../rooms/member-check.ts'
 import type { Settings } from '../options.ts'
 import { requestCost } from '../upgrade/request-cost.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
 import { Rate } from '../connection/token-bucket.ts'
-import { PlainSession } from '../wire/plain-handler.ts'
-import { V1Session } from '../wire/v1-handler.ts'
+import { PlainHandler } from '../wire/plain-handler.ts'
+import { V1Handler } from '../wire/v1-handler.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
 /** Requests refused for being too many, as many a second as may be met aside, before it is a flood. */
@@ -29,7 +29,7 @@ export interface ChatQuery {
 }
 
 export interface ChatRouteContext extends RouteContext {
-  readonly admission: MemberContext
+  readonly admission: PeerContext
 }
 
 /** Rooms: what one member sends, all of the room get. */
@@ -81,7 +81,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     const { room, name, hearsItself, history } = query
     if (chat !== false && chat.greeting !== false) connection.reply(frame(chat.greeting))
     const enter = keepRequest(connection, request)
-    PlainSession.serve(connection, enter({ name }), {
+    PlainHandler.serve(connection, enter({ name }), {
       room,
       deflate,
       hearsItself,
@@ -94,7 +94,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
 
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
     const enter = keepRequest(connection, request)
-    connection.serve(new V1Session(connection, async (hello) => {
+    connection.serve(new V1Handler(connection, async (hello) => {
       const session = hello.session ?? newSession()
       const member = await enter({ ...hello, session })
       return member && { member, welcome: { session, ...welcome } }
@@ -102,7 +102,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
-  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (said: Hello) => Promise<Member | undefined> {
+  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (said: Hello) => Promise<Peer | undefined> {
     const cost = request === undefined ? 0 : requestCost(request.raw)
     connection.received.charge(cost)
     return async (said) => {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Connection, Session } from '../connection/connection.ts'
+import type { Connection, MessageHandler } from '../connection/connection.ts'
 import { InvalidHookResult } from '../errors.ts'
 import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
@@ -18,12 +18,12 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     parse: () => undefined,
     serve (connection) {
       if (echo.greeting !== undefined) connection.reply(frame(echo.greeting))
-      connection.serve(new EchoSession(connection, echo.reply))
+      connection.serve(new EchoHandler(connection, echo.reply))
     }
   })
 }
 
-class EchoSession implements Session {
+class EchoHandler implements MessageHandler {
   readonly #connection: Connection
   readonly #reply: Reply | undefined
 

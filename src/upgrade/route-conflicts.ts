@@ -4,7 +4,7 @@ import { PathTaken } from '../errors.ts'
 type Constraints = RouteOptions['constraints']
 
 /** The paths of one chat, each with the option that moves it. */
-export class Paths {
+export class RouteClaims {
   readonly #claimed = new Map<string, string>()
 
   /** @throws PathTaken when the app has a route there already, or this chat another one */

@@ -8,7 +8,7 @@ import { BadHandshake, InvalidQuery, OriginRefused, UpgradeRequired } from '../e
 import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { ByteBudget } from '../connection/byte-budget.ts'
-import type { Tally } from '../observability/stats.ts'
+import type { Counters } from '../observability/stats.ts'
 import { Rate } from '../connection/token-bucket.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
@@ -33,7 +33,7 @@ const kept = [BadHandshake, InvalidQuery, OriginRefused]
 
 export interface RouteContext {
   readonly settings: Settings
-  readonly tally: Tally
+  readonly tally: Counters
   readonly upgrades: ChatUpgrades
   readonly connectionLimits: ConnectionLimits
   readonly refusals: RefusalLog

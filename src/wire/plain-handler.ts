@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
-import type { Connection, Session } from '../connection/connection.ts'
+import type { Connection, MessageHandler } from '../connection/connection.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { Payload } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
-import type { Member } from '../rooms/peer.ts'
+import type { Peer } from '../rooms/peer.ts'
 import type { Format } from '../rooms/membership.ts'
 import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
 import type { Entry } from '../store.ts'
@@ -41,12 +41,12 @@ export interface PlainOptions {
 }
 
 /** The wire without a subprotocol: one room, each message a post. */
-export class PlainSession implements Session {
+export class PlainHandler implements MessageHandler {
   readonly #connection: Connection
   readonly #room: string
   readonly #rates: MessageRates
   #allowance: Allowance | undefined
-  #member: Member | undefined
+  #member: Peer | undefined
   /** There until it has joined. */
   #deadline: NodeJS.Timeout | undefined
 
@@ -60,8 +60,8 @@ export class PlainSession implements Session {
    * Serves a plain client.
    * @param entering gives the member once it is known; what comes meanwhile is kept
    */
-  static serve (connection: Connection, entering: Promise<Member | undefined>, { room, rates, timeout, ...options }: PlainOptions): void {
-    const session = new PlainSession(connection, room, rates)
+  static serve (connection: Connection, entering: Promise<Peer | undefined>, { room, rates, timeout, ...options }: PlainOptions): void {
+    const session = new PlainHandler(connection, room, rates)
     connection.serve(session)
     session.#deadline = setTimeout(() => {
       connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
@@ -87,7 +87,7 @@ export class PlainSession implements Session {
     this.#member?.ended()
   }
 
-  async #join (entering: Promise<Member | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
+  async #join (entering: Promise<Peer | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
     try {
       this.#member = await entering
       await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })

@@ -1,6 +1,6 @@
 import type { ServerMessage } from '../messages.ts'
 import type { Format } from '../rooms/membership.ts'
-import type { Entry, Identity, Position } from '../store.ts'
+import type { Entry, Member, Position } from '../store.ts'
 
 /** An `ack`, by hand as entries are: there is one for each post. */
 export function ack (id: string, room: string, position: Position): string {
@@ -66,9 +66,9 @@ const NOBODY = ',"from":null,'
 const SPEAKERS = 10_000
 
 /** One member's identity is one object for all it posts here. */
-const identities = new Map<Identity, string>()
+const identities = new Map<Member, string>()
 
-function identityJson (identity: Identity | null): string {
+function identityJson (identity: Member | null): string {
   if (identity === null) return NOBODY
   let json = identities.get(identity)
   if (json === undefined) {

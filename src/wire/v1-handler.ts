@@ -1,9 +1,9 @@
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
-import type { Connection, Session } from '../connection/connection.ts'
+import type { Connection, MessageHandler } from '../connection/connection.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import { frame } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
-import type { Member } from '../rooms/peer.ts'
+import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
 import { acknowledge, type Format } from '../rooms/membership.ts'
@@ -33,7 +33,7 @@ export interface V1Context {
 }
 
 /** Who says hello; undefined when the connection was closed for it. */
-export type Enter = (hello: Request<'hello'>) => Promise<{ member: Member, welcome: Welcome } | undefined>
+export type Enter = (hello: Request<'hello'>) => Promise<{ member: Peer, welcome: Welcome } | undefined>
 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
@@ -42,14 +42,14 @@ const PAGE_BYTES = 64 * 1024
 const STRIKES = 10
 
 /** The wire of `fastify-chat.v1`: JSON in text frames. docs/PROTOCOL.md */
-export class V1Session implements Session {
+export class V1Handler implements MessageHandler {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #format: Format
   /** There until it is needed no more: it leads to the request. */
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
-  #member: Member | undefined
+  #member: Peer | undefined
   readonly #allowance: Allowance
   /** There once a request was refused. */
   #refusals: TokenBucket | undefined
@@ -127,17 +127,17 @@ export class V1Session implements Session {
     this.#enter = undefined
     this.#member = entered.member
     this.#allowance.fill()
-    this.#send({ type: 'welcome', member: entered.member.identity, ...entered.welcome })
+    this.#send({ type: 'welcome', member: entered.member.member, ...entered.welcome })
   }
 
-  async #join (member: Member, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
+  async #join (member: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
     await member.join(room, { format: this.#format, hearsItself: true, after, limit, maxBytes: PAGE_BYTES })
   }
 
-  #post (member: Member, message: Request<'post'>): Promise<void> | undefined {
+  #post (member: Peer, message: Request<'post'>): Promise<void> | undefined {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
-    const life = member.seat(room)?.life ?? 0
+    const life = member.seat(room)?.epoch ?? 0
     const { submitted, stored } = member.post({ room, id, body: text, data, since })
     stored.then(({ n, position, again }) => {
       const text = ack(id, room, position)
@@ -148,7 +148,7 @@ export class V1Session implements Session {
     return submitted
   }
 
-  async #page (member: Member, { room, before, limit }: Request<'history'>): Promise<void> {
+  async #page (member: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
     this.#connection.reply(frame(history(room, before, await member.history(room, before, limit, PAGE_BYTES))))
   }
 

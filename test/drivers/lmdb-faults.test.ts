@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
-import type { Mark } from '../../src/store.ts'
+import type { Cursor } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
 
@@ -233,7 +233,7 @@ t.test('what is under way while the directory is removed is UNKNOWN, and its fol
 async function fills (t: Test, path: string, makeSpace: () => void): Promise<void> {
   const store = open(t, path, unbounded)
   const follower = await Follower.of(store, 'a')
-  const acked: Mark[] = []
+  const acked: Cursor[] = []
   let failure: { code?: string, cause?: Error } | undefined
   async function post (): Promise<void> {
     while (failure === undefined) {

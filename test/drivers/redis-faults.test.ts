@@ -5,7 +5,7 @@ import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/ro
 import { restrict } from '../../src/drivers/redis/roster/scripts.ts'
 import { append } from '../../src/drivers/redis/store/scripts.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/store/store.ts'
-import type { Mark } from '../../src/store.ts'
+import type { Cursor } from '../../src/store.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
@@ -151,7 +151,7 @@ t.test('Redis killed under load and started again on its append-only file: every
   const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   const stores = [open(t, server), open(t, server)]
   const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
-  const acked: Mark[] = []
+  const acked: Cursor[] = []
   const failures: unknown[] = []
   const load = { on: true, posted: 0 }
   const poster = async (store: RedisStore) => {

@@ -3,13 +3,13 @@ import { mock } from 'node:test'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Connection } from '../../src/connection/connection.ts'
-import type { Format, Seat } from '../../src/rooms/membership.ts'
+import type { Format, Membership } from '../../src/rooms/membership.ts'
 import type { JoinQuery } from '../../src/rooms/room.ts'
 import { Rooms } from '../../src/rooms/rooms.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { ChatStore, Feed } from '../../src/store.ts'
-import { Tally } from '../../src/observability/stats.ts'
+import { Counters } from '../../src/observability/stats.ts'
 import { chat, storeWith } from '../support/v1-client.ts'
 
 const format: Format = {
@@ -26,7 +26,7 @@ class Listener extends EventEmitter {
   readonly address = { name: '', connections: 1 }
   writes = 0
   readonly heard: number[] = []
-  readonly seat: Seat
+  readonly seat: Membership
 
   constructor (deafTo?: string) {
     super()
@@ -36,7 +36,7 @@ class Listener extends EventEmitter {
       member: { id: deafTo ?? 'somebody', name: '' },
       hearsItself: deafTo === undefined,
       mark: 0,
-      life: 0,
+      epoch: 0,
       presence: undefined,
       acks: []
     }
@@ -72,11 +72,11 @@ class Listener extends EventEmitter {
 }
 
 function open (store: ChatStore): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Tally('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
 /** Resolves once it was told that it joined, to how to leave again. */
-async function join (rooms: Rooms, name: string, seat: Seat, query: JoinQuery): Promise<() => void> {
+async function join (rooms: Rooms, name: string, seat: Membership, query: JoinQuery): Promise<() => void> {
   const room = await rooms.take(name)
   try {
     await new Promise<void>((resolve, reject) => { room.join(seat, query, resolve).then(resolve, reject) })

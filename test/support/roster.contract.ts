@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import type { Test } from 'tap'
 import { LONGEST_DURATION, type Presence, type Restriction, type Roster, type Signal, type TimedRestriction } from '../../src/roster.ts'
-import type { Identity } from '../../src/store.ts'
+import type { Member } from '../../src/store.ts'
 
 /** What the suite asks a roster to be bounded by: `grace` and `coalesce` in ms, `listed` members. */
 export interface Bounds { readonly grace: number, readonly coalesce: number, readonly listed: number }
@@ -21,7 +21,7 @@ const usual: Bounds = { grace: 1, coalesce: 1, listed: 100 }
 /** A grace that no test outlasts. */
 const patient = { grace: 2_000_000_000 }
 
-const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: `id of ${name}`, name })) as [Identity, Identity, Identity]
+const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: `id of ${name}`, name })) as [Member, Member, Member]
 
 /** Keeps what it is told, until it is asked for. */
 export class Watcher<Told> extends EventEmitter {

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
-import type { ChatStore, Draft, Entry, Feed, Mark, Page, Position, Query } from '../../src/store.ts'
+import type { ChatStore, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
 
 /** What the suite asks a store to be bounded by; `keyLife`: ms. */
 export interface Bounds { readonly historyEntries: number, readonly keyLife: number }
@@ -24,7 +24,7 @@ export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draf
 export const bodies = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ body }) => body)
 export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ n }) => n)
 const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-const mark = ({ n, position }: Mark) => ({ n, position })
+const mark = ({ n, position }: Cursor) => ({ n, position })
 
 /** Appends one after another; gives the positions. */
 export async function fill (store: ChatStore, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
@@ -223,7 +223,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
 
     await t.test('a forged position is never honoured, in after, before, since or erase', async (t) => {
       const one = await store(t, { historyEntries: 3, keyLife: 1 })
-      const marks: Mark[] = []
+      const marks: Cursor[] = []
       const post = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
       do await post(); while (marks.length < 5 || (await one.read('a', { ...all, after: marks[2]!.position })).complete)
       const head = marks.at(-1)!
@@ -333,7 +333,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     await t.test('a repeat that may have been forgotten is STALE, one that can not have been is stored', async (t) => {
       const one = await store(t, { historyEntries: 2, keyLife: 1 })
       const genesis = (await one.read('a', all)).head.position
-      const marks: Mark[] = []
+      const marks: Cursor[] = []
       const keyed = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
       do await keyed(); while (marks.length < 3 || await one.find('a', 'k1') !== undefined)
       const { head } = await one.read('a', all)
@@ -379,7 +379,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const one = await store(t)
       const followers: Follower[] = []
       const joins: Array<Promise<unknown>> = []
-      const appends: Array<Promise<Mark>> = []
+      const appends: Array<Promise<Cursor>> = []
       const join = () => joins.push(Follower.of(one, 'a').then((follower) => followers.push(follower)))
       for (const round of upTo(60)) {
         for (const i of upTo(17)) {
@@ -605,7 +605,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const backend = await driver.backend(t)
       const one = await store(t, {}, backend)
       const follower = await Follower.of(one, 'a')
-      const acked: Mark[] = []
+      const acked: Cursor[] = []
       const outcomes: Array<Promise<unknown>> = []
       const late: Follower[] = []
       const storm = () => {

@@ -1,10 +1,10 @@
 import { Followers } from '../followers.ts'
 import { decodeRow, timeOf, type Row } from './record.ts'
-import type { Draft, Entry, Feed, Mark, Page } from '../../store.ts'
+import type { Draft, Entry, Feed, Cursor, Page } from '../../store.ts'
 
 type News = { readonly room: string } & (
-  | { readonly mark: Mark, readonly row: Row, readonly draft: Draft }
-  | { readonly restart: Mark }
+  | { readonly mark: Cursor, readonly row: Row, readonly draft: Draft }
+  | { readonly restart: Cursor }
 )
 
 /** Who follows which room, and what they are given once it is on disk. */
@@ -14,7 +14,7 @@ export class LmdbFeeds {
 
   has (room: string): boolean { return this.#rooms.has(room) }
 
-  follow (room: string, head: Mark, deliver: (page: Page) => void): Feed {
+  follow (room: string, head: Cursor, deliver: (page: Page) => void): Feed {
     const followers = this.#rooms.get(room) ?? new Followers()
     this.#rooms.set(room, followers)
     const stop = followers.add(head, deliver)
@@ -27,10 +27,10 @@ export class LmdbFeeds {
     }
   }
 
-  push (room: string, mark: Mark, row: Row, draft: Draft): void { this.#news.push({ room, mark, row, draft }) }
+  push (room: string, mark: Cursor, row: Row, draft: Draft): void { this.#news.push({ room, mark, row, draft }) }
 
   /** What came before is no longer vouched for. */
-  restart (room: string, head: Mark): void { this.#news.push({ room, restart: head }) }
+  restart (room: string, head: Cursor): void { this.#news.push({ room, restart: head }) }
 
   deliver (): void {
     const told = new Set<Followers>()
@@ -49,7 +49,7 @@ export class LmdbFeeds {
   drop (): void { this.#news = [] }
 
   /** It is not known whether it was stored. @param headOf the newest entry of a room that can be read */
-  doubt (headOf: (room: string) => Mark): void {
+  doubt (headOf: (room: string) => Cursor): void {
     const rooms = new Set(this.#news.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
     this.#news = [...rooms].map((room) => ({ room, restart: headOf(room) }))
     this.deliver()
@@ -62,7 +62,7 @@ export class LmdbFeeds {
 }
 
 /** As it is read. */
-function entryOf ({ mark: { n, position }, row, draft: { from, body, data } }: { mark: Mark, row: Row, draft: Draft }): Entry {
+function entryOf ({ mark: { n, position }, row, draft: { from, body, data } }: { mark: Cursor, row: Row, draft: Draft }): Entry {
   if (typeof body !== 'string') return decodeRow(row, { n, position })
   const at = timeOf(row)
   return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { formatPosition, parsePosition } from '../position.ts'
-import type { Mark, Position } from '../../store.ts'
+import type { Cursor, Position } from '../../store.ts'
 
 /**
  * What is known of a room beside its entries. They are counted through all its lives, so that those of two lives don't
@@ -54,15 +54,15 @@ export function reborn ({ last, at, swept, size, used }: Head): Head {
 export function isUntouched ({ last }: Head): boolean { return last === 0 }
 
 /** @param at of that entry */
-export function markOf ({ tag, base }: Head, count: number, at: number): Mark {
+export function markOf ({ tag, base }: Head, count: number, at: number): Cursor {
   const n = count - base
   return { n, position: formatPosition(tag, at, n) }
 }
 
 /** Stands before the first entry, so that someone who joined an empty room has a place too. */
-export function genesisOf (head: Head): Mark { return markOf(head, head.base, head.born) }
+export function genesisOf (head: Head): Cursor { return markOf(head, head.base, head.born) }
 
-export function newestOf (head: Head): Mark { return head.last === head.base ? genesisOf(head) : markOf(head, head.last, head.at) }
+export function newestOf (head: Head): Cursor { return head.last === head.base ? genesisOf(head) : markOf(head, head.last, head.at) }
 
 /** Which entry a position of this life names, kept or not; NaN for any other. */
 export function placeOf ({ tag, base, last }: Head, position: Position): number {

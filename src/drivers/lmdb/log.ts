@@ -5,7 +5,7 @@ import type { Changes, LmdbDatabase } from './database.ts'
 import { beginning, genesisOf, isUntouched, markOf, newestOf, placeOf, reborn, type Epoch, type Head } from './head.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type Row } from './record.ts'
 import { parsePosition } from '../position.ts'
-import type { Draft, Mark, Position } from '../../store.ts'
+import type { Draft, Cursor, Position } from '../../store.ts'
 
 /** What one room may hold. */
 export interface LogLimits {
@@ -37,7 +37,7 @@ export class LmdbLog {
   readonly #changes = new Map<number, Row | undefined>()
   #head: Head
   /** The newest on disk. */
-  #committed: Mark
+  #committed: Cursor
   /** What it is charged on disk, and its last use there; 0 for a room that isn't there. */
   #stored: { charge: number, used: number }
   /** The entry of each key, by its digest: read when first needed. */
@@ -54,7 +54,7 @@ export class LmdbLog {
     this.#stored = this.#state()
   }
 
-  get committed (): Mark { return this.#committed }
+  get committed (): Cursor { return this.#committed }
   get untouched (): boolean { return isUntouched(this.#head) }
   /** ms; what the next commit makes the order of use on disk. */
   get used (): number { return this.#head.used }
@@ -69,7 +69,7 @@ export class LmdbLog {
   get cost (): number { return LOG + stringCost(this.room) + KEY * this.keyCount }
 
   /** @param row the draft encoded @throws ReusedKey, StalePost, StoreDamaged */
-  append (row: Row, { hash, since }: Draft): Mark & { again: boolean } {
+  append (row: Row, { hash, since }: Draft): Cursor & { again: boolean } {
     if (this.#damage !== undefined) throw this.#damage
     const head = this.#head
     const digest = keyOf(row)
@@ -92,7 +92,7 @@ export class LmdbLog {
   }
 
   /** The mark of a remembered key that is on disk. */
-  find (key: string): Mark | undefined {
+  find (key: string): Cursor | undefined {
     const place = this.#keyed.get(digestOf(key))
     if (place === undefined) return undefined
     const mark = markOf(this.#head, place, timeOf(this.#entry(place)))
@@ -111,7 +111,7 @@ export class LmdbLog {
   }
 
   /** Begins another life. What is left of this one goes as what is trimmed does. */
-  eraseAll (): Mark {
+  eraseAll (): Cursor {
     this.#head = reborn(this.#head)
     this.#keys = new Map()
     this.#damage = undefined
@@ -124,7 +124,7 @@ export class LmdbLog {
   }
 
   /** As if there had never been anything. */
-  forget (epoch: Epoch): Mark {
+  forget (epoch: Epoch): Cursor {
     this.#head = beginning(this.room, epoch)
     this.#keys = new Map()
     return newestOf(this.#head)

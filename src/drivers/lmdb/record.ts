@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto'
-import type { Draft, Entry, Identity, Mark } from '../../store.ts'
+import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
 /**
  * An entry as it is kept: its kind, its time, the digest of its key and the hash of its content where it has them,
@@ -65,14 +65,14 @@ export function hashOf (row: Row): string | undefined {
 /** Bytes of what was said. */
 export function contentOf (row: Row): number { return row.length - startOf(row) - LENGTHS }
 
-export function decodeRow (row: Row, { n, position }: Mark): Entry {
+export function decodeRow (row: Row, { n, position }: Cursor): Entry {
   const lengths = startOf(row)
   const start = lengths + LENGTHS
   const dataStart = start + row.readUInt32LE(lengths)
   const content = dataStart + row.readUInt32LE(lengths + 4)
   const bytes = (row[0]! & BYTES) !== 0
   const body = bytes ? new Uint8Array(row.subarray(content)) : row.toString('utf8', content)
-  const from = dataStart === start ? null : JSON.parse(row.toString('utf8', start, dataStart)) as Identity
+  const from = dataStart === start ? null : JSON.parse(row.toString('utf8', start, dataStart)) as Member
   const at = timeOf(row)
   if (content === dataStart) return { n, position, at, from, body }
   return { n, position, at, from, body, data: row.toString('utf8', dataStart, content) }

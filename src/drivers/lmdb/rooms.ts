@@ -6,7 +6,7 @@ import type { LmdbFeeds } from './feeds.ts'
 import { beginning, newEpoch, newestOf, type Epoch, type Head } from './head.ts'
 import { LmdbLog, USE_INTERVAL, type LogLimits } from './log.ts'
 import type { Row } from './record.ts'
-import type { Draft, Mark, Position } from '../../store.ts'
+import type { Draft, Cursor, Position } from '../../store.ts'
 
 /** Steps of trimming in a commit beyond two for each entry it appends: that another goes, and a key. */
 const STEPS = 64
@@ -64,9 +64,9 @@ export class LmdbRooms {
   head (room: string): Head { return this.#database.head(room) ?? beginning(room, this.#epoch) }
 
   /** The newest on disk. */
-  newest (room: string): Mark { return this.#logs.get(room)?.log.committed ?? newestOf(this.head(room)) }
+  newest (room: string): Cursor { return this.#logs.get(room)?.log.committed ?? newestOf(this.head(room)) }
 
-  find (room: string, key: string): Mark | undefined {
+  find (room: string, key: string): Cursor | undefined {
     const found = this.#log(room).find(key)
     this.#count(room)
     return found
@@ -83,7 +83,7 @@ export class LmdbRooms {
     return true
   }
 
-  append (room: string, row: Row, draft: Draft): Mark & { again: boolean } {
+  append (room: string, row: Row, draft: Draft): Cursor & { again: boolean } {
     if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
     const appended = log.append(row, draft)

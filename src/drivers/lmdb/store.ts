@@ -8,7 +8,7 @@ import type { LogLimits } from './log.ts'
 import { readPage } from './page.ts'
 import { LmdbRooms, type CacheLimits } from './rooms.ts'
 import { encodeRow } from './record.ts'
-import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../../store.ts'
+import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Where an LMDB store is, and its bounds, each with its default. */
 export interface LmdbStoreOptions {
@@ -90,7 +90,7 @@ export class LmdbStore implements ChatStore {
     this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, roomTtl, SWEEP))).unref()
   }
 
-  append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+  append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     try {
       assertRoom(room)
       const row = encodeRow(draft)
@@ -100,7 +100,7 @@ export class LmdbStore implements ChatStore {
     }
   }
 
-  async find (room: string, key: string): Promise<Mark | undefined> {
+  async find (room: string, key: string): Promise<Cursor | undefined> {
     return this.#read(room, () => this.#rooms.find(room, key))
   }
 

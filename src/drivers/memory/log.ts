@@ -4,7 +4,7 @@ import { bodyCost, identityCost, stringCost } from '../../heap-cost.ts'
 import { Fifo } from './queue.ts'
 import { MemoryKeys, keyCost, type KeyedPost } from './keys.ts'
 import { formatPosition, parsePosition } from '../position.ts'
-import type { Draft, Entry, Identity, Mark, Page, Position, Query } from '../../store.ts'
+import type { Draft, Entry, Member, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** What one room may hold. */
 export interface LogLimits {
@@ -19,7 +19,7 @@ export interface LogLimits {
 /** An entry without what can be told from its place. at: ms since the log began. charge: bytes of memory. */
 export interface Kept {
   at: number
-  readonly from: Identity | null
+  readonly from: Member | null
   readonly body: string | Uint8Array
   readonly data: string | undefined
   readonly charge: number
@@ -54,14 +54,14 @@ export class MemoryLog {
   }
 
   /** The newest; before the first entry, a place that someone who joined an empty room has. */
-  get head (): Mark { return this.#markOf(this.#n, this.#at) }
+  get head (): Cursor { return this.#markOf(this.#n, this.#at) }
   /** Bytes of memory. */
   get bytes (): number { return LOG + this.#entryBytes + this.#keys.bytes }
   /** Whether `shrink` has anything to give back. */
   get canShrink (): boolean { return this.#kept.size > 1 || this.#keys.size > this.#kept.size }
 
   /** The mark of a repeat; undefined for a post to be appended. @throws ReusedKey, StalePost */
-  judge ({ key, hash, since }: Draft): Mark | undefined {
+  judge ({ key, hash, since }: Draft): Cursor | undefined {
     return this.#marked(this.#keys.judge(key, hash, since === undefined ? undefined : this.#numberOf(since)))
   }
 
@@ -77,7 +77,7 @@ export class MemoryLog {
     return this.#entryOf(n, kept)
   }
 
-  find (key: string): Mark | undefined { return this.#marked(this.#keys.find(key)) }
+  find (key: string): Cursor | undefined { return this.#marked(this.#keys.find(key)) }
 
   read ({ limit, maxBytes, after, before }: Query): Page {
     const position = after ?? before
@@ -115,9 +115,9 @@ export class MemoryLog {
 
   get #firstKept (): number { return this.#n - this.#kept.size + 1 }
 
-  #markOf (n: number, at: number): Mark { return { n, position: formatPosition(this.#tag, this.#born + at, n) } }
+  #markOf (n: number, at: number): Cursor { return { n, position: formatPosition(this.#tag, this.#born + at, n) } }
 
-  #marked (post: KeyedPost | undefined): Mark | undefined { return post && this.#markOf(post.n, post.at) }
+  #marked (post: KeyedPost | undefined): Cursor | undefined { return post && this.#markOf(post.n, post.at) }
 
   #entryOf (n: number, { at, from, body, data }: Kept): Entry {
     const time = this.#born + at

@@ -1,5 +1,5 @@
 import { RosterClosed } from '../../errors.ts'
-import type { Identity } from '../../store.ts'
+import type { Member } from '../../store.ts'
 import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
@@ -12,7 +12,7 @@ export interface MemoryRosterOptions {
   readonly listed?: number | undefined
 }
 
-interface Present { identity: Identity, connections: number, leaving: NodeJS.Timeout | undefined }
+interface Present { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
 
 interface Room {
   /** Who holds each connection, by member id. */
@@ -38,7 +38,7 @@ export class MemoryRoster implements Roster {
     this.#listed = listed
   }
 
-  async enter (name: string, connection: string, identity: Identity): Promise<void> {
+  async enter (name: string, connection: string, identity: Member): Promise<void> {
     const room = this.#room(name)
     if (room.connections.has(connection)) return
     room.connections.set(connection, identity.id)
@@ -135,7 +135,7 @@ export class MemoryRoster implements Roster {
   }
 
   #presence ({ members }: Room): Presence {
-    const listed: Identity[] = []
+    const listed: Member[] = []
     for (const { identity } of members.values()) {
       if (listed.length === this.#listed) break
       listed.push(identity)

@@ -3,7 +3,7 @@ import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../followers.ts'
 import { growth, keep } from './log.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
-import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../../store.ts'
+import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Bounds of the memory store, each with its default. */
 export interface MemoryStoreOptions {
@@ -43,7 +43,7 @@ export class MemoryStore implements ChatStore {
   /** Bytes of memory that all it keeps takes: at most `storeBytes`. */
   get bytes (): number { return this.#rooms.bytes }
 
-  append (name: string, draft: Draft): Promise<Mark & { again: boolean }> {
+  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     try {
       this.#assertOpen()
       const room = this.#rooms.use(name)
@@ -62,7 +62,7 @@ export class MemoryStore implements ChatStore {
     }
   }
 
-  async find (name: string, key: string): Promise<Mark | undefined> {
+  async find (name: string, key: string): Promise<Cursor | undefined> {
     this.#assertOpen()
     return this.#rooms.get(name)?.log.find(key)
   }

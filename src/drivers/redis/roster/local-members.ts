@@ -1,5 +1,5 @@
 import type { RedisLink } from '../client/client.ts'
-import type { Identity } from '../../../store.ts'
+import type { Member } from '../../../store.ts'
 import { channel, nodeKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { LIFE, sweep, tell } from './scripts.ts'
@@ -16,7 +16,7 @@ export interface PartContext {
   readonly grace: number
 }
 
-interface Present { identity: Identity, connections: number, leaving: NodeJS.Timeout | undefined }
+interface Present { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
 
 /** The members of one room that are on this node. Redis is told of their changes, each time again until it knows. */
 export class Part {
@@ -49,9 +49,9 @@ export class Part {
   /** The number of what Redis was told last, by which it shows whether it still knows. */
   get told (): number { return this.#told }
 
-  get members (): Identity[] { return Array.from(this.#members.values(), ({ identity }) => identity) }
+  get members (): Member[] { return Array.from(this.#members.values(), ({ identity }) => identity) }
 
-  enter (connection: string, identity: Identity): void {
+  enter (connection: string, identity: Member): void {
     if (this.#connections.has(connection)) return
     this.#connections.set(connection, identity.id)
     const present = this.#members.get(identity.id)

@@ -1,7 +1,7 @@
 import { setTimeout as pass } from 'node:timers/promises'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { RedisLink } from '../client/client.ts'
-import type { Identity } from '../../../store.ts'
+import type { Member } from '../../../store.ts'
 import { Lease } from './lease.ts'
 import { Part, sweepOut } from './local-members.ts'
 import { Turnstile } from './semaphore.ts'
@@ -62,7 +62,7 @@ export class RosterNode {
   }
 
   /** Resolves when Redis knows; while it is gone, at once. */
-  async enter (name: string, connection: string, identity: Identity): Promise<void> {
+  async enter (name: string, connection: string, identity: Member): Promise<void> {
     let part = this.#parts.get(name)
     if (part === undefined) {
       part = new Part(name, { link: this.#link, lease: this.#lease, turnstile: this.#turnstile, grace: this.#settings.grace })

@@ -4,7 +4,7 @@ import { RosterClosed } from '../../../errors.ts'
 import { RedisLink, type RedisOptions } from '../client/client.ts'
 import { checks as linkChecks } from '../client/options.ts'
 import { tryOut } from '../client/rights.ts'
-import type { Identity } from '../../../store.ts'
+import type { Member } from '../../../store.ts'
 import { channel, nodeKeys } from './keys.ts'
 import { RosterNode } from './node.ts'
 import { Restrictions } from './restrictions.ts'
@@ -54,7 +54,7 @@ export class RedisRoster implements Roster {
     this.#opened = this.#node.open()
   }
 
-  async enter (room: string, connection: string, member: Identity): Promise<void> {
+  async enter (room: string, connection: string, member: Member): Promise<void> {
     await this.#open()
     await this.#node.enter(room, connection, member)
   }

@@ -1,5 +1,5 @@
 import type { RedisLink } from '../client/client.ts'
-import type { Identity } from '../../../store.ts'
+import type { Member } from '../../../store.ts'
 import { channel, roomKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { sweepOut, type Part } from './local-members.ts'
@@ -24,7 +24,7 @@ export interface ViewContext {
   readonly lost: () => void
 }
 
-interface State { readonly count: number, readonly members: Identity[], readonly nodes: Map<string, number> }
+interface State { readonly count: number, readonly members: Member[], readonly nodes: Map<string, number> }
 
 /** What those who watch one room on this node are shown of it. */
 export class View {
@@ -92,7 +92,7 @@ export class View {
 
   #hear (message: Buffer): void {
     if (message.length === 0) return this.#readSoon()
-    const typing = JSON.parse(message.toString()) as Identity
+    const typing = JSON.parse(message.toString()) as Member
     for (const heard of this.#listeners) heard({ typing })
   }
 

@@ -1,8 +1,8 @@
 import { ReusedKey, StalePost, StoreBusy } from '../../../errors.ts'
 import { encode, markOf, placeOf } from './record.ts'
-import type { Draft, Mark } from '../../../store.ts'
+import type { Draft, Cursor } from '../../../store.ts'
 
-type Stored = Mark & { readonly again: boolean }
+type Stored = Cursor & { readonly again: boolean }
 
 interface Post {
   readonly args: readonly [key: string, hash: string, since: string, content: string, size: number]
@@ -95,7 +95,7 @@ export class RedisAppends {
 }
 
 /** The mark of a post known as `<n> <at>`, with more after it or not. */
-export function repeated (tag: string, known: string): Mark {
+export function repeated (tag: string, known: string): Cursor {
   const [n, at] = known.split(' ')
   return markOf({ tag, at: Number(at), n: Number(n) })
 }

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { entryOf, markOf, placeOf, type Content, type Place } from './record.ts'
-import type { Entry, Mark, Page } from '../../../store.ts'
+import type { Entry, Cursor, Page } from '../../../store.ts'
 
 /** What a feed reads to catch up: born is where the room's present life began. */
 export interface Stretch {
@@ -43,7 +43,7 @@ export class RedisFeed {
   get size (): number { return this.#followers.size }
 
   /** After catching up only. */
-  get head (): Mark { return markOf(this.#last!) }
+  get head (): Cursor { return markOf(this.#last!) }
 
   /** Gets what comes after the head. */
   add (deliver: (page: Page) => void): () => void {

@@ -1,5 +1,5 @@
 import { formatPosition, parsePosition } from '../../position.ts'
-import type { Draft, Entry, Identity, Mark, Position } from '../../../store.ts'
+import type { Draft, Entry, Member, Cursor, Position } from '../../../store.ts'
 
 /** What is stored and published of an entry, as JSON; bytes in base64, in an array of their own; data as JSON text. */
 export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: string]
@@ -11,7 +11,7 @@ export interface Place { readonly tag: string, readonly at: number, readonly n: 
 const SPEAKERS = 10_000
 
 /** Who spoke of late, by id: one object for all that a member says, so that what is made of it is made once. */
-const speakers = new Map<string, Identity>()
+const speakers = new Map<string, Member>()
 
 /** @throws TypeError for what can't be stored */
 export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
@@ -31,7 +31,7 @@ export function entryOf ([who, said, data]: Content, { tag, at, n }: Place): Ent
   return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
 }
 
-export function markOf ({ tag, at, n }: Place): Mark { return { n, position: formatPosition(tag, at, n) } }
+export function markOf ({ tag, at, n }: Place): Cursor { return { n, position: formatPosition(tag, at, n) } }
 
 /** undefined for what was never given as a position. */
 export function placeOf (position: Position): Place | undefined {
@@ -39,7 +39,7 @@ export function placeOf (position: Position): Place | undefined {
   return parts && { tag: parts.epoch, at: parts.at, n: parts.offset }
 }
 
-function identityOf (id: string, name: string): Identity {
+function identityOf (id: string, name: string): Member {
   let known = speakers.get(id)
   if (known === undefined || known.name !== name) {
     if (speakers.size === SPEAKERS) speakers.clear()

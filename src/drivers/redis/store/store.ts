@@ -14,7 +14,7 @@ import { RoomIndex } from './index.ts'
 import { RedisReads } from './read-queue.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './record.ts'
 import { append, eraseEntry, eraseRoom, look, read } from './scripts.ts'
-import type { ChatStore, Draft, Feed, Mark, Page, Position, Query } from '../../../store.ts'
+import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../../store.ts'
 
 /** Where the Redis is, and the bounds of what is kept there, each with its default. */
 export interface RedisStoreOptions extends RedisOptions {
@@ -108,11 +108,11 @@ export class RedisStore implements ChatStore {
     this.#link.onBack(() => this.#lookAtAll())
   }
 
-  append (room: string, draft: Draft): Promise<Mark & { again: boolean }> {
+  append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     return this.#closing === undefined ? this.#appends.append(room, draft) : Promise.reject(new StoreClosed())
   }
 
-  async find (room: string, key: string): Promise<Mark | undefined> {
+  async find (room: string, key: string): Promise<Cursor | undefined> {
     this.#assertOpen()
     const [tag, known] = await this.#link.query('HMGET', this.#keys(room)[0]!, 'tag', `=${key}`) as Array<string | null>
     return tag != null && known != null ? repeated(tag, known) : undefined
