@@ -188,13 +188,13 @@ t.test('while the server itself reads nothing, no time passes for a message', as
   const client = await upgraded(t, port, '/echo')
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const second = clientFrame(TEXT, 'second')
-  client.socket.write(Buffer.concat([clientFrame(TEXT, 'first'), second.subarray(0, 7)]))
+  const [large, second] = [clientFrame(TEXT, 'x'.repeat(20 * KiB)), clientFrame(TEXT, 'second')]
+  client.socket.write(Buffer.concat([clientFrame(TEXT, 'first'), large, second.subarray(0, 7)]))
   await slow.reached
   client.socket.write(second.subarray(7))
   mock.timers.tick(200)
   slow.open()
-  await client.until(() => count(client, TEXT) === 2)
+  await client.until(() => count(client, TEXT) === 3)
   t.equal(closeOf(client), undefined)
 })
 

@@ -53,7 +53,7 @@ class Lines extends EventEmitter {
 
 /** Killed, it has no coverage to tell: a loader that starts sooner will do. */
 const writer = (t: Test, path: string, atOnce: number) =>
-  new Lines(t, ['--import', 'tsx', 'test/fixtures/lmdb-writer.ts', path, String(atOnce)])
+  new Lines(t, ['--import', 'tsx', 'test/support/fixtures/lmdb-writer.ts', path, String(atOnce)])
 
 const intrusion = (path: string, code: string) => ['--input-type=module', '-e', `
   import { readSync } from 'node:fs'

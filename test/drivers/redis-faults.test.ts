@@ -250,7 +250,10 @@ t.test('a Redis out of memory refuses posts and stores nothing of them, but is r
   for (const room of ['a', 'b']) await t.rejects(store.append(room, says('x', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNAVAILABLE', cause: { message: /OOM/ } })
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   await t.rejects(store.read('b', all), { code: 'FST_CHAT_UNAVAILABLE' })
-  t.strictSame(await store.read('a', all), before)
+  const { entries } = await store.read('a', all)
+  t.ok(entries.length > 0)
+  // Of a room that is followed the older half may go.
+  t.strictSame(entries, before.entries.slice(-entries.length))
   t.strictSame(await keys(), stored)
   await server.client.config('SET', 'maxmemory', 0)
   t.equal((await store.append('a', says('x', { key: 'k', hash: 'h' }))).n, 4)
