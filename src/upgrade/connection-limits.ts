@@ -3,28 +3,29 @@ import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../er
 import { Rate, TokenBucket } from '../connection/token-bucket.ts'
 
 export interface ConnectionLimitSettings {
-  /** open at once */
+  /** connections open at once */
   readonly connections: number
-  /** of them from one address */
+  /** connections open at once from one address */
   readonly connectionsPerAddress: number
-  /** upgrades under way at once */
+  /** upgrades in progress at once */
   readonly handshakes: number
-  /** upgrades a second, and how many more at once after a pause */
+  /** upgrades accepted per second */
   readonly handshakeRate: number
+  /** upgrades accepted at once after a pause */
   readonly handshakeBurst: number
 }
 
-/** Bytes of memory that the requests of upgrades under way take, for each that may be; 16 KiB of one-letter headers take three times as many. */
+/** Bytes of memory for requests, per permitted handshake. 16 KiB of one-letter headers use three times as many. */
 const REQUEST_BYTES = 32 * 1024
 
-/** Accepts upgrades while there is room. Each counts from its request to the end of its connection. */
+/** Limits upgrades and connections. An upgrade counts from its request to the end of its connection. */
 export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings
   readonly #addresses = new Map<string, Address>()
   readonly #rate: TokenBucket
   #handshakes = 0
-  /** Bytes of their requests. */
-  #requests = 0
+  /** Bytes of memory of the requests of upgrades in progress. */
+  #requestBytes = 0
   #connections = 0
 
   constructor (settings: ConnectionLimitSettings) {
@@ -33,35 +34,35 @@ export class ConnectionLimits {
   }
 
   /**
-   * Counts an upgrade. `established` or `abandon` must follow.
-   * @param ip the client's address; undefined where it can't be known, and then it isn't counted by address
-   * @param bytes of memory of its request
+   * Counts an upgrade. The caller must call `established` or `abandon` afterwards.
+   * @param ip the client's address; undefined if unknown, which exempts it from the limit per address
+   * @param bytes memory of its request
    * @throws TooManyConnections, TooManyFromAddress, TooManyHandshakes
    */
   enter (ip: string | undefined, bytes: number): Address {
     const { connections, connectionsPerAddress, handshakes } = this.#settings
     if (this.#connections >= connections) throw new TooManyConnections()
-    // Everything that isn't an IP address shares one bucket: a client may choose what its proxy reports.
+    // Everything that isn't an IP address shares one bucket, so a spoofed header gains nothing.
     const name = ip === undefined ? '' : normalizeAddress(ip) ?? 'unknown'
     const address = this.#addresses.get(name) ?? { name, connections: 0 }
     if (name !== '' && address.connections >= connectionsPerAddress) throw new TooManyFromAddress()
-    const full = this.#handshakes >= handshakes || (this.#handshakes > 0 && this.#requests + bytes > handshakes * REQUEST_BYTES)
+    const full = this.#handshakes >= handshakes || (this.#handshakes > 0 && this.#requestBytes + bytes > handshakes * REQUEST_BYTES)
     if (full || this.#rate.take(1) > 0) throw new TooManyHandshakes()
     this.#handshakes++
-    this.#requests += bytes
+    this.#requestBytes += bytes
     this.#connections++
     address.connections++
     this.#addresses.set(name, address)
     return address
   }
 
-  /** Called when an upgrade became a connection; `leave` must follow at its end. @param bytes as it entered with */
+  /** Called when an upgrade became a connection. The caller must call `leave` when it ends. @param bytes as passed to `enter` */
   established (bytes: number): void {
     this.#handshakes--
-    this.#requests -= bytes
+    this.#requestBytes -= bytes
   }
 
-  /** Called when an upgrade ended before it became a connection. @param bytes as it entered with */
+  /** Called when an upgrade ended before it became a connection. @param bytes as passed to `enter` */
   abandon (address: Address, bytes: number): void {
     this.established(bytes)
     this.leave(address)

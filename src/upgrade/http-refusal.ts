@@ -2,13 +2,13 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 
-/** s after which a client that is refused for now may come again. */
+/** Seconds after which a client that was refused with 429 or 503 may retry. */
 const RETRY_AFTER = 5
 
-/** ms a client is given to close its side of an upgrade that was answered by HTTP. */
+/** ms within which a client must close its side of an upgrade that got an HTTP response. */
 const LINGER = 1_000
 
-/** The HTTP answer to an upgrade that is refused, as Fastify would answer an error. */
+/** The HTTP response to a refused upgrade, in the format of Fastify's error responses. */
 export interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -27,7 +27,7 @@ export function refusalOf ({ statusCode = 500, code, message }: FastifyError): R
   }
 }
 
-/** Answers on a socket that has no response, and ends it. */
+/** Writes the HTTP response to a socket that has no `ServerResponse`, and ends the socket. */
 export function writeRefusal (socket: Duplex, error: FastifyError): void {
   const { status, headers, body } = refusalOf(error)
   const json = JSON.stringify(body)
@@ -37,7 +37,7 @@ export function writeRefusal (socket: Duplex, error: FastifyError): void {
   endSocket(socket)
 }
 
-/** Ends a socket. What the client has sent is read and dropped: unread, it would reset the connection before the answer is there. */
+/** Ends a socket. Unread data would reset the connection before the response arrives, so it is read and dropped. */
 export function endSocket (socket: Duplex): void {
   const deadline = setTimeout(() => socket.destroy(), LINGER)
   socket.once('close', () => clearTimeout(deadline))

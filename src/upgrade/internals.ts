@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 
 /**
  * Everything that reaches into private parts of Fastify, Node and @fastify/websocket, each with the versions it was
- * seen on. `test/upgrade-internals.test.ts` fails when one of them changes.
+ * seen on. `test/upgrade/internals.test.ts` fails when one of them changes.
  */
 
 type AppOptions = FastifyServerOptions & Record<string, unknown>
@@ -18,14 +18,14 @@ export function appOptions (app: FastifyInstance): AppOptions {
   return (symbolProperty(app, 'fastify.options') ?? {}) as AppOptions
 }
 
-/** The settings of find-my-way that decide which route a path belongs to. */
+/** The settings of find-my-way that affect which route a path matches. */
 const routerKeys = [
   'allowUnsafeRegex', 'caseSensitive', 'constraints', 'ignoreDuplicateSlashes', 'ignoreTrailingSlash', 'maxParamLength', 'useSemicolonDelimiter'
 ]
 
 /**
- * Returns the settings of the app's router. Where Fastify has `routerOptions`, those given as options of the app are among
- * them, and reading them there is deprecated; Fastify 5.0.0 has only the latter.
+ * Returns the settings of the app's router. Later versions of Fastify copy router settings from the app's options to
+ * `routerOptions`, and deprecate reading the originals. Fastify 5.0.0 has only the originals.
  */
 export function routerOptions (app: FastifyInstance): Record<string, unknown> {
   const options = appOptions(app)
@@ -34,9 +34,9 @@ export function routerOptions (app: FastifyInstance): Record<string, unknown> {
 }
 
 /**
- * Returns what `request.ip` will be for this request, by Fastify's own getter: its prototype is under
- * `Symbol('fastify.Request')` and reads `raw` alone. Fastify 5.0.0 to 5.12.8.
- * @returns undefined where it can't be known: an injected request without a socket
+ * Returns the value that `request.ip` will have. It calls Fastify's own getter, which reads only `raw`; its prototype is
+ * under `Symbol('fastify.Request')`. Fastify 5.0.0 to 5.12.8.
+ * @returns undefined if unknown: for an injected request without a socket
  */
 export function requestAddress (app: FastifyInstance, raw: IncomingMessage): string | undefined {
   const Request = symbolProperty(app, 'fastify.Request') as { prototype: object } | undefined
@@ -44,29 +44,29 @@ export function requestAddress (app: FastifyInstance, raw: IncomingMessage): str
   try {
     return (Object.assign(Object.create(Request.prototype) as object, { raw }) as { ip?: string }).ip
   } catch {
-    // Under trustProxy Fastify reads the address of a socket that an injected request doesn't have.
+    // With trustProxy, Fastify reads the address of the socket, which an injected request may lack.
     return undefined
   }
 }
 
-/** Returns the response that a socket is assigned to: Node's `_httpMessage`, Node 20 to 26. */
+/** Returns the response that is assigned to a socket: Node's `_httpMessage`, Node 20 to 26. */
 export function responseUnderWay (socket: Duplex): ServerResponse | undefined {
   return (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
-/** Returns how many @fastify/websocket listen on the server: each adds a function named `onUpgrade`, 11.0 to 11.3.6. */
+/** Returns the number of @fastify/websocket instances on the server. Each adds a listener named `onUpgrade`, 11.0 to 11.3.6. */
 export function websocketDispatchers (server: EventEmitter): number {
   return server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade').length
 }
 
-/** An event of an intercepted server for each upgrade, `(request, socket)`, before it is known who takes it. */
+/** Event of an intercepted server, `(request, socket)`: emitted for each upgrade before it is dispatched. */
 const upgradeSeen = Symbol('upgrade seen')
 
 const intercepted = new WeakSet<EventEmitter>()
 
 /**
- * Calls back with the socket of the next upgrade, whoever takes it.
- * @returns a function that stops waiting
+ * Calls `seen` with the socket of the next upgrade, before it is dispatched.
+ * @returns a function that removes the listener
  */
 export function onNextUpgrade (server: EventEmitter, seen: (socket: Duplex) => void): () => void {
   const event = intercepted.has(server) ? upgradeSeen : 'upgrade'
@@ -78,16 +78,16 @@ export function onNextUpgrade (server: EventEmitter, seen: (socket: Duplex) => v
 export type UpgradeArguments = [request: IncomingMessage, socket: Duplex, head: Buffer]
 
 /**
- * Hands each `upgrade` event of a server to one function before its listeners, which can hide it from them. An `emit` of
- * the server's own is the only place for that: a listener can't keep an event from the others.
- * @param take its last argument passes the event on to the listeners
+ * Passes each `upgrade` event of a server to one function, which decides whether the listeners receive it. This requires
+ * replacing the server's `emit`: a listener can't withhold an event from other listeners.
+ * @param take its last argument emits the event to the listeners
  * @returns a function that restores the server
  */
 export function interceptUpgrades (server: EventEmitter, take: (...args: [...UpgradeArguments, pass: () => void]) => void): () => void {
   const replaced = Object.getOwnPropertyDescriptor(server, 'emit')
   const original = server.emit
   let active = true
-  /** An `emit` that is inherited is looked up each time: tracing tools replace that of the prototype. */
+  /** Looks up an inherited `emit` on each call: tracing tools replace it on the prototype. */
   const emitOriginal = (args: unknown[]) => {
     const emit = replaced === undefined ? (Object.getPrototypeOf(server) as EventEmitter).emit : original
     return Reflect.apply(emit, server, args) as boolean
@@ -101,22 +101,22 @@ export function interceptUpgrades (server: EventEmitter, take: (...args: [...Upg
   }
   server.emit = emit
   intercepted.add(server)
-  // Without a listener Node serves an upgrade as a request, or destroys its socket, and emits nothing.
-  server.on('upgrade', listening)
+  // Without a listener, Node handles an upgrade as a request or destroys its socket, and emits no event.
+  server.on('upgrade', ignore)
   return () => {
     active = false
     intercepted.delete(server)
-    server.off('upgrade', listening)
-    // Somebody who replaced `emit` later calls ours, which now only passes on.
+    server.off('upgrade', ignore)
+    // Code that replaced `emit` later still calls this one, which now only forwards.
     if (server.emit !== emit) return
     if (replaced === undefined) delete (server as { emit?: unknown }).emit
     else Object.defineProperty(server, 'emit', replaced)
   }
 }
 
-function listening (): void {}
+function ignore (): void {}
 
-/** Returns the value of the symbol with this description, of the scope or of one around it. */
+/** Returns the value under the symbol with this description, in the scope or the nearest ancestor that has it. */
 function symbolProperty (app: FastifyInstance, description: string): unknown {
   for (let scope: object | null = app; scope !== null; scope = Object.getPrototypeOf(scope) as object | null) {
     const key = Object.getOwnPropertySymbols(scope).find((symbol) => symbol.description === description)

@@ -8,7 +8,7 @@ import { endSocket, writeRefusal } from './http-refusal.ts'
 import { responseUnderWay } from './internals.ts'
 
 export interface PendingUpgradesOptions {
-  /** ms after which an upgrade that nobody took is ended */
+  /** ms after which an upgrade is ended if it is still pending */
   readonly timeout: number
   readonly refusals: RefusalLog
 }
@@ -16,29 +16,29 @@ export interface PendingUpgradesOptions {
 export interface Upgrade {
   readonly socket: Duplex
   readonly head: Buffer
-  /** The client's, of an upgrade that counts in the connection limits. */
+  /** Address of the client, if the upgrade counts in the connection limits. */
   readonly address?: Address
-  /** Bytes of memory of its request, likewise. */
+  /** Bytes of memory of its request, if the upgrade counts in the connection limits. */
   readonly bytes?: number
-  /** Called when it ends otherwise than as a connection. */
+  /** Called when the upgrade ends without becoming a connection. */
   readonly abandoned?: () => void
 }
 
 interface Pending extends Upgrade {
   readonly written: number
   readonly deadline: NodeJS.Timeout
-  readonly gone: () => void
+  readonly onClose: () => void
 }
 
 /**
- * Upgrades that have not become a connection yet. Node hands their sockets over and forgets them: an answer by HTTP
- * leaves such a socket open for good, and the server with it. Here every one of them ends.
+ * Upgrades that have not become connections yet. Node doesn't track their sockets: after an HTTP response such a socket
+ * stays open and keeps the server from closing. This class ends every one of them.
  */
 export class PendingUpgrades {
   readonly #pending = new Map<IncomingMessage, Pending>()
   readonly #options: PendingUpgradesOptions
-  /** When the last one is ended. */
-  #end = Infinity
+  /** Time, as `performance.now()`, by which all upgrades must have ended. */
+  #lastDeadline = Infinity
 
   constructor (options: PendingUpgradesOptions) {
     this.#options = options
@@ -46,70 +46,70 @@ export class PendingUpgrades {
 
   get size (): number { return this.#pending.size }
 
-  /** Returns an upgrade that is under way. */
+  /** Returns the pending upgrade of a request. */
   get (request: IncomingMessage): Upgrade | undefined { return this.#pending.get(request) }
 
-  /** Ends an upgrade after the timeout, unless `settle` or `answered` is called before. */
+  /** Ends an upgrade after the timeout, unless `settle` or `answered` is called first. */
   add (request: IncomingMessage, upgrade: Upgrade): void {
-    const timeout = Math.min(this.#options.timeout, this.#end - performance.now())
-    const deadline = setTimeout(() => this.#giveUp(request, overdue(upgrade.socket)), timeout).unref()
-    const gone = () => this.#abandon(request)
-    this.#pending.set(request, { ...upgrade, written: bytesWritten(upgrade.socket), deadline, gone })
-    upgrade.socket.once('close', gone)
+    const timeout = Math.min(this.#options.timeout, this.#lastDeadline - performance.now())
+    const deadline = setTimeout(() => this.#end(request, timeoutError(upgrade.socket)), timeout).unref()
+    const onClose = () => this.#abandon(request)
+    this.#pending.set(request, { ...upgrade, written: bytesWritten(upgrade.socket), deadline, onClose })
+    upgrade.socket.once('close', onClose)
   }
 
-  /** Forgets an upgrade that became a connection: its owner ends it, and listens for its errors. */
+  /** Forgets an upgrade that became a connection. The owner of the connection ends it and handles its errors. */
   settle (request: IncomingMessage): Upgrade | undefined {
     const upgrade = this.#forget(request)
     if (upgrade !== undefined) unguard(upgrade.socket)
     return upgrade
   }
 
-  /** Forgets an upgrade that another listener has taken. */
+  /** Forgets an upgrade that another listener has taken. Returns false if the upgrade is still pending. */
   settleIfTaken (request: IncomingMessage): boolean {
     const { socket } = this.#pending.get(request) ?? {}
     return socket === undefined || (taken(socket) && this.settle(request) !== undefined)
   }
 
-  /** Ends an upgrade that was answered by HTTP: nothing more comes on it. */
+  /** Called when the HTTP response to an upgrade is complete. Ends the socket. */
   answered (request: IncomingMessage): void {
     const { socket } = this.#abandon(request) ?? {}
     if (socket !== undefined && !taken(socket)) endSocket(socket)
   }
 
-  /** Ends an upgrade with this error, unless it is answered already. */
+  /** Ends an upgrade with this error. If a response is assigned to its socket, only counts and logs the error. */
   refuse (request: IncomingMessage, error: FastifyError): void {
     const { socket } = this.#pending.get(request) ?? {}
     if (socket === undefined) return
-    if (responseUnderWay(socket) === undefined) this.#giveUp(request, error)
+    if (responseUnderWay(socket) === undefined) this.#end(request, error)
     else this.#options.refusals.refused(error.code, error.message)
   }
 
-  /** Ends the upgrade that has waited for longest. */
+  /** Ends the upgrade that has waited longest. */
   refuseOldest (error: FastifyError): void {
     const [oldest] = this.#pending.keys()
-    if (oldest !== undefined) this.#giveUp(oldest, error)
+    if (oldest !== undefined) this.#end(oldest, error)
   }
 
-  /** Answers an upgrade that was not added, and ends its socket. */
-  turnAway (socket: Duplex, error: FastifyError): void {
+  /** Refuses an upgrade that isn't pending here, and ends its socket. */
+  refuseSocket (socket: Duplex, error: FastifyError): void {
     this.#options.refusals.refused(error.code, error.message)
     writeRefusal(socket, error)
   }
 
-  /** Ends the socket of an upgrade that can't be answered. */
+  /** Refuses an upgrade that can't get a response, and destroys its socket. */
   terminate (socket: Duplex, { code, message }: FastifyError): void {
     this.#options.refusals.refused(code, message)
     socket.destroy()
   }
 
   /**
-   * Ends all that are under way.
-   * @param timeout ms after which those that are added later are ended
+   * Ends all pending upgrades.
+   * @param timeout ms from now until upgrades added later are ended
    */
   close (timeout: number): void {
-    this.#end = performance.now() + timeout
-    for (const request of this.#pending.keys()) this.#giveUp(request, new Stopping())
+    this.#lastDeadline = performance.now() + timeout
+    for (const request of this.#pending.keys()) this.#end(request, new Stopping())
   }
 
   #forget (request: IncomingMessage): Pending | undefined {
@@ -117,8 +117,8 @@ export class PendingUpgrades {
     if (pending === undefined) return undefined
     this.#pending.delete(request)
     clearTimeout(pending.deadline)
-    // It would keep the request as long as the socket.
-    pending.socket.off('close', pending.gone)
+    // The listener would keep the request alive as long as the socket.
+    pending.socket.off('close', pending.onClose)
     return pending
   }
 
@@ -128,27 +128,27 @@ export class PendingUpgrades {
     return pending
   }
 
-  #giveUp (request: IncomingMessage, error: FastifyError): void {
+  #end (request: IncomingMessage, error: FastifyError): void {
     const { socket, written } = this.#abandon(request)!
     if (taken(socket)) unguard(socket)
-    else if (bytesWritten(socket) === written) this.turnAway(socket, error)
+    else if (bytesWritten(socket) === written) this.refuseSocket(socket, error)
     else endSocket(socket)
   }
 }
 
-/** Node takes its own error listener off before it emits `upgrade`: a reset would be an uncaught exception. */
+/** Handles errors of a socket. Node removes its own listener before `upgrade`, so a reset would be an uncaught exception. */
 export function guard (socket: Duplex): void { socket.on('error', destroy) }
 
 export function unguard (socket: Duplex): void { socket.off('error', destroy) }
 
 function destroy (this: Duplex): void { this.destroy() }
 
-/** Whoever upgraded a socket reads it. */
+/** Returns true if the socket has a reader: the listener that upgraded it. */
 function taken (socket: Duplex): boolean {
   return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
 }
 
-function overdue (socket: Duplex): FastifyError {
+function timeoutError (socket: Duplex): FastifyError {
   return responseUnderWay(socket) === undefined ? new UpgradeNotHandled() : new HandshakeTimeout()
 }
 

@@ -3,17 +3,17 @@ import { PathTaken } from '../errors.ts'
 
 type Constraints = RouteOptions['constraints']
 
-/** The paths of one chat, each with the option that moves it. */
+/** The paths of one chat, each with the option that sets it. */
 export class RouteClaims {
   readonly #claimed = new Map<string, string>()
 
-  /** @throws PathTaken when the app has a route there already, or this chat another one */
+  /** Reserves a path. @throws PathTaken when the app or this chat already has a route there */
   claim (app: FastifyInstance, path: string, option: string, constraints?: Constraints): void {
     if (this.#claimed.has(path) || taken(app, ['GET', 'HEAD'], path, constraints)) throw new PathTaken(path, option)
     this.#claimed.set(path, option)
   }
 
-  /** Refuses what is added later on the same path. */
+  /** Makes the app throw PathTaken for a route that is added later on a reserved path. */
   guard (app: FastifyInstance): void {
     app.addHook('onRoute', ({ url, method, constraints }) => {
       const option = this.#claimed.get(url)

@@ -1,4 +1,4 @@
-/** Returns a line for the log where Fastify's `trustProxy` makes the addresses of clients useless; else undefined. */
+/** Returns a warning if Fastify's `trustProxy` makes the addresses of clients useless; undefined otherwise. */
 export function trustProxyWarning (trustProxy: unknown): string | undefined {
   if (trustProxy === true) {
     return 'with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +

@@ -15,21 +15,21 @@ import { malformed, UpgradePaths } from './upgrade-paths.ts'
 export interface UpgradeSettings {
   /** ms from the request to the upgraded connection */
   readonly handshakeTimeout: number
-  /** upgrades under way at once */
+  /** upgrades in progress at once */
   readonly handshakes: number
 }
 
-/** Takes the upgrade of a path. */
-type Take = (...args: UpgradeArguments) => void
+/** Handles the upgrades of a path. */
+type UpgradeHandler = (...args: UpgradeArguments) => void
 
 const gates = new WeakMap<EventEmitter, UpgradeGate>()
 
 /**
- * The upgrades of one chat: those of its routes, and where it is the first of its server those that no chat has a route for.
+ * The upgrades of one chat's routes. The first chat of a server also gets the upgrades that match no route of any chat.
  */
 export class ChatUpgrades {
   readonly pending: PendingUpgrades
-  /** Upgrades that other listeners of the server were given. */
+  /** Upgrades that were passed to other listeners of the server. */
   readonly passed: PendingUpgrades
   readonly app: FastifyInstance
   readonly #gate: UpgradeGate
@@ -47,19 +47,19 @@ export class ChatUpgrades {
     this.#gate.join(this)
   }
 
-  /** Takes the upgrades of a path of this chat. */
+  /** Dispatches the upgrades of a path of this chat. */
   addPath (path: string, constraints: RouteOptions['constraints']): void {
     this.#gate.pathsOf(this.app).add(path, constraints, (request, socket, head) => this.dispatch(request, socket, head, checkHandshake))
   }
 
-  /** Takes the upgrades of another route of the app's. */
-  addRoute (path: string, constraints: RouteOptions['constraints'], take: Take): void {
-    this.#gate.pathsOf(this.app).add(path, constraints, (request, socket, head) => this.pass(request, socket, head, () => take(request, socket, head)))
+  /** Passes the upgrades of another route of the app to a handler. */
+  addRoute (path: string, constraints: RouteOptions['constraints'], handle: UpgradeHandler): void {
+    this.#gate.pathsOf(this.app).add(path, constraints, (request, socket, head) => this.pass(request, socket, head, () => handle(request, socket, head)))
   }
 
   /**
-   * Counts an upgrade in the limits and has the app's routes answer it, or refuses it.
-   * @param check throws what it is refused with
+   * Counts an upgrade in the limits and routes it in the app, or refuses it.
+   * @param check throws the error to refuse it with
    */
   dispatch (request: IncomingMessage, socket: Duplex, head: Buffer, check: (request: IncomingMessage) => void): void {
     try {
@@ -69,7 +69,7 @@ export class ChatUpgrades {
       const address = this.#limits.enter(requestAddress(this.app, request), bytes)
       this.pending.add(request, { socket, head, address, bytes, abandoned: () => this.#limits.abandon(address, bytes) })
     } catch (error) {
-      return this.pending.turnAway(socket, error as FastifyError)
+      return this.pending.refuseSocket(socket, error as FastifyError)
     }
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
@@ -82,13 +82,13 @@ export class ChatUpgrades {
     }
   }
 
-  /** Gives an upgrade to other listeners, and ends it where none of them takes it. */
+  /** Passes an upgrade to other listeners, and ends it if none of them takes it. */
   pass (request: IncomingMessage, socket: Duplex, head: Buffer, take: () => void): void {
     this.passed.add(request, { socket, head })
     try {
       take()
     } catch (error) {
-      // Thrown on, it would end the process: any client could do so.
+      // Rethrown, the error would end the process, and any client could cause it.
       this.passed.refuse(request, new UpgradeFailed((error as Error).message))
     }
     if (this.passed.settleIfTaken(request)) return
@@ -96,14 +96,14 @@ export class ChatUpgrades {
     if (this.passed.size > this.#handshakes) this.passed.refuseOldest(new TooManyHandshakes())
   }
 
-  /** Whether an upgrade is under way that this chat has to do with. */
+  /** Returns whether the request is an upgrade that this chat dispatched or passed and that is still pending. */
   has (request: IncomingMessage): boolean {
     return this.pending.get(request) !== undefined || this.passed.get(request) !== undefined
   }
 
   /**
-   * Refuses upgrades from here on.
-   * @param timeout ms after which no upgrade that other listeners were given is waited for
+   * Ends all pending upgrades, and refuses new ones.
+   * @param timeout ms from now until upgrades passed to other listeners later are ended
    */
   close (timeout: number): void {
     this.closing = true
@@ -111,19 +111,19 @@ export class ChatUpgrades {
     this.passed.close(timeout)
   }
 
-  /** Leaves the server as it was before, if this was the last chat on it. */
+  /** Closes the chat's upgrades. Restores the server if this was its last chat. */
   leave (): void {
     this.close(0)
     this.#gate.leave(this)
   }
 }
 
-/** Decides which upgrades of one server are for its chats, before any listener of the server. */
+/** Dispatches the upgrades of one server to its chats, or passes them to the listeners of the server. */
 export class UpgradeGate {
   readonly #server: EventEmitter
   readonly #chats = new Set<ChatUpgrades>()
-  /** By the routing function, of which each app has one. */
-  readonly #paths = new Map<unknown, UpgradePaths<Take>>()
+  /** Keyed by the routing function: each app has one. */
+  readonly #paths = new Map<unknown, UpgradePaths<UpgradeHandler>>()
   #restore: (() => void) | undefined
 
   private constructor (server: EventEmitter) {
@@ -138,7 +138,7 @@ export class UpgradeGate {
 
   join (chat: ChatUpgrades): void {
     this.#chats.add(chat)
-    this.#restore ??= interceptUpgrades(this.#server, (...args) => this.#take(...args))
+    this.#restore ??= interceptUpgrades(this.#server, (...args) => this.#handle(...args))
   }
 
   leave (chat: ChatUpgrades): void {
@@ -150,49 +150,49 @@ export class UpgradeGate {
     this.#restore = undefined
   }
 
-  pathsOf (app: FastifyInstance): UpgradePaths<Take> {
+  pathsOf (app: FastifyInstance): UpgradePaths<UpgradeHandler> {
     let paths = this.#paths.get(app.routing)
     if (paths === undefined) this.#paths.set(app.routing, paths = new UpgradePaths(app))
     return paths
   }
 
-  /** Whether one of the app's chats has begun to close: the app closes all of them. */
+  /** Returns whether a chat of the app has begun to close: the app closes all its chats together. */
   isClosing ({ routing }: FastifyInstance): boolean {
     for (const { app, closing } of this.#chats) if (closing && app.routing === routing) return true
     return false
   }
 
-  #take (request: IncomingMessage, socket: Duplex, head: Buffer, pass: () => void): void {
+  #handle (request: IncomingMessage, socket: Duplex, head: Buffer, pass: () => void): void {
     const [first] = this.#chats as unknown as [ChatUpgrades]
     guard(socket)
     const earlier = responseUnderWay(socket)
-    if (earlier !== undefined) return this.#refuseBehind(earlier, socket, first)
+    if (earlier !== undefined) return this.#refusePipelined(earlier, socket, first)
     const found = this.#find(request)
-    if (found === malformed) return first.pending.turnAway(socket, new BadHandshake('its path is not valid'))
+    if (found === malformed) return first.pending.refuseSocket(socket, new BadHandshake('its path is not valid'))
     if (found !== undefined) return found(request, socket, head)
     if (this.#server.listenerCount('upgrade') > 1) return first.pass(request, socket, head, pass)
-    // As Node does without a listener: the app's routes answer it as a request.
+    // Node does the same without a listener: the app's routes handle it as a request.
     first.dispatch(request, socket, head, checkBody)
   }
 
-  #find (request: IncomingMessage): Take | typeof malformed | undefined {
-    let found: Take | typeof malformed | undefined
+  #find (request: IncomingMessage): UpgradeHandler | typeof malformed | undefined {
+    let found: UpgradeHandler | typeof malformed | undefined
     for (const paths of this.#paths.values()) {
       try {
         found = paths.find(request) ?? found
-      } catch { /* a rewriteUrl or a constraint of the app's fails: its router will say so */ }
+      } catch { /* rewriteUrl or a constraint of the app throws: its router will report it */ }
       if (typeof found === 'function') return found
     }
     return found
   }
 
   /**
-   * Refuses an upgrade that was sent before the answer to an earlier request: no listener could answer it, and some throw.
-   * Where that answer has begun, a status would be read as part of it.
+   * Refuses an upgrade that was sent before the response to an earlier request: no listener could answer it, and some throw.
+   * If that response has begun, the client would read a status line as part of it, so the socket is terminated.
    */
-  #refuseBehind (earlier: ServerResponse, socket: Duplex, { pending }: ChatUpgrades): void {
+  #refusePipelined (earlier: ServerResponse, socket: Duplex, { pending }: ChatUpgrades): void {
     const error = new BadHandshake('the answer to an earlier request is still to come')
     if (earlier.headersSent) pending.terminate(socket, error)
-    else pending.turnAway(socket, error)
+    else pending.refuseSocket(socket, error)
   }
 }

@@ -8,12 +8,12 @@ type RewriteUrl = (this: FastifyInstance, request: IncomingMessage) => string
 /** Constraints that every router has. */
 const builtIn = ['host', 'version']
 
-/** What is found for a path that can't be decoded. */
+/** The result of `find` for a path that can't be decoded. */
 export const malformed = Symbol('malformed')
 
 /**
- * The paths of one app whose upgrades we take. A router as the app's, with the same settings, so that an upgrade belongs
- * to the same route in both.
+ * The paths of one app whose upgrades we handle. The router has the settings of the app's router, so that an upgrade
+ * matches the same route in both.
  */
 export class UpgradePaths<Target> {
   readonly #app: FastifyInstance
@@ -26,16 +26,16 @@ export class UpgradePaths<Target> {
     this.#router = FindMyWay({ ...routerOptions(app), defaultRoute: () => undefined, onBadUrl: () => malformed })
   }
 
-  /** Adds a path, as the app's router has it. */
+  /** Adds a path in the syntax of the app's router. */
   add (path: string, constraints: RouteOptions['constraints'], target: Target): void {
-    // A strategy that the app added later is not known here: the path is taken whatever it says, and the app's router decides.
+    // A constraint strategy that the app added later is unknown here, so it is left out: the app's router applies it.
     const known = Object.fromEntries(Object.entries(constraints ?? {}).filter(([name]) => builtIn.includes(name) || this.#router.hasConstraintStrategy(name)))
     if (this.#router.hasRoute('GET', path, known)) return
     const found = (request: IncomingMessage, _response: unknown, params: object) => this.#isShadowed(request, params) ? undefined : target
     this.#router.on('GET', path, { constraints: known }, found as never)
   }
 
-  /** Returns what was added for the path of this request; undefined for none. */
+  /** Returns the target of the path that the request matches; undefined if there is none. */
   find (request: IncomingMessage): Target | typeof malformed | undefined {
     if (request.method !== 'GET') return undefined
     const url = this.#rewriteUrl?.call(this.#app, request)
@@ -43,7 +43,7 @@ export class UpgradePaths<Target> {
     return this.#router.lookup(rewritten, undefined as unknown as ServerResponse) as Target | typeof malformed | undefined
   }
 
-  /** Whether the app has a route of exactly this path, which its router prefers to one with parameters. */
+  /** Returns whether the app has a static route for this path, which its router prefers to one with parameters. */
   #isShadowed ({ url }: IncomingMessage, params: object): boolean {
     const path = url!.split('?', 1)[0]!
     return Object.keys(params).length > 0 && !/[:*]/.test(path) && this.#app.hasRoute({ method: 'GET', url: path })

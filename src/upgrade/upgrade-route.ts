@@ -16,20 +16,20 @@ import { refusalOf } from './http-refusal.ts'
 import { checkOrigin } from './origin.ts'
 import type { ChatUpgrades } from './upgrade-gate.ts'
 
-/** ms a client is given to answer a close frame. */
+/** ms within which a client must answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
 
-/** A message that trickles in byte by byte is held as a buffer for each: hundreds of bytes for one. */
+/** Maximum reads of one unfinished message. `ws` keeps a buffer for each: a read of one byte costs hundreds of bytes. */
 const BUFFERED_CHUNKS = 4_096
 
-/** s of pings and pongs that may come at once. */
+/** Burst of pings and pongs, in seconds of their rate. */
 const CONTROL_BURST = 5
 
-/** s of replays that may be given at once. */
+/** Burst of replays, in seconds of their rate. */
 const REPLAY_BURST = 8
 
-/** Answered here: Fastify would log each of them. */
-const kept = [BadHandshake, InvalidQuery, OriginRefused]
+/** Errors answered here instead of thrown: Fastify would log every one. */
+const clientErrors = [BadHandshake, InvalidQuery, OriginRefused]
 
 export interface RouteContext {
   readonly settings: Settings
@@ -42,28 +42,28 @@ export interface RouteContext {
   readonly receiveBudget: ByteBudget
 }
 
-/** protocol: empty for none. deflate: whether the client takes deflated frames. */
+/** protocol: empty for none. deflate: whether the client accepts deflated frames. */
 export interface Negotiated { readonly protocol: string, readonly deflate: boolean }
 
 export interface UpgradeRoute<Query> {
-  /** The subprotocol it speaks beside none. */
+  /** The subprotocol that a client may request; a client may also request none. */
   readonly protocol?: string | undefined
-  /** Whether it accepts permessage-deflate. */
+  /** Whether the route accepts permessage-deflate. */
   readonly compression?: boolean
   readonly path: string
-  /** bytes of one message */
+  /** maximum bytes of one message */
   readonly payload: number
-  /** bytes that may wait for a client */
+  /** maximum pending bytes of a connection */
   readonly backlog: number
-  /** Reads the query; throws what the upgrade is refused with. */
+  /** Parses the query. Throws the error to refuse the upgrade with. */
   readonly parse: (query: unknown) => Query
-  /** Attaches to the connection; called in the turn of the upgrade, so that nothing that came with it is missed. */
+  /** Attaches to the connection. Called in the tick of the upgrade, so that no message is missed. */
   readonly serve: (connection: Connection, query: Query, request: FastifyRequest, negotiated: Negotiated) => void
 }
 
 /**
- * Adds a route that upgrades.
- * @param app a scope of its own: the route's handler is set by a hook of the scope
+ * Adds a WebSocket route.
+ * @param app a scope with no other routes: a hook sets the handler of every route in it
  */
 export function upgradeRoute<Query> (
   app: FastifyInstance,
@@ -96,7 +96,7 @@ export function upgradeRoute<Query> (
     handleProtocols: (offered) => protocol !== undefined && offered.has(protocol) ? protocol : false
   })
 
-  // Runs after the onRoute hook of the app's @fastify/websocket: that one's handler would take injected upgrades.
+  // Runs after the onRoute hook of @fastify/websocket, whose handler would take injected upgrades.
   app.addHook('onRoute', (route) => {
     upgrades.addPath(route.url, route.constraints)
     route.handler = answer
@@ -126,7 +126,7 @@ export function upgradeRoute<Query> (
   async function admit (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     if (upgrades.pending.get(request.raw) === undefined || request.method === 'HEAD') return undefined
     try {
-      // One that the app's router alone takes for ours was not checked before.
+      // An upgrade that only the app's router matched to this route hasn't been checked yet.
       checkHandshake(request.raw)
       parse(request.query)
       await checkOrigin(request, origins)
@@ -137,7 +137,7 @@ export function upgradeRoute<Query> (
   }
 
   function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (!kept.some((Refused) => error instanceof Refused)) throw error
+    if (!clientErrors.some((Refused) => error instanceof Refused)) throw error
     const { code, message } = error as FastifyError
     refusals.refused(code, message, {}, log)
     const { status, headers, body } = refusalOf(error as FastifyError)
@@ -157,7 +157,7 @@ export function upgradeRoute<Query> (
 
 function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
   const { protocol, host, url } = request
-  // Forbidden in HTTP/2: RFC 9113, section 8.2.2.
+  // HTTP/2 forbids these headers: RFC 9113, section 8.2.2.
   if (request.raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
   throw new UpgradeRequired(
     `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +

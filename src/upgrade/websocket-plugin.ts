@@ -8,8 +8,8 @@ import type { UpgradeArguments } from './internals.ts'
 import type { ChatUpgrades } from './upgrade-gate.ts'
 
 /**
- * The server that a copy of @fastify/websocket of ours listens to. What it injects goes the way of all upgrades; it
- * gets only those of its own routes.
+ * The server that our own copy of @fastify/websocket listens on. Upgrades injected there are emitted on the app's server
+ * like all others. `dispatch` passes the upgrades of its own routes to it.
  */
 class WebsocketServer extends EventEmitter {
   readonly #server: EventEmitter
@@ -21,7 +21,7 @@ class WebsocketServer extends EventEmitter {
 
   override emit (event: string | symbol, ...args: unknown[]): boolean {
     if (event !== 'upgrade') return super.emit(event, ...args)
-    // Once all chats are closed nobody listens.
+    // There is no listener once all chats are closed.
     if (!this.#server.emit(event, ...args)) writeRefusal((args as UpgradeArguments)[1], new Stopping())
     return true
   }
@@ -30,8 +30,8 @@ class WebsocketServer extends EventEmitter {
 }
 
 /**
- * Gives the app what @fastify/websocket gives, where it has none of its own when it starts: `injectWS`, `websocketServer`
- * and routes with `websocket: true`. Nothing is decorated before it is needed, so that the app can still register its own.
+ * Provides `injectWS`, `websocketServer` and routes with `websocket: true`, unless the app has registered @fastify/websocket
+ * by the time it starts. Adds no decorator before it is needed, so that the app can still register its own copy.
  */
 export async function provideWebsocket (app: FastifyInstance, upgrades: ChatUpgrades): Promise<void> {
   if (app.hasDecorator('websocketServer')) return
@@ -54,7 +54,7 @@ export async function provideWebsocket (app: FastifyInstance, upgrades: ChatUpgr
     upgrades.addRoute(route.url, route.constraints as RouteOptions['constraints'], dispatch.bind(server))
   })
 
-  // In a scope of its own, so that it decorates nothing here.
+  // Registered in a child scope, so that it doesn't decorate this one.
   let injectWS!: FastifyInstance['injectWS']
   let websocketServer!: FastifyInstance['websocketServer']
   await app.register(async (scope) => {
@@ -66,7 +66,7 @@ export async function provideWebsocket (app: FastifyInstance, upgrades: ChatUpgr
   })
 }
 
-/** Registers it at once: a route that is just being added needs its onRoute hook. */
+/** Registers the plugin synchronously: the route that is being added needs its onRoute hook. */
 function register (scope: FastifyInstance, server: WebsocketServer): void {
   fastifyWebsocket(scope, { options: { server: server as unknown as Server } }, (error) => { if (error !== undefined) throw error })
 }
