@@ -12,7 +12,7 @@ interface NamedExports {
   readonly MemoryStore: typeof MemoryStore
 }
 
-/** Registers echo, chat and the page in a Fastify app. It is what `require()` gives, so it carries the named exports too. */
+/** Registers echo, chat and the page in a Fastify app. `require()` returns it, so the named exports are its properties. */
 const fastifyChat: typeof plugin & NamedExports =
   Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, MemoryRoster, MemoryStore })
 

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as endOfTick } from 'node:timers/promises'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { Chat } from './chat/chat.ts'
@@ -28,16 +28,16 @@ import { provideWebsocket } from './upgrade/websocket-plugin.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The chat registered here. */
+    /** The chat that is registered in this scope. */
     chat: Chat
   }
 }
 
-/** Fastify's default, where `initialConfig` doesn't say. */
+/** Fastify's default in ms, used if `initialConfig` has no value. */
 const PLUGIN_TIMEOUT = 10_000
 
 /**
- * Gives an app `/echo`, `/chat` and a page to try them, and `app.chat`.
+ * Adds `/echo`, `/chat`, a page that uses them, and `app.chat`.
  * @throws InvalidOption, AlreadyRegistered, PathTaken
  */
 async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions): Promise<void> {
@@ -60,23 +60,23 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     storeBytes: limits.storeBytes
   })
   const roster = options.roster ?? new MemoryRoster()
-  const counted = new InstrumentedStore(store, tally)
-  const rooms = new Rooms({ store: counted, roster, tally, flushInterval: settings.flushInterval }, limits)
+  const instrumented = new InstrumentedStore(store, tally)
+  const rooms = new Rooms({ store: instrumented, roster, tally, flushInterval: settings.flushInterval }, limits)
   const members = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
-  const served = new Chat({ rooms, roster, store: counted, members, connections, tally, limits, log: app.log })
-  app.decorate('chat', served)
+  const appChat = new Chat({ rooms, roster, store: instrumented, members, connections, tally, limits, log: app.log })
+  app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
-    const { timings, remove } = await Metrics.add(options.metrics, tally.chat, () => served.stats())
+    const { timings, remove } = await Metrics.add(options.metrics, tally.chat, () => appChat.stats())
     tally.timings = timings
     app.addHook('onClose', async () => remove())
   }
 
-  const paths = new RouteClaims()
+  const claims = new RouteClaims()
   await app.register(async (scope) => {
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
-    if (echo !== false) paths.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
-    if (chat !== false) paths.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
+    if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
+    if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, roster, hooks, limits, members, tally }
     const budget = new ByteBudget(limits.replyBudget, () => connections)
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receiving())
@@ -84,7 +84,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
-    for (const path of pagePaths(page)) paths.claim(app, at(path), 'page')
+    for (const path of pagePaths(page)) claims.claim(app, at(path), 'page')
     await scope.register(pageRoutes, {
       prefix: page.slice(0, -1),
       path: page,
@@ -92,23 +92,23 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
       echo: echo && echo.path,
       room: chat === false ? '' : chat.defaultRoom
     })
-    app.addHook('onListen', async () => app.log.info(`the chat page is at ${visible(app.listeningOrigin)}${at(page)}`))
+    app.addHook('onListen', async () => app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)}`))
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
-  paths.guard(app)
+  claims.guard(app)
 
-  // @fastify/websocket sets it for its own dispatch; after an answer by HTTP it would destroy the socket, which resets a
-  // client that is still sending.
+  // `request.ws` marks an upgrade, as in @fastify/websocket. If it is still true after an HTTP response, that plugin destroys
+  // the socket, which resets a client that is still sending.
   app.addHook('onRequest', async (request) => { if (upgrades.has(request.raw)) request.ws = true })
   app.addHook('onSend', async (request) => { if (upgrades.has(request.raw)) request.ws = false })
   app.addHook('onReady', async () => {
     warnOfSecondDispatcher(app)
     if (limits.connectionsPerAddress !== Infinity) warnOfTrustProxy(app)
   })
-  // Before the server stops listening, and while @fastify/websocket only closes the app's own connections.
+  // Runs before the server stops listening. In this phase @fastify/websocket closes only the app's own connections.
   app.addHook('preClose', async () => {
     upgrades.close(settings.drainTimeout)
-    // What was stored in this turn reaches its members before they are closed.
-    await turn()
+    // Entries stored in this tick are sent to members before their connections close.
+    await endOfTick()
     rooms.flush()
     await connections.close(settings.drainTimeout)
   })
@@ -132,8 +132,8 @@ function warnOfTrustProxy (app: FastifyInstance): void {
   if (warning !== undefined) app.log.warn(warning)
 }
 
-/** An address for a person to open: the wildcard addresses are none. */
-function visible (origin: string): string {
+/** Returns the URL with localhost instead of a wildcard address, so that a person can open it. */
+function browsable (origin: string): string {
   return origin.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost')
 }
 

@@ -8,40 +8,40 @@ import { InvalidArgument } from './errors.ts'
 import { onNextUpgrade } from './upgrade/internals.ts'
 
 export interface ConnectOptions {
-  /** the subprotocol to ask for */
+  /** the subprotocol to request */
   readonly protocol?: string | undefined
-  /** of the upgrade request: cookies, say */
+  /** headers of the upgrade request, for example cookies */
   readonly headers?: Record<string, string> | undefined
-  /** the client's address, as `request.ip` shows it; '127.0.0.1' */
+  /** the client's address, as in `request.ip`; default '127.0.0.1' */
   readonly remoteAddress?: string | undefined
 }
 
-/** How a connection ended. */
+/** The close code and reason of a connection. */
 export interface Closed { readonly code: number, readonly reason: string }
 
-/** An injected connection: no port, and no message lost that was sent before you asked for it. */
+/** An injected connection, without a port. Messages that arrive early are buffered until `next` is called. */
 export interface TestConnection {
   readonly socket: WebSocket
-  /** The next message, in order: text as a string, binary as a Buffer. Rejects when the connection has ended. */
+  /** Resolves with the next message in order: text as a string, binary as a Buffer. Rejects when the connection has ended. */
   next (): Promise<string | Buffer>
   /** Sends text or bytes. @throws InvalidArgument */
   send (message: string | Uint8Array): void
-  /** Closes and resolves once closed; also when the server did. */
+  /** Closes the connection. Resolves once it is closed, by either side. */
   close (code?: number, reason?: string): Promise<Closed>
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when either side has ended the connection. */
   readonly closed: Promise<Closed>
 }
 
 /**
  * Connects to a WebSocket route of an app without listening on a port.
- * @param app readied if it isn't
- * @param path with its query: '/chat?room=lobby'
+ * @param app made ready first if it isn't
+ * @param path with its query, for example '/chat?room=lobby'
  * @throws InvalidArgument; also when the upgrade is refused, with the status in the message
  */
 export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
   assertArguments(path, options)
   const { protocol, headers, remoteAddress = '127.0.0.1' } = options
-  // A child scope's promise form fails once the app has started.
+  // On a child scope, `ready` without a callback rejects once the app has started.
   await new Promise<void>((resolve, reject) => { app.ready((error) => error ? reject(error) : resolve()) })
 
   const received: Array<string | Buffer> = []
@@ -80,7 +80,7 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
     }
   }
 
-  /** Listens before the handshake is answered: what the server sends with it is heard. */
+  /** Adds listeners before the handshake is answered, so that no message sent with the 101 is missed. */
   function onInit (socket: WebSocket): void {
     socket.on('message', (data: Buffer, isBinary) => {
       const message = isBinary ? data : data.toString()
@@ -92,13 +92,13 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
       ended = new Error(`the connection ended with code ${code} ${reason.toString()}`.trim())
       for (const { reject } of waiting.splice(0)) reject(ended)
       resolveClosed({ code, reason: reason.toString() })
-      // Nobody ends the server's side of an injected connection; its close timer would keep the process.
+      // Nothing else ends the server's side of an injected connection, and its close timer would keep the process alive.
       setImmediate(() => stream?.destroy())
     })
   }
 }
 
-/** An argument of another kind would give a connection without what was asked for. */
+/** Checks the arguments: a wrong one would otherwise be ignored without an error. @throws InvalidArgument */
 function assertArguments (path: unknown, options: ConnectOptions): void {
   if (typeof path !== 'string' || !path.startsWith('/')) throw new InvalidArgument('path', "must be a string that begins with '/'")
   assertProperties('options', options, ['protocol', 'headers', 'remoteAddress'])

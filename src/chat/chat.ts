@@ -13,25 +13,25 @@ import type { ChatStore, Entry, Member, Page, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
 import { logSafely } from '../thrown.ts'
 
-/** What the app says in a room. */
+/** A message that the app posts in a room. */
 export interface Publication {
   readonly text: string
-  /** who it is from, by the rules for a member's id and name; by default nobody */
+  /** the sender, by the rules for a member's id and name; default none */
   readonly from?: Member | undefined
-  /** JSON of the app's own, for v1 clients */
+  /** any JSON value, for v1 clients */
   readonly data?: unknown
 }
 
-/** An entry as the app gets it: its `data` parsed. */
+/** An entry as the app receives it: with its `data` parsed. */
 export interface ChatEntry extends Omit<Entry, 'data'> { readonly data?: unknown }
 
-/** A page of entries as the app gets them. */
+/** A page of entries as the app receives it. */
 export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
 
 export interface HistoryQuery {
-  /** entries, an integer from 0 on; 50 */
+  /** maximum number of entries, an integer from 0; default 50 */
   readonly limit?: number | undefined
-  /** those before this place; the newest */
+  /** reads the entries before this position; default: the newest entries */
   readonly before?: Position | undefined
 }
 
@@ -46,7 +46,7 @@ export interface ChatParts {
   readonly log: FastifyBaseLogger
 }
 
-/** `app.chat`: the chat from the server's side, for HTTP routes, bots and jobs. */
+/** `app.chat`: the server API of the chat, for HTTP routes, bots and jobs. */
 export class Chat {
   readonly #parts: ChatParts
   readonly #moderation: Moderation
@@ -57,8 +57,8 @@ export class Chat {
   }
 
   /**
-   * Says something in a room; resolves with its position once stored, and past the hooks, which are for members. Rejects
-   * as the store's `append` does.
+   * Posts a message in a room. Resolves with its position once it is stored. Calls no hooks: they are for members. Rejects as
+   * the store's `append` does.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge
    */
   async publish (room: string, publication: Publication): Promise<Position> {
@@ -73,8 +73,8 @@ export class Chat {
   }
 
   /**
-   * Calls the listener with every entry of a room from now on, whichever node it was posted on. Resolves when live, to
-   * how to stop. What a listener throws is logged, and concerns nobody else.
+   * Calls the listener with every entry of a room from now on, from all nodes. Resolves with an unsubscribe function once
+   * the subscription is live. An error of the listener is logged, and affects nothing else.
    * @throws InvalidRoom, InvalidArgument
    */
   async subscribe (name: string, listener: (entry: ChatEntry) => void | Promise<void>): Promise<() => void> {
@@ -82,26 +82,27 @@ export class Chat {
     assertFunction('listener', listener)
     const { rooms } = this.#parts
     const room = await rooms.take(name)
-    const call = async (entry: Entry) => { await listener(parsed(entry)) }
-    const stop = room.subscribe((entry) => {
-      call(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
+    const callListener = async (entry: Entry) => { await listener(withParsedData(entry)) }
+    const unsubscribe = room.subscribe((entry) => {
+      callListener(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
     })
     return () => {
-      if (stop()) rooms.release(room)
+      if (unsubscribe()) rooms.release(room)
     }
   }
 
-  /** The names of the rooms in use on this node. */
+  /** Returns the names of the rooms in use on this node. */
   rooms (): string[] { return this.#parts.rooms.names() }
 
-  /** Who is in a room, on any node; the list is capped, `count` is not. */
+  /** Resolves with the members of a room on all nodes. The list is capped, `count` is not. */
   async members (room: string): Promise<Presence> {
     assertRoom(room)
     return await this.#parts.rooms.presence(room)
   }
 
   /**
-   * Resolves with entries of a room, oldest first. complete: false when `before` can't be vouched for: these are the newest then.
+   * Resolves with entries of a room, oldest first. `complete` is false if the position `before` isn't kept: the newest
+   * entries are returned then.
    * @throws InvalidRoom, InvalidArgument
    */
   async history (room: string, query: HistoryQuery = {}): Promise<ChatPage> {
@@ -111,11 +112,11 @@ export class Chat {
     if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be an integer from 0 on')
     if (before !== undefined) assertPosition('query.before', before)
     const page = await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
-    return { ...page, entries: page.entries.map(parsed) }
+    return { ...page, entries: page.entries.map(withParsedData) }
   }
 
   /**
-   * Removes the content of one message; its place stays. A position that isn't kept changes nothing.
+   * Removes the content of one message. Its offset stays. Does nothing if the position isn't kept.
    * @throws InvalidRoom, InvalidArgument
    */
   async erase (room: string, position: Position): Promise<void> {
@@ -125,7 +126,7 @@ export class Chat {
   }
 
   /**
-   * Removes all messages of a room. Its members are told that their view of it no longer holds.
+   * Removes all messages of a room. Notifies its members that their view of the room is no longer valid.
    * @throws InvalidRoom
    */
   async clear (room: string): Promise<void> {
@@ -134,34 +135,34 @@ export class Chat {
   }
 
   /**
-   * Closes the connections that a member has now, on every node, with 4403; it may come back.
+   * Closes the current connections of a member, on every node, with 4403. The member may reconnect.
    * @param id of the member
    * @throws InvalidArgument
    */
   async kick (id: string, options?: KickOptions): Promise<void> { await this.#moderation.kick(id, options) }
 
   /**
-   * Refuses a member's posts, and doesn't show it typing, for a time. Replaces the mute before. When it resolves, no later
-   * post of the member on this node is stored.
+   * Refuses a member's posts and typing signals for a time. Replaces an earlier mute. Once it has resolved, this node
+   * stores no later post of the member.
    * @param id of the member
    * @throws InvalidArgument
    */
   async mute (id: string, options: RestrictionOptions): Promise<void> { await this.#moderation.mute(id, options) }
 
-  /** Ends a mute; there need be none. @param id of the member @throws InvalidArgument */
+  /** Ends a mute, if there is one. @param id of the member @throws InvalidArgument */
   async unmute (id: string): Promise<void> { await this.#moderation.unmute(id) }
 
   /**
-   * Closes the chat connections of a member, or of everyone at an address, with 4403, and lets none in for a time. Replaces
-   * the ban before.
+   * Closes the chat connections of a member, or of all members at an address, with 4403, and refuses new ones for a time.
+   * Replaces an earlier ban.
    * @throws InvalidArgument, InvalidAddress
    */
   async ban (who: BanSubject, options: RestrictionOptions): Promise<void> { await this.#moderation.ban(who, options) }
 
-  /** Ends a ban; there need be none. @throws InvalidArgument, InvalidAddress */
+  /** Ends a ban, if there is one. @throws InvalidArgument, InvalidAddress */
   async unban (who: BanSubject): Promise<void> { await this.#moderation.unban(who) }
 
-  /** What goes on here now, and what was counted since the start. */
+  /** Returns the current state of the chat on this node, and its counters since the start. */
   stats (): Stats {
     const { connections, members, rooms, tally } = this.#parts
     return {
@@ -177,7 +178,7 @@ export class Chat {
     }
   }
 
-  /** Rejects, within a bound, while nobody can join or post: for an app's own health route. */
+  /** Rejects within a bounded time while joins or posts fail. Intended for a health route of the app. */
   async check (): Promise<void> {
     const { store, roster } = this.#parts
     await Promise.all([store.check(), roster.check()])
@@ -188,15 +189,15 @@ function assertRoom (room: string): void {
   if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
 }
 
-/** What is no member's identity is a frame that no client takes, and each would come back for it again and again. */
+/** Checks the sender: every client rejects a message with an invalid one, so all of them would reconnect in a loop. */
 function senderOf (from: unknown): Member | null {
   if (from === undefined || from === null) return null
   if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be an object with id and name, or null')
-  // Other properties are ignored: an app may pass a user of its own.
+  // Other properties are ignored: an app may pass its own user object.
   const { id, name } = from as Record<string, unknown>
   return checkMember(id, name, propertyErrors('publication.from'))
 }
 
-function parsed (entry: Entry): ChatEntry {
+function withParsedData (entry: Entry): ChatEntry {
   return entry.data === undefined ? entry : { ...entry, data: JSON.parse(entry.data) as unknown }
 }

@@ -5,21 +5,21 @@ import { idProblem } from '../rooms/member-check.ts'
 import type { Roster } from '../roster.ts'
 
 export interface KickOptions {
-  /** what the member is told, at most 123 bytes of UTF-8; 'kicked by a moderator' */
+  /** sent to the member, at most 123 bytes of UTF-8; default 'kicked by a moderator' */
   readonly reason?: string | undefined
 }
 
 export interface RestrictionOptions {
-  /** ms from 1 on, counted by the clock of the roster's backend; `Infinity`, or more than 100 years, is 100 years */
+  /** ms, at least 1, by the clock of the roster's backend; `Infinity` and anything above 100 years count as 100 years */
   readonly duration: number
-  /** what the member is told, at most 123 bytes of UTF-8; 'muted by a moderator', 'banned by a moderator' */
+  /** sent to the member, at most 123 bytes of UTF-8; default 'muted by a moderator' or 'banned by a moderator' */
   readonly reason?: string | undefined
 }
 
-/** The id of a member, or an IP address as `request.ip` shows it; one of IPv6 stands for its /64. */
+/** The id of a member, or an IP address as in `request.ip`. An IPv6 address stands for its /64. */
 export type BanSubject = string | { readonly address: string }
 
-/** Restricts members; each call is checked as a whole before it changes anything. */
+/** Restricts members. Each call checks all its arguments before it changes anything. */
 export class Moderation {
   readonly #roster: Roster
 
@@ -44,11 +44,11 @@ export class Moderation {
   }
 
   async ban (who: BanSubject, options: RestrictionOptions): Promise<void> {
-    await this.#restrict(banned(who), 'ban', options, 'banned by a moderator')
+    await this.#restrict(subjectOfBan(who), 'ban', options, 'banned by a moderator')
   }
 
   async unban (who: BanSubject): Promise<void> {
-    await this.#roster.restrict(banned(who), { kind: 'ban', duration: 0, reason: '' })
+    await this.#roster.restrict(subjectOfBan(who), { kind: 'ban', duration: 0, reason: '' })
   }
 
   async #restrict (who: string, kind: 'mute' | 'ban', options: RestrictionOptions, fallback: string): Promise<void> {
@@ -71,7 +71,8 @@ function assertMemberId (id: unknown): void {
   if (problem !== undefined) throw new InvalidArgument('id', problem)
 }
 
-function banned (who: BanSubject): string {
+/** Returns the roster's subject for a member id or an address. @throws InvalidArgument, InvalidAddress */
+function subjectOfBan (who: BanSubject): string {
   if (typeof who !== 'object') {
     assertMemberId(who)
     return who

@@ -17,12 +17,12 @@ import { PlainHandler } from '../wire/plain-handler.ts'
 import { V1Handler } from '../wire/v1-handler.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
-/** Requests refused for being too many, as many a second as may be met aside, before it is a flood. */
+/** Burst of rate-limited requests before the connection is closed as a flood. */
 const FLOOD = 100
 
 export interface ChatQuery {
   readonly room: string
-  /** Empty for someone who gives none. */
+  /** Empty if the client gives none. */
   readonly name: string
   readonly history: number
   readonly hearsItself: boolean
@@ -32,12 +32,12 @@ export interface ChatRouteContext extends RouteContext {
   readonly admission: PeerContext
 }
 
-/** Rooms: what one member sends, all of the room get. */
+/** Adds the chat route: all members of a room receive its messages. */
 export async function chatRoute (app: FastifyInstance, context: ChatRouteContext): Promise<void> {
   const { settings: { chat, compression, limits, dataSchema, heartbeatInterval }, admission } = context
   if (chat === false) return
   const checkData = compileDataSchema(dataSchema)
-  // JSON has no Infinity: what has no limit is not said.
+  // JSON has no Infinity, so unlimited values are left out.
   const welcome = {
     limits: {
       ...Number.isFinite(limits.chatPayload) && { payload: limits.chatPayload },
@@ -70,22 +70,22 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     backlog: limits.backlog,
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
     serve (connection, query, request, { protocol, deflate }) {
-      // Nothing of the request outlives the handshake, unless the app wants to see it once more.
-      const seen = admission.hooks.authenticate === undefined ? undefined : request
-      if (protocol === SUBPROTOCOL) serveV1(connection, seen, deflate)
-      else servePlain(connection, seen, query, deflate)
+      // The request would outlive the handshake, so it is kept only for `authenticate`.
+      const kept = admission.hooks.authenticate === undefined ? undefined : request
+      if (protocol === SUBPROTOCOL) serveV1(connection, kept, deflate)
+      else servePlain(connection, kept, query, deflate)
     }
   })
 
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, hearsItself, history } = query
     if (chat !== false && chat.greeting !== false) connection.reply(frame(chat.greeting))
-    const enter = keepRequest(connection, request)
-    PlainHandler.serve(connection, enter({ name }), {
+    const admitClient = keepRequest(connection, request)
+    PlainHandler.serve(connection, admitClient({ name }), {
       room,
       deflate,
       hearsItself,
-      // Half of its backlog: the live entries of the same turn must fit in too.
+      // Half of the backlog, so that live entries of the same tick fit in too.
       history: { limit: history, maxBytes: limits.backlog / 2 },
       timeout: limits.handshakeTimeout,
       rates
@@ -93,27 +93,27 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
-    const enter = keepRequest(connection, request)
+    const admitClient = keepRequest(connection, request)
     connection.serve(new V1Handler(connection, async (hello) => {
       const session = hello.session ?? newSession()
-      const member = await enter({ ...hello, session })
-      return member && { member, welcome: { session, ...welcome } }
+      const peer = await admitClient({ ...hello, session })
+      return peer && { member: peer, welcome: { session, ...welcome } }
     }, deflate, v1))
   }
 
   /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
-  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (said: Hello) => Promise<Peer | undefined> {
+  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (hello: Hello) => Promise<Peer | undefined> {
     const cost = request === undefined ? 0 : requestCost(request.raw)
     connection.received.charge(cost)
-    return async (said) => {
-      const member = await admit(connection, request, said, admission)
-      if (member !== undefined) connection.received.giveBack(cost)
-      return member
+    return async (hello) => {
+      const peer = await admit(connection, request, hello, admission)
+      if (peer !== undefined) connection.received.giveBack(cost)
+      return peer
     }
   }
 }
 
-/** @throws InvalidOption when it is no JSON Schema */
+/** Returns a function that throws InvalidData for data that doesn't match the schema. */
 function compileDataSchema (schema: object | undefined): (data: unknown) => void {
   if (schema === undefined) return () => {}
   const validator = Compile(schema)
@@ -133,14 +133,14 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (typeof room !== 'string' || !roomName.test(room)) {
     throw new InvalidQuery('room', 'must be 1 to 64 letters, digits and ._:-')
   }
-  const shown = typeof name === 'string' ? name && normalizeName(name) : undefined
-  if (shown === undefined) throw new InvalidQuery('name', nameRule(String(name)))
-  // A schema of the app's own may have made numbers of these.
+  const normalized = typeof name === 'string' ? name && normalizeName(name) : undefined
+  if (normalized === undefined) throw new InvalidQuery('name', nameRule(String(name)))
+  // A querystring schema of the app may have converted these to numbers.
   if (!/^\d{1,6}$/.test(String(history))) {
     throw new InvalidQuery('history', 'must be a whole number from 0 to 999999')
   }
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room: copyString(room), name: copyString(shown), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
+  return { room: copyString(room), name: copyString(normalized), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
 }

@@ -6,14 +6,14 @@ import type { Message } from '../connection/receive-queue.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 
-/** What you send comes back: text as text, binary as binary. */
+/** Adds the echo route: returns each message to its sender, text as text and binary as binary. */
 export async function echoRoute (app: FastifyInstance, context: RouteContext): Promise<void> {
   const { echo, limits } = context.settings
   if (echo === false) return
   upgradeRoute(app, context, {
     path: echo.path,
     payload: limits.echoPayload,
-    // Nothing more is read from who doesn't read, so nothing piles up.
+    // A client that doesn't read is not read from, so nothing accumulates.
     backlog: Infinity,
     parse: () => undefined,
     serve (connection) {
@@ -37,13 +37,13 @@ class EchoHandler implements MessageHandler {
     this.#connection.logReceived(message)
     if (this.#reply === undefined) return this.#answer(data, isBinary ? BINARY : TEXT)
     const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
-    // One that is there is answered at once, in the write of all that was read with it.
+    // A synchronous reply is sent in the same write as the replies to all messages of this read.
     return isPayload(replied) ? this.#answerWith(replied) : this.#answerLater(replied)
   }
 
   async #answerLater (replied: Promise<Payload | undefined>): Promise<void> {
     const payload = await replied
-    // Of another view, or of an object, frames would be made that carry memory of this process.
+    // A frame made of another view or of an object could contain memory of this process.
     if (!isPayload(payload)) throw new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array, or nothing')
     await this.#answerWith(payload)
   }
@@ -52,7 +52,7 @@ class EchoHandler implements MessageHandler {
     return payload === undefined ? undefined : this.#answer(payload, opcodeOf(payload))
   }
 
-  /** Resolves when more may be answered; undefined: at once. */
+  /** Resolves when the next reply may be sent. Returns undefined if that is now. */
   #answer (payload: Payload, opcode: number): Promise<void> | undefined {
     return this.#connection.reply(frame(payload, opcode)) ? undefined : this.#connection.drained()
   }

@@ -5,32 +5,33 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 const root = fileURLToPath(new URL('../../public/', import.meta.url))
-/** The same folder from `src/` and from `dist/` itself. */
+/** Resolves to the same folder from `src/` and from `dist/`. */
 const compiled = fileURLToPath(new URL('../../dist/', import.meta.url))
 
 export interface PageOptions {
-  /** where the page is; ends with a slash */
+  /** path of the page; ends with a slash */
   readonly path: string
-  /** where the routes are, false for one that is off */
+  /** path of the chat route; false if it is off */
   readonly chat: string | false
+  /** path of the echo route; false if it is off */
   readonly echo: string | false
-  /** the room it opens when its address names none */
+  /** room that the page opens when its URL names none */
   readonly room: string
 }
 
-/** All that the page takes: its path, with and without the slash, its files and what it asks for. */
+/** Returns all paths of the page: its own with and without the slash, its files and its configuration. */
 export function pagePaths (path: string): string[] {
   const lib = [...library(), '*'].map((file) => `lib/${file}`)
   const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
   return path === '/' ? files : [path.slice(0, -1), ...files]
 }
 
-/** The demo page, and the paths it connects to, relative to itself so that a proxy may put all of them elsewhere. */
+/** Adds the demo page. Its configuration has relative paths of the routes, so that a proxy may move everything together. */
 export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
-  const fromHere = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
+  const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
   const built = library()
   const client = built.includes('client/index.js')
-  const config = { chat: fromHere(chat), echo: fromHere(echo), room, client }
+  const config = { chat: relative(chat), echo: relative(echo), room, client }
   if (chat !== false && !client) app.log.warn('the page cannot open the chat: its client is not compiled, run "npm run build"')
 
   app.addHook('onSend', async (request, reply) => {
@@ -38,7 +39,7 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
     reply.header('x-content-type-options', 'nosniff')
     reply.header('referrer-policy', 'same-origin')
   })
-  // Without the slash its relative links would lead beside it.
+  // Without the slash, relative links would resolve against the parent path.
   app.addHook('onRequest', async ({ url, routeOptions }, reply) => {
     const [pathname = '', query = ''] = url.split(/(?=\?)/)
     if (routeOptions.url?.replace(/\/$/, '') === app.prefix && !pathname.endsWith('/')) {
@@ -59,19 +60,19 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   })
 }
 
-/** What a browser loads of the compiled files: the client, and the protocol it shares with the server. */
+/** Returns the compiled files that a browser loads: the client, and the protocol that it shares with the server. */
 function library (): string[] {
   const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
   const protocol = ['protocol.js'].filter((file) => existsSync(join(compiled, file)))
   return [...client.map((file) => `client/${file}`), ...protocol]
 }
 
-/** None when there is no such folder. */
+/** Returns an empty list if the folder doesn't exist. */
 function filesIn (folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : []
 }
 
-/** Only itself and its WebSocket, which is named too: to older browsers a ws: URL is not 'self'. */
+/** Allows the page's origin only. Its WebSocket URLs are listed: in older browsers 'self' doesn't match ws: URLs. */
 function contentSecurityPolicy ({ host }: FastifyRequest): string {
   const sockets = /^[\w.:[\]-]+$/.test(host) ? ` ws://${host} wss://${host}` : ''
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'${sockets}; ` +
