@@ -1,17 +1,17 @@
 import { isIP } from 'node:net'
 
-/** Where connections come from, and how many do. name: empty where that can't be known. */
+/** A source of connections, and the number that it has open. name: empty if the address is unknown. */
 export interface Address { readonly name: string, connections: number }
 
-/** How the roster is told of everyone at an address, beside members by their ids. */
+/** Marks a subject of a restriction as an address; every other subject is a member. */
 const PREFIX = 'address:'
 
 /**
- * What counts as one address: one of IPv4, or the /64 of one of IPv6, because whoever has one of those has them all.
- * Undefined for what is no address; a port or a zone that a proxy left at it is passed over.
+ * Returns an IPv4 address as it is, and an IPv6 address as its /64, because a client can use every address of its /64.
+ * Ignores a port or a zone that a proxy added. Returns undefined if the text isn't an IP address.
  */
-export function normalizeAddress (given: string): string | undefined {
-  const host = /^\[(.+)\](?::\d+)?$/.exec(given)?.[1] ?? /^([\d.]+):\d+$/.exec(given)?.[1] ?? given
+export function normalizeAddress (text: string): string | undefined {
+  const host = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   const address = host.replace(/(?:%.*|\/64)$/, '')
   switch (isIP(address)) {
     case 4: return address
@@ -20,10 +20,10 @@ export function normalizeAddress (given: string): string | undefined {
   return undefined
 }
 
-/** Who is restricted by an address, for the roster. @param address normalized */
+/** Returns the subject of a restriction on an address. @param address normalized */
 export function subjectOf (address: string): string { return PREFIX + address }
 
-/** The address restricted; undefined for a member. */
+/** Returns the restricted address; undefined if the subject is a member. */
 export function addressOf (subject: string): string | undefined {
   return subject.startsWith(PREFIX) ? subject.slice(PREFIX.length) : undefined
 }
@@ -32,7 +32,7 @@ function network (address: string): string {
   const [head, tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const [left, right] = [head, tail].map((groups) => groups === '' ? [] : groups!.split(':')) as [string[], string[]]
   const groups = [...left, ...new Array<string>(8 - left.length - right.length).fill('0'), ...right]
-  // An IPv4 address as a socket for both shows it. RFC 4291, section 2.5.5.2.
+  // An IPv4-mapped address, as a dual-stack socket reports it. RFC 4291, section 2.5.5.2.
   if (groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff') {
     return groups.slice(6).flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join('.')
   }

@@ -1,9 +1,9 @@
 import { TokenBucket, type Rate } from './token-bucket.ts'
 
-/** How fast one connection may send: requests, and the bytes of its messages. */
+/** Rate limits of one connection: its requests, and the bytes of its messages. */
 export interface MessageRates { readonly requests: Rate, readonly bytes: Rate }
 
-/** What one connection may send now. */
+/** Applies the rate limits of one connection. */
 export class Allowance {
   readonly #requests: TokenBucket
   readonly #bytes: TokenBucket
@@ -14,9 +14,9 @@ export class Allowance {
   }
 
   /**
-   * Takes a message if there is room for it. Returns 0, or the ms to wait until there is; nothing is taken then.
-   * @param requests how many requests the message counts as
-   * @param bytes of the message
+   * Takes the tokens of a message if both buckets have enough. Returns 0, or the ms to wait; then it takes none.
+   * @param requests number of requests that the message counts as
+   * @param bytes length of the message
    */
   take (requests: number, bytes: number): number {
     const wait = Math.max(this.#requests.wait(requests), this.#bytes.wait(bytes))
@@ -26,7 +26,7 @@ export class Allowance {
     return 0
   }
 
-  /** Takes a message whether there is room for it or not. Returns the ms to wait until nothing is owed. */
+  /** Takes the tokens of a message even if there are too few. Returns the ms until neither bucket is in debt. */
   spend (requests: number, bytes: number): number {
     return Math.max(this.#requests.spend(requests), this.#bytes.spend(bytes))
   }

@@ -1,17 +1,17 @@
-/** Someone for whom bytes are held. */
+/** A holder of bytes that are charged to a budget. */
 export interface Debtor {
-  /** bytes */
+  /** bytes that it holds */
   readonly owed: number
-  /** Ends it, and gives back what it owes. */
+  /** Releases its bytes and terminates its connection. */
   cutOff (): void
 }
 
-/** Bytes of one kind that this process may hold for all connections together. */
+/** Limits the bytes of one kind that the process holds for all connections together. */
 export class ByteBudget {
   readonly #limit: number
   readonly #debtors: () => Iterable<Debtor>
   #held = 0
-  /** How many hold each buffer that many share. */
+  /** Number of holders of each shared buffer. */
   readonly #shared = new Map<Uint8Array, number>()
 
   /** @param limit bytes */
@@ -20,22 +20,25 @@ export class ByteBudget {
     this.#debtors = debtors
   }
 
-  /** Charges what has begun to be held. Beyond the limit the debtor that owes most is cut off, not the one that happens to come next. */
+  /**
+   * Charges bytes that are held from now on. Above the limit it terminates the debtor that holds most, rather than the
+   * one that was charged last.
+   */
   charge (bytes: number): void {
     this.#held += bytes
     while (this.#held > this.#limit) {
-      let most: Debtor | undefined
+      let largest: Debtor | undefined
       for (const debtor of this.#debtors()) {
-        if (debtor.owed > (most?.owed ?? 0)) most = debtor
+        if (debtor.owed > (largest?.owed ?? 0)) largest = debtor
       }
-      if (most === undefined) return
-      most.cutOff()
+      if (largest === undefined) return
+      largest.cutOff()
     }
   }
 
   giveBack (bytes: number): void { this.#held -= bytes }
 
-  /** Charges a buffer that many share: once, as long as one of them holds it. */
+  /** Charges a shared buffer, once for all its holders. */
   share (buffer: Uint8Array): void {
     const holders = this.#shared.get(buffer) ?? 0
     this.#shared.set(buffer, holders + 1)

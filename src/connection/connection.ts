@@ -17,61 +17,61 @@ import type { Debtor, ByteBudget } from './byte-budget.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 import { currentTick, uncorkAtEndOfTick } from './tick.ts'
 
-/** What the connections of one route share. */
+/** Shared by the connections of one route. */
 export interface ConnectionContext {
-  /** What tells its chat from others: the prefix. */
+  /** the chat's prefix, which identifies it */
   readonly chat: string
   /** of the route */
   readonly path: string
   readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
-  /** bytes that may wait for a client; beyond, it is cut off */
+  /** pending bytes of one client; above this it is terminated */
   readonly backlog: number
   readonly budget: ByteBudget
   readonly receiveBudget: ByteBudget
-  /** messages that may wait for one before them; beyond, it is closed */
+  /** messages in the receive queue; above this the connection is closed */
   readonly inbox: number
   readonly frames: FrameLimits
-  /** bytes; replays that go faster wait */
+  /** bytes; a replay above this rate is delayed */
   readonly replays: Rate
   readonly refusals: RefusalLog
 }
 
-/** Who speaks on a connection. */
+/** Handles the messages of a connection. */
 export interface MessageHandler {
   /**
-   * Gets the messages one at a time, in order; the next when the promise has settled. A throw or a rejection ends the
-   * connection with 1011.
+   * Called with one message at a time, in order. The next call waits until the promise has settled. A throw or a
+   * rejection closes the connection with 1011.
    */
   receive (message: Message): void | Promise<void>
-  /** The server is about to close it. @param reconnectIn ms after which the client should come back */
+  /** Called before the server closes the connection. @param reconnectIn ms after which the client should reconnect */
   drain? (reconnectIn: number): void
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   ended? (): void
 }
 
 const NOTHING = Buffer.alloc(0)
 
-/** Bytes that may wait before whoever asks for more is better read no further. */
+/** Pending bytes from which `reply` returns false. */
 const HIGH_WATER = 64 * 1024
 
-/** Bytes that are read from a socket at once, and more: what waits is a part of that. */
+/** Bytes, more than one read from a socket returns. A queued message is a slice of such a read and keeps all of it. */
 const READ = 128 * 1024
 
-/** bytes */
+/** Bytes up to which a replay isn't charged to the replay rate. */
 const SMALL_REPLAY = 16 * 1024
 
 const connection = Symbol('connection')
 
 type Connected = WebSocket & { [connection]: Connection }
 
-/** So that thousands of sockets can share their listeners. */
+/** Returns the connection of a socket. With it, thousands of sockets share their listeners. */
 function connectionOf (socket: WebSocket): Connection {
   return (socket as Connected)[connection]
 }
 
 /**
- * One upgraded socket. `ws` parses what comes, answers pings and closes; whole frames are written to the stream
- * beneath it, so that many connections can share one buffer.
+ * One upgraded socket. `ws` parses incoming frames and answers pings and closes. Outgoing frames are written directly to
+ * the underlying stream, so that many connections can share one buffer.
  */
 export class Connection implements Debtor, Guarded {
   readonly log: FastifyBaseLogger
@@ -79,13 +79,13 @@ export class Connection implements Debtor, Guarded {
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #context: ConnectionContext
-  #session: MessageHandler | undefined
-  /** There once something was charged, which for most connections is never. */
+  #handler: MessageHandler | undefined
+  /** Created at the first charge, which most connections never have. */
   #received: Received | undefined
   /** Bytes charged for the message that is being handled. */
   #handling = 0
-  /** There while a session is waiting. */
-  #inbox: ReceiveQueue | undefined
+  /** Set while the handler's promise is pending. */
+  #queue: ReceiveQueue | undefined
   readonly #guard: FrameGuard
   #replays: TokenBucket | undefined
   readonly #opened = Math.round(performance.now())
@@ -93,17 +93,17 @@ export class Connection implements Debtor, Guarded {
   #bytesReceived = 0
   #messagesSent = 0
   #bytesSent = 0
-  /** Whether the stream holds what is written in this turn, ws's own frames among it, until the end of it. */
+  /** Whether the stream is corked until the end of this tick, for the frames of `ws` too. */
   #corked = false
-  #owed = 0
-  /** Buffers that it shares with others and that wait for it, in order; there once one did. */
+  #charged = 0
+  /** Shared buffers that are pending here, in the order of writing. Created at the first one. */
   #shared: Buffer[] | undefined
-  /** The last turn of the event loop in which something was written. */
-  #turn = -1
-  /** What had been read from the client when it was last asked for a sign of life. */
-  #read: number | undefined
-  /** Why this side ended the connection, where it did. */
-  #ending: CloseReason | undefined
+  /** The last tick with a write. */
+  #lastWriteTick = -1
+  /** Bytes read from the client at the previous heartbeat. */
+  #previousBytesRead: number | undefined
+  /** Set if the server ended the connection. */
+  #closeReason: CloseReason | undefined
 
   constructor (socket: WebSocket, stream: Duplex, { log, address }: Pick<Connection, 'log' | 'address'>, context: ConnectionContext) {
     this.#socket = socket
@@ -116,7 +116,7 @@ export class Connection implements Debtor, Guarded {
     socket.on('message', Connection.#onMessage)
     socket.on('error', Connection.#onError)
     socket.on('close', Connection.#onClose)
-    // The other end of an injected stream is this process: its FIN would be waited for in vain.
+    // The other end of an injected stream is in this process and never sends the FIN that a closing socket waits for.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
     context.connections.add(this)
     if (diagnostics.opened.hasSubscribers) {
@@ -129,10 +129,10 @@ export class Connection implements Debtor, Guarded {
     connectionOf(this).#receive({ data, isBinary })
   }
 
-  /** ws closes with these itself, and its close event tells only what the client answered. */
+  /** After these errors `ws` closes by itself, and its close event has only the code that the client answered. */
   static readonly #onError = function (this: WebSocket, error: NodeJS.ErrnoException): void {
     const code = closeCodeOf(error)
-    if (code !== undefined) connectionOf(this).#ending ??= { code, reason: error.message }
+    if (code !== undefined) connectionOf(this).#closeReason ??= { code, reason: error.message }
   }
 
   static readonly #onClose = function (this: WebSocket, code: number, reason: Buffer): void {
@@ -141,7 +141,7 @@ export class Connection implements Debtor, Guarded {
 
   get open (): boolean { return this.#socket.readyState === WebSocket.OPEN }
 
-  /** What came from this client and is not handled yet. */
+  /** Charges for input of this client that isn't handled yet. */
   get received (): Received {
     this.#received ??= new Received(this.#context.receiveBudget, () => {
       this.terminate(CloseCode.tryAgainLater, 'too much waits to be handled', { fault: 'receive_budget' })
@@ -149,30 +149,30 @@ export class Connection implements Debtor, Guarded {
     return this.#received
   }
 
-  /** Bytes of it. */
+  /** Bytes charged for input that isn't handled yet. */
   get receiving (): number { return this.#received?.owed ?? 0 }
 
   get held (): boolean { return this.#socket.isPaused }
 
-  /** Bytes that wait for this client. */
+  /** Pending bytes. */
   get backlog (): number { return this.#stream.writableLength }
 
-  /** Bytes for which it is cut off where all that wait are too many. */
-  get owed (): number { return this.#stream.destroyed ? 0 : Math.max(this.#owed, this.backlog) }
+  /** Bytes by which the process-wide budget selects the client to terminate. */
+  get owed (): number { return this.#stream.destroyed ? 0 : Math.max(this.#charged, this.backlog) }
 
-  /** Hands over what comes from here on. */
-  serve (session: MessageHandler): void { this.#session = session }
+  /** Passes all further messages to the handler. */
+  serve (handler: MessageHandler): void { this.#handler = handler }
 
-  /** Keeps what comes, in order, until the promise settles. */
+  /** Queues messages, in order, until the promise settles. */
   hold (pending: Promise<void>): void {
-    this.#inbox ??= new ReceiveQueue({
+    this.#queue ??= new ReceiveQueue({
       pause: () => {
         this.#socket.pause()
-        // Node reads on in a tick of its own once it has given what it read.
+        // Node starts to read again in a nextTick after it emitted the data. A microtask runs later than that.
         queueMicrotask(() => { if (this.held && this.open) stopReading(this.#stream) })
       },
       resume: () => {
-        this.#inbox = undefined
+        this.#queue = undefined
         this.#handled()
         if (!this.held) return
         startReading(this.#stream)
@@ -182,27 +182,27 @@ export class Connection implements Debtor, Guarded {
         this.#handled()
         this.#handling = costOf(message.data)
         this.received.charge(this.#handling)
-        return this.#session!.receive(message)
+        return this.#handler!.receive(message)
       },
       kept: (bytes) => this.received.charge(bytes),
       fail: (error) => this.fail(error)
     }, pending)
   }
 
-  /** Logs a message of the client's, where the level asks for it. */
+  /** Logs a message of the client at level debug. */
   logReceived ({ data, isBinary }: Message, room?: string): void {
     const log = this.log as { readonly level?: string, isLevelEnabled? (level: string): boolean }
-    // Fastify's logger of an app without one has no level.
+    // The logger that Fastify gives an app without one has no level.
     if (log.level === undefined || log.isLevelEnabled?.('debug') === false) return
     const content = isBinary ? { bytes: data.length } : { text: data.toString() }
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')
   }
 
   /**
-   * Writes whole frames. A client that has left more than its backlog unread by the end of the last turn is cut off
-   * instead: right after a write a healthy one shows megabytes, a turn later nothing.
-   * @param acks to this client alone, in the same write
-   * @returns whether it was written
+   * Writes whole frames. Terminates the connection instead if its pending bytes exceed the limit at the first write of a
+   * tick: right after a write a healthy client can have megabytes pending, a tick later none.
+   * @param acks frames for this client alone, sent in the same write
+   * @returns whether the frames were written
    */
   write (frames: Buffer, messages: number, acks?: Buffer): boolean {
     if (!this.#mayWrite()) return false
@@ -216,24 +216,24 @@ export class Connection implements Debtor, Guarded {
       this.#writeOwn(acks)
       this.#stream.uncork()
     }
-    // What the system took at once, as it does for all who read, waits for nobody.
+    // For a client that reads, the kernel accepts the bytes at once and nothing is pending.
     if (this.#stream.writableLength > 0) this.#share(frames)
     return true
   }
 
-  /** Writes whole frames that are this client's alone: a replay of what it missed. @returns whether they were written */
+  /** Writes whole frames for this client alone: a replay of missed messages. @returns whether they were written */
   replay (frames: Buffer, messages: number): boolean {
     if (frames.length === 0 || !this.#mayWrite()) return false
     this.#messagesSent += messages
-    // How often small ones come is bounded by how often a client may ask.
+    // The request rate bounds the number of small replays.
     if (frames.length > SMALL_REPLAY) (this.#replays ??= new TokenBucket(this.#context.replays)).spend(frames.length)
     this.#writeOwn(frames)
     return true
   }
 
   /**
-   * Answers with a frame, in one write with all else that it is sent in this turn.
-   * @returns false when it would be better to wait for `drained()` before more is answered
+   * Sends a frame, in one write with all other frames of this tick.
+   * @returns false if the caller should wait for `drained()` before it sends more
    */
   reply (frame: Buffer): boolean {
     if (!this.#mayWrite()) return true
@@ -252,14 +252,14 @@ export class Connection implements Debtor, Guarded {
     this.#stream.uncork()
   }
 
-  /** Charges memory that is kept for this client alone, or gives it back. @param bytes negative for what is given back */
+  /** Charges memory kept for this client alone, or releases it. @param bytes negative to release */
   owe (bytes: number): void {
-    if (bytes <= 0) return this.#giveBack(-bytes)
-    this.#owed += bytes
+    if (bytes <= 0) return this.#release(-bytes)
+    this.#charged += bytes
     this.#context.budget.charge(bytes)
   }
 
-  /** Resolves when what was written has left, or never will, and more may be replayed. */
+  /** Resolves when the written bytes are sent and the replay rate allows more, or when the connection has ended. */
   async drained (): Promise<void> {
     const stream = this.#stream
     const wait = this.#replays?.spend(0) ?? 0
@@ -268,52 +268,55 @@ export class Connection implements Debtor, Guarded {
     await new Promise<void>((resolve) => { stream.write(NOTHING, () => resolve()) })
   }
 
-  /** Whether anything came since this was last asked, or could not come because the app has this side wait. */
+  /**
+   * Returns whether the client sent bytes since the last call, or reading is paused and nothing is pending. Always true
+   * for an injected stream.
+   */
   heard (): boolean {
-    const before = this.#read
-    this.#read = this.#stream instanceof Socket ? this.#stream.bytesRead : undefined
+    const before = this.#previousBytesRead
+    this.#previousBytesRead = this.#stream instanceof Socket ? this.#stream.bytesRead : undefined
     const waiting = this.#socket.isPaused && this.#stream.writableLength === 0
-    return this.#read === undefined || this.#read !== before || waiting
+    return this.#previousBytesRead === undefined || this.#previousBytesRead !== before || waiting
   }
 
   ping (): void {
     if (this.open) this.#socket.ping()
   }
 
-  /** Tells a client that can be told that it is about to be closed. @param reconnectIn ms */
+  /** Announces the close to the client, if its wire can. @param reconnectIn ms after which the client should reconnect */
   drain (reconnectIn: number): void {
-    if (this.open) this.#session?.drain?.(reconnectIn)
+    if (this.open) this.#handler?.drain?.(reconnectIn)
   }
 
-  /** Starts the closing handshake; what was written before is sent before, and nothing is after. */
+  /** Starts the closing handshake. Frames already written are sent before it; later ones are dropped. */
   close (code: number, reason: string, why: Pick<CloseReason, 'fault' | 'err'> = {}): void {
     if (!this.open) return
-    this.#ending = { code, reason, ...why }
-    this.#inbox?.stop()
+    this.#closeReason = { code, reason, ...why }
+    this.#queue?.stop()
     this.#socket.close(code, shorten(reason))
     startReading(this.#stream)
     this.#socket.resume()
   }
 
-  /** Counts and logs that something was refused of what it asked for. @param message what it was told */
+  /** Counts and logs a refused request. @param message text of the error */
   refused (reason: string, message: string, details: Readonly<Record<string, unknown>>): void {
     this.#context.refusals.refused(reason, message, details, this.log)
   }
 
-  /** Logs a fault of the app's code on this connection, and closes it. */
+  /** Logs an error of the app's code and closes the connection. */
   fail (error: unknown, code: number = CloseCode.internal, reason = 'internal error'): void {
     this.#context.refusals.failed('the handler of a connection failed', error, this.log)
     this.close(code, reason)
   }
 
-  /** Ends it at once, for a client that a closing handshake would have to wait for. */
+  /** Ends the connection without a closing handshake. */
   terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'> = {}): void {
-    this.#ending ??= { code, reason, ...why }
+    this.#closeReason ??= { code, reason, ...why }
     this.#socket.terminate()
   }
 
   cutOff (): void {
-    this.#giveBack(this.#owed)
+    this.#release(this.#charged)
     for (const frames of this.#shared?.splice(0) ?? []) this.#context.budget.release(frames)
     this.terminate(CloseCode.tryAgainLater, 'too much waits to be read', { fault: 'reply_budget' })
   }
@@ -321,17 +324,17 @@ export class Connection implements Debtor, Guarded {
   #receive (message: Message): void {
     this.#messagesReceived++
     this.#bytesReceived += message.data.length
-    if (!this.open || this.#session === undefined) return
-    if (this.#inbox !== undefined) {
-      this.#inbox.push(message)
-      const { size, bytes } = this.#inbox
+    if (!this.open || this.#handler === undefined) return
+    if (this.#queue !== undefined) {
+      this.#queue.push(message)
+      const { size, bytes } = this.#queue
       if (size > this.#context.inbox || (size > 1 && bytes > Math.max(this.#context.backlog, READ))) {
         this.close(CloseCode.policy, 'too many messages at once', { fault: 'inbox' })
       }
       return
     }
     try {
-      const pending = this.#session.receive(message)
+      const pending = this.#handler.receive(message)
       if (pending === undefined) return
       this.#handling = costOf(message.data)
       this.received.charge(this.#handling)
@@ -341,7 +344,7 @@ export class Connection implements Debtor, Guarded {
     }
   }
 
-  /** The message that was waited for is handled. */
+  /** Releases the charge for the message that was being handled. */
   #handled (): void {
     this.#received?.giveBack(this.#handling)
     this.#handling = 0
@@ -349,9 +352,9 @@ export class Connection implements Debtor, Guarded {
 
   #mayWrite (): boolean {
     if (!this.open) return false
-    const turn = currentTick()
-    if (this.#turn !== turn) {
-      this.#turn = turn
+    const tick = currentTick()
+    if (this.#lastWriteTick !== tick) {
+      this.#lastWriteTick = tick
       if (this.#stream.writableLength > this.#context.backlog) {
         this.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader' })
         return false
@@ -360,39 +363,39 @@ export class Connection implements Debtor, Guarded {
     return true
   }
 
-  /** Charges frames that many share, until they have left or never will. */
+  /** Charges shared frames until they are sent or discarded. */
   #share (frames: Buffer): void {
     const shared = this.#shared ??= []
     shared.push(frames)
     this.#stream.write(NOTHING, () => {
-      const left = shared.shift()
-      if (left !== undefined) this.#context.budget.release(left)
+      const sent = shared.shift()
+      if (sent !== undefined) this.#context.budget.release(sent)
     })
     this.#context.budget.share(frames)
   }
 
   #writeOwn (bytes: Buffer): void {
     this.#bytesSent += bytes.length
-    this.#owed += bytes.length
-    this.#stream.write(bytes, () => this.#giveBack(bytes.length))
+    this.#charged += bytes.length
+    this.#stream.write(bytes, () => this.#release(bytes.length))
     this.#context.budget.charge(bytes.length)
   }
 
-  /** What is owed no more once it was cut off is not given back twice. */
-  #giveBack (bytes: number): void {
-    const owed = Math.min(bytes, this.#owed)
-    this.#owed -= owed
-    this.#context.budget.giveBack(owed)
+  /** Releases at most the charged bytes: write callbacks that run after `cutOff` release nothing twice. */
+  #release (bytes: number): void {
+    const released = Math.min(bytes, this.#charged)
+    this.#charged -= released
+    this.#context.budget.giveBack(released)
   }
 
-  #end (told: { code: number, reason: string }): void {
-    const { code, reason, err }: CloseReason = this.#ending ?? { ...told, reason: legible(told.reason) }
-    const cutOff = this.#ending && cutOffFor(this.#ending)
+  #end (closed: { code: number, reason: string }): void {
+    const { code, reason, err }: CloseReason = this.#closeReason ?? { ...closed, reason: legible(closed.reason) }
+    const cutOff = this.#closeReason && cutOffFor(this.#closeReason)
     const { chat, refusals, connections } = this.#context
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
-    // Nobody is left to answer: what waits would be kept as long as a hook hangs.
-    this.#inbox?.stop()
+    // The queued messages can't be answered any more, and a hook that hangs would keep them in memory.
+    this.#queue?.stop()
     this.#received?.giveBack(this.#received.owed)
     const line = {
       code,
@@ -406,6 +409,6 @@ export class Connection implements Debtor, Guarded {
     else refusals.cutOff(cutOff, line, this.log)
     if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ chat, connection: this, code, reason, cutOff, duration })
     connections.delete(this)
-    this.#session?.ended?.()
+    this.#handler?.ended?.()
   }
 }

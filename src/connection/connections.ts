@@ -1,19 +1,19 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Debtor } from './byte-budget.ts'
 import type { Connection } from './connection.ts'
 import { CloseCode } from '../protocol.ts'
 
 export interface ConnectionsOptions {
-  /** ms between pings; a connection from which nothing came between two of them is dead */
+  /** ms between pings; a connection that sends nothing between two pings is terminated */
   readonly heartbeatInterval: number
-  /** Called at the end of each. */
+  /** Called when a connection has ended. */
   left (connection: Connection): void
 }
 
-/** Closed in one turn of the event loop. */
+/** Connections closed per tick. */
 const BATCH = 500
 
-/** All open connections of one chat: their heartbeat and their end. */
+/** All open connections of one chat. Pings them, and closes them when the server stops. */
 export class Connections {
   readonly #open = new Set<Connection>()
   readonly #heartbeat: NodeJS.Timeout
@@ -22,12 +22,12 @@ export class Connections {
 
   constructor ({ heartbeatInterval, left }: ConnectionsOptions) {
     this.#left = left
-    this.#heartbeat = setInterval(() => this.#beat(), heartbeatInterval).unref()
+    this.#heartbeat = setInterval(() => this.#pingAll(), heartbeatInterval).unref()
   }
 
   get size (): number { return this.#open.size }
 
-  /** Bytes that wait for their clients. */
+  /** Pending bytes of all connections. */
   get backlog (): number {
     let bytes = 0
     for (const { backlog } of this.#open) bytes += backlog
@@ -36,7 +36,7 @@ export class Connections {
 
   [Symbol.iterator] (): Iterator<Connection> { return this.#open.values() }
 
-  /** Those of which bytes are held that came from them and are not handled yet. */
+  /** Yields the charges of connections with input that isn't handled yet. */
   * receiving (): Iterable<Debtor> {
     for (const connection of this.#open) if (connection.receiving > 0) yield connection.received
   }
@@ -50,9 +50,9 @@ export class Connections {
   }
 
   /**
-   * Says goodbye to every client; resolves when all have gone, at the latest after the timeout. They are asked to come back
-   * one after another, a millisecond apart, the last at the latest after the timeout too.
-   * @param timeout ms after which whoever has not answered is cut off
+   * Closes every connection. Resolves when all have ended. Each client gets its own delay before it reconnects: they are
+   * a millisecond apart, or less if the last one would exceed the timeout.
+   * @param timeout ms after which clients that haven't answered are terminated
    */
   async close (timeout: number): Promise<void> {
     clearInterval(this.#heartbeat)
@@ -61,22 +61,22 @@ export class Connections {
     const deadline = setTimeout(() => {
       for (const connection of this.#open) connection.terminate(CloseCode.goingAway, 'did not answer the close')
     }, timeout)
-    await this.#say(timeout)
+    await this.#closeAll(timeout)
     await emptied
     clearTimeout(deadline)
   }
 
-  async #say (timeout: number): Promise<void> {
-    const apart = Math.min(1, timeout / this.#open.size)
-    let said = 0
+  async #closeAll (timeout: number): Promise<void> {
+    const interval = Math.min(1, timeout / this.#open.size)
+    let closed = 0
     for (const connection of this.#open) {
-      connection.drain(Math.round(said * apart))
+      connection.drain(Math.round(closed * interval))
       connection.close(CloseCode.goingAway, 'the server is stopping')
-      if (++said % BATCH === 0) await turn()
+      if (++closed % BATCH === 0) await immediate()
     }
   }
 
-  #beat (): void {
+  #pingAll (): void {
     for (const connection of this.#open) {
       if (connection.heard()) connection.ping()
       else connection.terminate(CloseCode.goingAway, 'no answer to a ping', { fault: 'dead' })

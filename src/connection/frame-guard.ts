@@ -4,51 +4,54 @@ import { CloseCode } from '../protocol.ts'
 import { costOf, type Received } from './received.ts'
 import { TokenBucket, type Rate } from './token-bucket.ts'
 
-/** Whose frames they are. */
+/** The connection whose frames a guard follows. */
 export interface Guarded {
-  /** Whether nothing is read from it for now. */
+  /** Whether reading is paused. */
   readonly held: boolean
   readonly received: Received
   close (code: number, reason: string, why: { readonly fault: Fault }): void
 }
 
 export interface FrameLimits {
-  /** of pings and pongs */
+  /** pings and pongs */
   readonly control: Rate
-  /** ms in which a message must be whole once it has begun */
+  /** ms from the first byte of a message until it must be complete */
   readonly messageTimeout: number
 }
 
-/** Bytes of a mask. RFC 6455, section 5.3. */
+/** Bytes of a masking key. RFC 6455, section 5.3. */
 const MASK = 4
 
 const guard = Symbol('guard')
 
-/** Of a message that is not whole yet. */
+/** State of an incomplete message. */
 interface Part {
-  /** Of the frame that has begun: bytes of its header so far, the first of them, and how many more tell its length. */
+  /** bytes of the current frame's header so far */
   header: number
+  /** first byte of that header */
   first: number
+  /** missing bytes of its length field */
   lengthBytes: number
+  /** payload length as far as it is known */
   length: number
-  /** Bytes of mask and payload that are yet to come. */
+  /** missing bytes of masking key and payload */
   rest: number
-  /** Whether another fragment must come. */
+  /** whether another fragment must follow */
   fragmented: boolean
-  /** Charged for the pieces so far. */
+  /** bytes charged for the pieces so far */
   charged: number
   deadline: NodeJS.Timeout | undefined
 }
 
 /**
- * Follows the frames of a client before `ws` parses them. It tells of whole messages only: neither that one has begun and
- * never ends, nor how many pings will be answered with pongs that nobody reads.
+ * Follows the frames of a client before `ws` parses them. `ws` emits complete messages only. It doesn't report a message
+ * that never ends, and answers any number of pings even if the client reads no pong.
  */
 export class FrameGuard {
   readonly #guarded: Guarded
   readonly #limits: FrameLimits
   #control: TokenBucket | undefined
-  /** Undefined between messages, which is nearly always. */
+  /** Undefined between messages, which is the usual state. */
   #part: Part | undefined
 
   constructor (stream: Duplex, guarded: Guarded, limits: FrameLimits) {
@@ -93,7 +96,7 @@ export class FrameGuard {
     this.#charge(part, messages > 0, chunk)
   }
 
-  /** `ws` keeps each piece of a message until it is whole. */
+  /** Charges the pieces of an incomplete message, which `ws` keeps until the message is complete. */
   #charge (part: Part, finished: boolean, chunk: Buffer): void {
     if (part.charged > 0 && (finished || this.#part === undefined)) {
       this.#guarded.received.giveBack(part.charged)
@@ -104,28 +107,28 @@ export class FrameGuard {
     this.#guarded.received.charge(costOf(chunk))
   }
 
-  /** A message has its time from its first byte on. @param finished whether one became whole */
+  /** Sets or clears the deadline, which counts from a message's first byte. @param finished whether one was completed */
   #time (part: Part, finished: boolean): void {
-    const begun = part.fragmented || part.header > 0
-    if (finished || !begun) {
+    const incomplete = part.fragmented || part.header > 0
+    if (finished || !incomplete) {
       clearTimeout(part.deadline)
       part.deadline = undefined
     }
-    if (begun) part.deadline ??= setTimeout(FrameGuard.#late, this.#limits.messageTimeout, this).unref()
-    this.#part = begun ? part : undefined
+    if (incomplete) part.deadline ??= setTimeout(FrameGuard.#expire, this.#limits.messageTimeout, this).unref()
+    this.#part = incomplete ? part : undefined
   }
 
-  static #late (late: FrameGuard): void {
-    const part = late.#part
+  static #expire (expired: FrameGuard): void {
+    const part = expired.#part
     if (part === undefined) return
     part.deadline = undefined
-    // What isn't read can't become whole.
-    if (late.#guarded.held) late.#time(part, false)
-    else late.#guarded.close(CloseCode.policy, 'a message was not whole in time', { fault: 'unfinished_message' })
+    // While reading is paused, the client can't complete the message: the deadline starts again.
+    if (expired.#guarded.held) expired.#time(part, false)
+    else expired.#guarded.close(CloseCode.policy, 'a message was not whole in time', { fault: 'unfinished_message' })
   }
 }
 
-/** One byte of a header. RFC 6455, section 5.2. */
+/** Parses one byte of a header. RFC 6455, section 5.2. */
 function parse (part: Part, byte: number): void {
   if (part.header === 0) {
     part.first = byte

@@ -6,15 +6,15 @@ const FIN = 0x80
 /** Set on a deflated message. RFC 7692, section 6. */
 const RSV1 = 0x40
 
-/** What a message carries: text as a string, or binary. */
+/** Content of a message: text as a string, or binary. */
 export type Payload = string | Uint8Array
 
-/** Whole messages, one after another. ends: of each of them. */
+/** Messages in one buffer. ends: the offset at which each of them ends. */
 export interface Frames { readonly bytes: Buffer, readonly ends: readonly number[] }
 
 /**
- * One whole unmasked message, ready for the wire. RFC 6455, section 5.2.
- * @param deflated whether the payload is
+ * Returns one unmasked frame that carries the whole message. RFC 6455, section 5.2.
+ * @param deflated whether the payload is deflated
  */
 export function frame (payload: Payload, opcode = opcodeOf(payload), deflated = false): Buffer {
   const length = byteLength(payload)
@@ -23,7 +23,7 @@ export function frame (payload: Payload, opcode = opcodeOf(payload), deflated = 
   return bytes
 }
 
-/** Messages in one buffer, as `frame` makes them one by one. */
+/** Returns the frames of all payloads in one buffer. */
 export function frames (payloads: readonly Payload[]): Frames {
   const lengths = payloads.map(byteLength)
   const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerLength(length) + length, 0))
@@ -44,7 +44,7 @@ function headerLength (length: number): number {
   return length < 126 ? 2 : length < 65_536 ? 4 : 10
 }
 
-/** @returns where the next one begins */
+/** Writes a frame at the offset `at`. @returns the offset after it */
 function put (bytes: Buffer, at: number, first: number, length: number, payload: Payload): number {
   const start = at + headerLength(length)
   bytes[at] = first

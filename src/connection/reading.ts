@@ -1,14 +1,14 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** Of a `net.Socket`, in its private `_handle`: seen on Node 20.20. */
+/** The private `_handle` of a `net.Socket`, as seen on Node 20.20. */
 interface Handle { reading: boolean, readStart (): void, readStop (): void }
 
 function handleOf (stream: Duplex): Handle | undefined {
   return stream instanceof Socket ? (stream as Socket & { _handle?: Handle | null })._handle ?? undefined : undefined
 }
 
-/** Has the system keep what a client sends. A socket that is only paused goes on reading until its own buffer is full. */
+/** Leaves the client's bytes in the kernel. A socket that is only paused continues to read until its buffer is full. */
 export function stopReading (stream: Duplex): void {
   const handle = handleOf(stream)
   if (handle?.reading !== true) return

@@ -1,65 +1,65 @@
-/** A message as it came: whole, text as bytes of valid UTF-8. */
+/** A complete message as received; text is valid UTF-8. */
 export interface Message { readonly data: Buffer, readonly isBinary: boolean }
 
-/** Where the messages come from and go to. */
+/** Source and destination of the queued messages. */
 export interface Reader {
-  /** Reads nothing more from the client. */
+  /** Stops reading from the client. */
   pause (): void
-  /** Called when nothing waits any more; reads on if it was paused. */
+  /** Called when the queue is empty. Starts reading again if it was paused. */
   resume (): void
-  /** @returns a promise when the next must wait for it */
+  /** @returns a promise if the next message must wait for it */
   handle (message: Message): void | Promise<void>
-  /** Told by how many bytes of memory what waits has grown, or shrunk. */
+  /** Called when the memory of the queue changes. @param bytes of the change, negative if the queue shrank */
   kept (bytes: number): void
   fail (error: unknown): void
 }
 
-interface Waiting { readonly message: Message, readonly cost: number }
+interface Queued { readonly message: Message, readonly cost: number }
 
-/** Bytes of a message beside its content: two objects, a Buffer and what that is a part of. */
-const MESSAGE = 384
+/** Bytes of memory of a message without its content: two objects, a Buffer and its ArrayBuffer. */
+const OVERHEAD = 384
 
-/** Bytes of memory that may wait before nothing more is read. Until then the end of a connection is seen at once. */
+/** Bytes of queued memory above which reading pauses. Below that, the end of a connection is noticed at once. */
 const PAUSE_AT = 16 * 1024
 
-/** Keeps what comes while a handler is waiting, and hands it over one at a time, in arrival order. */
+/** Queues messages while the handler is busy, and passes them on one at a time, in order of arrival. */
 export class ReceiveQueue {
   readonly #reader: Reader
-  #waiting: Waiting[] = []
+  #queued: Queued[] = []
   #bytes = 0
-  /** What the last one is a part of: mostly all that was read at once, which many share. */
+  /** ArrayBuffer of the last message. It usually holds one read from the socket, which many messages share. */
   #buffer: ArrayBufferLike | undefined
   #paused = false
   #stopped = false
 
-  /** @param pending what is waited for first */
+  /** @param pending settles when the first message may be handled */
   constructor (reader: Reader, pending: Promise<void>) {
     this.#reader = reader
     this.#wait(pending)
   }
 
-  /** How many wait. */
-  get size (): number { return this.#waiting.length }
-  /** Bytes of memory of those that wait. */
+  /** Number of queued messages. */
+  get size (): number { return this.#queued.length }
+  /** Bytes of memory of the queued messages. */
   get bytes (): number { return this.#bytes }
 
   push (message: Message): void {
     if (this.#stopped) return
     const { buffer } = message.data
-    const cost = MESSAGE + (buffer === this.#buffer ? 0 : buffer.byteLength)
+    const cost = OVERHEAD + (buffer === this.#buffer ? 0 : buffer.byteLength)
     this.#buffer = buffer
-    this.#waiting.push({ message, cost })
-    this.#keep(cost)
+    this.#queued.push({ message, cost })
+    this.#resize(cost)
     if (this.#paused || this.#bytes <= PAUSE_AT) return
     this.#paused = true
     this.#reader.pause()
   }
 
-  /** Nothing more is handed over. */
+  /** Drops the queued messages and all later ones. */
   stop (): void {
     this.#stopped = true
-    this.#waiting = []
-    this.#keep(-this.#bytes)
+    this.#queued = []
+    this.#resize(-this.#bytes)
   }
 
   #wait (pending: Promise<void>): void {
@@ -73,13 +73,13 @@ export class ReceiveQueue {
 
   #release (): void {
     try {
-      for (let handled = 1; handled <= this.#waiting.length; handled++) {
-        const { message, cost } = this.#waiting[handled - 1]!
-        this.#keep(-cost)
+      for (let handled = 1; handled <= this.#queued.length; handled++) {
+        const { message, cost } = this.#queued[handled - 1]!
+        this.#resize(-cost)
         const pending = this.#reader.handle(message)
         if (pending !== undefined) {
-          this.#waiting.splice(0, handled)
-          if (this.#waiting.length === 0) this.#buffer = undefined
+          this.#queued.splice(0, handled)
+          if (this.#queued.length === 0) this.#buffer = undefined
           return this.#wait(pending)
         }
       }
@@ -89,7 +89,7 @@ export class ReceiveQueue {
     if (!this.#stopped) this.#reader.resume()
   }
 
-  #keep (bytes: number): void {
+  #resize (bytes: number): void {
     this.#bytes += bytes
     this.#reader.kept(bytes)
   }

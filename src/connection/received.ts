@@ -1,16 +1,16 @@
 import type { ByteBudget, Debtor } from './byte-budget.ts'
 
-/** Bytes that a message, or a piece of one, takes beside its content: its buffer, and what leads to it. */
+/** Bytes of memory of a message, or of a piece of one, without its content: its buffer and the references to it. */
 const OVERHEAD = 512
 
-/** Bytes that a message, or a piece of one, is charged. */
+/** Returns the bytes charged for a message or a piece of one. */
 export function costOf ({ length }: Uint8Array): number { return length + OVERHEAD }
 
-/** What came from one connection and is not handled yet: it is charged to the process. */
+/** Charges to the process the input of one connection that isn't handled yet. */
 export class Received implements Debtor {
   readonly #budget: ByteBudget
   readonly #end: () => void
-  #owed = 0
+  #charged = 0
 
   /** @param end ends the connection */
   constructor (budget: ByteBudget, end: () => void) {
@@ -18,24 +18,24 @@ export class Received implements Debtor {
     this.#end = end
   }
 
-  get owed (): number { return this.#owed }
+  get owed (): number { return this.#charged }
 
-  /** Charges bytes, or gives them back. @param bytes negative for what is given back */
+  /** Charges bytes, or releases them. @param bytes negative to release */
   charge (bytes: number): void {
     if (bytes <= 0) return this.giveBack(-bytes)
-    this.#owed += bytes
+    this.#charged += bytes
     this.#budget.charge(bytes)
   }
 
-  /** What is owed no more once it was cut off is not given back twice. */
+  /** Releases at most the charged bytes, so that nothing is released twice after `cutOff`. */
   giveBack (bytes: number): void {
-    const owed = Math.min(bytes, this.#owed)
-    this.#owed -= owed
-    this.#budget.giveBack(owed)
+    const released = Math.min(bytes, this.#charged)
+    this.#charged -= released
+    this.#budget.giveBack(released)
   }
 
   cutOff (): void {
-    this.giveBack(this.#owed)
+    this.giveBack(this.#charged)
     this.#end()
   }
 }

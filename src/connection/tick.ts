@@ -1,34 +1,33 @@
-/** A stream that holds what is written to it. */
+/** A stream that buffers writes until it is uncorked. */
 export interface Corked { uncork (): void }
 
-let turn = 0
+let tick = 0
 let time = 0
 let scheduled = false
 let flushes: Array<() => void> = []
 let corked: Corked[] = []
 
-/** A number for each turn of the event loop in which someone asks. */
+/** Returns a number that differs from tick to tick. */
 export function currentTick (): number {
   schedule()
-  return turn
+  return tick
 }
 
-/** ms; when someone asked first in this turn: near enough for all that happens in it. */
+/** Returns the monotonic time in ms at the first call in this tick, which is precise enough for the whole tick. */
 export function tickTime (): number {
   schedule()
   return time
 }
 
 /**
- * Runs it when all that can be read in this turn has been. A microtask would come once for every socket that was read
- * from.
+ * Calls `flush` when all readable sockets have been read in this tick. A microtask would run after each of them.
  */
 export function atEndOfTick (flush: () => void): void {
   flushes.push(flush)
   schedule()
 }
 
-/** Lets it go after all that runs at the end of this turn: what is answered leaves in one write with what is flushed. */
+/** Uncorks the stream after the functions of `atEndOfTick`, so that replies and flushed batches leave in one write. */
 export function uncorkAtEndOfTick (stream: Corked): void {
   corked.push(stream)
   schedule()
@@ -38,10 +37,10 @@ function schedule (): void {
   if (scheduled) return
   scheduled = true
   time = performance.now()
-  setImmediate(end)
+  setImmediate(endTick)
 }
 
-function end (): void {
+function endTick (): void {
   const flushing = flushes
   flushes = []
   let begun = 0
@@ -51,12 +50,12 @@ function end (): void {
       flush()
     }
   } finally {
-    // One that throws keeps none of the others from theirs.
+    // If one throws, the remaining ones run in the next round.
     flushes.unshift(...flushing.slice(begun))
     const uncorking = corked
     corked = []
     for (const stream of uncorking) stream.uncork()
-    turn++
+    tick++
     scheduled = false
     if (flushes.length + corked.length > 0) schedule()
   }

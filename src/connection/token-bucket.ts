@@ -1,8 +1,8 @@
 import { tickTime } from './tick.ts'
 
-/** How fast something may come: a second, and at once after a pause. */
+/** A rate limit: tokens per second, and a burst that is allowed after a pause. */
 export class Rate {
-  /** ms until a token that was taken is back; 0: no limit */
+  /** ms per token; 0: no limit */
   readonly interval: number
   /** tokens */
   readonly burst: number
@@ -14,10 +14,10 @@ export class Rate {
   }
 }
 
-/** What is left of a rate for one client. Kept as the time when it will be full again: nothing needs to fill it. */
+/** The tokens of one client. Stored as the time at which the bucket is full again, so that no timer refills it. */
 export class TokenBucket {
   readonly #rate: Rate
-  /** ms, of `turnTime()` */
+  /** ms, on the clock of `tickTime()` */
   #fullAt = 0
 
   constructor (rate: Rate) {
@@ -25,8 +25,7 @@ export class TokenBucket {
   }
 
   /**
-   * Takes tokens if there are so many, or if it is full. Gives 0, or how many ms to wait until there are; nothing is
-   * taken then.
+   * Takes tokens if there are enough, or if the bucket is full. Returns 0, or the ms to wait; then it takes none.
    */
   take (tokens: number): number {
     const wait = this.wait(tokens)
@@ -35,27 +34,27 @@ export class TokenBucket {
     return wait
   }
 
-  /** Returns what `take` would, and takes nothing. */
+  /** Returns the result of `take` without taking tokens. */
   wait (tokens: number): number {
     const { interval, burst } = this.#rate
     if (interval === 0) return 0
     const now = tickTime()
-    return beyond(Math.max(this.#fullAt, now) - now - (burst - Math.min(tokens, burst)) * interval)
+    return roundUp(Math.max(this.#fullAt, now) - now - (burst - Math.min(tokens, burst)) * interval)
   }
 
-  /** Takes tokens, there or not. Gives how many ms to wait until none is owed. */
+  /** Takes tokens even if there are too few. Returns the ms until the bucket is no longer in debt. */
   spend (tokens: number): number {
     const { interval, burst } = this.#rate
     if (interval === 0) return 0
     const now = tickTime()
     this.#fullAt = Math.max(this.#fullAt, now) + tokens * interval
-    return beyond(this.#fullAt - now - burst * interval)
+    return roundUp(this.#fullAt - now - burst * interval)
   }
 
   fill (): void { this.#fullAt = 0 }
 }
 
-/** Whole ms, without what the arithmetic adds to them; less than one is not worth a wait. */
-function beyond (wait: number): number {
+/** Rounds a wait up to whole ms, despite floating-point errors. Waits under 1 ms become 0. */
+function roundUp (wait: number): number {
   return wait < 1 ? 0 : Math.ceil(wait - 0.01)
 }
