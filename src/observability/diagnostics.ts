@@ -1,17 +1,17 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Member } from '../store.ts'
 
-/** chat: its prefix. connection: the same object in every event of a connection, for a WeakMap of one's own. */
+/** chat: the chat's prefix. connection: the same object in all events of a connection, for use as a WeakMap key. */
 interface OfConnection { readonly chat: string, readonly connection: object }
 
-/** address: empty where it is not known. protocol: empty for none. */
+/** address: empty if unknown. protocol: the subprotocol; empty for none. */
 export interface ConnectionOpened extends OfConnection {
   readonly path: string
   readonly address: string
   readonly protocol: string
 }
 
-/** cutOff: why this side ended it, where it did. duration: ms. */
+/** cutOff: why the server ended the connection; undefined if the client did, or the server was stopping. duration: ms. */
 export interface ConnectionClosed extends OfConnection {
   readonly code: number
   readonly reason: string
@@ -21,7 +21,7 @@ export interface ConnectionClosed extends OfConnection {
 
 export interface MembershipChanged extends OfConnection { readonly member: Member, readonly room: string }
 
-/** Stored from here. from: null for the app itself. */
+/** A message stored by this process. from: null for the app. */
 export interface Posted {
   readonly chat: string
   readonly room: string
@@ -29,10 +29,10 @@ export interface Posted {
   readonly position: string
 }
 
-/** reason: as `app.chat.stats()` counts it. message: what the client was told. */
+/** reason: as in `app.chat.stats()`. message: text of the error. */
 export interface Refused { readonly chat: string, readonly reason: string, readonly message: string }
 
-/** What is published through `node:diagnostics_channel`, by channel. */
+/** Events published through `node:diagnostics_channel`, by channel. */
 export interface DiagnosticsEvents {
   'fastify-chat:connection.open': ConnectionOpened
   'fastify-chat:connection.close': ConnectionClosed
@@ -42,7 +42,7 @@ export interface DiagnosticsEvents {
   'fastify-chat:refusal': Refused
 }
 
-/** hasSubscribers: whether an event need be made at all. */
+/** hasSubscribers: if false, no event needs to be created. */
 interface Channel<Event> { readonly hasSubscribers: boolean, publish (event: Event): void }
 
 function named<Name extends keyof DiagnosticsEvents> (name: Name): Channel<DiagnosticsEvents[Name]> {

@@ -2,24 +2,24 @@ import { diagnostics } from './diagnostics.ts'
 import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
-/** What a store fails with. A post that is stale or reuses an id is no failure: it is refused. */
+/** Error codes of a failing store. The codes in `refusals` concern one post and aren't counted. */
 const failures: ReadonlySet<unknown> = new Set([
   'FST_CHAT_BUSY', 'FST_CHAT_UNAVAILABLE', 'FST_CHAT_UNKNOWN', 'FST_CHAT_STORE_CLOSED', 'FST_CHAT_STORE_DAMAGED'
 ])
 const refusals: ReadonlySet<unknown> = new Set(['FST_CHAT_STALE', 'FST_CHAT_REUSED'])
 
-/** A store, and a count of what it stored and how it failed. Its promises are given on as they are. */
+/** Wraps a store and counts its stored messages and its errors. Returns the promises of the store itself. */
 export class InstrumentedStore implements ChatStore {
   readonly #store: ChatStore
-  readonly #tally: Counters
+  readonly #counters: Counters
 
-  constructor (store: ChatStore, tally: Counters) {
+  constructor (store: ChatStore, counters: Counters) {
     this.#store = store
-    this.#tally = tally
+    this.#counters = counters
   }
 
   append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
-    const { chat, timings } = this.#tally
+    const { chat, timings } = this.#counters
     const begun = timings === undefined ? 0 : performance.now()
     const stored = this.#store.append(room, draft)
     stored.then(this.#stored, this.#failed)
@@ -27,46 +27,46 @@ export class InstrumentedStore implements ChatStore {
       stored.then(({ position, again }) => {
         timings?.appended((performance.now() - begun) / 1_000)
         if (!again) diagnostics.posted.publish({ chat, room, from: draft.from, position })
-      }, () => { /* counted */ })
+      }, () => { /* counted by #failed */ })
     }
     return stored
   }
 
   find (room: string, key: string): Promise<Cursor | undefined> {
-    return this.#watched(this.#store.find(room, key))
+    return this.#countErrors(this.#store.find(room, key))
   }
 
   read (room: string, query: Query): Promise<Page> {
-    return this.#watched(this.#store.read(room, query))
+    return this.#countErrors(this.#store.read(room, query))
   }
 
   follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
-    return this.#watched(this.#store.follow(room, deliver))
+    return this.#countErrors(this.#store.follow(room, deliver))
   }
 
   erase (room: string, position: Position): Promise<void> {
-    return this.#watched(this.#store.erase(room, position))
+    return this.#countErrors(this.#store.erase(room, position))
   }
 
   clear (room: string): Promise<void> {
-    return this.#watched(this.#store.clear(room))
+    return this.#countErrors(this.#store.clear(room))
   }
 
-  /** Not counted: whoever asks is told, and asks again and again. */
+  /** Not counted: health checks call it repeatedly and report the error themselves. */
   check (): Promise<void> { return this.#store.check() }
 
   close (): Promise<void> { return this.#store.close() }
 
-  #watched<T> (asked: Promise<T>): Promise<T> {
-    asked.catch(this.#failed)
-    return asked
+  #countErrors<T> (result: Promise<T>): Promise<T> {
+    result.catch(this.#failed)
+    return result
   }
 
-  /** One for all posts: a closure for each would be one of a dozen things made for it. */
-  readonly #stored = ({ again }: { readonly again: boolean }) => { if (!again) this.#tally.posts++ }
+  /** One function for all posts. A closure for each would add to the dozen allocations of a post. */
+  readonly #stored = ({ again }: { readonly again: boolean }) => { if (!again) this.#counters.posts++ }
 
   readonly #failed = (error: unknown) => {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (!refusals.has(code)) this.#tally.storeErrors.add(failures.has(code) ? String(code) : 'other')
+    if (!refusals.has(code)) this.#counters.storeErrors.add(failures.has(code) ? String(code) : 'other')
   }
 }

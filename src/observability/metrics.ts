@@ -3,22 +3,22 @@ import { MetricsTaken, PromClientMissing } from '../errors.ts'
 import type { MetricsRegistry } from '../options.ts'
 import type { Stats, Timings } from './stats.ts'
 
-/** value: one number, or one for each value of the label. */
-interface Read {
+/** A metric that is read from `Stats`. value: one number, or one for each value of the label. */
+interface StatsMetric {
   readonly name: string
   readonly help: string
   readonly label?: 'reason' | 'code'
   readonly value: (stats: Stats) => number | Readonly<Record<string, number>>
 }
 
-const gauges: readonly Read[] = [
+const gauges: readonly StatsMetric[] = [
   { name: 'fastify_chat_connections', help: 'Open connections, of chat and echo', value: ({ connections }) => connections },
   { name: 'fastify_chat_members', help: 'Different members connected to this process', value: ({ members }) => members },
   { name: 'fastify_chat_rooms', help: 'Rooms in use in this process', value: ({ rooms }) => rooms },
   { name: 'fastify_chat_backlog_bytes', help: 'Bytes that wait for clients', value: ({ backlog }) => backlog }
 ]
 
-const counters: readonly Read[] = [
+const counters: readonly StatsMetric[] = [
   { name: 'fastify_chat_posts_total', help: 'Messages stored from this process', value: ({ posts }) => posts },
   { name: 'fastify_chat_deliveries_total', help: 'Messages written to members of this process', value: ({ deliveries }) => deliveries },
   { name: 'fastify_chat_refusals_total', help: 'Upgrades and requests refused', label: 'reason', value: ({ refusals }) => refusals },
@@ -31,18 +31,18 @@ const DELIVERY = 'fastify_chat_delivery_duration_seconds'
 
 const names = [...[...gauges, ...counters].map(({ name }) => name), APPEND, DELIVERY]
 
-/** s; from a store in memory to one behind a network that has trouble */
+/** seconds; from a store in memory to one behind a slow network */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 const registries = new WeakMap<MetricsRegistry, Metrics>()
 
-/** The metrics of one registry: the chats in it are told apart by the label `chat`. Read only when they are asked for. */
+/** The metrics of one registry. The label `chat` distinguishes its chats. Values are read only for a scrape. */
 export class Metrics {
   readonly #registry: MetricsRegistry
   readonly #chats = new Map<string, () => Stats>()
   readonly #append: Histogram<'chat'>
   readonly #delivery: Histogram<'chat'>
-  #seen: ReadonlyArray<readonly [chat: string, stats: Stats]> | undefined
+  #snapshots: ReadonlyArray<readonly [chat: string, stats: Stats]> | undefined
 
   /** @throws MetricsTaken */
   private constructor (registry: MetricsRegistry, client: typeof import('prom-client')) {
@@ -50,9 +50,9 @@ export class Metrics {
     const taken = names.find((name) => registry.getSingleMetric(name) !== undefined)
     if (taken !== undefined) throw new MetricsTaken(`a metric '${taken}'`)
     const registers = [registry as unknown as Registry]
-    const read = (metric: Counter | Gauge, { label, value }: Read) => {
+    const read = (metric: Counter | Gauge, { label, value }: StatsMetric) => {
       metric.reset()
-      for (const [chat, stats] of this.#see()) {
+      for (const [chat, stats] of this.#takeSnapshots()) {
         const values = value(stats)
         if (typeof values === 'number') metric.inc({ chat }, values)
         else for (const [each, count] of Object.entries(values)) metric.inc({ chat, [label!]: each }, count)
@@ -74,7 +74,7 @@ export class Metrics {
   /**
    * Adds a chat to a registry.
    * @param chat its prefix
-   * @returns what is to be told how long things take, and how to take the chat out again
+   * @returns the timers to record to, and a function that unregisters the chat
    * @throws MetricsTaken, PromClientMissing
    */
   static async add (registry: MetricsRegistry, chat: string, stats: () => Stats): Promise<{ timings: Timings, remove: () => void }> {
@@ -111,12 +111,12 @@ export class Metrics {
     for (const name of names) this.#registry.removeSingleMetric(name)
   }
 
-  /** The same for all metrics of a scrape, which are asked for in one go. */
-  #see (): ReadonlyArray<readonly [chat: string, stats: Stats]> {
-    if (this.#seen === undefined) {
-      this.#seen = [...this.#chats].map(([chat, stats]) => [chat, stats()])
-      queueMicrotask(() => { this.#seen = undefined })
+  /** Returns the same snapshots to all metrics of a scrape, which are collected synchronously. */
+  #takeSnapshots (): ReadonlyArray<readonly [chat: string, stats: Stats]> {
+    if (this.#snapshots === undefined) {
+      this.#snapshots = [...this.#chats].map(([chat, stats]) => [chat, stats()])
+      queueMicrotask(() => { this.#snapshots = undefined })
     }
-    return this.#seen
+    return this.#snapshots
   }
 }

@@ -1,7 +1,7 @@
 const control = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
 const named = new Map([['\n', '\\n'], ['\r', '\\r'], ['\t', '\\t']])
 
-/** A stranger's text on one line: without what moves the cursor, colours, clears or reorders a terminal's text. */
+/** Escapes untrusted text to one line without characters that move the cursor, or colour, clear or reorder the text. */
 export function printable (text: string): string {
   return text.replace(control, (character) => {
     const code = character.charCodeAt(0).toString(16)
@@ -9,10 +9,10 @@ export function printable (text: string): string {
   })
 }
 
-/** What a line, a terminal or a reader of the log could take for something else, among it what JSON does not escape. */
+/** Characters that a terminal or a log reader could misinterpret, including some that JSON doesn't escape. */
 const illegible = /[\p{C}\p{Zl}\p{Zp}]/gu
 
-/** A client's reason, fit for the log. */
+/** Replaces the characters of untrusted text that are unsafe in a log. */
 export function legible (reason: string): string {
   return reason.replace(illegible, '\ufffd')
 }

@@ -1,47 +1,47 @@
-/** A snapshot of one chat in this process. Counts are since it was registered. */
+/** A snapshot of one chat in this process. Counters start at 0 when the chat is registered. */
 export interface Stats {
-  /** open connections, of `/echo` too */
+  /** open connections, including those of `/echo` */
   readonly connections: number
-  /** different members */
+  /** distinct connected members */
   readonly members: number
-  /** rooms in use here */
+  /** rooms in use in this process */
   readonly rooms: number
-  /** messages stored from here */
+  /** messages stored by this process */
   readonly posts: number
-  /** messages written to members here: one that is said to ten of them is ten */
+  /** messages written to members of this process; a message written to ten members counts ten times */
   readonly deliveries: number
-  /** upgrades that were not let in, by the code of their error, and requests answered with an error, by its code */
+  /** refused upgrades, and requests answered with an error, by error code */
   readonly refusals: Readonly<Record<string, number>>
-  /** connections that this side ended, but for the server's stopping, by reason */
+  /** connections that the server ended, by reason, except those that it ended because it was stopping */
   readonly cutOffs: Readonly<Record<string, number>>
-  /** what store calls were rejected with, by code; `other` for what is no error of a store */
+  /** failed store calls, by error code; `other` for errors outside the store contract */
   readonly storeErrors: Readonly<Record<string, number>>
-  /** bytes that wait for clients now, counted for each of them */
+  /** pending bytes now; a buffer that clients share counts for each of them */
   readonly backlog: number
 }
 
-/** Who wants to know how long things take, in seconds. */
+/** Records durations, in seconds. */
 export interface Timings {
-  /** from a post to its being stored */
+  /** from a post until it is stored */
   appended (seconds: number): void
-  /** from the store's giving the first message of a batch to its being written to the last member */
+  /** from the store's delivery of the first message of a batch until the batch is written to the last member */
   delivered (seconds: number): void
 }
 
-/** How often each of a few things happened. */
+/** Counts occurrences by label. */
 export class Counts {
   readonly #counts = new Map<string, number>()
 
-  add (what: string): void { this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1) }
+  add (label: string): void { this.#counts.set(label, (this.#counts.get(label) ?? 0) + 1) }
 
   toObject (): Record<string, number> { return Object.fromEntries(this.#counts) }
 }
 
-/** What one chat has done, in numbers that are raised where it is done. */
+/** Counters of one chat, incremented where the events happen. */
 export class Counters {
-  /** What tells this chat from others: its prefix. */
+  /** The chat's prefix, which identifies it. */
   readonly chat: string
-  /** There where they are wanted; else nothing is timed. */
+  /** Set if metrics are enabled; otherwise nothing is timed. */
   timings: Timings | undefined
   posts = 0
   deliveries = 0
