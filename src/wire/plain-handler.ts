@@ -10,7 +10,7 @@ import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
 import type { Entry } from '../store.ts'
 import { errorFor } from './v1-errors.ts'
 
-/** `ada: hello` from someone with a name, `hello` from someone without; binary as it came. */
+/** Returns `ada: hello` for a sender with a name, `hello` for one without, and binary unchanged. */
 function payloadOf ({ from, body }: Entry): Payload {
   return typeof body !== 'string' || from === null || from.name === '' ? body : `${from.name}: ${body}`
 }
@@ -18,36 +18,36 @@ function payloadOf ({ from, body }: Entry): Payload {
 const plainFormat: Format = {
   entry: (_room, entry) => payloadOf(entry),
   notice: () => undefined,
-  // There is no word for a view that no longer holds: a plain client is just given what it asked for.
+  // This wire can't report an incomplete page, so an incomplete page is not sent.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
 
-/** Of one post; the connection goes on. */
+/** Errors that refuse one post and leave the connection open. */
 const refusals: ReadonlySet<ErrorCodeName> = new Set([ErrorCode.forbidden, ErrorCode.refused, ErrorCode.muted])
 
 const deflatedFormat: Format = { ...plainFormat, deflates: plainFormat }
 
 export interface PlainOptions {
   readonly room: string
-  /** Whether it takes deflated frames. */
+  /** whether the client accepts deflated frames */
   readonly deflate: boolean
-  /** Whether it is sent its own messages too. */
+  /** whether the client receives its own messages */
   readonly hearsItself: boolean
-  /** How many messages it is given first, and how many bytes of them. */
+  /** limits of the messages that the client receives when it joins */
   readonly history: { readonly limit: number, readonly maxBytes: number }
-  /** ms from the upgrade within which it must have joined, `onJoin` included */
+  /** ms from the upgrade until the client must have joined, including `onJoin` */
   readonly timeout: number
   readonly rates: MessageRates
 }
 
-/** The wire without a subprotocol: one room, each message a post. */
+/** The wire without a subprotocol. It has one room, and every message is a post. */
 export class PlainHandler implements MessageHandler {
   readonly #connection: Connection
   readonly #room: string
   readonly #rates: MessageRates
   #allowance: Allowance | undefined
-  #member: Peer | undefined
-  /** There until it has joined. */
+  #peer: Peer | undefined
+  /** Set until the client has joined. */
   #deadline: NodeJS.Timeout | undefined
 
   constructor (connection: Connection, room: string, rates: MessageRates) {
@@ -58,25 +58,25 @@ export class PlainHandler implements MessageHandler {
 
   /**
    * Serves a plain client.
-   * @param entering gives the member once it is known; what comes meanwhile is kept
+   * @param entering resolves with the peer, or with undefined if the connection was closed; messages are queued until then
    */
   static serve (connection: Connection, entering: Promise<Peer | undefined>, { room, rates, timeout, ...options }: PlainOptions): void {
-    const session = new PlainHandler(connection, room, rates)
-    connection.serve(session)
-    session.#deadline = setTimeout(() => {
+    const handler = new PlainHandler(connection, room, rates)
+    connection.serve(handler)
+    handler.#deadline = setTimeout(() => {
       connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
     }, timeout).unref()
-    connection.hold(session.#join(entering, options))
+    connection.hold(handler.#join(entering, options))
   }
 
   receive (message: Message): Promise<void> | undefined {
     const { data, isBinary } = message
     this.#connection.logReceived(message, this.#room)
-    // Copied into memory of its own: a store may keep it, and ws hands over a slice of all that was read at once.
+    // Copied, because a store may keep it, and the slice from `ws` would keep the whole socket read in memory.
     const body = isBinary ? new Uint8Array(data) : data.toString()
-    const { submitted, stored } = this.#member!.post({ room: this.#room, body })
+    const { submitted, stored } = this.#peer!.post({ room: this.#room, body })
     stored.catch((error: unknown) => this.#failed(error))
-    // It could not be told of a message refused: one that is too fast is read from slowly instead, and loses nothing.
+    // This wire can't report a refused message. A client above its rate is read more slowly instead and loses nothing.
     const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
@@ -84,13 +84,13 @@ export class PlainHandler implements MessageHandler {
 
   ended (): void {
     clearTimeout(this.#deadline)
-    this.#member?.ended()
+    this.#peer?.ended()
   }
 
   async #join (entering: Promise<Peer | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
     try {
-      this.#member = await entering
-      await this.#member?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
+      this.#peer = await entering
+      await this.#peer?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
     } catch (error) {
       this.#failed(error)
     } finally {
@@ -98,14 +98,14 @@ export class PlainHandler implements MessageHandler {
     }
   }
 
-  /** A plain client can't be told what failed: one that is refused a post goes on, one that can't be served is closed. */
+  /** Logs a refused post, which this wire can't report. Closes the connection for any other error. */
   #failed (error: unknown): void {
     const connection = this.#connection
     const room = this.#room
     const answer = errorFor(error)
     if (answer === undefined) {
       connection.fail(error)
-    } else if (answer.code === ErrorCode.forbidden && this.#member?.seat(room) === undefined) {
+    } else if (answer.code === ErrorCode.forbidden && this.#peer?.seat(room) === undefined) {
       connection.close(CloseCode.forbidden, answer.message)
     } else if (refusals.has(answer.code)) {
       connection.refused(answer.code, answer.message, { room })

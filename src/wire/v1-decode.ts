@@ -6,7 +6,7 @@ import { halfPair } from '../protocol.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
-/** A frame that is no message; `concerns` names the request where it could be read. */
+/** A frame that isn't a valid message. `concerns` identifies the request, if it could be read. */
 export class InvalidMessage extends Error {
   readonly concerns: Concerns
 
@@ -17,32 +17,34 @@ export class InvalidMessage extends Error {
 }
 
 /**
- * A post as nearly all of them come: as JSON.stringify writes one that has nothing to escape. Found by this it needs no
- * parsing and no checking, which take three times as long; all else goes the long way.
+ * Matches a post as JSON.stringify writes it when nothing needs escaping, which is almost every post. A match skips
+ * parsing and validation, which take three times as long.
  */
-const bare = /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-\uffff]{1,64})","text":"([ !#-[\]-\uffff]*)"\}$/
+const unescapedPost =
+  /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-\uffff]{1,64})","text":"([ !#-[\]-\uffff]*)"\}$/
 
-/** Surrogates that stand alone. */
-const halves = /\p{Cs}/gu
+/** Lone surrogates. */
+const loneSurrogates = /\p{Cs}/gu
 
 const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
 
 /**
- * @param depth levels of objects and arrays in `data`: what is nested deep enough overflows the stack of whoever walks it
- * @throws InvalidMessage saying what is wrong and where
+ * Parses and validates a frame.
+ * @param depth levels of objects and arrays allowed in `data`; deeper nesting can overflow the stack of a recursive walk
+ * @throws InvalidMessage with the problem and its path
  */
 export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
   if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
   const text = data.toString()
-  const post = bare.exec(text)
-  // The id outlives its message: a slice would keep the whole of it.
+  const post = unescapedPost.exec(text)
+  // The id outlives its message. A slice would keep the whole text in memory.
   if (post !== null) return { type: 'post', room: post[1]!, id: copyString(post[2]!), text: post[3]! }
   let message: unknown
   try {
     message = JSON.parse(text)
   } catch (error) {
-    // It quotes a piece of the text, cut anywhere.
-    throw new InvalidMessage(`not JSON: ${(error as Error).message.replace(halves, '\ufffd')}`)
+    // The error quotes a piece of the text, which can begin or end inside a surrogate pair.
+    throw new InvalidMessage(`not JSON: ${(error as Error).message.replace(loneSurrogates, '\ufffd')}`)
   }
   if (!isObject(message)) {
     throw new InvalidMessage('not a JSON object')
@@ -55,23 +57,23 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
     const [error] = validator.Errors(message)
     throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'not valid'}`.trim(), concerns(message))
   }
-  // The only property that is nested at all: what is not of the schema is never looked at.
+  // No other property of the schema is nested, and properties outside the schema are never read.
   if ('data' in message && nestedDeeperThan(depth, message['data'])) {
     throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
   }
-  // Escaped, so that ws could not refuse it: sent on, a strict JSON parser would refuse all that came with it.
+  // `ws` can't reject an escaped lone surrogate. A strict JSON parser would reject every frame that contains it.
   if (text.includes('\\u') && halfPair.test(JSON.stringify(message))) {
     throw new InvalidMessage('half a surrogate pair is no text', concerns(message))
   }
   return message as unknown as ClientMessage
 }
 
-/** Which request an error answers, as far as that can be read. */
+/** Returns the properties that identify the request of an error, if they are readable. */
 export function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
   return {
     ...typeof type === 'string' && validators.has(type) && { request: type },
-    ...sayable(id) && { id },
-    ...sayable(room) && { room }
+    ...isRepeatable(id) && { id },
+    ...isRepeatable(room) && { room }
   }
 }
 
@@ -79,9 +81,10 @@ function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Whether it can be said back: a strict JSON parser would refuse half a pair. */
-function sayable (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 && value.search(halves) === -1
+/** Returns whether an error may repeat the value. A strict JSON parser would reject a lone surrogate. */
+function isRepeatable (value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 &&
+    value.search(loneSurrogates) === -1
 }
 
 function nestedDeeperThan (limit: number, value: unknown): boolean {

@@ -2,9 +2,9 @@ import type { ServerMessage } from '../messages.ts'
 import type { Format } from '../rooms/membership.ts'
 import type { Entry, Member, Position } from '../store.ts'
 
-/** An `ack`, by hand as entries are: there is one for each post. */
+/** Returns an `ack`. Built by hand like entries, because every post has one. */
 export function ack (id: string, room: string, position: Position): string {
-  return `{"type":"ack","id":${JSON.stringify(id)},${placeJson(room, position)}}`
+  return `{"type":"ack","id":${JSON.stringify(id)},${positionJson(room, position)}}`
 }
 
 export const v1Format: Format = {
@@ -13,7 +13,7 @@ export const v1Format: Format = {
     ? JSON.stringify({ type: 'typing', room, from: notice.typing } satisfies ServerMessage)
     : JSON.stringify({ type: 'presence', room, ...notice.presence } satisfies ServerMessage),
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
-    // Its own entering may not have been told yet; in a list that is capped it may be counted without being listed.
+    // The presence may not include the joining member yet. If the list is capped, it may count a member without listing it.
     const listed = members.some(({ id }) => id === member.id)
     const counted = listed || count > members.length
     const position = (more && complete ? entries.at(-1) : undefined)?.position ?? head.position
@@ -24,10 +24,10 @@ export const v1Format: Format = {
   }
 }
 
-/** The same, deflated in a batch. */
+/** Like `v1Format`, but the entries of a batch are deflated. */
 export const deflatedV1Format: Format = { ...v1Format, deflates: v1Format }
 
-/** A `history`, its messages as those of `joined`. */
+/** Returns a `history`, with messages as in `joined`. */
 export function history (room: string, before: Position, { entries, more, complete }: {
   entries: readonly Entry[]
   more: boolean
@@ -39,20 +39,20 @@ export function history (room: string, before: Position, { entries, more, comple
 }
 
 /**
- * The properties of an entry. By hand, because JSON.stringify of the whole and the making of what it is given took a
- * fifth of the server's time in a busy room; and of few parts, because each that is added makes a string.
+ * Returns the properties of an entry as JSON. Built by hand, because JSON.stringify and the object that it needs took a
+ * fifth of the server's time in a busy room. Built of few parts, because each concatenation creates a string.
  */
 function entryJson (room: string, { position, at, from, body, data }: Entry): string {
   const content = typeof body === 'string' ? `"text":${JSON.stringify(body)}` : `"bytes":"${Buffer.from(body).toString('base64')}"`
-  const whole = placeJson(room, position) + timeJson(at) + identityJson(from) + content
+  const whole = positionJson(room, position) + timeJson(at) + senderJson(from) + content
   return data === undefined ? whole : `${whole},"data":${data}`
 }
 
 let lastRoom = ''
 let lastRoomJson = ''
 
-/** Many are of one room. Neither its name nor a store's position has anything to escape. */
-function placeJson (room: string, position: Position): string {
+/** Caches the last room, as many entries share it. Names of rooms and positions need no escaping. */
+function positionJson (room: string, position: Position): string {
   if (room !== lastRoom) {
     lastRoom = room
     lastRoomJson = `"room":"${room}","position":"`
@@ -60,21 +60,21 @@ function placeJson (room: string, position: Position): string {
   return `${lastRoomJson}${position}"`
 }
 
-const NOBODY = ',"from":null,'
+const NO_SENDER = ',"from":null,'
 
-/** Identities remembered. A WeakMap would hold one for each identity that an entry keeps alive. */
-const SPEAKERS = 10_000
+/** Members in the cache. A WeakMap would hold every member that an entry keeps alive. */
+const MAX_SENDERS = 10_000
 
-/** One member's identity is one object for all it posts here. */
-const identities = new Map<Member, string>()
+/** JSON by member. All posts of a peer have the same object. */
+const senders = new Map<Member, string>()
 
-function identityJson (identity: Member | null): string {
-  if (identity === null) return NOBODY
-  let json = identities.get(identity)
+function senderJson (sender: Member | null): string {
+  if (sender === null) return NO_SENDER
+  let json = senders.get(sender)
   if (json === undefined) {
-    json = `,"from":${JSON.stringify({ id: identity.id, name: identity.name })},`
-    if (identities.size === SPEAKERS) identities.clear()
-    identities.set(identity, json)
+    json = `,"from":${JSON.stringify({ id: sender.id, name: sender.name })},`
+    if (senders.size === MAX_SENDERS) senders.clear()
+    senders.set(sender, json)
   }
   return json
 }
@@ -82,7 +82,7 @@ function identityJson (identity: Member | null): string {
 let lastAt = NaN
 let lastTimeJson = ''
 
-/** Many are of one millisecond. */
+/** Caches the last time, as many entries share a millisecond. */
 function timeJson (at: number): string {
   if (at !== lastAt) {
     lastAt = at

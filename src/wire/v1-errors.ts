@@ -20,12 +20,12 @@ const codes = new Map<unknown, ErrorCodeName>(Object.entries({
   FST_CHAT_INVALID_NAME: ErrorCode.invalid
 }))
 
-/** What a client is told of an error; undefined when a hook of the app's failed, which ends the connection. */
+/** Returns the error to send to the client; undefined if a hook of the app failed, which closes the connection. */
 export function errorFor (error: unknown): { code: ErrorCodeName, message: string } | undefined {
   const { code, message } = error instanceof Error ? error as Error & { code?: unknown } : {}
   if (code === 'FST_CHAT_HOOK_FAILED') return undefined
   const known = codes.get(code)
-  // What a store or a roster rejects with beyond its contract says nothing of whether it did what it was asked.
+  // An error outside the contract of the store or the roster doesn't show whether the operation was applied.
   return known === undefined
     ? { code: ErrorCode.unknown, message: 'it is not known whether this was done' }
     : { code: known, message: message ?? '' }

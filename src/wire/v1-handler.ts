@@ -12,51 +12,51 @@ import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
 import { ack, deflatedV1Format, history, v1Format } from './v1-encode.ts'
 import { errorFor } from './v1-errors.ts'
 
-/** What the connection says of itself once it has said hello. */
+/** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat'>
 
 type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
 
-/** What the sessions of one route share. */
+/** Shared by the handlers of one route. */
 export interface V1Context {
-  /** ms within which hello must come */
+  /** ms within which `hello` must arrive */
   readonly helloTimeout: number
-  /** entries of a join that doesn't say */
+  /** number of entries for a `join` without `history` */
   readonly history: number
   /** @throws InvalidData */
   readonly checkData: (data: unknown) => void
-  /** levels of `data` */
+  /** levels of objects and arrays allowed in `data` */
   readonly jsonDepth: number
   readonly rates: MessageRates
-  /** of requests refused for being too many: beyond it, it is a flood */
+  /** refused requests; above this rate the connection is closed */
   readonly flood: Rate
 }
 
-/** Who says hello; undefined when the connection was closed for it. */
+/** Authenticates the sender of `hello`. Resolves with undefined if it closed the connection. */
 export type Enter = (hello: Request<'hello'>) => Promise<{ member: Peer, welcome: Welcome } | undefined>
 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
 
-/** Frames that are not valid, beyond those that are, before the connection is closed. */
-const STRIKES = 10
+/** Invalid frames, minus the valid ones since, at which the connection is closed. */
+const MAX_STRIKES = 10
 
 /** The wire of `fastify-chat.v1`: JSON in text frames. docs/PROTOCOL.md */
 export class V1Handler implements MessageHandler {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #format: Format
-  /** There until it is needed no more: it leads to the request. */
+  /** Unset after use, because it references the request. */
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
-  #member: Peer | undefined
+  #peer: Peer | undefined
   readonly #allowance: Allowance
-  /** There once a request was refused. */
+  /** Created when the first request is refused. */
   #refusals: TokenBucket | undefined
   #strikes = 0
   #greeting = false
 
-  /** @param deflate whether it takes deflated frames */
+  /** @param deflate whether the client accepts deflated frames */
   constructor (connection: Connection, enter: Enter, deflate: boolean, context: V1Context) {
     this.#connection = connection
     this.#enter = enter
@@ -76,7 +76,7 @@ export class V1Handler implements MessageHandler {
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
       this.#allowance.spend(1, received.data.length)
-      if (++this.#strikes < STRIKES) {
+      if (++this.#strikes < MAX_STRIKES) {
         return this.#send({ type: 'error', code: ErrorCode.invalid, message: error.message, ...error.concerns })
       }
       return this.#connection.close(CloseCode.badFrame, 'too many frames that are not valid')
@@ -98,24 +98,24 @@ export class V1Handler implements MessageHandler {
 
   ended (): void {
     this.#clearDeadline()
-    this.#member?.ended()
+    this.#peer?.ended()
   }
 
   #handle (message: ClientMessage): void | Promise<void> {
     if (message.type === 'ping') return this.#send({ type: 'pong', id: message.id })
-    const member = this.#member
-    if (message.type === 'hello' && member === undefined) return this.#greet(message)
-    if (message.type === 'hello' || member === undefined) {
+    const peer = this.#peer
+    if (message.type === 'hello' && peer === undefined) return this.#greet(message)
+    if (message.type === 'hello' || peer === undefined) {
       return this.#send({ type: 'error', code: ErrorCode.hello, message: 'hello comes first, and once', ...concerns(message) })
     }
     switch (message.type) {
-      case 'join': return this.#join(member, message)
+      case 'join': return this.#join(peer, message)
       case 'leave':
-        member.leave(message.room)
+        peer.leave(message.room)
         return this.#send({ type: 'left', room: message.room })
-      case 'post': return this.#post(member, message)
-      case 'typing': return member.typing(message.room)
-      case 'history': return this.#page(member, message)
+      case 'post': return this.#post(peer, message)
+      case 'typing': return peer.typing(message.room)
+      case 'history': return this.#page(peer, message)
     }
   }
 
@@ -125,34 +125,34 @@ export class V1Handler implements MessageHandler {
     if (entered === undefined) return
     this.#clearDeadline()
     this.#enter = undefined
-    this.#member = entered.member
+    this.#peer = entered.member
     this.#allowance.fill()
     this.#send({ type: 'welcome', member: entered.member.member, ...entered.welcome })
   }
 
-  async #join (member: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
-    await member.join(room, { format: this.#format, hearsItself: true, after, limit, maxBytes: PAGE_BYTES })
+  async #join (peer: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
+    await peer.join(room, { format: this.#format, hearsItself: true, after, limit, maxBytes: PAGE_BYTES })
   }
 
-  #post (member: Peer, message: Request<'post'>): Promise<void> | undefined {
+  #post (peer: Peer, message: Request<'post'>): Promise<void> | undefined {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
-    const life = member.seat(room)?.epoch ?? 0
-    const { submitted, stored } = member.post({ room, id, body: text, data, since })
+    const epoch = peer.seat(room)?.epoch ?? 0
+    const { submitted, stored } = peer.post({ room, id, body: text, data, since })
     stored.then(({ n, position, again }) => {
       const text = ack(id, room, position)
-      const seat = member.seat(room)
-      if (seat === undefined || again) this.#connection.reply(frame(text))
-      else acknowledge(seat, n, life, text)
+      const membership = peer.seat(room)
+      if (membership === undefined || again) this.#connection.reply(frame(text))
+      else acknowledge(membership, n, epoch, text)
     }, (error: unknown) => this.#answerError(message, error))
     return submitted
   }
 
-  async #page (member: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
-    this.#connection.reply(frame(history(room, before, await member.history(room, before, limit, PAGE_BYTES))))
+  async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
+    this.#connection.reply(frame(history(room, before, await peer.history(room, before, limit, PAGE_BYTES))))
   }
 
-  /** @param wait ms after which it could be met */
+  /** @param wait ms after which the request would be accepted */
   #refuse (message: ClientMessage, wait: number): void {
     this.#refusals ??= new TokenBucket(this.#context.flood)
     if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood' })
@@ -164,12 +164,12 @@ export class V1Handler implements MessageHandler {
     const answer = errorFor(error)
     if (answer === undefined) return this.#connection.fail(error)
     const failed = answer.code === ErrorCode.unavailable || answer.code === ErrorCode.unknown
-    // Only a post may have been done all the same.
+    // Only a post can have been applied in spite of the error.
     const code = answer.code === ErrorCode.unknown && message.type !== 'post' ? ErrorCode.unavailable : answer.code
     this.#send({ type: 'error', code, message: answer.message, ...concerns(message) }, failed ? { err: error } : undefined)
   }
 
-  /** @param details of an error, for the log */
+  /** @param details for the log, if the message is an error */
   #send (message: ServerMessage, details?: object): void {
     if (message.type === 'error') {
       const { code, message: text, room, request } = message
