@@ -1,17 +1,17 @@
 import { InvalidArgument } from './errors.ts'
 
-/** Bytes of a reason, for it is sent in a close frame. RFC 6455, section 5.5. */
+/** Maximum bytes of a reason, which is sent in a close frame. RFC 6455, section 5.5. */
 const MAX_REASON = 123
 
-/** Returns the error for a property of a wrong type or value; takes its name and what is wrong with it. */
+/** Returns the error for a property of a wrong type or value. */
 export type PropertyError = (property: string, problem: string) => Error
 
-/** Returns errors for the properties of an argument. */
+/** Returns a function that makes the errors for the properties of an argument. */
 export function propertyErrors (name: string): PropertyError {
   return (property, problem) => new InvalidArgument(`${name}.${property}`, problem)
 }
 
-/** @throws InvalidArgument when it isn't an object, or has a property that isn't among the known ones */
+/** @throws InvalidArgument if the value isn't an object, or has an unknown property */
 export function assertProperties (name: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidArgument(name, `must be an object with ${known.join(', ')}`)
@@ -25,19 +25,19 @@ export function assertFunction (name: string, value: unknown): void {
   if (typeof value !== 'function') throw new InvalidArgument(name, 'must be a function')
 }
 
-/** Rejects what can't name an entry; an entry that isn't kept is the store's matter. @throws InvalidArgument */
+/** Rejects values that can't be a position. Only the store knows whether the entry is kept. @throws InvalidArgument */
 export function assertPosition (name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value === '') throw new InvalidArgument(name, 'must be a position: a string that is not empty')
 }
 
 /** @throws InvalidArgument */
 export function assertReason (name: string, value: unknown): asserts value is string {
-  // Without the flag u a lone surrogate would pass.
+  // With the flag u, \p{Cs} matches lone surrogates only, not halves of a pair.
   if (typeof value === 'string' && !/\p{Cs}/u.test(value) && Buffer.byteLength(value) <= MAX_REASON) return
   throw new InvalidArgument(name, `must be a string of at most ${MAX_REASON} bytes of UTF-8, without lone surrogates`)
 }
 
-/** @param least ms @throws InvalidArgument for what is no duration, NaN among it */
+/** @param least ms @throws InvalidArgument for a value that isn't a duration, such as NaN */
 export function assertDuration (name: string, value: unknown, least: number): asserts value is number {
   if (typeof value === 'number' && value >= least) return
   throw new InvalidArgument(name, least === 0 ? 'must be 0 or more ms, or Infinity' : `must be ${least} ms or more, or Infinity`)

@@ -1,9 +1,9 @@
 import { InvalidOption } from './errors.ts'
 
-/** A rule for one option. mustBe: for the error, after "must be". */
+/** A rule for one option. mustBe: the text after "must be" in the error. */
 export interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
 
-/** A rule for each option that exists. */
+/** A rule for each known option. */
 export type Checks<T> = { readonly [K in keyof T]-?: Check }
 
 export const limit: Check = {
@@ -11,29 +11,29 @@ export const limit: Check = {
   passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)
 }
 
-/** What a timer takes. */
+/** Returns a rule for the delay of a timer, in ms. */
 export const milliseconds = (least: number): Check => ({
   mustBe: `a whole number of ms, from ${least} to 2147483647`,
   passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31
 })
 
-/** ms that a backend keeps something. */
+/** Returns a rule for a ttl of a backend, in ms. */
 export const ttl = (least: number): Check => ({
   mustBe: `a whole number of ms, from ${least} on`,
   passes: (value) => Number.isSafeInteger(value) && Number(value) >= least
 })
 
 /**
- * Checks options; undefined counts as absent.
- * @param path before the name of each, for the error
+ * Checks options. An undefined option counts as absent.
+ * @param path prefix of the names in the error
  * @throws InvalidOption naming the first option that is unknown or of a wrong type or value
  */
 export function check (given: object = {}, checks: Readonly<Record<string, Check>>, path = ''): void {
   for (const [name, value] of Object.entries(given)) {
-    const wanted = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (wanted === undefined) {
+    const rule = Object.hasOwn(checks, name) ? checks[name] : undefined
+    if (rule === undefined) {
       throw new InvalidOption(path + name, `does not exist; there are ${Object.keys(checks).join(', ')}`)
     }
-    if (value !== undefined && !wanted.passes(value)) throw new InvalidOption(path + name, `must be ${wanted.mustBe}`)
+    if (value !== undefined && !rule.passes(value)) throw new InvalidOption(path + name, `must be ${rule.mustBe}`)
   }
 }

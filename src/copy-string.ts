@@ -1,7 +1,7 @@
-/** Characters from which on V8 makes a slice, or joins strings without copying them. */
+/** Length in characters from which V8 slices and joins strings without copying them. */
 const SHORT = 13
 
-/** A string of its own: a slice, kept for long, would keep all that it was cut from. */
+/** Returns a copy of a string. A slice would keep the whole string that it is part of in memory. */
 export function copyString (text: string): string {
   return text.length < SHORT ? text : Buffer.from(text).toString()
 }

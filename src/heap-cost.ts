@@ -1,23 +1,23 @@
 import type { Entry, Member } from './store.ts'
 
 /*
- * Bytes that V8 takes for what clients make it keep, as seen with --expose-gc on Node 20 to 26; never less. A string has a
- * header of 16 bytes, and its length is rounded up to 8.
+ * Bytes of memory of the data that clients store, measured with --expose-gc on Node 20 to 26 and rounded up. A string has a
+ * header of 16 bytes, and its length is rounded up to a multiple of 8.
  */
 
-/** Of a string's header, and what rounds its length up. */
+/** Bytes of a string's header, and of the rounding of its length. */
 const STRING = 24
-/** Of a typed array, its buffer, and what Node and malloc need for both outside of the heap. */
+/** Bytes of a typed array, its buffer, and the overhead of Node and malloc for both outside of the heap. */
 const BYTES = 320
-/** Of an object with two properties. */
-const IDENTITY = 40
-/** Of an entry: the object, its time, and its position with what that is made of. */
+/** Bytes of an object with two properties. */
+const MEMBER = 40
+/** Bytes of an entry: the object, its time, and its position with the strings that it is joined from. */
 const ENTRY = 288
 
-/** One character above U+00FF makes all of a string take two bytes a character. */
+/** A single character above U+00FF makes a string take two bytes for every character. */
 const wide = /[^\0-\xff]/
 
-/** Returns the cost of a string that is no slice of another. */
+/** Returns the cost of a string that isn't a slice of another one. */
 export function stringCost (text: string): number {
   return STRING + (wide.test(text) ? 2 * text.length : text.length)
 }
@@ -29,12 +29,12 @@ export function bodyCost (body: string | Uint8Array): number {
 
 /** Returns the cost of a sender that no other entry shares. */
 export function identityCost (identity: Member | null): number {
-  return identity === null ? 0 : IDENTITY + stringCost(identity.id) + stringCost(identity.name)
+  return identity === null ? 0 : MEMBER + stringCost(identity.id) + stringCost(identity.name)
 }
 
-/** Returns what an entry on its way to members costs at most: as if all its strings took two bytes a character. */
+/** Returns the maximum cost of an entry that waits for delivery: two bytes for every character. */
 export function entryCost ({ body, data = '', from }: Entry): number {
   const content = typeof body === 'string' ? 2 * body.length : BYTES + body.byteLength
-  const who = from === null ? 0 : IDENTITY + 2 * (STRING + from.id.length + from.name.length)
-  return ENTRY + STRING + content + STRING + 2 * data.length + who
+  const sender = from === null ? 0 : MEMBER + 2 * (STRING + from.id.length + from.name.length)
+  return ENTRY + STRING + content + STRING + 2 * data.length + sender
 }

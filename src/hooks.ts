@@ -5,9 +5,9 @@ import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.
 import type { Member } from './store.ts'
 import { messageOf } from './thrown.ts'
 
-/** What a client says of itself: in `hello`, or by `?name=` of a plain client. */
+/** Unverified properties that a client sends in `hello`, or as `?name=` if it is a plain client. */
 export interface Hello {
-  /** normalised; nobody has checked that it is the client's to use */
+  /** normalised */
   readonly name?: string | undefined
   readonly token?: string | undefined
   /** undefined for a plain client */
@@ -15,15 +15,15 @@ export interface Hello {
 }
 
 /**
- * A member as the app names it. An answer with other properties, or with one that isn't valid, is a fault of the app: an
- * error in the log, and 1011.
+ * The member that the app assigns to a connection. An unknown or invalid property is a fault of the app: it is logged as an
+ * error, and the connection is closed with 1011.
  */
 export interface Authenticated {
-  /** 1 to 128 characters, without control characters and line breaks */
+  /** 1 to 128 UTF-16 code units without control characters, line breaks and lone surrogates; must not begin with `address:` */
   readonly id: string
-  /** by the rules for a client's name; absent, null or empty: no name, whatever the client says */
+  /** follows the rules for a client's name; absent, null or empty: the member has no name, even if the client sent one */
   readonly name?: string | null | undefined
-  /** ms since the epoch, or a Date; the connection is closed with 4401 then */
+  /** ms since the Unix epoch, or a Date; the connection is closed with 4401 at that time */
   readonly expiresAt?: number | Date | undefined
 }
 
@@ -33,26 +33,26 @@ export interface AuthorizeQuestion {
   readonly room: string
 }
 
-/** A message on its way to the store. body: text, or the bytes of a plain member's binary message. */
+/** A message that isn't stored yet. body: text, or the bytes of a plain client's binary message. */
 export interface PostDraft {
   readonly room: string
   readonly body: string | Uint8Array
   readonly data?: unknown
 }
 
-/** The app's say in its chat. A throw closes the connection concerned with 1011, but for those that refuse by it. */
+/** Hooks of the app. If one throws, the connection is closed with 1011; `authenticate` and `onMessage` differ, see there. */
 export interface Hooks {
   /**
-   * Returns who this is. Called on `hello`, or, for a plain client, when it connects. null, undefined, or an error with
-   * `statusCode` or `status` 401 or 403: the connection is closed with 4401, for good. Any other throw is logged as an error
-   * and closes with 1013, so that the client comes back, as does a promise that hasn't settled by
-   * `limits.handshakeTimeout`. Without it, anyone may chat under any name.
+   * Returns the member of a connection. Called on `hello`, or when a plain client connects. If it returns null or undefined,
+   * or throws an error with `statusCode` or `status` 401 or 403, the connection is closed with 4401 and the client doesn't
+   * reconnect. Any other error is logged and closes the connection with 1013, so that the client reconnects. A promise that
+   * isn't settled within `limits.handshakeTimeout` closes it with 1013 too. Without this hook, anyone may chat under any name.
    */
   readonly authenticate?: ((request: FastifyRequest, hello: Hello) =>
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
-  /** Whether a member may join, post or read back here; by default it may. */
+  /** Returns whether a member may join a room, post to it or read its history. Without this hook, it may. */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
-  /** Gives the message as it is to be stored. A throw refuses it, and its message is told to the member. */
+  /** Returns the message to store. If it throws, the post is refused and the member receives the error's message. */
   readonly onMessage?: ((draft: PostDraft, member: Member) => PostDraft | Promise<PostDraft>) | undefined
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
@@ -60,8 +60,8 @@ export interface Hooks {
 
 /** Resolves with whether `authorize` allows it. @throws HookFailed */
 export async function may (hooks: Hooks, question: AuthorizeQuestion): Promise<boolean> {
-  const { authorize: ask } = hooks
-  return ask === undefined || await run('authorize', () => ask(question)) === true
+  const { authorize: hook } = hooks
+  return hook === undefined || await run('authorize', () => hook(question)) === true
 }
 
 /** @throws Forbidden, HookFailed */
@@ -69,7 +69,7 @@ export async function authorize (hooks: Hooks, question: AuthorizeQuestion): Pro
   if (!await may(hooks, question)) throw new Forbidden(question.action, question.room)
 }
 
-/** Runs one of the app's hooks. @throws HookFailed with what it threw as the cause */
+/** Runs a hook of the app. @throws HookFailed with the thrown value as its cause */
 export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Promise<T> {
   try {
     return await hook()
@@ -78,20 +78,20 @@ export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Pr
   }
 }
 
-/** Returns the error for a hook of the app that threw. */
+/** Returns the error for a hook that threw. */
 export function hookFailed (name: keyof Hooks, cause: unknown): Error {
   return Object.assign(new HookFailed(name), { cause })
 }
 
-/** Returns errors for the properties of what a hook returned. */
+/** Returns a function that makes the errors for the properties of a hook's result. */
 export function resultErrors (name: keyof Hooks): PropertyError {
   return (property, problem) => new InvalidHookResult(name, `returned '${property}', which ${problem}`)
 }
 
 /**
- * Resolves with the content to be stored: that of the draft, or what `onMessage` returned.
+ * Authorizes a post and runs `onMessage`. Resolves with the content to store: that of the draft, or the result of `onMessage`.
  * @param content of the draft
- * @param limit bytes of what `onMessage` may return
+ * @param limit maximum bytes of a message that `onMessage` returns
  * @throws Forbidden, PostRefused, PostTooLarge, HookFailed
  */
 export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
@@ -104,7 +104,7 @@ export async function vet (hooks: Hooks, draft: PostDraft, content: Content, mem
     throw new PostRefused(messageOf(error))
   }
   const stored = await run('onMessage', () => {
-    // Read once: a getter may return something else the second time.
+    // Read once: a getter may return another value the second time.
     const { body, data }: Partial<PostDraft> = changed ?? {}
     return appContent(body, data, resultErrors('onMessage'))
   })

@@ -1,26 +1,26 @@
-/** JSON escapes a control character, of which a plain client may send any, as `\u0001`: six bytes for one. */
+/** Bytes of JSON for a byte of content: a plain client may send control characters, which are escaped as `\u0001`. */
 const ESCAPED = 6
 
-/** V8 keeps a text with one character beyond Latin-1 in two bytes for each. */
+/** Bytes of memory for a byte of content: V8 stores a string with a character above U+00FF in two bytes a character. */
 const KEPT = 2
 
-/** A message in small packets is held as a buffer for each: their heads come on top. */
-const PIECES = 2
+/** Bytes of memory for a byte that is received in small packets: each packet is a buffer with an overhead of its own. */
+const PACKETS = 2
 
-/** Bytes around the content: the names of the properties, room, position, time, and the sender's id and name. */
+/** Bytes around the content: property names, room, position, time, and the sender's id and name. */
 const ENVELOPE = 2_048
 
-/** The most bytes that a message of a client takes in a frame to others. @param payload bytes of the message as it came */
+/** Returns the maximum bytes of a client's message in a frame to members. @param payload bytes of the message as received */
 export function framedBytes (payload: number): number {
   return payload * ESCAPED + ENVELOPE
 }
 
-/** Bytes that a message of a client takes until it is handled, in packets of half a kilobyte. @param payload bytes of the message */
+/** Returns the bytes of memory of an unhandled message that came in packets of 512 bytes. @param payload its bytes */
 export function receivedBytes (payload: number): number {
-  return payload * PIECES + ENVELOPE
+  return payload * PACKETS + ENVELOPE
 }
 
-/** The most bytes that a message of a client takes in memory. @param payload bytes of the message as it came */
+/** Returns the maximum bytes of memory of a client's message. @param payload bytes of the message as received */
 export function keptBytes (payload: number): number {
   return payload * KEPT + ENVELOPE
 }

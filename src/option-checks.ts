@@ -34,8 +34,8 @@ const origin: Check = {
   }
 }
 
-const driver = (what: string, methods: string[]): Check => ({
-  mustBe: `${what}, with ${methods.join(', ')}`,
+const driver = (type: string, methods: string[]): Check => ({
+  mustBe: `${type}, with ${methods.join(', ')}`,
   passes: (value) => methods.every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function')
 })
 

@@ -2,17 +2,17 @@ import { InvalidOption } from './errors.ts'
 import { framedBytes, keptBytes, receivedBytes } from './message-size.ts'
 import type { FastifyChatOptions, Limits, Settings } from './options.ts'
 
-/** What one limit must at least be for another, or for a message, to fit. */
+/** The least value of a limit that another limit, or a message, requires. */
 interface Need {
   readonly limit: keyof Limits
   readonly least: number
-  /** The limit that it follows from. */
+  /** the limit that requires it */
   readonly from: keyof Limits
-  /** What needs so much; the value of the other limit itself where it is left out. */
-  readonly what?: string
+  /** the item that takes `least` bytes, for the error; absent if `least` is the value of `from` itself */
+  readonly item?: string
 }
 
-/** Limits that do nothing where another is below them: refused where they were given, for they were meant to. */
+/** Limits that have no effect above another one. They are rejected only if they were given. */
 const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> = [
   ['roomsPerMember', 'rooms'],
   ['roomsPerAddress', 'rooms'],
@@ -21,8 +21,8 @@ const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> =
 ]
 
 /**
- * Refuses limits that contradict each other. `Infinity` switches a limit off: it contradicts a bound only where a message
- * must fit into it.
+ * Rejects limits that contradict each other. `Infinity` switches a limit off: it contradicts another limit only if a message
+ * must fit into that one.
  * @throws InvalidOption naming the limit that is too low, with both values
  */
 export function checkContradictions ({ limits, chat, echo }: Settings, given: FastifyChatOptions): void {
@@ -31,13 +31,13 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
     ...echo === false
       ? []
       : [
-          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', what: 'the answer to one message' },
-          { limit: 'receiveBudget', least: receivedBytes(limits.echoPayload), from: 'echoPayload', what: 'one message' }
+          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', item: 'the answer to one message' },
+          { limit: 'receiveBudget', least: receivedBytes(limits.echoPayload), from: 'echoPayload', item: 'one message' }
         ] as const
   ]
-  for (const { limit, least, from, what } of needs) {
+  for (const { limit, least, from, item } of needs) {
     if (limits[limit] >= least) continue
-    const needed = what === undefined ? '' : `: ${what} can take ${least} bytes`
+    const needed = item === undefined ? '' : `: ${item} can take ${least} bytes`
     throw new InvalidOption(`limits.${limit}`,
       `is ${limits[limit]}, too little for limits.${from}, which is ${limits[from]}${needed}: raise the one or lower the other`)
   }
@@ -49,21 +49,21 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
 
 function chatNeeds (limits: Limits, inMemory: boolean): Need[] {
   const { chatPayload: payload, byteRate, backlog, historyBytes } = limits
-  const framed = { least: framedBytes(payload), from: 'chatPayload', what: 'the frame of one message' } as const
-  const kept = { least: keptBytes(payload), from: 'chatPayload', what: 'one message' } as const
+  const framed = { least: framedBytes(payload), from: 'chatPayload', item: 'the frame of one message' } as const
+  const kept = { least: keptBytes(payload), from: 'chatPayload', item: 'one message' } as const
   const needs: Need[] = [
     { limit: 'backlog', ...framed },
     { limit: 'replyBudget', ...framed },
-    { limit: 'receiveBudget', least: receivedBytes(payload), from: 'chatPayload', what: 'one message' },
+    { limit: 'receiveBudget', least: receivedBytes(payload), from: 'chatPayload', item: 'one message' },
     { limit: 'replyBudget', least: finite(backlog), from: 'backlog' },
-    { limit: 'byteBurst', least: byteRate === Infinity ? 0 : payload, from: 'chatPayload', what: 'one message' }
+    { limit: 'byteBurst', least: byteRate === Infinity ? 0 : payload, from: 'chatPayload', item: 'one message' }
   ]
   return inMemory
     ? [...needs, { limit: 'historyBytes', ...kept }, { limit: 'storeBytes', ...kept }, { limit: 'storeBytes', least: finite(historyBytes), from: 'historyBytes' }]
     : needs
 }
 
-/** A limit that is switched off asks nothing of the others. */
+/** Returns a limit, or 0 if it is switched off: it then requires nothing of other limits. */
 function finite (limit: number): number {
   return limit === Infinity ? 0 : limit
 }

@@ -4,136 +4,144 @@ import type { Hooks } from './hooks.ts'
 import type { Roster } from './roster.ts'
 import type { ChatStore } from './store.ts'
 
-/** Answers an echo message: text for a text frame, bytes for a binary one, undefined for no answer. */
+/** Returns the answer to an echo message: a string for a text frame, bytes for a binary frame, undefined for none. */
 export type Reply = (message: string | Buffer, isBinary: boolean) =>
   string | Uint8Array | undefined | Promise<string | Uint8Array | undefined>
 
+/** Each comment ends with the default. */
 export interface EchoOptions {
   /** '/echo' */
   readonly path?: string | undefined
-  /** sent on open; none by default */
+  /** sent on open; none */
   readonly greeting?: string | undefined
-  /** what a message is answered with; by default the message itself. A throw closes that connection with 1011 */
+  /** returns the answer to a message; if it throws, the connection is closed with 1011; the message itself */
   readonly reply?: Reply | undefined
 }
 
+/** Each comment ends with the default. */
 export interface ChatOptions {
   /** '/chat' */
   readonly path?: string | undefined
-  /** sent to a plain client on open, false for none; 'connected to WebSocket server' */
+  /** sent to a plain client on open, or false for none; 'connected to WebSocket server' */
   readonly greeting?: string | false | undefined
-  /** whether a plain client hears its own messages too; true */
+  /** whether a plain client receives its own messages; true */
   readonly includeSender?: boolean | undefined
-  /** the room of who names none; 'lobby' */
+  /** the room used when the client names none; 'lobby' */
   readonly defaultRoom?: string | undefined
-  /** messages a v1 client is given when it joins without saying how many; 50 */
+  /** messages that a v1 client receives if its `join` has no `history`; 50 */
   readonly history?: number | undefined
 }
 
 /**
- * Pages that may connect: a list of origins, `true` for any, or a function that returns whether a page may. Undefined: those
- * of the same host. A client that sends no `Origin` header isn't a page, and may connect.
+ * Origins whose pages may connect: a list, `true` for any, or a function that returns whether an origin may. Undefined: those
+ * of the same host. A client that sends no `Origin` header isn't a page and may connect.
  */
 export type Origins = true | readonly string[] | ((origin: string, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
 
-/** A registry of `prom-client`, as far as it is used here. */
+/** The methods of a `prom-client` registry that the plugin calls. */
 export interface MetricsRegistry {
   registerMetric (metric: never): void
   getSingleMetric (name: string): unknown
   removeSingleMetric (name: string): void
 }
 
-/** `Infinity` switches one off, but for times and `jsonDepth`. */
+/** Each comment ends with the default. `Infinity` switches a limit off; times and `jsonDepth` must be finite. */
 export interface Limits {
   /** bytes of a chat message; 16 KiB */
   readonly chatPayload: number
   /** bytes of an echo message; 64 KiB */
   readonly echoPayload: number
-  /** frames of a message; 256 */
+  /** frames in one message; 256 */
   readonly fragments: number
-  /** ms in which a message must be whole once it has begun; 30 s */
+  /** ms from the start of a message within which it must be complete; 30 s */
   readonly messageTimeout: number
-  /** pings and pongs of a connection a second, and five times as many at once; 10 */
+  /** pings and pongs of a connection per second, with a burst of five times as many; 10 */
   readonly controlRate: number
-  /** requests of a chat connection a second; 10 */
+  /** requests of a chat connection per second; 10 */
   readonly messageRate: number
-  /** requests of a chat connection at once after a pause; 20 */
+  /** burst of requests of a chat connection; 20 */
   readonly messageBurst: number
-  /** bytes a second of the messages of a chat connection; 32 KiB */
+  /** bytes of messages of a chat connection per second; 32 KiB */
   readonly byteRate: number
-  /** bytes of the messages of a chat connection at once after a pause, at least `chatPayload`; 256 KiB */
+  /** burst of bytes of messages of a chat connection, at least `chatPayload`; 256 KiB */
   readonly byteBurst: number
-  /** messages that may wait for one before them to be handled; 1,000 */
+  /** messages in the receive queue of a connection; 1,000 */
   readonly inbox: number
-  /** levels of objects and arrays in the `data` of a post, at most 256; 16 */
+  /** nesting depth of the `data` of a post, at most 256; 16 */
   readonly jsonDepth: number
-  /** bytes that may wait for a member before it is cut off; 1 MiB */
+  /** pending bytes of a connection, above which it is terminated; 1 MiB */
   readonly backlog: number
-  /** bytes that may wait for clients in this process, those that many share counted once; beyond, who owes most is cut off; 128 MiB */
+  /** pending bytes of this process, shared buffers counted once; above, the connection with the most is terminated; 128 MiB */
   readonly replyBudget: number
-  /** bytes of messages in this process that are not whole or not handled yet, and of requests kept for `authenticate`; beyond, who sent most of them is cut off; 64 MiB */
+  /**
+   * bytes in this process of messages that are incomplete or wait to be handled, and of requests kept for `authenticate`;
+   * above, the connection with the most is terminated; 64 MiB
+   */
   readonly receiveBudget: number
-  /** bytes a second of what a connection missed, and eight times as many at once: a page more waits; 1 MiB */
+  /** bytes of missed messages of a connection per second, with a burst of eight times as many; further pages wait; 1 MiB */
   readonly replayRate: number
   /** rooms of one connection; 20 */
   readonly roomsPerMember: number
   /** rooms followed by this process; 10,000 */
   readonly rooms: number
-  /** of them opened from one address, as `connectionsPerAddress` counts; never more than are left for others; no other limit */
+  /** rooms opened from one address, counted as in `connectionsPerAddress`; never more than are left for others; no other limit */
   readonly roomsPerAddress: number
   /** open connections of this chat in this process; 10,000 */
   readonly connections: number
-  /** of them from one address, IPv6 by its /64, by `request.ip`: behind a proxy that needs Fastify's `trustProxy`; no limit */
+  /** open connections of one `request.ip`, or one /64 of IPv6; needs Fastify's `trustProxy` behind a proxy; no limit */
   readonly connectionsPerAddress: number
-  /** upgrades of this chat that may be under way at once, held by hooks; their requests may take 32 KiB of memory for each; 2,000 */
+  /** concurrent upgrades of this chat; together their requests may take 32 KiB of memory for each; 2,000 */
   readonly handshakes: number
-  /** upgrades let in a second; 1,000 */
+  /** upgrades per second; 1,000 */
   readonly handshakeRate: number
-  /** upgrades let in at once after a pause; 2,000 */
+  /** burst of upgrades; 2,000 */
   readonly handshakeBurst: number
-  /** entries that the default store keeps of a room; 1,000 */
+  /** entries that the default store keeps for each room; 1,000 */
   readonly historyEntries: number
-  /** bytes that the default store keeps of a room; 4 MiB */
+  /** bytes that the default store keeps for each room; 4 MiB */
   readonly historyBytes: number
-  /** bytes that the default store keeps in all; 256 MiB */
+  /** bytes that the default store keeps in total; 256 MiB */
   readonly storeBytes: number
-  /** ms from the request to the upgraded connection, and from there to `hello`, or to a plain client's joining; 10 s */
+  /** ms from the request to the upgrade, and again from the upgrade to `hello`, or to the join of a plain client; 10 s */
   readonly handshakeTimeout: number
 }
 
 export type RouteOptions = Pick<RouteShorthandOptions,
   'onRequest' | 'preValidation' | 'preHandler' | 'config' | 'constraints' | 'schema'>
 
-/** Beside Fastify's own `prefix`, `logLevel` and `logSerializers`, which hold for all routes of the plugin. */
+/**
+ * Options in addition to Fastify's `prefix`, `logLevel` and `logSerializers`, which apply to all routes of the plugin. Each
+ * comment on a value ends with the default.
+ */
 export interface FastifyChatOptions extends Hooks {
-  /** where the page is, false for none; '/demo/' */
+  /** path of the page, or false for none; '/demo/' */
   readonly page?: string | false | undefined
   readonly echo?: EchoOptions | false | undefined
   readonly chat?: ChatOptions | false | undefined
   /** hooks, `config`, `constraints` and `schema` for both WebSocket routes */
   readonly routeOptions?: RouteOptions | undefined
-  /** where messages are kept; the memory of this process. One passed in is the caller's to close */
+  /** keeps the messages; the caller closes a store that it passes in; the memory of this process */
   readonly store?: ChatStore | undefined
-  /** who is where; the memory of this process. One passed in is the caller's to close */
+  /** keeps presence and restrictions; the caller closes a roster that it passes in; the memory of this process */
   readonly roster?: Roster | undefined
-  /** a JSON Schema for the `data` of a post; any JSON */
+  /** JSON Schema for the `data` of a post; any JSON */
   readonly dataSchema?: object | undefined
-  /** pages that may connect: origins, `true` for any, or a function; those of the same host */
+  /** origins whose pages may connect, `true` for any, or a function; those of the same host */
   readonly origins?: Origins
-  /** whether chat messages may be deflated, once for all who can take it: permessage-deflate; false */
+  /** whether chat messages are deflated, once for all clients with permessage-deflate; false */
   readonly compression?: boolean | undefined
-  /** ms that a room's messages may gather before they are sent: fewer writes for more latency; 0 */
+  /** ms that a room's messages may wait to be batched: fewer writes, more latency; 0 */
   readonly flushInterval?: number | undefined
-  /** ms between pings; a connection silent for two of them is dead; 25 s */
+  /** ms between pings; a connection that is silent for two intervals is terminated; 25 s */
   readonly heartbeatInterval?: number | undefined
-  /** ms that `app.close()` waits for clients to answer; under Fastify's `pluginTimeout`; 5 s */
+  /** ms that `app.close()` waits for close handshakes, less than Fastify's `pluginTimeout`; 5 s */
   readonly drainTimeout?: number | undefined
-  /** a registry of `prom-client` for what `app.chat.stats()` counts, and how long things take; none */
+  /** `prom-client` registry for the counters of `app.chat.stats()` and for durations; none */
   readonly metrics?: MetricsRegistry | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
-/** The options with every default in its place. */
+/** The options with all defaults applied. */
 export interface Settings {
   readonly page: string | false
   readonly echo: { readonly path: string, readonly greeting: string | undefined, readonly reply: Reply | undefined } | false
@@ -150,9 +158,10 @@ export interface Settings {
 }
 
 /**
- * @param given what `register` was given, and `checkOptions` let pass
+ * Returns the options with all defaults applied.
+ * @param given options that passed `checkOptions`
  * @param pluginTimeout Fastify's, in ms; 0 for none
- * @throws InvalidOption for a `drainTimeout` that Fastify would not wait for
+ * @throws InvalidOption for a `drainTimeout` of at least `pluginTimeout`
  */
 export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given

@@ -1,12 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify'
 
-/** Statuses by which an error of the app rejects a client instead of reporting a fault. */
+/** HTTP statuses of errors with which the app rejects a client; any other error is a fault. */
 const REJECTING = [401, 403]
 
 /** Lone surrogates: a strict JSON parser rejects a frame that has one. */
 const loneSurrogates = /\p{Cs}/gu
 
-/** Returns the message of whatever was thrown. Never throws, although a getter or `toString` may. */
+/** Returns the message of a thrown value. Never throws, even if a getter or `toString` does. */
 export function messageOf (thrown: unknown): string {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
@@ -16,7 +16,7 @@ export function messageOf (thrown: unknown): string {
   }
 }
 
-/** Returns whether it has `statusCode` or `status` 401 or 403. */
+/** Returns whether a thrown value has `statusCode` or `status` 401 or 403. */
 export function isRejection (thrown: unknown): boolean {
   try {
     const { statusCode, status } = Object(thrown) as { statusCode?: unknown, status?: unknown }
@@ -26,7 +26,7 @@ export function isRejection (thrown: unknown): boolean {
   }
 }
 
-/** Logs a line that may have something thrown in `err`: reading it may throw once more, in the logger. */
+/** Logs a line whose `err` may be any thrown value: its getters may throw in the logger. */
 export function logSafely (log: FastifyBaseLogger, level: 'info' | 'warn' | 'error', line: object, message: string): void {
   try {
     log[level](line, message)
