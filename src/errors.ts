@@ -51,7 +51,7 @@ export const TooManyFromAddress = createError('FST_CHAT_TOO_MANY_FROM_ADDRESS', 
 /** A limit of concurrent upgrades or of their rate is reached. */
 export const TooManyHandshakes = createError('FST_CHAT_TOO_MANY_HANDSHAKES', 'too many clients are coming at once', 503)
 
-/** An upgrade was not answered within `limits.handshakeTimeout`. */
+/** An upgrade, or the authentication after it, took longer than `limits.handshakeTimeout`. */
 export const HandshakeTimeout = createError('FST_CHAT_HANDSHAKE_TIMEOUT', 'the server took too long to let this client in', 503)
 
 /** No listener of the server handles upgrades of this path. */
@@ -81,7 +81,7 @@ export const StalePost = createError('FST_CHAT_STALE', 'this post is too old to 
 /** A key was used again for different content. */
 export const ReusedKey = createError('FST_CHAT_REUSED', 'this id was already used for another post', 409)
 
-/** The store has reached its limit of operations in progress. Nothing was stored. */
+/** The store has as much work in progress as it accepts. Nothing was stored. */
 export const StoreBusy = createError('FST_CHAT_BUSY', 'the store can take no more for now', 503)
 
 /** Nothing was stored, and nothing can be for now. `cause` is the reason, if it is known. */

@@ -12,64 +12,65 @@ import { normalizeName } from '../protocol.ts'
 import { randomId } from './random-id.ts'
 import type { Member } from '../store.ts'
 
-/** A new secret for a client to keep: with it, it is the same member again. */
+/** Returns a new session secret. A client that sends it again gets the same member id. */
 export function newSession (): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** The member id that goes with a session: nothing of it needs to be kept, and the secret can't be told from it. */
+/** Returns the member id of a session. It is a hash: no session is stored, and the id doesn't reveal the secret. */
 function idOfSession (session: string): string {
   return copyString(createHash('sha256').update(session).digest('base64url').slice(0, 22))
 }
 
 /**
- * Makes a member of a connection; undefined when it was closed instead, with the reason in its close code.
- * @param said what the client said of itself; a plain client has no session
+ * Authenticates a connection and applies the restrictions of its member and address. Resolves with undefined when the
+ * connection was closed meanwhile. Rejects as `roster.restrictions` does.
+ * @param claims properties that the client sent; a plain client has no session
  * @throws InvalidName, HookFailed
  */
 export async function admit (
   connection: Connection,
   request: FastifyRequest | undefined,
-  said: Hello,
+  claims: Hello,
   context: PeerContext
 ): Promise<Peer | undefined> {
   const { hooks, roster } = context
-  // Not the whole of what came: a client may send properties that the app takes for its own.
-  const hello = { name: shownName(said.name), token: said.token, session: said.session }
+  // Only the known properties: the app might trust others that a client adds.
+  const hello = { name: checkedName(claims.name), token: claims.token, session: claims.session }
   let arrival: ReturnType<typeof roster.restrictions> | undefined
   if (hooks.authenticate !== undefined) {
     arrival = roster.restrictions([])
-    arrival.catch(() => { /* thrown below */ })
+    arrival.catch(() => { /* rethrown below */ })
   }
   const authentication = hooks.authenticate === undefined
-    ? { identity: ownIdentity(hello), expiresAt: undefined }
+    ? { identity: anonymousMember(hello), expiresAt: undefined }
     : await authenticate(hooks.authenticate, connection, request!, hello)
   if (authentication === undefined || !connection.open) return undefined
   const { identity, expiresAt } = authentication
-  // Before its restrictions are asked for, so that none said meanwhile is missed.
-  const member = new Peer(connection, identity, context)
-  if (expiresAt !== undefined) member.expire(expiresAt)
+  // Constructed before its restrictions are read, so that none that is reported meanwhile is missed.
+  const peer = new Peer(connection, identity, context)
+  if (expiresAt !== undefined) peer.expire(expiresAt)
   try {
     const { name: address } = connection.address
     const subjects = address === '' ? [identity.id] : [identity.id, subjectOf(address)]
     const [known, arrived] = await Promise.all([roster.restrictions(subjects), arrival])
-    member.restrictions.admit((arrived ?? known).moment, known)
+    peer.restrictions.admit((arrived ?? known).moment, known)
   } catch (error) {
-    member.ended()
+    peer.ended()
     throw error
   }
-  if (connection.open) return member
-  member.ended()
+  if (connection.open) return peer
+  peer.ended()
   return undefined
 }
 
-/** Of a client that nobody authenticates. */
-function ownIdentity ({ session, name = '' }: Hello): Member {
+/** Returns the member of a client in a chat without `authenticate`. */
+function anonymousMember ({ session, name = '' }: Hello): Member {
   return { id: session === undefined ? randomId() : idOfSession(session), name }
 }
 
-/** @throws InvalidName */
-function shownName (given: string | undefined): string | undefined {
+/** Returns the normalised name; undefined if the client sent none. @throws InvalidName */
+function checkedName (given: string | undefined): string | undefined {
   if (given === undefined || given === '') return undefined
   const name = normalizeName(given)
   if (name === undefined) throw new InvalidName(nameRule(given))

@@ -8,54 +8,54 @@ import { CloseCode } from '../protocol.ts'
 import type { Member } from '../store.ts'
 import { isRejection } from '../thrown.ts'
 
-/** A checked answer of `authenticate`. expiresAt: ms since the epoch. */
+/** The checked result of `authenticate`. expiresAt: ms since the Unix epoch. */
 export interface Authentication { readonly identity: Member, readonly expiresAt: number | undefined }
 
 const properties: ReadonlyArray<keyof Authenticated> = ['id', 'name', 'expiresAt']
 
 /**
- * Calls the app's `authenticate`. Resolves with undefined when the connection was closed instead: with 4401 when the app
- * rejects the client, with 1013 when the hook failed, so that the client comes back.
- * @throws HookFailed for an answer that isn't one
+ * Calls the app's `authenticate`. Resolves with undefined when it has closed the connection: with 4401 if the app rejects
+ * the client, with 1013 if the hook failed, so that the client reconnects.
+ * @throws HookFailed for an invalid result
  */
 export async function authenticate (
-  ask: NonNullable<Hooks['authenticate']>,
+  hook: NonNullable<Hooks['authenticate']>,
   connection: Connection,
   request: FastifyRequest,
   hello: Hello
 ): Promise<Authentication | undefined> {
-  let answer: unknown
+  let result: unknown
   try {
-    answer = await ask(request, hello)
+    result = await hook(request, hello)
   } catch (error) {
     if (isRejection(error)) connection.close(CloseCode.unauthenticated, 'not authenticated', { err: error })
     else connection.fail(hookFailed('authenticate', error), CloseCode.tryAgainLater, 'try again later')
     return undefined
   }
-  if (answer === null || answer === undefined) {
+  if (result === null || result === undefined) {
     connection.close(CloseCode.unauthenticated, 'not authenticated')
     return undefined
   }
-  return await run('authenticate', () => check(answer))
+  return await run('authenticate', () => checkResult(result))
 }
 
 /**
- * Reads each property of an answer once: a getter may return something else the second time.
+ * Returns the checked result. Reads each property once: a getter may return another value the second time.
  * @throws InvalidHookResult
  */
-function check (answer: unknown): Authentication {
-  if (typeof answer !== 'object' || answer === null) throw new InvalidHookResult('authenticate', 'must return an object, or null')
-  const unknown = Object.keys(answer).find((name) => !properties.some((known) => known === name))
+function checkResult (result: unknown): Authentication {
+  if (typeof result !== 'object' || result === null) throw new InvalidHookResult('authenticate', 'must return an object, or null')
+  const unknown = Object.keys(result).find((name) => !properties.some((known) => known === name))
   if (unknown !== undefined) {
     throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}'; there are ${properties.join(', ')}`)
   }
-  const { id, name, expiresAt } = answer as Record<keyof Authenticated, unknown>
+  const { id, name, expiresAt } = result as Record<keyof Authenticated, unknown>
   return { identity: checkMember(id, name ?? '', resultErrors('authenticate')), expiresAt: checkTime(expiresAt) }
 }
 
 function checkTime (given: unknown): number | undefined {
   if (given === undefined) return undefined
-  // Not instanceof: a Date may be of another realm.
+  // Not instanceof, which fails for a Date of another realm.
   const time: unknown = types.isDate(given) ? Date.prototype.getTime.call(given) : given
   if (typeof time === 'number' && !Number.isNaN(time)) return time
   throw resultErrors('authenticate')('expiresAt', 'must be a number of ms since the epoch, or a valid Date')

@@ -4,65 +4,65 @@ import type { Signal } from './presence-diff.ts'
 import { takeAcks, type Format, type Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 
-/** A batch as one format has it: the frames of its entries, and of the notices after them. payloads: of the entries. */
-interface Encoded extends Frames { readonly payloads: readonly Payload[], readonly notices: number }
+/** A batch in one format: the frames of its entries, then those of its signals. payloads: of the entries. signals: a count. */
+interface Encoded extends Frames { readonly payloads: readonly Payload[], readonly signals: number }
 
-/** The frames, and the payloads that they were made of, whose strings may take two bytes for one of the frame. */
+/** Bytes of memory for a byte of a frame: the frame itself, and its payload, a string of up to two bytes a character. */
 const COPIES = 3
 
-/** What a room gives to all its members at once: encoded once for each format, shared by its members. */
+/** Entries and signals of a room that are written together. Each format is encoded once, and its memberships share the buffer. */
 export class Batch {
   readonly first: number
   readonly #last: number
   readonly #room: string
   readonly #entries: readonly Entry[]
-  readonly #notices: readonly Signal[]
+  readonly #signals: readonly Signal[]
   readonly #senders: ReadonlySet<string | undefined>
   readonly #encoded = new Map<Format, Encoded>()
   readonly #charge: (bytes: number) => void
 
-  /** @param charge called with the bytes of memory of each format, once it is encoded */
-  constructor (room: string, entries: readonly Entry[], notices: readonly Signal[], charge: (bytes: number) => void) {
+  /** @param charge called once for each format, with the bytes of memory of its encoding */
+  constructor (room: string, entries: readonly Entry[], signals: readonly Signal[], charge: (bytes: number) => void) {
     this.#room = room
     this.#charge = charge
     this.#entries = entries
-    this.#notices = notices
+    this.#signals = signals
     this.#senders = new Set(entries.map(({ from }) => from?.id))
     this.first = entries[0]?.n ?? Infinity
     this.#last = entries.at(-1)?.n ?? 0
   }
 
-  /** Gives how many messages it wrote. */
-  serve (seat: Membership): number {
-    const { connection, mark } = seat
-    const encoded = this.#in(seat.format)
-    if (mark < this.#last) seat.mark = this.#last
-    if (mark < this.first && (seat.hearsItself || !this.#senders.has(seat.member.id))) {
-      const { bytes, payloads: { length }, notices } = encoded
-      return connection.write(bytes, length + notices, takeAcks(seat)) ? length : 0
+  /** Writes the batch to a membership. Returns the number of messages written. */
+  serve (membership: Membership): number {
+    const { connection, mark } = membership
+    const encoded = this.#encodedIn(membership.format)
+    if (mark < this.#last) membership.mark = this.#last
+    if (mark < this.first && (membership.hearsItself || !this.#senders.has(membership.member.id))) {
+      const { bytes, payloads: { length }, signals } = encoded
+      return connection.write(bytes, length + signals, takeAcks(membership)) ? length : 0
     }
-    return this.#servePart(seat, mark, encoded)
+    return this.#writePart(membership, mark, encoded)
   }
 
-  /** To who joined in the middle of it, or doesn't hear itself. */
-  #servePart (seat: Membership, mark: number, { bytes, ends, notices }: Encoded): number {
-    const { connection, hearsItself, member } = seat
-    const wanted: Buffer[] = []
+  /** Writes a part of the batch: for a member that joined mid-batch or excludes its own messages. */
+  #writePart (membership: Membership, mark: number, { bytes, ends, signals }: Encoded): number {
+    const { connection, hearsItself, member } = membership
+    const parts: Buffer[] = []
     let start = 0
     for (const [i, { n, from }] of this.#entries.entries()) {
-      if (n > mark && (hearsItself || from?.id !== member.id)) wanted.push(bytes.subarray(start, ends[i]))
+      if (n > mark && (hearsItself || from?.id !== member.id)) parts.push(bytes.subarray(start, ends[i]))
       start = ends[i]!
     }
-    const acks = takeAcks(seat)
-    if (wanted.length + notices > 0) {
-      const all = Buffer.concat([...wanted, bytes.subarray(start)])
-      return connection.write(all, wanted.length + notices, acks) ? wanted.length : 0
+    const acks = takeAcks(membership)
+    if (parts.length + signals > 0) {
+      const all = Buffer.concat([...parts, bytes.subarray(start)])
+      return connection.write(all, parts.length + signals, acks) ? parts.length : 0
     }
     if (acks !== undefined) connection.reply(acks)
     return 0
   }
 
-  #in (format: Format): Encoded {
+  #encodedIn (format: Format): Encoded {
     let encoded = this.#encoded.get(format)
     if (encoded === undefined) {
       encoded = this.#encode(format)
@@ -75,15 +75,15 @@ export class Batch {
   #encode (format: Format): Encoded {
     const { deflates: base = format } = format
     const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
-    const notices = this.#notices.map((notice) => format.notice(this.#room, notice)).filter((notice) => notice !== undefined)
-    const encoded = base === format ? frames([...payloads, ...notices]) : deflated(payloads, notices)
-    return { ...encoded, payloads, notices: notices.length }
+    const signals = this.#signals.map((signal) => format.notice(this.#room, signal)).filter((signal) => signal !== undefined)
+    const encoded = base === format ? frames([...payloads, ...signals]) : deflated(payloads, signals)
+    return { ...encoded, payloads, signals: signals.length }
   }
 }
 
-function deflated (payloads: readonly Payload[], notices: readonly Payload[]): Frames {
+function deflated (payloads: readonly Payload[], signals: readonly Payload[]): Frames {
   const entries = payloads.map(deflatedFrame)
   let end = 0
   const ends = entries.map(({ length }) => { end += length; return end })
-  return { bytes: Buffer.concat([...entries, frames(notices).bytes]), ends }
+  return { bytes: Buffer.concat([...entries, frames(signals).bytes]), ends }
 }

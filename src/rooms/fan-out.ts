@@ -6,49 +6,49 @@ import type { Entry } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { atEndOfTick } from '../connection/tick.ts'
 
-/** Bytes of content that are joined into one batch, about. */
+/** Approximate bytes of content in one batch. */
 const BATCH_BYTES = 256 * 1024
 
-/** Bytes of memory of the outboxes of all rooms, encoded batches among it. Beyond, a room serves what it has at once, in whatever pause it is. */
+/** Bytes of memory that wait in the fan-outs of all rooms, batches included. Above, they are written at once, even in a pause. */
 const WAITING_BYTES = 16 * 1024 * 1024
 
-/** Bytes of memory that waits to be served, of all rooms. */
+/** Bytes of memory that wait in the fan-outs of all rooms. */
 export interface Waiting { bytes: number }
 
-/** Members served before the event loop gets a breath. */
+/** Memberships that are written before the fan-out yields to the event loop. */
 const SLICE = 512
 
 /**
- * What serving a batch took, by what the next is put off at least, where it took several turns: no room takes more than
- * half of the event loop. In this pause more comes together, and other rooms have their turn.
+ * Pause after a batch that takes several ticks, as a multiple of the time that it took. At 1, a room takes at most half of
+ * the event loop. More entries gather in the pause, and other rooms are served.
  */
 const PAUSE = 1
 
 /**
- * Brings a room's entries to its members: what came in one turn of the event loop is joined into one buffer, that all
- * members of a format share, and each gets it in one write. A batch has been served to all before the next is cut.
+ * Writes a room's batches to its memberships. The entries of one tick are joined into one buffer for each format, and each
+ * membership gets it in one write. A batch is written to all memberships before the next begins.
  */
 export class FanOut {
   readonly #room: string
   readonly #flushInterval: number
   readonly #waiting: Waiting
   readonly #tally: Counters
-  readonly #seats = new Set<Membership>()
+  readonly #memberships = new Set<Membership>()
   #entries: Entry[] = []
-  #notices: Signal[] = []
-  /** Bytes of memory: of all that waits, and of what the batch was made of. */
+  #signals: Signal[] = []
+  /** Bytes of memory that wait here, and the part of them in the current batch. */
   #bytes = 0
   #batchBytes = 0
   #batch: Batch | undefined
-  #unserved = this.#seats.values()
+  #unwritten = this.#memberships.values()
   #scheduled = false
-  #begun = 0
-  /** When the first of the entries came, and of those in the batch; 0 where nobody wants to know. */
-  #came = 0
-  #batchCame = 0
+  #batchStartedAt = 0
+  /** `performance.now()` at the first waiting entry, and at the first entry of the batch; 0 without timings. */
+  #receivedAt = 0
+  #batchReceivedAt = 0
   #pausedUntil = 0
 
-  /** @param flushInterval ms that a batch may gather; 0: to the end of the turn */
+  /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
   constructor (room: string, flushInterval: number, waiting: Waiting, tally: Counters) {
     this.#room = room
     this.#flushInterval = flushInterval
@@ -56,26 +56,26 @@ export class FanOut {
     this.#tally = tally
   }
 
-  get memberships (): ReadonlySet<Membership> { return this.#seats }
+  get memberships (): ReadonlySet<Membership> { return this.#memberships }
 
-  /** The number of the first entry that a member added now will be served; all before it must be in its mark. */
+  /** Offset of the first entry that a membership added now will be written. Its `mark` must cover all earlier entries. */
   get next (): number { return this.#batch?.first ?? this.#entries[0]?.n ?? Infinity }
 
-  add (seat: Membership): void { this.#seats.add(seat) }
+  add (membership: Membership): void { this.#memberships.add(membership) }
 
-  delete (seat: Membership): void {
-    this.#seats.delete(seat)
-    if (this.#seats.size > 0) return
-    // Nobody is left to serve it to; who joins now must not be taken to wait for it.
+  delete (membership: Membership): void {
+    this.#memberships.delete(membership)
+    if (this.#memberships.size > 0) return
+    // No membership is left to write to, and `next` must not promise these entries to one that is added later.
     this.#entries = []
-    this.#notices = []
+    this.#signals = []
     this.#batch = undefined
     this.#free(this.#bytes)
   }
 
   push (entries: readonly Entry[]): void {
-    if (this.#seats.size === 0) return
-    if (this.#entries.length === 0 && this.#tally.timings !== undefined) this.#came = performance.now()
+    if (this.#memberships.size === 0) return
+    if (this.#entries.length === 0 && this.#tally.timings !== undefined) this.#receivedAt = performance.now()
     let bytes = 0
     for (const entry of entries) {
       this.#entries.push(entry)
@@ -84,13 +84,13 @@ export class FanOut {
     this.#charge(bytes)
   }
 
-  announce (notice: Signal): void {
-    if (this.#seats.size === 0) return
-    this.#notices.push(notice)
-    this.#charge(noticeCost(notice))
+  announce (signal: Signal): void {
+    if (this.#memberships.size === 0) return
+    this.#signals.push(signal)
+    this.#charge(signalCost(signal))
   }
 
-  /** Serves all there is, now. */
+  /** Writes everything that waits, synchronously. */
   flush (): void {
     while (this.#serve(Infinity));
   }
@@ -120,49 +120,50 @@ export class FanOut {
     if (this.#serve(SLICE)) this.#schedule()
   }
 
-  /** Charges the frames of the batch until all have been served. */
+  /** Charges the frames of the batch until it is written to all memberships. */
   readonly #encoded = (bytes: number) => {
     this.#batchBytes += bytes
     this.#free(-bytes)
   }
 
-  /** Gives whether there is more to serve. */
+  /** Writes to at most so many memberships, or to more while too many bytes wait. Returns whether there is more to write. */
   #serve (members: number): boolean {
     for (let served = 0; served < members || this.#waiting.bytes > WAITING_BYTES; served++) {
-      this.#batch ??= this.#cut()
+      this.#batch ??= this.#nextBatch()
       if (this.#batch === undefined) return false
-      const { value: seat } = this.#unserved.next()
-      if (seat === undefined) {
-        // The next one in a turn of its own: a healthy member's backlog is what earlier turns left.
+      const { value: membership } = this.#unwritten.next()
+      if (membership === undefined) {
+        // The next batch waits for another tick: a connection checks its backlog once a tick, before the first write.
         this.#batch = undefined
         this.#free(this.#batchBytes)
-        if (this.#batchCame > 0) this.#tally.timings?.delivered((performance.now() - this.#batchCame) / 1_000)
-        if (this.#seats.size > SLICE) this.#pause()
-        return this.#entries.length + this.#notices.length > 0
+        if (this.#batchReceivedAt > 0) this.#tally.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
+        if (this.#memberships.size > SLICE) this.#pause()
+        return this.#entries.length + this.#signals.length > 0
       }
-      this.#tally.deliveries += this.#batch.serve(seat)
+      this.#tally.deliveries += this.#batch.serve(membership)
     }
     return true
   }
 
   #pause (): void {
     const now = performance.now()
-    this.#pausedUntil = now + (now - this.#begun) * PAUSE
+    this.#pausedUntil = now + (now - this.#batchStartedAt) * PAUSE
   }
 
-  #cut (): Batch | undefined {
-    if (this.#entries.length + this.#notices.length === 0) return undefined
+  #nextBatch (): Batch | undefined {
+    if (this.#entries.length + this.#signals.length === 0) return undefined
     let bytes = 0
     let end = 0
     while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += contentBytes(this.#entries[end++]!)
     const entries = this.#entries.splice(0, end)
-    this.#batchCame = end > 0 ? this.#came : 0
-    const notices = this.#notices
-    this.#notices = []
-    this.#batchBytes = entries.reduce((sum, entry) => sum + entryCost(entry), notices.reduce((sum, notice) => sum + noticeCost(notice), 0))
-    this.#unserved = this.#seats.values()
-    this.#begun = performance.now()
-    return new Batch(this.#room, entries, notices, this.#encoded)
+    this.#batchReceivedAt = end > 0 ? this.#receivedAt : 0
+    const signals = this.#signals
+    this.#signals = []
+    const signalBytes = signals.reduce((sum, signal) => sum + signalCost(signal), 0)
+    this.#batchBytes = entries.reduce((sum, entry) => sum + entryCost(entry), signalBytes)
+    this.#unwritten = this.#memberships.values()
+    this.#batchStartedAt = performance.now()
+    return new Batch(this.#room, entries, signals, this.#encoded)
   }
 }
 
@@ -170,7 +171,7 @@ function contentBytes ({ body, data = '' }: Entry): number {
   return Buffer.byteLength(body) + data.length
 }
 
-/** Bytes of a notice, and of each member that it names. */
-function noticeCost (notice: Signal): number {
-  return 'typing' in notice ? 256 : 256 * (1 + notice.presence.joined.length + notice.presence.left.length)
+/** Returns the bytes of memory of a signal and of the members that it names. */
+function signalCost (signal: Signal): number {
+  return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
 }

@@ -4,65 +4,67 @@ import type { Signal } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page } from '../store.ts'
 
-/** How a room speaks to the members of one wire, the same to all of them. */
+/** Encodes what a room sends over one wire. Entries and signals MUST be encoded alike for all members: batches share them. */
 export interface Format {
-  /** The one whose entries, deflated, are this one's in a batch. */
+  /** The format whose entries a batch deflates to make those of this format. */
   readonly deflates?: Format
   entry (room: string, entry: Entry): Payload
-  /** Undefined where the wire has no word for it. */
-  notice (room: string, notice: Signal): Payload | undefined
-  /** The answer to a join, and what a member is told when its view of the room no longer holds. */
+  /** Returns undefined if the wire has no message for the signal. */
+  notice (room: string, signal: Signal): Payload | undefined
+  /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */
   joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
 }
 
-/** One member's place in a room. */
+/** A peer's part in one room. */
 export interface Membership {
   readonly connection: Connection
   readonly format: Format
   readonly member: Member
   readonly hearsItself: boolean
-  /** Everything up to this number was given to it. */
+  /** Offset up to which the member needs no more entries. */
   mark: number
-  /** Who was there as it was last told. */
+  /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
   presence: Presence | undefined
-  /** Of the room, when `mark` was set: numbers of two lives don't compare. */
+  /** The epoch of the room in which `mark` was set: offsets of different epochs can't be compared. */
   epoch: number
-  /** Acknowledgements that follow their own message, in its order; undefined for none. */
+  /** Acknowledgements that wait for the message at offset `n`; undefined for none. */
   acks: Array<{ readonly n: number, readonly text: string }> | undefined
 }
 
 /**
- * Sends an acknowledgement in the write of its own message, or at once when that is behind the member already.
- * @param life the seat's when it was posted
+ * Sends an acknowledgement in the same write as its message. Sends it at once if the message was written already, or if the
+ * epoch has changed since.
+ * @param n offset of the message
+ * @param epoch the membership's when the message was posted
  */
-export function acknowledge (seat: Membership, n: number, life: number, text: string): void {
-  if (seat.mark >= n || seat.epoch !== life) seat.connection.reply(frame(text))
+export function acknowledge (membership: Membership, n: number, epoch: number, text: string): void {
+  if (membership.mark >= n || membership.epoch !== epoch) membership.connection.reply(frame(text))
   else {
-    (seat.acks ??= []).push({ n, text })
-    seat.connection.owe(costOf(text))
+    (membership.acks ??= []).push({ n, text })
+    membership.connection.owe(costOf(text))
   }
 }
 
-/** Sends the acknowledgements whose messages will not come any more. */
-export function acknowledgeAll (seat: Membership): void {
-  const { acks = [] } = seat
-  seat.acks = undefined
+/** Sends all waiting acknowledgements. Called when their messages will no longer be written. */
+export function acknowledgeAll (membership: Membership): void {
+  const { acks = [] } = membership
+  membership.acks = undefined
   for (const { text } of acks) {
-    seat.connection.owe(-costOf(text))
-    seat.connection.reply(frame(text))
+    membership.connection.owe(-costOf(text))
+    membership.connection.reply(frame(text))
   }
 }
 
-/** Takes the acknowledgements whose messages the member has by now. */
-export function takeAcks (seat: Membership): Buffer | undefined {
-  const { acks, mark } = seat
+/** Removes the acknowledgements of messages up to `mark`, and returns their frames; undefined for none. */
+export function takeAcks (membership: Membership): Buffer | undefined {
+  const { acks, mark } = membership
   if (acks === undefined) return undefined
   const due = acks.filter(({ n }) => n <= mark)
   if (due.length === 0) return undefined
-  seat.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
-  for (const { text } of due) seat.connection.owe(-costOf(text))
+  membership.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
+  for (const { text } of due) membership.connection.owe(-costOf(text))
   return frames(due.map(({ text }) => text)).bytes
 }
 
-/** Bytes of memory of an acknowledgement: its text, with what that was put together of, and its place. */
+/** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its record. */
 function costOf (text: string): number { return 256 + 2 * text.length }

@@ -3,15 +3,15 @@ import { Forbidden, Muted } from '../errors.ts'
 import { CloseCode } from '../protocol.ts'
 import type { RestrictionsAt, TimedRestriction } from '../roster.ts'
 
-/** The restrictions of one member on one connection. */
+/** The restrictions of one peer. */
 export class PeerRestrictions {
   readonly #connection: Pick<Connection, 'close'>
-  /** Reported before it is known what was in force at admission. */
+  /** Restrictions that were reported before `admit`; undefined afterwards. */
   #early: TimedRestriction[] | undefined = []
-  /** Everything up to this moment was applied at admission. */
+  /** Restrictions up to this moment were applied by `admit`. */
   #known = 0
   #muteMoment = 0
-  /** until: by the monotonic clock of this process. */
+  /** until: as of `performance.now()`. */
   #mute: { readonly until: number, readonly reason: string } | undefined
   #isBarred = false
 
@@ -20,26 +20,30 @@ export class PeerRestrictions {
     this.#connection = connection
   }
 
-  /** Whether there is nothing that could refuse a post. */
+  /** Whether no restriction could refuse a post. */
   get isEmpty (): boolean { return this.#mute === undefined && !this.#isBarred }
 
   /**
-   * Applies what was in force at admission, and then what was reported meanwhile.
-   * @param arrived the moment at which the admission began: the kicks before it were for other connections
+   * Applies the restrictions in force at admission, then those that were reported meanwhile.
+   * @param arrived the moment at which the admission began: kicks before it were for other connections
    */
   admit (arrived: number, { moment, restrictions }: RestrictionsAt): void {
     const early = this.#early ?? []
     this.#early = undefined
-    for (const what of restrictions) if (what.kind !== 'kick' || what.moment > arrived) this.apply(what)
+    for (const restriction of restrictions) {
+      if (restriction.kind !== 'kick' || restriction.moment > arrived) this.apply(restriction)
+    }
     this.#known = this.#muteMoment = moment
-    for (const what of early) this.apply(what)
+    for (const restriction of early) this.apply(restriction)
   }
 
-  /** Applies one. One that is reported again, or too late, changes nothing. */
-  apply (what: TimedRestriction): void {
-    if (this.#early !== undefined) this.#early.push(what)
-    else if (what.kind === 'mute') this.#applyMute(what)
-    else if (what.moment > this.#known && (what.kind === 'kick' || what.duration > 0)) this.#applyBar(what.reason)
+  /** Applies a restriction. A repeated or outdated one changes nothing. */
+  apply (restriction: TimedRestriction): void {
+    if (this.#early !== undefined) this.#early.push(restriction)
+    else if (restriction.kind === 'mute') this.#applyMute(restriction)
+    else if (restriction.moment > this.#known && (restriction.kind === 'kick' || restriction.duration > 0)) {
+      this.#applyBar(restriction.reason)
+    }
   }
 
   /** @throws Muted, Forbidden */

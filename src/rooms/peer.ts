@@ -16,7 +16,7 @@ import type { Counters } from '../observability/stats.ts'
 export interface PeerContext {
   readonly rooms: Rooms
   readonly roster: Roster
-  readonly members: { add (member: Peer): void, delete (member: Peer): void }
+  readonly members: { add (peer: Peer): void, delete (peer: Peer): void }
   readonly hooks: Hooks
   readonly limits: { readonly roomsPerMember: number, readonly chatPayload: number, readonly backlog: number }
   readonly tally: Counters
@@ -27,57 +27,61 @@ export interface JoinOptions extends JoinQuery {
   readonly hearsItself: boolean
 }
 
-/** id: the client's own, for telling a repeat. since: its place when it first sent it, on a post sent again. */
+/** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
 export interface Post extends PostDraft {
   readonly id?: string | undefined
   readonly since?: Position | undefined
 }
 
-/** submitted: when its turn at the store has come, for keeping posts in order; undefined if it has. */
+/** submitted: resolves when the post was passed to the store or refused, to keep posts in order; undefined if it was already. */
 export interface PostResult {
   readonly submitted: Promise<void> | undefined
   readonly stored: Promise<Cursor & { readonly again: boolean }>
 }
 
 /**
- * announced: whether `onJoin` was told of it, and `onLeave` will be. typing: what `authorize` answered for it last, and until
- * when that counts, by the monotonic clock.
+ * announced: whether `onJoin` was called for it, and `onLeave` will be. typing: the last result of `authorize` for typing, and
+ * the time by `performance.now()` until which it is reused.
  */
-interface Place extends Membership { readonly room: Room, announced: boolean, typing: { readonly allowed: boolean, readonly until: number } | undefined }
+interface JoinedRoom extends Membership {
+  readonly room: Room
+  announced: boolean
+  typing: { readonly allowed: boolean, readonly until: number } | undefined
+}
 
-/** The longest that one timer can wait, in ms. */
+/** Maximum delay of a timer, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1
 
-/** ms for which an answer of `authorize` counts for typing, which clients send every few seconds. */
+/** ms for which a result of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
 
-/** Someone on one connection: who it is, and where it is. */
+/** A member on one connection, with its memberships. */
 export class Peer {
   readonly member: Member
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
   readonly #id = randomId()
-  /** Of the keys of all it posts. */
+  /** Prefix of the keys of its posts; undefined until the first. */
   #keyPrefix: string | undefined
   readonly #context: PeerContext
-  /** Few, so that a list is as quick as a map, and smaller. */
-  #places: readonly Place[] = []
+  /** Few: an array is as fast as a map, and smaller. */
+  #memberships: readonly JoinedRoom[] = []
   #expiry: NodeJS.Timeout | undefined
 
-  constructor (connection: Connection, identity: Member, context: PeerContext) {
+  constructor (connection: Connection, member: Member, context: PeerContext) {
     this.connection = connection
-    this.member = identity
+    this.member = member
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
     context.members.add(this)
   }
 
-  /** The member's seat in a room it has joined. */
-  seat (room: string): Membership | undefined { return this.#place(room) }
+  /** Returns the membership in a room; undefined if the room is not joined. */
+  seat (room: string): Membership | undefined { return this.#find(room) }
 
   /**
-   * Closes the connection when its identity ends.
-   * @param at ms since the epoch
+   * Closes the connection when its authentication expires.
+   * @param at ms since the Unix epoch
    */
   expire (at: number): void {
     const left = at - Date.now()
@@ -85,61 +89,72 @@ export class Peer {
     else this.#expiry = setTimeout(() => this.expire(at), Math.min(left, LONGEST_TIMER)).unref()
   }
 
-  /** Its connection is closed. */
+  /** Called when the connection is closed. Leaves all rooms. */
   ended (): void {
     clearTimeout(this.#expiry)
     this.#context.members.delete(this)
-    for (const place of this.#places) this.#leave(place)
+    for (const membership of this.#memberships) this.#leave(membership)
   }
 
   /**
-   * Resolves when it was told that it joined; rejects as store and roster do, and when `authorize` throws.
-   * @throws AlreadyJoined, TooManyRooms, Forbidden
+   * Joins a room. Resolves when the answer was written and `onJoin` has run, or when the member left meanwhile. Rejects as the
+   * store and the roster do.
+   * @throws AlreadyJoined, TooManyRooms, TooManyRoomsOfAddress, Forbidden, HookFailed
    */
   async join (name: string, { format, hearsItself, ...query }: JoinOptions): Promise<void> {
-    const { member: identity, connection } = this
+    const { member, connection } = this
     const { rooms, roster, hooks, limits } = this.#context
-    if (this.#place(name) !== undefined) throw new AlreadyJoined(name)
-    if (this.#places.length >= limits.roomsPerMember) throw new TooManyRooms()
-    await authorize(hooks, { member: identity, action: 'join', room: name })
+    if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
+    if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRooms()
+    await authorize(hooks, { member, action: 'join', room: name })
     const room = await rooms.take(name, connection.address.name)
-    const place: Place = {
-      connection, format, member: identity, hearsItself, mark: 0, epoch: 0, presence: undefined, acks: undefined, room, announced: false, typing: undefined
+    const membership: JoinedRoom = {
+      connection,
+      format,
+      member,
+      hearsItself,
+      mark: 0,
+      epoch: 0,
+      presence: undefined,
+      acks: undefined,
+      room,
+      announced: false,
+      typing: undefined
     }
     try {
-      await roster.enter(name, this.#id, identity)
+      await roster.enter(name, this.#id, member)
     } catch (error) {
       rooms.release(room, connection.address.name)
       throw error
     }
-    this.#places = this.#places.concat(place)
-    if (!connection.open) return this.#vacate(place)
+    this.#memberships = this.#memberships.concat(membership)
+    if (!connection.open) return this.#remove(membership)
     try {
-      await this.#told(place, query)
+      await this.#waitForJoin(membership, query)
     } catch (error) {
-      if (this.#places.includes(place)) this.#vacate(place)
+      if (this.#memberships.includes(membership)) this.#remove(membership)
       throw error
     }
-    if (!this.#places.includes(place)) return
-    place.announced = true
-    if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#membership(name))
-    await run('onJoin', () => hooks.onJoin?.(identity, name))
+    if (!this.#memberships.includes(membership)) return
+    membership.announced = true
+    if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#changeOf(name))
+    await run('onJoin', () => hooks.onJoin?.(member, name))
   }
 
   /** @throws NotJoined */
   leave (room: string): void {
-    const place = this.#place(room)
-    if (place === undefined) throw new NotJoined(room)
-    this.#leave(place)
+    const membership = this.#find(room)
+    if (membership === undefined) throw new NotJoined(room)
+    this.#leave(membership)
   }
 
-  /** Posts reach the store in the order of the calls, if each waits for the one before to be submitted. */
+  /** Posts a message. Posts reach the store in the order of the calls if each call waits for the previous `submitted`. */
   post (post: Post): PostResult {
     const { hooks, rooms } = this.#context
-    const place = this.#place(post.room)
-    if (place === undefined) return refusal(new NotJoined(post.room))
-    // Not the post's own, which may be a slice of all that came with it: stores keep it.
-    const { name: room } = place.room
+    const membership = this.#find(post.room)
+    if (membership === undefined) return refusal(new NotJoined(post.room))
+    // Not `post.room`, which may be a slice of a large string: stores keep the name.
+    const { name: room } = membership.room
 
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
     const content = clientContent(post.body, post.data)
@@ -154,7 +169,7 @@ export class Peer {
     if (post.since === undefined && this.restrictions.isEmpty && hooks.authorize === undefined && hooks.onMessage === undefined) {
       return { submitted: undefined, stored: rooms.append(room, draft) }
     }
-    // A repeat is looked up before the hooks, so that no filter refuses what was accepted.
+    // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
     let isRepeat = false
     const vetted = post.since === undefined || key === undefined
       ? this.#vet(post, content)
@@ -163,37 +178,37 @@ export class Peer {
         return isRepeat ? content : this.#vet(post, content)
       })
     const stored = vetted.then(({ body, data }) => {
-      // In one step with the append: a restriction may have come while it waited.
+      // Synchronous with the append: a restriction may have arrived while the hooks ran.
       if (!isRepeat) this.restrictions.assertMayPost(room)
       return rooms.append(room, { ...draft, body, data })
     })
     return { submitted: vetted.then(() => {}, () => {}), stored }
   }
 
-  /** Older entries of a room it has joined. @throws NotJoined, Forbidden */
+  /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
     const { hooks, rooms } = this.#context
-    if (this.#place(room) === undefined) throw new NotJoined(room)
+    if (this.#find(room) === undefined) throw new NotJoined(room)
     await authorize(hooks, { member: this.member, action: 'history', room })
     return await rooms.read(room, { before, limit, maxBytes })
   }
 
-  /** Shows the others of the room that it is typing; nothing is sent for a member that may not post. @throws NotJoined */
+  /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
   typing (room: string): Promise<void> | undefined {
     const { hooks } = this.#context
-    const place = this.#place(room)
-    if (place === undefined) throw new NotJoined(room)
-    if (hooks.authorize === undefined || (place.typing !== undefined && place.typing.until > performance.now())) {
-      this.#showTyping(place)
+    const membership = this.#find(room)
+    if (membership === undefined) throw new NotJoined(room)
+    if (hooks.authorize === undefined || (membership.typing !== undefined && membership.typing.until > performance.now())) {
+      this.#showTyping(membership)
       return undefined
     }
-    return may(hooks, { member: this.member, action: 'post', room: place.room.name }).then((allowed) => {
-      place.typing = { allowed, until: performance.now() + TYPING_ALLOWED }
-      this.#showTyping(place)
+    return may(hooks, { member: this.member, action: 'post', room: membership.room.name }).then((allowed) => {
+      membership.typing = { allowed, until: performance.now() + TYPING_ALLOWED }
+      this.#showTyping(membership)
     })
   }
 
-  /** Of two parts, neither of which may reach into the other. */
+  /** Returns a key of the member's id and the post's id. The length keeps two pairs of ids from making the same key. */
   #keyOf (id: string): string {
     this.#keyPrefix ??= `${this.member.id.length} ${this.member.id} `
     return this.#keyPrefix + id
@@ -205,9 +220,9 @@ export class Peer {
     return await vet(hooks, post, content, this.member, contentLimit(limits))
   }
 
-  #showTyping (place: Place): void {
-    const { name } = place.room
-    if (place.typing?.allowed === false || !this.#places.includes(place)) return
+  #showTyping (membership: JoinedRoom): void {
+    const { name } = membership.room
+    if (membership.typing?.allowed === false || !this.#memberships.includes(membership)) return
     try {
       this.restrictions.assertMayPost(name)
     } catch {
@@ -216,40 +231,40 @@ export class Peer {
     this.#context.roster.signal(name, { typing: this.member })
   }
 
-  #place (name: string): Place | undefined {
-    for (const place of this.#places) if (place.room.name === name) return place
+  #find (name: string): JoinedRoom | undefined {
+    for (const membership of this.#memberships) if (membership.room.name === name) return membership
     return undefined
   }
 
-  /** Resolves when it was told that it joined; what it missed may go on coming after. */
-  #told (place: Place, query: JoinQuery): Promise<void> {
-    const { connection, room } = place
+  /** Resolves when the answer to the join was written; missed entries may follow. A failure after that closes the connection. */
+  #waitForJoin (membership: JoinedRoom, query: JoinQuery): Promise<void> {
+    const { connection, room } = membership
     return new Promise((resolve, reject) => {
-      let told = false
-      room.join(place, query, () => { told = true; resolve() }).then(resolve, (error: unknown) => {
-        if (!told) return reject(error)
+      let hasJoined = false
+      room.join(membership, query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
+        if (!hasJoined) return reject(error)
         connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
       })
     })
   }
 
-  #leave (place: Place): void {
-    this.#vacate(place)
-    if (!place.announced) return
-    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#membership(place.room.name))
-    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, place.room.name))
+  #leave (membership: JoinedRoom): void {
+    this.#remove(membership)
+    if (!membership.announced) return
+    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room.name))
+    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, membership.room.name))
       .catch((error: unknown) => this.connection.fail(error))
   }
 
-  #membership (room: string): MembershipChanged {
+  #changeOf (room: string): MembershipChanged {
     return { chat: this.#context.tally.chat, connection: this.connection, member: this.member, room }
   }
 
-  #vacate (place: Place): void {
+  #remove (membership: JoinedRoom): void {
     const { rooms, roster } = this.#context
-    const { room, connection } = place
-    this.#places = this.#places.filter((other) => other !== place)
-    room.leave(place)
+    const { room, connection } = membership
+    this.#memberships = this.#memberships.filter((other) => other !== membership)
+    room.leave(membership)
     rooms.release(room, connection.address.name)
     roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'the roster failed'))
   }

@@ -2,39 +2,40 @@ import { addressOf } from '../connection/address.ts'
 import type { Peer } from './peer.ts'
 import type { Roster } from '../roster.ts'
 
-/** Everyone connected to this node, by id: one member may have several connections. */
+/** The peers of this node, by member id. A member may have several. */
 export class Peers {
   readonly #byId = new Map<string, Peer | readonly Peer[]>()
-  readonly #stop: () => void
+  readonly #unsubscribe: () => void
 
   constructor (roster: Roster) {
-    this.#stop = roster.onRestrict((who, what) => {
-      const address = addressOf(who)
-      for (const member of address === undefined ? this.#of(who) : this.#at(address)) member.restrictions.apply(what)
+    this.#unsubscribe = roster.onRestrict((subject, restriction) => {
+      const address = addressOf(subject)
+      const peers = address === undefined ? this.#ofMember(subject) : this.#ofAddress(address)
+      for (const peer of peers) peer.restrictions.apply(restriction)
     })
   }
 
   get size (): number { return this.#byId.size }
 
-  add (member: Peer): void {
-    const others = this.#of(member.member.id)
-    this.#byId.set(member.member.id, others.length === 0 ? member : [...others, member])
+  add (peer: Peer): void {
+    const others = this.#ofMember(peer.member.id)
+    this.#byId.set(peer.member.id, others.length === 0 ? peer : [...others, peer])
   }
 
-  delete (member: Peer): void {
-    const { id } = member.member
-    const others = this.#of(id).filter((other) => other !== member)
+  delete (peer: Peer): void {
+    const { id } = peer.member
+    const others = this.#ofMember(id).filter((other) => other !== peer)
     if (others.length === 0) this.#byId.delete(id)
     else this.#byId.set(id, others)
   }
 
-  close (): void { this.#stop() }
+  close (): void { this.#unsubscribe() }
 
-  #at (address: string): readonly Peer[] {
+  #ofAddress (address: string): readonly Peer[] {
     return [...this.#byId.values()].flat().filter(({ connection }) => connection.address.name === address)
   }
 
-  #of (id: string): readonly Peer[] {
+  #ofMember (id: string): readonly Peer[] {
     return [this.#byId.get(id) ?? []].flat()
   }
 }

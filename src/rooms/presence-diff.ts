@@ -1,12 +1,12 @@
 import type { Presence } from '../roster.ts'
 import type { Member } from '../store.ts'
 
-/** What is shown at once and kept nowhere. */
+/** An event that is delivered now and stored nowhere. */
 export type Signal =
   | { readonly presence: { readonly joined: Member[], readonly left: Member[], readonly count: number, readonly stale?: true } }
   | { readonly typing: Member }
 
-/** Who came, went or changed its name, and whether that can be vouched for; undefined when nothing changed. */
+/** Returns the signal for a change of presence; undefined for none. A member with a new name is in `joined`. */
 export function difference (before: Presence, now: Presence): Signal | undefined {
   const names = new Map(before.members.map(({ id, name }) => [id, name]))
   const joined = now.members.filter(({ id, name }) => names.get(id) !== name)

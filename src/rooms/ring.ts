@@ -2,18 +2,18 @@ import { ByteBudget, type Debtor } from '../connection/byte-budget.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Entry } from '../store.ts'
 
-/** Entries, and bytes of memory, that are kept at least, where there are so many. Twice as many are kept at most. */
+/** A ring with more than twice as many entries, or bytes of memory, is trimmed to the newest ones that reach either number. */
 const [ENTRIES, BYTES] = [16_384, 1024 * 1024]
 
-/** Bytes of memory in the rings of all rooms. Beyond, the largest ring is emptied. */
+/** Bytes of memory in the rings of all rooms. Above, the largest ring is emptied. */
 const ALL_BYTES = 8 * 1024 * 1024
 
-/** The rings of all rooms of a chat, which are bounded together. */
+/** The memory bound that the rings of all rooms of a chat share. */
 export class Rings {
   readonly #used = new Set<Ring>()
   readonly #budget = new ByteBudget(ALL_BYTES, () => this.#used)
 
-  /** @param bytes of memory, from 1 on */
+  /** @param bytes of memory, at least 1 */
   charge (ring: Ring, bytes: number): void {
     this.#used.add(ring)
     this.#budget.charge(bytes)
@@ -25,12 +25,12 @@ export class Rings {
   }
 }
 
-/** The newest entries that a room was delivered while a read was under way. */
+/** Keeps the newest entries that a store delivers to a room while the room reads from it. */
 export class Ring implements Debtor {
   readonly #rings: Rings
   #entries: Entry[] = []
   #bytes = 0
-  /** Number of the newest entry that was delivered and is not kept. */
+  /** Offset of the newest entry that `cutOff` dropped; 0 for none. */
   #dropped = 0
 
   constructor (rings: Rings) {
@@ -48,37 +48,37 @@ export class Ring implements Debtor {
     }
     this.#bytes += bytes
     this.#rings.charge(this, bytes)
-    if (this.#entries.length > 2 * ENTRIES || this.#bytes > 2 * BYTES) this.#cut()
+    if (this.#entries.length > 2 * ENTRIES || this.#bytes > 2 * BYTES) this.#trim()
   }
 
   clear (): void {
-    this.#keep([], 0)
+    this.#replace([], 0)
     this.#dropped = 0
   }
 
-  /** Drops all entries: whoever needs one of them reads again. */
+  /** Drops all entries. A reader that needs one of them reads again. */
   cutOff (): void {
     this.#dropped = this.#entries.at(-1)?.n ?? this.#dropped
-    this.#keep([], 0)
+    this.#replace([], 0)
   }
 
-  /** The entries after one number and before another. */
+  /** Returns the entries between two offsets, both exclusive. */
   between (after: number, before: number): Entry[] { return this.#entries.filter(({ n }) => n > after && n < before) }
 
-  /** False when the entry after this number was delivered, and is not kept. */
+  /** Returns false when the entry after this offset was delivered and then dropped. */
   reachesBackTo (n: number): boolean {
     return n >= this.#dropped && n + 1 >= (this.#entries[0]?.n ?? 0)
   }
 
-  #cut (): void {
+  #trim (): void {
     let bytes = 0
     let first = this.#entries.length
     do bytes += entryCost(this.#entries[--first]!)
     while (first > 0 && this.#entries.length - first < ENTRIES && bytes < BYTES)
-    this.#keep(this.#entries.slice(first), bytes)
+    this.#replace(this.#entries.slice(first), bytes)
   }
 
-  #keep (entries: Entry[], bytes: number): void {
+  #replace (entries: Entry[], bytes: number): void {
     const dropped = this.#bytes - bytes
     this.#entries = entries
     this.#bytes = bytes

@@ -1,17 +1,17 @@
-/** What is charged to one address. lingering: those of its rooms that nobody is in any more, the oldest first. */
+/** The rooms charged to one address. lingering: those without members, the longest empty first. */
 interface Share { rooms: number, readonly lingering: Set<string> }
 
 /**
- * Which address each open room is charged to, so that no address takes all rooms of the process. The empty address, of
- * the app itself and of connections without one, has no bound.
+ * Counts the open rooms that are charged to each address, so that no address takes all rooms of the process. The empty
+ * address has no bound: it stands for the app, and for connections without an address.
  */
 export class RoomShares {
   readonly #shares = new Map<string, Share>()
 
-  /** Rooms charged to an address. */
+  /** Returns the number of rooms charged to an address. */
   of (address: string): number { return this.#shares.get(address)?.rooms ?? 0 }
 
-  /** The room of an address that nobody has been in for longest. */
+  /** Returns the room of an address that has had no members for longest. */
   oldestLingering (address: string): string | undefined {
     return this.#shares.get(address)?.lingering.values().next().value
   }
@@ -32,6 +32,6 @@ export class RoomShares {
 
   linger (address: string, room: string): void { this.#shares.get(address)?.lingering.add(room) }
 
-  /** Somebody is in the room again. */
+  /** Called when a lingering room has a member again. */
   revive (address: string, room: string): void { this.#shares.get(address)?.lingering.delete(room) }
 }

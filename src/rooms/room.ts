@@ -8,48 +8,48 @@ import { acknowledgeAll, takeAcks, type Membership } from './membership.ts'
 import type { ChatStore, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
-/** A member that is far behind is given pages of this size, each when the one before has left. */
+/** Size of the pages for a member that is far behind. Each is written when the connection has sent the previous one. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
 
-/** The newest entries that members are given when their view no longer holds. */
+/** The newest entries that members receive when their view is no longer valid. */
 const RESTART = { limit: 50, maxBytes: PAGE.maxBytes }
 
-/** What a member is to be given when it joins. */
+/** The entries that a member receives when it joins. */
 export interface JoinQuery {
-  /** the newest entries, at most so many and so large */
+  /** at most so many of the newest entries, and at most `maxBytes` of them */
   readonly limit: number
   readonly maxBytes: number
-  /** or all after this place, where the store can vouch for them */
+  /** instead, all entries after this position, if the store can guarantee that none is missing */
   readonly after?: Position | undefined
 }
 
 export interface RoomContext {
   readonly store: ChatStore
   readonly roster: Roster
-  /** ms that a batch may gather */
+  /** ms that entries may gather into a batch */
   readonly flushInterval: number
-  /** in the outboxes of all rooms */
+  /** shared by the fan-outs of all rooms */
   readonly waiting: Waiting
   readonly rings: Rings
   readonly tally: Counters
 }
 
-/** One room on this node: what its store delivers goes to the members here. */
+/** One room on this node. Passes the entries that its store delivers to the memberships of this node. */
 export class Room {
   readonly name: string
   readonly #store: ChatStore
   readonly #tally: Counters
-  readonly #outbox: FanOut
+  readonly #fanOut: FanOut
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
   readonly #ring: Ring
   #readers = 0
-  /** Counts how often the store could not vouch for what came before: numbers of two lives don't compare. */
+  /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
-  /** Members that are not level yet. */
+  /** Memberships that are still catching up. */
   readonly #joining = new Set<Membership>()
-  /** Members that are being told that their view no longer holds. */
-  readonly #adrift = new Set<Membership>()
+  /** Memberships whose view is no longer valid, until they receive the newest entries. */
+  readonly #restarting = new Set<Membership>()
   #stop: Array<() => void> = []
 
   private constructor (name: string, { store, flushInterval, waiting, rings, tally }: RoomContext) {
@@ -57,18 +57,18 @@ export class Room {
     this.#store = store
     this.#ring = new Ring(rings)
     this.#tally = tally
-    this.#outbox = new FanOut(name, flushInterval, waiting, tally)
+    this.#fanOut = new FanOut(name, flushInterval, waiting, tally)
   }
 
-  /** Resolves when store and roster deliver; rejects as they do. */
+  /** Resolves when the store and the roster deliver to the room. Rejects as they do. */
   static async open (name: string, context: RoomContext): Promise<Room> {
     const room = new Room(name, context)
     const { store, roster } = context
     const feed = await store.follow(name, (page) => room.#deliver(page))
     room.#stop.push(() => feed.stop())
     try {
-      room.#stop.push(await roster.watch(name, (now) => room.#see(now)))
-      room.#stop.push(await roster.listen(name, ({ typing }) => room.#outbox.announce({ typing })))
+      room.#stop.push(await roster.watch(name, (now) => room.#onPresence(now)))
+      room.#stop.push(await roster.listen(name, ({ typing }) => room.#fanOut.announce({ typing })))
     } catch (error) {
       room.close()
       throw error
@@ -78,57 +78,57 @@ export class Room {
 
   get presence (): Presence { return this.#presence }
 
-  /** The address of a member who is level; undefined for none. */
+  /** The address of a membership that has caught up; undefined for none. */
   get address (): string | undefined {
-    const [seat] = this.#outbox.memberships
-    return seat?.connection.address.name
+    const [membership] = this.#fanOut.memberships
+    return membership?.connection.address.name
   }
 
   /**
-   * Tells the member that it joined, gives it what it missed, then every later entry, with nothing between lost or
-   * doubled. A member that is far behind is attached when it is level.
-   * @param told called when the member was told that it joined
+   * Writes the answer to the join and the missed entries, then every later entry, without gaps or duplicates. Resolves when
+   * the member has caught up, or has left.
+   * @param onJoined called when the answer was written, and again after each further page
    */
-  async join (seat: Membership, { after, ...newest }: JoinQuery, told: () => void): Promise<void> {
-    let place = after
+  async join (membership: Membership, { after, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
+    let position = after
     let joined = false
-    this.#joining.add(seat)
-    for (let level = false; !level && this.#awaits(seat); await seat.connection.drained()) {
-      level = await this.#reading(async () => {
-        const life = this.#epoch
-        let page = await this.#store.read(this.name, place === undefined ? newest : { after: place, ...PAGE })
-        const resumed = place !== undefined && page.complete
+    this.#joining.add(membership)
+    for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.drained()) {
+      isAttached = await this.#whileReading(async () => {
+        const epoch = this.#epoch
+        let page = await this.#store.read(this.name, position === undefined ? newest : { after: position, ...PAGE })
+        const resumed = position !== undefined && page.complete
         if (!page.complete) page = { ...await this.#store.read(this.name, newest), complete: false }
-        if (!this.#awaits(seat) || life !== this.#epoch) return false
-        seat.epoch = life
-        const isLevel = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.n)
-        const payloads = joined && resumed ? this.#encode(seat, page.entries) : this.#joined(seat, page)
+        if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
+        membership.epoch = epoch
+        const hasCaughtUp = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.n)
+        const payloads = joined && resumed ? this.#encode(membership, page.entries) : this.#joined(membership, page)
         const end = resumed && page.more ? page.entries.at(-1)! : page.head
-        if (isLevel) this.#attach(seat, page, payloads)
-        else this.#give(seat, payloads, end.n, page.entries.length)
-        place = end.position
+        if (hasCaughtUp) this.#attach(membership, page, payloads)
+        else this.#replay(membership, payloads, end.n, page.entries.length)
+        position = end.position
         joined = true
-        told()
-        return isLevel
+        onJoined()
+        return hasCaughtUp
       })
     }
-    this.#joining.delete(seat)
+    this.#joining.delete(membership)
   }
 
-  leave (seat: Membership): void {
-    this.#outbox.delete(seat)
-    this.#adrift.delete(seat)
-    this.#joining.delete(seat)
-    acknowledgeAll(seat)
+  leave (membership: Membership): void {
+    this.#fanOut.delete(membership)
+    this.#restarting.delete(membership)
+    this.#joining.delete(membership)
+    acknowledgeAll(membership)
   }
 
-  /** Calls the listener with each entry from now on; gives how to stop, which gives whether it had not been stopped. */
+  /** Calls the listener with each later entry. Returns an unsubscribe function, which returns false from its second call on. */
   subscribe (listener: (entry: Entry) => void): () => boolean {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  flush (): void { this.#outbox.flush() }
+  flush (): void { this.#fanOut.flush() }
 
   close (): void {
     for (const stop of this.#stop) stop()
@@ -136,44 +136,44 @@ export class Room {
 
   #deliver (page: Page): void {
     if (!page.complete) {
-      this.#restart().catch(() => { /* told to the members, each by its close code */ })
+      this.#restart().catch(() => { /* the connections were closed */ })
       return
     }
     if (this.#readers > 0) this.#ring.push(page.entries)
-    this.#outbox.push(page.entries)
+    this.#fanOut.push(page.entries)
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
     }
   }
 
-  /** What came before can't be vouched for any more: every member throws its view away and is given the newest. */
+  /** Called when entries may be missing. Each member discards its view and receives the newest entries. */
   async #restart (): Promise<void> {
-    const life = ++this.#epoch
+    const epoch = ++this.#epoch
     this.#ring.clear()
-    this.#outbox.flush()
-    for (const seat of this.#outbox.memberships) {
-      this.#outbox.delete(seat)
-      this.#adrift.add(seat)
+    this.#fanOut.flush()
+    for (const membership of this.#fanOut.memberships) {
+      this.#fanOut.delete(membership)
+      this.#restarting.add(membership)
     }
     try {
-      await this.#reading(async () => {
+      await this.#whileReading(async () => {
         let page: Page
         do page = { ...await this.#store.read(this.name, RESTART), complete: false }
-        while (life === this.#epoch && !this.#ring.reachesBackTo(page.head.n))
-        // A later restart has them all adrift, and attaches them.
-        if (life !== this.#epoch) return
-        for (const seat of this.#adrift) this.#attach(seat, page, this.#joined(seat, page))
-        this.#adrift.clear()
+        while (epoch === this.#epoch && !this.#ring.reachesBackTo(page.head.n))
+        // A later restart has taken over these memberships, and attaches them.
+        if (epoch !== this.#epoch) return
+        for (const membership of this.#restarting) this.#attach(membership, page, this.#joined(membership, page))
+        this.#restarting.clear()
       })
     } catch {
-      if (life !== this.#epoch) return
-      for (const { connection } of this.#adrift) connection.close(CloseCode.tryAgainLater, 'try again later')
-      this.#adrift.clear()
+      if (epoch !== this.#epoch) return
+      for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'try again later')
+      this.#restarting.clear()
     }
   }
 
-  /** What is delivered meanwhile is kept: what was read is never older than what had been delivered when the read began. */
-  async #reading<T> (read: () => Promise<T>): Promise<T> {
+  /** Keeps the entries delivered during a read: the page has at least those that were delivered before the read began. */
+  async #whileReading<T> (read: () => Promise<T>): Promise<T> {
     this.#readers++
     try {
       return await read()
@@ -182,42 +182,43 @@ export class Room {
     }
   }
 
-  #see (now: Presence): void {
-    const notice = difference(this.#presence, now)
+  #onPresence (now: Presence): void {
+    const signal = difference(this.#presence, now)
     this.#presence = now
-    if (notice !== undefined) this.#outbox.announce(notice)
+    if (signal !== undefined) this.#fanOut.announce(signal)
   }
 
-  /** One synchronous step: nothing can be delivered between what was read, what the ring holds, and the next batch. */
-  #attach (seat: Membership, { head, entries }: Page, payloads: readonly Payload[]): void {
-    if (seat.epoch !== this.#epoch) acknowledgeAll(seat)
-    seat.epoch = this.#epoch
-    const between = this.#ring.between(head.n, this.#outbox.next)
-    this.#give(seat, [...payloads, ...this.#encode(seat, between)], between.at(-1)?.n ?? head.n, entries.length + between.length)
-    // What changed while it was catching up.
-    const notice = seat.presence && difference(seat.presence, this.#presence)
-    const told = notice && seat.format.notice(this.name, notice)
-    if (told !== undefined) seat.connection.reply(frame(told))
-    seat.presence = undefined
-    this.#outbox.add(seat)
+  /** Adds a membership to the fan-out. Synchronous: no entry can be delivered between the page, the ring and the next batch. */
+  #attach (membership: Membership, { head, entries }: Page, payloads: readonly Payload[]): void {
+    if (membership.epoch !== this.#epoch) acknowledgeAll(membership)
+    membership.epoch = this.#epoch
+    const between = this.#ring.between(head.n, this.#fanOut.next)
+    const mark = between.at(-1)?.n ?? head.n
+    this.#replay(membership, [...payloads, ...this.#encode(membership, between)], mark, entries.length + between.length)
+    // The change of presence while the member was catching up.
+    const signal = membership.presence && difference(membership.presence, this.#presence)
+    const payload = signal && membership.format.notice(this.name, signal)
+    if (payload !== undefined) membership.connection.reply(frame(payload))
+    membership.presence = undefined
+    this.#fanOut.add(membership)
   }
 
-  #give (seat: Membership, payloads: readonly Payload[], mark: number, messages: number): void {
-    seat.mark = mark
-    const acks = takeAcks(seat)
+  #replay (membership: Membership, payloads: readonly Payload[], mark: number, messages: number): void {
+    membership.mark = mark
+    const acks = takeAcks(membership)
     const { bytes } = frames(payloads)
-    const written = seat.connection.replay(acks === undefined ? bytes : Buffer.concat([bytes, acks]), messages)
+    const written = membership.connection.replay(acks === undefined ? bytes : Buffer.concat([bytes, acks]), messages)
     if (written) this.#tally.deliveries += messages
   }
 
-  #joined (seat: Membership, page: Page): readonly Payload[] {
-    seat.presence = this.#presence
-    return seat.format.joined(this.name, page, this.#presence, seat.member)
+  #joined (membership: Membership, page: Page): readonly Payload[] {
+    membership.presence = this.#presence
+    return membership.format.joined(this.name, page, this.#presence, membership.member)
   }
 
   #encode ({ format, member, hearsItself }: Membership, entries: readonly Entry[]): Payload[] {
     return entries.filter(({ from }) => hearsItself || from?.id !== member.id).map((entry) => format.entry(this.name, entry))
   }
 
-  #awaits (seat: Membership): boolean { return this.#joining.has(seat) && seat.connection.open }
+  #isJoining (membership: Membership): boolean { return this.#joining.has(membership) && membership.connection.open }
 }

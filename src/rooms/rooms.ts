@@ -5,29 +5,29 @@ import { Room, type RoomContext } from './room.ts'
 import type { Presence } from '../roster.ts'
 import type { Draft, Cursor, Page, Position, Query } from '../store.ts'
 
-/** ms that a room without members goes on following its store: whoever reloads a page is back by then. */
+/** ms for which a room without members still follows its store: long enough to reload a page. */
 const LINGER = 30_000
 
-/** Rooms without members that go on following their store. A followed room can't be evicted from a full store. */
+/** Maximum rooms without members that still follow their store. A full store can't evict a followed room. */
 const MAX_LINGERING = 256
 
-/** address: that it is charged to, of one of its members; empty for none. */
+/** A room and the number of its users. address: the one that the room is charged to; empty for none. */
 interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined, address: string }
 
 export interface RoomsLimits {
-  /** followed at once */
+  /** rooms followed at once */
   readonly rooms: number
-  /** of them charged to one address */
+  /** rooms followed at once that are charged to one address */
   readonly roomsPerAddress: number
 }
 
-/** The rooms that have members on this node. */
+/** Opens and closes the rooms of this node. */
 export class Rooms {
   readonly #context: RoomContext
   readonly #limits: RoomsLimits
   readonly #uses = new Map<string, Use>()
   readonly #open = new Map<Room, Use>()
-  /** Rooms without members, the one that was left first to begin with. */
+  /** Names of the rooms without members, the longest empty first. */
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
 
@@ -36,15 +36,15 @@ export class Rooms {
     this.#limits = limits
   }
 
-  /** The names of the rooms that are in use here. */
+  /** Returns the names of the rooms in use. */
   names (): string[] {
     return [...this.#uses].filter(([, { users }]) => users > 0).map(([name]) => name)
   }
 
   /**
-   * Takes the room for as long as it is needed: it follows its store until `release`, which is called once for each
-   * time it was taken. Rejects as store and roster do.
-   * @param address of the connection that takes it; empty for none
+   * Opens a room, or adds a user to an open one. The room follows its store until `release`, which MUST be called once for
+   * each call that resolved. Rejects as the store and the roster do.
+   * @param address of the connection; empty for none
    * @throws TooManyRooms, TooManyRoomsOfAddress
    */
   async take (name: string, address = ''): Promise<Room> {
@@ -57,7 +57,7 @@ export class Rooms {
     }
   }
 
-  /** @param address as it was taken with */
+  /** @param address as passed to `take` */
   release (room: Room, address = ''): void {
     const { name } = room
     const use = this.#open.get(room)
@@ -72,7 +72,7 @@ export class Rooms {
     if (this.#lingering.size > MAX_LINGERING) this.#stopOldestLingering()
   }
 
-  /** Stores an entry, which the store then delivers; rejects as `store.append` does. */
+  /** Stores an entry, which the store then delivers. Rejects if `store.append` rejects or throws. */
   append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     try {
       return this.#context.store.append(name, draft)
@@ -97,14 +97,14 @@ export class Rooms {
     return this.#context.store.clear(name)
   }
 
-  /** Who is in a room now, on any node. */
+  /** Resolves with the presence of a room on all nodes. */
   async presence (name: string): Promise<Presence> {
     const room = await this.take(name)
     this.release(room)
     return room.presence
   }
 
-  /** Sends the members all that was delivered, without waiting for the end of the turn. */
+  /** Writes all delivered entries to the members, without waiting for the end of the tick. */
   flush (): void {
     for (const room of this.#open.keys()) room.flush()
   }
@@ -116,8 +116,8 @@ export class Rooms {
   #use (name: string, address: string): Use {
     let use = this.#uses.get(name)
     if (use === undefined) {
-      this.#makeShare(address)
-      this.#makeRoom()
+      this.#ensureShare(address)
+      this.#ensureCapacity()
       const room = Room.open(name, this.#context)
       use = { room, users: 0, linger: undefined, address }
       this.#uses.set(name, use)
@@ -125,7 +125,7 @@ export class Rooms {
       const opening = use
       room.then((opened) => this.#open.set(opened, opening), () => this.#forget(name, opening))
     } else if (this.#lingering.has(name)) {
-      if (use.address !== address) this.#makeShare(address)
+      if (use.address !== address) this.#ensureShare(address)
       this.#lingering.delete(name)
       this.#shares.revive(use.address, name)
       this.#charge(name, use, address)
@@ -136,10 +136,11 @@ export class Rooms {
   }
 
   /**
-   * Lets an address have one more, by those of its own that linger first. No address holds more than are left for others:
-   * behind a proxy whose clients all have its address that is half of all, and nobody else needs the other half.
+   * Ensures that an address may have one more room. Closes its own lingering rooms first, the longest empty one first. An
+   * address holds at most as many rooms as are left for others: half of all where every client has the address of a proxy.
+   * @throws TooManyRoomsOfAddress
    */
-  #makeShare (address: string): void {
+  #ensureShare (address: string): void {
     const { rooms, roomsPerAddress } = this.#limits
     const most = () => address === '' ? Infinity : Math.min(roomsPerAddress, rooms - (this.#uses.size - this.#lingering.size))
     while (this.#shares.of(address) >= most()) {
@@ -149,7 +150,7 @@ export class Rooms {
     }
   }
 
-  #makeRoom (): void {
+  #ensureCapacity (): void {
     if (this.#uses.size < this.#limits.rooms) return
     if (this.#lingering.size === 0) throw new TooManyRooms()
     this.#stopOldestLingering()
@@ -160,7 +161,7 @@ export class Rooms {
     this.#stop(oldest!, this.#uses.get(oldest!)!)
   }
 
-  /** Charges a room to the address of one who is in it. */
+  /** Moves the charge for a room to another user's address. */
   #charge (name: string, use: Use, address: string): void {
     if (use.address === address) return
     this.#shares.giveBack(use.address, name)
@@ -180,6 +181,6 @@ export class Rooms {
     use.room.then((room) => {
       this.#open.delete(room)
       room.close()
-    }, () => { /* never opened: whoever wanted it was told */ })
+    }, () => { /* never opened: `take` has rejected */ })
   }
 }
