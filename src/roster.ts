@@ -1,15 +1,23 @@
 import type { Member } from './store.ts'
 
-/** Who is in a room. members: capped; count: all of them. stale: what is shown may be out of date. */
-export interface Presence { readonly members: readonly Member[], readonly count: number, readonly stale: boolean }
+/** The members of a room. A roster MUST NOT change an object that it has passed to a watcher. */
+export interface Presence {
+  /** At most as many members as the roster lists. Each member is listed once. */
+  readonly members: readonly Member[]
+  /** The exact number of members, on all nodes. */
+  readonly count: number
+  /** `true` if the state may be out of date, because the backend can't be reached. */
+  readonly stale: boolean
+}
 
-/** What is shown at once and forgotten: someone is typing. */
+/** An event that is delivered now and stored nowhere: a member is typing. */
 export interface Signal { readonly typing: Member }
 
 /**
- * What the app decided about a member, or about everyone at an address. A kick happens once. The others are in force for
- * their duration, in ms by the backend's clock; 0 lifts the one before. `Infinity`, and everything above `LONGEST_DURATION`,
- * counts as `LONGEST_DURATION`.
+ * A decision of the app about a subject: a member's id, or an address. A kick ends the connections that exist at its moment.
+ * A mute or a ban is in force for `duration` ms, counted by the backend's clock; 0 lifts it. A node's own clock MUST NOT
+ * change a duration. A fraction of a ms counts as 1 ms; more than `LONGEST_DURATION`, `Infinity` included, counts as
+ * `LONGEST_DURATION`.
  */
 export type Restriction =
   | { readonly kind: 'kick', readonly reason: string }
@@ -18,57 +26,85 @@ export type Restriction =
 /** 100 years, in ms. */
 export const LONGEST_DURATION = 100 * 365.25 * 24 * 3_600_000
 
-/** ms that a kick is kept, for nodes that are disconnected and connections that are still being authenticated. */
+/** How long a kick is kept, in ms, for nodes that are disconnected and for connections that are still being authenticated. */
 export const KICK_KEPT = 3_600_000
 
 /**
- * A restriction with its place in the order of all. duration: ms left; 0 of one that was lifted or has ended. moment: a
- * number that is higher than that of every restriction before it, whatever any clock shows.
+ * A restriction as it is kept. `duration`: ms left; 0 for a mute or ban that was lifted or has ended. `moment`: a number
+ * that MUST be higher than that of every restriction before it on any node, whatever a clock shows.
  */
 export type TimedRestriction = Restriction & { readonly moment: number }
 
-/** moment: no restriction up to it is missing, and none of later is among them. */
+/** Restrictions as of a moment: all that are in force with a moment up to `moment`, and none with a later one. */
 export interface RestrictionsAt { readonly moment: number, readonly restrictions: readonly TimedRestriction[] }
 
-/** Who is here, and who may not be: state, not messages. Keyed by connection; a node's part ends with the node. */
+/**
+ * Keeps the members of rooms, and the restrictions of the app. A member is present while any node holds one of its
+ * connections. Connections are named by strings that are unique on all nodes. Every method that returns a promise MUST
+ * reject rather than throw. Any non-empty string is a valid room, member id or subject, `__proto__` included.
+ *
+ * Each node that shares a backend holds a lease on its presence entries. They MUST expire with the lease when the node dies.
+ */
 export interface Roster {
-  /** Holds until leave, or until this node's lease lapses. A member is one however many connections. */
+  /**
+   * Adds a member's connection to a room, until `leave` or until this node's lease expires. A member with several
+   * connections counts once, under the name it entered with last. A connection that is in the room already changes nothing.
+   */
   enter (room: string, connection: string, member: Member): Promise<void>
 
-  /** Shows after a grace, so that who reconnects doesn't flicker. */
+  /**
+   * Removes a connection from a room. Once a member's last connection is removed, its absence MUST be reported after a
+   * grace period. A member that enters again within it, on any node, MUST NOT be reported absent. An unknown connection
+   * changes nothing.
+   */
   leave (room: string, connection: string): Promise<void>
 
-  /** The whole state (list capped) now and after changes, coalesced. Resolves to how to stop. */
-  watch (room: string, seen: (now: Presence) => void): Promise<() => void>
+  /**
+   * Watches a room. The watcher MUST receive the whole state once before the promise resolves, and again after changes.
+   * Changes that are close in time SHOULD be reported together. Resolves with an unsubscribe function. It is idempotent, and
+   * the watcher MUST NOT be called after it returns.
+   */
+  watch (room: string, onPresence: (presence: Presence) => void): Promise<() => void>
 
-  /** At most once, unordered, may be lost. */
+  /** Sends a signal to the listeners of a room on every node, at most once, in any order. It may be lost. MUST NOT throw. */
   signal (room: string, signal: Signal): void
 
-  /** Resolves when live, to how to stop. */
-  listen (room: string, heard: (signal: Signal) => void): Promise<() => void>
+  /**
+   * Listens for the signals of a room. Resolves once the listener receives them, with an unsubscribe function. It is
+   * idempotent, and the listener MUST NOT be called after it returns.
+   */
+  listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void>
 
   /**
-   * Keeps one restriction of each kind for each subject, the last one. Resolves when the listeners of this roster were called
-   * with it; those of other nodes are called when they have received it. Rejects INVALID_ARGUMENT, without effect, for a
-   * kind, duration or reason of a wrong type or value.
+   * Keeps a restriction. It replaces the one of the same kind for the same subject. Resolves once it is kept and the
+   * listeners of this roster were called with it; those of other nodes are called when their node has received it.
+   *
+   * Rejects with INVALID_ARGUMENT, without effect, for a subject that isn't a non-empty string, and for an unknown property
+   * or a kind, duration or reason of a wrong type or value. `checkedRestriction` does these checks.
    */
-  restrict (who: string, what: Restriction): Promise<void>
+  restrict (subject: string, restriction: Restriction): Promise<void>
 
   /**
-   * The mutes and bans in force for any of these subjects, and their kicks, which are kept for an hour at least: with the
-   * moment at which a connection came, its node knows those that concern it. Of no subject: the moment alone.
+   * Resolves with the current moment and, for these subjects, the mutes and bans in force and the kicks of the last
+   * `KICK_KEPT` ms at least. Without subjects, it resolves with the moment alone. A node takes this moment for each new
+   * connection: only kicks with a later moment concern the connection.
    */
-  restrictions (who: readonly string[]): Promise<RestrictionsAt>
+  restrictions (subjects: readonly string[]): Promise<RestrictionsAt>
 
   /**
-   * Calls the listener with every restriction from now on, of any node. A node that was out of touch catches up. One may be
-   * reported more than once, and two in the wrong order: `moment` tells which is the later. Returns an unsubscribe function.
+   * Calls the listener for every restriction from now on, of any node, a lifted one included. After a lost connection the
+   * roster MUST report the restrictions it may have missed. It may report one more than once, and two in the wrong order:
+   * the higher `moment` is the later one. Returns an unsubscribe function, which is idempotent.
    */
-  onRestrict (listener: (who: string, what: TimedRestriction) => void): () => void
+  onRestrict (listener: (subject: string, restriction: TimedRestriction) => void): () => void
 
-  /** Rejects, within a bound, while nobody can enter a room or be told of it. */
+  /** Resolves if members can enter rooms and watchers receive changes. Otherwise rejects within a bounded time. */
   check (): Promise<void>
 
-  /** Idempotent; afterwards every call rejects. */
+  /**
+   * Removes this node's members and releases what the roster holds. Other nodes MUST report a removed member absent only
+   * after a grace period, so that it can connect to another node. Idempotent. Every later call that returns a promise MUST
+   * reject with ROSTER_CLOSED. Watchers and listeners MUST NOT be called after the promise resolves.
+   */
   close (): Promise<void>
 }

@@ -1,89 +1,153 @@
-/** Who a message is from. `name` is empty for someone who gave none. */
+/** The author of a message. `name` is empty for a member without a name. */
 export interface Member { readonly id: string, readonly name: string }
 
 /**
- * Names one entry; honoured only if that very entry is kept. Opaque to clients. A store's own must be 1 to 128 letters,
- * digits and `._-`: they are put into JSON as they are.
+ * Names one entry, or the beginning of a room's log (offset 0). A store MUST NOT honour the position of an entry unless it
+ * keeps that very entry. It MUST honour the position of the beginning until it removes the first entry. Opaque to clients.
+ *
+ * A position that a store returns MUST consist of 1 to 128 letters, digits, `.`, `_` and `-`, because it is written into
+ * JSON without escaping. A position that a store receives may be any string.
  */
 export type Position = string
 
+/** An offset with the position that names it. `n`: the offset; 0 before the first entry of a room. */
 export interface Cursor { readonly n: number, readonly position: Position }
 
-/** n: 1, 2, 3 … without holes. at: the store's clock in ms, never falling. from: null for the app itself. data: JSON text. */
+/**
+ * A stored message of a room. `n` MUST be 1, 2, 3 … without gaps in each room. Entries that one node appends MUST be
+ * numbered in the order of its calls.
+ */
 export interface Entry extends Cursor {
+  /** Time of storage in ms since 1970, by the store's clock. MUST NOT be lower than that of the entry before. */
   readonly at: number
+  /** `null` for a message of the app itself. */
   readonly from: Member | null
   readonly body: string | Uint8Array
+  /** JSON text, exactly as in the draft. The property MUST be absent if the draft had none. */
   readonly data?: string | undefined
 }
 
-/**
- * key: of the post, made of the member's id and the client's. hash: of its content before hooks.
- * since: on a post sent again, the client's place when it first sent it. data: JSON text; stores keep it as it is.
- */
+/** A message to be stored. A store MUST return `from`, `body` and `data` unchanged: text as text, bytes as bytes. */
 export interface Draft {
+  /** Identifies the post within its room, for deduplication: made of the member's id and the client's. Any string. */
   readonly key?: string | undefined
+  /** Hash of the content before hooks. A repeat has the same hash. */
   readonly hash?: string | undefined
+  /** Present on a repeated post only: the client's position when it first sent the post. Its entry may be trimmed by now. */
   readonly since?: Position | undefined
   readonly from: Member | null
   readonly body: string | Uint8Array
+  /** JSON text. */
   readonly data?: string | undefined
 }
 
-/** more: further entries lie in the direction read. head: the newest when read. */
+/** Consecutive entries of a room, oldest first. */
 export interface Page {
   readonly entries: readonly Entry[]
+  /** `false` if entries may be missing between the requested position, or the last delivered entry, and this page. */
   readonly complete: boolean
+  /** `true` if further entries are kept in the direction of reading. */
   readonly more: boolean
+  /** The newest entry of the room when the page was read; the room's beginning (`n: 0`) if there is none. */
   readonly head: Cursor
 }
 
-/** limit: entries. maxBytes: of all their content; one entry is given even if it alone is larger. */
+/**
+ * Selects the entries after a position, the entries before it, or the newest entries. `limit`: number of entries; 0 for none.
+ * `maxBytes`: total content in bytes, of `body` and `data` as UTF-8 at least. The entry nearest to the position, or the
+ * newest one, MUST be returned even if it alone exceeds `maxBytes`.
+ */
 export type Query = { readonly limit: number, readonly maxBytes: number } & (
   | { readonly after?: Position | undefined, readonly before?: undefined }
   | { readonly before: Position, readonly after?: undefined }
 )
 
-/** After stop() returns, deliver is not called again. */
-export interface Feed { readonly head: Cursor, stop (): void }
+/** A subscription to a room's entries. */
+export interface Feed {
+  /** The newest entry when the subscription began; the room's beginning if there is none. */
+  readonly head: Cursor
+  /** Ends the subscription. `deliver` MUST NOT be called after it returns. Idempotent; MUST NOT throw, even after `close`. */
+  stop (): void
+}
 
-/** What a room's messages are kept in. Saving and publishing are one step, so they are one interface. */
+/**
+ * Stores and publishes the messages of rooms. Both are one step, so they are one interface. Every method that returns a
+ * promise MUST reject rather than throw. A room name is 1 to 64 letters, digits and `._:-`; `__proto__` is one. A room
+ * that was never used is an empty room.
+ *
+ * STALE, BUSY and so on stand for the errors with these codes in `errors.ts`. Each method rejects with BUSY, UNAVAILABLE or
+ * UNKNOWN in the cases that `append` lists. A store may reject with further codes for faults of its own backend.
+ */
 export interface ChatStore {
   /**
-   * Resolves when durable. A known key gives its first mark, again: true. Rejects STALE (can't know whether this repeat
-   * was stored), REUSED (same key, other content), BUSY, UNAVAILABLE (not stored), UNKNOWN (perhaps stored: send the
-   * same key again). Bounded in time and in flight.
+   * Stores a draft as the room's newest entry and publishes it to all followers on every node. Resolves once the entry
+   * is as durable as the backend makes it. MUST settle within a bounded time, and MUST bound the pending calls.
+   *
+   * If the room remembers `key`, the store MUST NOT store the draft again. It resolves with the cursor of the first entry
+   * and `again: true`, whatever `since` is. This MUST hold for simultaneous repeats too. A key MUST be remembered as long as
+   * its entry is kept, and SHOULD be remembered longer. A draft without a key is always new.
+   *
+   * Rejects with
+   * - REUSED if `key` is known with another `hash`;
+   * - STALE if `since` is present, `key` is unknown, and the store can't rule out that it stored and forgot the key: a
+   *   key may have been forgotten since that position, or the position isn't of this room and epoch;
+   * - BUSY if a bound is reached: nothing is stored;
+   * - UNAVAILABLE if the backend can't store: nothing is stored;
+   * - UNKNOWN if the entry may or may not be stored: the caller repeats the post with the same key.
+   *
+   * A rejected draft MUST leave nothing behind and MUST NOT take an offset, except with UNKNOWN.
    */
   append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }>
 
-  /** The mark of a remembered key. */
+  /** Resolves with the cursor of the durable entry that was stored under a key; `undefined` if the key isn't remembered. */
   find (room: string, key: string): Promise<Cursor | undefined>
 
   /**
-   * Oldest first. Neither after nor before: the newest. A position whose entry isn't kept, is of another room, another
-   * life of the store, or never was: complete: false and the newest. Never older than anything acked or delivered here.
+   * Resolves with a page of entries, oldest first. Without `after` and `before`, it has the newest entries. With `before`, it
+   * has the entries that are nearest to the position.
+   *
+   * The store MUST NOT honour a position whose entry isn't kept, is in another room or another epoch, or never existed,
+   * a forged position included. For such a position the page has `complete: false` and the newest entries.
+   *
+   * A page MUST NOT be older than an entry that this store has acknowledged or delivered before the call.
    */
   read (room: string, query: Query): Promise<Page>
 
   /**
-   * Resolves when live. deliver gets exactly the entries after head, in order, once; never before the promise's
-   * reactions have run, never from within append; a throw is the follower's own. complete: false: what lies between
-   * the last entry and page.head is not vouched for; carry on from head. Survives breaks. Many may follow.
+   * Subscribes to a room. Resolves once every later entry will be delivered. A room may have any number of followers.
+   *
+   * `deliver` MUST receive exactly the entries after `head`, in order, each once, including those of this node. This MUST
+   * hold across a lost and restored connection to the backend. Entries MUST be equal to those that `read` returns.
+   *
+   * `deliver` MUST NOT be called before the reactions of the returned promise have run, from within `append`, or from
+   * within another call of `deliver`. If it throws, the store MUST keep delivering to this follower and to all others.
+   *
+   * A page with `complete: false` and without entries reports a break: entries between the last one delivered and
+   * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page.
    */
   follow (room: string, deliver: (page: Page) => void): Promise<Feed>
 
   /**
-   * Removes the content of one entry; its place stays. An entry that isn't kept changes nothing. Rejects INVALID_ARGUMENT,
-   * without effect, when the position is not a string or is empty.
+   * Removes `data` and the content of `body` from one entry; the body becomes an empty string. The entry keeps its offset,
+   * position, time, author and key. A position that isn't honoured changes nothing. Resolves once durable. Rejects with
+   * INVALID_ARGUMENT, without effect, if the position isn't a non-empty string.
    */
   erase (room: string, position: Position): Promise<void>
 
-  /** Removes all entries and keys of a room; its positions are no longer kept. */
+  /**
+   * Removes all entries and keys of a room and begins another epoch. The store MUST NOT honour a position of the epoch before,
+   * even when the room has as many entries again. Each follower MUST receive a page that reports the break, with a `head` of
+   * the new epoch. Resolves once durable.
+   */
   clear (room: string): Promise<void>
 
-  /** Rejects, within a bound, while appends can't succeed. */
+  /** Resolves if appends can succeed. Otherwise rejects within a bounded time. */
   check (): Promise<void>
 
-  /** Idempotent, bounded; afterwards every call rejects CLOSED. A client passed in stays the caller's. */
+  /**
+   * Releases what the store holds. Idempotent; settles within a bounded time. Every pending call MUST settle. Every later
+   * call MUST reject with CLOSED. `deliver` MUST NOT be called after the promise resolves. A client that the app passed in
+   * MUST stay open.
+   */
   close (): Promise<void>
 }
