@@ -1,64 +1,63 @@
 import { inspect } from 'node:util'
 import type { Entry, Cursor, Page } from '../store.ts'
 
-/**
- * n: of the last entry given. unvouched: where to carry on from, when what came before was erased.
- * early: what came before the reactions of its `follow` have run.
- */
 interface Follower {
+  /** offset of the last entry delivered */
   n: number
-  unvouched: Cursor | undefined
+  /** set when a break has to be reported: delivery continues after it */
+  restart: Cursor | undefined
+  /** pages that wait until the reactions of `follow` have run; undefined afterwards */
   early: Page[] | undefined
   readonly deliver: (page: Page) => void
 }
 
-/** Who follows one room, and what they are still to be given. */
+/** The followers of one room, and the entries not yet delivered to them. */
 export class Followers {
   readonly #followers = new Set<Follower>()
   #undelivered: Entry[] = []
 
   get size (): number { return this.#followers.size }
 
-  /** @returns how to stop; it gives whether it was still following */
+  /** Returns an unsubscribe function. That returns true on its first call, false on later ones. */
   add (head: Cursor, deliver: (page: Page) => void): () => boolean {
-    const follower: Follower = { n: head.n, unvouched: undefined, early: [], deliver }
+    const follower: Follower = { n: head.n, restart: undefined, early: [], deliver }
     this.#followers.add(follower)
     afterReactions(() => {
       const { early = [] } = follower
       follower.early = undefined
-      for (const page of early) this.#give(follower, page)
+      for (const page of early) this.#deliverTo(follower, page)
     })
     return () => this.#followers.delete(follower)
   }
 
   push (entry: Entry): void { this.#undelivered.push(entry) }
 
-  /** What came before is no longer vouched for. */
+  /** Discards undelivered entries, and reports a break with the next delivery. */
   restart (head: Cursor): void {
     this.#undelivered = []
-    for (const follower of this.#followers) follower.unvouched = head
+    for (const follower of this.#followers) follower.restart = head
   }
 
   deliver (): void {
     const entries = this.#undelivered
     this.#undelivered = []
     for (const follower of [...this.#followers]) {
-      const { unvouched } = follower
-      if (unvouched !== undefined) {
-        follower.unvouched = undefined
-        follower.n = unvouched.n
-        this.#give(follower, { entries: [], complete: false, more: false, head: unvouched })
+      const { restart } = follower
+      if (restart !== undefined) {
+        follower.restart = undefined
+        follower.n = restart.n
+        this.#deliverTo(follower, { entries: [], complete: false, more: false, head: restart })
       }
       const { n } = follower
-      const missed = entries[0] !== undefined && entries[0].n <= n ? entries.filter((entry) => entry.n > n) : entries
-      const last = missed.at(-1)
+      const due = entries[0] !== undefined && entries[0].n <= n ? entries.filter((entry) => entry.n > n) : entries
+      const last = due.at(-1)
       if (last === undefined) continue
       follower.n = last.n
-      this.#give(follower, { entries: missed, complete: true, more: false, head: last })
+      this.#deliverTo(follower, { entries: due, complete: true, more: false, head: last })
     }
   }
 
-  #give (follower: Follower, page: Page): void {
+  #deliverTo (follower: Follower, page: Page): void {
     if (!this.#followers.has(follower)) return
     if (follower.early !== undefined) {
       follower.early.push(page)
@@ -72,7 +71,7 @@ export class Followers {
   }
 }
 
-/** A tick asked for by a microtask comes after every promise reaction that is due. */
+/** Runs a function after all pending promise reactions: `nextTick` from a microtask waits for the microtask queue to drain. */
 export function afterReactions (run: () => void): void {
   queueMicrotask(() => process.nextTick(run))
 }

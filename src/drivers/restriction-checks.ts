@@ -3,13 +3,13 @@ import { InvalidArgument } from '../errors.ts'
 import { LONGEST_DURATION, type Restriction } from '../roster.ts'
 
 /**
- * Returns the restriction in the form in which it is kept: its duration is an integer.
+ * Returns the restriction as it is kept: its duration is an integer of at most `LONGEST_DURATION` ms.
  * @throws InvalidArgument
  */
-export function checkedRestriction (who: unknown, what: unknown): Restriction {
-  if (typeof who !== 'string' || who === '') throw new InvalidArgument('who', 'must be a string that is not empty')
-  assertProperties('what', what, ['kind', 'duration', 'reason'])
-  const { kind, duration, reason } = what as Record<string, unknown>
+export function checkedRestriction (subject: unknown, restriction: unknown): Restriction {
+  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('who', 'must be a string that is not empty')
+  assertProperties('what', restriction, ['kind', 'duration', 'reason'])
+  const { kind, duration, reason } = restriction as Record<string, unknown>
   assertReason('what.reason', reason)
   if (kind === 'kick') {
     if (duration !== undefined) throw new InvalidArgument('what.duration', 'does not exist for a kick')

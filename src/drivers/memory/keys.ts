@@ -2,44 +2,48 @@ import { copyString } from '../../copy-string.ts'
 import { ReusedKey, StalePost } from '../../errors.ts'
 import { stringCost } from '../../heap-cost.ts'
 
-/** A post that a key stands for. at: ms since its log began. */
+/** The post that a key identifies. `n`: its offset. `at`: ms since the log began. */
 export interface KeyedPost { readonly n: number, readonly at: number }
 
 interface Key extends KeyedPost { readonly hash: string | undefined }
 
-/** Keys that are forgotten together. first, last: their numbers. begun, ended: ms since their log began, of the same. */
+/** Keys that are forgotten together. */
 interface Generation {
   readonly keys: Map<string, Key>
+  /** offset of its first post */
   readonly first: number
+  /** time of its first post, ms since the log began */
   readonly begun: number
+  /** offset of its last post */
   last: number
+  /** time of its last post, ms since the log began */
   ended: number
   bytes: number
 }
 
-/** Bytes of a key beside its strings: its object, and its place in a map that is half full. */
+/** Bytes of a key without its strings: its object, and its slot in a half-full map. */
 const KEY = 112
 
-/** Bytes of a generation: its object, its times and its map. */
+/** Bytes of a generation without its keys: its object, its times and its map. */
 const GENERATION = 360
 
-/** Bytes of the two generations' keeper. */
+/** Bytes of a `MemoryKeys` without its generations. */
 const KEYS = 64
 
 /**
- * The keys of one room's posts: which repeat is known, and which is too old to tell. Kept in two generations, of which
- * the old one is forgotten whole: to take each key out would touch as much memory again as to remember it.
+ * The keys of one room's posts. Detects repeats, and repeats that may have been forgotten. Keeps two generations and forgets
+ * the old one as a whole: deleting keys one by one would touch as much memory as adding them.
  */
 export class MemoryKeys {
   readonly #half: number
   #young: Generation | undefined
   #old: Generation | undefined
-  /** The number up to which keys may have been forgotten. */
+  /** Keys of entries up to this offset may have been forgotten. */
   #forgotten = 0
 
-  /** @param most keys, whatever they are needed for; half of them are remembered at least */
-  constructor (most: number) {
-    this.#half = most / 2
+  /** @param maxKeys a hard bound, even for keys that are still needed; at least the newest half of them is kept */
+  constructor (maxKeys: number) {
+    this.#half = maxKeys / 2
   }
 
   get bytes (): number { return KEYS + (this.#young?.bytes ?? 0) + (this.#old?.bytes ?? 0) }
@@ -49,8 +53,8 @@ export class MemoryKeys {
   find (key: string): KeyedPost | undefined { return this.#find(key) }
 
   /**
-   * The post that a repeat repeats; undefined for a post to be stored.
-   * @param since the number of the place it was first sent from; NaN for a place of another life
+   * Returns the stored post if this is a repeat; undefined for a new post.
+   * @param since offset of the position the post was first sent from; NaN for a position of another epoch
    * @throws ReusedKey, StalePost
    */
   judge (key: string | undefined, hash: string | undefined, since: number | undefined): KeyedPost | undefined {
@@ -63,7 +67,7 @@ export class MemoryKeys {
     return known
   }
 
-  /** @param at ms since its log began */
+  /** @param at ms since the log began */
   remember (key: string, hash: string | undefined, n: number, at: number): void {
     const young = this.#young ??= { keys: new Map(), first: n, begun: at, last: n, ended: at, bytes: GENERATION }
     young.last = n
@@ -74,22 +78,23 @@ export class MemoryKeys {
   }
 
   /**
-   * Forgets the old, once none of them is needed and some of the young, if there are any, are not either.
-   * @param firstKept the number from which on entries are kept, and keys with them
-   * @param before ms since its log began; younger keys are kept too
+   * Forgets the old generation once the first key of the young one is no longer needed. Without a young one, forgets the old
+   * one once its last key is no longer needed.
+   * @param firstKept offset of the oldest kept entry; keys from there on are needed
+   * @param before ms since the log began; later keys are needed too
    */
   forget (firstKept: number, before: number): void {
     const { first: n, begun: at } = this.#young ?? { first: this.#old?.last, begun: this.#old?.ended }
     if (n !== undefined && n < firstKept && at! <= before) this.#age()
   }
 
-  /** Forgets all that no entry needs, however young. */
+  /** Forgets all keys whose entries are trimmed, whatever their age. */
   shrink (firstKept: number): void {
     this.#old = this.#without(firstKept, this.#old)
     this.#young = this.#without(firstKept, this.#young)
   }
 
-  /** What is left of a generation, in a map of its size: one that entries are taken out of stays large. */
+  /** Returns a generation without the keys of trimmed entries. Copies the map: a map doesn't shrink when keys are deleted. */
   #without (firstKept: number, generation: Generation | undefined): Generation | undefined {
     if (generation === undefined || generation.first >= firstKept) return generation
     const kept: Generation = { ...generation, keys: new Map(), bytes: GENERATION }

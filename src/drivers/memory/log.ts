@@ -6,45 +6,47 @@ import { MemoryKeys, keyCost, type KeyedPost } from './keys.ts'
 import { formatPosition, parsePosition } from '../position.ts'
 import type { Draft, Entry, Member, Cursor, Page, Position, Query } from '../../store.ts'
 
-/** What one room may hold. */
+/** Bounds of one room. */
 export interface LogLimits {
   /** entries */
   readonly historyEntries: number
   /** bytes of memory */
   readonly historyBytes: number
-  /** ms a key is remembered at least, unless there are too many */
+  /** ms that a key is remembered at least, unless there are too many */
   readonly keyLife: number
 }
 
-/** An entry without what can be told from its place. at: ms since the log began. charge: bytes of memory. */
+/** An entry without its offset and position, which follow from its index. */
 export interface Kept {
+  /** ms since the log began */
   at: number
   readonly from: Member | null
   readonly body: string | Uint8Array
   readonly data: string | undefined
+  /** bytes of memory */
   readonly charge: number
 }
 
-/** Bytes of a kept entry beside its content, and of its place in a ring of which a quarter is used. */
+/** Bytes of a kept entry without its content, and of its slot in a ring that is a quarter full. */
 const ENTRY = 64 + 32
 
 /** Bytes of a log without entries and keys. */
 const LOG = 360
 
-/** Keys are remembered for this many times the entries kept. */
+/** Bounds the keys of a room, as a multiple of `historyEntries`. */
 const KEYS_PER_ENTRY = 10
 
-/** One room's entries and keys: the newest, dense in number, within the limits. */
+/** The newest entries of one room and their keys, within the limits. Offsets have no gaps. */
 export class MemoryLog {
-  /** Names this life of the room: a position of another one is never honoured. */
-  readonly #tag = randomBytes(6).toString('base64url').replaceAll('-', '.')
+  /** A position of another epoch is never honoured. */
+  readonly #epoch = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
-  /** ms */
-  readonly #born = Date.now()
+  /** When the epoch began, ms since 1970. */
+  readonly #begun = Date.now()
   readonly #kept = new Fifo<Kept>()
   readonly #keys: MemoryKeys
   #entryBytes = 0
-  /** The newest entry's number, and its time in ms since the log began, which never falls. */
+  /** Offset of the newest entry, and its time in ms since the log began. The time never decreases. */
   #n = 0
   #at = 0
 
@@ -53,22 +55,22 @@ export class MemoryLog {
     this.#keys = new MemoryKeys(limits.historyEntries * KEYS_PER_ENTRY)
   }
 
-  /** The newest; before the first entry, a place that someone who joined an empty room has. */
-  get head (): Cursor { return this.#markOf(this.#n, this.#at) }
+  /** The newest entry; the beginning of the log if there is none. */
+  get head (): Cursor { return this.#cursorOf(this.#n, this.#at) }
   /** Bytes of memory. */
   get bytes (): number { return LOG + this.#entryBytes + this.#keys.bytes }
-  /** Whether `shrink` has anything to give back. */
+  /** Whether `shrink` would free anything. */
   get canShrink (): boolean { return this.#kept.size > 1 || this.#keys.size > this.#kept.size }
 
-  /** The mark of a repeat; undefined for a post to be appended. @throws ReusedKey, StalePost */
+  /** Returns the cursor of the stored post if this is a repeat; undefined for a new post. @throws ReusedKey, StalePost */
   judge ({ key, hash, since }: Draft): Cursor | undefined {
-    return this.#marked(this.#keys.judge(key, hash, since === undefined ? undefined : this.#numberOf(since)))
+    return this.#cursorOfPost(this.#keys.judge(key, hash, since === undefined ? undefined : this.#offsetOf(since)))
   }
 
   append (kept: Kept, { key, hash }: Draft): Entry {
     const { historyEntries, historyBytes, keyLife } = this.#limits
     const n = ++this.#n
-    this.#at = kept.at = Math.max(this.#at, Date.now() - this.#born)
+    this.#at = kept.at = Math.max(this.#at, Date.now() - this.#begun)
     this.#kept.push(kept)
     this.#entryBytes += kept.charge
     if (key !== undefined) this.#keys.remember(key, hash, n, kept.at)
@@ -77,17 +79,17 @@ export class MemoryLog {
     return this.#entryOf(n, kept)
   }
 
-  find (key: string): Cursor | undefined { return this.#marked(this.#keys.find(key)) }
+  find (key: string): Cursor | undefined { return this.#cursorOfPost(this.#keys.find(key)) }
 
   read ({ limit, maxBytes, after, before }: Query): Page {
     const position = after ?? before
-    const place = position === undefined ? undefined : this.#placeOf(position)
-    const complete = position === undefined || place !== undefined
-    const forward = after !== undefined && place !== undefined
+    const index = position === undefined ? undefined : this.#indexOf(position)
+    const complete = position === undefined || index !== undefined
+    const forward = after !== undefined && index !== undefined
     const step = forward ? 1 : -1
     const entries: Entry[] = []
     let bytes = 0
-    let i = (place ?? this.#kept.size) + step
+    let i = (index ?? this.#kept.size) + step
     for (let kept = this.#kept.at(i); kept !== undefined && entries.length < limit; kept = this.#kept.at(i += step)) {
       bytes += contentBytes(kept)
       if (bytes > maxBytes && entries.length > 0) break
@@ -97,17 +99,17 @@ export class MemoryLog {
     return { entries, complete, more: this.#kept.at(i) !== undefined, head: this.head }
   }
 
-  /** Empties one entry of its content; its number and position stay. */
+  /** Removes the content of one entry. Its offset and position stay. */
   erase (position: Position): void {
-    const place = this.#placeOf(position) ?? -1
-    const kept = this.#kept.at(place)
+    const index = this.#indexOf(position) ?? -1
+    const kept = this.#kept.at(index)
     if (kept === undefined) return
-    const emptied = { ...keep({ from: kept.from, body: '' }), at: kept.at }
-    this.#kept.replace(place, emptied)
-    this.#entryBytes += emptied.charge - kept.charge
+    const erased = { ...keep({ from: kept.from, body: '' }), at: kept.at }
+    this.#kept.replace(index, erased)
+    this.#entryBytes += erased.charge - kept.charge
   }
 
-  /** Gives back all but the newest entry and the keys of the others: what a process short of memory asks for. */
+  /** Removes all entries except the newest, and their keys. Called when the store is short of memory. */
   shrink (): void {
     while (this.#kept.size > 1) this.#trimOldest()
     this.#keys.shrink(this.#firstKept)
@@ -115,35 +117,35 @@ export class MemoryLog {
 
   get #firstKept (): number { return this.#n - this.#kept.size + 1 }
 
-  #markOf (n: number, at: number): Cursor { return { n, position: formatPosition(this.#tag, this.#born + at, n) } }
+  #cursorOf (n: number, at: number): Cursor { return { n, position: formatPosition(this.#epoch, this.#begun + at, n) } }
 
-  #marked (post: KeyedPost | undefined): Cursor | undefined { return post && this.#markOf(post.n, post.at) }
+  #cursorOfPost (post: KeyedPost | undefined): Cursor | undefined { return post && this.#cursorOf(post.n, post.at) }
 
   #entryOf (n: number, { at, from, body, data }: Kept): Entry {
-    const time = this.#born + at
-    const position = formatPosition(this.#tag, time, n)
+    const time = this.#begun + at
+    const position = formatPosition(this.#epoch, time, n)
     return data === undefined ? { n, position, at: time, from, body } : { n, position, at: time, from, body, data }
   }
 
-  /** Where a position's entry is kept, counted from the oldest: -1 for before the first, undefined if it isn't. */
-  #placeOf (position: Position): number | undefined {
+  /** Returns the index of a position's entry from the oldest one; -1 for before the first, undefined if it isn't kept. */
+  #indexOf (position: Position): number | undefined {
     const { epoch, at, offset = NaN } = parsePosition(position) ?? {}
-    if (epoch !== this.#tag) return undefined
-    const place = offset - this.#firstKept
-    const time = offset === 0 ? 0 : this.#kept.at(place)?.at
-    return place >= -1 && time !== undefined && at === this.#born + time ? place : undefined
+    if (epoch !== this.#epoch) return undefined
+    const index = offset - this.#firstKept
+    const time = offset === 0 ? 0 : this.#kept.at(index)?.at
+    return index >= -1 && time !== undefined && at === this.#begun + time ? index : undefined
   }
 
   /**
-   * The number of a position of this life; NaN for any other. Of an entry that was trimmed the time isn't known, only
-   * between which it was.
+   * Returns the offset of a position of this epoch; NaN for any other. The time of a trimmed entry isn't known, so the
+   * position only has to lie between the beginning of the epoch and the oldest kept entry.
    */
-  #numberOf (position: Position): number {
+  #offsetOf (position: Position): number {
     const { epoch, at = NaN, offset = NaN } = parsePosition(position) ?? {}
-    if (epoch !== this.#tag) return NaN
-    if (offset >= this.#firstKept) return this.#placeOf(position) === undefined ? NaN : offset
+    if (epoch !== this.#epoch) return NaN
+    if (offset >= this.#firstKept) return this.#indexOf(position) === undefined ? NaN : offset
     const last = offset === 0 ? 0 : this.#kept.at(0)!.at
-    return at >= this.#born && at <= this.#born + last ? offset : NaN
+    return at >= this.#begun && at <= this.#begun + last ? offset : NaN
   }
 
   #trimOldest (): void {
@@ -151,7 +153,7 @@ export class MemoryLog {
   }
 }
 
-/** Returns what a log keeps of a draft: nothing that keeps more than is charged alive. */
+/** Returns what a log keeps of a draft. Copies slices, which would retain more memory than is charged. */
 export function keep ({ from, body: given, data: text }: Draft): Kept {
   const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
   const data = text === undefined ? undefined : copyString(text)
@@ -159,7 +161,7 @@ export function keep ({ from, body: given, data: text }: Draft): Kept {
   return { at: 0, from, body, data, charge }
 }
 
-/** Returns the bytes that a room grows by at most with a draft. */
+/** Returns the most bytes that a room can grow by with a draft. */
 export function growth ({ charge }: Kept, { key, hash }: Draft): number {
   return charge + (key === undefined ? 0 : keyCost(key, hash))
 }

@@ -1,40 +1,40 @@
-/** First in, first out, each also by its place from the oldest: a ring that is doubled when full, and halved when a quarter is left. */
+/** A FIFO queue with access by index. Its ring doubles when full, and halves when less than a quarter is used. */
 export class Fifo<T> {
-  /** As many as a power of two. */
+  /** Its length is a power of two. */
   #ring: Array<T | undefined> = [undefined]
   #start = 0
   #size = 0
 
   get size (): number { return this.#size }
 
-  /** The one so many places after the oldest; undefined outside. */
-  at (place: number): T | undefined {
-    return place >= 0 && place < this.#size ? this.#ring[this.#index(place)] : undefined
+  /** Returns the item at an index from the oldest one; undefined outside. */
+  at (index: number): T | undefined {
+    return index >= 0 && index < this.#size ? this.#ring[this.#slot(index)] : undefined
   }
 
   push (item: T): void {
     if (this.#size === this.#ring.length) this.#resize(this.#size * 2)
-    this.#ring[this.#index(this.#size++)] = item
+    this.#ring[this.#slot(this.#size++)] = item
   }
 
-  /** Takes the oldest out. */
+  /** Removes the oldest item and returns it. */
   shift (): T | undefined {
     if (this.#size === 0) return undefined
     const item = this.#ring[this.#start]
     this.#ring[this.#start] = undefined
-    this.#start = this.#index(1)
+    this.#start = this.#slot(1)
     this.#size--
     if (this.#ring.length > 1 && this.#size * 4 < this.#ring.length) this.#resize(this.#ring.length / 2)
     return item
   }
 
-  replace (place: number, item: T): void { this.#ring[this.#index(place)] = item }
+  replace (index: number, item: T): void { this.#ring[this.#slot(index)] = item }
 
-  #index (place: number): number { return (this.#start + place) & (this.#ring.length - 1) }
+  #slot (index: number): number { return (this.#start + index) & (this.#ring.length - 1) }
 
   #resize (length: number): void {
     const ring = new Array<T | undefined>(length)
-    for (let place = 0; place < length; place++) ring[place] = this.at(place)
+    for (let index = 0; index < length; index++) ring[index] = this.at(index)
     this.#ring = ring
     this.#start = 0
   }

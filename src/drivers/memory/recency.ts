@@ -1,14 +1,14 @@
-/** What has a place in a `Recency`. */
+/** The links of an item in a `Recency`. */
 export interface Recent<T> { older: T | undefined, newer: T | undefined }
 
-/** Items in the order of their last use. An item is in one list at most, which it is linked into: each step takes the same time. */
+/** A linked list of items in the order of their last use. An item is in at most one list. Operations take constant time. */
 export class Recency<T extends Recent<T>> {
   #oldest: T | undefined
   #newest: T | undefined
 
   get oldest (): T | undefined { return this.#oldest }
 
-  /** Adds an item that is in no list, as the newest. */
+  /** Adds an item as the newest. It must not be in a list. */
   add (item: T): void {
     item.older = this.#newest
     if (this.#newest === undefined) this.#oldest = item
@@ -16,7 +16,7 @@ export class Recency<T extends Recent<T>> {
     this.#newest = item
   }
 
-  /** Takes out an item of this list. */
+  /** Removes an item, which must be in this list. */
   delete (item: T): void {
     if (item.older === undefined) this.#oldest = item.newer
     else item.older.newer = item.newer

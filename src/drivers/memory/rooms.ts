@@ -5,38 +5,38 @@ import { Followers } from '../followers.ts'
 import { MemoryLog, type LogLimits } from './log.ts'
 import { Recency, type Recent } from './recency.ts'
 
-/** What all rooms together may hold. */
+/** Bounds of all rooms together. */
 export interface RoomsLimits extends LogLimits {
   /** bytes of memory */
   readonly storeBytes: number
   readonly rooms: number
-  /** ms after which a room that nobody follows is forgotten */
+  /** ms without use after which a room without followers is forgotten */
   readonly roomTtl: number
 }
 
-/** list: none for a followed room that has nothing to give back. */
 export interface Room extends Recent<Room> {
   readonly name: string
   log: MemoryLog
-  /** ms since the epoch */
+  /** last use, ms since 1970 */
   used: number
   followers: Followers | undefined
+  /** undefined for a followed room that can't be shrunk */
   list: Recency<Room> | undefined
 }
 
-/** Bytes of a room beside its log and its name: its object, and its place in a map that is half full. */
+/** Bytes of a room without its log and its name: its object, and its slot in a half-full map. */
 const ROOM = 160
 
-/** Bytes of the list of a room's followers, and of each of them. */
+/** Bytes of a room's `Followers`, and of each follower. */
 const [FOLLOWERS, FOLLOWER] = [280, 200]
 
-/** The rooms of a store, within its bounds: the least recently used ones give back what they hold. */
+/** The rooms of a store, within its bounds. The least recently used rooms are forgotten or shrunk first. */
 export class MemoryRooms {
   readonly #limits: RoomsLimits
   readonly #rooms = new Map<string, Room>()
-  /** Nobody follows them: they can be forgotten. */
+  /** Rooms without followers, which can be forgotten. */
   readonly #idle = new Recency<Room>()
-  /** They are followed, and can be shrunk. */
+  /** Rooms with followers that can be shrunk. */
   readonly #followed = new Recency<Room>()
   #bytes = 0
 
@@ -49,63 +49,63 @@ export class MemoryRooms {
 
   get (name: string): Room | undefined { return this.#rooms.get(name) }
 
-  /** Returns the room as the most recently used one, made if there is none. @throws StoreBusy */
+  /** Marks a room as the most recently used one, creates it if necessary, and returns it. @throws StoreBusy */
   use (name: string): Room {
     const room = this.#rooms.get(name) ?? this.#add(copyString(name))
     room.used = Date.now()
-    this.#place(room)
+    this.#link(room)
     return room
   }
 
-  /** Changes what a room holds, and takes account of it. */
+  /** Applies a change to a room's log and updates the bytes charged. */
   change<T> (room: Room, change: (log: MemoryLog) => T): T {
     const before = room.log.bytes
-    const changed = change(room.log)
+    const result = change(room.log)
     this.#bytes += room.log.bytes - before
-    this.#place(room)
-    return changed
+    this.#link(room)
+    return result
   }
 
   clear (room: Room): void {
     this.change(room, () => { room.log = new MemoryLog(this.#limits) })
   }
 
-  /** Counts one follower more. @throws StoreBusy */
+  /** Charges one more follower and returns the room's followers, to which the caller adds it. @throws StoreBusy */
   follow (room: Room): Followers {
     this.makeRoom(FOLLOWERS + FOLLOWER, room)
     if (room.followers === undefined) this.#bytes += FOLLOWERS
     room.followers ??= new Followers()
     this.#bytes += FOLLOWER
-    this.#place(room)
+    this.#link(room)
     return room.followers
   }
 
-  /** Counts one follower less. */
+  /** Stops charging a follower that was removed. */
   unfollow (room: Room): void {
     if (this.#rooms.get(room.name) !== room) return
     this.#bytes -= FOLLOWER
     if (room.followers!.size > 0) return
     this.#bytes -= FOLLOWERS
     room.followers = undefined
-    // Used until now: its history is kept for those who come back.
+    // Following counts as use until now: members that come back find the history.
     this.use(room.name)
   }
 
   /**
-   * Takes from the least recently used rooms until so many bytes more fit.
-   * @param room the one they are for: the last to be shrunk, and not forgotten
+   * Forgets or shrinks the least recently used rooms until this many more bytes fit.
+   * @param room the room that needs the bytes: it is shrunk last and never forgotten
    * @throws StoreBusy
    */
   makeRoom (bytes: number, room?: Room): void {
     const fits = () => this.#bytes + bytes <= this.#limits.storeBytes
     if (fits()) return
-    if (room !== undefined) this.#unplace(room)
+    if (room !== undefined) this.#unlink(room)
     for (let oldest = this.#oldest; oldest !== undefined && !fits(); oldest = this.#oldest) {
       if (oldest.followers === undefined) this.#forget(oldest)
       else this.#shrink(oldest)
     }
     if (room !== undefined && !fits()) this.#shrink(room)
-    if (room !== undefined) this.#place(room)
+    if (room !== undefined) this.#link(room)
     if (!fits()) throw new StoreBusy()
   }
 
@@ -133,19 +133,19 @@ export class MemoryRooms {
     return room
   }
 
-  /** Puts it at the end of its list. */
-  #place (room: Room): void {
-    this.#unplace(room)
+  /** Puts a room at the end of the list it belongs to. */
+  #link (room: Room): void {
+    this.#unlink(room)
     room.list = room.followers === undefined ? this.#idle : room.log.canShrink ? this.#followed : undefined
     room.list?.add(room)
   }
 
-  #unplace (room: Room): void {
+  #unlink (room: Room): void {
     room.list?.delete(room)
     room.list = undefined
   }
 
-  /** The least recently used of those that have something to give. */
+  /** The least recently used room that can be forgotten or shrunk. */
   get #oldest (): Room | undefined {
     const [idle, followed] = [this.#idle.oldest, this.#followed.oldest]
     return idle === undefined || (followed !== undefined && followed.used < idle.used) ? followed : idle
@@ -156,13 +156,13 @@ export class MemoryRooms {
   }
 
   #forget (room: Room): void {
-    this.#unplace(room)
+    this.#unlink(room)
     this.#rooms.delete(room.name)
     this.#bytes -= bytesOf(room)
   }
 }
 
-/** Of a room that nobody follows. */
+/** Returns the bytes charged for a room without its followers. */
 function bytesOf ({ name, log }: Room): number {
   return ROOM + stringCost(name) + log.bytes
 }

@@ -4,26 +4,26 @@ import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
 export interface MemoryRosterOptions {
-  /** ms before a leave shows; 5 s */
+  /** ms before an absent member is reported; 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are gathered before watchers are told; 100 ms */
+  /** ms that changes are collected before watchers are called; 100 ms */
   readonly coalesce?: number | undefined
   /** members listed; 100 */
   readonly listed?: number | undefined
 }
 
-interface Present { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
+interface PresentMember { member: Member, connections: number, leaving: NodeJS.Timeout | undefined }
 
 interface Room {
-  /** Who holds each connection, by member id. */
+  /** Member id of each connection. */
   readonly connections: Map<string, string>
-  readonly members: Map<string, Present>
-  readonly watchers: Set<(now: Presence) => void>
+  readonly members: Map<string, PresentMember>
+  readonly watchers: Set<(presence: Presence) => void>
   readonly listeners: Set<(signal: Signal) => void>
-  telling: NodeJS.Timeout | undefined
+  notifying: NodeJS.Timeout | undefined
 }
 
-/** Who is here, in the memory of this process. */
+/** A roster in the memory of this process. */
 export class MemoryRoster implements Roster {
   readonly #rooms = new Map<string, Room>()
   readonly #restrictions = new MemoryRestrictions()
@@ -38,21 +38,21 @@ export class MemoryRoster implements Roster {
     this.#listed = listed
   }
 
-  async enter (name: string, connection: string, identity: Member): Promise<void> {
+  async enter (name: string, connection: string, member: Member): Promise<void> {
     const room = this.#room(name)
     if (room.connections.has(connection)) return
-    room.connections.set(connection, identity.id)
-    const present = room.members.get(identity.id)
+    room.connections.set(connection, member.id)
+    const present = room.members.get(member.id)
     if (present === undefined) {
-      room.members.set(identity.id, { identity, connections: 1, leaving: undefined })
-      this.#tellSoon(room)
+      room.members.set(member.id, { member, connections: 1, leaving: undefined })
+      this.#notifySoon(room)
     } else {
       clearTimeout(present.leaving)
       present.leaving = undefined
       present.connections++
-      if (present.identity.name === identity.name) return
-      present.identity = identity
-      this.#tellSoon(room)
+      if (present.member.name === member.name) return
+      present.member = member
+      this.#notifySoon(room)
     }
   }
 
@@ -66,45 +66,45 @@ export class MemoryRoster implements Roster {
     if (--present.connections > 0) return
     present.leaving = setTimeout(() => {
       room.members.delete(id)
-      this.#tellSoon(room)
+      this.#notifySoon(room)
       this.#forgetIfUnused(name, room)
     }, this.#grace).unref()
   }
 
-  async watch (name: string, seen: (now: Presence) => void): Promise<() => void> {
+  async watch (name: string, onPresence: (presence: Presence) => void): Promise<() => void> {
     const room = this.#room(name)
-    room.watchers.add(seen)
-    seen(this.#presence(room))
+    room.watchers.add(onPresence)
+    onPresence(this.#presence(room))
     return () => {
-      room.watchers.delete(seen)
+      room.watchers.delete(onPresence)
       this.#forgetIfUnused(name, room)
     }
   }
 
   signal (name: string, signal: Signal): void {
-    for (const heard of this.#rooms.get(name)?.listeners ?? []) heard(signal)
+    for (const onSignal of this.#rooms.get(name)?.listeners ?? []) onSignal(signal)
   }
 
-  async listen (name: string, heard: (signal: Signal) => void): Promise<() => void> {
+  async listen (name: string, onSignal: (signal: Signal) => void): Promise<() => void> {
     const room = this.#room(name)
-    room.listeners.add(heard)
+    room.listeners.add(onSignal)
     return () => {
-      room.listeners.delete(heard)
+      room.listeners.delete(onSignal)
       this.#forgetIfUnused(name, room)
     }
   }
 
-  async restrict (who: string, what: Restriction): Promise<void> {
+  async restrict (subject: string, restriction: Restriction): Promise<void> {
     this.#assertOpen()
-    this.#restrictions.restrict(who, what)
+    this.#restrictions.restrict(subject, restriction)
   }
 
-  async restrictions (who: readonly string[]): Promise<RestrictionsAt> {
+  async restrictions (subjects: readonly string[]): Promise<RestrictionsAt> {
     this.#assertOpen()
-    return this.#restrictions.at(who)
+    return this.#restrictions.at(subjects)
   }
 
-  onRestrict (listener: (who: string, what: TimedRestriction) => void): () => void {
+  onRestrict (listener: (subject: string, restriction: TimedRestriction) => void): () => void {
     return this.#restrictions.subscribe(listener)
   }
 
@@ -113,7 +113,7 @@ export class MemoryRoster implements Roster {
   async close (): Promise<void> {
     this.#closed = true
     for (const room of this.#rooms.values()) {
-      clearTimeout(room.telling)
+      clearTimeout(room.notifying)
       for (const { leaving } of room.members.values()) clearTimeout(leaving)
     }
     this.#rooms.clear()
@@ -128,7 +128,7 @@ export class MemoryRoster implements Roster {
     this.#assertOpen()
     let room = this.#rooms.get(name)
     if (room === undefined) {
-      room = { connections: new Map(), members: new Map(), watchers: new Set(), listeners: new Set(), telling: undefined }
+      room = { connections: new Map(), members: new Map(), watchers: new Set(), listeners: new Set(), notifying: undefined }
       this.#rooms.set(name, room)
     }
     return room
@@ -136,18 +136,18 @@ export class MemoryRoster implements Roster {
 
   #presence ({ members }: Room): Presence {
     const listed: Member[] = []
-    for (const { identity } of members.values()) {
+    for (const { member } of members.values()) {
       if (listed.length === this.#listed) break
-      listed.push(identity)
+      listed.push(member)
     }
     return { members: listed, count: members.size, stale: false }
   }
 
-  #tellSoon (room: Room): void {
-    room.telling ??= setTimeout(() => {
-      room.telling = undefined
-      const now = this.#presence(room)
-      for (const seen of room.watchers) seen(now)
+  #notifySoon (room: Room): void {
+    room.notifying ??= setTimeout(() => {
+      room.notifying = undefined
+      const presence = this.#presence(room)
+      for (const onPresence of room.watchers) onPresence(presence)
     }, this.#coalesce).unref()
   }
 

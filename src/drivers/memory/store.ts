@@ -7,21 +7,21 @@ import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../.
 
 /** Bounds of the memory store, each with its default. */
 export interface MemoryStoreOptions {
-  /** entries kept a room; 1,000 */
+  /** entries kept per room; 1,000 */
   readonly historyEntries?: number | undefined
-  /** bytes of memory kept a room; 4 MiB */
+  /** bytes of memory per room; 4 MiB */
   readonly historyBytes?: number | undefined
-  /** bytes of memory kept of all rooms together; 256 MiB */
+  /** bytes of memory of all rooms together; 256 MiB */
   readonly storeBytes?: number | undefined
   /** rooms kept; 100,000 */
   readonly rooms?: number | undefined
-  /** ms after which a room nobody used is removed; 1 h */
+  /** ms after its last use that a room is removed; 1 h */
   readonly roomTtl?: number | undefined
-  /** ms a key is remembered at least, unless there are more than five times the entries; 5 min */
+  /** ms that a key is remembered at least, unless there are more than five times `historyEntries`; 5 min */
   readonly keyLife?: number | undefined
 }
 
-/** A store in the memory of this process: what it keeps ends with it. Bounded; the least recently used room goes first. */
+/** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements ChatStore {
   readonly #rooms: MemoryRooms
   readonly #dirty = new Set<Room>()
@@ -40,7 +40,7 @@ export class MemoryStore implements ChatStore {
     this.#sweep = setInterval(() => this.#rooms.forgetIdle(), Math.min(roomTtl, 60_000)).unref()
   }
 
-  /** Bytes of memory that all it keeps takes: at most `storeBytes`. */
+  /** Bytes of memory charged for all rooms: at most `storeBytes`. */
   get bytes (): number { return this.#rooms.bytes }
 
   append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
