@@ -1,7 +1,7 @@
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises'
 import { StoreBusy, StoreClosed, StoreUnavailable, StoreUnknown } from '../../errors.ts'
 
-/** Bounds of what is on its way to the disk. */
+/** Bounds of the writes that wait for the disk. */
 export interface CommitLimits {
   /** writes */
   readonly inFlight: number
@@ -11,32 +11,36 @@ export interface CommitLimits {
   readonly commitTimeout: number
 }
 
-/** stage: does it to what the next commit takes. staged: what that gave. done, failed: tell the caller. */
 interface Write {
   readonly bytes: number
+  /** applies the write to the next commit */
   readonly stage: () => unknown
-  staged: unknown
-  readonly done: (value: unknown) => void
-  readonly failed: (error: unknown) => void
+  /** return value of `stage` */
+  result: unknown
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
 }
 
-/** How what was staged becomes durable. */
+/** Makes staged writes durable. */
 export interface Target {
-  /** Resolves once everything staged is on disk; undefined when nothing is to be written. Rejects when nothing was. */
+  /**
+   * Resolves once all staged writes are on disk; returns undefined if there are none. Rejects with UNKNOWN if the outcome is
+   * unknown, with another error if nothing was written.
+   */
   commit (): Promise<void> | undefined
-  /** Told before those who wrote are. @param committed undefined when that is not known */
+  /** Called after a commit, before its writes settle. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void
-  /** Whether there is work that nobody waits for. */
+  /** Returns true if there is background work to commit. */
   hasRest (): boolean
 }
 
-/** Writes of one group at most: a turn of the event loop is spent on them. */
+/** Largest number of writes in one commit: they are staged in one tick. */
 const GROUP = 1_000
 
-/** ms that writes are refused at once after one failed, instead of each trying the disk. */
+/** ms after a failed commit during which writes are rejected without trying the disk. */
 const PAUSE = 500
 
-/** Groups writes: one commit is under way, what comes meanwhile gathers for the next. */
+/** Groups writes into commits. One commit runs at a time; writes that arrive meanwhile wait for the next one. */
 export class LmdbCommits {
   readonly #target: Target
   readonly #limits: CommitLimits
@@ -44,7 +48,7 @@ export class LmdbCommits {
   #count = 0
   #bytes = 0
   #failure: unknown
-  /** ms of `performance.now()`; until then writes are refused with the failure */
+  /** ms of `performance.now()`; until then writes are rejected with `#failure` */
   #retryAt = 0
   #running: Promise<void> | undefined
   #closed = false
@@ -55,8 +59,8 @@ export class LmdbCommits {
   }
 
   /**
-   * Resolves with what `stage` gives once that is durable; rejects with what it throws.
-   * @param stage called in the order of the calls; when it throws it must have done nothing
+   * Resolves with the return value of `stage` once the write is durable. Rejects with the error that `stage` throws.
+   * @param stage called in the order of the calls; must have no effect if it throws
    */
   add<T> (bytes: number, stage: () => T): Promise<T> {
     if (this.#closed) return Promise.reject(new StoreClosed())
@@ -65,17 +69,17 @@ export class LmdbCommits {
     this.#count++
     this.#bytes += bytes
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ bytes, stage, staged: undefined, done: resolve as (value: unknown) => void, failed: reject })
+      this.#waiting.push({ bytes, stage, result: undefined, resolve: resolve as (result: unknown) => void, reject })
       this.start()
     })
   }
 
-  /** Commits what there is, unless that is being done, or failed a moment ago. */
+  /** Commits what there is, unless a commit is running or failed less than `PAUSE` ago. */
   start (): void {
     if (performance.now() >= this.#retryAt) this.#running ??= this.#run()
   }
 
-  /** Resolves when all that was added is settled: true, or in time was not: false. */
+  /** Rejects later writes and settles all others. Resolves with false if a commit is still running after `commitTimeout`. */
   async close (): Promise<boolean> {
     this.#closed = true
     const limit = new AbortController()
@@ -86,26 +90,26 @@ export class LmdbCommits {
   }
 
   async #run (): Promise<void> {
-    // What else is posted in this turn comes with it.
-    await turn()
+    // Writes added in the same tick go into the same commit.
+    await immediate()
     while (this.#waiting.length > 0 || (!this.#closed && this.#target.hasRest())) {
       const writes = this.#waiting.splice(0, GROUP)
       const staged = writes.filter((write) => this.#stage(write))
-      // What nobody waits for is tried again with the next write: a disk that is full would be tried without end.
+      // Background work is retried with the next write only, so that a full disk isn't tried in a loop.
       if (!await this.#committed(staged)) break
       this.#target.settled(true)
       for (const write of staged) {
         this.#release(write)
-        write.done(write.staged)
+        write.resolve(write.result)
       }
-      if (this.#waiting.length === 0) await turn()
+      if (this.#waiting.length === 0) await immediate()
     }
     this.#running = undefined
   }
 
   #stage (write: Write): boolean {
     try {
-      write.staged = write.stage()
+      write.result = write.stage()
       return true
     } catch (error) {
       this.#fail(write, error)
@@ -115,9 +119,9 @@ export class LmdbCommits {
 
   async #committed (staged: readonly Write[]): Promise<boolean> {
     const deadline = setTimeout(() => {
-      this.#refuse(new StoreUnavailable({ cause: new Error('the disk does not answer') }), Infinity)
-      // Told once: what they are told later is not heard.
-      for (const write of staged) write.failed(new StoreUnknown())
+      this.#rejectUntil(Infinity, new StoreUnavailable({ cause: new Error('the disk does not answer') }))
+      // A later outcome has no effect, because a promise settles once.
+      for (const write of staged) write.reject(new StoreUnknown())
     }, this.#limits.commitTimeout)
     try {
       await this.#target.commit()
@@ -126,15 +130,16 @@ export class LmdbCommits {
     } catch (error) {
       this.#target.settled(error instanceof StoreUnknown ? undefined : false)
       for (const write of staged) this.#fail(write, error)
-      this.#refuse(error instanceof StoreUnknown ? new StoreUnavailable({ cause: error.cause }) : error, performance.now() + PAUSE)
+      const failure = error instanceof StoreUnknown ? new StoreUnavailable({ cause: error.cause }) : error
+      this.#rejectUntil(performance.now() + PAUSE, failure)
       return false
     } finally {
       clearTimeout(deadline)
     }
   }
 
-  /** Nothing of what waits was stored, nor will be what comes until then. */
-  #refuse (failure: unknown, until: number): void {
+  /** Rejects all waiting writes, and new ones until the given time. */
+  #rejectUntil (until: number, failure: unknown): void {
     this.#failure = failure
     this.#retryAt = until
     for (const write of this.#waiting.splice(0)) this.#fail(write, failure)
@@ -142,7 +147,7 @@ export class LmdbCommits {
 
   #fail (write: Write, error: unknown): void {
     this.#release(write)
-    write.failed(error)
+    write.reject(error)
   }
 
   #release ({ bytes }: Write): void {

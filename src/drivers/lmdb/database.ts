@@ -6,36 +6,36 @@ import { damageOf, damageOfBeginning } from './file.ts'
 import { newEpoch, type Epoch, type Head } from './head.ts'
 import type { Row } from './record.ts'
 
-/** Where what is to be stored is put; all of it is then committed, or nothing. */
+/** Collects the changes of one commit, which is atomic. An undefined row or head is removed. */
 export interface Changes {
-  row (room: string, place: number, row: Row | undefined): void
+  row (room: string, index: number, row: Row | undefined): void
   head (room: string, head: Head | undefined): void
   epoch (epoch: Epoch): void
-  /** Adds a room to the order of use, or takes it out. at: ms */
+  /** Adds a room's record to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
-  /** bytes charged for all rooms */
+  /** Sets the bytes charged for all rooms. */
   bytes (bytes: number): void
-  /** So that there is something. */
+  /** Writes a time stamp, so that no commit is empty. */
   touch (): void
 }
 
-/** LMDB's codes for a file that is not as it should be: a page missing or broken, another version, no LMDB file. */
-const damages = [-30797, -30796, -30794, -30793]
+/** LMDB's error codes for a damaged file: missing page, broken page, wrong version, not an LMDB file. */
+const damageCodes = [-30797, -30796, -30794, -30793]
 
-/** The LMDB directory of one store: the entries of its rooms, their heads, and whose it is. */
+/** The LMDB database of one store: rows and heads of its rooms, their order of use, and the owner of the directory. */
 export class LmdbDatabase {
   readonly #path: string
-  /** Checked in every commit, so that one that another took the directory from can't write. */
+  /** Checked in every commit: a store whose directory was taken over by another process can't write. */
   readonly #token = randomInt(1, 2 ** 48 - 1)
   readonly #root: RootDatabase<unknown, string>
-  readonly #rows: Database<Row, [room: string, place: number]>
+  readonly #rows: Database<Row, [room: string, index: number]>
   readonly #heads: Database<Head, string>
-  /** The rooms in the order of their last uses; the values say nothing. */
+  /** The rooms in the order of their last uses. The values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
-  /** Its values have versions: the owner's is its token. */
+  /** The version of the value 'owner' is the owner's token. */
   readonly #owner: Database<unknown, string>
   readonly #changes: Changes
-  /** Of the data file that is open. */
+  /** Device and inode of the open data file. */
   readonly #identity: string | undefined
 
   /** @throws StoreInUse, StoreDamaged, StoreUnavailable */
@@ -45,7 +45,7 @@ export class LmdbDatabase {
     try {
       prepareFiles(this.#path)
       assertWhole(this.#path, damageOfBeginning)
-      // Overlapping, members would see what a crash can take back. Batching a turn, a promise of its own is rejected unheard.
+      // overlappingSync would show members what a crash can undo. eventTurnBatching would leave a rejection unhandled.
       root = open<unknown, string>({ path: this.#path, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
       this.#root = root
       this.#assertAlone()
@@ -54,7 +54,7 @@ export class LmdbDatabase {
       const heads = this.#heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const rows = this.#rows = root.openDB<Row, [string, number]>('rows', { encoding: 'binary' })
       const uses = this.#uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
-      // Again: to open one gives up for a moment what others know us by.
+      // Again: opening a database releases our reader slot, by which other processes detect us, for a moment.
       this.#assertAlone()
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
@@ -64,7 +64,7 @@ export class LmdbDatabase {
       this.#owner = owner
       this.#identity = identityOfFile(this.#path)
       this.#changes = {
-        row: (room, place, row) => row === undefined ? rows.remove([room, place]) : rows.put([room, place], row),
+        row: (room, index, row) => row === undefined ? rows.remove([room, index]) : rows.put([room, index], row),
         head: (room, head) => head === undefined ? heads.remove(room) : heads.put(room, head),
         epoch: (epoch) => owner.put('epoch', epoch, 0),
         use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
@@ -73,8 +73,8 @@ export class LmdbDatabase {
       }
     } catch (error) {
       releaseDirectory(this.#path)
-      root?.close().catch(() => { /* what went wrong is told already */ })
-      throw this.#refusal(error)
+      root?.close().catch(() => { /* the error that led here is thrown below */ })
+      throw this.#coded(error)
     }
   }
 
@@ -85,40 +85,40 @@ export class LmdbDatabase {
 
   head (room: string): Head | undefined { return this.reading(() => this.#heads.get(room)) }
 
-  entry (room: string, place: number): Row {
-    const row = this.row(room, place)
-    if (row === undefined) throw new StoreDamaged(this.#path, `entry ${place} of the room '${room}' is missing`)
+  entry (room: string, index: number): Row {
+    const row = this.row(room, index)
+    if (row === undefined) throw new StoreDamaged(this.#path, `entry ${index} of the room '${room}' is missing`)
     return row
   }
 
-  /** An entry, or what is left of it. */
-  row (room: string, place: number): Row | undefined { return this.reading(() => this.#rows.getBinary([room, place])) }
+  /** Returns the row of an entry, perhaps trimmed; undefined if there is none. */
+  row (room: string, index: number): Row | undefined { return this.reading(() => this.#rows.getBinary([room, index])) }
 
-  /** The rows of a room after one place and up to another. */
-  rows (room: string, after: number, last: number): Array<{ place: number, row: Row }> {
+  /** Returns the rows of a room after one index, up to and including another. */
+  rows (room: string, after: number, last: number): Array<{ index: number, row: Row }> {
     const range = { start: [room, after + 1] as [string, number], end: [room, last + 1] as [string, number] }
-    return this.reading(() => Array.from(this.#rows.getRange(range), ({ key: [, place], value }) => ({ place, row: value })))
+    return this.reading(() => Array.from(this.#rows.getRange(range), ({ key: [, index], value }) => ({ index, row: value })))
   }
 
-  /** Some rooms, in order, after one. */
+  /** Returns up to `limit` rooms in the order of their names, after a given one. */
   rooms (after: string | undefined, limit: number): Array<{ room: string, head: Head }> {
     const range = { ...after !== undefined && { start: after, exclusiveStart: true }, limit }
     return this.reading(() => Array.from(this.#heads.getRange(range), ({ key, value }) => ({ room: key, head: value })))
   }
 
-  /** All rooms, read as they are needed, those first that nobody used for longest. */
+  /** Yields all rooms, the least recently used first. */
   * leastUsed (): Generator<{ used: number, room: string }> {
     try {
       for (const [used, room] of this.#uses.getKeys()) yield { used, room }
     } catch (error) {
-      throw this.#refusal(error)
+      throw this.#coded(error)
     }
   }
 
   /**
-   * Resolves once all of it is on disk; otherwise nothing of it is, but for what is UNKNOWN: it went to a file that was
-   * removed or replaced meanwhile.
-   * @param write puts what is to be committed; must not throw
+   * Commits changes atomically. Resolves once they are on disk. Rejects with UNKNOWN if the data file was removed or replaced
+   * meanwhile, with UNAVAILABLE if nothing was written.
+   * @param write adds the changes; must not throw
    */
   async commit (write: (changes: Changes) => void): Promise<void> {
     if (this.#isGone) throw new StoreUnavailable({ cause: this.#removal })
@@ -129,7 +129,7 @@ export class LmdbDatabase {
         write(this.#changes)
       })
     } catch (error) {
-      // The reason comes on a promise of its own, which would be an unhandled rejection.
+      // The reason is on a second promise, which would be an unhandled rejection.
       const { commitError = Promise.reject(error) } = error as { commitError?: Promise<never> }
       throw new StoreUnavailable({ cause: await commitError.catch((reason: unknown) => reason) })
     }
@@ -146,7 +146,7 @@ export class LmdbDatabase {
 
   get #removal (): Error { return new StoreDamaged(this.#path, 'its data file was removed or replaced') }
 
-  /** The lock by which LMDB knows the processes that have it open dies with them. */
+  /** Checks that no other process has the database open. The lock of a dead process is gone. @throws StoreInUse */
   #assertAlone (): void {
     this.#root.useReadTransaction().done()
     this.#root.readerCheck()
@@ -154,19 +154,19 @@ export class LmdbDatabase {
     for (const [, pid] of pids) if (Number(pid) !== process.pid) throw new StoreInUse(this.#path, pid)
   }
 
-  /** What can't be read as it should is damaged. @throws StoreDamaged, StoreUnavailable, and what has a code of ours */
+  /** Runs a read. Maps errors of LMDB and of decoding, and passes on our own. @throws StoreDamaged, StoreUnavailable */
   reading<T> (read: () => T): T {
     try {
       return read()
     } catch (error) {
-      throw this.#refusal(error)
+      throw this.#coded(error)
     }
   }
 
-  #refusal (error: unknown): unknown {
+  #coded (error: unknown): unknown {
     const { code, message } = error as { code?: unknown, message: string }
     if (String(code).startsWith('FST_CHAT_')) return error
-    const damaged = damages.includes(Number(code)) || [SyntaxError, RangeError, TypeError].some((kind) => error instanceof kind)
+    const damaged = damageCodes.includes(Number(code)) || [SyntaxError, RangeError, TypeError].some((kind) => error instanceof kind)
     return damaged ? new StoreDamaged(this.#path, message, { cause: error }) : new StoreUnavailable({ cause: error })
   }
 }

@@ -2,13 +2,13 @@ import { closeSync, existsSync, mkdirSync, openSync, realpathSync, rmSync, statS
 import { join } from 'node:path'
 import { StoreInUse, StoreUnavailable } from '../../errors.ts'
 
-/** bytes: of LMDB's lock file, which are places for processes; and more than it writes when it begins a data file. */
+/** Bytes of LMDB's lock file, and an upper bound of what LMDB writes when it creates a data file. */
 const [LOCKS, BEGINNING] = [16_384, 65_536]
 
-/** What is open in this process, by its real path: LMDB would let a second one in. */
+/** Real paths of the directories open in this process: LMDB would allow opening one twice. */
 const opened = new Set<string>()
 
-/** Makes the directory if there is none, and returns its real path. @throws StoreInUse, StoreUnavailable */
+/** Creates the directory if necessary, marks it as open, and returns its real path. @throws StoreInUse, StoreUnavailable */
 export function claimDirectory (path: string): string {
   let directory: string
   try {
@@ -24,7 +24,7 @@ export function claimDirectory (path: string): string {
 
 export function releaseDirectory (directory: string): void { opened.delete(directory) }
 
-/** Returns what tells the data file from another in its place; undefined while there is none, or it can't be seen. */
+/** Returns device and inode of the data file, to detect its replacement; undefined if it is missing or inaccessible. */
 export function identityOfFile (directory: string): string | undefined {
   try {
     const { dev, ino } = statSync(join(directory, 'data.mdb'), { bigint: true })
@@ -35,22 +35,22 @@ export function identityOfFile (directory: string): string | undefined {
 }
 
 /**
- * Fails where LMDB's opening would, which ends the process by SIGSEGV then. And LMDB would make its lock file with a hole
- * in it: SIGBUS, when the disk is too full to fill that.
+ * Throws where opening the database would fail: LMDB ends the process with SIGSEGV then. Writes the lock file in full: LMDB
+ * creates it sparse, and a disk too full to fill the hole ends the process with SIGBUS.
  */
 export function prepareFiles (directory: string): void {
   const [data, lock, space] = ['data.mdb', 'lock.mdb', 'space'].map((name) => join(directory, name)) as [string, string, string]
-  if (!existsSync(lock)) writeWhole(lock, LOCKS)
+  if (!existsSync(lock)) writeZeros(lock, LOCKS)
   closeSync(openSync(lock, 'r+'))
   if (existsSync(data)) {
     closeSync(openSync(data, 'r+'))
   } else {
-    writeWhole(space, BEGINNING)
+    writeZeros(space, BEGINNING)
     rmSync(space)
   }
 }
 
-function writeWhole (file: string, bytes: number): void {
+function writeZeros (file: string, bytes: number): void {
   try {
     writeFileSync(file, Buffer.alloc(bytes), { mode: 0o600 })
   } catch (error) {

@@ -3,50 +3,51 @@ import type { LmdbFeeds } from './feeds.ts'
 import type { LmdbLog } from './log.ts'
 import { LmdbUses } from './uses.ts'
 
-/** What all rooms together may hold. */
+/** Bounds of all rooms together. */
 export interface StoreLimits {
-  /** bytes on disk */
+  /** bytes on disk, as charged */
   readonly storeBytes: number
-  /** ms */
+  /** ms without use after which a room is removed */
   readonly roomTtl: number
 }
 
-/** The rooms as the next commit will have them. */
+/** The rooms as they will be after the next commit. */
 interface Rooms {
   log (room: string): LmdbLog
-  /** The next commit writes it. */
+  /** Adds a log to the next commit. */
   stage (log: LmdbLog): void
-  /** Leaves nothing of a room that has no rows. */
+  /** Removes the head of a room without rows. */
   forget (log: LmdbLog): void
 }
 
-/** Steps in a commit: a row removed, or a room looked at. They take the event loop some milliseconds. */
+/** Steps per commit: a row removed, or a room examined. They block the event loop for some milliseconds. */
 const STEPS = 2_000
 
-/** Appends are refused when there is too much by this part of `storeBytes`, until enough rooms are gone. */
+/** Appends are rejected while `storeBytes` is exceeded by more than this fraction and evictions can't keep up. */
 const EXCESS = 0.25
 
-/** Keeps all rooms together within `storeBytes` and `roomTtl`: whole rooms go, the least recently used first, bit by bit. */
+/** Keeps all rooms within `storeBytes` and `roomTtl`. Removes whole rooms, the least recently used first, in steps. */
 export class LmdbEvictions {
   readonly uses = new LmdbUses()
   readonly #database: LmdbDatabase
   readonly #limits: StoreLimits
   readonly #feeds: LmdbFeeds
   readonly #rooms: Rooms
-  /** Bytes beyond which appends are refused. */
-  readonly #most: number
-  /** Charged for all rooms: on disk, and after the next commit. */
+  /** Bytes above which appends may be rejected. */
+  readonly #maxBytes: number
+  /** Bytes charged for all rooms on disk. */
   #stored: number
+  /** Bytes charged for all rooms after the next commit. */
   #bytes: number
   /** The room that is being removed. */
   #current: string | undefined
-  /** There may be rooms that nobody used for `roomTtl`. */
+  /** Whether rooms may have expired. */
   #expiring = false
-  /** Since when there is too much, ms; whatever is last in the order of use by then is in use. */
+  /** When `storeBytes` was exceeded, ms since 1970. A room used since then counts as in use. */
   #overSince: number | undefined
-  /** Nothing was found that could go. */
+  /** Whether the last run found nothing to remove. */
   #stuck = false
-  /** There was more to remove than a commit may. */
+  /** Whether the last run used up its steps. */
   #isExhausted = false
 
   constructor (database: LmdbDatabase, limits: StoreLimits, feeds: LmdbFeeds, rooms: Rooms) {
@@ -55,22 +56,22 @@ export class LmdbEvictions {
     this.#feeds = feeds
     this.#rooms = rooms
     this.#stored = this.#bytes = database.bytes
-    // A bound that was made narrower takes its time.
-    this.#most = Math.max(limits.storeBytes, this.#stored) + limits.storeBytes * EXCESS
+    // After `storeBytes` was lowered, appends go on while rooms are removed step by step.
+    this.#maxBytes = Math.max(limits.storeBytes, this.#stored) + limits.storeBytes * EXCESS
   }
 
   /** Bytes charged for all rooms after the next commit. */
   get bytes (): number { return this.#bytes }
   get hasRest (): boolean { return this.#current !== undefined || this.#expiring || (this.#isOver && !this.#stuck) }
-  /** Whether rooms can't be removed as fast as others grow. */
-  get isBehind (): boolean { return this.#bytes > this.#most && this.#isExhausted }
+  /** Whether rooms grow faster than they can be removed. */
+  get isBehind (): boolean { return this.#bytes > this.#maxBytes && this.#isExhausted }
 
-  /** Looks for rooms that nobody used for `roomTtl`, with the next commits. */
+  /** Removes expired rooms with the next commits. */
   expire (): void { this.#expiring = this.#limits.roomTtl !== Infinity }
 
-  /** Removes what there is too much of, in so many steps at most. @param grown bytes that the next commit adds so far */
-  run (grown: number, now: number): void {
-    this.#bytes = this.#stored + grown
+  /** Removes rooms that exceed the bounds, in up to `STEPS` steps. @param growth bytes that the next commit adds so far */
+  run (growth: number, now: number): void {
+    this.#bytes = this.#stored + growth
     let left = STEPS
     if (this.#isOver) this.#overSince ??= now
     if (this.#current !== undefined) left -= this.#remove(this.#current, left, now)
@@ -79,8 +80,8 @@ export class LmdbEvictions {
     if (!this.#isOver) this.#overSince = undefined
   }
 
-  #removeOthers (most: number, now: number): number {
-    let [left, done] = [most, 0]
+  #removeOthers (maxSteps: number, now: number): number {
+    let [left, done] = [maxSteps, 0]
     for (const { room, used } of this.#database.leastUsed()) {
       const isExpired = used <= now - this.#limits.roomTtl
       if (!isExpired) this.#expiring = false
@@ -91,19 +92,19 @@ export class LmdbEvictions {
     }
     this.#stuck = done === 0
     if (this.#stuck) this.#expiring = false
-    return most - left
+    return maxSteps - left
   }
 
   settled (committed: boolean | undefined): void {
     this.#stored = this.#bytes = committed === true ? this.#bytes : this.#database.bytes
-    // What was removed but for its last rows is found again: it is still the least recently used.
+    // A partly removed room is found again: it is still the least recently used.
     if (committed !== true) this.#current = undefined
   }
 
   get #isOver (): boolean { return this.#bytes > this.#limits.storeBytes }
 
-  /** @returns the steps it took; 0 if nothing could be done */
-  #examine (room: string, used: number, most: number, now: number): number {
+  /** Evicts or shrinks a room, or corrects its record in the order of use. Returns the steps taken; 0 if it did nothing. */
+  #examine (room: string, used: number, maxSteps: number, now: number): number {
     const log = this.#rooms.log(room)
     if (log.used !== used) return 0
     const isFollowed = this.#feeds.has(room)
@@ -113,42 +114,42 @@ export class LmdbEvictions {
       log.use(lastUse, true)
       return 1
     }
-    if (lastUse < (this.#overSince ?? now)) return this.#evict(log, most, now)
-    // All that are in use less are gone: it gives up its oldest entries.
+    if (lastUse < (this.#overSince ?? now)) return this.#evict(log, maxSteps, now)
+    // No less recently used room is left, so this room loses its oldest entries.
     const isWritten = log.growth > 0
-    const steps = this.#counted(log, () => this.#shrink(log, most))
-    if (steps === 0 && !isFollowed && !isWritten) return this.#evict(log, most, now)
+    const steps = this.#counted(log, () => this.#shrink(log, maxSteps))
+    if (steps === 0 && !isFollowed && !isWritten) return this.#evict(log, maxSteps, now)
     log.use(now, true)
     return steps
   }
 
-  #shrink (log: LmdbLog, most: number): number {
+  #shrink (log: LmdbLog, maxSteps: number): number {
     const before = log.growth
     let steps = 0
-    while (steps < most && this.#bytes + log.growth - before > this.#limits.storeBytes && log.shrink(1) === 1) steps++
+    while (steps < maxSteps && this.#bytes + log.growth - before > this.#limits.storeBytes && log.shrink(1) === 1) steps++
     return steps
   }
 
-  #evict (log: LmdbLog, most: number, now: number): number {
+  #evict (log: LmdbLog, maxSteps: number, now: number): number {
     this.#counted(log, () => log.eraseAll())
     this.uses.forget(log.room)
     this.#current = log.room
-    return 1 + this.#remove(log.room, most, now)
+    return 1 + this.#remove(log.room, maxSteps, now)
   }
 
-  #remove (room: string, most: number, now: number): number {
+  #remove (room: string, maxSteps: number, now: number): number {
     const log = this.#rooms.log(room)
     return this.#counted(log, () => {
-      const steps = log.trim(most, now)
+      const steps = log.trim(maxSteps, now)
       if (log.hasDead) return steps
       this.#current = undefined
-      // If somebody came back it is a room like others.
+      // A room that was used again meanwhile stays.
       if (log.isSwept && !this.#feeds.has(room)) this.#rooms.forget(log)
       return steps
     })
   }
 
-  /** Takes account of what a change makes of a room. */
+  /** Applies a change to a room's log, stages it, and updates the bytes charged. */
   #counted<T> (log: LmdbLog, change: () => T): T {
     this.#rooms.stage(log)
     const before = log.growth

@@ -2,15 +2,16 @@ import { Followers } from '../followers.ts'
 import { decodeRow, timeOf, type Row } from './record.ts'
 import type { Draft, Entry, Feed, Cursor, Page } from '../../store.ts'
 
-type News = { readonly room: string } & (
-  | { readonly mark: Cursor, readonly row: Row, readonly draft: Draft }
+/** An undelivered entry, or a break, of one room. */
+type FeedEvent = { readonly room: string } & (
+  | { readonly cursor: Cursor, readonly row: Row, readonly draft: Draft }
   | { readonly restart: Cursor }
 )
 
-/** Who follows which room, and what they are given once it is on disk. */
+/** The followers of all rooms, and the events that they receive once these are on disk. */
 export class LmdbFeeds {
   readonly #rooms = new Map<string, Followers>()
-  #news: News[] = []
+  #events: FeedEvent[] = []
 
   has (room: string): boolean { return this.#rooms.has(room) }
 
@@ -27,31 +28,31 @@ export class LmdbFeeds {
     }
   }
 
-  push (room: string, mark: Cursor, row: Row, draft: Draft): void { this.#news.push({ room, mark, row, draft }) }
+  push (room: string, cursor: Cursor, row: Row, draft: Draft): void { this.#events.push({ room, cursor, row, draft }) }
 
-  /** What came before is no longer vouched for. */
-  restart (room: string, head: Cursor): void { this.#news.push({ room, restart: head }) }
+  /** Reports a break: delivery continues after `head`. */
+  restart (room: string, head: Cursor): void { this.#events.push({ room, restart: head }) }
 
   deliver (): void {
-    const told = new Set<Followers>()
-    for (const news of this.#news) {
-      const followers = this.#rooms.get(news.room)
+    const due = new Set<Followers>()
+    for (const event of this.#events) {
+      const followers = this.#rooms.get(event.room)
       if (followers === undefined) continue
-      if ('restart' in news) followers.restart(news.restart)
-      else followers.push(entryOf(news))
-      told.add(followers)
+      if ('restart' in event) followers.restart(event.restart)
+      else followers.push(entryOf(event))
+      due.add(followers)
     }
-    this.#news = []
-    for (const followers of told) followers.deliver()
+    this.#events = []
+    for (const followers of due) followers.deliver()
   }
 
-  /** Nothing of it was stored. */
-  drop (): void { this.#news = [] }
+  /** Discards the events of a commit that failed. */
+  drop (): void { this.#events = [] }
 
-  /** It is not known whether it was stored. @param headOf the newest entry of a room that can be read */
+  /** Reports a break in each room of a commit whose outcome is unknown. @param headOf returns the newest entry on disk */
   doubt (headOf: (room: string) => Cursor): void {
-    const rooms = new Set(this.#news.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
-    this.#news = [...rooms].map((room) => ({ room, restart: headOf(room) }))
+    const rooms = new Set(this.#events.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
+    this.#events = [...rooms].map((room) => ({ room, restart: headOf(room) }))
     this.deliver()
   }
 
@@ -61,8 +62,8 @@ export class LmdbFeeds {
   }
 }
 
-/** As it is read. */
-function entryOf ({ mark: { n, position }, row, draft: { from, body, data } }: { mark: Cursor, row: Row, draft: Draft }): Entry {
+/** Returns the entry as `read` returns it. */
+function entryOf ({ cursor: { n, position }, row, draft: { from, body, data } }: { cursor: Cursor, row: Row, draft: Draft }): Entry {
   if (typeof body !== 'string') return decodeRow(row, { n, position })
   const at = timeOf(row)
   return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }

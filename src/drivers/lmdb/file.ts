@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Of LMDB's format, as its mdb.c has it: a page begins with its number, its transaction, flags and two bounds. */
+/** LMDB's file format, from its mdb.c. A page begins with its number, its transaction, flags and two bounds. */
 const HEADER = 24
 const [BRANCH, LEAF, OVERFLOW, META] = [1, 2, 4, 8]
 const [BIG, TREE] = [1, 2]
@@ -12,9 +12,8 @@ const NONE = 2n ** 64n - 1n
 interface Meta { readonly pageSize: number, readonly roots: readonly bigint[], readonly transaction: bigint }
 
 /**
- * Reads a data file as LMDB would, which crashes on what it can't: a page beyond the end of the file is a SIGBUS.
- * Nobody may be writing to it.
- * @returns what is wrong with it; undefined if nothing is, or there is none
+ * Returns the damage of a data file; undefined if it is intact or missing. LMDB crashes on damage: a page beyond the end of
+ * the file is a SIGBUS. The file must not be written meanwhile.
  */
 export function damageOf (directory: string): string | undefined {
   return examine(directory, (file, size) => {
@@ -25,7 +24,7 @@ export function damageOf (directory: string): string | undefined {
   })
 }
 
-/** The same of what must be as it should before LMDB opens it: it would begin anew with an empty one. */
+/** Returns the damage of the first pages, before LMDB opens the file: LMDB would replace it with an empty one. */
 export function damageOfBeginning (directory: string): string | undefined {
   return examine(directory, (file, size) => {
     const metas = metaPages(file, size)
@@ -48,7 +47,7 @@ function examine (directory: string, find: (file: number, size: number) => strin
   }
 }
 
-/** The two that LMDB writes in turn: the newer one counts. */
+/** Returns the two meta pages, which LMDB writes alternately, or the damage. The newer one is current. */
 function metaPages (file: number, size: number): [Meta, Meta] | string {
   if (size < HEADER + 136) return `it ends after ${size} bytes`
   const first = metaPage(file, 0)
@@ -74,20 +73,20 @@ function damageOfTrees (file: number, size: number, pageSize: number, roots: rea
   const pages = Math.floor(size / pageSize)
   const seen = new Uint8Array(pages)
   const page = Buffer.alloc(pageSize)
-  const due = roots.filter((root) => root !== NONE)
-  for (let number = due.pop(); number !== undefined; number = due.pop()) {
+  const pending = roots.filter((root) => root !== NONE)
+  for (let number = pending.pop(); number !== undefined; number = pending.pop()) {
     if (number >= pages) return `page ${number} is beyond its end`
     if (seen[Number(number)] === 1) return `page ${number} is in it twice`
     seen[Number(number)] = 1
     readSync(file, page, 0, pageSize, Number(number) * pageSize)
     const found = children(page, number, pages)
     if (found === undefined) return `page ${number} is not as it should be`
-    for (const child of found) due.push(child)
+    for (const child of found) pending.push(child)
   }
   return undefined
 }
 
-/** The pages that a page refers to; undefined when it is none. */
+/** Returns the pages that a page refers to; undefined if the page is damaged. */
 function children (page: Buffer, number: bigint, pages: number): bigint[] | undefined {
   const flags = page.readUInt16LE(18)
   if (page.readBigUInt64LE(0) !== number) return undefined

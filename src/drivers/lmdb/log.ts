@@ -7,42 +7,42 @@ import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type Row } fr
 import { parsePosition } from '../position.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
-/** What one room may hold. */
+/** Bounds of one room. */
 export interface LogLimits {
   /** entries */
   readonly historyEntries: number
   /** bytes */
   readonly historyBytes: number
-  /** ms */
+  /** ms that an entry is kept */
   readonly historyAge: number
-  /** ms a key is remembered at least, unless there are too many */
+  /** ms that a key is remembered at least, unless there are too many */
   readonly keyLife: number
 }
 
 /** ms between two writes of a room's last use. */
 export const USE_INTERVAL = 10 * 60_000
 
-/** Bytes that V8 takes for a log with its head, marks and maps, and its place in two orders of use; for each key of it. Measured. */
+/** Measured bytes of heap of a log with its head, cursors and maps, and its slots in two orders of use; and of each key. */
 const [LOG, KEY] = [1_300, 100]
 
-/** Keys are remembered for this many times the entries kept. */
+/** Bounds the keys of a room, as a multiple of `historyEntries`. */
 const KEYS_PER_ENTRY = 10
 
-/** One room as it will be once what was done to it is committed; thrown away when that fails. */
+/** One room as it will be after the next commit. Discarded if the commit fails. */
 export class LmdbLog {
   readonly room: string
   readonly #database: LmdbDatabase
   readonly #limits: LogLimits
-  /** Written with the next commit; undefined for what goes. */
+  /** Rows by index that the next commit writes; undefined for a row that it removes. */
   readonly #changes = new Map<number, Row | undefined>()
   #head: Head
-  /** The newest on disk. */
+  /** The newest entry on disk. */
   #committed: Cursor
-  /** What it is charged on disk, and its last use there; 0 for a room that isn't there. */
+  /** Bytes charged for the room on disk, and its last use there; 0 for a room that isn't on disk. */
   #stored: { charge: number, used: number }
-  /** The entry of each key, by its digest: read when first needed. */
+  /** Index of each key's entry, by the key's digest. Read when first needed. */
   #keys: Map<string, number> | undefined
-  /** Why it can't be trimmed: it would grow without bound. */
+  /** The error of the last trim. Appends reject with it: a room that can't be trimmed would grow without bound. */
   #damage: unknown
 
   constructor (room: string, database: LmdbDatabase, limits: LogLimits, epoch: Epoch) {
@@ -56,61 +56,61 @@ export class LmdbLog {
 
   get committed (): Cursor { return this.#committed }
   get untouched (): boolean { return isUntouched(this.#head) }
-  /** ms; what the next commit makes the order of use on disk. */
+  /** Last use in ms, as the next commit writes it to the order of use. */
   get used (): number { return this.#head.used }
-  /** Bytes that the next commit adds to what is charged. */
+  /** Bytes that the next commit adds to the charge. */
   get growth (): number { return this.#state().charge - this.#stored.charge }
-  /** Whether it has no entries and no rows of former ones. */
+  /** Whether the room has neither entries nor rows of former entries. */
   get isSwept (): boolean { return this.#head.first > this.#head.last && this.#head.swept === this.#head.last }
-  /** Whether there are rows of a former life. */
+  /** Whether there are rows of an earlier epoch. */
   get hasDead (): boolean { return this.#head.swept < this.#head.base }
   get keyCount (): number { return this.#keys?.size ?? 0 }
-  /** Bytes of memory that it takes between two commits. */
+  /** Bytes of memory between two commits. */
   get cost (): number { return LOG + stringCost(this.room) + KEY * this.keyCount }
 
-  /** @param row the draft encoded @throws ReusedKey, StalePost, StoreDamaged */
+  /** @param row the encoded draft @throws ReusedKey, StalePost, StoreDamaged */
   append (row: Row, { hash, since }: Draft): Cursor & { again: boolean } {
     if (this.#damage !== undefined) throw this.#damage
     const head = this.#head
     const digest = keyOf(row)
-    const known = digest === undefined ? undefined : this.#keyed.get(digest)
+    const known = digest === undefined ? undefined : this.#indexByDigest.get(digest)
     if (known !== undefined) {
       const first = this.#entry(known)
       if (hashOf(first) !== hash) throw new ReusedKey()
       return { ...markOf(head, known, timeOf(first)), again: true }
     }
-    if (since !== undefined && !(this.#existed(since) >= head.forgotten)) throw new StalePost()
+    if (since !== undefined && !(this.#indexOf(since) >= head.forgotten)) throw new StalePost()
 
     head.last++
     head.at = Math.max(head.at, Date.now())
     head.bytes += row.length
     stamp(row, head.at)
     this.#change(head.last, undefined, row)
-    if (digest !== undefined) this.#keyed.set(digest, head.last)
+    if (digest !== undefined) this.#indexByDigest.set(digest, head.last)
     const { n, position } = newestOf(head)
     return { n, position, again: false }
   }
 
-  /** The mark of a remembered key that is on disk. */
+  /** Returns the cursor of a key's entry if the entry is on disk. */
   find (key: string): Cursor | undefined {
-    const place = this.#keyed.get(digestOf(key))
-    if (place === undefined) return undefined
-    const mark = markOf(this.#head, place, timeOf(this.#entry(place)))
-    return mark.n > this.#committed.n ? undefined : mark
+    const index = this.#indexByDigest.get(digestOf(key))
+    if (index === undefined) return undefined
+    const cursor = markOf(this.#head, index, timeOf(this.#entry(index)))
+    return cursor.n > this.#committed.n ? undefined : cursor
   }
 
-  /** Empties one entry of its content; its number and position stay. */
+  /** Removes the content of one entry. Its offset and position stay. */
   erase (position: Position): void {
-    const place = placeOf(this.#head, position)
-    if (!Number.isInteger(place) || place < this.#head.first) return
-    const row = this.#entry(place)
-    if (markOf(this.#head, place, timeOf(row)).position !== position) return
+    const index = placeOf(this.#head, position)
+    if (!Number.isInteger(index) || index < this.#head.first) return
+    const row = this.#entry(index)
+    if (markOf(this.#head, index, timeOf(row)).position !== position) return
     const empty = emptied(row)
     this.#head.bytes += empty.length - row.length
-    this.#change(place, row, empty)
+    this.#change(index, row, empty)
   }
 
-  /** Begins another life. What is left of this one goes as what is trimmed does. */
+  /** Begins a new epoch and returns its beginning. The rows of the old one are removed step by step, by `trim`. */
   eraseAll (): Cursor {
     this.#head = reborn(this.#head)
     this.#keys = new Map()
@@ -118,19 +118,19 @@ export class LmdbLog {
     return newestOf(this.#head)
   }
 
-  /** Whether nothing is left of it but its head, and has been for as long as a key is remembered. */
+  /** Returns true if only the head is left, and no entry was added for as long as a key is remembered. */
   isEmpty (now: number): boolean {
     return this.isSwept && this.#head.at <= now - this.#limits.keyLife
   }
 
-  /** As if there had never been anything. */
+  /** Makes the room one that never had an entry, and returns its beginning. */
   forget (epoch: Epoch): Cursor {
     this.#head = beginning(this.room, epoch)
     this.#keys = new Map()
     return newestOf(this.#head)
   }
 
-  /** Whether there is anything to trim or to forget, or it can't be told without trying. */
+  /** Returns true if there is anything to trim or to forget, or if reading fails: `trim` then records the damage. */
   isDue (now: number): boolean {
     try {
       return this.#isOver(now) || this.#isForgettable(now) || this.isEmpty(now)
@@ -139,14 +139,14 @@ export class LmdbLog {
     }
   }
 
-  /** Takes away what the bounds exclude, in so many steps at most. @returns how many it took */
-  trim (most: number, now: number): number {
-    return this.#steps(most, () => this.#trimOldest(now) || this.#forgetOldest(now))
+  /** Removes rows that exceed the bounds, in up to `maxSteps` steps. Returns the steps taken. */
+  trim (maxSteps: number, now: number): number {
+    return this.#steps(maxSteps, () => this.#trimOldest(now) || this.#forgetOldest(now))
   }
 
-  /** Gives up its oldest entries and their keys, in so many steps at most, but never the newest. @returns how many it took */
-  shrink (most: number): number {
-    return this.#steps(most, () => {
+  /** Removes the oldest entries and their keys, never the newest, in up to `maxSteps` steps. Returns the steps taken. */
+  shrink (maxSteps: number): number {
+    return this.#steps(maxSteps, () => {
       const { swept, first, last } = this.#head
       if (swept + 1 < first) this.#sweepOldest()
       else if (first < last) this.#dropOldest()
@@ -155,13 +155,13 @@ export class LmdbLog {
     })
   }
 
-  /** Was used. @param exactly to be written, however short a time after the last */
+  /** Records a use. @param exactly records it even if the last one is less than `USE_INTERVAL` ago */
   use (at: number, exactly = false): void {
     if (exactly || at - this.#head.used >= USE_INTERVAL) this.#head.used = at
   }
 
   write (changes: Changes): void {
-    for (const [place, row] of this.#changes) changes.row(this.room, place, row)
+    for (const [index, row] of this.#changes) changes.row(this.room, index, row)
     changes.head(this.room, this.untouched ? undefined : this.#head)
     const [before, { used }] = [this.#stored.used, this.#state()]
     if (used === before) return
@@ -169,17 +169,17 @@ export class LmdbLog {
     if (used !== 0) changes.use(this.room, used, true)
   }
 
-  /** What was written is on disk. */
+  /** Called when the commit is on disk. */
   settle (): void {
     this.#changes.clear()
     this.#committed = newestOf(this.#head)
     this.#stored = this.#state()
   }
 
-  #steps (most: number, step: () => boolean): number {
+  #steps (maxSteps: number, step: () => boolean): number {
     let steps = 0
     try {
-      while (steps < most && step()) steps++
+      while (steps < maxSteps && step()) steps++
       this.#damage = undefined
     } catch (damage) {
       this.#damage = damage
@@ -187,18 +187,18 @@ export class LmdbLog {
     return steps
   }
 
-  get #keyed (): Map<string, number> {
+  get #indexByDigest (): Map<string, number> {
     if (this.#keys !== undefined) return this.#keys
     const { last, swept, base } = this.#head
     this.#keys = new Map()
-    for (const { place, row } of this.#database.rows(this.room, Math.max(swept, base), last)) {
+    for (const { index, row } of this.#database.rows(this.room, Math.max(swept, base), last)) {
       const key = keyOf(row)
-      if (key !== undefined) this.#keys.set(key, place)
+      if (key !== undefined) this.#keys.set(key, index)
     }
     return this.#keys
   }
 
-  /** Whether the bounds exclude the oldest entry. */
+  /** Returns true if the oldest entry exceeds the bounds. */
   #isOver (now: number): boolean {
     const { historyEntries, historyBytes, historyAge } = this.#limits
     const { last, first, bytes } = this.#head
@@ -219,7 +219,7 @@ export class LmdbLog {
     this.#head.bytes -= row.length
   }
 
-  /** Whether what is left of the oldest trimmed entry need not be known any more. */
+  /** Returns true if the row of the oldest trimmed entry is no longer needed. */
   #isForgettable (now: number): boolean {
     const { swept, first, base } = this.#head
     if (swept + 1 >= first) return false
@@ -236,33 +236,33 @@ export class LmdbLog {
     return true
   }
 
-  /** Leaves nothing of the oldest entry that was trimmed. One of a former life isn't read: a room goes as fast as it can. */
+  /** Removes the row of the oldest trimmed entry. Rows of earlier epochs aren't read, which makes removing a room fast. */
   #sweepOldest (): void {
     const head = this.#head
-    const place = head.swept + 1
-    if (place <= head.base) {
+    const index = head.swept + 1
+    if (index <= head.base) {
       const share = Math.ceil(head.dead / (head.base - head.swept))
       head.dead -= share
       head.size -= share
-      this.#changes.set(place, undefined)
+      this.#changes.set(index, undefined)
     } else {
-      const row = this.#row(place)
+      const row = this.#row(index)
       const key = row === undefined ? undefined : keyOf(row)
       if (key !== undefined) {
         this.#keys?.delete(key)
-        head.forgotten = place
+        head.forgotten = index
       }
-      if (row !== undefined) this.#change(place, row, undefined)
+      if (row !== undefined) this.#change(index, row, undefined)
     }
-    head.swept = place
+    head.swept = index
   }
 
-  /** Takes account of a row that takes another's place; undefined for none. */
-  #change (place: number, before: Row | undefined, after: Row | undefined): void {
+  /** Replaces a row and updates the charge. @param before undefined for no row @param after undefined to remove it */
+  #change (index: number, before: Row | undefined, after: Row | undefined): void {
     for (const [row, sign] of [[before, -1], [after, 1]] as const) {
       if (row !== undefined) this.#head.size += sign * chargeOfRow(this.room, row)
     }
-    this.#changes.set(place, after)
+    this.#changes.set(index, after)
   }
 
   #state (): { charge: number, used: number } {
@@ -270,23 +270,23 @@ export class LmdbLog {
   }
 
   /**
-   * The entry of this life that a position names or named; NaN for any other. Of one of which nothing is left the time
-   * isn't known, only between which it was.
+   * Returns the index of an entry of this epoch, kept or not; NaN for any other position. The time of an entry without a row
+   * isn't known, so the position only has to lie between the beginning of the epoch and the newest entry.
    */
-  #existed (position: Position): number {
+  #indexOf (position: Position): number {
     const head = this.#head
-    const place = placeOf(head, position)
-    if (Number.isNaN(place)) return NaN
-    if (place === head.base) return position === genesisOf(head).position ? place : NaN
-    const row = this.#row(place)
-    if (row !== undefined) return markOf(head, place, timeOf(row)).position === position ? place : NaN
+    const index = placeOf(head, position)
+    if (Number.isNaN(index)) return NaN
+    if (index === head.base) return position === genesisOf(head).position ? index : NaN
+    const row = this.#row(index)
+    if (row !== undefined) return markOf(head, index, timeOf(row)).position === position ? index : NaN
     const { at } = parsePosition(position)!
-    return at >= head.born && at <= head.at ? place : NaN
+    return at >= head.born && at <= head.at ? index : NaN
   }
 
-  #row (place: number): Row | undefined {
-    return this.#changes.has(place) ? this.#changes.get(place) : this.#database.row(this.room, place)
+  #row (index: number): Row | undefined {
+    return this.#changes.has(index) ? this.#changes.get(index) : this.#database.row(this.room, index)
   }
 
-  #entry (place: number): Row { return this.#changes.get(place) ?? this.#database.entry(this.room, place) }
+  #entry (index: number): Row { return this.#changes.get(index) ?? this.#database.entry(this.room, index) }
 }

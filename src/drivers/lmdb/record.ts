@@ -2,8 +2,8 @@ import { hash as digest } from 'node:crypto'
 import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
 /**
- * An entry as it is kept: its kind, its time, the digest of its key and the hash of its content where it has them,
- * `from` as JSON, `data` as it was given, its body. Of one that was trimmed while its key is remembered, all before `from` is left.
+ * An encoded entry: kind, time, the digest of its key and the hash of its content if it has them, the lengths of `from` and
+ * `data`, `from` as JSON, `data` unchanged, body. A trimmed entry whose key is remembered ends before the lengths.
  */
 export type Row = Buffer
 
@@ -16,21 +16,21 @@ const KEY = AT + 8
 const HASH_LENGTH = KEY + 16
 const HASH = HASH_LENGTH + 4
 
-/** Bytes that tell the lengths of `from` and `data`. No JSON text is empty: 0 is none. */
+/** Bytes of the lengths of `from` and `data`. 0 means that there is none, because no JSON text is empty. */
 const LENGTHS = 8
 
-/** What a key is known by: nobody can make two that are the same. */
+/** Returns the digest that identifies a key: 128 bits of SHA-256, so that a client can't find a collision. */
 export function digestOf (key: string): string {
   return digest('sha256', key, 'binary').slice(0, HASH_LENGTH - KEY)
 }
 
-/** A draft as it will be kept; its time is set later. @throws for what can't be kept */
+/** Encodes a draft. `stamp` sets its time later. @throws for a draft that can't be encoded */
 export function encodeRow ({ key, hash, from, body, data }: Draft): Row {
-  const who = from === null ? '' : JSON.stringify(from)
-  const whoLength = Buffer.byteLength(who)
+  const author = from === null ? '' : JSON.stringify(from)
+  const fromLength = Buffer.byteLength(author)
   const dataLength = data === undefined ? 0 : Buffer.byteLength(data)
   const start = key === undefined ? KEY : HASH + Buffer.byteLength(hash ?? '')
-  const content = start + LENGTHS + whoLength + dataLength
+  const content = start + LENGTHS + fromLength + dataLength
   const row = Buffer.allocUnsafe(content + Buffer.byteLength(body))
   row[0] = (typeof body === 'string' ? 0 : BYTES) | (key === undefined ? 0 : KEYED) | (hash === undefined ? 0 : HASHED)
   if (key !== undefined) {
@@ -38,10 +38,10 @@ export function encodeRow ({ key, hash, from, body, data }: Draft): Row {
     row.writeUInt32LE(start - HASH, HASH_LENGTH)
     row.write(hash ?? '', HASH)
   }
-  row.writeUInt32LE(whoLength, start)
+  row.writeUInt32LE(fromLength, start)
   row.writeUInt32LE(dataLength, start + 4)
-  row.write(who, start + LENGTHS)
-  if (data !== undefined) row.write(data, start + LENGTHS + whoLength)
+  row.write(author, start + LENGTHS)
+  if (data !== undefined) row.write(data, start + LENGTHS + fromLength)
   if (typeof body === 'string') row.write(body, content)
   else row.set(body, content)
   return row
@@ -53,7 +53,7 @@ export function stamp (row: Row, at: number): void {
 
 export function timeOf (row: Row): number { return row.readDoubleLE(AT) }
 
-/** The digest of its key, if it has one. */
+/** Returns the digest of the entry's key; undefined if it has none. */
 export function keyOf (row: Row): string | undefined {
   return (row[0]! & KEYED) === 0 ? undefined : row.toString('latin1', KEY, HASH_LENGTH)
 }
@@ -62,7 +62,7 @@ export function hashOf (row: Row): string | undefined {
   return (row[0]! & HASHED) === 0 ? undefined : row.toString('utf8', HASH, startOf(row))
 }
 
-/** Bytes of what was said. */
+/** Returns the bytes of `from`, `data` and body. */
 export function contentOf (row: Row): number { return row.length - startOf(row) - LENGTHS }
 
 export function decodeRow (row: Row, { n, position }: Cursor): Entry {
@@ -78,14 +78,14 @@ export function decodeRow (row: Row, { n, position }: Cursor): Entry {
   return { n, position, at, from, body, data: row.toString('utf8', dataStart, content) }
 }
 
-/** What stays of an entry whose key is still needed. */
+/** Returns the part of a row that remains when its entry is trimmed and its key is still needed. */
 export function trimmed (row: Row): Row { return row.subarray(0, startOf(row)) }
 
-/** The same entry with nothing said. */
+/** Returns the row of the same entry without `data` and with an empty body. */
 export function emptied (row: Row): Row {
   const { from } = decodeRow(row, { n: 0, position: '' })
-  const said = encodeRow({ from, body: '' })
-  const empty = Buffer.concat([trimmed(row), said.subarray(KEY)])
+  const blank = encodeRow({ from, body: '' })
+  const empty = Buffer.concat([trimmed(row), blank.subarray(KEY)])
   empty[0]! &= ~BYTES
   return empty
 }

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { StoreBusy } from '../../errors.ts'
 import type { LmdbDatabase } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
@@ -8,37 +8,37 @@ import { LmdbLog, USE_INTERVAL, type LogLimits } from './log.ts'
 import type { Row } from './record.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
-/** Steps of trimming in a commit beyond two for each entry it appends: that another goes, and a key. */
+/** Trimming steps per commit, in addition to two for each appended entry: one removes another entry, one a key. */
 const STEPS = 64
 
-/** Rooms that a sweep looks at in one turn. */
+/** Rooms that a sweep examines in one tick. */
 const SLICE = 100
 
-/** Rooms whose last uses one commit writes. */
+/** Largest number of rooms whose last use is written by one commit. */
 const USES = 64
 
-/** cost: bytes of memory, as last counted */
+/** `cost`: bytes of memory, as last counted. */
 interface Cached { readonly log: LmdbLog, cost: number }
 
-/** What is held of rooms in memory. */
+/** Bound of the logs cached in memory. */
 export interface CacheLimits {
   /** bytes of memory */
   readonly cacheBytes: number
 }
 
-/** The rooms of a store: what is done to them, and what of it the next commit takes. */
+/** The rooms of a store. Applies writes to their logs and commits these. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
   readonly #limits: LogLimits & CacheLimits
   readonly #feeds: LmdbFeeds
-  /** The least recently written first. */
+  /** The cached logs, the least recently used first. */
   readonly #logs = new Map<string, Cached>()
-  /** Of all of them. */
+  /** Bytes of memory of all cached logs. */
   #cost = 0
   readonly #staged = new Set<LmdbLog>()
   readonly #untrimmed = new Set<string>()
   readonly #evictions: LmdbEvictions
-  /** Rooms whose last use the disk should learn of. */
+  /** Rooms whose last use has to be written to disk. */
   readonly #used = new Set<string>()
   #appended = 0
   #touched = false
@@ -57,13 +57,13 @@ export class LmdbRooms {
     })
   }
 
-  /** Whether there is something to write that nobody waits for. */
+  /** Whether there is background work to commit. */
   get hasRest (): boolean { return this.#untrimmed.size > 0 || this.#used.size > 0 || this.#evictions.hasRest }
 
-  /** What is on disk of a room. */
+  /** Returns the head of a room on disk. */
   head (room: string): Head { return this.#database.head(room) ?? beginning(room, this.#epoch) }
 
-  /** The newest on disk. */
+  /** Returns the newest entry on disk. */
   newest (room: string): Cursor { return this.#logs.get(room)?.log.committed ?? newestOf(this.head(room)) }
 
   find (room: string, key: string): Cursor | undefined {
@@ -72,7 +72,7 @@ export class LmdbRooms {
     return found
   }
 
-  /** Takes note of a use that writes nothing. @returns whether the disk should learn of it */
+  /** Records a use that writes no entry. Returns true if a commit should write it to disk. */
   use (room: string): boolean {
     const head = this.#database.head(room)
     if (head === undefined) return false
@@ -113,10 +113,10 @@ export class LmdbRooms {
     this.#untrimmed.add(room)
   }
 
-  /** There is to be a commit, to see whether it succeeds. */
+  /** Makes the next commit write something, to test the disk. */
   touch (): void { this.#touched = true }
 
-  /** Resolves once all that was done is on disk; undefined when that is nothing. */
+  /** Commits all staged logs and some background work. Returns undefined if there is nothing to commit. */
   commit (): Promise<void> | undefined {
     const now = Date.now()
     this.#trim(now)
@@ -131,7 +131,7 @@ export class LmdbRooms {
     })
   }
 
-  /** @param committed undefined when that is not known */
+  /** Called after a commit. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void {
     if (committed === true) this.#epochIsStored = true
     else if (committed === undefined) this.#epoch = this.#database.epoch
@@ -146,7 +146,7 @@ export class LmdbRooms {
     for (const { room } of staged) this.#count(room)
   }
 
-  /** Looks for what became too old in rooms that nothing is done to, and for rooms that nobody used. */
+  /** Finds expired entries in quiet rooms, and expired rooms. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
     this.#evictions.expire()
     let rooms: Array<{ room: string }> = []
@@ -157,7 +157,7 @@ export class LmdbRooms {
         if (this.#feeds.has(room)) this.use(room)
       }
       if (this.hasRest) found()
-      await turn()
+      await immediate()
     } while (rooms.length > 0 && !signal.aborted)
   }
 
@@ -186,7 +186,7 @@ export class LmdbRooms {
       if (steps > 0) this.#staged.add(log)
       if (steps < left) this.#untrimmed.delete(room)
       left -= steps
-      // Whoever follows it counts on its numbers.
+      // The followers of a room rely on its offsets.
       if (!log.untouched && log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
     }
   }
@@ -200,7 +200,10 @@ export class LmdbRooms {
     this.#used.clear()
   }
 
-  /** Leaves nothing of a room. No position of it may fit what comes later: all that have nothing begin anew. */
+  /**
+   * Removes the head of a room. Changes the epoch of all rooms without entries, so that no old position of this room is
+   * honoured when it is used again.
+   */
   #forget (log: LmdbLog): void {
     if (this.#epochIsStored) {
       this.#epochIsStored = false
@@ -216,7 +219,7 @@ export class LmdbRooms {
     this.#logs.delete(room)
   }
 
-  /** Takes account of what is held of a room, and lets go of others that nothing is done to. */
+  /** Updates the memory counted for a room, and evicts others from the cache unless they are staged. */
   #count (room: string): void {
     const counted = this.#logs.get(room)
     if (counted !== undefined) {

@@ -10,46 +10,47 @@ import { LmdbRooms, type CacheLimits } from './rooms.ts'
 import { encodeRow } from './record.ts'
 import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
-/** Where an LMDB store is, and its bounds, each with its default. */
+/** The directory of an LMDB store, and its bounds, each with its default. */
 export interface LmdbStoreOptions {
-  /** the directory, made if there is none; for one store at a time */
+  /** the directory, created if necessary; one store at a time may use it */
   readonly path: string
-  /** entries kept a room; 1,000 */
+  /** entries kept per room; 1,000 */
   readonly historyEntries?: number | undefined
-  /** bytes kept a room; 4 MiB */
+  /** bytes kept per room; 4 MiB */
   readonly historyBytes?: number | undefined
-  /** bytes on disk of all rooms together, as charged: the least recently used room goes first; 1 GiB */
+  /** bytes on disk of all rooms together, as charged; the least recently used room is removed first; 1 GiB */
   readonly storeBytes?: number | undefined
-  /** ms after which a room nobody used is removed; 30 days */
+  /** ms after its last use that a room is removed; 30 days */
   readonly roomTtl?: number | undefined
-  /** ms an entry is kept; Infinity */
+  /** ms that an entry is kept; Infinity */
   readonly historyAge?: number | undefined
-  /** ms a key is remembered at least; 5 min */
+  /** ms that a key is remembered at least, unless there are more than ten times `historyEntries`; 5 min */
   readonly keyLife?: number | undefined
   /** writes that may wait for the disk; 10,000 */
   readonly inFlight?: number | undefined
-  /** bytes of memory that may wait for the disk; 64 MiB */
+  /** bytes of memory of the writes that wait for the disk; 64 MiB */
   readonly inFlightBytes?: number | undefined
-  /** bytes of memory of what is held of rooms: heads, and the ids of posts; what was not written for longest is read again; 64 MiB */
+  /** bytes of memory of cached room heads and keys; 64 MiB */
   readonly cacheBytes?: number | undefined
-  /** ms that the disk may take for a commit; 10 s */
+  /** ms after which a commit's outcome counts as unknown; 10 s */
   readonly commitTimeout?: number | undefined
 }
 
 type Limits = LogLimits & StoreLimits & CommitLimits & CacheLimits
 
-/** ms between two looks for what became too old in quiet rooms, at most. */
-const SWEEP = 60_000
+/** Longest time between two sweeps of quiet rooms, in ms. */
+const MAX_SWEEP_INTERVAL = 60_000
 
-const MOST_OFTEN = 1_000
+/** Shortest time between two sweeps, in ms. */
+const MIN_SWEEP_INTERVAL = 1_000
 
-/** Bytes of memory of a write beside its row, which is copied once: promise, closures and places. */
+/** Bytes of memory of a write without its row and content: promise, closures and queue slots. The row is copied once. */
 const WRITE = 1_500
 
-/** bytes; longer ones don't fit LMDB's keys */
+/** Longest room name in bytes: longer ones don't fit LMDB's keys. */
 const ROOM_NAME = 512
 
-/** A store in a directory of this machine: what is acknowledged is on disk, and outlives the process. */
+/** A store in a local directory. Acknowledged entries are on disk and outlive the process. */
 export class LmdbStore implements ChatStore {
   readonly #database: LmdbDatabase
   readonly #feeds = new LmdbFeeds()
@@ -87,7 +88,8 @@ export class LmdbStore implements ChatStore {
       settled: (committed) => this.#settled(committed),
       hasRest: () => rooms.hasRest
     }, limits)
-    this.#sweep = setInterval(() => this.#sweepRooms(), Math.max(MOST_OFTEN, Math.min(historyAge, roomTtl, SWEEP))).unref()
+    const interval = Math.max(MIN_SWEEP_INTERVAL, Math.min(historyAge, roomTtl, MAX_SWEEP_INTERVAL))
+    this.#sweep = setInterval(() => this.#sweepRooms(), interval).unref()
   }
 
   append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
@@ -119,7 +121,7 @@ export class LmdbStore implements ChatStore {
         head,
         stop: () => {
           stop()
-          // Used until now.
+          // Following counts as use until now.
           if (this.#closed === undefined) this.#use(room)
         }
       }
@@ -150,7 +152,7 @@ export class LmdbStore implements ChatStore {
     clearInterval(this.#sweep)
     this.#closing.abort()
     this.#feeds.close()
-    // A commit that the disk doesn't answer keeps the directory.
+    // The directory stays claimed while a commit may still write to it.
     if (await this.#commits.close()) await this.#database.close()
   }
 
@@ -182,7 +184,7 @@ export class LmdbStore implements ChatStore {
   }
 }
 
-/** What a draft keeps in memory until it is on disk. */
+/** Returns the bytes of memory of a draft's content, which is kept until it is on disk. */
 function contentCost ({ body, data = '' }: Draft): number {
   return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
 }

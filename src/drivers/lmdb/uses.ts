@@ -1,9 +1,9 @@
-/** Rooms whose last use is remembered exactly. */
+/** Largest number of rooms whose last use is remembered exactly. */
 const ROOMS = 10_000
 
-/** When rooms were last used, exactly: the disk learns of it at most once in `USE_INTERVAL`. */
+/** The exact last uses of rooms. They are written to disk at most once per `USE_INTERVAL`. */
 export class LmdbUses {
-  /** ms; the least recently used first */
+  /** ms since 1970, by room; the least recently used first */
   readonly #uses = new Map<string, number>()
 
   record (room: string, now: number): void {
@@ -12,7 +12,7 @@ export class LmdbUses {
     if (this.#uses.size > ROOMS) this.forget(this.#uses.keys().next().value!)
   }
 
-  /** Returns undefined for a room whose last use is only known by the disk. */
+  /** Returns undefined for a room whose last use is only on disk. */
   lastUse (room: string): number | undefined { return this.#uses.get(room) }
 
   forget (room: string): void { this.#uses.delete(room) }
