@@ -19,9 +19,9 @@ type Command = (redis: Redis | Cluster) => Promise<unknown>
 
 const NO_ANSWER = new Error('no answer in time')
 
-/** Commands with a deadline and a bound, and subscriptions that survive breaks, over one Redis or Cluster. */
+/** Connections to one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
 export class RedisLink {
-  /** Commands that may wait for an answer. */
+  /** Maximum number of commands that wait for a reply. */
   readonly inFlight: number
   readonly #prefix: string
   readonly #timeout: number
@@ -29,41 +29,41 @@ export class RedisLink {
   readonly #subscriptions: Subscriptions | ShardedSubscriptions
   readonly #scripts = new Set<string>()
   readonly #deadlines: Deadlines
-  /** What waits for the connection, in order: sends itself. */
+  /** Send functions of the commands that wait for the connection, in order. */
   readonly #unsent = new Set<() => void>()
   readonly #backListeners = new Set<() => void>()
   readonly #downListeners = new Set<() => void>()
   readonly #ping: NodeJS.Timeout
   #downSince: number | undefined = performance.now()
   #upSince: number | undefined
-  /** Error with which Redis refused the subscriptions, until they are live. */
+  /** Error with which Redis rejected the subscriptions; undefined while they are live. */
   #refusal: Error | undefined
   #wasUp = false
   #corked = false
   #closed = false
 
-  /** @param options checked by `checks` of options.ts */
-  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...place }: RedisOptions) {
+  /** @param options must have passed the `checks` of options.ts */
+  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...target }: RedisOptions) {
     this.#prefix = prefix
     this.#timeout = timeout
     this.inFlight = inFlight
     this.#deadlines = new Deadlines(timeout)
-    this.#commands = connect(place, timeout)
+    this.#commands = connect(target, timeout)
     const events: SubscriptionEvents = {
-      live: () => this.#look(),
-      down: () => this.#look(),
+      live: () => this.#updateState(),
+      down: () => this.#updateState(),
       moved: () => {},
       refused: (error) => { this.#refusal = error }
     }
     this.#subscriptions = isCluster(this.#commands)
       ? new ShardedSubscriptions(this.#commands, events)
-      : new Subscriptions(connect(place, timeout) as Redis, false, events)
+      : new Subscriptions(connect(target, timeout) as Redis, false, events)
     this.#commands.on('ready', () => {
       this.#sendWaiting()
-      this.#look()
+      this.#updateState()
     })
-    this.#commands.on('close', () => this.#look())
-    // An idle connection that went silent is noticed by what it doesn't answer.
+    this.#commands.on('close', () => this.#updateState())
+    // A ping makes an idle connection that went silent run into `socketTimeout`.
     this.#ping = setInterval(() => {
       for (const redis of this.#connections()) if (redis.status === 'ready') redis.ping().catch(() => {})
     }, timeout).unref()
@@ -71,20 +71,20 @@ export class RedisLink {
 
   /** Whether commands and subscriptions work now. */
   get up (): boolean { return !this.#closed && this.#commands.status === 'ready' && this.#subscriptions.live }
-  /** ms for which commands and subscriptions have worked without a break */
+  /** ms since commands and subscriptions began to work; 0 while they don't */
   get upFor (): number { return this.#upSince === undefined ? 0 : performance.now() - this.#upSince }
-  /** What a script publishes with. */
+  /** Command that publishes to a channel. */
   get publishCommand (): string { return isCluster(this.#commands) ? 'SPUBLISH' : 'PUBLISH' }
 
   /** Subcommand of PUBSUB that counts the subscribers of a channel. */
   get countCommand (): string { return isCluster(this.#commands) ? 'SHARDNUMSUB' : 'NUMSUB' }
 
-  /** `<prefix>:{<room>}:<rest>`: all of a room's keys share a hash slot. */
+  /** Returns `<prefix>:{<room>}:<rest>`. All keys of a room share a hash slot. */
   key (room: string, rest: string): string { return `${this.#prefix}:{${room}}:${rest}` }
 
   /**
-   * Runs a Lua script; its keys are of one room. Commands are carried out in the order of the calls.
-   * Rejects UNAVAILABLE (certainly not done), BUSY (too many in flight), UNKNOWN (perhaps done).
+   * Runs a Lua script. Commands run in the order of the calls.
+   * Rejects with StoreUnavailable (certainly not run), StoreBusy (too many in flight) or StoreUnknown (perhaps run).
    */
   run ({ name, keys: numberOfKeys, lua, writes }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     if (!this.#scripts.has(name)) {
@@ -94,20 +94,23 @@ export class RedisLink {
     return this.#within((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), keys[0]!, (error) => !writes || changedNothing(error))
   }
 
-  /** A plain command of one key or channel, by the same rules. */
+  /** Sends a command of one key or channel. Rejects as `run` does. */
   command (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
     return this.#within((redis) => redis.call(name, key, ...args), key, isReply)
   }
 
-  /** One that only reads: never UNKNOWN. */
+  /** Sends a command that only reads. Never rejects with StoreUnknown. */
   query (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
     return this.#within((redis) => redis.call(name, key, ...args), key, () => true)
   }
 
-  /** Resolves when live, to how to stop; heard again after a break, without what was said meanwhile. */
-  subscribe (channel: string, heard: Heard): Promise<() => void> {
+  /**
+   * Resolves with an unsubscribe function when the subscription is live. It is restored after a disconnect; messages
+   * published meanwhile are lost. Rejects with StoreUnavailable.
+   */
+  subscribe (channel: string, onMessage: Heard): Promise<() => void> {
     return new Promise((resolve, reject) => {
-      if (this.#isHopeless()) {
+      if (this.#failsFast()) {
         reject(new StoreUnavailable())
         return
       }
@@ -115,12 +118,12 @@ export class RedisLink {
         reject(Object.assign(new StoreUnavailable(), { cause: this.#refusal }))
         return
       }
-      const stop = () => this.#subscriptions.remove(channel, heard)
+      const stop = () => this.#subscriptions.remove(channel, onMessage)
       const deadline = this.#deadlines.start(() => {
         stop()
         reject(Object.assign(new StoreUnavailable(), this.#refusal !== undefined && { cause: this.#refusal }))
       })
-      this.#subscriptions.add(channel, heard, (error) => {
+      this.#subscriptions.add(channel, onMessage, (error) => {
         if (!this.#deadlines.end(deadline)) return
         if (error === undefined) {
           resolve(stop)
@@ -132,24 +135,27 @@ export class RedisLink {
     })
   }
 
-  /** At most once: nobody is told when it is lost. */
+  /** Publishes at most once. A lost message is not reported. */
   publish (channel: string, message: string | Buffer): void {
     this.command(this.publishCommand, channel, message).catch(() => {})
   }
 
-  /** Tells each time all works, at first and after a break: what was said meanwhile is to be read. Gives how to stop. */
+  /**
+   * Calls the listener each time that commands and subscriptions begin to work, also the first time. Messages published
+   * during a break are lost: the listener must read what it missed. Returns an unsubscribe function.
+   */
   onBack (listener: () => void): () => void {
     this.#backListeners.add(listener)
     return () => this.#backListeners.delete(listener)
   }
 
-  /** Tells each time something of it no longer works. Gives how to stop. */
+  /** Calls the listener each time that commands or subscriptions stop working. Returns an unsubscribe function. */
   onDown (listener: () => void): () => void {
     this.#downListeners.add(listener)
     return () => this.#downListeners.delete(listener)
   }
 
-  /** Resolves as a promise does; rejects UNAVAILABLE after the time that a command has. */
+  /** Settles as the promise does. Rejects with StoreUnavailable after the timeout of a command. */
   within<T> (promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.start(() => reject(new StoreUnavailable()))
@@ -157,10 +163,13 @@ export class RedisLink {
     })
   }
 
-  /** Resolves with the `maxmemory` of Redis in bytes, of all masters together; 0 if one has none. Rejects if it can't be read. */
+  /** Resolves with the `maxmemory` of all masters together, in bytes; 0 if a master has none. Rejects if it can't be read. */
   maxMemory (): Promise<number> { return maxMemoryOf(nodes(this.#commands)) }
 
-  /** Yields the rooms that have a key of this name, some at a time: perhaps none, and a room more than once. Rejects if one master can't be read. */
+  /**
+   * Yields, in batches, the rooms that have a key of this name. A batch may be empty, and a room may be repeated.
+   * Rejects if a master can't be read.
+   */
   async * rooms (rest: string): AsyncGenerator<string[]> {
     const [start, end] = [`${this.#prefix}:{`, `}:${rest}`]
     for (const master of nodes(this.#commands)) {
@@ -168,12 +177,12 @@ export class RedisLink {
     }
   }
 
-  /** Returns whether two keys are on one master. */
+  /** Returns whether the same master holds both keys. */
   areTogether (a: string, b: string): boolean {
     return !isCluster(this.#commands) || addressOf(this.#commands, a) === addressOf(this.#commands, b)
   }
 
-  /** What is under way is answered first, or refused within its time. */
+  /** Closes the connections once the commands in flight have settled. Rejects those at once while Redis is down. */
   async close (): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -186,10 +195,10 @@ export class RedisLink {
     this.#commands.disconnect()
   }
 
-  /** @param certain whether a command that failed with this error certainly changed nothing */
-  #within (command: Command, key: string, certain: (error: Error) => boolean): Promise<unknown> {
+  /** @param isUnchanged returns whether a command that failed with this error certainly changed nothing */
+  #within (command: Command, key: string, isUnchanged: (error: Error) => boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#isHopeless()) {
+      if (this.#failsFast()) {
         reject(new StoreUnavailable())
         return
       }
@@ -199,8 +208,8 @@ export class RedisLink {
       }
       let sent = false
       const deadline = this.#deadlines.start(() => {
-        if (!this.#unsent.delete(send)) this.#breakOff(key)
-        reject(sent && !certain(NO_ANSWER) ? new StoreUnknown() : new StoreUnavailable())
+        if (!this.#unsent.delete(send)) this.#disconnect(key)
+        reject(sent && !isUnchanged(NO_ANSWER) ? new StoreUnknown() : new StoreUnavailable())
       })
       const send = () => {
         sent = true
@@ -208,7 +217,7 @@ export class RedisLink {
           if (this.#deadlines.end(deadline)) resolve(reply)
         }, (error: Error) => {
           if (!this.#deadlines.end(deadline)) return
-          reject(Object.assign(certain(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
+          reject(Object.assign(isUnchanged(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
         })
       }
       this.#unsent.add(send)
@@ -225,7 +234,7 @@ export class RedisLink {
     }
   }
 
-  /** All commands of a tick leave in one write. */
+  /** Joins the commands of one tick into one write. */
   #cork (): void {
     if (this.#corked || isCluster(this.#commands)) return
     const { stream } = this.#commands
@@ -241,12 +250,12 @@ export class RedisLink {
     return this.#commands.status === 'ready' && (isCluster(this.#commands) || this.#commands.stream.writable)
   }
 
-  /** Down for so long that nothing waits for it any more. */
-  #isHopeless (): boolean {
+  /** Returns whether Redis has been down for longer than the timeout. Commands then fail at once. */
+  #failsFast (): boolean {
     return this.#closed || (this.#downSince !== undefined && performance.now() - this.#downSince > this.#timeout)
   }
 
-  #look (): void {
+  #updateState (): void {
     if (this.#closed) return
     const { up } = this
     this.#downSince = this.#commands.status === 'ready' ? undefined : this.#downSince ?? performance.now()
@@ -257,9 +266,9 @@ export class RedisLink {
     for (const listener of up ? this.#backListeners : this.#downListeners) listener()
   }
 
-  /** What doesn't answer in time is given up with all that waits for it, or that would be without bound. */
-  #breakOff (key: string): void {
-    // In a Cluster the others go on.
+  /** Destroys the connection of a command that timed out. ioredis would otherwise hold unanswered commands without limit. */
+  #disconnect (key: string): void {
+    // In a Cluster, connections to the other masters stay open.
     const redis = isCluster(this.#commands) ? masterOf(this.#commands, key) : this.#commands
     redis?.stream?.destroy()
   }

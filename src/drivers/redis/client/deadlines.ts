@@ -1,42 +1,42 @@
-/** due: ms of `performance.now()` */
+/** due: `performance.now()` in ms. passed: called when the deadline expires. */
 export interface Deadline { readonly due: number, readonly passed: () => void }
 
-/** What must be over within one and the same time: one timer for all of them. */
+/** Deadlines of one length, which share one timer. */
 export class Deadlines {
-  readonly #time: number
-  /** The next due first. */
+  readonly #length: number
+  /** Earliest first. */
   readonly #running = new Set<Deadline>()
   #timer: NodeJS.Timeout | undefined
   #over: (() => void) | undefined
 
-  /** @param time ms */
-  constructor (time: number) {
-    this.#time = time
+  /** @param length of each deadline, in ms */
+  constructor (length: number) {
+    this.#length = length
   }
 
   get size (): number { return this.#running.size }
 
   start (passed: () => void): Deadline {
-    const deadline = { due: performance.now() + this.#time, passed }
+    const deadline = { due: performance.now() + this.#length, passed }
     this.#running.add(deadline)
-    this.#timer ??= setTimeout(() => this.#look(), this.#time)
+    this.#timer ??= setTimeout(() => this.#expire(), this.#length)
     return deadline
   }
 
-  /** @returns whether it was still running */
+  /** Stops a deadline. Returns whether it was still running. */
   end (deadline: Deadline): boolean {
     const running = this.#running.delete(deadline)
     if (this.#running.size === 0) this.#over?.()
     return running
   }
 
-  /** Resolves when none is running. */
+  /** Resolves when no deadline is running. */
   async over (): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => { this.#over = resolve })
     clearTimeout(this.#timer)
   }
 
-  /** All pass now. */
+  /** Expires all deadlines now. */
   pass (): void {
     for (const deadline of this.#running) {
       this.end(deadline)
@@ -44,14 +44,14 @@ export class Deadlines {
     }
   }
 
-  #look (): void {
-    // A process that was held up for long has answers waiting in its sockets: they are read first.
+  #expire (): void {
+    // After the event loop was blocked, replies wait in the sockets. They are read first.
     setImmediate(() => {
       this.#timer = undefined
       const now = performance.now()
       for (const deadline of this.#running) {
         if (deadline.due > now) {
-          this.#timer ??= setTimeout(() => this.#look(), deadline.due - now)
+          this.#timer ??= setTimeout(() => this.#expire(), deadline.due - now)
           return
         }
         this.end(deadline)

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-/** Resolves with the `maxmemory` of these masters together, in bytes; 0 if one has none. Rejects if it can't be read. */
+/** Resolves with the `maxmemory` of these masters together, in bytes; 0 if a master has none. Rejects if it can't be read. */
 export async function maxMemoryOf (masters: readonly Redis[]): Promise<number> {
   const each = await Promise.all(masters.map(async (master) => {
     const [, bytes] = /^maxmemory:(\d+)/m.exec(await master.info('memory')) ?? []

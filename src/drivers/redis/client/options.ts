@@ -1,17 +1,17 @@
 import { Redis, type Cluster } from 'ioredis'
 import { limit, milliseconds, type Checks } from '../../../checks.ts'
 
-/** Where a Redis is, and how it is used. */
+/** Address of Redis, prefix of its keys, and limits of its commands. */
 export interface RedisOptions {
-  /** an ioredis client, which says where Redis is: connections of our own are made like it, and it stays the caller's. Or: */
+  /** ioredis client whose settings are copied for new connections; the client itself is never used or closed. Overrides `url`. */
   readonly client?: Redis | Cluster | undefined
-  /** redis://, rediss:// or the path of a Unix socket; redis://127.0.0.1:6379 */
+  /** redis:// or rediss:// URL, or the path of a Unix socket; redis://127.0.0.1:6379 */
   readonly url?: string | undefined
-  /** of all keys and channels; 'fastify-chat' */
+  /** prefix of all keys and channels; 'fastify-chat' */
   readonly prefix?: string | undefined
-  /** ms within which a command is answered; 5 s */
+  /** ms until a command without a reply is rejected; 5 s */
   readonly timeout?: number | undefined
-  /** commands that may wait for an answer; 10,000 */
+  /** maximum number of commands that wait for a reply; 10,000 */
   readonly inFlight?: number | undefined
 }
 
@@ -29,7 +29,7 @@ export const checks: Checks<RedisOptions> = {
   inFlight: limit
 }
 
-/** Connections like those of a client, or to an address: they try again for ever, and queue and repeat nothing. */
+/** Returns a connection to `url`, or with the settings of `client`. It reconnects forever and never repeats a command. */
 export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOptions, timeout: number): Redis | Cluster {
   const own = {
     keyPrefix: '',
@@ -37,30 +37,30 @@ export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOption
     readOnly: false,
     role: 'master' as const,
     connectTimeout: timeout,
-    // Also ends a connection that went silent in its handshake, where no deadline of ours runs.
+    // Also ends a connection that goes silent during its handshake, when no command's deadline runs.
     socketTimeout: timeout,
     enableAutoPipelining: false,
     enableOfflineQueue: false,
     enableReadyCheck: true,
-    // What was under way when a connection broke is refused at once, and never sent a second time.
+    // When a connection breaks, commands in flight fail at once and are never sent again.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // Its promise is nobody's: a break meanwhile would be an unhandled rejection.
+    // ioredis doesn't handle the promise of its resubscription: a disconnect during it would be an unhandled rejection.
     autoResubscribe: false,
     retryStrategy: again,
-    // Whoever was the master no longer is: the address leads to the new one.
+    // The master became a replica. The address leads to the new master.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
   }
   const connection = client !== undefined && isCluster(client)
     ? client.duplicate([], {
       keyPrefix: '',
       lazyConnect: false,
-      // Its nodes are connected to when first needed: what waits for that is bounded as all is that waits for an answer.
+      // Nodes are connected on first use. Commands that wait for this count towards `inFlight`.
       enableOfflineQueue: true,
       enableAutoPipelining: false,
       scaleReads: 'master',
       shardedSubscribers: false,
-      // A command is not sent again when its connection closed: it may have been carried out.
+      // A command whose connection closed may have run, so it is not sent again.
       retryDelayOnFailover: 0,
       redisOptions: own
     })
@@ -69,12 +69,12 @@ export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOption
   return connection
 }
 
-/** Also of a client made by another copy of ioredis. */
+/** Returns whether a client is a Cluster, also if another copy of ioredis made it. */
 export function isCluster (client: Redis | Cluster): client is Cluster {
   return client.isCluster
 }
 
-/** ms until a connection is tried again: for ever, and at the latest after a second and a quarter. */
+/** Returns the ms until the next attempt to connect, at most 1,250. */
 export function again (attempt: number): number {
   return Math.min(50 * 2 ** (attempt - 1), 1_000) * (1 + Math.random() / 4)
 }

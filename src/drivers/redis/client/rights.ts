@@ -2,7 +2,7 @@ import { StoreDenied } from '../../../errors.ts'
 import type { Argument, RedisLink } from './client.ts'
 import { isDenied } from './refusals.ts'
 
-/** Commands of our scripts with arguments that keep nothing for long, after a key. */
+/** Commands of the scripts. The arguments, which follow a key, store nothing for long. */
 const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
   ['EXISTS'], ['GET'], ['HDEL', ''], ['HGET', ''], ['HGETALL'], ['HMGET', ''], ['HSET', '', ''], ['LINDEX', 0], ['LLEN'], ['LPOP'],
   ['PEXPIRE', 1], ['PEXPIREAT', 1], ['PTTL'], ['RPUSH', ''], ['SADD', ''], ['SCARD'], ['SPOP'], ['SREM', ''],
@@ -11,7 +11,7 @@ const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
   ['ZREM', ''], ['ZREMRANGEBYSCORE', 0, 0], ['ZREVRANGE', 0, 0], ['ZSCORE', ''], ['SET', '', 'PX', 1], ['DEL']
 ]
 
-/** Resolves with what Redis says of the first right that its user lacks; an error in a script doesn't name the command. */
+/** Resolves with Redis' error for the first missing permission, if any: an error in a script doesn't name the command. */
 async function missingRight (link: RedisLink, key: string, channel: string): Promise<string | undefined> {
   const calls: ReadonlyArray<readonly [name: string, first: string, ...rest: Argument[]]> = [
     [link.publishCommand, channel, ''],
@@ -27,17 +27,17 @@ async function missingRight (link: RedisLink, key: string, channel: string): Pro
 }
 
 /**
- * Resolves when a message was received that an action published, so that commands and subscriptions work. Rejects with
- * StoreDenied where the user of Redis lacks a right, else with the error of what failed.
- * @param key in the slot of what the action does, for what is tried when it is denied
- * @param channel that nobody else subscribes to
- * @param act resolves with whether Redis took the message
+ * Runs an action that publishes a message, and resolves when the message is received: commands and subscriptions work.
+ * Rejects with StoreDenied if the Redis user lacks a permission, else with the error of the action.
+ * @param key in the hash slot of the action's keys; used to find the missing permission
+ * @param channel that the action publishes to, without other subscribers
+ * @param act resolves with whether Redis published the message
  */
 export async function tryOut (link: RedisLink, key: string, channel: string, act: () => Promise<boolean>): Promise<void> {
   try {
-    let heard = () => {}
-    const message = new Promise<void>((resolve) => { heard = resolve })
-    const stop = await link.subscribe(channel, heard)
+    let onMessage = () => {}
+    const message = new Promise<void>((resolve) => { onMessage = resolve })
+    const stop = await link.subscribe(channel, onMessage)
     try {
       if (!await act()) throw new StoreDenied(await missingRight(link, key, channel) ?? 'no message can be published')
       await link.within(message)

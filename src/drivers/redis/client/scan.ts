@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis'
 
-/** Keys that one command looks at. */
+/** Keys that one SCAN inspects. */
 const STEP = 1_000
 
-/** Yields the keys of a master that begin and end so, some at a time: perhaps none, and a key more than once. */
+/** Yields, in batches, the keys of a master with this start and end. A batch may be empty, and a key may be repeated. */
 export async function * keysOf (master: Redis, start: string, end: string): AsyncGenerator<string[]> {
-  const pattern = `${literal(start)}*${literal(end)}`
+  const pattern = `${globOf(start)}*${globOf(end)}`
   let cursor = '0'
   do {
     const [next, keys] = await master.scan(cursor, 'MATCH', pattern, 'COUNT', STEP)
@@ -14,5 +14,5 @@ export async function * keysOf (master: Redis, start: string, end: string): Asyn
   } while (cursor !== '0')
 }
 
-/** Returns a pattern that matches a text alone. */
-function literal (text: string): string { return text.replace(/[*?[\]\\^]/g, '\\$&') }
+/** Returns a glob pattern that matches only this text. */
+function globOf (text: string): string { return text.replace(/[*?[\]\\^]/g, '\\$&') }

@@ -1,9 +1,9 @@
-/** A Lua script: sent once a connection, then called by its digest. All its keys are of one room. */
+/** A Lua script. It is sent once per connection, then called by its digest. All its keys share a hash slot. */
 export interface Script {
-  /** its own, for ioredis */
+  /** unique; ioredis defines a command with this name */
   readonly name: string
   readonly keys: number
   readonly lua: string
-  /** perhaps: whether it is done is not known when no answer comes */
+  /** whether the outcome is unknown without a reply; false if the script can be repeated without harm */
   readonly writes: boolean
 }

@@ -3,10 +3,10 @@ import { addressOf, masterAt } from './slots.ts'
 import { again } from './options.ts'
 import { Subscriptions, type Heard, type Settle, type SubscriptionEvents } from './subscriptions.ts'
 
-/** address: of the node that it is heard from. hearers: each with what is called when it is heard, or can't be. */
-interface Channel { address: string | undefined, readonly hearers: Map<Heard, Settle> }
+/** address: of the node that the channel is subscribed on. listeners: each with its settle callback. */
+interface Channel { address: string | undefined, readonly listeners: Map<Heard, Settle> }
 
-/** What is heard from a Cluster: each channel from the master of its slot, also after the slot has moved. */
+/** Subscribes each channel on the master of its slot in a Cluster, and on the new master when the slot moves. */
 export class ShardedSubscriptions {
   readonly #cluster: Cluster
   readonly #events: SubscriptionEvents
@@ -16,7 +16,7 @@ export class ShardedSubscriptions {
   constructor (cluster: Cluster, events: SubscriptionEvents) {
     this.#cluster = cluster
     this.#events = { ...events, moved: () => cluster.refreshSlotsCache() }
-    cluster.on('refresh', () => this.#place())
+    cluster.on('refresh', () => this.#assignAll())
   }
 
   get live (): boolean {
@@ -25,32 +25,32 @@ export class ShardedSubscriptions {
     return true
   }
 
-  add (name: string, heard: Heard, settle: Settle): void {
+  add (name: string, onMessage: Heard, settle: Settle): void {
     let channel = this.#channels.get(name)
-    if (channel === undefined) this.#channels.set(name, channel = { address: undefined, hearers: new Map() })
-    channel.hearers.set(heard, settle)
-    if (channel.address === undefined) this.#placeOne(name, channel)
-    else this.#nodes.get(channel.address)?.add(name, heard, settle)
+    if (channel === undefined) this.#channels.set(name, channel = { address: undefined, listeners: new Map() })
+    channel.listeners.set(onMessage, settle)
+    if (channel.address === undefined) this.#assign(name, channel)
+    else this.#nodes.get(channel.address)?.add(name, onMessage, settle)
   }
 
-  remove (name: string, heard: Heard): void {
+  remove (name: string, onMessage: Heard): void {
     const channel = this.#channels.get(name)
-    if (channel?.hearers.delete(heard) !== true) return
-    if (channel.hearers.size === 0) this.#channels.delete(name)
-    if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, heard)
+    if (channel?.listeners.delete(onMessage) !== true) return
+    if (channel.listeners.size === 0) this.#channels.delete(name)
+    if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, onMessage)
   }
 
   connections (): Redis[] { return [...this.#nodes.values()].map(({ redis }) => redis) }
 
   close (): void {
-    // Nothing is to be placed any more by what is still said of the Cluster.
+    // A later `refresh` of the Cluster must not subscribe again.
     this.#channels.clear()
     for (const node of this.#nodes.values()) node.close()
   }
 
-  /** Slots may have moved, and nodes gone. */
-  #place (): void {
-    for (const [name, channel] of this.#channels) this.#placeOne(name, channel)
+  /** Called when slots may have moved, or nodes left the Cluster. */
+  #assignAll (): void {
+    for (const [name, channel] of this.#channels) this.#assign(name, channel)
     const used = new Set(Array.from(this.#channels.values(), ({ address }) => address))
     for (const [address, node] of this.#nodes) {
       if (used.has(address)) continue
@@ -60,14 +60,14 @@ export class ShardedSubscriptions {
     if (this.live) this.#events.live()
   }
 
-  #placeOne (name: string, channel: Channel): void {
+  #assign (name: string, channel: Channel): void {
     const address = addressOf(this.#cluster, name)
     if (address === undefined || address === channel.address) return
     const node = this.#node(address)
     if (node === undefined) return
-    for (const [heard, settle] of channel.hearers) {
-      if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, heard)
-      node.add(name, heard, settle)
+    for (const [onMessage, settle] of channel.listeners) {
+      if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, onMessage)
+      node.add(name, onMessage, settle)
     }
     channel.address = address
   }
@@ -77,7 +77,8 @@ export class ShardedSubscriptions {
     if (known !== undefined) return known
     const master = masterAt(this.#cluster, address)
     if (master === undefined) return undefined
-    // A node of the Cluster's own gives up at once: it is found by a redirection. This one may be alone on its slots.
+    // Connections of the Cluster's own pool don't reconnect: a redirection finds their node again. This node may be the
+    // only one for its slots, so the connection retries.
     const redis = master.duplicate({ lazyConnect: false, enableOfflineQueue: false, retryStrategy: again })
     redis.on('error', () => {})
     const node = new Subscriptions(redis, true, this.#events)

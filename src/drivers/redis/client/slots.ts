@@ -1,6 +1,6 @@
 import { Command, type Cluster, type Redis } from 'ioredis'
 
-/** The address of the master that a key or a channel is at, as far as is known here. */
+/** Returns the address of a key's or channel's master, from the cached slot map; undefined if it isn't known. */
 export function addressOf (cluster: Cluster, key: string): string | undefined {
   return cluster.slots[new Command('ssubscribe', [key]).getSlot() as number]?.[0]
 }

@@ -1,28 +1,28 @@
 import type { Redis } from 'ioredis'
 import { isDenied } from './refusals.ts'
 
-/** How many channels are asked for in one command. */
+/** Channels per command. */
 const CHUNK = 1_000
 
 export type Heard = (message: Buffer) => void
 
-/** What becomes of the subscriptions. */
+/** Called when the state of the subscriptions changes. */
 export interface SubscriptionEvents {
-  /** All channels are heard, again or for the first time. */
+  /** All channels are subscribed, for the first time or again. */
   readonly live: () => void
   readonly down: () => void
-  /** A channel is not to be had here: its slot is elsewhere. */
+  /** A channel can't be subscribed on this node, because another node has its slot. */
   readonly moved: () => void
-  /** Redis answered a subscription with an error. */
+  /** Redis rejected a subscription. */
   readonly refused: (error: Error) => void
 }
 
-/** Called once: when the channel is heard, or with the error for which it can't be. */
+/** Called once: without an error when the channel is subscribed, with one when it can't be. */
 export type Settle = (error?: Error) => void
 
-interface Channel { readonly hearers: Set<Heard>, readonly waiting: Set<Settle> }
+interface Channel { readonly listeners: Set<Heard>, readonly waiting: Set<Settle> }
 
-/** What is heard on one connection: asked for again after a break. */
+/** Subscriptions of one connection. They are restored after a disconnect. */
 export class Subscriptions {
   readonly #redis: Redis
   readonly #sharded: boolean
@@ -31,23 +31,23 @@ export class Subscriptions {
   #live = false
 
   /**
-   * @param redis a connection for this alone
-   * @param sharded of a Cluster's node: SSUBSCRIBE
+   * @param redis a connection that is used for nothing else
+   * @param sharded whether the connection is to a node of a Cluster, which needs SSUBSCRIBE
    */
   constructor (redis: Redis, sharded: boolean, events: SubscriptionEvents) {
     this.#redis = redis
     this.#sharded = sharded
     this.#events = events
     redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, message: Buffer) => {
-      for (const heard of this.#channels.get(channel.toString())?.hearers ?? []) hear(heard, message)
+      for (const onMessage of this.#channels.get(channel.toString())?.listeners ?? []) call(onMessage, message)
     })
     redis.on('moved', events.moved)
-    redis.on('ready', () => this.#askForAll())
+    redis.on('ready', () => this.#subscribeAll())
     redis.on('close', () => {
       this.#live = false
       events.down()
     })
-    if (redis.status === 'ready') this.#askForAll()
+    if (redis.status === 'ready') this.#subscribeAll()
   }
 
   get live (): boolean { return this.#live }
@@ -55,18 +55,18 @@ export class Subscriptions {
 
   connections (): Redis[] { return [this.#redis] }
 
-  add (name: string, heard: Heard, settle: Settle): void {
+  add (name: string, onMessage: Heard, settle: Settle): void {
     let channel = this.#channels.get(name)
-    if (channel === undefined) this.#channels.set(name, channel = { hearers: new Set(), waiting: new Set() })
-    channel.hearers.add(heard)
+    if (channel === undefined) this.#channels.set(name, channel = { listeners: new Set(), waiting: new Set() })
+    channel.listeners.add(onMessage)
     channel.waiting.add(settle)
-    // Else all are asked for once the connection is there, and one that fails is asked for again with it.
-    if (this.#redis.status === 'ready') this.#ask([name]).catch(() => {})
+    // If this fails, or the connection isn't ready, the channel is subscribed when the connection is next ready.
+    if (this.#redis.status === 'ready') this.#subscribe([name]).catch(() => {})
   }
 
-  remove (name: string, heard: Heard): void {
+  remove (name: string, onMessage: Heard): void {
     const channel = this.#channels.get(name)
-    if (channel?.hearers.delete(heard) !== true || channel.hearers.size > 0) return
+    if (channel?.listeners.delete(onMessage) !== true || channel.listeners.size > 0) return
     this.#channels.delete(name)
     if (this.#redis.status !== 'ready') return
     const gone = this.#sharded ? this.#redis.sunsubscribe(name) : this.#redis.unsubscribe(name)
@@ -75,26 +75,26 @@ export class Subscriptions {
 
   close (): void { this.#redis.disconnect() }
 
-  #askForAll (): void {
+  #subscribeAll (): void {
     const names = [...this.#channels.keys()]
     const chunks: string[][] = []
-    // In a Cluster channels of one command must be of one slot.
+    // In a Cluster, the channels of one command must share a slot.
     const size = this.#sharded ? 1 : CHUNK
     for (let i = 0; i < names.length; i += size) chunks.push(names.slice(i, i + size))
-    // Those that come from here on ask for themselves, on the same connection.
-    Promise.all(chunks.map((chunk) => this.#ask(chunk))).then(() => {
+    // Channels that are added from here on subscribe themselves, on the same connection.
+    Promise.all(chunks.map((chunk) => this.#subscribe(chunk))).then(() => {
       if (this.#redis.status !== 'ready') return
       this.#live = true
       this.#events.live()
     }, () => {})
   }
 
-  async #ask (names: string[]): Promise<void> {
+  async #subscribe (names: string[]): Promise<void> {
     try {
       await (this.#sharded ? this.#redis.ssubscribe(...names) : this.#redis.subscribe(...names))
     } catch (error) {
-      // A break is told by `close`; this is a refusal, of this connection's or of the channel's place.
-      if (this.#redis.status === 'ready') this.#refused(names, error as Error)
+      // `close` reports a disconnect. Otherwise Redis rejected the connection's user, or another node has the slot.
+      if (this.#redis.status === 'ready') this.#reject(names, error as Error)
       throw error
     }
     for (const name of names) {
@@ -110,14 +110,14 @@ export class Subscriptions {
     for (const settle of settled) settle(error)
   }
 
-  #refused (names: readonly string[], error: Error): void {
+  #reject (names: readonly string[], error: Error): void {
     if (isDenied(error)) {
-      // No other connection of this user has the right either.
+      // Other connections of this user lack the permission too.
       for (const name of names) {
         const channel = this.#channels.get(name)
         if (channel !== undefined) this.#settle(channel, error)
       }
-      // Channels that are live stay so.
+      // Live channels stay subscribed.
       if (this.#live) return
     }
     this.#events.refused(error)
@@ -126,10 +126,10 @@ export class Subscriptions {
   }
 }
 
-/** Anyone who reaches Redis can publish: what can't be understood ends no process. */
-function hear (heard: Heard, message: Buffer): void {
+/** Calls a listener. Any client of Redis can publish, so an invalid message must not end the process. */
+function call (onMessage: Heard, message: Buffer): void {
   try {
-    heard(message)
+    onMessage(message)
   } catch (error) {
     process.emitWarning(error as Error)
   }
