@@ -3,7 +3,7 @@ import { limit, milliseconds, type Checks } from '../../../checks.ts'
 
 /** Address of Redis, prefix of its keys, and limits of its commands. */
 export interface RedisOptions {
-  /** ioredis client whose settings are copied for new connections; the client itself is never used or closed. Overrides `url`. */
+  /** ioredis client whose settings new connections copy; the client itself is never used or closed. Overrides `url`. */
   readonly client?: Redis | Cluster | undefined
   /** redis:// or rediss:// URL, or the path of a Unix socket; redis://127.0.0.1:6379 */
   readonly url?: string | undefined

@@ -4,15 +4,18 @@ import { renew, retire } from './scripts.ts'
 import { Subscription } from './subscription.ts'
 
 export interface LeaseEvents {
-  /** It holds. kept: as the same node as before. gone: nodes that were live, and are not. */
+  /**
+   * Called when the lease was renewed.
+   * @param kept whether the node kept its name @param gone nodes whose lease ended since the last renewal
+   */
   renewed (kept: boolean, gone: ReadonlySet<string>): void
-  /** Whether it holds can't be known. */
+  /** Called when a renewal failed: the lease may have ended. */
   failed (): void
 }
 
 /**
- * What says that this node lives: all that it told Redis holds as long. A lease that ended never holds again: the node
- * goes on as a new one.
+ * This node's claim on its presence entries in Redis, which are valid as long as the lease. A lease that ended is never
+ * renewed: the node takes a new name.
  */
 export class Lease {
   readonly #link: RedisLink
@@ -25,13 +28,13 @@ export class Lease {
   #former: string | undefined
   #isNew = true
   #live = new Set<string>()
-  #said = 0
+  #updates = 0
   #renewing: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
-  #ended = false
+  #stopped = false
   #failure: Error | undefined
 
-  /** @param length ms that it holds; it is renewed at a third of it */
+  /** @param length in ms; the lease is renewed at a third of it */
   constructor (link: RedisLink, length: number, events: LeaseEvents) {
     this.#link = link
     this.#length = length
@@ -41,49 +44,49 @@ export class Lease {
     this.#subscription = new Subscription(link, this.#channel, () => this.#renewIn(0))
   }
 
-  /** This node's name. */
+  /** Name of this node. It changes when a lease ends. */
   get node (): string { return this.#node }
 
-  /** The error of the last renewal, if it failed. */
+  /** Error of the last renewal; undefined if it succeeded. */
   get failure (): Error | undefined { return this.#failure }
 
   isLive (node: string): boolean { return this.#live.has(node) }
 
-  /** A number for what this node says next. */
-  next (): number { return ++this.#said }
+  /** Returns the number of this node's next update. */
+  next (): number { return ++this.#updates }
 
-  /** Resolves when peers are heard that came back to nothing, or will end. */
+  /** Subscribes to notifications from nodes that lost their lease or are closing. Resolves when the subscription is live. */
   async listen (): Promise<void> {
     await this.#subscription.start()
   }
 
-  /** Resolves to whether it was renewed. */
+  /** Resolves with whether the lease was renewed. */
   renew (): Promise<boolean> {
-    if (this.#ended) return Promise.resolve(false)
+    if (this.#stopped) return Promise.resolve(false)
     this.#renewing ??= this.#renew().finally(() => { this.#renewing = undefined })
     return this.#renewing
   }
 
-  /** Renews it by a command that is sent after this call. */
+  /** Renews the lease with a command that is sent after this call. */
   async renewAgain (): Promise<boolean> {
     await this.#renewing
     return await this.renew()
   }
 
-  /** Those of the nodes that certainly don't live. */
+  /** Resolves with the given nodes that are certainly dead. */
   async dead (nodes: readonly string[]): Promise<string[]> {
     if (nodes.every((node) => this.#live.has(node))) return []
     return await this.renewAgain() ? nodes.filter((node) => !this.#live.has(node)) : []
   }
 
-  /** What Redis has of this node is not what it was told: it goes on as a new one. */
+  /** Takes a new name and renews. Called when Redis' entries of this node differ from its updates. */
   async abandon (): Promise<void> {
     await this.#renewing
     this.#replace()
     await this.renew()
   }
 
-  /** Ends the lease of the node that this one was before: all that it told must have been told again. */
+  /** Ends the lease of this node's former name. Call it after all members were entered under the new one. */
   async endFormer (): Promise<void> {
     if (this.#former === undefined) return
     await this.#link.command('zrem', this.#key, this.#former)
@@ -91,13 +94,13 @@ export class Lease {
     this.#former = undefined
   }
 
-  /** It is not renewed any more. */
+  /** Stops renewing the lease. */
   stop (): void {
     clearTimeout(this.#timer)
-    this.#ended = true
+    this.#stopped = true
   }
 
-  /** Ends it after so many ms, and lets the peers know. */
+  /** Ends the lease after a delay in ms, and notifies the other nodes. */
   async end (after: number): Promise<void> {
     this.stop()
     await this.#link.run(retire, [this.#key], [this.#node, after, this.#link.publishCommand, this.#channel])
@@ -108,21 +111,21 @@ export class Lease {
     let next = this.#length / 3
     let renewed = false
     try {
-      next = Math.min(next, await this.#ask())
+      next = Math.min(next, await this.#sendRenewal())
       if (!this.#live.has(this.#node)) {
         this.#replace()
-        await this.#ask()
+        await this.#sendRenewal()
       }
       const kept = !this.#isNew || this.#former === undefined
       this.#isNew = false
-      // This node may not be alone with that: the sooner all enter their members again the better.
+      // Other nodes may have lost their leases too: notified, they enter their members again sooner.
       if (!kept) this.#link.publish(this.#channel, '')
       this.#events.renewed(kept, new Set([...before].filter((node) => !this.#live.has(node))))
       renewed = true
       this.#failure = undefined
     } catch (error) {
       this.#failure = error as Error
-      // Tried often enough, for it holds as long as all of them.
+      // The lease outlasts many attempts at this interval.
       next = this.#length / 30
       this.#events.failed()
     }
@@ -130,8 +133,8 @@ export class Lease {
     return renewed
   }
 
-  /** Gives in how many ms the first of the others ends. */
-  async #ask (): Promise<number> {
+  /** Sends the renewal and stores the live nodes. Resolves with the ms until the first lease ends. */
+  async #sendRenewal (): Promise<number> {
     const args = [this.#node, this.#length, this.#isNew ? 1 : 0]
     const [now, leases] = await this.#link.run(renew, [this.#key], args) as [number, string[]]
     const ends = new Map<string, number>()
@@ -147,9 +150,9 @@ export class Lease {
   }
 
   #renewIn (ms: number): void {
-    if (this.#ended) return
+    if (this.#stopped) return
     clearTimeout(this.#timer)
-    // Redis cuts the time to whole ms: a little later, that what is to end has ended.
+    // Redis truncates times to ms. The extra 10 ms make sure that the lease in question has ended.
     this.#timer = setTimeout(() => { this.renew().catch(() => {}) }, ms + 10).unref()
   }
 }

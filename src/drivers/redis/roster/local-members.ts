@@ -5,33 +5,33 @@ import type { Lease } from './lease.ts'
 import { LIFE, sweep, tell } from './scripts.ts'
 import type { Turnstile } from './semaphore.ts'
 
-/** Members that one command tells of, or takes out: a longer one would keep everyone waiting. */
+/** Members that one command updates or removes. A longer command would block Redis for its other clients. */
 const BATCH = 500
 
 export interface PartContext {
   readonly link: RedisLink
   readonly lease: Lease
   readonly turnstile: Turnstile
-  /** ms before a leave shows */
+  /** ms before a leave is published */
   readonly grace: number
 }
 
-interface Present { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
+interface LocalMember { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
 
-/** The members of one room that are on this node. Redis is told of their changes, each time again until it knows. */
+/** Members of one room that are on this node. Writes their changes to Redis, and retries until each write succeeds. */
 export class Part {
   readonly #room: string
   readonly #context: PartContext
   readonly #connections = new Map<string, string>()
-  readonly #members = new Map<string, Present>()
-  /** Members of whom Redis doesn't know whether they are here. */
-  #untold = new Set<string>()
-  #told = 0
-  /** Nodes that watch the room were perhaps not told of the last change. */
+  readonly #members = new Map<string, LocalMember>()
+  /** Ids of members whose last change isn't in Redis yet. */
+  #unwritten = new Set<string>()
+  #written = 0
+  /** Whether publishing the last change may have failed. */
   #unpublished = false
-  #toldAt = 0
-  #telling: Promise<void> | undefined
-  #tellingNext: Promise<void> | undefined
+  #writtenAt = 0
+  #writing: Promise<void> | undefined
+  #nextWrite: Promise<void> | undefined
 
   constructor (room: string, context: PartContext) {
     this.#room = room
@@ -40,14 +40,14 @@ export class Part {
 
   get size (): number { return this.#members.size }
 
-  /** Nobody is here, and Redis knows. */
+  /** Whether the room has no members on this node, and Redis has all changes. */
   get isOver (): boolean { return this.#members.size === 0 && this.isTold }
 
-  /** Redis knows all. */
-  get isTold (): boolean { return this.#untold.size === 0 && this.#telling === undefined }
+  /** Whether Redis has all changes. */
+  get isTold (): boolean { return this.#unwritten.size === 0 && this.#writing === undefined }
 
-  /** The number of what Redis was told last, by which it shows whether it still knows. */
-  get told (): number { return this.#told }
+  /** Number of the last update. If Redis has another one, it has lost the update. */
+  get told (): number { return this.#written }
 
   get members (): Member[] { return Array.from(this.#members.values(), ({ identity }) => identity) }
 
@@ -57,7 +57,7 @@ export class Part {
     const present = this.#members.get(identity.id)
     if (present === undefined) {
       this.#members.set(identity.id, { identity, connections: 1, leaving: undefined })
-      this.#untold.add(identity.id)
+      this.#unwritten.add(identity.id)
       return
     }
     clearTimeout(present.leaving)
@@ -65,10 +65,10 @@ export class Part {
     present.connections++
     if (present.identity.name === identity.name) return
     present.identity = identity
-    this.#untold.add(identity.id)
+    this.#unwritten.add(identity.id)
   }
 
-  /** @param left called when it shows, if it does: Redis is to be told */
+  /** @param left called if the grace period ends without a rejoin; `tell` then has a change to write */
   leave (connection: string, left: () => void): void {
     const id = this.#connections.get(connection)
     if (id === undefined) return
@@ -77,51 +77,51 @@ export class Part {
     if (--present.connections > 0) return
     present.leaving = setTimeout(() => {
       this.#members.delete(id)
-      this.#untold.add(id)
+      this.#unwritten.add(id)
       left()
     }, this.#context.grace).unref()
   }
 
-  /** Resolves when Redis was told of all that changed before, or could not be. */
+  /** Writes the changes to Redis. Resolves when all changes before the call are written, or the write failed. */
   tell (): Promise<void> {
-    if (this.#telling !== undefined) {
-      this.#tellingNext ??= this.#telling.then(() => {
-        this.#tellingNext = undefined
+    if (this.#writing !== undefined) {
+      this.#nextWrite ??= this.#writing.then(() => {
+        this.#nextWrite = undefined
         return this.tell()
       })
-      return this.#tellingNext
+      return this.#nextWrite
     }
-    // Also when nothing changed for long, for else its keys would end.
-    if (this.#untold.size === 0 && !this.#unpublished && (this.size === 0 || Date.now() - this.#toldAt < LIFE / 3)) return Promise.resolve()
-    this.#telling = this.#tell().finally(() => { this.#telling = undefined })
-    return this.#telling
+    // Without changes, the keys are still renewed before they expire.
+    if (this.#unwritten.size === 0 && !this.#unpublished && (this.size === 0 || Date.now() - this.#writtenAt < LIFE / 3)) return Promise.resolve()
+    this.#writing = this.#write().finally(() => { this.#writing = undefined })
+    return this.#writing
   }
 
-  /** Redis knows nothing of this node any more. */
+  /** Called when Redis has lost everything of this node. */
   forgotten (): void {
-    this.#untold = new Set(this.#members.keys())
+    this.#unwritten = new Set(this.#members.keys())
   }
 
   close (): void {
     for (const { leaving } of this.#members.values()) clearTimeout(leaving)
   }
 
-  async #tell (): Promise<void> {
-    const ids = [...this.#untold]
-    this.#untold.clear()
+  async #write (): Promise<void> {
+    const ids = [...this.#unwritten]
+    this.#unwritten.clear()
     do {
       const batch = ids.splice(0, BATCH)
       try {
-        await this.#context.turnstile.pass(() => this.#tellOf(batch))
+        await this.#context.turnstile.pass(() => this.#writeBatch(batch))
       } catch {
         this.#unpublished = true
-        for (const id of [...ids, ...batch]) this.#untold.add(id)
+        for (const id of [...ids, ...batch]) this.#unwritten.add(id)
         return
       }
     } while (ids.length > 0)
   }
 
-  async #tellOf (ids: readonly string[]): Promise<void> {
+  async #writeBatch (ids: readonly string[]): Promise<void> {
     const { link, lease } = this.#context
     const here = ids.filter((id) => this.#members.has(id))
     const gone = ids.filter((id) => !this.#members.has(id))
@@ -130,12 +130,12 @@ export class Part {
       lease.node, number, LIFE, link.publishCommand, channel(link, this.#room), this.#unpublished ? 1 : 0, here.length,
       ...here.flatMap((id) => [id, this.#members.get(id)!.identity.name]), ...gone])
     this.#unpublished = published !== 1
-    this.#told = number
-    this.#toldAt = Date.now()
+    this.#written = number
+    this.#writtenAt = Date.now()
   }
 }
 
-/** Takes out of a room all that a node has told of it, for good. */
+/** Removes all members of a node from a room. */
 export async function sweepOut (link: RedisLink, room: string, node: string): Promise<void> {
   const keys = nodeKeys(link, room, node)
   while (await link.run(sweep, keys, [node, BATCH, link.publishCommand, channel(link, room)]) !== 0);

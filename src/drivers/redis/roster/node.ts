@@ -1,4 +1,4 @@
-import { setTimeout as pass } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { RedisLink } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
@@ -7,7 +7,7 @@ import { Part, sweepOut } from './local-members.ts'
 import { Turnstile } from './semaphore.ts'
 import { View } from './view.ts'
 
-/** Rooms that are told of or read at once: the rest wait here, and leave Redis to the messages. */
+/** Rooms that are written or read concurrently. More rooms wait, so that messages aren't delayed in Redis. */
 const WIDTH = 256
 
 export interface NodeSettings {
@@ -15,13 +15,13 @@ export interface NodeSettings {
   readonly coalesce: number
   readonly listed: number
   readonly lease: number
-  /** What else is to be read again after a break. */
+  /** Reads restrictions again after a disconnect. */
   readonly catchUp: () => Promise<void>
-  /** What else is to be read regularly: with each renewal of the lease. */
+  /** Polls restrictions with each renewal of the lease. */
   readonly poll: () => Promise<void>
 }
 
-/** What this node tells Redis of its members, and Redis of all. */
+/** Writes the members of this node to Redis, and reads the members of all nodes from it. */
 export class RosterNode {
   readonly #link: RedisLink
   readonly #settings: NodeSettings
@@ -29,7 +29,7 @@ export class RosterNode {
   readonly #turnstile = new Turnstile(WIDTH)
   readonly #parts = new Map<string, Part>()
   readonly #views = new Map<string, View>()
-  /** Whether Redis has told all, and was told all. */
+  /** Whether this node has read everything from Redis and written everything to it since the last disconnect. */
   #fresh = false
   #breaks = 0
   #lost = false
@@ -41,27 +41,27 @@ export class RosterNode {
     this.#settings = settings
     this.#lease = new Lease(link, settings.lease, {
       renewed: (kept, gone) => this.#renewed(kept, gone),
-      failed: () => this.#stale()
+      failed: () => this.#markStale()
     })
-    link.onDown(() => this.#stale())
+    link.onDown(() => this.#markStale())
     link.onBack(() => { this.#lease.renewAgain().catch(() => {}) })
   }
 
-  /** Names this node while its lease holds. */
+  /** Name of this node while its lease is valid. */
   get name (): string { return this.#lease.node }
 
-  /** Rejects with the reason for which the lease can't be renewed. */
+  /** Renews the lease. Rejects with the reason if that fails. */
   async check (): Promise<void> {
     if (!await this.#lease.renewAgain()) throw this.#lease.failure ?? new StoreUnavailable()
   }
 
-  /** Resolves when all that Redis has is known, or can't be. */
+  /** Resolves when the state in Redis was read, or the read failed. */
   async open (): Promise<void> {
     await this.#lease.renew()
     await this.#recovering
   }
 
-  /** Resolves when Redis knows; while it is gone, at once. */
+  /** Resolves when the member is written to Redis; at once while Redis is down. */
   async enter (name: string, connection: string, identity: Member): Promise<void> {
     let part = this.#parts.get(name)
     if (part === undefined) {
@@ -69,15 +69,15 @@ export class RosterNode {
       this.#parts.set(name, part)
     }
     part.enter(connection, identity)
-    if (this.#fresh) await this.#tell(name, part)
+    if (this.#fresh) await this.#write(name, part)
   }
 
   leave (name: string, connection: string): void {
     const part = this.#parts.get(name)
-    part?.leave(connection, () => { if (this.#fresh) this.#tell(name, part).catch(() => {}) })
+    part?.leave(connection, () => { if (this.#fresh) this.#write(name, part).catch(() => {}) })
   }
 
-  /** Resolves to how to stop what was begun. */
+  /** Calls `begin` with the room's view. Resolves with a function that stops it, and closes a view without users. */
   async use (name: string, begin: (view: View) => Promise<() => void>): Promise<() => void> {
     let view = this.#views.get(name)
     if (view === undefined) this.#views.set(name, view = this.#view(name))
@@ -91,12 +91,12 @@ export class RosterNode {
     }
   }
 
-  /** Nobody here is told anything after the call; resolves when Redis was told that all have left, if it can be. */
+  /** Stops all callbacks at once. Resolves when this node's departure is written to Redis, or couldn't be. */
   async close (): Promise<void> {
     this.#closed = true
     for (const view of this.#views.values()) view.close()
     for (const part of this.#parts.values()) part.close()
-    if (this.#link.up) await this.#depart().catch(() => { /* the lease ends by itself */ })
+    if (this.#link.up) await this.#depart().catch(() => { /* the lease expires */ })
     this.#lease.stop()
   }
 
@@ -109,29 +109,29 @@ export class RosterNode {
       listed: this.#settings.listed,
       isFresh: () => this.#fresh,
       part: () => this.#parts.get(name),
-      lost: () => this.#startAnew()
+      lost: () => this.#takeNewName()
     })
   }
 
-  async #tell (name: string, part: Part): Promise<void> {
+  async #write (name: string, part: Part): Promise<void> {
     await part.tell()
     if (part.isOver && this.#parts.get(name) === part) this.#parts.delete(name)
   }
 
-  async #tellAll (): Promise<void> {
-    await Promise.all([...this.#parts].map(([name, part]) => this.#tell(name, part)))
+  async #writeAll (): Promise<void> {
+    await Promise.all([...this.#parts].map(([name, part]) => this.#write(name, part)))
   }
 
-  #stale (): void {
+  #markStale (): void {
     this.#breaks++
     if (!this.#fresh) return
     this.#fresh = false
     for (const view of this.#views.values()) view.stale()
   }
 
-  #startAnew (): void {
+  #takeNewName (): void {
     if (!this.#fresh) return
-    this.#stale()
+    this.#markStale()
     this.#lease.abandon().catch(() => {})
   }
 
@@ -139,50 +139,53 @@ export class RosterNode {
     if (this.#closed) return
     if (!kept) {
       this.#lost = true
-      this.#stale()
+      this.#markStale()
       for (const part of this.#parts.values()) part.forgotten()
     }
-    // Also of a node that is not fresh: it may lack nothing but the right to subscribe.
-    this.#settings.poll().catch(() => { /* again with the next renewal */ })
+    // A node that isn't fresh polls too: it may lack only the permission to subscribe.
+    this.#settings.poll().catch(() => { /* retried with the next renewal */ })
     if (!this.#fresh) {
-      this.#recovering = this.#recovering.then(() => this.#recover()).catch(() => { /* again with the next renewal */ })
+      this.#recovering = this.#recovering.then(() => this.#recover()).catch(() => { /* retried with the next renewal */ })
       return
     }
-    // What failed, what peers have left, and what would end.
-    this.#tellAll().catch(() => {})
+    // Retries failed writes, renews keys, and sweeps the members of dead nodes.
+    this.#writeAll().catch(() => {})
     for (const view of this.#views.values()) {
       if (view.isStale || view.nodes.some((node) => gone.has(node))) view.refresh().catch(() => {})
     }
   }
 
-  /** Redis and this node tell each other what they have missed. */
+  /** Writes and reads everything that was missed during a disconnect. */
   async #recover (): Promise<void> {
     if (this.#fresh || this.#closed) return
     const breaks = this.#breaks
     await this.#lease.listen()
-    await this.#tellAll()
+    await this.#writeAll()
     if (breaks !== this.#breaks) return
     await this.#lease.endFormer()
     if (this.#lost) {
       this.#lost = false
-      // What was lost here may have been lost for all: the peers too enter their members again.
-      await pass(Math.min(this.#settings.grace, this.#settings.lease / 3), undefined, { ref: false })
+      // Other nodes may have lost their members in Redis too, and enter them again.
+      await sleep(Math.min(this.#settings.grace, this.#settings.lease / 3), undefined, { ref: false })
     }
     await this.#settings.catchUp()
     if (breaks !== this.#breaks) return
     this.#fresh = true
-    await this.#tellAll()
+    await this.#writeAll()
     await Promise.all([...this.#views.values()].map((view) => view.refresh()))
   }
 
-  /** Members of rooms with peers may be on their way to them: there they leave after the grace, by what the peers do. */
+  /**
+   * Removes the members of rooms without other live nodes. In other rooms, members may reconnect to another node: there
+   * the lease ends after the grace period, and the other nodes sweep.
+   */
   async #depart (): Promise<void> {
     const { node } = this.#lease
     const alone = [...this.#parts.keys()].filter((name) => {
       const others = this.#views.get(name)?.nodes ?? []
       return !others.some((other) => other !== node && this.#lease.isLive(other))
     })
-    await this.#tellAll()
+    await this.#writeAll()
     await Promise.all(alone.map((name) => this.#turnstile.pass(() => sweepOut(this.#link, name, node))))
     await this.#lease.end(this.#settings.grace)
   }

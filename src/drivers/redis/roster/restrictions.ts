@@ -7,22 +7,22 @@ import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction
 /** Restrictions read at a time. */
 const PAGE = 1_000
 
-/** µs before the last look that the next begins: a Redis that takes over may not have the last of them. */
+/** µs by which a poll overlaps the previous one. A replica that becomes master may lack the last restrictions. */
 const OVERLAP = 60_000_000
 
 /** As the scripts return them: field, moment, ms left, reason. */
 type Row = [field: string, moment: string, left: string, reason: string]
 
-type Listener = (who: string, what: TimedRestriction) => void
+type Listener = (subject: string, restriction: TimedRestriction) => void
 
-/** The restrictions of a chat in Redis. */
+/** Restrictions of a chat, stored in Redis. */
 export class Restrictions {
   readonly #link: RedisLink
   readonly #listener: Listener
   readonly #keys: string[]
   readonly #channel: string
   readonly #subscription: Subscription
-  /** Everything up to this moment was reported to the listener, or is older than every connection of this node. */
+  /** Restrictions up to this moment were reported to the listener, or are older than every connection of this node. */
   #reported: number | undefined
 
   constructor (link: RedisLink, listener: Listener) {
@@ -31,39 +31,39 @@ export class Restrictions {
     this.#keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
     this.#channel = link.key('roster', 'restricted')
     this.#subscription = new Subscription(link, this.#channel, (message) => {
-      const [, moment, what] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
+      const [, moment, json] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
       if (moment === undefined) throw new SyntaxError(`not a restriction on the channel ${this.#channel}`)
-      const [name, left, reason] = JSON.parse(what!) as [string, number, string]
+      const [name, left, reason] = JSON.parse(json!) as [string, number, string]
       this.#report([name, moment, String(left), reason])
     })
   }
 
-  /** Resolves when it is kept and the listener was called. @throws InvalidArgument */
-  async restrict (who: string, given: Restriction): Promise<void> {
-    const what = checkedRestriction(who, given)
-    const [duration, kept] = what.kind === 'kick' ? [0, KICK_KEPT] : [what.duration, what.duration]
-    const name = field(what.kind, who)
-    const message = JSON.stringify([name, duration, what.reason])
-    const moment = await this.#link.run(restrict, this.#keys, [name, duration, kept, what.reason, this.#link.publishCommand, this.#channel, message])
-    this.#listener(who, { ...what, moment: Number(moment) })
+  /** Resolves when the restriction is stored and the listener was called. @throws InvalidArgument */
+  async restrict (subject: string, given: Restriction): Promise<void> {
+    const restriction = checkedRestriction(subject, given)
+    const [duration, kept] = restriction.kind === 'kick' ? [0, KICK_KEPT] : [restriction.duration, restriction.duration]
+    const name = field(restriction.kind, subject)
+    const message = JSON.stringify([name, duration, restriction.reason])
+    const moment = await this.#link.run(restrict, this.#keys, [name, duration, kept, restriction.reason, this.#link.publishCommand, this.#channel, message])
+    this.#listener(subject, { ...restriction, moment: Number(moment) })
   }
 
-  async at (who: readonly string[]): Promise<RestrictionsAt> {
-    const fields = who.flatMap((each) => [field('kick', each), field('mute', each), field('ban', each)])
+  async at (subjects: readonly string[]): Promise<RestrictionsAt> {
+    const fields = subjects.flatMap((subject) => [field('kick', subject), field('mute', subject), field('ban', subject)])
     const [at, rows] = await this.#link.run(restrictionsAt, this.#keys, fields) as [string, Row[]]
     const moment = Number(at)
     this.#reported ??= moment
-    const restrictions = rows.map((row) => restrictionOf(row)).filter((what) => what.kind === 'kick' || what.duration > 0)
+    const restrictions = rows.map((row) => restrictionOf(row)).filter((restriction) => restriction.kind === 'kick' || restriction.duration > 0)
     return { moment, restrictions }
   }
 
-  /** Subscribes, and reports again what may have been missed during a break, also what was lifted. */
+  /** Subscribes, and reports restrictions that may have been missed during a disconnect, lifted ones too. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
     await this.poll()
   }
 
-  /** Reports again what was said since the last look: a message may have been lost, or there is no subscription. */
+  /** Reports restrictions since the last poll again. A message may have been lost, or there is no subscription. */
   async poll (): Promise<void> {
     await this.#reportSince(this.#reported === undefined ? '+inf' : this.#reported - OVERLAP)
   }
@@ -83,9 +83,9 @@ export class Restrictions {
   }
 }
 
-/** Kinds have no spaces in them. */
-function field (kind: Restriction['kind'], who: string): string {
-  return `${kind} ${who}`
+/** Returns the field of a restriction: its kind, which has no spaces, a space, and its subject. */
+function field (kind: Restriction['kind'], subject: string): string {
+  return `${kind} ${subject}`
 }
 
 function restrictionOf ([name, moment, left, reason]: Row): TimedRestriction {

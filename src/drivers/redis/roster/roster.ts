@@ -1,4 +1,4 @@
-import { setTimeout as pass } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { check, limit, milliseconds, type Checks } from '../../../checks.ts'
 import { RosterClosed } from '../../../errors.ts'
 import { RedisLink, type RedisOptions } from '../client/client.ts'
@@ -11,15 +11,15 @@ import { Restrictions } from './restrictions.ts'
 import { read, sweep, tell } from './scripts.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
 
-/** Where the Redis is, and how members are shown, each with its default. */
+/** Options of a RedisRoster, each with its default. */
 export interface RedisRosterOptions extends RedisOptions {
-  /** ms before a leave shows; 5 s */
+  /** ms before a leave is published; 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are gathered before watchers are told; 100 ms */
+  /** ms that changes are collected before watchers are called; 100 ms */
   readonly coalesce?: number | undefined
-  /** members listed; 100 */
+  /** maximum number of listed members; 100 */
   readonly listed?: number | undefined
-  /** ms after which the members of a node that died are gone, the same on all nodes; 30 s */
+  /** ms until the members of a dead node are removed; must be the same on all nodes; 30 s */
   readonly lease?: number | undefined
 }
 
@@ -29,17 +29,17 @@ const CHECK_TTL = 60_000
 const checks: Checks<RedisRosterOptions> = { ...linkChecks, grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
 
 /**
- * Who is here, on all nodes that share a Redis.
+ * Members and restrictions of all nodes that share a Redis.
  *
- * While Redis is gone, watchers have the last state with `stale: true`. Whoever enters or leaves meanwhile is known here,
- * and Redis is told when it is back, also when it comes back empty. What was said of members can't be known meanwhile:
- * `restrict` and `restrictions` reject; nodes are told of it when they are back.
+ * While Redis is down, watchers receive the last state with `stale: true`. The node records members that enter or leave,
+ * and writes them to Redis when it is back, even if it is then empty. `restrict` and `restrictions` reject meanwhile.
+ * A node that was disconnected receives the restrictions that it missed when it reconnects.
  */
 export class RedisRoster implements Roster {
   readonly #link: RedisLink
   readonly #node: RosterNode
   readonly #restrictions: Restrictions
-  readonly #listeners = new Set<{ readonly call: (who: string, what: TimedRestriction) => void }>()
+  readonly #listeners = new Set<{ readonly call: (subject: string, restriction: TimedRestriction) => void }>()
   readonly #timeout: number
   readonly #opened: Promise<unknown>
   #closing: Promise<void> | undefined
@@ -49,7 +49,7 @@ export class RedisRoster implements Roster {
     check({ grace, coalesce, listed, lease, timeout, ...redis }, checks)
     this.#timeout = timeout
     this.#link = new RedisLink({ ...redis, timeout })
-    this.#restrictions = new Restrictions(this.#link, (who, what) => { for (const { call } of this.#listeners) call(who, what) })
+    this.#restrictions = new Restrictions(this.#link, (subject, restriction) => { for (const { call } of this.#listeners) call(subject, restriction) })
     this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp(), poll: () => this.#restrictions.poll() })
     this.#opened = this.#node.open()
   }
@@ -64,37 +64,37 @@ export class RedisRoster implements Roster {
     this.#node.leave(room, connection)
   }
 
-  async watch (room: string, seen: (now: Presence) => void): Promise<() => void> {
-    return await this.#use(room, (view) => view.watch(seen))
+  async watch (room: string, onPresence: (now: Presence) => void): Promise<() => void> {
+    return await this.#use(room, (view) => view.watch(onPresence))
   }
 
   signal (room: string, { typing }: Signal): void {
     if (this.#closing === undefined) this.#link.publish(channel(this.#link, room), JSON.stringify(typing))
   }
 
-  async listen (room: string, heard: (signal: Signal) => void): Promise<() => void> {
-    return await this.#use(room, (view) => view.listen(heard))
+  async listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void> {
+    return await this.#use(room, (view) => view.listen(onSignal))
   }
 
-  async restrict (who: string, what: Restriction): Promise<void> {
+  async restrict (subject: string, restriction: Restriction): Promise<void> {
     await this.#open()
-    await this.#restrictions.restrict(who, what)
+    await this.#restrictions.restrict(subject, restriction)
   }
 
-  async restrictions (who: readonly string[]): Promise<RestrictionsAt> {
+  async restrictions (subjects: readonly string[]): Promise<RestrictionsAt> {
     await this.#open()
-    return await this.#restrictions.at(who)
+    return await this.#restrictions.at(subjects)
   }
 
-  onRestrict (call: (who: string, what: TimedRestriction) => void): () => void {
+  onRestrict (call: (subject: string, restriction: TimedRestriction) => void): () => void {
     const listener = { call }
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
   /**
-   * Enters a room of its own, hears of it, reads and leaves it, and renews the lease. Rejects with FST_CHAT_STORE_DENIED
-   * where the user of Redis lacks a right.
+   * Enters a test room, receives the change, reads and leaves the room, and renews the lease. Rejects with
+   * FST_CHAT_STORE_DENIED if the Redis user lacks a permission.
    */
   async check (): Promise<void> {
     await this.#open()
@@ -103,12 +103,12 @@ export class RedisRoster implements Roster {
     const room = `?${this.#node.name}`
     const keys = nodeKeys(link, room, '?')
     await tryOut(link, link.key(room, 'right'), channel(link, room), async () => {
-      const told = await link.run(tell, keys, ['?', 1, CHECK_TTL, link.publishCommand, channel(link, room), 1, 1, '?', ''])
+      const published = await link.run(tell, keys, ['?', 1, CHECK_TTL, link.publishCommand, channel(link, room), 1, 1, '?', ''])
       await link.run(read, keys.slice(0, 3), [1])
       await link.run(sweep, keys, ['?', 1, link.publishCommand, channel(link, room)])
       await this.#node.check()
       await this.#restrictions.at(['?'])
-      return told === 1
+      return published === 1
     })
   }
 
@@ -117,7 +117,7 @@ export class RedisRoster implements Roster {
     return this.#closing
   }
 
-  /** Calls are carried out in their order: each waits for no more than this. */
+  /** Resolves when the roster is open. Calls wait for nothing else, so they run in their order. */
   async #open (): Promise<void> {
     this.#assertOpen()
     await this.#opened
@@ -137,7 +137,7 @@ export class RedisRoster implements Roster {
 
   async #close (): Promise<void> {
     this.#listeners.clear()
-    await Promise.race([this.#node.close(), pass(this.#timeout, undefined, { ref: false })])
+    await Promise.race([this.#node.close(), sleep(this.#timeout, undefined, { ref: false })])
     await this.#link.close()
   }
 }

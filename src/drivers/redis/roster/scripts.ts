@@ -1,14 +1,16 @@
 import type { Script } from '../client/script.ts'
 
-/** ms that the keys of a room outlive their last renewal. */
+/** ms from their last renewal until the keys of a room expire */
 export const LIFE = 3_600_000
 
 /*
- * A room's keys, all in one slot. members: by member id, on how many nodes it is, a space, its name. order: member ids
- * by when they came. nodes: by node, the number of what it said last. One more key for each node: ids of its members.
+ * Keys of a room, all in one slot.
+ * members, a hash: by member id, the number of nodes that it is on, a space, its name.
+ * order, a sorted set: member ids by the time at which they entered. nodes, a hash: by node, the number of its last update.
+ * One key per node, a set: the ids of its members.
  */
 
-/** now: ms. moment: µs, for what is ordered by it. */
+/** now: in ms. moment: in µs, for sorted sets. */
 const clock = `
 local time = redis.call('TIME')
 local now, moment = time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
@@ -28,9 +30,9 @@ end
 `
 
 /**
- * KEYS: members, order, nodes, the node's. ARGV: node, its number, life, publish, channel, 1 to publish even if nothing
- * changed, how many enter, of each of them
- * its id and name, the ids of those who leave. Gives 0 if what changed could not be published, else 1.
+ * Writes changes of a node's members. KEYS: members, order, nodes, the node's set. ARGV: node, number of the update, ttl in
+ * ms, publishing command, channel, 1 to publish even if nothing changed, number of members that enter, id and name of each,
+ * ids of the members that leave. Returns 0 if a change could not be published, else 1.
  */
 export const tell: Script = {
   name: 'rosterTell',
@@ -59,8 +61,8 @@ return type(redis.pcall(ARGV[4], ARGV[5], '')) == 'table' and 0 or 1`
 }
 
 /**
- * Takes out what a node that is gone has left. KEYS: as of tell. ARGV: node, how many at most, publish, channel. Gives how
- * many are left.
+ * Removes members of a dead node. KEYS: as of tell. ARGV: node, maximum number of members, publishing command, channel.
+ * Returns the number of members left.
  */
 export const sweep: Script = {
   name: 'rosterSweep',
@@ -73,12 +75,12 @@ for _, id in ipairs(redis.call('SPOP', KEYS[4], ARGV[2])) do
 end
 local left = redis.call('SCARD', KEYS[4])
 if left == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
--- Each node that finds the dead one sweeps, and reads.
+-- May fail: every node that detects the dead node sweeps and reads by itself.
 if changed then redis.pcall(ARGV[3], ARGV[4], '') end
 return left`
 }
 
-/** KEYS: members, order, nodes. ARGV: how many to list. Gives the count, the ids, their members, the nodes. */
+/** KEYS: members, order, nodes. ARGV: maximum number of members. Returns the count, the ids, their members, the nodes. */
 export const read: Script = {
   name: 'rosterRead',
   keys: 3,
@@ -91,9 +93,9 @@ return { redis.call('ZCARD', KEYS[2]), ids, members, redis.call('HGETALL', KEYS[
 }
 
 /**
- * KEYS: leases, by node when its lease ends, by '' when any was renewed. ARGV: node, lease, 1 if it is new. Gives
- * the time, and the leases.
- * When none could renew for long, Redis was gone and not they: they are given that time back.
+ * Renews a lease. KEYS: leases, a sorted set: by node, the end of its lease in ms; under '', the last renewal of any.
+ * ARGV: node, length of the lease in ms, 1 if the node is new. Returns the time and the valid leases.
+ * If no node renewed for long, Redis was down, not the nodes: all leases are extended by that time.
  */
 export const renew: Script = {
   name: 'rosterRenew',
@@ -112,7 +114,7 @@ redis.call('PEXPIRE', KEYS[1], lease * 10)
 return { now, redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES') }`
 }
 
-/** KEYS: leases. ARGV: node, ms after which its lease ends, publish, channel. */
+/** Ends a lease. KEYS: leases. ARGV: node, ms until its lease ends, publishing command, channel. */
 export const retire: Script = {
   name: 'rosterRetire',
   keys: 1,
@@ -123,12 +125,13 @@ redis.pcall(ARGV[3], ARGV[4], '')`
 }
 
 /*
- * Restrictions, all in one slot. By field (kind, a space, subject): its end in ms, 0 of a kick and of one that is lifted, a
- * space, its reason. The fields by moment. The fields by when they are forgotten: one that is lifted is kept as such while it
- * would have been in force, for nodes that were out of touch. The last moment given to anybody.
+ * Keys of the restrictions, in this order, all in one slot. A field is a kind, a space and a subject.
+ * A hash: by field, the end of the restriction in ms, a space, the reason. The end of a kick or a lifted restriction is 0.
+ * A sorted set: fields by moment. A sorted set: fields by the time in ms at which they are deleted. A lifted restriction is
+ * kept until it would have ended, for nodes that are disconnected. A string: the last moment of any call.
  *
- * Moments are µs by Redis' clock, but never fall, and that of a restriction is above all that were given before: so it is
- * after every connection that was there, and before every one that comes, also when the clock is set back.
+ * Moments are µs of Redis' clock, but never decrease. The moment of a restriction is greater than all moments before it:
+ * the restriction is later than all existing connections and earlier than all new ones, even if the clock is set back.
  */
 const moments = `${clock}
 local last = math.max(moment, tonumber(redis.call('GET', KEYS[4]) or '0'))
@@ -145,7 +148,10 @@ local function add (field, at)
 end
 `
 
-/** ARGV: field, duration, ms it is kept, reason, publish, channel, message without its moment. Returns the moment. */
+/**
+ * ARGV: field, duration in ms, ms until deletion, reason, publishing command, channel, message without its moment.
+ * Returns the moment.
+ */
 export const restrict: Script = {
   name: 'rosterRestrict',
   keys: 4,
@@ -164,7 +170,7 @@ if kept > now then
   redis.call('HSET', KEYS[1], ARGV[1], text(ends) .. ' ' .. ARGV[4])
   redis.call('ZADD', KEYS[2], last, ARGV[1])
   redis.call('ZADD', KEYS[3], text(kept), ARGV[1])
-  -- Some write a number this large with an exponent, which is no time to any.
+  -- Some servers return so large a number with an exponent, which PEXPIREAT rejects.
   local longest = text(tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]))
   for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], longest) end
 end
@@ -172,7 +178,10 @@ redis.call(ARGV[5], ARGV[6], last .. ' ' .. ARGV[7])
 return last`
 }
 
-/** ARGV: fields. Returns the moment, and of those in force: field, moment, ms left, reason. A full Redis answers too. */
+/**
+ * ARGV: fields. Returns the moment, and for each restriction: field, moment, ms left, reason. Also works when Redis is out of
+ * memory.
+ */
 export const restrictionsAt: Script = {
   name: 'rosterRestrictionsAt',
   keys: 4,
@@ -186,7 +195,10 @@ end
 return { text(last), rows }`
 }
 
-/** ARGV: moment, how many at most. Returns the moment, and of each restriction since, in order: field, moment, ms left, reason. */
+/**
+ * ARGV: moment, maximum number of restrictions. Returns the current moment, and for each restriction after the given one,
+ * in order: field, moment, ms left, reason.
+ */
 export const restrictionsSince: Script = {
   name: 'rosterRestrictionsSince',
   keys: 4,

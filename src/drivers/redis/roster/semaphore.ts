@@ -1,10 +1,10 @@
-/** Lets so many through at once; the rest wait, first come, first served. */
+/** Limits the number of concurrent tasks. Further tasks wait, in the order of the calls. */
 export class Turnstile {
   #free: number
   readonly #waiting: Array<() => void> = []
 
-  constructor (width: number) {
-    this.#free = width
+  constructor (limit: number) {
+    this.#free = limit
   }
 
   async pass<T> (task: () => Promise<T>): Promise<T> {

@@ -1,21 +1,21 @@
 import type { RedisLink } from '../client/client.ts'
 
-/** One channel, heard from when it is first asked to be, also after breaks. */
+/** Subscription to one channel. It begins with the first `start`, and is restored after a disconnect. */
 export class Subscription {
   readonly #link: RedisLink
   readonly #channel: string
-  readonly #heard: (message: Buffer) => void
+  readonly #onMessage: (message: Buffer) => void
   #starting: Promise<() => void> | undefined
 
-  constructor (link: RedisLink, channel: string, heard: (message: Buffer) => void) {
+  constructor (link: RedisLink, channel: string, onMessage: (message: Buffer) => void) {
     this.#link = link
     this.#channel = channel
-    this.#heard = heard
+    this.#onMessage = onMessage
   }
 
-  /** Resolves when it is live; if it rejects, it can be asked again. */
+  /** Resolves when the subscription is live. May be called again after it rejects. */
   async start (): Promise<void> {
-    this.#starting ??= this.#link.subscribe(this.#channel, this.#heard).catch((error: unknown) => {
+    this.#starting ??= this.#link.subscribe(this.#channel, this.#onMessage).catch((error: unknown) => {
       this.#starting = undefined
       throw error
     })
@@ -23,6 +23,6 @@ export class Subscription {
   }
 
   stop (): void {
-    this.#starting?.then((stop) => stop(), () => { /* it never was live */ })
+    this.#starting?.then((stop) => stop(), () => { /* it was never live */ })
   }
 }

@@ -12,29 +12,29 @@ export interface ViewContext {
   readonly link: RedisLink
   readonly lease: Lease
   readonly turnstile: Turnstile
-  /** ms that changes are gathered */
+  /** ms that changes are collected before a read */
   readonly coalesce: number
-  /** members listed */
+  /** maximum number of listed members */
   readonly listed: number
-  /** Whether what Redis says holds now. */
+  /** Returns whether the state in Redis is current. */
   readonly isFresh: () => boolean
-  /** The members on this node. */
+  /** Returns the room's members on this node. */
   readonly part: () => Part | undefined
-  /** Redis has lost what it was told. */
+  /** Called when Redis has lost updates of this node. */
   readonly lost: () => void
 }
 
 interface State { readonly count: number, readonly members: Member[], readonly nodes: Map<string, number> }
 
-/** What those who watch one room on this node are shown of it. */
+/** Presence of one room, as its watchers on this node receive it. */
 export class View {
   readonly #room: string
   readonly #context: ViewContext
-  /** Each with whether it has been shown the state. */
+  /** Watchers, each with whether it has received the state. */
   readonly #watchers = new Map<(now: Presence) => void, boolean>()
   readonly #listeners = new Set<(signal: Signal) => void>()
   readonly #subscription: Subscription
-  #shown: Presence | undefined
+  #current: Presence | undefined
   #nodes: readonly string[] = []
   #reading: NodeJS.Timeout | undefined
   #closed = false
@@ -42,44 +42,47 @@ export class View {
   constructor (room: string, context: ViewContext) {
     this.#room = room
     this.#context = context
-    this.#subscription = new Subscription(context.link, channel(context.link, room), (message) => this.#hear(message))
+    this.#subscription = new Subscription(context.link, channel(context.link, room), (message) => this.#onMessage(message))
   }
 
   get isUsed (): boolean { return this.#watchers.size + this.#listeners.size > 0 }
 
-  get isStale (): boolean { return this.#shown?.stale ?? false }
+  get isStale (): boolean { return this.#current?.stale ?? false }
 
-  /** Nodes that had members here when it was read. */
+  /** Nodes that had members in the room when it was last read. */
   get nodes (): readonly string[] { return this.#nodes }
 
-  /** Resolves when it was shown the state, to how to stop. */
-  async watch (seen: (now: Presence) => void): Promise<() => void> {
-    // One function may watch twice.
-    const watcher = (now: Presence) => seen(now)
+  /** Resolves with an unsubscribe function when the callback has received the state. */
+  async watch (onPresence: (now: Presence) => void): Promise<() => void> {
+    // The same function may watch twice.
+    const watcher = (now: Presence) => onPresence(now)
     this.#watchers.set(watcher, false)
     await this.refresh()
     if (this.#watchers.has(watcher)) {
       this.#watchers.set(watcher, true)
-      watcher(this.#shown!)
+      watcher(this.#current!)
     }
     return () => { this.#watchers.delete(watcher) }
   }
 
-  /** Resolves when live, to how to stop; while Redis is gone when it can't be yet. */
-  async listen (heard: (signal: Signal) => void): Promise<() => void> {
-    const listener = (signal: Signal) => heard(signal)
+  /**
+   * Resolves with an unsubscribe function when the subscription is live. While Redis is down, resolves when the attempt
+   * to subscribe has failed.
+   */
+  async listen (onSignal: (signal: Signal) => void): Promise<() => void> {
+    const listener = (signal: Signal) => onSignal(signal)
     this.#listeners.add(listener)
-    await this.#subscription.start().catch(() => { /* it is again when the room is read */ })
+    await this.#subscription.start().catch(() => { /* retried when the room is read */ })
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** Resolves when the state was read and shown, or could not be and is shown as stale. */
+  /** Reads the state and calls the watchers; if the read fails, with `stale: true`. */
   async refresh (): Promise<void> {
     await this.#context.turnstile.pass(() => this.#read())
   }
 
   stale (): void {
-    this.#show({ ...this.#shown ?? this.#local(), stale: true })
+    this.#update({ ...this.#current ?? this.#local(), stale: true })
   }
 
   close (): void {
@@ -90,10 +93,10 @@ export class View {
     this.#subscription.stop()
   }
 
-  #hear (message: Buffer): void {
+  #onMessage (message: Buffer): void {
     if (message.length === 0) return this.#readSoon()
     const typing = JSON.parse(message.toString()) as Member
-    for (const heard of this.#listeners) heard({ typing })
+    for (const onSignal of this.#listeners) onSignal({ typing })
   }
 
   #readSoon (): void {
@@ -110,44 +113,44 @@ export class View {
     if (!isFresh()) return this.stale()
     try {
       await this.#subscription.start()
-      let state = await this.#ask()
+      let state = await this.#readState()
       const dead = await lease.dead([...state.nodes.keys()])
       if (dead.length > 0) {
         for (const node of dead) await sweepOut(this.#context.link, this.#room, node)
-        state = await this.#ask()
+        state = await this.#readState()
       }
       this.#nodes = [...state.nodes.keys()]
       if (!isFresh()) return this.stale()
-      this.#show({ members: state.members, count: state.count, stale: false })
+      this.#update({ members: state.members, count: state.count, stale: false })
     } catch {
       this.stale()
     }
   }
 
-  async #ask (): Promise<State> {
+  async #readState (): Promise<State> {
     const { link, lease, listed, part, lost } = this.#context
-    const [node, told] = [lease.node, part()?.told]
-    const [count, ids, found, said] = await link.run(read, roomKeys(link, this.#room), [Math.min(listed, Number.MAX_SAFE_INTEGER)]) as [number, string[], string[], string[]]
+    const [node, updateNumber] = [lease.node, part()?.told]
+    const [count, ids, found, updates] = await link.run(read, roomKeys(link, this.#room), [Math.min(listed, Number.MAX_SAFE_INTEGER)]) as [number, string[], string[], string[]]
     const nodes = new Map<string, number>()
-    for (let i = 0; i < said.length; i += 2) nodes.set(said[i]!, Number(said[i + 1]))
+    for (let i = 0; i < updates.length; i += 2) nodes.set(updates[i]!, Number(updates[i + 1]))
     const now = part()
-    // Only if nothing was told meanwhile: else either is right.
-    if (node === lease.node && told === now?.told && now?.isTold !== false) {
+    // Compares only if no update was written meanwhile. Otherwise Redis may return either number.
+    if (node === lease.node && updateNumber === now?.told && now?.isTold !== false) {
       if (nodes.get(node) !== (now === undefined || now.isOver ? undefined : now.told)) lost()
     }
     return { count, members: ids.map((id, i) => ({ id, name: found[i]!.slice(found[i]!.indexOf(' ') + 1) })), nodes }
   }
 
-  /** All that is known of a room that can't be read: who is in it on this node. */
+  /** Returns the members on this node, as a stale state of a room that can't be read. */
   #local (): Presence {
     const members = this.#context.part()?.members ?? []
     return { members: members.slice(0, this.#context.listed), count: members.length, stale: true }
   }
 
-  #show (now: Presence): void {
-    if (this.#closed || (this.#shown !== undefined && isSame(this.#shown, now))) return
-    this.#shown = now
-    for (const [seen, hasSeen] of this.#watchers) if (hasSeen) seen(now)
+  #update (now: Presence): void {
+    if (this.#closed || (this.#current !== undefined && isSame(this.#current, now))) return
+    this.#current = now
+    for (const [onPresence, hasReceived] of this.#watchers) if (hasReceived) onPresence(now)
   }
 }
 
