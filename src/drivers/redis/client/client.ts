@@ -17,7 +17,7 @@ export type Argument = string | number | Buffer
 
 type Command = (redis: Redis | Cluster) => Promise<unknown>
 
-const NO_ANSWER = new Error('no answer in time')
+const NO_REPLY = new Error('no answer in time')
 
 /** Connections to one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
 export class RedisLink {
@@ -209,7 +209,7 @@ export class RedisLink {
       let sent = false
       const deadline = this.#deadlines.start(() => {
         if (!this.#unsent.delete(send)) this.#disconnect(key)
-        reject(sent && !isUnchanged(NO_ANSWER) ? new StoreUnknown() : new StoreUnavailable())
+        reject(sent && !isUnchanged(NO_REPLY) ? new StoreUnknown() : new StoreUnavailable())
       })
       const send = () => {
         sent = true

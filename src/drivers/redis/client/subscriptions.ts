@@ -69,8 +69,8 @@ export class Subscriptions {
     if (channel?.listeners.delete(onMessage) !== true || channel.listeners.size > 0) return
     this.#channels.delete(name)
     if (this.#redis.status !== 'ready') return
-    const gone = this.#sharded ? this.#redis.sunsubscribe(name) : this.#redis.unsubscribe(name)
-    gone.catch(() => {})
+    const unsubscribed = this.#sharded ? this.#redis.sunsubscribe(name) : this.#redis.unsubscribe(name)
+    unsubscribed.catch(() => {})
   }
 
   close (): void { this.#redis.disconnect() }

@@ -11,41 +11,41 @@ interface Post {
   readonly reject: (error: unknown) => void
 }
 
-/** What one call of the script takes, so that it holds up Redis for no longer than about a millisecond. */
-const POSTS = 128
-const BYTES = 256 * 1024
+/** Limits of one call of the script, so that it blocks Redis for no longer than about 1 ms. */
+const MAX_POSTS = 128
+const MAX_BYTES = 256 * 1024
 
-/** Bytes of memory of a post beside its content: promise, closures, arguments, and what the client makes of them. */
-const POST = 1_500
+/** Bytes of memory of a post without its content: promise, closures, arguments, and their copies in ioredis. */
+const POST_BYTES = 1_500
 
-/** Sends a room's posts; resolves to the script's reply. */
+/** Sends a room's posts. Resolves with the script's reply. */
 export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<unknown>
 
-/** Posts on their way: those of one room and one turn go together. */
+/** Posts in flight. Those of one room and one tick are sent together. */
 export class RedisAppends {
   readonly #send: Send
-  readonly #most: number
-  readonly #mostBytes: number
+  readonly #maxPosts: number
+  readonly #maxBytes: number
   #rooms = new Map<string, Post[]>()
-  #inHand = 0
-  #bytesInHand = 0
+  #inFlight = 0
+  #bytesInFlight = 0
 
-  /** @param most posts in hand @param mostBytes of memory, of all of them */
-  constructor (send: Send, most: number, mostBytes: number) {
+  /** @param maxPosts in flight @param maxBytes of memory of the posts in flight */
+  constructor (send: Send, maxPosts: number, maxBytes: number) {
     this.#send = send
-    this.#most = most
-    this.#mostBytes = mostBytes
+    this.#maxPosts = maxPosts
+    this.#maxBytes = maxBytes
   }
 
   append (room: string, draft: Draft): Promise<Stored> {
     return new Promise((resolve, reject) => {
       const { key = '', hash = '', since } = draft
       const { content, size } = encode(draft)
-      // As a string, in the command that is written, and in the script's answer to it.
-      const cost = POST + 4 * content.length + 4 * key.length
-      if (this.#inHand >= this.#most || this.#bytesInHand + cost > this.#mostBytes) throw new StoreBusy()
-      this.#inHand++
-      this.#bytesInHand += cost
+      // Counts its copies: as a string, in the written command, and in what Redis returns.
+      const cost = POST_BYTES + 4 * content.length + 4 * key.length
+      if (this.#inFlight >= this.#maxPosts || this.#bytesInFlight + cost > this.#maxBytes) throw new StoreBusy()
+      this.#inFlight++
+      this.#bytesInFlight += cost
       if (this.#rooms.size === 0) setImmediate(() => this.flush())
       const post: Post = { args: [key, hash, sinceOf(since), content, size], cost, resolve, reject }
       const posts = this.#rooms.get(room)
@@ -54,7 +54,7 @@ export class RedisAppends {
     })
   }
 
-  /** Sends what is waiting for the end of the turn. */
+  /** Sends the posts that wait for the end of the tick. */
   flush (): void {
     const rooms = this.#rooms
     this.#rooms = new Map()
@@ -63,7 +63,7 @@ export class RedisAppends {
       let bytes = 0
       for (const post of posts) {
         bytes += post.args[3].length
-        if (batch.length === POSTS || (bytes > BYTES && batch.length > 0)) {
+        if (batch.length === MAX_POSTS || (bytes > MAX_BYTES && batch.length > 0)) {
           this.#store(room, batch)
           batch = []
           bytes = post.args[3].length
@@ -76,8 +76,8 @@ export class RedisAppends {
 
   #store (room: string, posts: readonly Post[]): void {
     this.#send(room, posts.flatMap(({ args }) => args)).finally(() => {
-      this.#inHand -= posts.length
-      for (const { cost } of posts) this.#bytesInHand -= cost
+      this.#inFlight -= posts.length
+      for (const { cost } of posts) this.#bytesInFlight -= cost
     }).then((reply) => {
       const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
       const time = Number(at)
@@ -94,13 +94,13 @@ export class RedisAppends {
   }
 }
 
-/** The mark of a post known as `<n> <at>`, with more after it or not. */
+/** Returns the cursor of a post that Redis remembers as `<offset> <time>`; more text may follow. */
 export function repeated (tag: string, known: string): Cursor {
   const [n, at] = known.split(' ')
   return markOf({ tag, at: Number(at), n: Number(n) })
 }
 
-/** A position that never was is of no epoch: the script finds it stale. */
+/** Returns a position as the script parses it. An invalid position gets an epoch that never exists, which makes it stale. */
 function sinceOf (since: string | undefined): string {
   if (since === undefined) return ''
   const place = placeOf(since)

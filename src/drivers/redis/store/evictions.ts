@@ -4,7 +4,7 @@ import { evict, halve } from './index-scripts.ts'
 import type { IndexedRoom, Noted, RoomIndex } from './index.ts'
 import { look } from './scripts.ts'
 
-/** Bytes of all rooms where Redis has no `maxmemory`, or doesn't show it. */
+/** Bytes of all rooms if Redis has no `maxmemory`, or it can't be read. */
 const STORE_BYTES = 256 * 1024 * 1024
 
 /** ms between two writes of the index */
@@ -14,32 +14,32 @@ const FLUSH = 1_000
 const LIMIT_AGE = 60_000
 
 /**
- * ms after a break in which no room is evicted: nodes subscribe again to the rooms that they follow, at the latest after
- * the longest wait between two attempts.
+ * ms after a disconnect during which no room is evicted. Other nodes need up to the longest reconnect delay to subscribe to
+ * their rooms again; until then, a room that they follow looks unused.
  */
 const SETTLE = 2_000
 
-/** ms between two searches for rooms that are not in the index, unless it was lost */
+/** ms between two searches for rooms that the index lacks. A lost index is rebuilt at once. */
 const SEARCH_INTERVAL = 60_000
 
-/** Rooms looked at in one step. */
+/** Rooms read in one step. */
 const STEP = 100
 
-/** Rooms that are halved in one step. */
-const HEAVY = 10
+/** Rooms halved in one step. */
+const HALVED = 10
 
-/** Share of the bound that is left when enough was evicted. */
-const LOW = 0.9
+/** Share of the bound down to which rooms are evicted. */
+const TARGET_SHARE = 0.9
 
 /** Share of all bytes that is evicted when Redis is out of memory. */
-const RELIEF = 1 / 16
+const RELIEF_SHARE = 1 / 16
 
-/** Below this share of `maxmemory` the chat isn't what Redis' memory went to: its rooms stay. */
-const SMALL = 1 / 8
+/** Share of `maxmemory` below which no room is evicted: other data fills Redis. */
+const MIN_SHARE = 1 / 8
 
 /**
- * Keeps all rooms of a chat within a bound: rooms that nobody follows go, the least recently used first. Only where all
- * are followed, those that are charged most lose the older half of their history. One node at a time does it.
+ * Keeps the rooms of a chat within a bound. Evicts rooms without followers, the least recently used first. If all rooms have
+ * followers, removes the older half of the history from the largest rooms. Only one node evicts at a time.
  */
 export class Evictions {
   readonly #link: RedisLink
@@ -49,20 +49,20 @@ export class Evictions {
   readonly #storeBytes: number | undefined
   readonly #timer: NodeJS.Timeout
   #limit: { readonly bytes: number, readonly readAt: number } | undefined
-  /** The pass under way. */
-  #pass: Promise<void> | undefined
+  /** Current eviction. */
+  #eviction: Promise<void> | undefined
   #relief: Promise<boolean> | undefined
-  /** Rooms that are not in the index are looked for. */
+  /** Current search for rooms that the index lacks. */
   #search: Promise<boolean> | undefined
   #searchedAt = -Infinity
-  /** Whether all rooms were in the index after it was last found to be new. */
+  /** False from when the index was found to be new until a search has completed. */
   #isComplete = true
   readonly #closing = new AbortController()
   #flushing = false
-  /** More is kept than may be, as far as is known: to be looked at again, for the node that evicts may be gone. */
+  /** Whether the last total exceeded the bound. The next flush checks again, because the evicting node may have died. */
   #over = false
 
-  /** @param storeBytes of all rooms; undefined for half of `maxmemory` */
+  /** @param storeBytes maximum bytes of all rooms; undefined for half of `maxmemory` */
   constructor (link: RedisLink, index: RoomIndex, { storeBytes, keys, channel }: {
     readonly storeBytes: number | undefined
     readonly keys: (room: string) => string[]
@@ -73,10 +73,10 @@ export class Evictions {
     this.#keys = keys
     this.#channel = channel
     this.#storeBytes = storeBytes
-    this.#timer = setInterval(() => { this.#flush().catch(() => { /* again with the next */ }) }, FLUSH).unref()
+    this.#timer = setInterval(() => { this.#flush().catch(() => { /* retried with the next flush */ }) }, FLUSH).unref()
   }
 
-  /** The one under way. */
+  /** Current call of `relieve`. */
   get relief (): Promise<boolean> | undefined { return this.#relief }
 
   close (): void {
@@ -85,15 +85,15 @@ export class Evictions {
   }
 
   /**
-   * Evicts rooms on the master of a key that is out of memory. Resolves with whether that freed any.
-   * One at a time: a second call gets the one under way.
+   * Evicts rooms on the master that holds a key and is out of memory. Resolves with whether that freed memory.
+   * Calls during a call return its promise.
    */
   relieve (key: string): Promise<boolean> {
     this.#relief ??= this.#relieve(key).catch(() => false).finally(() => { this.#relief = undefined })
     return this.#relief
   }
 
-  /** Evicts a room that is not in use. Resolves with what it is charged then. */
+  /** Evicts a room that is not in use. Resolves with the bytes that the room is then charged. */
   async #evict ({ room, used }: IndexedRoom): Promise<number> {
     return await this.#link.run(evict, this.#keys(room), [used, this.#link.countCommand, this.#channel(room)]) as number
   }
@@ -107,13 +107,13 @@ export class Evictions {
     this.#flushing = true
     try {
       const limit = await this.#bound()
-      const noted = await this.#index.flush(this.#pass === undefined ? limit : limit * LOW)
+      const noted = await this.#index.flush(this.#eviction === undefined ? limit : limit * TARGET_SHARE)
       this.#over = noted.total > limit
       if (noted.isNew) this.#isComplete = false
-      if (noted.isNew || (!this.#isComplete && this.#isSearchDue)) this.#searched().catch(() => { /* again when it is due */ })
-      if (!noted.evicts || this.#pass !== undefined || this.#link.upFor < SETTLE) return
-      this.#pass = this.#evictTo(limit * LOW).finally(() => { this.#pass = undefined })
-      this.#pass.catch(() => { /* the next flush begins another */ })
+      if (noted.isNew || (!this.#isComplete && this.#isSearchDue)) this.#addMissing().catch(() => { /* retried when the next search is due */ })
+      if (!noted.evicts || this.#eviction !== undefined || this.#link.upFor < SETTLE) return
+      this.#eviction = this.#evictTo(limit * TARGET_SHARE).finally(() => { this.#eviction = undefined })
+      this.#eviction.catch(() => { /* the next flush begins another eviction */ })
     } finally {
       this.#flushing = false
     }
@@ -140,7 +140,7 @@ export class Evictions {
     } while (noted.evicts && inUse < noted.rooms)
     while (noted.evicts) {
       const { total } = noted
-      for (const room of await this.#index.heaviest(HEAVY)) {
+      for (const room of await this.#index.heaviest(HALVED)) {
         noted = await this.#index.note([[room, await this.halve(room)]], limit)
         if (!noted.evicts) return
       }
@@ -151,71 +151,71 @@ export class Evictions {
   async #relieve (key: string): Promise<boolean> {
     if (!await this.#settled()) return false
     const { isNew } = await this.#index.flush(Infinity)
-    if (isNew || this.#search !== undefined) await this.#searched()
-    if (await this.#evictBeside(key)) return true
-    return this.#isSearchDue && await this.#searched() && await this.#evictBeside(key)
+    if (isNew || this.#search !== undefined) await this.#addMissing()
+    if (await this.#evictOnMaster(key)) return true
+    return this.#isSearchDue && await this.#addMissing() && await this.#evictOnMaster(key)
   }
 
   get #isSearchDue (): boolean { return performance.now() - this.#searchedAt > SEARCH_INTERVAL }
 
   /**
-   * Looks for rooms that the index lacks, which was lost, or never got to know of them. Resolves with whether there are
-   * any. One at a time: a second call gets the one under way.
+   * Adds rooms that the index lacks: it was lost, or a node failed to write them. Resolves with whether there were any.
+   * Calls during a search return its promise.
    */
-  #searched (): Promise<boolean> {
-    this.#search ??= this.#searchAll().finally(() => { this.#search = undefined })
+  #addMissing (): Promise<boolean> {
+    this.#search ??= this.#addAllMissing().finally(() => { this.#search = undefined })
     return this.#search
   }
 
-  async #searchAll (): Promise<boolean> {
+  async #addAllMissing (): Promise<boolean> {
     this.#searchedAt = performance.now()
     let added = 0
     for await (const names of this.#link.rooms('room')) {
       for (let i = 0; i < names.length; i += STEP) {
         if (this.#closing.signal.aborted) return false
-        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#lookAt(room)))
+        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#inspect(room)))
         const rooms = found.flat()
         if (rooms.length > 0) added += await this.#index.add(rooms)
       }
     }
     this.#isComplete = true
-    // All of them may be too much.
+    // The added rooms may exceed the bound.
     this.#over ||= added > 0
     return added > 0
   }
 
-  /** Resolves with nothing for a room that is lost. */
-  async #lookAt (room: string): Promise<IndexedRoom[]> {
+  /** Resolves with a room's charge and last use; with an empty array if the room is lost. */
+  async #inspect (room: string): Promise<IndexedRoom[]> {
     const [bytes, , used] = await this.#link.run(look, this.#keys(room), ['', '']) as [bytes?: number, tag?: string, at?: string]
     return bytes === undefined ? [] : [{ room, used: used!, bytes }]
   }
 
-  /** Evicts rooms on the master of a key. Resolves with whether that freed any memory. */
-  async #evictBeside (key: string): Promise<boolean> {
+  /** Evicts rooms on the master that holds a key. Resolves with whether that freed memory. */
+  async #evictOnMaster (key: string): Promise<boolean> {
     const maxMemory = await this.#link.maxMemory().catch(() => 0)
     let freed = 0
     let wanted = Infinity
     for (let skip = 0; freed < wanted;) {
       const { total, rooms } = await this.#index.oldest(skip, STEP)
-      if (rooms.length === 0 || total < maxMemory * SMALL) break
-      wanted = Math.min(wanted, Math.ceil(total * RELIEF))
-      const beside = rooms.filter(({ room }) => this.#link.areTogether(this.#keys(room)[0]!, key))
-      const victims = upTo(beside, wanted - freed)
+      if (rooms.length === 0 || total < maxMemory * MIN_SHARE) break
+      wanted = Math.min(wanted, Math.ceil(total * RELIEF_SHARE))
+      const onMaster = rooms.filter(({ room }) => this.#link.areTogether(this.#keys(room)[0]!, key))
+      const victims = upTo(onMaster, wanted - freed)
       const gone = (await this.#evictAll(victims)).filter(([, bytes]) => bytes === 0)
       if (gone.length > 0) await this.#index.note(gone, Infinity)
       freed += victims.reduce((sum, { room, bytes }) => sum + (gone.some(([name]) => name === room) ? bytes : 0), 0)
-      skip += (victims.length < beside.length ? victims.length : rooms.length) - gone.length
+      skip += (victims.length < onMaster.length ? victims.length : rooms.length) - gone.length
     }
     return freed > 0
   }
 
-  /** Resolves with whether all nodes had the time to subscribe again since the last break. */
+  /** Waits until all nodes have had time to subscribe again. Resolves with false if Redis goes down. */
   async #settled (): Promise<boolean> {
     while (this.#link.up && this.#link.upFor < SETTLE) await sleep(SETTLE - this.#link.upFor, undefined, { signal: this.#closing.signal })
     return this.#link.upFor >= SETTLE
   }
 
-  /** Resolves with what each is charged then; one that can't be reached is in use. */
+  /** Resolves with the bytes that each room is then charged. A room that can't be evicted counts as in use. */
   async #evictAll (rooms: readonly IndexedRoom[]): Promise<Array<[room: string, bytes: number]>> {
     return await Promise.all(rooms.map(async (each): Promise<[string, number]> => {
       try {
@@ -227,7 +227,7 @@ export class Evictions {
   }
 }
 
-/** The first of them that together are charged so much. */
+/** Returns the first rooms whose charges together reach `bytes`. */
 function upTo (rooms: readonly IndexedRoom[], bytes: number): readonly IndexedRoom[] {
   let sum = 0
   const last = rooms.findIndex((room) => (sum += room.bytes) >= bytes)

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { entryOf, markOf, placeOf, type Content, type Place } from './record.ts'
 import type { Entry, Cursor, Page } from '../../../store.ts'
 
-/** What a feed reads to catch up: born is where the room's present life began. */
+/** Result of one read while a feed catches up. born: beginning of the room's current epoch. */
 export interface Stretch {
   readonly entries: readonly Entry[]
   readonly complete: boolean
@@ -11,29 +11,29 @@ export interface Stretch {
   readonly born: Place
 }
 
-/** A batch as published: what it follows on, its time, and its entries. */
-interface Message { readonly before: Place, readonly at: number, readonly entries: readonly Entry[] }
+/** A published batch: the head before it, its time, and its entries. */
+interface PublishedBatch { readonly before: Place, readonly at: number, readonly entries: readonly Entry[] }
 
-/** undelivered: pages to be given at the end of the turn. */
+/** undelivered: pages that are delivered at the end of the tick. */
 interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
 
-/** Messages, and bytes of them, kept while it catches up; more are read again. */
-const [KEPT, KEPT_BYTES] = [100, 256 * 1024]
+/** Published batches, and their bytes, that a feed buffers while it catches up. It reads further ones again. */
+const [MAX_BATCHES, MAX_BUFFERED_BYTES] = [100, 256 * 1024]
 
-/** One room as this process follows it: in order, without holes, or saying so. */
+/** One room as this process follows it. Delivers entries in order; a gap is delivered as an incomplete page. */
 export class RedisFeed {
   readonly #read: (after: Place | undefined) => Promise<Stretch>
   readonly #deliverSoon: (feed: RedisFeed) => void
   readonly #followers = new Set<Follower>()
-  /** The last given to the followers; undefined before the first reading. */
+  /** Last position given to the followers; undefined before the first read. */
   #last: Place | undefined
-  /** Heard while it catches up; `complete` until there were too many. */
-  #heard: { readonly messages: Array<Message | undefined>, bytes: number, complete: boolean } | undefined
+  /** Batches received while the feed catches up; complete: false after the buffer overflowed. */
+  #buffered: { readonly messages: Array<PublishedBatch | undefined>, bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
 
   /**
-   * @param read the next entries after a place; without one, where the room is
-   * @param deliverSoon asks for `deliver` to be called, in a turn of its own
+   * @param read resolves with the next entries after a position; without one, with the head of the room
+   * @param deliverSoon schedules a call of `deliver` in a later tick
    */
   constructor (read: (after: Place | undefined) => Promise<Stretch>, deliverSoon: (feed: RedisFeed) => void) {
     this.#read = read
@@ -42,10 +42,10 @@ export class RedisFeed {
 
   get size (): number { return this.#followers.size }
 
-  /** After catching up only. */
+  /** Head of the room; defined only after `catchUp`. */
   get head (): Cursor { return markOf(this.#last!) }
 
-  /** Gets what comes after the head. */
+  /** Adds a follower, which receives pages from the head on. Returns a function that removes it. */
   add (deliver: (page: Page) => void): () => void {
     const follower: Follower = { deliver, undelivered: [] }
     this.#followers.add(follower)
@@ -56,22 +56,22 @@ export class RedisFeed {
   }
 
   hear (text: Buffer): void {
-    const heard = this.#heard
-    if (heard === undefined) {
-      if (!this.#take(parse(text))) this.catchUp().catch(() => {})
+    const buffered = this.#buffered
+    if (buffered === undefined) {
+      if (!this.#takeBatch(parse(text))) this.catchUp().catch(() => {})
       return
     }
-    heard.bytes += text.length
-    heard.complete &&= heard.messages.length < KEPT && heard.bytes <= KEPT_BYTES
-    if (heard.complete) heard.messages.push(parse(text))
+    buffered.bytes += text.length
+    buffered.complete &&= buffered.messages.length < MAX_BATCHES && buffered.bytes <= MAX_BUFFERED_BYTES
+    if (buffered.complete) buffered.messages.push(parse(text))
   }
 
-  /** The room is there, as a look at it showed. */
+  /** Called with the head that a poll found. Catches up if the feed has another one. */
   see (place: Place | undefined): void {
-    if (this.#heard === undefined && !same(place, this.#last)) this.catchUp().catch(() => {})
+    if (this.#buffered === undefined && !isSame(place, this.#last)) this.catchUp().catch(() => {})
   }
 
-  /** Reads on from where it is, to no less than what was acknowledged before the call. */
+  /** Reads from the last position on. Resolves when all entries acknowledged before the call are read. */
   async catchUp (): Promise<void> {
     const before = this.#catchingUp
     const reading = (async () => {
@@ -102,18 +102,18 @@ export class RedisFeed {
   }
 
   async #readOn (): Promise<void> {
-    const heard = this.#heard ??= { messages: [], bytes: 0, complete: true }
+    const buffered = this.#buffered ??= { messages: [], bytes: 0, complete: true }
     try {
-      for (let more = true; more;) more = this.#followOn(await this.#read(this.#last))
+      for (let more = true; more;) more = this.#takePage(await this.#read(this.#last))
     } finally {
-      this.#heard = undefined
-      const lost = heard.messages.filter((message) => !this.#take(message))
-      if (lost.length > 0 || !heard.complete) this.catchUp().catch(() => {})
+      this.#buffered = undefined
+      const lost = buffered.messages.filter((message) => !this.#takeBatch(message))
+      if (lost.length > 0 || !buffered.complete) this.catchUp().catch(() => {})
     }
   }
 
-  /** @returns whether to read on */
-  #followOn ({ entries, complete, more, head, born }: Stretch): boolean {
+  /** Takes a page that was read. Returns whether to read on. */
+  #takePage ({ entries, complete, more, head, born }: Stretch): boolean {
     if (this.#last === undefined) {
       this.#last = head
     } else if (complete) {
@@ -123,8 +123,8 @@ export class RedisFeed {
       this.#push({ entries, complete: true, more: false, head: last })
       return more
     } else {
-      // All of a new life, if it is still kept; else from here.
-      const known = same(this.#last, born) || this.#last.tag === head.tag
+      // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
+      const known = isSame(this.#last, born) || this.#last.tag === head.tag
       this.#last = known ? head : born
       this.#push({ entries: [], complete: false, more: false, head: markOf(this.#last) })
       return !known
@@ -132,13 +132,13 @@ export class RedisFeed {
     return false
   }
 
-  /** @returns whether it follows on, or was given already */
-  #take (message: Message | undefined): boolean {
+  /** Takes a published batch. Returns whether it follows the last position, or was delivered already. */
+  #takeBatch (message: PublishedBatch | undefined): boolean {
     if (message === undefined) return false
     const { before, at, entries } = message
     const last = this.#last
     if (last === undefined || before.tag !== last.tag) return false
-    if (!same(before, last)) return before.n + entries.length <= last.n && at <= last.at
+    if (!isSame(before, last)) return before.n + entries.length <= last.n && at <= last.at
     this.#last = { tag: before.tag, at, n: before.n + entries.length }
     this.#push({ entries, complete: true, more: false, head: markOf(this.#last) })
     return true
@@ -151,7 +151,7 @@ export class RedisFeed {
   }
 }
 
-/** Entries of one turn go out as one page; what isn't vouched for stands by itself. */
+/** Joins consecutive complete pages into one. Yields incomplete pages separately. */
 function * joined (pages: readonly Page[]): Iterable<Page> {
   let entries: Entry[] = []
   for (const [i, page] of pages.entries()) {
@@ -164,8 +164,8 @@ function * joined (pages: readonly Page[]): Iterable<Page> {
   }
 }
 
-/** `<tag>-<at>-<n>-<at>[<content>,…]`: the place it follows on, its own time, its entries. undefined for a stranger's. */
-function parse (text: Buffer): Message | undefined {
+/** Parses `<epoch>-<time>-<offset>-<time of the batch>[<content>,…]`. Returns undefined for any other message. */
+function parse (text: Buffer): PublishedBatch | undefined {
   const start = text.indexOf('[')
   const [, position = '', time = ''] = /^(.*)-(\d+)$/.exec(text.toString('latin1', 0, start)) ?? []
   const before = placeOf(position)
@@ -180,6 +180,6 @@ function parse (text: Buffer): Message | undefined {
   }
 }
 
-function same (one: Place | undefined, other: Place | undefined): boolean {
+function isSame (one: Place | undefined, other: Place | undefined): boolean {
   return one !== undefined && other !== undefined && one.n === other.n && one.at === other.at && one.tag === other.tag
 }

@@ -2,18 +2,20 @@ import type { Script } from '../client/script.ts'
 import { open } from './scripts.ts'
 
 /*
- * The index of the rooms of a chat, in a slot of its own. used, a sorted set: rooms by when they were last used, ms.
- * bytes, a sorted set: rooms by what they are charged, and under '' the total, negative. evicting: the node that evicts.
- * Nodes write absolute values, so what is wrong after a failure is right after the next use of the room.
+ * Index of a chat's rooms, in its own slot.
+ * used, a sorted set: rooms by the time of their last use, in ms.
+ * bytes, a sorted set: rooms by their charge in bytes; under '', the negative total.
+ * evicting, a string: the node that evicts.
+ * Nodes write absolute values, so the next use of a room corrects an error after a failure.
  *
- * ZREM is allowed while Redis is out of memory, and so is all that a script writes after it. Without the index nothing
- * could be evicted then.
+ * Scripts begin their writes with ZREM: Redis allows it while it is out of memory, and then all later writes of the script.
+ * Without the index, nothing could be evicted then.
  */
 
 /**
- * KEYS: used, bytes, evicting. ARGV: ms a room is kept, bytes that all may take, node, ms that it may evict; for each room
- * used its name and charge, 0 if it is gone. Gives the total, 1 if this node is to evict, how many rooms there are, and 1 if
- * there was no index before: rooms may be in Redis that are not in it.
+ * Updates the index. KEYS: used, bytes, evicting. ARGV: ms a room is kept, maximum bytes of all rooms, node, ms for which it
+ * may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
+ * number of rooms, and 1 if there was no valid index before: Redis may hold rooms that it lacks.
  */
 export const note: Script = {
   name: 'fastifyChatNote',
@@ -25,7 +27,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local rooms = redis.call('ZCARD', used)
 redis.call('ZREM', used, '')
--- One of them alone was evicted or deleted.
+-- The sizes don't match without an index, or if only one of its keys was evicted or deleted.
 local isNew = rooms + 1 ~= redis.call('ZCARD', bytes) and 1 or 0
 if isNew == 1 then redis.call('DEL', used, bytes) end
 local grown = 0
@@ -43,7 +45,7 @@ for i = 5, #ARGV, 2 do
   if charge > 0 then
     grown = grown + charge - (redis.call('ZSCORE', bytes, room) or 0)
     redis.call('ZADD', bytes, charge, room)
-    -- Those of one call in their order.
+    -- The fraction keeps the order of the rooms of one call.
     redis.call('ZADD', used, now + i / #ARGV / 2, room)
   end
 end
@@ -65,8 +67,8 @@ return { total, evicts, redis.call('ZCARD', used), isNew }
 }
 
 /**
- * Adds rooms that the index lacks. KEYS: used, bytes. ARGV: ms a room is kept; for each room its name, last use in ms, and
- * charge. Gives how many were added.
+ * Adds rooms that the index lacks. KEYS: used, bytes. ARGV: ms a room is kept; name, last use in ms and charge of each room.
+ * Returns the number of rooms added.
  */
 export const add: Script = {
   name: 'fastifyChatAdd',
@@ -90,7 +92,10 @@ return added
 `
 }
 
-/** KEYS: used, bytes. ARGV: how many to skip, how many to give. Gives the total; of the rooms used longest ago each its name, last use and charge. */
+/**
+ * KEYS: used, bytes. ARGV: number of rooms to skip, maximum number of rooms. Returns the total; name, last use and charge of
+ * each of the least recently used rooms.
+ */
 export const oldest: Script = {
   name: 'fastifyChatOldest',
   keys: 2,
@@ -108,8 +113,8 @@ return reply
 }
 
 /**
- * Forgets a room that nobody follows or has posted in since. KEYS: those of a room. ARGV: ms of its last use, subcommand
- * of PUBSUB, channel. Gives what it is charged if it is in use, else 0.
+ * Deletes a room without followers and without posts since its last use. KEYS: those of a room. ARGV: last use in ms,
+ * subcommand of PUBSUB, channel. Returns the room's charge if it is in use, else 0.
  */
 export const evict: Script = {
   name: 'fastifyChatEvict',
@@ -125,7 +130,10 @@ return 0
 `
 }
 
-/** Forgets the older half of a room's entries and keys; the last entry is kept. KEYS: those of a room. Gives what it is charged then. */
+/**
+ * Removes the older half of a room's entries and of its posts' keys, but never the last entry. KEYS: those of a room.
+ * Returns the charge of what is left.
+ */
 export const halve: Script = {
   name: 'fastifyChatHalve',
   keys: 3,

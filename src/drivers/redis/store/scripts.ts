@@ -1,23 +1,23 @@
 import type { Script } from '../client/script.ts'
 
 /*
- * A room's keys, all in one slot.
- * room, a hash: its state, and for each remembered key `=<key>` the number, time and hash of its post.
- * log, a stream: entries, as `<at>-<n>`, with their content and its size. order, a list: remembered keys, oldest first.
+ * Keys of a room, all in one slot.
+ * room, a hash: the state, and under `=<key>` the offset, time and hash of the post with each remembered key.
+ * log, a stream: entries, as `<time>-<offset>`, with content and size. order, a list: remembered keys, oldest first.
  *
- * What is kept is charged at what Redis 7 takes for it, or somewhat more (measured; a test compares). An allocation of
- * more than a KiB is rounded up by up to a quarter, a stream allocates 4 KiB with its first entry, and a room has an entry
- * in the index of the chat. The name of a room is in three keys, and twice in the index.
+ * A room is charged the memory that Redis 7 uses for it, or slightly more (measured; a test compares). Allocations of more
+ * than 1 KiB are rounded up by up to a quarter, a stream allocates 4 KiB with its first entry, and a room has an entry in
+ * the chat's index. The name of a room is in three keys, and twice in the index.
  *
- * Scripts aren't rolled back. Redis refuses the first write of one (out of memory, a replica, no disk) or none, and
- * without a `#!lua` line it does so since 6.2: so the first write is one that takes memory, and where it succeeds all do.
- * One that is never answered was done whole or not at all. A refused PUBLISH fails no script: followers find what was
- * stored by a look.
+ * Scripts aren't rolled back. Redis rejects the first write of a script (out of memory, a replica, no disk) or none;
+ * without a `#!lua` line it does so since 6.2. So the first write must take memory: if it succeeds, all writes do.
+ * A script without a reply ran completely or not at all. A rejected PUBLISH doesn't fail a script: followers find the
+ * stored entries by a poll.
  */
 
 /**
- * Of a room that was evicted, flushed, deleted or tampered with even in part nothing is left to be trusted: it begins
- * anew, under a new tag, and that is how everyone knows.
+ * Reads the state of a room. A room is lost if it was evicted, flushed, deleted or modified, even in part. It then begins a
+ * new epoch, which shows the loss to followers and clients.
  */
 export const open = `
 local room, log, order = KEYS[1], KEYS[2], KEYS[3]
@@ -54,15 +54,16 @@ local function begin(tag, life)
 end
 `
 
-/** What a call finds: a room that was never there, or no longer, begins. ARGV: tag, ms an empty room is kept. */
+/** Reads the state of a room. Begins an epoch if the room is new or lost. ARGV: new epoch, ms an empty room is kept. */
 const enter = `${open}
 if lost then begin(ARGV[1], ARGV[2]) end
 `
 
 /**
- * ARGV: tag, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is remembered, publishing
- * command, channel; for each draft its key, hash, since, content and size.
- * Gives what the room is charged, whether its followers were told, the tag, the time, and for each draft its number, 'stale', 'reused', or number and time of the post it repeats.
+ * Appends posts. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
+ * remembered, publishing command, channel; key, hash, since, content and size of each draft.
+ * Returns the room's charge, 1 (0 if publishing failed), the epoch, the time, and for each draft its
+ * offset, 'stale', 'reused', or offset and time of the post that it repeats.
  */
 export const append: Script = {
   name: 'fastifyChatAppend',
@@ -74,7 +75,7 @@ local at = math.max(now, state.at)
 local before = text(state.at) .. '-' .. text(state.n)
 local reply, contents = { 0, 1, state.tag, text(at) }, {}
 local fresh = state.n == 0 or state.keys == 0
--- Of an entry that was trimmed the time isn't known, only between which it was.
+-- The exact time of a trimmed entry is no longer known, only its range.
 local function existed(tag, at, n)
   local offset = tonumber(n)
   if tag ~= state.tag or offset > state.n then return false end
@@ -112,7 +113,7 @@ if #contents == 0 then
   return reply
 end
 
--- Many are cut at once, for a cut costs much the same however many fall.
+-- Trims many entries at once: the cost of a trim hardly depends on their number.
 local kept = state.n - state.first + 1
 if kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
   local oldest, from = nil, '-'
@@ -128,7 +129,7 @@ if kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKe
   redis.call('XTRIM', log, 'MINID', oldest or redis.call('XRANGE', log, from, '+', 'COUNT', 1)[1][1])
   state.first = state.n - kept + 1
 end
--- Now and then, for most often there is none to forget.
+-- Runs at every tenth entry only: mostly, no key has to be removed.
 for _ = 1, state.n % 10 < #contents and 100 + 2 * #contents or 0 do
   local key = redis.call('LINDEX', order, 0)
   if not key then break end
@@ -153,13 +154,14 @@ return reply
 }
 
 /**
- * ARGV: tag, ms an empty room is kept, 'after', 'before' or 'newest', id, tag of the position, entries, bytes.
- * Gives what the room is charged, tag, birth, time, number, whether complete, whether more, ids, and contents.
+ * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before' or 'newest', id, epoch of the position, maximum
+ * number of entries, maximum bytes. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is
+ * complete, 1 if there are more entries, ids, and contents.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
-  // What it begins, it begins once: a read is repeated without harm.
+  // A read begins an epoch at most once, so it can be repeated without harm.
   writes: false,
   lua: `${enter}
 local way, id, limit, most = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -199,7 +201,10 @@ return { cost(), state.tag, text(state.born), text(state.at), state.n, complete,
 `
 }
 
-/** ARGV: ms the room is kept from now on, if it is to be renewed; ms an empty room is. Gives what it is charged, tag, time and number; nothing of a room that is lost. */
+/**
+ * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms. Returns the room's charge,
+ * epoch, last time and last offset; nothing if the room is lost.
+ */
 export const look: Script = {
   name: 'fastifyChatLook',
   keys: 3,
@@ -211,7 +216,10 @@ return { cost(), state.tag, text(state.at), state.n }
 `
 }
 
-/** An entry of a stream can't be changed, so the stream is written anew: what is erased is gone. ARGV: tag, id, content, size. */
+/**
+ * Replaces the content of an entry. Redis can't change an entry of a stream, so the stream is written again. ARGV: epoch, id,
+ * content, size.
+ */
 export const eraseEntry: Script = {
   name: 'fastifyChatEraseEntry',
   keys: 3,
@@ -235,7 +243,7 @@ save()
 `
 }
 
-/** ARGV: tag, ms an empty room is kept, publishing command, channel. */
+/** Clears a room and publishes its new epoch. ARGV: new epoch, ms an empty room is kept, publishing command, channel. */
 export const eraseRoom: Script = {
   name: 'fastifyChatEraseRoom',
   keys: 3,

@@ -16,26 +16,27 @@ import { encode, entryOf, markOf, placeOf, type Content, type Place } from './re
 import { append, eraseEntry, eraseRoom, look, read } from './scripts.ts'
 import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../../store.ts'
 
-/** Where the Redis is, and the bounds of what is kept there, each with its default. */
+/** Options of a RedisStore, each with its default. */
 export interface RedisStoreOptions extends RedisOptions {
-  /** entries kept a room; 1,000, and up to a tenth more between two cuts */
+  /** entries kept per room, and up to a tenth more between two trims; 1,000 */
   readonly historyEntries?: number | undefined
-  /** bytes kept a room, as Redis takes them; 4 MiB */
+  /** bytes kept per room, as charged by Redis' memory use; 4 MiB */
   readonly historyBytes?: number | undefined
-  /** ms a key is remembered at least, unless there are more than ten times the entries; 5 min */
+  /** minimum ms that a post's key is remembered, unless a room has more than ten times `historyEntries` keys; 5 min */
   readonly keyLife?: number | undefined
   /**
-   * bytes kept of all rooms together, as Redis takes them, the same on all nodes; half of Redis' `maxmemory`, 256 MiB where
-   * it has none or doesn't show it. Beyond it, rooms that nobody follows go, the least recently used first.
+   * bytes kept of all rooms together, as charged by Redis' memory use; must be the same on all nodes; half of Redis'
+   * `maxmemory`, or 256 MiB if it has none or it can't be read. Beyond it, rooms without followers are evicted, the least
+   * recently used first.
    */
   readonly storeBytes?: number | undefined
-  /** ms a room is kept after its last post, or its last follower; 30 days. An empty one: at most an hour. */
+  /** ms that a room is kept after its last post or its last follower; 30 days. An empty room is kept for at most an hour. */
   readonly roomTtl?: number | undefined
-  /** bytes of memory of posts that may wait for an answer; 64 MiB */
+  /** maximum bytes of memory of posts that wait for a reply; 64 MiB */
   readonly inFlightBytes?: number | undefined
-  /** bytes of memory of pages that may be under way, as large as they may be; 64 MiB. More reads wait. */
+  /** maximum bytes of memory of concurrent reads, each at its largest possible page; 64 MiB. Further reads wait. */
   readonly readBytes?: number | undefined
-  /** ms between two looks at where the followed rooms are; 10 s */
+  /** ms between two polls of the followed rooms; 10 s */
   readonly lookInterval?: number | undefined
 }
 
@@ -53,18 +54,19 @@ const checks: Checks<RedisStoreOptions> = {
   lookInterval: milliseconds(1)
 }
 
-/** ms */
+/** ms until the keys of a check expire */
 const CHECK_TTL = 60_000
 
-const EMPTY_LIFE = 60 * 60 * 1_000
+/** Maximum ms that an empty room is kept. */
+const EMPTY_TTL = 60 * 60 * 1_000
 
-/** What a feed reads at a time. */
-const STRETCH = { limit: 500, maxBytes: 1024 * 1024 }
+/** Limits of one read of a feed. */
+const FEED_READ = { limit: 500, maxBytes: 1024 * 1024 }
 
-/** Rooms looked at in one go. */
-const LOOK = 250
+/** Rooms polled concurrently. */
+const POLLED_ROOMS = 250
 
-/** A store in Redis, for many processes: what it keeps is as durable as that Redis is set up to be. */
+/** A store in Redis, shared by many processes. Entries are as durable as the configuration of Redis makes them. */
 export class RedisStore implements ChatStore {
   readonly #link: RedisLink
   readonly #appends: RedisAppends
@@ -73,14 +75,14 @@ export class RedisStore implements ChatStore {
   readonly #evictions: Evictions
   readonly #timeout: number
   readonly #limits: readonly [roomTtl: number, historyEntries: number, historyBytes: number, keyLife: number]
-  readonly #emptyLife: number
+  readonly #emptyTtl: number
   readonly #rooms = new Map<string, Room>()
   readonly #undelivered = new Set<RedisFeed>()
-  readonly #looks: NodeJS.Timeout
-  readonly #own = randomBytes(6).toString('base64url').replaceAll('-', '.')
-  #tags = 0
-  /** The one under way; a later one takes its place. */
-  #look: object | undefined
+  readonly #pollTimer: NodeJS.Timeout
+  readonly #processId = randomBytes(6).toString('base64url').replaceAll('-', '.')
+  #epochs = 0
+  /** Current poll of all rooms. A new poll replaces it. */
+  #poll: object | undefined
   #closing: Promise<void> | undefined
 
   /** @throws InvalidOption */
@@ -99,13 +101,13 @@ export class RedisStore implements ChatStore {
     this.#link = new RedisLink(options)
     this.#timeout = options.timeout ?? 5_000
     this.#limits = [roomTtl, historyEntries, historyBytes, keyLife]
-    this.#emptyLife = Math.min(roomTtl, EMPTY_LIFE)
-    this.#index = new RoomIndex(this.#link, this.#own, roomTtl)
+    this.#emptyTtl = Math.min(roomTtl, EMPTY_TTL)
+    this.#index = new RoomIndex(this.#link, this.#processId, roomTtl)
     this.#evictions = new Evictions(this.#link, this.#index, { storeBytes, keys: (room) => this.#keys(room), channel: (room) => this.#channel(room) })
     this.#appends = new RedisAppends((room, posts) => this.#append(room, posts), this.#link.inFlight, inFlightBytes)
     this.#reads = new RedisReads(this.#link.inFlight, readBytes)
-    this.#looks = setInterval(() => this.#look ?? this.#lookAtAll(), lookInterval).unref()
-    this.#link.onBack(() => this.#lookAtAll())
+    this.#pollTimer = setInterval(() => this.#poll ?? this.#pollAll(), lookInterval).unref()
+    this.#link.onBack(() => this.#pollAll())
   }
 
   append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
@@ -120,8 +122,8 @@ export class RedisStore implements ChatStore {
 
   async read (room: string, { limit, maxBytes, after, before }: Query): Promise<Page> {
     const place = placeOf(after ?? before ?? '')
-    const way = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
-    const { entries, complete, more, head } = await this.#read(room, way, place, limit, maxBytes)
+    const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
+    const { entries, complete, more, head } = await this.#read(room, direction, place, limit, maxBytes)
     return { entries, complete, more, head: markOf(head) }
   }
 
@@ -166,32 +168,32 @@ export class RedisStore implements ChatStore {
 
   async clear (room: string): Promise<void> {
     this.#assertOpen()
-    await this.#link.run(eraseRoom, this.#keys(room), [this.#newTag(), this.#emptyLife, this.#link.publishCommand, this.#channel(room)])
+    await this.#link.run(eraseRoom, this.#keys(room), [this.#newEpoch(), this.#emptyTtl, this.#link.publishCommand, this.#channel(room)])
   }
 
   /**
-   * Posts in a room of its own, hears of it, reads and forgets it. Rejects with FST_CHAT_STORE_DENIED where the user of
-   * Redis lacks a right.
+   * Posts in a test room, receives the post, reads the room and deletes it. Rejects with FST_CHAT_STORE_DENIED if the Redis
+   * user lacks a permission.
    */
   async check (): Promise<void> {
     this.#assertOpen()
     // No client's room has such a name.
-    const room = `?${this.#own}`
+    const room = `?${this.#processId}`
     const keys = this.#keys(room)
     await tryOut(this.#link, this.#link.key(room, 'right'), this.#channel(room), async () => {
-      const posts = [this.#newTag(), this.#newTag()].flatMap((key) => [key, '', '', '[0,""]', 0])
-      const [bytes, told] = await this.#withMemory(room, () => this.#link.run(append, keys,
-        [this.#newTag(), CHECK_TTL, CHECK_TTL, 2, CHECK_TTL, CHECK_TTL, this.#link.publishCommand, this.#channel(room), ...posts])) as [number, number]
+      const posts = [this.#newEpoch(), this.#newEpoch()].flatMap((key) => [key, '', '', '[0,""]', 0])
+      const [bytes, published] = await this.#withMemory(room, () => this.#link.run(append, keys,
+        [this.#newEpoch(), CHECK_TTL, CHECK_TTL, 2, CHECK_TTL, CHECK_TTL, this.#link.publishCommand, this.#channel(room), ...posts])) as [number, number]
       await this.#evictions.halve(room)
-      await this.#link.run(read, keys, [this.#newTag(), CHECK_TTL, 'newest', '', '', 1, 1])
+      await this.#link.run(read, keys, [this.#newEpoch(), CHECK_TTL, 'newest', '', '', 1, 1])
       await this.#link.run(look, keys, [CHECK_TTL, CHECK_TTL])
       await this.#index.note([[room, bytes]], Infinity)
       await this.#index.oldest(0, 1)
       await this.#index.heaviest(1)
-      // It is followed here: asked by a channel that nobody follows.
+      // The room has a subscriber here, so the script checks a channel without one.
       await this.#link.run(evict, keys, [Number.MAX_SAFE_INTEGER, this.#link.countCommand, `${this.#channel(room)}?`])
       await this.#index.note([[room, 0]], Infinity)
-      return told === 1
+      return published === 1
     })
   }
 
@@ -201,7 +203,7 @@ export class RedisStore implements ChatStore {
   }
 
   async #close (): Promise<void> {
-    clearInterval(this.#looks)
+    clearInterval(this.#pollTimer)
     this.#evictions.close()
     this.#appends.flush()
     this.#rooms.clear()
@@ -213,8 +215,8 @@ export class RedisStore implements ChatStore {
     if (this.#closing !== undefined) throw new StoreClosed()
   }
 
-  /** Names a life of a room, should it begin with this call. Random numbers for each would be a tenth of its CPU time. */
-  #newTag (): string { return `${this.#own}.${(++this.#tags).toString(36)}` }
+  /** Returns an epoch in case a room begins with this call. A random one would take a tenth of the call's CPU time. */
+  #newEpoch (): string { return `${this.#processId}.${(++this.#epochs).toString(36)}` }
 
   #keys (room: string): string[] {
     return [this.#link.key(room, 'room'), this.#link.key(room, 'log'), this.#link.key(room, 'order')]
@@ -223,37 +225,37 @@ export class RedisStore implements ChatStore {
   #channel (room: string): string { return this.#link.key(room, 'entries') }
 
   async #append (room: string, posts: ReadonlyArray<string | number>): Promise<unknown> {
-    const [bytes, told, ...reply] = await this.#withMemory(room, () => this.#link.run(append, this.#keys(room),
-      [this.#newTag(), this.#emptyLife, ...this.#limits, this.#link.publishCommand, this.#channel(room), ...posts])) as [bytes: number, told: number, ...unknown[]]
+    const [bytes, published, ...reply] = await this.#withMemory(room, () => this.#link.run(append, this.#keys(room),
+      [this.#newEpoch(), this.#emptyTtl, ...this.#limits, this.#link.publishCommand, this.#channel(room), ...posts])) as [bytes: number, published: number, ...unknown[]]
     this.#index.use(room, bytes)
-    // Redis let the entries be stored and not be published. Other nodes find them by a look.
-    if (told === 0) this.#rooms.get(room)?.feed.catchUp().catch(() => {})
+    // Redis stored the entries, but rejected PUBLISH. Other nodes find them by a poll.
+    if (published === 0) this.#rooms.get(room)?.feed.catchUp().catch(() => {})
     return reply
   }
 
-  /** What Redis has no memory for is tried again when rooms were evicted, for the time of an answer. */
+  /** Retries a call that failed because Redis is out of memory, each time after evicting rooms, within the command timeout. */
   #withMemory (room: string, call: () => Promise<unknown>): Promise<unknown> {
     const { relief } = this.#evictions
     const first = relief === undefined ? call() : relief.then(call)
-    const begun = performance.now()
-    const again = async (error: unknown): Promise<unknown> => {
-      if (!isOutOfMemory(error) || performance.now() - begun > this.#timeout) throw error
+    const startedAt = performance.now()
+    const retry = async (error: unknown): Promise<unknown> => {
+      if (!isOutOfMemory(error) || performance.now() - startedAt > this.#timeout) throw error
       if (!await this.#evictions.relieve(this.#keys(room)[0]!)) throw error
-      return await call().catch(again)
+      return await call().catch(retry)
     }
-    return first.catch(again)
+    return first.catch(retry)
   }
 
-  /** Resolves with a page, once there is memory for it. */
-  #read (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
+  /** Reads a page once this process has memory for it. */
+  #read (room: string, direction: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
     const [, historyEntries, historyBytes] = this.#limits
-    return this.#reads.run(Math.min(limit, historyEntries), limit === 0 ? 0 : Math.min(maxBytes, historyBytes), async () => await this.#readNow(room, way, place, limit, maxBytes))
+    return this.#reads.run(Math.min(limit, historyEntries), limit === 0 ? 0 : Math.min(maxBytes, historyBytes), async () => await this.#readNow(room, direction, place, limit, maxBytes))
   }
 
-  async #readNow (room: string, way: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
+  async #readNow (room: string, direction: string, place: Place | undefined, limit: number, maxBytes: number): Promise<Stretch> {
     this.#assertOpen()
     const reply = await this.#withMemory(room, () => this.#link.run(read, this.#keys(room), [
-      this.#newTag(), this.#emptyLife, way, place === undefined ? '' : `${place.at}-${place.n}`, place?.tag ?? '',
+      this.#newEpoch(), this.#emptyTtl, direction, place === undefined ? '' : `${place.at}-${place.n}`, place?.tag ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
     ])) as [bytes: number, tag: string, born: string, at: string, n: number, complete: number, more: number, ids: string, contents: string]
     const [bytes, tag, born, at, n, complete, more, ids, contents] = reply
@@ -270,7 +272,7 @@ export class RedisStore implements ChatStore {
     const feed = new RedisFeed(
       (after) => after === undefined
         ? this.#read(name, 'newest', undefined, 0, 0)
-        : this.#read(name, 'after', after, STRETCH.limit, STRETCH.maxBytes),
+        : this.#read(name, 'after', after, FEED_READ.limit, FEED_READ.maxBytes),
       (feed) => this.#deliverSoon(feed)
     )
     const live = this.#link.subscribe(this.#channel(name), (message) => feed.hear(message))
@@ -296,19 +298,19 @@ export class RedisStore implements ChatStore {
     this.#undelivered.add(feed)
   }
 
-  /** What nobody told is found by a look: that messages were lost on their way, or a room in Redis. */
-  async #lookAtAll (): Promise<void> {
+  /** Polls all followed rooms, which detects lost messages and lost rooms. */
+  async #pollAll (): Promise<void> {
     const rooms = [...this.#rooms]
-    const own = this.#look = {}
-    for (let i = 0; i < rooms.length && this.#look === own; i += LOOK) {
-      await Promise.allSettled(rooms.slice(i, i + LOOK).map(async ([name, room]) => await this.#lookAt(name, room)))
+    const current = this.#poll = {}
+    for (let i = 0; i < rooms.length && this.#poll === current; i += POLLED_ROOMS) {
+      await Promise.allSettled(rooms.slice(i, i + POLLED_ROOMS).map(async ([name, room]) => await this.#pollRoom(name, room)))
     }
-    if (this.#look === own) this.#look = undefined
+    if (this.#poll === current) this.#poll = undefined
   }
 
-  async #lookAt (name: string, room: Room): Promise<void> {
-    const due = performance.now() - room.renewed > this.#emptyLife / 3
-    const [bytes, tag, at, n] = await this.#link.run(look, this.#keys(name), [due ? this.#limits[0] : '', this.#emptyLife]) as [bytes?: number, tag?: string, at?: string, n?: number]
+  async #pollRoom (name: string, room: Room): Promise<void> {
+    const due = performance.now() - room.renewed > this.#emptyTtl / 3
+    const [bytes, tag, at, n] = await this.#link.run(look, this.#keys(name), [due ? this.#limits[0] : '', this.#emptyTtl]) as [bytes?: number, tag?: string, at?: string, n?: number]
     if (due) {
       room.renewed = performance.now()
       if (bytes !== undefined) this.#index.use(name, bytes)
