@@ -1,33 +1,34 @@
 import { LONGEST_TIMER } from './timer.ts'
 
-/** Beyond that many doublings every ceiling is the most. */
+/** Bounds the exponent: with a minimum of 0, an infinite factor would result in NaN. */
 const DOUBLINGS = 30
 
-/** Waits that double from the least to the most, each drawn at random from nothing up to that: full jitter. */
+/** Exponential backoff with full jitter: each wait is random between 0 and a ceiling that doubles from `min` to `max`. */
 export class Backoff {
-  readonly #least: number
-  readonly #most: number
+  readonly #min: number
+  readonly #max: number
   readonly #random: () => number
   #attempts = 0
 
   /**
-   * @param least, most in ms
-   * @param random from 0 up to 1
+   * @param min ms
+   * @param max ms
+   * @param random returns a number from 0 up to 1
    */
-  constructor (least: number, most: number, random: () => number) {
-    this.#least = least
-    this.#most = most
+  constructor (min: number, max: number, random: () => number) {
+    this.#min = min
+    this.#max = max
     this.#random = random
   }
 
   /**
-   * ms to wait before the next attempt.
-   * @param asked ms that the server wants to be left alone: all its clients were told the same, so they spread over as
-   * long again. What is no time counts for none
+   * Returns the ms to wait before the next attempt.
+   * @param requested ms that the server asked for. All its clients receive the same number, so the random part is at min
+   * as long, to spread them. A value that isn't finite counts as 0
    */
-  next (asked = 0): number {
-    const ceiling = Math.min(LONGEST_TIMER, this.#most, this.#least * 2 ** Math.min(this.#attempts++, DOUBLINGS))
-    const floor = Number.isFinite(asked) ? Math.max(0, asked) : 0
+  next (requested = 0): number {
+    const ceiling = Math.min(LONGEST_TIMER, this.#max, this.#min * 2 ** Math.min(this.#attempts++, DOUBLINGS))
+    const floor = Number.isFinite(requested) ? Math.max(0, requested) : 0
     return Math.min(LONGEST_TIMER, Math.round(floor + this.#random() * Math.max(ceiling, floor)))
   }
 

@@ -1,17 +1,17 @@
-/** How much of the server's bucket a client that means well uses: what the network bunches up needs the rest. */
+/** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
 const SHARE = 0.5
 
-/** A bucket of tokens like the server's, but smaller. */
+/** A token bucket, smaller than the server's. */
 export class Bucket {
-  /** ms until a token is back; 0: no limit */
+  /** ms per token; 0: no limit */
   #interval = 0
   #size = Infinity
   #fullAt = 0
 
-  /** Tokens; Infinity where there is no limit. */
+  /** Size in tokens; Infinity: no limit. */
   get size (): number { return this.#size }
 
-  /** Makes it full. @param rate tokens a second. @param burst size of the server's */
+  /** Fills the bucket. @param rate tokens per second. @param burst tokens that the server's bucket holds */
   reset (rate = Infinity, burst = Infinity): void {
     this.#interval = burst === Infinity || rate <= 0 ? 0 : 1_000 / rate
     this.#size = this.#interval === 0 ? Infinity : Math.max(1, Math.floor(burst * SHARE))
@@ -23,8 +23,8 @@ export class Bucket {
   }
 
   /**
-   * Returns the ms, 0 or less for none, until these tokens are there after those before them are taken. More than there
-   * can be are there when the bucket is full.
+   * Returns the ms until `tokens` are available after `before` others were spent; 0 or less: they are available now. A
+   * request for more tokens than the bucket holds waits until the bucket is full.
    */
   wait (tokens: number, before = 0): number {
     if (this.#interval === 0) return 0

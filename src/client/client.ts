@@ -12,41 +12,41 @@ import { Seats, type JoinOptions } from './memberships.ts'
 
 export interface ChatClientEvents {
   status: Status
-  /** What the server found wrong that no promise is rejected with. */
+  /** An error from the server that rejects no promise. */
   error: ChatError
 }
 
-/** A connection to a chat that comes back by itself, with its rooms and with what was not acknowledged. */
+/** A chat client. After a reconnect it joins its rooms again and repeats the posts that were not acknowledged. */
 export class ChatClient extends Emitter<ChatClientEvents> {
   readonly #connection: Connection
   readonly #outgoing: Outgoing
   readonly #pages: Pages
-  readonly #seats: Seats
-  readonly #pace = new Pace()
+  readonly #memberships: Seats
+  readonly #rateLimiter = new Pace()
   #member: string | undefined
   #closed: ChatError | undefined
 
   /**
-   * Connects, and does so again until `close()` or until the server closes with a code that says not to.
-   * @param url of the chat route: wss://example.com/chat
+   * Connects, and reconnects until `close()` is called or the server closes with a terminal code.
+   * @param url of the chat route, such as wss://example.com/chat
    */
   constructor (url: string, options: ChatClientOptions = {}) {
     super()
     const settings = withDefaults(options)
-    this.#pages = new Pages((message) => this.#connection.send(message), this.#pace, settings.backoff())
+    this.#pages = new Pages((message) => this.#connection.send(message), this.#rateLimiter, settings.backoff())
     this.#outgoing = new Outgoing({
-      place: (room) => this.#seats.live(room)?.position,
-      wanted: (room) => this.#seats.wanted(room),
+      place: (room) => this.#memberships.live(room)?.position,
+      wanted: (room) => this.#memberships.wanted(room),
       send: (json) => this.#connection.send(json)
-    }, settings.queue, settings.backoff(), this.#pace)
-    this.#seats = new Seats({
+    }, settings.queue, settings.backoff(), this.#rateLimiter)
+    this.#memberships = new Seats({
       send: (message) => {
         const json = JSON.stringify(message)
-        this.#pace.ask(1, json.length, () => this.#connection.send(json))
+        this.#rateLimiter.ask(1, json.length, () => this.#connection.send(json))
       },
       typing: (room) => {
         const json = JSON.stringify({ type: 'typing', room })
-        if (this.#pace.take(json.length) === 0) this.#connection.send(json)
+        if (this.#rateLimiter.take(json.length) === 0) this.#connection.send(json)
       },
       joined: () => this.#outgoing.flush(),
       left: (room, error) => {
@@ -65,33 +65,33 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     })
   }
 
-  /** Where it stands now; the event `status` tells of each change, in order. */
+  /** The current status. Each change emits `status`, in order. */
   get status (): Status { return this.#connection.status }
 
   /**
-   * Joins a room as soon as there is a connection, and again after each reconnect; while the room is joined or being
-   * joined, gives the same promise. Asks again where the server can't for now. Rejects with a ChatError: what the server
-   * refused it for, `left` when the room was left meanwhile, or `closed`.
+   * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
+   * room is joined or being joined. Retries after `unavailable` and `rate_limited`. Rejects with a ChatError: the code with
+   * which the server refused, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
   join (name: string, options: JoinOptions = {}): Promise<ClientRoom> {
-    return this.#closed === undefined ? this.#seats.join(name, options) : rejected(this.#closed)
+    return this.#closed === undefined ? this.#memberships.join(name, options) : rejected(this.#closed)
   }
 
-  /** Leaves a room, as its `leave()` does, also while it is being joined: the join is rejected with `left` then. */
-  leave (name: string): void { this.#seats.leave(name) }
+  /** Leaves a room, like `ClientRoom.leave()`. A pending join rejects with `left`. */
+  leave (name: string): void { this.#memberships.leave(name) }
 
-  /** Tries at once, instead of waiting out the delay. */
+  /** Reconnects now if the client is waiting for the next attempt. */
   reconnect (): void { this.#connection.reconnect() }
 
-  /** Ends it for good: every promise that still waits is rejected with `closed`, every iteration ends. */
+  /** Closes the client for good. Pending promises reject with `closed`, and iterations end. */
   close (): void { this.#connection.close() }
 
   #welcomed ({ member, limits }: Welcome): void {
     if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
     this.#member = member.id
-    this.#pace.reset(limits)
+    this.#rateLimiter.reset(limits)
     this.#outgoing.online(limits.payload)
-    this.#seats.online()
+    this.#memberships.online()
   }
 
   #receive (message: ServerMessage): void {
@@ -101,7 +101,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       case 'message':
       case 'presence':
       case 'typing':
-        this.#seats.receive(message)
+        this.#memberships.receive(message)
         break
       case 'ack':
         this.#outgoing.acknowledged(message.id, message.position)
@@ -118,26 +118,26 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     const error = new ChatError(code, message, retryAfter)
     const answered = id !== undefined
       ? this.#outgoing.refused(id, error)
-      // A server that doesn't say which request it was answers them in their order.
+      // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
       : ((request ?? 'history') === 'history' && this.#pages.refused(room, error)) ||
-        (['join', 'leave'].includes(request ?? 'join') && this.#seats.refused(room, error))
-    // Nobody waits for what else there is to ask, and it is asked again.
+        (['join', 'leave'].includes(request ?? 'join') && this.#memberships.refused(room, error))
+    // Other requests (`typing`, `ping`) have no promise, and are repeated anyway.
     if (!answered && code !== ErrorCode.rateLimited) this.emit('error', error)
   }
 
   #lost (): void {
-    this.#pace.clear()
-    this.#seats.lost()
+    this.#rateLimiter.clear()
+    this.#memberships.lost()
     this.#pages.end(new ChatError('offline', 'the connection was lost'))
     this.#outgoing.lost()
   }
 
-  /** @param own no server closes a client for good with the code that `close()` has */
+  /** @param own whether `close()` ended it: its code, 1000, is not terminal when a server sends it */
   #ended (error: ChatError, own: boolean): void {
     this.#closed = error
-    this.#pace.clear()
+    this.#rateLimiter.clear()
     this.#outgoing.end(error)
     this.#pages.end(error)
-    this.#seats.end(error, own)
+    this.#memberships.end(error, own)
   }
 }

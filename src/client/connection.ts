@@ -4,16 +4,16 @@ import { ABNORMAL, Link } from './link.ts'
 import type { Settings } from './options.ts'
 import type { Identity } from './room.ts'
 
-/** How the client stands with the server. */
+/** The state of the client's connection. */
 export type Status =
   | { readonly state: 'connecting' }
-  /** session: what to give the next client for it to be the same member; a secret */
+  /** session: a secret; a later client that is created with it is the same member */
   | { readonly state: 'online', readonly member: Identity, readonly session: string }
-  /** retryIn: ms. code: of the close, 1006 where none came */
+  /** retryIn: ms until the next attempt. code: the close code, 1006 if none was received */
   | { readonly state: 'waiting', readonly retryIn: number, readonly code: number, readonly reason: string }
   /**
-   * For good: by `close()`, or by the server with a code after which it makes no sense to come back. 4400 also where it
-   * refused the name or the session.
+   * Final: after `close()`, or after a terminal close code. The code is 4400 also when the server answered `hello` with an
+   * error, for example because of the name or the session.
    */
   | { readonly state: 'closed', readonly code: number, readonly reason: string }
 
@@ -23,19 +23,19 @@ export interface ConnectionEvents {
   status (status: Status): void
   welcomed (welcome: Welcome): void
   received (message: ServerMessage): void
-  /** The link is gone; another may come. */
+  /** Called when a link is lost; another may follow. */
   lost (): void
-  /** None will come. */
+  /** Called when the connection has ended for good. */
   ended (code: number, reason: string): void
 }
 
-/** ms that a link must have lasted for the next waits to begin small again. */
+/** ms that a link must last before the backoff is reset. */
 const STABLE = 10_000
 
-/** ms; whatever the server says, it is asked for no more signs of life than that. */
-const LEAST_HEARTBEAT = 1_000
+/** ms; lower bound of the heartbeat interval that the server sends in `welcome`. */
+const MIN_HEARTBEAT = 1_000
 
-/** One link after another. */
+/** Opens one link at a time, and the next one after a delay. */
 export class Connection {
   readonly #url: string
   readonly #settings: Settings
@@ -46,7 +46,7 @@ export class Connection {
   #link: Link | undefined
   #onlineSince = Infinity
   #retry: ReturnType<typeof setTimeout> | undefined
-  /** ms that a draining server asked to wait. */
+  /** ms to wait before the next attempt, from `draining`. */
   #reconnectIn = 0
 
   constructor (url: string, settings: Settings, events: ConnectionEvents) {
@@ -60,7 +60,7 @@ export class Connection {
 
   get status (): Status { return this.#status }
 
-  /** Gives whether it was sent. */
+  /** Returns whether the message was passed to the socket. */
   send (message: ClientMessage | string): boolean {
     return this.#status.state === 'online' && this.#link !== undefined && this.#link.send(message)
   }
@@ -105,13 +105,13 @@ export class Connection {
     const { member, session, heartbeat } = welcome
     this.#session = session
     this.#onlineSince = performance.now()
-    this.#link?.ready(this.#settings.heartbeat ?? Math.max(LEAST_HEARTBEAT, heartbeat))
+    this.#link?.ready(this.#settings.heartbeat ?? Math.max(MIN_HEARTBEAT, heartbeat))
     this.#status = { state: 'online', member, session }
     this.#events.welcomed(welcome)
     this.#events.status(this.#status)
   }
 
-  /** An error that comes before the welcome is the answer to hello. */
+  /** Handles an error that arrives before `welcome`: it answers `hello`. */
   #refused ({ code, message }: Extract<ServerMessage, { type: 'error' }>): void {
     if (code !== ErrorCode.unavailable) return this.#end(CloseCode.badFrame, message)
     this.#link?.close()
@@ -125,15 +125,15 @@ export class Connection {
     this.#events.lost()
     if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
     this.#onlineSince = Infinity
-    // The reason of 4429 begins with the ms.
-    const asked = code === CloseCode.tooMany ? Number(/^\d+(?= |$)/.exec(reason)?.[0] ?? 0) : this.#reconnectIn
+    // The reason of 4429 begins with the ms to wait.
+    const requested = code === CloseCode.tooMany ? Number(/^\d+(?= |$)/.exec(reason)?.[0] ?? 0) : this.#reconnectIn
     this.#reconnectIn = 0
-    const retryIn = this.#backoff.next(asked)
+    const retryIn = this.#backoff.next(requested)
     this.#retry = setTimeout(() => this.#open(), retryIn)
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
   }
 
-  /** Whether the token that this link was let in with may just have run out, and another can be had. */
+  /** Returns whether the token may have expired since this link was accepted, and a function can supply another. */
   #mayRenew (): boolean { return this.#status.state === 'online' && typeof this.#settings.token === 'function' }
 
   #end (code: number, reason: string): void {

@@ -1,6 +1,6 @@
 import type { ChatError } from './error.ts'
 
-/** A promise that is settled from outside. */
+/** A promise that its owner settles. */
 export class Deferred<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T) => void
@@ -14,12 +14,12 @@ export class Deferred<T> {
   }
 
   reject (error: ChatError): void {
-    if (error.code === 'closed' || error.code === 'left') this.promise.catch(() => { /* whoever caused it knows */ })
+    if (error.code === 'closed' || error.code === 'left') this.promise.catch(() => { /* reported already */ })
     this.#reject(error)
   }
 }
 
-/** A promise that is rejected already. */
+/** Returns a rejected promise, which is never unhandled for `closed` and `left`. */
 export function rejected (error: ChatError): Promise<never> {
   const deferred = new Deferred<never>()
   deferred.reject(error)

@@ -1,10 +1,10 @@
-/** Typed events: `Events` maps each name to what its listeners get. */
+/** Typed events: `Events` maps each name to the type of its event. */
 export class Emitter<Events> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>()
-  readonly #due: Array<{ name: keyof Events, event: unknown }> = []
+  readonly #queue: Array<{ name: keyof Events, event: unknown }> = []
   #emitting = false
 
-  /** Calls the listener at each such event; gives how to stop. */
+  /** Adds a listener. Returns an unsubscribe function. */
   on<Name extends keyof Events> (name: Name, listener: (event: Events[Name]) => void): () => void {
     let listeners = this.#listeners.get(name)
     if (listeners === undefined) this.#listeners.set(name, listeners = new Set())
@@ -13,14 +13,14 @@ export class Emitter<Events> {
   }
 
   /**
-   * An event that a listener causes comes after the one it hears, so that all listeners hear one order. A listener that
-   * throws is reported as any uncaught error is, and keeps nobody else from hearing.
+   * Calls the listeners of an event. An event that a listener emits is queued until the current one is delivered, so that
+   * all listeners receive one order. An exception of a listener is rethrown as uncaught; the other listeners still run.
    */
   protected emit<Name extends keyof Events> (name: Name, event: Events[Name]): void {
-    this.#due.push({ name, event })
+    this.#queue.push({ name, event })
     if (this.#emitting) return
     this.#emitting = true
-    for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift()) {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       for (const listener of [...this.#listeners.get(next.name) ?? []]) {
         try {
           (listener as (event: unknown) => void)(next.event)
@@ -32,6 +32,6 @@ export class Emitter<Events> {
     this.#emitting = false
   }
 
-  /** What waits for its turn, nobody hears. */
-  protected forget (): void { this.#due.length = 0 }
+  /** Drops the queued events. */
+  protected forget (): void { this.#queue.length = 0 }
 }

@@ -1,23 +1,24 @@
 import type { ErrorCodeName } from '../protocol.ts'
 
 /**
- * What a promise of the client is rejected with. One that was rejected with `closed` or `left` is never reported as an
- * unhandled rejection: `close()`, `leave()` or the status tell it already. Any other is, where the app ignores it.
+ * The reason with which promises of the client reject. A rejection with `closed` or `left` is never an unhandled rejection:
+ * `close()`, `leave()` or the status report it already. Any other that the app doesn't handle is.
  */
 export class ChatError extends Error {
   /**
-   * The server's error code, or of this client:
-   * - `closed`: the client was closed, by `close()` or for good by the server
+   * The server's error code, or one of the client's own:
+   * - `closed`: the client was closed for good, by `close()` or by the server
    * - `left`: the room was left
-   * - `offline`: it can only be asked while connected
-   * - `overflow`: more is waiting than is kept
-   * - `too_large`: the server takes no message of this size
+   * - `offline`: the request needs a connection
+   * - `overflow`: too many posts or messages are waiting
+   * - `too_large`: the message exceeds the size that the server accepts
+   * - `invalid`: an argument is wrong; the server has this code too
    *
-   * A later server may have others.
+   * Later servers may send other codes.
    */
   readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | (string & {})
 
-  /** ms after which the same may be asked again, where the server says so: with `rate_limited` */
+  /** ms after which the request may be repeated; the server sends it with `rate_limited` */
   readonly retryAfter: number | undefined
 
   constructor (code: ChatError['code'], message: string, retryAfter?: number) {

@@ -1,43 +1,43 @@
 import { idleTimer } from './timer.ts'
 
-/** ms that an answer may take, at most. */
-const ANSWER = 10_000
+/** Upper bound of the time that an answer may take, in ms. */
+const MAX_TIMEOUT = 10_000
 
-/** Asks the other side for a sign of life, again and again: TCP alone doesn't tell for many minutes that it is gone. */
+/** Pings the server at an interval: TCP alone can take many minutes to report a dead peer. */
 export class Heartbeat {
   readonly #interval: number
-  readonly #answer: number
-  readonly #ask: () => void
-  readonly #dead: () => void
-  #heard = true
+  readonly #timeout: number
+  readonly #ping: () => void
+  readonly #timedOut: () => void
+  #received = true
   #timer: ReturnType<typeof setTimeout>
 
   /**
-   * @param interval ms between two questions; half of it, and no more than 10 s, is given for an answer
-   * @param dead called once when nothing at all was heard since a question
+   * @param interval ms between two pings; an answer must arrive within half of it, at most 10 s
+   * @param timedOut called once when nothing was received since a ping
    */
-  constructor (interval: number, ask: () => void, dead: () => void) {
+  constructor (interval: number, ping: () => void, timedOut: () => void) {
     this.#interval = interval
-    this.#answer = Math.min(ANSWER, interval / 2)
-    this.#ask = ask
-    this.#dead = dead
+    this.#timeout = Math.min(MAX_TIMEOUT, interval / 2)
+    this.#ping = ping
+    this.#timedOut = timedOut
     this.#timer = idleTimer(() => this.#beat(), interval)
   }
 
-  /** Whatever was heard is a sign of life. */
-  heard (): void { this.#heard = true }
+  /** Called when any message is received. */
+  heard (): void { this.#received = true }
 
   stop (): void { clearTimeout(this.#timer) }
 
   #beat (): void {
-    this.#heard = false
-    this.#ask()
-    // In two steps: where this process was busy or asleep, what has arrived meanwhile is read between them.
-    this.#timer = idleTimer(() => { this.#timer = idleTimer(() => this.#judge(), 0) }, this.#answer)
+    this.#received = false
+    this.#ping()
+    // Two timers: after this process was busy or suspended, messages that have arrived are read between them.
+    this.#timer = idleTimer(() => { this.#timer = idleTimer(() => this.#check(), 0) }, this.#timeout)
   }
 
-  #judge (): void {
-    if (!this.#heard) return this.#dead()
-    this.#timer = idleTimer(() => this.#beat(), this.#interval - this.#answer)
+  #check (): void {
+    if (!this.#received) return this.#timedOut()
+    this.#timer = idleTimer(() => this.#beat(), this.#interval - this.#timeout)
   }
 }

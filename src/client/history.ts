@@ -5,7 +5,7 @@ import { ChatError } from './error.ts'
 import type { Pace } from './rate-limiter.ts'
 import type { HistoryPage } from './room.ts'
 
-/** left: nobody waits for it any more, but it is answered yet. */
+/** left: the room was left and the page rejected; the answer is still to come. */
 interface Request {
   readonly room: string
   readonly before: string
@@ -14,44 +14,44 @@ interface Request {
   left: boolean
 }
 
-/** Pages of history that were asked for on this link; those of one room are answered in order. */
+/** Pages of history that are requested on this link. The server answers those of one room in order. */
 export class Pages {
   readonly #send: (json: string) => boolean
-  readonly #pace: Pace
+  readonly #rateLimiter: Pace
   readonly #backoff: Backoff
-  /** Those whose turn to be asked for has not come. */
+  /** Requests that the rate limiter has not sent yet. */
   readonly #waiting = new Set<Request>()
-  readonly #asked = new Set<Request>()
+  readonly #inFlight = new Set<Request>()
 
-  constructor (send: (json: string) => boolean, pace: Pace, backoff: Backoff) {
+  constructor (send: (json: string) => boolean, rateLimiter: Pace, backoff: Backoff) {
     this.#send = send
-    this.#pace = pace
+    this.#rateLimiter = rateLimiter
     this.#backoff = backoff
   }
 
   ask (room: string, before: string, limit: number): Promise<HistoryPage> {
-    // Ten frames that the server finds not valid would cost the connection.
+    // Checked here: the server closes a connection after ten invalid frames.
     if (!isPosition(before)) return rejected(new ChatError('invalid', 'before must be a position'))
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_MESSAGES)) {
       return rejected(new ChatError('invalid', `limit must be a whole number from 1 to ${MOST_MESSAGES}`))
     }
     const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), left: false }
-    this.#ask(request)
+    this.#request(request)
     return request.page.promise
   }
 
   receive ({ room, before, messages, more, complete }: HistoryPage & { room: string, before: string }): void {
     this.#backoff.reset()
-    this.#take(room, before)?.page.resolve({ messages, more, complete })
+    this.#remove(room, before)?.page.resolve({ messages, more, complete })
   }
 
-  /** Gives whether a page of that room was asked for. */
+  /** Returns whether a request for a page of that room was in flight. */
   refused (room: string, error: ChatError): boolean {
-    const request = this.#take(room)
+    const request = this.#remove(room)
     if (request === undefined) return false
     if (error.code === ErrorCode.rateLimited && !request.left) {
-      this.#pace.pause(this.#backoff.next(error.retryAfter))
-      this.#ask(request)
+      this.#rateLimiter.pause(this.#backoff.next(error.retryAfter))
+      this.#request(request)
     } else {
       request.page.reject(error)
     }
@@ -59,7 +59,7 @@ export class Pages {
   }
 
   left (room: string, error: ChatError): void {
-    for (const request of [...this.#waiting, ...this.#asked]) {
+    for (const request of [...this.#waiting, ...this.#inFlight]) {
       if (request.room !== room) continue
       this.#waiting.delete(request)
       request.left = true
@@ -68,27 +68,27 @@ export class Pages {
   }
 
   end (error: ChatError): void {
-    for (const { page } of [...this.#waiting, ...this.#asked]) page.reject(error)
+    for (const { page } of [...this.#waiting, ...this.#inFlight]) page.reject(error)
     this.#waiting.clear()
-    this.#asked.clear()
+    this.#inFlight.clear()
   }
 
-  #ask (request: Request): void {
+  #request (request: Request): void {
     this.#waiting.add(request)
     const { room, before, limit, page } = request
     const json = JSON.stringify({ type: 'history', room, before, limit } satisfies ClientMessage)
-    this.#pace.ask(PAGE_COST, json.length, () => {
+    this.#rateLimiter.ask(PAGE_COST, json.length, () => {
       if (!this.#waiting.delete(request)) return
-      if (this.#send(json)) this.#asked.add(request)
+      if (this.#send(json)) this.#inFlight.add(request)
       else page.reject(new ChatError('offline', 'history can only be asked for while connected'))
     })
   }
 
-  /** The first that was asked of a room, of this place where one is given. */
-  #take (room: string, before?: string): Request | undefined {
-    for (const request of this.#asked) {
+  /** Removes and returns the room's oldest request in flight; with `before`, the oldest for that position. */
+  #remove (room: string, before?: string): Request | undefined {
+    for (const request of this.#inFlight) {
       if (request.room !== room || (before !== undefined && request.before !== before)) continue
-      this.#asked.delete(request)
+      this.#inFlight.delete(request)
       return request
     }
     return undefined

@@ -3,7 +3,7 @@ import type { ServerMessage } from '../protocol.ts'
 type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
-// Of JSON, 1e999 is read as Infinity.
+// JSON.parse reads 1e999 as Infinity.
 const number: Check = (value) => Number.isFinite(value)
 const boolean: Check = (value) => typeof value === 'boolean'
 const optional = (check: Check): Check => (value) => value === undefined || check(value)
@@ -34,8 +34,8 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
 }
 
 /**
- * A message of the server's, undefined for one of a type that came after this client.
- * @throws for what is none
+ * Parses a message from the server. Returns undefined for a type that this client doesn't know.
+ * @throws if the frame isn't a valid message
  */
 export function readMessage (data: unknown): ServerMessage | undefined {
   if (typeof data !== 'string') throw new Error('the server sent a binary frame')

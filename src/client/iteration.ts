@@ -1,15 +1,15 @@
 import type { Message } from '../messages.ts'
 import { ChatError } from './error.ts'
 
-/** Messages that an iteration may fall behind before it ends with an error. */
+/** Number of buffered messages at which an iteration ends with `overflow`. */
 const BUFFER = 10_000
 
 interface Waiting { resolve (result: IteratorResult<Message>): void, reject (error: Error): void }
 
-/** One `for await` over a room's messages: they wait for it, up to a bound. */
+/** One `for await` loop over a room's messages, with a bounded buffer. */
 export class Iteration implements AsyncIterableIterator<Message> {
   readonly #finished: () => void
-  readonly #ready: Message[] = []
+  readonly #buffered: Message[] = []
   readonly #waiting: Waiting[] = []
   #error: ChatError | undefined
   #ended = false
@@ -21,12 +21,12 @@ export class Iteration implements AsyncIterableIterator<Message> {
   push (message: Message): void {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) waiting.resolve({ done: false, value: message })
-    else if (this.#ready.push(message) >= BUFFER) this.end(new ChatError('overflow', `the iteration fell ${BUFFER} messages behind`))
+    else if (this.#buffered.push(message) >= BUFFER) this.end(new ChatError('overflow', `the iteration fell ${BUFFER} messages behind`))
   }
 
   [Symbol.asyncIterator] (): this { return this }
 
-  /** Ends it after what is ready, with the error if there is one. */
+  /** Ends the iteration after the buffered messages, with the error if there is one. */
   end (error?: ChatError): void {
     if (this.#ended) return
     this.#ended = true
@@ -43,7 +43,7 @@ export class Iteration implements AsyncIterableIterator<Message> {
   }
 
   next (): Promise<IteratorResult<Message>> {
-    const message = this.#ready.shift()
+    const message = this.#buffered.shift()
     if (message !== undefined) return Promise.resolve({ done: false, value: message })
     if (!this.#ended) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
     const error = this.#error
@@ -52,7 +52,7 @@ export class Iteration implements AsyncIterableIterator<Message> {
   }
 
   return (): Promise<IteratorResult<Message>> {
-    this.#ready.length = 0
+    this.#buffered.length = 0
     this.#error = undefined
     this.end()
     return Promise.resolve({ done: true, value: undefined })

@@ -7,28 +7,28 @@ import { LONGEST_TIMER, idleTimer } from './timer.ts'
 const OPEN = 1
 const CLOSED = 3
 
-/** What is reported where no close code came: RFC 6455, section 7.1.5. */
+/** Reported when no close code was received. RFC 6455, section 7.1.5. */
 export const ABNORMAL = 1006
 
-/** ms that the other side is given to answer a close frame. */
-const LINGER = 2_000
+/** ms to wait for the answer to a close frame. */
+const CLOSE_TIMEOUT = 2_000
 
 export interface LinkOptions {
   readonly url: string
   readonly connect: Connect
-  /** What to say first; asked before the socket is opened, because the server waits for it only so long. */
+  /** Returns the first message. Called before the socket is opened, because the server limits the wait for `hello`. */
   readonly hello: () => Promise<ClientMessage>
-  /** ms until `ready` must have been called */
+  /** ms within which `ready` must be called */
   readonly timeout: number
 }
 
 export interface LinkEvents {
   received (message: ServerMessage): void
-  /** Once; nothing comes after it. */
+  /** Called once, after the last `received`. */
   lost (code: number, reason: string): void
 }
 
-/** One socket, from the wish for it to its end. */
+/** One connection attempt, and the socket that it opens. */
 export class Link {
   readonly #events: LinkEvents
   readonly #deadline: ReturnType<typeof setTimeout>
@@ -39,49 +39,49 @@ export class Link {
 
   constructor (options: LinkOptions, events: LinkEvents) {
     this.#events = events
-    const timedOut = () => this.#break(`no connection within ${options.timeout} ms`)
+    const timedOut = () => this.#fail(`no connection within ${options.timeout} ms`)
     this.#deadline = setTimeout(timedOut, Math.min(options.timeout, LONGEST_TIMER))
-    this.#open(options).catch((error: unknown) => this.#break(String(error)))
+    this.#open(options).catch((error: unknown) => this.#fail(String(error)))
   }
 
-  /** Gives whether it was sent; that it arrived, nobody can tell. */
+  /** Returns whether the message was passed to the socket, which says nothing about its delivery. */
   send (message: ClientMessage | string): boolean {
     if (this.#ended || this.#socket?.readyState !== OPEN) return false
     try {
       this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
       return true
     } catch (error) {
-      // Not now: whoever sends is in the middle of something.
-      queueMicrotask(() => this.#break(String(error)))
+      // Deferred, because the caller is not prepared for `lost` while it sends.
+      queueMicrotask(() => this.#fail(String(error)))
       return false
     }
   }
 
-  /** The server has let it in: from now on it is asked for a sign of life. @param interval in ms */
+  /** Called on `welcome`: clears the deadline and starts the heartbeat. @param interval in ms */
   ready (interval: number): void {
     clearTimeout(this.#deadline)
     const ping = () => { this.send({ type: 'ping', id: 'heartbeat' }) }
-    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#break('the server does not answer'))
+    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('the server does not answer'))
   }
 
-  /** Detaches: whatever the socket still says, nobody hears it. `lost` is not called. */
+  /** Closes the socket and ignores its further events. `lost` is not called. */
   close (): void {
     if (this.#detach()) discard(this.#socket)
   }
 
   async #open ({ url, connect, hello: greet }: LinkOptions): Promise<void> {
-    // Whoever made this link has it before anything is asked of the app.
+    // The owner stores this link before the app's code runs.
     await undefined
     if (this.#ended) return
     const hello = await greet()
     if (this.#ended) return
     const socket = await connect(url, SUBPROTOCOL)
     let opened = socket.readyState === OPEN
-    // Without a listener, what goes wrong with an abandoned socket of `ws` would be an uncaught error.
+    // Without a listener, an error on an abandoned `ws` socket would be uncaught.
     socket.addEventListener('error', ({ message }) => {
       if (typeof message === 'string') this.#error = message
-      // Node 22's own brings no close after a failed handshake. Whatever does, brings it before this.
-      setTimeout(() => { if (!opened) this.#break(this.#error || 'the handshake failed') })
+      // Node 22's WebSocket emits no `close` after a failed handshake. Others emit it before this timer fires.
+      setTimeout(() => { if (!opened) this.#fail(this.#error || 'the handshake failed') })
     })
     if (this.#ended) return discard(socket)
     this.#socket = socket
@@ -97,10 +97,10 @@ export class Link {
     }
   }
 
-  /** To a plain connection the session and the token would be a message, for everybody in its room. */
+  /** Sends `hello`, but not on a plain connection: there it would publish the session and the token to the room. */
   #greet (hello: ClientMessage, protocol: string): void {
     if (protocol === SUBPROTOCOL) this.send(hello)
-    else this.#break(`the server did not select ${SUBPROTOCOL}`)
+    else this.#fail(`the server did not select ${SUBPROTOCOL}`)
   }
 
   #receive (data: unknown): void {
@@ -110,14 +110,14 @@ export class Link {
       const message = readMessage(data)
       if (message !== undefined) this.#events.received(message)
     } catch (error) {
-      this.#break(String(error))
+      this.#fail(String(error))
     }
   }
 
-  /** The other side can't be talked to: it isn't waited for. */
-  #break (reason: string): void {
+  /** Ends the link without waiting for the server. */
+  #fail (reason: string): void {
     if (!this.#detach()) return
-    if (this.#socket !== undefined && !cut(this.#socket)) discard(this.#socket)
+    if (this.#socket !== undefined && !terminate(this.#socket)) discard(this.#socket)
     this.#events.lost(ABNORMAL, reason)
   }
 
@@ -134,20 +134,20 @@ export class Link {
   }
 }
 
-/** Closes politely; what doesn't answer is cut off, so that it keeps no process alive. */
+/** Closes the socket, and terminates it if the server doesn't answer, so that it doesn't keep the process alive. */
 function discard (socket: ClientSocket | undefined): void {
   if (socket === undefined || socket.readyState === CLOSED) return
-  const timer = idleTimer(() => cut(socket), LINGER)
+  const timer = idleTimer(() => terminate(socket), CLOSE_TIMEOUT)
   socket.addEventListener('close', () => clearTimeout(timer))
   try {
     socket.close(1000)
   } catch {
-    // It is cut off, later.
+    // The timer terminates it.
   }
 }
 
-/** Gives whether it could. */
-function cut (socket: ClientSocket): boolean {
+/** Returns whether the socket was terminated. */
+function terminate (socket: ClientSocket): boolean {
   if (socket.terminate === undefined) return false
   try {
     socket.terminate()

@@ -4,35 +4,35 @@ import { Deferred } from './deferred.ts'
 import { ChatError } from './error.ts'
 import type { ClientRoom, Joined } from './room.ts'
 
-/** Who wants to be in the room: `join()` after `leave()` makes another. */
+/** One `join()` of the room, until it is left. `join()` after `leave()` creates another. */
 export interface Occupant {
   readonly room: ClientRoom
-  /** messages to be given at first */
+  /** messages to request with `join`; undefined: as many as the server sends */
   readonly history: number | undefined
   readonly joined: Deferred<ClientRoom>
 }
 
 export interface SeatEvents {
   send (message: ClientMessage): void
-  /** Posts can go. */
+  /** Called when the room is joined: posts can be sent. */
   joined (): void
-  /** Nobody wants it, and the server knows. */
+  /** Called when there is no occupant, and no membership on the server. */
   empty (): void
-  /** The occupant is gone, for this reason. */
+  /** Called when the occupant is gone, with the reason. */
   left (error: ChatError): void
 }
 
 /**
- * The client's place in one room, on one link after another. It asks one question at a time, join or leave: an answer
- * doesn't say to which it belongs.
+ * The client's membership in one room, across reconnects. It has one request in flight at a time, join or leave, because an
+ * answer doesn't identify its request.
  */
 export class Seat {
   readonly name: string
   readonly #events: SeatEvents
   readonly #backoff: Backoff
   #occupant: Occupant | undefined
-  /** For whom it was asked: when the answer comes, that one may have left. */
-  #askedFor: Occupant | undefined
+  /** The occupant when `join` was sent; it may have left before the answer arrives. */
+  #requestedFor: Occupant | undefined
   #stage: 'out' | 'joining' | 'in' | 'leaving' = 'out'
   #retry: ReturnType<typeof setTimeout> | undefined
 
@@ -44,7 +44,7 @@ export class Seat {
 
   get occupant (): Occupant | undefined { return this.#occupant }
 
-  /** The room, where its occupant is joined on this link. */
+  /** The room, if its occupant is joined on this link. */
   get live (): ClientRoom | undefined {
     return this.#stage === 'in' ? this.#occupant?.room : undefined
   }
@@ -54,18 +54,18 @@ export class Seat {
     if (online && this.#stage === 'out') this.ask()
   }
 
-  /** On a new link, or when it is time to ask again. */
+  /** Sends `join` for the occupant, if there is one. Called on a new link and after the delay of a retry. */
   ask (): void {
     const occupant = this.#occupant
     clearTimeout(this.#retry)
     if (occupant === undefined) return
     this.#stage = 'joining'
-    this.#askedFor = occupant
+    this.#requestedFor = occupant
     const { room: { name: room, position: after }, history } = occupant
     this.#events.send({ type: 'join', room, ...after !== undefined && { after }, ...history !== undefined && { history } })
   }
 
-  /** The occupant wants to go, for this reason. */
+  /** Removes the occupant, and leaves the room if it is joined. */
   vacate (error: ChatError): void {
     if (this.#stage === 'in') {
       this.#leave()
@@ -76,7 +76,7 @@ export class Seat {
     this.#dismiss(error, true)
   }
 
-  /** There will be no link any more. @param own whether this side wants none */
+  /** Called when the client is closed for good. @param own whether by `close()` */
   end (error: ChatError, own: boolean): void {
     clearTimeout(this.#retry)
     this.#dismiss(error, own)
@@ -95,7 +95,7 @@ export class Seat {
     } else if (this.#stage === 'joining') {
       this.#backoff.reset()
       this.#stage = 'in'
-      if (occupant === undefined || occupant !== this.#askedFor) return this.#leave()
+      if (occupant === undefined || occupant !== this.#requestedFor) return this.#leave()
       occupant.room.receive(message)
       occupant.joined.resolve(occupant.room)
       this.#events.joined()
@@ -107,12 +107,12 @@ export class Seat {
     else if (this.#stage === 'leaving') this.#next()
   }
 
-  /** Gives whether that was the answer to its question. */
+  /** Returns whether the error answers the request in flight. */
   refused (error: ChatError): boolean {
     if (this.#stage === 'leaving') this.#notLeft(error)
     else if (this.#stage !== 'joining') return false
-    else if (this.#occupant === undefined || this.#occupant !== this.#askedFor) this.#next()
-    else if (error.code === ErrorCode.unavailable || error.code === ErrorCode.rateLimited) this.#askLater(error.retryAfter)
+    else if (this.#occupant === undefined || this.#occupant !== this.#requestedFor) this.#next()
+    else if (error.code === ErrorCode.unavailable || error.code === ErrorCode.rateLimited) this.#retryLater(error.retryAfter)
     else this.#expel(error)
     return true
   }
@@ -134,10 +134,10 @@ export class Seat {
     else this.ask()
   }
 
-  /** @param asked ms that the server wants */
-  #askLater (asked?: number): void {
+  /** @param retryAfter ms to wait at least, from the server */
+  #retryLater (retryAfter?: number): void {
     this.#stage = 'out'
-    this.#retry = setTimeout(() => this.ask(), this.#backoff.next(asked))
+    this.#retry = setTimeout(() => this.ask(), this.#backoff.next(retryAfter))
   }
 
   #expel (error: ChatError): void {

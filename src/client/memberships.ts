@@ -8,32 +8,32 @@ import { ClientRoom } from './room.ts'
 import { Seat } from './membership.ts'
 
 export interface SeatsEvents {
-  /** As soon as the server lets it. */
+  /** Sends the message once the rate limits permit. */
   send (message: ClientMessage): void
-  /** Now or not at all. */
+  /** Sends the signal now, or drops it. */
   typing (room: string): void
-  /** Posts can go. */
+  /** Called when posts to the room can be sent. */
   joined (room: string): void
-  /** Nobody is in the room, or wants to be. */
+  /** Called when the room is left, its join is refused, or the client is closed. */
   left (room: string, error: ChatError): void
 }
 
 export interface JoinOptions {
-  /** messages to be given at first; as many as the server gives */
+  /** most messages to receive on joining; default: as many as the server sends */
   readonly history?: number | undefined
-  /** the `position` of the last message that an earlier client handled: what came since is given, as after a reconnect */
+  /** `position` of the last message that an earlier client handled; later ones are delivered, as after a reconnect */
   readonly after?: string | undefined
 }
 
-/** ms between two signs of typing that are worth sending. */
-const TYPING = 1_000
+/** Minimum ms between two `typing` signals to a room. */
+const TYPING_INTERVAL = 1_000
 
-/** What a room needs beyond its seat. */
+/** Services that a room needs besides its membership. */
 export interface RoomServices { readonly outgoing: Outgoing, readonly pages: Pages }
 
-/** The rooms of one client. */
+/** The memberships of one client, by room name. */
 export class Seats {
-  readonly #seats = new Map<string, Seat>()
+  readonly #memberships = new Map<string, Seat>()
   readonly #services: RoomServices
   readonly #events: SeatsEvents
   readonly #backoff: () => Backoff
@@ -45,84 +45,84 @@ export class Seats {
     this.#backoff = backoff
   }
 
-  /** Whether somebody wants to be in the room, joined or not. */
-  wanted (room: string): boolean { return this.#seats.get(room)?.occupant !== undefined }
+  /** Returns whether the room is joined, or will be once the server accepts it. */
+  wanted (room: string): boolean { return this.#memberships.get(room)?.occupant !== undefined }
 
-  /** The room, where it is joined now. */
-  live (room: string): ClientRoom | undefined { return this.#seats.get(room)?.live }
+  /** Returns the room if it is joined now. */
+  live (room: string): ClientRoom | undefined { return this.#memberships.get(room)?.live }
 
   join (name: string, { history, after }: JoinOptions): Promise<ClientRoom> {
-    // What it answered to another name, could not be told from an answer to something else.
+    // Checked here: the server's error for an invalid name could not be matched to this join.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room is named by 1 to 64 letters, digits and ._:-'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
     if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MOST_MESSAGES)) {
       return rejected(new ChatError('invalid', `history must be a whole number from 0 to ${MOST_MESSAGES}`))
     }
-    const seat = this.#seat(name)
-    if (seat.occupant !== undefined) return seat.occupant.joined.promise
+    const membership = this.#membership(name)
+    if (membership.occupant !== undefined) return membership.occupant.joined.promise
     const joined = new Deferred<ClientRoom>()
     const { outgoing, pages } = this.#services
     let typedAt = -Infinity
     const room: ClientRoom = new ClientRoom(name, after, {
       post: (text, data) => outgoing.add(name, text, data),
-      history: (before, limit) => seat.live === room
+      history: (before, limit) => membership.live === room
         ? pages.ask(name, before, limit)
         : rejected(new ChatError('offline', 'history can only be asked for while connected')),
       typing: () => {
-        if (seat.live !== room || performance.now() < typedAt + TYPING) return
+        if (membership.live !== room || performance.now() < typedAt + TYPING_INTERVAL) return
         typedAt = performance.now()
         this.#events.typing(name)
       },
       leave: () => this.leave(name)
     })
-    seat.take({ room, history, joined }, this.#online)
+    membership.take({ room, history, joined }, this.#online)
     return joined.promise
   }
 
   leave (name: string): void {
-    const seat = this.#seats.get(name)
-    if (seat?.occupant !== undefined) seat.vacate(new ChatError('left', `the room ${name} was left`))
+    const membership = this.#memberships.get(name)
+    if (membership?.occupant !== undefined) membership.vacate(new ChatError('left', `the room ${name} was left`))
   }
 
   receive (message: Extract<ServerMessage, { type: 'joined' | 'left' | 'message' | 'presence' | 'typing' }>): void {
-    const seat = this.#seats.get(message.room)
-    if (message.type === 'joined') seat?.joined(message)
-    else if (message.type === 'left') seat?.left()
-    else seat?.live?.receive(message)
+    const membership = this.#memberships.get(message.room)
+    if (message.type === 'joined') membership?.joined(message)
+    else if (message.type === 'left') membership?.left()
+    else membership?.live?.receive(message)
   }
 
-  /** Gives whether that was the answer to a join or a leave. */
+  /** Returns whether the error answers a join or a leave. */
   refused (room: string, error: ChatError): boolean {
-    return this.#seats.get(room)?.refused(error) ?? false
+    return this.#memberships.get(room)?.refused(error) ?? false
   }
 
   online (): void {
     this.#online = true
-    for (const seat of this.#seats.values()) seat.ask()
+    for (const membership of this.#memberships.values()) membership.ask()
   }
 
   lost (): void {
     this.#online = false
-    for (const seat of this.#seats.values()) seat.lost()
+    for (const membership of this.#memberships.values()) membership.lost()
   }
 
-  /** @param own whether this side wants no link */
+  /** Called when the client is closed for good. @param own whether by `close()` */
   end (error: ChatError, own: boolean): void {
-    for (const seat of this.#seats.values()) seat.end(error, own)
-    this.#seats.clear()
+    for (const membership of this.#memberships.values()) membership.end(error, own)
+    this.#memberships.clear()
   }
 
-  #seat (name: string): Seat {
-    let seat = this.#seats.get(name)
-    if (seat === undefined) {
-      seat = new Seat(name, {
+  #membership (name: string): Seat {
+    let membership = this.#memberships.get(name)
+    if (membership === undefined) {
+      membership = new Seat(name, {
         send: (message) => this.#events.send(message),
         joined: () => this.#events.joined(name),
-        empty: () => this.#seats.delete(name),
+        empty: () => this.#memberships.delete(name),
         left: (error) => this.#events.left(name, error)
       }, this.#backoff())
-      this.#seats.set(name, seat)
+      this.#memberships.set(name, membership)
     }
-    return seat
+    return membership
   }
 }

@@ -2,48 +2,48 @@ import { Backoff } from './backoff.ts'
 import { connectSocket, type Connect } from './socket.ts'
 
 export interface ChatClientOptions {
-  /** what others see; the server refuses one that isn't fit to be shown, which closes the client */
+  /** shown to others; an invalid name is refused by the server, which closes the client */
   readonly name?: string | undefined
   /**
-   * for the server's `authenticate`. A function is asked anew for each connection, also after a 4401 of a server that had
-   * let this client in; its throw is a failed attempt
+   * for the server's `authenticate`. A function is called for each attempt, and a client that has one also reconnects when
+   * an accepted connection is closed with 4401. If the function throws, the attempt fails
    */
   readonly token?: string | (() => string | Promise<string>) | undefined
-  /** of an earlier client, kept by the app: with it the member is the same. It is in the status `online`; a secret */
+  /** from the `online` status of an earlier client: the member stays the same; a secret */
   readonly session?: string | undefined
-  /** opens the socket; in Node the WebSocket of `ws`, elsewhere the platform's */
+  /** opens the socket; default: the WebSocket of `ws` in Node, the platform's elsewhere */
   readonly connect?: Connect | undefined
-  /** ms; the first wait before a reconnect is drawn from nothing up to this, and doubles from there; 500 */
+  /** ms; the first wait before a reconnect is random between 0 and this, a bound that doubles with each attempt; 500 */
   readonly minDelay?: number | undefined
-  /** ms; no wait is longer, but for one that the server asked for; 30 s */
+  /** ms; the longest wait, unless the server requests more; 30 s */
   readonly maxDelay?: number | undefined
-  /** ms from the asking for a token to the server's welcome; after it the attempt has failed; 20 s */
+  /** ms from the call for the token to the server's `welcome`, after which the attempt fails; 20 s */
   readonly connectTimeout?: number | undefined
-  /** posts that may wait for their acknowledgement, offline ones among them; 1,000 */
+  /** posts that may wait for acknowledgement, including those made offline; 1,000 */
   readonly queue?: number | undefined
-  /** ms between two signs of life that the server is asked for; half of it, at most 10 s, for the answer; as the server says */
+  /** ms between two pings; an answer may take half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined
-  /** gives what waits are drawn with, from 0 up to 1; `Math.random` */
+  /** returns a number from 0 up to 1 for the jitter of waits; `Math.random` */
   readonly random?: (() => number) | undefined
 }
 
-/** The options with every default in its place. */
+/** The options with defaults applied. */
 export type Settings = ReturnType<typeof withDefaults>
 
-/** The least that each number may be. */
-const least = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbeat: 1 }
+/** Minimum of each number. */
+const minimum = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbeat: 1 }
 
-/** @throws TypeError or RangeError naming the first number that is none, or too small */
+/** @throws TypeError or RangeError that names the first option that isn't a number, or is too small */
 export function withDefaults (options: ChatClientOptions) {
-  for (const [name, from] of Object.entries(least)) check(name, options[name as keyof typeof least], from)
+  for (const [name, min] of Object.entries(minimum)) check(name, options[name as keyof typeof minimum], min)
   const { name, token, session, heartbeat, connect = connectSocket, queue = 1_000, connectTimeout = 20_000 } = options
   const { minDelay = 500, maxDelay = 30_000, random = Math.random } = options
   const backoff = () => new Backoff(minDelay, maxDelay, random)
   return { name, token, session, heartbeat, connect, queue, connectTimeout, backoff }
 }
 
-function check (name: string, value: unknown, from: number): void {
+function check (name: string, value: unknown, min: number): void {
   if (value === undefined) return
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
-  if (!(value >= from)) throw new RangeError(`${name} must be a number from ${from} on`)
+  if (!(value >= min)) throw new RangeError(`${name} must be a number from ${min} on`)
 }

@@ -3,78 +3,78 @@ import { LONGEST_TIMER } from './timer.ts'
 
 interface Request { readonly cost: number, readonly bytes: number, readonly send: () => void }
 
-/** What the server's `welcome` says of its limits; it has none where it doesn't say. */
+/** Limits from the server's `welcome`; absent: no limit. */
 export interface PaceLimits {
-  /** requests a second, and at once */
+  /** requests per second, and at once after a pause */
   readonly rate?: number | undefined
   readonly burst?: number | undefined
-  /** bytes a second, and at once */
+  /** bytes per second, and at once after a pause */
   readonly byteRate?: number | undefined
   readonly byteBurst?: number | undefined
 }
 
-/** How fast the server lets this client ask, as its `welcome` says. */
+/** Delays requests so that they stay within the server's limits. */
 export class Pace {
   readonly #requests = new Bucket()
   readonly #bytes = new Bucket()
   #pausedUntil = 0
-  /** Requests whose turn has not come. */
+  /** Requests that wait for tokens, oldest first. */
   readonly #waiting: Request[] = []
-  /** Of all that wait: requests that they count as, and bytes. */
+  /** Total cost and bytes of the waiting requests. */
   #costWaiting = 0
   #bytesWaiting = 0
-  #next: ReturnType<typeof setTimeout> | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** On a new link. */
+  /** Called on a new link, with its limits. */
   reset ({ rate, burst, byteRate, byteBurst }: PaceLimits): void {
     this.#requests.reset(rate, burst)
     this.#bytes.reset(byteRate, byteBurst)
     this.#pausedUntil = 0
   }
 
-  /** Whether the server limits this client at all. */
+  /** Whether the server limits the rate of this client. */
   get limited (): boolean { return this.#requests.size < Infinity || this.#bytes.size < Infinity }
 
-  /** Whether so much may be under way: after a break all of it arrives at once. */
+  /** Returns whether that much may be in flight: after a stall of the network, all of it can arrive at once. */
   fits (requests: number, bytes: number): boolean {
     return requests <= this.#requests.size && bytes <= this.#bytes.size
   }
 
-  /** Counts one request of so many bytes that may go now, after all that wait. Returns 0, or the ms that it must wait. */
+  /** Spends one request of `bytes` if the waiting ones leave enough tokens. Returns 0, or the ms after which to try again. */
   take (bytes: number): number {
     const wait = this.#wait(1, bytes, this.#costWaiting, this.#bytesWaiting)
     if (wait === 0) this.#spend(1, bytes)
     return wait
   }
 
-  /** Sends a request at once, or in the order of asking when its turn has come. @param cost requests that it counts as */
+  /** Calls `send` once tokens are available, in the order of the calls. @param cost requests that it counts as */
   ask (cost: number, bytes: number, send: () => void): void {
     this.#waiting.push({ cost, bytes, send })
     this.#costWaiting += cost
     this.#bytesWaiting += bytes
-    if (this.#next === undefined) this.#goOn()
+    if (this.#timer === undefined) this.#sendWaiting()
   }
 
-  /** Nothing goes for so many ms. */
+  /** Sends nothing for `ms`. */
   pause (ms: number): void { this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + ms) }
 
-  /** The link is gone: what waits is not sent. */
+  /** Called when the link is lost. Drops the waiting requests. */
   clear (): void {
-    clearTimeout(this.#next)
-    this.#next = undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     this.#waiting.length = 0
     this.#costWaiting = 0
     this.#bytesWaiting = 0
   }
 
-  #goOn (): void {
+  #sendWaiting (): void {
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
       const { cost, bytes, send } = request
       const wait = this.#wait(cost, bytes)
       if (wait > 0) {
-        this.#next = setTimeout(() => {
-          this.#next = undefined
-          this.#goOn()
+        this.#timer = setTimeout(() => {
+          this.#timer = undefined
+          this.#sendWaiting()
         }, wait)
         return
       }
@@ -91,7 +91,7 @@ export class Pace {
     this.#bytes.spend(bytes)
   }
 
-  /** Returns the ms until so much may go, after so much else. */
+  /** Returns the ms until a request may be sent that follows others of `costBefore` and `bytesBefore`; 0: now. */
   #wait (cost: number, bytes: number, costBefore = 0, bytesBefore = 0): number {
     const wait = Math.max(
       this.#requests.wait(cost, costBefore),

@@ -7,31 +7,31 @@ import { Iteration } from './iteration.ts'
 
 type Of<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>
 export type Joined = Of<'joined'>
-/** id: the same for all connections of one member. name: empty for someone who gave none. */
+/** id: the same for all connections of a member. name: empty if the member has none. */
 export type Identity = Joined['members'][number]
-/** messages: oldest first. more: there are older ones. complete: false when the place asked about is not known any more. */
+/** messages: oldest first. more: older ones exist. complete: false if the server no longer knows the position. */
 export type HistoryPage = Pick<Of<'history'>, 'messages' | 'more' | 'complete'>
 
 export interface RoomEvents {
   /**
-   * The room is joined: at first, and again after each reconnect (`again`), or when the server lost its history. complete:
-   * `messages` are what was missed, or the first part of it, and `message` events bring the rest; otherwise they are
-   * the newest, and what you have from before may have holes: throw it away. It is not complete, and without messages,
-   * where more came before the first listener than is kept.
+   * Emitted when the room is joined, and again (`again`) after each reconnect or when the server has lost the room's history.
+   * If `complete` is true, `messages` are those missed, or the first part of them: `message` events deliver the rest.
+   * Otherwise `messages` are the newest ones; discard the earlier ones, because there may be a gap. If too many events
+   * arrived before the first listener, `complete` is false and `messages` is empty.
    */
   joined: Joined & { readonly again: boolean }
   message: Message
-  /** Someone came or went; `room.members` and `room.count` are as it says. */
+  /** Emitted when members joined or left, after the update of `room.members` and `room.count`. */
   presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>
   typing: Identity
   /**
-   * The server lets it in no more, and why, `closed` where it closed the client: nothing more will come. Not after
-   * `leave()` and `close()`.
+   * Emitted last, when the server ends the membership, with the reason; `closed` if the server closed the client. Not emitted
+   * after `leave()` and `close()`.
    */
   left: ChatError
 }
 
-/** What a room asks of its client. */
+/** The operations that a room delegates to its client. */
 export interface RoomLink {
   post (text: string, data: unknown): Promise<string>
   history (before: string, limit: number): Promise<HistoryPage>
@@ -42,38 +42,38 @@ export interface RoomLink {
 type Incoming =
   | Of<'message' | 'presence' | 'typing'>
   | RoomEvents['joined']
-  /** In place of events that were too many to be kept. */
+  /** Replaces the buffered events when there are too many. */
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
   | { readonly type: 'end', readonly error: ChatError }
 
-/** Events that are kept for the first listener. */
-const HELD = 1_000
+/** Most events that are buffered for the first listener. */
+const MAX_BUFFERED = 1_000
 
 /**
- * One room, joined: what is said in it, who is in it, and a way to speak. Nothing is lost between `join()` and the first
- * listener or iteration: what comes meanwhile, the end too, is kept for it, and for all that are there by the end of its
- * turn; only `typing` is not. Where it is more than 1,000 events, a `joined` that isn't complete comes in their place.
+ * A joined room: its messages, its members and a method to post. Events that arrive between `join()` and the first listener
+ * or iteration are buffered, including the end but not `typing`. They are replayed to it and to all listeners that are
+ * attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
  */
 export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Message> {
   readonly name: string
-  /** Who is here, by id; no more than the server lists. */
+  /** The members that are present, by id; at most as many as the server lists. */
   readonly members = new Map<string, Identity>()
-  /** How many are here, listed or not. */
+  /** Number of members that are present, listed or not. */
   count = 0
-  /** Whether the server can't vouch for who is here at the moment: it has lost touch with the other nodes. */
+  /** Whether `members` and `count` may be out of date, because the server has lost contact with the other nodes. */
   stale = false
   /**
-   * The place up to which everything was received; a slow loop may not be there yet. To go on in a later client, keep that
-   * of the last message you handled.
+   * Position of the last entry that was received; a slow loop may not have reached it yet. To continue in a later client,
+   * keep the position of the last message that you handled.
    */
   position: string | undefined
   readonly #link: RoomLink
   readonly #resumed: boolean
   readonly #iterations = new Set<Iteration>()
-  #held: Incoming[] | undefined = []
+  #buffered: Incoming[] | undefined = []
   #ended: ChatError | undefined
-  /** Whether it was this side that ended it: that is nothing to be told of. */
-  #own = false
+  /** Whether `leave()` or `close()` ended the room: iterations then end without an error. */
+  #endedLocally = false
 
   constructor (name: string, position: string | undefined, link: RoomLink) {
     super()
@@ -84,38 +84,38 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
-    this.#release()
+    this.#replay()
     return super.on(name, listener)
   }
 
   /**
-   * Says something; resolves with its position once it is stored. Sent again by itself after a broken connection, and
-   * stored once. Posts of a room are stored in their order, but for those that were under way when the server
-   * could not store one before them. Rejects with a ChatError: what the server refused it for (`stale_post` when it can't
-   * tell any more whether it was stored, `unknown` when the room was left before it was told), `overflow` when too
-   * many wait already, `too_large`, `left` or `closed`; with a TypeError for data that is no JSON.
-   * @param data JSON of the app's own; the server may have a schema for it
+   * Posts a message. Resolves with its position once it is stored. If the connection is lost, the post is sent again, and
+   * stored once. Posts of a room are stored in order, except those in flight when the server could not store an earlier one.
+   * Rejects with a ChatError: the code with which the server refused (`stale_post` if it no longer knows whether the post was
+   * stored), `unknown` if the room was left before the outcome was known, `overflow` if too many posts are waiting,
+   * `invalid`, `too_large`, `left` or `closed`. Rejects with a TypeError if `data` can't be serialized as JSON.
+   * @param data a JSON value for the app's own use; the app may validate it on the server
    */
   post (text: string, data?: unknown): Promise<string> {
     return this.#ended === undefined ? this.#link.post(text, data) : rejected(this.#ended)
   }
 
-  /** Tells the others that someone is typing; once a second or so is enough. While offline, nobody hears it. */
+  /** Signals to the other members that this one is typing. Sent at most once a second; dropped while offline. */
   typing (): void { this.#link.typing() }
 
   /**
-   * A page of older messages. Rejects with a ChatError: what the server refused it for, `offline` where it is not
-   * connected or the connection breaks, `left` or `closed`.
-   * @param before a message's position: those before it
-   * @param limit messages, at most; the server may give less
+   * Resolves with a page of older messages. Rejects with a ChatError: the code with which the server refused, `invalid` for a
+   * wrong argument, `offline` if the room is not joined now or the connection is lost, `left` or `closed`.
+   * @param before position of a message; the page ends just before it
+   * @param limit most messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage> {
     return this.#ended === undefined ? this.#link.history(before, limit) : rejected(this.#ended)
   }
 
   /**
-   * Leaves it for good; `join()` gives another room object. Posts that were not sent yet reject with `left`; those that
-   * were are settled by the server's answer, or with `unknown` if the connection breaks before.
+   * Leaves the room for good; a later `join()` resolves with another object. Posts that were not sent yet reject with `left`.
+   * Posts in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
     if (this.#ended === undefined) this.#link.leave()
@@ -123,48 +123,48 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   /**
-   * Messages from now on, those missed while away among them; after a `joined` that isn't complete, those it has. Ends
-   * when the room is left or the client closed; throws a ChatError when the server lets it in no more, or `overflow`
-   * when the loop is 10,000 messages behind, or when not all could be kept that came before it.
+   * Iterates over the messages from now on, including those missed while offline; after an incomplete `joined`, those that it
+   * contains. Ends when the room is left or the client closed. Throws a ChatError when the server ends the membership, or
+   * with `overflow` when the loop is 10,000 messages behind or events before the first listener were dropped.
    */
   [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
     const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
     this.#iterations.add(iteration)
-    if (this.#ended !== undefined && !this.#held?.length) this.#finish()
-    this.#release()
+    if (this.#ended !== undefined && !this.#buffered?.length) this.#endIterations()
+    this.#replay()
     return iteration
   }
 
-  /** For the client. */
+  /** Called by the client with each message of this room. */
   receive (message: Of<'joined' | 'message' | 'presence' | 'typing'>): void {
     const incoming = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)
-    if (this.#held === undefined) this.#tell(incoming)
-    else if (message.type !== 'typing' && this.#held.push(incoming) > HELD) this.#held = [this.#gap()]
+    if (this.#buffered === undefined) this.#dispatch(incoming)
+    else if (message.type !== 'typing' && this.#buffered.push(incoming) > MAX_BUFFERED) this.#buffered = [this.#gap()]
   }
 
-  /** For the client: nothing more will come. @param own whether by `leave()` or `close()` */
+  /** Called by the client when the membership has ended. @param own whether by `leave()` or `close()` */
   end (error: ChatError, own: boolean): void {
     this.#ended = error
-    this.#own = own
+    this.#endedLocally = own
     if (own) {
-      this.#held = undefined
+      this.#buffered = undefined
       this.forget()
-      this.#finish()
-    } else if (this.#held === undefined) {
-      this.#tell({ type: 'end', error })
+      this.#endIterations()
+    } else if (this.#buffered === undefined) {
+      this.#dispatch({ type: 'end', error })
     } else {
-      this.#held.push({ type: 'end', error })
+      this.#buffered.push({ type: 'end', error })
     }
   }
 
-  /** Later in this turn, when all listeners are there. */
-  #release (): void {
-    if (this.#held === undefined) return
+  /** Replays the buffered events in a microtask, when all listeners are attached. */
+  #replay (): void {
+    if (this.#buffered === undefined) return
     queueMicrotask(() => {
-      // A listener may end it.
-      for (let next = this.#held?.shift(); next !== undefined; next = this.#held?.shift()) this.#tell(next)
-      this.#held = undefined
+      // A listener may end the room, which drops the buffer.
+      for (let next = this.#buffered?.shift(); next !== undefined; next = this.#buffered?.shift()) this.#dispatch(next)
+      this.#buffered = undefined
     })
   }
 
@@ -194,7 +194,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     }
   }
 
-  #tell (incoming: Incoming): void {
+  #dispatch (incoming: Incoming): void {
     switch (incoming.type) {
       case 'joined':
         this.emit('joined', incoming)
@@ -211,11 +211,11 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
         this.emit('typing', incoming.from)
         break
       case 'gap':
-        this.#finish(new ChatError('overflow', `more than ${HELD} events came before the iteration began`))
+        this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events came before the iteration began`))
         this.emit('joined', incoming.joined)
         break
       case 'end':
-        this.#finish()
+        this.#endIterations()
         this.emit('left', incoming.error)
     }
   }
@@ -224,7 +224,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     for (const iteration of this.#iterations) iteration.push(message)
   }
 
-  #finish (error = this.#own ? undefined : this.#ended): void {
+  #endIterations (error = this.#endedLocally ? undefined : this.#ended): void {
     for (const iteration of this.#iterations) iteration.end(error)
   }
 }

@@ -1,10 +1,10 @@
-/** The longest that one timer can wait, in ms: a longer one would fire at once. */
+/** The longest delay of a timer, in ms; a longer one fires at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
-/** A timer that is no reason for a Node process to go on. */
+/** Starts a timer that doesn't keep a Node process alive. */
 export function idleTimer (run: () => void, ms: number): ReturnType<typeof setTimeout> {
   const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER))
-  // A browser's is a number.
+  // In browsers it is a number.
   if (typeof timer === 'object') timer.unref()
   return timer
 }
