@@ -17,7 +17,7 @@ const message = Type.Object({
   data: Type.Optional(Type.Unknown())
 })
 
-/** What a client may say, by type. */
+/** Schemas of the messages to the server, by type. */
 export const clientMessages = {
   hello: Type.Object({
     type: Type.Literal('hello'),
@@ -50,7 +50,7 @@ export const clientMessages = {
   ping: Type.Object({ type: Type.Literal('ping'), id })
 }
 
-/** What the server may say, by type. */
+/** Schemas of the messages to a client, by type. */
 export const serverMessages = {
   welcome: Type.Object({
     type: Type.Literal('welcome'),
@@ -113,5 +113,5 @@ type Messages<T> = { [K in keyof T]: Static<T[K] & Type.TSchema> }[keyof T]
 
 export type ClientMessage = Messages<typeof clientMessages>
 export type ServerMessage = Messages<typeof serverMessages>
-/** at: ISO 8601, the server's clock. from: null for the app itself. bytes: base64, instead of text. */
+/** at: ISO 8601, by the server's clock. from: null if the app is the sender. bytes: base64; replaces text. */
 export type Message = Static<typeof message>

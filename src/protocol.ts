@@ -1,6 +1,6 @@
 import type * as messages from './messages.ts'
 
-/** The subprotocol a client asks for. RFC 6455, section 1.9. */
+/** The subprotocol that a v1 client requests. RFC 6455, section 1.9. */
 export const SUBPROTOCOL = 'fastify-chat.v1'
 
 /** A message to the server. */
@@ -8,67 +8,67 @@ export type ClientMessage = messages.ClientMessage
 /** A message to a client. */
 export type ServerMessage = messages.ServerMessage
 
-/** Answers to a bad request: the connection goes on. */
+/** Codes of `error` messages. After an error the connection stays open. */
 export const ErrorCode = {
-  /** not JSON, not of a known type, or a property is missing or wrong: the message says which */
+  /** not JSON, of an unknown type, or with a missing or invalid property; `message` names the problem */
   invalid: 'invalid',
-  /** `hello` comes first, once */
+  /** `hello` must be the first message, and the only one of its type */
   hello: 'hello',
-  /** this needs a `join` of the room first */
+  /** the room must be joined first */
   notJoined: 'not_joined',
-  /** the room is joined already on this connection */
+  /** the room is already joined on this connection */
   alreadyJoined: 'already_joined',
-  /** no more rooms on this connection, from this address, or on this server */
+  /** room limit reached for this connection, this address or this server */
   tooManyRooms: 'too_many_rooms',
-  /** the app doesn't allow it */
+  /** not allowed by the app */
   forbidden: 'forbidden',
-  /** the app refused this post; the message says why */
+  /** the app refused this post; `message` has the reason */
   refused: 'refused',
-  /** this member may not post for now */
+  /** the member is muted and may not post */
   muted: 'muted',
-  /** the same id was used for another post */
+  /** the id was already used for another post */
   reusedId: 'reused_id',
-  /** sent again too late to tell whether it was stored */
+  /** repeated too late to know whether the post was stored */
   stalePost: 'stale_post',
-  /** too many requests: ask again after `retryAfter` ms */
+  /** too many requests; repeat after `retryAfter` ms */
   rateLimited: 'rate_limited',
-  /** not stored: send it again with the same id */
+  /** not stored; send the post again with the same id */
   unavailable: 'unavailable',
-  /** perhaps stored: send it again with the same id */
+  /** the outcome is unknown; send the post again with the same id */
   unknown: 'unknown'
 } as const
 
 export type ErrorCodeName = typeof ErrorCode[keyof typeof ErrorCode]
 
-/** Close codes. RFC 6455, section 7.4; 4400 and up are ours. */
+/** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
 export const CloseCode = {
-  /** done: nothing to say */
+  /** closed without a fault */
   normal: 1000,
-  /** the server is stopping */
+  /** the server is shutting down */
   goingAway: 1001,
-  /** a frame that RFC 6455 doesn't allow */
+  /** a frame violated RFC 6455 */
   protocol: 1002,
-  /** a text frame that isn't UTF-8 */
+  /** a text frame was not valid UTF-8 */
   notText: 1007,
-  /** a rule was broken, or too much was asked */
+  /** a rule was broken, or a limit exceeded */
   policy: 1008,
-  /** a message was larger than the route takes */
+  /** a message was larger than the route accepts */
   tooBig: 1009,
-  /** the app's code failed on this connection */
+  /** the app's code threw on this connection */
   internal: 1011,
-  /** the server restarts */
+  /** the server is restarting */
   restart: 1012,
-  /** the server can't take it now */
+  /** the server can't serve this connection now */
   tryAgainLater: 1013,
-  /** too many frames that are not valid */
+  /** too many invalid frames */
   badFrame: 4400,
-  /** not authenticated, or no longer */
+  /** not authenticated, or no longer authenticated */
   unauthenticated: 4401,
   /** kicked or banned */
   forbidden: 4403,
-  /** no `hello` in time */
+  /** no `hello` within the time limit */
   noHello: 4408,
-  /** too much, too fast: come back after the time given in the reason */
+  /** rate exceeded; the reason begins with the ms to wait before a reconnect */
   tooMany: 4429
 } as const
 
@@ -77,32 +77,32 @@ const terminal: ReadonlySet<number> = new Set([
   CloseCode.badFrame, CloseCode.unauthenticated, CloseCode.forbidden
 ])
 
-/** Whether a client that was closed with this code would be closed again if it came back. */
+/** Returns whether a client that was closed with this code would be closed again after a reconnect. */
 export function isTerminal (code: number): boolean { return terminal.has(code) }
 
-/** Requests that one for a page of history counts as: it is read, and sent. */
+/** Requests that one `history` counts as, because the page is read from the store and sent. */
 export const PAGE_COST = 4
 
-/** Messages that may be asked for at once. */
+/** Most messages that one request may ask for. */
 export const MOST_MESSAGES = 1_000
 
-/** Whether it is as long as what names an entry may be. */
+/** Returns whether the value has the type and the length of a position; its content is opaque. */
 export function isPosition (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128
 }
 
-/** What a room may be called. */
+/** Pattern of a valid room name. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
 
-/** Half a surrogate pair in what JSON.stringify made: it escapes no other surrogate. */
+/** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
 export const halfPair = /[^\\](?:\\\\)*\\ud[89a-f]/
 
 const MAX_NAME = 32
-/** Control, format (bidi and zero-width among them), surrogate, private-use, line and paragraph separators, fillers. */
-const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
+/** Control, format (with bidi and zero-width), surrogate and private-use characters, line and paragraph separators, fillers. */
+const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 
-/** A name as everybody will see it (NFKC, single spaces), or undefined if it isn't one to show. */
+/** Returns the name as it is shown (NFKC, single spaces), or undefined if it isn't valid. */
 export function normalizeName (given: string): string | undefined {
   const name = given.normalize('NFKC').replace(/ +/g, ' ').trim()
-  return name !== '' && [...name].length <= MAX_NAME && !unseen.test(name) ? name : undefined
+  return name !== '' && [...name].length <= MAX_NAME && !invisible.test(name) ? name : undefined
 }
