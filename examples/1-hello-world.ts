@@ -1,4 +1,4 @@
-// Every message is answered with World! Try it at http://127.0.0.1:3000, or with
+// Replies World! to every message. Try it at http://127.0.0.1:3000, or with
 // npx fastify-chat connect ws://127.0.0.1:3000/echo --send Hello --every 3s
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'

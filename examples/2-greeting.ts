@@ -1,4 +1,4 @@
-// Greets whoever connects, and only listens from there on. Try it with
+// Greets each client, and then logs its messages without a reply. Try it with
 // npx fastify-chat connect ws://127.0.0.1:3000/echo --send 'Msg from client'
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'

@@ -9,7 +9,7 @@ const app = Fastify({ logger: { level: 'debug' } })
 await app.register(fastifyChat, {
   page: false,
   echo: { greeting, reply: (message) => `I heard you say "${message}"` },
-  // What one says is forwarded to the peers, not back to the one who said it.
+  // A message is sent to the other members of the room, not back to its sender.
   chat: { greeting, includeSender: false }
 })
 

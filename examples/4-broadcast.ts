@@ -1,4 +1,4 @@
-// Each message goes to everybody. Open http://127.0.0.1:3000 in several windows, and join them with
+// Sends each message to all members of the room. Open http://127.0.0.1:3000 in several windows, and join them with
 // npx fastify-chat connect ws://127.0.0.1:3000/chat --name ada
 // To restart it when its code changes: npx tsx watch examples/4-broadcast.ts
 import Fastify from 'fastify'
@@ -9,7 +9,7 @@ const app = Fastify({ logger: { level: 'debug' } })
 await app.register(fastifyChat, {
   page: '/',
   echo: false,
-  // With false, to everybody but the sender; one client chooses for itself with ?self=0 or ?self=1.
+  // false excludes the sender. A client can override this for itself with ?self=0 or ?self=1.
   chat: { greeting: 'connected to WebSocket server', includeSender: true }
 })
 

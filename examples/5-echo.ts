@@ -1,4 +1,4 @@
-// The same bytes come back. Play with it at http://127.0.0.1:3000, or with
+// Sends each message back unchanged. Try it at http://127.0.0.1:3000, or with
 // npx fastify-chat connect ws://127.0.0.1:3000/echo
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'

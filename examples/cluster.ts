@@ -1,5 +1,5 @@
-// A node for each core behind one port, one conversation by Redis. Start a Redis, then open http://127.0.0.1:3000 in
-// several windows: each says in the log which worker serves it. REDIS_URL says where Redis is, WORKERS how many there are.
+// Runs one node per core behind one port; Redis connects them to one chat. Start Redis, then open http://127.0.0.1:3000 in
+// several windows: the log shows which worker serves each. REDIS_URL sets the address of Redis, WORKERS the number of nodes.
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import closeWithGrace from 'close-with-grace'
@@ -12,7 +12,7 @@ const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 if (cluster.isPrimary) supervise(Number(process.env['WORKERS'] ?? availableParallelism()))
 else await serve()
 
-/** Keeps so many workers running until it is told to stop. */
+/** Keeps this number of workers running until SIGINT or SIGTERM. */
 function supervise (workers: number): void {
   let stopping = false
   for (let i = 0; i < workers; i++) cluster.fork()
@@ -27,7 +27,7 @@ function supervise (workers: number): void {
 
 async function serve (): Promise<void> {
   const app = Fastify({ logger: { base: { worker: cluster.worker?.id, pid: process.pid } } })
-  // Ctrl-C reaches every process of the terminal: the supervisor passes it on, once.
+  // Ctrl-C sends SIGINT to every process of the terminal. A worker ignores it and waits for SIGTERM from the supervisor.
   process.on('SIGINT', () => {})
   closeWithGrace({ logger: app.log, skip: ['SIGINT'] }, async () => { await app.close() })
 

@@ -1,4 +1,4 @@
-// An app with a home page of its own gets a chat for those who sign in: http://127.0.0.1:3000, or
+// Adds a chat for signed-in users to an app that has its own home page: http://127.0.0.1:3000, or
 // npx fastify-chat connect 'ws://ada:secret@127.0.0.1:3000/chat?room=orders'
 // and then, in another terminal, curl -u ada:secret -X POST http://127.0.0.1:3000/orders/7
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const app = Fastify({ logger: true })
 // Open to everybody: the home page and its files.
 await app.register(fastifyStatic, { root: fileURLToPath(new URL('existing-app/', import.meta.url)) })
 
-// For members only: the hook runs before a WebSocket is opened, as before any other answer.
+// For members only: the hook runs before a WebSocket is opened, as before any other response.
 await app.register(async (members) => {
   members.addHook('onRequest', async (request, reply) => {
     if (request.headers.authorization === `Basic ${btoa('ada:secret')}`) return

@@ -1,17 +1,17 @@
-// The messages of a room as items of a list, each once: others', one's own, and own ones on their way.
+// The messages of a room as list items, each shown once: those of others, own ones, and own posts that are not stored yet.
 import { messageList } from './message-list.js'
 import { textButton, textElement } from './words.js'
 
-const SAME_BREATH = 5 * 60_000
+const GROUP_WITHIN = 5 * 60_000
 const SERVER = { id: '', name: 'Server' }
 
-/** @param isOwn whether a member id is one's own */
+/** @param isOwn returns whether a member id is the user's own */
 export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   const messages = messageList(list, newMessages, reachedTop)
-  /** Own posts that are not settled, in the order they were made. They stand at the end of the list. */
+  /** Own posts whose outcome is open or failed, oldest first. Their items are at the end of the list. */
   const outgoing = new Set()
 
-  /** The first item that is not a message of the room yet. */
+  /** Returns the first item of a post that is not stored yet. Messages are inserted before it. */
   const end = () => [...outgoing].find(({ settled }) => !settled)?.item ?? null
 
   function draw (message) {
@@ -31,15 +31,15 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     return item
   }
 
-  /** One that goes on from the message above doesn't show the name again; it is still there for a screen reader. */
+  /** Hides the name of a message that continues the one above. Screen readers still read it. */
   function joinToAbove (item) {
     const above = item?.previousElementSibling
-    const goesOn = above?.dataset.from === item?.dataset.from && item?.dataset.at - above?.dataset.at < SAME_BREATH
+    const goesOn = above?.dataset.from === item?.dataset.from && item?.dataset.at - above?.dataset.at < GROUP_WITHIN
     item?.classList.toggle('goes-on', goesOn)
   }
 
   function receive (message) {
-    // Which of one's posts it is, only the acknowledgement says, which comes next: until then the words must do.
+    // Only the acknowledgement, which comes next, identifies the post. Until then the post is matched by its text.
     const own = message.from && isOwn(message.from.id)
     const post = own && [...outgoing].find((each) => each.waiting && each.text === message.text)
     if (post) return become(post, message)
@@ -63,7 +63,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     messages.follow()
   }
 
-  /** An own message that is not stored yet. */
+  /** Adds the item of an own post that is not stored yet. */
   function post (text, words) {
     const item = textElement('li', 'sent pending', '')
     const state = textElement('small', 'state', words)
@@ -80,7 +80,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     if (post.waiting && post.state.textContent !== words) post.state.textContent = words
   }
 
-  /** If another message of the same words took its item, that stands for one of the two, and the other has its own. */
+  /** Called when the post is stored. If its item is not settled, the message was matched to another post of the same text. */
   function stored (post) {
     if (!post.settled) post.item.remove()
     outgoing.delete(post)
@@ -111,12 +111,12 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     stored,
     failed,
     follow: messages.follow,
-    /** Throws the view away for these messages; own ones that are on their way stay. */
+    /** Replaces the list by these messages. Own posts that are not stored yet stay. */
     startOver (newest) {
       messages.show([...newest.map(draw), ...[...outgoing].filter(({ settled }) => !settled).map(({ item }) => item)])
       for (const item of list.children) joinToAbove(item)
     },
-    /** Forgets own ones too. */
+    /** Empties the list, own posts included. */
     clear () {
       outgoing.clear()
       messages.show([])
@@ -128,7 +128,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
         for (let item = list.firstElementChild; item && item.previousElementSibling !== formerlyFirst; item = item.nextElementSibling) joinToAbove(item)
       })
     },
-    /** A line of the page's own among the messages; there is one at most. */
+    /** Adds a note of the page itself to the messages, and removes the previous note. */
     note (words) {
       list.querySelector('.note')?.remove()
       messages.add(textElement('li', 'note', words), end())

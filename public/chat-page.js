@@ -1,4 +1,4 @@
-// Where the page begins: it asks the server what there is, and starts a panel for each.
+// The entry point of the page: fetches the configuration, and starts a panel for each route.
 import { say } from './words.js'
 
 const error = document.getElementById('page-error')
@@ -15,7 +15,7 @@ function socketUrl (path) {
   return url
 }
 
-// Loaded only when it is wanted: a module that can't be loaded takes along all that import it.
+// Imported on demand: a module that fails to load makes every module that imports it fail.
 async function startChatPanel ({ chat, client, room }) {
   if (!client) {
     return say(error, 'The chat is missing here: its client is not compiled. Run “npm run build”, then start the server again.')

@@ -1,4 +1,4 @@
-// The chat panel, on the typed client: it reconnects, resumes and sends again by itself, and this shows it.
+// The chat panel. The typed client reconnects, resumes and repeats posts; this module displays the result.
 import { ChatClient } from './lib/client/index.js'
 import { normalizeName } from './lib/protocol.js'
 import { chatMessages } from './chat-messages.js'
@@ -29,27 +29,27 @@ export function startChat (url, defaultRoom) {
   const isOwn = (id) => id === self?.id
   const messages = chatMessages({ list: byId('chat-log'), newMessages: byId('chat-new'), names, isOwn, reachedTop: () => older.load() })
   const older = olderMessages(messages, (before) => live && room.history(before, HISTORY), (words) => say(error, words))
-  /** Of the last Connect: where one wants to be, the client, and its room once it has been joined. */
-  let place, client, entering, room
-  /** Who the server says one is; whether the room is joined just now. */
+  /** Set by the last Connect: the room and the name, the client, the promise of its room, and the room once joined. */
+  let target, client, joining, room
+  /** The user's identity, from the server; whether the room is joined now. */
   let self, live
 
   function enterRoom () {
     const wanted = readForm()
     if (!connectForm.reportValidity()) return status.show('closed', 'Not connected: the room or the name needs a change.')
     leave()
-    if (wanted.room !== place?.room) messages.clear()
-    place = wanted
-    window.history.replaceState(null, '', `?${new URLSearchParams({ room: place.room, ...place.name && { name: place.name } })}`)
+    if (wanted.room !== target?.room) messages.clear()
+    target = wanted
+    window.history.replaceState(null, '', `?${new URLSearchParams({ room: target.room, ...target.name && { name: target.name } })}`)
 
-    client = new ChatClient(url.href, { name: place.name, session: session.of(place.name), minDelay: FIRST_WAIT, queue: MOST_WAITING })
-    // What a client says that is no longer the panel's own, nobody hears.
+    client = new ChatClient(url.href, { name: target.name, session: session.of(target.name), minDelay: FIRST_WAIT, queue: MOST_WAITING })
+    // Ignores the events of a client that has been replaced.
     const current = client
-    const hear = (heard) => (event) => { if (client === current) heard(event) }
-    client.on('status', hear(showStatus))
-    client.on('error', hear(({ message }) => say(error, `The server says: ${message}`)))
-    entering = client.join(place.room, { history: HISTORY })
-    entering.then((entered) => listen(entered, hear), hear(refuse))
+    const ifCurrent = (listener) => (event) => { if (client === current) listener(event) }
+    client.on('status', ifCurrent(showStatus))
+    client.on('error', ifCurrent(({ message }) => say(error, `The server says: ${message}`)))
+    joining = client.join(target.room, { history: HISTORY })
+    joining.then((entered) => listen(entered, ifCurrent), ifCurrent(refuse))
     showStatus(client.status)
   }
 
@@ -60,18 +60,18 @@ export function startChat (url, defaultRoom) {
     former?.close()
   }
 
-  function listen (entered, hear) {
-    entered.on('joined', hear((event) => {
+  function listen (entered, ifCurrent) {
+    entered.on('joined', ifCurrent((event) => {
       room = entered
       joined(event)
     }))
-    entered.on('message', hear(received))
-    entered.on('presence', hear(() => showPeople(entered, self.id)))
-    entered.on('typing', hear((identity) => { if (!isOwn(identity.id)) typing.heard(identity) }))
-    entered.on('left', hear(refuse))
+    entered.on('message', ifCurrent(received))
+    entered.on('presence', ifCurrent(() => showPeople(entered, self.id)))
+    entered.on('typing', ifCurrent((identity) => { if (!isOwn(identity.id)) typing.heard(identity) }))
+    entered.on('left', ifCurrent(refuse))
   }
 
-  /** The room can't be joined, or no longer; one that was closed has been told so. */
+  /** Called when a join is refused or a membership ends. For `closed`, the status is already shown. */
   function refuse ({ code, message }) {
     if (code === 'closed') return
     leave()
@@ -81,14 +81,14 @@ export function startChat (url, defaultRoom) {
 
   function showStatus (now) {
     const wasLive = live
-    if (now.state === 'connecting') status.show('connecting', `Connecting to ${place.room}…`)
+    if (now.state === 'connecting') status.show('connecting', `Connecting to ${target.room}…`)
     if (now.state === 'online') {
       self = now.member
-      session.hold(place.name, now.session)
+      session.hold(target.name, now.session)
     }
     if (now.state === 'waiting') {
       status.lost(now, wasLive)
-      // A refusal over HTTP, whatever its status, and a server that is not there look the same to a page.
+      // A page cannot distinguish a refused upgrade, whatever its HTTP status, from an unreachable server.
       if (!wasLive && error.textContent === '') say(error, 'The browser does not say why. The server may be down, or it refused this page.')
     }
     if (now.state === 'closed') status.ended(now)
@@ -99,13 +99,13 @@ export function startChat (url, defaultRoom) {
     live = false
     typing.clear()
     people.classList.add('stale')
-    tellWaiting()
+    updateWaiting()
   }
 
   function joined ({ again, complete, messages: given }) {
     live = true
     say(error, '')
-    status.show('open', `Connected to ${place.room}${self.name ? ` as ${self.name}` : ', without a name'}.`)
+    status.show('open', `Connected to ${target.room}${self.name ? ` as ${self.name}` : ', without a name'}.`)
     showPeople(room, self.id)
     people.classList.remove('stale')
     if (again && complete) {
@@ -116,7 +116,7 @@ export function startChat (url, defaultRoom) {
       older.startOver(given.length, HISTORY)
       if (again) messages.note('Some messages are gone: this is the newest.')
     }
-    tellWaiting()
+    updateWaiting()
   }
 
   function received (message) {
@@ -131,7 +131,7 @@ export function startChat (url, defaultRoom) {
     if (input.value !== '' && post(input.value)) input.value = ''
   }
 
-  /** Whether it could be taken on. */
+  /** Returns whether the message was accepted for sending. */
   function post (text) {
     const problem = client === undefined || client.status.state === 'closed'
       ? 'Cannot send because the WebSocket is closed'
@@ -139,7 +139,7 @@ export function startChat (url, defaultRoom) {
     say(error, problem)
     if (problem !== '') return false
     const own = messages.post(text, onItsWay())
-    entering.then((entered) => entered.post(text)).then(
+    joining.then((entered) => entered.post(text)).then(
       () => messages.stored(own),
       (reason) => messages.failed(own, explainFailure(reason), () => post(text)))
     return true
@@ -147,7 +147,7 @@ export function startChat (url, defaultRoom) {
 
   function onItsWay () { return live ? 'Sending…' : 'Waiting for the connection: will be sent' }
 
-  function tellWaiting () {
+  function updateWaiting () {
     for (const own of messages.unsettled) messages.say(own, onItsWay())
   }
 
@@ -180,7 +180,7 @@ function meanwhile (count) {
   return count === 1 ? '1 message came meanwhile.' : `${count} messages came meanwhile.`
 }
 
-/** Where only the answer was lost, the message may have been stored all the same. */
+/** "Not acknowledged" leaves open whether the message was stored: perhaps only the answer was lost. */
 function explainFailure ({ code, message }) {
   if (code === 'closed') return 'Not acknowledged: the connection was closed.'
   return `${code === 'stale_post' ? 'Not acknowledged' : 'Not sent'}: ${message}.`

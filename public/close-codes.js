@@ -1,4 +1,4 @@
-// Why a WebSocket was closed. RFC 6455, section 7.4; codes from 4000 on are the server's own.
+// The meaning of close codes. RFC 6455, section 7.4; codes from 4000 on are defined by the server.
 const meanings = {
   1000: 'a normal end',
   1001: 'the server is going away',

@@ -1,10 +1,10 @@
-// How the connection is, in words and with a countdown to the next attempt.
+// Shows the status of the connection, with a countdown to the next attempt.
 import { explainClose } from './close-codes.js'
 import { say } from './words.js'
 
 const byId = (id) => document.getElementById(id)
 
-/** @param retry called when the reader doesn't want to wait */
+/** @param retry called when the user asks to reconnect now */
 export function connectionStatus (retry) {
   const status = byId('chat-status')
   const countdown = byId('chat-countdown')

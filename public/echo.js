@@ -1,4 +1,4 @@
-// The bare WebSocket: open, send, receive, close. The chat panel leaves these to its client.
+// A plain WebSocket: open, send, receive, close. In the chat panel, the client does this.
 import { explainClose } from './close-codes.js'
 import { messageList } from './message-list.js'
 import { say, textElement } from './words.js'
@@ -50,7 +50,7 @@ export function startEcho (url) {
   }
 
   function received (data) {
-    // Answers come in the order of the questions; a greeting answers nothing.
+    // Replies arrive in the order of the messages. A greeting is not a reply.
     const sent = unanswered.shift()
     const note = sent ? `${(performance.now() - sent.at).toFixed(1)} ms` : 'unasked'
     const words = typeof data === 'string' ? data : describeBinary(data, sent?.bytes)
@@ -58,7 +58,7 @@ export function startEcho (url) {
   }
 
   function sendOne (message, words) {
-    // Drawn first, so that the time of drawing isn't taken for the time on the way.
+    // Drawn first, so that the measured time doesn't include the drawing.
     messages.follow()
     show('sent', textElement('span', 'text', words))
     unanswered.push({ at: performance.now(), bytes: typeof message === 'string' ? undefined : message })
@@ -89,14 +89,14 @@ export function startEcho (url) {
   connect()
 }
 
-// Its close event comes later, when another socket may already be in its place.
+// Removes the listeners: the close event arrives later, when another socket may have replaced this one.
 function abandon (socket) {
   if (!socket) return
   socket.onopen = socket.onmessage = socket.onclose = null
   socket.close()
 }
 
-// send() throws before the socket is open, and loses the message without a word after it has closed.
+// send() throws before the socket is open, and drops the message silently after it has closed.
 function isOpen (socket) {
   return socket?.readyState === WebSocket.OPEN
 }

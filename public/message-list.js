@@ -1,10 +1,10 @@
-// A scrolled list that follows its newest item until the reader scrolls up, and keeps the reader's place then.
+// A scrolled list that follows its newest item until the user scrolls up, and then keeps the scroll position.
 const LONGEST_LIST = 1_000
 
 /**
  * @param list the <ol>; its parent scrolls
- * @param newMessages a button that leads to the newest
- * @param reachedTop called when the reader has scrolled up to the top
+ * @param newMessages a button that scrolls to the newest item
+ * @param reachedTop called when the user has scrolled to the top
  */
 export function messageList (list, newMessages, reachedTop = () => {}) {
   const scroller = list.parentElement
@@ -16,7 +16,7 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
     const atBottom = scrollHeight - scrollTop - clientHeight < 32
     const upwards = scrollTop < lastTop
     lastTop = scrollTop
-    // Only the reader scrolls up; a list that got lower leaves the bottom too.
+    // A list that becomes lower leaves the bottom too, but only the user scrolls up.
     if (atBottom || upwards) following = atBottom
     if (following) newMessages.hidden = true
     else if (upwards && scrollTop < 48) reachedTop()
@@ -34,21 +34,21 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
     scroller.scrollTop = scroller.scrollHeight
   }
 
-  /** Changes what stands above the reader's place, which stays where it is. */
+  /** Changes the items above the visible ones, which keep their position on the screen. */
   function keepPlace (change) {
     const below = scroller.scrollHeight - scroller.scrollTop
     change()
     scroller.scrollTop = lastTop = scroller.scrollHeight - below
   }
 
-  /** What was said before is not read aloud as news. */
+  /** Runs a change that screen readers must not announce: older messages are not news. */
   function silently (change) {
     scroller.ariaLive = 'off'
     change()
     setTimeout(() => { scroller.ariaLive = 'polite' }, 1_000)
   }
 
-  /** Puts an item at the end, or before another one. */
+  /** Inserts an item before another one, or at the end. */
   function add (item, before = null) {
     list.insertBefore(item, before)
     const surplus = list.children.length - LONGEST_LIST
@@ -62,7 +62,7 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
     follow,
     keepPlace,
     prepend: (items) => silently(() => keepPlace(() => list.prepend(...items))),
-    /** Replaces all items by these. */
+    /** Replaces all items. */
     show: (items) => silently(() => {
       list.replaceChildren(...items)
       follow()

@@ -1,12 +1,12 @@
-// Names, and what tells two people of one name apart: a colour and, where it is needed, a few characters of their id.
+// Names of members. A colour distinguishes members of the same name and, if needed, a mark: a short hash of the id.
 import { textElement } from './words.js'
 
 const MOST_NAMES = 2_000
 const SEVERAL = Symbol('several people')
 
-/** @param root where the names are shown */
+/** @param root the element that contains the names */
 export function nameTags (root) {
-  /** By name, the id of the one person who was seen with it, or SEVERAL. */
+  /** By name: the id of the only member seen with it, or SEVERAL. */
   const holders = new Map()
 
   function see ({ id, name }) {
@@ -23,13 +23,13 @@ export function nameTags (root) {
 
   const needsMark = (name) => name === '' || holders.get(keyOf(name)) === SEVERAL
 
-  /** As words: `Ada`, or `Ada #k3f` where there is another one. */
+  /** Returns the name as text: `Ada`, or `Ada #0k3f` if several members have that name. */
   function label (identity) {
     see(identity)
     return needsMark(identity.name) ? `${shown(identity.name)} ${markOf(identity.id)}` : identity.name
   }
 
-  /** As an element, which gets its mark when another one of that name comes. */
+  /** Returns the name as an element, which gets its mark when another member of that name is seen. */
   function tag (identity) {
     see(identity)
     const element = textElement('span', 'name', '')
@@ -56,7 +56,7 @@ function markOf (id) {
   return `#${(Math.floor(hashOf(id) / 360) % 36 ** 4).toString(36).padStart(4, '0')}`
 }
 
-/** FNV-1a: an id may be of any form, and the same everywhere at its end. */
+/** Returns the FNV-1a hash of the whole id: ids have any form, and several may share their ending. */
 function hashOf (id) {
   let hash = 0x811c9dc5
   for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0

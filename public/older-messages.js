@@ -1,10 +1,10 @@
-// What was said before: loaded page by page, as far back as the room and this page go.
+// Older messages: loaded page by page, until the room has no more or the list is full.
 import { say } from './words.js'
 
 /**
- * @param messages the list they come into
- * @param ask asks the server for a page before a position; false while it can't be asked
- * @param complain tells the reader what went wrong
+ * @param messages the list to which they are added
+ * @param ask requests the page before a position; returns false while there is no connection
+ * @param complain shows an error to the user
  */
 export function olderMessages (messages, ask, complain) {
   const button = document.getElementById('chat-older')
@@ -17,7 +17,7 @@ export function olderMessages (messages, ask, complain) {
     say(beginning, isBeginning && messages.oldest ? words : '')
   }
 
-  /** Whether there is room for more; if not, says so. */
+  /** Returns whether the list can hold more. If it is full, shows a note. */
   function check () {
     if (messages.full) show(true, 'This page shows no more than 1,000 messages.')
     return !messages.full
@@ -28,7 +28,7 @@ export function olderMessages (messages, ask, complain) {
     const request = loading = ask(messages.oldest)
     try {
       const page = await request
-      // Another view may have taken the place of the one that it was asked for.
+      // The list may have been replaced while the page was loading.
       if (!page || loading !== request) return
       messages.showOlder(page.messages)
       if (!page.more) show(true, page.complete ? undefined : 'What was said before is gone.')
@@ -43,11 +43,11 @@ export function olderMessages (messages, ask, complain) {
   return {
     load,
     check,
-    /** The list holds that many of the newest messages, of that many asked for. */
+    /** Called when the list holds the newest `given` messages, after a request for `asked`. */
     startOver (given, asked) {
       loading = undefined
       show(given === 0)
-      // Fewer than were asked for: all there is, or all that one answer may hold.
+      // Fewer than requested: there are no more, or the answer reached its size limit.
       if (given > 0 && given < asked) load()
     }
   }

@@ -1,10 +1,10 @@
-// Who is here, and who is typing.
+// The members that are present, and those that are typing.
 import { say, textElement } from './words.js'
 
 const SHOWN_FOR = 4_000
 const SENT_EVERY = 2_000
 
-/** Draws the members of a room, oneself first; the server lists no more than a hundred or so. */
+/** Returns a function that draws the members of a room, the user first. The server lists about a hundred at most. */
 export function peopleList (list, heading, names) {
   return function show ({ members, count }, ownId) {
     const others = [...members.values()].filter(({ id }) => id !== ownId)
@@ -24,9 +24,9 @@ export function peopleList (list, heading, names) {
   }
 }
 
-/** Shows who was heard typing within the last seconds. */
+/** Shows the members whose last typing signal is at most SHOWN_FOR ms old. */
 export function typingLine (element, names) {
-  /** By id: who, and the timer that ends it. */
+  /** By id: the identity, and the timer that removes it. */
   const typing = new Map()
 
   function draw () {
@@ -59,7 +59,7 @@ function sentence (labels) {
   return `${first.join(', ')} and ${last} are typing…`
 }
 
-/** Calls `send` while something is being typed, not for each key. */
+/** Calls `send` while the user types, at most once in SENT_EVERY ms. */
 export function typingSignal (input, send) {
   let sentAt = -Infinity
   let timer

@@ -1,14 +1,14 @@
-// What makes a reload the same member. It lies in sessionStorage only between two lives of the page: a duplicated tab is
-// given a copy of the storage, and would otherwise be the same person, listed once and seeing itself speak.
+// Keeps the session, so that a reloaded page is the same member. The session is in sessionStorage only while the page is
+// unloaded: a duplicated tab gets a copy of the storage, and both tabs would otherwise be one member, listed once.
 
-/** @param key where it lies; storage may be switched off, then a reload is someone new */
+/** @param key of the storage item. If storage is disabled, a reloaded page is a new member */
 export function keptSession (key) {
   let held = take()
 
   window.addEventListener('pagehide', () => {
     if (held) attempt(() => window.sessionStorage.setItem(key, JSON.stringify(held)))
   })
-  // The page comes back from the browser's memory.
+  // The page was restored from the back/forward cache.
   window.addEventListener('pageshow', ({ persisted }) => { if (persisted) take() })
 
   function take () {
@@ -18,7 +18,7 @@ export function keptSession (key) {
   }
 
   return {
-    /** Under another name one is someone else: what was said before was said by who had that name. */
+    /** Returns the session, unless the name has changed: a new name is a new member, and earlier messages keep the old one. */
     of: (name) => held?.name === name ? held.session : undefined,
     hold (name, session) { held = { name, session } }
   }

@@ -1,6 +1,6 @@
-// Words on the page. What others wrote is only ever text: as HTML, their message could run a script in this page.
+// Text on the page. Messages of others are only set as text: as HTML, they could run a script in this page.
 
-// Setting the same words again would make a screen reader say them again.
+// Setting the same text again would make a screen reader repeat it.
 export function say (element, words) {
   if (element.textContent !== words) element.textContent = words
 }

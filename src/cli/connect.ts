@@ -74,7 +74,7 @@ async function * repeat (text: string, every: number | undefined, count: number 
     if (every !== undefined) await delay(every, undefined, { signal }).catch(() => {})
     if (!signal.aborted) yield text
   }
-  // Without a count it stays connected: what comes is what is wanted.
+  // Without a count the connection stays open, to print the messages that arrive.
   if (count === undefined && !signal.aborted) await once(signal, 'abort')
 }
 
@@ -85,7 +85,7 @@ function parseUrl (text: string): URL {
     throw new UsageError(`the URL must start with ws://, wss://, http:// or https://, not '${text}'`)
   }
   url.protocol = protocol
-  // A WebSocket address has no fragment (RFC 6455, section 3).
+  // A WebSocket URL has no fragment (RFC 6455, section 3).
   url.hash = ''
   return url
 }

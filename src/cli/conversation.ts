@@ -8,14 +8,14 @@ const timeouts = { handshakeTimeout: 10_000, closeTimeout: 5_000 }
 const answerPause = 250
 const answerTimeout = 5_000
 
-// A normal end, a server that goes away, no code given. Any other is a failure: broken, refused, too big …
+// Normal, going away, no code. Any other code is a failure.
 const cleanCodes = [1000, 1001, 1005]
 const meanings = new Map([[1005, 'no code given'], [1006, 'the connection broke']])
 
-/** What is sent, in order. It ends early when the signal aborts. */
+/** Yields the texts to send, in order. Ends early when the signal aborts. */
 export type Script = (signal: AbortSignal) => AsyncIterable<string>
 
-/** Connects, sends the script, closes after it, and prints what happens. Resolves to the exit code. */
+/** Connects, sends the script, closes, and prints each event. Resolves with the exit code. */
 export function converse (url: URL, script: Script, terminal: Terminal): Promise<number> {
   const over = new AbortController()
   const socket = new WebSocket(url, timeouts)
@@ -30,14 +30,14 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
   }
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
-  // EPIPE: whoever read our output, `head` say, has seen enough.
+  // EPIPE: the reader of our output, such as `head`, has closed the pipe.
   process.stdout.on('error', interrupt)
 
   socket.on('open', async () => {
     opened = true
     terminal.print('Connected')
     for await (const text of script(over.signal)) {
-      // One at a time: a server that does not read must not fill our memory from a pipe.
+      // Waits for each write: otherwise input from a pipe fills our memory while the server doesn't read.
       await new Promise((resolve) => { socket.send(text, resolve) })
     }
     if (!over.signal.aborted) await answered(socket)
@@ -55,13 +55,13 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
   })
 
   return new Promise((resolve) => {
-    socket.on('close', (code, said) => {
+    socket.on('close', (code, closeReason) => {
       over.abort()
       if (failure !== undefined && !interrupted) {
         process.stderr.write(`${opened ? 'Error' : 'Connection failed'}: ${printable(failure)}\n`)
       }
       if (opened) {
-        const why = said.length > 0 ? printable(said.toString()) : meanings.get(code)
+        const why = closeReason.length > 0 ? printable(closeReason.toString()) : meanings.get(code)
         terminal.print(`Disconnected (code ${code}${why === undefined ? '' : `, ${why}`})`)
       }
       resolve(interrupted || (opened && cleanCodes.includes(code)) ? 0 : 1)
@@ -70,8 +70,9 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
 }
 
 /**
- * Nothing tells an answer from other messages, and a server may answer later than it reads. So: a ping, whose pong
- * comes when all before it was read; then until nothing has come for a moment; at most answerTimeout.
+ * Resolves when the server has probably answered. Answers look like any other message, and may follow long after the read.
+ * Therefore it waits for a pong, which shows that the server has read everything sent before the ping, and then for
+ * answerPause ms without a message; in total for at most answerTimeout ms.
  */
 function answered (socket: WebSocket): Promise<void> {
   return new Promise((resolve) => {
@@ -91,7 +92,7 @@ function answered (socket: WebSocket): Promise<void> {
   })
 }
 
-/** Several addresses tried, as for localhost, fail as one error without a message. */
+/** Returns the reason of an error. An AggregateError (a host with several addresses, such as localhost) has no message. */
 function reason (error: Error): string {
   return error instanceof AggregateError ? error.errors.map(({ message }) => message).join(', ') : error.message
 }

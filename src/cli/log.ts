@@ -2,23 +2,23 @@ import * as fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { build as pretty } from 'pino-pretty'
 
-// Not a transport: its worker, when the terminal is closed, keeps the process for ten seconds.
+// Not a transport: its worker keeps the process alive for ten seconds after the terminal is closed.
 const style = { translateTime: 'HH:MM:ss', ignore: 'pid,hostname', singleLine: true, sync: true }
 
-// In a line of JSON: escapes that are control characters once parsed, but for a stack's line breaks; then the control
-// and direction characters that JSON does not escape.
+// In a line of JSON: the escapes of control characters, except the line breaks of a stack; then the control and bidi
+// characters that JSON does not escape.
 const hostile = /\\(?:\\|[bfr]|n(?! {4}at )|u00[01].)|[\x7f-\x9f\p{Bidi_Control}]/gu
 
-/** For people on a terminal, JSON lines for everything else. */
+/** Returns options for readable lines on a terminal, and for JSON lines elsewhere. */
 export function logOptions (level: string): FastifyServerOptions {
   const logger = process.stdout.isTTY
-    ? { level, stream: pretty(style), hooks: { streamWrite: harmless } }
+    ? { level, stream: pretty(style), hooks: { streamWrite: escapeControls } }
     : { level }
   return { logger, ...noRequestLines() }
 }
 
-/** pino-pretty prints what clients sent, in messages and URLs, as it is: it could command the terminal. */
-function harmless (line: string): string {
+/** Escapes control characters: pino-pretty prints messages and URLs of clients unchanged, which could control the terminal. */
+function escapeControls (line: string): string {
   return line.replace(hostile, (found) => {
     if (found === '\\\\') return found
     return found.startsWith('\\') ? `\\${found}` : `\\\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -26,8 +26,8 @@ function harmless (line: string): string {
 }
 
 /**
- * Turns Fastify's own lines about requests off. Newer versions of Fastify 5 warn of the option that the older ones have instead
- * of the class (seen on 5.0.0 and 5.12.8).
+ * Turns off Fastify's own log lines about requests. Older versions of Fastify 5 have only the option; newer ones have the
+ * class, and warn about the option (seen on 5.0.0 and 5.12.8).
  */
 function noRequestLines (): FastifyServerOptions {
   const disableRequestLogging = true
@@ -37,8 +37,8 @@ function noRequestLines (): FastifyServerOptions {
 }
 
 /**
- * Logs refused and failed requests. Successful ones would hide the messages: a page is five requests, and an upgrade never
- * completes. The plugin logs the life of each connection.
+ * Logs refused and failed requests. Successful ones would hide the messages: a page load is five requests, and an upgrade
+ * never completes. The plugin logs the start and the end of each connection.
  */
 export function logRefusedRequests (app: FastifyInstance): void {
   const errors = new WeakMap<FastifyRequest, Error>()

@@ -6,14 +6,14 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-/** A host and a port as RFC 9110, section 7.2 has them: without the user name that a URL may have. */
+/** A host and an optional port (RFC 9110, section 7.2). Unlike a URL, the header has no user name. */
 const hostField = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
 
 /**
- * Rejects requests and upgrades under a foreign name with 421 while the server listens on loopback addresses only. A page
- * of another site can have its own name resolve to 127.0.0.1 (DNS rebinding): to the browser, and to the check of the
- * origin, this server is then of that page's own site.
- * @param given the address or name that the server was told to listen at
+ * Rejects requests and upgrades for a foreign host name with 421 while the server listens on loopback addresses only. A
+ * page of another site can make its own name resolve to 127.0.0.1 (DNS rebinding). The browser and the origin check would
+ * then take this server for a part of that site.
+ * @param given the address or name on which the server was started
  */
 export function guardLoopback (app: FastifyInstance, given: string): void {
   let local: boolean | undefined

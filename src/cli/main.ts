@@ -47,7 +47,7 @@ async function run (args: string[]): Promise<number> {
 
 const args = process.argv.slice(2)
 try {
-  // Not process.exit(): it would cut off what a pipe has not taken yet.
+  // Not process.exit(): it would drop output that a pipe has not accepted yet.
   process.exitCode = await run(args)
 } catch (error) {
   if (!(error instanceof UsageError)) throw error

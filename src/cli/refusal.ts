@@ -6,7 +6,7 @@ const bodyTimeout = 2_000 // ms
 const bodyLimit = 16_384 // characters
 const messageLimit = 200 // characters
 
-/** Why there is no connection: the status of an answer that is not 101, and what its body says. */
+/** Resolves with the reason of a refused upgrade: the status of the response and the message in its body. */
 export async function refusal (response: IncomingMessage): Promise<string> {
   const { statusCode = 0, statusMessage, headers } = response
   const status = `${statusCode} ${statusMessage || STATUS_CODES[statusCode] || ''}`.trimEnd()
@@ -23,12 +23,12 @@ async function read (response: IncomingMessage): Promise<string> {
       if (body.length > bodyLimit) break
     }
   } catch {
-    // The status is known; a body that breaks off or never ends only costs the explanation.
+    // The status is known. A body that is incomplete or endless only loses the explanation.
   }
   return body
 }
 
-/** As in Fastify's error replies. */
+/** Returns the message of an error body as Fastify sends it. */
 function messageOf (body: string): string | undefined {
   try {
     const answer: { message?: unknown } | null = JSON.parse(body)

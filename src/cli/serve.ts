@@ -27,7 +27,7 @@ Logs are made for reading on a terminal, and JSON lines otherwise.
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
-/** Resolves once it listens, to 0, or cannot, to 1. */
+/** Resolves with 0 once the server listens, or with 1 if it can't. */
 export async function serve (args: string[]): Promise<number> {
   const { values } = parse({
     args,
@@ -50,7 +50,7 @@ export async function serve (args: string[]): Promise<number> {
   const host = values.host ?? (process.env['HOST'] || '127.0.0.1')
   if (host === '') throw new UsageError('--host must be an address or a name')
   if (values.data === '') throw new UsageError('--data must be a directory')
-  // Not shown: it may have a password in it.
+  // The value is not printed: it may contain a password.
   if (values.redis !== undefined && !isRedisAddress(values.redis)) {
     throw new UsageError('--redis must be redis://HOST:PORT, rediss://HOST:PORT or the path of a Unix socket')
   }
@@ -60,7 +60,7 @@ export async function serve (args: string[]): Promise<number> {
   const level = values['log-level']
   if (!levels.includes(level)) throw new UsageError(`--log-level must be one of ${levels.join(', ')}, not '${level}'`)
 
-  // Loaded when it is needed: what is wrong, and the help, are said at once.
+  // Loaded on demand, so that usage errors and the help appear at once.
   const { runServer } = await import('./server.ts')
   return await runServer({ port, host, level, data: values.data, redis: values.redis })
 }

@@ -5,23 +5,23 @@ import { logOptions, logRefusedRequests } from './log.ts'
 import { guardLoopback } from './loopback.ts'
 import { StorageError, openStorage, type Place, type Storage } from './storage.ts'
 
-/** What the demo server is told on the command line. */
+/** Options of the demo server, from the command line. */
 export interface ServerOptions extends Place {
   readonly port: number
   readonly host: string
-  /** of the log */
+  /** log level */
   readonly level: string
 }
 
-// A fault whose signal has a listener happens again and again, at full load, instead of ending the process (Node's
-// "Signal events"). Seen when the terminal is closed: Node 20 aborts while it resets it at exit.
+// A fault repeats endlessly, at full load, if its signal has a listener, instead of ending the process (Node's "Signal
+// events"). Seen on Node 20, which aborts at exit while it resets a closed terminal.
 const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
 
-/** Resolves once it listens, to 0, or cannot, to 1. */
-export async function runServer ({ port, host, level, ...place }: ServerOptions): Promise<number> {
+/** Resolves with 0 once the server listens, or with 1 if it can't. */
+export async function runServer ({ port, host, level, ...location }: ServerOptions): Promise<number> {
   let storage: Storage
   try {
-    storage = await openStorage(place)
+    storage = await openStorage(location)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     process.stderr.write(`${error.message}\n`)
@@ -52,7 +52,7 @@ export async function runServer ({ port, host, level, ...place }: ServerOptions)
   }
 }
 
-/** Why the system does not let us listen there, in words; undefined when something else is wrong. */
+/** Returns a message if the system refused the address; undefined for any other error. */
 function refusedBy ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
   switch (code) {
     case 'EADDRINUSE':

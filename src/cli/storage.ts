@@ -2,34 +2,34 @@ import { once } from 'node:events'
 import type { Roster } from '../roster.ts'
 import type { ChatStore } from '../store.ts'
 
-/** Where messages are to be kept, as it was asked for on the command line; neither: in the memory of this process. */
+/** Where to keep messages, from the command line; without either, in the memory of this process. */
 export interface Place {
-  /** a directory of this machine */
+  /** path of a directory */
   readonly data?: string | undefined
-  /** the address of a Redis, of the form that `isRedisAddress` knows */
+  /** address of a Redis, in a form that `isRedisAddress` accepts */
   readonly redis?: string | undefined
 }
 
-/** What a chat is given to keep its messages in, undefined for the memory of this process. */
+/** The store and the roster of a chat; undefined: the default, in the memory of this process. */
 export interface Storage {
   readonly store?: ChatStore
   readonly roster?: Roster
-  /** Closes both. */
+  /** Closes the store and the roster. */
   close (): Promise<void>
 }
 
-/** ms that a Redis is given to let us in */
+/** ms within which Redis must accept the connection */
 const REDIS_TIMEOUT = 5_000
 
-/** Why messages can't be kept where they are to be: said on stderr, exit code 1. */
+/** The storage can't be used: printed to stderr, exit code 1. */
 export class StorageError extends Error {}
 
-/** redis://host, rediss://host, or the path of a Unix socket. */
+/** Returns whether the text is redis://host, rediss://host or the path of a Unix socket. */
 export function isRedisAddress (text: string): boolean {
   return text.startsWith('/') || (/^rediss?:\/\/[^/?#]/.test(text) && URL.canParse(text))
 }
 
-/** @throws StorageError */
+/** Opens the storage. Rejects with a StorageError if it can't be used. */
 export async function openStorage ({ data, redis }: Place): Promise<Storage> {
   if (data !== undefined) return await inDirectory(data)
   if (redis !== undefined) return await inRedis(redis)
@@ -38,7 +38,7 @@ export async function openStorage ({ data, redis }: Place): Promise<Storage> {
 
 async function inDirectory (path: string): Promise<Storage> {
   try {
-    // Loaded when it is needed, as the driver of Redis is: the package beneath it is optional.
+    // Loaded on demand, like the Redis driver: its package is optional.
     const { LmdbStore } = await import('../drivers/lmdb/store.ts')
     const store = new LmdbStore({ path })
     return { store, close: async () => await store.close() }
@@ -50,7 +50,7 @@ async function inDirectory (path: string): Promise<Storage> {
 
 async function inRedis (url: string): Promise<Storage> {
   try {
-    await askRedis(url)
+    await probeRedis(url)
     const { RedisStore, RedisRoster } = await import('../drivers/redis/index.ts')
     const store = new RedisStore({ url })
     const roster = new RedisRoster({ url })
@@ -66,14 +66,14 @@ async function inRedis (url: string): Promise<Storage> {
   }
 }
 
-/** Rejects with why a Redis can't be reached: the drivers try for ever, and don't say. */
-async function askRedis (url: string): Promise<void> {
+/** Rejects with the reason if Redis can't be reached. The drivers would retry for ever without reporting it. */
+async function probeRedis (url: string): Promise<void> {
   const { Redis } = await import('ioredis')
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
   client.on('error', () => {})
   const signal = AbortSignal.timeout(REDIS_TIMEOUT)
   try {
-    // The first to fail is the error, where there is one: that the connection closed comes after it.
+    // The first rejection has the cause. A later one only reports that the connection was closed.
     await Promise.race([once(client, 'ready', { signal }), client.connect()])
   } catch (error) {
     throw signal.aborted ? new Error(`no answer within ${REDIS_TIMEOUT / 1_000} s`) : error
@@ -82,7 +82,7 @@ async function askRedis (url: string): Promise<void> {
   }
 }
 
-/** An address as it may be printed: passwords can be before the host and in the query. */
+/** Returns an address that is safe to print, without user info and query, both of which may contain a password. */
 function withoutSecrets (url: string): string {
   const { protocol, host, pathname } = new URL(url, 'file:')
   return host === '' ? decodeURI(pathname) : `${protocol}//${host}${pathname}`
@@ -92,7 +92,7 @@ function isMissing (error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
 }
 
-/** Where a name has several addresses, why each of them failed is in its code alone. */
+/** Returns the message of an error, or its code: a host name with several addresses fails with an empty message. */
 function reasonOf ({ message, code, cause }: NodeJS.ErrnoException): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message || String(code)
 }

@@ -1,11 +1,11 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import type { Interface } from 'node:readline'
 
-/** Where events are printed and lines are typed, or piped in. */
+/** Prints events, and reads the lines that are typed or piped in. */
 export class Terminal {
   #editor: Interface | undefined
 
-  /** One line, above the one being typed, which stays as it is. */
+  /** Prints a line above the one being typed, which stays unchanged. */
   print (line: string): void {
     const { stdout } = process
     if (this.#editor === undefined) {
@@ -13,19 +13,19 @@ export class Terminal {
       return
     }
     const rows = this.#erase(this.#editor)
-    // A prompt that is drawn again starts as many rows higher as it had before.
+    // prompt() moves up by the rows of the former prompt before it draws.
     stdout.write(`${line}\n${'\n'.repeat(rows)}`)
     this.#editor.prompt(true)
   }
 
-  /** The lines of stdin until it ends, or the signal aborts. */
+  /** Yields the lines of stdin until it ends or the signal aborts. */
   async * lines (signal: AbortSignal): AsyncGenerator<string> {
     const { stdin, stdout } = process
     const editing = stdin.isTTY && stdout.isTTY
     const lines = createInterface({ input: stdin, crlfDelay: Infinity, signal, ...(editing && { output: stdout, prompt: '> ' }) })
     if (editing) {
       this.#editor = lines
-      // While a line is edited the terminal is raw, and Ctrl-C is a key instead of a signal.
+      // While a line is edited, the terminal is in raw mode, and Ctrl-C is a key instead of a signal.
       lines.on('SIGINT', () => process.emit('SIGINT'))
       lines.once('close', () => {
         this.#erase(lines)
@@ -35,7 +35,7 @@ export class Terminal {
     }
     for await (const line of lines) {
       this.#editor?.prompt()
-      // On a terminal a bare Enter only makes room on the screen; in a file an empty line is a message.
+      // An empty line is a message in a file, but not on a terminal, where Enter only scrolls.
       if (line !== '' || !stdin.isTTY) yield line
     }
   }
