@@ -1,4 +1,4 @@
-// The attacks of test/faults/ with lowered limits and a number of steps instead of a time.
+// Runs the attacks of test/faults/ with lower limits, and for a number of steps instead of a duration.
 import t from 'tap'
 import { directory } from '../support/directory.ts'
 import { attacks } from '../faults/attacks.ts'
@@ -8,13 +8,13 @@ import { redisServer, skip } from '../support/redis-server.ts'
 
 const MiB = 1024 * 1024
 
-/** As good as no limit: JSON, in which the server is told its options, has no Infinity. */
+/** Effectively no limit: the server receives its options as JSON, which has no Infinity. */
 const MANY = 1_000_000_000
 
-/** MiB of the server's old space: what its code takes, and little beside `storeBytes` and the budgets. */
+/** MiB of the server's old space: room for its code, `storeBytes` and the budgets, and little more. */
 const HEAP = 160
 
-/** Steps of all attackers together: several times what the store may hold. */
+/** Steps of all attackers together. They send several times what the store may hold. */
 const STEPS = 4_000
 
 const lowered: ServerConfig = {
@@ -33,7 +33,7 @@ const lowered: ServerConfig = {
   }
 }
 
-/** The attacks on what a store keeps: the others are the same whatever the store. */
+/** Attacks on stored data. The other attacks don't depend on the store. */
 const onStores = Object.keys(attacks).filter((name) => /new rooms|room each/.test(name))
 
 async function attacked (t: Parameters<typeof underAttack>[0], name: string, config: ServerConfig): Promise<void> {
@@ -41,7 +41,7 @@ async function attacked (t: Parameters<typeof underAttack>[0], name: string, con
   const { posted, received, peak } = await underAttack(t, {
     config, heap: HEAP, attack: attacks[name]!, pace: 1, goesOn: () => ++steps <= STEPS
   })
-  t.equal(received, posted, `nothing is lost in another room; the server's peak was ${peak.heap} MiB of heap`)
+  t.equal(received, posted, `no message is lost in another room; the server's heap peaked at ${peak.heap} MiB`)
 }
 
 for (const name of Object.keys(attacks)) {

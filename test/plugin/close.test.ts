@@ -13,7 +13,7 @@ import { build, clientFrame, listen, logged, open, serverFrames, upgraded, upgra
 const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
 const goingAway = { code: 1001, reason: 'the server is stopping' }
 
-/** A server that listens; `allGone` resolves when every connection it had is closed on its side. */
+/** Starts a server. `allGone` resolves when the server's side of every connection is closed. */
 async function serve (t: Test, options: FastifyChatOptions = {}) {
   const app = await build(t, options)
   const gone: Array<Promise<unknown>> = []
@@ -31,14 +31,14 @@ async function serve (t: Test, options: FastifyChatOptions = {}) {
   }
 }
 
-/** From here on, no timeout of this process passes but by `tick(ms)`. */
+/** Stops all timeouts of this process; `tick(ms)` advances them. */
 function stopTimeouts (t: Test) {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   return { tick: (ms: number) => mock.timers.tick(ms) }
 }
 
-t.test('app.close() says 1001 to every client, and leaves nothing open', async (t) => {
+t.test('app.close() closes every client with 1001 and leaves no connection open', async (t) => {
   const { app, url, allGone } = await serve(t)
   const clients = await Promise.all(['/echo', '/echo', '/chat', '/chat?room=other', '/chat?name=ada&self=0'].map((path) => open(t, url + path)))
   const injected = [await connect(app, '/echo'), await connect(app, '/chat')]
@@ -49,7 +49,7 @@ t.test('app.close() says 1001 to every client, and leaves nothing open', async (
   t.strictSame(app.lines.filter(({ level }) => level >= 40), [])
 })
 
-t.test('what was stored before app.close() reaches the members before their 1001', async (t) => {
+t.test('messages stored before app.close() reach the members before the close frame', async (t) => {
   const { app, url } = await serve(t)
   const client = await open(t, `${url}/chat`)
   await client.next()
@@ -59,7 +59,7 @@ t.test('what was stored before app.close() reaches the members before their 1001
   t.strictSame(await client.closed, goingAway)
 })
 
-t.test('app.close() ends while a client never answers the close', async (t) => {
+t.test('app.close() resolves although a client never answers the close frame', async (t) => {
   const { app, port, url, allGone } = await serve(t, { drainTimeout: 1_000 })
   const socket = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.teardown(() => socket.destroy())
@@ -77,7 +77,7 @@ t.test('app.close() ends while a client never answers the close', async (t) => {
   t.equal(app.lines.filter(({ msg, code }) => msg === 'websocket closed' && code === 1001).length, 2)
 })
 
-t.test('app.close() ends while a client never reads, on either route', async (t) => {
+t.test('app.close() resolves although a client of either route never reads', async (t) => {
   const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { backlog: Infinity, messageRate: Infinity, byteRate: Infinity } })
   for (const path of ['/echo', '/chat']) {
     const connected = once(app.server, 'connection') as Promise<[Socket]>
@@ -100,7 +100,7 @@ t.test('app.close() ends while a client never reads, on either route', async (t)
   await allGone()
 })
 
-t.test('app.close() does not wait for its timeout while a client that answers is being kept waiting by a reply', async (t) => {
+t.test('app.close() does not wait for drainTimeout when only a reply is pending', async (t) => {
   const app = Fastify({ pluginTimeout: 0 })
   let asked!: () => void
   const waiting = new Promise<void>((resolve) => { asked = resolve })
@@ -114,7 +114,7 @@ t.test('app.close() does not wait for its timeout while a client that answers is
   t.strictSame(await client.closed, goingAway)
 })
 
-t.test('app.close() resolves with no client, without listening, and twice', async (t) => {
+t.test('app.close() resolves without clients, without listening, and when called twice', async (t) => {
   const { app } = await serve(t)
   await Promise.all([app.close(), app.close()])
   const silent = await build(t)
@@ -126,7 +126,7 @@ t.test('app.close() resolves with no client, without listening, and twice', asyn
   await failed.close()
 })
 
-t.test('a store of its own is closed with the app, one passed in is not, but is followed no more', async (t) => {
+t.test('app.close() closes the default store; a store passed as an option is only unfollowed', async (t) => {
   const store = new MemoryStore()
   let following = 0
   const follow = store.follow.bind(store)
@@ -148,7 +148,7 @@ t.test('a store of its own is closed with the app, one passed in is not, but is 
   await t.rejects(other.chat.publish('lobby', { text: 'x' }), { code: 'FST_CHAT_STORE_CLOSED' })
 })
 
-t.test('after app.close() nothing keeps the process', async (t) => {
+t.test('the process exits after app.close()', async (t) => {
   const script = `
     import Fastify from 'fastify'
     import { WebSocket } from 'ws'
@@ -169,7 +169,7 @@ t.test('after app.close() nothing keeps the process', async (t) => {
   t.equal(output, 'closed\n')
 })
 
-t.test('a connection that answers no ping is dropped, one that does stays', async (t) => {
+t.test('a connection that answers no ping is closed; one that answers stays open', async (t) => {
   const { app, port, url } = await serve(t, { heartbeatInterval: 20 })
   const alive = await open(t, `${url}/echo`)
   const silent = await upgraded(t, port, '/chat')
@@ -187,7 +187,7 @@ for (const [title, sign] of Object.entries({
   'that sends pings of its own but no pong': clientFrame(PING, 'x'),
   'that is sending a message slowly': undefined
 })) {
-  t.test(`a connection ${title} is not dropped`, async (t) => {
+  t.test(`a connection ${title} is not closed by the heartbeat`, async (t) => {
     const { app, port } = await serve(t, { heartbeatInterval: 20 })
     const client = await upgraded(t, port, '/echo')
     const whole = clientFrame(TEXT, 'slow')
@@ -203,7 +203,7 @@ for (const [title, sign] of Object.entries({
   })
 }
 
-t.test('a connection that we keep waiting ourselves is not dropped for it', async (t) => {
+t.test('a connection whose reply is pending is not closed by the heartbeat', async (t) => {
   let answer!: (text: string) => void
   const { port, url } = await serve(t, { heartbeatInterval: 20, echo: { reply: () => new Promise((resolve) => { answer = resolve }) } })
   const waiting = await open(t, `${url}/echo`)
@@ -216,7 +216,7 @@ t.test('a connection that we keep waiting ourselves is not dropped for it', asyn
   t.equal(await Promise.race([waiting.next(), waiting.closed]), 'at last')
 })
 
-t.test('the end of a connection is one info line, with code, reason, duration and counts', async (t) => {
+t.test('a closed connection logs one info line with code, reason, duration and counts', async (t) => {
   const { app, url } = await serve(t, { echo: { reply: (message) => { if (message === 'throw') throw new Error('broken'); return message as string } } })
   const ends: Array<[code: number, reason: string, end: (client: Awaited<ReturnType<typeof open>>) => void]> = [
     [1000, 'bye', ({ socket }) => socket.close(1000, 'bye')],
@@ -251,7 +251,7 @@ t.test('the end of a connection is one info line, with code, reason, duration an
   }
 })
 
-t.test('the 1001 stands on a frame border, and nothing follows it', async (t) => {
+t.test('the 1001 close frame starts on a frame boundary and is the last frame', async (t) => {
   const { app, port } = await serve(t)
   const client = await upgraded(t, port, '/chat')
   for (let i = 0; i < 200; i++) client.socket.write(clientFrame(TEXT, `${i}`))

@@ -9,7 +9,7 @@ import { chat, turn } from '../support/v1-client.ts'
 
 const stopping = { code: 1001, reason: 'the server is stopping' }
 
-t.test('every v1 client is told to come back at a time of its own, then closed with 1001; others are just closed', async (t) => {
+t.test('v1 clients receive distinct reconnect times, then 1001; other clients only 1001', async (t) => {
   const { app, tcp, member, injected, plain } = await chat(t)
   const members = [await member({}, 'a'), await member(), await injected()]
   const greeting = await tcp()
@@ -19,13 +19,13 @@ t.test('every v1 client is told to come back at a time of its own, then closed w
   for (const client of [...members, greeting]) {
     waits.push((await client.expect('draining')).reconnectIn)
     t.strictSame(await client.closed, stopping)
-    await t.rejects(client.next(), { message: /1001/ }, 'nothing comes after it')
+    await t.rejects(client.next(), { message: /1001/ }, 'no message follows')
   }
   t.strictSame(waits, [0, 1, 2, 3])
   for (const client of others) t.strictSame(await Promise.race([client.next(), client.closed]), stopping)
 })
 
-t.test('however many they are, the last is asked back by the drainTimeout', async (t) => {
+t.test('reconnect times of many clients are spread over drainTimeout', async (t) => {
   const { app, injected } = await chat(t, { drainTimeout: 10 })
   const clients = await Promise.all(Array.from({ length: 31 }, injected))
   mock.timers.enable({ apis: ['setTimeout'] })
@@ -35,7 +35,7 @@ t.test('however many they are, the last is asked back by the drainTimeout', asyn
   t.strictSame(waits.toSorted((a, b) => a - b), waits.map((_, i) => Math.round(i * 10 / 31)))
 })
 
-t.test('many are not closed in one turn of the event loop', async (t) => {
+t.test('closing 600 connections takes more than one tick', async (t) => {
   const app = await build(t)
   const turns = new Set<number>()
   let turn = 0
@@ -56,10 +56,10 @@ t.test('many are not closed in one turn of the event loop', async (t) => {
   tick()
   await app.close()
   for (const { closed } of clients) t.strictSame(await closed, stopping)
-  t.ok(turns.size > 1, `${turns.size} turns`)
+  t.ok(turns.size > 1, `${turns.size} ticks`)
 })
 
-t.test('meanwhile an upgrade gets 503 and Retry-After, and drainTimeout ends the wait for a mute client', async (t) => {
+t.test('while draining, upgrades get 503 with Retry-After, and drainTimeout bounds the wait', async (t) => {
   const app = await build(t, { drainTimeout: 300 })
   const port = await listen(app)
   const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
@@ -79,14 +79,14 @@ t.test('meanwhile an upgrade gets 503 and Retry-After, and drainTimeout ends the
   await closed
 })
 
-/** The same chat once more, at the same port. */
+/** Starts the chat again on the same port. */
 async function serve (t: Test, port: number, options: FastifyChatOptions) {
   const app = await build(t, options)
   await app.listen({ port, host: '127.0.0.1' })
   return app
 }
 
-t.test('the client comes back after the wait it was given, with its rooms, and nothing is lost', async (t) => {
+t.test('a client reconnects after the given wait, rejoins its rooms and loses no message', async (t) => {
   const store = new MemoryStore()
   t.teardown(() => store.close())
   const app = await build(t, { store })
@@ -110,13 +110,13 @@ t.test('the client comes back after the wait it was given, with its rooms, and n
   await Promise.all([...during, ...after])
   const all = (await store.read('lobby', { limit: 100, maxBytes: 1_000_000 })).entries.map(({ body }) => body)
   t.equal(all.length, 7)
-  t.equal(new Set(all).size, 7, 'each is stored once')
+  t.equal(new Set(all).size, 7, 'each message is stored once')
   for (const client of clients) await state(client, 'online')
   while (heard.some((texts) => texts.length < 7)) await turn()
-  for (const texts of heard) t.strictSame(texts, all, 'and heard once, in order')
+  for (const texts of heard) t.strictSame(texts, all, 'each message is received once, in order')
 })
 
-t.test('app.close() asks a client back at once when it is the only one', async (t) => {
+t.test('the only client at app.close() receives a reconnect time of 0', async (t) => {
   const { app, port } = await chat(t)
   const client = chatClient(t, port, { minDelay: 1, random: () => 0 })
   await state(client, 'online')

@@ -8,7 +8,7 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((f
 
 interface Source { readonly text: string, readonly local: readonly string[], readonly packages: readonly string[] }
 
-/** Every file of src with what it imports, types too. */
+/** Maps every file of src to its imports, including type imports. */
 const sources = new Map(files.map((file): [string, Source] => {
   const text = readFileSync(new URL(file, root), 'utf8')
   const imported = [...text.matchAll(/^(?:import|export)\b[^'"]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)]
@@ -20,10 +20,10 @@ const sources = new Map(files.map((file): [string, Source] => {
   }]
 }))
 
-/** The areas in the order in which they may import each other: each only those that come after it, and itself. */
+/** The areas in import order: a file imports only from its own area and from later ones. */
 const areas = ['cli', 'entry', 'routes', 'upgrade', 'wire', 'rooms', 'connection', 'observability', 'drivers', 'client', 'contracts']
 
-/** Files at the top of src that add up to the plugin; all others there are contracts, which everybody may import. */
+/** Files at the top of src that make up the plugin. All others there are contracts, which every area may import. */
 const entry = ['index.ts', 'plugin.ts', 'testing.ts']
 
 function area (file: string): string {
@@ -32,10 +32,10 @@ function area (file: string): string {
   return folder === 'chat' ? 'entry' : folder!
 }
 
-/** A driver is one folder. */
+/** Returns the name of the driver that a file belongs to, which is its folder. */
 const driver = (file: string) => /^drivers\/([a-z]+)\//.exec(file)?.[1]
 
-/** All that a file comes to import, by way of others too. */
+/** Returns the direct and indirect imports of a file. */
 function reach (file: string, seen = new Set<string>()): Set<string> {
   for (const next of sources.get(file)?.local ?? []) {
     if (seen.has(next)) continue
@@ -45,14 +45,14 @@ function reach (file: string, seen = new Set<string>()): Set<string> {
   return seen
 }
 
-t.test('the source was read', async (t) => {
+t.test('all files of src are read', async (t) => {
   t.ok(files.length > 100)
   t.strictSame([...new Set(files.map(area))].sort(), [...areas].sort())
   t.ok(sources.get('plugin.ts')!.local.includes('routes/chat.ts'))
-  t.ok(sources.get('rooms/peer.ts')!.local.includes('rooms/room.ts'), 'a type import counts')
+  t.ok(sources.get('rooms/peer.ts')!.local.includes('rooms/room.ts'), 'type imports count')
 })
 
-t.test('every import names a file that exists', async (t) => {
+t.test('every relative import names an existing file', async (t) => {
   for (const [file, { local }] of sources) {
     for (const other of local) t.ok(sources.has(other), `${file} imports ${other}`)
   }
@@ -66,16 +66,16 @@ t.test('imports run one way through the areas', async (t) => {
   }
 })
 
-t.test('no file comes to import itself', async (t) => {
+t.test('no file imports itself, directly or indirectly', async (t) => {
   for (const file of files) t.notOk(reach(file).has(file), file)
 })
 
-t.test('protocol and errors are leaves', async (t) => {
+t.test('errors.ts imports only @fastify/error, and protocol.ts only messages.ts', async (t) => {
   t.strictSame(sources.get('errors.ts'), { ...sources.get('errors.ts'), local: [], packages: ['@fastify/error'] })
-  t.strictSame(sources.get('protocol.ts'), { ...sources.get('protocol.ts'), local: ['messages.ts'], packages: [] }, 'a browser can load it: of the messages it takes types')
+  t.strictSame(sources.get('protocol.ts'), { ...sources.get('protocol.ts'), local: ['messages.ts'], packages: [] }, 'a browser can load it: it imports only types from messages.ts')
 })
 
-t.test('the contracts of stores and rosters import nothing else', async (t) => {
+t.test('store.ts imports no local file, and roster.ts only store.ts', async (t) => {
   t.strictSame(sources.get('store.ts')!.local, [])
   t.strictSame(sources.get('roster.ts')!.local, ['store.ts'])
 })
@@ -86,14 +86,14 @@ t.test('a driver imports no other driver', async (t) => {
   }
 })
 
-t.test('nothing but the entry points and the command imports the plugin, and nothing imports the command', async (t) => {
+t.test('only index.ts and cli/ import the plugin, and only cli/ imports cli/', async (t) => {
   for (const [file, { local }] of sources) {
-    if (!file.startsWith('cli/')) t.notOk(local.some((other) => other.startsWith('cli/')), `${file} and the command`)
-    if (!file.startsWith('cli/') && file !== 'index.ts') t.notOk(local.includes('plugin.ts') || local.includes('index.ts'), `${file} and the plugin`)
+    if (!file.startsWith('cli/')) t.notOk(local.some((other) => other.startsWith('cli/')), `${file} imports no file of cli/`)
+    if (!file.startsWith('cli/') && file !== 'index.ts') t.notOk(local.includes('plugin.ts') || local.includes('index.ts'), `${file} does not import the plugin`)
   }
 })
 
-t.test('every package imported is declared', async (t) => {
+t.test('every imported package is declared in package.json', async (t) => {
   const { dependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', root), 'utf8')) as Record<string, object>
   const declared = [...Object.keys(dependencies!), ...Object.keys(peerDependencies!)]
   for (const [file, { packages }] of sources) {
@@ -103,7 +103,7 @@ t.test('every package imported is declared', async (t) => {
   }
 })
 
-t.test('the library never writes to the console', async (t) => {
+t.test('no file outside of cli/ writes to the console or to standard streams', async (t) => {
   for (const [file, { text }] of sources) {
     if (!file.startsWith('cli/')) t.notMatch(text, /\bconsole\.|process\.std(out|err)/, file)
   }

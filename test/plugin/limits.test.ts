@@ -5,17 +5,17 @@ import { chatClient, fakeServer, joined, message, welcome } from '../support/cha
 import { build, clientFrame, listen, logged, open, refused, serverFrames, upgraded } from '../support/helper.ts'
 import { chat, gate, texts, turn, type Message, type V1Client } from '../support/v1-client.ts'
 
-/** Not as `chat` has them: the limits where nobody changes them. */
+/** The default rates, which `chat` overrides. */
 const asTheyAre = { messageRate: undefined, byteRate: undefined } as unknown as FastifyChatOptions['limits']
 
-/** After whatever was tried: the process lives, and serves. */
+/** Asserts that the server still serves new connections. */
 async function serves (t: Test, port: number): Promise<void> {
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
   socket.send('still here')
   t.equal(await next(), 'still here')
 }
 
-/** Asks again, as told, until it is met. */
+/** Repeats a request after each `retryAfter` until it is accepted. */
 async function insist (client: V1Client, request: object): Promise<Message> {
   for (;;) {
     client.say(request)
@@ -38,7 +38,7 @@ const requests: ReadonlyArray<[title: string, cost: number, request: (i: number)
 ]
 
 for (const [type, cost, request, code] of requests) {
-  t.test(`${type} counts as ${cost}: one too many is refused, and told when to come again`, async (t) => {
+  t.test(`${type} costs ${cost}: a request beyond the burst is rejected with retryAfter`, async (t) => {
     const { member, port } = await chat(t, { limits: { messageRate: 1, messageBurst: 9 } })
     const client = await member()
     if (type === 'join') await client.join('lobby')
@@ -53,7 +53,7 @@ for (const [type, cost, request, code] of requests) {
   })
 }
 
-t.test('a frame that is not valid counts too', async (t) => {
+t.test('an invalid frame counts in messageRate', async (t) => {
   const { member } = await chat(t, { limits: { messageRate: 1, messageBurst: 5 } })
   const client = await member()
   for (let i = 0; i < 5; i++) client.say('{}')
@@ -61,7 +61,7 @@ t.test('a frame that is not valid counts too', async (t) => {
   t.match(await client.take(6), [...Array<object>(5).fill({ code: 'invalid' }), { code: 'rate_limited', id: 'p', request: 'ping' }])
 })
 
-t.test('v1 messages of more bytes than may be are refused, and taken after retryAfter', async (t) => {
+t.test('v1 messages beyond byteBurst are rejected, and accepted after retryAfter', async (t) => {
   const { app, member } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 2_000, byteBurst: 2_000 } })
   const client = await member({}, 'lobby')
   const post = (id: string) => ({ type: 'post', room: 'lobby', id, text: 'x'.repeat(900) })
@@ -78,7 +78,7 @@ t.test('v1 messages of more bytes than may be are refused, and taken after retry
   t.match(await insist(client, post(refused[0]!.id!)), { type: 'message' })
 })
 
-t.test('bytes of v1 frames that are not valid count too', async (t) => {
+t.test('bytes of invalid v1 frames count in byteRate', async (t) => {
   const { member } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 1, byteBurst: 1_000 } })
   const client = await member()
   client.say('x'.repeat(1_000))
@@ -86,7 +86,7 @@ t.test('bytes of v1 frames that are not valid count too', async (t) => {
   t.match(await client.take(2), [{ code: 'invalid' }, { code: 'rate_limited', id: 'p' }])
 })
 
-t.test('a plain member that sends too many bytes is read from more slowly, and loses nothing', async (t) => {
+t.test('a plain member that exceeds byteRate is read more slowly and loses no message', async (t) => {
   const { plain } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 20_000, byteBurst: 2_000 } })
   const [fast, other] = [await plain('?self=0'), await plain()]
   const begun = performance.now()
@@ -97,7 +97,7 @@ t.test('a plain member that sends too many bytes is read from more slowly, and l
   t.ok(took >= 400, `9 kB beyond the burst, at 20 kB a second, in ${Math.round(took)} ms`)
 })
 
-t.test('what was refused was not done, and is once it is asked again', async (t) => {
+t.test('a rate-limited request has no effect, and takes effect when it is repeated', async (t) => {
   const { app, member } = await chat(t, { limits: { messageRate: 10, messageBurst: 3 } })
   const client = await member({}, 'lobby')
   const stored = async () => (await app.chat.history('lobby')).entries.map(({ body }) => body)
@@ -119,10 +119,10 @@ t.test('what was refused was not done, and is once it is asked again', async (t)
   t.strictSame(await stored(), [...done, ...refused])
   const { position } = (await app.chat.history('lobby')).head
   t.match(await insist(client, { type: 'history', room: 'lobby', before: position, limit: 10 }), { type: 'history' },
-    'it costs more than there ever can be, and is met when all there can be is there')
+    'a request that costs more than the burst is accepted when the bucket is full')
 })
 
-t.test('a member has its twenty rooms at once, and each connection its own limits', async (t) => {
+t.test('a member can join its 20 rooms at once, and each connection has its own rates', async (t) => {
   const { tcp } = await chat(t, { limits: asTheyAre })
   const clients = await Promise.all([tcp(), tcp()])
   for (const client of clients) {
@@ -132,7 +132,7 @@ t.test('a member has its twenty rooms at once, and each connection its own limit
   }
 })
 
-t.test('a flood is closed with 1008, told of in the log, and of no harm to others', async (t) => {
+t.test('a flood of posts is closed with 1008, logged, and does not affect other members', async (t) => {
   const { app, port, member } = await chat(t, { limits: asTheyAre })
   const [flooder, other] = [await member({}, 'lobby'), await member({}, 'lobby')]
   for (let i = 0; i < 5_000; i++) flooder.say({ type: 'post', room: 'lobby', id: `${i}`, text: `${i}` })
@@ -142,11 +142,11 @@ t.test('a flood is closed with 1008, told of in the log, and of no harm to other
   t.match(await logged(app, 'websocket closed'), { level: 30, code: 1008, reason: 'too many requests' })
   other.post('lobby', 'peace')
   const heard = texts(await other.upTo('peace')).length
-  t.ok(heard >= 19 && heard < 100, `${heard} of 5,000 posts came through`)
+  t.ok(heard >= 19 && heard < 100, `${heard} of 5,000 posts were delivered`)
   await serves(t, port)
 })
 
-t.test('a plain member that is too fast is read from more slowly: nothing is lost, nor out of order', async (t) => {
+t.test('a plain member that exceeds messageRate is read more slowly, without loss or reordering', async (t) => {
   const { plain } = await chat(t, { limits: { messageRate: 100, messageBurst: 5 } })
   const [fast, other] = [await plain('?self=0'), await plain()]
   const begun = performance.now()
@@ -158,7 +158,7 @@ t.test('a plain member that is too fast is read from more slowly: nothing is los
   t.ok(took > 500, `55 beyond the burst, at 100 a second, in ${Math.round(took)} ms`)
 })
 
-t.test('Infinity switches the limits off', async (t) => {
+t.test('Infinity switches off messageRate, inbox and controlRate', async (t) => {
   const { tcp } = await chat(t, { limits: { messageRate: Infinity, inbox: Infinity, controlRate: Infinity } })
   const client = await tcp()
   const { limits } = await client.hello()
@@ -168,7 +168,7 @@ t.test('Infinity switches the limits off', async (t) => {
   t.equal(texts(await client.take(4_000)).length, 2_000)
 })
 
-t.test('messages that wait for a slow hook are bounded', async (t) => {
+t.test('messages that wait for a slow hook are bounded by limits.inbox', async (t) => {
   const slow = gate()
   const { port, plain } = await chat(t, { limits: { inbox: 20 }, onMessage: async (draft) => { await slow.pass(); return draft } })
   const [few, many] = [await plain('?room=few&self=1'), await plain('?room=many')]
@@ -183,7 +183,7 @@ t.test('messages that wait for a slow hook are bounded', async (t) => {
   await serves(t, port)
 })
 
-t.test('a client of ours keeps within the limits by itself: a queue is sent whole, in order, and nothing of it refused', async (t) => {
+t.test('the client keeps within messageRate: a queue is sent in order, and no post is rejected', async (t) => {
   const { app, port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10 } })
   const heard: string[] = []
   const sockets: WebSocket[] = []
@@ -205,7 +205,7 @@ t.test('a client of ours keeps within the limits by itself: a queue is sent whol
   t.strictSame(entries.map(({ body }) => body), Array.from({ length: 200 }, (_, i) => `${i}`))
 })
 
-t.test('a client of ours keeps within the bytes that may be sent, also after a reconnect', async (t) => {
+t.test('the client keeps within byteRate, also after a reconnect', async (t) => {
   const { app, port } = await chat(t, { limits: { chatPayload: 3_000, byteRate: 200_000, byteBurst: 20_000 } })
   const heard: string[] = []
   const sockets: WebSocket[] = []
@@ -226,7 +226,7 @@ t.test('a client of ours keeps within the bytes that may be sent, also after a r
   t.strictSame(entries.map(({ body }) => body), texts)
 })
 
-t.test('a client of ours has no more bytes under way than would do if all of it came at once', async (t) => {
+t.test('the client keeps its unacknowledged bytes within half of byteBurst', async (t) => {
   const held: Array<() => void> = []
   const { port, told } = await fakeServer(t, ({ type, id, room }) => {
     if (type === 'hello') return [{ ...welcome, limits: { byteRate: 1_000_000, byteBurst: 10_000 } }]
@@ -244,7 +244,7 @@ t.test('a client of ours has no more bytes under way than would do if all of it 
   await posted
 })
 
-t.test('a client of ours has no more under way than would do if all of it came at once', async (t) => {
+t.test('the client keeps its unacknowledged posts within half of the burst', async (t) => {
   const held: Array<() => void> = []
   const { port, told } = await fakeServer(t, ({ type, id, room }) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1_000, burst: 10 } }]
@@ -256,7 +256,7 @@ t.test('a client of ours has no more under way than would do if all of it came a
   const posted = Promise.all(Array.from({ length: 20 }, (_, i) => room.post(`${i}`)))
   const posts = () => told.filter(({ type }) => type === 'post').length
   while (held.length < 5) await turn()
-  // As long as all of them would take by the rate alone.
+  // As long as all 20 posts would take at the rate alone.
   await new Promise((resolve) => setTimeout(resolve, 20))
   for (let answered = 0; answered < 20; answered++) {
     while (held.length === 0) await turn()
@@ -266,7 +266,7 @@ t.test('a client of ours has no more under way than would do if all of it came a
   await posted
 })
 
-t.test('a client of ours that is refused for its pace asks again: to post, to join and to leave', async (t) => {
+t.test('the client repeats posts, joins and leaves that are rejected with rate_limited', async (t) => {
   const seen = new Set<string>()
   const { port, told } = await fakeServer(t, (said) => {
     const { type, id, room } = said
@@ -286,7 +286,7 @@ t.test('a client of ours that is refused for its pace asks again: to post, to jo
   t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'join', 'post', 'post', 'typing', 'leave', 'leave', 'join'])
 })
 
-t.test('a client of ours that reads back faster than may be waits for its pages, and gets them all', async (t) => {
+t.test('the client delays history requests beyond the rate and receives every page', async (t) => {
   const { app, port } = await chat(t, { limits: { messageRate: 100, messageBurst: 8 } })
   for (let i = 0; i < 60; i++) await app.chat.publish('lobby', { text: `${i}` })
   const room = await chatClient(t, port).join('lobby', { history: 10 })
@@ -294,11 +294,11 @@ t.test('a client of ours that reads back faster than may be waits for its pages,
   t.strictSame(pages.map(({ messages }) => messages.length), new Array(12).fill(5))
 })
 
-t.test('what a client missed comes no faster than may be, and whole all the same', async (t) => {
+t.test('a resume is limited to replayRate and still complete', async (t) => {
   const { app, member } = await chat(t, { limits: { replayRate: 256 * 1024 } })
   const { position } = (await app.chat.history('lobby')).head
   const text = 'x'.repeat(4_000)
-  // Eight times as much comes at once.
+  // The burst is eight times replayRate, 2 MiB; only the rest is slowed down.
   const said = 2.5 * 2 ** 20 / 4_000
   for (let i = 0; i < said; i++) await app.chat.publish('lobby', { text: `${i} ${text}` })
   const client = await member()
@@ -311,7 +311,7 @@ t.test('what a client missed comes no faster than may be, and whole all the same
   t.ok(took > 1_500, `${Math.round(took)} ms`)
 })
 
-t.test('data is nested as deep as jsonDepth says', async (t) => {
+t.test('data may be nested as deep as jsonDepth, and deeper data is rejected', async (t) => {
   for (const [jsonDepth, depth] of [[undefined, 16], [2, 2], [256, 256]] as const) {
     const { member, port } = await chat(t, { limits: { ...jsonDepth && { jsonDepth } } })
     const client = await member({}, 'lobby')
@@ -321,7 +321,7 @@ t.test('data is nested as deep as jsonDepth says', async (t) => {
     await client.expect('ack')
     client.say({ type: 'post', room: 'lobby', id: 'out', text: '', data: nested(depth + 1) })
     t.match(await client.expect('error'), { code: 'invalid', id: 'out', message: `/data is nested deeper than ${depth} levels` })
-    // Deeper than the stack of whoever would walk it, inside of what is looked at and outside.
+    // Nested deeper than the stack of a recursive function: in the checked property, and in an ignored one.
     client.say(`{"type":"post","room":"lobby","id":"deep","text":"","data":${'['.repeat(8_000)}${']'.repeat(8_000)}}`)
     t.match(await client.expect('error'), { code: 'invalid', id: 'deep' })
     client.say(`{"type":"ping","id":"p","more":${'['.repeat(8_000)}${']'.repeat(8_000)}}`)
@@ -332,7 +332,7 @@ t.test('data is nested as deep as jsonDepth says', async (t) => {
 
 const tricky = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'prototype']
 
-t.test('names that objects have of their own are rooms, names, ids and keys as any other', async (t) => {
+t.test('property names of Object.prototype are valid rooms, names, ids and keys', async (t) => {
   const { app, member, plain, port } = await chat(t, { limits: { roomsPerMember: 100 } })
   const own = Object.getOwnPropertyNames(Object.prototype).sort()
   const client = await member({ name: '__proto__' })
@@ -361,13 +361,13 @@ t.test('names that objects have of their own are rooms, names, ids and keys as a
 })
 
 const unfit: ReadonlyArray<[title: string, name: string]> = [
-  ['a line feed', 'ada\nbob'], ['a carriage return', 'ada\rbob'], ['a colour of a terminal', '\u001b[31mada'], ['a control of eight bits', '\u009b2Jada'],
-  ['right-to-left override', 'ada\u202ebob'], ['an isolate', '\u2066ada'], ['a right-to-left mark', 'ada\u200f'], ['zero width', 'a\u200bda'],
+  ['a line feed', 'ada\nbob'], ['a carriage return', 'ada\rbob'], ['a terminal escape sequence', '\u001b[31mada'], ['a C1 control character', '\u009b2Jada'],
+  ['right-to-left override', 'ada\u202ebob'], ['an isolate', '\u2066ada'], ['a right-to-left mark', 'ada\u200f'], ['a zero-width space', 'a\u200bda'],
   ['a joiner', 'a\u200dda'], ['a byte order mark', 'a\ufeffda'], ['a line separator', 'ada\u2028bob'], ['a filler', '\u3164'],
-  ['a tag', 'ada\u{e0041}'], ['nothing to see', '\u00ad'], ['a private character', '\ue000'], ['NUL', 'ada\0']
+  ['a tag character', 'ada\u{e0041}'], ['only a soft hyphen', '\u00ad'], ['a private-use character', '\ue000'], ['NUL', 'ada\0']
 ]
 
-t.test('a name or room that could deceive a person or a terminal is refused', async (t) => {
+t.test('a name or room with control, bidirectional or invisible characters is refused', async (t) => {
   const port = await listen(await build(t))
   const url = `ws://127.0.0.1:${port}/chat`
   for (const [title, name] of unfit) {
@@ -382,7 +382,7 @@ t.test('a name or room that could deceive a person or a terminal is refused', as
   await serves(t, port)
 })
 
-t.test('names that look alike are one where Unicode says so, and otherwise told apart by their ids', async (t) => {
+t.test('compatibility characters in names are normalised, and look-alike letters stay', async (t) => {
   const { member } = await chat(t)
   const shown = async (name: string) => (await (await member({ name }, 'lobby')).join('b')).members.map(({ name }) => name).at(-1)
   t.equal(await shown('ａｄａ'), 'ada', 'full width')
@@ -390,7 +390,7 @@ t.test('names that look alike are one where Unicode says so, and otherwise told 
   t.equal(await shown('аda'), 'аda', 'a Cyrillic letter stays')
 })
 
-t.test('what a client says in its close frame is one harmless line of the log', async (t) => {
+t.test('a close reason is logged in one line without unprintable characters', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   for (const [title, reason] of unfit) {

@@ -7,17 +7,17 @@ const MiB = 1024 * 1024
 const bounds = memoryBounds(resolveOptions({}, 0).limits)
 const sum = Object.values(bounds).reduce((sum, bytes) => sum + bytes, 0)
 
-t.test('the defaults together fit a container of 1 GiB', async (t) => {
+t.test('the default limits together fit into 1 GiB', async (t) => {
   t.ok(sum < 1024 * MiB, `${Math.round(sum / MiB)} MiB`)
 })
 
-t.test('what is on the heap fits the 512 MiB that Node takes of such a container', async (t) => {
+t.test('the heap at the default limits fits the 512 MiB that Node uses of 1 GiB', async (t) => {
   const { store, connections, memberships, rooms, handshakes, rings } = bounds
   const heap = store! + connections! / 2 + memberships! + rooms! + handshakes! + rings! + bounds['fan-out']!
   t.ok(heap < 512 * MiB, `${Math.round(heap / MiB)} MiB`)
 })
 
-t.test('docs/SECURITY.md has the same arithmetic', async (t) => {
+t.test('docs/SECURITY.md states the same bounds', async (t) => {
   const text = readFileSync(new URL('../../docs/SECURITY.md', import.meta.url), 'utf8')
   const row = (name: string) => new RegExp(`^\\| ${name} \\|.*\\| (\\d+) \\|$`, 'm').exec(text)?.[1]
   for (const [name, bytes] of Object.entries(bounds)) t.equal(row(name), String(Math.ceil(bytes / MiB)), name)

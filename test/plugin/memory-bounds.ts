@@ -3,25 +3,25 @@ import type { Limits } from '../../src/options.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-/** Bytes of what a client makes the server keep, as measured on Node 20 and rounded up. */
+/** Bytes that the server keeps for its clients, measured on Node 20 and rounded up. */
 export const COST = {
-  /** Node, Fastify and the plugin without a client; the young generation of V8's heap */
+  /** Node, Fastify and the plugin without a client, and the young generation of V8's heap. */
   process: 150 * MiB,
-  /** an open connection without a room: 3.5 KiB of heap, the rest outside of it */
+  /** An open connection without a room: 3.5 KiB of heap, the rest outside of it. */
   connection: 8 * KiB,
-  /** a member's part in a room, in the room and in the roster: 252 bytes */
+  /** A membership, in the room and in the roster: 252 bytes. */
   membership: 320,
-  /** an open room without its messages: 4.6 KiB */
+  /** An open room without its messages: 4.6 KiB. */
   room: 6 * KiB,
-  /** the request of an upgrade under way; together no more than so many of them take */
+  /** The request of a pending upgrade. All pending upgrades together take no more than `limits.handshakes` of them. */
   handshake: 32 * KiB,
-  /** messages of all rooms on their way to members, with the frames made of them, and one batch more */
+  /** Messages of all rooms in the fan-out, with their frames, and one more batch. */
   fanOut: 20 * MiB,
-  /** messages of all rooms that were delivered while a member joins */
+  /** Messages of all rooms that are delivered while a member joins. */
   rings: 8 * MiB
 } as const
 
-/** The most bytes that this process holds at these limits, with messages and presence in memory, by what holds them. */
+/** Returns the most bytes that this process holds at these limits, with a memory store and roster, by what holds them. */
 export function memoryBounds (limits: Limits): Readonly<Record<string, number>> {
   return {
     process: COST.process,

@@ -13,13 +13,13 @@ import { chat, protocol, storeWith, turn, type ChatApp } from '../support/v1-cli
 const KiB = 1024
 const [CONTINUATION, TEXT, CLOSE, PING] = [0, 1, 8, 9]
 
-/** Reads all samples of a scrape, by name and labels as they stand there. */
+/** Returns the samples of a scrape by name with labels. */
 function samples (scrape: string): Record<string, number> {
   const lines = scrape.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
 }
 
-/** All that is published on a channel, until the end of the test. */
+/** Collects the events of a channel until the end of the test. */
 function published<Name extends keyof DiagnosticsEvents> (t: Test, name: Name): Array<DiagnosticsEvents[Name]> {
   const events: Array<DiagnosticsEvents[Name]> = []
   const heard = (event: unknown) => { events.push(event as DiagnosticsEvents[Name]) }
@@ -28,7 +28,7 @@ function published<Name extends keyof DiagnosticsEvents> (t: Test, name: Name): 
   return events
 }
 
-t.test('stats counts what goes on: connections, posts, deliveries, what waits', async (t) => {
+t.test('stats counts connections, members, rooms, posts, deliveries and pending bytes', async (t) => {
   const { app, port, member, plain } = await chat(t, { chat: { greeting: 'hello' } })
   const [ada, bob] = [await member({}, 'lobby', 'tea'), await plain('?room=lobby')]
   const { socket } = await open(t, `ws://127.0.0.1:${port}/echo`)
@@ -40,12 +40,12 @@ t.test('stats counts what goes on: connections, posts, deliveries, what waits', 
   await member({}, 'lobby')
   t.strictSame(app.chat.stats(), {
     connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, cutOffs: {}, storeErrors: {}, backlog: 0
-  }, 'the two that the last was given when it joined are deliveries too')
+  }, 'the two history messages of the last join count as deliveries')
   socket.terminate()
   while (app.chat.stats().connections > 3) await turn()
 })
 
-t.test('a post sent again is counted once', async (t) => {
+t.test('a repeated post is counted once', async (t) => {
   const { app, member } = await chat(t)
   const ada = await member()
   const { position } = await ada.join('lobby')
@@ -55,7 +55,7 @@ t.test('a post sent again is counted once', async (t) => {
   t.match(app.chat.stats(), { posts: 1, deliveries: 1 })
 })
 
-t.test('what waits for clients that do not read is in the backlog, and gone with them', async (t) => {
+t.test('stats().backlog is the bytes that clients have not read, and drops when they leave', async (t) => {
   const room = await chat(t)
   const { wire: { socket } } = await wired(room.app, () => room.plain())
   socket._write = () => {}
@@ -74,7 +74,7 @@ const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(coun
 
 interface Attack { readonly options?: FastifyChatOptions, readonly make: (t: Test, room: ChatApp) => Promise<unknown> }
 
-/** Sends it, and breaks off once told to go. */
+/** Sends the bytes, waits for a close frame, and disconnects. */
 const sends = (bytes: Buffer, headers: Record<string, string> = {}) => async (t: Test, { port }: ChatApp) => {
   const client = await upgraded(t, port, '/chat', bytes, headers)
   await Promise.race([client.ended, client.until((received) => serverFrames(received).some(({ opcode }) => opcode === CLOSE))])
@@ -138,7 +138,7 @@ const cutOffs: Record<string, Attack> = {
 }
 
 for (const [reason, { options = {}, make }] of Object.entries(cutOffs)) {
-  t.test(`a connection cut off for ${reason} is counted, told of and logged once`, async (t) => {
+  t.test(`a connection closed for ${reason} is counted, published and logged once`, async (t) => {
     const closed = published(t, 'fastify-chat:connection.close')
     const room = await chat(t, options)
     await make(t, room)
@@ -147,11 +147,11 @@ for (const [reason, { options = {}, make }] of Object.entries(cutOffs)) {
     t.match(closed, [{ chat: '/', cutOff: reason, code: line['code'], reason: line['reason'] }])
     t.equal(room.app.lines.filter(({ msg }) => msg === 'websocket closed').length, 1)
     await room.app.close()
-    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 }, 'the end of the server is no cut-off')
+    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 }, 'app.close() is not counted in cutOffs')
   })
 }
 
-t.test('a client that leaves, by a close or by breaking off, was not cut off', async (t) => {
+t.test('a client that closes or resets its connection is not counted in cutOffs', async (t) => {
   const { app, port } = await chat(t)
   const client = await open(t, `ws://127.0.0.1:${port}/echo`)
   client.socket.close(1000)
@@ -215,11 +215,11 @@ const requestRefusals: Record<string, Attack> = {
   }
 }
 
-/** Refused before a route has it: there is no request yet. */
+/** Refusals before routing, which have no request id. */
 const withoutRequest = /HANDSHAKE|TOO_MANY_(?:CONNECTIONS|FROM_ADDRESS)/
 
 for (const [reason, { options = {}, make }] of Object.entries({ ...upgradeRefusals, ...requestRefusals })) {
-  t.test(`what is refused as ${reason} is counted, told of and logged once`, async (t) => {
+  t.test(`a refusal for ${reason} is counted, published and logged once`, async (t) => {
     const events = published(t, 'fastify-chat:refusal')
     const room = await chat(t, options)
     await make(t, room)
@@ -231,7 +231,7 @@ for (const [reason, { options = {}, make }] of Object.entries({ ...upgradeRefusa
   })
 }
 
-t.test('what the store fails with is counted by its code, whatever it was asked; a code of a stranger is other', async (t) => {
+t.test("store errors are counted by code for every method; an unknown code counts as 'other'", async (t) => {
   const fails = (code: string) => () => Promise.reject(Object.assign(new Error('no'), { code }))
   const { app } = await chat(t, {
     store: storeWith(() => ({
@@ -247,7 +247,7 @@ t.test('what the store fails with is counted by its code, whatever it was asked;
   t.equal(app.chat.stats().posts, 0)
 })
 
-t.test('a stale post and a reused id are refused, and no failures of the store', async (t) => {
+t.test('a reused id is counted as a refusal, not as a store error', async (t) => {
   const { app, member } = await chat(t)
   const ada = await member({}, 'lobby')
   await ada.posted('lobby', 'one', { id: 'i' })
@@ -255,14 +255,14 @@ t.test('a stale post and a reused id are refused, and no failures of the store',
   t.match(app.chat.stats(), { refusals: { reused_id: 1 }, storeErrors: {} })
 })
 
-/** Lines about one thing, and how many more of them are said to have been. */
+/** Returns the number of lines with this message, and the number of entries including suppressed ones. */
 function about (lines: readonly Line[], msg: string) {
   const said = lines.filter((line) => line.msg === msg)
   const more = lines.filter((line) => line.msg === `${msg}: more, for the same reason`)
   return { lines: said.length + more.length, all: said.length + more.reduce((sum, { more }) => sum + Number(more), 0) }
 }
 
-t.test('a flood of cut-offs is a few lines a second, and none is left out of the sum', async (t) => {
+t.test('a flood of closed connections logs few lines, which account for all of them', async (t) => {
   const { app, port } = await chat(t)
   for (let i = 0; i < 300; i++) (await upgraded(t, port, '/chat', clientFrame(TEXT, 'x', { masked: false }))).socket.end()
   while (app.chat.stats().connections > 0) await turn()
@@ -273,7 +273,7 @@ t.test('a flood of cut-offs is a few lines a second, and none is left out of the
   t.strictSame(app.chat.stats().cutOffs, { protocol: 300 })
 })
 
-t.test("a flood of refused posts of a plain member's, or of a v1 client's bad frames, is a few lines a second too", async (t) => {
+t.test('a flood of refused posts and invalid frames logs few lines, which account for all', async (t) => {
   const { app, plain, member } = await chat(t, { onMessage: () => { throw new Error('no\nswearing\u2028') } })
   const [bob, ada] = [await plain(), await member({}, 'lobby')]
   for (let i = 0; i < 300; i++) {
@@ -290,7 +290,7 @@ t.test("a flood of refused posts of a plain member's, or of a v1 client's bad fr
   for (const { message, room } of app.lines.filter(({ msg }) => msg === 'refused')) t.notMatch(`${String(message)} ${String(room)}`, /[\p{C}\p{Zl}]/u)
 })
 
-t.test('what happens is published to whoever subscribes', async (t) => {
+t.test('connections, joins, leaves and posts are published on diagnostics channels', async (t) => {
   const [opened, closed, joined, left, posts] = ([
     'fastify-chat:connection.open', 'fastify-chat:connection.close', 'fastify-chat:member.join', 'fastify-chat:member.leave', 'fastify-chat:post'
   ] as const).map((name) => published(t, name)) as [
@@ -311,10 +311,10 @@ t.test('what happens is published to whoever subscribes', async (t) => {
   t.match(closed, [{ chat: '/a/b', code: 4000, reason: 'enough', cutOff: undefined, duration: Number }])
   t.match([...joined, ...left], Array(2).fill({ chat: '/a/b', room: 'lobby', member: { name: 'ada' } }))
   t.match(posts, [{ chat: '/a/b', room: 'lobby', from: { name: 'ada' }, position: String }])
-  t.ok([...closed, ...joined, ...left].every((event) => (event as { connection: object }).connection === connection), 'all of one connection')
+  t.ok([...closed, ...joined, ...left].every((event) => (event as { connection: object }).connection === connection), 'all events have the same connection')
 })
 
-t.test('a registry is given all that stats counts, and how long things took, for an HTTP route of the app', async (t) => {
+t.test('a metrics registry has the counts of stats and the durations of two chats', async (t) => {
   const metrics = new Registry()
   const room = await chat(t, { metrics })
   const { app } = room
@@ -348,21 +348,21 @@ t.test('a registry is given all that stats counts, and how long things took, for
     'fastify_chat_posts_total{chat="/talk"}': 1
   })
   t.equal(deliveries, 2)
-  t.strictSame(await scrape(), first, 'a scrape changes nothing')
+  t.strictSame(await scrape(), first, 'a scrape changes no value')
 
   await app.close()
   const second = await scrape()
-  t.strictSame(Object.keys(second).filter((name) => name.includes('chat="/"')), [], 'what is closed is gone')
+  t.strictSame(Object.keys(second).filter((name) => name.includes('chat="/"')), [], 'a closed chat has no samples')
   t.equal(second['fastify_chat_posts_total{chat="/talk"}'], 1)
   await other.close()
   t.strictSame(metrics.getMetricsAsArray(), [])
 })
 
-t.test('a registry takes one chat of a prefix, and no metric of that name of anyone else', async (t) => {
+t.test('a registry with a chat of the same prefix, or a metric of the same name, is rejected', async (t) => {
   const metrics = new Registry()
   const app = await build(t, { metrics })
   await t.rejects(async () => { await bare(t).register(fastifyChat, { metrics }) }, { code: 'FST_CHAT_METRICS_TAKEN', message: /'\/'/ })
-  t.ok(samples(await metrics.metrics())['fastify_chat_connections{chat="/"}'] === 0, 'the first one is still there')
+  t.ok(samples(await metrics.metrics())['fastify_chat_connections{chat="/"}'] === 0, 'the first chat is still registered')
   await app.close()
   const { length } = metrics.getMetricsAsArray()
   t.equal(length, 0)
@@ -371,7 +371,7 @@ t.test('a registry takes one chat of a prefix, and no metric of that name of any
   t.strictSame(metrics.getMetricsAsArray(), [theirs])
 })
 
-t.test('check rejects while nobody can post or join, and resolves when they can again', async (t) => {
+t.test('check rejects while the store or the roster is closed', async (t) => {
   for (const store of [new MemoryStore(), new LmdbStore({ path: directory(t) })]) {
     const app = await build(t, { store })
     await t.resolves(app.chat.check())
@@ -385,7 +385,7 @@ t.test('check rejects while nobody can post or join, and resolves when they can 
   await t.rejects(app.chat.check(), { code: 'FST_CHAT_ROSTER_CLOSED' })
 })
 
-t.test('check on Redis rejects within its timeout while that hangs or is gone, and resolves when it is back', { skip }, async (t) => {
+t.test('check rejects while Redis hangs or is down, and resolves once it is back', { skip }, async (t) => {
   const server = await redisServer(t)
   const [store, roster] = [new RedisStore({ url: server.socket, timeout: 200 }), new RedisRoster({ url: server.socket, timeout: 200 })]
   t.teardown(async () => await Promise.all([store.close(), roster.close()]))
@@ -402,7 +402,7 @@ t.test('check on Redis rejects within its timeout while that hangs or is gone, a
   }
 })
 
-t.test('nothing is asked of a registry that was not given', async (t) => {
+t.test('a metrics option that is not a registry is rejected', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => { await app.register(fastifyChat, { metrics: {} as Registry }) }, { code: 'FST_CHAT_INVALID_OPTION' })

@@ -107,7 +107,7 @@ const wrong: Array<[name: string, options: object]> = [
   ['limits.handshakeTimeout', { limits: { handshakeTimeout: 0 } }]
 ]
 
-t.test('a wrong option is refused at register, by its name', async (t) => {
+t.test('a wrong option is rejected at register, by name', async (t) => {
   for (const [name, options] of wrong) {
     const error: Error = await build(t, options).then(() => new Error('it was taken'), (error: Error) => error)
     t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(options))
@@ -115,7 +115,7 @@ t.test('a wrong option is refused at register, by its name', async (t) => {
   }
 })
 
-t.test('an unknown option is told which there are', async (t) => {
+t.test('the error for an unknown option lists the valid ones', async (t) => {
   await t.rejects(build(t, { chat: { recent: 50 } } as object), {
     message: "fastify-chat: option 'chat.recent' does not exist; there are path, greeting, includeSender, defaultRoom, history"
   })
@@ -123,7 +123,7 @@ t.test('an unknown option is told which there are', async (t) => {
 
 const MiB = 2 ** 20
 
-t.test('limits that contradict each other are refused, by both names and values', async (t) => {
+t.test('contradicting limits are rejected, and the error names both with their values', async (t) => {
   const contradictions: Array<[low: string, high: string, limits: Record<string, number>, values: [low: number, high: number]]> = [
     ['backlog', 'chatPayload', { chatPayload: 16 * MiB }, [MiB, 16 * MiB]],
     ['backlog', 'chatPayload', { chatPayload: Infinity }, [MiB, Infinity]],
@@ -152,14 +152,14 @@ t.test('limits that contradict each other are refused, by both names and values'
   }
 })
 
-t.test('a payload that is too large for the backlog is told how much it needs', async (t) => {
+t.test('the error for a backlog below chatPayload states the bytes that a message needs', async (t) => {
   await t.rejects(build(t, { limits: { chatPayload: 16 * MiB } }), {
     message: "fastify-chat: option 'limits.backlog' is 1048576, too little for limits.chatPayload, which is 16777216: " +
       'the frame of one message can take 100665344 bytes: raise the one or lower the other'
   })
 })
 
-t.test('limits that only look contradicting are taken', async (t) => {
+t.test('limits that only seem to contradict each other are accepted', async (t) => {
   const store = new MemoryStore()
   t.teardown(() => store.close())
   for (const options of [
@@ -173,18 +173,18 @@ t.test('limits that only look contradicting are taken', async (t) => {
   ] as const) await t.resolves(build(t, options), show(options.limits))
 })
 
-t.test('drainTimeout must be under the pluginTimeout of the app, or app.close() would reject', async (t) => {
+t.test('a drainTimeout that is not below pluginTimeout is rejected', async (t) => {
   const cases: Array<[pluginTimeout: number, drainTimeout: number, fits: boolean]> = [
     [6_000, 6_000, false], [6_000, 5_999, true], [20_000, 15_000, true], [0, 60_000, true]
   ]
   for (const [pluginTimeout, drainTimeout, fits] of cases) {
     const register = async () => { await bare(t, { pluginTimeout }).register(fastifyChat, { drainTimeout }) }
-    if (fits) await t.resolves(register, `${drainTimeout} of ${pluginTimeout}`)
-    else await t.rejects(register, { code: 'FST_CHAT_INVALID_OPTION', message: /drainTimeout.*6000 ms/ }, `${drainTimeout} of ${pluginTimeout}`)
+    if (fits) await t.resolves(register, `drainTimeout ${drainTimeout}, pluginTimeout ${pluginTimeout}`)
+    else await t.rejects(register, { code: 'FST_CHAT_INVALID_OPTION', message: /drainTimeout.*6000 ms/ }, `drainTimeout ${drainTimeout}, pluginTimeout ${pluginTimeout}`)
   }
 })
 
-t.test('every option may be left undefined', async (t) => {
+t.test('every option may be undefined', async (t) => {
   const given: { [K in keyof Required<FastifyChatOptions>]: undefined } = {
     page: undefined,
     echo: undefined,
@@ -210,7 +210,7 @@ t.test('every option may be left undefined', async (t) => {
   t.equal((await app.inject('/demo/')).statusCode, 200)
 })
 
-t.test('every option of an object may be left undefined', async (t) => {
+t.test('every property of an option may be undefined', async (t) => {
   const app = await build(t, {
     echo: { path: undefined, greeting: undefined, reply: undefined },
     chat: { path: undefined, greeting: undefined, includeSender: undefined, defaultRoom: undefined },
@@ -228,7 +228,7 @@ t.test('every option of an object may be left undefined', async (t) => {
   t.equal((await app.inject('/chat')).statusCode, 426)
 })
 
-t.test('the widest values are taken', async (t) => {
+t.test('the largest valid values are accepted', async (t) => {
   const most = {
     chatPayload: Infinity,
     echoPayload: 2 ** 31 - 1,

@@ -5,7 +5,7 @@ import t from 'tap'
 import { checkout, pack, ran, run } from '../support/packed.ts'
 
 const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
-// It compiles, and installs from a registry: how long that takes says nothing of us.
+// Compiling, and installing from a registry, may take minutes.
 t.setTimeout(600_000)
 
 async function files (root: string): Promise<string[]> {
@@ -20,7 +20,7 @@ await writeFile(join(app, 'package.json'), '{ "private": true }')
 await ran(app, 'npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, 'fastify@5'])
 const installed = join(app, 'node_modules/fastify-chat')
 
-t.test('the tarball holds what a user needs and nothing more', async (t) => {
+t.test('the tarball holds the build, the page, the sources and the documents, and nothing more', async (t) => {
   const sources = await files(join(checkout, 'src'))
   const built = sources.map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
     ['.d.ts', '.d.ts.map', '.js', '.js.map'].map((extension) => name + extension))
@@ -28,17 +28,17 @@ t.test('the tarball holds what a user needs and nothing more', async (t) => {
     ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
     ...built.map((name) => `dist/${name}`),
     ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
-    // The maps point there: a debugger and "go to definition" show what was written.
+    // The source maps refer to them, for debuggers and "go to definition".
     ...sources.map((name) => `src/${name}`)
   ].sort())
 })
 
-t.test('publint finds nothing to say', async (t) => {
+t.test('publint reports nothing', async (t) => {
   const { messages } = await publint({ pkgDir: installed, pack: false, strict: true })
   t.strictSame(messages, [])
 })
 
-t.test('an app imports it, talks through it and serves its page', async (t) => {
+t.test('an app can import the installed package, chat and serve the page', async (t) => {
   await writeFile(join(app, 'app.mjs'), `
     import Fastify from 'fastify'
     import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
@@ -78,7 +78,7 @@ t.test('an app imports it, talks through it and serves its page', async (t) => {
   })
 })
 
-t.test('require() gives the plugin itself, which carries the named exports', async (t) => {
+t.test('require() returns the plugin, with the named exports as properties', async (t) => {
   await writeFile(join(app, 'app.cjs'), `
     const fastifyChat = require('fastify-chat')
     const { connect } = require('fastify-chat/test')
@@ -102,13 +102,13 @@ t.test('require() gives the plugin itself, which carries the named exports', asy
   t.strictSame(JSON.parse(stdout), { type: 'function', echo: 'hello', lacks: [], same: true })
 })
 
-t.test('the command is there', async (t) => {
+t.test('the installed command prints its version and help', async (t) => {
   const { version } = JSON.parse(await ran(app, process.execPath, ['-p', 'JSON.stringify(require("fastify-chat/package.json"))'])) as { version: string }
   t.equal(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--version']), `${version}\n`)
   t.match(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--help']), /serve[^]*connect/)
 })
 
-t.test('its types serve strict consumers', async (t) => {
+t.test('the types compile for strict consumers', async (t) => {
   const types = join(app, 'types')
   await mkdir(types)
   await writeFile(join(types, 'consumer.ts'), `
@@ -168,8 +168,8 @@ t.test('its types serve strict consumers', async (t) => {
   }
 })
 
-// Last, for it puts them there: nothing before may need them.
-t.test('the drivers are there for who has what they need, and the command says what that is', async (t) => {
+// Last, because it links optional packages, which no earlier test may need.
+t.test('the command names the missing package of a driver, and with it the driver loads', async (t) => {
   for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
     const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', ['serve', '--port', '0', option, place])
     t.equal(stderr, `${option} needs the package '${needed}': npm install ${needed}\n`)

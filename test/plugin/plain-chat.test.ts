@@ -14,7 +14,7 @@ const greeting = 'connected to WebSocket server'
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** A chat that listens, to who talks faster than people do; `join` connects and takes the greeting. */
+/** Starts a chat without rate limits. `join` connects and takes the greeting. */
 async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions = {}) {
   const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
   const port = await listen(app)
@@ -31,13 +31,13 @@ async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions
   }
 }
 
-/** A memory store with some calls replaced. */
+/** Returns a memory store with some methods replaced. */
 function failing (calls: Partial<ChatStore>): ChatStore {
   const store = new MemoryStore()
   return Object.assign(store, calls)
 }
 
-/** The next so many messages. */
+/** Resolves with the next `count` messages. */
 async function take ({ next }: Client, count: number): Promise<Array<string | Buffer>> {
   const messages = []
   while (messages.length < count) messages.push(await next())
@@ -46,7 +46,7 @@ async function take ({ next }: Client, count: number): Promise<Array<string | Bu
 
 const payloads = (received: Buffer) => serverFrames(received).map(({ payload }) => payload.toString())
 
-t.test('each client is greeted first, by text of the app or not at all', async (t) => {
+t.test("a client first receives the greeting, which may be the app's text or none", async (t) => {
   for (const [option, first] of [[undefined, greeting], ['welcome', 'welcome'], ['', ''], [false, 'mine']] as const) {
     const { url } = await chat(t, { chat: { greeting: option } })
     const { socket, next } = await open(t, url)
@@ -55,7 +55,7 @@ t.test('each client is greeted first, by text of the app or not at all', async (
   }
 })
 
-t.test('what one sends all of the room get, the sender too: text as text, binary as binary', async (t) => {
+t.test('all members receive a message, its sender too; text stays text, binary stays binary', async (t) => {
   const { join } = await chat(t)
   const members = [await join(), await join(), await join()]
   const sent = ['hello', 'grüße 👋', '', Buffer.from([0, 0xff, 0xfe]), Buffer.alloc(0), 'x'.repeat(16 * 1024), Buffer.alloc(16 * 1024, 7)]
@@ -63,7 +63,7 @@ t.test('what one sends all of the room get, the sender too: text as text, binary
   for (const member of members) t.strictSame(await take(member, sent.length), sent)
 })
 
-t.test('a message larger than the limit closes with 1009, and reaches nobody', async (t) => {
+t.test('a message larger than chatPayload closes with 1009 and is not delivered', async (t) => {
   const { join } = await chat(t)
   const [one, other] = [await join(), await join()]
   one.socket.send('x'.repeat(16 * 1024 + 1))
@@ -72,7 +72,7 @@ t.test('a message larger than the limit closes with 1009, and reaches nobody', a
   t.equal(await other.next(), 'fine')
 })
 
-t.test('text of someone with a name says whose it is, binary stays as it is', async (t) => {
+t.test('text of a named member is prefixed with the name, and binary is unchanged', async (t) => {
   const { join } = await chat(t)
   const [ada, other] = [await join('?name=ada'), await join('?room=lobby')]
   ada.socket.send('hello')
@@ -82,7 +82,7 @@ t.test('text of someone with a name says whose it is, binary stays as it is', as
   for (const member of [ada, other]) t.strictSame(new Set(await take(member, 4)), new Set(['ada: hello', 'ada: ', Buffer.from('bytes'), 'unnamed']))
 })
 
-t.test('names are shown as one would read them', async (t) => {
+t.test('names are normalised', async (t) => {
   const { join } = await chat(t)
   const names = { '%20ada%20%20b%20': 'ada b', '%EF%AC%81': 'fi', 'gr%C3%BC%C3%9Fe': 'grüße', [encodeURIComponent('👋'.repeat(32))]: '👋'.repeat(32), '<b>': '<b>', '': '' }
   for (const [name, shown] of Object.entries(names)) {
@@ -93,7 +93,7 @@ t.test('names are shown as one would read them', async (t) => {
   }
 })
 
-t.test('a wrong query is refused with 400 that names it', async (t) => {
+t.test('an invalid query is refused with 400, and the error names the parameter', async (t) => {
   const { url } = await chat(t)
   const wrong: Record<string, string> = {
     'room=': 'room',
@@ -129,7 +129,7 @@ t.test('a wrong query is refused with 400 that names it', async (t) => {
   }
 })
 
-t.test('the refusal of a wrong query says what would be right', async (t) => {
+t.test('the error for an invalid query states what is valid', async (t) => {
   const { url } = await chat(t)
   const length = 'must be 1 to 32 characters once normalised'
   const kinds = 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
@@ -152,7 +152,7 @@ t.test('the refusal of a wrong query says what would be right', async (t) => {
   }
 })
 
-t.test('rooms are apart; who names none is in the default one', async (t) => {
+t.test('rooms are separate, and a client that names no room joins the default room', async (t) => {
   const { join } = await chat(t, { chat: { defaultRoom: 'hall' } })
   const [nowhere, hall, den, proto] = [await join(), await join('?room=hall'), await join('?room=den'), await join('?room=__proto__')]
   hall.socket.send('in the hall')
@@ -161,12 +161,12 @@ t.test('rooms are apart; who names none is in the default one', async (t) => {
   t.strictSame(await Promise.all([nowhere.next(), hall.next(), den.next(), proto.next()]),
     ['in the hall', 'in the hall', 'in the den', 'in the strange one'])
   nowhere.socket.send('next')
-  t.strictSame(await Promise.all([nowhere.next(), hall.next()]), ['next', 'next'], 'and nothing was heard between')
+  t.strictSame(await Promise.all([nowhere.next(), hall.next()]), ['next', 'next'], 'no message in between was received')
   den.socket.send('last')
   t.equal(await den.next(), 'last')
 })
 
-t.test('whether one hears itself: includeSender, or self for one connection', async (t) => {
+t.test('includeSender and self control whether a member receives its own messages', async (t) => {
   for (const [includeSender, query, hears] of [
     [undefined, '', true], [undefined, '?self=0', false], [undefined, '?self=1', true],
     [false, '', false], [false, '?self=1', true], [false, '?self=0', false], [true, '?self=0', false]
@@ -180,7 +180,7 @@ t.test('whether one hears itself: includeSender, or self for one connection', as
   }
 })
 
-t.test('two connections of one name are two: each hears the other', async (t) => {
+t.test('two connections of one name are two members that receive each other', async (t) => {
   const { join } = await chat(t)
   const [one, other] = [await join('?name=ada&self=0'), await join('?name=ada&self=0')]
   one.socket.send('from one')
@@ -189,7 +189,7 @@ t.test('two connections of one name are two: each hears the other', async (t) =>
   t.equal(await one.next(), 'ada: from the other')
 })
 
-t.test('history gives the newest so many, oldest first, before what is live; by default none', async (t) => {
+t.test('history=n returns the newest n messages, oldest first, before live ones; default 0', async (t) => {
   const { join } = await chat(t)
   const writer = await join('?name=ada')
   for (let i = 1; i <= 30; i++) writer.socket.send(i === 29 ? Buffer.from([29]) : `${i}`)
@@ -201,7 +201,7 @@ t.test('history gives the newest so many, oldest first, before what is live; by 
   t.strictSame([await none.next(), await unsaid.next()], ['ada: live', 'ada: live'])
 })
 
-t.test('history comes before own early messages', async (t) => {
+t.test("history is sent before the client's own early messages", async (t) => {
   const { port, join } = await chat(t)
   const writer = await join()
   writer.socket.send('old')
@@ -211,7 +211,7 @@ t.test('history comes before own early messages', async (t) => {
   t.strictSame(payloads(received), [greeting, 'old', 'early'])
 })
 
-t.test("history stays within the store's bounds: number and bytes", async (t) => {
+t.test("history stays within the store's historyEntries and historyBytes", async (t) => {
   for (const [limits, message] of [[{ historyEntries: 5 }, 'x'], [{ historyBytes: 50_000 }, 'x'.repeat(10_000)]] as const) {
     const { join } = await chat(t, { limits })
     const writer = await join()
@@ -221,12 +221,12 @@ t.test("history stays within the store's bounds: number and bytes", async (t) =>
     reader.socket.send('end')
     const heard = [await reader.next()]
     while (heard.at(-1) !== 'end') heard.push(await reader.next())
-    t.ok(heard.length > 3 && heard.length <= 6, `${heard.length - 1} kept`)
+    t.ok(heard.length > 3 && heard.length <= 6, `${heard.length - 1} messages kept`)
     t.equal(heard.at(-2), `19 ${message}`)
   }
 })
 
-t.test('messages of one client stay in order, and all members hear those of several in one order', async (t) => {
+t.test('messages of one client stay in order, and all members receive one order', async (t) => {
   const { join } = await chat(t)
   const members = [await join('?name=a'), await join('?name=b'), await join('?name=c')]
   for (let i = 0; i < 500; i++) for (const { socket } of members) socket.send(`${i}`)
@@ -238,7 +238,7 @@ t.test('messages of one client stay in order, and all members hear those of seve
   }
 })
 
-t.test('what leaves in one packet with the handshake is not lost', async (t) => {
+t.test('messages in the same packet as the handshake are delivered', async (t) => {
   const { port, join } = await chat(t)
   const other = await join()
   const client = await upgraded(t, port, '/chat', Buffer.concat([
@@ -249,7 +249,7 @@ t.test('what leaves in one packet with the handshake is not lost', async (t) => 
   t.strictSame((await take(other, 3)).map(String), ['one', 'two', 'three'])
 })
 
-t.test('what is sent while a hook is waiting is not lost, whole packets or half ones', async (t) => {
+t.test('messages sent while a hook is pending are delivered, also if a frame is split', async (t) => {
   let go!: () => void
   const waiting = new Promise<void>((resolve) => { go = resolve })
   let asked!: () => void
@@ -269,7 +269,7 @@ t.test('what is sent while a hook is waiting is not lost, whole packets or half 
   t.strictSame(payloads(received).map((text) => text.slice(0, 5).trimEnd()), [greeting.slice(0, 5), 'first', 'split', ...Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(1_000)}`.slice(0, 5))])
 })
 
-t.test('what is sent while the store is slow to follow is not lost, not to its sender either', async (t) => {
+t.test('messages sent while store.follow is pending are delivered, also to their sender', async (t) => {
   let go!: () => void
   const waiting = new Promise<void>((resolve) => { go = resolve })
   const store = failing({
@@ -290,7 +290,7 @@ t.test('what is sent while the store is slow to follow is not lost, not to its s
   t.strictSame(app.chat.rooms(), ['lobby'])
 })
 
-t.test('what a client sends right before it closes is not lost, though all comes with the handshake', async (t) => {
+t.test('messages sent with the handshake and followed by a close are delivered', async (t) => {
   const { port, join } = await chat(t)
   const other = await join()
   const client = await upgraded(t, port, '/chat', Buffer.concat([clientFrame(TEXT, 'one'), clientFrame(TEXT, 'two'), clientFrame(8, Buffer.from([3, 232]))]))
@@ -299,7 +299,7 @@ t.test('what a client sends right before it closes is not lost, though all comes
   await client.ended
 })
 
-t.test('an injected client is in the same room', async (t) => {
+t.test('an injected client joins the same room', async (t) => {
   const { app, join } = await chat(t)
   const other = await join()
   const injected = await connect(app, '/chat?name=ada')
@@ -311,7 +311,7 @@ t.test('an injected client is in the same room', async (t) => {
   await injected.close()
 })
 
-t.test('the app itself may say something', async (t) => {
+t.test('the app can publish messages with and without a sender', async (t) => {
   const { app, join } = await chat(t)
   const member = await join('?self=0')
   await app.chat.publish('lobby', { text: 'from nobody' })
@@ -321,7 +321,7 @@ t.test('the app itself may say something', async (t) => {
   t.strictSame(await take(member, 3), ['from nobody', 'bot: from someone', 'end'])
 })
 
-t.test('a sender that the app names is normalised, and rejected where it cannot be shown', async (t) => {
+t.test('the sender of a publication is normalised, and rejected if it is invalid', async (t) => {
   const { app, join } = await chat(t)
   const member = await join('?self=0')
   const wrong: Record<string, [from: unknown, code: string, message: RegExp]> = {
@@ -329,7 +329,7 @@ t.test('a sender that the app names is normalised, and rejected where it cannot 
     'a name of 5,000 characters': [{ id: 'x', name: 'x'.repeat(5_000) }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
     'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be without/],
     'a name of spaces': [{ id: 'x', name: '  ' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
-    'a name that is no string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
+    'a name that is not a string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
     'a name that is null': [{ id: 'x', name: null }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
     'no name': [{ id: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
     'an id that is a number': [{ id: 7, name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
@@ -353,7 +353,7 @@ t.test('a sender that the app names is normalised, and rejected where it cannot 
 })
 
 for (const call of ['follow', 'read', 'append'] as const) {
-  t.test(`a store whose ${call} fails closes the connection with 1013, logged, and serves again once it works`, async (t) => {
+  t.test(`a store whose ${call} rejects closes with 1013, and is used again once it works`, async (t) => {
     const works = MemoryStore.prototype[call]
     let broken = true
     const store = failing({
@@ -370,11 +370,11 @@ for (const call of ['follow', 'read', 'append'] as const) {
     broken = false
     const again = await join('?history=10')
     again.socket.send('works')
-    t.equal(await again.next(), 'works', 'and nothing of a connection that was sent away was kept')
+    t.equal(await again.next(), 'works', 'no message of the closed connections was stored')
   })
 }
 
-t.test('a store that throws instead of rejecting is the same', async (t) => {
+t.test('a store that throws instead of rejecting closes with 1013', async (t) => {
   const store = failing({ append () { throw new Error('down') } })
   const { join } = await chat(t, { store })
   const [one, other] = [await join(), await join()]
@@ -383,7 +383,7 @@ t.test('a store that throws instead of rejecting is the same', async (t) => {
   t.equal(other.socket.readyState, other.socket.OPEN)
 })
 
-t.test('the posts of one client reach a slow store in order', async (t) => {
+t.test('posts of one client reach a slow store in order', async (t) => {
   const bodies: unknown[] = []
   const store = failing({
     async append (room, draft) {
@@ -400,7 +400,7 @@ t.test('the posts of one client reach a slow store in order', async (t) => {
   t.strictSame(bodies, wanted)
 })
 
-t.test('what a store is given keeps nothing else in memory alive', async (t) => {
+t.test('a body that the store receives keeps no larger buffer alive', async (t) => {
   const bodies: Uint8Array[] = []
   const store = failing({
     append (room, draft) {
@@ -417,7 +417,7 @@ t.test('what a store is given keeps nothing else in memory alive', async (t) => 
   t.strictSame(bodies.map(({ byteLength, buffer }) => buffer.byteLength - byteLength), [0, 0, 0])
 })
 
-t.test("a room's name and a member's keep no request in memory alive", async (t) => {
+t.test('names of rooms and members keep no request alive', async (t) => {
   const { app, url } = await chat(t)
   const visit = async (i: number) => {
     const who = `${i}`.padStart(20, 'x')
@@ -438,7 +438,7 @@ t.test("a room's name and a member's keep no request in memory alive", async (t)
   t.ok(grown < 8_000, `${Math.round(grown)} bytes a room`)
 })
 
-t.test('app.chat.rooms() has the rooms that have members, to the last one', async (t) => {
+t.test('app.chat.rooms() lists a room until its last member leaves', async (t) => {
   const { app, join } = await chat(t)
   t.strictSame(app.chat.rooms(), [])
   const members = [await join('?room=a'), await join('?room=a'), await join('?room=b')]
@@ -449,7 +449,7 @@ t.test('app.chat.rooms() has the rooms that have members, to the last one', asyn
   t.strictSame(app.chat.rooms(), ['a'])
 })
 
-t.test('what is said in one turn reaches a member in one write', async (t) => {
+t.test('all messages of one tick reach a member in one write', async (t) => {
   const { app, join } = await chat(t)
   const connected = once(app.server, 'connection') as Promise<[Socket]>
   const member = await join()
@@ -465,19 +465,19 @@ t.test('what is said in one turn reaches a member in one write', async (t) => {
   t.equal(writes, 1)
 })
 
-t.test('a burst larger than the backlog, said in one turn, reaches every member that reads', async (t) => {
+t.test('a burst of one tick that exceeds the backlog reaches every member that reads', async (t) => {
   const { app, join } = await chat(t)
   const members = [await join(), await join(), await join('?self=0')]
   const text = 'x'.repeat(16 * 1024)
   for (let i = 0; i < 128; i++) app.chat.publish('lobby', { text: `${i} ${text}` })
   for (const member of members) {
     const heard = await Promise.race([take(member, 128), member.closed])
-    if (!Array.isArray(heard)) t.fail(`was cut off: ${heard.code}`)
+    if (!Array.isArray(heard)) t.fail(`terminated: ${heard.code}`)
     else t.ok(heard.every((message, i) => parseInt(message.toString()) === i))
   }
 })
 
-t.test('who reads too slowly is cut off at the backlog, and the others lose nothing', async (t) => {
+t.test('a member that reads too slowly is terminated at the backlog, and others lose nothing', async (t) => {
   const { app, port, join } = await chat(t, { limits: { backlog: 256 * 1024 } })
   const connected = once(app.server, 'connection') as Promise<[Socket]>
   const slow = await upgraded(t, port, '/chat')
@@ -496,13 +496,13 @@ t.test('who reads too slowly is cut off at the backlog, and the others lose noth
     open = !serverSide.destroyed
   }
   await cut
-  t.ok(most > 200 * 1024 && most < 300 * 1024, `at most ${most} bytes waited`)
+  t.ok(most > 200 * 1024 && most < 300 * 1024, `at most ${most} bytes were pending`)
   t.match(await logged(app, 'websocket closed'), { code: 1008, reason: 'reads too slowly' })
   members[0]!.socket.send('and on')
   t.strictSame(await Promise.all(members.map(({ next }) => next())), ['and on', 'and on'])
 })
 
-t.test('a client that posts without reading is cut off at the backlog too', async (t) => {
+t.test('a client that posts without reading is terminated at the backlog', async (t) => {
   const { app, port } = await chat(t, { limits: { chatPayload: 8 * 1024, backlog: 64 * 1024 } })
   const client = await upgraded(t, port, '/chat')
   client.socket.pause()
@@ -514,7 +514,7 @@ t.test('a client that posts without reading is cut off at the backlog too', asyn
   t.match(await closed, { code: 1008 })
 })
 
-t.test('a member of a room that is full of history gets the newest within half its backlog', async (t) => {
+t.test('a join with much history returns the newest messages within half of the backlog', async (t) => {
   const { join } = await chat(t, { limits: { backlog: 128 * 1024 } })
   const writer = await join()
   for (let i = 0; i < 40; i++) writer.socket.send(`${i} ${'x'.repeat(8 * 1024)}`)

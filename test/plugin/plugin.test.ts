@@ -15,7 +15,7 @@ import { bare, build, clientFrame, listen, logged, open, raw, refused, upgradeRe
 
 const quiet: FastifyChatOptions = { chat: { greeting: false } }
 
-/** Resolves when the server has none of its sockets left; to be called before there are any. */
+/** Returns a function that resolves when all sockets of the server are closed. Call it before the first connects. */
 function emptied (app: FastifyInstance): () => Promise<void> {
   const closed: Array<Promise<unknown>> = []
   app.server.on('connection', (socket) => closed.push(once(socket, 'close')))
@@ -37,8 +37,8 @@ async function works (t: Test, port: number, prefix = ''): Promise<void> {
   }
 }
 
-t.test('registering', async (t) => {
-  t.test('one register gives echo, chat, a page and app.chat', async (t) => {
+t.test('register', async (t) => {
+  t.test('one register adds echo, chat, a page and app.chat', async (t) => {
     const app = await build(t)
     t.ok(app.hasDecorator('chat'))
     const port = await listen(app)
@@ -46,7 +46,7 @@ t.test('registering', async (t) => {
     t.equal((await app.inject('/demo/')).statusCode, 200)
   })
 
-  t.test('each of them can be left out, and be elsewhere', async (t) => {
+  t.test('echo, chat and the page can be switched off or moved', async (t) => {
     const status = async (options: FastifyChatOptions, url: string) => (await (await build(t, options)).inject(url)).statusCode
     t.equal(await status({ echo: false }, '/echo'), 404)
     t.equal(await status({ chat: false }, '/chat'), 404)
@@ -57,7 +57,7 @@ t.test('registering', async (t) => {
   })
 
   for (const [prefix, given] of [['/live', '/live'], ['/live', '/live/'], ['/live', 'live'], ['', ''], ['', '/']] as const) {
-    t.test(`a prefix goes before all three: '${given}'`, async (t) => {
+    t.test(`the prefix '${given}' applies to echo, chat and the page`, async (t) => {
       const app = bare(t)
       await app.register(fastifyChat, { prefix: given })
       const port = await listen(app)
@@ -67,13 +67,13 @@ t.test('registering', async (t) => {
     })
   }
 
-  t.test('a prefix goes behind that of the scope', async (t) => {
+  t.test('a prefix is appended to the prefix of the scope', async (t) => {
     const app = bare(t)
     await app.register(async (scope) => { await scope.register(fastifyChat, { prefix: '/live' }) }, { prefix: '/v1' })
     await works(t, await listen(app), '/v1/live')
   })
 
-  t.test('logLevel and logSerializers hold for its routes, not for others', async (t) => {
+  t.test("logLevel and logSerializers apply to the plugin's routes only", async (t) => {
     const app = bare(t)
     await app.register(fastifyChat, {
       logLevel: 'error',
@@ -87,11 +87,11 @@ t.test('registering', async (t) => {
     send('hi')
     t.match(await closed, { code: 1011 })
     const logs = app.lines.filter(({ reqId }) => reqId !== undefined)
-    t.strictSame([...new Set(logs.filter(({ level }) => level < 50).map(({ reqId }) => reqId))].length, 1, 'one request logged below error')
+    t.strictSame([...new Set(logs.filter(({ level }) => level < 50).map(({ reqId }) => reqId))].length, 1, 'only one request is logged below error')
     t.match(logs.find(({ level }) => level === 50), { err: 'serialized boom' })
   })
 
-  t.test('app.chat is visible where it was registered and within, and not around', async (t) => {
+  t.test('app.chat is visible in its scope and in inner scopes, not outside', async (t) => {
     const app = bare(t)
     await app.register(async (scope) => {
       await scope.register(fastifyChat)
@@ -100,7 +100,7 @@ t.test('registering', async (t) => {
     t.notOk(app.hasDecorator('chat'))
   })
 
-  t.test('a second one where app.chat is visible is refused', async (t) => {
+  t.test('a second register is rejected where app.chat is visible', async (t) => {
     const second: Array<[where: string, register: (app: FastifyInstance) => Promise<void>]> = [
       ['in the same scope', async (app) => { await app.register(fastifyChat) }],
       ['with a prefix of its own', async (app) => { await app.register(fastifyChat, { prefix: '/other' }) }],
@@ -112,7 +112,7 @@ t.test('registering', async (t) => {
     }
   })
 
-  t.test('a store passed in stays open when the app closes', async (t) => {
+  t.test('a store passed as an option stays open when the app closes', async (t) => {
     const store = new MemoryStore()
     t.teardown(() => store.close())
     const app = await build(t, { store })
@@ -122,7 +122,7 @@ t.test('registering', async (t) => {
   })
 })
 
-t.test('a taken path', async (t) => {
+t.test('path conflicts', async (t) => {
   const taken: Array<[path: string, option: string, options?: FastifyChatOptions & { prefix?: string }]> = [
     ['/chat', 'chat.path'],
     ['/echo', 'echo.path'],
@@ -141,25 +141,25 @@ t.test('a taken path', async (t) => {
     const error = { code: 'FST_CHAT_PATH_TAKEN', message: `fastify-chat: the path '${path}' is taken by another route: move one of them, ours with the option '${option}'` }
     for (const method of ['GET', 'HEAD', ['POST', 'GET']] as Array<HTTPMethods | HTTPMethods[]>) {
       const own = { method, url: path, exposeHeadRoute: false, handler: async () => 'own' }
-      t.test(`${path} by ${String(method)} before us, with ${JSON.stringify(options)}`, async (t) => {
+      t.test(`${String(method)} ${path} before the plugin is rejected, with ${JSON.stringify(options)}`, async (t) => {
         const app = bare(t)
         app.route(own)
         await t.rejects(async () => { await app.register(fastifyChat, options) }, error)
       })
 
-      t.test(`${path} by ${String(method)} after us, with ${JSON.stringify(options)}`, async (t) => {
+      t.test(`${String(method)} ${path} after the plugin is rejected, with ${JSON.stringify(options)}`, async (t) => {
         const app = await build(t, options)
         t.throws(() => app.route(own), error)
       })
     }
   }
 
-  t.test('by a scope of the app, after us', async (t) => {
+  t.test('a route of a scope, added after the plugin, is rejected', async (t) => {
     const app = await build(t)
     await t.rejects(async () => { await app.register(async (scope) => { scope.get('/', async () => 'own') }, { prefix: '/chat' }) }, { code: 'FST_CHAT_PATH_TAKEN' })
   })
 
-  t.test('by ourselves', async (t) => {
+  t.test("two conflicting paths of the plugin's own are rejected", async (t) => {
     for (const [options, path] of [
       [{ chat: { path: '/ws' }, echo: { path: '/ws' } }, '/ws'],
       [{ chat: { path: '/demo/' } }, '/demo/'],
@@ -170,7 +170,7 @@ t.test('a taken path', async (t) => {
     }
   })
 
-  t.test('is not one of another method, host or shape', async (t) => {
+  t.test('routes of another method, host or shape do not conflict', async (t) => {
     const add = (app: FastifyInstance) => {
       for (const url of ['/chat', '/echo', '/demo/']) {
         for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'] as const) app.route({ method, url, handler: async () => method })
@@ -193,7 +193,7 @@ t.test('a taken path', async (t) => {
     }
   })
 
-  t.test('is not one where ours are for another host', async (t) => {
+  t.test("routes do not conflict if the plugin's routes are for another host", async (t) => {
     const options = { page: false, routeOptions: { constraints: { host: 'chat.example' } } } as const
     const app = bare(t)
     app.get('/chat', async () => 'own')
@@ -211,7 +211,7 @@ t.test('a taken path', async (t) => {
 })
 
 t.test('two chats in one app', async (t) => {
-  /** Two siblings, each with a prefix, in an app with or without a `@fastify/websocket` of its own. */
+  /** Registers two siblings, each with a prefix, in an app with or without its own `@fastify/websocket`. */
   async function siblings (t: Test, own: boolean, options: FastifyChatOptions = quiet) {
     const app = bare(t)
     if (own) await app.register(fastifyWebsocket)
@@ -226,9 +226,9 @@ t.test('two chats in one app', async (t) => {
   }
 
   for (const own of [false, true]) {
-    const where = own ? "beside the app's own @fastify/websocket" : 'without another @fastify/websocket'
+    const where = own ? "with the app's own @fastify/websocket" : 'without another @fastify/websocket'
 
-    t.test(`siblings are two chats with rooms apart, over TCP, ${where}`, async (t) => {
+    t.test(`siblings are chats with separate rooms, over TCP, ${where}`, async (t) => {
       const { app, scopes } = await siblings(t, own)
       const port = await listen(app)
       const [red, blue, red2, blue2] = await Promise.all(['red', 'blue', 'red', 'blue'].map(
@@ -237,7 +237,7 @@ t.test('two chats in one app', async (t) => {
       t.equal(await red2!.next(), 'to red')
       t.equal(await red!.next(), 'to red')
       await scopes[1]!.chat.publish('hall', { text: 'to blue' })
-      for (const client of [blue!, blue2!]) t.equal(await client.next(), 'to blue', 'the first thing it hears')
+      for (const client of [blue!, blue2!]) t.equal(await client.next(), 'to blue', 'the first message that it receives')
       for (const { chat } of scopes) t.strictSame(chat.rooms(), ['hall'])
       const echo = await open(t, `ws://127.0.0.1:${port}/blue/echo`)
       echo.socket.send('hi')
@@ -249,7 +249,7 @@ t.test('two chats in one app', async (t) => {
       for (const { closed } of clients) t.match(await closed, { code: 1001 })
     })
 
-    t.test(`and injected, ${where}`, async (t) => {
+    t.test(`siblings are separate chats, injected, ${where}`, async (t) => {
       const { app, scopes } = await siblings(t, own)
       await app.ready()
       for (const [i, colour] of ['red', 'blue'].entries()) {
@@ -268,7 +268,7 @@ t.test('two chats in one app', async (t) => {
     })
   }
 
-  t.test('they share their rooms when they share a store', async (t) => {
+  t.test('siblings that share a store share their rooms', async (t) => {
     const store = new MemoryStore()
     t.teardown(() => store.close())
     const { app } = await siblings(t, false, { ...quiet, store })
@@ -279,7 +279,7 @@ t.test('two chats in one app', async (t) => {
     t.equal(await red.next(), 'hello')
   })
 
-  t.test('one in a scope and then one at the root are two too', async (t) => {
+  t.test('a chat in a scope and a later one at the root are two chats', async (t) => {
     const app = bare(t)
     await app.register(async (scope) => { await scope.register(fastifyChat) }, { prefix: '/inner' })
     await app.register(fastifyChat)
@@ -289,7 +289,7 @@ t.test('two chats in one app', async (t) => {
     t.notOk(app.lines.some(({ level }) => level >= 40))
   })
 
-  t.test('by host', async (t) => {
+  t.test('chats for different hosts are two chats', async (t) => {
     const app = bare(t)
     for (const host of ['red.example', 'blue.example']) {
       await app.register(async (scope) => {
@@ -304,7 +304,7 @@ t.test('two chats in one app', async (t) => {
 })
 
 t.test('plain HTTP', async (t) => {
-  t.test('GET and HEAD are told to upgrade, and how', async (t) => {
+  t.test('GET and HEAD get 426 with the WebSocket URL to use', async (t) => {
     for (const exposeHeadRoutes of [true, false]) {
       const app = bare(t, { exposeHeadRoutes })
       await app.register(fastifyChat)
@@ -326,14 +326,14 @@ t.test('plain HTTP', async (t) => {
     }
   })
 
-  t.test('the hint has wss where the app is reached by https', async (t) => {
+  t.test('the URL is wss if the app is reached by https', async (t) => {
     const app = bare(t, { trustProxy: true })
     await app.register(fastifyChat)
     const { message } = (await app.inject({ url: '/chat', headers: { host: 'in', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'example.com' } })).json<{ message: string }>()
     t.match(message, "new WebSocket('wss://example.com/chat')")
   })
 
-  t.test("the app's own error handler words it", async (t) => {
+  t.test("the app's own error handler formats the error", async (t) => {
     const app = bare(t)
     app.setErrorHandler((error: { code?: string }, _request, reply) => reply.code(400).send(`own: ${error.code}`))
     await app.register(fastifyChat)
@@ -341,7 +341,7 @@ t.test('plain HTTP', async (t) => {
   })
 })
 
-t.test('a wrong query is refused with 400 and a code', async (t) => {
+t.test('an invalid query is refused with 400 and a code, and the socket is closed', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const gone = emptied(app)
@@ -358,7 +358,7 @@ t.test('a wrong query is refused with 400 and a code', async (t) => {
   await gone()
 })
 
-t.test('a right query is taken', async (t) => {
+t.test('a valid query is accepted', async (t) => {
   const app = await build(t)
   for (const query of [
     'room=' + 'a'.repeat(64), 'room=A.b_c:d-1', 'name=', 'name=ada%20lovelace', 'name=%E2%82%AC', 'name=' + '%F0%9F%98%80'.repeat(32),
@@ -391,13 +391,13 @@ t.test('hooks before the upgrade', async (t) => {
         const app = await build(t)
         app.addHook(name as 'onRequest', hook)
         return app
-      }], [`${name} of the app, between its own @fastify/websocket and us`, status, async (t) => {
+      }], [`${name} of the app, between its own @fastify/websocket and the plugin`, status, async (t) => {
         const app = bare(t)
         await app.register(fastifyWebsocket)
         app.addHook(name as 'onRequest', hook)
         await app.register(fastifyChat)
         return app
-      }], [`${name} of the app, in a scope around us`, status, async (t) => {
+      }], [`${name} of the app, in a scope around the plugin`, status, async (t) => {
         const app = bare(t)
         await app.register(async (scope) => {
           scope.addHook(name as 'onRequest', hook)
@@ -408,12 +408,12 @@ t.test('hooks before the upgrade', async (t) => {
       if (name === 'preParsing') continue
       apps.push(
         [`${name} in routeOptions`, status, (t) => build(t, { routeOptions: { [name]: hook } })],
-        [`${name} in routeOptions, in a list`, status, (t) => build(t, { routeOptions: { [name]: [async () => {}, hook] } })])
+        [`${name} in an array in routeOptions`, status, (t) => build(t, { routeOptions: { [name]: [async () => {}, hook] } })])
     }
   }
 
   for (const [what, status, make] of apps) {
-    t.test(`${what}: refuses with its own ${status}, and no socket stays open`, async (t) => {
+    t.test(`${what}: an upgrade is refused with ${status}, and no socket stays open`, async (t) => {
       const app = await make(t)
       const port = await listen(app)
       const gone = emptied(app)
@@ -434,7 +434,7 @@ t.test('hooks before the upgrade', async (t) => {
     })
   }
 
-  t.test('a refused client that sent much before the answer still gets it', async (t) => {
+  t.test('a refused client that sent much early data still receives the response', async (t) => {
     const app = await build(t, { routeOptions: { onRequest: refuse } })
     const port = await listen(app)
     const client = await raw(t, port)
@@ -443,7 +443,7 @@ t.test('hooks before the upgrade', async (t) => {
     t.match(client.received.toString(), /^HTTP\/1\.1 401 /)
   })
 
-  t.test('whom they let in is let in, with what they decorated', async (t) => {
+  t.test('an upgrade that the hooks accept is connected', async (t) => {
     const app = await build(t, { routeOptions: { onRequest: refuse } })
     const port = await listen(app)
     const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`, { headers: { authorization: 'me' } })
@@ -451,13 +451,13 @@ t.test('hooks before the upgrade', async (t) => {
     t.equal(await next(), 'hi')
   })
 
-  t.test('they hold for a plain request too', async (t) => {
+  t.test('the hooks run for plain requests too', async (t) => {
     const app = await build(t, { routeOptions: { preHandler: refuse } })
     t.equal((await app.inject('/chat')).statusCode, 401)
-    t.equal((await app.inject('/demo/')).statusCode, 200, 'and not for the page')
+    t.equal((await app.inject('/demo/')).statusCode, 200, 'they do not run for the page')
   })
 
-  t.test('config and schema of routeOptions are those of both routes', async (t) => {
+  t.test('config and schema of routeOptions apply to both routes', async (t) => {
     const app = await build(t, {
       routeOptions: {
         config: { realm: 'ws' } as object,
@@ -473,7 +473,7 @@ t.test('hooks before the upgrade', async (t) => {
     }
   })
 
-  t.test("numbers that the app's schema makes of the query are understood", async (t) => {
+  t.test("query parameters that the app's schema coerces to numbers are accepted", async (t) => {
     const app = await build(t, {
       chat: { greeting: false },
       routeOptions: { schema: { querystring: { type: 'object', properties: { history: { type: 'integer' }, self: { type: 'integer' } } } } }
@@ -490,7 +490,7 @@ t.test('hooks before the upgrade', async (t) => {
     for (const { next } of [hearing, deaf]) t.equal(await next(), 'from the other')
   })
 
-  t.test('a path that does not exist is 404, and no socket stays open', async (t) => {
+  t.test('an upgrade of an unknown path gets 404, and no socket stays open', async (t) => {
     const app = await build(t)
     const port = await listen(app)
     const gone = emptied(app)
@@ -498,7 +498,7 @@ t.test('hooks before the upgrade', async (t) => {
     await gone()
   })
 
-  t.test('a hook that hangs, another scope, a 404 beyond our hooks: the socket is ended after handshakeTimeout', async (t) => {
+  t.test("handshakeTimeout ends an upgrade that hangs, or is answered outside the plugin's scope", async (t) => {
     const app = bare(t)
     await app.register(async (scope) => {
       await scope.register(fastifyChat, { limits: { handshakeTimeout: 50 } as never, routeOptions: { onRequest: () => new Promise(() => {}) } })
@@ -520,7 +520,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
   const MiB = 1024 * 1024
   type Own = Parameters<typeof fastifyWebsocket>[1]
 
-  /** Registered at the root with these options, with a route `/own` that echoes, and then us. */
+  /** Registers it at the root with these options, a route `/own` that echoes, and then the plugin. */
   async function beside (t: Test, own: Own, options: FastifyChatOptions = {}) {
     const app = bare(t)
     await app.register(fastifyWebsocket, own)
@@ -530,7 +530,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     return { app, port, url: `ws://127.0.0.1:${port}` }
   }
 
-  t.test('its limit stays its own and ours ours', async (t) => {
+  t.test("its maxPayload applies to its own routes, and the plugin's limits to the plugin's", async (t) => {
     const { url } = await beside(t, { options: { maxPayload: MiB } })
     const own = await open(t, `${url}/own`)
     own.socket.send('a'.repeat(MiB))
@@ -545,12 +545,12 @@ t.test("an app's own @fastify/websocket", async (t) => {
       t.match(await fits.closed, { code: 1009 }, path)
     }
     own.socket.send('a'.repeat(MiB))
-    t.equal((await own.next()).length, MiB, 'afterwards too')
+    t.equal((await own.next()).length, MiB, 'its limit is unchanged afterwards')
     own.socket.send('a'.repeat(MiB + 1))
     t.match(await own.closed, { code: 1009 })
   })
 
-  t.test('a smaller limit of its own is not ours', async (t) => {
+  t.test("its smaller maxPayload does not apply to the plugin's routes", async (t) => {
     const { url } = await beside(t, { options: { maxPayload: 10 } })
     const echo = await open(t, `${url}/echo`)
     echo.socket.send('a'.repeat(1_000))
@@ -560,7 +560,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     t.match(await own.closed, { code: 1009 })
   })
 
-  t.test('its errorHandler hears of its connections only', async (t) => {
+  t.test('its errorHandler is called for its own connections only', async (t) => {
     const heard: string[] = []
     const { url } = await beside(t, { options: { maxPayload: 10 }, errorHandler: (_error, socket, request) => { heard.push(request.url); socket.terminate() } })
     const ours = await open(t, `${url}/echo`)
@@ -578,7 +578,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
       setImmediate(() => answer(req.headers['x-key'] === 'right', 402, 'pay'))
     }]
   ] as const) {
-    t.test(`a verifyClient that answers ${how} is asked for all routes, and our settings are still ours`, async (t) => {
+    t.test(`a verifyClient that answers ${how} runs for all routes, and the plugin keeps its settings`, async (t) => {
       const { app, url } = await beside(t, { options: { verifyClient, maxPayload: MiB, perMessageDeflate: true } as never })
       const gone = emptied(app)
       const headers = { 'x-key': 'right' }
@@ -597,7 +597,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     })
   }
 
-  t.test('its subprotocols and its compression are negotiated on its routes, none on ours', async (t) => {
+  t.test('its subprotocols and compression are negotiated on its own routes only', async (t) => {
     const { port } = await beside(t, { options: { perMessageDeflate: true, handleProtocols: () => 'own.v1' } })
     for (const path of ['/own', '/echo', '/chat']) {
       const client = await raw(t, port)
@@ -613,7 +613,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     }
   })
 
-  t.test('what it relaxed stays strict on our routes: pings are answered, text is UTF-8', async (t) => {
+  t.test("its relaxed settings don't apply to the plugin: pings are answered, text must be UTF-8", async (t) => {
     const { url, port } = await beside(t, { options: { autoPong: false, skipUTF8Validation: true } as object })
     const { socket, next } = await open(t, `${url}/echo`)
     let answered = false
@@ -629,7 +629,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     t.match(answer.subarray(answer.indexOf('\r\n\r\n') + 4).toString('hex'), /^88..03ef/, 'a close frame with 1007')
   })
 
-  t.test('without client tracking we still have our clients', async (t) => {
+  t.test('with clientTracking: false the plugin still closes its own clients', async (t) => {
     const { app, port, url } = await beside(t, { options: { clientTracking: false } })
     await works(t, port)
     const { closed } = await open(t, `${url}/echo`)
@@ -637,7 +637,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     t.match(await closed, { code: 1001 })
   })
 
-  t.test('its clients are closed as before, ours with 1001', async (t) => {
+  t.test("app.close() closes its clients without a code, and the plugin's with 1001", async (t) => {
     const { app, url } = await beside(t, {})
     const own = await open(t, `${url}/own`)
     const ours = await Promise.all(['/chat', '/echo'].map((path) => open(t, url + path)))
@@ -646,7 +646,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
     for (const { closed } of ours) t.match(await closed, { code: 1001 })
   })
 
-  t.test('its own preClose sees its own clients', async (t) => {
+  t.test('its own preClose hook closes its own clients only', async (t) => {
     const { app, url } = await beside(t, {
       preClose (done) {
         for (const client of (this as unknown as FastifyInstance).websocketServer.clients) client.close(4000, 'own goodbye')
@@ -660,13 +660,13 @@ t.test("an app's own @fastify/websocket", async (t) => {
     t.match(await ours.closed, { code: 1001 })
   })
 
-  t.test('an upgrade of its own that outlives handshakeTimeout is not ended', async (t) => {
+  t.test('handshakeTimeout does not end its own upgraded connection', async (t) => {
     const { url } = await beside(t, {}, {
       limits: { handshakeTimeout: 50 } as never,
       routeOptions: { onRequest: () => new Promise(() => {}) }
     })
     const { socket, next } = await open(t, `${url}/own`)
-    t.equal((await refused(`${url}/chat`)).status, 503, 'a later one was over time')
+    t.equal((await refused(`${url}/chat`)).status, 503, 'a later upgrade has timed out')
     socket.send('still here')
     t.equal(await next(), 'still here')
   })
@@ -681,7 +681,7 @@ t.test("an app's own @fastify/websocket", async (t) => {
   })
 })
 
-t.test('apps of other makes', async (t) => {
+t.test('apps with other settings', async (t) => {
   const apps: Array<[what: string, make: (t: Test) => FastifyInstance]> = [
     ['without a logger', (t) => closing(t, Fastify({ logger: false }))],
     ['without request logging', (t) => bare(t, { disableRequestLogging: true })],
@@ -692,11 +692,11 @@ t.test('apps of other makes', async (t) => {
       app.setSerializerCompiler(({ schema }) => { throw new Error(`unknown schema ${JSON.stringify(schema)}`) })
       return app
     }],
-    ['with a query parser that gives no prototype', (t) => bare(t, { routerOptions: { querystringParser: (text) => Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(text))) as Record<string, string> } })],
+    ['whose query parser returns objects without a prototype', (t) => bare(t, { routerOptions: { querystringParser: (text) => Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(text))) as Record<string, string> } })],
     ['with a server of its own', (t) => bare(t, { serverFactory: (handler) => createServer(handler as RequestListener) })],
     ['without a pluginTimeout', (t) => bare(t, { pluginTimeout: 0 })],
-    ['with a base path rewritten', (t) => bare(t, { rewriteUrl: ({ url }) => url!.replace(/^\/base/, '') })],
-    ['with hooks for what it answers', (t) => {
+    ['with rewriteUrl', (t) => bare(t, { rewriteUrl: ({ url }) => url!.replace(/^\/base/, '') })],
+    ['with hooks for responses', (t) => {
       const app = bare(t)
       for (const hook of ['onSend', 'onResponse', 'preSerialization'] as const) app.addHook(hook as 'onResponse', async () => {})
       return app
@@ -715,7 +715,7 @@ t.test('apps of other makes', async (t) => {
     })
   }
 
-  t.test('on localhost, at each of its addresses', async (t) => {
+  t.test('listening on localhost, at each of its addresses', async (t) => {
     const app = await build(t)
     await app.listen({ port: 0, host: 'localhost' })
     for (const { address, family, port } of app.addresses() as AddressInfo[]) {
@@ -727,7 +727,7 @@ t.test('apps of other makes', async (t) => {
     }
   })
 
-  t.test('HTTP/2 with HTTP/1.1 allowed: upgrades by HTTP/1.1, and 426 by HTTP/2 without what HTTP/2 forbids', async (t) => {
+  t.test('with HTTP/2 and allowHTTP1: HTTP/1.1 upgrades work, and HTTP/2 requests get 426', async (t) => {
     const dir = t.testdir({})
     const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
@@ -761,7 +761,7 @@ t.test('apps of other makes', async (t) => {
     t.match(await closed, { code: 1001 })
   })
 
-  t.test('with `register` not awaited', async (t) => {
+  t.test('with a register that is not awaited', async (t) => {
     const app = bare(t)
     app.register(fastifyChat)
     await works(t, await listen(app))
@@ -782,7 +782,7 @@ t.test('app.chat', async (t) => {
     t.equal(await elsewhere.next(), 'only here')
   })
 
-  t.test('names the rooms that have members', async (t) => {
+  t.test('lists the rooms that have members', async (t) => {
     const app = await build(t, quiet)
     t.strictSame(app.chat.rooms(), [])
     await app.chat.publish('empty', { text: 'nobody hears' })
@@ -804,7 +804,7 @@ t.test('app.chat', async (t) => {
 })
 
 t.test('the log', async (t) => {
-  t.test('has one info line of a connection, at its end, that says how it went', async (t) => {
+  t.test('has one info line per connection, at its end, with code, reason and counts', async (t) => {
     const app = await build(t)
     const port = await listen(app)
     const { socket, next } = await open(t, `ws://127.0.0.1:${port}/chat?name=ada`)
@@ -823,10 +823,10 @@ t.test('the log', async (t) => {
       sent: { messages: 2, bytes: (2 + 'connected to WebSocket server'.length) + (2 + 'ada: hello'.length) }
     })
     t.ok(Number.isInteger(line['duration']))
-    t.equal(app.lines.filter(({ reqId, level }) => reqId === 'req-1' && level === 30).length, 2, 'beside the incoming request')
+    t.equal(app.lines.filter(({ reqId, level }) => reqId === 'req-1' && level === 30).length, 2, 'the other line is the incoming request')
   })
 
-  t.test('has the code that the server ended with', async (t) => {
+  t.test('has the close code that the server sent', async (t) => {
     const app = await build(t)
     const { closed } = await connect(app, '/echo')
     await app.close()
@@ -834,7 +834,7 @@ t.test('the log', async (t) => {
     t.match(await logged(app, 'websocket closed'), { code: 1001, reason: 'the server is stopping' })
   })
 
-  t.test('has every received message at debug level, and none above', async (t) => {
+  t.test('has every received message at debug level only', async (t) => {
     const app = await build(t, quiet)
     const chat = await connect(app, '/chat?room=hall')
     chat.send('hello')
@@ -852,7 +852,7 @@ t.test('the log', async (t) => {
     t.notOk(app.lines.some(({ level, ...line }) => level > 20 && /hello/.test(JSON.stringify(line))))
   })
 
-  t.test('has an error line of a handler that throws, and the connection is closed with 1011', async (t) => {
+  t.test('has an error line for a handler that throws, which closes the connection with 1011', async (t) => {
     const app = await build(t, { echo: { reply: (message) => { if (message === 'bad') throw new Error('boom'); return message } } })
     const [bad, good] = [await connect(app, '/echo'), await connect(app, '/echo')]
     bad.send('bad')

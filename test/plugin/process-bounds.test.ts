@@ -6,7 +6,7 @@ import { chat, gate, storeWith, texts, turn } from '../support/v1-client.ts'
 const KiB = 1024
 const MiB = 1024 * KiB
 
-t.test('requests of upgrades under way are bounded in bytes, and given back', async (t) => {
+t.test('requests of pending upgrades are bounded in bytes, and released afterwards', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const app = await build(t, {
@@ -26,7 +26,7 @@ t.test('requests of upgrades under way are bounded in bytes, and given back', as
   for (let i = 0; i < 5; i++) await upgraded(t, port, '/chat', undefined, large)
 })
 
-t.test('acknowledgements that wait for their messages are bounded together', async (t) => {
+t.test('acknowledgements that wait for their messages are bounded by replyBudget', async (t) => {
   const limits = { chatPayload: KiB, backlog: 64 * KiB, replyBudget: 64 * KiB }
   const { app, member } = await chat(t, { echo: false, flushInterval: 10_000, limits })
   const client = await member()
@@ -37,7 +37,7 @@ t.test('acknowledgements that wait for their messages are bounded together', asy
   t.match(app.chat.stats().cutOffs, { reply_budget: 1 })
 })
 
-t.test('messages that wait to be served are bounded together: beyond, they are served at once', async (t) => {
+t.test('messages that wait for flushInterval are bounded in total; beyond, they are sent at once', async (t) => {
   const { app, plain } = await chat(t, { flushInterval: 10_000, limits: { backlog: 32 * MiB, historyBytes: 64 * MiB, replyBudget: 64 * MiB } })
   const members = [await plain('?room=a'), await plain('?room=b')]
   mock.timers.enable({ apis: ['setTimeout'] })
@@ -49,7 +49,7 @@ t.test('messages that wait to be served are bounded together: beyond, they are s
   t.equal(await Promise.race(members.map(({ next }) => next())), text)
 })
 
-t.test('messages delivered while members join are bounded together, and none is lost', async (t) => {
+t.test('messages delivered while members join are bounded in total, and none is lost', async (t) => {
   const rooms = Array.from({ length: 12 }, (_, i) => `room${i}`)
   const slow = gate()
   let reads = 0
@@ -67,7 +67,7 @@ t.test('messages delivered while members join are bounded together, and none is 
   while (reads < rooms.length) await turn()
   for (let i = 0; i < 30; i++) {
     for (const room of rooms) await app.chat.publish(room, { text: `${i} `.padEnd(16 * KiB, 'x') })
-    // The store delivers what was published in one turn together.
+    // The store delivers all messages of one tick together.
     await turn()
   }
   slow.open()
@@ -77,5 +77,5 @@ t.test('messages delivered while members join are bounded together, and none is 
     while (!String(heard.at(-1)).startsWith('29 ')) heard.push(...texts([await client.next()]))
     t.strictSame(heard.map((text) => parseInt(String(text))), Array.from({ length: heard.length }, (_, i) => 30 - heard.length + i))
   }
-  t.ok(reads > rooms.length, `${reads} reads: some had to read again`)
+  t.ok(reads > rooms.length, `${reads} reads: some rooms are read again`)
 })

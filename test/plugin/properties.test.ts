@@ -6,7 +6,7 @@ import { chat, V1Client } from '../support/v1-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
 
-/** A message of a client as it may be cut into frames. */
+/** A client message with the offsets at which it is split into frames. */
 const spoken = fc.record({
   payload: fc.oneof(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.uint8Array({ maxLength: 70_000 })),
   cuts: fc.array(fc.nat(70_000), { maxLength: 6 }),
@@ -24,7 +24,7 @@ function masked (frame: Buffer, mask: Uint8Array): Buffer {
   return bytes
 }
 
-/** The same message as one frame or as many, control frames between them. */
+/** Returns the message as one or more frames, with control frames in between. */
 function framesOf ({ payload, isText, cuts, between }: Spoken): Buffer[] {
   const ends = [...new Set(cuts.map((cut) => Math.min(cut, payload.length)))].sort((a, b) => a - b).concat(payload.length)
   return ends.flatMap((end, i) => {
@@ -34,7 +34,7 @@ function framesOf ({ payload, isText, cuts, between }: Spoken): Buffer[] {
   })
 }
 
-/** Cut into pieces as a network might. */
+/** Splits bytes into pieces, as a network might. */
 function pieces (bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const cut: Buffer[] = []
   for (let at = 0, i = 0; at < bytes.length; i++) {
@@ -45,7 +45,7 @@ function pieces (bytes: Buffer, sizes: readonly number[]): Buffer[] {
   return cut
 }
 
-t.test('messages come back as they were, however they are cut, masked and split, with control frames between', async (t) => {
+t.test('echo returns messages unchanged, however they are fragmented, masked and split', async (t) => {
   const port = await listen(await build(t, { limits: { controlRate: 1_000 } }))
   const pieceSizes = fc.array(fc.integer({ min: 1, max: 5_000 }), { maxLength: 20 })
   const mask = fc.uint8Array({ minLength: 4, maxLength: 4 })
@@ -54,7 +54,7 @@ t.test('messages come back as they were, however they are cut, masked and split,
     const bytes = Buffer.concat(messages.flatMap(framesOf).map((frame) => masked(frame, mask)))
     for (const piece of pieces(bytes, sizes)) {
       client.socket.write(piece)
-      // In packets of their own, or the sizes would make no difference.
+      // Each piece needs its own packet, or the sizes would have no effect.
       await new Promise((resolve) => setImmediate(resolve))
     }
     const echoed = () => serverFrames(client.received).filter(({ opcode }) => opcode !== PONG)
@@ -66,10 +66,10 @@ t.test('messages come back as they were, however they are cut, masked and split,
   }), { numRuns: 150 })
 })
 
-/** What a server may close with for what a client did. */
+/** Close codes that a server may send for what a client did. */
 const proper = new Set([1000, 1002, 1005, 1007, 1008, 1009, 4400])
 
-t.test('whatever bytes come, the end is a proper one, and nobody else notices', async (t) => {
+t.test('random bytes end with a proper close code and do not affect other connections', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const witness = await open(t, `ws://127.0.0.1:${port}/echo`)
@@ -88,7 +88,7 @@ t.test('whatever bytes come, the end is a proper one, and nobody else notices', 
     client.socket.destroy()
     for (const { payload } of serverFrames(client.received).filter(({ opcode }) => opcode === CLOSE)) {
       const code = payload.length < 2 ? 1005 : payload.readUInt16BE()
-      // A close frame of the client's is answered with its own code.
+      // The close frame of a client is answered with its own code.
       if (!proper.has(code) && !bytes.includes(CLOSE | 0x80)) throw new Error(`closed with ${code}`)
     }
     witness.socket.send('here')
@@ -114,7 +114,7 @@ const json = fc.oneof(
 ).map((value) => JSON.stringify(value))
 const rubbish = fc.oneof(json, fc.string({ unit: 'binary' }), json.chain((text) => fc.nat(text.length).map((end) => text.slice(0, end))))
 
-t.test('whatever JSON comes, or what is none, the answer is a message of the protocol, and the connection goes on', async (t) => {
+t.test('random JSON or text is answered by protocol messages, and the connection stays open', async (t) => {
   const { app } = await chat(t)
   const connection = await connect(app, '/chat', { protocol: 'fastify-chat.v1' })
   t.teardown(() => connection.socket.terminate())
@@ -123,12 +123,12 @@ t.test('whatever JSON comes, or what is none, the answer is a message of the pro
   await client.join('lobby')
   let pings = 0
   await fc.assert(fc.asyncProperty(rubbish, async (text) => {
-    // A half of a surrogate pair can't be sent as text.
+    // A lone surrogate can't be sent as text.
     if (Buffer.from(text).toString() !== text) return
     client.say(text)
     const id = `end ${++pings}`
     client.say({ type: 'ping', id })
-    // Each is held against its schema; what ends the connection rejects.
+    // The test client checks each message against its schema, and rejects if the connection closes.
     for (let answer = await client.any(); answer.type !== 'pong' || answer.id !== id; answer = await client.any());
   }), { numRuns: 500 })
   t.ok(pings > 300)

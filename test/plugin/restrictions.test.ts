@@ -12,7 +12,7 @@ const day = { duration: 24 * 3_600_000, reason: 'so it is' }
 
 type Act = (app: ChatApp['app'], id: string) => Promise<void>
 
-/** What closes the connection. */
+/** Restrictions that close the connection. */
 const bars: Record<string, Act> = {
   kick: ({ chat }, id) => chat.kick(id, { reason: 'so it is' }),
   ban: ({ chat }, id) => chat.ban(id, day),
@@ -20,7 +20,7 @@ const bars: Record<string, Act> = {
 }
 const acts: Record<string, Act> = { ...bars, mute: ({ chat }, id) => chat.mute(id, day) }
 
-/** deafen: breaks the subscriptions, so that a node knows only what it was told otherwise. */
+/** `deafen` breaks the subscriptions, so that a node receives no restriction through them. */
 interface Backend { readonly options: FastifyChatOptions, deafen (): Promise<unknown> }
 
 const backends: Record<string, { skip: string | false, open: (t: Test) => Backend | Promise<Backend> }> = {
@@ -36,7 +36,7 @@ const backends: Record<string, { skip: string | false, open: (t: Test) => Backen
   }
 }
 
-/** In room a, at a server that reads as fast as it is sent to. */
+/** Connects a client and joins room a. The server reads without a rate limit. */
 async function member (server: ChatApp, hello: object = {}): Promise<{ client: V1Client, id: string }> {
   const client = await server.tcp()
   const { member: { id } } = await client.hello(hello)
@@ -51,7 +51,7 @@ async function stored ({ app }: ChatApp): Promise<unknown[]> {
 
 for (const [backend, { skip, open }] of Object.entries(backends)) {
   for (const [title, act] of Object.entries(acts)) {
-    t.test(`${backend}: of ${POSTS} posts sent right after ${title}, none is stored`, { skip }, async (t) => {
+    t.test(`${backend}: none of ${POSTS} posts sent right after ${title} is stored`, { skip }, async (t) => {
       const { options, deafen } = await open(t)
       const server = await chat(t, { ...options, limits: { inbox: Infinity } })
       const { client, id } = await member(server)
@@ -63,10 +63,10 @@ for (const [backend, { skip, open }] of Object.entries(backends)) {
       } else {
         t.strictSame(await client.closed, { code: 4403, reason: 'so it is' })
       }
-      t.strictSame(await stored(server), ['end'], 'what the app publishes is')
+      t.strictSame(await stored(server), ['end'], "only the app's message is stored")
     })
 
-    t.test(`${backend}: a connection that is being authenticated during ${title} is concerned`, { skip }, async (t) => {
+    t.test(`${backend}: ${title} applies to a connection that is being authenticated`, { skip }, async (t) => {
       const waits = gate()
       const server = await chat(t, {
         ...(await open(t)).options,
@@ -89,7 +89,7 @@ for (const [backend, { skip, open }] of Object.entries(backends)) {
     })
   }
 
-  t.test(`${backend}: unmute and unban hold when they resolve`, { skip }, async (t) => {
+  t.test(`${backend}: unmute and unban are in effect when they resolve`, { skip }, async (t) => {
     const server = await chat(t, { ...(await open(t)).options, authenticate: () => ({ id: 'ada' }) })
     for (let i = 0; i < 20; i++) {
       await server.app.chat.ban('ada', day)
@@ -103,7 +103,7 @@ for (const [backend, { skip, open }] of Object.entries(backends)) {
     }
   })
 
-  t.test(`${backend}: a mute without end holds for connections to come`, { skip }, async (t) => {
+  t.test(`${backend}: a mute without end applies to later connections`, { skip }, async (t) => {
     const server = await chat(t, { ...(await open(t)).options, authenticate: () => ({ id: 'ada' }) })
     await server.app.chat.mute('ada', { duration: Infinity })
     const { client } = await member(server)
@@ -137,7 +137,7 @@ for (const [title, act] of Object.entries(acts)) {
     })
   }
 
-  t.test(`a post that is looked up as a repeat during ${title} is stored only if it was before`, async (t) => {
+  t.test(`a post whose id is looked up during ${title} is not stored`, async (t) => {
     const waits = gate()
     const server = await chat(t, {
       store: storeWith((works) => ({
@@ -161,7 +161,7 @@ for (const [title, act] of Object.entries(acts)) {
     t.strictSame(await stored(server), ['x', 'end'])
   })
 
-  t.test(`a plain member's posts are not stored after ${title}`, async (t) => {
+  t.test(`posts of a plain member after ${title} are not stored`, async (t) => {
     const server = await chat(t, { chat: { defaultRoom: 'a' }, authenticate: () => ({ id: 'ada' }), limits: { inbox: Infinity } })
     const client = await server.plain()
     client.socket.send('before')
@@ -174,7 +174,7 @@ for (const [title, act] of Object.entries(acts)) {
   })
 }
 
-t.test('a member that came back is not ended by a kick that is reported again, or late', async (t) => {
+t.test('a kick that is reported again or late does not close a member that reconnected', async (t) => {
   const roster = new MemoryRoster()
   const { app, tcp } = await chat(t, { roster, authenticate: () => ({ id: 'ada' }) })
   const listeners = new Set<Parameters<typeof roster.onRestrict>[0]>()
@@ -196,7 +196,7 @@ t.test('a member that came back is not ended by a kick that is reported again, o
   await back.posted('a', 'still here')
 })
 
-t.test('wrong arguments of kick, mute, ban and what ends them reject, and change nothing', async (t) => {
+t.test('invalid arguments of kick, mute, ban, unmute and unban reject and change nothing', async (t) => {
   const server = await chat(t)
   const { client, id } = await member(server)
   const { chat: calls } = server.app
@@ -225,7 +225,7 @@ t.test('wrong arguments of kick, mute, ban and what ends them reject, and change
   await client.end()
 })
 
-t.test('wrong arguments of erase, clear, history, subscribe and publish reject, and change nothing', async (t) => {
+t.test('invalid arguments of erase, history, subscribe and publish reject and change nothing', async (t) => {
   const server = await chat(t)
   const { chat: calls } = server.app
   const position = await calls.publish('a', { text: 'kept' })
@@ -237,24 +237,24 @@ t.test('wrong arguments of erase, clear, history, subscribe and publish reject, 
   for (const wrong of [undefined, null, 'x', 7, [], {}, { text: 'x', form: null }] as never[]) {
     await t.rejects(calls.publish('a', wrong), argument, JSON.stringify(wrong))
   }
-  t.strictSame(calls.rooms(), [], 'no room was taken')
+  t.strictSame(calls.rooms(), [], 'no room is open')
   t.strictSame((await calls.history('a', { limit: 10, before: undefined })).entries.map(({ body }) => body), ['kept'])
 })
 
-t.test('a member that is muted is not shown as typing, and none is told', async (t) => {
+t.test('a muted member is not shown as typing, and receives no error for it', async (t) => {
   const server = await chat(t)
   const { client, id } = await member(server)
   const { client: bob } = await member(server)
   await server.app.chat.mute(id, day)
   client.say({ type: 'typing', room: 'a' })
-  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted', request: 'post' }, 'the first that it hears')
+  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted', request: 'post' }, 'no earlier message is received')
   await server.app.chat.unmute(id)
   client.say({ type: 'typing', room: 'a' })
   t.match(await bob.next(), { type: 'typing', from: { id } })
   t.match(await client.next(), { type: 'typing' })
 })
 
-t.test('a member that may not post is not shown as typing; authorize is asked once in five seconds', async (t) => {
+t.test('typing needs the right to post, and authorize runs once in five seconds for it', async (t) => {
   const asked: string[] = []
   const allowed = new Set(['join', 'post'])
   const server = await chat(t, {
@@ -272,7 +272,7 @@ t.test('a member that may not post is not shown as typing; authorize is asked on
   t.strictSame(asked, ['ada join a', 'bob join a', 'bob post a', 'bob post a', 'ada post a'])
 })
 
-t.test('a member that is muted while authorize answers for its typing is not shown', async (t) => {
+t.test('a member that is muted while authorize is pending is not shown as typing', async (t) => {
   const waits = gate()
   const server = await chat(t, {
     authorize: async ({ action }) => {

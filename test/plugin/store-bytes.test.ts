@@ -8,7 +8,7 @@ const MiB = 1024 * 1024
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Bytes in use, in V8's heap and outside of it, once nothing more can be freed. */
+/** Returns the bytes in use after garbage collection, in V8's heap and outside of it. */
 async function memory (): Promise<number> {
   for (let i = 0; i < 3; i++) {
     collectGarbage()
@@ -18,7 +18,7 @@ async function memory (): Promise<number> {
   return heapUsed + arrayBuffers
 }
 
-t.test('what members post stays within the bytes of the store, whatever its form: data of many objects, text of two bytes', async (t) => {
+t.test('stored messages stay within storeBytes, also data of many objects and two-byte text', async (t) => {
   const storeBytes = 4 * MiB
   const { member } = await chat(t, { limits: { storeBytes, messageRate: Infinity, messageBurst: Infinity } })
   const members = await Promise.all(Array.from({ length: 20 }, (_, i) => member({}, `room${i}`)))
@@ -28,5 +28,5 @@ t.test('what members post stays within the bytes of the store, whatever its form
     await Promise.all(members.map((each, i) => each.posted(`room${i}`, round % 2 === 0 ? '' : 'ā'.repeat(7_000), round % 2 === 0 ? { data } : {})))
   }
   const grown = await memory() - before
-  t.ok(grown < 1.15 * storeBytes + 12 * MiB, `${grown} bytes for ${storeBytes}`)
+  t.ok(grown < 1.15 * storeBytes + 12 * MiB, `${grown} bytes more, storeBytes is ${storeBytes}`)
 })

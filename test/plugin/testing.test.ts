@@ -7,7 +7,7 @@ import fastifyChat from '../../src/index.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'
 import { bare, build } from '../support/helper.ts'
 
-/** An app with one WebSocket route of its own, `/own`. */
+/** Returns an app with its own WebSocket route, `/own`. */
 async function withRoute (t: Test, handler: (socket: WebSocket, app: FastifyInstance) => void): Promise<FastifyInstance> {
   const app = bare(t)
   await app.register(fastifyWebsocket)
@@ -15,14 +15,14 @@ async function withRoute (t: Test, handler: (socket: WebSocket, app: FastifyInst
   return app
 }
 
-t.test('connects without a port, and readies the app', async (t) => {
+t.test('connect() needs no port and makes the app ready', async (t) => {
   const app = await build(t)
   const { next } = await connect(app, '/chat')
   t.equal(await next(), 'connected to WebSocket server')
   t.equal(app.server.listening, false)
 })
 
-t.test('no message is lost that was sent before one asks for it', async (t) => {
+t.test('messages sent before next() is called are not lost', async (t) => {
   const app = await withRoute(t, (socket) => {
     for (let i = 0; i < 100; i++) socket.send(`message ${i}`)
   })
@@ -31,7 +31,7 @@ t.test('no message is lost that was sent before one asks for it', async (t) => {
   for (let i = 0; i < 100; i++) t.equal(await next(), `message ${i}`)
 })
 
-t.test('text comes as a string and binary as a Buffer', async (t) => {
+t.test('next() resolves with text as a string and binary as a Buffer', async (t) => {
   const { next, send } = await connect(await build(t), '/echo')
   send('grüße')
   send(Buffer.from([0, 255]))
@@ -43,14 +43,14 @@ t.test('text comes as a string and binary as a Buffer', async (t) => {
   t.equal(await next(), '')
 })
 
-t.test('a message asked for before it comes is given when it comes, in the order of asking', async (t) => {
+t.test('pending next() calls resolve in order as messages arrive', async (t) => {
   const { next, send } = await connect(await build(t), '/echo')
   const asked = Promise.all([next(), next(), next()])
   for (const text of ['a', 'b', 'c']) send(text)
   t.strictSame(await asked, ['a', 'b', 'c'])
 })
 
-t.test('the path takes a query', async (t) => {
+t.test('the path may have a query', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const ada = await connect(app, '/chat?room=hall&name=ada')
   const grace = await connect(app, '/chat?room=hall&self=0')
@@ -58,7 +58,7 @@ t.test('the path takes a query', async (t) => {
   t.equal(await grace.next(), 'ada: hello')
 })
 
-t.test('headers, subprotocol and address are those of the request', async (t) => {
+t.test('headers, protocol and remoteAddress are those of the request', async (t) => {
   const app = await build(t)
   const seen: unknown[] = []
   app.addHook('onRequest', async ({ ip, headers }) => {
@@ -72,7 +72,7 @@ t.test('headers, subprotocol and address are those of the request', async (t) =>
   ])
 })
 
-t.test('under trustProxy the address is the one that the proxy names', async (t) => {
+t.test('with trustProxy request.ip is the address that the proxy forwards', async (t) => {
   const app = bare(t, { trustProxy: '10.0.0.1' })
   await app.register(fastifyWebsocket)
   app.get('/ip', { websocket: true }, (socket, request) => socket.send(request.ip))
@@ -82,7 +82,7 @@ t.test('under trustProxy the address is the one that the proxy names', async (t)
   t.equal(await ip('10.0.0.2'), '10.0.0.2')
 })
 
-t.test('a refused upgrade rejects with the status, and the app still closes', async (t) => {
+t.test('connect() rejects with the status of a refused upgrade, and the app still closes', async (t) => {
   const app = await build(t, {
     routeOptions: { onRequest: async (request, reply) => request.headers['x-token'] === 'wrong' ? reply.code(401).send('no') : undefined }
   })
@@ -98,20 +98,20 @@ t.test('a refused upgrade rejects with the status, and the app still closes', as
   await t.resolves(app.close())
 })
 
-t.test('close() resolves with code and reason once closed', async (t) => {
+t.test('close() resolves with the code and reason', async (t) => {
   const app = await build(t)
   const connection = await connect(app, '/echo')
   t.strictSame(await connection.close(4000, 'enough'), { code: 4000, reason: 'enough' })
   t.equal(connection.socket.readyState, WebSocket.CLOSED)
-  t.strictSame(await connection.close(), { code: 4000, reason: 'enough' }, 'again')
+  t.strictSame(await connection.close(), { code: 4000, reason: 'enough' }, 'a second call resolves with the same')
 })
 
-t.test('close() without a code is one without a code', async (t) => {
+t.test('close() without a code resolves with 1005', async (t) => {
   const { close } = await connect(await build(t), '/echo')
   t.match(await close(), { code: 1005, reason: '' })
 })
 
-t.test('closed tells how the server ended it', async (t) => {
+t.test("closed resolves with the server's code and reason", async (t) => {
   const ends: Array<[how: string, end: (socket: WebSocket) => void, code: number, reason: string]> = [
     ['with a code', (socket) => socket.close(4001, 'not you'), 4001, 'not you'],
     ['without one', (socket) => socket.close(), 1005, ''],
@@ -125,18 +125,18 @@ t.test('closed tells how the server ended it', async (t) => {
   }
 })
 
-t.test('closed tells it when the server does so at once', async (t) => {
+t.test('closed resolves if the server closes at once', async (t) => {
   const app = await withRoute(t, (socket) => {
     socket.send('goodbye')
     socket.close(4001, 'not you')
   })
   const { next, closed, close } = await connect(app, '/own')
   t.strictSame(await closed, { code: 4001, reason: 'not you' })
-  t.equal(await next(), 'goodbye', 'what came before is still there')
+  t.equal(await next(), 'goodbye', 'an earlier message is still available')
   t.strictSame(await close(), { code: 4001, reason: 'not you' })
 })
 
-t.test('next() rejects when nothing can come any more, waiting or not', async (t) => {
+t.test('next() rejects when the connection has ended, whether it was pending or not', async (t) => {
   const app = await withRoute(t, (socket) => { socket.on('message', () => socket.close(4001, 'not you')) })
   const { next, send, closed } = await connect(app, '/own')
   const waiting = [next(), next()]
@@ -146,21 +146,21 @@ t.test('next() rejects when nothing can come any more, waiting or not', async (t
   await t.rejects(next(), { message: 'the connection ended with code 4001 not you' })
 })
 
-t.test('app.close() ends it with 1001', async (t) => {
+t.test('app.close() closes the connection with 1001', async (t) => {
   const app = await build(t)
   const { closed } = await connect(app, '/echo')
   await app.close()
   t.match(await closed, { code: 1001 })
 })
 
-t.test('an app with a hook for timeouts is connected to: its requests have a socket to listen to', async (t) => {
+t.test('connect() works in an app with an onTimeout hook, which needs a socket of the request', async (t) => {
   const app = await build(t)
   app.addHook('onTimeout', async () => {})
   const { next } = await connect(app, '/chat')
   t.equal(await next(), 'connected to WebSocket server')
 })
 
-t.test('a scope of an app that is ready is connected to', async (t) => {
+t.test('connect() works with a scope of a ready app', async (t) => {
   const app = bare(t)
   let scope: FastifyInstance
   await app.register(async (inner) => {
@@ -172,13 +172,13 @@ t.test('a scope of an app that is ready is connected to', async (t) => {
   t.equal(await next(), 'connected to WebSocket server')
 })
 
-t.test('an app that does not start is not connected to', async (t) => {
+t.test('connect() rejects if the app does not start', async (t) => {
   const app = await build(t)
   app.addHook('onReady', async () => { throw new Error('no database') })
   await t.rejects(connect(app, '/chat'), { message: 'no database' })
 })
 
-t.test("the server's end closes with it, so that nothing keeps the process up", async (t) => {
+t.test("the server's side closes with the connection, so that the process can exit", async (t) => {
   const ends: Array<(client: TestConnection, server: WebSocket) => void> = [
     (client) => { client.close(4000) },
     (_client, server) => server.close(4000),
@@ -197,7 +197,7 @@ t.test("the server's end closes with it, so that nothing keeps the process up", 
   }
 })
 
-t.test('wrong arguments reject, and none becomes a connection of another kind', async (t) => {
+t.test('invalid arguments reject and open no connection', async (t) => {
   const app = await build(t)
   const loose = connect as unknown as (...args: unknown[]) => Promise<TestConnection>
   const wrong: unknown[][] = [
