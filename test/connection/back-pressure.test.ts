@@ -15,7 +15,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 const v1 = ({ app, member }: ChatApp, ...rooms: string[]) => wired(app, () => member({}, ...rooms))
 const plain = ({ app, plain: join }: ChatApp, query = '') => wired(app, () => join(query))
 
-/** Has the system take nothing more from a connection, as when its client has long not read, until it ends. */
+/** Makes the system accept no bytes of a connection until it ends, as if its client had stopped reading. */
 function stall (t: Test, socket: Socket): void {
   const never = (callback: (error: Error) => void) => { socket.once('close', () => callback(new Error('closed'))) }
   socket._write = (_chunk, _encoding, callback) => never(callback)
@@ -32,12 +32,12 @@ async function take ({ next }: Client, count: number): Promise<string[]> {
 const number = (text: unknown) => parseInt(String(text))
 const closings = ({ lines }: { lines: Line[] }, reason: string) => lines.filter((line) => line.msg === 'websocket closed' && line['reason'] === reason)
 
-/** Resolves once so many connections have ended for this reason. */
+/** Resolves once `count` connections have closed for this reason. */
 async function ended ({ app }: ChatApp, reason: string, count: number): Promise<void> {
   while (closings(app, reason).length < count) await turn()
 }
 
-t.test('who does not read is cut off, v1 or plain, and told of in the log once each; the others lose nothing', async (t) => {
+t.test('slow readers, v1 or plain, are terminated and logged once each; others lose nothing', async (t) => {
   const room = await chat(t)
   const slow = [await v1(room, 'lobby'), await plain(room), await plain(room, '?self=0')]
   const [reader, listener] = [await room.member({}, 'lobby'), await room.plain()]
@@ -63,7 +63,7 @@ t.test('who does not read is cut off, v1 or plain, and told of in the log once e
   t.equal(closings(room.app, 'reads too slowly').length, 3)
 })
 
-t.test('who was cut off comes back to what it missed, each message once', async (t) => {
+t.test('a terminated client resumes and receives each missed message once', async (t) => {
   const room = await chat(t)
   const { client, wire } = await wired(room.app, room.tcp)
   const { session } = await client.hello()
@@ -82,7 +82,7 @@ t.test('who was cut off comes back to what it missed, each message once', async 
     await room.app.chat.publish('lobby', { text: `${i} ${text}` })
     await turn()
   }
-  t.ok(wire.socket.destroyed, 'at once: it would not answer a close frame')
+  t.ok(wire.socket.destroyed, 'terminated at once: a client that does not read would not answer a close frame')
   await logged(room.app, 'websocket closed')
 
   const heard: number[] = []
@@ -96,7 +96,7 @@ t.test('who was cut off comes back to what it missed, each message once', async 
     }
     over = message === undefined
   }
-  t.ok(heard.length >= before && heard.length < said, `${heard.length} heard before`)
+  t.ok(heard.length >= before && heard.length < said, `${heard.length} messages received before`)
 
   const back = await room.member({ session })
   const { messages, complete } = await back.join('lobby', { after: place })
@@ -105,7 +105,7 @@ t.test('who was cut off comes back to what it missed, each message once', async 
   t.strictSame([...heard, ...texts(messages).map(number), ...texts(rest).map(number)], Array.from({ length: said }, (_, i) => i))
 })
 
-/** Bytes outside of V8's heap, once nothing more can be freed. */
+/** Returns the bytes outside of V8's heap after garbage collection. */
 async function external (): Promise<number> {
   for (let i = 0; i < 3; i++) {
     collectGarbage()
@@ -115,7 +115,7 @@ async function external (): Promise<number> {
 }
 
 for (const compression of [false, true]) {
-  t.test(`hundreds of slow members hold one copy of what waits for them${compression ? ', deflated or not' : ''}`, async (t) => {
+  t.test(`400 slow members share one copy of their pending messages${compression ? ', deflated or not' : ''}`, async (t) => {
     const room = await chat(t, { compression, chat: { greeting: false } })
     const size = 400
     const sockets: Socket[] = []
@@ -127,7 +127,7 @@ for (const compression of [false, true]) {
     for (const socket of sockets) stall(t, socket)
     const before = await external()
 
-    // For each half its backlog, or what that deflates to.
+    // Half of a backlog for each member, or its deflated size.
     const text = randomBytes(12 * KiB).toString('base64')
     for (let i = 0; i < 32; i++) {
       await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -136,13 +136,13 @@ for (const compression of [false, true]) {
     while (sockets.some(({ writableLength }) => writableLength < 256 * KiB)) await turn()
     const held = await external() - before
     const waiting = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
-    t.ok(waiting > size * 256 * KiB, `${Math.round(waiting / MiB)} MiB wait`)
-    t.ok(held < 8 * MiB, `in ${(held / MiB).toFixed(1)} MiB`)
+    t.ok(waiting > size * 256 * KiB, `${Math.round(waiting / MiB)} MiB are pending`)
+    t.ok(held < 8 * MiB, `held in ${(held / MiB).toFixed(1)} MiB`)
     t.equal(room.app.chat.stats().connections, size)
   })
 }
 
-t.test('a burst in one turn is cut into batches, by text, bytes and data alike, and cuts off nobody who reads', async (t) => {
+t.test('a burst of one tick is split into batches by bytes, and terminates no reader', async (t) => {
   const kinds = {
     text: (i: number) => ({ text: `${i} ${'x'.repeat(16 * KiB)}` }),
     'text of three bytes a character': (i: number) => ({ text: `${i} ${'€'.repeat(8 * KiB)}` }),
@@ -164,7 +164,7 @@ t.test('a burst in one turn is cut into batches, by text, bytes and data alike, 
   }
 })
 
-/** Has the system take what is written only by the next turn of the loop, as when it is much at once. */
+/** Makes the system accept writes only on the next tick, as it does with large ones. */
 function delay (socket: Socket): void {
   let taking = false
   const later = (callback: () => void) => {
@@ -180,7 +180,7 @@ function delay (socket: Socket): void {
   socket._writev = (chunks, callback) => writev!.call(socket, chunks, () => later(callback))
 }
 
-t.test('what counts as unread is what earlier turns left, not what several rooms say in one', async (t) => {
+t.test('the backlog counts bytes of earlier ticks, not those of several rooms in one tick', async (t) => {
   const rooms = ['a', 'b', 'c', 'd']
   const room = await chat(t, { limits: { backlog: 300 * KiB } })
   const { client, wire } = await v1(room, ...rooms)
@@ -196,11 +196,11 @@ t.test('what counts as unread is what earlier turns left, not what several rooms
   for (const name of rooms) {
     t.strictSame(texts(heard.filter((message) => 'room' in message && message.room === name)).map(number), Array.from({ length: 32 }, (_, i) => i))
   }
-  t.ok(most > 900 * KiB, `${Math.round(most / KiB)} KiB at once`)
+  t.ok(most > 900 * KiB, `${Math.round(most / KiB)} KiB pending at once`)
   t.strictSame(closings(room.app, 'reads too slowly'), [])
 })
 
-t.test('replies that nobody reads are bounded together: who asks for more is cut off, and what it held is given back', async (t) => {
+t.test('unread replies are bounded by replyBudget, and closed connections release their bytes', async (t) => {
   const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 40; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -213,13 +213,13 @@ t.test('replies that nobody reads are bounded together: who asks for more is cut
     greedy.push({ ...one, position })
   }
 
-  // Each page is 64 KiB: a hundred of them are three times the budget.
+  // Each page is 64 KiB; 100 pages are three times the budget.
   for (let i = 0; i < 5; i++) {
     for (const { client, position } of greedy) client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
   }
   await ended(room, 'too much waits to be read', 1)
   const held = () => greedy.reduce((sum, { wire: { socket } }) => sum + (socket.destroyed ? 0 : socket.writableLength), 0)
-  t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB wait`)
+  t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB are pending`)
   await room.app.chat.publish('lobby', { text: 'nobody else waits' })
   t.equal(await listener.next(), 'nobody else waits')
 
@@ -237,7 +237,7 @@ t.test('replies that nobody reads are bounded together: who asks for more is cut
   t.ok(given >= 40 * 3, `${given} messages of history`)
 })
 
-t.test('where replies are too much together, whoever owes most is cut off and not whoever asks, and what it owed is given back once', async (t) => {
+t.test('beyond replyBudget the client with most pending bytes is terminated and releases them', async (t) => {
   const budget = MiB
   const page = 64 * KiB
   const room = await chat(t, { limits: { replyBudget: budget, backlog: Infinity } })
@@ -248,7 +248,7 @@ t.test('where replies are too much together, whoever owes most is cut off and no
     stall(t, socket)
     return {
       socket,
-      /** Has so many bytes wait for it, and a page more at most. */
+      /** Requests history until `bytes` bytes are pending, at most a page more. */
       async owe (bytes: number) {
         while (socket.writableLength < bytes && !socket.destroyed) {
           const before = socket.writableLength
@@ -268,7 +268,7 @@ t.test('where replies are too much together, whoever owes most is cut off and no
   await ended(room, 'too much waits to be read', 1)
   t.match(closings(room.app, 'too much waits to be read'), [{ code: 1013 }])
 
-  // All that is left of the budget, and no more.
+  // The rest of the budget.
   const left = budget - frugal.socket.writableLength
   await modest.owe(left - 2 * page)
   t.notOk(modest.socket.destroyed)
@@ -276,10 +276,10 @@ t.test('where replies are too much together, whoever owes most is cut off and no
   t.ok(modest.socket.destroyed)
   t.notOk(frugal.socket.destroyed)
   await frugal.owe(budget - 2 * page)
-  t.notOk(frugal.socket.destroyed, 'which has all of it now')
+  t.notOk(frugal.socket.destroyed, 'it may use the whole budget now')
 })
 
-t.test('messages that nobody reads are bounded together too, over all rooms, and counted once for all who share them', async (t) => {
+t.test('unread messages of all rooms are bounded by replyBudget, and shared bytes count once', async (t) => {
   const budget = 2 * MiB
   const room = await chat(t, { limits: { replyBudget: budget, backlog: budget } })
   const listener = await room.plain()
@@ -294,7 +294,7 @@ t.test('messages that nobody reads are bounded together too, over all rooms, and
     await room.app.chat.publish('crowd', { text })
     await turn()
   }
-  t.strictSame(closings(room.app, 'too much waits to be read'), [], '20 x 800 KiB wait, in the same buffers')
+  t.strictSame(closings(room.app, 'too much waits to be read'), [], '20 x 800 KiB are pending, in shared buffers')
 
   const slow: Socket[] = []
   for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
@@ -305,12 +305,12 @@ t.test('messages that nobody reads are bounded together too, over all rooms, and
   await ended(room, 'too much waits to be read', 1)
   const lives = slow.filter(({ destroyed }) => !destroyed)
   const held = lives.reduce((sum, { writableLength }) => sum + writableLength, 0)
-  t.ok(held <= budget, `${Math.round(held / KiB)} KiB wait in ${lives.length} rooms`)
+  t.ok(held <= budget, `${Math.round(held / KiB)} KiB are pending in ${lives.length} rooms`)
   await room.app.chat.publish('lobby', { text: 'nobody else waits' })
   t.equal(await listener.next(), 'nobody else waits')
 })
 
-t.test('what waits for a client that is gone is given back, whether the system had taken it or not', async (t) => {
+t.test('pending bytes of a closed connection are released, whether the system took them or not', async (t) => {
   const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 4; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -318,7 +318,7 @@ t.test('what waits for a client that is gone is given back, whether the system h
     const { client, wire } = await v1(room)
     const { position } = await client.join('lobby', { history: 0 })
     client.socket.pause()
-    // Until the system takes no more, and then some.
+    // Until the system accepts no more, and some more.
     while (wire.socket.writableLength < 1.2 * MiB) {
       client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
       await turn()

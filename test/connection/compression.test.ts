@@ -12,36 +12,36 @@ import { chat, protocol, texts, turn } from '../support/v1-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE] = [0, 1, 2, 8]
 const MiB = 1024 * 1024
-/** What a flush leaves at the end of a message, and is not sent. RFC 7692, section 7.2.1. */
+/** The end of a flushed message, which isn't sent. RFC 7692, section 7.2.1. */
 const tail = Buffer.from([0, 0, 0xff, 0xff])
 
-/** A raw client that offers these extensions, or none. */
+/** Connects a raw client that offers these extensions, or none. */
 function offering (t: Test, port: number, offer: string | undefined, path = '/chat', headers: Record<string, string> = {}): Promise<RawClient> {
   return upgraded(t, port, path, undefined, { ...offer !== undefined && { 'Sec-WebSocket-Extensions': offer }, ...headers })
 }
 
-/** What the server accepted of the offer. */
+/** Returns the extensions that the server accepted. */
 const accepted = ({ received }: RawClient) => /^sec-websocket-extensions: *(.*)\r$/im.exec(received.toString('latin1'))?.[1]
 
-/** A message of the server's, inflated with a window of its own: none needs the one before. */
+/** Inflates a server message with a new window: no message depends on an earlier one. */
 function content ({ deflated, payload }: WholeFrame, windowBits = 15): Buffer {
   if (deflated && payload.subarray(-tail.length).equals(tail)) throw new Error('the end of the flush was sent')
   return deflated ? inflateRawSync(Buffer.concat([payload, tail]), { windowBits, finishFlush: constants.Z_SYNC_FLUSH }) : payload
 }
 
-/** A message of the client's, deflated. */
+/** Returns a client message as a deflated frame. */
 function deflatedFrame (opcode: number, payload: string | Uint8Array): Buffer {
   return clientFrame(opcode, deflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -tail.length), { rsv: 4 })
 }
 
-/** The next so many messages. */
+/** Resolves with the frames once there are `count`. */
 async function frames (client: RawClient, count: number): Promise<WholeFrame[]> {
   return wholeFrames(await client.until((received) => serverFrames(received).length >= count))
 }
 
 const quiet = { greeting: false } as const
 
-t.test('permessage-deflate is accepted where the app asked for it, by the chat alone', async (t) => {
+t.test('permessage-deflate is accepted on the chat only, and only with the compression option', async (t) => {
   const both = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
   for (const [compression, path, offer, answer] of [
     [undefined, '/chat', 'permessage-deflate', undefined],
@@ -57,7 +57,7 @@ t.test('permessage-deflate is accepted where the app asked for it, by the chat a
   }
 })
 
-t.test('a message of 256 bytes to 64 KiB is deflated for who negotiated it, plain for who did not, and the same for all', async (t) => {
+t.test('messages of 256 bytes to 64 KiB are deflated, for members that negotiated it only', async (t) => {
   for (const headers of [{}, { 'Sec-WebSocket-Protocol': protocol }] as Array<Record<string, string>>) {
     const app = await build(t, { compression: true, chat: quiet })
     const port = await listen(app)
@@ -70,7 +70,7 @@ t.test('a message of 256 bytes to 64 KiB is deflated for who negotiated it, plai
         socket.write(clientFrame(TEXT, '{"type":"join","room":"lobby"}'))
       }
       for (const member of members) await member.until((received) => received.includes('"joined","room"'))
-      // Presence is told once all that came together have.
+      // Presence is sent once, after both have joined.
       for (const member of members) await member.until((received) => received.includes('"count":2}'))
       before = serverFrames(members[0]!.received).length
       t.equal(serverFrames(members[1]!.received).length, before)
@@ -85,7 +85,7 @@ t.test('a message of 256 bytes to 64 KiB is deflated for who negotiated it, plai
   }
 })
 
-t.test('what deflating does not make smaller is sent as it is; binary is deflated as text is', async (t) => {
+t.test('a message that deflating does not shrink is sent as it is; binary is deflated as text is', async (t) => {
   const app = await build(t, { compression: true, chat: quiet })
   const port = await listen(app)
   const member = await offering(t, port, 'permessage-deflate')
@@ -96,7 +96,7 @@ t.test('what deflating does not make smaller is sent as it is; binary is deflate
   t.strictSame(received.map((frame) => content(frame)), [random, zeroes])
 })
 
-t.test('messages stay in order, deflated or not, for members of every kind', async (t) => {
+t.test('messages stay in order, deflated or not, for v1 and plain members', async (t) => {
   const room = await chat(t, { compression: true })
   const said = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat([0, 300, 20, 5_000, 70_000][i % 5]!)}`)
   const members = [await room.member({}, 'lobby'), await room.member({}, 'lobby')]
@@ -115,7 +115,7 @@ t.test('messages stay in order, deflated or not, for members of every kind', asy
   }
 })
 
-t.test('history, answers and what one says itself are read by who negotiated it too', async (t) => {
+t.test("history, replies and a member's own messages are readable if it negotiated deflate", async (t) => {
   const room = await chat(t, { compression: true })
   const one = await room.member({}, 'lobby')
   t.equal(one.socket.extensions, 'permessage-deflate')
@@ -125,7 +125,7 @@ t.test('history, answers and what one says itself are read by who negotiated it 
   t.strictSame(texts((await other.join('lobby')).messages), Array.from({ length: 5 }, () => text))
 })
 
-// What a window of 1 KiB can't reach back to: deflated with a larger one, it could not be read.
+// Has matches farther back than 1 KiB: deflated with a larger window, it could not be read with that one.
 const far = `${randomBytes(3_000).toString('base64')} `.repeat(2)
 
 for (const [offer, deflates] of [
@@ -140,7 +140,7 @@ for (const [offer, deflates] of [
   ['permessage-deflate; server_max_window_bits=15', true],
   ['permessage-deflate; client_max_window_bits=10', true]
 ] as const) {
-  t.test(`who offers ${offer} can read all`, async (t) => {
+  t.test(`a client can read every message if it offers ${offer}`, async (t) => {
     const app = await build(t, { compression: true, chat: quiet })
     const client = await offering(t, await listen(app), offer)
     t.match(accepted(client), /^permessage-deflate/)
@@ -157,7 +157,7 @@ for (const [offer, answer] of [
   ['permessage-deflate, permessage-deflate; server_max_window_bits=10', /^((?!window).)*$/],
   ['x-unknown, permessage-deflate; server_max_window_bits=9', /server_max_window_bits=9/]
 ] as const) {
-  t.test(`of several offers the window of the one that is accepted counts: ${offer}`, async (t) => {
+  t.test(`the window of the accepted offer is used: ${offer}`, async (t) => {
     const app = await build(t, { compression: true, chat: quiet })
     const client = await offering(t, await listen(app), offer)
     t.match(accepted(client), answer)
@@ -168,7 +168,7 @@ for (const [offer, answer] of [
   })
 }
 
-t.test('every way of keeping or not keeping the context, and a smaller window, is understood both ways', async (t) => {
+t.test('all combinations of context takeover and window size work in both directions', async (t) => {
   const room = await chat(t, { compression: true })
   const clients: PerMessageDeflateOptions[] = []
   for (const serverNoContextTakeover of [undefined, true]) {
@@ -198,7 +198,7 @@ t.test('every way of keeping or not keeping the context, and a smaller window, i
   }
 })
 
-t.test('a message is deflated once for a wire, however many members; they share one buffer', async (t) => {
+t.test('a message is deflated once per format, and all members share the buffer', async (t) => {
   const room = await chat(t, { compression: true })
   const members = []
   for (let i = 0; i < 10; i++) members.push(await wired(room.app, () => room.member({}, 'lobby')))
@@ -222,13 +222,13 @@ t.test('a message is deflated once for a wire, however many members; they share 
 
   t.equal(calls, 3 * 2)
   for (const wires of [members.slice(0, 10), members.slice(10)].map((members) => members.map(({ wire }) => wire))) {
-    t.strictSame(wires.map(({ writes }) => [writes.length, writes[0]!.length]), wires.map(() => [1, 1]), 'in one write')
+    t.strictSame(wires.map(({ writes }) => [writes.length, writes[0]!.length]), wires.map(() => [1, 1]), 'one write')
     t.equal(new Set(wires.map(({ writes }) => writes[0]![0])).size, 1)
     t.ok(wholeFrames(wires[0]!.writes[0]![0]!).every(({ deflated }) => deflated))
   }
 })
 
-t.test('deflated messages of a client are read: whole, in fragments, of text and bytes, mixed with others, in order', async (t) => {
+t.test('deflated client messages are read in order: whole, fragmented, text, binary and mixed', async (t) => {
   const app = await build(t, { compression: true, chat: quiet })
   const client = await offering(t, await listen(app), 'permessage-deflate')
   const whole = deflatedFrame(TEXT, 'in two fragments '.repeat(50))
@@ -260,11 +260,11 @@ for (const [title, code, offer, ...sent] of [
 }
 
 for (const [title, size, chatPayload] of [
-  ['of 64 MiB, small enough as it came', 64, 128 * 1024],
-  ['of 64 MiB, too big as it came', 64, undefined],
+  ['of 64 MiB, deflated below chatPayload', 64, 128 * 1024],
+  ['of 64 MiB, deflated above chatPayload', 64, undefined],
   ['of 15 MiB, at the default limit', 15, undefined]
 ] as const) {
-  t.test(`a bomb ${title}, closes with 1009 and takes no memory`, async (t) => {
+  t.test(`a compression bomb ${title}, closes with 1009 and takes little memory`, async (t) => {
     const app = await build(t, { compression: true, chat: quiet, limits: { ...chatPayload && { chatPayload } } })
     const port = await listen(app)
     const bomb = deflatedFrame(BINARY, Buffer.alloc(size * MiB))
@@ -281,13 +281,13 @@ for (const [title, size, chatPayload] of [
       t.strictSame(wholeFrames(received).map(({ opcode, payload }) => [opcode, payload.readUInt16BE()]), [[CLOSE, 1009]])
     }
     const grown = (most - before) / MiB
-    t.ok(grown < size * 20 / 4, `${Math.round(grown)} MiB of the ${size * 20} MiB they stand for`)
+    t.ok(grown < size * 20 / 4, `${Math.round(grown)} MiB more, the inflated messages have ${size * 20} MiB`)
     t.match(await logged(app, 'websocket closed'), { code: 1009 })
   })
 }
 
 for (const theirs of [undefined, true] as const) {
-  t.test(`an app's own @fastify/websocket ${theirs ? 'with' : 'without'} compression keeps to that on its routes, and the chat to its own`, async (t) => {
+  t.test(`@fastify/websocket ${theirs ? 'with' : 'without'} compression and the chat don't affect each other`, async (t) => {
     for (const compression of [false, true]) {
       const app = bare(t)
       await app.register(fastifyWebsocket, theirs ? { options: { perMessageDeflate: { threshold: 0 } } } : {})
@@ -309,7 +309,7 @@ for (const theirs of [undefined, true] as const) {
   })
 }
 
-t.test('an injected client, which offers nothing, is in the same room', async (t) => {
+t.test('an injected client, which offers no extension, joins the same room', async (t) => {
   const room = await chat(t, { compression: true, chat: quiet })
   const [injected, other] = [await connect(room.app, '/chat'), await open(t, `ws://127.0.0.1:${room.port}/chat`)]
   injected.send('x'.repeat(1_000))
@@ -317,17 +317,17 @@ t.test('an injected client, which offers nothing, is in the same room', async (t
   await injected.close()
 })
 
-t.test('a browser talks with a Node client in a compressed room, plain and v1', { skip }, async (t) => {
+t.test('a browser and a Node client talk in a compressed room, plain and v1', { skip }, async (t) => {
   const room = await chat(t, { compression: true })
   const browser = await launch()
   t.teardown(() => browser.close())
   const page = await browser.newPage()
-  // Of the same origin, without sockets of its own.
+  // A page of the same origin that opens no sockets itself.
   await page.goto(`http://127.0.0.1:${room.port}/demo/style.css`)
   const { client: node, wire } = await wired(room.app, () => room.member({ name: 'node' }, 'den'))
   const text = 'a text worth deflating, from Node 👋 '.repeat(30)
 
-  // As a string: what tsx compiles a function to refers to helpers that the page doesn't have.
+  // A string, because functions that tsx compiles refer to helpers that the page doesn't have.
   const connected = await wired(room.app, () => page.evaluate(`new Promise((resolve, reject) => {
     const heard = window.heard = []
     const socket = window.socket = new WebSocket('ws://127.0.0.1:${room.port}/chat?room=den&name=browser')
@@ -348,8 +348,8 @@ t.test('a browser talks with a Node client in a compressed room, plain and v1', 
     'connected to WebSocket server', `browser: ${'a text worth deflating, from the browser 👋 '.repeat(30)}`, `node: ${text}`,
     ...[10, 300, 5_000, 70_000].map((size) => `${size} `.repeat(size / 2))
   ])
-  t.ok(wholeFrames(Buffer.concat(connected.wire.writes.flat())).filter(({ deflated }) => deflated).length >= 4, 'and was sent it deflated')
-  t.ok(wholeFrames(Buffer.concat(wire.writes.flat())).some(({ deflated }) => deflated), 'as Node was')
+  t.ok(wholeFrames(Buffer.concat(connected.wire.writes.flat())).filter(({ deflated }) => deflated).length >= 4, 'the browser received deflated frames')
+  t.ok(wholeFrames(Buffer.concat(wire.writes.flat())).some(({ deflated }) => deflated), 'Node received deflated frames')
 
   const v1 = await page.evaluate(`new Promise((resolve, reject) => {
     const socket = new WebSocket('ws://127.0.0.1:${room.port}/chat', '${protocol}')

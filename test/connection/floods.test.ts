@@ -14,7 +14,7 @@ const v1 = { 'Sec-WebSocket-Protocol': 'fastify-chat.v1' }
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Bytes in use, in V8's heap and outside of it, once nothing more can be freed. */
+/** Returns the bytes in use after garbage collection, in V8's heap and outside of it. */
 async function memory (): Promise<number> {
   for (let i = 0; i < 3; i++) {
     collectGarbage()
@@ -29,7 +29,7 @@ function closeOf ({ received }: RawClient): { code: number, reason: string } | u
   return frame && { code: frame.payload.readUInt16BE(), reason: frame.payload.subarray(2).toString() }
 }
 
-/** Resolves with how the server closed it, and ends it. */
+/** Resolves with the server's close code and reason, and destroys the connection. */
 async function closed (client: RawClient): Promise<{ code: number, reason: string } | undefined> {
   await client.until(() => closeOf(client) !== undefined)
   client.socket.destroy()
@@ -38,7 +38,7 @@ async function closed (client: RawClient): Promise<{ code: number, reason: strin
 
 const count = ({ received }: RawClient, opcode: number) => serverFrames(received).filter((frame) => frame.opcode === opcode).length
 
-/** After whatever was tried: the process lives, and serves. */
+/** Asserts that the server still serves new connections. */
 async function serves (t: Test, port: number): Promise<void> {
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
   socket.send('still here')
@@ -50,7 +50,7 @@ const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(coun
 
 for (const path of ['/echo', '/chat']) {
   for (const [what, opcode] of [['pings', PING], ['pongs', PONG]] as const) {
-    t.test(`${path}: a flood of ${what} is closed with 1008, and no more than fifty are answered`, async (t) => {
+    t.test(`${path}: a flood of ${what} is closed with 1008, and at most 50 are answered`, async (t) => {
       const app = await build(t)
       const port = await listen(app)
       const client = await upgraded(t, port, path)
@@ -63,7 +63,7 @@ for (const path of ['/echo', '/chat']) {
     })
   }
 
-  t.test(`${path}: as many as may be are no flood, and neither is one now and then`, async (t) => {
+  t.test(`${path}: 49 pings and pongs at once and one later are accepted`, async (t) => {
     const port = await listen(await build(t))
     const client = await upgraded(t, port, path)
     client.socket.write(Buffer.concat([times(25, clientFrame(PING, 'a')), times(24, clientFrame(PONG))]))
@@ -73,7 +73,7 @@ for (const path of ['/echo', '/chat']) {
     t.equal(closeOf(client), undefined)
   })
 
-  t.test(`${path}: what a client that never reads is owed for its pings is bounded`, async (t) => {
+  t.test(`${path}: pending pongs of a client that never reads are bounded`, async (t) => {
     const app = await build(t)
     const sockets: Socket[] = []
     app.server.on('connection', (socket: Socket) => sockets.push(socket))
@@ -89,11 +89,11 @@ for (const path of ['/echo', '/chat']) {
     const before = socket.bytesRead
     client.socket.write(more)
     while (socket.bytesRead < before + more.length) await turn()
-    t.ok(socket.writableLength < 8 * KiB, `${socket.writableLength} bytes`)
+    t.ok(socket.writableLength < 8 * KiB, `${socket.writableLength} bytes are pending`)
     await serves(t, port)
   })
 
-  t.test(`${path}: sixteen thousand one-byte fragments on a hundred connections cost next to nothing`, async (t) => {
+  t.test(`${path}: 16,000 one-byte fragments on each of 100 connections take little memory`, async (t) => {
     const app = await build(t)
     const port = await listen(app)
     const clients = await Promise.all(Array.from({ length: 100 }, () => upgraded(t, port, path)))
@@ -103,7 +103,7 @@ for (const path of ['/echo', '/chat']) {
     for (const client of clients) await client.until(() => closeOf(client) !== undefined)
     t.ok(clients.every((client) => closeOf(client)!.code === 1008))
     const held = await memory() - before
-    t.ok(held < 20 * MiB, `${(held / MiB).toFixed(1)} MiB, of both sides`)
+    t.ok(held < 20 * MiB, `${(held / MiB).toFixed(1)} MiB on both sides`)
     for (const { socket } of clients) socket.destroy()
     while (app.chat.stats().connections > 0) await turn()
     const left = await memory() - before
@@ -111,7 +111,7 @@ for (const path of ['/echo', '/chat']) {
     await serves(t, port)
   })
 
-  t.test(`${path}: messages that fifty clients never finish are held no longer than may be`, async (t) => {
+  t.test(`${path}: unfinished messages of 50 clients are released after messageTimeout`, async (t) => {
     const app = await build(t, { limits: { messageTimeout: 300 } })
     const port = await listen(app)
     const before = await memory()
@@ -128,17 +128,17 @@ for (const path of ['/echo', '/chat']) {
 
 const halves: ReadonlyArray<[title: string, ...frames: Buffer[]]> = [
   ['one byte of a header', clientFrame(TEXT, 'whole'), clientFrame(TEXT).subarray(0, 1)],
-  ['a length of eight bytes but one', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0])],
-  ['a mask but for one byte', clientFrame(TEXT, 'a').subarray(0, 5)],
-  ['a payload but for one byte', clientFrame(TEXT, 'whole'), clientFrame(TEXT, 'hello').subarray(0, 10)],
-  ['half a ping', clientFrame(PING, 'hello').subarray(0, 8)],
+  ['seven of eight length bytes', Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0])],
+  ['three of four mask bytes', clientFrame(TEXT, 'a').subarray(0, 5)],
+  ['four of five payload bytes', clientFrame(TEXT, 'whole'), clientFrame(TEXT, 'hello').subarray(0, 10)],
+  ['part of a ping', clientFrame(PING, 'hello').subarray(0, 8)],
   ['a first fragment', clientFrame(TEXT, 'whole'), clientFrame(TEXT, 'a', { fin: false })],
   ['an empty first fragment', clientFrame(TEXT, '', { fin: false })],
-  ['fragments, and pings and pongs between them', clientFrame(TEXT, 'a', { fin: false }), clientFrame(PING), clientFrame(CONTINUATION, 'a', { fin: false }), clientFrame(PONG)]
+  ['fragments with pings and pongs between them', clientFrame(TEXT, 'a', { fin: false }), clientFrame(PING), clientFrame(CONTINUATION, 'a', { fin: false }), clientFrame(PONG)]
 ]
 
 for (const [title, ...frames] of halves) {
-  t.test(`${title}: closed with 1008 when the rest does not come, also while signs of life do`, async (t) => {
+  t.test(`${title}: closed with 1008 if the rest does not arrive within messageTimeout`, async (t) => {
     const port = await listen(await build(t, { limits: { messageTimeout: 200, controlRate: 1_000 } }))
     const client = await upgraded(t, port, '/echo')
     client.socket.write(Buffer.concat(frames))
@@ -150,7 +150,7 @@ for (const [title, ...frames] of halves) {
   })
 }
 
-t.test('a message that trickles in, byte after byte, has no more time than any other', async (t) => {
+t.test('a message that arrives byte by byte has no more time than messageTimeout', async (t) => {
   const port = await listen(await build(t, { limits: { messageTimeout: 200 } }))
   const client = await upgraded(t, port, '/echo')
   const frame = clientFrame(TEXT, 'x'.repeat(1_000))
@@ -161,7 +161,7 @@ t.test('a message that trickles in, byte after byte, has no more time than any o
   t.ok(at < 1_000)
 })
 
-t.test('each message has its own time, and none is lost: large ones, back to back, cut anywhere', async (t) => {
+t.test('messageTimeout applies to each message, and large ones back to back are not lost', async (t) => {
   const port = await listen(await build(t, { limits: { messageTimeout: 1_000 } }))
   const client = await upgraded(t, port, '/echo')
   mock.timers.enable({ apis: ['setTimeout'] })
@@ -178,11 +178,11 @@ t.test('each message has its own time, and none is lost: large ones, back to bac
     passed += 50
   }
   await client.until(() => count(client, BINARY) === 150)
-  t.ok(passed > 1_000, 'all of them together took longer than one may')
+  t.ok(passed > 1_000, 'all messages together took longer than messageTimeout')
   t.equal(closeOf(client), undefined)
 })
 
-t.test('while the server itself reads nothing, no time passes for a message', async (t) => {
+t.test('messageTimeout does not run while the server itself reads nothing', async (t) => {
   const slow = gate()
   const port = await listen(await build(t, { limits: { messageTimeout: 50 }, echo: { reply: async (text) => { await slow.pass(); return text } } }))
   const client = await upgraded(t, port, '/echo')
@@ -198,7 +198,7 @@ t.test('while the server itself reads nothing, no time passes for a message', as
   t.equal(closeOf(client), undefined)
 })
 
-t.test('empty messages: echo answers each, v1 takes them for not valid, plain is read from slowly or closed', async (t) => {
+t.test('empty messages: echo answers each, v1 rejects them, plain is slowed down or closed', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const echo = await upgraded(t, port, '/echo')
@@ -215,7 +215,7 @@ t.test('empty messages: echo answers each, v1 takes them for not valid, plain is
   await serves(t, port)
 })
 
-t.test('after a thousand floods no file descriptor is left, and no memory', async (t) => {
+t.test('1,000 floods leave no file descriptor and no memory behind', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const flood = async (kind: number): Promise<void> => {

@@ -7,7 +7,7 @@ const paths = ['/echo', '/chat?room=frames']
 
 const first = (opcode: number, payload: Uint8Array | string = 'a') => clientFrame(opcode, payload, { fin: false })
 const closing = (code: number, reason: Uint8Array = Buffer.alloc(0)) => clientFrame(CLOSE, Buffer.concat([Buffer.from([code >> 8, code & 255]), reason]))
-/** The header of a frame whose payload is yet to come. */
+/** Returns the header of a frame without its payload. */
 const header = (opcode: number, length: number, fin = true) => {
   const bytes = Buffer.alloc(14)
   bytes[0] = (fin ? 0x80 : 0) | opcode
@@ -17,7 +17,7 @@ const header = (opcode: number, length: number, fin = true) => {
 }
 const wave = Buffer.from('👋')
 
-/** RFC 6455, sections 5.1 to 5.5, 7.4 and 8.1; 1008 is ours. */
+/** RFC 6455, sections 5.1 to 5.5, 7.4 and 8.1; 1008 is this server's own. */
 const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
   ['an unmasked text frame', 1002, clientFrame(TEXT, 'a', { masked: false })],
   ['an unmasked ping', 1002, clientFrame(PING, 'a', { masked: false })],
@@ -33,8 +33,8 @@ const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
     [`a fragmented control frame ${opcode}`, 1002, first(opcode, '')],
     [`a control frame ${opcode} of 126 bytes`, 1002, clientFrame(opcode, 'x'.repeat(126))]
   ]),
-  ['a continuation of nothing', 1002, clientFrame(CONTINUATION, 'a')],
-  ['a continuation of nothing that is to go on', 1002, first(CONTINUATION)],
+  ['a continuation without a first frame', 1002, clientFrame(CONTINUATION, 'a')],
+  ['an unfinished continuation without a first frame', 1002, first(CONTINUATION)],
   ['a continuation after a whole message', 1002, clientFrame(TEXT, 'a'), clientFrame(CONTINUATION, 'b')],
   ['a text frame inside a fragmented message', 1002, first(TEXT), clientFrame(TEXT, 'b')],
   ['a binary frame inside a fragmented message', 1002, first(TEXT), clientFrame(BINARY, 'b')],
@@ -48,10 +48,10 @@ const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
   ...[0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map((code): [string, number, Buffer] =>
     [`a close with the code ${code}`, 1002, closing(code)]),
   ['a close whose reason is not UTF-8', 1007, closing(1000, Buffer.from([0xff]))],
-  ['a message too big, by its length alone', 1009, header(BINARY, 65_537)],
-  ['a text too big, by its length alone', 1009, header(TEXT, 2 ** 40)],
+  ['a message whose length field exceeds the limit', 1009, header(BINARY, 65_537)],
+  ['a text whose length field exceeds the limit', 1009, header(TEXT, 2 ** 40)],
   ['a length beyond 2^53', 1009, header(TEXT, 2 ** 60)],
-  ['fragments too big together, by their length alone', 1009, first(BINARY, Buffer.alloc(10_000)), header(CONTINUATION, 60_000)],
+  ['fragments that exceed the limit together', 1009, first(BINARY, Buffer.alloc(10_000)), header(CONTINUATION, 60_000)],
   ['a message of more than 256 fragments', 1008, first(TEXT, ''), ...Array.from({ length: 256 }, () => first(CONTINUATION, ''))]
 ]
 
@@ -60,7 +60,7 @@ function closeCode (received: Buffer): number | undefined {
   return frame && (frame.payload.length < 2 ? 1005 : frame.payload.readUInt16BE())
 }
 
-/** The server's frames without the chat's greeting. */
+/** Returns the server's frames without the chat's greeting. */
 function answers (received: Buffer): Frame[] {
   return serverFrames(received).filter(({ payload }) => !payload.equals(Buffer.from('connected to WebSocket server')))
 }
@@ -71,29 +71,29 @@ for (const path of paths) {
     const port = await listen(app)
 
     for (const [title, code, ...frames] of malformed) {
-      t.test(`${title} is closed with ${code}, and ended`, async (t) => {
+      t.test(`${title} is closed with ${code}, and the connection ends`, async (t) => {
         const client = await upgraded(t, port, path)
         client.socket.write(Buffer.concat(frames))
         await client.ended
         t.equal(closeCode(client.received), code)
-        t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE, 'nothing follows')
+        t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE, 'no frame follows')
       })
     }
 
-    t.test('a malformed frame in the packet of the handshake is closed with its code', async (t) => {
+    t.test('a malformed frame in the same packet as the handshake is closed with its code', async (t) => {
       const client = await upgraded(t, port, path, clientFrame(TEXT, 'a', { masked: false }))
       await client.ended
       t.equal(closeCode(client.received), 1002)
     })
 
-    t.test('a message far too big is closed with 1009 also while the client goes on sending it', async (t) => {
+    t.test('a message far above the limit is closed with 1009 while the client still sends it', async (t) => {
       const clients = await Promise.all(Array.from({ length: 10 }, () => open(t, `ws://127.0.0.1:${port}${path}`)))
       for (const { socket } of clients) socket.send(Buffer.alloc(20 * 1024 * 1024))
       const codes = await Promise.all(clients.map(async ({ closed }) => (await closed).code))
       t.strictSame(codes, clients.map(() => 1009))
     })
 
-    t.test('what came before a malformed frame still counts, what comes after does not', async (t) => {
+    t.test('messages before a malformed frame are handled, later ones are not', async (t) => {
       const watcher = await open(t, `ws://127.0.0.1:${port}${path}`)
       if (path !== '/echo') await watcher.next()
       const client = await upgraded(t, port, path)
@@ -105,14 +105,14 @@ for (const path of paths) {
       t.notOk(heard.includes('after'))
     })
 
-    t.test('256 fragments are a message', async (t) => {
+    t.test('a message of 256 fragments is accepted', async (t) => {
       const client = await upgraded(t, port, path)
       client.socket.write(Buffer.concat([first(TEXT), ...Array.from({ length: 254 }, () => first(CONTINUATION)), clientFrame(CONTINUATION, 'a')]))
       const received = await client.until((received) => answers(received).length > 0)
       t.strictSame(answers(received), [{ opcode: TEXT, payload: Buffer.from('a'.repeat(256)) }])
     })
 
-    t.test('a ping gets a pong with its payload, also between fragments; a pong gets nothing', async (t) => {
+    t.test('a ping gets a pong with its payload, also between fragments; a pong gets no answer', async (t) => {
       const client = await upgraded(t, port, path)
       client.socket.write(Buffer.concat([
         clientFrame(PING, ''), clientFrame(PONG, 'unasked'), clientFrame(PING, 'x'.repeat(125)),
@@ -127,10 +127,10 @@ for (const path of paths) {
       ['without a code', clientFrame(CLOSE, ''), 1005],
       ['with 1000', closing(1000), 1000],
       ['with 1001 and a reason', closing(1001, Buffer.from('bye')), 1001],
-      ['with a code of an application', closing(4999), 4999],
+      ['with an application code', closing(4999), 4999],
       ['with a reason of 123 bytes', closing(3000, Buffer.alloc(123, 'x')), 3000]
     ] as const) {
-      t.test(`a close ${title} is answered with the same, and ended`, async (t) => {
+      t.test(`a close ${title} is answered with the same code, and the connection ends`, async (t) => {
         const client = await upgraded(t, port, path)
         client.socket.write(frame)
         await client.ended
@@ -138,7 +138,7 @@ for (const path of paths) {
       })
     }
 
-    t.test('a client that ends without a close frame is ended', async (t) => {
+    t.test('a client that ends without a close frame is disconnected', async (t) => {
       const connected = once(app.server, 'connection')
       const client = await upgraded(t, port, path)
       const [serverSide] = await connected
@@ -148,7 +148,7 @@ for (const path of paths) {
       t.ok(serverSide.destroyed)
     })
 
-    t.test('a client that ends within a frame, or resets, is ended', async (t) => {
+    t.test('a client that ends within a frame or resets is disconnected', async (t) => {
       for (const end of ['end', 'resetAndDestroy'] as const) {
         const connected = once(app.server, 'connection')
         const client = await upgraded(t, port, path)
@@ -161,7 +161,7 @@ for (const path of paths) {
       }
     })
 
-    t.test('after all that the server serves, and logged no error', async (t) => {
+    t.test('afterwards the server still serves, and has logged no error', async (t) => {
       const { socket, next } = await open(t, `ws://127.0.0.1:${port}${path}`)
       if (path !== '/echo') t.equal(await next(), 'connected to WebSocket server')
       socket.send('fine')
@@ -171,7 +171,7 @@ for (const path of paths) {
   })
 
   for (const [title, code, ...frames] of malformed.filter(([, code], i, all) => i === all.findIndex(([, other]) => other === code))) {
-    t.test(`on ${path} the log says ${code} for ${title}`, async (t) => {
+    t.test(`on ${path} ${title} is logged with code ${code}`, async (t) => {
       const app = await build(t)
       const client = await upgraded(t, await listen(app), path)
       client.socket.write(Buffer.concat(frames))

@@ -8,7 +8,7 @@ const MiB = 1024 * KiB
 
 const cutOff = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'too much waits to be handled')
 
-/** After whatever was tried: the process serves others. */
+/** Asserts that the server still serves new connections. */
 async function serves (t: Test, port: number, bytes = 1): Promise<void> {
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
   const message = Buffer.alloc(bytes, 'x')
@@ -17,7 +17,7 @@ async function serves (t: Test, port: number, bytes = 1): Promise<void> {
   socket.terminate()
 }
 
-t.test('messages that are not whole are bounded together: who sent most of them is cut off', async (t) => {
+t.test('unfinished messages are bounded by receiveBudget: clients that hold most are closed', async (t) => {
   const app = await build(t, { limits: { receiveBudget: MiB } })
   const port = await listen(app)
   const [small, ...large] = await Promise.all(Array.from({ length: 31 }, () => upgraded(t, port, '/echo')))
@@ -25,7 +25,7 @@ t.test('messages that are not whole are bounded together: who sent most of them 
   const half = clientFrame(BINARY, Buffer.alloc(60 * KiB), { fin: false })
   for (const { socket } of large) socket.write(half)
   while (app.chat.stats().connections > 18) await turn()
-  t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} are left`)
+  t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} connections are left`)
   t.match(cutOff(app)[0], { level: 30, code: 1013 })
   t.match(app.chat.stats().cutOffs, { receive_budget: Number })
   small!.socket.write(clientFrame(0, 'and the rest'))
@@ -35,10 +35,10 @@ t.test('messages that are not whole are bounded together: who sent most of them 
   while (app.chat.stats().connections > 0) await turn()
   const cut = app.chat.stats().cutOffs['receive_budget']
   for (let i = 0; i < 40; i++) await serves(t, port, 60 * KiB)
-  t.equal(app.chat.stats().cutOffs['receive_budget'], cut, 'what was held is given back')
+  t.equal(app.chat.stats().cutOffs['receive_budget'], cut, 'the bytes of closed connections are released')
 })
 
-t.test('messages that wait for a slow hook are bounded together, the one that is being handled among them', async (t) => {
+t.test('messages that wait for a slow hook count in receiveBudget, also the one in the hook', async (t) => {
   const slow = gate()
   const app = await build(t, { limits: { receiveBudget: MiB }, echo: { reply: async (message) => { await slow.pass(); return message } } })
   const port = await listen(app)
@@ -50,7 +50,7 @@ t.test('messages that wait for a slow hook are bounded together, the one that is
   await serves(t, port)
 })
 
-t.test('one connection sends more than the budget, one message after another', async (t) => {
+t.test('one connection may send more than receiveBudget, one message after another', async (t) => {
   const app = await build(t, { limits: { receiveBudget: 256 * KiB }, echo: { reply: async (message) => message } })
   const port = await listen(app)
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
@@ -61,7 +61,7 @@ t.test('one connection sends more than the budget, one message after another', a
   t.strictSame(cutOff(app), [])
 })
 
-t.test('of a client that waits for a hook little more is read, and nothing is lost', async (t) => {
+t.test('of a client that waits for a hook little more is read, and no message is lost', async (t) => {
   const slow = gate()
   const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })
   const port = await listen(app)
@@ -78,7 +78,7 @@ t.test('of a client that waits for a hook little more is read, and nothing is lo
   for (const text of ['first', ...later]) t.equal(await client.next(), text)
 })
 
-t.test('the end of a client that waits for a hook is seen at once', async (t) => {
+t.test('a disconnect of a client that waits for a hook is seen at once', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })
@@ -89,7 +89,7 @@ t.test('the end of a client that waits for a hook is seen at once', async (t) =>
   t.match(await logged(app, 'websocket closed'), { code: 1006 })
 })
 
-t.test('with authenticate, the requests of clients that say no hello are bounded together', async (t) => {
+t.test('with authenticate, requests of connections without a hello count in receiveBudget', async (t) => {
   const headers = { 'X-Large': 'x'.repeat(12 * KiB), 'Sec-WebSocket-Protocol': protocol }
   const app = await build(t, { authenticate: (_request, { token = '' }) => ({ id: token }), limits: { receiveBudget: 256 * KiB } })
   const port = await listen(app)
@@ -98,14 +98,14 @@ t.test('with authenticate, the requests of clients that say no hello are bounded
     socket.write(clientFrame(TEXT, JSON.stringify({ type: 'hello', token: `${i}` })))
     await until((received) => received.includes('welcome'))
   }
-  t.strictSame(cutOff(app), [], 'of those that said hello nothing is kept')
+  t.strictSame(cutOff(app), [], 'requests are released after hello')
   for (let i = 0; i < 40; i++) await upgraded(t, port, '/chat', undefined, headers)
   while (app.chat.stats().connections > 40 + 14) await turn()
-  t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} are left`)
+  t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} connections are left`)
   t.match(cutOff(app)[0], { level: 30, code: 1013 })
 })
 
-t.test('what waits for a slow hook is dropped with its connection', async (t) => {
+t.test('messages that wait for a slow hook are dropped with their connection', async (t) => {
   const slow = gate()
   const handled: string[] = []
   const app = await build(t, {
@@ -125,7 +125,7 @@ t.test('what waits for a slow hook is dropped with its connection', async (t) =>
   t.equal(cutOff(app).length, 1)
 })
 
-t.test('the messages of one connection that wait are bounded in bytes', async (t) => {
+t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const authenticate = async () => { await slow.pass(); return { id: 'ada' } }

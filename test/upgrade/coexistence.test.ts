@@ -11,7 +11,7 @@ import { bare, listen, logged, open, raw, refused, upgradeRequest } from '../sup
 
 type App = ReturnType<typeof bare>
 
-/** For what must end at once: a test would time out first. */
+/** For upgrades that must end at once: the test would time out before they do. */
 const late = { limits: { handshakeTimeout: 2 ** 30 } }
 const soon = { limits: { handshakeTimeout: 50 } }
 
@@ -23,17 +23,17 @@ async function echoes (t: Test, url: string, sent = 'hello', answer = sent): Pro
   t.match(await closed, { code: 1000 })
 }
 
-/** Nothing of ours is left on the server. */
+/** Asserts that the plugin has left nothing on the server. */
 function isRestored (t: Test, { server }: FastifyInstance, listeners = 0): void {
-  t.notOk(Object.hasOwn(server, 'emit'), 'its emit is its own')
+  t.notOk(Object.hasOwn(server, 'emit'), 'emit is inherited again')
   t.equal(server.listenerCount('upgrade'), listeners)
 }
 
 interface Other { add (app: App): unknown, readonly path: string, readonly listens: number }
 
-/** Others that take upgrades, each echoing `own: …` on a path. */
+/** Other upgrade handlers, each of which echoes `own: …` on a path. */
 const others: Record<string, Other> = {
-  'a ws server with a path, which answers 400 to all others': {
+  'a ws server with a path': {
     path: '/ws',
     listens: 1,
     add ({ server }) {
@@ -41,7 +41,7 @@ const others: Record<string, Other> = {
       own.on('connection', (client) => client.on('message', (data) => client.send(`own: ${data.toString()}`)))
     }
   },
-  'a listener that ends what is not its own, as Socket.IO does': {
+  'a listener that ends other upgrades (Socket.IO)': {
     path: '/socket.io/?EIO=4&transport=websocket',
     listens: 1,
     add ({ server }) {
@@ -52,7 +52,7 @@ const others: Record<string, Other> = {
       })
     }
   },
-  'a listener that has all upgrades routed, as @fastify/http-proxy does': {
+  'a listener that routes all upgrades (@fastify/http-proxy)': {
     path: '/proxied',
     listens: 1,
     add (app) {
@@ -61,7 +61,7 @@ const others: Record<string, Other> = {
       app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         heads.set(request, head)
         const response = new ServerResponse(request)
-        // Throws where another listener did so.
+        // Throws if another listener has assigned a response to the socket.
         response.assignSocket(socket as never)
         app.routing(request, response)
       })
@@ -85,7 +85,7 @@ const others: Record<string, Other> = {
     listens: 0,
     add: (app) => app.register(async (scope) => { await others['@fastify/websocket']!.add(scope as never) }, { prefix: '/scope' })
   },
-  'a route with `websocket: true` of a scope without @fastify/websocket': {
+  'a `websocket: true` route in a plain scope': {
     path: '/own',
     listens: 0,
     async add (app) {
@@ -99,7 +99,7 @@ const others: Record<string, Other> = {
 
 for (const [title, { add, path, listens }] of Object.entries(others)) {
   for (const order of ['before', 'after']) {
-    t.test(`beside ${title}, registered ${order} us, both work`, async (t) => {
+    t.test(`${title}, ${order} the plugin: both work`, async (t) => {
       const app = bare(t)
       if (order === 'before') await add(app)
       await app.register(fastifyChat, late)
@@ -122,7 +122,7 @@ for (const [title, { add, path, listens }] of Object.entries(others)) {
   }
 }
 
-t.test('no other listener receives an upgrade of our routes, and all receive the others', async (t) => {
+t.test("other listeners receive all upgrades except those of the plugin's routes", async (t) => {
   const app = bare(t)
   const heard: Record<string, string[]> = { before: [], after: [] }
   const listener = (list: string[]) => (request: IncomingMessage, socket: Duplex) => { list.push(request.url!); socket.end('HTTP/1.1 418 Teapot\r\n\r\n') }
@@ -137,7 +137,7 @@ t.test('no other listener receives an upgrade of our routes, and all receive the
   t.strictSame(heard, { before: ['/other'], after: ['/other'] })
 })
 
-t.test('a listener that throws ends one upgrade, not the process', async (t) => {
+t.test('a listener that throws ends its upgrade with 500, not the process', async (t) => {
   const app = bare(t)
   app.server.on('upgrade', () => { throw new Error('boom') })
   await app.register(fastifyChat, late)
@@ -149,10 +149,10 @@ t.test('a listener that throws ends one upgrade, not the process', async (t) => 
   await echoes(t, `ws://127.0.0.1:${port}/echo`)
 })
 
-t.test('two listeners that have the same upgrade routed end no process: the first answers', async (t) => {
+t.test('two listeners that route the same upgrade do not end the process: the first answers', async (t) => {
   const app = bare(t)
   await app.register(fastifyWebsocket)
-  await others['a listener that has all upgrades routed, as @fastify/http-proxy does']!.add(app)
+  await others['a listener that routes all upgrades (@fastify/http-proxy)']!.add(app)
   await app.register(fastifyChat, late)
   const port = await listen(app)
   t.equal((await refused(`ws://127.0.0.1:${port}/nowhere`)).status, 404)
@@ -160,7 +160,7 @@ t.test('two listeners that have the same upgrade routed end no process: the firs
   await echoes(t, `ws://127.0.0.1:${port}/echo`)
 })
 
-t.test('an upgrade that other listeners leave alone gets 404 after the handshake timeout', async (t) => {
+t.test('an upgrade that no other listener handles gets 404 after the handshake timeout', async (t) => {
   const app = bare(t)
   app.server.on('upgrade', () => {})
   await app.register(fastifyChat, soon)
@@ -171,7 +171,7 @@ t.test('an upgrade that other listeners leave alone gets 404 after the handshake
   t.equal(app.chat.stats().refusals['FST_CHAT_UPGRADE_NOT_HANDLED'], 1)
 })
 
-t.test('more of them than limits.handshakes: the oldest are ended', async (t) => {
+t.test('unhandled upgrades beyond limits.handshakes end the oldest ones with 503', async (t) => {
   const app = bare(t)
   app.server.on('upgrade', () => {})
   await app.register(fastifyChat, { limits: { ...late.limits, handshakes: 3 } })
@@ -193,7 +193,7 @@ t.test('more of them than limits.handshakes: the oldest are ended', async (t) =>
 
 t.test('an upgrade of another listener is served while the app closes', async (t) => {
   const app = bare(t)
-  others['a ws server with a path, which answers 400 to all others']!.add(app)
+  others['a ws server with a path']!.add(app)
   await app.register(fastifyChat, late)
   let go!: () => void
   let begun!: () => void
@@ -209,7 +209,7 @@ t.test('an upgrade of another listener is served while the app closes', async (t
   isRestored(t, app, 1)
 })
 
-t.test('where we listen alone, an upgrade of another path is answered as a request', async (t) => {
+t.test('without other listeners an upgrade of another path is answered as a request', async (t) => {
   const app = bare(t)
   app.get('/plain', async () => 'plain')
   await app.register(fastifyChat, late)
@@ -234,7 +234,7 @@ t.test('where we listen alone, an upgrade of another path is answered as a reque
 
 const routed: Record<string, { app?: FastifyServerOptions, register?: FastifyChatOptions & { prefix?: string }, set?: (app: App) => unknown, paths: string[], headers?: Record<string, string> }> = {
   'with ignoreTrailingSlash': { app: { routerOptions: { ignoreTrailingSlash: true } }, paths: ['/echo', '/echo/'] },
-  'without case': { app: { routerOptions: { caseSensitive: false } }, paths: ['/echo', '/EcHo'] },
+  'without case sensitivity': { app: { routerOptions: { caseSensitive: false } }, paths: ['/echo', '/EcHo'] },
   'with ignoreDuplicateSlashes': { app: { routerOptions: { ignoreDuplicateSlashes: true } }, paths: ['/echo', '//echo'] },
   'with semicolons before the query': { app: { routerOptions: { useSemicolonDelimiter: true } as object }, paths: ['/echo;a=b'] },
   'by a prefix with a parameter': { register: { prefix: '/:tenant' }, paths: ['/a/echo', '/b%20c/echo?d'] },
@@ -266,11 +266,11 @@ function shard () {
 }
 
 for (const [title, { app: options = {}, register = {}, set, paths, headers }] of Object.entries(routed)) {
-  t.test(`an upgrade that the app routes to us ${title} is ours, beside another listener`, async (t) => {
+  t.test(`the plugin, not another listener, handles an upgrade routed to it ${title}`, async (t) => {
     const app = bare(t, options)
     await set?.(app)
     await app.register(fastifyChat, { ...late, ...register })
-    app.server.on('upgrade', ({ url }: IncomingMessage, socket: Duplex) => { t.fail(`heard of ${url}`); socket.destroy() })
+    app.server.on('upgrade', ({ url }: IncomingMessage, socket: Duplex) => { t.fail(`another listener received ${url}`); socket.destroy() })
     const port = await listen(app)
     for (const path of paths) {
       const client = await raw(t, port)
@@ -282,7 +282,7 @@ for (const [title, { app: options = {}, register = {}, set, paths, headers }] of
   })
 }
 
-t.test("a path that the app's router gives to another route is not ours", async (t) => {
+t.test('the plugin does not handle a path that the router assigns to another route', async (t) => {
   const app = bare(t)
   await app.register(fastifyWebsocket)
   app.get('/admin/echo', { websocket: true }, (client) => { client.on('message', (data: Buffer) => client.send(`own: ${data.toString()}`)) })
@@ -292,7 +292,7 @@ t.test("a path that the app's router gives to another route is not ours", async 
   await echoes(t, `ws://127.0.0.1:${port}/other/echo`)
 })
 
-t.test('several chats on one server are one gate, which goes with the last', async (t) => {
+t.test('several chats on one server share one upgrade listener, which goes with the last chat', async (t) => {
   const app = bare(t)
   for (const prefix of ['/a', '/b', '/c']) await app.register(async (scope) => { await scope.register(fastifyChat, late) }, { prefix })
   const port = await listen(app)
@@ -302,7 +302,7 @@ t.test('several chats on one server are one gate, which goes with the last', asy
   isRestored(t, app)
 })
 
-t.test('apps that share a server close one after the other', async (t) => {
+t.test('apps that share a server can close one after the other', async (t) => {
   const first = bare(t)
   await first.register(fastifyChat, { ...late, prefix: '/first' } as FastifyChatOptions)
   const port = await listen(first)
@@ -316,7 +316,7 @@ t.test('apps that share a server close one after the other', async (t) => {
   isRestored(t, first)
 })
 
-t.test('without @fastify/websocket the app has injectWS and websocketServer once it is ready', async (t) => {
+t.test('without @fastify/websocket a ready app has injectWS and websocketServer', async (t) => {
   const app = bare(t)
   await app.register(fastifyChat, late)
   await app.ready()
@@ -329,7 +329,7 @@ t.test('without @fastify/websocket the app has injectWS and websocketServer once
   await t.rejects(app.injectWS('/echo'), { message: /503/ })
 })
 
-t.test('routes with `websocket: true` and no @fastify/websocket: of the scope, of one made before and of one made after', async (t) => {
+t.test('websocket: true routes work in every scope without another @fastify/websocket', async (t) => {
   const app = bare(t)
   const route = (scope: FastifyInstance, path: string) => scope.get(path, { websocket: true }, (client) => {
     client.on('message', (data: Buffer) => client.send(`own: ${data.toString()}`))
@@ -354,7 +354,7 @@ t.test('routes with `websocket: true` and no @fastify/websocket: of the scope, o
   isRestored(t, app)
 })
 
-t.test('a hook of the app sees request.ws on our routes', async (t) => {
+t.test("request.ws is true in the app's hooks on the plugin's routes", async (t) => {
   for (const own of [true, false]) {
     const app = bare(t)
     const seen: unknown[] = []
@@ -366,7 +366,7 @@ t.test('a hook of the app sees request.ws on our routes', async (t) => {
   }
 })
 
-t.test("headers that the app adds in its websocketServer's event are in the 101 of our routes", async (t) => {
+t.test("the 101 of the plugin has headers that the app adds in websocketServer's headers event", async (t) => {
   const app = bare(t)
   await app.register(fastifyWebsocket)
   app.websocketServer.on('headers', (headers: string[]) => headers.push('X-Own: 1'))
@@ -376,7 +376,7 @@ t.test("headers that the app adds in its websocketServer's event are in the 101 
   t.match((await client.until((received) => received.includes('\r\n\r\n'))).toString(), /X-Own: 1/)
 })
 
-t.test('two @fastify/websocket on one server are warned of at start', async (t) => {
+t.test('two @fastify/websocket on one server log a warning at start', async (t) => {
   const app = bare(t)
   for (const prefix of ['/a', '/b']) await app.register(async (scope) => { await scope.register(fastifyWebsocket) }, { prefix })
   await app.register(fastifyChat)

@@ -16,7 +16,7 @@ const gc = runInNewContext('gc') as () => void
 
 const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
-/** Connects; gives the status where that is refused. */
+/** Connects. Resolves with the status if the upgrade is refused. */
 async function ask (app: Parameters<typeof connect>[0], options: Parameters<typeof connect>[2], path = '/chat') {
   try {
     return await connect(app, path, options)
@@ -29,7 +29,7 @@ function warnings ({ lines }: { lines: Line[] }): unknown[] {
   return lines.filter(({ level }) => level >= 40).map(({ reason, msg }) => reason ?? msg)
 }
 
-/** Every upgrade is refused with this, and the server still serves. */
+/** Asserts that an upgrade is refused with this status and code, and with Retry-After. */
 async function isRefused (t: Test, port: number, status: number, code: string): Promise<void> {
   const { status: answered, headers, body } = await refused(`ws://127.0.0.1:${port}/chat`)
   t.equal(answered, status)
@@ -37,7 +37,7 @@ async function isRefused (t: Test, port: number, status: number, code: string): 
   t.match(headers['retry-after'], /^\d+$/)
 }
 
-t.test('beyond limits.connections, which counts both routes and what is on its way in, an upgrade gets 503', async (t) => {
+t.test('beyond limits.connections an upgrade of either route gets 503; pending upgrades count', async (t) => {
   let letIn!: () => void
   let asked!: () => void
   const waiting = new Promise<void>((resolve) => { asked = resolve })
@@ -60,14 +60,14 @@ t.test('beyond limits.connections, which counts both routes and what is on its w
   letIn()
   await third
   await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_CONNECTIONS')
-  t.equal((await app.inject('/chat')).statusCode, 426, 'a request is no upgrade')
+  t.equal((await app.inject('/chat')).statusCode, 426, 'a plain request is not limited')
   first.socket.close()
   await logged(app, 'websocket closed')
   await open(t, `ws://127.0.0.1:${port}/chat`)
   t.equal(app.chat.stats().connections, 3)
 })
 
-t.test('beyond limits.connectionsPerAddress an upgrade gets 429, from that address alone', async (t) => {
+t.test('beyond limits.connectionsPerAddress an upgrade from that address gets 429', async (t) => {
   const app = await build(t, { limits: { connectionsPerAddress: 1 } })
   for (const [first, same, other] of [
     ['203.0.113.1', '203.0.113.1', '203.0.113.2'],
@@ -91,7 +91,7 @@ t.test('beyond limits.connectionsPerAddress an upgrade gets 429, from that addre
   }
 })
 
-t.test('behind a proxy the address is that of request.ip, and what a client says of itself before it changes nothing', async (t) => {
+t.test('behind a proxy request.ip is counted, and a spoofed X-Forwarded-For changes nothing', async (t) => {
   const app = bare(t, { trustProxy: (_address, hop) => hop === 0 })
   await app.register(fastifyChat, { limits: { connectionsPerAddress: 1 } })
   const through = (forwarded: string) => ask(app, { headers: { 'x-forwarded-for': forwarded } })
@@ -101,20 +101,20 @@ t.test('behind a proxy the address is that of request.ip, and what a client says
     t.equal(await through(forwarded), 429, forwarded)
   }
   t.type(await through('nowhere at all'), 'object')
-  t.equal(await through('elsewhere'), 429, 'what is no address is one')
+  t.equal(await through('elsewhere'), 429, "values that aren't addresses share one bucket")
   t.strictSame(warnings(app).filter((warning) => String(warning).includes('trustProxy')), [])
 })
 
 for (const [title, trustProxy, limit, warned] of [
-  ['any proxy, and addresses are counted', true, 100, true],
-  ['any proxy, and they are not', true, Infinity, false],
-  ['a number of proxies, and addresses are counted', 1, 100, true],
-  ['a number of proxies, and they are not', 1, Infinity, false],
+  ['any proxy and counts addresses', true, 100, true],
+  ['any proxy and counts no addresses', true, Infinity, false],
+  ['a number of proxies and counts addresses', 1, 100, true],
+  ['a number of proxies and counts no addresses', 1, Infinity, false],
   ['one proxy', '10.0.0.1', 100, false],
-  ['none', false, 100, false]
+  ['no proxy', false, 100, false]
 ] as const) {
-  t.test(`at start an app that trusts ${title} is ${warned ? '' : 'not '}warned`, async (t) => {
-    // Fastify's types leave the number out, and its code takes it.
+  t.test(`an app that trusts ${title} logs ${warned ? 'a' : 'no'} warning at start`, async (t) => {
+    // Fastify's types exclude the number, which Fastify accepts.
     const app = bare(t, trustProxy === false ? {} : { trustProxy: trustProxy as boolean })
     await app.register(async (scope) => { await scope.register(fastifyChat, { limits: { connectionsPerAddress: limit } }) })
     await app.ready()
@@ -122,9 +122,9 @@ for (const [title, trustProxy, limit, warned] of [
   })
 }
 
-t.test('a connection whose address cannot be known is not counted by it', async (t) => {
+t.test('a connection without a known address is not counted by address', async (t) => {
   for (const trustProxy of [true, false]) {
-    // Without a log: Fastify's own line of a request fails there under trustProxy.
+    // Without a logger: with trustProxy Fastify's own log line of the request fails.
     const app = Fastify(trustProxy ? { trustProxy } : {})
     t.teardown(() => app.close())
     await app.register(fastifyChat, { limits: { connectionsPerAddress: 1 } })
@@ -135,7 +135,7 @@ t.test('a connection whose address cannot be known is not counted by it', async 
   }
 })
 
-t.test('a thousand connects and resets, at every stage, leave nothing behind', async (t) => {
+t.test('1,000 resets at all stages of a handshake leave no descriptor and no memory behind', async (t) => {
   const hooks = new Set<() => void>()
   const app = await build(t, {
     limits: { connectionsPerAddress: 100, connections: 100 },
@@ -201,19 +201,19 @@ const malformed: Record<string, string> = {
   'without a Host': handshake.replace('Host: localhost\r\n', ''),
   'with two Hosts': handshake.replace('Host', 'Host: evil.example\r\nHost'),
   'of version 7': handshake.replace('Version: 13', 'Version: 7'),
-  'of version 8, whose origin has another header': handshake.replace('Version: 13', 'Version: 8'),
+  'of version 8': handshake.replace('Version: 13', 'Version: 8'),
   'without a version': handshake.replace('Sec-WebSocket-Version: 13\r\n', ''),
-  'of versions': handshake.replace('Version: 13', 'Version: 13, 8'),
+  'with a list of versions': handshake.replace('Version: 13', 'Version: 13, 8'),
   'without a key': handshake.replace(/Sec-WebSocket-Key.*\r\n/, ''),
   'with a short key': handshake.replace('dGhl', ''),
   'with two keys': handshake.replace('Sec-WebSocket-Key', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key'),
-  'to something else': handshake.replace('Upgrade: websocket', 'Upgrade: h2c'),
-  'to something else too': handshake.replace('Upgrade: websocket', 'Upgrade: h2c, websocket'),
+  'to h2c': handshake.replace('Upgrade: websocket', 'Upgrade: h2c'),
+  'to h2c or websocket': handshake.replace('Upgrade: websocket', 'Upgrade: h2c, websocket'),
   'with a body': handshake.replace('\r\n\r\n', '\r\nContent-Length: 5\r\n\r\nhello'),
-  'with a body in chunks': handshake.replace('\r\n\r\n', '\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
+  'with a chunked body': handshake.replace('\r\n\r\n', '\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n')
 }
 for (const [title, request] of Object.entries(malformed)) {
-  t.test(`a handshake ${title} gets 400 and the version to use, before any hook of the routes, and its socket ends`, async (t) => {
+  t.test(`a handshake ${title} gets 400 with Sec-WebSocket-Version before a route hook runs`, async (t) => {
     const app = await build(t, { routeOptions: { onRequest: async () => t.fail('a hook ran') } })
     const client = await raw(t, await listen(app))
     client.socket.write(request)
@@ -226,7 +226,7 @@ for (const [title, request] of Object.entries(malformed)) {
   })
 }
 
-t.test('an upgrade that comes byte by byte is ended by Node, within headersTimeout', async (t) => {
+t.test('an upgrade that arrives byte by byte is ended by Node within headersTimeout', async (t) => {
   const app = bare(t, { http: { headersTimeout: 300, connectionsCheckingInterval: 20 } } as FastifyServerOptions)
   await app.register(fastifyChat)
   const client = await raw(t, await listen(app))
@@ -239,7 +239,7 @@ t.test('an upgrade that comes byte by byte is ended by Node, within headersTimeo
   t.ok(headersTimeout > 0 && headersTimeout <= 60_000, `${headersTimeout} ms by default`)
 })
 
-t.test('more upgrades at once than limits.handshakeBurst get 503, and are let in at limits.handshakeRate', async (t) => {
+t.test('upgrades beyond limits.handshakeBurst get 503, then pass at limits.handshakeRate', async (t) => {
   const app = await build(t, { limits: { handshakeRate: 2, handshakeBurst: 3 } })
   const port = await listen(app)
   for (let i = 0; i < 3; i++) await open(t, `ws://127.0.0.1:${port}/echo`)
@@ -252,7 +252,7 @@ t.test('more upgrades at once than limits.handshakeBurst get 503, and are let in
   t.equal(app.chat.stats().connections, 5)
 })
 
-t.test('more upgrades under way than limits.handshakes get 503 before the hooks of the routes are asked', async (t) => {
+t.test('upgrades beyond limits.handshakes get 503 before the hooks of the routes run', async (t) => {
   const hanging = new Set<() => void>()
   const app = await build(t, {
     limits: { handshakes: 2 },
@@ -275,7 +275,7 @@ t.test('more upgrades under way than limits.handshakes get 503 before the hooks 
 })
 
 for (const own of [false, true]) {
-  t.test(`limits come before every hook of the app${own ? ', with its own @fastify/websocket' : ''}`, async (t) => {
+  t.test(`limits are checked before every hook of the app${own ? ', with its own @fastify/websocket' : ''}`, async (t) => {
     const hanging = new Set<() => void>()
     const app = bare(t)
     if (own) await app.register(fastifyWebsocket)
@@ -305,7 +305,7 @@ for (const own of [false, true]) {
     await Promise.all(answers.map(({ answered }) => answered))
   })
 
-  t.test(`injected upgrades are limited too${own ? ', by its own @fastify/websocket' : ''}`, async (t) => {
+  t.test(`injected upgrades are limited too${own ? ', with its own @fastify/websocket' : ''}`, async (t) => {
     const app = bare(t)
     if (own) await app.register(fastifyWebsocket)
     app.addHook('onRequest', async () => t.pass('a hook ran'))
@@ -318,7 +318,7 @@ for (const own of [false, true]) {
   })
 }
 
-t.test('upgrades that no route takes count in limits.handshakes', async (t) => {
+t.test('upgrades of unknown paths count in limits.handshakes', async (t) => {
   const app = bare(t)
   const hanging = new Set<() => void>()
   app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
@@ -336,7 +336,7 @@ t.test('upgrades that no route takes count in limits.handshakes', async (t) => {
   t.match(first.received.toString(), /^HTTP\/1\.1 404 /)
 })
 
-t.test('a ban by address ends the chats from there on every node, lets none in, and says why until it ends', async (t) => {
+t.test('a ban by address closes its chats on every node and refuses new ones until unban', async (t) => {
   const roster = new MemoryRoster()
   t.teardown(() => roster.close())
   const [near, far] = [await build(t, { roster }), await build(t, { roster })]
@@ -351,8 +351,8 @@ t.test('a ban by address ends the chats from there on every node, lets none in, 
   await near.chat.ban({ address: '2001:db8:1:2:abcd::' }, { duration: 1_000_000, reason: 'spam' })
   t.strictSame(await live.closed, banned)
   silent.send('{"type":"hello"}')
-  t.strictSame(await silent.closed, banned, 'with a hello to come')
-  t.strictSame(await (await from('2001:db8:1:2::3')).closed, banned, 'later')
+  t.strictSame(await silent.closed, banned, 'a connection that has not sent hello')
+  t.strictSame(await (await from('2001:db8:1:2::3')).closed, banned, 'a later connection')
   await near.chat.unban({ address: '2001:db8:1:2::/64' })
   const lifted = await from('2001:db8:1:2::3')
   await lifted.next()
@@ -361,12 +361,12 @@ t.test('a ban by address ends the chats from there on every node, lets none in, 
   await t.rejects(near.chat.ban({ address: 'example.com' }, { duration: 1_000 }), { code: 'FST_CHAT_INVALID_ADDRESS' })
 })
 
-t.test('no member can have an id that stands for an address', async (t) => {
+t.test("a member id that begins with 'address:' closes the connection with 1011", async (t) => {
   const { plain } = await chat(t, { chat: { greeting: 'hello' }, authenticate: () => ({ id: 'address:127.0.0.1' }) })
   t.match(await (await plain()).closed, { code: 1011 })
 })
 
-t.test('a flood of refusals is a few lines a second, and one that says how many more', async (t) => {
+t.test('a flood of refusals logs few lines, which account for all of them', async (t) => {
   const flood = async (reason: string, options: FastifyChatOptions, headers: Record<string, string>) => {
     const app = await build(t, options)
     await Promise.all(Array.from({ length: 500 }, () => ask(app, { headers })))
@@ -378,8 +378,8 @@ t.test('a flood of refusals is a few lines a second, and one that says how many 
   t.ok(lines.length < 100, `${lines.length} lines`)
   t.match(lines[0], { level: 40, msg: 'refused', message: /evil\.example/, reqId: /./ })
   const said = lines.filter(({ msg }) => msg === 'refused').length
-  t.equal(lines.reduce((more, line) => more + Number(line['more'] ?? 0), said), 500, 'none is left out')
-  t.notMatch(lines.map(({ message }) => message).join(''), /[\p{C}]/u, 'what was sent is legible')
+  t.equal(lines.reduce((more, line) => more + Number(line['more'] ?? 0), said), 500, 'the lines account for every refusal')
+  t.notMatch(lines.map(({ message }) => message).join(''), /[\p{C}]/u, 'the lines have no unprintable characters')
   const full = await flood('FST_CHAT_TOO_MANY_HANDSHAKES', { limits: { handshakeRate: 1, handshakeBurst: 1 } }, {})
   t.match(full[0], { level: 40, msg: 'refused' })
   t.ok(full.length < 100, `${full.length} lines`)

@@ -14,7 +14,7 @@ const upstream = '127.0.0.1:3000'
 
 const [ada, grace, mallory] = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 
-/** The app behind an nginx with the text of the document, which only gets another port. */
+/** Starts the app behind nginx, with the configuration of the document and another port. */
 async function deploy (t: Test, options: FastifyChatOptions) {
   const app = bare(t, { trustProxy })
   app.get('/who', async ({ ip, ips, host, protocol }) => ({ ip, ips, host, protocol }))
@@ -25,7 +25,7 @@ async function deploy (t: Test, options: FastifyChatOptions) {
   return {
     app,
     port,
-    /** Connects from an address of the loopback, and lies about it. */
+    /** Connects from a loopback address, with spoofed headers. */
     from: (localAddress: string) => open(t, url, { localAddress, headers }),
     refusedFrom: (localAddress: string) => refused(url, { localAddress, headers }),
     async get (path: string, localAddress: string) {
@@ -35,14 +35,14 @@ async function deploy (t: Test, options: FastifyChatOptions) {
   }
 }
 
-t.test('the document has one recipe of two parts, and names the proxy that the app trusts', async (t) => {
+t.test('the document has one configuration in two parts, and names the trusted proxy', async (t) => {
   t.equal([...document.matchAll(/^```nginx$/gm)].length, 2)
   t.match(server, `proxy_pass http://${upstream};`)
   t.equal(trustProxy, '127.0.0.1')
 })
 
 t.test('behind nginx', { skip }, async (t) => {
-  t.test('a WebSocket upgrade, a page of the same host, and a plain request pass', async (t) => {
+  t.test('WebSocket upgrades, pages of the same host and plain requests pass', async (t) => {
     const { port, from, get } = await deploy(t, {})
     const [one, other] = [await from(ada), await from(grace)]
     for (const { next } of [one, other]) t.equal(await next(), 'connected to WebSocket server')
@@ -55,27 +55,27 @@ t.test('behind nginx', { skip }, async (t) => {
     t.equal(await page.next(), 'of the same host')
     t.match(await refused(`ws://127.0.0.1:${port}/echo`, { origin: 'http://evil.example' }), { status: 403 })
     t.match(await refused(`ws://127.0.0.1:${port}/echo`, { origin: 'http://evil.example', headers: { 'x-forwarded-host': 'evil.example' } }),
-      { status: 403 }, 'a client has no say in X-Forwarded-Host')
+      { status: 403 }, 'a client can not set X-Forwarded-Host')
     t.match(await get('/demo/', ada), { status: 200, body: /chat-page\.js/ })
     t.match(await get('/chat', ada), { status: 426 })
   })
 
-  t.test("request.ip is the client's address; what it says of itself is discarded", async (t) => {
+  t.test("request.ip is the client's address, and spoofed headers are discarded", async (t) => {
     const { port, get } = await deploy(t, {})
     t.strictSame(JSON.parse((await get('/who', ada)).body), {
       ip: ada, ips: ['127.0.0.1', ada], host: `127.0.0.1:${port}`, protocol: 'http'
     })
   })
 
-  t.test('connectionsPerAddress counts each visitor', async (t) => {
+  t.test('connectionsPerAddress counts each client address', async (t) => {
     const { app, from, refusedFrom } = await deploy(t, { limits: { connectionsPerAddress: 2 } })
     for (const visitor of [ada, ada, grace, grace]) await (await from(visitor)).next()
     for (const visitor of [ada, grace]) t.match(await refusedFrom(visitor), { status: 429, body: /FST_CHAT_TOO_MANY_FROM_ADDRESS/ })
     t.equal(await (await from(mallory)).next(), 'connected to WebSocket server')
-    t.strictSame(app.lines.filter(({ msg }) => msg.includes('trustProxy')), [], 'nothing is warned of')
+    t.strictSame(app.lines.filter(({ msg }) => msg.includes('trustProxy')), [], 'no warning is logged')
   })
 
-  t.test('a ban by address bans one visitor', async (t) => {
+  t.test('a ban by address closes and refuses one address only', async (t) => {
     const { app, from } = await deploy(t, {})
     const [banned, other] = [await from(mallory), await from(ada)]
     for (const { socket, next } of [other, banned]) {
@@ -85,7 +85,7 @@ t.test('behind nginx', { skip }, async (t) => {
     }
     await app.chat.ban({ address: mallory }, { duration: 3_600_000, reason: 'out' })
     t.strictSame(await banned.closed, { code: 4403, reason: 'out' })
-    t.strictSame(await (await from(mallory)).closed, { code: 4403, reason: 'out' }, 'also when it comes back')
+    t.strictSame(await (await from(mallory)).closed, { code: 4403, reason: 'out' }, 'also when it reconnects')
     other.socket.send('still here')
     t.equal(await other.next(), 'still here')
   })

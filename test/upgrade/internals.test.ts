@@ -7,7 +7,7 @@ import t from 'tap'
 import { appOptions, interceptUpgrades, onNextUpgrade, requestAddress, responseUnderWay, routerOptions, websocketDispatchers } from '../../src/upgrade/internals.ts'
 import { bare } from '../support/helper.ts'
 
-t.test("appOptions returns the app's options, from a scope too", async (t) => {
+t.test("appOptions returns the app's options, also from a scope", async (t) => {
   const rewriteUrl = ({ url }: IncomingMessage) => url!
   const app = bare(t, { rewriteUrl, trustProxy: ['10.0.0.1'] })
   await app.register(async (scope) => {
@@ -48,7 +48,7 @@ t.test('responseUnderWay returns the response of a socket until it is detached',
   t.equal(responseUnderWay(socket), undefined)
 })
 
-t.test('websocketDispatchers counts each @fastify/websocket of a server', async (t) => {
+t.test('websocketDispatchers counts every @fastify/websocket of a server', async (t) => {
   const app = bare(t)
   await app.register(async (scope) => { await scope.register(fastifyWebsocket) })
   await app.register(async (scope) => { await scope.register(fastifyWebsocket) })
@@ -57,7 +57,7 @@ t.test('websocketDispatchers counts each @fastify/websocket of a server', async 
 })
 
 t.test('interceptUpgrades', async (t) => {
-  t.test('hides an upgrade from the listeners, or passes it on, and no other event', async (t) => {
+  t.test('hides upgrades from the listeners or passes them on, and affects no other event', async (t) => {
     const server = createServer()
     const heard: unknown[] = []
     server.on('upgrade', (request) => heard.push(request))
@@ -73,7 +73,7 @@ t.test('interceptUpgrades', async (t) => {
     restore()
   })
 
-  t.test('restores the server', async (t) => {
+  t.test("restores the server's emit", async (t) => {
     const server = createServer()
     interceptUpgrades(server, () => t.fail('intercepted'))()
     t.notOk(Object.hasOwn(server, 'emit'))
@@ -81,7 +81,7 @@ t.test('interceptUpgrades', async (t) => {
     t.equal(server.emit('upgrade'), false)
   })
 
-  t.test('calls an emit that the server had, and gives it back', async (t) => {
+  t.test("calls the server's own emit, and restores it", async (t) => {
     const server = new EventEmitter()
     const emitted: unknown[] = []
     const own = function (...args: unknown[]) { emitted.push(args); return true }
@@ -93,7 +93,7 @@ t.test('interceptUpgrades', async (t) => {
     t.equal(server.emit, own)
   })
 
-  t.test('is passed through by an emit that was put over it', async (t) => {
+  t.test('passes upgrades on after it is restored, if another emit wraps it', async (t) => {
     const server = new EventEmitter()
     const restore = interceptUpgrades(server, () => t.fail('intercepted'))
     const { emit } = server
@@ -105,7 +105,7 @@ t.test('interceptUpgrades', async (t) => {
   })
 })
 
-t.test('onNextUpgrade reports the socket of one upgrade, of an intercepted server or not', async (t) => {
+t.test('onNextUpgrade reports the socket of the next upgrade only, intercepted or not', async (t) => {
   for (const intercepted of [true, false]) {
     const server = new EventEmitter()
     if (intercepted) interceptUpgrades(server, () => {})

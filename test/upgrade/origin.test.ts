@@ -4,7 +4,7 @@ import fastifyChat, { type Origins } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, build, listen, open, raw, refused, upgradeRequest } from '../support/helper.ts'
 
-/** Whether a handshake with these headers becomes a connection. */
+/** Resolves with true if a handshake with these headers is accepted. */
 async function admits (t: Test, origins: Origins, headers: Record<string, string>): Promise<boolean> {
   const app = await build(t, { origins })
   try {
@@ -17,7 +17,7 @@ async function admits (t: Test, origins: Origins, headers: Record<string, string
   }
 }
 
-t.test('by default the pages of the same host may connect', async (t) => {
+t.test('by default only pages of the same host may connect', async (t) => {
   const cases: Array<[origin: string, host: string, admitted: boolean]> = [
     ['http://localhost:3000', 'localhost:3000', true],
     ['https://localhost:3000', 'localhost:3000', true],
@@ -59,13 +59,13 @@ t.test('by default the pages of the same host may connect', async (t) => {
   }
 })
 
-t.test('a client that sends no origin is no page, and may connect', async (t) => {
+t.test('a client that sends no origin may connect', async (t) => {
   for (const origins of [undefined, [], ['https://example.com'], () => false]) {
     t.equal(await admits(t, origins, {}), true)
   }
 })
 
-t.test('a list admits the pages of these origins, as they are written, and of no other', async (t) => {
+t.test('a list admits pages of exactly these origins', async (t) => {
   const origins = ['https://example.com', 'http://localhost:5173', 'chrome-extension://abc']
   for (const origin of origins) t.equal(await admits(t, origins, { origin }), true, origin)
   for (const origin of [
@@ -82,7 +82,7 @@ t.test('true admits every page', async (t) => {
   for (const origin of ['https://evil.example', 'null', '']) t.equal(await admits(t, true, { origin }), true, origin)
 })
 
-t.test('a function decides by origin and request, also when it takes time', async (t) => {
+t.test('a function decides by origin and request, also asynchronously', async (t) => {
   const origins: Origins = async (origin, request) => {
     await new Promise(setImmediate)
     return origin === 'https://example.com' && request.headers['x-tenant'] === 'a'
@@ -93,7 +93,7 @@ t.test('a function decides by origin and request, also when it takes time', asyn
   t.equal(await admits(t, (origin) => origin === 'null', { origin: 'null' }), true)
 })
 
-t.test('of what a function returns only true is a yes', async (t) => {
+t.test('a function admits only by returning true', async (t) => {
   for (const answer of ['no', 'https://example.com', 1, {}, [], null, undefined, new Proxy({}, {})]) {
     for (const origins of [() => answer, async () => answer]) {
       t.equal(await admits(t, origins as unknown as Origins, { origin: 'https://example.com' }), false, JSON.stringify(answer))
@@ -101,12 +101,12 @@ t.test('of what a function returns only true is a yes', async (t) => {
   }
 })
 
-t.test('a function that never settles ends by the handshake timeout', async (t) => {
+t.test('a function that never settles ends with 503 at the handshake timeout', async (t) => {
   const app = await build(t, { origins: () => new Promise(() => {}), limits: { handshakeTimeout: 200 } })
   await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 503' })
 })
 
-t.test('a function that fails admits nobody', async (t) => {
+t.test('a function that throws or rejects admits no page', async (t) => {
   const unreadable = Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
   const failures: Origins[] = [
     () => { throw new Error('boom') },
@@ -119,7 +119,7 @@ t.test('a function that fails admits nobody', async (t) => {
   }
 })
 
-t.test('a refused page gets 403 with a code, on both routes, and its socket is closed', async (t) => {
+t.test('a refused page gets 403 with a code on both routes, and its socket is closed', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   for (const path of ['/chat', '/echo']) {
@@ -140,7 +140,7 @@ t.test('a page of the same host connects over TCP', async (t) => {
   t.equal(await next(), 'hello')
 })
 
-t.test('the host is the one of X-Forwarded-Host where the app trusts its proxy, and only there', async (t) => {
+t.test('the host is that of X-Forwarded-Host only if the app trusts its proxy', async (t) => {
   const headers = { host: 'internal:3000', origin: 'https://example.com', 'x-forwarded-host': 'example.com' }
   const app = bare(t, { trustProxy: true })
   await app.register(fastifyChat)
@@ -151,7 +151,7 @@ t.test('the host is the one of X-Forwarded-Host where the app trusts its proxy, 
   t.equal(await admits(t, undefined, headers), false, 'without trustProxy')
 })
 
-t.test('an app that trusts its proxy takes injectWS without an address too', async (t) => {
+t.test('injectWS without an address works in an app that trusts its proxy', async (t) => {
   const app = Fastify({ trustProxy: true })
   t.teardown(() => app.close())
   await app.register(fastifyChat)
@@ -160,7 +160,7 @@ t.test('an app that trusts its proxy takes injectWS without an address too', asy
   socket.terminate()
 })
 
-t.test("a hook of the app's own is asked before the origin", async (t) => {
+t.test("the app's own hooks run before the origin check", async (t) => {
   for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
     const refuse: onRequestAsyncHookHandler & preHandlerAsyncHookHandler = async (_request, reply) => reply.code(401).send('who are you?')
     const app = await build(t, { routeOptions: { [hook]: refuse } })
@@ -168,7 +168,7 @@ t.test("a hook of the app's own is asked before the origin", async (t) => {
   }
 })
 
-t.test('against DNS rebinding an app names its host: by a list of origins, or by a constraint of the routes', async (t) => {
+t.test('a list of origins or a host constraint prevents DNS rebinding', async (t) => {
   const rebound = { host: 'evil.example:3000', origin: 'http://evil.example:3000' }
   const own = { host: 'localhost:3000', origin: 'http://localhost:3000' }
   t.equal(await admits(t, ['http://localhost:3000'], rebound), false)
@@ -178,7 +178,7 @@ t.test('against DNS rebinding an app names its host: by a list of origins, or by
   await (await connect(app, '/chat', { headers: own })).close()
 })
 
-t.test('a plain HTTP request is told to upgrade, whatever its origin', async (t) => {
+t.test('a plain HTTP request gets 426, whatever its origin', async (t) => {
   const app = await build(t)
   const { statusCode } = await app.inject({ url: '/chat', headers: { origin: 'https://evil.example' } })
   t.equal(statusCode, 426)

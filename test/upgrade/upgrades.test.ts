@@ -13,12 +13,12 @@ import { bare, clientFrame, listen, open, raw, serverFrames, upgraded, upgradeRe
 
 type App = ReturnType<typeof bare>
 const never = new Promise<void>(() => {})
-/** ms; for what ends by the timeout alone. */
+/** In milliseconds; for upgrades that only the timeout ends. */
 const soon = { limits: { handshakeTimeout: 50 } }
-/** For what must end at once: a test would time out first. */
+/** For upgrades that must end at once: the test would time out before they do. */
 const late = { limits: { handshakeTimeout: 2 ** 30 } }
 
-/** An app that listens; `allGone` resolves when every connection it had is closed on its side, and asserts so. */
+/** Starts an app. `allGone` resolves when the server's side of every connection is closed, and asserts it. */
 async function serve (t: Test, set: (app: App) => unknown) {
   const app = bare(t)
   const gone: Array<Promise<unknown>> = []
@@ -35,7 +35,7 @@ async function serve (t: Test, set: (app: App) => unknown) {
   }
 }
 
-/** Asks for an upgrade that will be refused; gives the answer once the server has ended the connection. */
+/** Requests an upgrade that is refused. Resolves with the response once the server has ended the connection. */
 async function answer (client: RawClient, path: string, headers?: Record<string, string>): Promise<{ status: number, head: string }> {
   client.socket.write(upgradeRequest(path, headers))
   await client.ended
@@ -48,7 +48,7 @@ const fails = async () => { throw Object.assign(new Error('no entry'), { statusC
 const chat = (app: FastifyInstance, options: FastifyChatOptions = late) => app.register(fastifyChat, options)
 
 const endedAtOnce: Record<string, { status: number, path?: string, headers?: Record<string, string>, set: (app: App) => unknown }> = {
-  'refused by a hook that the app added before @fastify/websocket': {
+  'refused by a hook added before @fastify/websocket': {
     status: 401,
     async set (app) {
       app.addHook('onRequest', refuses)
@@ -56,22 +56,22 @@ const endedAtOnce: Record<string, { status: number, path?: string, headers?: Rec
       await chat(app)
     }
   },
-  'refused by a hook that the app added before us': {
+  'refused by a hook added before the plugin': {
     status: 401,
     async set (app) {
       app.addHook('onRequest', refuses)
       await chat(app)
     }
   },
-  'refused by a hook that the app added after us': {
+  'refused by a hook added after the plugin': {
     status: 403,
     async set (app) {
       await chat(app)
       app.addHook('preValidation', fails)
     }
   },
-  'refused by a hook of our routes': { status: 403, set: (app) => chat(app, { ...late, routeOptions: { preHandler: fails } }) },
-  'refused by a hook of the scope we are in': {
+  'refused by a routeOptions hook': { status: 403, set: (app) => chat(app, { ...late, routeOptions: { preHandler: fails } }) },
+  "refused by a hook of the plugin's scope": {
     status: 401,
     set: (app) => app.register(async (scope) => {
       scope.addHook('preHandler', refuses)
@@ -87,8 +87,8 @@ const endedAtOnce: Record<string, { status: number, path?: string, headers?: Rec
   'without a key': { status: 400, headers: { 'Sec-WebSocket-Key': 'none' }, set: chat },
   'of an unknown version': { status: 400, headers: { 'Sec-WebSocket-Version': '7' }, set: chat },
   'to another protocol': { status: 400, headers: { Upgrade: 'h2c' }, set: chat },
-  'for a path that cannot be decoded': { status: 400, path: '/%E0%A4%A', set: chat },
-  "for a path that cannot be decoded, beside the app's own @fastify/websocket": {
+  'for an undecodable path': { status: 400, path: '/%E0%A4%A', set: chat },
+  'for an undecodable path, with @fastify/websocket': {
     status: 400,
     path: '/echo%zz',
     async set (app) {
@@ -98,7 +98,7 @@ const endedAtOnce: Record<string, { status: number, path?: string, headers?: Rec
   },
   'with a body': { status: 400, headers: { 'Content-Length': '3' }, set: chat },
   'for a path that does not exist': { status: 404, path: '/nowhere', set: chat },
-  'for a path that an error handler of the app answers': {
+  'that a not-found handler of the app answers': {
     status: 418,
     path: '/nowhere',
     async set (app) {
@@ -109,7 +109,7 @@ const endedAtOnce: Record<string, { status: number, path?: string, headers?: Rec
 }
 
 for (const [title, { status, path = '/chat', headers, set }] of Object.entries(endedAtOnce)) {
-  t.test(`an upgrade ${title} is answered and ended at once`, async (t) => {
+  t.test(`an upgrade ${title} is answered and ends at once`, async (t) => {
     const { app, port, allGone } = await serve(t, set)
     t.equal((await answer(await raw(t, port), path, headers)).status, status)
     await allGone()
@@ -118,7 +118,7 @@ for (const [title, { status, path = '/chat', headers, set }] of Object.entries(e
 }
 
 for (const [title, { status, path = '/chat', headers, set }] of Object.entries(endedAtOnce)) {
-  t.test(`so is one that has sent much already, and it is not reset: ${title}`, async (t) => {
+  t.test(`an upgrade with early data isn't reset: ${title}`, async (t) => {
     const { app, port, allGone } = await serve(t, set)
     const client = await raw(t, port)
     const errors: unknown[] = []
@@ -133,7 +133,7 @@ for (const [title, { status, path = '/chat', headers, set }] of Object.entries(e
 }
 
 const endedInTime: Record<string, { status: number, path?: string, set: (app: App) => unknown }> = {
-  'answered by a 404 outside of the scope we are in': {
+  "answered by a 404 outside the plugin's scope": {
     status: 404,
     path: '/nowhere',
     set: (app) => app.register(async (scope) => { await chat(scope, soon) })
@@ -157,15 +157,15 @@ const endedInTime: Record<string, { status: number, path?: string, set: (app: Ap
       }, { prefix: '/b' })
     }
   },
-  'that a hook of ours holds for good': { status: 503, set: (app) => chat(app, { ...soon, routeOptions: { onRequest: async () => never } }) },
-  'that an earlier hook holds for good': {
+  'that a routeOptions hook holds forever': { status: 503, set: (app) => chat(app, { ...soon, routeOptions: { onRequest: async () => never } }) },
+  'that an earlier hook holds forever': {
     status: 503,
     async set (app) {
       app.addHook('onRequest', async () => never)
       await chat(app, soon)
     }
   },
-  "that another scope's hook holds for good": {
+  "that another scope's hook holds forever": {
     status: 503,
     path: '/b/route',
     async set (app) {
@@ -179,18 +179,18 @@ const endedInTime: Record<string, { status: number, path?: string, set: (app: Ap
 }
 
 for (const [title, { status, path = '/chat', set }] of Object.entries(endedInTime)) {
-  t.test(`an upgrade ${title} ends by the handshake timeout`, async (t) => {
+  t.test(`an upgrade ${title} ends at the handshake timeout`, async (t) => {
     const { app, port, allGone } = await serve(t, set)
     const { status: answered, head } = await answer(await raw(t, port), path)
     t.equal(answered, status)
-    t.equal(head.match(/HTTP\/1\.1/g)?.length, 1, 'it is answered once')
+    t.equal(head.match(/HTTP\/1\.1/g)?.length, 1, 'there is one response')
     if (status === 503) t.match(head, /\r\nRetry-After: \d+\r\n/)
     await allGone()
     await app.close()
   })
 }
 
-t.test('a hook that lets an upgrade pass after its time changes nothing', async (t) => {
+t.test('a hook that accepts an upgrade after the timeout changes nothing', async (t) => {
   let pass!: () => void
   const { app, port, allGone } = await serve(t, (app) => chat(app, { ...soon, routeOptions: { onRequest: () => new Promise<void>((resolve) => { pass = resolve }) } }))
   const client = await raw(t, port)
@@ -202,7 +202,7 @@ t.test('a hook that lets an upgrade pass after its time changes nothing', async 
   await app.close()
 })
 
-t.test('a hook that refuses an upgrade after its time changes nothing', async (t) => {
+t.test('a hook that refuses an upgrade after the timeout changes nothing', async (t) => {
   let refuse!: (error: Error) => void
   const { app, port, allGone } = await serve(t, (app) => chat(app, { ...soon, routeOptions: { onRequest: () => new Promise<void>((_resolve, reject) => { refuse = reject }) } }))
   const client = await raw(t, port)
@@ -213,7 +213,7 @@ t.test('a hook that refuses an upgrade after its time changes nothing', async (t
   await app.close()
 })
 
-t.test('an upgrade that a hook holds while the app closes is answered 503 with Retry-After', async (t) => {
+t.test('an upgrade that a hook holds while the app closes gets 503 with Retry-After', async (t) => {
   let held!: () => void
   const holding = new Promise<void>((resolve) => { held = resolve })
   const { app, port, allGone } = await serve(t, (app) => chat(app, { ...late, routeOptions: { onRequest: () => { held(); return never } } }))
@@ -227,7 +227,7 @@ t.test('an upgrade that a hook holds while the app closes is answered 503 with R
   await allGone()
 })
 
-t.test('an upgrade during close is answered 503 with Retry-After, on a new and on a kept connection', async (t) => {
+t.test('an upgrade during close gets 503 with Retry-After, on a new or a reused connection', async (t) => {
   const { app, port, allGone } = await serve(t, (app) => chat(app, late))
   const kept = await raw(t, port)
   kept.socket.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -240,7 +240,7 @@ t.test('an upgrade during close is answered 503 with Retry-After, on a new and o
     const { status, head } = await answer(client, '/echo')
     t.equal(status, 503)
     t.match(head, /\r\nRetry-After: \d+\r\n/)
-    t.equal(head.match(/HTTP\/1\.1/g)?.length, 1, 'it is answered once')
+    t.equal(head.match(/HTTP\/1\.1/g)?.length, 1, 'there is one response')
   }
   for (let i = 0; i < 20; i++) {
     const client = await raw(t, port)
@@ -252,7 +252,7 @@ t.test('an upgrade during close is answered 503 with Retry-After, on a new and o
   await allGone()
 })
 
-t.test("an upgrade while the app's own preClose hook, earlier than ours, is waiting ends too", async (t) => {
+t.test('an upgrade ends while an earlier preClose hook of the app is pending', async (t) => {
   let close!: () => void
   let preClosing!: () => void
   const begun = new Promise<void>((resolve) => { preClosing = resolve })
@@ -268,7 +268,7 @@ t.test("an upgrade while the app's own preClose hook, earlier than ours, is wait
   await allGone()
 })
 
-t.test('an upgrade on a connection kept from a normal request is served, refused and timed out like any', async (t) => {
+t.test('an upgrade on a reused connection is served, refused and timed out as on a new one', async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     app.get('/plain', async () => 'plain')
     app.addHook('onRequest', async ({ url }, reply) => {
@@ -297,8 +297,8 @@ t.test('an upgrade on a connection kept from a normal request is served, refused
   await app.close()
 })
 
-for (const [title, path, own] of [['of ours', '/chat', false], ['of ours, beside @fastify/websocket', '/chat', true], ['of @fastify/websocket', '/own', true]] as const) {
-  t.test(`an upgrade ${title} behind a request without an answer is refused at once`, async (t) => {
+for (const [title, path, own] of [['of the plugin', '/chat', false], ['of the plugin, with @fastify/websocket', '/chat', true], ['of @fastify/websocket', '/own', true]] as const) {
+  t.test(`an upgrade ${title} behind an unanswered request is refused at once`, async (t) => {
     let go!: () => void
     const { app, port, allGone } = await serve(t, async (app) => {
       if (own) await app.register(fastifyWebsocket)
@@ -319,7 +319,7 @@ for (const [title, path, own] of [['of ours', '/chat', false], ['of ours, beside
   })
 }
 
-t.test("an upgrade that the app's own @fastify/websocket answers in another scope is ended at once", async (t) => {
+t.test("an upgrade that the app's @fastify/websocket answers in another scope ends at once", async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     await app.register(fastifyWebsocket)
     await app.register(async (scope) => { await chat(scope) }, { prefix: '/a' })
@@ -333,7 +333,7 @@ t.test("an upgrade that the app's own @fastify/websocket answers in another scop
   await app.close()
 })
 
-t.test('an upgrade behind an answer that has begun ends the connection without a status', async (t) => {
+t.test('an upgrade behind a started response closes the connection without a status', async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     app.get('/part', (_request, reply) => {
       reply.hijack()
@@ -353,7 +353,7 @@ t.test('an upgrade behind an answer that has begun ends the connection without a
   await app.close()
 })
 
-t.test('two hundred malformed upgrades are counted, and are a few log lines without a stack', async (t) => {
+t.test('200 malformed upgrades are counted, and log few lines without a stack', async (t) => {
   const { app, port, allGone } = await serve(t, chat)
   await Promise.all(Array.from({ length: 100 }, async () => {
     await answer(await raw(t, port), '/echo%zz')
@@ -369,7 +369,7 @@ t.test('two hundred malformed upgrades are counted, and are a few log lines with
   await app.close()
 })
 
-t.test('a client that does not close its side of a refused upgrade is cut off', async (t) => {
+t.test('a refused client that keeps its side open is disconnected', async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     app.addHook('onRequest', refuses)
     await chat(app)
@@ -390,7 +390,7 @@ for (const [title, act] of Object.entries({
   disappears: (socket: Socket) => socket.destroy()
 })) {
   for (const outcome of ['passes', 'refuses', 'hangs'] as const) {
-    t.test(`a client that ${title} while a hook is waiting is ended, also when the hook ${outcome}`, async (t) => {
+    t.test(`a client that ${title} during a hook that ${outcome} is disconnected`, async (t) => {
       let decide!: { pass: () => void, refuse: (error: Error) => void }
       let asked!: () => void
       const hooked = new Promise<void>((resolve) => { asked = resolve })
@@ -427,7 +427,7 @@ for (const [title, act] of Object.entries({
   }
 }
 
-t.test('an upgrade that another listener of the app took is left alone, past the timeout', async (t) => {
+t.test('an upgrade that another listener accepted outlives the handshake timeout', async (t) => {
   const own = new WebSocketServer({ noServer: true })
   const { app, port, allGone } = await serve(t, async (app) => {
     app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -440,7 +440,7 @@ t.test('an upgrade that another listener of the app took is left alone, past the
     await chat(app, soon)
   })
   const { socket, next, closed } = await open(t, `ws://127.0.0.1:${port}/own`)
-  // Asked for later, and timed out: so the first's time is over too.
+  // This upgrade is later and times out, so the timeout of the first has passed too.
   t.equal((await answer(await raw(t, port), '/chat?hang')).status, 503)
   socket.send('hello')
   t.equal(await next(), 'own: hello')
@@ -450,7 +450,7 @@ t.test('an upgrade that another listener of the app took is left alone, past the
   await app.close()
 })
 
-t.test("the app's own WebSocket routes are left alone, past the timeout", async (t) => {
+t.test("the app's own WebSocket routes outlive the handshake timeout", async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     await app.register(fastifyWebsocket)
     app.get('/own', { websocket: true }, (socket) => { socket.on('message', (data: Buffer) => socket.send(`own: ${data.toString()}`)) })
@@ -466,7 +466,7 @@ t.test("the app's own WebSocket routes are left alone, past the timeout", async 
   await allGone()
 })
 
-t.test('a connection of ours is left alone, past the timeout', async (t) => {
+t.test('a connection of the plugin outlives the handshake timeout', async (t) => {
   const { app, port, allGone } = await serve(t, async (app) => {
     app.addHook('onRequest', async ({ url }) => { if (url === '/chat?hang') await never })
     await chat(app, soon)
@@ -479,7 +479,7 @@ t.test('a connection of ours is left alone, past the timeout', async (t) => {
   await allGone()
 })
 
-t.test('injected upgrades that are refused end too', async (t) => {
+t.test('refused injected upgrades end', async (t) => {
   const { app } = await serve(t, async (app) => {
     app.addHook('onRequest', async ({ url }, reply) => {
       if (url === '/chat?refuse') await reply.code(401).send('refused')
