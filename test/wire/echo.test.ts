@@ -8,14 +8,14 @@ import { build, clientFrame, listen, logged, open, serverFrames, upgraded } from
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 
-/** An echo that listens; gives its address. */
+/** Starts an echo. Resolves with its app, port and URL. */
 async function echo (t: Parameters<typeof build>[0], options: EchoOptions = {}) {
   const app = await build(t, { echo: options })
   const port = await listen(app)
   return { app, port, url: `ws://127.0.0.1:${port}/echo` }
 }
 
-t.test('what you send comes back: text as text, binary as binary, of every size up to the limit', async (t) => {
+t.test('messages are echoed unchanged: text and binary, of every size up to the limit', async (t) => {
   const { url } = await echo(t)
   const { socket, next } = await open(t, url)
   for (const size of [0, 1, 125, 126, 127, 4_096, 65_535, 65_536]) {
@@ -39,7 +39,7 @@ t.test('a message larger than the limit closes with 1009, the largest allowed do
   t.match(await closed, { code: 1009 })
 })
 
-t.test('many messages sent at once come back in order', async (t) => {
+t.test('many messages sent at once are echoed in order', async (t) => {
   const { url } = await echo(t)
   const { socket, next } = await open(t, url)
   for (let i = 0; i < 5_000; i++) socket.send(`${i}`)
@@ -50,7 +50,7 @@ t.test('many messages sent at once come back in order', async (t) => {
   t.pass()
 })
 
-t.test('a fragmented message comes back as one', async (t) => {
+t.test('a fragmented message is echoed as one', async (t) => {
   const { port } = await echo(t)
   const wave = Buffer.from('a 👋 b')
   for (const [title, opcode] of [['text', TEXT], ['binary', BINARY]] as const) {
@@ -66,7 +66,7 @@ t.test('a fragmented message comes back as one', async (t) => {
   }
 })
 
-t.test('a message that comes byte by byte comes back', async (t) => {
+t.test('a message that arrives byte by byte is echoed', async (t) => {
   const { port } = await echo(t)
   const client = await upgraded(t, port, '/echo')
   client.socket.setNoDelay(true)
@@ -78,7 +78,7 @@ t.test('a message that comes byte by byte comes back', async (t) => {
   t.strictSame(serverFrames(received), [{ opcode: TEXT, payload: Buffer.from('x'.repeat(130)) }])
 })
 
-t.test('what leaves in one packet with the handshake comes back, after the greeting', async (t) => {
+t.test('messages in the same packet as the handshake are echoed after the greeting', async (t) => {
   const { port } = await echo(t, { greeting: 'hello' })
   const client = await upgraded(t, port, '/echo', Buffer.concat([clientFrame(TEXT, 'one'), clientFrame(BINARY, 'two')]))
   const received = await client.until((received) => serverFrames(received).length >= 3)
@@ -94,7 +94,7 @@ t.test('the greeting is sent on open, even an empty one; by default there is non
   }
 })
 
-t.test('an injected connection is answered the same', async (t) => {
+t.test('an injected connection receives the same answers', async (t) => {
   const app = await build(t, { echo: { greeting: 'hello' } })
   const { next, send, close } = await connect(app, '/echo')
   t.equal(await next(), 'hello')
@@ -107,7 +107,7 @@ t.test('an injected connection is answered the same', async (t) => {
   t.match(await close(1000), { code: 1000 })
 })
 
-t.test('reply gets the message and whether it is binary, and its answer is sent as what it is', async (t) => {
+t.test('reply receives the message and isBinary, and its result is sent as text or binary', async (t) => {
   const calls: unknown[] = []
   const answers = ['text', Buffer.from('buffer'), new Uint8Array([7]), '', new Uint8Array(0)]
   const { url } = await echo(t, {
@@ -132,7 +132,7 @@ t.test('reply may return any thenable', async (t) => {
   t.equal(await next(), 'later')
 })
 
-t.test('reply may answer nothing', async (t) => {
+t.test('reply may return undefined, which sends nothing', async (t) => {
   const { url } = await echo(t, { reply: (message) => message === 'hush' ? undefined : message as string })
   const { socket, next } = await open(t, url)
   socket.send('hush')
@@ -140,7 +140,7 @@ t.test('reply may answer nothing', async (t) => {
   t.equal(await next(), 'speak')
 })
 
-t.test('answers stay in order, however long one takes', async (t) => {
+t.test('answers stay in order, however long reply takes', async (t) => {
   let answer!: (text: string) => void
   const asked: unknown[] = []
   const { app, url } = await echo(t, {
@@ -155,7 +155,7 @@ t.test('answers stay in order, however long one takes', async (t) => {
   const other = await open(t, url)
   await logged(app, 'received')
   other.socket.send('another connection')
-  t.equal(await other.next(), 're: another connection', 'others are not kept waiting')
+  t.equal(await other.next(), 're: another connection', 'other connections are not delayed')
   t.strictSame(asked, ['slow', 'another connection'])
   answer('at last')
   socket.send('late')
@@ -166,16 +166,16 @@ const faults: Record<string, EchoOptions['reply']> = {
   throws: () => { throw new Error('broken') },
   rejects: async () => { throw new Error('broken') },
   'throws undefined': () => { throw undefined }, // eslint-disable-line no-throw-literal
-  'answers a number': () => 5 as unknown as string,
-  'answers null': () => null as unknown as string,
-  'answers an ArrayBuffer': () => new ArrayBuffer(64) as unknown as string,
-  'answers 16-bit numbers': () => new Uint16Array(64) as unknown as string,
-  'answers a DataView': async () => new DataView(new ArrayBuffer(64)) as unknown as string,
+  'returns a number': () => 5 as unknown as string,
+  'returns null': () => null as unknown as string,
+  'returns an ArrayBuffer': () => new ArrayBuffer(64) as unknown as string,
+  'returns a Uint16Array': () => new Uint16Array(64) as unknown as string,
+  'resolves with a DataView': async () => new DataView(new ArrayBuffer(64)) as unknown as string,
   'throws an error whose message throws': () => { throw Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } }) },
-  'promises an object': async () => ({}) as unknown as string
+  'resolves with an object': async () => ({}) as unknown as string
 }
 for (const [title, faulty] of Object.entries(faults)) {
-  t.test(`a reply that ${title} closes that one connection with 1011 and is logged once`, async (t) => {
+  t.test(`a reply that ${title} closes only its connection with 1011 and is logged once`, async (t) => {
     const { app, url } = await echo(t, { reply: (message, isBinary) => message === 'fine' ? 'fine' : faulty!(message, isBinary) })
     const [one, other] = [await open(t, url), await open(t, url)]
     one.socket.send('bad')
@@ -189,7 +189,7 @@ for (const [title, faulty] of Object.entries(faults)) {
   })
 }
 
-t.test('after a reply failed it is not asked again for that connection', async (t) => {
+t.test('after a failure reply is not called again for that connection', async (t) => {
   let go!: () => void
   const asked: unknown[] = []
   const { port } = await echo(t, {
@@ -204,12 +204,12 @@ t.test('after a reply failed it is not asked again for that connection', async (
   t.strictSame(asked, ['wait'])
   go()
   const received = await client.until((received) => serverFrames(received).some(({ opcode }) => opcode === 8))
-  t.strictSame(serverFrames(received).map(({ opcode }) => opcode), [TEXT, 8], 'what was answered before has left')
+  t.strictSame(serverFrames(received).map(({ opcode }) => opcode), [TEXT, 8], 'the earlier answer was sent')
   t.strictSame(asked, ['wait', 'bad'])
   other.socket.terminate()
 })
 
-t.test('a client that goes while its reply is awaited harms nobody', async (t) => {
+t.test('a client that disconnects while its reply is pending affects no other connection', async (t) => {
   let go!: () => void
   const { app, url } = await echo(t, {
     reply: (message) => message === 'wait' ? new Promise<string>((resolve) => { go = () => resolve('too late') }) : message as string
@@ -226,7 +226,7 @@ t.test('a client that goes while its reply is awaited harms nobody', async (t) =
   t.strictSame(app.lines.filter(({ level }) => level >= 40), [])
 })
 
-t.test('a client that sends without reading is stopped being read from, and gets everything in order once it reads', async (t) => {
+t.test('the server stops reading from a client that does not read, and loses nothing', async (t) => {
   const { app, port, url } = await echo(t)
   const connected = once(app.server, 'connection') as Promise<[Socket]>
   const client = await upgraded(t, port, '/echo')
@@ -245,7 +245,7 @@ t.test('a client that sends without reading is stopped being read from, and gets
   }
   const total = count * message.length
 
-  // Another client's echoes are the clock: read from no more, in a hundred of them, is stopped.
+  // The echoes of another client are the clock: reading has stopped if 100 of them bring no new bytes.
   for (let read = -1, still = 0; still < 100; still++) {
     if (serverSide.bytesRead !== read) still = 0
     read = serverSide.bytesRead
@@ -253,8 +253,8 @@ t.test('a client that sends without reading is stopped being read from, and gets
     await other.next()
   }
   t.ok(serverSide.bytesRead < total / 2, `${serverSide.bytesRead} of ${total} bytes were read`)
-  t.ok(serverSide.writableLength < 1024 * 1024, `${serverSide.writableLength} bytes wait to be sent`)
-  t.ok(serverSide.readableLength < 1024 * 1024, `${serverSide.readableLength} bytes wait to be read`)
+  t.ok(serverSide.writableLength < 1024 * 1024, `${serverSide.writableLength} bytes are pending`)
+  t.ok(serverSide.readableLength < 1024 * 1024, `${serverSide.readableLength} bytes are buffered`)
 
   const hash = createHash('sha1')
   let length = 0

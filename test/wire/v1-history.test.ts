@@ -1,25 +1,25 @@
 import t from 'tap'
 import { chat, texts, type Message } from '../support/v1-client.ts'
 
-t.test('a join gives the newest messages, by default 50, or as many as it asks for', async (t) => {
+t.test('join returns the newest messages, 50 by default or as many as requested', async (t) => {
   const { app, member } = await chat(t)
   for (let i = 1; i <= 60; i++) await app.chat.publish('a', { text: `${i}` })
   const client = await member()
   for (const [history, first] of [[undefined, 11], [0, 61], [1, 60], [5, 56], [1_000, 1]] as const) {
     const { messages, complete } = await client.join('a', history === undefined ? {} : { history })
-    t.strictSame(texts(messages), Array.from({ length: 61 - first }, (_, i) => `${first + i}`), `${history}`)
+    t.strictSame(texts(messages), Array.from({ length: 61 - first }, (_, i) => `${first + i}`), `history: ${history}`)
     t.equal(complete, true)
     await client.leave('a')
   }
 })
 
-t.test('history: 0 is a default one may set', async (t) => {
+t.test('the default of history can be set to 0', async (t) => {
   const { app, member } = await chat(t, { chat: { history: 0 } })
   await app.chat.publish('a', { text: 'x' })
   t.strictSame((await (await member()).join('a')).messages, [])
 })
 
-t.test('pages lead back to the very first message, each seen once', async (t) => {
+t.test('pages lead back to the first message, and each message is returned once', async (t) => {
   const { app, member } = await chat(t)
   for (let i = 1; i <= 103; i++) await app.chat.publish('a', { text: `${i}` })
   const client = await member()
@@ -39,7 +39,7 @@ t.test('pages lead back to the very first message, each seen once', async (t) =>
   t.match(await client.next(), { type: 'history', messages: { length: 0 }, more: false, complete: true })
 })
 
-t.test('a page is bounded by bytes too, and holds at least one message', async (t) => {
+t.test('a page is bounded in bytes too, and holds at least one message', async (t) => {
   const { app, member } = await chat(t)
   for (let i = 1; i <= 20; i++) await app.chat.publish('a', { text: `${i} ${'x'.repeat(15_000)}` })
   await app.chat.publish('a', { text: 'y'.repeat(100_000) })
@@ -61,7 +61,7 @@ t.test('a page is bounded by bytes too, and holds at least one message', async (
   t.ok(seen.every((count) => count! <= 5), `${seen}`)
 })
 
-t.test('before a place that is not kept there is nothing to give', async (t) => {
+t.test('history before an unknown or trimmed position is empty and incomplete', async (t) => {
   const { app, member } = await chat(t, { limits: { historyEntries: 3 } })
   const first = await app.chat.publish('a', { text: '0' })
   const other = await app.chat.publish('b', { text: 'b' })
@@ -73,7 +73,7 @@ t.test('before a place that is not kept there is nothing to give', async (t) => 
   }
 })
 
-t.test('history comes with all that a message has', async (t) => {
+t.test('history returns messages with all their properties', async (t) => {
   const { member, plain } = await chat(t)
   const ada = await member({ name: 'ada' }, 'lobby')
   const other = await plain()

@@ -5,14 +5,14 @@ import { connect } from '../../src/testing.ts'
 import { build, logged } from '../support/helper.ts'
 import { chat, gate, storeWith, texts, turn, type ChatApp } from '../support/v1-client.ts'
 
-/** The server sees the end of a connection after its client does. */
+/** Resolves once the server has seen the disconnects, which it does after its clients. */
 async function left ({ app }: ChatApp, connections = 0): Promise<void> {
   while (app.chat.stats().connections > connections) await turn()
 }
 
 type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
 
-/** As an app's own errors are: with a status that the chat must not take for one of its own. */
+/** Returns an error of the app. The chat must not take its status and code for its own. */
 function httpError (statusCode: number): Error {
   return Object.assign(new Error('of the app'), { statusCode, code: 'FST_APP' })
 }
@@ -24,19 +24,19 @@ for (const [title, authenticate] of Object.entries<Authenticate>({
     return { id: `user ${hello?.token}`, name: String(request.headers['x-name']) }
   }
 })) {
-  t.test(`authenticate says who it is, ${title}: a hello takes neither id nor name`, async (t) => {
+  t.test(`authenticate that answers ${title} sets the member, and hello sets neither id nor name`, async (t) => {
     const { tcp } = await chat(t, { authenticate })
     const client = await tcp()
     const welcome = await client.hello({ token: '7', name: 'somebody else' })
     t.strictSame(welcome.member, { id: 'user 7', name: 'undefined' })
     t.match(welcome.session, /^.{43}$/)
     const again = await (await tcp()).hello({ session: welcome.session, token: '8' })
-    t.equal(again.member.id, 'user 8', 'nor does a session')
+    t.equal(again.member.id, 'user 8', 'neither does a session')
     t.strictSame((await client.join('a')).members, [welcome.member])
   })
 }
 
-t.test('with authenticate the name of the app alone counts, and no name is none', async (t) => {
+t.test("with authenticate only the app's name counts, and without one the name is empty", async (t) => {
   const answers: Record<string, object> = { absent: { id: '1' }, undefined: { id: '1', name: undefined }, null: { id: '1', name: null }, empty: { id: '1', name: '' } }
   const { tcp, plain, member } = await chat(t, { authenticate: (_, { token = 'absent' }) => answers[token] as { id: string } })
   for (const token of Object.keys(answers)) {
@@ -48,7 +48,7 @@ t.test('with authenticate the name of the app alone counts, and no name is none'
   t.match(await listener.next(), { text: 'hello', from: { id: '1', name: '' } })
 })
 
-t.test("the client's name counts where the app passes it on, normalised, and is rejected before the hook otherwise", async (t) => {
+t.test('authenticate receives the normalised name of hello; an invalid one is refused before', async (t) => {
   const names: unknown[] = []
   const { tcp, plain } = await chat(t, {
     authenticate (_, hello) {
@@ -65,7 +65,7 @@ t.test("the client's name counts where the app passes it on, normalised, and is 
   t.strictSame(names, ['Ada L', undefined, 'Ada'])
 })
 
-t.test('the hook is given name, token and session, and nothing else that a client sends', async (t) => {
+t.test('authenticate receives name, token and session of hello, and nothing else', async (t) => {
   const hellos: unknown[] = []
   const { tcp } = await chat(t, {
     authenticate (_, hello) {
@@ -77,12 +77,12 @@ t.test('the hook is given name, token and session, and nothing else that a clien
   t.strictSame(hellos, [{ name: 'ada', token: 'x', session }])
 })
 
-t.test('a name that the app gives is normalised as a client\'s is', async (t) => {
+t.test('a name that authenticate returns is normalised', async (t) => {
   const { tcp } = await chat(t, { authenticate: () => ({ id: '1', name: ' \uff21da   Lovelace ' }) })
   t.strictSame((await (await tcp()).hello()).member, { id: '1', name: 'Ada Lovelace' })
 })
 
-/** An error that throws again when it is read. */
+/** Returns an error whose `message` throws when it is read. */
 function unreadable (): Error {
   return Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
 }
@@ -101,7 +101,7 @@ const rejections: Record<string, Authenticate> = {
   'an error with status 403': async () => { throw httpLike('status', 403) }
 }
 for (const [title, authenticate] of Object.entries(rejections)) {
-  t.test(`authenticate rejects by ${title}: 4401, for v1 and plain clients`, async (t) => {
+  t.test(`authenticate that rejects by ${title} closes v1 and plain clients with 4401`, async (t) => {
     const { app, tcp, plain } = await chat(t, { authenticate })
     const client = await tcp()
     client.say({ type: 'hello' })
@@ -110,7 +110,7 @@ for (const [title, authenticate] of Object.entries(rejections)) {
     const other = await plain()
     other.socket.send('early')
     t.match(await other.closed, { code: 4401 })
-    t.strictSame(app.lines.filter(({ level }) => level > 30), [], 'which is nothing to worry about')
+    t.strictSame(app.lines.filter(({ level }) => level > 30), [], 'nothing is logged above level info')
     t.strictSame(app.chat.rooms(), [])
   })
 }
@@ -119,7 +119,7 @@ const failures: Record<string, Authenticate> = {
   'an error': () => { throw new Error('the database is away') },
   'a rejection with status 500': async () => { throw httpError(500) },
   'a status 404': () => { throw httpLike('status', 404) },
-  "a status '401' in words": () => { throw Object.assign(new Error('x'), { statusCode: '401' }) },
+  "a status '401' as a string": () => { throw Object.assign(new Error('x'), { statusCode: '401' }) },
   undefined: () => { throw undefined }, // eslint-disable-line no-throw-literal
   null: async () => { throw null }, // eslint-disable-line no-throw-literal
   'a string': () => { throw 'no' }, // eslint-disable-line no-throw-literal
@@ -143,7 +143,7 @@ for (const [title, authenticate] of Object.entries(failures)) {
   })
 }
 
-t.test('an authenticate that never settles ends by the handshake timeout, with 1013', async (t) => {
+t.test('an authenticate that never settles closes with 1013 at the handshake timeout', async (t) => {
   const room = await chat(t, { authenticate: () => new Promise(() => {}), limits: { handshakeTimeout: 1_000 } })
   const { app, tcp, plain } = room
   const client = await tcp()
@@ -155,7 +155,7 @@ t.test('an authenticate that never settles ends by the handshake timeout, with 1
   t.match(app.chat.stats(), { connections: 0, members: 0 })
 })
 
-t.test('a plain client whose authorize never settles ends by the handshake timeout; one that has joined stays', async (t) => {
+t.test('an authorize that never settles closes a joining plain client; joined ones stay', async (t) => {
   let hangs = false
   const room = await chat(t, { authorize: async () => hangs ? await new Promise<boolean>(() => {}) : true, limits: { handshakeTimeout: 1_000 } })
   const { app, plain } = room
@@ -169,28 +169,28 @@ t.test('a plain client whose authorize never settles ends by the handshake timeo
   t.match(app.chat.stats(), { connections: 1, members: 1 })
 })
 
-t.test('authenticate that fails for many connections is a few lines of the log', async (t) => {
+t.test('failures of authenticate for many connections log few lines', async (t) => {
   const { app, plain } = await chat(t, { authenticate: () => { throw new Error('the database is away') } })
   await Promise.all(Array.from({ length: 100 }, async () => await (await plain()).closed))
   await app.close()
   const errors = app.lines.filter(({ level }) => level === 50)
   t.ok(errors.length < 60, `${errors.length} lines`)
-  t.equal(errors.reduce((more, line) => more + Number(line['more'] ?? 1), 0), 100, 'none is left out')
+  t.equal(errors.reduce((more, line) => more + Number(line['more'] ?? 1), 0), 100, 'the lines account for every failure')
 })
 
 const id = 'x'
 const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
   'no id': [() => ({}), /'id', which must be a string/],
   'an empty id': [() => ({ id: '' }), /'id', which must be a string/],
-  'an id that is no text': [() => ({ id: 7 }), /'id', which must be a string/],
+  'an id that is not a string': [() => ({ id: 7 }), /'id', which must be a string/],
   'an id of 129 characters': [() => ({ id: 'x'.repeat(129) }), /'id', which must be at most 128 characters/],
   'an id with a line break': [() => ({ id: 'x\ny' }), /'id', which must be without control/],
   'an id with a lone surrogate': [() => ({ id: 'x\ud83d' }), /'id', which must be without control/],
-  'a name that is no text': [() => ({ id, name: 7 }), /'name', which must be a string/],
+  'a name that is not a string': [() => ({ id, name: 7 }), /'name', which must be a string/],
   'a name with a line break': [() => ({ id, name: 'x\nadmin' }), /'name', which must be without control/],
   'a name of 5,000 characters': [() => ({ id, name: 'x'.repeat(5_000) }), /'name', which must be 1 to 32 characters/],
   'a name with a lone surrogate': [() => ({ id, name: 'x\ud83d' }), /'name', which must be without control/],
-  'a name of which nothing remains': [() => ({ id, name: '  ' }), /'name', which must be 1 to 32/],
+  'a name that is empty once normalised': [() => ({ id, name: '  ' }), /'name', which must be 1 to 32/],
   'expiresAt: null': [() => ({ id, expiresAt: null }), /'expiresAt'/],
   'expiresAt: NaN': [() => ({ id, expiresAt: NaN }), /'expiresAt'/],
   'an invalid Date': [() => ({ id, expiresAt: new Date('x') }), /'expiresAt'/],
@@ -205,10 +205,10 @@ const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
   false: [() => false, /must return an object, or null/],
   true: [() => true, /must return an object, or null/],
   'a string': [() => 'ada', /must return an object, or null/],
-  'a list': [() => ['ada'], /unknown property '0'/]
+  'an array': [() => ['ada'], /unknown property '0'/]
 }
 for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
-  t.test(`authenticate that returns ${title} is a fault of the app: 1011, and the log says why`, async (t) => {
+  t.test(`authenticate that returns ${title} closes with 1011 and logs the reason`, async (t) => {
     const room = await chat(t, { authenticate: () => answer() as { id: string } })
     const { app, tcp, plain } = room
     const client = await tcp()
@@ -217,11 +217,11 @@ for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
     t.match(await (await plain()).closed, { code: 1011 })
     t.match(await logged(app, 'the handler of a connection failed'), { level: 50, err: { code: 'FST_CHAT_HOOK_FAILED', message: why } })
     await left(room)
-    t.match(app.chat.stats(), { connections: 0, members: 0, rooms: 0 }, 'and nothing of it is applied')
+    t.match(app.chat.stats(), { connections: 0, members: 0, rooms: 0 }, 'no part of the answer is applied')
   })
 }
 
-t.test('each property of the answer of authenticate is read once', async (t) => {
+t.test('each property of the result of authenticate is read once', async (t) => {
   const reads: string[] = []
   const counting = <T> (property: string, first: T, then: T) => ({
     enumerable: true,
@@ -242,7 +242,7 @@ t.test('each property of the answer of authenticate is read once', async (t) => 
   t.strictSame(reads, ['id', 'name', 'expiresAt'])
 })
 
-t.test('a plain client is authenticated too, by its query; what it sends meanwhile is kept', async (t) => {
+t.test('a plain client is authenticated by its query, and messages sent meanwhile are kept', async (t) => {
   const waits = gate()
   const hellos: unknown[] = []
   const { plain } = await chat(t, {
@@ -260,7 +260,7 @@ t.test('a plain client is authenticated too, by its query; what it sends meanwhi
   t.strictSame(hellos, [{ name: 'ada', token: undefined, session: undefined }])
 })
 
-t.test('what a v1 client sends while it is authenticated is kept, in order', async (t) => {
+t.test('messages that a v1 client sends during authentication are kept in order', async (t) => {
   const waits = gate()
   let asked = 0
   const { tcp } = await chat(t, {
@@ -282,7 +282,7 @@ t.test('what a v1 client sends while it is authenticated is kept, in order', asy
   t.equal(asked, 1)
 })
 
-t.test('a connection that ends while it is authenticated leaves nothing behind', async (t) => {
+t.test('a connection that ends during authentication leaves nothing behind', async (t) => {
   const waits = gate()
   const { app, tcp } = await chat(t, {
     authenticate: async () => {
@@ -301,14 +301,14 @@ t.test('a connection that ends while it is authenticated leaves nothing behind',
   t.match([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
 })
 
-t.test('authentication ends at expiresAt: 4401 then', async (t) => {
+t.test('a connection is closed with 4401 at expiresAt', async (t) => {
   let expiresAt: number | Date = Date.now() - 1
   const { app, tcp, plain } = await chat(t, { authenticate: () => ({ id: 'x', expiresAt }) })
   for (const past of [expiresAt, new Date(0)]) {
     expiresAt = past
     const client = await tcp()
     client.say({ type: 'hello' })
-    t.strictSame(await client.closed, { code: 4401, reason: 'the authentication has expired' }, 'at once')
+    t.strictSame(await client.closed, { code: 4401, reason: 'the authentication has expired' }, 'already expired')
   }
   expiresAt = new Date(Date.now() + 1_000)
   const [client, other] = [await tcp(), await plain()]
@@ -324,7 +324,7 @@ t.test('authentication ends at expiresAt: 4401 then', async (t) => {
   t.equal((await app.chat.history('a')).entries.length, 1)
 })
 
-t.test('authorize decides on joining, posting and reading back, each with who and where', async (t) => {
+t.test('authorize decides on join, post and history, and receives member and room', async (t) => {
   const questions: unknown[] = []
   const denied = new Set<string>()
   const { member } = await chat(t, {
@@ -346,14 +346,14 @@ t.test('authorize decides on joining, posting and reading back, each with who an
   t.strictSame(questions, [['join', 'secret', 'ada'], ['join', 'a', 'ada'], ['post', 'a', 'ada'], ['history', 'a', 'ada'], ['post', 'a', 'ada']])
 })
 
-t.test('only true is yes', async (t) => {
+t.test('authorize allows only by returning true', async (t) => {
   for (const answer of [undefined, null, 0, 1, 'yes', {}]) {
     const { member } = await chat(t, { authorize: () => answer as boolean })
     t.match(await (await member()).refused({ type: 'join', room: 'a' }), { code: 'forbidden' }, JSON.stringify(answer))
   }
 })
 
-t.test('a plain client that may not join is closed with 4403; one whose post is refused goes on', async (t) => {
+t.test('a plain client that may not join is closed with 4403; a refused post closes nothing', async (t) => {
   let may = 'nothing'
   const { app, plain, member } = await chat(t, { authorize: ({ action, room }) => room === 'open' || action === may })
   t.match(await (await plain()).closed, { code: 4403 })
@@ -372,12 +372,12 @@ const faults: Record<string, () => unknown> = {
   nothing: () => undefined,
   null: () => null,
   'a string': () => 'no',
-  "a 403 of the app's own": () => httpError(403),
-  "a 503 of the app's own": () => httpError(503),
-  'an error with a strange code': () => Object.assign(new Error('x'), { code: 'constructor' })
+  "the app's own 403 error": () => httpError(403),
+  "the app's own 503 error": () => httpError(503),
+  'an error with an unknown code': () => Object.assign(new Error('x'), { code: 'constructor' })
 }
 for (const [title, fault] of Object.entries({ ...faults, 'an error whose message throws': unreadable })) {
-  t.test(`a hook that throws ${title} closes that connection with 1011, and nothing else`, async (t) => {
+  t.test(`a hook that throws ${title} closes only its connection, with 1011`, async (t) => {
     let failing = ''
     const fail = (hook: string) => async () => {
       if (failing === hook) throw fault()
@@ -418,7 +418,7 @@ for (const [title, fault] of Object.entries({ ...faults, 'an error whose message
 }
 
 for (const [title, fault] of Object.entries({ ...faults, 'an error whose message throws': unreadable })) {
-  t.test(`a hook of routeOptions that throws ${title} lets nobody in`, async (t) => {
+  t.test(`a hook of routeOptions that throws ${title} refuses the upgrade`, async (t) => {
     for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
       const app = await build(t, { routeOptions: { [hook]: async () => { throw fault() } } })
       await t.rejects(connect(app, '/chat'), { message: /Unexpected server response: [45]\d\d/ }, hook)
@@ -427,7 +427,7 @@ for (const [title, fault] of Object.entries({ ...faults, 'an error whose message
   })
 }
 
-t.test('onMessage changes what is stored: text, bytes and data, after the schema was asked', async (t) => {
+t.test('onMessage changes the stored text, bytes and data, after the schema check', async (t) => {
   const { member, plain, app } = await chat(t, {
     dataSchema: { type: 'integer' },
     onMessage: async (draft, { name }) => ({
@@ -446,7 +446,7 @@ t.test('onMessage changes what is stored: text, bytes and data, after the schema
   t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
 })
 
-t.test('a message that onMessage made too large is refused, and the connection goes on', async (t) => {
+t.test('a message that onMessage made too large is refused, and the connection stays open', async (t) => {
   const { member, plain } = await chat(t, {
     limits: { chatPayload: 1_024, backlog: 8_192 },
     onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('grow', 'x'.repeat(3_000)) })
@@ -460,14 +460,14 @@ t.test('a message that onMessage made too large is refused, and the connection g
   t.equal(await bob.next(), 'y')
 })
 
-t.test('onMessage that cuts a surrogate pair in two stores U+FFFD instead', async (t) => {
+t.test('lone surrogates that onMessage returns are stored as U+FFFD', async (t) => {
   const { member } = await chat(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
   const ada = await member({}, 'a')
   ada.post('a', 'x👋')
   t.match(await ada.take(2), [{ text: 'x\ufffd', data: ['x\ufffd'] }, { type: 'ack' }])
 })
 
-t.test('onMessage refuses by a throw, whose message the member is told', async (t) => {
+t.test('an error that onMessage throws refuses the post with its message', async (t) => {
   const thrown: Record<string, unknown> = {
     'no %s here': new Error('no %s here'),
     words: 'words',
@@ -497,15 +497,15 @@ t.test('onMessage refuses by a throw, whose message the member is told', async (
 for (const [title, answer] of Object.entries<unknown>({
   nothing: undefined,
   null: null,
-  'a text alone': 'x',
+  'a string': 'x',
   'no body': {},
-  'a body that is no text': { body: 7 },
-  'data that refers to itself': (() => { const data = {}; return { body: 'x', data: Object.assign(data, { data }) } })(),
-  'data of a kind JSON has not': { body: 'x', data: 10n },
+  'a body that is not a string': { body: 7 },
+  'circular data': (() => { const data = {}; return { body: 'x', data: Object.assign(data, { data }) } })(),
+  'data that is a bigint': { body: 'x', data: 10n },
   'data that is a function': { body: 'x', data: () => {} },
   'a getter that throws': { get body () { throw new Error('a getter') } }
 })) {
-  t.test(`onMessage that gives ${title} is a fault of the app: 1011, and the room goes on`, async (t) => {
+  t.test(`onMessage that returns ${title} closes with 1011, and the room goes on`, async (t) => {
     const { member, app } = await chat(t, { onMessage: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
     const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
     ada.post('a', 'bad')
@@ -516,7 +516,7 @@ for (const [title, answer] of Object.entries<unknown>({
   })
 }
 
-t.test('posts of one member keep their order, though onMessage is slow for some', async (t) => {
+t.test('posts of one member stay in order although onMessage is slow for some', async (t) => {
   const slow = gate()
   const stored: string[] = []
   const { member } = await chat(t, {
@@ -541,10 +541,10 @@ t.test('posts of one member keep their order, though onMessage is slow for some'
   const own = Array.from({ length: 20 }, (_, i) => `${i}`)
   t.strictSame(inRoom('a'), ['another is not kept waiting', ...own.filter((_, i) => i % 3 === 0)])
   t.strictSame(inRoom('b'), own.filter((_, i) => i % 3 !== 0))
-  t.strictSame(stored, own, 'and reach the store in it, whatever their room')
+  t.strictSame(stored, own, 'the store receives them in order, whatever their room')
 })
 
-t.test('a repeat of what was accepted is not filtered again, nor one of a member that is muted by now', async (t) => {
+t.test('a repeat of an accepted post is not filtered again, also if the member is now muted', async (t) => {
   let filtered = 0
   let allowed = true
   const { member, app } = await chat(t, {
@@ -563,11 +563,11 @@ t.test('a repeat of what was accepted is not filtered again, nor one of a member
   ada.say({ type: 'post', room: 'a', text: 'x', id: 'i', since })
   t.strictSame(await ada.next(), { type: 'ack', id: 'i', room: 'a', position })
   t.equal(filtered, 1)
-  t.match(await ada.refused({ type: 'post', room: 'a', text: 'y', id: 'i', since }), { code: 'reused_id' }, 'and is judged by what was said, not by what was made of it')
+  t.match(await ada.refused({ type: 'post', room: 'a', text: 'y', id: 'i', since }), { code: 'reused_id' }, 'a repeat is compared with the text as sent, not as filtered')
   t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'new', since }), { code: 'muted' })
 })
 
-t.test('onJoin and onLeave tell who came and went, in their order, once each', async (t) => {
+t.test('onJoin and onLeave report each join and leave once, in order', async (t) => {
   const told: string[] = []
   const leaves: Array<() => void> = []
   const { member, plain } = await chat(t, {
@@ -591,7 +591,7 @@ t.test('onJoin and onLeave tell who came and went, in their order, once each', a
   t.strictSame(told, ['ada joins a', 'ada joins b', 'ada leaves a', 'bob joins lobby', 'ada leaves b', 'bob leaves lobby'])
 })
 
-t.test('who is gone before it has joined is told of as neither', async (t) => {
+t.test('a member that disconnects while it joins is reported by both hooks or by neither', async (t) => {
   const reads = gate()
   const told: string[] = []
   const { app, tcp } = await chat(t, {
@@ -618,7 +618,7 @@ t.test('who is gone before it has joined is told of as neither', async (t) => {
   t.strictSame(app.chat.rooms(), [])
 })
 
-t.test('a ban said while a hello is being answered holds', async (t) => {
+t.test('a ban made while a hello is pending takes effect', async (t) => {
   const waits = gate()
   const roster = new MemoryRoster()
   const { restrictions } = roster
@@ -636,7 +636,7 @@ t.test('a ban said while a hello is being answered holds', async (t) => {
   t.strictSame(await client.closed, { code: 4403, reason: 'out' })
 })
 
-t.test('members whose ids and posts look alike together are still two', async (t) => {
+t.test('member ids and post ids that are equal when concatenated stay distinct', async (t) => {
   const { member } = await chat(t, { authenticate: (_, hello) => ({ id: String(hello?.token) }) })
   const tokens: Array<[token: string, id: string]> = [['a', 'b c'], ['a b', 'c'], ['', 'x'], ['1 a', 'b']]
   const everyone = await member({ token: 'all' }, 'a')

@@ -29,7 +29,7 @@ t.test('plain and v1 members share a room: text, names, binary as base64', async
   t.match(await ada.next(), { type: 'message', text: 'from the app', from: null })
 })
 
-t.test('what looks like a message of the protocol is text to a plain client', async (t) => {
+t.test('text that looks like a protocol message is plain text for a plain client', async (t) => {
   const { member, plain } = await chat(t)
   const ada = await member({}, 'lobby')
   const bob = await plain()
@@ -39,7 +39,7 @@ t.test('what looks like a message of the protocol is text to a plain client', as
   t.match(await ada.next(), { type: 'message', text })
 })
 
-t.test('a plain client that does not want its own hears all the rest in order', async (t) => {
+t.test('a plain client with self=0 receives all other messages in order', async (t) => {
   const { member, plain } = await chat(t)
   const ada = await member({ name: 'ada' }, 'lobby')
   const deaf = await plain('?self=0')
@@ -50,7 +50,7 @@ t.test('a plain client that does not want its own hears all the rest in order', 
   for (let i = 0; i < 20; i++) t.equal(await deaf.next(), `ada: ${i}`)
 })
 
-t.test('a plain client is given history that v1 members wrote', async (t) => {
+t.test('a plain client receives the history of v1 members', async (t) => {
   const { member, plain } = await chat(t)
   const ada = await member({ name: 'ada' }, 'lobby')
   for (let i = 0; i < 5; i++) await ada.posted('lobby', `${i}`)
@@ -58,7 +58,7 @@ t.test('a plain client is given history that v1 members wrote', async (t) => {
   t.strictSame([await bob.next(), await bob.next()], ['ada: 3', 'ada: 4'])
 })
 
-t.test('an erased room goes on for plain members too', async (t) => {
+t.test('a cleared room goes on for plain members', async (t) => {
   const { member, plain, app } = await chat(t)
   const bob = await plain()
   const ada = await member({ name: 'ada' }, 'lobby')

@@ -3,13 +3,13 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import type { Presence } from '../../src/roster.ts'
 import { chat } from '../support/v1-client.ts'
 
-t.test('who comes and goes is told to the room, not to who asked', async (t) => {
+t.test('joins and leaves are sent to the other members of the room', async (t) => {
   const { member, app } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
   const ada = await member({ name: 'ada' }, 'a')
   await ada.presence(({ count }) => count === 1)
   const bob = await member({ name: 'bob' }, 'elsewhere')
   const joined = await bob.join('a')
-  t.strictSame([joined.members.map(({ name }) => name), joined.count], [['ada', 'bob'], 2], 'who joins sees itself')
+  t.strictSame([joined.members.map(({ name }) => name), joined.count], [['ada', 'bob'], 2], 'joined includes the member itself')
   const came = await ada.presence()
   t.match(came, { room: 'a', joined: [{ name: 'bob' }], left: [], count: 2 })
   t.equal(came.joined.length, 1)
@@ -22,7 +22,7 @@ t.test('who comes and goes is told to the room, not to who asked', async (t) => 
   t.match(await ada.presence(), { joined: [], left: [{ name: 'bob' }], count: 1 })
 })
 
-t.test('who is back within the grace has not been gone', async (t) => {
+t.test('a member that reconnects within the grace period causes no presence message', async (t) => {
   const { member, tcp } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
   const ada = await member({ name: 'ada' }, 'a')
   const bob = await tcp()
@@ -40,7 +40,7 @@ t.test('who is back within the grace has not been gone', async (t) => {
   t.strictSame(ada.presences, [])
 })
 
-t.test('a member on two connections is one, and hears of itself on both', async (t) => {
+t.test('a member on two connections counts once and receives its messages on both', async (t) => {
   const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
   const one = await tcp()
   const { session } = await one.hello({ name: 'ada' })
@@ -58,7 +58,7 @@ t.test('a member on two connections is one, and hears of itself on both', async 
   t.match(await bob.presence(({ left }) => left.length > 0), { left: [{ name: 'ada' }], count: 1 })
 })
 
-t.test('who comes back under another name is shown under that', async (t) => {
+t.test('a member that reconnects under another name is shown under that name', async (t) => {
   const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
   const watcher = await member({}, 'a')
   const one = await tcp()
@@ -73,7 +73,7 @@ t.test('who comes back under another name is shown under that', async (t) => {
   t.ok((await later.join('a')).members.some(({ name }) => name === 'Ada L.'))
 })
 
-t.test('many who come at once are told at once; the list is capped, the count is not', async (t) => {
+t.test('many joins are sent in few presence messages; the list is capped, the count is not', async (t) => {
   const { app, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 20, listed: 5 }) })
   const watcher = await member({ name: 'watcher' }, 'a')
   const others = await Promise.all(Array.from({ length: 50 }, () => member({}, 'a')))
@@ -86,20 +86,20 @@ t.test('many who come at once are told at once; the list is capped, the count is
     shown += presence.joined.length
     told++
   }
-  t.ok(told < 25, `told ${told} times`)
+  t.ok(told < 25, `${told} presence messages`)
   t.equal(shown, 5)
   t.match(await app.chat.members('a'), { members: { length: 5 }, count: 51 })
   const last = await member()
   const joined = await last.join('a')
   t.ok(joined.count >= 51)
   t.ok(joined.members.length <= 6)
-  t.ok(joined.members.some(({ name }) => name === ''), 'itself among them')
+  t.ok(joined.members.some(({ name }) => name === ''), 'the list includes the member itself')
   await last.presence(({ count }) => count === 52)
   for (const each of others) each.socket.terminate()
   await watcher.presence(({ count }) => count === 2)
 })
 
-t.test('typing is shown to the others of the room, and nowhere else', async (t) => {
+t.test('typing is sent to the other members of that room only', async (t) => {
   const { member } = await chat(t)
   const [ada, bob, eve] = [await member({ name: 'ada' }, 'a', 'b'), await member({ name: 'bob' }, 'a'), await member({ name: 'eve' }, 'b')]
   ada.say({ type: 'typing', room: 'a' })
@@ -110,7 +110,7 @@ t.test('typing is shown to the others of the room, and nowhere else', async (t) 
   t.match(await eve.next(), { type: 'typing', room: 'b', from: { name: 'ada' } })
 })
 
-t.test('a plain member is here too, and hears no presence and no typing', async (t) => {
+t.test('a plain member is listed in presence, and receives no presence and no typing', async (t) => {
   const { member, plain } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
   const ada = await member({ name: 'ada' }, 'lobby')
   const other = await plain('?name=plain')
@@ -121,7 +121,7 @@ t.test('a plain member is here too, and hears no presence and no typing', async 
   t.equal(await other.next(), 'bob: x')
 })
 
-t.test('while who is here cannot be vouched for, presence and joined say so', async (t) => {
+t.test('presence, joined and app.chat.members are marked stale while the roster is', async (t) => {
   let see!: (now: Presence) => void
   class Doubtful extends MemoryRoster {
     override watch (room: string, seen: (now: Presence) => void): Promise<() => void> {

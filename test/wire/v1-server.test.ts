@@ -3,7 +3,7 @@ import { MemoryStore, errors, type ChatEntry } from '../../src/index.ts'
 import { logged } from '../support/helper.ts'
 import { chat, gate, storeWith, texts, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
 
-/** A member, with its id. */
+/** Connects a member. Resolves with its client, id and session. */
 async function named ({ tcp }: ChatApp, name: string, ...rooms: string[]): Promise<{ client: V1Client, id: string, session: string }> {
   const client = await tcp()
   const { member: { id }, session } = await client.hello({ name })
@@ -11,7 +11,7 @@ async function named ({ tcp }: ChatApp, name: string, ...rooms: string[]): Promi
   return { client, id, session }
 }
 
-t.test('publish says something from an HTTP route: from nobody or from someone, with data', async (t) => {
+t.test('publish sends a message with or without a sender and data, and runs no onMessage', async (t) => {
   const server = await chat(t, { onMessage: () => { throw new Error('hooks are for members') } })
   const client = await server.member({}, 'a')
   const position = await server.app.chat.publish('a', { text: 'hello' })
@@ -20,7 +20,7 @@ t.test('publish says something from an HTTP route: from nobody or from someone, 
   t.match(await client.next(), { from: { id: 'bot', name: 'Bot' }, text: '', data: { a: 1 } })
 })
 
-t.test('app.chat serves HTTP routes', async (t) => {
+t.test('app.chat.publish works in HTTP routes', async (t) => {
   const { bare } = await import('../support/helper.ts')
   const { default: fastifyChat } = await import('../../src/index.ts')
   const { connect } = await import('../../src/testing.ts')
@@ -39,7 +39,7 @@ t.test('app.chat serves HTTP routes', async (t) => {
   await client.close()
 })
 
-t.test('what can not be said is rejected, and leaves the room as it was', async (t) => {
+t.test('an invalid publication is rejected and leaves the room unchanged', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   const circular: Record<string, unknown> = {}
@@ -49,8 +49,8 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
     'a text that is null': { text: null },
     'a number': { text: 7 },
     bytes: { text: new Uint8Array(3) },
-    'data that refers to itself': { text: 'x', data: circular },
-    'data of a kind JSON has not': { text: 'x', data: { n: 10n } },
+    'circular data': { text: 'x', data: circular },
+    'data with a bigint': { text: 'x', data: { n: 10n } },
     'data that is a function': { text: 'x', data: () => {} },
     'from a number': { text: 'x', from: 7 },
     'from a name alone': { text: 'x', from: 'Ada' }
@@ -63,7 +63,7 @@ t.test('what can not be said is rejected, and leaves the room as it was', async 
   t.strictSame(texts((await (await member()).join('a')).messages), ['x'])
 })
 
-t.test('publish of more than members can be sent at once is rejected, changes nothing, and ends no reader', async (t) => {
+t.test('a publication beyond the size limit is rejected, changes nothing and closes no reader', async (t) => {
   const { app, member } = await chat(t, { limits: { chatPayload: 1_024, backlog: 8_192 } })
   const client = await member({}, 'a')
   const wrong = {
@@ -83,7 +83,7 @@ t.test('publish of more than members can be sent at once is rejected, changes no
   await client.posted('a', 'still here')
 })
 
-t.test('lone surrogates of the app become U+FFFD in text and data; pairs and written escapes stay', async (t) => {
+t.test('lone surrogates in a publication become U+FFFD; pairs and escapes stay', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   const data = { '\ud800': ['\udfff\ud83d', '👋', '\\ud800', '\\\ud800'] }
@@ -93,7 +93,7 @@ t.test('lone surrogates of the app become U+FFFD in text and data; pairs and wri
   t.match((await app.chat.history('a')).entries, [{ body: 'x\ufffd', data: clean }])
 })
 
-t.test('the app gets data parsed, each listener its own, as it was when it was published', async (t) => {
+t.test('each listener and history receive their own copy of the data as it was published', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   const heard: ChatEntry[] = []
@@ -110,7 +110,7 @@ t.test('the app gets data parsed, each listener its own, as it was when it was p
   t.strictSame(entries.map((entry) => entry.data), [{ list: [1] }, null])
 })
 
-t.test('publish from null is from nobody, and from someone without a name is from an id', async (t) => {
+t.test('publish accepts from: null, and a sender whose name is empty', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   await app.chat.publish('a', { text: 'x', from: null } as unknown as { text: string })
@@ -119,7 +119,7 @@ t.test('publish from null is from nobody, and from someone without a name is fro
   t.match(await client.next(), { type: 'message', from: { id: 'bot', name: '' } })
 })
 
-t.test('a hello whose name can not be shown is told whether its length or a character is wrong', async (t) => {
+t.test('the error for an invalid name in hello states a wrong length or character', async (t) => {
   const { tcp } = await chat(t)
   const client = await tcp()
   const length = '/name must be 1 to 32 characters once normalised'
@@ -131,7 +131,7 @@ t.test('a hello whose name can not be shown is told whether its length or a char
   for (const [name, message] of wrong) t.match(await client.refused({ type: 'hello', name }), { code: 'invalid', message }, encodeURIComponent(name))
 })
 
-t.test('a room name that is none is refused by every call', async (t) => {
+t.test('an invalid room name is rejected by every call', async (t) => {
   const { app: { chat: calls } } = await chat(t)
   for (const room of ['', 'a b', 'x'.repeat(65), 'a/b', 'ü', undefined, null, 7] as string[]) {
     for (const call of [() => calls.publish(room, { text: 'x' }), () => calls.subscribe(room, () => {}), () => calls.members(room), () => calls.history(room), () => calls.erase(room, 'x'), () => calls.clear(room)]) {
@@ -140,7 +140,7 @@ t.test('a room name that is none is refused by every call', async (t) => {
   }
 })
 
-t.test('subscribe hears every entry from then on, each once, until it stops', async (t) => {
+t.test('subscribe delivers each later entry once, until it is stopped', async (t) => {
   const server = await chat(t)
   const client = await server.member({ name: 'ada' }, 'a')
   await client.posted('a', 'before')
@@ -157,7 +157,7 @@ t.test('subscribe hears every entry from then on, each once, until it stops', as
   t.equal(heard.length, 2)
 })
 
-t.test('a listener that throws or rejects concerns nobody else, and is logged', async (t) => {
+t.test('a listener that throws or rejects is logged and does not affect others', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   const heard: unknown[] = []
@@ -172,7 +172,7 @@ t.test('a listener that throws or rejects concerns nobody else, and is logged', 
   t.match(await logged(app, 'a listener of a room failed'), { level: 50, room: 'a', err: { message: 'a listener' } })
 })
 
-t.test('a listener may return anything, and throw what throws again when it is logged', async (t) => {
+t.test('a listener may return anything, and throw an error that throws when it is logged', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   await app.chat.subscribe('a', (() => 7) as () => void)
@@ -193,7 +193,7 @@ t.test('a listener may return anything, and throw what throws again when it is l
   t.match(app.lines.filter(({ level }) => level > 40), [{ msg: /^a listener of a room failed/ }, { msg: /^a listener of a room failed/ }])
 })
 
-t.test('stopping twice takes the room from nobody', async (t) => {
+t.test('calling the unsubscribe function twice releases the room once', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
   const stop = await app.chat.subscribe('a', () => {})
@@ -205,7 +205,7 @@ t.test('stopping twice takes the room from nobody', async (t) => {
   t.strictSame(app.chat.rooms(), [])
 })
 
-t.test('rooms, members and stats say who is here', async (t) => {
+t.test('rooms, members and stats report the current connections', async (t) => {
   const server = await chat(t)
   const { app } = server
   t.match([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
@@ -217,15 +217,15 @@ t.test('rooms, members and stats say who is here', async (t) => {
   await server.plain('?room=c')
   const greeted = await server.tcp()
   t.strictSame(app.chat.rooms().toSorted(), ['a', 'b', 'c'])
-  t.match(app.chat.stats(), { connections: 4, members: 2, rooms: 3 }, 'a member on two connections is one; one that has not said hello is none')
+  t.match(app.chat.stats(), { connections: 4, members: 2, rooms: 3 }, 'two connections of a member count once, and a connection without hello does not count')
   await client.presence(({ room, count }) => room === 'a' && count === 1)
   t.strictSame(await app.chat.members('a'), { members: [{ id, name: 'ada' }], count: 1, stale: false })
   await greeted.end()
   t.strictSame(await app.chat.members('nobody'), { members: [], count: 0, stale: false })
-  t.notOk(app.chat.rooms().includes('nobody'), 'asking makes no room')
+  t.notOk(app.chat.rooms().includes('nobody'), 'asking for its members opens no room')
 })
 
-t.test('history gives entries, the newest 50 or a page before a place', async (t) => {
+t.test('history returns entries, the newest 50 or a page before a position', async (t) => {
   const { app } = await chat(t)
   for (let i = 1; i <= 60; i++) await app.chat.publish('a', { text: `${i}` })
   const newest = await app.chat.history('a')
@@ -236,7 +236,7 @@ t.test('history gives entries, the newest 50 or a page before a place', async (t
   t.match(await app.chat.history('nobody'), { entries: [], complete: true, more: false })
 })
 
-t.test('erase forgets what a message said; its place stays', async (t) => {
+t.test('erase removes text and data of an entry, and its position stays', async (t) => {
   const server = await chat(t)
   const client = await server.member({}, 'a')
   const positions = [await client.posted('a', '1'), await client.posted('a', 'secret', { data: 'secret' }), await client.posted('a', '3')]
@@ -250,11 +250,11 @@ t.test('erase forgets what a message said; its place stays', async (t) => {
 
 for (const [title, options, shown] of [
   ['a reason', { reason: 'be gone' }, 'be gone'],
-  ['none', undefined, 'kicked by a moderator'],
-  ['an empty one', { reason: '' }, ''],
-  ['the longest that a close frame holds', { reason: `x${'é'.repeat(61)}` }, `x${'é'.repeat(61)}`]
+  ['no reason', undefined, 'kicked by a moderator'],
+  ['an empty reason', { reason: '' }, ''],
+  ['the longest reason', { reason: `x${'é'.repeat(61)}` }, `x${'é'.repeat(61)}`]
 ] as const) {
-  t.test(`kick closes all connections of a member with 4403, and ${title}; it may come back`, async (t) => {
+  t.test(`kick with ${title} closes all connections of a member with 4403; it may reconnect`, async (t) => {
     const server = await chat(t)
     const { client, id, session } = await named(server, 'ada', 'a')
     const second = await server.tcp()
@@ -269,7 +269,7 @@ for (const [title, options, shown] of [
   })
 }
 
-t.test('mute refuses posts for a time, on every connection, those to come too; unmute ends it', async (t) => {
+t.test('mute refuses posts on current and later connections until unmute', async (t) => {
   const server = await chat(t)
   const { client, id, session } = await named(server, 'ada', 'a')
   const bob = await server.member({}, 'a')
@@ -280,14 +280,14 @@ t.test('mute refuses posts for a time, on every connection, those to come too; u
   await second.join('a')
   t.match(await second.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
   await bob.posted('a', 'is heard')
-  t.match([await client.next(), await second.next()], [{ text: 'is heard' }, { text: 'is heard' }], 'and hears')
+  t.match([await client.next(), await second.next()], [{ text: 'is heard' }, { text: 'is heard' }], 'a muted member still receives messages')
   await server.app.chat.unmute(id)
   await client.posted('a', 'again', { id: 'i' })
   t.match(await second.next(), { text: 'again' })
   await second.posted('a', 'on both')
 })
 
-t.test('a mute ends by itself', async (t) => {
+t.test('a mute ends after its duration', async (t) => {
   const server = await chat(t)
   const { client, id } = await named(server, 'ada', 'a')
   await server.app.chat.mute(id, { duration: 30 })
@@ -299,7 +299,7 @@ t.test('a mute ends by itself', async (t) => {
   t.pass()
 })
 
-t.test('ban closes with 4403 and lets none in for a time; unban ends it', async (t) => {
+t.test('ban closes with 4403 and refuses later connections until unban', async (t) => {
   const server = await chat(t)
   const { client, id, session } = await named(server, 'ada', 'a')
   await server.app.chat.ban(id, { duration: 1_000_000, reason: 'x'.repeat(123) })
@@ -316,7 +316,7 @@ t.test('ban closes with 4403 and lets none in for a time; unban ends it', async 
   await lifted.posted('a', 'back')
 })
 
-t.test('what a banned member had sent, and was not yet taken up, is not stored', async (t) => {
+t.test('posts of a banned member that were waiting are not stored', async (t) => {
   const slow = gate()
   const server = await chat(t, {
     onMessage: async (draft) => {
@@ -334,7 +334,7 @@ t.test('what a banned member had sent, and was not yet taken up, is not stored',
   t.ok((await server.app.chat.history('a')).entries.length <= 1)
 })
 
-t.test('what a client had sent before it went itself is stored', async (t) => {
+t.test('posts that a client sent before it closed are stored', async (t) => {
   const slow = gate()
   const server = await chat(t, {
     onMessage: async (draft) => {
@@ -351,7 +351,7 @@ t.test('what a client had sent before it went itself is stored', async (t) => {
   t.strictSame(texts(await bob.take(10)), Array.from({ length: 10 }, (_, i) => `${i}`))
 })
 
-t.test('check rejects while posts can not succeed', async (t) => {
+t.test('check rejects while the store is unavailable', async (t) => {
   let up = false
   const { app } = await chat(t, { store: storeWith((works) => ({ check: async () => up ? await works.check() : await Promise.reject(new errors.StoreUnavailable()) })) })
   await t.rejects(app.chat.check(), { code: 'FST_CHAT_UNAVAILABLE', statusCode: 503 })
@@ -359,7 +359,7 @@ t.test('check rejects while posts can not succeed', async (t) => {
   await t.resolves(app.chat.check())
 })
 
-t.test('a store passed in stays open; calls reject once it is closed', async (t) => {
+t.test('a store passed as an option stays open, and calls reject once it is closed', async (t) => {
   const store = new MemoryStore()
   const { app } = await chat(t, { store })
   await app.chat.publish('a', { text: 'x' })

@@ -27,19 +27,19 @@ for (const [transport, connect] of Object.entries(transports)) {
     const id = ada.post('lobby', 'hello', { data: { mood: ['good'] } })
     const [message, ack] = await ada.take(2)
     t.match(message, { type: 'message', room: 'lobby', from: welcome.member, text: 'hello', data: { mood: ['good'] } })
-    t.match(ack, { type: 'ack', id, room: 'lobby', position: (message as { position: string }).position }, 'its ack follows its own message')
-    t.strictSame(await bob.next(), message, 'which is the same for all')
+    t.match(ack, { type: 'ack', id, room: 'lobby', position: (message as { position: string }).position }, 'the ack follows its message')
+    t.strictSame(await bob.next(), message, 'all members receive the same message')
     t.strictSame(await ada.leave('lobby'), { type: 'left', room: 'lobby' })
     await bob.posted('lobby', 'anybody here?')
     t.strictSame(await ada.refused({ type: 'post', room: 'lobby', text: 'x', id: 'i' }), {
       type: 'error', code: 'not_joined', message: "the room 'lobby' is not joined", id: 'i', room: 'lobby', request: 'post'
-    }, 'and nothing of the room was heard between')
+    }, 'no message of the room was received in between')
     ada.socket.close(1000)
     t.match(await ada.closed, { code: 1000 })
   })
 }
 
-t.test('a session keeps the id, on another connection and another server, and is a secret of its own', async (t) => {
+t.test('a session keeps the member id across connections and servers, and is a secret', async (t) => {
   const [one, two] = [await chat(t), await chat(t)]
   const first = await (await one.tcp()).hello({ name: 'ada' })
   const second = await (await one.tcp()).hello({ session: first.session, name: 'Ada' })
@@ -52,17 +52,17 @@ t.test('a session keeps the id, on another connection and another server, and is
   t.notOk(first.session.includes(first.member.id) || first.member.id.includes(first.session))
 })
 
-t.test('hello comes first, and once', async (t) => {
+t.test('hello must come first, and only once', async (t) => {
   const client = await (await chat(t)).tcp()
   for (const message of [{ type: 'join', room: 'a' }, { type: 'leave', room: 'a' }, { type: 'typing', room: 'a' }, { type: 'post', room: 'a', text: 'x', id: 'i' }, { type: 'history', room: 'a', before: 'x', limit: 1 }]) {
     t.match(await client.refused(message), { code: 'hello', room: 'a', ...'id' in message && { id: 'i' } }, message.type)
   }
   const { member } = await client.hello()
   t.match(await client.refused({ type: 'hello', name: 'another' }), { code: 'hello' })
-  t.strictSame((await client.join('a')).members, [member], 'and a second one changes nothing')
+  t.strictSame((await client.join('a')).members, [member], 'a second hello changes nothing')
 })
 
-t.test('whoever says no valid hello in time is closed with 4408', async (t) => {
+t.test('a client that sends no valid hello in time is closed with 4408', async (t) => {
   const says: Record<string, (client: V1Client) => void> = {
     nothing: () => {},
     'something else': (client) => client.say({ type: 'join', room: 'a' }),
@@ -77,7 +77,7 @@ t.test('whoever says no valid hello in time is closed with 4408', async (t) => {
   }
 })
 
-t.test('who said hello in time is not closed', async (t) => {
+t.test('a client that sent hello in time is not closed', async (t) => {
   const { tcp } = await chat(t, { limits: { handshakeTimeout: 300 } })
   const [silent, client] = [await tcp(), await tcp()]
   await client.hello()
@@ -86,7 +86,7 @@ t.test('who said hello in time is not closed', async (t) => {
   t.equal((await client.join('a')).room, 'a')
 })
 
-t.test('a frame that is not valid gets an error that says what is wrong and where', async (t) => {
+t.test('an invalid frame gets an error that states what is wrong and where', async (t) => {
   const post = { type: 'post', room: 'a', id: 'i', text: 'x' }
   const cases: Array<[frame: string | object, message: string | RegExp, concerns?: object]> = [
     ['{"type":"post","room":"a","id":"i","text":"\n"}', /^not JSON: /],
@@ -153,8 +153,8 @@ t.test('a frame that is not valid gets an error that says what is wrong and wher
     const title = typeof frame === 'string' ? frame : JSON.stringify(frame).slice(0, 80)
     t.match(error, { code: 'invalid', message, ...concerns }, title)
     if (!('id' in concerns)) t.notOk('id' in error, title)
-    t.notMatch(JSON.stringify(error), /\\ud[89a-f]/, `${title}: a strict parser takes it`)
-    // What is valid makes up for what is not.
+    t.notMatch(JSON.stringify(error), /\\ud[89a-f]/, `${title}: a strict parser accepts the error`)
+    // Valid messages make up for invalid ones, or the connection would be closed.
     for (const id of ['1', '2']) {
       client.say({ type: 'ping', id })
       t.strictSame(await client.next(), { type: 'pong', id })
@@ -163,14 +163,14 @@ t.test('a frame that is not valid gets an error that says what is wrong and wher
   await client.posted('a', 'and the connection goes on')
 })
 
-t.test('a binary frame is not valid', async (t) => {
+t.test('a binary frame is rejected as invalid', async (t) => {
   const client = await (await chat(t)).tcp()
   client.socket.send(Buffer.from('{"type":"hello"}'))
   t.match(await client.expect('error'), { code: 'invalid', message: 'binary frames are not part of this protocol' })
   await client.hello()
 })
 
-t.test('rubbish again and again is closed with 4400, before hello and after', async (t) => {
+t.test('many invalid frames close with 4400, before hello and after', async (t) => {
   const { tcp } = await chat(t)
   for (const greets of [false, true]) {
     const client = await tcp()
@@ -188,7 +188,7 @@ t.test('rubbish again and again is closed with 4400, before hello and after', as
   }
 })
 
-t.test('what is not of the protocol in a valid message is let pass', async (t) => {
+t.test('unknown properties of a valid message are ignored', async (t) => {
   const client = await (await chat(t)).tcp()
   await client.hello({ future: { a: 1 }, type: 'hello' })
   const deep = '['.repeat(5_000) + ']'.repeat(5_000)
@@ -196,7 +196,7 @@ t.test('what is not of the protocol in a valid message is let pass', async (t) =
   t.strictSame(await client.next(), { type: 'pong', id: '1' })
 })
 
-t.test('many rooms on one connection, each apart, up to roomsPerMember', async (t) => {
+t.test('a connection may join up to roomsPerMember separate rooms', async (t) => {
   const { member } = await chat(t, { limits: { roomsPerMember: 3 } })
   const [one, other] = [await member({}, 'a', 'b', '__proto__'), await member({}, 'b')]
   t.match(await one.refused({ type: 'join', room: 'd' }), { code: 'too_many_rooms', room: 'd' })
@@ -212,7 +212,7 @@ t.test('many rooms on one connection, each apart, up to roomsPerMember', async (
   t.match(await other.refused({ type: 'post', room: 'a', id: 'i', text: 'x' }), { code: 'not_joined', room: 'a', id: 'i' })
 })
 
-t.test('rooms that are followed are as many as limits.rooms; what is kept of others is not bounded by it', async (t) => {
+t.test('open rooms are bounded by limits.rooms, and stored rooms are not', async (t) => {
   const { app, member } = await chat(t, { limits: { rooms: 1, roomsPerMember: 1 } })
   const client = await member({}, 'a')
   t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'too_many_rooms', room: 'b' })
@@ -220,10 +220,10 @@ t.test('rooms that are followed are as many as limits.rooms; what is kept of oth
   await client.posted('a', 'x')
   t.strictSame((await app.chat.history('b')).entries.map(({ body }) => body), ['b'])
   await client.leave('a')
-  t.strictSame(texts((await client.join('b')).messages), ['b'], 'one that nobody is in any more makes place')
+  t.strictSame(texts((await client.join('b')).messages), ['b'], 'a room without members makes room for another')
 })
 
-t.test('a post sent again under its id is stored once, and answered with its first place', async (t) => {
+t.test('a repeated post is stored once and acknowledged with its first position', async (t) => {
   const { member, app } = await chat(t)
   const [one, other] = [await member({}, 'a'), await member({}, 'a')]
   const place = (await app.chat.history('a')).head.position
@@ -239,7 +239,7 @@ t.test('a post sent again under its id is stored once, and answered with its fir
   t.strictSame(texts(await other.upTo('end')), ['once'])
 })
 
-t.test('ids are of their member, on whichever connection, and of their room', async (t) => {
+t.test('post ids are scoped by member and room', async (t) => {
   const { member } = await chat(t)
   const one = await member({}, 'a', 'b')
   const session = (await member()).hello
@@ -251,12 +251,12 @@ t.test('ids are of their member, on whichever connection, and of their room', as
   await other.expect('message')
   other.say(post)
   await other.take(2)
-  t.match(await one.next(), { type: 'message', text: 'x' }, "another member's is another post")
+  t.match(await one.next(), { type: 'message', text: 'x' }, "another member's post with the same id is another post")
   one.say({ ...post, room: 'b' })
-  t.match(await one.take(2), [{ type: 'message', room: 'b' }, { type: 'ack' }], "and so is another room's")
+  t.match(await one.take(2), [{ type: 'message', room: 'b' }, { type: 'ack' }], 'so is a post with the same id in another room')
 })
 
-t.test('a post sent again on a new connection of the same session is known', async (t) => {
+t.test('a post repeated on a new connection of the same session is recognised', async (t) => {
   const { tcp } = await chat(t)
   const [one, two] = [await tcp(), await tcp()]
   const { session } = await one.hello()
@@ -269,7 +269,7 @@ t.test('a post sent again on a new connection of the same session is known', asy
   t.strictSame(await two.next(), { type: 'ack', id: 'i', room: 'a', position })
 })
 
-t.test('a post is the same however its JSON is written', async (t) => {
+t.test('a post is handled alike however its JSON is written', async (t) => {
   const client = await (await chat(t)).member({}, 'a')
   const post = '{"type":"post","room":"a","id":"ID","text":"x"}'
   const ways = [post, post.replaceAll(':', ' :\n'), '{"text":"x","id":"ID","room":"a","type":"post"}', post.replace('"x"', '"\\u0078"')]
@@ -283,7 +283,7 @@ t.test('a post is the same however its JSON is written', async (t) => {
   }
 })
 
-t.test('of a post whose text has gone, its id and its room keep no more than themselves', async (t) => {
+t.test('ids and rooms of posts whose text is trimmed keep nothing else alive', async (t) => {
   const store = new MemoryStore({ historyBytes: 64 * 1024 })
   const { member, app } = await chat(t, { store })
   const room = 'r'.repeat(64)
@@ -302,7 +302,7 @@ t.test('of a post whose text has gone, its id and its room keep no more than the
   t.ok(kept < 8 * 1024 * 1024, `${kept} bytes of 22 MB are kept`)
 })
 
-t.test('an id used for another post is refused: other text, other data, data in place of text', async (t) => {
+t.test('an id reused for other text or other data is rejected with reused_id', async (t) => {
   const { member } = await chat(t)
   const client = await member({}, 'a')
   await client.posted('a', 'x', { id: 'i' })
@@ -316,7 +316,7 @@ t.test('an id used for another post is refused: other text, other data, data in 
   }
 })
 
-t.test('a repeat that the server can not judge is refused as stale_post, and not stored', async (t) => {
+t.test('a repeat that the server can not check is rejected with stale_post and not stored', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
   const { member, app } = await chat(t, { store })
   const client = await member({}, 'a')
@@ -331,7 +331,7 @@ t.test('a repeat that the server can not judge is refused as stale_post, and not
   t.match(await client.take(2), [{ type: 'message', text: '7' }, { type: 'ack' }])
 })
 
-t.test('data is JSON of any kind, at most 16 deep, and comes as it was sent', async (t) => {
+t.test('data may be any JSON, nested at most 16 deep, and arrives unchanged', async (t) => {
   const client = await (await chat(t)).member({}, 'a')
   const nested = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown
   for (const data of [null, false, 0, '', [], {}, { a: { b: [1, 'ü'] } }, nested(16)]) {
@@ -350,10 +350,10 @@ t.test('data is JSON of any kind, at most 16 deep, and comes as it was sent', as
   for (const levels of [17, 18, 4_000]) {
     t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'deep', data: nested(levels) }), { code: 'invalid', id: 'deep', room: 'a', message: /data.*16/ })
   }
-  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'deep', data: { a: [{ b: nested(14) }] } }), { code: 'invalid' }, 'objects and arrays alike')
+  t.match(await client.refused({ type: 'post', room: 'a', text: 'x', id: 'deep', data: { a: [{ b: nested(14) }] } }), { code: 'invalid' }, 'objects and arrays count alike')
 })
 
-t.test('data that is not as the dataSchema of the app says is refused, saying where', async (t) => {
+t.test('data that violates dataSchema is rejected with an error that states where', async (t) => {
   const dataSchema = { type: 'object', properties: { stars: { type: 'integer', minimum: 1 } }, required: ['stars'], additionalProperties: false }
   const client = await (await chat(t, { dataSchema })).member({}, 'a')
   for (const [data, where] of [[{ stars: '5' }, /data\/stars/], [{}, /stars/], [{ stars: 1, more: 1 }, /data/], [null, /data/], [[1], /data/]] as const) {
@@ -363,7 +363,7 @@ t.test('data that is not as the dataSchema of the app says is refused, saying wh
   await client.posted('a', 'none at all')
 })
 
-t.test('names are shown as one would read them; those that can not be shown are refused', async (t) => {
+t.test('names are normalised, and names that can not be displayed are rejected', async (t) => {
   const { tcp } = await chat(t)
   const shown: Record<string, string> = {
     '  ada   b  ': 'ada b', ﬁ: 'fi', grüße: 'grüße', ü: 'ü', ＡＤＡ: 'ADA', 'a\u00a0b': 'a b', '<b>': '<b>', '': '', [`${'👋'.repeat(32)}`]: '👋'.repeat(32), __proto__: '__proto__'
@@ -384,18 +384,18 @@ t.test('names are shown as one would read them; those that can not be shown are 
     'a byte order mark': 'a\ufeffda',
     'a soft hyphen': 'a\u00adda',
     'a line separator': 'a\u2028da',
-    'half a character': 'a\ud83d',
-    'a private one': 'a\ue000',
+    'a lone surrogate': 'a\ud83d',
+    'a private-use character': 'a\ue000',
     'a blank letter': '\u3164',
-    'a blank letter beside others': 'ada\u3164',
+    'a blank letter among others': 'ada\u3164',
     'another blank letter': '\u115f',
     'a grapheme joiner': 'a\u034fda',
-    'a tag': 'ada\u{e0041}'
+    'a tag character': 'ada\u{e0041}'
   }
   for (const [title, name] of Object.entries(refused)) {
     const client = await tcp()
     t.match(await client.refused({ type: 'hello', name }), { code: 'invalid', message: /^\/name |surrogate/ }, title)
-    t.equal((await client.hello({ name: 'ada' })).member.name, 'ada', 'and another may be tried')
+    t.equal((await client.hello({ name: 'ada' })).member.name, 'ada', 'another name is accepted afterwards')
   }
 })
 
@@ -405,13 +405,13 @@ t.test('a ping is answered, also before hello', async (t) => {
   t.strictSame(await client.next(), { type: 'pong', id: 'x'.repeat(64) })
 })
 
-t.test('posts of one client come in order, acks with them, each after its own message', async (t) => {
+t.test('posts of one client arrive in order, and each ack follows its message', async (t) => {
   const { member } = await chat(t)
   const members = await Promise.all([member({}, 'a'), member({}, 'a'), member({}, 'a')])
   const ids = members.map((client) => Array.from({ length: 200 }, (_, i) => client.post('a', `${i}`)))
   const heard = await Promise.all(members.map((client) => client.take(600 + 200)))
   const orders = heard.map((messages) => messages.flatMap((message) => message.type === 'message' ? [message.position] : []))
-  t.strictSame(orders[1], orders[0], 'all hear one order')
+  t.strictSame(orders[1], orders[0], 'all members receive one order')
   t.strictSame(orders[2], orders[0])
   t.equal(new Set(orders[0]).size, 600)
   for (const [i, messages] of heard.entries()) {
@@ -428,7 +428,7 @@ t.test('a frame larger than the payload limit closes with 1009', async (t) => {
   t.match(await client.closed, { code: 1009 })
 })
 
-t.test('a client that asks for a room at once after hello needs not wait for the answer', async (t) => {
+t.test('requests right after hello need not wait for welcome', async (t) => {
   const client = await (await chat(t)).tcp()
   client.say({ type: 'hello' })
   client.say({ type: 'join', room: 'a' })
@@ -438,7 +438,7 @@ t.test('a client that asks for a room at once after hello needs not wait for the
   t.strictSame((await client.take(5)).map(({ type }) => type).filter((type) => type !== 'message').toSorted(), ['ack', 'joined', 'left', 'pong', 'welcome'])
 })
 
-t.test('twenty rooms full of history may be joined at once', async (t) => {
+t.test('twenty rooms with much history can be joined at once', async (t) => {
   const { app, injected, tcp } = await chat(t)
   const rooms = Array.from({ length: 20 }, (_, i) => `room${i}`)
   for (const room of rooms) for (let i = 0; i < 30; i++) await app.chat.publish(room, { text: `${i} ${'x'.repeat(4_000)}` })
