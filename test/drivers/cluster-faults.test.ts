@@ -8,48 +8,48 @@ import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { V1Client, openTcp } from '../support/v1-client.ts'
 import { judge } from '../support/verdict.ts'
 
-/** Posts that a node may have on their way to Redis. */
+/** Posts that a node may have in flight to Redis. */
 const IN_FLIGHT = 100
 
-/** How often each fault is made: more of them tell more. */
+/** Number of runs of each fault. More runs find more. */
 const runs = Number(process.env['FAULT_RUNS'] ?? 1)
 
 interface Cluster {
   readonly server: RedisServer
-  /** The last of them reaches its Redis through the network. */
+  /** The last node reaches Redis through `network`. */
   readonly nodes: ChatNode[]
   readonly network: Proxy
 }
 
-/** A conversation under way in which a fault is made: everyone goes on posting. */
+/** A running conversation in which a fault is made. All participants go on posting. */
 interface Talk extends Cluster {
   readonly t: Test
   readonly room: string
-  /** Two on each node, if nothing moves them. */
+  /** Two on each node, until a fault moves them. */
   readonly participants: readonly Participant[]
 }
 
 interface Fault {
   readonly make: (talk: Talk) => Promise<void>
-  /** Redis loses what it was told: all must be told so, and what was acknowledged before is gone. */
+  /** Redis loses data: every participant must receive complete: false, and acknowledged messages may be gone. */
   readonly loses?: boolean
-  /** Nobody loses its connection. */
+  /** No participant loses its connection. */
   readonly keepsConnections?: boolean
 }
 
-/** Resolves when each of them had so many posts acknowledged from now on. */
+/** Resolves when each participant has had this many more posts acknowledged. */
 async function progress (participants: readonly Participant[], posts = 20): Promise<void> {
   const goals = participants.map(({ acked }) => acked.size + posts)
   await until(() => participants.every(({ acked }, i) => acked.size >= goals[i]!))
 }
 
-/** Resolves when each of them was told that a post can't be stored for now, or that this is not known. */
+/** Resolves when each participant has had a post refused with `unavailable` or `unknown`. */
 async function refused (participants: readonly Participant[]): Promise<void> {
   const before = participants.map(({ refusals }) => refusals.length)
   await until(() => participants.every(({ refusals }, i) => refusals.slice(before[i]).some((code) => code === 'unavailable' || code === 'unknown')))
 }
 
-/** Resolves when all nodes show so many in the room, and that it is so. */
+/** Resolves when all nodes show this many members in the room, and none is stale. */
 async function present (nodes: readonly ChatNode[], room: string, expected: number): Promise<void> {
   await until(() => nodes.every(({ presences }) => presences.get(room)?.count === expected && !presences.get(room)!.stale))
 }
@@ -58,7 +58,7 @@ async function stale (nodes: readonly ChatNode[], room: string): Promise<void> {
   await until(() => nodes.every(({ presences }) => presences.get(room)?.stale))
 }
 
-/** A port where connections are taken, and nothing is ever said. */
+/** Opens a port that accepts connections and never sends anything. */
 async function blackHole (t: Test): Promise<number> {
   const listener = createServer((socket) => {
     socket.on('error', () => {})
@@ -162,7 +162,7 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
 
   for (let run = 1; run <= runs; run++) {
     for (const [i, [title, { make, loses = false, keepsConnections = false }]] of Object.entries(faults).entries()) {
-      await t.test(`${title}: every acknowledged message once, in one order, for all`, async (t) => {
+      await t.test(`${title}: every acknowledged message arrives once, in one order, at all members`, async (t) => {
         const room = `${run}.${i}`
         const participants = await Promise.all(Array.from({ length: 6 }, (_, i) => {
           let next = i
@@ -187,15 +187,15 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
           t.match(wrong, { lost: 0, doubled: 0, disordered: 0, incomplete: participants.length })
         } else {
           t.strictSame(wrong, { lost: 0, forgotten: 0, doubled: 0, disordered: 0, incomplete: 0 })
-          t.equal(acked, posted, 'what was not known to be stored was settled')
+          t.equal(acked, posted, 'every post with an unknown outcome was settled')
         }
-        if (keepsConnections) t.strictSame(participants.flatMap((participant, i) => participant.breaks.slice(breaks[i])), [], 'nobody lost its connection')
+        if (keepsConnections) t.strictSame(participants.flatMap((participant, i) => participant.breaks.slice(breaks[i])), [], 'no participant lost its connection')
         await present(nodes, room, participants.length)
       })
     }
   }
 
-  await t.test('while Redis stands still, whatever is posted is refused in time, and all of it can be settled later', async (t) => {
+  await t.test('while Redis is stopped, posts are refused in time, and retries store each of them once', async (t) => {
     const room = 'flooded'
     const member = new V1Client(await openTcp(t, `ws://127.0.0.1:${nodes[0]!.port}/chat`))
     await member.hello()
@@ -216,7 +216,7 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
     const codes = first.map(({ code }) => code)
     process.kill(server.pid, 'SIGCONT')
     const unknown = codes.filter((code) => code === 'unknown').length
-    t.ok(unknown > 0 && unknown <= IN_FLIGHT, 'no more than that was ever on its way')
+    t.ok(unknown > 0 && unknown <= IN_FLIGHT, 'no more than the in-flight limit')
     t.equal(codes.filter((code) => code === 'unavailable').length, ids.length - unknown)
 
     for (let open = ids; open.length > 0;) {

@@ -21,7 +21,7 @@ function open (t: Test, path: string, options: Partial<ConstructorParameters<typ
   return store
 }
 
-/** What a child process printed, a line each. */
+/** The lines that a child process prints. */
 class Lines extends EventEmitter {
   readonly child: ChildProcess
   readonly lines: string[] = []
@@ -51,7 +51,7 @@ class Lines extends EventEmitter {
   }
 }
 
-/** Killed, it has no coverage to tell: a loader that starts sooner will do. */
+/** A killed process writes no coverage, so it runs on tsx, which starts faster. */
 const writer = (t: Test, path: string, atOnce: number) =>
   new Lines(t, ['--import', 'tsx', 'test/support/fixtures/lmdb-writer.ts', path, String(atOnce)])
 
@@ -62,13 +62,13 @@ const intrusion = (path: string, code: string) => ['--input-type=module', '-e', 
   const owner = root.openDB('owner', { encoding: 'json', useVersions: true })
   ${code}`]
 
-/** A process that has LMDB itself open there, and runs this. */
+/** Starts a process that opens the LMDB database itself and runs this code. */
 const intruder = (t: Test, path: string, code: string) => new Lines(t, intrusion(path, code))
 
-/** The same, gone before anything else is done here. */
+/** Runs the same and waits for the process to end. */
 const intrude = (path: string, code: string) => execFileSync(process.execPath, intrusion(path, code))
 
-t.test('killed with SIGKILL, again and again, it has all that it acknowledged, once and in order', async (t) => {
+t.test('a store killed with SIGKILL repeatedly keeps all acknowledged entries, once and in order', async (t) => {
   const path = directory(t)
   const acked: string[] = []
   for (const atOnce of [1, 256, 64, 1_000, 7, 256, 256, 1, 500, 64]) {
@@ -78,13 +78,13 @@ t.test('killed with SIGKILL, again and again, it has all that it acknowledged, o
     acked.push(...child.lines.slice(1))
   }
   const { entries } = await open(t, path, unbounded).read('room', all)
-  t.strictSame(entries.map(({ n }) => n), entries.map((_, i) => i + 1), 'no hole')
-  t.equal(new Set(entries.map(({ body }) => body)).size, entries.length, 'nothing twice')
+  t.strictSame(entries.map(({ n }) => n), entries.map((_, i) => i + 1), 'no gap')
+  t.equal(new Set(entries.map(({ body }) => body)).size, entries.length, 'no duplicate')
   t.strictSame(acked.filter((line) => line !== `${line.split(' ')[0]} ${String(entries[Number(line.split(' ')[0]) - 1]?.body)}`), [])
-  t.ok(acked.length > 1_000, `${acked.length} were acknowledged, ${entries.length} stored`)
+  t.ok(acked.length > 1_000, `${acked.length} acknowledged, ${entries.length} stored`)
 })
 
-t.test('a directory that another process has open is refused until that process is gone', async (t) => {
+t.test('a directory that another process has open is refused until that process ends', async (t) => {
   const path = directory(t)
   const child = writer(t, path, 0)
   await child.has(1)
@@ -95,7 +95,7 @@ t.test('a directory that another process has open is refused until that process 
   t.equal((await open(t, path).append('a', says('x'))).n, 1)
 })
 
-t.test('a directory that is open in this process is refused until it is closed, by whatever name', async (t) => {
+t.test('a directory that is open in this process is refused under any path until it is closed', async (t) => {
   const path = directory(t)
   const store = open(t, path)
   t.throws(() => open(t, join(path, '..', path.split('/').at(-1)!)), { code: 'FST_CHAT_STORE_IN_USE' })
@@ -104,7 +104,7 @@ t.test('a directory that is open in this process is refused until it is closed, 
   t.strictSame(bodies(await open(t, path).read('a', all)), ['x'])
 })
 
-t.test('one that lost its directory to another stores nothing any more', async (t) => {
+t.test('a store whose directory another owner has taken stores nothing more', async (t) => {
   const path = directory(t)
   const store = open(t, path)
   await fill(store, 'a', 1)
@@ -115,7 +115,7 @@ t.test('one that lost its directory to another stores nothing any more', async (
   t.strictSame(numbers(await open(t, path).read('a', all)), [1])
 })
 
-t.test('what is left to trim does not keep a store busy that can write nothing', async (t) => {
+t.test("a store that can't write doesn't retry its pending trim in a loop", async (t) => {
   const path = directory(t)
   const store = open(t, path, unbounded)
   await Promise.all(Array.from({ length: 5_000 }, () => store.append('a', says('x'))))
@@ -123,12 +123,12 @@ t.test('what is left to trim does not keep a store busy that can write nothing',
   intrude(path, "await owner.put('owner', {}, 1)")
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
-  // As long as a process takes to start.
+  // Waits for as long as a process takes to start.
   await intruder(t, directory(t), '').ended
   t.equal(commits().length, 0)
 })
 
-t.test('a room that can not be trimmed takes no more posts, and the others go on', async (t) => {
+t.test("a room that can't be trimmed refuses posts until it is cleared; other rooms accept them", async (t) => {
   const path = directory(t)
   const store = open(t, path, { historyEntries: 5 })
   const follower = await Follower.of(store, 'a')
@@ -139,10 +139,10 @@ t.test('a room that can not be trimmed takes no more posts, and the others go on
   await follower.until(() => follower.entries.length === 6)
   t.equal((await store.append('b', says('x'))).n, 1)
   await store.clear('a')
-  t.equal((await store.append('a', says('x'))).n, 1, 'until it begins anew')
+  t.equal((await store.append('a', says('x'))).n, 1, 'a cleared room accepts posts')
 })
 
-t.test('a disk that does not answer: what is under way is unknown, what waits is not stored, and then it goes on', async (t) => {
+t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts are not stored', async (t) => {
   const path = directory(t)
   const store = open(t, path, { commitTimeout: 300 })
   const follower = await Follower.of(store, 'a')
@@ -166,7 +166,7 @@ t.test('a disk that does not answer: what is under way is unknown, what waits is
   t.strictSame(bodies(await store.read('a', all)), ['first', 'second'])
 })
 
-t.test('closed while the disk does not answer, it is closed in time', async (t) => {
+t.test('close() resolves in time while the disk hangs', async (t) => {
   const path = directory(t)
   const store = open(t, path, { commitTimeout: 300 })
   const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
@@ -180,7 +180,7 @@ t.test('closed while the disk does not answer, it is closed in time', async (t) 
 
 const gone = { code: 'FST_CHAT_UNAVAILABLE', cause: { code: 'FST_CHAT_STORE_DAMAGED', message: /its data file was removed or replaced/ } }
 
-t.test('a directory that is removed, or replaced, takes no posts, whatever was under way', async (t) => {
+t.test('a directory that is removed or replaced accepts no posts, even during a commit', async (t) => {
   const ways: Record<string, (path: string) => void> = {
     removed: (path) => rmSync(path, { recursive: true }),
     'without its data file': (path) => rmSync(join(path, data)),
@@ -206,7 +206,7 @@ t.test('a directory that is removed, or replaced, takes no posts, whatever was u
   }
 })
 
-t.test('what is under way while the directory is removed is UNKNOWN, and its followers start anew', async (t) => {
+t.test('a commit during removal of the directory is UNKNOWN, and followers restart', async (t) => {
   const path = join(directory(t), 'store')
   const store = open(t, path)
   const [follower, other] = [await Follower.of(store, 'a'), await Follower.of(store, 'b')]
@@ -223,13 +223,13 @@ t.test('what is under way while the directory is removed is UNKNOWN, and its fol
   t.match(follower.pages, [{ entries: [], complete: false, head: { n: 1 } }])
   renameSync(`${path}-away`, path)
   while (await store.check().then(() => false, () => true)) await turn()
-  t.match(await store.append('a', says('x', { key: 'k' })), { n: 1, again: true }, 'put back, it goes on')
+  t.match(await store.append('a', says('x', { key: 'k' })), { n: 1, again: true }, 'restored, the store accepts posts')
   await Promise.all(['a', 'b'].map(async (room) => await store.append(room, says('after'))))
   await Promise.all([follower, other].map(async (each) => await each.has('after')))
   t.strictSame([follower.numbers, other.numbers], [[2], [1]])
 })
 
-/** Appends until it is refused, takes what is in the way away, goes on; nothing acknowledged may be lost. */
+/** Appends until a post is refused, calls `makeSpace` and appends again. Asserts that no acknowledged entry is lost. */
 async function fills (t: Test, path: string, makeSpace: () => void): Promise<void> {
   const store = open(t, path, unbounded)
   const follower = await Follower.of(store, 'a')
@@ -252,7 +252,7 @@ async function fills (t: Test, path: string, makeSpace: () => void): Promise<voi
   while (await store.check().then(() => false, () => true)) await turn()
   acked.push(...await Promise.all(Array.from({ length: 100 }, () => store.append('a', says('after')))))
   await follower.until(() => follower.entries.length >= acked.length)
-  t.strictSame(acked.map(({ n }) => n), acked.map((_, i) => i + 1), 'a failed group used no number')
+  t.strictSame(acked.map(({ n }) => n), acked.map((_, i) => i + 1), 'a failed group consumed no offset')
   await store.close()
   const { entries } = await open(t, path, unbounded).read('a', all)
   t.strictSame(entries.map(({ n, position }) => ({ n, position })), acked.map(({ n, position }) => ({ n, position })))
@@ -261,7 +261,7 @@ async function fills (t: Test, path: string, makeSpace: () => void): Promise<voi
 
 const script = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
 
-t.test('a full disk refuses posts, loses none, and takes them again when there is space', async (t) => {
+t.test('a full disk refuses posts, loses none, and accepts them once there is space', async (t) => {
   const path = directory(t)
   try {
     script('mount', '-t', 'tmpfs', '-o', 'size=4m', 'none', path)
@@ -270,8 +270,8 @@ t.test('a full disk refuses posts, loses none, and takes them again when there i
     return
   }
   t.teardown(() => script('umount', '-l', path))
-  await t.test('one that fills up', (t) => fills(t, join(path, 'store'), () => script('mount', '-o', 'remount,size=64m', path)))
-  await t.test('one that is full from the start', async (t) => {
+  await t.test('a disk that fills up', (t) => fills(t, join(path, 'store'), () => script('mount', '-o', 'remount,size=64m', path)))
+  await t.test('a disk that is full from the start', async (t) => {
     script('mount', '-o', 'remount,size=8m', path)
     t.throws(() => { for (;;) writeFileSync(join(path, 'ballast'), Buffer.alloc(4_096), { flag: 'a' }) }, { code: 'ENOSPC' })
     for (let left = 0; left < 20; left++) {
@@ -283,14 +283,14 @@ t.test('a full disk refuses posts, loses none, and takes them again when there i
   })
 })
 
-t.test('a file that may not grow refuses posts, loses none, and takes them again when it may', (t) => {
+t.test('a file at its size limit refuses posts, loses none, and accepts them once it may grow', (t) => {
   const limit = (bytes: string) => script('prlimit', '--pid', String(process.pid), `--fsize=${bytes}:`)
   t.teardown(() => limit('unlimited'))
   limit('2000000')
   return fills(t, directory(t), () => limit('unlimited'))
 })
 
-t.test('a damaged file is said to be one, and no process ends of it', async (t) => {
+t.test('a damaged file is reported as damaged and ends no process', async (t) => {
   const original = directory(t)
   const store = new LmdbStore({ path: original, ...unbounded })
   await Promise.all(Array.from({ length: 2_000 }, (_, i) => store.append(`room ${i % 10}`, says('x'.repeat(i), { key: `${i}` }))))
@@ -322,10 +322,10 @@ t.test('a damaged file is said to be one, and no process ends of it', async (t) 
   }
   const path = directory(t)
   copyFileSync(join(original, data), join(path, data))
-  t.equal((await open(t, path).append('room 1', says('x'))).n, 201, 'an undamaged one is not')
+  t.equal((await open(t, path).append('room 1', says('x'))).n, 201, 'an intact file is accepted')
 })
 
-t.test('any page of it may be damaged', async (t) => {
+t.test('damage to any page of the file is harmless or reported as damage', async (t) => {
   const original = directory(t)
   const store = new LmdbStore({ path: original })
   for (let i = 0; i < 3; i++) await Promise.all(Array.from({ length: 300 }, (_, i) => store.append(`room ${i % 10}`, says('x'.repeat(i % 7 * 500), { key: `${i}` }))))
@@ -347,10 +347,10 @@ t.test('any page of it may be damaged', async (t) => {
       damaged++
     }
   }
-  t.ok(damaged > 50, `${damaged} times it was noticed`)
+  t.ok(damaged > 50, `damage detected ${damaged} times`)
 })
 
-t.test('a path that can be no directory of a store is UNAVAILABLE', (t) => {
+t.test("a path that can't be a store directory is UNAVAILABLE", (t) => {
   const path = join(directory(t), 'file')
   writeFileSync(path, 'x')
   const [data, lock] = [directory(t), directory(t)]

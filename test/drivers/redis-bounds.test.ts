@@ -4,7 +4,7 @@ import { RedisLink } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, says } from '../support/store.contract.ts'
 
-// Rooms are evicted by the clock of the index: a second at least for each step.
+// The index's clock evicts rooms: each step takes at least a second.
 t.setTimeout(120_000)
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
@@ -24,7 +24,7 @@ async function charged (server: RedisServer, room: string): Promise<number> {
   return Number(await server.client.zscore('fastify-chat:{store}:bytes', room) ?? 0)
 }
 
-t.test('a room is charged no less than Redis takes for it, and at most twice as much', { skip }, async (t) => {
+t.test("a room's charge is one to two times the memory that Redis uses for it", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   await fill(store, 'warm', 1)
@@ -47,11 +47,11 @@ t.test('a room is charged no less than Redis takes for it, and at most twice as 
     while (await charged(server, `${title} ${rooms - 1}`) === 0);
     const taken = (await memory(server) - before) / rooms
     const charge = await charged(server, `${title} 0`)
-    t.ok(charge >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} taken, ${charge} charged`)
+    t.ok(charge >= taken && charge <= 2 * taken, `${title}: ${Math.round(taken)} used, ${charge} charged`)
   }
 })
 
-t.test('a room is charged no less than Redis takes for it, however long its name', { skip }, async (t) => {
+t.test("a room's charge covers the memory that Redis uses for it, even with a long name", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   await fill(store, 'warm', 1)
@@ -66,12 +66,12 @@ t.test('a room is charged no less than Redis takes for it, however long its name
     while (await charged(server, name(499)) === 0);
     const taken = (await memory(server) - before) / 500
     const charge = await charged(server, name(0))
-    t.ok(charge >= taken && charge <= most * taken, `${posts} entries: ${Math.round(taken)} taken, ${charge} charged`)
+    t.ok(charge >= taken && charge <= most * taken, `${posts} entries: ${Math.round(taken)} used, ${charge} charged`)
   }
 })
 
 for (const kind of ['one Redis', 'a Cluster']) {
-  t.test(`beyond storeBytes the least recently used rooms go, followed ones stay: ${kind}`, { skip }, async (t) => {
+  t.test(`beyond storeBytes the least recently used unfollowed rooms are evicted: ${kind}`, { skip }, async (t) => {
     const server = kind === 'one Redis' ? await redisServer(t) : undefined
     const client = server?.client ?? await redisCluster(t, 3)
     const stores = [1, 2].map(() => new RedisStore({ client, storeBytes: 1024 * 1024 }))
@@ -87,7 +87,7 @@ for (const kind of ['one Redis', 'a Cluster']) {
     while (Number(await client.zscore('fastify-chat:{store}:bytes', '')) < -1024 * 1024);
     t.equal(await isKept('room199'), true)
     t.equal(await isKept('followed'), true)
-    t.equal((await store.read('first', { ...all, after: head.position })).complete, false, 'and whoever was there is told')
+    t.equal((await store.read('first', { ...all, after: head.position })).complete, false, 'a reader of the evicted room receives complete: false')
     await fill(store, 'followed', 1, 'end')
     await follower.has('end')
     t.strictSame(bodies(follower), ['x', 'end'])
@@ -95,7 +95,7 @@ for (const kind of ['one Redis', 'a Cluster']) {
   })
 }
 
-t.test('where all rooms are followed, those with most history lose the older half of it', { skip }, async (t) => {
+t.test('if all rooms are followed, those with the most history lose its older half', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { storeBytes: 1024 * 1024 })
   const followers = await Promise.all(['heavy', 'light'].map((room) => Follower.of(store, room)))
@@ -106,7 +106,7 @@ t.test('where all rooms are followed, those with most history lose the older hal
   for (const [i, room] of ['heavy', 'light'].entries()) {
     await fill(store, room, 1, 'end')
     await followers[i]!.has('end')
-    t.ok(followers[i]!.pages.every(({ complete }) => complete), `nobody in '${room}' misses anything`)
+    t.ok(followers[i]!.pages.every(({ complete }) => complete), `followers of '${room}' miss no entry`)
     t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, false)
     t.equal((await store.append(room, says('x', { key: 'k', hash: 'h' }))).again, true)
   }
@@ -116,7 +116,7 @@ for (const [title, options] of Object.entries({
   'with its bound from maxmemory': {},
   'with a bound above maxmemory': { storeBytes: 1024 * 1024 * 1024 }
 })) {
-  t.test(`a Redis that is filled with new rooms stays usable for the others, ${title}`, { skip }, async (t) => {
+  t.test(`a Redis flooded with new rooms stays usable for other rooms, ${title}`, { skip }, async (t) => {
     const maxMemory = 8 * 1024 * 1024
     const server = await redisServer(t, { args: ['--maxmemory', String(maxMemory), '--maxmemory-policy', 'noeviction'] })
     const [store, flooder] = [open(t, server, options), open(t, server, options)]
@@ -146,7 +146,7 @@ for (const [title, options] of Object.entries({
   })
 }
 
-t.test('a Redis that is full when a node starts takes posts at once', { skip }, async (t) => {
+t.test('a Redis that is full when a node starts accepts posts at once', { skip }, async (t) => {
   const server = await redisServer(t)
   const before = open(t, server)
   for (let i = 0; i < 200; i++) await fill(before, `room${i}`, 1, large)
@@ -175,10 +175,10 @@ t.test('reads beyond readBytes wait until there is memory for their pages', { sk
   const pages = await Promise.all(Array.from({ length: 200 }, (_, i) => store.read(`room${i % 20}`, query)))
   t.ok(pages.every(({ entries }) => entries.length === 1))
   t.equal(under.most, 2)
-  t.equal((await store.read('room0', all)).entries.length, 3, 'one that alone takes more is answered')
+  t.equal((await store.read('room0', all)).entries.length, 3, 'a single read larger than readBytes is answered')
 })
 
-t.test('reads that wait for a Redis that does not answer are refused', { skip }, async (t) => {
+t.test('reads that wait for an unresponsive Redis are refused', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { readBytes: 1, timeout: 200 })
   await store.append('a', says('x'))

@@ -20,7 +20,7 @@ function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): R
   return store
 }
 
-/** Calls until it is no longer refused for want of a Redis. */
+/** Retries a call while Redis is unavailable or its outcome is unknown. */
 async function atLast<T> (call: () => Promise<T>, failures: unknown[] = []): Promise<T> {
   for (;;) {
     try {
@@ -34,24 +34,24 @@ async function atLast<T> (call: () => Promise<T>, failures: unknown[] = []): Pro
 }
 
 const losses: Record<string, (server: RedisServer) => Promise<unknown>> = {
-  'all that Redis holds is flushed': ({ client }) => client.flushall(),
+  'Redis is flushed': ({ client }) => client.flushall(),
   'its stream is deleted': ({ client }) => client.del('fastify-chat:{a}:log'),
-  'its stream is trimmed by another': ({ client }) => client.xtrim('fastify-chat:{a}:log', 'MAXLEN', 1),
+  'its stream is trimmed from outside': ({ client }) => client.xtrim('fastify-chat:{a}:log', 'MAXLEN', 1),
   'its state is evicted': ({ client }) => client.del('fastify-chat:{a}:room'),
   'its keys are evicted': ({ client }) => client.del('fastify-chat:{a}:order')
 }
 for (const [title, lose] of Object.entries(losses)) {
-  for (const noticed of ['by the next post', 'by a look']) {
-    t.test(`a room is begun anew, and said so, when ${title}: ${noticed}`, { skip }, async (t) => {
+  for (const noticed of ['by the next post', 'by a poll']) {
+    t.test(`followers receive complete: false once when ${title}, noticed ${noticed}`, { skip }, async (t) => {
       const server = await redisServer(t)
-      const stores = [open(t, server), open(t, server, noticed === 'by a look' ? { lookInterval: 10 } : {})]
+      const stores = [open(t, server), open(t, server, noticed === 'by a poll' ? { lookInterval: 10 } : {})]
       const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
       await stores[0]!.append('a', says('x', { key: 'k', hash: 'h' }))
       await stores[0]!.append('a', says('before'))
       await Promise.all(followers.map((follower) => follower.has('before')))
       const { position } = followers[0]!.entries[0]!
       await lose(server)
-      if (noticed === 'by a look') await followers[1]!.until(() => followers[1]!.pages.some(({ complete }) => !complete))
+      if (noticed === 'by a poll') await followers[1]!.until(() => followers[1]!.pages.some(({ complete }) => !complete))
       await stores[0]!.append('a', says('after'))
       await Promise.all(followers.map((follower) => follower.has('after')))
       for (const { pages } of followers) {
@@ -69,7 +69,7 @@ for (const [title, lose] of Object.entries(losses)) {
   }
 }
 
-t.test('a failover that rolled the room back is said, although its life and numbers go on', { skip }, async (t) => {
+t.test('a failover that rolled a room back is reported, although epoch and offsets continue', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   const follower = await Follower.of(store, 'a')
@@ -90,21 +90,21 @@ t.test('a failover that rolled the room back is said, although its life and numb
   t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.n))
 })
 
-t.test('messages that got lost on their way are read', { skip }, async (t) => {
+t.test('entries whose notification was lost are read from Redis', { skip }, async (t) => {
   const server = await redisServer(t)
-  for (const found of ['by the hole', 'by a look', 'when heard again']) {
+  for (const found of ['by a gap', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
-      const store = open(t, server, found === 'by a look' ? { lookInterval: 10 } : {})
+      const store = open(t, server, found === 'by a poll' ? { lookInterval: 10 } : {})
       const link = new RedisLink({ url: server.socket })
       t.teardown(() => link.close())
       const follower = await Follower.of(store, found)
       await store.append(found, says('heard'))
       const keys = ['room', 'log', 'order'].map((rest) => link.key(found, rest))
       for (let i = 0; i < 3; i++) await link.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
-      if (found === 'by the hole') await store.append(found, says('end'))
-      if (found === 'when heard again') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      if (found === 'by a gap') await store.append(found, says('end'))
+      if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await follower.has('2')
-      if (found !== 'by the hole') await store.append(found, says('end'))
+      if (found !== 'by a gap') await store.append(found, says('end'))
       await follower.has('end')
       t.strictSame(bodies(follower), ['heard', '0', '1', '2', 'end'])
       t.ok(follower.pages.every(({ complete }) => complete))
@@ -112,7 +112,7 @@ t.test('messages that got lost on their way are read', { skip }, async (t) => {
   }
 })
 
-t.test("a stranger's message on a room's channel does no harm", { skip }, async (t) => {
+t.test("a foreign message on a room's channel is ignored", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   const follower = await Follower.of(store, 'a')
@@ -127,7 +127,7 @@ t.test("a stranger's message on a room's channel does no harm", { skip }, async 
   t.strictSame([follower.numbers, follower.pages.length], [[1, 2], 2])
 })
 
-t.test('a master of a Cluster that stands still holds up no room of the others', { skip }, async (t) => {
+t.test('a stopped master of a Cluster blocks no room of the other masters', { skip }, async (t) => {
   const client = await redisCluster(t, 2)
   const store = new RedisStore({ client, timeout: 300, lookInterval: never })
   t.teardown(() => store.close())
@@ -147,7 +147,7 @@ t.test('a master of a Cluster that stands still holds up no room of the others',
   }
 })
 
-t.test('Redis killed under load and started again on its append-only file: every acknowledged entry once, in one order', { skip }, async (t) => {
+t.test('a Redis killed under load keeps every acknowledged entry once, in one order', { skip }, async (t) => {
   const server = await redisServer(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   const stores = [open(t, server), open(t, server)]
   const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
@@ -172,7 +172,7 @@ t.test('Redis killed under load and started again on its append-only file: every
   await stores[0]!.append('a', says('end'))
   await Promise.all(followers.map((follower) => follower.has('end')))
   const { entries } = await stores[1]!.read('a', all)
-  t.strictSame(bodies({ entries }).slice(0, -1).toSorted(), Array.from({ length: load.posted }, (_, i) => `${i + 1}`).toSorted(), 'each is kept once')
+  t.strictSame(bodies({ entries }).slice(0, -1).toSorted(), Array.from({ length: load.posted }, (_, i) => `${i + 1}`).toSorted(), 'each is stored once')
   t.strictSame(acked.map(({ position }) => position).toSorted(), entries.slice(0, -1).map(({ position }) => position).toSorted())
   t.ok(failures.length > 0)
   for (const follower of followers) {
@@ -181,7 +181,7 @@ t.test('Redis killed under load and started again on its append-only file: every
   }
 })
 
-t.test('while Redis stands still it is not known whether a post was stored; the same key settles it', { skip }, async (t) => {
+t.test('while Redis is stopped a post is UNKNOWN, and a retry with its key settles it', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { timeout: 200 })
   const follower = await Follower.of(store, 'a')
@@ -190,7 +190,7 @@ t.test('while Redis stands still it is not known whether a post was stored; the 
   const draft = says('settled', { key: 'k', hash: 'h' })
   await Promise.all([
     t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNKNOWN' }),
-    t.rejects(store.read('a', all), { code: 'FST_CHAT_UNAVAILABLE' }, 'what only reads leaves nothing unknown'),
+    t.rejects(store.read('a', all), { code: 'FST_CHAT_UNAVAILABLE' }, 'a read has no unknown outcome'),
     t.rejects(store.find('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' })
   ])
   for (const call of [() => store.append('a', draft), () => store.check(), () => store.follow('b', () => {})]) {
@@ -204,7 +204,7 @@ t.test('while Redis stands still it is not known whether a post was stored; the 
   t.equal((await store.find('a', 'k'))!.position, stored.position)
 })
 
-t.test('while Redis is gone all is refused in time, and nothing is kept waiting for it; then all goes on', { skip }, async (t) => {
+t.test('while Redis is down calls are refused in time and queue nothing, then work again', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { timeout: 200, inFlight: 100 })
   const follower = await Follower.of(store, 'a')
@@ -214,7 +214,7 @@ t.test('while Redis is gone all is refused in time, and nothing is kept waiting 
   const refused = await Promise.allSettled(Array.from({ length: 150 }, () => store.append('a', says('refused'))))
   const codes = refused.map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code)
   t.equal(codes.filter((code) => code === 'FST_CHAT_BUSY').length, 50)
-  t.equal(codes.filter((code) => code === 'FST_CHAT_UNAVAILABLE').length, 100, 'certainly not stored')
+  t.equal(codes.filter((code) => code === 'FST_CHAT_UNAVAILABLE').length, 100, 'known not to be stored')
   await t.rejects(store.follow('b', () => {}), { code: 'FST_CHAT_UNAVAILABLE' })
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   await server.start()
@@ -224,7 +224,7 @@ t.test('while Redis is gone all is refused in time, and nothing is kept waiting 
   await t.resolves(store.check())
 })
 
-t.test('a store may be there before its Redis', { skip }, async (t) => {
+t.test('a store can be opened before its Redis starts', { skip }, async (t) => {
   const server = await redisServer(t)
   await server.kill()
   const store = open(t, server)
@@ -237,13 +237,13 @@ t.test('a store may be there before its Redis', { skip }, async (t) => {
   await follower.has('end')
 })
 
-t.test('a Redis out of memory refuses posts and stores nothing of them, but is read from', { skip }, async (t) => {
+t.test('a Redis out of memory refuses posts, stores no part of them, and still serves reads', { skip }, async (t) => {
   const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
   const store = open(t, server)
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 3)
   const before = await store.read('a', all)
-  // But for the index, which is written when rooms are to be evicted.
+  // The index is left out: it is written when rooms are to be evicted.
   const keys = async () => (await server.client.keys('*')).filter((key) => !key.includes('{store}')).sort()
   const stored = await keys()
   await server.client.config('SET', 'maxmemory', 1)
@@ -260,7 +260,7 @@ t.test('a Redis out of memory refuses posts and stores nothing of them, but is r
   await follower.until(() => follower.entries.length === 4)
 })
 
-t.test('a replica refuses posts, and the master is looked for', { skip }, async (t) => {
+t.test('a replica refuses posts, and the store reconnects to find the master', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   await fill(store, 'a', 1)
@@ -270,7 +270,7 @@ t.test('a replica refuses posts, and the master is looked for', { skip }, async 
   t.equal((await atLast(() => store.append('a', says('x')))).n, 2)
 })
 
-t.test('a connection that carries nothing any more is noticed, and what was missed is read', { skip }, async (t) => {
+t.test('a dead connection is detected, and missed entries are read', { skip }, async (t) => {
   const server = await redisServer(t, { tcp: true })
   const between = await proxy(t, server.port!)
   const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 200, lookInterval: never })
@@ -289,14 +289,14 @@ t.test('a connection that carries nothing any more is noticed, and what was miss
   t.strictSame(follower.numbers, [1, 2, 3, 4, 5, 6, 7])
 })
 
-/** A node of a chat whose restrictions are in this Redis; any token is the id of a member. */
+/** Starts a chat node whose restrictions are in this Redis. A token is the member's id. */
 async function node (t: Test, options: RedisRosterOptions): Promise<ChatApp> {
   const roster = new RedisRoster(options)
   t.teardown(() => roster.close())
   return await chat(t, { roster, authenticate: (_, hello) => ({ id: hello?.token ?? 'nobody' }) })
 }
 
-t.test('what is said while the subscriptions of another node are broken holds there, for those who were there', { skip }, async (t) => {
+t.test('restrictions hold on a node with broken subscriptions, for connections made before them', { skip }, async (t) => {
   const server = await redisServer(t)
   const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: server.socket })]
   for (let i = 0; i < 10; i++) {
@@ -307,7 +307,7 @@ t.test('what is said while the subscriptions of another node are broken holds th
       near.app.chat.ban(`banned ${i}`, { duration: 1_000_000, reason: 'out' }),
       near.app.chat.mute(`muted ${i}`, { duration: 1_000_000 })
     ])
-    // It comes to the node that may not have received its kick yet.
+    // Connects to the node that may not have received the kick yet.
     const back = await far.member({ token: `kicked ${i}` }, 'a')
     t.strictSame(await kicked.closed, { code: 4403, reason: 'go' })
     t.strictSame(await banned.closed, { code: 4403, reason: 'out' })
@@ -324,7 +324,7 @@ t.test('what is said while the subscriptions of another node are broken holds th
   }
 })
 
-t.test('a kick said while a node was cut off from Redis holds when it is back', { skip }, async (t) => {
+t.test("a kick during a node's disconnection from Redis takes effect when it reconnects", { skip }, async (t) => {
   const server = await redisServer(t, { tcp: true })
   const line = await proxy(t, server.port!)
   const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: `redis://127.0.0.1:${line.port}`, timeout: 500 })]
@@ -338,7 +338,7 @@ t.test('a kick said while a node was cut off from Redis holds when it is back', 
   await (await far.member({ token: 'ada' }, 'b')).posted('b', 'comes back')
 })
 
-t.test('a kick whose message was lost holds when the lease was renewed', { skip }, async (t) => {
+t.test('a kick whose notification was lost takes effect at the next lease renewal', { skip }, async (t) => {
   const server = await redisServer(t)
   const { member } = await node(t, { url: server.socket, lease: 300 })
   const ada = await member({ token: 'ada' }, 'a')
@@ -350,7 +350,7 @@ t.test('a kick whose message was lost holds when the lease was renewed', { skip 
   await (await member({ token: 'ada' }, 'a')).posted('a', 'comes back')
 })
 
-t.test('a node that cannot say a restriction rejects', { skip }, async (t) => {
+t.test("a restriction that can't reach Redis rejects", { skip }, async (t) => {
   const server = await redisServer(t)
   const { app, member } = await node(t, { url: server.socket, timeout: 200 })
   const ada = await member({ token: 'ada' }, 'a')
@@ -360,7 +360,7 @@ t.test('a node that cannot say a restriction rejects', { skip }, async (t) => {
   await ada.posted('a', 'still here')
 })
 
-t.test('restrictions hold in their order though the clock of Redis is set back, and though it lost everything', { skip }, async (t) => {
+t.test("restrictions keep their order when Redis' clock is set back or its data is lost", { skip }, async (t) => {
   const server = await redisServer(t)
   const { app, member } = await node(t, { url: server.socket })
   const moment = 'fastify-chat:{roster}:moment'
@@ -379,7 +379,7 @@ t.test('restrictions hold in their order though the clock of Redis is set back, 
   }
 })
 
-t.test('a Redis out of memory refuses restrictions, and members come in', { skip }, async (t) => {
+t.test('a Redis out of memory refuses restrictions and admits members', { skip }, async (t) => {
   const server = await redisServer(t, { args: ['--maxmemory-policy', 'noeviction'] })
   const { app, member } = await node(t, { url: server.socket })
   await (await member({ token: 'ada' }, 'a')).posted('a', 'x')

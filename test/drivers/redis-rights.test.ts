@@ -7,7 +7,7 @@ import { Follower, bodies, says } from '../support/store.contract.ts'
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const drivers = { store: RedisStore, roster: RedisRoster }
 
-/** A Redis with a user who may do all but what is taken from it. */
+/** Starts a Redis with a user that has all rights, changed by these. */
 async function guarded (t: Test, ...rights: string[]): Promise<{ server: RedisServer, url: string, set: (...rights: string[]) => Promise<unknown> }> {
   const server = await redisServer(t, { tcp: true })
   const set = (...rights: string[]) => server.client.call('ACL', 'SETUSER', 'ada', ...rights)
@@ -15,7 +15,7 @@ async function guarded (t: Test, ...rights: string[]): Promise<{ server: RedisSe
   return { server, url: `redis://ada:secret@127.0.0.1:${server.port}`, set }
 }
 
-/** Resolves when `check()` does; rejects once the driver is closed, so that a test that was ended doesn't go on. */
+/** Resolves once `check()` does. Rejects once the driver is closed, so that an ended test doesn't go on. */
 async function recovered (driver: { check (): Promise<void> }): Promise<void> {
   for (;;) {
     const error = await driver.check().then(() => undefined, (error: Error & { code: string }) => error)
@@ -26,14 +26,14 @@ async function recovered (driver: { check (): Promise<void> }): Promise<void> {
 }
 
 for (const [name, Driver] of Object.entries(drivers)) {
-  t.test(`check() of a ${name} names the right that is missing, from the start or taken away, and recovers`, { skip }, async (t) => {
+  t.test(`check() of a ${name} names a right that is missing or revoked, and recovers`, { skip }, async (t) => {
     const { url, set } = await guarded(t, '-subscribe')
     const driver = new Driver({ url, timeout: 1_000 })
     t.teardown(() => driver.close())
     const denied = async (message: RegExp) => {
       for (;;) {
         const error = await driver.check().then(() => undefined, (error: Error & { code: string }) => error)
-        // Redis closes connections that hear what they no longer may.
+        // Redis closes connections with subscriptions that they no longer have the right to.
         if (error?.code !== 'FST_CHAT_UNAVAILABLE' && error?.code !== 'FST_CHAT_UNKNOWN') {
           return t.match(error, { code: 'FST_CHAT_STORE_DENIED', message })
         }
@@ -57,7 +57,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
   })
 }
 
-t.test('a post that may not be published is stored, and followers find it', { skip }, async (t) => {
+t.test('a post without the right to publish is stored, and followers find it', { skip }, async (t) => {
   const { server, url, set } = await guarded(t)
   const store = new RedisStore({ url })
   const peer = new RedisStore({ url: server.socket, lookInterval: 20 })
@@ -73,7 +73,7 @@ t.test('a post that may not be published is stored, and followers find it', { sk
   await Promise.all(followers.map((follower) => follower.has('end')))
 })
 
-t.test('a post is UNKNOWN when a right was missing after the first write, and the same key settles it', { skip }, async (t) => {
+t.test('a post that lacks a right after its first write is UNKNOWN, and its key settles it', { skip }, async (t) => {
   const { url, set } = await guarded(t)
   const store = new RedisStore({ url })
   t.teardown(() => store.close())
@@ -86,7 +86,7 @@ t.test('a post is UNKNOWN when a right was missing after the first write, and th
   await t.resolves(store.append('a', says('end', { key: 'k2' })))
 })
 
-t.test('a member whose coming may not be published is shown once it may', { skip }, async (t) => {
+t.test('a member whose arrival could not be published is shown once it can be', { skip }, async (t) => {
   const { server, url, set } = await guarded(t)
   const options = { lease: 600, coalesce: 1 }
   const roster = new RedisRoster({ url, ...options })
@@ -106,8 +106,8 @@ t.test('a member whose coming may not be published is shown once it may', { skip
   await shown
 })
 
-for (const when of ['from the start', 'any more']) {
-  t.test(`a restriction reaches a node that may not subscribe ${when}`, { skip }, async (t) => {
+for (const when of ['from the start', 'after it was revoked']) {
+  t.test(`a restriction reaches a node without the right to subscribe: ${when}`, { skip }, async (t) => {
     const { server, url, set } = await guarded(t)
     const deafen = () => set('resetchannels', '&other*')
     if (when === 'from the start') await deafen()
@@ -117,7 +117,7 @@ for (const when of ['from the start', 'any more']) {
     t.teardown(() => Promise.all([roster.close(), peer.close()]))
     await roster.restrictions([])
     const reported = new Promise<unknown>((resolve) => { roster.onRestrict((who, { kind }) => resolve([who, kind])) })
-    if (when === 'any more') await deafen()
+    if (when === 'after it was revoked') await deafen()
     await peer.restrict('ada', { kind: 'kick', reason: '' })
     t.strictSame(await reported, ['ada', 'kick'])
   })

@@ -8,7 +8,7 @@ rosterContract(t, 'memory', {
   open: (_, bounds) => new MemoryRoster(bounds)
 })
 
-t.test('by default a leave shows after 5 s, changes are told after 100 ms, and 100 are listed', async (t) => {
+t.test('the defaults are a 5 s grace, 100 ms to coalesce changes, and 100 listed members', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const roster = new MemoryRoster()
@@ -26,7 +26,7 @@ t.test('by default a leave shows after 5 s, changes are told after 100 ms, and 1
   t.strictSame(watcher.told.map(({ count }) => count), [0, 101, 100])
 })
 
-t.test('the grace of one leave is not that of the next', async (t) => {
+t.test('each leave starts a grace of its own', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const roster = new MemoryRoster({ grace: 1_000, coalesce: 1 })

@@ -13,7 +13,7 @@ import { Watcher, reported, rosterContract } from '../support/roster.contract.ts
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Identity, Identity, Identity]
 type Identity = { id: string, name: string }
 
-/** Short, so that a test need not wait; the lease is long enough for a machine under load. */
+/** Short, so that tests don't wait. The lease is long enough for a machine under load. */
 const quick = { grace: 1, coalesce: 1, timeout: 500 }
 
 function open (t: Test, options: RedisRosterOptions): RedisRoster {
@@ -24,7 +24,7 @@ function open (t: Test, options: RedisRosterOptions): RedisRoster {
 
 const names = ({ members }: { members: readonly Identity[] }) => members.map(({ name }) => name).toSorted()
 
-t.test('a wrong option is refused by name', (t) => {
+t.test('a wrong option is rejected by name', (t) => {
   const wrong: Record<string, unknown[]> = { grace: [-1, Infinity], coalesce: [-1, '1'], listed: [0, 1.5], lease: [0, 2 ** 31], timeout: [0], prefix: ['{}'], leases: [1] }
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -35,8 +35,8 @@ t.test('a wrong option is refused by name', (t) => {
   t.end()
 })
 
-t.test('the roster over Redis', { skip }, async (t) => {
-  // The timers of a roster keep no process running, so the tests that wait for them must.
+t.test('the Redis roster', { skip }, async (t) => {
+  // The roster's timers are unref'd, so the process needs one of its own.
   const awake = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(awake))
 
@@ -54,7 +54,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     hasPeers: true
   })
 
-  await t.test('the members of a node that died are gone when its lease has ended, also from rooms that nobody watched', async (t) => {
+  await t.test('members of a dead node are removed when its lease expires, also from unwatched rooms', async (t) => {
     const { socket, client } = await redisServer(t)
     const lease = 1_500
     const roster = open(t, { url: socket, lease })
@@ -66,13 +66,13 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await once(node.stdout, 'data')
     t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
     node.kill('SIGKILL')
-    t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'], 'who is on a node that lives is here')
+    t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'], 'a member on a live node stays')
     const other = await Watcher.ofRoom(roster, 'b')
     t.strictSame(other.told, [{ members: [], count: 0, stale: false }])
-    t.strictSame((await client.keys('*{b}*')), [], 'and nothing of it is left')
+    t.strictSame((await client.keys('*{b}*')), [], 'no key of the room is left')
   })
 
-  await t.test('a Redis that starts again empty is told again who is here, and what changed meanwhile', async (t) => {
+  await t.test('a Redis that restarts empty receives all members again, with the changes meanwhile', async (t) => {
     const server = await redisServer(t)
     const [one, two] = [open(t, { url: server.socket }), open(t, { url: server.socket })]
     await one.enter('a', 'c1', ada)
@@ -86,11 +86,11 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await server.start()
     for (const watcher of watchers) {
       await watcher.until(({ stale, members }) => !stale && names({ members }).join() === 'ada,eve,ivy')
-      t.equal(watcher.told.filter(({ stale }) => stale).length, 1, 'stale is told once')
+      t.equal(watcher.told.filter(({ stale }) => stale).length, 1, 'stale is reported once')
     }
   })
 
-  await t.test('a node that stood still for longer than its lease enters its members again', async (t) => {
+  await t.test('a node whose lease expired while it was stopped registers its members again', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     for (const room of ['a', 'b']) await two.enter(room, 'c', ada)
@@ -104,7 +104,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.notOk((await client.hkeys('fastify-chat:{b}:present:nodes')).includes(late!))
   })
 
-  await t.test('time in which no node could renew its lease ends none', async (t) => {
+  await t.test('time in which no node could renew its lease expires no lease', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     await one.enter('a', 'c1', ada)
@@ -121,7 +121,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.strictSame(await client.hkeys('fastify-chat:{a}:present:nodes'), nodes)
   })
 
-  await t.test('what a node has told under the name it had before ends with that', async (t) => {
+  await t.test("entries under a node's former id are removed with that id", async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     await one.enter('a', 'c1', ada)
@@ -137,7 +137,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.equal(watchers[0]!.last!.count, 1)
   })
 
-  await t.test('Redis flushed is told again who is here', async (t) => {
+  await t.test('after a flush of Redis its nodes register their members again', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket, lease: 900 }), open(t, { url: socket, lease: 900 })]
     await one.enter('a', 'c1', ada)
@@ -150,7 +150,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'])
   })
 
-  await t.test('a room that Redis lost is told again as soon as that shows', async (t) => {
+  await t.test('a room that Redis lost is registered again once that is noticed', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     await one.enter('a', 'c1', ada)
@@ -161,7 +161,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     for (const watcher of watchers) await watcher.until(({ stale, members }) => !stale && names({ members }).join() === 'ada,bob,eve')
   })
 
-  await t.test('a Redis that stands still is noticed, nobody hangs on it, and all goes on when it does', async (t) => {
+  await t.test('a stopped Redis is detected, blocks no call, and works again when it continues', async (t) => {
     const server = await redisServer(t)
     const roster = open(t, { url: server.socket, lease: 1_500 })
     await roster.enter('a', 'c1', ada)
@@ -179,7 +179,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await late.until(({ stale }) => !stale)
   })
 
-  await t.test('without a Redis from the start, a node has its own members, and enters them when there is one', async (t) => {
+  await t.test('a node that starts without Redis has its own members, and registers them later', async (t) => {
     const server = await redisServer(t)
     await server.kill()
     const roster = open(t, { url: server.socket })
@@ -192,7 +192,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.strictSame(peer.told, [{ members: [ada], count: 1, stale: false }])
   })
 
-  await t.test('a node that was cut off is told what it has missed: who came, and what was said of members', async (t) => {
+  await t.test('a node that reconnects receives the arrivals and restrictions that it missed', async (t) => {
     const { socket, port } = await redisServer(t, { tcp: true })
     const line = await proxy(t, port!)
     const [cut, other] = [open(t, { url: `redis://127.0.0.1:${line.port}` }), open(t, { url: socket })]
@@ -217,12 +217,12 @@ t.test('the roster over Redis', { skip }, async (t) => {
     const caughtUp = reported(told).slice(-3)
     t.match(caughtUp, [['bob smith', { kind: 'ban', reason: 'spam' }], ...said.slice(1)])
     const [, what] = caughtUp[0]!
-    t.ok(what.kind === 'ban' && what.duration > 900_000 && what.duration <= 1_000_000, 'with what is left of it')
+    t.ok(what.kind === 'ban' && what.duration > 900_000 && what.duration <= 1_000_000, 'the duration is what remains of the ban')
     await other.restrict('ada', { ...mute, reason: 'again' })
     await told.until(([, { reason }]) => reason === 'again')
   })
 
-  await t.test('subscriptions that were killed are heard again', async (t) => {
+  await t.test('subscriptions that were killed are restored', async (t) => {
     const { socket, client } = await redisServer(t)
     const roster = open(t, { url: socket })
     const watcher = await Watcher.ofRoom(roster, 'a')
@@ -236,7 +236,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.strictSame(await listener.until(() => true), { typing: ada })
   })
 
-  await t.test('a lease is renewed by one command, however many members and rooms', async (t) => {
+  await t.test('a lease is renewed by one command, for any number of members and rooms', async (t) => {
     const { socket, client } = await redisServer(t)
     const roster = open(t, { url: socket, lease: 300 })
     for (let i = 0; i < 50; i++) {
@@ -257,7 +257,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.equal(renewed, 5)
   })
 
-  await t.test('20,000 members in one room: few commands, an exact count, and nothing left when they have gone', async (t) => {
+  await t.test('20,000 members in a room take few commands, have an exact count, and leave nothing', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket, coalesce: 100 }), open(t, { url: socket, coalesce: 100 })]
     const watcher = await Watcher.ofRoom(two, 'a')
@@ -266,16 +266,16 @@ t.test('the roster over Redis', { skip }, async (t) => {
     const before = await commands()
     await Promise.all(Array.from({ length: size }, (_, i) => one.enter('a', `c${i}`, { id: `member ${i}`, name: `name ${i}` })))
     t.equal((await watcher.until(({ count }) => count === size)).members.length, 100)
-    // Those that scripts run count too: four for who enters.
+    // Commands that scripts run count too: four per arrival.
     t.ok(await commands() - before < 5 * size)
-    t.ok(watcher.told.length < 300, `${watcher.told.length} times`)
-    for (const key of await client.keys('*')) t.ok(await client.pttl(key) > 0, `${key} ends`)
+    t.ok(watcher.told.length < 300, `${watcher.told.length} reports`)
+    for (const key of await client.keys('*')) t.ok(await client.pttl(key) > 0, `${key} expires`)
     for (let i = 0; i < size; i++) await one.leave('a', `c${i}`)
     await watcher.until(({ count }) => count === 0)
     t.strictSame(await client.keys('*{a}*'), [])
   })
 
-  await t.test('closing takes out what this node had, and leaves a client that was passed in open', async (t) => {
+  await t.test("close() removes this node's members and leaves the app's own client open", async (t) => {
     const { socket, client } = await redisServer(t)
     const own = new Redis(socket)
     t.teardown(() => own.disconnect())
@@ -289,7 +289,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.equal(await own.ping(), 'PONG')
   })
 
-  await t.test('a message of a stranger on its channels does no harm', async (t) => {
+  await t.test("a foreign message on the roster's channels is ignored", async (t) => {
     const { socket, client } = await redisServer(t)
     const roster = open(t, { url: socket })
     const watcher = await Watcher.ofRoom(roster, 'a')
@@ -303,7 +303,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.strictSame([...warnings], ['SyntaxError'])
   })
 
-  await t.test('closed without a Redis, it does not go on trying to renew its lease', async (t) => {
+  await t.test('a roster closed without Redis stops renewing its lease', async (t) => {
     const server = await redisServer(t)
     const roster = open(t, { url: server.socket, lease: 30 })
     await roster.enter('a', 'c1', ada)
@@ -312,7 +312,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     await watcher.until(({ stale }) => stale)
     await roster.close()
     const renewals = t.capture(Lease.prototype, 'renew', Lease.prototype.renew)
-    // As long as a process takes to start, ten times.
+    // Waits for as long as ten starts of a process take.
     for (let i = 0; i < 10; i++) {
       await server.start()
       await server.kill()
@@ -320,7 +320,7 @@ t.test('the roster over Redis', { skip }, async (t) => {
     t.equal(renewals().length, 0)
   })
 
-  await t.test('closing is bounded when Redis does not answer', async (t) => {
+  await t.test("close() is bounded when Redis doesn't respond", async (t) => {
     const server = await redisServer(t)
     const roster = open(t, { url: server.socket, timeout: 200 })
     await roster.enter('a', 'c1', ada)

@@ -6,11 +6,11 @@ import { redisServer, skip } from '../support/redis-server.ts'
 import { says } from '../support/store.contract.ts'
 
 for (const [name, service] of Object.entries(services)) {
-  t.test(`what is calculated for ${name} is what comes of trying it`, async (t) => {
+  t.test(`the arithmetic for ${name} agrees with the simulation`, async (t) => {
     const calculated = arithmetic(service)
     const tried = simulation(service, xorshift(1))
     for (const what of Object.keys(calculated) as Array<keyof Sizes>) {
-      t.ok(Math.abs(tried[what] / calculated[what] - 1) < 0.02, `${what}: ${calculated[what]} calculated, ${tried[what]} counted`)
+      t.ok(Math.abs(tried[what] / calculated[what] - 1) < 0.02, `${what}: ${calculated[what]} calculated, ${tried[what]} simulated`)
     }
   })
 
@@ -22,7 +22,7 @@ for (const [name, service] of Object.entries(services)) {
   })
 }
 
-t.test('docs/SCALING.md has what a room is charged in Redis', { skip }, async (t) => {
+t.test("docs/SCALING.md has a room's charge in Redis", { skip }, async (t) => {
   const document = readFileSync(new URL('../../docs/SCALING.md', import.meta.url), 'utf8')
   const server = await redisServer(t)
   const store = new RedisStore({ url: server.socket })

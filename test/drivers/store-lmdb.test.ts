@@ -18,7 +18,7 @@ function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = dir
   return store
 }
 
-/** Rows, heads and places in the order of use in a directory that nobody has open, and the bytes that are charged. */
+/** Counts rows, heads and use records in a closed directory. Resolves with them and the charged bytes. */
 async function counts (path: string): Promise<{ rows: number, heads: number, uses: number, bytes: unknown }> {
   const root = open({ path, noSubdir: false })
   const count = (name: string) => root.openDB(name, {}).getKeysCount()
@@ -30,7 +30,7 @@ async function counts (path: string): Promise<{ rows: number, heads: number, use
 
 const MiB = 1024 * 1024
 
-/** Resolves when there is nothing left to remove. */
+/** Resolves when nothing is left to remove. */
 async function idle (store: ChatStore): Promise<void> {
   for (let i = 0; i < 50; i++) {
     await store.check()
@@ -40,7 +40,7 @@ async function idle (store: ChatStore): Promise<void> {
 
 const isKept = async (store: ChatStore, room: string, position: string) => (await store.read(room, { ...all, after: position })).complete
 
-/** Resolves when a minute has passed by its clock and what that brings is done. */
+/** Advances the clock by a minute. Resolves when the work that this starts is done. */
 async function minute (store: ChatStore): Promise<void> {
   mock.timers.tick(60_000)
   for (let i = 0; i < 20; i++) {
@@ -55,7 +55,7 @@ storeContract(t, 'lmdb', {
   persists: true
 })
 
-t.test('a wrong option is refused by name', async (t) => {
+t.test('a wrong option is rejected by name', async (t) => {
   const path = directory(t)
   const wrong: Record<string, unknown[]> = {
     path: [undefined, '', 1],
@@ -78,7 +78,7 @@ t.test('a wrong option is refused by name', async (t) => {
   }
 })
 
-t.test('time is what the clock says, but never falls, also after a restart', async (t) => {
+t.test('times follow the clock but never decrease, also after a restart', async (t) => {
   const path = directory(t)
   const clock = t.intercept(Date, 'now', { value: () => 2_000_000_000_000, writable: true, configurable: true })
   const before = lmdb(t, {}, path)
@@ -90,7 +90,7 @@ t.test('time is what the clock says, but never falls, also after a restart', asy
   t.strictSame((await after.read('a', all)).entries.map(({ at }) => at), [2_000_000_000_000, 2_000_000_000_000])
 })
 
-t.test('a room keeps the newest entries, up to its number, while posts go on', async (t) => {
+t.test('a room keeps its newest entries up to historyEntries while posts go on', async (t) => {
   const path = directory(t)
   const store = lmdb(t, { historyEntries: 50, keyLife: 0 }, path)
   const delivered: number[] = []
@@ -111,10 +111,10 @@ t.test('a room keeps the newest entries, up to its number, while posts go on', a
   t.equal((await store.read('a', all)).entries.length, 50)
   await store.close()
   t.ok((await counts(path)).rows <= 50 * 11)
-  t.ok(statSync(join(path, 'data.mdb')).size < 16 * 1024 * 1024, 'what was trimmed is written over')
+  t.ok(statSync(join(path, 'data.mdb')).size < 16 * 1024 * 1024, 'trimmed space is reused')
 })
 
-t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
+t.test('a room keeps its newest entries up to historyBytes, and always the last', async (t) => {
   const store = lmdb(t, { historyBytes: 10_000 })
   await fill(store, 'a', 50, 'é'.repeat(500))
   const page = await store.read('a', all)
@@ -124,19 +124,19 @@ t.test('a room keeps the newest entries, up to its bytes, and always the last', 
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
 
-t.test('what was kept under wider bounds is trimmed bit by bit', async (t) => {
+t.test('entries kept under larger limits are trimmed in steps', async (t) => {
   const path = directory(t)
   const before = lmdb(t, {}, path)
   await Promise.all(Array.from({ length: 1_000 }, (_, i) => before.append('a', says(`${i}`))))
   await before.close()
   const after = lmdb(t, { historyEntries: 10 }, path)
   t.equal((await after.append('a', says('x'))).n, 1_001)
-  t.ok((await after.read('a', all)).entries.length > 900, 'not with one post')
+  t.ok((await after.read('a', all)).entries.length > 900, 'not with a single post')
   while ((await after.read('a', all)).entries.length > 10) await turn()
   t.strictSame(numbers(await after.read('a', all)), Array.from({ length: 10 }, (_, i) => 992 + i))
 })
 
-t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
+t.test('a key outlives its entry by keyLife, up to ten times as many keys as entries', async (t) => {
   const path = directory(t)
   const options = { historyEntries: 2, keyLife: 60_000 }
   const before = lmdb(t, options, path)
@@ -155,7 +155,7 @@ t.test('a key outlives its entry for its time, but there are at most ten times a
   await t.rejects(lmdb(t, options, path).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
 })
 
-t.test('a repeat is judged by the oldest key remembered, also after a restart', async (t) => {
+t.test('the oldest known key decides whether a repeat is STALE, also after a restart', async (t) => {
   const path = directory(t)
   const before = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
   const marks = []
@@ -163,10 +163,10 @@ t.test('a repeat is judged by the oldest key remembered, also after a restart', 
   await before.close()
   const store = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
   await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 6, 'k4 and k5 are known, so this is none of them')
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 6, 'k4 and k5 are known, so this is a new post')
 })
 
-t.test('what is too old is not shown, and goes from disk, with its room', async (t) => {
+t.test('expired entries are not shown, and are removed from disk with their room', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
@@ -179,23 +179,23 @@ t.test('what is too old is not shown, and goes from disk, with its room', async 
   await fill(store, 'kept', 2)
   t.strictSame(numbers(await store.read('kept', all)), [1, 2, 3, 4])
   mock.timers.tick(40_000)
-  t.strictSame(numbers(await store.read('kept', all)), [3, 4], 'not only once a minute')
+  t.strictSame(numbers(await store.read('kept', all)), [3, 4], 'also between two runs of the minute timer')
   t.match(await store.read('kept', { ...all, after: position! }), { complete: false })
   t.match(await store.read('room 1', all), { entries: [], more: false, head: { n: 1 } })
   await minute(store)
   await minute(store)
   await minute(store)
-  t.equal((await store.read('room 1', all)).head.n, 0, 'nothing is left of it')
+  t.equal((await store.read('room 1', all)).head.n, 0, 'the room is removed')
   t.equal(await store.find('room 1', 'k'), undefined)
-  t.equal((await store.read('room 7', all)).head.n, 1, 'but for one that is followed')
-  t.match(await store.read('empty', { ...all, after: empty }), { complete: false }, 'and no position fits what comes later')
+  t.equal((await store.read('room 7', all)).head.n, 1, 'a followed room is kept')
+  t.match(await store.read('empty', { ...all, after: empty }), { complete: false }, "a removed room's position is not valid for later entries")
   t.equal((await store.append('room 7', says('x'))).n, 2)
   feed.stop()
   await store.close()
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
 })
 
-t.test('of an erased room nothing is left on disk', async (t) => {
+t.test('a cleared room leaves nothing on disk', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
@@ -213,7 +213,7 @@ t.test('of an erased room nothing is left on disk', async (t) => {
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
 })
 
-t.test('more than may be in flight is BUSY, and stored neither then nor later', async (t) => {
+t.test('posts beyond the in-flight limit are BUSY and never stored', async (t) => {
   const store = lmdb(t, { inFlight: 2 })
   const first = [store.append('a', says('1')), store.append('a', says('2'))]
   await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
@@ -225,7 +225,7 @@ t.test('more than may be in flight is BUSY, and stored neither then nor later', 
   await large
 })
 
-t.test('what was posted before close is stored, and acknowledged', async (t) => {
+t.test('posts made before close are stored and acknowledged', async (t) => {
   const path = directory(t)
   const store = lmdb(t, {}, path)
   const posts = Array.from({ length: 3_000 }, (_, i) => store.append('a', says(`${i}`)))
@@ -234,7 +234,7 @@ t.test('what was posted before close is stored, and acknowledged', async (t) => 
   t.equal((await lmdb(t, {}, path).read('a', all)).entries.length, 3_000 - 2_000)
 })
 
-t.test('what the caller does to its bytes later is not what is stored or delivered', async (t) => {
+t.test('bytes that the caller changes after append are not stored or delivered', async (t) => {
   const store = lmdb(t)
   const follower = await Follower.of(store, 'a')
   const body = Uint8Array.of(1, 2)
@@ -247,7 +247,7 @@ t.test('what the caller does to its bytes later is not what is stored or deliver
   }
 })
 
-t.test('a room whose name is too long for the disk is refused', async (t) => {
+t.test('a room whose name is too long for the disk is rejected', async (t) => {
   const store = lmdb(t)
   for (const room of ['x'.repeat(513), '']) {
     await t.rejects(store.append(room, says('x')), { code: 'FST_CHAT_INVALID_ROOM' })
@@ -256,7 +256,7 @@ t.test('a room whose name is too long for the disk is refused', async (t) => {
   t.equal((await store.append('x'.repeat(512), says('x'))).n, 1)
 })
 
-t.test('a flood of new rooms leaves the file within its bound, and the rooms that are used', async (t) => {
+t.test('a flood of new rooms keeps the file within its limit, and used rooms stay', async (t) => {
   const path = directory(t)
   const storeBytes = 8 * MiB
   const store = lmdb(t, { storeBytes }, path)
@@ -276,8 +276,8 @@ t.test('a flood of new rooms leaves the file within its bound, and the rooms tha
     }
   }
   await Promise.all(Array.from({ length: 20 }, flood))
-  t.ok(largest < 1.5 * storeBytes, `${largest / storeBytes} times its bound`)
-  t.ok(largest > 0.8 * storeBytes, 'which is used')
+  t.ok(largest < 1.5 * storeBytes, `${largest / storeBytes} times the limit`)
+  t.ok(largest > 0.8 * storeBytes, 'the limit is used')
   t.equal(await isKept(store, 'followed', followed), true)
   t.equal((await store.append('followed', says('on'))).n, 4)
   await follower.has('on')
@@ -296,7 +296,7 @@ t.test('a flood of new rooms leaves the file within its bound, and the rooms tha
   t.ok(Number(bytes) <= storeBytes && Number(bytes) > 0.8 * storeBytes)
 })
 
-t.test('the least recently used room goes first, also after a restart', async (t) => {
+t.test('the least recently used room is removed first, also after a restart', async (t) => {
   mock.timers.enable({ apis: ['Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
@@ -321,7 +321,7 @@ t.test('the least recently used room goes first, also after a restart', async (t
   for (const room of ['room 3', 'room 4', 'room 15']) t.equal(await isKept(store, room, positions.get(room)!), false, room)
 })
 
-t.test('a followed room that alone is too large gives up its oldest entries', async (t) => {
+t.test('a followed room that is too large by itself loses its oldest entries', async (t) => {
   const path = directory(t)
   const store = lmdb(t, { storeBytes: MiB }, path)
   const follower = await Follower.of(store, 'a')
@@ -334,13 +334,13 @@ t.test('a followed room that alone is too large gives up its oldest entries', as
   t.ok(entries.length > 20 && entries.length < 65, `${entries.length} entries`)
   t.equal(entries.at(-1)?.n, 300)
   t.strictSame(follower.numbers, Array.from({ length: 300 }, (_, i) => i + 1))
-  t.strictSame(bodies(await store.read('b', all)), ['x'], 'and no other one its last')
+  t.strictSame(bodies(await store.read('b', all)), ['x'], 'no other room loses its last entry')
   for (const { stop } of others) stop()
   await store.close()
   t.ok(statSync(join(path, 'data.mdb')).size < 4 * MiB)
 })
 
-t.test('a store where nothing can be removed goes on', async (t) => {
+t.test('a store that can remove nothing still accepts posts', async (t) => {
   const store = lmdb(t, { storeBytes: 50_000 })
   const followers = await Promise.all(Array.from({ length: 10 }, (_, i) => Follower.of(store, `room ${i}`)))
   for (let i = 0; i < 100; i++) await store.append(`room ${i % 10}`, says('x'.repeat(15_900)))
@@ -351,10 +351,10 @@ t.test('a store where nothing can be removed goes on', async (t) => {
   await idle(store)
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
   for (let i = 0; i < 100; i++) await turn()
-  t.ok(commits().length <= 1, 'and comes to rest')
+  t.ok(commits().length <= 1, 'removal stops retrying')
 })
 
-t.test('a large room goes bit by bit, and one that comes back to it meanwhile finds it empty', async (t) => {
+t.test('a large room is removed in steps, and reads as empty meanwhile', async (t) => {
   const path = directory(t)
   const first = lmdb(t, { historyEntries: Infinity }, path)
   const positions = await Promise.all(Array.from({ length: 9_000 }, async (_, i) => (await first.append('large', says('x', { key: `${i}` }))).position))
@@ -373,7 +373,7 @@ t.test('a large room goes bit by bit, and one that comes back to it meanwhile fi
   t.match(await counts(path), { rows: 2, heads: 2 })
 })
 
-t.test('a room that nobody used for its time is removed; one that is read, or followed, is not', async (t) => {
+t.test("a room unused for roomTtl is removed; a read or followed room isn't", async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
@@ -415,7 +415,7 @@ t.test('rooms that are only joined and read leave nothing on disk, and a read wr
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
 })
 
-t.test('what is charged follows what is done to a room, and is nothing once it is gone', async (t) => {
+t.test('charged bytes follow each change of a room and are zero once the rooms are removed', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
@@ -433,7 +433,7 @@ t.test('what is charged follows what is done to a room, and is nothing once it i
   t.match(await counts(path), { rows: 0, heads: 0, uses: 0, bytes: 0 })
 })
 
-t.test('of rooms not more is held in memory than cacheBytes, and what was let go is read again', async (t) => {
+t.test('rooms take at most cacheBytes of memory, and released rooms are read again', async (t) => {
   const store = lmdb(t, { cacheBytes: 300_000 })
   const post = (room: string, number: number) => store.append(room, says('x', { key: `${number}`, hash: 'h' }))
   for (const room of ['a', 'b', 'c', 'd']) await Promise.all(Array.from({ length: 1_000 }, (_, i) => post(room, i)))
@@ -446,5 +446,5 @@ t.test('of rooms not more is held in memory than cacheBytes, and what was let go
   t.equal(reads().length, 0)
   for (let i = 0; i < 300; i++) await store.append(`room${i}`, says('x'))
   t.equal((await post('a', 2)).again, true)
-  t.equal(reads().length, 1, 'rooms without ids are counted too')
+  t.equal(reads().length, 1, 'rooms without keys count too')
 })

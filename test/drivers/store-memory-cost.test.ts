@@ -11,10 +11,10 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 const MiB = 1024 * 1024
 
-/** Bytes that the heap and the buffers beside it take, once all that is garbage is gone. */
+/** Returns the bytes that heap and array buffers use after garbage collection. */
 async function held (): Promise<number> {
   for (let i = 0; i < 3; i++) {
-    // Array buffers are given back a turn after what held them.
+    // Array buffers are freed a tick after their owner.
     await new Promise((resolve) => setImmediate(resolve))
     collectGarbage()
   }
@@ -22,14 +22,14 @@ async function held (): Promise<number> {
   return heapUsed + arrayBuffers
 }
 
-/** A post as the wire gives it: its text may be a slice of the frame. */
+/** Makes a post as the wire does: its text may be a slice of the frame. */
 function posted (text: string, id: string, more: Partial<Draft> = {}): Draft {
   const frame = JSON.stringify({ type: 'post', room: 'lobby', id, text })
   const message = parseMessage({ data: Buffer.from(frame), isBinary: false }, 16)
   return says(message.type === 'post' ? message.text : '', more)
 }
 
-/** Someone else each time. */
+/** Returns a different sender each time. */
 function someone (i: number, name = 'ada'): Draft['from'] {
   return { id: Buffer.from(`id-${i}`.padEnd(22, '.')).toString(), name: Buffer.from(name).toString() }
 }
@@ -39,7 +39,7 @@ const other = (i: number) => `room ${i}`
 const follow = (store: MemoryStore, name: string) => store.follow(name, () => {})
 const text = 'The quick brown fox jumps over the lazy dog. '
 
-/** What clients make a store keep, in each of its forms; called with 0, 1, 2 … until so much is charged. */
+/** Data that clients make a store keep. Each function is called with 0, 1, 2 … until enough bytes are charged. */
 const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>> = {
   'text of one byte a character': (store, i) => store.append(room(i), posted(`${i} ${text}`, `${i}`)),
   'text of one byte a character in a frame of two': (store, i) => store.append(room(i), posted(`${i} ${text}`, 'ā'.repeat(60))),
@@ -88,7 +88,7 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
 }
 
 for (const [title, add] of Object.entries(shapes)) {
-  t.test(`memory charges what it takes: ${title}`, async (t) => {
+  t.test(`the memory store charges what it uses: ${title}`, async (t) => {
     const charge = 6 * MiB
     const warm = new MemoryStore()
     for (let i = 0; i < 2_000; i++) await add(warm, i)
@@ -98,6 +98,6 @@ for (const [title, add] of Object.entries(shapes)) {
     const before = await held()
     for (let i = 0; store.bytes < charge; i++) await add(store, i)
     const grown = await held() - before
-    t.ok(grown <= 1.15 * store.bytes, `${grown} bytes for ${store.bytes} charged`)
+    t.ok(grown <= 1.15 * store.bytes, `${grown} bytes used for ${store.bytes} charged`)
   })
 }

@@ -12,7 +12,7 @@ const collectGarbage = runInNewContext('gc') as () => void
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
 
-/** Resolves when what was appended before has been delivered. */
+/** Resolves when earlier entries have been delivered. */
 function turn (): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -22,7 +22,7 @@ storeContract(t, 'memory', {
   open: (_, bounds) => new MemoryStore(bounds)
 })
 
-t.test('time is what the clock says, but never falls', async (t) => {
+t.test('times follow the clock but never decrease', async (t) => {
   const store = new MemoryStore()
   const clock = t.intercept(Date, 'now', { value: () => 2_000, writable: true, configurable: true })
   await store.append('a', says('x'))
@@ -32,7 +32,7 @@ t.test('time is what the clock says, but never falls', async (t) => {
   t.strictSame((await store.read('a', all)).entries.map(({ at }) => at), [2_000, 2_000])
 })
 
-t.test('a room keeps the newest entries, up to its number', async (t) => {
+t.test('a room keeps its newest entries up to historyEntries', async (t) => {
   const store = new MemoryStore({ historyEntries: 3 })
   for (let i = 1; i <= 5_000; i++) {
     await store.append('a', says(String(i)))
@@ -42,7 +42,7 @@ t.test('a room keeps the newest entries, up to its number', async (t) => {
   t.strictSame([numbers(page), page.head.n, page.more], [[4_998, 4_999, 5_000], 5_000, false])
 })
 
-t.test('a room keeps the newest entries, up to its bytes, and always the last', async (t) => {
+t.test('a room keeps its newest entries up to historyBytes, and always the last', async (t) => {
   const store = new MemoryStore({ historyBytes: 10_000 })
   await fill(store, 'a', 50, 'ā'.repeat(500))
   const page = await store.read('a', all)
@@ -53,22 +53,22 @@ t.test('a room keeps the newest entries, up to its bytes, and always the last', 
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
 
-t.test('what was trimmed away is no longer in memory', async (t) => {
+t.test('trimmed entries are freed', async (t) => {
   const store = new MemoryStore({ historyBytes: 2 * 1024 * 1024 })
   collectGarbage()
   const before = process.memoryUsage().arrayBuffers
   for (let i = 0; i < 100; i++) await store.append('a', says(Buffer.alloc(1024 * 1024)))
   await turn()
   collectGarbage()
-  // Array buffers are given back a turn after what held them.
+  // Array buffers are freed a tick after their owner.
   await turn()
   collectGarbage()
   const held = process.memoryUsage().arrayBuffers - before
-  t.ok(held < 8 * 1024 * 1024, `${held} bytes are held`)
+  t.ok(held < 8 * 1024 * 1024, `${held} bytes are used`)
   t.equal((await store.read('a', all)).entries.length > 0, true)
 })
 
-t.test('what a process short of memory let go is no longer in memory', async (t) => {
+t.test('entries removed to stay within storeBytes are freed', async (t) => {
   const store = new MemoryStore({ historyBytes: 1024 * 1024 * 1024, storeBytes: 4 * 1024 * 1024 })
   await store.follow('a', () => {})
   collectGarbage()
@@ -79,10 +79,10 @@ t.test('what a process short of memory let go is no longer in memory', async (t)
   }
   collectGarbage()
   const held = process.memoryUsage().arrayBuffers - before
-  t.ok(held < 16 * 1024 * 1024, `${held} bytes are held`)
+  t.ok(held < 16 * 1024 * 1024, `${held} bytes are used`)
 })
 
-t.test('a key goes soon after its entry, once its time is over', async (t) => {
+t.test('a key is removed soon after its entry once keyLife is over', async (t) => {
   const store = new MemoryStore({ historyEntries: 3, keyLife: 0 })
   for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) {
     t.equal((await store.append('a', says(key, { key }))).again, false)
@@ -94,14 +94,14 @@ t.test('a key goes soon after its entry, once its time is over', async (t) => {
   t.equal((await store.find('a', 'k6'))?.n, 6)
 })
 
-t.test('keys go also when what comes after has none', async (t) => {
+t.test('keys expire also when later entries have none', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
   for (let i = 1; i <= 5; i++) await store.append('a', says('x', { key: `k${i}` }))
   await fill(store, 'a', 10)
   for (let i = 1; i <= 5; i++) t.equal(await store.find('a', `k${i}`), undefined)
 })
 
-t.test('a key outlives its entry for its time, but there are at most ten times as many as entries', async (t) => {
+t.test('a key outlives its entry by keyLife, up to ten times as many keys as entries', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 60_000 })
   const keys: string[] = []
   for (let i = 1; i <= 50; i++) {
@@ -115,15 +115,15 @@ t.test('a key outlives its entry for its time, but there are at most ten times a
   }
 })
 
-t.test('a repeat is judged by the oldest key remembered', async (t) => {
+t.test('the oldest known key decides whether a repeat is STALE', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
   const marks = []
   for (let i = 1; i <= 6; i++) marks.push(await store.append('a', says('x', { key: `k${i}` })))
   await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 7, 'k4, k5 and k6 are known, so this is none of them')
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 7, 'k4, k5 and k6 are known, so this is a new post')
 })
 
-t.test('the least recently used room goes first, one that is followed never', async (t) => {
+t.test('the least recently used room is evicted first, a followed room never', async (t) => {
   const store = new MemoryStore({ rooms: 3 })
   const feed = await store.follow('followed', () => {})
   const [kept] = await fill(store, 'kept', 1)
@@ -138,10 +138,10 @@ t.test('the least recently used room goes first, one that is followed never', as
   await fill(store, 'a', 3)
   await fill(store, 'b', 3)
   await fill(store, 'c', 3)
-  t.equal((await store.read('followed', { ...all, after: followed! })).complete, false, 'unless no longer followed')
+  t.equal((await store.read('followed', { ...all, after: followed! })).complete, false, 'it is evicted once it is no longer followed')
 })
 
-t.test('a room too many is BUSY while all others are followed', async (t) => {
+t.test('a room beyond the limit is BUSY while all others are followed', async (t) => {
   const store = new MemoryStore({ rooms: 2 })
   const feed = await store.follow('a', () => {})
   await store.follow('b', () => {})
@@ -153,7 +153,7 @@ t.test('a room too many is BUSY while all others are followed', async (t) => {
   await store.append('c', says('x'))
 })
 
-t.test('all rooms together stay within their bytes: unfollowed ones are forgotten, then followed ones shrunk', async (t) => {
+t.test('storeBytes is kept by evicting unfollowed rooms, then by trimming followed ones', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000 })
   const follower = await Follower.of(store, 'followed')
   const names = ['followed', ...Array.from({ length: 30 }, (_, i) => `room ${i}`)]
@@ -161,17 +161,17 @@ t.test('all rooms together stay within their bytes: unfollowed ones are forgotte
   const pages = []
   for (const name of names) pages.push(await store.read(name, all))
   t.ok(pages.reduce((sum, page) => sum + bytes(page), 0) <= 100_000)
-  t.equal(pages.at(-1)?.entries.length, 10, 'the last written is whole')
+  t.equal(pages.at(-1)?.entries.length, 10, 'the room written last is whole')
   t.equal(pages[1]?.entries.length, 0)
-  t.equal(pages[0]?.entries.at(-1)?.n, 10, 'a followed one keeps its newest')
+  t.equal(pages[0]?.entries.at(-1)?.n, 10, 'a followed room keeps its newest entries')
   await fill(store, 'followed', 500, 'x'.repeat(1_000))
-  t.ok(bytes(await store.read('followed', all)) <= 100_000, 'also the one being written')
+  t.ok(bytes(await store.read('followed', all)) <= 100_000, 'also the room being written')
   t.equal((await store.read('followed', all)).head.n, 510)
   await follower.until(() => follower.entries.length === 510)
-  t.strictSame(follower.numbers.at(-1), 510, 'and whoever follows has missed nothing')
+  t.strictSame(follower.numbers.at(-1), 510, 'its follower has missed nothing')
 })
 
-t.test('followed rooms keep their newest within the bytes of the store: a post too many is BUSY and changes nothing', async (t) => {
+t.test('a post that followed rooms leave no bytes for is BUSY and changes nothing', async (t) => {
   const store = new MemoryStore({ storeBytes: 2 * 1024 * 1024 })
   const followers: Follower[] = []
   for (let i = 0; i < 200; i++) followers.push(await Follower.of(store, `room ${i}`))
@@ -182,17 +182,17 @@ t.test('followed rooms keep their newest within the bytes of the store: a post t
   t.strictSame([...new Set(outcomes)], ['stored', 'FST_CHAT_BUSY'])
   t.ok(store.bytes <= 2 * 1024 * 1024)
   const stored = outcomes.filter((outcome) => outcome === 'stored').length
-  t.ok(stored > 100, `${stored} are stored`)
+  t.ok(stored > 100, `${stored} stored`)
   await turn()
   t.equal(followers.reduce((sum, { entries }) => sum + entries.length, 0), stored)
   for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.n, outcome === 'stored' ? 1 : 0)
-  t.equal((await store.append('room 0', says('y'))).n, 2, 'a small one in its place is taken')
+  t.equal((await store.append('room 0', says('y'))).n, 2, 'a smaller post is accepted')
   t.strictSame(bodies(await store.read('room 0', all)).at(-1), 'y')
   followers[1]!.feed.stop()
-  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).n, 1, 'room is made once one is not followed')
+  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).n, 1, 'bytes are freed once a room is no longer followed')
 })
 
-t.test('a room, or a follower, too many for the bytes of the store is BUSY, and leaves nothing behind', async (t) => {
+t.test('a room or follower beyond storeBytes is BUSY and leaves no state behind', async (t) => {
   const store = new MemoryStore({ storeBytes: 20_000 })
   const names = Array.from({ length: 100 }, (_, i) => `room ${i}`)
   for (const name of names) await store.follow(name, () => {}).catch(({ code }: { code: string }) => t.equal(code, 'FST_CHAT_BUSY'))
@@ -203,25 +203,25 @@ t.test('a room, or a follower, too many for the bytes of the store is BUSY, and 
   t.ok(store.bytes >= before && store.bytes <= 20_000)
 })
 
-t.test('keys that no entry needs are given back, also by a room with one entry', async (t) => {
+t.test('keys that no entry needs are freed, also in a room with one entry', async (t) => {
   const store = new MemoryStore({ storeBytes: 200_000, historyEntries: 1_000, historyBytes: 1 })
   await store.follow('a', () => {})
   for (let i = 0; i < 700; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
   await store.follow('b', () => {})
   t.equal((await store.append('b', says('x'.repeat(150_000)))).n, 1)
-  t.equal((await store.append('a', says('', { key: `${699}`.padStart(100) }))).again, true, 'but for that of the newest')
+  t.equal((await store.append('a', says('', { key: `${699}`.padStart(100) }))).again, true, "the newest entry's key stays")
 })
 
-t.test('keys count too', async (t) => {
+t.test('keys count towards storeBytes', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000, historyEntries: 10_000 })
   await store.follow('a', () => {})
   for (let i = 0; i < 2_000; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
   let known = 0
   for (let i = 0; i < 2_000; i++) if (await store.find('a', `${i}`.padStart(100)) !== undefined) known++
-  t.ok(known > 0 && known < 1_000, `${known} are known`)
+  t.ok(known > 0 && known < 1_000, `${known} known`)
 })
 
-t.test('what erasing frees is free', async (t) => {
+t.test('erased entries free their bytes', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000 })
   const [kept] = await fill(store, 'kept', 1)
   for (let i = 0; i < 20; i++) {
@@ -229,10 +229,10 @@ t.test('what erasing frees is free', async (t) => {
     if (i % 2 === 0) await store.clear('a')
     else for (const position of positions) await store.erase('a', position)
   }
-  t.equal((await store.read('kept', { ...all, after: kept! })).complete, true, 'no other room had to go')
+  t.equal((await store.read('kept', { ...all, after: kept! })).complete, true, 'no other room was evicted')
 })
 
-t.test('a room that nobody follows is forgotten when it was idle for long enough', async (t) => {
+t.test('an unfollowed room is removed after roomTtl', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'] })
   t.teardown(() => mock.timers.reset())
   const store = new MemoryStore({ roomTtl: 100_000 })
@@ -247,7 +247,7 @@ t.test('a room that nobody follows is forgotten when it was idle for long enough
   t.equal((await store.read('followed', { ...all, after: followed! })).complete, true)
 })
 
-t.test('a quiet room is kept for its time after its last follower went', async (t) => {
+t.test('a quiet room is kept for roomTtl after its last follower stops', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'] })
   t.teardown(() => mock.timers.reset())
   const store = new MemoryStore({ roomTtl: 3_600_000 })
@@ -261,7 +261,7 @@ t.test('a quiet room is kept for its time after its last follower went', async (
   t.equal((await store.read('a', { ...all, after: position! })).complete, false)
 })
 
-t.test('nothing is delivered after close, though it was acknowledged', async (t) => {
+t.test('nothing is delivered after close, even if it was acknowledged', async (t) => {
   const store = new MemoryStore()
   const follower = await Follower.of(store, 'a')
   const last = store.append('a', says('x'))

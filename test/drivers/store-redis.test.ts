@@ -8,7 +8,7 @@ import { Follower, bodies, fill, numbers, says, storeContract } from '../support
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 let backends = 0
 
-/** The keys in Redis but for those of the index, which is written once a second. */
+/** Returns the keys in Redis without those of the index, which is written once a second. */
 async function keysOf (server: RedisServer): Promise<string[]> {
   return (await server.client.keys('*')).filter((key) => !/:\{(store|\?.*)\}:/.test(key)).sort()
 }
@@ -39,7 +39,7 @@ t.test('a Redis Cluster', { skip }, async (t) => {
   })
 })
 
-t.test('a wrong option is refused by name', (t) => {
+t.test('a wrong option is rejected by name', (t) => {
   const wrong: Record<string, unknown[]> = {
     historyEntries: [0, 1.5, '1', NaN],
     historyBytes: [0, -1, null],
@@ -65,7 +65,7 @@ t.test('a wrong option is refused by name', (t) => {
   t.end()
 })
 
-t.test('more bytes than may be in flight are BUSY', { skip }, async (t) => {
+t.test('bytes beyond the in-flight limit are BUSY', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { inFlightBytes: 9_500 })
   const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
   for (const times of [1, 2]) {
@@ -74,7 +74,7 @@ t.test('more bytes than may be in flight are BUSY', { skip }, async (t) => {
   }
 })
 
-t.test('a room keeps the newest entries, up to its number and a tenth', { skip }, async (t) => {
+t.test('a room keeps its newest entries, up to historyEntries plus a tenth', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { historyEntries: 20 })
   const most = new Set<number>()
   for (let i = 0; i < 100; i++) {
@@ -85,7 +85,7 @@ t.test('a room keeps the newest entries, up to its number and a tenth', { skip }
   t.strictSame(numbers(await store.read('a', { ...all, limit: 20 })), Array.from({ length: 20 }, (_, i) => 81 + i))
 })
 
-t.test('a room keeps the newest entries, up to its bytes, and always the last', { skip }, async (t) => {
+t.test('a room keeps its newest entries up to historyBytes, and always the last', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { historyBytes: 10_000 })
   await fill(store, 'a', 50, 'é'.repeat(500))
   const page = await store.read('a', all)
@@ -95,7 +95,7 @@ t.test('a room keeps the newest entries, up to its bytes, and always the last', 
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
 
-t.test('there are at most ten times as many keys as entries, and a few', { skip }, async (t) => {
+t.test('a room keeps at most about ten times as many keys as entries', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { historyEntries: 5 })
   for (let i = 1; i <= 200; i++) await store.append('a', says('x', { key: `k${i}` }))
@@ -105,7 +105,7 @@ t.test('there are at most ten times as many keys as entries, and a few', { skip 
   t.equal((await store.find('a', 'k195'))?.n, 195)
 })
 
-t.test('what is erased is no longer in Redis', { skip }, async (t) => {
+t.test("an erased entry's content is removed from Redis", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   const kept = async () => (await server.client.dumpBuffer('fastify-chat:{a}:log')).includes('secret')
@@ -120,7 +120,7 @@ t.test('what is erased is no longer in Redis', { skip }, async (t) => {
   t.strictSame(await keysOf(server), ['fastify-chat:{a}:room'])
 })
 
-t.test('all that is written is under the prefix, and goes with time', { skip }, async (t) => {
+t.test('all keys have the prefix and expire', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { prefix: 'mine', roomTtl: 7_200_000 })
   await store.append('a', says('x', { key: 'k' }))
@@ -139,7 +139,7 @@ t.test('all that is written is under the prefix, and goes with time', { skip }, 
   })
 })
 
-t.test('a room is given back when nobody posts or follows, and kept while someone does', { skip }, async (t) => {
+t.test("a room's keys expire without posts or followers, and stay while it has some", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { roomTtl: 300, lookInterval: 20 })
   const follower = await Follower.of(store, 'followed')
@@ -154,7 +154,7 @@ t.test('a room is given back when nobody posts or follows, and kept while someon
   t.equal((await store.read('followed', { ...all, after: position })).complete, true)
 })
 
-t.test('a room is subscribed to while someone here follows it', { skip }, async (t) => {
+t.test('a room is subscribed to while it has a follower on this node', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   const subscribed = async () => Number((await server.client.pubsub('NUMSUB', 'fastify-chat:{a}:entries'))[1])
@@ -171,7 +171,7 @@ t.test('a room is subscribed to while someone here follows it', { skip }, async 
   await again.until(() => again.entries.length === 1)
 })
 
-t.test("an app's client says where Redis is, and stays the app's", { skip }, async (t) => {
+t.test("an app's client selects the Redis and stays open", { skip }, async (t) => {
   const server = await redisServer(t)
   const app = fastify()
   await app.register(fastifyRedis, { path: server.socket, keyPrefix: 'app:', lazyConnect: false })

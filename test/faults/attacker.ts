@@ -2,16 +2,16 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 
-/** Where an attack goes, and how long. */
+/** The target of an attack, and its duration. */
 export interface Target {
   readonly port: number
-  /** ms between two steps of one attacker: the pace of the default request rate is 100 */
+  /** ms between two steps of one attacker. The default request rate allows a pace of 100. */
   readonly pace: number
   /** Returns whether the attack goes on; called before each step of each attacker. */
   goesOn (): boolean
 }
 
-/** One client that breaks no rule of the wire and means harm. It ignores what it receives, and comes back when it is closed. */
+/** A client that obeys the protocol and means harm. It ignores what it receives, and reconnects when it is closed. */
 export class Attacker {
   readonly #target: Target
   readonly #path: string
@@ -26,7 +26,7 @@ export class Attacker {
 
   get socket (): WebSocket | undefined { return this.#socket }
 
-  /** Runs the step at the target's pace, connected, until the attack ends. */
+  /** Runs the step at the target's pace while connected, until the attack ends. */
   async run (step: (attacker: Attacker, index: number) => void): Promise<void> {
     for (let index = 0; this.#target.goesOn(); index++) {
       try {

@@ -1,4 +1,5 @@
-// Attacks at default limits, each for FAULT_SECONDS. Run by `npm run test:faults`; test/attacks.test.ts holds the same bounds with lowered limits.
+// Runs each attack at default limits for FAULT_SECONDS, by `npm run test:faults`. test/plugin/attacks.test.ts checks the
+// same bounds with lower limits.
 import t from 'tap'
 import { directory } from '../support/directory.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
@@ -10,7 +11,7 @@ const seconds = Number(process.env['FAULT_SECONDS'] ?? 60)
 /** MiB of the old space of a server in a container of 512 MiB. */
 const HEAP = 512
 
-/** ms: what another room notices of an attack at most */
+/** ms: the longest delay that an attack may cause in another room */
 const SLOWEST = 10_000
 
 for (const [name, attack] of Object.entries(attacks)) {
@@ -26,7 +27,7 @@ for (const [name, attack] of Object.entries(attacks)) {
         config, heap: HEAP, attack, pace: 100, goesOn: () => performance.now() < end
       })
       t.comment(`${posted} posts of the witness, the slowest ${slowest} ms; the server's peak: ${peak.heap} MiB of heap, ${peak.rss} MiB resident`)
-      t.equal(received, posted, 'nothing is lost in another room')
+      t.equal(received, posted, 'no message is lost in another room')
       t.ok(slowest < SLOWEST, `the slowest post took ${slowest} ms`)
     })
   }

@@ -1,19 +1,19 @@
 import { clientFrame } from '../support/helper.ts'
 import { Attacker, type Target } from './attacker.ts'
 
-/** Runs until the target says that it ends. */
+/** Waits until the target ends the attack. */
 export type Attack = (target: Target) => Promise<void>
 
 const PAYLOAD = 15_900
 
-/** Just under the default payload: thousands of objects for the least JSON. */
+/** Just below the default payload limit: thousands of objects in the least JSON. */
 const objects = Array.from({ length: PAYLOAD / 3 - 50 }, () => ({}))
 
 const many = (target: Target, count: number, step: (attacker: Attacker, index: number, number: number) => void) =>
   Promise.all(Array.from({ length: count }, (_, number) =>
     new Attacker(target).run((attacker, index) => step(attacker, index, number)))).then(() => {})
 
-/** Each step posts into a room that nobody has seen before. */
+/** Each step posts into a new room. */
 const newRooms = (post: object): Attack => (target) => many(target, 20, (attacker, index, number) => {
   const room = `new.${number}.${index}`
   attacker.say({ type: 'join', room, history: 0 })
@@ -21,7 +21,7 @@ const newRooms = (post: object): Attack => (target) => many(target, 20, (attacke
   attacker.say({ type: 'leave', room })
 })
 
-/** Each attacker posts into one room again and again: by default all of them into the same. */
+/** Each attacker posts into one room repeatedly; by default all of them into the same room. */
 const oldRooms = (post: object, name = (_number: number) => 'attacked'): Attack => (target) => many(target, 20, (attacker, index, number) => {
   const room = name(number)
   if (index % 50 === 0) attacker.say({ type: 'join', room, history: 0 })
@@ -30,7 +30,7 @@ const oldRooms = (post: object, name = (_number: number) => 'attacked'): Attack 
 
 const own = (number: number) => `attacked.${number}`
 
-/** What clients do that keep within the wire, and mean to use up the server. */
+/** Attacks by clients that obey the protocol and try to exhaust the server. */
 export const attacks: Readonly<Record<string, Attack>> = {
   'data of thousands of objects, in a room each': oldRooms({ data: objects }, own),
   'data of thousands of objects, in new rooms': newRooms({ data: objects }),

@@ -1,5 +1,5 @@
-// A chat server in a process of its own, for attacks. Its argument is the JSON of ServerConfig. Sends its port, and its
-// memory whenever it receives a message.
+// A chat server in a process of its own, to be attacked. Its argument is the JSON of ServerConfig. It sends its port at
+// the start, and its memory whenever it receives a message.
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
@@ -9,14 +9,14 @@ import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
 export interface ServerConfig {
   /** a directory, for LMDB */
   readonly data?: string
-  /** the socket of a Redis */
+  /** Unix socket of a Redis */
   readonly redis?: string
-  /** of LMDB or Redis */
+  /** limit of LMDB or Redis */
   readonly store?: { readonly storeBytes?: number, readonly inFlightBytes?: number }
   readonly options?: FastifyChatOptions
 }
 
-/** What a server process reports of itself, in bytes. */
+/** Memory that a server process reports, in bytes. */
 export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
 
 const { data, redis, store: bounds, options = {} } = JSON.parse(process.argv[2]!) as ServerConfig

@@ -10,10 +10,10 @@ import type { Memory, ServerConfig } from './server.ts'
 
 const MiB = 1024 * 1024
 
-/** The witness uses a room that nobody has used before with each so many posts. */
+/** The witness uses a new room after this many posts. */
 const FRESH = 5
 
-/** ms between two posts of the witness, and between two looks at the server's memory. */
+/** ms between two posts of the witness, and between two readings of the server's memory. */
 const [POST, LOOK] = [200, 500]
 
 export interface Siege {
@@ -29,15 +29,15 @@ export interface Outcome {
   /** posts of the witness, and how many of them the other witness received */
   readonly posted: number
   readonly received: number
-  /** the longest that a post, or a fresh room and a post in it, took to be acknowledged, in ms */
+  /** longest time, in ms, until a post, or a new room and a post in it, was acknowledged */
   readonly slowest: number
-  /** the most that the server held, in MiB */
+  /** the server's peak memory, in MiB */
   readonly peak: { readonly heap: number, readonly rss: number }
 }
 
 /**
- * Attacks a server process while two clients talk in another room. Rejects when the process ends, or when a post of
- * theirs is refused.
+ * Attacks a server process while two clients talk in another room. Rejects when the process ends or one of their posts
+ * is refused.
  */
 export async function underAttack (t: Test, { config, heap, attack, pace, goesOn }: Siege): Promise<Outcome> {
   const server = fork(new URL('server.ts', import.meta.url), [JSON.stringify(config)], {
@@ -95,7 +95,7 @@ export async function underAttack (t: Test, { config, heap, attack, pace, goesOn
   }
 }
 
-/** From an address of its own: what one address may hold is bounded. */
+/** Connects from an address of its own, because the limits of an address apply. */
 function witness (t: Test, port: number): ChatClient {
   const client = new ChatClient(`ws://127.0.0.1:${port}/chat`, {
     connect: (url, protocol) => new WebSocket(url, protocol, { localAddress: '127.0.0.2' }) as unknown as ClientSocket

@@ -11,7 +11,7 @@ const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
 
 interface Seen<T> { readonly client: T, readonly wire: Wire }
 
-/** Members that joined one after the other. */
+/** Joins the members one after the other. */
 async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array<Seen<T>>> {
   const members: Array<Seen<T>> = []
   for (const join of joins) members.push(await join())
@@ -21,19 +21,19 @@ async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array
 const v1 = ({ app, member }: ChatApp, hello = {}) => () => wired(app, () => member(hello, 'lobby'))
 const plain = ({ app, plain: join }: ChatApp, query = '') => () => wired(app, () => join(query))
 
-/** The next so many messages. */
+/** Resolves with the next `count` messages. */
 async function take ({ next }: Client, count: number): Promise<string[]> {
   const messages: string[] = []
   while (messages.length < count) messages.push((await next()).toString())
   return messages
 }
 
-/** Resolves when all have been told of everybody: presence comes when it will, as a write of its own. */
+/** Resolves when each member has received presence with this count. Presence is a write of its own, at any time. */
 async function settled (members: Array<Seen<V1Client>>, count: number): Promise<void> {
   for (const { client } of members) await client.presence((presence) => presence.count === count)
 }
 
-/** A chat that counts the turns of the event loop in which something was posted. */
+/** Starts a chat that counts the event-loop ticks in which something was posted. */
 async function counting (t: Test, options: FastifyChatOptions = {}) {
   let turns = 0
   let counted = false
@@ -50,7 +50,7 @@ async function counting (t: Test, options: FastifyChatOptions = {}) {
   return { ...await chat(t, { ...options, store }), turns: () => turns }
 }
 
-t.test('what many post in one turn of the event loop is one write to each, v1 and plain together', async (t) => {
+t.test('posts of many members in one tick reach each v1 and plain member in one write', async (t) => {
   const room = await counting(t)
   const talkers = await gathered(Array.from({ length: 8 }, (_, i) => v1(room, { name: `v${i}` })))
   const others = await gathered(Array.from({ length: 8 }, (_, i) => plain(room, `?name=p${i}`)))
@@ -65,10 +65,10 @@ t.test('what many post in one turn of the event loop is one write to each, v1 an
     ...others.map(({ client }) => take(client, 64))
   ])
 
-  t.ok(room.turns() < 16, `${room.turns()} turns for what 16 said`)
+  t.ok(room.turns() < 16, `${room.turns()} ticks for the messages of 16 members`)
   for (const [i, { wire }] of [...talkers, ...others].entries()) {
-    t.equal(wire.writes.length, room.turns(), 'one write a turn')
-    t.strictSame(heard[i], heard[0], 'all hear it in one order')
+    t.equal(wire.writes.length, room.turns(), 'one write per tick')
+    t.strictSame(heard[i], heard[0], 'all members receive one order')
   }
   for (const [i, { wire }] of talkers.entries()) {
     const acked = wire.writes.flatMap((write) => {
@@ -82,15 +82,15 @@ t.test('what many post in one turn of the event loop is one write to each, v1 an
   }
   for (const members of [talkers, others]) {
     for (let turn = 0; turn < room.turns(); turn++) {
-      t.equal(new Set(members.map(({ wire }) => wire.writes[turn]![0])).size, 1, 'members of one wire share one buffer')
+      t.equal(new Set(members.map(({ wire }) => wire.writes[turn]![0])).size, 1, 'members of one wire format share one buffer')
     }
   }
 })
 
-/** Frames of a client's, that leave in one packet. */
+/** Encodes messages as client frames that leave in one packet. */
 const packet = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
 
-t.test('all that a member is answered in a turn leaves in one write with what the room says in it, in order', async (t) => {
+t.test('answers and room messages of one tick leave in one write, in order', async (t) => {
   const room = await chat(t, { roster: new MemoryRoster({ coalesce: 1 }) })
   const { client, wire } = await wired(room.app, () => upgraded(t, room.port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol }))
   const heard = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
@@ -121,7 +121,7 @@ t.test('all that a member is answered in a turn leaves in one write with what th
   t.equal(wire.writes.length, 1)
 })
 
-t.test('who does not hear itself gets what the others said, and costs nobody but itself', async (t) => {
+t.test("a member with self=0 receives the others' messages, and all others share one buffer", async (t) => {
   const room = await counting(t)
   const deaf = await gathered([plain(room, '?self=0&name=a'), plain(room, '?self=0&name=b'), plain(room, '?self=0&name=c')])
   const hearing = await gathered([plain(room), plain(room), plain(room)])
@@ -136,16 +136,16 @@ t.test('who does not hear itself gets what the others said, and costs nobody but
   const whole = [...hearing, deaf[2]!].map(({ wire }) => wire.writes)
   for (const writes of whole) {
     t.equal(writes.length, room.turns())
-    t.ok(writes.every(([bytes], i) => bytes === whole[0]![i]![0]), 'those who hear all share one buffer, one that said nothing among them')
+    t.ok(writes.every(([bytes], i) => bytes === whole[0]![i]![0]), 'all receiving members share one buffer, also one that posted nothing')
   }
   t.ok(deaf[0]!.wire.writes.flat().every((bytes) => !whole[0]!.flat().includes(bytes)))
 
   await room.app.chat.publish('lobby', { text: 'from nobody' })
   await Promise.all([...deaf, ...hearing].map(({ client }) => client.next()))
-  t.equal(new Set([...deaf, ...hearing].map(({ wire }) => wire.writes.at(-1)![0])).size, 1, 'nor does it cost anything when it said nothing')
+  t.equal(new Set([...deaf, ...hearing].map(({ wire }) => wire.writes.at(-1)![0])).size, 1, 'members with self=0 that posted nothing share it too')
 })
 
-t.test('who alone speaks and does not hear itself is written nothing', async (t) => {
+t.test('a member with self=0 that posts alone receives no write', async (t) => {
   const room = await chat(t)
   const [deaf, other] = await gathered([plain(room, '?self=0'), plain(room)])
   deaf!.wire.writes.length = 0
@@ -154,7 +154,7 @@ t.test('who alone speaks and does not hear itself is written nothing', async (t)
   t.strictSame(deaf!.wire.writes, [])
 })
 
-t.test('who joins in the middle of a turn gets what follows, and the others still share one buffer', async (t) => {
+t.test('a member that joins mid-tick receives later entries, and the others still share one buffer', async (t) => {
   const room = await chat(t)
   const [talker, ...members] = await gathered([plain(room), plain(room), plain(room)])
   const late = await wired(room.app, () => room.member())
@@ -169,7 +169,7 @@ t.test('who joins in the middle of a turn gets what follows, and the others stil
   t.strictSame([...texts(messages), ...texts(rest)], Array.from({ length: 40 }, (_, i) => `${i}`))
 })
 
-/** Pings the server; resolves with its answer. */
+/** Pings the server. Resolves with the payload of its pong. */
 function ponged (socket: WebSocket, payload: string): Promise<void> {
   socket.ping(payload)
   return new Promise((resolve) => {
@@ -181,7 +181,7 @@ function ponged (socket: WebSocket, payload: string): Promise<void> {
   })
 }
 
-t.test('control frames come at the borders of frames, also in the middle of a flood', async (t) => {
+t.test('control frames are written between whole frames, also during a flood', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const heartbeatInterval = 25_000
@@ -189,7 +189,7 @@ t.test('control frames come at the borders of frames, also in the middle of a fl
   const talkers = await gathered([v1(room), v1(room), v1(room)])
   const [listener] = await gathered([plain(room)])
   const members = [...talkers, listener!]
-  // The server pings once a round: while entries are delivered, or before what was delivered is written, or after.
+  // The server pings once a round: during delivery, before the batch is written, or after it.
   let heard = 0
   let beaten = () => {}
   const beat = () => {
@@ -212,7 +212,7 @@ t.test('control frames come at the borders of frames, also in the middle of a fl
       }
     }
     await Promise.all([...talkers.map(({ client }) => client.take(30 + 10)), take(listener!.client, 30), beats])
-    // A sign of life of each: silent between two pings, it would be dead.
+    // Each member must send something: a connection silent between two pings is terminated.
     await Promise.all(members.map(({ client }) => ponged(client.socket, `end of ${round}`)))
   }
 
@@ -227,7 +227,7 @@ t.test('control frames come at the borders of frames, also in the middle of a fl
   t.strictSame(room.app.lines.filter(({ level }) => level >= 40), [])
 })
 
-/** So many plain members, over raw sockets. */
+/** Connects `size` plain members over raw sockets. */
 async function crowd (t: Test, port: number, size: number, path = '/chat?room=hall'): Promise<RawClient[]> {
   const members: RawClient[] = []
   while (members.length < size) {
@@ -236,7 +236,7 @@ async function crowd (t: Test, port: number, size: number, path = '/chat?room=ha
   return members
 }
 
-t.test('a room of more than a thousand lets the event loop breathe between slices, and all hear everything in order', async (t) => {
+t.test('a room of over 1,000 members is served in slices, and all receive everything in order', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const port = await listen(app)
   const sockets: Socket[] = []
@@ -254,9 +254,9 @@ t.test('a room of more than a thousand lets the event loop breathe between slice
     steps.push(now - before)
     before = now
   }
-  t.ok(steps.every((step) => step <= size / 2), `served a turn: ${steps}`)
+  t.ok(steps.every((step) => step <= size / 2), `members served per tick: ${steps}`)
 
-  // Said while the slices are served: once a turn, so that many fall between two slices of one batch.
+  // Published once per tick while slices are served, so that many fall between two slices of one batch.
   const last = 30
   for (let i = 1; i <= last; i++) {
     await app.chat.publish('hall', { text: `${i}` })
@@ -267,7 +267,7 @@ t.test('a room of more than a thousand lets the event loop breathe between slice
   t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
 })
 
-/** When something is next written to it. */
+/** Resolves with the time of the socket's next write. */
 function written ({ wire: { socket } }: Seen<RawClient>): Promise<number> {
   const { _write: write } = socket
   return new Promise((resolve) => {
@@ -278,7 +278,7 @@ function written ({ wire: { socket } }: Seen<RawClient>): Promise<number> {
   })
 }
 
-t.test('a hall waits as long as serving a batch took before the next, in which what comes meanwhile is joined; a small room does not', async (t) => {
+t.test('a large room pauses for the duration of its last batch and joins later messages', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const port = await listen(app)
   const join = () => wired(app, () => upgraded(t, port, '/chat?room=hall'))
@@ -296,8 +296,8 @@ t.test('a hall waits as long as serving a batch took before the next, in which w
   const before = performance.now()
   await app.chat.publish('hall', { text: 'a' })
   while (first.wire.writes.length === 0) await turn()
-  t.equal(last.wire.writes.length, 0, 'served in slices')
-  // Long enough for all of it to be told from a half.
+  t.equal(last.wire.writes.length, 0, 'the batch is written in slices')
+  // Makes the batch take long enough to tell its full time from half of it.
   for (const until = performance.now() + 40; performance.now() < until;);
   await app.chat.publish('hall', { text: 'b' })
   await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 1)))
@@ -308,22 +308,22 @@ t.test('a hall waits as long as serving a batch took before the next, in which w
     await app.chat.publish('hall', { text })
     await turn()
   }
-  // So that the pause is over as soon as its timer says so.
+  // Real time must pass the pause, so that only the mocked timer ends it.
   while (performance.now() < before + longest * 2) await turn()
   const least = Math.floor(ended - begun) - 1
   mock.timers.tick(least)
-  // Two batches of 256 KiB, the second due as soon as the first was served.
+  // Two batches of 256 KiB; the second is due as soon as the first is served.
   for (let i = 0; i < 40; i++) app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
   await guest.client.until((received) => serverFrames(received).length === 40)
-  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'still held')
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'the large room still pauses')
 
   mock.timers.tick(Math.ceil(longest) - least)
   const heard = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
   t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
-  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'what came meanwhile is one batch')
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'messages posted during the pause are one batch')
 })
 
-t.test('flushInterval holds what is said for so long: one write, its acks with it, in order', async (t) => {
+t.test("flushInterval delays a room's messages into one write with their acks, in order", async (t) => {
   const flushInterval = 40
   const room = await chat(t, { flushInterval })
   const [talker] = await gathered([v1(room)])
@@ -337,13 +337,13 @@ t.test('flushInterval holds what is said for so long: one write, its acks with i
     const ids: string[] = []
     for (let i = 0; i < 3; i++) {
       ids.push(talker!.client.post('lobby', `${batch} ${i}`))
-      // The answer to a ping is not held: what was posted before has been taken by now.
+      // A pong is not delayed, so it shows that the server has handled the post before it.
       talker!.client.say({ type: 'ping', id: `${batch} ${i}` })
       t.match(await talker!.client.next(), { type: 'pong', id: `${batch} ${i}` })
       mock.timers.tick(i === 0 ? flushInterval - 1 : 0)
       await turn()
     }
-    t.strictSame(listener!.wire.writes, [], 'held')
+    t.strictSame(listener!.wire.writes, [], 'delayed')
     talker!.wire.writes.length = 0
     mock.timers.tick(1)
     const wanted = [0, 1, 2].map((i) => `${batch} ${i}`)
@@ -355,7 +355,7 @@ t.test('flushInterval holds what is said for so long: one write, its acks with i
   }
 })
 
-t.test('by default nothing is held', async (t) => {
+t.test('by default no write is delayed', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const room = await chat(t)
@@ -366,7 +366,7 @@ t.test('by default nothing is held', async (t) => {
   }
 })
 
-t.test('echo answers what came in one packet with one write, text as text and binary as binary, in order', async (t) => {
+t.test('echo answers the messages of one packet in one write, text as text and binary as binary', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const { client, wire } = await wired(app, () => upgraded(t, port, '/echo'))
@@ -380,7 +380,7 @@ t.test('echo answers what came in one packet with one write, text as text and bi
   }
 })
 
-t.test('echo answers what came before a close frame, and then that', async (t) => {
+t.test('echo answers the messages before a close frame, then closes', async (t) => {
   const client = await upgraded(t, await listen(await build(t)), '/echo')
   const messages = ['0', '1', 'x'.repeat(1_000)]
   client.socket.write(Buffer.concat([...messages.map((text) => clientFrame(TEXT, text)), clientFrame(CLOSE, Buffer.from([3, 232]))]))

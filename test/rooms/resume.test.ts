@@ -8,21 +8,21 @@ import { V1Client, chat, gate, storeWith, texts, turn, type ChatApp, type Messag
 const trimmed = (text: unknown) => String(text).trimEnd()
 const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => `${first + i}`)
 
-/** Has the app say the numbers from..to in a room. */
+/** Publishes the numbers `from` to `to` as the app. Resolves with the last position. */
 async function say ({ app }: ChatApp, room: string, from: number, to: number, pad = ''): Promise<string> {
   let position = ''
   for (let i = from; i <= to; i++) position = await app.chat.publish(room, { text: `${i}${pad}` })
   return position
 }
 
-/** All texts from `joined` on, up to this one; fails on a second `joined`. */
+/** Resolves with all texts from `joined` up to `last`. Rejects on a second `joined`. */
 async function heardUpTo (client: V1Client, joined: Message<'joined'>, last: string): Promise<string[]> {
   const heard = texts(joined.messages).map(trimmed)
   while (heard.at(-1) !== last) heard.push(trimmed((await client.expect('message')).text))
   return heard
 }
 
-t.test('who comes back with its place gets what it missed, once and in order, then what is live', async (t) => {
+t.test('a client that resumes receives what it missed, once and in order, then live messages', async (t) => {
   const server = await chat(t)
   const one = await server.member({}, 'a')
   const place = await one.posted('a', '1')
@@ -35,7 +35,7 @@ t.test('who comes back with its place gets what it missed, once and in order, th
   t.strictSame(await heardUpTo(back, joined, '310'), upTo(310, 2))
 })
 
-t.test('every place it was ever given can be resumed from: that of joined, of a message, of an ack', async (t) => {
+t.test('a client can resume from the position in joined, in a message and in an ack', async (t) => {
   const server = await chat(t)
   const one = await server.member()
   const places = [(await one.join('a')).position]
@@ -48,21 +48,21 @@ t.test('every place it was ever given can be resumed from: that of joined, of a 
   }
 })
 
-t.test('a place that is not vouched for gives complete: false and the newest, as many as asked for', async (t) => {
+t.test('an unknown position gets complete: false and the newest messages, up to the limit', async (t) => {
   const server = await chat(t, { limits: { historyEntries: 10 } })
   const trimmed = await say(server, 'a', 1, 5)
   const place = await say(server, 'a', 6, 20)
   const places: Record<string, string> = {
     trimmed,
     "another room's": await say(server, 'b', 1, 20),
-    'of another life': await new MemoryStore().append('a', { from: null, body: 'x' }).then(({ position }) => position),
+    'of another epoch': await new MemoryStore().append('a', { from: null, body: 'x' }).then(({ position }) => position),
     'of the future': place.replace(/20$/, '21'),
     'that never was': 'rubbish'
   }
   const client = await server.member()
   for (const [title, after] of Object.entries(places)) {
     const { messages, complete, position } = await client.join('a', { after, history: 3 })
-    t.strictSame([texts(messages), complete, position], [['18', '19', '20'], false, place], `one ${title}`)
+    t.strictSame([texts(messages), complete, position], [['18', '19', '20'], false, place], `${title}`)
     await client.leave('a')
   }
   await client.join('a', { after: place })
@@ -70,7 +70,7 @@ t.test('a place that is not vouched for gives complete: false and the newest, as
   t.match(await client.next(), { text: '21' })
 })
 
-t.test('a place outlives the store with its data, not one without', async (t) => {
+t.test('a position stays valid across a restart if the store keeps its data', async (t) => {
   const store = new MemoryStore()
   const before = await chat(t, { store })
   const place = await say(before, 'a', 1, 3)
@@ -82,7 +82,7 @@ t.test('a place outlives the store with its data, not one without', async (t) =>
   t.match(await (await other.member()).join('a', { after: place }), { complete: false, messages: { length: 5 } })
 })
 
-t.test('a client so far behind that the replay is larger than its backlog gets it page by page, while others post', async (t) => {
+t.test('a replay larger than the pending-bytes limit is sent in pages while others post', async (t) => {
   const server = await chat(t, { limits: { backlog: 128 * 1024, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
   const pad = ' '.repeat(2_000)
   const { position: place } = (await server.app.chat.history('a')).head
@@ -93,7 +93,7 @@ t.test('a client so far behind that the replay is larger than its backlog gets i
     await behind.hello()
     const joined = await behind.join('a', { after: place })
     t.equal(joined.complete, true)
-    t.ok(joined.messages.length < 100, 'the first page in joined')
+    t.ok(joined.messages.length < 100, 'the first page is in joined')
     const raging = (async () => {
       for (let i = 0; i < 200; i++) {
         await say(server, 'a', first + i, first + i, pad)
@@ -104,12 +104,12 @@ t.test('a client so far behind that the replay is larger than its backlog gets i
     await raging
     first += 200
     const id = behind.post('a', `${first++}`)
-    t.match(await behind.take(2), [{ type: 'message', text: `${first - 1}` }, { type: 'ack', id }], 'and then it is level')
+    t.match(await behind.take(2), [{ type: 'message', text: `${first - 1}` }, { type: 'ack', id }], 'then the client has caught up')
     await behind.end()
   }
 })
 
-t.test('each page comes after the last has drained: a client that does not read costs one page', async (t) => {
+t.test("each replay page waits for the last to drain, so a client that doesn't read costs one page", async (t) => {
   const server = await chat(t, { limits: { backlog: 128 * 1024, replayRate: Infinity, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 6_000, ' '.repeat(4_000))
@@ -132,12 +132,12 @@ t.test('each page comes after the last has drained: a client that does not read 
   }
   const stopped = serverSide.bytesWritten
   t.ok(stopped < 20 * 1024 * 1024, `${stopped} of 24 MB were written`)
-  t.ok(most < 200 * 1024, `${most} bytes waited`)
+  t.ok(most < 200 * 1024, `${most} bytes were pending`)
   behind.socket.resume()
-  t.strictSame(await heardUpTo(behind, joined, '6000'), upTo(6_000), 'and lost nothing by it')
+  t.strictSame(await heardUpTo(behind, joined, '6000'), upTo(6_000), 'no message is lost')
 })
 
-t.test('when trimming overtakes a client that is catching up, it is told: joined with complete: false', async (t) => {
+t.test('a client that trimming overtakes during catch-up receives joined with complete: false', async (t) => {
   const second = gate()
   let pages = 0
   const works = new MemoryStore({ historyEntries: 1_000 })
@@ -161,12 +161,12 @@ t.test('when trimming overtakes a client that is catching up, it is told: joined
   const again = await behind.expect('joined')
   t.equal(again.complete, false)
   const first = texts(joined.messages).map(trimmed)
-  t.strictSame(first, upTo(first.length), 'no hole before')
+  t.strictSame(first, upTo(first.length), 'no gap before')
   await say(server, 'a', 4_001, 4_010)
-  t.strictSame(await heardUpTo(behind, again, '4010'), upTo(4_010, 3_951), 'and none after')
+  t.strictSame(await heardUpTo(behind, again, '4010'), upTo(4_010, 3_951), 'no gap after')
 })
 
-t.test('leaving ends the catching up; the room may be joined again at once', async (t) => {
+t.test('a leave ends catch-up, and the client can rejoin at once', async (t) => {
   const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, ' '.repeat(2_000))
@@ -178,7 +178,7 @@ t.test('leaving ends the catching up; the room may be joined again at once', asy
   let message = await behind.next()
   for (; message.type !== 'left'; message = await behind.next()) heard.push(message)
   t.ok(heard.length < 2_000)
-  t.strictSame(await behind.next(), { type: 'pong', id: 'left' }, 'nothing of the room comes after left')
+  t.strictSame(await behind.next(), { type: 'pong', id: 'left' }, 'no message of the room follows left')
   behind.say({ type: 'join', room: 'a', after: place })
   behind.say({ type: 'leave', room: 'a' })
   behind.say({ type: 'join', room: 'a', history: 1 })
@@ -189,7 +189,7 @@ t.test('leaving ends the catching up; the room may be joined again at once', asy
   t.strictSame(await heardUpTo(behind, joined, '4003'), upTo(4_003, 4_000))
 })
 
-t.test('a page that was being read when the client left is not given to it', async (t) => {
+t.test('a page that is being read when the client leaves is not sent', async (t) => {
   const second = gate()
   let pages = 0
   const server = await chat(t, {
@@ -218,7 +218,7 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
   const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024, backlog: 128 * 1024 } })
   for (const erased of [false, true]) {
     const room = `room-${erased}`
-    // A room that began anew once counts its lives.
+    // A room that was cleared once has a new epoch.
     const first = await server.member({}, room)
     if (erased) {
       await server.app.chat.clear(room)
@@ -263,7 +263,7 @@ for (const [title, store] of Object.entries<() => ChatStore>({
     }
   })
 })) {
-  t.test(`a thousand clients join while others post, and none loses or doubles a message: ${title}`, async (t) => {
+  t.test(`1,000 clients that join during posts lose and duplicate no message: ${title}`, async (t) => {
     const server = await chat(t, { store: store() })
     const writers = await Promise.all([server.member({}, 'a'), server.member({}, 'a')])
     const place = (await server.app.chat.history('a')).head.position
@@ -309,7 +309,7 @@ for (const [title, store] of Object.entries<() => ChatStore>({
   })
 }
 
-t.test('members of an erased room are told unasked: joined, complete: false; and then get all that comes', async (t) => {
+t.test('members of a cleared room receive joined with complete: false, then later messages', async (t) => {
   const server = await chat(t)
   const [one, two] = [await server.member({}, 'a', 'b'), await server.member({}, 'a')]
   const old = await one.posted('a', 'old')
@@ -327,7 +327,7 @@ t.test('members of an erased room are told unasked: joined, complete: false; and
   t.match(await two.join('a', { after: old }), { complete: false, messages: [{ text: 'new' }] })
 })
 
-t.test('a post stored just before its room is erased is acknowledged nevertheless', async (t) => {
+t.test('a post stored just before its room is cleared is still acknowledged', async (t) => {
   let erase = false
   const server = await chat(t, {
     store: storeWith((works) => ({
@@ -349,7 +349,7 @@ t.test('a post stored just before its room is erased is acknowledged nevertheles
   await client.posted('a', 'after')
 })
 
-t.test('a room erased again while its members are being told of the first time', async (t) => {
+t.test('a room cleared again during its reset delivers exactly the entries of the last epoch', async (t) => {
   const [asking, first, second] = [gate(), gate(), gate()]
   let holding = false
   let asked = 0
@@ -393,7 +393,7 @@ t.test('a room erased again while its members are being told of the first time',
   t.strictSame(heard, ['kept', 'end'])
 })
 
-t.test('a store that can not vouch for what came between says so, and the members are told', async (t) => {
+t.test('a gap that the store reports reaches the members as joined with complete: false', async (t) => {
   let deliver!: (page: Page) => void
   const server = await chat(t, {
     store: storeWith((works) => ({
@@ -417,7 +417,7 @@ t.test('a store that can not vouch for what came between says so, and the member
   t.match(await client.next(), { text: '61' })
 })
 
-t.test('an ack waits for its own message, and comes with it; one who has left needs not wait', async (t) => {
+t.test('an ack follows its own message in the same write, unless its sender has left', async (t) => {
   const held: Array<() => void> = []
   let holding = false
   const server = await chat(t, {
@@ -434,7 +434,7 @@ t.test('an ack waits for its own message, and comes with it; one who has left ne
   holding = true
   const ids = [client.post('a', '1'), client.post('a', '2')]
   client.say({ type: 'ping', id: 'p' })
-  t.strictSame(await client.next(), { type: 'pong', id: 'p' }, 'nothing before the store has delivered')
+  t.strictSame(await client.next(), { type: 'pong', id: 'p' }, 'nothing before the store delivers')
   while (held.length === 0) await turn()
   const chunks: string[] = []
   client.socket.on('message', (data: Buffer) => chunks.push(data.toString()))
@@ -451,7 +451,7 @@ t.test('an ack waits for its own message, and comes with it; one who has left ne
   for (const deliver of held) deliver()
 })
 
-t.test('what a store rejects is told as the protocol says, and the connection goes on', async (t) => {
+t.test('a store rejection is answered with its error code and keeps the connection open', async (t) => {
   let failing: Partial<Record<'append' | 'read' | 'follow' | 'find', Error>> = {}
   const server = await chat(t, {
     store: storeWith((works) => ({
@@ -472,7 +472,7 @@ t.test('what a store rejects is told as the protocol says, and the connection go
       t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'unavailable', room: 'b' })
       failing = { follow: error }
       t.match(await client.refused({ type: 'join', room: 'c' }), { code: 'unavailable', room: 'c' })
-      t.strictSame(server.app.chat.rooms(), ['a'], 'and nothing is left of a join that failed')
+      t.strictSame(server.app.chat.rooms(), ['a'], 'a failed join leaves no room behind')
     }
   }
   failing = {}
@@ -480,7 +480,7 @@ t.test('what a store rejects is told as the protocol says, and the connection go
   await client.posted('a', 'x', { id: 'i' })
 })
 
-t.test('a store that fails in the middle of a replay ends the connection with 1013', async (t) => {
+t.test('a store that fails during a replay closes the connection with 1013', async (t) => {
   let failing = false
   const server = await chat(t, {
     limits: { historyEntries: 100_000 },
@@ -507,7 +507,7 @@ t.test('a store that fails in the middle of a replay ends the connection with 10
   t.strictSame(server.app.chat.rooms(), [])
 })
 
-t.test('a connection that is catching up goes on though little waits to be sent', async (t) => {
+t.test('a catch-up resumes when few bytes are pending', async (t) => {
   const reads = gate()
   let holding = false
   const memory = new MemoryStore()
@@ -534,7 +534,7 @@ t.test('a connection that is catching up goes on though little waits to be sent'
   client.socket.pause()
   for (let i = 0; i < 20; i++) await server.app.chat.publish('b', { text: `${i}` })
   for (let i = 0; i < 3; i++) await turn()
-  // The read is of another life by now, so there is another, once what waits has left.
+  // The page read belongs to the old epoch, so the server reads again once the pending bytes have drained.
   await memory.clear('a')
   for (let i = 0; i < 3; i++) await turn()
   reads.open()

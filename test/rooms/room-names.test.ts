@@ -8,20 +8,20 @@ import { chat, type ChatApp } from '../support/v1-client.ts'
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** Bytes in use. */
+/** Returns the bytes in use after garbage collection. */
 function heap (): number {
   collectGarbage()
   return process.memoryUsage().heapUsed
 }
 
-/** After whatever was tried: the process lives, and serves. */
+/** Fails unless the process still serves. */
 async function serves (t: Test, port: number): Promise<void> {
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
   socket.send('still here')
   t.equal(await next(), 'still here')
 }
 
-/** Joins and leaves rooms under names made up by a script. */
+/** Joins and leaves `names` rooms with generated names. Resolves with the number of answers per type. */
 async function wander ({ member }: ChatApp, from: number, names: number): Promise<Record<string, number>> {
   const client = await member()
   const answers: Record<string, number> = {}
@@ -46,7 +46,7 @@ async function wander ({ member }: ChatApp, from: number, names: number): Promis
   return answers
 }
 
-t.test('a script that makes up rooms is stopped at once', async (t) => {
+t.test('a client that joins generated rooms exceeds the message rate at once', async (t) => {
   const { app, port, member } = await chat(t, { limits: { messageRate: 10 } })
   const client = await member()
   for (let i = 0; i < 100_000 && client.socket.readyState === WebSocket.OPEN; i++) {
@@ -58,17 +58,17 @@ t.test('a script that makes up rooms is stopped at once', async (t) => {
   await serves(t, port)
 })
 
-t.test('a hundred thousand rooms, one after another: no more are followed than may be', async (t) => {
+t.test("100,000 rooms joined one after another don't exceed the limit of followed rooms", async (t) => {
   const room = await chat(t, { limits: { rooms: 1_000, inbox: Infinity } })
   const before = heap()
   const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => wander(room, i * 20_000, 20_000)))
   for (const each of answers) t.strictSame(each, { joined: 20_000, left: 20_000 })
-  // What is kept of a room that nobody is in: where it begins, by which a client that comes back resumes.
+  // A room without members keeps its first position, from which a returning client resumes.
   const kept = heap() - before
   t.ok(kept < 200 * 2 ** 20, `${Math.round(kept / 2 ** 20)} MiB`)
   t.equal(room.app.chat.stats().rooms, 0)
   await serves(t, room.port)
   await room.app.close()
   const left = heap() - before
-  t.ok(left < 20 * 2 ** 20, `${Math.round(left / 2 ** 20)} MiB left`)
+  t.ok(left < 20 * 2 ** 20, `${Math.round(left / 2 ** 20)} MiB remain`)
 })

@@ -6,7 +6,7 @@ import { V1Client, chat, protocol, type ChatApp } from '../support/v1-client.ts'
 const A = '203.0.113.1'
 const B = '203.0.113.2'
 
-/** A member on an injected connection from this address. */
+/** Opens a member on an injected connection from this address. */
 async function member (t: Test, { app }: ChatApp, remoteAddress: string): Promise<V1Client> {
   const connection = await connect(app, '/chat', { protocol, remoteAddress })
   t.teardown(() => connection.socket.terminate())
@@ -20,7 +20,7 @@ async function answer (client: V1Client, room: string): Promise<Message> {
   return await client.next()
 }
 
-/** Joins rooms until one is refused. Returns how many were joined, and the refusal. */
+/** Joins rooms until one is refused. Returns the number of joined rooms, and the refusal. */
 async function joinAll (clients: readonly V1Client[], name: string, most: number): Promise<[joined: number, refusal: Message | undefined]> {
   for (let i = 0; i < most; i++) {
     const answered = await answer(clients[i % clients.length]!, `${name}-${i}`)
@@ -31,15 +31,15 @@ async function joinAll (clients: readonly V1Client[], name: string, most: number
 
 const tooMany = { type: 'error', code: 'too_many_rooms', message: 'too many rooms are open from this address' }
 
-t.test('no address holds more rooms than are left for others', async (t) => {
+t.test('one address can open at most half of the rooms that remain', async (t) => {
   const room = await chat(t, { limits: { rooms: 40 } })
   const crowd = await Promise.all(Array.from({ length: 4 }, () => member(t, room, A)))
   const [joined, refusal] = await joinAll(crowd, 'a', 40)
-  t.equal(joined, 20, 'half of all')
+  t.equal(joined, 20, 'half of all rooms')
   t.match(refusal, { ...tooMany, room: 'a-20', request: 'join' })
   const other = await member(t, room, B)
-  t.equal((await joinAll([other], 'b', 40))[0], 10, 'half of what is left')
-  t.equal((await answer(await member(t, room, A), 'b-0')).type, 'joined', 'a room that is open')
+  t.equal((await joinAll([other], 'b', 40))[0], 10, 'half of the remaining rooms')
+  t.equal((await answer(await member(t, room, A), 'b-0')).type, 'joined', 'a room that is already open')
   t.equal((await answer(await member(t, room, '203.0.113.3'), 'c')).type, 'joined')
 })
 
@@ -49,24 +49,24 @@ t.test('limits.roomsPerAddress bounds the rooms of an address, IPv6 by its /64',
   t.equal((await joinAll([one, same], 'a', 10))[0], 3)
   t.equal((await joinAll([other], 'b', 10))[0], 3)
   await one.leave('a-0')
-  t.equal((await answer(same, 'a-9')).type, 'joined', 'a room without members makes place at once')
+  t.equal((await answer(same, 'a-9')).type, 'joined', 'a room without members frees its slot at once')
   t.match(await answer(one, 'a-8'), tooMany)
 })
 
-t.test('a room is charged to one who is in it', async (t) => {
+t.test('a room is charged to an address that has a member in it', async (t) => {
   const room = await chat(t, { limits: { roomsPerAddress: 1 } })
   const [first, second] = [await member(t, room, A), await member(t, room, B)]
   await first.join('x')
   t.match(await answer(first, 'y'), tooMany)
   await second.join('x')
   await first.leave('x')
-  t.equal((await answer(first, 'y')).type, 'joined', 'its own is left')
-  t.match(await answer(second, 'z'), tooMany, 'it is alone in the other')
+  t.equal((await answer(first, 'y')).type, 'joined', 'its former room is no longer charged to it')
+  t.match(await answer(second, 'z'), tooMany, 'it is the only member of the other room')
   await second.leave('x')
-  t.match(await answer(first, 'x'), tooMany, 'who comes back to a room that lingers takes its charge')
+  t.match(await answer(first, 'x'), tooMany, 'a member that returns to a lingering room is charged for it')
 })
 
-t.test('the app itself has no such bound, and takes nothing from the charge of others', async (t) => {
+t.test("rooms that the app opens are not bounded and don't change an address's charge", async (t) => {
   const room = await chat(t, { limits: { roomsPerAddress: 1 } })
   for (const name of ['a', 'b', 'c']) await room.app.chat.subscribe(name, () => {})
   const client = await member(t, room, A)
@@ -74,5 +74,5 @@ t.test('the app itself has no such bound, and takes nothing from the charge of o
   await client.leave('x')
   await room.app.chat.members('x')
   t.equal((await answer(client, 'x')).type, 'joined')
-  t.match(await answer(client, 'y'), tooMany, 'that the app looked at a room gives it to nobody')
+  t.match(await answer(client, 'y'), tooMany, "a lookup by the app doesn't remove the charge")
 })

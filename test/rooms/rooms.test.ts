@@ -20,7 +20,7 @@ const format: Format = {
 const everything = { limit: Infinity, maxBytes: Infinity }
 const nothing = { limit: 0, maxBytes: 0 }
 
-/** A connection that keeps the entries it is sent, by number. */
+/** A connection that records the entry numbers it receives. */
 class Listener extends EventEmitter {
   open = true
   readonly address = { name: '', connections: 1 }
@@ -59,12 +59,12 @@ class Listener extends EventEmitter {
     return true
   }
 
-  /** Resolves once it has heard this one, or a later one. */
+  /** Resolves when it has received this number or a later one. */
   async hears (n: number): Promise<void> {
     while (!(this.heard.at(-1)! >= n)) await once(this, 'heard')
   }
 
-  /** Whether it heard each number from its first to this one, once and in order. */
+  /** Asserts that it received each number from its first to `last`, once and in order. */
   hasAll (t: Test, last: number, title = 'no gap, no duplicate'): void {
     const first = this.heard[0] ?? last
     t.strictSame(this.heard, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
@@ -75,7 +75,7 @@ function open (store: ChatStore): Rooms {
   return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
-/** Resolves once it was told that it joined, to how to leave again. */
+/** Joins a room. Resolves, once the room has called back, with a function that leaves it. */
 async function join (rooms: Rooms, name: string, seat: Membership, query: JoinQuery): Promise<() => void> {
   const room = await rooms.take(name)
   try {
@@ -98,7 +98,7 @@ async function turns (count: number): Promise<void> {
   while (count-- > 0) await turn()
 }
 
-/** The same store, some of its calls answered so many turns of the event loop later. */
+/** Wraps a store so that its reads and follows resolve the given number of ticks later. */
 function late (store: ChatStore, { read = () => 0, follow = () => 0 }: { read?: () => number, follow?: () => number }): ChatStore {
   return {
     append: (room, draft) => store.append(room, draft),
@@ -119,7 +119,7 @@ function late (store: ChatStore, { read = () => 0, follow = () => 0 }: { read?: 
   }
 }
 
-/** Appends the numbers from..to, some of them in each turn. */
+/** Appends the numbers `from` to `to`, `perTurn` of them in each tick. */
 async function storm (rooms: Rooms, name: string, from: number, to: number, perTurn: number): Promise<void> {
   for (let n = from; n <= to;) {
     for (let i = 0; i < perTurn && n <= to; i++, n++) rooms.append(name, { from: null, body: String(n) })
@@ -127,7 +127,7 @@ async function storm (rooms: Rooms, name: string, from: number, to: number, perT
   }
 }
 
-t.test('a member that joins in the middle of a storm hears all from its history on, once and in order', async (t) => {
+t.test('a member that joins under load receives all entries from its history on, once and in order', async (t) => {
   const stores: Record<string, () => ChatStore> = {
     'a store that answers at once': () => new MemoryStore(),
     'a store whose reads are late': () => late(new MemoryStore(), { read: () => 3 }),
@@ -162,14 +162,14 @@ t.test('a member that joins in the middle of a storm hears all from its history 
         await Promise.all(members.map((member) => member.hears(last + 1)))
         const wrong = members.filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i))
         for (const member of wrong.slice(0, 1)) member.hasAll(t, last + 1)
-        t.strictSame([members.length > 80, wrong.length], [true, 0], `${title}, ${perTurn} a turn, history ${history.limit}`)
+        t.strictSame([members.length > 80, wrong.length], [true, 0], `${title}, ${perTurn} a tick, history ${history.limit}`)
         rooms.close()
       }
     }
   }
 })
 
-t.test('whoever joins has its history before what is live, and the whole of it in one write', async (t) => {
+t.test('a member receives its whole history in one write, before live entries', async (t) => {
   const rooms = open(new MemoryStore())
   await storm(rooms, 'a', 1, 10, 10)
   const member = new Listener()
@@ -181,10 +181,10 @@ t.test('whoever joins has its history before what is live, and the whole of it i
   await storm(rooms, 'a', 11, 13, 3)
   await Promise.all([member.hears(13), second.hears(13)])
   t.strictSame([member.heard, second.heard], [[8, 9, 10, 11, 12, 13], [11, 12, 13]])
-  t.equal(member.writes, 2, 'what came in one turn is one write')
+  t.equal(member.writes, 2, 'the entries of one tick are one write')
 })
 
-t.test('what is delivered while the last member leaves and another joins is not lost to that one', async (t) => {
+t.test('an entry delivered while the last member leaves and another joins reaches the new member', async (t) => {
   const memory = new MemoryStore()
   const store = late(memory, {})
   let deliver!: Parameters<ChatStore['follow']>[1]
@@ -218,7 +218,7 @@ t.test('what is delivered while the last member leaves and another joins is not 
   t.strictSame(member.heard, [1, 2, 3])
 })
 
-t.test('thousands of members, served in slices, all hear everything in order; also those that join or leave meanwhile', async (t) => {
+t.test('thousands of members served in slices receive all in order, despite joins and leaves', async (t) => {
   const rooms = open(new MemoryStore())
   const members = Array.from({ length: 2_000 }, () => new Listener())
   const leaves = await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
@@ -240,7 +240,7 @@ t.test('thousands of members, served in slices, all hear everything in order; al
   t.ok(joined.every(({ heard }, i) => heard.at(-1) === 401 && (i % 2 === 0 || heard[0] === 1)))
 })
 
-t.test('the loop breathes while many members are served', async (t) => {
+t.test('the event loop runs between slices while many members are served', async (t) => {
   const rooms = open(new MemoryStore())
   const members = Array.from({ length: 2_000 }, () => new Listener())
   await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
@@ -251,11 +251,11 @@ t.test('the loop breathes while many members are served', async (t) => {
     served.push(members.filter(({ heard }) => heard.length > 0).length)
   }
   const steps = served.map((count, i) => count - (served[i - 1] ?? 0))
-  t.ok(steps.every((step) => step <= 1_024), `served a turn: ${steps}`)
+  t.ok(steps.every((step) => step <= 1_024), `members served per tick: ${steps}`)
   t.ok(steps.filter((step) => step > 0).length > 1)
 })
 
-t.test('a member is not sent its own where it does not want it, and misses nothing else', async (t) => {
+t.test('a member that excludes its own entries misses no other entry', async (t) => {
   const rooms = open(new MemoryStore())
   const [deaf, other] = [new Listener('ada'), new Listener()]
   await Promise.all([deaf, other].map((member) => join(rooms, 'a', member.seat, nothing)))
@@ -271,7 +271,7 @@ t.test('a member is not sent its own where it does not want it, and misses nothi
   t.strictSame([deaf.heard, other.heard], [[1, 3, 5, 6], [1, 2, 3, 4, 5, 6]])
 })
 
-t.test('members of an erased room hear what comes after, from the first on', async (t) => {
+t.test('members of a cleared room receive its new entries from the first', async (t) => {
   const store = new MemoryStore()
   const rooms = open(store)
   const member = new Listener()
@@ -288,7 +288,7 @@ t.test('members of an erased room hear what comes after, from the first on', asy
   t.strictSame([member.heard.slice(20), second.heard], [[101, 102, 103], [101, 102, 103]])
 })
 
-t.test('a join that meets an erasure hears what comes after it', async (t) => {
+t.test('a member that joins during a clear receives the entries after it', async (t) => {
   const memory = new MemoryStore()
   const held: Array<() => void> = []
   const store = late(memory, {})
@@ -324,7 +324,7 @@ t.test('a burst of any size reaches the members', async (t) => {
   t.ok(member.heard.every((n, i) => n === i + 1))
 })
 
-t.test('a join whose connection is gone ends, whatever the store does', async (t) => {
+t.test('a join whose connection has closed resolves, whatever the store does', async (t) => {
   const memory = new MemoryStore()
   const member = new Listener()
   let reads = 0
@@ -333,7 +333,7 @@ t.test('a join whose connection is gone ends, whatever the store does', async (t
   await join(rooms, 'a', new Listener().seat, nothing)
   store.read = async (...args) => {
     const page = await memory.read(...args)
-    // Each read is overtaken by more than the ring holds.
+    // More entries arrive during each read than the ring holds.
     if (reads++ < 50) await storm(rooms, 'a', 1, 600, 600)
     await turns(2)
     member.open = false
@@ -345,7 +345,7 @@ t.test('a join whose connection is gone ends, whatever the store does', async (t
   t.strictSame(rooms.names(), ['a'])
 })
 
-t.test('rooms are apart, and are named while they have members', async (t) => {
+t.test('rooms are isolated, and are listed while they have members', async (t) => {
   const rooms = open(new MemoryStore())
   const [a, b] = [new Listener(), new Listener()]
   const leave = await join(rooms, 'a', a.seat, nothing)
@@ -359,10 +359,10 @@ t.test('rooms are apart, and are named while they have members', async (t) => {
   t.strictSame(rooms.names(), ['b'])
   await storm(rooms, 'a', 3, 3, 1)
   await turns(3)
-  t.strictSame(a.heard, [1], 'whoever left hears nothing more')
+  t.strictSame(a.heard, [1], 'a member that left receives nothing more')
 })
 
-t.test('a failed join leaves nothing behind, and the next one is tried anew', async (t) => {
+t.test('a failed join leaves no state behind, and the next join starts again', async (t) => {
   const memory = new MemoryStore()
   const failing = new Set(['read', 'follow'])
   const store = late(memory, {})
@@ -388,7 +388,7 @@ t.test('a failed join leaves nothing behind, and the next one is tried anew', as
   t.strictSame(member.heard, [1])
 })
 
-t.test("a room's fan-out goes 30 s after its last member, its history stays", async (t) => {
+t.test("a room's fan-out ends 30 s after its last member leaves, and its history stays", async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const memory = new MemoryStore()
@@ -405,11 +405,11 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
   leave()
   mock.timers.tick(60_000)
   await turn()
-  t.equal(following, 1, 'stays while there is a member')
+  t.equal(following, 1, 'it stays while the room has a member')
   leaveToo()
   mock.timers.tick(29_999)
   await turn()
-  t.equal(following, 1, 'stays for who reloads a page')
+  t.equal(following, 1, 'it stays across a page reload')
   const back = new Listener()
   const leaveAgain = await join(rooms, 'a', back.seat, nothing)
   mock.timers.tick(60_000)
@@ -426,10 +426,10 @@ t.test("a room's fan-out goes 30 s after its last member, its history stays", as
   t.equal(following, 1)
   rooms.close()
   await turn()
-  t.equal(following, 0, 'and all go with close()')
+  t.equal(following, 0, 'close() ends all of them')
 })
 
-t.test('of the rooms without members no more than 256 go on following the store', async (t) => {
+t.test('at most 256 rooms without members follow the store', async (t) => {
   const following = new Set<Feed>()
   const store = storeWith((works) => ({
     async follow (...args) {
@@ -447,5 +447,5 @@ t.test('of the rooms without members no more than 256 go on following the store'
   while (following.size > 256) await turn()
   t.equal(following.size, 256)
   await client.join('room299')
-  t.equal(following.size, 256, 'the one that was left last is still there')
+  t.equal(following.size, 256, 'the room that was left last is still followed')
 })

@@ -4,21 +4,21 @@ import type { Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { ChatClient, type ChatClientOptions, type ClientRoom, type RoomEvents, type Status } from '../../src/client/index.ts'
 
-/** A client that is quick to come back, closed with the test. */
+/** Creates a client that reconnects within 20 ms. It is closed with the test. */
 export function chatClient (t: Test, port: number, options: ChatClientOptions = {}): ChatClient {
   const client = new ChatClient(`ws://127.0.0.1:${port}/chat`, { minDelay: 1, maxDelay: 20, ...options })
   t.teardown(() => client.close())
   return client
 }
 
-/** Resolves with the first status of that state: the present one, or one to come. */
+/** Resolves with the first status of that state: the present one or a later one. */
 export function state<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
   type Wanted = Extract<Status, { state: State }>
   if (client.status.state === wanted) return Promise.resolve(client.status as Wanted)
   return next(client, wanted)
 }
 
-/** Resolves with the next change to that state. */
+/** Resolves with the next status of that state. */
 export function next<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
   return new Promise((resolve) => {
     const stop = client.on('status', (status) => {
@@ -29,7 +29,7 @@ export function next<State extends Status['state']> (client: ChatClient, wanted:
   })
 }
 
-/** Resolves with the room's next event of that name that satisfies. */
+/** Resolves with the room's next event of this name that satisfies the predicate. */
 export function heard<Name extends keyof RoomEvents> (
   room: ClientRoom, name: Name, satisfies: (event: RoomEvents[Name]) => boolean = () => true
 ): Promise<RoomEvents[Name]> {
@@ -44,10 +44,10 @@ export function heard<Name extends keyof RoomEvents> (
 
 type Said = Record<string, unknown> & { type: string }
 
-/** What a server that is no chat at all says to each message of a client; undefined for what it usually would. */
+/** Returns a fake server's answers to a client's message; undefined for the usual answer. */
 export type Answer = (message: Said, connection: number) => Said[] | ((socket: WebSocket) => void) | undefined
 
-/** A server that can be made to say what a real one can't; gives its port and what it was told. */
+/** Starts a server that can send what a real one can't. Resolves with its port and the messages it received. */
 export async function fakeServer (t: Test, answer: Answer = () => undefined): Promise<{ port: number, told: Said[], server: WebSocketServer }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   const told: Said[] = []

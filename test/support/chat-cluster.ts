@@ -4,28 +4,28 @@ import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import { ChatClient, type ChatError, type ClientRoom, type ClientSocket, type Message } from '../../src/client/index.ts'
 
-/** Told whenever anything that a test may wait for has changed. */
+/** Emits `change` whenever a condition that a test waits for may have changed. */
 const changes = new EventEmitter().setMaxListeners(0)
 const changed = () => { changes.emit('change') }
 
-/** Resolves once it holds. */
+/** Resolves once the condition holds. */
 export async function until (holds: () => boolean): Promise<void> {
   while (!holds()) await once(changes, 'change')
 }
 
-/** Who is in a room, as one node sees it. */
+/** The members of a room, as one node sees them. */
 export interface Presence { readonly room: string, readonly count: number, readonly stale: boolean }
 
-/** A node of a chat, in a process of its own. */
+/** A chat node in a process of its own. */
 export interface ChatNode {
   readonly port: number
-  /** What it last told of a room it watches. */
+  /** The last presence that it reported, by watched room. */
   readonly presences: ReadonlyMap<string, Presence>
   watch (room: string): void
   kill (): Promise<void>
 }
 
-/** @param url where its Redis is @param inFlight posts that may be on their way there */
+/** Starts a node. @param url of its Redis @param inFlight posts that may be in flight to it */
 export async function chatNode (t: Test, url: string, inFlight: number): Promise<ChatNode> {
   const child: ChildProcess = fork(new URL('fixtures/chat-node.ts', import.meta.url), [url, String(inFlight)], { execArgv: process.execArgv })
   const exit = once(child, 'exit')
@@ -46,30 +46,30 @@ export async function chatNode (t: Test, url: string, inFlight: number): Promise
 export interface ParticipantOptions {
   readonly name: string
   readonly room: string
-  /** Gives the port to connect to; asked each time. */
+  /** Returns the port. Called for each connection. */
   readonly port: () => number
 }
 
-/** A client in one room that keeps all it was told. */
+/** A client in one room that keeps everything it receives. */
 export class Participant {
   readonly name: string
   readonly client: ChatClient
-  /** What it was given in the room: a new list each time it was told that it must throw away what it has. */
+  /** The messages received in the room: a new list after each `complete: false`. */
   readonly views: Message[][] = [[]]
   readonly posted: string[] = []
   /** Positions by text. */
   readonly acked = new Map<string, string>()
-  /** Why, by text. */
+  /** Error codes, by text. */
   readonly rejected = new Map<string, string>()
-  /** Codes of all errors that the server answered with, those after which the client tries again too. */
+  /** Codes of all errors that the server answered with, also of those that the client retries after. */
   readonly refusals: string[] = []
-  /** Why it lost its connection, each time. */
+  /** The code and reason of each lost connection. */
   readonly breaks: string[] = []
   #stopped = false
   #room: ClientRoom | undefined
   #socket: WebSocket | undefined
 
-  /** Resolves when it has joined. */
+  /** Resolves with a participant that has joined. */
   static async join (t: Test, options: ParticipantOptions): Promise<Participant> {
     const participant = new Participant(options)
     t.teardown(() => participant.client.close())
@@ -101,7 +101,7 @@ export class Participant {
 
   get view (): readonly Message[] { return this.views.at(-1)! }
 
-  /** Posts, so many at a time and each once the one before was answered, until it is stopped or closed. */
+  /** Keeps four posts in flight until it is stopped or closed. */
   async post (): Promise<void> {
     const one = async () => {
       while (!this.#stopped && this.client.status.state !== 'closed') await this.say(`${this.name} ${this.posted.length}`)
@@ -111,7 +111,7 @@ export class Participant {
 
   stop (): void { this.#stopped = true }
 
-  /** Resolves when it was acknowledged, or refused for good. */
+  /** Resolves when the post is acknowledged or finally rejected. */
   async say (text: string): Promise<void> {
     this.posted.push(text)
     try {
@@ -122,7 +122,7 @@ export class Participant {
     changed()
   }
 
-  /** Loses its connection, which the server is not told. */
+  /** Terminates the connection without a close handshake. */
   drop (): void { this.#socket!.terminate() }
 
   async #join (name: string): Promise<void> {

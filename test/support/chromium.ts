@@ -6,15 +6,15 @@ const args = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
-// ms: the first start on a busy machine reads some 200 MB from its disk.
+// ms: the first start on a busy machine reads about 200 MB from disk.
 const startTimeout = 120_000
 const executablePath = find('chromium')
 const missing = 'chromium is not installed (apt-get install chromium)'
 
-/** Why a test with a browser is skipped; false where it runs, and in CI, where it must. */
+/** The reason for which browser tests are skipped; false where they run, and in CI, where they must. */
 export const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
 
-/** Starts a Chromium, the caller's to close; rejects where there is none. */
+/** Starts a Chromium that the caller closes. Rejects when there is none. */
 export async function launch (): Promise<Browser> {
   if (executablePath === undefined) throw new Error(missing)
   return await chromium.launch({ executablePath, args, timeout: startTimeout })

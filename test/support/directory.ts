@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 
-/** A directory of its own, gone with the test. */
+/** Creates a directory that is removed with the test. */
 export function directory (t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'fastify-chat-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))

@@ -13,7 +13,7 @@ export type Line = Record<string, unknown> & { level: number, msg: string }
 
 const written = new EventEmitter().setMaxListeners(0)
 
-/** A Fastify app that closes itself with the test; `lines` has all it logs. */
+/** Creates a Fastify app that closes with the test. `lines` holds all its log lines. */
 export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {}): FastifyInstance & { lines: Line[] } {
   const lines: Line[] = []
   const logger = { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line); written.emit('line') } } }
@@ -22,14 +22,14 @@ export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {
   return Object.assign(app, { lines })
 }
 
-/** The same with the plugin registered at its root. */
+/** Does the same with the plugin registered at the root. */
 export async function build (t: Test, options: FastifyChatOptions = {}): Promise<FastifyInstance & { lines: Line[] }> {
   const app = bare(t)
   await app.register(fastifyChat, options)
   return app
 }
 
-/** The first line logged with this message, also when it is yet to come. */
+/** Resolves with the first line logged with this message, present or future. */
 export async function logged ({ lines }: { lines: Line[] }, message: string): Promise<Line> {
   for (;;) {
     const line = lines.find(({ msg }) => msg === message)
@@ -38,20 +38,20 @@ export async function logged ({ lines }: { lines: Line[] }, message: string): Pr
   }
 }
 
-/** Listens on a free port of the loopback; gives the port. */
+/** Listens on a free loopback port. Resolves with the port. */
 export async function listen (app: FastifyInstance): Promise<number> {
   await app.listen({ port: 0, host: '127.0.0.1' })
   return (app.server.address() as AddressInfo).port
 }
 
-/** A WebSocket client that keeps what it received until it is asked for. */
+/** A WebSocket client that queues the messages it receives. */
 export interface Client {
   readonly socket: WebSocket
   next (): Promise<string | Buffer>
   readonly closed: Promise<{ code: number, reason: string }>
 }
 
-/** Connects over TCP; ended with the test. Rejects when the upgrade is refused. */
+/** Connects over TCP; terminated with the test. Rejects when the upgrade is refused. */
 export async function open (t: Test, url: string, { protocol, ...options }: ClientOptions & { protocol?: string } = {}): Promise<Client> {
   const socket = new WebSocket(url, protocol, options)
   t.teardown(() => socket.terminate())
@@ -74,7 +74,7 @@ export async function open (t: Test, url: string, { protocol, ...options }: Clie
   }
 }
 
-/** Asks for an upgrade over TCP that must be refused; gives the answer. */
+/** Requests an upgrade over TCP that must be refused. Resolves with the answer. */
 export async function refused (url: string, options: ClientOptions = {}): Promise<{ status: number, headers: IncomingHttpHeaders, body: string }> {
   const socket = new WebSocket(url, options)
   const answers = [once(socket, 'unexpected-response'), once(socket, 'open')]
@@ -86,7 +86,7 @@ export async function refused (url: string, options: ClientOptions = {}): Promis
   return { status: response.statusCode!, headers: response.headers, body: await text(response) }
 }
 
-/** The bytes of an upgrade request. */
+/** Returns the bytes of an upgrade request. */
 export function upgradeRequest (path: string, headers: Record<string, string> = {}): string {
   const all = {
     Host: 'localhost',
@@ -99,7 +99,7 @@ export function upgradeRequest (path: string, headers: Record<string, string> = 
   return `GET ${path} HTTP/1.1\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-/** A TCP connection that keeps all it was sent; `until` waits for the bytes to satisfy, `ended` for the other side's FIN. */
+/** A TCP connection that keeps all received bytes. `until` waits until they satisfy, `ended` for the other side's FIN. */
 export interface RawClient {
   readonly socket: Socket
   received: Buffer
@@ -132,7 +132,7 @@ export async function raw (t: Test, port: number): Promise<RawClient> {
   return client
 }
 
-/** A raw client once it is upgraded; what is sent early leaves in one packet with the request. */
+/** Opens a raw client and resolves once it is upgraded. `early` bytes leave in one packet with the request. */
 export async function upgraded (
   t: Test, port: number, path: string, early: Uint8Array = Buffer.alloc(0), headers: Record<string, string> = {}
 ): Promise<RawClient> {
@@ -145,7 +145,7 @@ export async function upgraded (
 
 export interface Frame { readonly opcode: number, readonly payload: Buffer }
 
-/** The server's frames after the head of its answer, as far as they are whole. RFC 6455, section 5.2. */
+/** Returns the server's complete frames after the head of its answer. RFC 6455, section 5.2. */
 export function serverFrames (received: Buffer): Frame[] {
   const frames: Frame[] = []
   let at = received.indexOf('\r\n\r\n') + 4
@@ -161,12 +161,12 @@ export function serverFrames (received: Buffer): Frame[] {
   return frames
 }
 
-/** A frame that is all of a message, or a control frame. */
+/** Returns a frame that is a whole message, or a control frame. */
 export interface WholeFrame extends Frame { readonly deflated: boolean }
 
 /**
- * All that the server sent, as frames; what comes before the end of an HTTP head is left out.
- * @throws when it is anything but whole, final, unmasked frames, each with the shortest header. RFC 6455, section 5.2
+ * Returns everything that the server sent, as frames, without anything before the end of an HTTP head.
+ * @throws unless all are complete, final, unmasked frames with the shortest header. RFC 6455, section 5.2
  */
 export function wholeFrames (sent: Uint8Array): WholeFrame[] {
   let rest = Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength)
@@ -190,11 +190,11 @@ export function wholeFrames (sent: Uint8Array): WholeFrame[] {
 /** The server's side of a connection. */
 export interface Wire {
   readonly socket: Socket
-  /** Each write to the system, the answer to the upgrade first: the buffers that left together. */
+  /** The buffers of each write to the system, the answer to the upgrade first. */
   readonly writes: Buffer[][]
 }
 
-/** Connects one client; gives the server's side of it too. */
+/** Connects one client. Resolves with the server's side of it too. */
 export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>): Promise<{ client: T, wire: Wire }> {
   const writes: Buffer[][] = []
   const bytes = (chunk: Buffer | string, encoding?: BufferEncoding) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, encoding)
@@ -217,7 +217,7 @@ export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>)
   return { client, wire: { socket: await upgrade, writes } }
 }
 
-/** A client frame, masked with zeroes so that its payload can be read in a dump. RFC 6455, section 5.2. */
+/** Returns a client frame, masked with zeroes so that a dump shows its payload. RFC 6455, section 5.2. */
 export function clientFrame (opcode: number, payload: Uint8Array | string = '', { fin = true, masked = true, rsv = 0 } = {}): Buffer {
   const body = Buffer.from(payload as string)
   const header = body.length < 126

@@ -9,10 +9,10 @@ import { freePort } from './redis-server.ts'
 const executable = find('nginx')
 const missing = 'nginx is not installed (apt-get install nginx)'
 
-/** Why a test with nginx is skipped; false where it runs, and in CI, where it must. */
+/** The reason for which nginx tests are skipped; false where they run, and in CI, where they must. */
 export const skip = executable === undefined && process.env['CI'] !== 'true' && missing
 
-/** Starts an nginx on a free port of the loopback, gone with the test. Returns its port. */
+/** Starts an nginx on a free loopback port, stopped with the test. Returns the port. */
 export async function nginx (t: Test, { http, server }: { http: string, server: string }): Promise<number> {
   if (executable === undefined) throw new Error(missing)
   const prefix = mkdtempSync(join(tmpdir(), 'nginx-'))
@@ -44,7 +44,7 @@ ${server}
   })
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => { log += chunk })
-  // It logs its version once it listens.
+  // nginx logs its version once it listens.
   while (!/ nginx\/\d/.test(log)) {
     const over = await Promise.race([once(child.stderr, 'data').then(() => false), ended.then(() => true)])
     if (over) throw new Error(`nginx did not start: ${log}`)
@@ -52,7 +52,7 @@ ${server}
   return port
 }
 
-/** Debian has it in a folder that isn't in everybody's PATH. */
+/** Debian installs it in a folder that isn't in every user's PATH. */
 function find (command: string): string | undefined {
   try {
     return execFileSync('sh', ['-c', `PATH="$PATH:/usr/sbin:/sbin"; command -v ${command}`], { encoding: 'utf8' }).trim()

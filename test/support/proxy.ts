@@ -2,22 +2,22 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-/** What stands between a client and a server, and can be told to fail as networks do. */
+/** A connection between clients and a server that can be made to fail as networks do. */
 export interface Proxy {
   readonly port: number
-  /** port or Unix socket of the server that connections made from now on go to; undefined: they are cut at once */
+  /** Port or Unix socket of the server for new connections. While undefined, they are closed at once. */
   target: number | string | undefined
-  /** Ends all connections, both sides see it. */
+  /** Ends all connections. Both sides see it. */
   cut (): void
-  /** Nothing passes any more on the connections there are, no FIN either: both sides see nothing. */
+  /** Stops all traffic on the present connections, FIN included: both sides see nothing. */
   freeze (): void
-  /** Of what the server says on the connections there are, nothing arrives. */
+  /** Drops everything that the server sends on the present connections. */
   silence (): void
 }
 
 interface Pair { readonly client: Socket, readonly server: Socket, frozen: boolean, silent: boolean }
 
-/** A TCP proxy on the loopback; gone with the test. */
+/** Starts a TCP proxy on the loopback, stopped with the test. */
 export async function proxy (t: Test, target: number | string): Promise<Proxy> {
   const pairs = new Set<Pair>()
   const listener = createServer((client) => {

@@ -10,19 +10,19 @@ import type { Test } from 'tap'
 const executable = find('redis-server')
 const missing = 'redis-server is not installed (apt-get install redis-server)'
 
-/** Why a test with Redis is skipped; false where it runs, and in CI, where it must. */
+/** The reason for which Redis tests are skipped; false where they run, and in CI, where they must. */
 export const skip = executable === undefined && process.env['CI'] !== 'true' && missing
 
-/** A real redis-server, gone with the test. */
+/** A real redis-server, stopped with the test. */
 export interface RedisServer {
   /** path of its Unix socket: a `url` for a store */
   readonly socket: string
-  /** where it listens on 127.0.0.1 too, if asked to */
+  /** port on 127.0.0.1, if requested */
   readonly port: number | undefined
   readonly pid: number
-  /** for what a test does behind the store's back */
+  /** for changes made behind the store's back */
   readonly client: Redis
-  /** Ends it by a signal, and waits for its end. */
+  /** Kills the server with a signal and waits for its exit. */
   kill (signal?: NodeJS.Signals): Promise<void>
   /** Starts it again, on its data if it keeps any. */
   start (): Promise<void>
@@ -31,7 +31,7 @@ export interface RedisServer {
 export interface ServerOptions {
   /** such as `['--appendonly', 'yes']` */
   readonly args?: readonly string[]
-  /** listens on a free port of the loopback too */
+  /** also listens on a free loopback port */
   readonly tcp?: boolean
 }
 
@@ -68,7 +68,7 @@ export async function redisServer (t: Test, { args = [], tcp = false }: ServerOp
   return server
 }
 
-/** A Cluster of so many masters on the loopback. */
+/** Starts a Cluster of this many masters on the loopback. */
 export async function redisCluster (t: Test, masters: number): Promise<Cluster> {
   const nodes: Array<{ server: RedisServer, bus: number }> = []
   for (let i = 0; i < masters; i++) {
@@ -88,7 +88,7 @@ export async function redisCluster (t: Test, masters: number): Promise<Cluster> 
   return cluster
 }
 
-/** Resolves when a node knows all of its Cluster: nobody tells, so it is asked. */
+/** Resolves when a node knows its whole Cluster. There is no event for it, so the node is polled. */
 async function formed (client: Redis, masters: number): Promise<void> {
   for (;;) {
     const info = await client.cluster('INFO') as string
@@ -105,7 +105,7 @@ async function ready (child: ChildProcess): Promise<void> {
   if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
 }
 
-/** One that nobody listens at now. */
+/** Resolves with a port that has no listener now. */
 export async function freePort (): Promise<number> {
   const listener = createServer().listen(0, '127.0.0.1')
   await once(listener, 'listening')

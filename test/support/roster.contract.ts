@@ -4,26 +4,26 @@ import type { Test } from 'tap'
 import { LONGEST_DURATION, type Presence, type Restriction, type Roster, type Signal, type TimedRestriction } from '../../src/roster.ts'
 import type { Member } from '../../src/store.ts'
 
-/** What the suite asks a roster to be bounded by: `grace` and `coalesce` in ms, `listed` members. */
+/** Limits that the suite sets on a roster. `grace` and `coalesce`: ms. `listed`: members. */
 export interface Bounds { readonly grace: number, readonly coalesce: number, readonly listed: number }
 
-/** How a driver is run: a whole contract suite for ten lines. */
+/** Runs a driver under the contract suite. */
 export interface Driver<Backend> {
-  /** Somewhere for the state of one roster, empty, gone with the test. */
+  /** Returns an empty backend for one roster's state. It is removed with the test. */
   backend (t: Test): Backend | Promise<Backend>
-  /** A roster on it. The suite closes it. */
+  /** Opens a roster on the backend. The suite closes it. */
   open (backend: Backend, bounds: Bounds): Roster | Promise<Roster>
-  /** Several rosters may be open on one backend, and are one. */
+  /** Several rosters may be open on one backend and share its state. */
   readonly hasPeers?: boolean
 }
 
 const usual: Bounds = { grace: 1, coalesce: 1, listed: 100 }
-/** A grace that no test outlasts. */
+/** A grace longer than any test. */
 const patient = { grace: 2_000_000_000 }
 
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: `id of ${name}`, name })) as [Member, Member, Member]
 
-/** Keeps what it is told, until it is asked for. */
+/** Collects the values that a listener receives. */
 export class Watcher<Told> extends EventEmitter {
   readonly told: Told[] = []
   stop!: () => void
@@ -66,13 +66,13 @@ const [kick, mute, ban, unmute, unban]: Restriction[] = [
   { kind: 'ban', duration: 0, reason: '' }
 ] as const
 
-/** What was reported, each once, without what only shows in which order it was taken. */
+/** Returns each reported restriction once. Duplicates differ only in the order in which they were received. */
 export function reported ({ told }: Watcher<[string, TimedRestriction]>): Array<[string, Restriction]> {
   const byMoment = new Map(told.map(([who, what]) => [what.moment, [who, what] as const]))
   return [...byMoment.values()].map(([who, { moment, ...what }]) => [who, what])
 }
 
-/** How long the one of a kind is still in force for a subject, in ms; undefined when none is. */
+/** Resolves with the remaining duration, in ms, of a subject's restriction of this kind; undefined when there is none. */
 async function left (roster: Roster, who: string, kind: Restriction['kind']): Promise<number | undefined> {
   const { restrictions } = await roster.restrictions([who])
   const found = restrictions.filter((what) => what.kind === kind)
@@ -83,7 +83,7 @@ async function left (roster: Roster, who: string, kind: Restriction['kind']): Pr
 
 const names = ({ members }: Presence) => members.map(({ name }) => name).toSorted()
 
-/** The contract of `Roster`, as one test with a subtest for each promise. */
+/** Runs the contract of `Roster` as one test with a subtest for each promise. */
 export function rosterContract<Backend> (t: Test, name: string, driver: Driver<Backend>): Promise<unknown> {
   async function open (t: Test, bounds: Partial<Bounds> = {}, backend?: Backend): Promise<Roster> {
     const opened = await driver.open(backend ?? await driver.backend(t), { ...usual, ...bounds })
@@ -92,11 +92,11 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
   }
 
   return t.test(`the contract of a roster: ${name}`, async (t) => {
-    // The timers of a roster keep no process running, so the tests that wait for them must.
+    // The roster's timers are unref'd, so the process needs one of its own.
     const awake = setInterval(() => {}, 60_000)
     t.teardown(() => clearInterval(awake))
 
-    await t.test('who watches is given the whole state at once, and after each change', async (t) => {
+    await t.test('a watcher receives the whole state at once and after each change', async (t) => {
       const roster = await open(t)
       await roster.enter('a', 'c1', ada)
       const watcher = await Watcher.ofRoom(roster, 'a')
@@ -109,12 +109,12 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       for (const each of [watcher, second]) t.strictSame((await each.until(({ count }) => count === 1)).members, [bob])
     })
 
-    await t.test('a room that nobody has entered is empty', async (t) => {
+    await t.test('a room that no member has entered is empty', async (t) => {
       const watcher = await Watcher.ofRoom(await open(t), 'a')
       t.strictSame(watcher.told, [{ members: [], count: 0, stale: false }])
     })
 
-    await t.test('a member is one, however many connections it has, and stays to the last of them', async (t) => {
+    await t.test('a member with several connections is listed once, until its last connection leaves', async (t) => {
       const roster = await open(t)
       const watcher = await Watcher.ofRoom(roster, 'a')
       for (const connection of ['c1', 'c2', 'c3', 'c3']) await roster.enter('a', connection, ada)
@@ -127,7 +127,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame((await watcher.until(({ count }) => count === 0)).members, [])
     })
 
-    await t.test('who comes back within the grace was never gone', async (t) => {
+    await t.test('a member that returns within the grace was never absent', async (t) => {
       const roster = await open(t, patient)
       await roster.enter('a', 'c1', ada)
       const watcher = await Watcher.ofRoom(roster, 'a')
@@ -138,10 +138,10 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
       await roster.leave('a', 'c1')
       await roster.enter('a', 'third', eve)
-      t.strictSame(names(await watcher.until(({ count }) => count === 3)), ['ada', 'bob', 'eve'], 'and the connection it had does not count against it')
+      t.strictSame(names(await watcher.until(({ count }) => count === 3)), ['ada', 'bob', 'eve'], 'its former connection does not count')
     })
 
-    await t.test('who comes back under another name is shown under that', async (t) => {
+    await t.test('a member that returns under another name is shown under the new name', async (t) => {
       const roster = await open(t, patient)
       await roster.enter('a', 'c1', ada)
       const watcher = await Watcher.ofRoom(roster, 'a')
@@ -151,7 +151,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['Ada L.', 'bob'])
     })
 
-    await t.test('a leave of who was not there changes nothing', async (t) => {
+    await t.test('a leave of an unknown connection changes nothing', async (t) => {
       const roster = await open(t)
       await roster.enter('a', 'c1', ada)
       await roster.leave('a', 'c2')
@@ -161,7 +161,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(names(await watcher.until(({ count }) => count === 2)), ['ada', 'bob'])
     })
 
-    await t.test('the list is capped, the count is not; a place that gets free is taken', async (t) => {
+    await t.test('the list is capped, the count is not; a free slot in the list is filled', async (t) => {
       const roster = await open(t, { listed: 3 })
       const watcher = await Watcher.ofRoom(roster, 'a')
       for (let i = 0; i < 10; i++) await roster.enter('a', `c${i}`, { id: `${i}`, name: `n${i}` })
@@ -174,16 +174,16 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.notOk(members.some(({ id }) => full.members.some((left) => left.id === id)))
     })
 
-    await t.test('changes at once are told at once', async (t) => {
+    await t.test('simultaneous changes are reported together', async (t) => {
       const roster = await open(t, { coalesce: 20, listed: 1_000 })
       const watcher = await Watcher.ofRoom(roster, 'a')
       await Promise.all(Array.from({ length: 200 }, (_, i) => roster.enter('a', `c${i}`, { id: `${i}`, name: '' })))
       const { members } = await watcher.until(({ count }) => count === 200)
       t.equal(members.length, 200)
-      t.ok(watcher.told.length <= 20, `${watcher.told.length} times`)
+      t.ok(watcher.told.length <= 20, `${watcher.told.length} reports`)
     })
 
-    await t.test('what a watcher was told does not change under it', async (t) => {
+    await t.test('a reported state does not change afterwards', async (t) => {
       const roster = await open(t)
       const watcher = await Watcher.ofRoom(roster, 'a')
       await roster.enter('a', 'c1', ada)
@@ -193,7 +193,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(watcher.told.map(({ members }) => members.length), [0, 1, 2])
     })
 
-    await t.test('rooms are apart, whatever they are called', async (t) => {
+    await t.test('rooms are isolated, whatever their names', async (t) => {
       const roster = await open(t)
       const rooms = ['a', 'b', 'a:b', '__proto__']
       const watchers = await Promise.all(rooms.map((room) => Watcher.ofRoom(roster, room)))
@@ -201,7 +201,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       for (const [i, watcher] of watchers.entries()) t.strictSame(names(await watcher.until(({ count }) => count > 0)), [rooms[i]])
     })
 
-    await t.test('after stop a watcher is told nothing; stopping twice takes nothing from another', async (t) => {
+    await t.test('a stopped watcher receives nothing; stopping twice does not affect other watchers', async (t) => {
       const roster = await open(t)
       const stopped = await Watcher.ofRoom(roster, 'a')
       stopped.stop()
@@ -219,7 +219,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(deaf.told, [])
     })
 
-    await t.test('a signal is heard by who listens in its room', async (t) => {
+    await t.test('a signal reaches the listeners of its room', async (t) => {
       const roster = await open(t)
       roster.signal('a', { typing: eve })
       const [one, two, elsewhere] = [await Watcher.ofSignals(roster, 'a'), await Watcher.ofSignals(roster, 'a'), await Watcher.ofSignals(roster, 'b')]
@@ -229,7 +229,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame([one, two, elsewhere].map(({ told }) => told), [[{ typing: ada }], [{ typing: ada }], [{ typing: bob }]])
     })
 
-    await t.test('a restriction is in force for its duration; one of each kind for each subject, the last one', async (t) => {
+    await t.test('a restriction holds for its duration; the last of each kind per subject counts', async (t) => {
       const roster = await open(t)
       t.strictSame((await roster.restrictions(['x', 'y'])).restrictions, [])
       await roster.restrict('x', { kind: 'mute', duration: 500_000, reason: 'first' })
@@ -246,22 +246,22 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(await inForce('constructor', 'toString'), [])
       t.strictSame(await inForce(), [])
       await roster.restrict('x', unban!)
-      t.strictSame(await inForce('x'), ['mute true loud'], 'a duration of 0 lifts the one before')
+      t.strictSame(await inForce('x'), ['mute true loud'], 'a duration of 0 lifts the previous restriction')
       await roster.restrict('x', { kind: 'mute', duration: 500_000, reason: 'shorter' })
       t.strictSame(await inForce('x'), ['mute false shorter'])
     })
 
-    await t.test('a restriction ends by itself', async (t) => {
+    await t.test('a restriction expires by itself', async (t) => {
       const roster = await open(t)
       const watcher = Watcher.ofRestrictions(roster)
       const begun = performance.now()
       await roster.restrict('x', { kind: 'mute', duration: 20, reason: '' })
       while (await left(roster, 'x', 'mute') !== undefined) await new Promise((resolve) => setImmediate(resolve))
-      t.ok(performance.now() - begun >= 18, 'and not before')
+      t.ok(performance.now() - begun >= 18, 'it does not expire earlier')
       t.strictSame(reported(watcher), [['x', { kind: 'mute', duration: 20, reason: '' }]])
     })
 
-    await t.test('a clock of the node that is an hour off, or is set, changes no duration', async (t) => {
+    await t.test("a node's clock that is an hour off, or is set, changes no duration", async (t) => {
       const roster = await open(t)
       const { now } = Date
       t.teardown(() => mock.restoreAll())
@@ -271,27 +271,27 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
         await roster.restrict('x', { kind: 'ban', duration: 60_000, reason: '' })
         t.match(watcher.told[0], ['x', { kind: 'ban', duration: 60_000 }])
         const remaining = (await left(roster, 'x', 'ban'))!
-        t.ok(remaining > 0 && remaining <= 60_000, `${remaining} ms are left`)
+        t.ok(remaining > 0 && remaining <= 60_000, `${remaining} ms remain`)
         mock.restoreAll()
         const after = (await left(roster, 'x', 'ban'))!
-        t.ok(after > 0 && after <= 60_000, `${after} ms are left`)
+        t.ok(after > 0 && after <= 60_000, `${after} ms remain`)
       }
     })
 
-    await t.test('a duration without end, or too long for any clock, is 100 years', async (t) => {
+    await t.test('an infinite or too large duration becomes 100 years', async (t) => {
       const roster = await open(t)
       for (const duration of [Infinity, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER, LONGEST_DURATION + 1]) {
         const watcher = Watcher.ofRestrictions(roster)
         await roster.restrict('x', { kind: 'ban', duration, reason: '' })
         t.match(watcher.told[0], ['x', { duration: LONGEST_DURATION }])
         const remaining = (await left(roster, 'x', 'ban'))!
-        t.ok(remaining > LONGEST_DURATION - 60_000 && remaining <= LONGEST_DURATION, `${remaining} ms are left`)
+        t.ok(remaining > LONGEST_DURATION - 60_000 && remaining <= LONGEST_DURATION, `${remaining} ms remain`)
       }
       await roster.restrict('x', { kind: 'ban', duration: 0.5, reason: '' })
-      t.ok((await left(roster, 'x', 'ban') ?? 1) <= 1, 'and a part of a ms is one')
+      t.ok((await left(roster, 'x', 'ban') ?? 1) <= 1, 'a fraction of a ms counts as 1 ms')
     })
 
-    await t.test('a wrong restriction rejects and changes nothing', async (t) => {
+    await t.test('an invalid restriction rejects and changes nothing', async (t) => {
       const roster = await open(t)
       await roster.restrict('x', ban!)
       await roster.restrict('x', mute!)
@@ -318,7 +318,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(after.restrictions.map(({ kind, moment }) => [kind, moment]), before.restrictions.map(({ kind, moment }) => [kind, moment]))
     })
 
-    await t.test('listeners here were called when restrict resolves, and when a restriction is lifted too', async (t) => {
+    await t.test('restrict and lifting resolve after the listeners on this node were called', async (t) => {
       const roster = await open(t)
       const stopped = Watcher.ofRestrictions(roster)
       stopped.stop()
@@ -332,7 +332,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(stopped.told, [])
     })
 
-    await t.test('moments put restrictions and connections in order: a kick is for those that were there', async (t) => {
+    await t.test('moments order restrictions and connections: a kick applies to earlier connections only', async (t) => {
       const roster = await open(t)
       const watcher = Watcher.ofRestrictions(roster)
       const moments: number[] = []
@@ -349,7 +349,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.equal((await roster.restrictions(['y'])).restrictions.length, 0)
     })
 
-    await t.test('after close every call rejects, none throws, and nobody is told anything', async (t) => {
+    await t.test('after close every call rejects, none throws, and no listener is called', async (t) => {
       const roster = await open(t)
       await roster.enter('a', 'c1', ada)
       const watcher = await Watcher.ofRoom(roster, 'a')
@@ -376,7 +376,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
     })
 
     if (driver.hasPeers !== true) return
-    await t.test('peers are one: who enters, types or is restricted at one shows at the other', async (t) => {
+    await t.test('peers share members, signals and restrictions', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await open(t, {}, backend), await open(t, {}, backend)]
       const watcher = await Watcher.ofRoom(two, 'a')
@@ -398,18 +398,18 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       const { moment } = await two.restrictions([])
       await one.restrict('x', kick!)
       const [, { moment: kicked }] = await told.until(([, { kind }]) => kind === 'kick')
-      t.ok(kicked > moment, 'a kick is later than who was at the other')
-      t.ok((await two.restrictions([])).moment >= kicked, 'and not later than who comes to it then')
+      t.ok(kicked > moment, 'a kick is later than the connections on the peer')
+      t.ok((await two.restrictions([])).moment >= kicked, 'a kick is not later than subsequent connections')
     })
 
-    await t.test('who moves from one to another within the grace was never gone', async (t) => {
+    await t.test('a member that moves to a peer within the grace was never absent', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await open(t, { grace: 200 }, backend), await open(t, { grace: 200 }, backend)]
       await one.enter('a', 'c1', ada)
       const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
       await one.leave('a', 'c1')
       await two.enter('a', 'c2', ada)
-      // It leaves after it did.
+      // Bob enters after Ada left, so his leave is reported after hers would have been.
       await one.enter('a', 'c3', bob)
       await Promise.all(watchers.map((watcher) => watcher.until(({ count }) => count === 2)))
       await one.leave('a', 'c3')
@@ -419,7 +419,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       }
     })
 
-    await t.test('who was on a node that closed has a grace to come to another', async (t) => {
+    await t.test('members of a closed node have a grace to reach another node', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await open(t, patient, backend), await open(t, { grace: 100 }, backend)]
       await one.enter('a', 'c1', ada)
@@ -434,11 +434,11 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
     })
 
-    await t.test('the list is capped, the count is exact, over all peers', async (t) => {
+    await t.test('the list is capped and the count exact across all peers', async (t) => {
       const backend = await driver.backend(t)
       const peers = await Promise.all([1, 2, 3].map(() => open(t, { listed: 5 }, backend)))
       const watcher = await Watcher.ofRoom(peers[0]!, 'a')
-      // Half of them are on two.
+      // Half of the members are on two peers.
       await Promise.all(peers.flatMap((peer, p) => Array.from({ length: 20 }, (_, i) =>
         peer.enter('a', `${p} ${i}`, { id: String(p * 10 + i), name: `${i}` }))))
       t.equal((await watcher.until(({ count }) => count === 40)).members.length, 5)
@@ -448,7 +448,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.equal((await watcher.until(({ count }) => count === 20)).members.length, 5)
     })
 
-    await t.test('a room of one is not a room of the other while each has its own backend', async (t) => {
+    await t.test('rosters on different backends share no room', async (t) => {
       const [one, two] = [await open(t), await open(t)]
       const watcher = await Watcher.ofRoom(two, 'a')
       await one.enter('a', 'c1', ada)
@@ -456,7 +456,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(names(await watcher.until(({ count }) => count > 0)), ['bob'])
     })
 
-    await t.test('who was on a node that closed is no longer here', async (t) => {
+    await t.test('members of a closed node are removed after the grace', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await open(t, {}, backend), await open(t, {}, backend)]
       const watcher = await Watcher.ofRoom(two, 'a')

@@ -2,18 +2,18 @@ import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
 import type { ChatStore, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
 
-/** What the suite asks a store to be bounded by; `keyLife`: ms. */
+/** Limits that the suite sets on a store. `keyLife`: ms. */
 export interface Bounds { readonly historyEntries: number, readonly keyLife: number }
 
-/** How a driver is run: a whole contract suite for ten lines. */
+/** Runs a driver under the contract suite. */
 export interface Driver<Backend> {
-  /** Somewhere for the data of one store, empty, gone with the test. */
+  /** Returns an empty backend for one store's data. It is removed with the test. */
   backend (t: Test): Backend | Promise<Backend>
-  /** A store on it. The suite closes it. */
+  /** Opens a store on the backend. The suite closes it. */
   open (backend: Backend, bounds: Bounds): ChatStore | Promise<ChatStore>
-  /** Data outlive their store: a later store on the same backend has them. */
+  /** Data outlives its store: a later store on the same backend has it. */
   readonly persists?: boolean
-  /** Several stores may be open on one backend, and are one. */
+  /** Several stores may be open on one backend and share its data. */
   readonly hasPeers?: boolean
 }
 
@@ -26,19 +26,19 @@ export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.m
 const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
 const mark = ({ n, position }: Cursor) => ({ n, position })
 
-/** Appends one after another; gives the positions. */
+/** Appends `count` entries one after another. Resolves with their positions. */
 export async function fill (store: ChatStore, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
   const positions: Position[] = []
   for (let i = 0; i < count; i++) positions.push((await store.append(room, says(body))).position)
   return positions
 }
 
-/** The same position with another number. */
+/** Returns the same position with another offset. */
 function renumbered (position: Position, n: number | string): Position {
   return position.replace(/\d+$/, String(n))
 }
 
-/** Strings that look like the position of an entry and name none. */
+/** Returns strings that look like the position of an entry and name none. */
 function forged (position: Position): Position[] {
   const [, epoch = '', at, n] = /^(.*)-(\d+)-(\d+)$/.exec(position)!
   const numbers = ['0x3', '-3', '+3', ' 3', '3 ', '03', '3.0', '3e0', '1e3', '3n', '', 'NaN', 'Infinity', '-Infinity', '٣', '9'.repeat(16), '9'.repeat(40), '9007199254740993', '1e309', '3-3']
@@ -54,7 +54,7 @@ function turn (): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** A follower that keeps what it is given. */
+/** A follower that collects the pages it receives. */
 export class Follower extends EventEmitter {
   readonly pages: Page[] = []
   feed!: Feed
@@ -76,13 +76,13 @@ export class Follower extends EventEmitter {
     while (!satisfied()) await once(this, 'page')
   }
 
-  /** Resolves when it was given the entry with this content. */
+  /** Resolves when the entry with this content has been delivered. */
   async has (body: string): Promise<void> {
     await this.until(() => this.entries.some((entry) => entry.body === body))
   }
 }
 
-/** The contract of `ChatStore`, as one test with a subtest for each promise. */
+/** Runs the contract of `ChatStore` as one test with a subtest for each promise. */
 export function storeContract<Backend> (t: Test, name: string, driver: Driver<Backend>): Promise<unknown> {
   async function store (t: Test, bounds: Partial<Bounds> = {}, backend?: Backend): Promise<ChatStore> {
     const opened = await driver.open(backend ?? await driver.backend(t), { ...ample, ...bounds })
@@ -91,12 +91,12 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
   }
 
   return t.test(`the contract of a store: ${name}`, async (t) => {
-    await t.test('entries are numbered 1, 2, 3 … in the order of the calls, each room on its own', async (t) => {
+    await t.test('entries are numbered 1, 2, 3 … in call order, separately in each room', async (t) => {
       const one = await store(t)
       const rooms = ['a', 'b', 'a:b', '__proto__']
       const marks = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
-      t.equal(new Set(marks.map(({ position }) => position)).size, 400, 'each has a position of its own')
-      for (const { position } of marks) t.match(position, /^[\w.-]{1,128}$/, 'that stands in JSON as it is')
+      t.equal(new Set(marks.map(({ position }) => position)).size, 400, 'each entry has its own position')
+      for (const { position } of marks) t.match(position, /^[\w.-]{1,128}$/, 'a position needs no escaping in JSON')
       t.strictSame(marks.map(({ n }) => n), upTo(400).map((i) => Math.ceil(i / 4)))
       for (const [r, room] of rooms.entries()) {
         const page = await one.read(room, all)
@@ -106,7 +106,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     })
 
-    await t.test('an entry is kept as it was given', async (t) => {
+    await t.test('an entry is kept as it was appended', async (t) => {
       const one = await store(t)
       const drafts: Record<string, Draft> = {
         text: says('grüße 👋\u0000\n'),
@@ -135,7 +135,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     })
 
-    await t.test('a draft that can not be stored is rejected and leaves nothing behind', async (t) => {
+    await t.test("a draft that can't be stored is rejected and leaves no state behind", async (t) => {
       const one = await store(t)
       const wrong: Record<string, Draft> = {
         'no body': says(undefined as unknown as string)
@@ -149,7 +149,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.strictSame(bodies(await one.read('a', all)), ['x', 'after'])
     })
 
-    await t.test('the time of an entry never falls', async (t) => {
+    await t.test('entry times never decrease', async (t) => {
       const one = await store(t)
       await Promise.all(upTo(500).map(() => one.append('a', says('x'))))
       const times = (await one.read('a', all)).entries.map(({ at }) => at)
@@ -190,14 +190,14 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     })
 
-    await t.test('a position that is not kept gives complete: false and the newest', async (t) => {
+    await t.test('a position that is not kept gives complete: false and the newest entries', async (t) => {
       const one = await store(t)
       const positions = await fill(one, 'a', 10)
       const [other] = (await fill(one, 'b', 8)).slice(-1)
       const [elsewhere] = (await fill(await store(t), 'a', 8)).slice(-1)
       const cases: Record<string, Position> = {
         "another room's": other!,
-        'of another life of the store': elsewhere!,
+        'of another epoch': elsewhere!,
         'of the future': renumbered(positions[9]!, 11),
         'of the far future': renumbered(positions[9]!, Number.MAX_SAFE_INTEGER),
         'of a right number at a wrong time': positions[7]!.replace(/-\d+-/, '-1-'),
@@ -221,7 +221,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     })
 
-    await t.test('a forged position is never honoured, in after, before, since or erase', async (t) => {
+    await t.test('a forged position is never accepted in after, before, since or erase', async (t) => {
       const one = await store(t, { historyEntries: 3, keyLife: 1 })
       const marks: Cursor[] = []
       const post = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
@@ -238,14 +238,14 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         await t.rejects(one.append('a', says('forged', { key: 'f', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' }, `since ${JSON.stringify(position)}`)
         await one.erase('a', position)
       }
-      t.strictSame(mark((await one.read('a', all)).head), newest, 'and nothing is stored')
-      t.notOk(bodies(await one.read('a', all)).includes(''), 'nor erased')
+      t.strictSame(mark((await one.read('a', all)).head), newest, 'nothing is stored')
+      t.notOk(bodies(await one.read('a', all)).includes(''), 'nothing is erased')
       for (const position of [...forged((await one.read('empty', all)).head.position)]) {
         t.equal((await one.read('empty', { ...all, after: position })).complete, false, JSON.stringify(position))
       }
     })
 
-    await t.test('a room keeps its newest entries; a position trimmed away is not vouched for', async (t) => {
+    await t.test('a room keeps its newest entries; a trimmed position gives complete: false', async (t) => {
       const one = await store(t, { historyEntries: 5 })
       const genesis = (await one.read('a', all)).head.position
       const positions: Position[] = []
@@ -264,7 +264,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.match(await one.read('a', { ...all, before: oldest.position }), { complete: true, entries: [], more: false })
     })
 
-    await t.test('a place in an empty room can be resumed', async (t) => {
+    await t.test('the position of an empty room can be resumed from', async (t) => {
       const one = await store(t)
       const { head } = await one.read('a', all)
       t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [], more: false })
@@ -275,7 +275,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.match(await one.read('b', { ...all, after: feed.head.position }), { complete: true, entries: [{ n: 1 }, { n: 2 }] })
     })
 
-    await t.test('what is read is never older than what was acknowledged or delivered', async (t) => {
+    await t.test('a read is never older than an acknowledged or delivered entry', async (t) => {
       const one = await store(t)
       const reads: Array<Promise<boolean>> = []
       const follower = await Follower.of(one, 'a', (page) => {
@@ -289,7 +289,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.ok((await Promise.all(reads)).every((newer) => newer))
     })
 
-    await t.test('a known key gives its first mark', async (t) => {
+    await t.test('a known key returns the position of its first entry', async (t) => {
       const one = await store(t)
       for (const [i, key] of ['k', 'member id', '__proto__', 'ü\u0000', 'x'.repeat(500)].entries()) {
         const room = `room${i}`
@@ -298,16 +298,16 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         const first = await one.append(room, draft)
         t.equal(first.again, false)
         const again = await one.append(room, { ...draft, since: 'any' })
-        t.strictSame([mark(again), again.again], [mark(first), true], 'wherever its sender was')
+        t.strictSame([mark(again), again.again], [mark(first), true], 'with any since')
         t.strictSame(mark((await one.find(room, key))!), mark(first))
         t.equal(await one.find(room, `${key}2`), undefined)
-        t.equal(await one.find('elsewhere', key), undefined, 'is known in its room alone')
-        await t.rejects(one.append(room, { ...draft, hash: 'other' }), { code: 'FST_CHAT_REUSED' }, 'and is not for other content')
-        t.strictSame(numbers(await one.read(room, all)), [1], 'it is stored once')
+        t.equal(await one.find('elsewhere', key), undefined, 'the key is known in its room only')
+        await t.rejects(one.append(room, { ...draft, hash: 'other' }), { code: 'FST_CHAT_REUSED' }, 'the key is rejected with other content')
+        t.strictSame(numbers(await one.read(room, all)), [1], 'the entry is stored once')
       }
     })
 
-    await t.test('a repeat at the same time is stored and delivered once', async (t) => {
+    await t.test('simultaneous repeats are stored and delivered once', async (t) => {
       const one = await store(t)
       const follower = await Follower.of(one, 'a')
       const marks = await Promise.all(upTo(60).map((i) => one.append('a', says(`${i % 3}`, { key: `${i % 3}`, hash: 'h' }))))
@@ -319,7 +319,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.strictSame(follower.entries.map(({ body }) => body), ['1', '2', '0', 'end'])
     })
 
-    await t.test('an entry without a key is another each time', async (t) => {
+    await t.test('entries without a key are never repeats', async (t) => {
       const one = await store(t)
       t.strictSame((await Promise.all([one.append('a', says('x')), one.append('a', says('x'))])).map(({ n }) => n), [1, 2])
     })
@@ -330,7 +330,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const { n, body } of (await one.read('a', all)).entries) t.equal((await one.find('a', body as string))?.n, n)
     })
 
-    await t.test('a repeat that may have been forgotten is STALE, one that can not have been is stored', async (t) => {
+    await t.test('a repeat that may have been forgotten is STALE; any other post is stored', async (t) => {
       const one = await store(t, { historyEntries: 2, keyLife: 1 })
       const genesis = (await one.read('a', all)).head.position
       const marks: Cursor[] = []
@@ -342,7 +342,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const stale: Record<string, Position> = {
         'the genesis': genesis,
         'before a forgotten one': marks[0]!.position,
-        'another life': elsewhere!,
+        'another epoch': elsewhere!,
         "another room's": other!,
         'the future': renumbered(head.position, head.n + 1),
         nonsense: 'x',
@@ -351,13 +351,13 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const [title, since] of Object.entries(stale)) {
         await t.rejects(one.append('a', says('x', { key: 'k1', hash: 'h', since })), { code: 'FST_CHAT_STALE' }, `since ${title}`)
       }
-      t.equal((await one.read('a', all)).head.n, head.n, 'and is not stored')
+      t.equal((await one.read('a', all)).head.n, head.n, 'it is not stored')
       const { n, again } = await one.append('a', says('x', { key: 'new', hash: 'h', since: head.position }))
-      t.strictSame([n, again], [head.n + 1, false], 'since the newest')
+      t.strictSame([n, again], [head.n + 1, false], 'since the newest position it is stored')
       t.equal((await one.append('a', says('x', { key: 'new', hash: 'h', since: genesis }))).again, true, 'a known key is never STALE')
     })
 
-    await t.test('a follower gets exactly the entries after its head, in order, once', async (t) => {
+    await t.test('a follower receives exactly the entries after its head, in order, once', async (t) => {
       const one = await store(t)
       await fill(one, 'a', 2)
       const first = await Follower.of(one, 'a')
@@ -372,10 +372,10 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.strictSame(first.numbers, upTo(7, 3))
       t.strictSame(second.numbers, upTo(7, second.feed.head.n + 1))
       t.ok([...first.pages, ...second.pages].every(({ complete, head, entries }) => complete && head.n >= entries.at(-1)!.n))
-      t.strictSame(first.entries, (await one.read('a', all)).entries.slice(2), 'as they are read')
+      t.strictSame(first.entries, (await one.read('a', all)).entries.slice(2), 'delivered as they are read')
     })
 
-    await t.test('a follower that joins during a storm misses nothing and gets nothing twice', async (t) => {
+    await t.test('a follower that joins under load misses no entry and receives none twice', async (t) => {
       const one = await store(t)
       const followers: Follower[] = []
       const joins: Array<Promise<unknown>> = []
@@ -399,10 +399,10 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.equal(followers.length, 60 + 30 + 20)
       t.strictSame(followers.filter(({ entries, feed }) => entries.some(({ n }, i) => n !== feed.head.n + 1 + i)).length, 0)
       t.strictSame(followers.filter(({ entries, feed }) => entries.length !== 60 * 17 + 1 - feed.head.n).length, 0)
-      t.strictSame(followers[0]!.entries, kept.slice(followers[0]!.feed.head.n), 'the one order is that of reading')
+      t.strictSame(followers[0]!.entries, kept.slice(followers[0]!.feed.head.n), 'the order is that of reading')
     })
 
-    await t.test('nothing is delivered from within append, nor while a follower is being called', async (t) => {
+    await t.test('entries are never delivered inside append or inside another delivery', async (t) => {
       const one = await store(t)
       let inside = 0
       let deepest = 0
@@ -422,7 +422,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       await append('1')
       await Promise.all([follower.has('100'), second.has('100')])
       t.equal(deepest, 0)
-      t.strictSame(follower.entries.map(({ n, body }) => [n, body]), upTo(100).map((n) => [n, `${n}`]), 'and what it appended itself it gets in order')
+      t.strictSame(follower.entries.map(({ n, body }) => [n, body]), upTo(100).map((n) => [n, `${n}`]), "a follower's own appends are delivered in order")
       t.strictSame(second.numbers, upTo(100))
     })
 
@@ -441,7 +441,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     }
     for (const [title, arrange] of Object.entries(arrangements)) {
-      await t.test(`a follower is not called before the reactions of its promise have run: ${title}`, async (t) => {
+      await t.test(`a follower is first called after its promise's reactions have run: ${title}`, async (t) => {
         const one = await store(t)
         await one.follow('other', () => {})
         let live = false
@@ -464,7 +464,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
 
     const throws: Record<string, unknown> = { 'an Error': new Error('its own'), 'a string': 'its own', nothing: undefined, 'an object': { its: 'own' } }
     for (const [title, thrown] of Object.entries(throws)) {
-      await t.test(`a follower that throws ${title} takes nothing from the others, nor from itself`, async (t) => {
+      await t.test(`a follower that throws ${title} affects neither other followers nor itself`, async (t) => {
         const one = await store(t)
         const thrower = await Follower.of(one, 'a', () => { throw thrown })
         const other = await Follower.of(one, 'a')
@@ -491,16 +491,16 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       await underWay
       await one.append('a', says('three'))
       await witness.has('three')
-      t.strictSame([stopping, first, stopped].map(({ numbers }) => numbers), before, 'not even for what was under way')
+      t.strictSame([stopping, first, stopped].map(({ numbers }) => numbers), before, 'not even for an append that was in flight')
       t.strictSame([stopping.numbers, witness.numbers], [[1], [1, 2, 3]])
-      t.ok(stopped.pages.length <= 1, 'one stopped from within a delivery gets at most what it was given before')
+      t.ok(stopped.pages.length <= 1, 'one stopped during a delivery receives at most that delivery')
       const again = await Follower.of(one, 'a')
       await one.append('a', says('four'))
       await again.has('four')
-      t.strictSame(again.numbers, [4], 'and who follows again gets what is new')
+      t.strictSame(again.numbers, [4], 'a new follower receives new entries')
     })
 
-    await t.test('erasing an entry empties it and keeps its place', async (t) => {
+    await t.test('erasing an entry empties it and keeps its position', async (t) => {
       const one = await store(t)
       const positions = await fill(one, 'a', 3)
       await one.append('a', says('secret', { from: { id: 'i', name: 'ada' }, data: '{"secret":true}', key: 'k', hash: 'h' }))
@@ -515,10 +515,10 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const position of ['x', renumbered(head.position, 9), (await one.read('b', all)).head.position]) await one.erase('a', position)
       await one.erase('no such room', head.position)
       await one.clear('no such room')
-      t.strictSame(bodies(await one.read('a', all)), ['x', 'x', 'x', ''], 'and nothing else')
+      t.strictSame(bodies(await one.read('a', all)), ['x', 'x', 'x', ''], 'nothing else is erased')
     })
 
-    await t.test('erasing what is no position rejects and changes nothing', async (t) => {
+    await t.test('erasing an invalid position rejects and changes nothing', async (t) => {
       const one = await store(t)
       await fill(one, 'a', 3)
       for (const position of [undefined, null, '', 0, 1, {}, ['x']] as string[]) {
@@ -542,12 +542,12 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         await t.rejects(one.append('a', says('x', { key: 'k', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' })
       }
       await fill(one, 'a', 4)
-      for (const position of [genesis, ...positions]) t.equal((await one.read('a', { ...all, after: position })).complete, false, 'also when it has as many again')
-      t.match(await one.read('a', { ...all, after: empty.head.position }), { complete: true, entries: { length: 4 } }, 'a place of after it is kept')
-      t.equal((await one.read('b', { ...all, after: elsewhere! })).complete, true, 'and so is every other room')
+      for (const position of [genesis, ...positions]) t.equal((await one.read('a', { ...all, after: position })).complete, false, 'also when the room has as many entries again')
+      t.match(await one.read('a', { ...all, after: empty.head.position }), { complete: true, entries: { length: 4 } }, 'a position from after the clear is kept')
+      t.equal((await one.read('b', { ...all, after: elsewhere! })).complete, true, 'every other room is kept')
     })
 
-    await t.test('followers of a cleared room are told to carry on from its new beginning, and then get all of it', async (t) => {
+    await t.test('followers of a cleared room receive a reset, then all its new entries', async (t) => {
       const one = await store(t)
       await fill(one, 'a', 5)
       const followers = [await Follower.of(one, 'a'), await Follower.of(one, 'a')]
@@ -601,7 +601,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       }
     })
 
-    await t.test('close during everything: every call settles, what was acknowledged was stored, nothing is delivered after', async (t) => {
+    await t.test('close under load settles every call, keeps acknowledged entries and ends delivery', async (t) => {
       const backend = await driver.backend(t)
       const one = await store(t, {}, backend)
       const follower = await Follower.of(one, 'a')
@@ -618,7 +618,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       storm()
       const closing = one.close()
       storm()
-      // Heard from the start: a close takes its time, and what it refuses is refused at once.
+      // Handled from the start: calls reject during the close, before it resolves.
       const settling = Promise.allSettled(outcomes)
       await Promise.all([closing, one.close()])
       const delivered = [follower, ...late].map(({ pages }) => pages.length)
@@ -640,7 +640,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
   })
 
   async function persistence (t: Test): Promise<void> {
-    await t.test('a store opened again on the same data goes on where it was', async (t) => {
+    await t.test('a reopened store continues with its data', async (t) => {
       const backend = await driver.backend(t)
       const one = await store(t, {}, backend)
       const genesis = (await one.read('a', all)).head.position
@@ -652,9 +652,9 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
 
       const two = await store(t, {}, backend)
       t.strictSame(await two.read('a', all), before)
-      t.strictSame((await two.read('a', { ...all, after: genesis })).entries, before.entries, 'positions are honoured')
+      t.strictSame((await two.read('a', { ...all, after: genesis })).entries, before.entries, 'positions stay valid')
       t.match(await two.read('a', { ...all, after: before.head.position }), { complete: true, entries: [] })
-      t.equal((await two.read('empty', { ...all, after: empty })).complete, true, 'that of an empty room too')
+      t.equal((await two.read('empty', { ...all, after: empty })).complete, true, 'the position of an empty room too')
       t.strictSame(Buffer.from((await two.read('b', all)).entries[0]!.body as Uint8Array), Buffer.from([0, 255]))
       const again = await two.append('a', says('7', { key: '7', hash: 'h' }))
       t.strictSame([again.n, again.again], [7, true], 'keys are known')
@@ -666,7 +666,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.ok(follower.entries[0]!.at >= before.entries.at(-1)!.at)
     })
 
-    await t.test('what was erased stays so', async (t) => {
+    await t.test('erased entries and cleared rooms stay so after a restart', async (t) => {
       const backend = await driver.backend(t)
       const one = await store(t, {}, backend)
       const [position] = await fill(one, 'a', 2, 'secret')
@@ -681,7 +681,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
   }
 
   async function peers (t: Test): Promise<void> {
-    await t.test('peers number as one, and their followers see one order', async (t) => {
+    await t.test('peers share one numbering, and their followers receive one order', async (t) => {
       const backend = await driver.backend(t)
       const both = [await store(t, {}, backend), await store(t, {}, backend)]
       const followers = await Promise.all([...both, ...both].map((one) => Follower.of(one, 'a')))
@@ -689,7 +689,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.strictSame(marks.map(({ n }) => n).toSorted((a, b) => a - b), upTo(500))
       for (const parity of [0, 1]) {
         const own = marks.filter((_, i) => i % 2 === parity).map(({ n }) => n)
-        t.strictSame(own, own.toSorted((a, b) => a - b), 'each in the order of its calls')
+        t.strictSame(own, own.toSorted((a, b) => a - b), 'each peer numbers in the order of its calls')
       }
       await both[0]!.append('a', says('end'))
       await Promise.all(followers.map((follower) => follower.has('end')))
@@ -697,7 +697,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const follower of followers) t.strictSame(follower.entries, entries)
     })
 
-    await t.test('a repeat is known to a peer, also at the same time', async (t) => {
+    await t.test('a repeat is known to a peer, also simultaneously', async (t) => {
       const backend = await driver.backend(t)
       const both = [await store(t, {}, backend), await store(t, {}, backend)]
       const draft = says('x', { key: 'k', hash: 'h' })
@@ -708,7 +708,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       await t.rejects(both[1]!.append('a', { ...draft, hash: 'other' }), { code: 'FST_CHAT_REUSED' })
     })
 
-    await t.test('a position is honoured by a peer, and an erased room is told to its followers', async (t) => {
+    await t.test("a position is valid at a peer, and a peer's followers receive the reset of a clear", async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await store(t, {}, backend), await store(t, {}, backend)]
       const follower = await Follower.of(two, 'a')
@@ -722,7 +722,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.equal((await two.read('a', { ...all, after: positions[0]! })).complete, false)
     })
 
-    await t.test('one that closes takes nothing from its peer', async (t) => {
+    await t.test('closing a store does not affect its peer', async (t) => {
       const backend = await driver.backend(t)
       const [one, two] = [await store(t, {}, backend), await store(t, {}, backend)]
       const follower = await Follower.of(two, 'a')

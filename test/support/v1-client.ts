@@ -26,7 +26,7 @@ function parse (frame: string | Buffer): Message {
 
 interface Link { readonly socket: WebSocket, next (): Promise<string | Buffer>, readonly closed: Promise<{ code: number, reason: string }> }
 
-/** Connects over TCP, asking for the subprotocol; ended with the test. */
+/** Connects over TCP and offers the subprotocol. Terminated with the test. */
 export async function openTcp (t: Test, url: string): Promise<Link> {
   const socket = new WebSocket(url, protocol)
   t.teardown(() => socket.terminate())
@@ -61,11 +61,11 @@ export async function openTcp (t: Test, url: string): Promise<Link> {
 
 let ids = 0
 
-/** A client that speaks v1, and takes no message that is not of it. */
+/** A v1 client that rejects messages outside the protocol. */
 export class V1Client {
   readonly socket: WebSocket
   readonly closed: Promise<{ code: number, reason: string }>
-  /** What was received beside what was asked for. */
+  /** Presence received while another message was awaited. */
   readonly presences: Array<Message<'presence'>> = []
   readonly #link: Link
 
@@ -79,7 +79,7 @@ export class V1Client {
     this.socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }
 
-  /** The next message; presence, which comes when it will, is kept apart. */
+  /** Resolves with the next message other than presence, which arrives at any time and is collected. */
   async next (): Promise<Message> {
     for (;;) {
       const message = await this.any()
@@ -88,26 +88,26 @@ export class V1Client {
     }
   }
 
-  /** The next message of any kind. Rejects when the connection has ended. */
+  /** Resolves with the next message of any kind. Rejects when the connection has ended. */
   async any (): Promise<Message> {
     return parse(await this.#link.next())
   }
 
-  /** The next message, which must be of this type. */
+  /** Resolves with the next message, which must be of this type. */
   async expect<T extends Type> (type: T): Promise<Message<T>> {
     const message = await this.next()
     if (message.type !== type) throw new Error(`not ${type}: ${JSON.stringify(message)}`)
     return message as Message<T>
   }
 
-  /** The next so many messages. */
+  /** Resolves with the next `count` messages. */
   async take (count: number): Promise<Message[]> {
     const messages: Message[] = []
     while (messages.length < count) messages.push(await this.next())
     return messages
   }
 
-  /** The next presence that satisfies; other messages are dropped. */
+  /** Resolves with the next presence that satisfies; other messages are dropped. */
   async presence (satisfied: (presence: Message<'presence'>) => boolean = () => true): Promise<Message<'presence'>> {
     for (;;) {
       const message = this.presences.shift() ?? await this.any()
@@ -130,27 +130,27 @@ export class V1Client {
     return await this.expect('left')
   }
 
-  /** Sends a post; gives its id. */
+  /** Sends a post. Returns its id. */
   post (room: string, text: string, more: object = {}): string {
     const id = `post ${++ids}`
     this.say({ type: 'post', room, text, id, ...more })
     return id
   }
 
-  /** Posts, and takes its own message and its ack; gives the position. */
+  /** Posts and takes its own message and its ack. Resolves with the position. */
   async posted (room: string, text: string, more: object = {}): Promise<string> {
     this.post(room, text, more)
     const [{ position }] = [await this.expect('message'), await this.expect('ack')]
     return position
   }
 
-  /** Asks, and takes the error that answers it. */
+  /** Sends a request and resolves with the error that answers it. */
   async refused (message: object | string): Promise<Message<'error'>> {
     this.say(message)
     return await this.expect('error')
   }
 
-  /** Everything up to the message with this text, which is left out. */
+  /** Resolves with all messages before the one with this text. */
   async upTo (text: string): Promise<Message[]> {
     for (const messages: Message[] = []; ;) {
       const message = await this.next()
@@ -168,17 +168,17 @@ export class V1Client {
 export interface ChatApp {
   readonly app: FastifyInstance & { lines: Line[] }
   readonly port: number
-  /** A connection over TCP. */
+  /** Opens a connection over TCP. */
   tcp (): Promise<V1Client>
-  /** An injected one. */
+  /** Opens an injected connection. */
   injected (): Promise<V1Client>
-  /** Over TCP, after hello; in these rooms. */
+  /** Opens a connection over TCP, sends hello and joins these rooms. */
   member (hello?: object, ...rooms: string[]): Promise<V1Client>
-  /** A plain client, greeted. */
+  /** Opens a plain client and takes its greeting. */
   plain (query?: string): ReturnType<typeof open>
 }
 
-/** A chat that listens, and whose connections end with the test. It lets its clients talk faster than people do. */
+/** Starts a chat that listens. Its connections end with the test, and its clients have no rate limits. */
 export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<ChatApp> {
   const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
   const port = await listen(app)
@@ -207,7 +207,7 @@ export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<
   }
 }
 
-/** A memory store with some of its calls replaced; `works` is the store beneath. */
+/** Returns a memory store with some calls replaced. `works` is the underlying store. */
 export function storeWith (calls: (works: ChatStore) => Partial<ChatStore>): ChatStore {
   const works = new MemoryStore()
   return {
@@ -223,7 +223,7 @@ export function storeWith (calls: (works: ChatStore) => Partial<ChatStore>): Cha
   }
 }
 
-/** What waits for `open`, and says when someone came to wait. */
+/** A gate: `pass` waits for `open`, and `reached` resolves when someone waits. */
 export function gate (): { pass (): Promise<void>, open (): void, readonly reached: Promise<void> } {
   let open!: () => void
   let reach!: () => void

@@ -1,25 +1,25 @@
 import type { Redis } from 'ioredis'
 import type { Participant } from './chat-cluster.ts'
 
-/** What became of the posts of a room. */
+/** The fate of a room's posts. */
 export interface Verdict {
   readonly posted: number
   readonly acked: number
-  /** acknowledged, and not kept; or kept, and missing from the view of someone who was not told that it is */
+  /** acknowledged and not stored; or stored and missing from the view of a participant without `complete: false` */
   lost: number
-  /** acknowledged in a life of the room that Redis has lost */
+  /** acknowledged in an epoch that Redis has lost */
   forgotten: number
-  /** stored, or shown to someone, twice */
+  /** stored, or delivered to a participant, twice */
   doubled: number
-  /** shown to someone in another order, or with another content, than to others */
+  /** delivered to a participant in another order or with other content than to others */
   disordered: number
-  /** times that a participant was told to throw its view away */
+  /** number of `complete: false` that participants received */
   incomplete: number
 }
 
 interface Stored { readonly position: string, readonly text: string }
 
-/** What Redis keeps of a room, read without a store of ours. */
+/** Reads a room's stored entries from Redis, without the store under test. */
 async function kept (redis: Redis, room: string): Promise<Stored[]> {
   const [tag, entries] = await Promise.all([redis.hget(`fastify-chat:{${room}}:room`, 'tag'), redis.xrange(`fastify-chat:{${room}}:log`, '-', '+')])
   return entries.map(([id, [, content]]) => ({ position: `${tag}-${id}`, text: (JSON.parse(content!) as [unknown, string])[1] }))
@@ -28,7 +28,7 @@ async function kept (redis: Redis, room: string): Promise<Stored[]> {
 const lifeOf = (position: string) => position.split('-')[0]
 const numberOf = (position: string) => Number(position.split('-')[2])
 
-/** Holds what the participants of a room were told against each other, and against what Redis keeps. */
+/** Compares the participants' views of a room with each other and with Redis. */
 export async function judge (redis: Redis, room: string, participants: readonly Participant[]): Promise<Verdict> {
   const log = await kept(redis, room)
   const positions = new Set(log.map(({ position }) => position))
@@ -56,7 +56,7 @@ export async function judge (redis: Redis, room: string, participants: readonly 
   for (const entries of [log, ...views]) follow(entries, verdict)
   for (const { views: [first, ...others] } of participants) {
     const last = others.at(-1) ?? first!
-    // Who was never told otherwise has all.
+    // A participant that never received complete: false has everything.
     if (others.length === 0) verdict.lost += numberOf(last[0]!.position) - 1
     verdict.lost += numberOf(log.at(-1)!.position) - numberOf(last.at(-1)!.position)
     if (lifeOf(last.at(-1)!.position) !== life) verdict.disordered++
@@ -64,7 +64,7 @@ export async function judge (redis: Redis, room: string, participants: readonly 
   return verdict
 }
 
-/** One life's numbers, each once, without a hole. */
+/** Counts gaps, duplicates and disorder in the offsets of one view, which are of one epoch. */
 function follow (entries: readonly Stored[], verdict: Verdict): void {
   for (const [i, { position }] of entries.entries()) {
     const before = entries[i - 1]?.position
