@@ -31,7 +31,7 @@ export interface Arguments {
   readonly help: boolean
 }
 
-/** @throws Error saying what is wrong */
+/** @throws Error that names the invalid option */
 export function parseArguments (args: string[]): Arguments {
   const { values } = parseArgs({
     args,
@@ -55,7 +55,7 @@ export function parseArguments (args: string[]): Arguments {
   }
 }
 
-/** `echo` is both `echo-1` and `echo-16`. */
+/** Returns the loads of this name: `echo` is both `echo-1` and `echo-16`. */
 function named (wanted: string): readonly Load[] {
   const found = loads.filter(({ name }) => name === wanted || name.startsWith(`${wanted}-`))
   if (found.length === 0) throw new Error(`no load is called '${wanted}'; there are ${loads.map(({ name }) => name).join(', ')}`)

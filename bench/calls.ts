@@ -3,7 +3,7 @@ export type Answer = { readonly id: number } & ({ readonly result: unknown } | {
 
 type Methods = Record<string, (argument: never) => unknown>
 
-/** In a child process: answers the calls of its parent, and ends with it. */
+/** Answers the parent's calls in a child process, and exits when the parent does. */
 export function answerCalls (methods: Methods): void {
   process.on('message', ({ id, method, argument }: Call) => {
     Promise.resolve().then(() => methods[method]!(argument as never)).then(
@@ -12,7 +12,7 @@ export function answerCalls (methods: Methods): void {
     )
   })
   process.on('disconnect', () => process.exit())
-  // Ctrl-C reaches every process of the terminal; the parent ends this one.
+  // Ctrl-C signals every process of the terminal; the parent ends this one.
   process.on('SIGINT', () => {})
 }
 

@@ -2,24 +2,24 @@ import { spawnSync } from 'node:child_process'
 import type { FastifyChatOptions } from '../src/index.ts'
 import type { DialectName } from './generator/dialects.ts'
 
-/** A server, and how its clients speak to it. */
+/** A server and the dialect of its clients. */
 export interface Contender {
   readonly name: string
   readonly ours: boolean
-  /** A file of `servers/`. */
+  /** Name of a file in `servers/`. */
   readonly server: string
   readonly options: object
-  /** Servers that are one, among which clients are dealt out; 1. */
+  /** Number of servers that clients are distributed over; 1 by default. */
   readonly nodes?: number
-  /** Whether they are one by a Redis; its socket is their option `redis`. */
+  /** Whether the nodes share a Redis, whose socket is their option `redis`. */
   readonly redis?: true
   readonly dialect: DialectName
   readonly path: string
-  /** Why it can't be measured. */
+  /** The reason for which it can't be measured. */
   readonly missing?: string | undefined
 }
 
-/** Limits that are there to refuse such a load. */
+/** Lifts the limits that would refuse a benchmark's load. */
 const limits: FastifyChatOptions['limits'] = {
   messageRate: Infinity,
   byteRate: Infinity,

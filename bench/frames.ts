@@ -6,18 +6,18 @@ export const PING = 0x9
 export const PONG = 0xa
 
 export const FIN = 0x80
-/** Says that a message is compressed. RFC 7692, section 6. */
+/** Marks a compressed message. RFC 7692, section 6. */
 export const RSV1 = 0x40
 
-/** Not zero: a server may skip unmasking with that. */
+/** Not zero, because a server may skip unmasking with a zero mask. */
 export const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 
-/** One whole text message, under 64 KiB, as a server sends it. */
+/** Returns a whole text message, under 64 KiB, as a server sends it. */
 export function unmaskedFrame (payload: Buffer): Buffer {
   return Buffer.concat([header(TEXT, payload.length, 0), payload])
 }
 
-/** One whole message, under 64 KiB, as a client sends it. */
+/** Returns a whole message, under 64 KiB, as a client sends it. */
 export function maskedFrame (opcode: number, payload: Buffer): Buffer {
   return Buffer.concat([header(opcode, payload.length, 0x80), MASK, payload.map((byte, i) => byte ^ MASK[i & 3]!)])
 }
@@ -27,13 +27,13 @@ function header (opcode: number, length: number, masked: number): Buffer {
   return Buffer.from([FIN | opcode, masked | 126, length >> 8, length & 0xff])
 }
 
-/** first: the first byte of its header; the payload is bytes[start] to bytes[end - 1], valid during the call. */
+/** first: first byte of the header. The payload is bytes[start] to bytes[end - 1], valid during the call. */
 export interface FrameListener { frame (first: number, bytes: Uint8Array, start: number, end: number): void }
 
-/** Reads a server's frames however they are cut into chunks, without copying those that are whole. */
+/** Reads a server's frames from chunks of any size. Whole frames are not copied. */
 export class FrameReader {
   readonly #listener: FrameListener
-  /** A frame of which a part has come. */
+  /** The part of an incomplete frame received so far. */
   #begun = new Uint8Array(256)
   #had = 0
 
@@ -54,7 +54,7 @@ export class FrameReader {
     if (at < to) this.#keep(bytes, at, to)
   }
 
-  /** Takes what the frame begun before still lacks; gives where the next one begins. */
+  /** Completes the incomplete frame. Returns the start of the next frame. */
   #finish (bytes: Uint8Array, from: number, to: number): number {
     for (let at = from; at < to;) {
       const until = Math.min(to, at + this.#missing())
@@ -69,7 +69,7 @@ export class FrameReader {
     return to
   }
 
-  /** Bytes of the frame begun, as far as can be told: its header says how long it is. */
+  /** Returns the missing bytes of the incomplete frame, or of its header until that is known. */
   #missing (): number {
     if (this.#had < 2) return 2 - this.#had
     const start = headerLength(this.#begun[1]!)
@@ -88,7 +88,7 @@ export class FrameReader {
   }
 }
 
-/** Of an unmasked frame. RFC 6455, section 5.2. */
+/** For an unmasked frame. RFC 6455, section 5.2. */
 function headerLength (second: number): number {
   return second < 126 ? 2 : second === 126 ? 4 : 10
 }

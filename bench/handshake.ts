@@ -19,13 +19,13 @@ export function upgradeRequest ({ port, path, protocol, deflate }: Offer): strin
     `Sec-WebSocket-Key: ${KEY}`,
     'Sec-WebSocket-Version: 13',
     ...protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`],
-    // As browsers offer it.
+    // The offer of browsers.
     ...deflate ? ['Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'] : [],
     '\r\n'
   ].join('\r\n')
 }
 
-/** @throws when it is not the upgrade that was asked for */
+/** @throws unless the head accepts the offered upgrade */
 export function assertUpgraded (head: string, { protocol, deflate }: Offer): void {
   const has = (line: string) => head.toLowerCase().includes(line.toLowerCase())
   const upgraded = head.startsWith('HTTP/1.1 101 ') && has(`sec-websocket-accept: ${ACCEPT}`)

@@ -4,10 +4,10 @@ import { execFileSync } from 'node:child_process'
 
 const require = createRequire(import.meta.url)
 
-/** load: average of the minute before. */
+/** load: average of the last minute. */
 export type Machine = Readonly<Record<string, string | number> & { load: number }>
 
-/** What the numbers are of. */
+/** Returns the machine and the versions that the numbers are for. */
 export function machine (): Machine {
   return {
     date: new Date().toISOString(),

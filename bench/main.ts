@@ -9,13 +9,13 @@ import { Progress } from './progress.ts'
 import { summarize } from './result.ts'
 import { legend, table } from './table.ts'
 
-/** s before each window: the code gets compiled, the buffers grow. */
+/** s before each window, in which code is compiled and buffers grow. */
 const WARM_UP = 2
 
-/** Load average of a machine that has nothing else to do. */
+/** Highest load average of a machine that is idle. */
 const QUIET = 0.7
 
-// Its exit ends all that it started.
+// Exiting ends all child processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
 
 await run(argumentsOrExit())

@@ -7,51 +7,51 @@ import { Process } from './processes.ts'
 import { Redis } from './redis.ts'
 import type { Memory } from './servers/serve.ts'
 
-/** Who could not do more: the server, the generator, both; nobody, for the rate was met; or the machine. */
+/** The bottleneck. `rate`: the offered rate was met. `machine`: neither process had a core to itself. */
 export type Limit = 'server' | 'generator' | 'both' | 'rate' | 'machine'
 
-/** One contender under one load, once. CPU in parts of a core. */
+/** One measurement of a contender under a load. CPU in cores. */
 export interface TrafficSample {
-  /** a second */
+  /** per second */
   readonly deliveries: number
-  /** of the server, a delivery; µs */
+  /** µs of server CPU per delivery */
   readonly cpu: number
   /** ms */
   readonly p50: number | undefined
   readonly p99: number | undefined
   readonly serverCpu: number
   readonly generatorCpu: number
-  /** part of the posts to be made that were made */
+  /** fraction of the offered posts that were made */
   readonly carried: number | undefined
   readonly limit: Limit
 }
 
-/** Bytes a connection. */
+/** Bytes per connection. */
 export interface IdleSample { readonly heap: number, readonly rss: number }
 
 export type Sample = TrafficSample | IdleSample | { readonly invalid: string }
 
 export interface MeasureOptions {
-  /** of the window, and of the warm-up before it */
+  /** of the window; `warmUp` precedes it */
   readonly seconds: number
   readonly warmUp: number
-  /** a folder for CPU profiles of the servers */
+  /** folder for CPU profiles of the servers */
   readonly profile: string | undefined
 }
 
-/** ms beyond its own bounds for a process to answer. */
+/** ms that a process may take to answer, beyond the time that the call itself takes. */
 const PATIENCE = 60_000
 
-/** A CPU at more than this part of a core has no time left to speak of. */
+/** CPU use, in cores, from which a process counts as saturated. */
 const BUSY = 0.9
 
-/** Part of an offered rate from which it counts as met. */
+/** Fraction of an offered rate from which it counts as met. */
 const MET = 0.99
 
-/** Members that are there before memory is looked at: what is loaded and compiled for the first is not theirs. */
+/** Members that join before memory is first read, so that loading and compiling are not counted. */
 const EARLY = 500
 
-/** Both processes are new: what one contender leaves behind is not the next one's. */
+/** Measures in new processes, so that one contender leaves no state for the next. */
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
   const redis = contender.redis && new Redis()
   const nodes = new Nodes(contender)
@@ -78,7 +78,7 @@ function measureTraffic (load: Traffic): Measurement<Sample> {
     await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, PATIENCE)
     await generator.call('enter', load.members, PATIENCE)
     await generator.call('run', warmUp, PATIENCE + warmUp * 1_000)
-    // Everything posted has arrived at either end: no delivery is counted whose cost is not, and none the other way.
+    // All posts of the warm-up have arrived, so the window counts exactly the deliveries whose cost it counts.
     const before = await nodes.call<NodeJS.CpuUsage>('begin', profile !== undefined)
     const outcome = await generator.call<Outcome>('run', seconds, PATIENCE + seconds * 1_000)
     const after = await nodes.call<NodeJS.CpuUsage>('usage')
@@ -87,7 +87,7 @@ function measureTraffic (load: Traffic): Measurement<Sample> {
   }
 }
 
-/** µs of all nodes. */
+/** Returns µs of CPU of all nodes. */
 function used (usages: readonly NodeJS.CpuUsage[]): number {
   return usages.reduce((sum, { user, system }) => sum + user + system, 0)
 }

@@ -1,10 +1,10 @@
 import type { Contender } from './contenders.ts'
 import { Process } from './processes.ts'
 
-/** ms beyond its own bounds for a server to answer. */
+/** ms that a server may take to answer. */
 const PATIENCE = 60_000
 
-/** The processes that serve one contender. */
+/** The server processes of one contender. */
 export class Nodes {
   readonly #processes: readonly Process[]
 
@@ -14,7 +14,7 @@ export class Nodes {
 
   get first (): Process { return this.#processes[0]! }
 
-  /** Gives the ports. */
+  /** Resolves with the ports. */
   start (options: object): Promise<number[]> { return this.call('start', options) }
 
   call<Result>(method: string, argument?: unknown): Promise<Result[]> {

@@ -2,10 +2,10 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Answer } from './calls.ts'
 
-/** ms that a process is given to end by itself. */
+/** ms that a process has to exit by itself. */
 const GRACE = 5_000
 
-/** Characters of what it wrote to stderr that are kept, for saying why it ended. */
+/** Characters of stderr that are kept for the error message. */
 const COMPLAINT = 2_000
 
 const running = new Set<ChildProcess>()
@@ -13,7 +13,7 @@ process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
 
 interface Pending { resolve (result: never): void, reject (error: Error): void }
 
-/** A process of this benchmark, which answers calls. All of them end when this one does. */
+/** A child process that answers calls. It is killed when this process exits. */
 export class Process {
   readonly #child: ChildProcess
   readonly #name: string
@@ -22,7 +22,7 @@ export class Process {
   #complaint = ''
   #calls = 0
 
-  /** @param file relative to this one */
+  /** @param file relative to this file */
   constructor (file: string, flags: readonly string[]) {
     this.#name = file
     this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), {

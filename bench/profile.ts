@@ -9,7 +9,7 @@ interface Profile {
 
 const SHOWN = 15
 
-/** Where the time of each server went, but for waiting. */
+/** Returns the functions that took the most CPU time in each server, without idle time. */
 export function profiles (folder: string): string {
   return readdirSync(folder).filter((file) => file.endsWith('.cpuprofile')).sort()
     .map((file) => [`\n${file}`, ...hottest(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile)].join('\n'))

@@ -1,6 +1,6 @@
 const { stderr } = process
 
-/** Says what is being done: one line that changes on a terminal, one line each elsewhere. */
+/** Writes the current step to stderr: on one changing line in a terminal, else on a line each. */
 export class Progress {
   readonly #steps: number
   readonly #begun = performance.now()

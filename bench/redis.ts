@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** A Redis of its own for one measurement, in memory, at a Unix socket. */
+/** An in-memory Redis for one measurement, at a Unix socket. */
 export class Redis {
   readonly #folder = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
   readonly #socket = join(this.#folder, 'redis.sock')
@@ -17,7 +17,7 @@ export class Redis {
     process.once('exit', this.#kill)
   }
 
-  /** Resolves to its socket. */
+  /** Resolves with the socket once Redis accepts connections. */
   async ready (): Promise<string> {
     for await (const line of createInterface(this.#child.stdout!)) {
       if (!line.includes('eady to accept connections')) continue

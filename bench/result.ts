@@ -2,33 +2,33 @@ import type { IdleSample, Limit, Sample, TrafficSample } from './measure.ts'
 import type { Contender } from './contenders.ts'
 import type { Load, Target } from './loads/load.ts'
 
-/** Undefined: this load has no such number. */
+/** Numbers of a contender. A number that the load doesn't measure is undefined. */
 export interface Row {
   readonly contender: string
   readonly ours: boolean
-  /** Why it has no numbers. */
+  /** The reason for which it was not measured. */
   readonly skipped?: string | undefined
-  /** Rounds that don't count, and why. */
+  /** The reasons for which rounds are invalid. */
   readonly invalid: readonly string[]
-  /** a second */
+  /** per second */
   readonly deliveries: number | undefined
-  /** of the server, a delivery; µs */
+  /** µs of server CPU per delivery */
   readonly cpu: number | undefined
   /** ms */
   readonly p50: number | undefined
   readonly p99: number | undefined
-  /** a connection; bytes */
+  /** bytes per connection */
   readonly heap: number | undefined
   readonly rss: number | undefined
-  /** parts of a core */
+  /** cores */
   readonly serverCpu: number | undefined
   readonly generatorCpu: number | undefined
-  /** part of the posts to be made that were made */
+  /** fraction of the offered posts that were made */
   readonly carried: number | undefined
   readonly limits: readonly Limit[]
 }
 
-/** measure: of which ours is divided by the control's, in the same round; `ratio` is the median of that. */
+/** ratio: median over the rounds of our measure divided by the control's. */
 export interface Comparison extends Omit<Target, 'measure'> {
   readonly measure: 'cpu' | 'heap' | 'rss' | 'deliveries'
   readonly ratio: number
@@ -43,7 +43,7 @@ export interface LoadResult {
   readonly comparisons: readonly Comparison[]
 }
 
-/** @param rounds of each round, the sample of each contender that was measured */
+/** @param rounds the sample of each measured contender, by round */
 export function summarize (load: Load, rounds: ReadonlyArray<ReadonlyMap<Contender, Sample>>): LoadResult {
   const costs = load.kind === 'idle' ? ['heap', 'rss'] as const : ['cpu'] as const
   return {
@@ -87,7 +87,7 @@ function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): R
   }
 }
 
-/** NaN for what a sample doesn't have. */
+/** Returns NaN for a number that the sample lacks. */
 function numberOf (sample: Sample | undefined, measure: string): number {
   return Number((sample as Record<string, unknown> | undefined)?.[measure])
 }

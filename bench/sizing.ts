@@ -1,37 +1,37 @@
-/** A service to be sized. */
+/** A service whose load is computed. */
 export interface Service {
   readonly members: number
   readonly rooms: number
-  /** a member, in messages a second */
+  /** messages per second and member */
   readonly posts: number
   readonly nodes: number
-  /** masters of the Redis, among which rooms are dealt out */
+  /** masters of the Redis, over which rooms are distributed */
   readonly masters: number
 }
 
-/** What one part of it has to carry, of each second. */
+/** The load of each part, per second except for `followed`. */
 export interface Sizes {
-  /** to Redis, all masters together */
+  /** to all Redis masters together */
   readonly appends: number
-  /** from Redis: each message once for every node that has members in its room */
+  /** from Redis: a message counts once for each node with members in its room */
   readonly published: number
   /** to members */
   readonly deliveries: number
   /** rooms followed by a node */
   readonly followed: number
-  /** messages that a node is given by Redis */
+  /** messages that a node receives from Redis */
   readonly received: number
-  /** the busiest master's appends */
+  /** appends to the busiest master */
   readonly busiestMaster: number
 }
 
-/** By arithmetic: members are in rooms and on nodes by chance, so that rooms are of different sizes (Poisson). */
+/** Computes the load. Members are in random rooms and on random nodes, so room sizes follow a Poisson distribution. */
 export function arithmetic ({ members, rooms, posts, nodes, masters }: Service): Sizes {
   const mean = members / rooms
   const appends = members * posts
-  // Of a room, the nodes that none of its members is on are e^(-mean/n) of all.
+  // A room has no members on e^(-mean/n) of the nodes.
   const followed = rooms * (1 - Math.exp(-mean / nodes))
-  // A post is of a large room rather than of a small one: its author and, on average, as many others as a room has members.
+  // Posts favour large rooms: the author plus, on average, as many others as a room has members.
   const nodesOfPost = nodes * (1 - (1 - 1 / nodes) * Math.exp(-mean / nodes))
   const published = appends * nodesOfPost
   return {
@@ -44,7 +44,7 @@ export function arithmetic ({ members, rooms, posts, nodes, masters }: Service):
   }
 }
 
-/** By trial: every member is put on a node and in a room, and what follows is counted. */
+/** Simulates the load: puts every member into a random room on a random node, and counts. */
 export function simulation ({ members, rooms, posts, nodes, masters }: Service, random: () => number): Sizes {
   const sizes = new Uint32Array(rooms)
   const present = Array.from({ length: nodes }, () => new Uint8Array(rooms))
@@ -68,7 +68,7 @@ export function simulation ({ members, rooms, posts, nodes, masters }: Service, 
   return { ...sums, received: sums.published / nodes, busiestMaster: Math.max(...appendsOf) }
 }
 
-/** Numbers from 0 to 1 that are the same in each run. After the public-domain generator of Marsaglia, xorshift32. */
+/** Returns a generator of numbers from 0 to 1, the same for each seed. Marsaglia's public-domain xorshift32. */
 export function xorshift (seed: number): () => number {
   let state = seed
   return () => {

@@ -2,14 +2,14 @@ import type { Comparison, LoadResult, Row } from './result.ts'
 
 const head = ['contender', 'deliveries/s', 'µs/delivery', 'p50 ms', 'p99 ms', 'heap KB', 'RSS KB', 'CPU srv/gen', 'limit', 'ours to it']
 
-/** Whether a column is of words. */
+/** Whether a column holds text. */
 const words = [true, false, false, false, false, false, false, false, true, true]
 
 export const legend = `µs/delivery: CPU of the server's process. CPU srv/gen: parts of a core that server and generator took.
 limit: who could not do more: the server, the generator, both; rate: nobody, all that was offered was carried;
 machine: neither had a core for itself, something else ran. ours to it: our cost (µs, or bytes) over this control's.`
 
-/** All loads, for a terminal. */
+/** Returns all loads as a table for a terminal. */
 export function table (results: readonly LoadResult[]): string {
   const cells = results.map(({ rows, comparisons }) => rows.flatMap((row) => lines(row, comparisons)))
   const widths = head.map((title, i) => Math.max(title.length, ...cells.flat().map((line) => line.length > 2 ? line[i]!.length : 0)))
@@ -25,7 +25,7 @@ export function table (results: readonly LoadResult[]): string {
   ].join('\n')
 }
 
-/** The first has the row's numbers; each comparison has a line. */
+/** Returns the lines of a row: the first has its numbers, and each comparison has a line. */
 function lines (row: Row, comparisons: readonly Comparison[]): string[][] {
   const { contender, ours, skipped, invalid } = row
   const name = ours ? contender : `– ${contender}`

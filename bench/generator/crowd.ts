@@ -8,21 +8,21 @@ import { Member, type Crowd } from './member.ts'
 import { Post } from './post.ts'
 import { posting, type Poster } from './posting.ts'
 
-/** Handshakes under way at once. */
+/** Concurrent handshakes. */
 const ENTERING = 64
 
-/** ms for members to enter, a probe to be heard, what was posted to arrive. */
+/** ms for members to enter, for a probe to arrive and for posts to arrive. */
 const ENTERING_TIMEOUT = 20_000
 const PROBE_TIMEOUT = 3_000
 const ARRIVAL_TIMEOUT = 30_000
 
-/** ms without work, for what is left of the entrance: presence, garbage. */
+/** ms of rest for the work that entering leaves: presence, garbage collection. */
 const REST = 300
 
-/** What a compressed message ends with and is sent without. RFC 7692, section 7.2.1. */
+/** The end that a compressed message is sent without. RFC 7692, section 7.2.1. */
 const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
 
-/** All clients of one server. */
+/** All clients of one contender. */
 export class LiveCrowd implements Crowd {
   readonly dialect: Dialect
   readonly compressed: boolean
@@ -32,7 +32,7 @@ export class LiveCrowd implements Crowd {
   readonly #latencies = new Latencies()
   #poster: Poster | undefined
   #broken: string | undefined
-  /** When the chunk being read came, where that was asked. */
+  /** When the current chunk was read, in ms; 0 until it is needed. */
   #now = 0
   #lastRead = 0
 
@@ -111,7 +111,7 @@ export class LiveCrowd implements Crowd {
 
   broke (reason: string): void { this.#broken ??= reason }
 
-  /** Every member is in when it hears what the first one says. */
+  /** Resolves when every member has received a message of the first one. */
   async #settle (): Promise<void> {
     const hearers = this.#job.echo ? this.members.slice(0, 1) : this.members
     for (const end = performance.now() + ENTERING_TIMEOUT; ;) {
@@ -125,7 +125,7 @@ export class LiveCrowd implements Crowd {
     }
   }
 
-  /** Who did not get exactly what was posted. */
+  /** Returns the first member that did not receive exactly what was posted. */
   #missing (): string | undefined {
     const all = sum(this.members, ({ posts }) => posts)
     for (const [i, { messages, acks, posts }] of this.members.entries()) {

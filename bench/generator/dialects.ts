@@ -1,18 +1,18 @@
 export type DialectName = 'plain' | 'v1' | 'socket.io'
 
-/** What a frame of text is to the generator. */
+/** The kinds of text frames that the generator distinguishes. */
 export const Kind = { message: 0, ack: 1, other: 2, ping: 3, error: 4 } as const
 export type KindOfFrame = typeof Kind[keyof typeof Kind]
 
-/** One wire: how a client comes in, posts, and tells by a few bytes what it is given. */
+/** A wire format: how a client enters and posts, and how the first bytes of a frame tell its kind. */
 export interface Dialect {
   readonly protocol?: string
-  /** What a client says after the upgrade, in turn, each when an answer that begins with `until` came to the one before. */
+  /** The client's messages after the upgrade. Each is sent after an answer to the previous one that begins with its `until`. */
   readonly entrance: ReadonlyArray<{ readonly say?: (name: string) => string, readonly until: string }>
   readonly wrap: (text: string, id: string) => string
-  /** Whether posts carry an id and are acknowledged. */
+  /** Whether posts have an id and are acknowledged. */
   readonly acks: boolean
-  /** What answers `Kind.ping`. */
+  /** The answer to `Kind.ping`. */
   readonly pong?: string
   readonly kind: (bytes: Uint8Array, start: number) => KindOfFrame
 }
@@ -43,7 +43,7 @@ export const dialects: Record<DialectName, Dialect> = {
       return Kind.other
     }
   },
-  // Engine.IO 4 over WebSocket, Socket.IO 5: a digit or two for the type of packet.
+  // Engine.IO 4 over WebSocket, Socket.IO 5: one or two digits are the packet type.
   'socket.io': {
     entrance: [{ until: '0{' }, { say: () => '40', until: '40' }],
     wrap: (text) => `42${JSON.stringify(['message', text])}`,

@@ -1,9 +1,9 @@
-/** Buckets for each doubling: a percentile is exact to 1.1 %. */
+/** Buckets per doubling: percentiles are exact to 1.1 %. */
 const STEPS = 64
 
 const DOUBLINGS = 32
 
-/** Times in µs, counted by their magnitude, so that millions of them take no memory. */
+/** A histogram of times in µs with logarithmic buckets, so that millions of them take no memory. */
 export class Latencies {
   readonly #buckets = new Uint32Array(STEPS * DOUBLINGS)
   #count = 0
@@ -13,7 +13,7 @@ export class Latencies {
     this.#count++
   }
 
-  /** In ms; undefined when nothing was counted. */
+  /** Returns ms; undefined when nothing was counted. */
   percentile (part: number): number | undefined {
     if (this.#count === 0) return undefined
     let left = this.#count * part

@@ -4,33 +4,33 @@ import { assertUpgraded, upgradeRequest, type Offer } from '../handshake.ts'
 import { Kind, type Dialect } from './dialects.ts'
 import { isBy, stampOf, type Post } from './post.ts'
 
-/** What all members of a crowd have in common. */
+/** The state that all members of a crowd share. */
 export interface Crowd {
   readonly dialect: Dialect
   readonly compressed: boolean
-  /** From the end of a message's frame to the beginning of its text; found by a probe. */
+  /** Bytes from the start of a message's text to the end of its frame, found by a probe. */
   readonly tail: number | undefined
-  /** Called with a message that came before `tail` was known. */
+  /** Called with a message that arrives before `tail` is known. */
   probed (payload: Uint8Array, first: number): void
-  /** A member heard its own message, or the acknowledgement of it. */
+  /** Called when a member has received its own message or its acknowledgement. */
   answered (member: Member): void
-  /** @param n which message this was, to the member that heard it */
+  /** @param n index of the message among those that the member received */
   heard (stamp: number | undefined, n: number): void
-  /** Something was read: what `answered` asked for can be written now. */
+  /** Called after each read, when the posts that `answered` made due can be written. */
   read (member: Member): void
   broke (reason: string): void
 }
 
-/** All members read into the same memory: each chunk is dealt with before the next is read. */
+/** Shared by all members: each chunk is handled before the next is read. */
 const buffer = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** One client, on a socket of its own. */
+/** A client on a socket of its own. */
 export class Member {
   readonly post: Post
   messages = 0
   acks = 0
   posts = 0
-  /** Posts to be written when all of a chunk was dealt with. */
+  /** Posts to write once the current chunk is handled. */
   due = 0
   readonly #index: number
   readonly #crowd: Crowd
@@ -38,7 +38,7 @@ export class Member {
   #step = 0
   #head: string | undefined = ''
   #entered!: () => void
-  /** Resolves when it is in. */
+  /** Resolves when the entrance is complete. */
   readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
 
   constructor (index: number, post: Post, crowd: Crowd, offer: Offer) {
@@ -76,7 +76,7 @@ export class Member {
     if (kind === Kind.message) {
       this.messages++
       if (tail === undefined) return this.#crowd.probed(bytes.subarray(start, end), first)
-      // What is compressed can't be looked into; that it is compressed is the point.
+      // The text of a compressed message isn't read, so its latency is taken from its index.
       if (compressed) {
         if ((first & RSV1) === 0) this.#crowd.broke('the server does not compress')
         return this.#crowd.heard(undefined, this.messages - 1)
@@ -103,7 +103,7 @@ export class Member {
     else this.#crowd.broke(`a frame of opcode ${opcode} came`)
   }
 
-  /** Gives where the frames begin. */
+  /** Reads the answer to the upgrade. Returns the start of the frames. */
   #upgrade (offer: Offer, length: number): number {
     const had = this.#head!.length
     this.#head += buffer.toString('latin1', 0, length)

@@ -1,7 +1,7 @@
 import { MASK, TEXT, maskedFrame } from '../frames.ts'
 import { sentences } from './text.ts'
 
-/** A text is: 4 digits of who wrote it, whether it is stamped, 12 digits of when (µs), and sentences. */
+/** A text is 4 digits of its writer, a flag whether it is stamped, 12 digits of its time (µs), and sentences. */
 const WRITER = 4
 const STAMP = 12
 const STAMPED = 0x53
@@ -13,13 +13,13 @@ export interface PostOptions {
   readonly writer: number
   /** characters of text */
   readonly size: number
-  /** Makes the message as the wire has it. @param id new for each */
+  /** Encodes the message. @param id new for each */
   readonly wrap: (text: string, id: string) => string
-  /** Whether the wire carries the id. */
+  /** Whether the encoded message contains the id. */
   readonly numbered: boolean
 }
 
-/** One member's message, masked once: only its number and its stamp are written anew. */
+/** One member's message, masked once. Only its id and its stamp are rewritten. */
 export class Post {
   readonly text: string
   readonly #frame: Buffer
@@ -38,7 +38,7 @@ export class Post {
     this.#idAt = numbered ? message.indexOf(COUNTER) : undefined
   }
 
-  /** @param stamp µs, for a message whose way is timed */
+  /** @param stamp µs, for a message whose latency is measured */
   next (stamp?: number): Buffer {
     if (stamp === undefined && this.#idAt === undefined) return this.#frame
     const frame = Buffer.allocUnsafe(this.#frame.length)
@@ -70,7 +70,7 @@ export function isBy (writer: number, bytes: Uint8Array, text: number): boolean 
   return true
 }
 
-/** µs; undefined for a text without. */
+/** Returns µs; undefined for a text without a stamp. */
 export function stampOf (bytes: Uint8Array, text: number): number | undefined {
   if (bytes[text + WRITER] !== STAMPED) return undefined
   let stamp = 0

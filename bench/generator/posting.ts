@@ -1,22 +1,22 @@
 import type { Pattern } from './job.ts'
 import type { Member } from './member.ts'
 
-/** Posts of a closed pattern of which one is timed. */
+/** In a closed pattern, one of this many posts is timed. */
 const TIMED = 8
 
-/** Posts a second of an open pattern that are timed. */
+/** Timed posts per second of an open pattern. */
 const TIMED_RATE = 100
 
-/** s of an open pattern that may be on their way: a server that can't keep up is given no more, and has to be waited for no longer. */
+/** s of an open pattern that may be in flight. It bounds the queue of a server that can't keep up, and the wait for it. */
 const BEHIND = 0.5
 
-/** When posts are written. */
+/** Schedules posts. */
 export interface Poster {
   answered (member: Member): void
   write (member: Member): void
-  /** µs; of the n-th post, where posts are made in order */
+  /** Returns when the n-th post was due, in µs, if posts are made in order. */
   stampOf (n: number): number | undefined
-  /** Gives how many posts were to be made, if that was given. */
+  /** Stops posting. Returns the number of posts that were due, for an open pattern. */
   stop (): number | undefined
 }
 
@@ -59,7 +59,7 @@ function open (rate: number, members: readonly Member[]): Poster {
   const timer = setInterval(() => {
     for (let left = Math.min(due() - posts, Math.floor(rate * BEHIND + arrived() - posts)); left > 0; left--) {
       const member = members[posts % members.length]!
-      // From when it was to be posted: a server that holds up its clients doesn't get a better time by it.
+      // Stamped with the time it was due, so that a server that delays its clients gains nothing.
       member.write(member.post.next(posts % timed === 0 ? scheduled(posts) : undefined))
       member.posts++
       posts++

@@ -28,7 +28,7 @@ export const busyHall: Traffic = {
 
 const intervals = [10, 50]
 
-/** What holding a batch buys, and what it costs. */
+/** Measures the gain and the cost of flushInterval. */
 export const flush: Traffic = {
   ...hall,
   name: 'flush',

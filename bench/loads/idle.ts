@@ -4,7 +4,7 @@ import type { Idle } from './load.ts'
 
 const WANTED = 5_000
 
-/** Files that a server or a generator has open besides its connections, about. */
+/** Approximate number of files that a server or a generator has open besides its connections. */
 const OTHER_FILES = 100
 
 const files = allowedFiles()
@@ -23,13 +23,13 @@ export const idle: Idle = {
   ...members < WANTED && { note: `ulimit -n allows ${files} files, so ${members} members instead of ${WANTED}` }
 }
 
-/** Node raises its limit to the hard one. */
+/** Returns the hard limit, to which Node raises its own. */
 function allowedFiles (): number {
   try {
     const limit = execFileSync('sh', ['-c', 'ulimit -Hn']).toString().trim()
     return limit === 'unlimited' ? Infinity : Number(limit)
   } catch {
-    // No shell to ask: Windows, which has no such limit.
+    // Windows has no shell and no such limit.
     return Infinity
   }
 }

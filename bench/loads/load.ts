@@ -2,8 +2,8 @@ import type { Pattern } from '../generator/job.ts'
 import type { Contender } from '../contenders.ts'
 
 /**
- * ours: the name of a contender. atMost, atLeast: times the control's measure, in the same round; neither where no
- * target is set. measure: cost (CPU, or memory), by default, or deliveries a second.
+ * ours: name of a contender. atMost, atLeast: bounds of our measure divided by the control's, in the same round;
+ * neither if there is no target. measure: deliveries per second; by default cost (CPU or memory).
  */
 export interface Target {
   readonly ours: string
@@ -17,14 +17,14 @@ interface Common {
   readonly name: string
   readonly title: string
   readonly members: number
-  /** In the order in which they take turns. */
+  /** In the order in which they are measured. */
   readonly contenders: readonly Contender[]
   readonly targets: readonly Target[]
-  /** What is to be said of it. */
+  /** A remark for the table. */
   readonly note?: string
 }
 
-/** CPU per delivery, and how long a delivery takes. */
+/** Measures CPU per delivery and latency. */
 export interface Traffic extends Common {
   readonly kind: 'traffic'
   readonly pattern: Pattern
@@ -34,7 +34,7 @@ export interface Traffic extends Common {
   readonly echo?: boolean
 }
 
-/** Memory per connection. */
+/** Measures memory per connection. */
 export interface Idle extends Common { readonly kind: 'idle' }
 
 export type Load = Traffic | Idle

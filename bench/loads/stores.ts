@@ -2,7 +2,7 @@ import { lmdb, redis, socketIOStreams, v1 } from '../contenders.ts'
 import type { Traffic } from './load.ts'
 import { talk } from './talk.ts'
 
-/** What it costs to keep messages longer than this process lives, and for many nodes. */
+/** Measures the cost of stores that outlive the process or serve several nodes. */
 export const stores: Traffic = {
   ...talk,
   name: 'stores',

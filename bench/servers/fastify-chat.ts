@@ -7,11 +7,11 @@ import { serve } from './serve.ts'
 
 interface Options extends FastifyChatOptions {
   readonly storage?: 'lmdb'
-  /** the socket of one */
+  /** Unix socket of a Redis */
   readonly redis?: string
 }
 
-// What users run: compiled, not as the loader of this file would make it.
+// Users run compiled code, so the loader of this file must not compile it.
 const compiled = (file: string) => new URL(`../../dist/${file}`, import.meta.url).href
 
 serve(async ({ storage, redis, ...options }: Options) => {

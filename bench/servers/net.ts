@@ -3,7 +3,7 @@ import { TEXT, unmaskedFrame } from '../frames.ts'
 import { acceptKey } from '../handshake.ts'
 import { serve } from './serve.ts'
 
-/** The floor of Node: no HTTP server, no library; a message is framed once, and written to each socket. */
+/** The lower bound in Node: no HTTP server and no library. A message is framed once and written to each socket. */
 serve(() => {
   const members = new Set<Socket>()
   return createServer({ noDelay: true }, (socket) => {
@@ -27,7 +27,7 @@ serve(() => {
   })
 })
 
-/** Of a masked frame under 64 KiB; undefined when it isn't whole. */
+/** Returns the end of a masked frame under 64 KiB; undefined while it is incomplete. */
 function endOfFrame (bytes: Buffer): number | undefined {
   if (bytes.length < 6) return undefined
   const short = bytes[1]! & 0x7f

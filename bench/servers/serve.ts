@@ -5,10 +5,10 @@ import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { answerCalls } from '../calls.ts'
 
-/** Bytes; after garbage collection. */
+/** Bytes after garbage collection. */
 export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
 
-/** Runs one server in this process, for as long as its parent wants it. */
+/** Runs one server in this process until its parent ends it. */
 export function serve<Options> (start: (options: Options) => Server | Promise<Server>): void {
   answerCalls({
     async start (options: Options): Promise<number> {
@@ -16,14 +16,14 @@ export function serve<Options> (start: (options: Options) => Server | Promise<Se
       if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening')
       return (server.address() as AddressInfo).port
     },
-    /** Each window begins with an empty nursery. @param profiled whether to find out where the time goes */
+    /** Collects garbage, so that each window begins with an empty nursery. @param profiled whether to record a CPU profile */
     async begin (profiled: boolean): Promise<NodeJS.CpuUsage> {
       if (profiled) await profiler.start()
       globalThis.gc!()
       return process.cpuUsage()
     },
     usage: () => process.cpuUsage(),
-    /** Ends what `begin` began. */
+    /** Writes the profile that `begin` started. */
     profile: (file: string) => profiler.write(file),
     async memory (): Promise<Memory> {
       for (let i = 0; i < 3; i++) {
@@ -38,7 +38,7 @@ export function serve<Options> (start: (options: Options) => Server | Promise<Se
 
 const session = new Session()
 
-/** Of the window alone, and of the thread that serves: `--cpu-prof` is of the start and of the loader's thread too. */
+/** Profiles the window on the serving thread only: `--cpu-prof` would include the start and the loader's thread. */
 const profiler = {
   async start (): Promise<void> {
     session.connect()

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { Redis } from 'ioredis'
 import { serve } from './serve.ts'
 
-/** What is used of it: the package is not a dependency of the project, so its types may be missing. */
+/** The part of its types that is used: the package is not a dependency, so its types may be missing. */
 interface SocketIO {
   readonly Server: new (server: Server, options: { adapter?: unknown }) => {
     on (event: 'connection', listener: (socket: { on (event: string, listener: (text: string) => void): void }) => void): void
@@ -12,7 +12,7 @@ interface SocketIO {
 
 interface StreamsAdapter { createAdapter (client: Redis): unknown }
 
-/** @param redis the socket of one, by which several nodes are one */
+/** @param redis Unix socket of the Redis that several nodes share */
 serve(async ({ redis }: { redis?: string }) => {
   const socketIO = await load('socket.io') as SocketIO
   const adapter = redis === undefined
