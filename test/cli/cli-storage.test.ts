@@ -31,16 +31,16 @@ async function portOf (child: ChildProcess): Promise<number> {
   throw new Error(log)
 }
 
-// Most of their time is waiting: for a pace that is held, and for what never answers.
+// These tests mostly wait: for a paced client, or for a server that never answers.
 t.jobs = 3
 
-/** Everything that a client in the lobby is given. */
+/** Joins the lobby and collects all texts that the client receives. */
 async function listener (t: Test, port: number): Promise<{ room: ClientRoom, texts: string[], lose: () => Promise<unknown> }> {
   const client = chatClient(t, port)
   const room = await client.join('lobby')
   const texts: string[] = []
   room.on('joined', ({ again, complete, messages }) => {
-    t.ok(complete, 'nothing is missing')
+    t.ok(complete, 'no message is missing')
     if (again) for (const { text = '' } of messages) texts.push(text)
   })
   room.on('message', ({ text = '' }) => texts.push(text))
@@ -48,8 +48,8 @@ async function listener (t: Test, port: number): Promise<{ room: ClientRoom, tex
 }
 
 /**
- * Three clients post through a network until the server behind it was killed with -9, and go on with another.
- * @param others who listen elsewhere
+ * Posts with three clients through a proxy, kills the server behind it, and goes on with its successor.
+ * @param others listeners on another server
  */
 async function kill (t: Test, network: Proxy, { server, successor, others = [] }: {
   server: ChildProcess, successor: () => Promise<number>, others?: Array<Awaited<ReturnType<typeof listener>>>
@@ -80,12 +80,12 @@ async function kill (t: Test, network: Proxy, { server, successor, others = [] }
   await clients[0]!.room.post('end')
   await end
   const { texts } = clients[0]!
-  for (const other of all) t.strictSame(other.texts, texts, 'all heard the same, in one order')
-  t.equal(new Set(texts).size, texts.length, 'nothing twice')
-  t.strictSame(acked.filter((said) => !texts.includes(said)), [], 'all that was acknowledged was heard')
+  for (const other of all) t.strictSame(other.texts, texts, 'all received the same, in one order')
+  t.equal(new Set(texts).size, texts.length, 'no duplicate')
+  t.strictSame(acked.filter((said) => !texts.includes(said)), [], 'every acknowledged message was received')
 }
 
-t.test('serve --data: killed and started again, every client resumes with nothing missing', async (t) => {
+t.test('serve --data: after a kill and restart every client resumes with no message missing', async (t) => {
   const data = join(directory(t), 'new', 'data')
   let server = serve(t, '--data', data)
   const network = await proxy(t, await portOf(server))
@@ -100,7 +100,7 @@ t.test('serve --data: killed and started again, every client resumes with nothin
   t.strictSame(await once(server, 'close'), [0, null])
 })
 
-t.test('serve --redis: two servers are one chat, and one goes on where the other was killed', { skip }, async (t) => {
+t.test('serve --redis: two servers are one chat, and one continues after the other is killed', { skip }, async (t) => {
   const redis = await redisServer(t, { args: ['--requirepass', 'secret'] })
   const url = `${redis.socket}?password=secret`
   const [first, second] = [serve(t, '--redis', url), serve(t, '--redis', url)]
@@ -108,13 +108,13 @@ t.test('serve --redis: two servers are one chat, and one goes on where the other
   const [one, other] = await Promise.all([portOf(first), portOf(second)])
   const elsewhere = await listener(t, other)
   await kill(t, await proxy(t, one), { server: first, successor: async () => other, others: [elsewhere] })
-  t.equal(elsewhere.room.count, 4, 'three of them came from the other server')
+  t.equal(elsewhere.room.count, 4, 'three of the members are on the other server')
   second.kill('SIGTERM')
   t.strictSame(await once(second, 'close'), [0, null])
   t.equal(await said, '')
 })
 
-t.test('where messages can not be kept is said on one line, with exit code 1', async (t) => {
+t.test('unusable storage prints one line and exits with code 1', async (t) => {
   const data = directory(t)
   const storage = await openStorage({ data })
   await Promise.all([
@@ -129,15 +129,15 @@ t.test('where messages can not be kept is said on one line, with exit code 1', a
   await storage.close()
 })
 
-t.test('why a directory can not be used is told', async (t) => {
+t.test('an unusable directory is rejected with the reason', async (t) => {
   const damaged = directory(t)
   writeFileSync(join(damaged, 'data.mdb'), 'hello')
   await t.rejects(openStorage({ data: damaged }), { message: `the store in '${damaged}' is damaged: it ends after 5 bytes` })
   await t.rejects(openStorage({ data: join(damaged, 'data.mdb') }), { message: /^the store is not available: EEXIST/ })
-  t.match(await openStorage({}), { store: undefined, roster: undefined }, 'and none is needed')
+  t.match(await openStorage({}), { store: undefined, roster: undefined }, 'storage is optional')
 })
 
-t.test('why a Redis can not be used is told, and no password', { skip }, async (t) => {
+t.test('an unusable Redis is rejected with the reason, without the password', { skip }, async (t) => {
   const redis = await redisServer(t, { tcp: true, args: ['--user', 'ada', 'on', '>secret', '~*', '&*', '+@all'] })
   const at = `127.0.0.1:${redis.port}`
   const refusals: Array<[url: string, reason: string | RegExp]> = [

@@ -20,14 +20,14 @@ const listening = /Server listening at (http:\/\/127\.0\.0\.1:\d+)/
 
 interface Run {
   child: ReturnType<typeof spawn>
-  /** Resolves once what was written to stdout, or stderr, matches. */
+  /** Resolves once stdout or stderr matches. */
   seen (pattern: RegExp): Promise<RegExpExecArray>
   ended: Promise<{ code: number | null, stdout: string, stderr: string }>
 }
 
 interface Options { env?: Record<string, string>, file?: string, stdin?: 'ignore' | 'pipe' }
 
-/** Ended means that also what it started has: they share its fourth descriptor. */
+/** Runs a command. `ended` waits for its child processes too: they share its fourth descriptor. */
 function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: Options = {}): Run {
   const [executable = '', ...rest] = file === undefined ? [...command, ...args] : [file, ...args]
   const child = spawn(executable, rest, { env: { ...environment, ...env }, stdio: [stdin, 'pipe', 'pipe', 'pipe'] })
@@ -54,7 +54,7 @@ function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: Opt
   }
 }
 
-/** fetch() has no say in the `Host`. */
+/** Uses node:http, because fetch() can't set the Host header. */
 async function get (port: string, path: string, host: string): Promise<{ status: number | undefined, body: string }> {
   const [response] = await once(request({ host: '127.0.0.1', port, path, headers: { host } }).end(), 'response') as [IncomingMessage]
   return { status: response.statusCode, body: await text(response) }
@@ -67,7 +67,7 @@ async function address (t: Test, server: Server): Promise<string> {
   return `127.0.0.1:${port}`
 }
 
-/** A WebSocket server that treats each connection so. */
+/** Starts a WebSocket server that handles each connection with this function. Resolves with its URL. */
 async function peer (t: Test, treat: (socket: WebSocket, url: string) => void): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1')
   const sockets = new WebSocketServer({ server })
@@ -76,7 +76,7 @@ async function peer (t: Test, treat: (socket: WebSocket, url: string) => void): 
   return `ws://${await address(t, server)}`
 }
 
-/** The cases of a table, at the same time: a process takes a third of a second to start. */
+/** Checks all cases concurrently: a process takes a third of a second to start. */
 async function each<T> (cases: readonly T[], check: (one: T) => Promise<void>): Promise<void> {
   await Promise.all(cases.map(check))
 }
@@ -100,7 +100,7 @@ t.test('help and version are printed', async (t) => {
   })
 })
 
-t.test('wrong usage says what is wrong on stderr and exits 2', async (t) => {
+t.test('wrong usage prints the problem on stderr and exits with code 2', async (t) => {
   await each<[string[], RegExp, Record<string, string>?]>([
     [[], /^fastify-chat: a command is missing/],
     [['sing'], /^fastify-chat: unknown command 'sing'\nTry: fastify-chat --help\n$/],
@@ -137,7 +137,7 @@ t.test('wrong usage says what is wrong on stderr and exits 2', async (t) => {
 })
 
 t.test('connect', async (t) => {
-  t.test('--send stays and prints what comes, until Ctrl-C closes it', async (t) => {
+  t.test('--send keeps the connection open and prints messages until Ctrl-C', async (t) => {
     let closed: Promise<unknown[]> | undefined
     const url = await peer(t, (socket) => {
       closed = once(socket, 'close')
@@ -154,7 +154,7 @@ t.test('connect', async (t) => {
     t.match(await closed, [1000])
   })
 
-  t.test('--every sends again, --count closes after the last', async (t) => {
+  t.test('--every sends repeatedly, and --count closes after the last message', async (t) => {
     const client = run(t, ['connect', await peer(t, answering), '--send', 'Hello', '--every', '10ms', '--count', '3'])
     t.strictSame(await client.ended, {
       code: 0,
@@ -163,14 +163,14 @@ t.test('connect', async (t) => {
     })
   })
 
-  t.test('--every goes on until it is stopped', async (t) => {
+  t.test('--every repeats until it is stopped', async (t) => {
     const client = run(t, ['connect', await peer(t, answering), '--send', 'Hello', '--every', '0.01'])
     await client.seen(/(Received: .*\n){3}/)
     client.child.kill('SIGTERM')
     t.match(await client.ended, { code: 0, stdout: /Disconnected \(code 1000\)\n$/ })
   })
 
-  t.test('an answer that comes later than the message was read is still printed', async (t) => {
+  t.test('an answer that arrives after its message was printed is still printed', async (t) => {
     const url = await peer(t, (socket) => {
       socket.on('ping', () => setImmediate(() => socket.send('late')))
     })
@@ -179,7 +179,7 @@ t.test('connect', async (t) => {
     t.equal(code, 0)
   })
 
-  t.test('--room and --name become query parameters, http becomes ws', async (t) => {
+  t.test('--room and --name become query parameters, and http becomes ws', async (t) => {
     const url = await peer(t, (socket, url) => socket.close(1000, url))
     const { stdout } = await run(t, [
       'connect', `${url.replace('ws:', 'http:')}/chat?self=0&room=a#top`, '--room', 'b', '--name', 'Ada & Bob'
@@ -187,7 +187,7 @@ t.test('connect', async (t) => {
     t.match(stdout, 'Disconnected (code 1000, /chat?self=0&room=b&name=Ada+%26+Bob)')
   })
 
-  t.test('each line of a pipe is sent, its end closes', async (t) => {
+  t.test('each line of a pipe is sent, and its end closes the connection', async (t) => {
     const client = run(t, ['connect', await peer(t, answering)], { stdin: 'pipe' })
     client.child.stdin?.end('one\n\nthree\r\nfour')
     t.strictSame(await client.ended, {
@@ -198,20 +198,20 @@ t.test('connect', async (t) => {
     })
   })
 
-  t.test('an empty stdin closes once connected', async (t) => {
+  t.test('an empty stdin closes the connection once it is open', async (t) => {
     const { code, stdout } = await run(t, ['connect', await peer(t, answering)]).ended
     t.equal(stdout, 'Connected\nDisconnected (code 1000)\n')
     t.equal(code, 0)
   })
 
-  t.test('a server that closes ends it, also when the pipe is still open', async (t) => {
+  t.test('a close by the server ends the command even if the pipe is open', async (t) => {
     const url = await peer(t, (socket) => socket.on('message', () => socket.close(1001, 'going away')))
     const client = run(t, ['connect', url], { stdin: 'pipe' })
     client.child.stdin?.write('bye\n')
     t.match(await client.ended, { code: 0, stdout: 'Connected\nDisconnected (code 1001, going away)\n' })
   })
 
-  t.test('what a server sends cannot command the terminal, and stays on one line', async (t) => {
+  t.test("received text is escaped, so it can't control the terminal, and stays on one line", async (t) => {
     const url = await peer(t, (socket) => {
       socket.send('\u001b[2J\r\n\t\u009b31m\u007f\u202e\u2028Grüße 👋')
       socket.send(Buffer.from('\u001b[2J'))
@@ -224,7 +224,7 @@ t.test('connect', async (t) => {
       'Disconnected (code 1000, \\x1b]0;title\\x07)\n')
   })
 
-  t.test('the exit code tells a clean close from another', async (t) => {
+  t.test('the exit code is 0 for a clean close and 1 for any other', async (t) => {
     await each<[(socket: WebSocket) => void, string, number]>([
       [(socket) => socket.close(), 'Disconnected (code 1005, no code given)', 0],
       [(socket) => socket.terminate(), 'Disconnected (code 1006, the connection broke)', 1],
@@ -236,8 +236,8 @@ t.test('connect', async (t) => {
     })
   })
 
-  t.test('a peer that breaks the protocol is said to', async (t) => {
-    // Byte 0xff: an opcode that does not exist, with all reserved bits set.
+  t.test('a protocol error of the server is reported', async (t) => {
+    // Byte 0xff: an invalid opcode with all reserved bits set.
     const url = await peer(t, (socket) => (socket as unknown as { _socket: NodeJS.WritableStream })._socket.write('\xff\xff', 'latin1'))
     const { code, stdout, stderr } = await run(t, ['connect', url, '--send', 'Hello']).ended
     t.match(stdout, /^Connected\nDisconnected \(code 1006/)
@@ -245,14 +245,14 @@ t.test('connect', async (t) => {
     t.equal(code, 1)
   })
 
-  t.test('output that nobody reads any more ends it quietly', async (t) => {
+  t.test('a closed stdout ends the command with code 0', async (t) => {
     const client = run(t, ['connect', await peer(t, answering), '--send', 'Hello', '--every', '10ms'])
     await client.seen(/Received/)
     client.child.stdout?.destroy()
     t.match(await client.ended, { code: 0, stderr: '' })
   })
 
-  t.test('a connection that fails is one line on stderr and exit code 1', async (t) => {
+  t.test('a failed connection prints one line on stderr and exits with code 1', async (t) => {
     const closed = createTcpServer().listen(0, '127.0.0.1')
     const nobody = await address(t, closed)
     await new Promise((resolve) => closed.close(resolve))
@@ -289,7 +289,7 @@ t.test('connect', async (t) => {
     })
   })
 
-  t.test('Ctrl-C while it still connects is no failure', async (t) => {
+  t.test('Ctrl-C during the connect is not a failure', async (t) => {
     const server = createServer().listen(0, '127.0.0.1')
     const knocked = once(server, 'upgrade')
     const client = run(t, ['connect', `ws://${await address(t, server)}`])
@@ -310,7 +310,7 @@ t.test('connect on a terminal', { skip: noTerminal() }, async (t) => {
     return client
   }
 
-  t.test('each line typed is sent, an empty one is not, and events come above the line being typed', async (t) => {
+  t.test('each non-empty line is sent, and events are printed above the line being typed', async (t) => {
     const client = await onTerminal(t)
     client.child.stdin?.write('\rHello\rhalf a li')
     await client.seen(/Received: World! \(Hello\)\r\n[^]*> half a li/)
@@ -323,7 +323,7 @@ t.test('connect on a terminal', { skip: noTerminal() }, async (t) => {
     t.equal(code, 0)
   })
 
-  t.test('Ctrl-D closes, after the answer to the last line', async (t) => {
+  t.test('Ctrl-D closes after the answer to the last line', async (t) => {
     const client = await onTerminal(t)
     client.child.stdin?.write('Hello\r\u0004')
     const { code, stdout } = await client.ended
@@ -333,7 +333,7 @@ t.test('connect on a terminal', { skip: noTerminal() }, async (t) => {
 })
 
 t.test('serve', async (t) => {
-  t.test('prints its address and the page\'s, answers, and stops cleanly on SIGTERM and SIGINT', async (t) => {
+  t.test("prints its and the page's address, answers, and stops cleanly on SIGTERM and SIGINT", async (t) => {
     await each(['SIGTERM', 'SIGINT'] as const, async (signal) => {
       const server = run(t, ['serve', '--port', '0'])
       const [, url = ''] = await server.seen(listening)
@@ -367,7 +367,7 @@ t.test('serve', async (t) => {
     t.notMatch(stdout, /incoming request|"statusCode":200/)
   })
 
-  t.test('--log-level info leaves the messages out', async (t) => {
+  t.test('--log-level info leaves out the messages', async (t) => {
     const server = run(t, ['serve', '--port', '0', '--log-level', 'info'])
     const [, url = ''] = await server.seen(listening)
     await run(t, ['connect', `${url}/echo`, '--send', 'Hello quiet', '--count', '1']).ended
@@ -375,12 +375,12 @@ t.test('serve', async (t) => {
     t.notMatch(await server.ended, { stdout: /Hello quiet/ })
   })
 
-  t.test('an address it cannot have is one line on stderr and exit code 1', async (t) => {
+  t.test('an unusable address prints one line on stderr and exits with code 1', async (t) => {
     const [host = '', port = ''] = (await address(t, createTcpServer().listen(0, '127.0.0.1'))).split(':')
     await each<[string[], Record<string, string>, string]>([
       [['--port', port], {}, `port ${port} on ${host} is in use; choose another with --port or PORT\n`],
       [[], { PORT: port, HOST: host }, `port ${port} on ${host} is in use; choose another with --port or PORT\n`],
-      // TEST-NET-1 (RFC 5737) is nobody's.
+      // An address of TEST-NET-1 (RFC 5737) is never assigned.
       [['--host', '192.0.2.1'], { HOST: '127.0.0.1' }, '192.0.2.1 is not an address of this machine; choose another with --host or HOST\n'],
       [['--host', 'nobody.invalid'], {}, 'nobody.invalid is not an address of this machine; choose another with --host or HOST\n']
     ], async ([args, env, expected]) => {
@@ -390,7 +390,7 @@ t.test('serve', async (t) => {
     })
   })
 
-  t.test('PORT and HOST are the environment\'s, and options win', async (t) => {
+  t.test('PORT and HOST are read from the environment, and options take precedence', async (t) => {
     await each<[string[], Record<string, string>, RegExp]>([
       [[], { PORT: '0', HOST: '127.0.0.2' }, /listening at http:\/\/127\.0\.0\.2:\d+/],
       [['--port', '0', '--host', '127.0.0.1'], { PORT: '1', HOST: '127.0.0.2' }, /listening at http:\/\/127\.0\.0\.1:\d{4}/]
@@ -402,7 +402,7 @@ t.test('serve', async (t) => {
     })
   })
 
-  t.test('on a loopback address it takes loopback names only: a page whose name resolves to it gets nothing', async (t) => {
+  t.test('on a loopback address only loopback host names are accepted (DNS rebinding)', async (t) => {
     const server = run(t, ['serve', '--port', '0', '--host', 'LOCALHOST'])
     const [, port = ''] = await server.seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
     await each([
@@ -427,11 +427,11 @@ t.test('serve', async (t) => {
       const client = await open(t, `ws://127.0.0.1:${port}/echo`, { headers: { host }, origin: `http://${host}` })
       client.socket.close()
       const { status } = await refused(`ws://127.0.0.1:${port}/echo`, { headers: { host }, origin: 'http://evil.example' })
-      t.equal(status, 403, 'nor a page of another site')
+      t.equal(status, 403, 'a page of another site is refused')
     })
   })
 
-  t.test('on all addresses it takes any name', async (t) => {
+  t.test('on all addresses any host name is accepted', async (t) => {
     const server = run(t, ['serve', '--port', '0', '--host', '0.0.0.0'])
     const [, port = ''] = await server.seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
     const host = 'chat.example'
@@ -440,7 +440,7 @@ t.test('serve', async (t) => {
     client.socket.close()
   })
 
-  t.test('on a terminal its logs are for people, and clients cannot command the terminal', { skip: noTerminal() }, async (t) => {
+  t.test("on a terminal logs are readable text, and clients can't control the terminal", { skip: noTerminal() }, async (t) => {
     const server = run(t, ['-qefc', `exec ${command.join(' ')} serve --port 0`, '/dev/null'], {
       file: script, stdin: 'pipe', env: { TERM: 'xterm', NO_COLOR: '1' }
     })
@@ -457,7 +457,7 @@ t.test('serve', async (t) => {
     t.equal(code, 0)
   })
 
-  t.test('it ends when its terminal is closed', { skip: noTerminal() }, async (t) => {
+  t.test('the server ends when its terminal closes', { skip: noTerminal() }, async (t) => {
     const server = run(t, ['-qefc', `echo "pid $$"; exec ${command.join(' ')} serve --port 0`, '/dev/null'], {
       file: script, stdin: 'pipe', env: { TERM: 'xterm' }
     })

@@ -8,7 +8,7 @@ import { chatClient, fakeServer, next } from '../support/chat-clients.ts'
 import { build, listen } from '../support/helper.ts'
 import { proxy } from '../support/proxy.ts'
 
-t.test('close settles every promise, and ends every iteration', async (t) => {
+t.test('close settles every promise and ends every iteration', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'post' || type === 'history' || room === 'slow' ? [] : undefined)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
@@ -26,7 +26,7 @@ t.test('close settles every promise, and ends every iteration', async (t) => {
   room.typing()
 })
 
-t.test('closed by a listener, in the middle of anything, a client does nothing more', async (t) => {
+t.test('a client that a status listener closes does nothing more', async (t) => {
   const { port } = await fakeServer(t)
   for (const wanted of ['online', 'connecting', 'waiting'] as const) {
     const client = chatClient(t, port, { connect: wanted === 'online' ? undefined : () => Promise.reject(new Error('no network')) })
@@ -40,7 +40,7 @@ t.test('closed by a listener, in the middle of anything, a client does nothing m
   }
 })
 
-t.test('closed by a listener of a room, nothing more is heard of what came with it', async (t) => {
+t.test('a client that a room listener closes delivers no further event', async (t) => {
   const app = await build(t)
   const client = chatClient(t, await listen(app))
   const room = await client.join('lobby')
@@ -55,7 +55,7 @@ t.test('closed by a listener of a room, nothing more is heard of what came with 
   t.equal(count, 1)
 })
 
-t.test('a socket that comes after the client was closed is closed too', async (t) => {
+t.test('a socket that opens after the client was closed is closed too', async (t) => {
   const { port, server } = await fakeServer(t)
   const { WebSocket } = await import('ws')
   let give!: (socket: ClientSocket) => void
@@ -75,7 +75,7 @@ t.test('a socket that comes after the client was closed is closed too', async (t
   t.equal((await once(socket, 'close'))[0], 1000)
 })
 
-t.test('what a throwing socket does is a broken connection', async (t) => {
+t.test('a throwing socket counts as a broken connection', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const { WebSocket } = await import('ws')
@@ -95,7 +95,7 @@ t.test('what a throwing socket does is a broken connection', async (t) => {
 })
 
 for (const method of ['close', 'terminate'] as const) {
-  t.test(`a socket that can't be ended, for its ${method} throws, is left behind`, async (t) => {
+  t.test(`a socket whose ${method} throws is abandoned`, async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'post' && connection === 1
       ? (socket) => socket.send('{')
       : undefined)
@@ -115,7 +115,7 @@ for (const method of ['close', 'terminate'] as const) {
   })
 }
 
-t.test('a process whose clients are closed ends by itself, whatever they were doing, and nobody misses their promises', async (t) => {
+t.test('a process whose clients are closed exits, and all their promises settle', async (t) => {
   const app = await build(t)
   const network = await proxy(t, await listen(app))
   const mute = createServer((socket) => { socket.on('error', () => {}) }).listen(0, '127.0.0.1')

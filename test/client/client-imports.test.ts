@@ -7,7 +7,7 @@ import t from 'tap'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-t.test('what a browser loads for the compiled client is only files beside it', async (t) => {
+t.test('the compiled client loads only sibling files in a browser', async (t) => {
   const out = t.testdir()
   await promisify(execFile)(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck', '--outDir', out], { cwd: root })
   const seen = new Set<string>()
@@ -21,7 +21,7 @@ t.test('what a browser loads for the compiled client is only files beside it', a
       await load(join(dirname(path), name))
     }
     const dynamic = source.match(/\bimport\(.*/g) ?? []
-    if (path.endsWith('client/socket.js')) t.match(dynamic, [/'ws'/], 'asked for only in Node')
+    if (path.endsWith('client/socket.js')) t.match(dynamic, [/'ws'/], 'imported only in Node')
     else t.same(dynamic, [])
   }
   await load(join(out, 'client/index.js'))

@@ -16,7 +16,7 @@ async function serve (t: Test, options: FastifyChatOptions = {}) {
   return { app, network: await proxy(t, await listen(app)) }
 }
 
-/** 500 messages a second, until it is stopped; gives their texts. */
+/** Publishes 500 messages a second until it is stopped. Returns their texts. */
 function storm (t: Test, { chat }: FastifyInstance): { said: string[], stop (): Promise<void> } {
   const said: string[] = []
   const begun = performance.now()
@@ -48,7 +48,7 @@ function receive (t: Test, room: ClientRoom, received: string[]): Promise<unknow
   })
 }
 
-t.test('cut off and half-opened in the middle of 500 messages/s, ten times each: none missed, doubled or out of order', async (t) => {
+t.test('disconnects and half-open connections at 500 messages/s lose or duplicate no message', async (t) => {
   const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
   const client = chatClient(t, network.port, { heartbeat: 100 })
   const room = await client.join('lobby')
@@ -63,7 +63,7 @@ t.test('cut off and half-opened in the middle of 500 messages/s, ten times each:
     const until = received.length + 50
     while (received.length < until) await heard(room, 'message')
     const back = next(client, 'online')
-    // One on its way when it happens, one while it is away.
+    // Two posts: one in flight when the connection breaks, one while offline.
     posts.push(room.post(`post ${posts.length}`))
     if (round % 2 === 0) network.cut()
     else network.freeze()
@@ -83,7 +83,7 @@ t.test('cut off and half-opened in the middle of 500 messages/s, ten times each:
   t.comment(`${said.length} published, ${storms.length} received; ${posts.length} posted, each stored once`)
 })
 
-t.test('killed in the middle of 500 messages/s, ten times over, each successor goes on from the place that was kept', async (t) => {
+t.test('clients killed at 500 messages/s resume from the stored position, ten times over', async (t) => {
   const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
   const received: string[] = []
   const { said, stop } = storm(t, app)
@@ -107,7 +107,7 @@ t.test('killed in the middle of 500 messages/s, ten times over, each successor g
   t.same(received, [...said, 'end'])
 })
 
-t.test('a post whose acknowledgement was lost is sent again, with its first place, and delivered once', async (t) => {
+t.test('a post whose ack was lost is resent with its first position and delivered once', async (t) => {
   const { app, network } = await serve(t)
   const room = await chatClient(t, network.port).join('lobby')
   const other = await chatClient(t, network.port).join('lobby')
@@ -124,7 +124,7 @@ t.test('a post whose acknowledgement was lost is sent again, with its first plac
   t.equal(await position, entries[1]!.position)
 })
 
-t.test('a post sent again has the same id, and the place of its first time', async (t) => {
+t.test('a resent post has the same id and the position of its first attempt', async (t) => {
   const { port, told } = await fakeServer(t, ({ type, room }, connection) => {
     if (type === 'join' && connection > 1) return [joined(room, { position: `p${connection}` })]
     return type === 'post' && connection < 3 ? (socket) => socket.terminate() : undefined
@@ -140,7 +140,7 @@ t.test('a post sent again has the same id, and the place of its first time', asy
   t.same(first!['data'], { mood: 'good' })
 })
 
-t.test('the old socket is not heard once another is there', async (t) => {
+t.test('a replaced socket delivers no more events', async (t) => {
   const sockets: WebSocket[] = []
   const { port } = await fakeServer(t, ({ type, room }, connection) => type === 'join'
     ? (socket) => {
@@ -157,7 +157,7 @@ t.test('the old socket is not heard once another is there', async (t) => {
   await heardNew
 })
 
-t.test('a half-open connection is noticed though nothing is said', async (t) => {
+t.test('a half-open connection is detected without traffic', async (t) => {
   const { network } = await serve(t)
   const client = chatClient(t, network.port, { heartbeat: 50 })
   await state(client, 'online')
@@ -166,7 +166,7 @@ t.test('a half-open connection is noticed though nothing is said', async (t) => 
   await state(client, 'online')
 })
 
-t.test('the server restarted and lost its memory: what was sent is stale, what was not is stored', async (t) => {
+t.test('after a server lost its data, sent posts are stale and unsent ones are stored', async (t) => {
   const { app: before, network } = await serve(t)
   const client = chatClient(t, network.port)
   const room = await client.join('lobby')
@@ -190,7 +190,7 @@ t.test('the server restarted and lost its memory: what was sent is stale, what w
   t.same(entries.map(({ body }) => body), ['not sent yet'])
 })
 
-t.test('posts made while offline are sent in order once there is a connection, and may be refused then', async (t) => {
+t.test('posts made offline are sent in order on reconnect, and can be refused then', async (t) => {
   const { app, network } = await serve(t, {
     onMessage: (draft) => {
       if (draft.body === 'bad') throw new Error('not here')
@@ -212,7 +212,7 @@ t.test('posts made while offline are sent in order once there is a connection, a
   t.same(entries.map(({ body }) => body), ['one', 'two'])
 })
 
-t.test('a join made while offline is asked for once there is a connection', async (t) => {
+t.test('a join made offline is sent on reconnect', async (t) => {
   const { app, network } = await serve(t)
   network.target = undefined
   const client = chatClient(t, network.port)
@@ -222,7 +222,7 @@ t.test('a join made while offline is asked for once there is a connection', asyn
   t.equal((await room).name, 'lobby')
 })
 
-t.test('a room that the server refuses after a reconnect is over, with what was posted in it', async (t) => {
+t.test('a room that is refused after a reconnect ends and rejects its posts', async (t) => {
   let allowed = true
   const { network } = await serve(t, { authorize: ({ action }) => action !== 'join' || allowed })
   const client = chatClient(t, network.port)
@@ -231,14 +231,14 @@ t.test('a room that the server refuses after a reconnect is over, with what was 
   const iteration = t.rejects((async () => { for await (const { text } of room) t.fail(String(text)) })(), { code: 'forbidden' })
   const left = heard(room, 'left')
   network.silence()
-  const post = t.rejects(room.post('lost'), { code: 'unknown' }, 'it may be stored')
+  const post = t.rejects(room.post('lost'), { code: 'unknown' }, 'the post may be stored')
   network.cut()
   t.match(await left, { code: 'forbidden' })
   await Promise.all([iteration, post])
   await t.rejects(room.post('late'), { code: 'forbidden' })
 })
 
-t.test('a room that the server ends unasked is over', async (t) => {
+t.test('a room that the server ends unprompted is over', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room }] : undefined)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
@@ -248,15 +248,15 @@ t.test('a room that the server ends unasked is over', async (t) => {
   t.not(await client.join('lobby'), room)
 })
 
-t.test('a post under way in a room that was left is answered yet, or nobody knows', async (t) => {
-  await t.test('answered', async (t) => {
+t.test('a post in flight when its room is left resolves or rejects with its true outcome', async (t) => {
+  await t.test('acknowledged', async (t) => {
     const { network } = await serve(t)
     const room = await chatClient(t, network.port).join('lobby')
     const post = room.post('bye')
     room.leave()
     t.ok(await post)
   })
-  await t.test('or lost', async (t) => {
+  await t.test('lost: unknown', async (t) => {
     const { network } = await serve(t)
     const room = await chatClient(t, network.port).join('lobby')
     network.silence()
@@ -265,7 +265,7 @@ t.test('a post under way in a room that was left is answered yet, or nobody know
     network.cut()
     await post
   })
-  await t.test('or was never sent', async (t) => {
+  await t.test('never sent: left', async (t) => {
     const { network } = await serve(t)
     const client = chatClient(t, network.port)
     const room = await client.join('lobby')
@@ -279,7 +279,7 @@ t.test('a post under way in a room that was left is answered yet, or nobody know
   })
 })
 
-t.test('history that was asked for when the connection broke rejects', async (t) => {
+t.test('a history request rejects when the connection breaks', async (t) => {
   const { network } = await serve(t)
   const room = await chatClient(t, network.port).join('lobby')
   network.silence()
@@ -288,7 +288,7 @@ t.test('history that was asked for when the connection broke rejects', async (t)
   await page
 })
 
-t.test('what is in doubt is not sent again by another member', async (t) => {
+t.test('a post with an unknown outcome is not resent as another member', async (t) => {
   let people = 0
   const { app, network } = await serve(t, { authenticate: () => ({ id: `member ${++people}` }) })
   const room = await chatClient(t, network.port).join('lobby')
@@ -301,7 +301,7 @@ t.test('what is in doubt is not sent again by another member', async (t) => {
   t.equal((await app.chat.history('lobby')).entries.length, 1)
 })
 
-t.test('the wait is twice as long each time, up to the most, and drawn from nothing up to that', async (t) => {
+t.test('the delay doubles up to maxDelay and is randomized between zero and itself', async (t) => {
   const client = new ChatClient('ws://nowhere', { connect: () => Promise.reject(new Error('no network')), minDelay: 1, maxDelay: 8, random: () => 1 })
   t.teardown(() => client.close())
   const waits: number[] = []
@@ -313,7 +313,7 @@ t.test('the wait is twice as long each time, up to the most, and drawn from noth
   t.same(waits, [1, 2, 4, 8, 8, 8])
 })
 
-t.test('a server that asks for time gets it, and its clients spread over as long again', async (t) => {
+t.test('a reconnect delay from the server is kept and spread over twice its length', async (t) => {
   await t.test('draining', async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
       ? (socket) => {
@@ -340,7 +340,7 @@ t.test('a server that asks for time gets it, and its clients spread over as long
       t.match(await next(client, 'waiting'), { retryIn: 5, code: 4429, reason })
     }
   })
-  await t.test('but a time that has gone by is no reason to hurry', async (t) => {
+  await t.test('a negative delay falls back to minDelay', async (t) => {
     for (const reconnectIn of [-1, -1e12]) {
       const { port } = await fakeServer(t, ({ type }) => type === 'hello'
         ? (socket) => {
@@ -352,7 +352,7 @@ t.test('a server that asks for time gets it, and its clients spread over as long
       t.match(await next(client, 'waiting'), { retryIn: 5, code: 1012 })
     }
   })
-  await t.test('but a time beyond what a timer can hold is not taken for none', async (t) => {
+  await t.test("a delay beyond a timer's range is clamped", async (t) => {
     const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? (socket) => socket.close(4429, '99999999999999') : undefined)
     const client = chatClient(t, port)
     t.match(await next(client, 'waiting'), { retryIn: 2 ** 31 - 1 })
@@ -360,7 +360,7 @@ t.test('a server that asks for time gets it, and its clients spread over as long
 })
 
 for (const code of [1000, 1001, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4408, 4999]) {
-  t.test(`closed with ${code}, the client ${isTerminal(code) ? 'stops, and says why' : 'comes back'}`, async (t) => {
+  t.test(`closed with ${code}, the client ${isTerminal(code) ? 'stops and reports the reason' : 'reconnects'}`, async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'join' && connection === 1
       ? (socket) => socket.close(code, 'because')
       : undefined)
@@ -376,9 +376,9 @@ for (const code of [1000, 1001, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 
   })
 }
 
-t.test('a member whose authentication has expired comes back with a fresh token', async (t) => {
+t.test('a member whose authentication expired reconnects with a fresh token', async (t) => {
   const expiring = { id: 'ada', name: 'Ada' }
-  await t.test('a token that is asked for', async (t) => {
+  await t.test('a token function', async (t) => {
     const { network } = await serve(t, {
       authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : expiring
     })
@@ -388,7 +388,7 @@ t.test('a member whose authentication has expired comes back with a fresh token'
     await state(client, 'online')
     t.equal(asked, 2)
   })
-  await t.test('but not with one that is refused', async (t) => {
+  await t.test('stops when the fresh token is refused', async (t) => {
     const { network } = await serve(t, {
       authenticate: (_request, hello) => hello?.token === 'token 1' ? { ...expiring, expiresAt: Date.now() + 1_000 } : null
     })
@@ -400,14 +400,14 @@ t.test('a member whose authentication has expired comes back with a fresh token'
     t.same(states.slice(-3), ['waiting', 'connecting', 'closed'])
     t.equal(asked, 2)
   })
-  await t.test('nor where there is only one', async (t) => {
+  await t.test('stops with a constant token', async (t) => {
     const { network } = await serve(t, { authenticate: () => ({ ...expiring, expiresAt: Date.now() + 1_000 }) })
     const client = chatClient(t, network.port, { token: 'the only one' })
     t.match(await next(client, 'closed'), { code: 4401, reason: 'the authentication has expired' })
   })
 })
 
-t.test('a client comes back when authenticate failed, and not when it was rejected', async (t) => {
+t.test('a client reconnects when authenticate failed, and stops when it was rejected', async (t) => {
   let asked = 0
   const { network } = await serve(t, {
     authenticate (_request, { name = '', token }) {
@@ -423,7 +423,7 @@ t.test('a client comes back when authenticate failed, and not when it was reject
   t.match(await next(chatClient(t, network.port, { token: 'wrong' }), 'closed'), { code: 4401, reason: 'not authenticated' })
 })
 
-t.test('a client that was kept from saying hello in time comes back', async (t) => {
+t.test('a client whose hello timed out reconnects', async (t) => {
   const { network } = await serve(t, { limits: { handshakeTimeout: 500 } })
   const { WebSocket: Socket } = await import('ws')
   let attempts = 0
@@ -438,22 +438,22 @@ t.test('a client that was kept from saying hello in time comes back', async (t) 
   await state(client, 'online')
 })
 
-t.test('a server that does not select the subprotocol is told nothing', async (t) => {
+t.test("a server that doesn't select the subprotocol receives nothing", async (t) => {
   const { WebSocket: Socket } = await import('ws')
   const other = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'another.v1' })
   t.teardown(() => other.close())
-  other.on('connection', (socket) => socket.on('message', () => t.fail('it was told something')))
+  other.on('connection', (socket) => socket.on('message', () => t.fail('the server received a message')))
   await once(other, 'listening')
   const { port, told } = await fakeServer(t)
   const reason = 'the server did not select fastify-chat.v1'
 
-  await t.test('one that selects another', async (t) => {
+  await t.test('selects another', async (t) => {
     const client = chatClient(t, (other.address() as { port: number }).port, {
       connect: (url) => new Socket(url, 'another.v1') as unknown as ClientSocket
     })
     t.match(await next(client, 'waiting'), { code: 1006, reason })
   })
-  await t.test('one that selects another, over a socket that is open already', async (t) => {
+  await t.test('selects another, over a socket that is already open', async (t) => {
     const client = chatClient(t, (other.address() as { port: number }).port, {
       async connect (url) {
         const socket = new Socket(url, 'another.v1')
@@ -463,12 +463,12 @@ t.test('a server that does not select the subprotocol is told nothing', async (t
     })
     t.match(await next(client, 'waiting'), { code: 1006, reason })
   })
-  await t.test('one that selects none', async (t) => {
+  await t.test('selects none', async (t) => {
     const client = chatClient(t, port, { connect: (url) => new Socket(url) as unknown as ClientSocket })
     t.match(await next(client, 'waiting'), { code: 1006, reason })
     t.same(told, [])
   })
-  await t.test('but an injected socket does not know what was selected', async (t) => {
+  await t.test('an injected socket without a protocol property is accepted', async (t) => {
     const app = await build(t)
     const client = chatClient(t, port, {
       connect: async (_url, protocol) => (await inject(app, '/chat', { protocol })).socket as unknown as ClientSocket
@@ -478,14 +478,14 @@ t.test('a server that does not select the subprotocol is told nothing', async (t
   })
 })
 
-t.test('in Node the sockets are those of ws, whatever else there is', async (t) => {
+t.test('in Node the client uses ws even if there is a global WebSocket', async (t) => {
   const { port } = await fakeServer(t)
   t.intercept(globalThis, 'WebSocket', { value: class { constructor () { throw new Error('not this one') } } })
   const client = chatClient(t, port)
   t.equal(await Promise.race([next(client, 'online'), next(client, 'waiting')]).then(({ state }) => state), 'online')
 })
 
-t.test("where there is no Node, they are the platform's", async (t) => {
+t.test("without Node the client uses the platform's WebSocket", async (t) => {
   class Platform {
     readonly given: unknown[]
     constructor (...given: unknown[]) { this.given = given }
@@ -500,8 +500,8 @@ t.test("where there is no Node, they are the platform's", async (t) => {
   t.match(socket, { given: ['ws://somewhere', 'fastify-chat.v1'] })
 })
 
-t.test('a handshake that fails is a failed attempt, with a close or without', async (t) => {
-  /** What Node 22's own does, and with a code what the others do. */
+t.test('a failed handshake is a failed attempt, with or without a close event', async (t) => {
+  /** Fails as Node 22's WebSocket does; with a code, as other implementations do. */
   function failing (code?: number): ClientSocket {
     const socket = Object.assign(new EventTarget(), { readyState: 0, send () {}, close () {} })
     setImmediate(() => {
@@ -518,7 +518,7 @@ t.test('a handshake that fails is a failed attempt, with a close or without', as
   t.match(await next(withOne, 'waiting'), { code: 1013, reason: 'busy' })
 })
 
-t.test('no server is asked for a sign of life more than once a second, unless the app wants it', async (t) => {
+t.test('heartbeats are at least one second apart, unless the app sets a shorter interval', async (t) => {
   const least = async (heartbeat: number, options: ChatClientOptions = {}) => {
     const { port } = await fakeServer(t, ({ type }) => type === 'hello' ? [{ ...welcome, heartbeat }] : undefined)
     const timers = t.capture(globalThis, 'setTimeout', setTimeout)
@@ -533,7 +533,7 @@ t.test('no server is asked for a sign of life more than once a second, unless th
   t.ok((await least(0, { heartbeat: 77 })).includes(77))
 })
 
-t.test('a number among the options that makes no sense is refused, by its name', (t) => {
+t.test('an invalid number option is rejected by name', (t) => {
   const wrong = { minDelay: [-1, NaN], maxDelay: [-1, NaN], connectTimeout: [0, -1, NaN], queue: [-1, NaN], heartbeat: [0, -1, NaN] }
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
@@ -550,18 +550,18 @@ t.test('a number among the options that makes no sense is refused, by its name',
 })
 
 const garbage = {
-  'no JSON': '{',
-  'no object': 'null',
-  'no type': '{}',
-  'no position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
-  'a message that is none': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
-  'a time without end': '{"type":"draining","reconnectIn":1e999}',
-  'a time that is no number': '{"type":"error","code":"rate_limited","message":"later","retryAfter":"soon"}',
-  'a limit that is no number': JSON.stringify({ ...welcome, limits: { rate: 'fast' } }),
+  'invalid JSON': '{',
+  'JSON that is not an object': 'null',
+  'a message without a type': '{}',
+  'a joined without a position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
+  'an invalid message in a history': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
+  'an infinite delay': '{"type":"draining","reconnectIn":1e999}',
+  'a delay that is not a number': '{"type":"error","code":"rate_limited","message":"later","retryAfter":"soon"}',
+  'a limit that is not a number': JSON.stringify({ ...welcome, limits: { rate: 'fast' } }),
   bytes: Buffer.from([1, 2, 3])
 }
 for (const [name, said] of Object.entries(garbage)) {
-  t.test(`a server that says ${name} is left, and tried again`, async (t) => {
+  t.test(`a server that sends ${name} is disconnected and retried`, async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'join' && connection === 1
       ? (socket) => socket.send(said)
       : undefined)
@@ -572,7 +572,7 @@ for (const [name, said] of Object.entries(garbage)) {
   })
 }
 
-t.test('a hello that the server can take later is said again', async (t) => {
+t.test('a hello that is unavailable for now is retried', async (t) => {
   const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
     ? [{ type: 'error', code: 'unavailable', message: 'not now' }]
     : undefined)
@@ -581,13 +581,13 @@ t.test('a hello that the server can take later is said again', async (t) => {
   await state(client, 'online')
 })
 
-t.test('an attempt that takes too long is given up', async (t) => {
+t.test('an attempt that exceeds connectTimeout is abandoned', async (t) => {
   await t.test('a server that never answers', async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1 ? [] : undefined)
     const client = chatClient(t, port, { connectTimeout: 50 })
     t.match(await next(client, 'waiting'), { code: 1006, reason: 'no connection within 50 ms' })
   })
-  await t.test('a connect that never settles, whose socket is closed when it comes after all', async (t) => {
+  await t.test('a connect that never settles; its late socket is closed', async (t) => {
     const { port, server } = await fakeServer(t)
     let late: ((socket: ClientSocket) => void) | undefined
     const { WebSocket: Socket } = await import('ws')
@@ -605,7 +605,7 @@ t.test('an attempt that takes too long is given up', async (t) => {
     late!(socket as unknown as ClientSocket)
     await closed
   })
-  await t.test('a socket that was closed before it was given', async (t) => {
+  await t.test('a socket that was closed before connect returned it', async (t) => {
     const { WebSocket: Socket } = await import('ws')
     const { port } = await fakeServer(t)
     const dead = new Socket(`ws://127.0.0.1:${port}`)
@@ -621,7 +621,7 @@ t.test('an attempt that takes too long is given up', async (t) => {
   })
 })
 
-t.test('reconnect() does not wait, and does nothing while there is no need', async (t) => {
+t.test('reconnect() skips the delay, and does nothing when not waiting', async (t) => {
   const { app, network } = await serve(t)
   network.target = undefined
   const client = chatClient(t, network.port, { minDelay: 1e9, maxDelay: 1e9, random: () => 1 })
@@ -638,7 +638,7 @@ t.test('reconnect() does not wait, and does nothing while there is no need', asy
   t.match(client.status, { state: 'closed', code: 1000 })
 })
 
-t.test('what is asked of a socket that is closing is asked again of the next, or refused', async (t) => {
+t.test('requests on a closing socket are resent on the next one or rejected', async (t) => {
   const { port, told } = await fakeServer(t)
   const { WebSocket: Socket } = await import('ws')
   const sockets: WebSocket[] = []
@@ -656,10 +656,10 @@ t.test('what is asked of a socket that is closing is asked again of the next, or
   await post
   const posts = told.filter(({ type }) => type === 'post')
   t.equal(posts.length, 1)
-  t.notOk('since' in posts[0]!, 'it was never sent before')
+  t.notOk('since' in posts[0]!, 'it was not sent before')
 })
 
-t.test('what is posted while the server can store nothing keeps its place behind what it refused', async (t) => {
+t.test('posts made while the store is unavailable stay behind the refused ones', async (t) => {
   let able = false
   const stored: unknown[] = []
   const { port } = await fakeServer(t, ({ type, id, text, room, before }) => {
@@ -670,7 +670,7 @@ t.test('what is posted while the server can store nothing keeps its place behind
   })
   const room = await chatClient(t, port, { minDelay: 200, maxDelay: 200, random: () => 1 }).join('lobby')
   const posts = ['one', 'two'].map((text) => room.post(text))
-  // Its answer comes after the refusals.
+  // The answer to this request follows the refusals.
   await room.history('p')
   able = true
   await Promise.all([...posts, room.post('three')])

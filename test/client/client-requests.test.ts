@@ -4,7 +4,7 @@ import { WebSocket } from 'ws'
 import { chatClient, fakeServer, joined, next, state, welcome } from '../support/chat-clients.ts'
 import { chat } from '../support/v1-client.ts'
 
-t.test('joins, pages, typing and posts keep within the limits together: nothing is refused, and the posts get through', async (t) => {
+t.test("requests keep within the server's rate limits: none is refused, and posts get through", async (t) => {
   const { port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10, roomsPerMember: 40 } })
   const told: string[] = []
   const client = chatClient(t, port, {
@@ -23,7 +23,7 @@ t.test('joins, pages, typing and posts keep within the limits together: nothing 
   t.equal(client.status.state, 'online')
 })
 
-t.test('of typing no more is sent than a sign a second for each room', async (t) => {
+t.test('typing is sent at most once a second for each room', async (t) => {
   const { port, told } = await fakeServer(t)
   const client = chatClient(t, port)
   const rooms = await Promise.all(['a', 'b'].map((name) => client.join(name)))
@@ -35,7 +35,7 @@ t.test('of typing no more is sent than a sign a second for each room', async (t)
   t.ok(signs >= 2 && signs <= 2 * seconds, `${signs} in ${seconds} s`)
 })
 
-t.test('pages that are refused for their pace are asked for again, each once, and answered in their order', async (t) => {
+t.test('rate-limited history requests are retried once each and answered in order', async (t) => {
   let refusals = 3
   const { port, told } = await fakeServer(t, ({ type, room, before }) => {
     if (type !== 'history') return undefined
@@ -48,7 +48,7 @@ t.test('pages that are refused for their pace are asked for again, each once, an
   t.equal(told.filter(({ type }) => type === 'history').length, 4 + 3)
 })
 
-t.test('a page that the server refuses is rejected with its word, and the others come', async (t) => {
+t.test('a refused history request rejects with its code, and the others resolve', async (t) => {
   const { port } = await fakeServer(t, ({ type, room, before }) => {
     if (type !== 'history') return undefined
     if (before === 'p1') return [{ type: 'error', code: 'unavailable', message: 'not now', request: type, room }]
@@ -60,7 +60,7 @@ t.test('a page that the server refuses is rejected with its word, and the others
   t.match(await given, { complete: true })
 })
 
-t.test('a leave that the server can not grant is not asked for again, and the room can be joined', async (t) => {
+t.test('a refused leave is not retried, and the room can be joined', async (t) => {
   const { port, told } = await fakeServer(t, ({ type, room }) => type === 'leave'
     ? [{ type: 'error', code: 'not_joined', message: 'nobody is there', request: type, room }]
     : undefined)
@@ -71,7 +71,7 @@ t.test('a leave that the server can not grant is not asked for again, and the ro
   t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'leave', 'join'])
 })
 
-t.test('history is rejected when its room is left, asked for already or not', async (t) => {
+t.test('history requests, sent or waiting, reject when the room is left', async (t) => {
   const { port, told } = await fakeServer(t, ({ type }) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1, burst: 10 } }]
     return type === 'history' ? [] : undefined
@@ -85,7 +85,7 @@ t.test('history is rejected when its room is left, asked for already or not', as
   t.notOk(told.some(({ before }) => before === 'p2'))
 })
 
-t.test('a post that was sent is not told to be unsent when its room is left while offline', async (t) => {
+t.test('a sent post rejects as unknown, not as left, when its room is left while offline', async (t) => {
   const { port, server } = await fakeServer(t, ({ type }) => type === 'post' ? (socket) => socket.terminate() : undefined)
   const client = chatClient(t, port, { minDelay: 1e6, maxDelay: 1e6, random: () => 1 })
   const room = await client.join('lobby')
@@ -98,7 +98,7 @@ t.test('a post that was sent is not told to be unsent when its room is left whil
   await Promise.all(settled)
 })
 
-t.test('what the server would find not valid is refused here: it would cost the connection', async (t) => {
+t.test('invalid requests reject locally, because they would cost the connection', async (t) => {
   const { port, told } = await fakeServer(t)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
@@ -120,7 +120,7 @@ t.test('what the server would find not valid is refused here: it would cost the 
   t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'post'])
 })
 
-t.test('a leave that was refused for its pace does not throw out who has joined again since', async (t) => {
+t.test("the retry of a rate-limited leave doesn't remove a member that has rejoined", async (t) => {
   const leaves: unknown[] = []
   let again: () => void
   const otherAgain = new Promise<void>((resolve) => { again = resolve })
@@ -138,14 +138,14 @@ t.test('a leave that was refused for its pace does not throw out who has joined 
   await rooms[1]!.post('what was answered before this has come')
   const second = await client.join('lobby')
   second.on('left', ({ message }) => t.fail(message))
-  // It is asked again after as long as the first would be.
+  // The retry of this leave is due no earlier than that of the first would be.
   rooms[1]!.leave()
   await otherAgain
   await second.post('still here')
   t.strictSame(leaves, ['lobby', 'other', 'other'])
 })
 
-t.test('a join under way when the link is lost is asked for once on the next', async (t) => {
+t.test('a join in flight at a disconnect is sent once on the next connection', async (t) => {
   const { port, told, server } = await fakeServer(t, ({ type, room }, connection) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 10, burst: 2 } }]
     return type === 'join' ? connection === 1 ? (socket) => socket.terminate() : [joined(room)] : undefined

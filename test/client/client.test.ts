@@ -16,7 +16,7 @@ async function serve (t: Test, options: FastifyChatOptions = {}) {
 
 const text = ({ text }: Message) => text
 
-t.test('what one posts, both hear, and the promise gives its position', async (t) => {
+t.test('a post reaches both members, and its promise resolves with its position', async (t) => {
   const { port } = await serve(t)
   const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
   const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
@@ -28,7 +28,7 @@ t.test('what one posts, both hear, and the promise gives its position', async (t
   t.equal(ada.position, position)
 })
 
-t.test('nothing is lost between join and the first listener, however late that is', async (t) => {
+t.test('events between join and the first listener are kept, however late that is', async (t) => {
   const { app, port } = await serve(t)
   await app.chat.publish('lobby', { text: 'before' })
   const room = await chatClient(t, port).join('lobby')
@@ -43,7 +43,7 @@ t.test('nothing is lost between join and the first listener, however late that i
 })
 
 for (const [how, code] of [['ends the room', 'not_joined'], ['closes the client', 'closed']] as const) {
-  t.test(`what came before the server ${how} is kept for the first listener and iteration, and then its end`, async (t) => {
+  t.test(`events before the server ${how} are kept for the first listener and iteration`, async (t) => {
     const { port } = await fakeServer(t, ({ type, room }) => {
       if (type !== 'join') return undefined
       const said = [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two')]
@@ -62,12 +62,12 @@ for (const [how, code] of [['ends the room', 'not_joined'], ['closes the client'
     await t.rejects(async () => { for await (const { text } of room) iterated.push(text) }, { code })
     t.same(iterated, ['one', 'two'])
     t.same(seen, ['joined', 'one', 'two', `left: ${code}`])
-    await t.rejects(room[Symbol.asyncIterator]().next(), { code }, 'also later')
+    await t.rejects(room[Symbol.asyncIterator]().next(), { code }, 'also for later iterations')
     await t.rejects(room.post('late'), { code })
   })
 }
 
-t.test('an iteration that begins when the end is heard throws it', async (t) => {
+t.test('an iteration that starts in the left event rejects with its error', async (t) => {
   const room = aRoom()
   room.end(new ChatError('forbidden', 'no more'), false)
   const iterated = new Promise<unknown>((resolve) => room.on('left', () => resolve(room[Symbol.asyncIterator]().next())))
@@ -75,7 +75,7 @@ t.test('an iteration that begins when the end is heard throws it', async (t) => 
 })
 
 for (const how of ['leave', 'close'] as const) {
-  t.test(`a listener that calls ${how}() hears nothing more of what was kept, nor does an iteration`, async (t) => {
+  t.test(`a listener that calls ${how}() receives no more kept events, nor does an iteration`, async (t) => {
     const { port } = await fakeServer(t, ({ type, room }) => type === 'join'
       ? [joined(room), message(room, 'p1', 'one'), message(room, 'p2', 'two'), { type: 'error', code: 'internal', message: 'all was said' }]
       : undefined)
@@ -90,7 +90,7 @@ for (const how of ['leave', 'close'] as const) {
     t.same(seen, ['joined', 'one'])
     t.same(iterated, [])
   })
-  t.test(`nothing that was kept is heard after ${how}()`, async (t) => {
+  t.test(`no kept event is delivered after ${how}()`, async (t) => {
     const { port } = await fakeServer(t)
     const client = chatClient(t, port)
     const room = await client.join('lobby')
@@ -102,7 +102,7 @@ for (const how of ['leave', 'close'] as const) {
   })
 }
 
-t.test('leave() of a room that the server ended ends what was kept, too', async (t) => {
+t.test('leave() discards the kept events of a room that the server ended', async (t) => {
   const room = aRoom()
   say(room, 'one', 'two')
   room.end(new ChatError('forbidden', 'no more'), false)
@@ -112,7 +112,7 @@ t.test('leave() of a room that the server ended ends what was kept, too', async 
   t.same(seen, ['joined', 'one'])
 })
 
-t.test('what waits for its turn when a listener leaves the room is not heard', async (t) => {
+t.test('a queued event is not delivered once a listener has left the room', async (t) => {
   const room = aRoom()
   await heard(room, 'joined')
   const seen = written(room)
@@ -124,7 +124,7 @@ t.test('what waits for its turn when a listener leaves the room is not heard', a
   t.same(seen, ['one'])
 })
 
-t.test('of a room that nobody listens to', async (t) => {
+t.test('a room without listeners', async (t) => {
   const ada = { id: 'a', name: 'ada' }
   const thousand = Array.from({ length: 1_000 }, (_, i) => String(i))
   const gap: Partial<RoomEvents['joined']> = { complete: false, messages: [], members: [ada], count: 2, stale: true, position: '999', again: false }
@@ -134,7 +134,7 @@ t.test('of a room that nobody listens to', async (t) => {
     say(room, ...thousand.slice(1))
     return room
   }
-  await t.test('1,000 events are kept, typing not among them', async (t) => {
+  await t.test('keeps 1,000 events, without typing', async (t) => {
     const room = aRoom()
     room.receive({ type: 'typing', room: 'lobby', from: ada })
     say(room, ...thousand.slice(1))
@@ -142,7 +142,7 @@ t.test('of a room that nobody listens to', async (t) => {
     await heard(room, 'message', ({ text }) => text === '999')
     t.same(seen, ['joined', ...thousand.slice(1)])
   })
-  await t.test('more are replaced by a joined that is not complete', async (t) => {
+  await t.test('replaces more events by a joined with complete: false', async (t) => {
     const room = crowded()
     say(room, 'kept')
     const seen = written(room)
@@ -150,7 +150,7 @@ t.test('of a room that nobody listens to', async (t) => {
     say(room, 'live')
     t.same(seen, ['joined', 'kept', 'live'])
   })
-  await t.test('however often', async (t) => {
+  await t.test('replaces them repeatedly', async (t) => {
     const room = crowded()
     say(room, ...thousand)
     room.end(new ChatError('forbidden', 'no more'), false)
@@ -158,10 +158,10 @@ t.test('of a room that nobody listens to', async (t) => {
     await heard(room, 'left')
     t.same(seen, ['joined', 'left: forbidden'])
   })
-  await t.test('and it says whether a place was asked about', async (t) => {
+  await t.test('sets again if a position was requested', async (t) => {
     t.match(await heard(crowded('p'), 'joined'), { ...gap, again: true })
   })
-  await t.test('an iteration that is owed more than that throws, the next goes on from there', async (t) => {
+  await t.test('an iteration that overflows rejects, and the next continues with live messages', async (t) => {
     const room = crowded()
     await t.rejects(room[Symbol.asyncIterator]().next(), { code: 'overflow' })
     const live = room[Symbol.asyncIterator]().next()
@@ -170,7 +170,7 @@ t.test('of a room that nobody listens to', async (t) => {
   })
 })
 
-t.test('join gives as much history as was asked for', async (t) => {
+t.test('join loads as much history as requested', async (t) => {
   const { app, port } = await serve(t)
   for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
   const room = await chatClient(t, port).join('lobby', { history: 2 })
@@ -178,7 +178,7 @@ t.test('join gives as much history as was asked for', async (t) => {
   t.same(messages.map(text), ['two', 'three'])
 })
 
-t.test('a place kept by the app is where a later client goes on from', async (t) => {
+t.test('a position stored by the app resumes with a later client', async (t) => {
   const { app, port } = await serve(t)
   await app.chat.publish('lobby', { text: 'read' })
   const before = chatClient(t, port)
@@ -189,7 +189,7 @@ t.test('a place kept by the app is where a later client goes on from', async (t)
   t.match(await heard(room, 'joined'), { again: true, complete: true, messages: [{ text: 'missed' }] })
 })
 
-t.test('iteration gives each message once, and ends when the room is left', async (t) => {
+t.test('iteration yields each message once and ends when the room is left', async (t) => {
   const { app, port } = await serve(t)
   const room = await chatClient(t, port).join('lobby')
   for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
@@ -200,12 +200,12 @@ t.test('iteration gives each message once, and ends when the room is left', asyn
   }
   t.same(seen, ['one', 'two', 'three'])
   for await (const { text } of room) seen.push(text)
-  t.equal(seen.length, 3, 'a room that was left has nothing to iterate over')
+  t.equal(seen.length, 3, 'a room that was left yields nothing')
 })
 
 t.test('an iteration', async (t) => {
   const said = (text: string) => message('lobby', text, text) as unknown as Message
-  await t.test('answers several questions at once in order', async (t) => {
+  await t.test('answers concurrent next() calls in order', async (t) => {
     const iteration = new Iteration(() => {})
     const both = Promise.all([iteration.next(), iteration.next(), iteration.next()])
     iteration.push(said('one'))
@@ -213,27 +213,27 @@ t.test('an iteration', async (t) => {
     iteration.end()
     t.same((await both).map(({ value }) => (value as Message | undefined)?.text), ['one', 'two', undefined])
   })
-  await t.test('can be iterated over as it is', async (t) => {
+  await t.test('is iterable itself', async (t) => {
     const iteration = new Iteration(() => {})
     iteration.push(said('one'))
     iteration.end()
     for await (const { text } of iteration) t.equal(text, 'one')
     t.plan(1)
   })
-  await t.test('that is left gives nothing more', async (t) => {
+  await t.test('yields nothing after return()', async (t) => {
     const iteration = new Iteration(() => {})
     iteration.push(said('one'))
     await iteration.return()
     t.same(await iteration.next(), { done: true, value: undefined })
   })
-  await t.test('that falls 10,000 messages behind ends with an error, after what it has', async (t) => {
+  await t.test('that falls 10,000 messages behind yields them, then rejects', async (t) => {
     const iteration = new Iteration(() => {})
     for (let i = 0; i < 10_000; i++) iteration.push(said('x'))
     for (let i = 0; i < 10_000; i++) await iteration.next()
     await t.rejects(iteration.next(), { code: 'overflow' })
     t.same(await iteration.next(), { done: true, value: undefined })
   })
-  await t.test('that waits is told of an error once', async (t) => {
+  await t.test('rejects only the first waiting next()', async (t) => {
     const iteration = new Iteration(() => {})
     const first = t.rejects(iteration.next(), { code: 'forbidden' })
     const second = iteration.next()
@@ -243,7 +243,7 @@ t.test('an iteration', async (t) => {
   })
 })
 
-t.test('who is here, and who types', async (t) => {
+t.test('members and typing reach the other member', async (t) => {
   const { port } = await serve(t)
   const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
   const presence = heard(ada, 'presence', ({ joined }) => joined.some(({ name }) => name === 'bob'))
@@ -256,7 +256,7 @@ t.test('who is here, and who types', async (t) => {
   t.equal((await typing).name, 'bob')
 })
 
-t.test('pages of history, asked for twice at once, are both given', async (t) => {
+t.test('two concurrent history requests are both answered', async (t) => {
   const { app, port } = await serve(t)
   for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
   const room = await chatClient(t, port).join('lobby', { history: 0 })
@@ -273,31 +273,31 @@ t.test('pages of history, asked for twice at once, are both given', async (t) =>
 })
 
 t.test('join', async (t) => {
-  await t.test('is one for all who ask while it is joined', async (t) => {
+  await t.test('returns one room to all callers while it is joined', async (t) => {
     const { port } = await serve(t)
     const client = chatClient(t, port)
     t.equal(client.join('lobby'), client.join('lobby'))
     t.equal(await client.join('lobby'), await client.join('lobby'))
   })
-  await t.test('rejects with what the server says', async (t) => {
+  await t.test("rejects with the server's error", async (t) => {
     const { port } = await serve(t, { authorize: ({ action }) => action !== 'join', limits: { roomsPerMember: 1 } })
     const client = chatClient(t, port)
     await t.rejects(client.join('lobby'), { name: 'ChatError', code: 'forbidden' })
-    await t.rejects(client.join('lobby'), { code: 'forbidden' }, 'and asks anew')
+    await t.rejects(client.join('lobby'), { code: 'forbidden' }, 'and sends a new request')
     await t.rejects(client.join('lobby', { history: 1.5 }), { code: 'invalid' })
     await t.rejects(client.join('not a room'), { code: 'invalid' })
   })
-  await t.test('is asked for again while the server is not able to', async (t) => {
+  await t.test('is retried while the server is unavailable', async (t) => {
     const store = failing(new MemoryStore(), 'follow', 2)
     t.teardown(() => store.close())
     const { port } = await serve(t, { store })
     t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
   })
-  await t.test('again after leave gives another room, and nothing said between', async (t) => {
+  await t.test('after leave returns another room, without the messages between', async (t) => {
     const { app, port } = await serve(t)
     const client = chatClient(t, port)
     const first = await client.join('lobby')
-    first.on('message', () => t.fail('of a room that was left'))
+    first.on('message', () => t.fail('a message of a room that was left'))
     first.leave()
     const joining = client.join('lobby')
     await app.chat.publish('lobby', { text: 'later' })
@@ -310,7 +310,7 @@ t.test('join', async (t) => {
 })
 
 t.test('leave while joining', async (t) => {
-  await t.test('rejects the join, and leaves as soon as the server has answered', async (t) => {
+  await t.test('rejects the join, and leaves once the server has answered', async (t) => {
     let asked = 0
     const { port, told } = await fakeServer(t, ({ type, room }) => type === 'join'
       ? ++asked === 1 ? [joined(room), message(room, 'p1', 'old')] : [joined(room), message(room, 'p2', 'new')]
@@ -325,7 +325,7 @@ t.test('leave while joining', async (t) => {
     t.match(told, [{ type: 'hello' }, { type: 'join' }, { type: 'leave' }, { type: 'join', history: 7 }])
     t.notHas(told[3], { after: String })
   })
-  await t.test('of a join that is refused asks for the next one', async (t) => {
+  await t.test('of a refused join sends the next join', async (t) => {
     let asked = 0
     const { port } = await fakeServer(t, ({ type, room }) => type === 'join' && ++asked === 1
       ? [{ type: 'error', code: 'forbidden', message: 'not you', room }]
@@ -337,7 +337,7 @@ t.test('leave while joining', async (t) => {
     t.equal((await client.join('lobby')).name, 'lobby')
     await first
   })
-  await t.test('before there is a connection never asks for it', async (t) => {
+  await t.test('before a connection never sends the join', async (t) => {
     const { port, told } = await fakeServer(t)
     const client = chatClient(t, port)
     const first = t.rejects(client.join('lobby'), { code: 'left' })
@@ -351,34 +351,34 @@ t.test('leave while joining', async (t) => {
 })
 
 t.test('a post', async (t) => {
-  await t.test('that the app refuses rejects with its words', async (t) => {
+  await t.test('that the app refuses rejects with its message', async (t) => {
     const { port } = await serve(t, { onMessage: () => { throw new Error('no swearing') } })
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('damn'), { code: 'refused', message: /no swearing/ })
   })
-  await t.test('too large for the server never goes, and the connection stays', async (t) => {
+  await t.test('that is too large is never sent, and the connection stays open', async (t) => {
     const { port } = await serve(t, { limits: { chatPayload: 1_000 } })
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('ä'.repeat(500)), { code: 'too_large' })
     t.ok(await room.post('ä'.repeat(300)))
   })
-  await t.test('whose data is no JSON rejects', async (t) => {
+  await t.test('with data that is not JSON rejects', async (t) => {
     const { port } = await serve(t)
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('one', 1n), TypeError)
   })
-  await t.test('the store could not take for now is sent again, with all posted behind it in order', async (t) => {
+  await t.test("that the store can't take for now is resent, with later posts behind it in order", async (t) => {
     const store = failing(new MemoryStore(), 'append', 2)
     t.teardown(() => store.close())
     const { app, port } = await serve(t, { store })
     const room = await chatClient(t, port).join('lobby')
-    // The first is refused twice; what is posted once that is known waits behind it.
+    // The first post is refused twice, and later posts wait behind it.
     await room.post('one')
     await Promise.all(['two', 'three'].map((text) => room.post(text)))
     const { entries } = await app.chat.history('lobby')
     t.same(entries.map(({ body }) => body), ['one', 'two', 'three'])
   })
-  await t.test('more than may wait rejects at once', async (t) => {
+  await t.test('beyond the queue limit rejects at once', async (t) => {
     const { port } = await fakeServer(t, ({ type }) => type === 'post' ? [] : undefined)
     const client = chatClient(t, port, { queue: 2 })
     const room = await client.join('lobby')
@@ -389,7 +389,7 @@ t.test('a post', async (t) => {
   })
 })
 
-t.test('a history that the server lost is told, and posts go on', async (t) => {
+t.test('a lost history is reported as joined with complete: false, and posts go on', async (t) => {
   const { app, port } = await serve(t)
   const room = await chatClient(t, port).join('lobby')
   await room.post('old')
@@ -399,7 +399,7 @@ t.test('a history that the server lost is told, and posts go on', async (t) => {
   t.ok(await room.post('new'))
 })
 
-t.test('a listener that throws keeps nobody else from hearing, and is reported as an uncaught error', async (t) => {
+t.test("a listener that throws doesn't affect others and is reported as an uncaught error", async (t) => {
   const { port } = await serve(t)
   const room = await chatClient(t, port).join('lobby')
   const reported: unknown[] = []
@@ -414,7 +414,7 @@ t.test('a listener that throws keeps nobody else from hearing, and is reported a
   t.match(reported, [{ message: 'mine' }])
 })
 
-t.test('events that listeners cause come after the one they hear, for all listeners', async (t) => {
+t.test('an event that a listener causes follows the current one, for all listeners', async (t) => {
   const client = new ChatClient('ws://nowhere', { connect: () => { throw new Error('no network') }, minDelay: 1e6, random: () => 1 })
   t.teardown(() => client.close())
   const seen: string[] = []
@@ -424,7 +424,7 @@ t.test('events that listeners cause come after the one they hear, for all listen
   t.same(seen, ['waiting', 'connecting', 'waiting'])
 })
 
-t.test('what no promise tells is an error event', async (t) => {
+t.test('an error that belongs to no promise is an error event', async (t) => {
   const { port } = await fakeServer(t, ({ type }) => type === 'typing' ? [{ type: 'error', code: 'not_joined', message: 'no' }] : undefined)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
@@ -433,19 +433,19 @@ t.test('what no promise tells is an error event', async (t) => {
   t.match(await error, { code: 'not_joined', message: 'no' })
 })
 
-t.test('an error with a code that came after this client is told as it is', async (t) => {
+t.test("an error code that this client doesn't know is passed through", async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'error', code: 'weather', message: 'rain', room }] : undefined)
   const told = await chatClient(t, port).join('lobby').catch((error: ChatError) => error)
-  if (told instanceof ChatError && told.code === 'weather') t.pass('and the types allow to ask')
+  if (told instanceof ChatError && told.code === 'weather') t.pass('the types allow the comparison')
   t.plan(1)
 })
 
-t.test('a message of a type that came after this client is passed over', async (t) => {
+t.test("a message type that this client doesn't know is ignored", async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'weather' }, { type: 'toString' }, joined(room)] : undefined)
   t.ok(await chatClient(t, port).join('lobby'))
 })
 
-t.test('a connection of one\'s own, injected', async (t) => {
+t.test("a client runs over the app's own injected connection", async (t) => {
   const app = await build(t)
   const client = new ChatClient('/chat', { connect: async (url, protocol) => (await connect(app, url, { protocol })).socket })
   t.teardown(() => client.close())
@@ -455,7 +455,7 @@ t.test('a connection of one\'s own, injected', async (t) => {
   t.equal((await said).position, position)
 })
 
-t.test('in Node its own WebSocket is not used, where it has one: it can not be cut off', async (t) => {
+t.test("in Node the global WebSocket is not used, because it can't be terminated", async (t) => {
   const { port } = await serve(t)
   const theirs = globalThis.WebSocket
   t.teardown(() => { globalThis.WebSocket = theirs })
@@ -463,7 +463,7 @@ t.test('in Node its own WebSocket is not used, where it has one: it can not be c
   t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
 })
 
-t.test('a token is asked for at each connection, and one that fails is a failed attempt', async (t) => {
+t.test('the token function is called for each connection; if it throws the attempt fails', async (t) => {
   const { port } = await serve(t, { authenticate: (_, hello) => ({ id: String(hello?.token), name: 'ada' }) })
   let asked = 0
   const client = chatClient(t, port, {
@@ -476,7 +476,7 @@ t.test('a token is asked for at each connection, and one that fails is a failed 
   t.match(await state(client, 'online'), { member: { id: 'token-2', name: 'ada' } })
 })
 
-t.test('a hello that is refused closes the client, with the words of the server', async (t) => {
+t.test("a refused hello closes the client with the server's reason", async (t) => {
   const { port } = await serve(t)
   const client = chatClient(t, port, { name: '\u202e' })
   const join = t.rejects(client.join('lobby'), { code: 'closed', message: /name/ })
@@ -484,7 +484,7 @@ t.test('a hello that is refused closes the client, with the words of the server'
   await join
 })
 
-t.test('with the session of an earlier client the member is the same', async (t) => {
+t.test('a client with the session of an earlier one has the same member', async (t) => {
   const { port } = await serve(t)
   const first = chatClient(t, port)
   const { session, member } = await state(first, 'online')
@@ -492,7 +492,7 @@ t.test('with the session of an earlier client the member is the same', async (t)
   t.same((await state(chatClient(t, port, { session }), 'online')).member, member)
 })
 
-/** A room that is joined, with no client around it. */
+/** Returns a joined room without a client. */
 function aRoom (after?: string): ClientRoom {
   const none = () => { throw new Error('there is no client') }
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
@@ -505,7 +505,7 @@ function say (room: ClientRoom, ...texts: string[]): void {
   for (const text of texts) room.receive(message('lobby', text, text) as unknown as Parameters<ClientRoom['receive']>[0])
 }
 
-/** Writes down what is heard from now on. */
+/** Records the room's events from now on. */
 function written (room: ClientRoom): string[] {
   const seen: string[] = []
   room.on('joined', () => seen.push('joined'))
@@ -515,7 +515,7 @@ function written (room: ClientRoom): string[] {
   return seen
 }
 
-/** The store, whose method fails for so many times. */
+/** Returns the store with a method that fails this many times. */
 function failing (store: ChatStore, method: 'append' | 'follow', times: number): ChatStore {
   return new Proxy(store, {
     get (target, name) {

@@ -4,14 +4,14 @@ import t, { type Test } from 'tap'
 import { freePort, redisServer, skip } from '../support/redis-server.ts'
 import { open, type Client } from '../support/helper.ts'
 
-/** The lines that the example logs, as they come. */
+/** The lines that the example logs, in order. */
 interface Line { readonly pid: number, readonly msg: string }
 
 async function cluster (t: Test) {
   const { socket } = await redisServer(t)
-  // The workers share it, and none of them may choose it.
+  // All workers must share one port, so it is chosen here.
   const port = await freePort()
-  // Started as a person would: without what would count its coverage, in code of another loader.
+  // Run without tap's environment and loader: they would collect coverage of code that another loader compiles.
   const env = { ...process.env, PORT: String(port), REDIS_URL: socket, WORKERS: '2', NODE_OPTIONS: '' }
   const child = spawn(process.execPath, ['--import', 'tsx', 'examples/cluster.ts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close') as Promise<[code: number | null]>
@@ -32,7 +32,7 @@ async function cluster (t: Test) {
     ended,
     lines,
     url: `ws://127.0.0.1:${port}/chat`,
-    /** Resolves when it was logged so often, or fails when the example ends without. */
+    /** Resolves once the pattern was logged this often. Rejects when the example ends before. */
     async logged (msg: string, times: number): Promise<Line[]> {
       for (;;) {
         const found = lines.filter((line) => line.msg.startsWith(msg))
@@ -43,14 +43,14 @@ async function cluster (t: Test) {
   }
 }
 
-/** Resolves when the client heard this; what it hears before is left out. */
+/** Resolves when the client receives this text. Other messages are skipped. */
 async function heard ({ next }: Client, text: string): Promise<void> {
   while (await next() !== text);
 }
 
 let members = 0
 
-/** Resolves when it is in the room: when it hears itself. */
+/** Resolves when the client is in the room: when it receives its own message. */
 async function member (t: Test, url: string): Promise<Client> {
   const client = await open(t, url)
   const text = `member ${++members}`
@@ -59,15 +59,15 @@ async function member (t: Test, url: string): Promise<Client> {
   return client
 }
 
-t.test('the cluster: one conversation on all workers, one that dies is replaced, and SIGTERM ends all', { skip }, async (t) => {
+t.test('the cluster is one chat on all workers, replaces a dead one, and stops on SIGTERM', { skip }, async (t) => {
   const { child, ended, lines, logged, url } = await cluster(t)
   const workers = (await logged('Server listening', 2)).map(({ pid }) => pid)
   t.equal(new Set(workers).size, 2)
 
-  // The workers take connections in turn.
+  // The workers accept connections in turn.
   const clients = await Promise.all([1, 2, 3, 4].map(() => member(t, url)))
   const served = new Set((await logged('incoming request', 4)).map(({ pid }) => pid))
-  t.same(served, new Set(workers), 'each worker serves some of them')
+  t.same(served, new Set(workers), 'each worker serves some clients')
   for (const [i, { socket }] of clients.entries()) {
     socket.send(`${i}`)
     for (const client of clients) await heard(client, `${i}`)
@@ -78,7 +78,7 @@ t.test('the cluster: one conversation on all workers, one that dies is replaced,
   const replacement = (await logged('Server listening', 3))[2]!.pid
   const one = await member(t, url)
   const [other] = await Promise.all([member(t, url), logged('incoming request', 6)])
-  t.ok(lines.some(({ pid, msg }) => pid === replacement && msg === 'incoming request'), 'the new worker serves too')
+  t.ok(lines.some(({ pid, msg }) => pid === replacement && msg === 'incoming request'), 'the new worker serves clients too')
   other.socket.send('again')
   await heard(one, 'again')
 

@@ -9,13 +9,13 @@ import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/helper.ts'
 
-/** The plugin on a port, quick to see who left and who says no hello, and to let a client ask on. */
+/** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
   const app = await build(t, { roster: new MemoryRoster({ grace: 100 }), limits: { handshakeTimeout: 3_000, messageRate: 50 } })
   return `ws://127.0.0.1:${await listen(app)}/chat`
 }
 
-/** A server that changes what another one says. */
+/** Starts a proxy that changes what a server sends. */
 async function broken (t: Test, url: string, change: (frame: string) => string[]): Promise<string> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   t.teardown(() => {
@@ -38,7 +38,7 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
 }
 
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
-  // Not by the loader of this process: it takes seconds to start.
+  // Not with this process's loader, which takes seconds to start.
   const child = spawn(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
   return { code, stdout, stderr }
@@ -52,30 +52,30 @@ t.test('the plugin meets every requirement', async (t) => {
   t.equal(results.length, requirements.length)
 })
 
-t.test('every requirement is of a section that the protocol has', async (t) => {
+t.test('every requirement names a section of the protocol', async (t) => {
   const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url), 'utf8')
   const sections = new Set([...protocol.matchAll(/^#+ ([\d.]*\d)\.? /gm)].map(([, section]) => section))
   for (const { section, title } of requirements) t.ok(sections.has(section), `${section} ${title}`)
 })
 
-t.test('a server that does one thing wrong fails', async (t) => {
+t.test('a server with one fault fails', async (t) => {
   const url = await serve(t)
   const faults: ReadonlyArray<[what: string, only: string, change: (frame: string) => string[]]> = [
-    ['says every message twice', '7', (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame]],
+    ['sends every message twice', '7', (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame]],
     ['loses every other message', '15', odd((frame) => frame.includes('"type":"message"'))],
     ['acknowledges before the message', '7.2', early()],
     ['claims that nothing was missed', '6.2', (frame) => [frame.replace('"complete":false', '"complete":true')]],
-    ['does not say what failed', '13', (frame) => [frame.replace(/,"request":"\w+"/, '')]],
-    ['forgets a property', '5.2', (frame) => [frame.replace(/,"heartbeat":\d+/, '')]],
-    ['sends what is no JSON', '12', (frame) => [`${frame};`]]
+    ['omits the failed request', '13', (frame) => [frame.replace(/,"request":"\w+"/, '')]],
+    ['omits a property', '5.2', (frame) => [frame.replace(/,"heartbeat":\d+/, '')]],
+    ['sends invalid JSON', '12', (frame) => [`${frame};`]]
   ]
   for (const [what, only, change] of faults) {
     t.ok(failures(await run(await broken(t, url, change), { only, timeout: 500 })).length > 0, what)
   }
-  t.same(failures(await run(await broken(t, url, (frame) => [frame]), { only: '7' })), [], 'and one that changes nothing passes')
+  t.same(failures(await run(await broken(t, url, (frame) => [frame]), { only: '7' })), [], 'a proxy that changes nothing passes')
 })
 
-/** Every other frame of a kind is lost. */
+/** Drops every other frame of a kind. */
 function odd (kind: (frame: string) => boolean): (frame: string) => string[] {
   let lose = false
   return (frame) => {
@@ -84,7 +84,7 @@ function odd (kind: (frame: string) => boolean): (frame: string) => string[] {
   }
 }
 
-/** Each message is held back until its ack has gone out. */
+/** Delays each message until its ack has been sent. */
 function early (): (frame: string) => string[] {
   let held: string[] = []
   return (frame) => {
@@ -98,7 +98,7 @@ function early (): (frame: string) => string[] {
   }
 }
 
-t.test('the command prints a line for each requirement and a summary', async (t) => {
+t.test('the command prints a line for each requirement, and a summary', async (t) => {
   const { code, stdout, stderr } = await command('--only', '7', await serve(t))
   const lines = stdout.trimEnd().split('\n')
   t.match(lines[0], /^ok {6}7\.1 {3}\w/)
@@ -107,7 +107,7 @@ t.test('the command prints a line for each requirement and a summary', async (t)
   t.equal(code, 0)
 })
 
-t.test('the command exits with 1 when something failed, and says what', async (t) => {
+t.test('the command exits with 1 when a requirement fails, and names it', async (t) => {
   const url = await broken(t, await serve(t), (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame])
   const { code, stdout } = await command('--only', '7.2', url)
   t.match(stdout, /^not ok {2}7\.2 .*\n {14}'ack' was awaited, and this came: /m)
@@ -115,7 +115,7 @@ t.test('the command exits with 1 when something failed, and says what', async (t
   t.equal(code, 1)
 })
 
-t.test('the command says what it needs', async (t) => {
+t.test('the command reports wrong usage', async (t) => {
   const help = await command('--help')
   t.match(help.stdout, /^Usage: npm run conformance/)
   t.equal(help.code, 0)

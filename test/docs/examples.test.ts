@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { open } from '../support/helper.ts'
 
-/** A program of ours, run from its source as a person would. */
+/** A program of examples/, run from source. */
 interface Program {
-  /** Resolves with what was found once its stdout matches; rejects when it ends without. */
+  /** Resolves with the match once stdout matches. Rejects when the program ends before. */
   printed (pattern: RegExp): Promise<string[]>
   readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
   interrupt (): void
@@ -40,9 +40,9 @@ function run (t: Test, file: string, ...args: string[]): Program {
 }
 
 interface Example extends Program {
-  /** Where it listens: `127.0.0.1:3000`. */
+  /** Returns the address it listens on: `127.0.0.1:3000`. */
   readonly host: string
-  /** Resolves once it has logged a line with this message, and this text where one is given. */
+  /** Resolves once a line with this message, and this text if given, was logged. */
   logged (msg: string, text?: string): Promise<unknown>
 }
 
@@ -59,7 +59,7 @@ async function example (t: Test, name: string): Promise<Example> {
 
 const connect = (t: Test, ...args: string[]) => run(t, 'src/cli/main.ts', 'connect', ...args)
 
-/** What the page at an address offers. */
+/** Asserts what the page at an address offers. */
 async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boolean, echo: boolean }> {
   const answer = await fetch(page, { headers })
   t.match(await answer.text(), 'chat-page.js', page)
@@ -67,7 +67,7 @@ async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boo
   return { chat: config.chat !== null, echo: config.echo !== null }
 }
 
-t.test('1, hello world: Hello is logged and answered with World!, every time', async (t) => {
+t.test('1, hello world: Hello is logged and answered with World! every time', async (t) => {
   const { host, logged } = await example(t, '1-hello-world')
   t.strictSame(await panels(t, `http://${host}/`), { chat: false, echo: true })
 
@@ -78,7 +78,7 @@ t.test('1, hello world: Hello is logged and answered with World!, every time', a
   await logged('Received: Hello')
 })
 
-t.test('2, greeting: the client is greeted, and its message is logged and not answered', async (t) => {
+t.test('2, greeting: the client is greeted, and its message is logged, not answered', async (t) => {
   const { host, logged } = await example(t, '2-greeting')
   const client = connect(t, `ws://${host}/echo`, '--send', 'Msg from client')
   await logged('Message received: Msg from client')
@@ -90,7 +90,7 @@ t.test('2, greeting: the client is greeted, and its message is logged and not an
   t.equal(code, 0)
 })
 
-t.test('3, conversation: the server greets and says what it heard', async (t) => {
+t.test('3, conversation: the server greets the client and echoes its message', async (t) => {
   const { host, logged } = await example(t, '3-conversation')
   const { socket, next } = await open(t, `ws://${host}/echo`)
   socket.send('good morning')
@@ -99,7 +99,7 @@ t.test('3, conversation: the server greets and says what it heard', async (t) =>
   await logged('received', 'good morning')
 })
 
-t.test('3, conversation: a group talk goes through the server to the peers', async (t) => {
+t.test('3, conversation: a group talk reaches the peers through the server', async (t) => {
   const { host, logged } = await example(t, '3-conversation')
   const [ada, bob, eve] = await Promise.all(['ada', 'bob', 'eve'].map((name) => open(t, `ws://${host}/chat?name=${name}`)))
   for (const client of [ada, bob, eve]) t.equal(await client!.next(), 'Hello webSocket')
@@ -108,11 +108,11 @@ t.test('3, conversation: a group talk goes through the server to the peers', asy
   t.equal(await bob!.next(), 'ada: who is here?')
   t.equal(await eve!.next(), 'ada: who is here?')
   bob!.socket.send('me')
-  t.equal(await ada!.next(), 'bob: me', 'the first that ada hears: not herself')
+  t.equal(await ada!.next(), 'bob: me', "ada's first message is not her own")
   await logged('received', 'who is here?')
 })
 
-t.test('4, broadcast: each message goes to all, the sender included, or to all but the sender', async (t) => {
+t.test('4, broadcast: each message reaches all clients, with or without the sender', async (t) => {
   const { host, logged } = await example(t, '4-broadcast')
   t.strictSame(await panels(t, `http://${host}/`), { chat: true, echo: false })
 
@@ -123,11 +123,11 @@ t.test('4, broadcast: each message goes to all, the sender included, or to all b
   other.socket.send('from the other')
   t.equal(await one.next(), 'from the other')
   one.socket.send('again')
-  t.equal(await other.next(), 'again', 'not its own')
+  t.equal(await other.next(), 'again', 'not its own message')
   await logged('received', 'from the other')
 })
 
-t.test('5, echo: the same bytes come back, and the page has them to play with', async (t) => {
+t.test('5, echo: the same bytes are returned, and the page has an echo panel', async (t) => {
   const { host, logged } = await example(t, '5-echo')
   t.strictSame(await panels(t, `http://${host}/`), { chat: false, echo: true })
 
@@ -143,14 +143,14 @@ t.test('5, echo: the same bytes come back, and the page has them to play with', 
   t.strictSame(await closed, { code: 1000, reason: 'done' })
 })
 
-t.test('an existing app keeps its home and its login, and says in a room what came by HTTP', async (t) => {
+t.test('an existing app keeps its home and login, and publishes what it receives by HTTP', async (t) => {
   const { host } = await example(t, 'existing-app')
   const home = await fetch(`http://${host}/`)
   t.equal(home.status, 200)
   t.match(await home.text(), 'The shop')
 
   for (const path of ['/demo/', '/demo/config.json', '/chat', '/echo']) {
-    t.equal((await fetch(`http://${host}${path}`)).status, 401, `${path} asks who it is`)
+    t.equal((await fetch(`http://${host}${path}`)).status, 401, `${path} requires a login`)
   }
   await t.rejects(open(t, `ws://${host}/chat`), { message: /401/ }, 'so does an upgrade')
   const refused = await connect(t, `ws://${host}/chat`).ended

@@ -28,17 +28,17 @@ function read (name: string): string {
   return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
 }
 
-/** As it is written: without what TypeBox hides in its schemas. */
+/** Returns the plain JSON of a value: TypeBox's schemas have hidden properties. */
 function asJson<T> (value: unknown): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
 
-/** The content of the fenced blocks that are marked so. */
+/** Returns the content of the fenced blocks with this info string. */
 function blocks (mark: string): string[] {
   return [...protocol.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, info]) => info === mark).map(([, , content]) => content!)
 }
 
-/** The cells of the table under a heading, without those of its head. */
+/** Returns the cells of the table under a heading, without the header row. */
 function table (heading: string): string[][] {
   const [, after = ''] = protocol.split(`\n${heading}\n`)
   const section = after.split(/^#/m)[0]!
@@ -46,21 +46,21 @@ function table (heading: string): string[][] {
   return rows.slice(2).map((row) => row.slice(1, -1).split('|').map((cell) => cell.trim()))
 }
 
-/** What is wrong with a message by its schema; empty for nothing. */
+/** Returns the schema errors of a message. */
 function faults (direction: Direction, message: Json): string[] {
   const validator = validators[direction].get(String(message['type']))
   if (validator === undefined) return [`no message of the ${direction}: ${String(message['type'])}`]
   return validator.Errors(message).map(({ instancePath, message }) => `${instancePath} ${message}`)
 }
 
-t.test('every example is a message of its direction', async (t) => {
+t.test('every example is a valid message of its direction', async (t) => {
   for (const direction of ['client', 'server'] as const) {
     const examples = blocks(`json ${direction}`).map((block) => JSON.parse(block) as Json)
     for (const example of examples) {
       t.same(faults(direction, example), [], `${direction}: ${JSON.stringify(example).slice(0, 60)}`)
-      t.same(Object.keys(example).filter((name) => !(name in messages[direction][String(example['type'])]!.properties)), [], 'with no property of its own')
+      t.same(Object.keys(example).filter((name) => !(name in messages[direction][String(example['type'])]!.properties)), [], 'without unknown properties')
     }
-    t.same(new Set(examples.map(({ type }) => type)), new Set(Object.keys(messages[direction])), `and every message to or from the ${direction} has one`)
+    t.same(new Set(examples.map(({ type }) => type)), new Set(Object.keys(messages[direction])), `every message of the ${direction} has an example`)
   }
 })
 
@@ -78,11 +78,11 @@ t.test('every interface has the properties of its schema', async (t) => {
   }
 })
 
-t.test('the table of errors is that of the server', async (t) => {
+t.test("the table of errors matches the server's codes", async (t) => {
   t.same(table('## 13. Errors').map(([code]) => code), Object.values(ErrorCode).map((code) => `\`${code}\``))
 })
 
-t.test('the table of close codes is that of the server, and of its client', async (t) => {
+t.test('the table of close codes matches the codes of the server and the client', async (t) => {
   const rows = table('### 14.1 Close codes')
   t.same(rows.map(([code]) => Number(code)), Object.values(CloseCode))
   for (const [code, , comeBack = ''] of rows) {
@@ -91,20 +91,20 @@ t.test('the table of close codes is that of the server, and of its client', asyn
   }
 })
 
-t.test('every link within the document leads somewhere', async (t) => {
+t.test('every link within the document resolves', async (t) => {
   const anchors = new Set([...protocol.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading!.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-')))
   for (const [, anchor] of protocol.matchAll(/\]\(#([^)]*)\)/g)) t.ok(anchors.has(anchor!), anchor!)
 })
 
-t.test('every listing happens as it is written', async (t) => {
+t.test('every listing happens as written', async (t) => {
   for (const listing of blocks('frames')) {
     const title = /.*\n### (.*)\n/s.exec(protocol.slice(0, protocol.indexOf(listing)))?.[1] ?? ''
     await t.test(title, (t) => play(t, listing.trimEnd().split('\n')))
   }
 })
 
-/** What a server makes up: in a listing such a value stands for whatever comes in its place, the same each time. */
+/** Values that a server generates: in a listing each stands for the received value, the same each time. */
 const opaque = new Set(['id', 'position', 'after', 'before', 'since', 'session', 'at'])
 
 async function play (t: Test, lines: string[]): Promise<void> {
@@ -143,12 +143,12 @@ async function play (t: Test, lines: string[]): Promise<void> {
     let message: Json
     do message = JSON.parse(String(await connection.next())) as Json
     while (message['type'] === 'presence')
-    t.same(faults('server', message), [], 'the server says what its schemas say')
+    t.same(faults('server', message), [], "the server's message matches its schema")
     bind(expected, message)
     t.same(certain(message), certain(asItIs(expected)), line.slice(0, 60))
   }
 
-  /** Learns what the server made up. */
+  /** Stores the values that the server generated. */
   function bind (expected: unknown, seen: unknown, key = ''): void {
     if (typeof expected === 'string' && typeof seen === 'string') {
       if (!opaque.has(key) || actual.has(expected)) return
@@ -165,20 +165,20 @@ async function play (t: Test, lines: string[]): Promise<void> {
   }
 }
 
-/** Without the words for people, and without who is here, which is told a little later. */
+/** Removes the texts for users, and the member list, which may arrive later. */
 function certain ({ type, ...rest }: Json): Json {
   const { message, members, count, ...others } = rest
   return { type, ...type === 'error' || type === 'joined' ? others : rest }
 }
 
-t.test('the AsyncAPI document is one', async (t) => {
+t.test('the AsyncAPI document is valid', async (t) => {
   const validator = Compile(specs.schemasWithoutId['3.0.0'] as Json)
   t.same(validator.Errors(asyncapi), [])
-  t.notOk(validator.Check({ ...asyncapi, channels: { chat: { address: 1 } } }), 'which a channel without a proper address is not')
-  t.notOk(validator.Check({ ...asyncapi, components: { schemas: { room: { type: 'text' } } } }), 'nor a schema of an unknown type')
+  t.notOk(validator.Check({ ...asyncapi, channels: { chat: { address: 1 } } }), 'a channel with an invalid address is rejected')
+  t.notOk(validator.Check({ ...asyncapi, components: { schemas: { room: { type: 'text' } } } }), 'a schema of an unknown type is rejected')
 })
 
-t.test('the AsyncAPI document has the subprotocol offered, alone or among others', async (t) => {
+t.test('the AsyncAPI document accepts the subprotocol offered alone or among others', async (t) => {
   interface Channel { bindings: { ws: { headers: { properties: Record<string, { pattern: string }> } } } }
   const { bindings } = resolve({ $ref: '#/channels/chat' }) as unknown as Channel
   const offer = new RegExp(bindings.ws.headers.properties['Sec-WebSocket-Protocol']!.pattern)
@@ -186,7 +186,7 @@ t.test('the AsyncAPI document has the subprotocol offered, alone or among others
   for (const header of ['', 'other', `${SUBPROTOCOL}1`, `x${SUBPROTOCOL}`, SUBPROTOCOL.replace('.', '-')]) t.notMatch(header, offer)
 })
 
-t.test('the AsyncAPI document describes the messages of the server', async (t) => {
+t.test("the AsyncAPI document describes the server's messages", async (t) => {
   const channel = resolve({ $ref: '#/channels/chat' }) as { messages: Record<string, { name: string, payload: Schema }> }
   const described: typeof messages = { client: {}, server: {} }
   for (const [key, { name, payload }] of Object.entries(channel.messages)) {
@@ -195,7 +195,7 @@ t.test('the AsyncAPI document describes the messages of the server', async (t) =
   t.same(described, messages)
 })
 
-t.test('every message to the server is received, every one to a client is sent', async (t) => {
+t.test('client messages are received and server messages sent in the AsyncAPI document', async (t) => {
   interface Operation { action: string, messages: Array<{ name: string }>, reply?: { messages: Array<{ name: string }> } }
   const operations = Object.values(resolve(asyncapi['operations']) as Record<string, Operation>)
   const received = operations.filter(({ action }) => action === 'receive')
@@ -204,7 +204,7 @@ t.test('every message to the server is received, every one to a client is sent',
   t.same(new Set(sent.map(({ name }) => name)), new Set(Object.keys(messages.server)))
 })
 
-/** With what its references refer to in their place. */
+/** Replaces references by their targets. */
 function resolve (value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(resolve)

@@ -13,17 +13,17 @@ import { redisServer, skip } from '../support/redis-server.ts'
 const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
 const blocks = blocksOf(readFileSync(new URL('../../README.md', import.meta.url), 'utf8'))
 
-/** Inside the checkout, so that 'fastify-chat' is the checkout's own package there, compiled; './data' is made in it. */
+/** Inside the checkout, so that 'fastify-chat' resolves to the compiled checkout. './data' is created in it. */
 const folder = t.testdir()
 
-/** All that is not run as it is written, and what is instead. */
+/** Text of a block that is replaced before it is run. */
 type Instead = readonly [written: string, run: string]
 const anyPort: Instead = ['port: 3000', 'port: 0']
 const expired: Instead = ['3_600_000', '0']
 const serverAt = (port: number): Instead => ['localhost:3000', `127.0.0.1:${port}`]
 const redisAt = (port: number): Instead => ['127.0.0.1:6379', `127.0.0.1:${port}`]
 
-/** What is around a block that is a part of an app. */
+/** Returns an app around a block that is part of one. */
 const appWith = (part: string): string => `
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'
@@ -34,7 +34,7 @@ process.once('SIGTERM', () => app.close())
 await app.listen({ port: 0, host: '127.0.0.1' })
 `
 
-/** Every block but those of a shell and of plain text, by the heading it stands under. */
+/** Returns every block, except shell and plain text, by its heading. */
 function blocksOf (markdown: string): Map<string, string> {
   const found = new Map<string, string>()
   let under = ''
@@ -48,7 +48,7 @@ function blocksOf (markdown: string): Map<string, string> {
 
 type Start = (instead?: Instead) => ReturnType<typeof program>
 
-/** Takes the block under a heading, and tests that it does what the text says. */
+/** Takes the block under a heading, and tests that it behaves as the text says. */
 function shows (heading: string, what: string, test: (t: Test, start: Start, block: string) => Promise<void>, options = {}): void {
   const block = blocks.get(heading)
   if (block === undefined) throw new Error(`no block under '${heading}'`)
@@ -64,7 +64,7 @@ function shows (heading: string, what: string, test: (t: Test, start: Start, blo
   t.test(`${heading}: ${what}`, options, (t) => test(t, start(t), block))
 }
 
-/** A block, run as a program of its own; without what tap tells its children in their environment. */
+/** Runs a block as a program, without the variables that tap sets for its children. */
 function program (t: Test, file: string) {
   const child = spawn(process.execPath, [file], { cwd: folder, env: {}, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
@@ -80,7 +80,7 @@ function program (t: Test, file: string) {
     return ended
   }
   t.teardown(() => end('SIGKILL'))
-  /** Resolves with what was found once its output matches; rejects when it ends without. */
+  /** Resolves with the match once the output matches. Rejects when the program ends before. */
   const printed = async (pattern: RegExp) => {
     for (;;) {
       const found = pattern.exec(output)
@@ -89,7 +89,7 @@ function program (t: Test, file: string) {
       if (over) throw new Error(`ended without ${pattern}:\n${output}`)
     }
   }
-  /** Where it listens, once it does. */
+  /** Resolves with the port, once it listens. */
   const port = async () => Number((await printed(/"Server listening at http:\/\/.*:(\d+)"/))[1])
   return { printed, port, end, ended }
 }
@@ -109,7 +109,7 @@ shows('fastify-chat', 'a chat, an echo and a page', async (t, start, block) => {
   t.match(await (await fetch(page)).text(), 'chat-page.js')
 })
 
-shows('In your app', 'its home, its door, its answers and its announcements', async (t, start) => {
+shows('In your app', 'keeps the home page, refuses strangers, replies, and publishes', async (t, start) => {
   const host = `localhost:${await start(anyPort).port()}`
   t.equal(await (await fetch(`http://${host}/`)).text(), 'my own home')
   t.match(await (await fetch(`http://${host}/talk/demo/`)).text(), 'chat-page.js')
@@ -130,16 +130,16 @@ shows('In your app', 'its home, its door, its answers and its announcements', as
   t.equal(await ada.next(), 'Is it?', 'no greeting before it')
   const announced = await fetch(`http://${host}/announce`, { method: 'POST' })
   t.match(await announced.json(), { position: /./ })
-  t.equal(await ada.next(), 'The kettle is on.', 'in the room of who names none')
+  t.equal(await ada.next(), 'The kettle is on.', 'in the default room')
 })
 
-shows('In tests', 'a test that passes', async (t, start) => {
+shows('In tests', 'the test passes', async (t, start) => {
   const { code, output } = await start().ended
   t.match(output, /^ok 1 - two people talk/m)
   t.equal(code, 0, output)
 })
 
-shows('Rooms that lose nothing', 'the client says how it is, who is here and what was said', async (t, start) => {
+shows('Rooms that lose nothing', 'the client logs its status, the members and the messages', async (t, start) => {
   const port = await listen(await build(t))
   const grace = await chatClient(t, port, { name: 'grace' }).join('tea')
   const posted = heard(grace, 'message')
@@ -147,7 +147,7 @@ shows('Rooms that lose nothing', 'the client says how it is, who is here and wha
   await ada.printed(/^online$/m)
   t.match(await posted, { from: { name: 'ada' }, text: 'Good morning.' })
 
-  // Who is shown to have come after the post finds the loop running.
+  // Bob joins after the post, so his arrival shows that the program's loop runs.
   await ada.printed(/^ada Good morning\.$/m)
   const bob = await chatClient(t, port, { name: 'bob' }).join('tea')
   await ada.printed(/^3 \[[^\]]*'bob'/m)
@@ -155,7 +155,7 @@ shows('Rooms that lose nothing', 'the client says how it is, who is here and wha
   await ada.printed(/^bob Good day\.$/m)
 })
 
-shows("The server's side", 'who one is, what one may post, and a log of who came and went', async (t, start) => {
+shows("The server's side", 'authentication, a message filter, and logged joins and leaves', async (t, start) => {
   const server = start()
   const client = chatClient(t, await server.port(), { name: 'grace' })
   const room = await client.join('tea')
@@ -173,7 +173,7 @@ shows("The server's side", 'who one is, what one may post, and a log of who came
   t.match(await closed, { code: 4401 })
 })
 
-shows('On disk: LMDB', 'what was acknowledged survives kill -9', async (t, start) => {
+shows('On disk: LMDB', 'acknowledged messages survive kill -9', async (t, start) => {
   const killed = start()
   const room = await chatClient(t, await killed.port(), { name: 'ada' }).join('tea')
   await room.post('Good morning.')
@@ -210,9 +210,9 @@ shows('Watching it', 'metrics and a health route', async (t, start) => {
   t.strictSame([health.status, await health.text()], [200, 'ok'])
 })
 
-t.test('every block was taken', async (t) => t.strictSame([...blocks.keys()], []))
+t.test('every block was tested', async (t) => t.strictSame([...blocks.keys()], []))
 
-t.test('the blocks have the names that the types have', async (t) => {
+t.test("the blocks compile with the package's types", async (t) => {
   const options = '--noEmit --checkJs --strict --skipLibCheck --target es2022 --module nodenext --types node'.split(' ')
   const files = readdirSync(folder).filter((name) => name.endsWith('.mjs'))
   const compiled = promisify(execFile)(process.execPath, [tsc, ...options, ...files], { cwd: folder })

@@ -85,7 +85,7 @@ const faults: Record<string, Fault> = {
       next.watch(room)
     }
   },
-  'Redis stands still for ten seconds': {
+  'Redis is stopped for ten seconds': {
     keepsConnections: true,
     async make ({ server, nodes, room, participants }) {
       process.kill(server.pid, 'SIGSTOP')
@@ -94,7 +94,7 @@ const faults: Record<string, Fault> = {
       process.kill(server.pid, 'SIGCONT')
     }
   },
-  'Redis is killed, and started again on its append-only file': {
+  'Redis is killed and restarted on its append-only file': {
     keepsConnections: true,
     async make ({ server, nodes, room, participants }) {
       await server.kill()
@@ -102,7 +102,7 @@ const faults: Record<string, Fault> = {
       await server.start()
     }
   },
-  'all that Redis holds is flushed': {
+  'Redis is flushed': {
     keepsConnections: true,
     loses: true,
     async make ({ server, participants }) {
@@ -110,7 +110,7 @@ const faults: Record<string, Fault> = {
       await until(() => participants.every(({ views }) => views.length > 1))
     }
   },
-  'Redis has no memory left': {
+  'Redis is out of memory': {
     keepsConnections: true,
     async make ({ server, participants }) {
       const [, used] = /^used_memory:(\d+)/m.exec(await server.client.info('memory'))!
@@ -119,7 +119,7 @@ const faults: Record<string, Fault> = {
       await server.client.config('SET', 'maxmemory', 0)
     }
   },
-  'the way from one node to Redis swallows all': {
+  'the network between a node and Redis drops everything': {
     keepsConnections: true,
     async make ({ t, server, nodes, room, network, participants }) {
       network.target = await blackHole(t)
@@ -143,7 +143,7 @@ const faults: Record<string, Fault> = {
       }
     }
   },
-  'nodes lose what is published': {
+  "the nodes' subscriptions are killed": {
     keepsConnections: true,
     async make ({ server, participants }) {
       for (let times = 0; times < 10; times++) {

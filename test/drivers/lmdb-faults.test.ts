@@ -304,15 +304,15 @@ t.test('a damaged file is reported as damaged and ends no process', async (t) =>
   }
   const cases: Record<string, Buffer> = {
     empty: Buffer.alloc(0),
-    'of another kind': randomBytes(100_000),
+    'random bytes': randomBytes(100_000),
     'a text': Buffer.from('hello'),
-    'cut off after its beginning': whole.subarray(0, 8_192),
-    'cut off within its beginning': whole.subarray(0, 5_000),
-    'cut off in the middle': whole.subarray(0, (pages >> 1) * 4_096),
-    'scratched at its beginning': scratched(0),
-    'scratched at its second page': scratched(1),
-    'scratched all over': scratched(...Array.from({ length: pages - 2 }, (_, i) => i + 2)),
-    'all zeroes after its beginning': Buffer.concat([whole.subarray(0, 8_192), Buffer.alloc(whole.length - 8_192)])
+    'truncated after its header': whole.subarray(0, 8_192),
+    'truncated within its header': whole.subarray(0, 5_000),
+    'truncated in the middle': whole.subarray(0, (pages >> 1) * 4_096),
+    'with a random first page': scratched(0),
+    'with a random second page': scratched(1),
+    'with random pages after its header': scratched(...Array.from({ length: pages - 2 }, (_, i) => i + 2)),
+    'zeroed after its header': Buffer.concat([whole.subarray(0, 8_192), Buffer.alloc(whole.length - 8_192)])
   }
   for (const [title, content] of Object.entries(cases)) {
     const path = directory(t)

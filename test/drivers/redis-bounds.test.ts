@@ -113,8 +113,8 @@ t.test('if all rooms are followed, those with the most history lose its older ha
 })
 
 for (const [title, options] of Object.entries({
-  'with its bound from maxmemory': {},
-  'with a bound above maxmemory': { storeBytes: 1024 * 1024 * 1024 }
+  'with its limit from maxmemory': {},
+  'with storeBytes above maxmemory': { storeBytes: 1024 * 1024 * 1024 }
 })) {
   t.test(`a Redis flooded with new rooms stays usable for other rooms, ${title}`, { skip }, async (t) => {
     const maxMemory = 8 * 1024 * 1024
@@ -192,7 +192,7 @@ t.test('reads that wait for an unresponsive Redis are refused', { skip }, async 
 })
 
 for (const [title, lose] of Object.entries({
-  'of a Redis that is full': async (server: RedisServer) => { await server.client.config('SET', 'maxmemory', await memory(server)) },
+  'in a full Redis': async (server: RedisServer) => { await server.client.config('SET', 'maxmemory', await memory(server)) },
   'beyond storeBytes': async () => {}
 })) {
   t.test(`rooms whose index was lost are evicted like others: ${title}`, { skip }, async (t) => {

@@ -41,47 +41,47 @@ const text = 'The quick brown fox jumps over the lazy dog. '
 
 /** Data that clients make a store keep. Each function is called with 0, 1, 2 … until enough bytes are charged. */
 const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>> = {
-  'text of one byte a character': (store, i) => store.append(room(i), posted(`${i} ${text}`, `${i}`)),
-  'text of one byte a character in a frame of two': (store, i) => store.append(room(i), posted(`${i} ${text}`, 'ā'.repeat(60))),
-  'text of two bytes a character': (store, i) => store.append(room(i), posted(`${i} ${text}ā`, `${i}`)),
+  'text of one byte per character': (store, i) => store.append(room(i), posted(`${i} ${text}`, `${i}`)),
+  'text of one byte per character in a frame of two': (store, i) => store.append(room(i), posted(`${i} ${text}`, 'ā'.repeat(60))),
+  'text of two bytes per character': (store, i) => store.append(room(i), posted(`${i} ${text}ā`, `${i}`)),
   'long text with one wide character': (store, i) => store.append(room(i), posted(`${i} ${text.repeat(300)}ā`, `${i}`)),
   'long text': (store, i) => store.append(room(i), posted(`${i} ${text.repeat(300)}`, `${i}`)),
-  'a piece of a long text': (store, i) => store.append(room(i), says(`${i} ${text.repeat(1_000)}`.slice(0, 20))),
+  'a slice of a long text': (store, i) => store.append(room(i), says(`${i} ${text.repeat(1_000)}`.slice(0, 20))),
   'empty text': (store, i) => store.append(room(i), says('')),
-  'text that was put together': (store, i) => store.append(room(i), says(`${i} ${text}${i} ${text}`)),
+  'a concatenated text': (store, i) => store.append(room(i), says(`${i} ${text}${i} ${text}`)),
   data: (store, i) => store.append(room(i), says('', { data: JSON.stringify({ i, text }) })),
-  'data of two bytes a character': (store, i) => store.append(room(i), says('', { data: JSON.stringify({ i, text, wide: 'ā' }) })),
+  'data of two bytes per character': (store, i) => store.append(room(i), says('', { data: JSON.stringify({ i, text, wide: 'ā' }) })),
   'data of many objects': (store, i) => store.append(room(i), says('', { data: JSON.stringify(Array.from({ length: 5_000 }, () => ({ i }))) })),
-  'a sender each': (store, i) => store.append(room(i), says('', { from: someone(i) })),
-  'a sender each, whose name is long': (store, i) => store.append(room(i), says('', { from: someone(i, 'ā'.repeat(32)) })),
+  'a different sender for each entry': (store, i) => store.append(room(i), says('', { from: someone(i) })),
+  'different senders with long names': (store, i) => store.append(room(i), says('', { from: someone(i, 'ā'.repeat(32)) })),
   keys: (store, i) => store.append('one', says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: String(-2_000_000_000 - i) })),
-  'keys of two bytes a character': (store, i) => store.append('one', says('', { key: `22 member-${'x'.repeat(20)} ${i}ā`, hash: `${i}` })),
+  'keys of two bytes per character': (store, i) => store.append('one', says('', { key: `22 member-${'x'.repeat(20)} ${i}ā`, hash: `${i}` })),
   'keys in many rooms': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
-  'bytes, few': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.from(`${i}`)))),
-  'bytes, many': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.alloc(16_000, i)))),
-  'bytes that are a part of others': (store, i) => store.append(room(i), says(Buffer.alloc(5_000, i).subarray(0, 10))),
+  'few bytes': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.from(`${i}`)))),
+  'many bytes': (store, i) => store.append(room(i), says(new Uint8Array(Buffer.alloc(16_000, i)))),
+  'a slice of a buffer': (store, i) => store.append(room(i), says(Buffer.alloc(5_000, i).subarray(0, 10))),
   'one message in each room': (store, i) => store.append(other(i), posted(`${i} ${text}`, `${i}`)),
-  'rooms with nothing in them': (store, i) => store.read(other(i), { limit: 1, maxBytes: 1 }),
+  'empty rooms': (store, i) => store.read(other(i), { limit: 1, maxBytes: 1 }),
   'rooms with a long name': (store, i) => store.read(`${i}ā`.padEnd(64, 'x'), { limit: 1, maxBytes: 1 }),
-  'rooms that are followed': (store, i) => follow(store, other(i)),
-  'rooms that are followed, with a message each': async (store, i) => {
+  'followed rooms': (store, i) => follow(store, other(i)),
+  'followed rooms with a message each': async (store, i) => {
     await follow(store, other(i))
     await store.append(other(i), posted(`${i} ${text}`, `${i}`))
   },
   'followers of one room': (store) => follow(store, 'one'),
-  'rooms that were followed': async (store, i) => (await follow(store, other(i))).stop(),
-  'rooms with a message each, and a key': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
+  'formerly followed rooms': async (store, i) => (await follow(store, other(i))).stop(),
+  'rooms with a message and a key each': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
   'rooms of many messages of which one is left': async (store, i) => {
     for (let j = 0; j < 200; j++) await store.append(other(i), says(''))
   },
   'rooms of many messages with keys of which one is left': async (store, i) => {
     for (let j = 0; j < 50; j++) await store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i} ${j}`, hash: `${i}` }))
   },
-  'rooms that were erased': async (store, i) => {
+  'cleared rooms': async (store, i) => {
     await store.append(other(i), posted(`${i} ${text}`, `${i}`))
     await store.clear(other(i))
   },
-  'messages that were erased': async (store, i) => {
+  'erased messages': async (store, i) => {
     const { position } = await store.append(room(i), says(`${i} ${text}`, { from: someone(i), data: `"${text}"` }))
     await store.erase(room(i), position)
   }

@@ -15,18 +15,18 @@ import { bare, build, listen, open as openSocket } from '../support/helper.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
-// ms: it is only reached when something is wrong, also where everything is slow.
+// ms: reached only on a failure, so it is long enough for a slow machine.
 const waitTimeout = 90_000
 
 interface Window {
   readonly page: Page
-  /** What a reader of the console would worry about. */
+  /** Console errors and warnings, page errors and failed requests. */
   readonly complaints: string[]
-  /** The text frames that it has sent. */
+  /** The text frames that the window has sent. */
   readonly sent: string[]
 }
 
-/** A window of its own: nothing is shared with the others. */
+/** Opens a window in a browser context of its own. */
 async function openWindow (t: Test, browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
   const context = await browser.newContext(options)
   context.setDefaultTimeout(waitTimeout)
@@ -47,7 +47,7 @@ async function openWindow (t: Test, browser: Browser, url: string, options: Brow
   return { page, complaints, sent }
 }
 
-/** A window in which, once it is connected, time stands still: it tries again when the test lets time pass. */
+/** Opens a window whose clock stands still once it is connected, so that the test controls its retries. */
 async function openStill (t: Test, browser: Browser, url: string): Promise<Window> {
   const window = await openWindow(t, browser, 'about:blank')
   const { page } = window
@@ -63,7 +63,7 @@ async function serve (t: Test, options?: FastifyChatOptions): Promise<string> {
   return `http://127.0.0.1:${await listen(await build(t, options))}`
 }
 
-/** The demo server as a process of its own, to be killed; run from its source where it is another checkout's. */
+/** Starts the demo server as a process that can be killed; from source if `folder` is another checkout. */
 async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
   const [file, ...args]: typeof command = folder === '' ? command : [process.execPath, '--import', 'tsx', 'src/cli/main.ts']
   const child = spawn(file, [...args, 'serve', '--port', port], { cwd: folder || checkout, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -84,7 +84,7 @@ async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{
   throw new Error(`the server ended: ${output}`)
 }
 
-/** A way to a server that can be cut, as a tunnel does: the connections break, and new ones are refused. */
+/** Starts a proxy that can be cut: its connections are reset, and new ones are refused. */
 async function proxy (t: Test, port: number): Promise<{ port: number, hold (): void, cut (): void, restore (): void }> {
   const sockets = new Set<Socket>()
   const holds = new Set<() => void>()
@@ -118,7 +118,7 @@ async function proxy (t: Test, port: number): Promise<{ port: number, hold (): v
   })
   return {
     port: (server.address() as AddressInfo).port,
-    /** What the server says is kept back. */
+    /** Stops forwarding what the server sends. */
     hold () { for (const hold of holds) hold() },
     cut,
     restore () { passing = true }
@@ -129,11 +129,11 @@ const text = async (locator: Locator) => (await locator.textContent())?.trim()
 const shows = (page: Page, selector: string, text: string | RegExp) => page.locator(selector, { hasText: text }).first().waitFor()
 const status = (page: Page, words: string | RegExp) => shows(page, '#chat-status', words)
 
-/** The words of all messages of the chat, those of oneself and of the page among them. */
+/** Resolves with the texts of all messages in the log, including the user's own and those of the page. */
 const words = (page: Page) => page.locator('#chat-log > li').evaluateAll((items) =>
   items.map((item) => (item.querySelector('.text') ?? item).textContent))
 
-/** What one item says: `Ada: hello`. */
+/** Resolves with the items of the log, such as `Ada: hello`. */
 const items = (page: Page, kind = '') => page.locator(`#chat-log > li${kind}`).evaluateAll((all) => all.map((item) =>
   `${item.querySelector('.name')?.textContent}: ${item.querySelector('.text')?.textContent}`))
 
@@ -142,20 +142,20 @@ async function type (page: Page, words: string): Promise<void> {
   await page.getByRole('button', { name: 'Send', exact: true }).click()
 }
 
-/** Says it, and sees that it was stored. */
+/** Sends the text and waits until it is stored. */
 async function say (page: Page, words: string): Promise<void> {
   await type(page, words)
   await page.locator('#chat-log li.sent:not(.pending)', { hasText: words }).last().waitFor()
 }
 
-// Each wait of playwright's ends by itself and says what it waited for: this only must not come before.
+// Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)
 
-t.test('of what is compiled, the page has the client and the protocol, and nothing else', async (t) => {
+t.test('of the compiled files only the client and the protocol are served', async (t) => {
   const app = await build(t)
   for (const file of ['client/index.js', 'client/room.js', 'protocol.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
-    t.equal(statusCode, 200, `${file}: npm run build makes it`)
+    t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
   }
   for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'protocol.js.map', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
@@ -163,7 +163,7 @@ t.test('of what is compiled, the page has the client and the protocol, and nothi
   }
 })
 
-t.test('a path of those files that is taken is a coded error', async (t) => {
+t.test('a route on the path of a compiled file is a coded error', async (t) => {
   for (const path of ['/demo/lib/protocol.js', '/demo/lib/*']) {
     const app = bare(t)
     app.get(path, async () => '')
@@ -176,7 +176,7 @@ t.test('the page', { skip }, async (t) => {
   t.teardown(() => browser.close())
   const open = (t: Test, url: string, options?: BrowserContextOptions) => openWindow(t, browser, url, options)
 
-  t.test('two windows talk to each other in a room, by button and by Enter, and nothing complains', async (t) => {
+  t.test('two windows talk in a room, by button and by Enter, without console errors', async (t) => {
     const url = await serve(t)
     const ada = await open(t, `${url}/demo/?room=den&name=ada`)
     await status(ada.page, 'Connected to den as ada.')
@@ -195,8 +195,8 @@ t.test('the page', { skip }, async (t) => {
     await shows(bob.page, '#chat-log li.sent:not(.pending)', 'and to you')
     t.strictSame(await items(ada.page), ['You: good morning', 'bob: and to you'])
     t.strictSame(await items(bob.page), ['ada: good morning', 'You: and to you'])
-    t.equal(await bob.page.locator('#chat-log time').count(), 2, 'each with its time')
-    t.equal(await ada.page.getByLabel('Message', { exact: true }).inputValue(), '', 'the input is free again')
+    t.equal(await bob.page.locator('#chat-log time').count(), 2, 'each message has its time')
+    t.equal(await ada.page.getByLabel('Message', { exact: true }).inputValue(), '', 'the input is enabled again')
     t.equal(await text(ada.page.locator('#chat-error')), '')
 
     for (const { page, complaints } of [ada, bob]) {
@@ -205,7 +205,7 @@ t.test('the page', { skip }, async (t) => {
     }
   })
 
-  t.test('who is here is listed, oneself first, and who comes and goes', async (t) => {
+  t.test('the member list has the user first, and arrivals and departures are shown', async (t) => {
     const app = await build(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
     const url = `http://127.0.0.1:${await listen(app)}/demo/`
     const ada = await open(t, `${url}?name=ada`)
@@ -220,7 +220,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await ada.page.locator('#chat-people li').allTextContents(), ['ada (you)'])
   })
 
-  t.test('of a crowd, those that are listed are shown, and how many more there are', async (t) => {
+  t.test('a large member list shows the listed members and the number of others', async (t) => {
     const app = await build(t, { roster: new MemoryRoster({ listed: 3, coalesce: 1 }) })
     const port = await listen(app)
     for (const name of ['ann', 'ben', 'cid', 'dan', 'eve']) await openSocket(t, `ws://127.0.0.1:${port}/chat?name=${name}`)
@@ -229,7 +229,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await page.locator('#chat-people li').allTextContents(), ['zoe (you)', 'ann', 'ben', 'cid', 'and 2 more'])
   })
 
-  t.test('who is typing is shown for 4 s after the last sign of it, which is sent every 2 s at most', async (t) => {
+  t.test('typing is shown for 4 s after its last signal, and sent at most every 2 s', async (t) => {
     const url = `${await serve(t)}/demo/`
     const ada = await openStill(t, browser, `${url}?name=ada`)
     const bob = await open(t, `${url}?name=bob`)
@@ -241,10 +241,10 @@ t.test('the page', { skip }, async (t) => {
     const message = ada.page.getByLabel('Message', { exact: true })
     await message.pressSequentially('hel')
     await shows(cid, '#chat-typing', 'ada is typing…')
-    t.equal(signals(), 1, 'not one a key')
+    t.equal(signals(), 1, 'not one signal per key')
     await bob.page.getByLabel('Message', { exact: true }).pressSequentially('ah')
     await shows(cid, '#chat-typing', 'ada and bob are typing…')
-    t.equal(await text(ada.page.locator('#chat-typing')), 'bob is typing…', 'not oneself')
+    t.equal(await text(ada.page.locator('#chat-typing')), 'bob is typing…', 'not shown to the typing user')
     await cid.clock.runFor(3_900)
     t.equal(await text(heard), 'ada and bob are typing…')
     await cid.clock.runFor(200)
@@ -254,13 +254,13 @@ t.test('the page', { skip }, async (t) => {
     t.equal(signals(), 1)
     await ada.page.clock.runFor(200)
     await shows(cid, '#chat-typing', 'ada is typing…')
-    t.equal(signals(), 2, 'for the keys since the first')
+    t.equal(signals(), 2, 'for the keys typed since the first signal')
     await ada.page.keyboard.press('Enter')
     await shows(cid, '#chat-log li', 'hel')
-    t.equal(await text(heard), '', 'who has spoken types no more')
+    t.equal(await text(heard), '', 'a sent message ends typing')
   })
 
-  t.test('two people of one name are told apart, also in what was said before the second one came', async (t) => {
+  t.test('two members of one name are distinguished, also in earlier messages', async (t) => {
     const url = `${await serve(t)}/demo/`
     const one = await open(t, `${url}?name=ada`)
     const reader = await open(t, `${url}?name=bob`)
@@ -278,11 +278,11 @@ t.test('the page', { skip }, async (t) => {
     t.match(second, /^Ada #[0-9a-z]{4}: so am I$/)
     t.not(first.slice(4, 9), second.slice(4, 9))
     const listed = await reader.page.locator('#chat-people li').allTextContents()
-    t.strictSame(listed.sort(), ['bob (you)', first.slice(0, 9), second.slice(0, 9)].sort(), 'the same in the list')
-    t.match(await items(one.page), ['You: I am ada', second], 'one does not take the other for oneself')
+    t.strictSame(listed.sort(), ['bob (you)', first.slice(0, 9), second.slice(0, 9)].sort(), 'the list distinguishes them too')
+    t.match(await items(one.page), ['You: I am ada', second], 'the other member is not shown as the user')
   })
 
-  t.test('after a reload one is the same member, in the same room, and what was said is still there', async (t) => {
+  t.test('after a reload the member, the room and the messages are the same', async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/?room=den&name=ada`)
     await status(page, 'Connected')
     for (const words of ['one', 'two']) await say(page, words)
@@ -295,10 +295,10 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await page.getByLabel('Your name').inputValue(), 'ada')
   })
 
-  t.test('a tab that is a copy is someone else, and so is who takes another name', async (t) => {
+  t.test('a duplicated tab or another name is a new member', async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/?name=ada`)
     await say(page, 'hello')
-    // As a duplicated tab is, it is given a copy of the sessionStorage.
+    // A duplicated tab receives a copy of sessionStorage, as here.
     const [copy] = await Promise.all([page.context().waitForEvent('page'), page.evaluate('void window.open(location.href)')])
     await status(copy, 'Connected to lobby as ada.')
     await shows(copy, '#chat-log li.received', 'hello')
@@ -315,7 +315,7 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Connected to lobby, without a name.')
   })
 
-  t.test('older messages come when the reader scrolls up or asks, and the reading position stays', async (t) => {
+  t.test('older messages load on scroll or by button, and the scroll position is kept', async (t) => {
     const app = await build(t)
     for (let i = 1; i <= 130; i++) await app.chat.publish('lobby', { text: `message ${i}.`, from: { id: 'bot', name: 'bot' } })
     const { page, complaints } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/`)
@@ -323,7 +323,7 @@ t.test('the page', { skip }, async (t) => {
     await shows(page, '#chat-log li', 'message 130.')
     const log = page.getByRole('log', { name: 'Chat messages' })
     t.strictSame((await words(page)).length, 50)
-    t.ok(await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2), 'it begins at the newest')
+    t.ok(await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2), 'it starts at the newest message')
 
     const bottomOf = (message: string) => page.locator('#chat-log li', { hasText: message }).evaluate((item) => item.getBoundingClientRect().bottom)
     const before = await log.evaluate((element) => {
@@ -332,23 +332,23 @@ t.test('the page', { skip }, async (t) => {
     })
     await shows(page, '#chat-log li', 'message 31.')
     t.equal((await words(page)).length, 100)
-    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, 'what was being read is where it was')
+    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, 'the text being read stays in place')
 
     await app.chat.publish('lobby', { text: 'message 131.' })
     await page.getByRole('button', { name: 'New messages' }).waitFor()
-    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, 'nor does a new one move it')
+    t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, "a new message doesn't move it")
     await page.getByRole('button', { name: 'Older messages' }).focus()
     await page.keyboard.press('Enter')
     await shows(page, '#chat-beginning', 'Here the room begins.')
     t.strictSame(await words(page), Array.from({ length: 131 }, (_, i) => `message ${i + 1}.`))
     t.notOk(await page.getByRole('button', { name: 'Older messages' }).isVisible())
-    t.equal(await page.evaluate(() => document.activeElement?.ariaLabel), 'Chat messages', 'the focus is not lost with the button')
+    t.equal(await page.evaluate(() => document.activeElement?.ariaLabel), 'Chat messages', 'the focus is kept when the button goes')
     await page.getByRole('button', { name: 'New messages' }).click()
     t.ok(await log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2))
     t.strictSame(complaints, [])
   })
 
-  t.test('the page holds no more than 1,000 messages, and says so', async (t) => {
+  t.test('the page keeps at most 1,000 messages and says so', async (t) => {
     const app = await build(t, { limits: { historyEntries: 2_000 } })
     for (let i = 1; i <= 1_200; i++) await app.chat.publish('lobby', { text: `message ${i}.` })
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/`)
@@ -366,7 +366,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal((await words(page))[0], 'message 202.')
   })
 
-  t.test('what the server refuses says why, and can be sent again or discarded', async (t) => {
+  t.test('a refused message shows the reason, and can be resent or discarded', async (t) => {
     let refusals = 2
     const url = await serve(t, {
       onMessage (draft) {
@@ -385,7 +385,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await items(page), ['You: lunch?'])
   })
 
-  t.test('what the app makes of a message takes the place of what was written', async (t) => {
+  t.test('a message that the app changes replaces the typed text', async (t) => {
     const url = await serve(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('darn', '****') }) })
     const { page } = await open(t, `${url}/demo/?name=ada`)
     await type(page, 'darn it')
@@ -394,7 +394,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await items(page), ['You: **** it'])
   })
 
-  t.test('through a connection that breaks, each message comes once, and what was missed is said', async (t) => {
+  t.test('on an unstable connection each message arrives once, and gaps are shown', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
     const bob = await open(t, `http://127.0.0.1:${port}/demo/?name=bob`)
@@ -424,7 +424,7 @@ t.test('the page', { skip }, async (t) => {
     }, '2 messages came meanwhile.')
     t.strictSame(await words(ada), ['first', 'second', '2 messages came meanwhile.', 'third', 'fourth', 'fifth'])
 
-    // Stored, but the acknowledgement does not come through.
+    // The message is stored, but its ack does not arrive.
     tunnel.hold()
     await type(ada, 'sixth')
     await shows(bob.page, '#chat-log li', 'sixth')
@@ -437,10 +437,10 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(bob.complaints, [])
   })
 
-  t.test('a name and a message that are HTML are shown as text and run nothing', async (t) => {
+  t.test('HTML in a name or a message is shown as text and runs nothing', async (t) => {
     const url = await serve(t)
     const markup = '<img src=x onerror=hacked=1>'
-    // Without the page's policy, which would hide that a script was tried.
+    // The page's policy is off, because it would hide an attempt to run a script.
     const reader = await open(t, `${url}/demo/?name=reader`, { bypassCSP: true })
     await status(reader.page, 'Connected')
     const writer = await open(t, `${url}/demo/?${new URLSearchParams({ name: markup })}`, { bypassCSP: true })
@@ -459,13 +459,13 @@ t.test('the page', { skip }, async (t) => {
     }
   })
 
-  t.test('the room it opens is the default room of the chat', async (t) => {
+  t.test("the page opens the chat's default room", async (t) => {
     const { page } = await open(t, `${await serve(t, { chat: { defaultRoom: 'hall' } })}/demo/`)
     await status(page, 'Connected to')
     t.equal(await text(page.locator('#chat-status')), 'Connected to hall, without a name.')
   })
 
-  t.test('echo brings back text and a file, with the time it took', async (t) => {
+  t.test('echo returns text and a file, and shows the round-trip time', async (t) => {
     const { page, complaints } = await open(t, `${await serve(t)}/demo/`)
     await shows(page, '#echo-status', 'Connected.')
     await page.getByLabel('Text').fill('žluťoučký kůň')
@@ -479,18 +479,18 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(complaints, [])
   })
 
-  t.test('a server with a reply of its own: Submit sends Hello, World! comes back', async (t) => {
+  t.test('an echo server with its own reply: Submit shows Hello, World!', async (t) => {
     const url = await serve(t, { page: '/', chat: false, echo: { greeting: 'hi', reply: () => 'World!' } })
     const { page, complaints } = await open(t, `${url}/`)
     await shows(page, '#echo-log li.received', /^hi\s*unasked$/)
     await page.getByLabel('Text').fill('Hello')
     await page.getByRole('button', { name: 'Submit' }).click()
     await shows(page, '#echo-log li.received', /^World!\s*\d+\.\d ms$/)
-    t.notOk(await page.locator('#chat-panel').isVisible(), 'no chat panel where there is no chat')
+    t.notOk(await page.locator('#chat-panel').isVisible(), 'no chat panel without a chat')
     t.strictSame(complaints, [])
   })
 
-  t.test('a panel that is off is hidden, and both off is said', async (t) => {
+  t.test('a disabled panel is hidden, and a page with both disabled says so', async (t) => {
     const chat = await open(t, `${await serve(t, { echo: false })}/demo/`)
     await status(chat.page, 'Connected')
     t.notOk(await chat.page.locator('#echo-panel').isVisible())
@@ -507,9 +507,9 @@ t.test('the page', { skip }, async (t) => {
     { prefix: '/talk', page: '/try/it' },
     { chat: { path: '/rooms/' }, echo: { path: '/demo/echo' } }
   ] as const) {
-    t.test(`it finds its files, the chat and the echo under ${JSON.stringify(options)}`, async (t) => {
+    t.test(`the page finds its files, the chat and the echo under ${JSON.stringify(options)}`, async (t) => {
       const { prefix = '', page: path = '/demo/' } = options as { prefix?: string, page?: string }
-      // Without a slash at the end, as people type it.
+      // Without the final slash, as users type it.
       const { page, complaints } = await open(t, await serve(t, options) + (prefix + path).replace(/\/$/, ''))
       await status(page, 'Connected to lobby')
       await shows(page, '#echo-status', 'Connected.')
@@ -517,7 +517,7 @@ t.test('the page', { skip }, async (t) => {
     })
   }
 
-  t.test('an end of the echo by Disconnect is a clean one, and Connect opens it again', async (t) => {
+  t.test('Disconnect closes the echo cleanly, and Connect opens it again', async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/`)
     await shows(page, '#echo-status', 'Connected.')
     await page.getByRole('button', { name: 'Disconnect' }).click()
@@ -525,7 +525,7 @@ t.test('the page', { skip }, async (t) => {
     await page.getByLabel('Text').fill('too late')
     await page.getByRole('button', { name: 'Submit' }).click()
     await shows(page, '#echo-error', 'Cannot send because the WebSocket is closed')
-    t.equal(await page.getByLabel('Text').inputValue(), 'too late', 'what was written is kept')
+    t.equal(await page.getByLabel('Text').inputValue(), 'too late', 'the typed text is kept')
 
     await page.locator('#echo-panel').getByRole('button', { name: 'Connect', exact: true }).click()
     await shows(page, '#echo-status', 'Connected.')
@@ -533,7 +533,7 @@ t.test('the page', { skip }, async (t) => {
     await shows(page, '#echo-log li.received', 'too late')
   })
 
-  t.test('a server that stops is told from a broken connection', async (t) => {
+  t.test('a server shutdown is shown differently from a broken connection', async (t) => {
     const app = await build(t)
     const { page } = await openStill(t, browser, `http://127.0.0.1:${await listen(app)}/demo/`)
     await app.close()
@@ -544,7 +544,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await text(page.locator('#echo-status')), 'Closed cleanly (code 1001, the server is going away: the server is stopping).')
   })
 
-  t.test('a server that is gone and comes back without its memory: what was written waits, and what is gone is said', async (t) => {
+  t.test('after a server lost its data, waiting messages are kept and the loss is shown', async (t) => {
     const server = await serveApart(t)
     const { page } = await openStill(t, browser, `http://127.0.0.1:${server.port}/?name=ada`)
     await say(page, 'from another life')
@@ -566,7 +566,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await text(page.locator('#chat-error')), '')
   })
 
-  t.test('no more than 100 messages wait for a connection, also for the very first one', async (t) => {
+  t.test('at most 100 messages wait for a connection, also for the first one', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
     const { page } = await open(t, 'about:blank')
@@ -584,11 +584,11 @@ t.test('the page', { skip }, async (t) => {
     })
     await type(page, 'message 101.')
     await shows(page, '#chat-error', '100 messages are waiting already')
-    t.equal(await input.inputValue(), 'message 101.', 'what was written is kept')
+    t.equal(await input.inputValue(), 'message 101.', 'the typed text is kept')
     t.equal(await page.locator('#chat-log li.pending').count(), 100)
   })
 
-  t.test('closed for good, it says why, and does not take what can not be sent', async (t) => {
+  t.test('a final close shows its reason, and later text is not accepted', async (t) => {
     let id = ''
     const app = await build(t, { onJoin (member) { id = member.id } })
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/?name=ada`)
@@ -597,11 +597,11 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Disconnected (code 4403, you are not allowed in: shouting). Trying again by itself would not help.')
     await type(page, 'but')
     await shows(page, '#chat-error', 'Cannot send because the WebSocket is closed')
-    t.equal(await page.getByLabel('Message', { exact: true }).inputValue(), 'but', 'what was written is kept')
+    t.equal(await page.getByLabel('Message', { exact: true }).inputValue(), 'but', 'the typed text is kept')
     t.notOk(await page.locator('#reconnect-now').isVisible())
   })
 
-  t.test('a room that may not be joined, and a name that can not be shown, are said', async (t) => {
+  t.test('a refused room and an invalid name are reported', async (t) => {
     const { page } = await open(t, `${await serve(t, { authorize: ({ room }) => room !== 'secret' })}/demo/?room=secret`)
     await status(page, /^Not connected: .*secret/)
     await page.getByLabel('Room').fill('lobby')
@@ -611,7 +611,7 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Not connected: the room or the name needs a change.')
   })
 
-  t.test('while the server is away it goes on trying, and Reconnect now does not wait', async (t) => {
+  t.test('while the server is down the page retries, and Reconnect now skips the delay', async (t) => {
     const server = await serveApart(t)
     const { page } = await openStill(t, browser, `http://127.0.0.1:${server.port}/`)
     t.notOk(await page.locator('#reconnect-now').isVisible())
@@ -627,10 +627,10 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Connected to lobby')
     t.equal(await text(page.locator('#chat-error')), '')
     t.notOk(await page.locator('#reconnect-now').isVisible())
-    t.equal(await page.evaluate(() => document.activeElement?.id), 'chat-message', 'the focus is not lost with the button')
+    t.equal(await page.evaluate(() => document.activeElement?.id), 'chat-message', 'the focus is kept when the button goes')
   })
 
-  t.test('a phone shows all of it without scrolling sideways', async (t) => {
+  t.test('on a phone the page needs no horizontal scrolling', async (t) => {
     const viewport = { width: 320, height: 640 }
     const url = await serve(t)
     const { page } = await open(t, `${url}/demo/?name=${'w'.repeat(32)}`, { viewport, isMobile: true, hasTouch: true })
@@ -642,11 +642,11 @@ t.test('the page', { skip }, async (t) => {
     await page.getByRole('button', { name: 'Submit' }).tap()
     await shows(page, '#echo-log li.received', 'yyy')
     const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth: window.innerWidth }))
-    t.equal(innerWidth, viewport.width, 'the page is not laid out wider than the phone')
+    t.equal(innerWidth, viewport.width, 'the layout is no wider than the phone')
     t.ok(scrollWidth <= viewport.width, `${scrollWidth} px wide`)
   })
 
-  t.test('the keyboard is enough', async (t) => {
+  t.test('the page is usable by keyboard alone', async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/`)
     await status(page, 'Connected')
     const walkTo = async (id: string) => {
@@ -669,10 +669,10 @@ t.test('the page', { skip }, async (t) => {
     await page.keyboard.type('echo by hand')
     await page.keyboard.press('Enter')
     await shows(page, '#echo-log li.received', 'echo by hand')
-    t.equal(await page.evaluate(() => document.activeElement?.id), 'echo-message', 'and stays where it is')
+    t.equal(await page.evaluate(() => document.activeElement?.id), 'echo-message', 'the focus stays in place')
   })
 
-  t.test('without the compiled client the page says what is missing, once in the log too, and the echo works', async (t) => {
+  t.test('without the compiled client the page and the log say so once, and the echo works', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'fastify-chat-page-'))
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })

@@ -8,7 +8,7 @@ import { bare, build, listen, logged } from '../support/helper.ts'
 const files = readdirSync(new URL('../../public/', import.meta.url))
 const index = readFileSync(new URL('../../public/index.html', import.meta.url), 'utf8')
 
-/** What an app serves of its own: a home page and, for every other path, its single-page fallback. */
+/** Creates the static files of an app: a home page, also used as its single-page fallback. */
 function ownFiles (t: Test): string {
   const root = t.testdir({ 'index.html': 'own home', 'style.css': 'own style', 'app.js': 'own script' })
   return root
@@ -28,7 +28,7 @@ t.test('the page and each of its files are served under /demo/', async (t) => {
   }
 })
 
-t.test('each has the type a browser insists on under nosniff', async (t) => {
+t.test('each file has a type that browsers accept under nosniff', async (t) => {
   const app = await build(t)
   for (const [file, type] of [['', /^text\/html/], ['style.css', /^text\/css/], ['chat-page.js', /^(text|application)\/javascript/], ['config.json', /^application\/json/]] as const) {
     const { headers } = await app.inject(`/demo/${file}`)
@@ -36,7 +36,7 @@ t.test('each has the type a browser insists on under nosniff', async (t) => {
   }
 })
 
-t.test('everything under the page has its security headers', async (t) => {
+t.test('every file of the page has its security headers', async (t) => {
   const app = await build(t)
   for (const file of ['', 'config.json', ...files]) {
     for (const method of ['GET', 'HEAD'] as const) {
@@ -52,7 +52,7 @@ t.test('everything under the page has its security headers', async (t) => {
   }
 })
 
-t.test('the security headers come with a redirect and with an unchanged file too', async (t) => {
+t.test('redirects and 304 answers have the security headers too', async (t) => {
   const app = await build(t)
   const { headers: { etag } } = await app.inject('/demo/')
   for (const [status, request] of [
@@ -65,7 +65,7 @@ t.test('the security headers come with a redirect and with an unchanged file too
   }
 })
 
-t.test('a Host header cannot add to the policy', async (t) => {
+t.test("a Host header can't extend the policy", async (t) => {
   const app = await build(t)
   for (const host of ['a; script-src *', "a 'unsafe-inline'", 'a,b', '*', 'a/b']) {
     const { headers } = await app.inject({ url: '/demo/', headers: { host } })
@@ -75,15 +75,15 @@ t.test('a Host header cannot add to the policy', async (t) => {
   t.match(headers['content-security-policy'], "connect-src 'self' ws://[::1]:3000 wss://[::1]:3000;")
 })
 
-t.test('the page keeps to its policy: no inline script or style, nothing from elsewhere', async (t) => {
+t.test('the page obeys its policy: no inline script or style, no foreign resource', async (t) => {
   t.notMatch(index, /<script(?![^>]*\bsrc=)/i)
   t.notMatch(index, /<style|\sstyle=|\son\w+=/i)
   for (const [, url] of index.matchAll(/\b(?:src|href)="([^"]*)"/g)) {
-    t.ok(/^data:image\//.test(url!) || files.includes(url!), `${url} is one of its own files, named relative to it`)
+    t.ok(/^data:image\//.test(url!) || files.includes(url!), `${url} is a file of the page, with a relative URL`)
   }
 })
 
-t.test('the headers stay with the page', async (t) => {
+t.test("the page's headers don't apply to other routes", async (t) => {
   const app = await build(t)
   app.get('/', async () => 'home')
   for (const url of ['/', '/chat', '/nowhere']) {
@@ -105,7 +105,7 @@ const configs: Array<[what: string, options: FastifyChatOptions & { prefix?: str
 ]
 
 for (const [what, options, page, config] of configs) {
-  t.test(`the page learns where the routes are, relative to itself, so that a proxy may move them all: ${what}`, async (t) => {
+  t.test(`config.json has the routes relative to the page: ${what}`, async (t) => {
     const app = await build(t, options)
     t.strictSame(await get(app, page), [200, index])
     const response = await app.inject(`${page}config.json`)
@@ -116,12 +116,12 @@ for (const [what, options, page, config] of configs) {
       const relative = response.json<Record<string, string | null>>()[name]
       if (relative === null) continue
       const { statusCode } = await app.inject(new URL(relative!, `http://localhost${page}`).pathname)
-      t.equal(statusCode, 426, `${name} is there`)
+      t.equal(statusCode, 426, `${name} is served`)
     }
   })
 }
 
-t.test('without its slash it redirects to where its relative links work, the query kept', async (t) => {
+t.test('without the final slash the page redirects to it and keeps the query', async (t) => {
   const cases: Array<[options: FastifyChatOptions & { prefix?: string }, from: string, to: string]> = [
     [{}, '/demo', '/demo/'],
     [{}, '/demo?room=hall', '/demo/?room=hall'],
@@ -137,7 +137,7 @@ t.test('without its slash it redirects to where its relative links work, the que
   }
 })
 
-t.test('false leaves it away', async (t) => {
+t.test('page: false disables the page', async (t) => {
   const app = await build(t, { page: false })
   for (const url of ['/demo', '/demo/', '/demo/index.html', '/demo/config.json', '/']) t.equal((await app.inject(url)).statusCode, 404, url)
   t.equal((await app.inject('/chat')).statusCode, 426)
@@ -145,7 +145,7 @@ t.test('false leaves it away', async (t) => {
   t.notOk(app.lines.some(({ msg }) => msg.includes('chat page')))
 })
 
-t.test('one info line says where it is', async (t) => {
+t.test("one info line logs the page's address", async (t) => {
   const cases: Array<[options: FastifyChatOptions & { prefix?: string }, path: string]> = [
     [{}, '/demo/'], [{ prefix: '/live' }, '/live/demo/'], [{ page: '/' }, '/'], [{ page: '/a' }, '/a/']
   ]
@@ -157,7 +157,7 @@ t.test('one info line says where it is', async (t) => {
   }
 })
 
-t.test('the line has an address that one can open, also on all addresses', async (t) => {
+t.test('the logged address is localhost when listening on all addresses', async (t) => {
   for (const host of ['0.0.0.0', '::']) {
     const app = await build(t)
     await app.listen({ port: 0, host })
@@ -166,7 +166,7 @@ t.test('the line has an address that one can open, also on all addresses', async
   }
 })
 
-t.test('routers with other rules take it', async (t) => {
+t.test('the page works with other router options', async (t) => {
   for (const rule of ['ignoreTrailingSlash', 'ignoreDuplicateSlashes', 'useSemicolonDelimiter', 'caseSensitive']) {
     for (const page of ['/demo/', '/']) {
       const app = bare(t, { routerOptions: { [rule]: rule !== 'caseSensitive' } })
@@ -177,7 +177,7 @@ t.test('routers with other rules take it', async (t) => {
   }
 })
 
-t.test('it fits beside what the app has', async (t) => {
+t.test("the page coexists with the app's routes and static files", async (t) => {
   type Set = (app: FastifyInstance) => Promise<void>
   const chat: Set = async (app) => { await app.register(fastifyChat) }
   const home: Set = async (app) => { app.get('/', async () => 'own home') }
@@ -215,21 +215,21 @@ t.test('it fits beside what the app has', async (t) => {
   }
 })
 
-t.test('files of an app in a folder of the same name are a taken path', async (t) => {
+t.test("an app's static files in a folder of the same name are FST_CHAT_PATH_TAKEN", async (t) => {
   const root = t.testdir({ demo: { 'index.html': 'own demo' } })
   const app = bare(t)
   await app.register(fastifyStatic, { root, wildcard: false })
   await t.rejects(async () => { await app.register(fastifyChat) }, { code: 'FST_CHAT_PATH_TAKEN', message: /'\/demo\/'.*'page'/ })
 })
 
-t.test('it serves nothing but its files', async (t) => {
+t.test('no other file is served', async (t) => {
   const app = await build(t)
   for (const url of ['/demo/../package.json', '/demo/..%2fpackage.json', '/demo/%2e%2e/package.json', '/demo//index.html', '/demo/nowhere.js']) {
     t.equal((await app.inject(url)).statusCode, 404, url)
   }
 })
 
-t.test('hooks and error handlers of the app hold for the page too', async (t) => {
+t.test('hooks of the app apply to the page too', async (t) => {
   const app = bare(t)
   app.addHook('onRequest', async (request, reply) => request.headers.authorization === undefined ? reply.code(401).send('who?') : undefined)
   await app.register(fastifyChat)
@@ -237,7 +237,7 @@ t.test('hooks and error handlers of the app hold for the page too', async (t) =>
   t.equal((await app.inject({ url: '/demo/', headers: { authorization: 'me' } })).statusCode, 200)
 })
 
-t.test('siblings each have a page that finds its own routes', async (t) => {
+t.test('sibling plugins each have a page that finds its own routes', async (t) => {
   const app = bare(t)
   for (const prefix of ['/red', '/blue']) {
     await app.register(async (scope) => { await scope.register(fastifyChat, { chat: { defaultRoom: prefix.slice(1) } }) }, { prefix })

@@ -247,7 +247,7 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
 
 for (const [title, store] of Object.entries<() => ChatStore>({
   'a store that answers at once': () => new MemoryStore(),
-  'a store whose answers are late': () => storeWith((works) => {
+  'a store that answers late': () => storeWith((works) => {
     let calls = 0
     return {
       async read (room, query) {

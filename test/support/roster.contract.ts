@@ -318,7 +318,7 @@ export function rosterContract<Backend> (t: Test, name: string, driver: Driver<B
       t.strictSame(after.restrictions.map(({ kind, moment }) => [kind, moment]), before.restrictions.map(({ kind, moment }) => [kind, moment]))
     })
 
-    await t.test('restrict and lifting resolve after the listeners on this node were called', async (t) => {
+    await t.test("restrict resolves after this node's listeners were called, also for a lifted restriction", async (t) => {
       const roster = await open(t)
       const stopped = Watcher.ofRestrictions(roster)
       stopped.stop()

@@ -113,12 +113,12 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         'empty text': says(''),
         bytes: says(Uint8Array.from(upTo(255, 0))),
         'no bytes': says(new Uint8Array(0)),
-        'someone with a name': says('x', { from: { id: 'i d', name: 'ädä' } }),
-        'someone without': says('x', { from: { id: 'i', name: '' } }),
+        'a sender with a name': says('x', { from: { id: 'i d', name: 'ädä' } }),
+        'a sender without a name': says('x', { from: { id: 'i', name: '' } }),
         data: says('x', { data: JSON.stringify({ reply: [1, null, { deep: true }], text: '"\u2028 grüße 👋' }) }),
         'data that is null': says('x', { data: 'null' }),
         'data that is false': says('x', { data: 'false' }),
-        'data as it was written': says('x', { data: '{ "__proto__": 1.0, "\\u0061": 1e2 }' })
+        'data in another JSON notation': says('x', { data: '{ "__proto__": 1.0, "\\u0061": 1e2 }' })
       }
       for (const draft of Object.values(drafts)) await one.append('a', draft)
       const delivered = await Follower.of(one, 'b')
@@ -330,7 +330,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const { n, body } of (await one.read('a', all)).entries) t.equal((await one.find('a', body as string))?.n, n)
     })
 
-    await t.test('a repeat that may have been forgotten is STALE; any other post is stored', async (t) => {
+    await t.test('a post whose key may have been forgotten is STALE; any other is stored', async (t) => {
       const one = await store(t, { historyEntries: 2, keyLife: 1 })
       const genesis = (await one.read('a', all)).head.position
       const marks: Cursor[] = []
@@ -427,7 +427,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     })
 
     const arrangements: Record<string, (run: () => void, store: ChatStore) => void> = {
-      'appended in the same turn': (run) => run(),
+      'appended in the same tick': (run) => run(),
       'while another room is about to be delivered': (run, store) => {
         store.append('other', says('x'))
         run()
@@ -436,7 +436,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         queueMicrotask(() => process.nextTick(run))
         store.append('other', says('x'))
       },
-      'followed from within a delivery': (run, store) => {
+      'followed during a delivery': (run, store) => {
         store.follow('other', run).then(() => store.append('other', says('x')))
       }
     }
