@@ -59,7 +59,7 @@ const script = `
     await received(bob, 'joined')
     ada.send('hello redis')
     const { text } = await received(bob, 'message')
-    await one.chat.kick(member.id, 'enough')
+    await one.chat.kick(member.id, { reason: 'enough' })
     const { code } = await bob.closed
     const measured = /^fastify_chat_connections\\S* 1$/m.test(await one.registry.metrics())
     await Promise.all([one.close(), two.close()])
