@@ -19,11 +19,11 @@ const fastifyChat: typeof plugin & NamedExports =
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions, MetricsRegistry, Origins } from './options.ts'
 export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat/chat.ts'
-export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, MembershipChanged as Membership, Posted, Refused } from './observability/diagnostics.ts'
+export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, MembershipChanged, Posted, Refused } from './observability/diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
 export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
 export type { MemoryRosterOptions } from './drivers/memory/roster.ts'
 export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryStoreOptions } from './drivers/memory/store.ts'
-export type { ChatStore, Draft, Entry, Feed, Member as Identity, Cursor as Mark, Page, Position, Query } from './store.ts'
+export type { ChatStore, Draft, Entry, Feed, Member, Cursor, Page, Position, Query } from './store.ts'
 export type { Stats } from './observability/stats.ts'
