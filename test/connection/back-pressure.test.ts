@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { logged, upgraded, wired, type Client, type Line } from '../support/helper.ts'
 import { chat, texts, turn, type ChatApp } from '../support/v1-client.ts'
+import { collectGarbage } from '../support/garbage.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const v1 = ({ app, member }: ChatApp, ...rooms: string[]) => wired(app, () => member({}, ...rooms))
 const plain = ({ app, plain: join }: ChatApp, query = '') => wired(app, () => join(query))

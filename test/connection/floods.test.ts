@@ -1,28 +1,14 @@
 import type { Socket } from 'node:net'
 import { mock } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { build, clientFrame, listen, logged, open, serverFrames, upgraded, type RawClient } from '../support/helper.ts'
 import { gate, turn } from '../support/v1-client.ts'
+import { memoryInUse } from '../support/garbage.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
 const KiB = 1024
 const MiB = 1024 * KiB
 const v1 = { 'Sec-WebSocket-Protocol': 'fastify-chat.v1' }
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-/** Returns the bytes in use after garbage collection, in V8's heap and outside of it. */
-async function memory (): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    collectGarbage()
-    await turn()
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 function closeOf ({ received }: RawClient): { code: number, reason: string } | undefined {
   const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
@@ -97,16 +83,16 @@ for (const path of ['/echo', '/chat']) {
     const app = await build(t)
     const port = await listen(app)
     const clients = await Promise.all(Array.from({ length: 100 }, () => upgraded(t, port, path)))
-    const before = await memory()
+    const before = await memoryInUse()
     const fragments = Buffer.concat([clientFrame(TEXT, 'a', { fin: false }), times(15_999, clientFrame(CONTINUATION, 'a', { fin: false }))])
     for (const { socket } of clients) socket.write(fragments)
     for (const client of clients) await client.until(() => closeOf(client) !== undefined)
     t.ok(clients.every((client) => closeOf(client)!.code === 1008))
-    const held = await memory() - before
+    const held = await memoryInUse() - before
     t.ok(held < 20 * MiB, `${(held / MiB).toFixed(1)} MiB on both sides`)
     for (const { socket } of clients) socket.destroy()
     while (app.chat.stats().connections > 0) await turn()
-    const left = await memory() - before
+    const left = await memoryInUse() - before
     t.ok(left < 2 * MiB, `${(left / MiB).toFixed(1)} MiB left`)
     await serves(t, port)
   })
@@ -114,13 +100,13 @@ for (const path of ['/echo', '/chat']) {
   t.test(`${path}: unfinished messages of 50 clients are released after messageTimeout`, async (t) => {
     const app = await build(t, { limits: { messageTimeout: 300 } })
     const port = await listen(app)
-    const before = await memory()
+    const before = await memoryInUse()
     const clients = await Promise.all(Array.from({ length: 50 }, () => upgraded(t, port, path)))
     const half = clientFrame(BINARY, Buffer.alloc(15 * KiB), { fin: false })
     for (const { socket } of clients) socket.write(half)
     t.ok((await Promise.all(clients.map(closed))).every((ending) => ending?.code === 1008))
     while (app.chat.stats().connections > 0) await turn()
-    const grown = await memory() - before
+    const grown = await memoryInUse() - before
     t.ok(grown < 4 * MiB, `${(grown / MiB).toFixed(1)} MiB`)
     await serves(t, port)
   })
@@ -230,9 +216,9 @@ t.test('1,000 floods leave no file descriptor and no memory behind', async (t) =
     app.lines.length = 0
   }
   await round()
-  const [before, resources] = [await memory(), process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length]
+  const [before, resources] = [await memoryInUse(), process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length]
   for (let i = 0; i < 3; i++) await round()
-  const grown = await memory() - before
+  const grown = await memoryInUse() - before
   t.ok(grown < 4 * MiB, `${(grown / MiB).toFixed(1)} MiB`)
   t.equal(process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP')).length, resources)
   await serves(t, port)

@@ -1,26 +1,11 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { says } from '../support/store.contract.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { memoryInUse } from '../support/garbage.ts'
 
 const MiB = 1024 * 1024
-
-/** Returns the bytes that heap and array buffers use after garbage collection. */
-async function held (): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    // Array buffers are freed a tick after their owner.
-    await new Promise((resolve) => setImmediate(resolve))
-    collectGarbage()
-  }
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 /** Makes a post as the wire does: its text may be a slice of the frame. */
 function posted (text: string, id: string, more: Partial<Draft> = {}): Draft {
@@ -95,9 +80,9 @@ for (const [title, add] of Object.entries(shapes)) {
     await warm.close()
     const store = new MemoryStore({ historyEntries: title.includes('one is left') ? 1 : 1_000_000, historyBytes: Infinity, rooms: Infinity })
     t.teardown(() => store.close())
-    const before = await held()
+    const before = await memoryInUse()
     for (let i = 0; store.bytes < charge; i++) await add(store, i)
-    const grown = await held() - before
+    const grown = await memoryInUse() - before
     t.ok(grown <= 1.15 * store.bytes, `${grown} bytes used for ${store.bytes} charged`)
   })
 }

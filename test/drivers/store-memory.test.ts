@@ -1,13 +1,9 @@
 import { mock } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
 import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { collectGarbage } from '../support/garbage.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)

@@ -1,18 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { MemoryStore, type ChatStore, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, clientFrame, listen, logged, open, raw, refused, serverFrames, upgraded, upgradeRequest, type Client } from '../support/helper.ts'
+import { collectGarbage } from '../support/garbage.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 /** Starts a chat without rate limits. `join` connects and takes the greeting. */
 async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions = {}) {

@@ -1,12 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { open } from '../support/helper.ts'
 import { chat, type ChatApp } from '../support/v1-client.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { collectGarbage } from '../support/garbage.ts'
 
 /** Returns the bytes in use after garbage collection. */
 function heap (): number {

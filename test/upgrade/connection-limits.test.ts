@@ -1,8 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
@@ -10,9 +8,7 @@ import fastifyChat, { MemoryRoster, type FastifyChatOptions } from '../../src/in
 import { connect } from '../../src/testing.ts'
 import { bare, build, clientFrame, listen, logged, open, raw, refused, upgraded, upgradeRequest, type Line } from '../support/helper.ts'
 import { chat, protocol } from '../support/v1-client.ts'
-
-setFlagsFromString('--expose-gc')
-const gc = runInNewContext('gc') as () => void
+import { collectGarbage } from '../support/garbage.ts'
 
 const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
@@ -179,7 +175,7 @@ t.test('1,000 resets at all stages of a handshake leave no descriptor and no mem
     hooks.clear()
     while (app.chat.stats().connections > 0 || await connections() > 0) await turn()
     app.lines.length = 0
-    gc()
+    collectGarbage()
     return { descriptors: readdirSync('/proc/self/fd').length, heap: process.memoryUsage().heapUsed }
   }
   const connections = () => new Promise<number>((resolve, reject) => {

@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { MemoryStore } from '../../src/index.ts'
 import { chat, texts, type ChatApp, type V1Client } from '../support/v1-client.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { collectGarbage } from '../support/garbage.ts'
 
 const transports: Record<string, (app: ChatApp) => Promise<V1Client>> = {
   'over TCP': ({ tcp }) => tcp(),

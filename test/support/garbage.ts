@@ -1,0 +1,18 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+setFlagsFromString('--expose-gc')
+
+/** Collects what can be collected now. */
+export const collectGarbage = runInNewContext('gc') as () => void
+
+/** Returns the bytes in use after garbage collection, in V8's heap and in array buffers outside of it. */
+export async function memoryInUse (): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    // Array buffers are freed a tick after their owner.
+    await new Promise((resolve) => setImmediate(resolve))
+    collectGarbage()
+  }
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
