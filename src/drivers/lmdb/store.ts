@@ -1,5 +1,6 @@
 import { assertPosition } from '../../argument-checks.ts'
-import { InvalidOption, InvalidRoom, StoreClosed } from '../../errors.ts'
+import { check, limit, milliseconds, ttl, type Checks } from '../../checks.ts'
+import { InvalidRoom, StoreClosed } from '../../errors.ts'
 import { LmdbCommits, type CommitLimits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import type { StoreLimits } from './evictions.ts'
@@ -37,6 +38,20 @@ export interface LmdbStoreOptions {
 }
 
 type Limits = LogLimits & StoreLimits & CommitLimits & CacheLimits
+
+const checks: Checks<LmdbStoreOptions> = {
+  path: { mustBe: 'a directory', passes: (value) => typeof value === 'string' && value !== '' },
+  historyEntries: limit,
+  historyBytes: limit,
+  storeBytes: limit,
+  roomTtl: limit,
+  historyAge: limit,
+  keyLife: ttl(0),
+  inFlight: limit,
+  inFlightBytes: limit,
+  cacheBytes: limit,
+  commitTimeout: milliseconds(1)
+}
 
 /** Longest time between two sweeps of quiet rooms, in ms. */
 const MAX_SWEEP_INTERVAL = 60_000
@@ -79,7 +94,8 @@ export class LmdbStore implements ChatStore {
       ...unknown
     } = options
     const limits: Limits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, cacheBytes, commitTimeout }
-    check(path, limits, unknown)
+    // The only option that has no default.
+    check({ ...limits, path: path ?? null, ...unknown }, checks)
     this.#historyAge = historyAge
     this.#database = new LmdbDatabase(path)
     const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)
@@ -191,17 +207,4 @@ function contentCost ({ body, data = '' }: Draft): number {
 
 function assertRoom (room: string): void {
   if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
-}
-
-function check (path: unknown, { inFlight, historyEntries, historyBytes, storeBytes, roomTtl, inFlightBytes, cacheBytes, keyLife, historyAge, commitTimeout }: Limits, unknown: object): void {
-  const [name] = Object.keys(unknown)
-  if (name !== undefined) throw new InvalidOption(name, 'does not exist')
-  if (typeof path !== 'string' || path === '') throw new InvalidOption('path', 'must be a directory')
-  for (const [name, value] of Object.entries({ historyEntries, historyBytes, storeBytes, roomTtl, historyAge, inFlight, inFlightBytes, cacheBytes })) {
-    if (!(value === Infinity || (Number.isSafeInteger(value) && value >= 1))) throw new InvalidOption(name, 'must be a whole number from 1 on, or Infinity')
-  }
-  if (!(Number.isInteger(keyLife) && keyLife >= 0)) throw new InvalidOption('keyLife', 'must be a whole number of ms')
-  if (!(Number.isInteger(commitTimeout) && commitTimeout >= 1 && commitTimeout < 2 ** 31)) {
-    throw new InvalidOption('commitTimeout', 'must be a whole number of ms, from 1 to 2147483647')
-  }
 }
