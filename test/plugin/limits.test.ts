@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
+import type { ChatClient } from '../../src/client/index.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { chatClient, fakeServer, joined, message, welcome } from '../support/chat-clients.ts'
 import { build, clientFrame, listen, logged, open, refused, serverFrames, upgraded } from '../support/helper.ts'
@@ -51,6 +52,21 @@ for (const [type, cost, request, code] of requests) {
     t.ok(retryAfter >= 1 && retryAfter <= cost * 1_000, `${retryAfter} ms`)
     await serves(t, port)
   })
+}
+
+/** Starts a client. Records its sockets, and the messages that they receive. */
+function recorded (t: Test, port: number): { client: ChatClient, sockets: WebSocket[], heard: string[] } {
+  const heard: string[] = []
+  const sockets: WebSocket[] = []
+  const client = chatClient(t, port, {
+    connect (url, protocol) {
+      const socket = new WebSocket(url, protocol)
+      sockets.push(socket)
+      socket.on('message', (data: Buffer) => heard.push(data.toString()))
+      return socket
+    }
+  })
+  return { client, sockets, heard }
 }
 
 t.test('an invalid frame counts in messageRate', async (t) => {
@@ -185,16 +201,7 @@ t.test('messages that wait for a slow hook are bounded by limits.inbox', async (
 
 t.test('the client keeps within messageRate: a queue is sent in order, and no post is rejected', async (t) => {
   const { app, port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10 } })
-  const heard: string[] = []
-  const sockets: WebSocket[] = []
-  const client = chatClient(t, port, {
-    connect (url, protocol) {
-      const socket = new WebSocket(url, protocol)
-      sockets.push(socket)
-      socket.on('message', (data: Buffer) => heard.push(data.toString()))
-      return socket
-    }
-  })
+  const { client, sockets, heard } = recorded(t, port)
   const room = await client.join('lobby')
   sockets[0]!.terminate()
   const posted = Array.from({ length: 200 }, (_, i) => room.post(`${i}`))
@@ -207,16 +214,7 @@ t.test('the client keeps within messageRate: a queue is sent in order, and no po
 
 t.test('the client keeps within byteRate, also after a reconnect', async (t) => {
   const { app, port } = await chat(t, { limits: { chatPayload: 3_000, byteRate: 200_000, byteBurst: 20_000 } })
-  const heard: string[] = []
-  const sockets: WebSocket[] = []
-  const client = chatClient(t, port, {
-    connect (url, protocol) {
-      const socket = new WebSocket(url, protocol)
-      sockets.push(socket)
-      socket.on('message', (data: Buffer) => heard.push(data.toString()))
-      return socket
-    }
-  })
+  const { client, sockets, heard } = recorded(t, port)
   const room = await client.join('lobby')
   sockets[0]!.terminate()
   const texts = Array.from({ length: 40 }, (_, i) => `${i} ${'é'.repeat(1_200)}`)
