@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis as Client } from 'ioredis'
-import { MemoryStore, type ChatStore } from '../src/index.ts'
+import { MemoryStore, type Store } from '../src/index.ts'
 import { RedisStore } from '../src/drivers/redis/index.ts'
 import { Redis } from './redis.ts'
 
@@ -19,7 +19,7 @@ const LOOK = 1_000
 const GONE = 0.95
 
 /** Measures the bytes of 100,000 rooms with one message each, and whether they are freed. */
-async function measure (name: string, store: ChatStore, bytes: () => Promise<number>): Promise<object> {
+async function measure (name: string, store: Store, bytes: () => Promise<number>): Promise<object> {
   const before = await bytes()
   let next = 0
   const begun = performance.now()

@@ -25,5 +25,5 @@ export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderat
 export type { MemoryRosterOptions } from './drivers/memory/roster.ts'
 export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryStoreOptions } from './drivers/memory/store.ts'
-export type { ChatStore, Draft, Entry, Feed, Member, Cursor, Page, Position, Query } from './store.ts'
+export type { Store, Draft, Entry, Feed, Member, Cursor, Page, Position, Query } from './store.ts'
 export type { Stats } from './observability/stats.ts'

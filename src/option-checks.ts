@@ -47,7 +47,7 @@ const options: Checks<Given> = {
   echo: orFalse(object),
   chat: orFalse(object),
   routeOptions: object,
-  store: driver('a ChatStore', ['append', 'find', 'read', 'follow', 'erase', 'clear', 'check', 'close']),
+  store: driver('a Store', ['append', 'find', 'read', 'follow', 'erase', 'clear', 'check', 'close']),
   origins: {
     mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
     passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))

@@ -2,7 +2,7 @@ import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 import type { Roster } from './roster.ts'
-import type { ChatStore } from './store.ts'
+import type { Store } from './store.ts'
 
 /** Returns the answer to an echo message: a string for a text frame, bytes for a binary frame, undefined for none. */
 export type Reply = (message: string | Buffer, isBinary: boolean) =>
@@ -121,7 +121,7 @@ export interface FastifyChatOptions extends Hooks {
   /** hooks, `config`, `constraints` and `schema` for both WebSocket routes */
   readonly routeOptions?: RouteOptions | undefined
   /** keeps the messages; the caller closes a store that it passes in; the memory of this process */
-  readonly store?: ChatStore | undefined
+  readonly store?: Store | undefined
   /** keeps presence and restrictions; the caller closes a roster that it passes in; the memory of this process */
   readonly roster?: Roster | undefined
   /** JSON Schema for the `data` of a post; any JSON */

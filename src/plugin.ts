@@ -48,8 +48,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const { echo, chat, page, limits, routeOptions, hooks } = settings
 
   const { prefix = '', logLevel, logSerializers } = options
-  const tally = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
-  const refusals = new RefusalLog(app.log, tally)
+  const counters = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
+  const refusals = new RefusalLog(app.log, counters)
   const connectionLimits = new ConnectionLimits(limits)
   const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
   app.addHook('onClose', async () => upgrades.leave())
@@ -60,15 +60,15 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     storeBytes: limits.storeBytes
   })
   const roster = options.roster ?? new MemoryRoster()
-  const instrumented = new InstrumentedStore(store, tally)
-  const rooms = new Rooms({ store: instrumented, roster, tally, flushInterval: settings.flushInterval }, limits)
+  const instrumented = new InstrumentedStore(store, counters)
+  const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
   const members = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
-  const appChat = new Chat({ rooms, roster, store: instrumented, members, connections, tally, limits, log: app.log })
+  const appChat = new Chat({ rooms, roster, store: instrumented, members, connections, counters, limits, log: app.log })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
-    const { timings, remove } = await Metrics.add(options.metrics, tally.chat, () => appChat.stats())
-    tally.timings = timings
+    const { timings, remove } = await Metrics.add(options.metrics, counters.chat, () => appChat.stats())
+    counters.timings = timings
     app.addHook('onClose', async () => remove())
   }
 
@@ -77,10 +77,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, roster, hooks, limits, members, tally }
+    const admission = { rooms, roster, hooks, limits, members, counters }
     const budget = new ByteBudget(limits.replyBudget, () => connections)
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receiving())
-    const context = { settings, tally, upgrades, connectionLimits, refusals, connections, admission, budget, receiveBudget }
+    const context = { settings, counters, upgrades, connectionLimits, refusals, connections, admission, budget, receiveBudget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return

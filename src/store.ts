@@ -10,11 +10,11 @@ export interface Member { readonly id: string, readonly name: string }
  */
 export type Position = string
 
-/** An offset with the position that names it. `n`: the offset; 0 before the first entry of a room. */
-export interface Cursor { readonly n: number, readonly position: Position }
+/** An offset with the position that names it. `offset`: 0 before the first entry of a room. */
+export interface Cursor { readonly offset: number, readonly position: Position }
 
 /**
- * A stored message of a room. `n` MUST be 1, 2, 3 … without gaps in each room. Entries that one node appends MUST be
+ * A stored message of a room. `offset` MUST be 1, 2, 3 … without gaps in each room. Entries that one node appends MUST be
  * numbered in the order of its calls.
  */
 export interface Entry extends Cursor {
@@ -48,7 +48,7 @@ export interface Page {
   readonly complete: boolean
   /** `true` if further entries are kept in the direction of reading. */
   readonly more: boolean
-  /** The newest entry of the room when the page was read; the room's beginning (`n: 0`) if there is none. */
+  /** The newest entry of the room when the page was read; the room's beginning (`offset: 0`) if there is none. */
   readonly head: Cursor
 }
 
@@ -78,7 +78,7 @@ export interface Feed {
  * STALE, BUSY and so on stand for the errors with these codes in `errors.ts`. Each method rejects with BUSY, UNAVAILABLE or
  * UNKNOWN in the cases that `append` lists. A store may reject with further codes for faults of its own backend.
  */
-export interface ChatStore {
+export interface Store {
   /**
    * Stores a draft as the room's newest entry and publishes it to all followers on every node. Resolves once the entry
    * is as durable as the backend makes it. MUST settle within a bounded time, and MUST bound the pending calls.

@@ -9,7 +9,7 @@ import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions 
 import { roomName } from '../protocol.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
-import type { ChatStore, Entry, Member, Page, Position } from '../store.ts'
+import type { Store, Entry, Member, Page, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
 import { logSafely } from '../thrown.ts'
 
@@ -38,10 +38,10 @@ export interface HistoryQuery {
 export interface ChatParts {
   readonly rooms: Rooms
   readonly roster: Roster
-  readonly store: ChatStore
+  readonly store: Store
   readonly members: Peers
   readonly connections: Connections
-  readonly tally: Counters
+  readonly counters: Counters
   readonly limits: { readonly chatPayload: number, readonly backlog: number }
   readonly log: FastifyBaseLogger
 }
@@ -164,16 +164,16 @@ export class Chat {
 
   /** Returns the current state of the chat on this node, and its counters since the start. */
   stats (): Stats {
-    const { connections, members, rooms, tally } = this.#parts
+    const { connections, members, rooms, counters } = this.#parts
     return {
       connections: connections.size,
       members: members.size,
       rooms: rooms.names().length,
-      posts: tally.posts,
-      deliveries: tally.deliveries,
-      refusals: tally.refusals.toObject(),
-      cutOffs: tally.cutOffs.toObject(),
-      storeErrors: tally.storeErrors.toObject(),
+      posts: counters.posts,
+      deliveries: counters.deliveries,
+      refusals: counters.refusals.toObject(),
+      cutOffs: counters.cutOffs.toObject(),
+      storeErrors: counters.storeErrors.toObject(),
       backlog: connections.backlog
     }
   }

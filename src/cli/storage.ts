@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Roster } from '../roster.ts'
-import type { ChatStore } from '../store.ts'
+import type { Store } from '../store.ts'
 
 /** Where to keep messages, from the command line; without either, in the memory of this process. */
 export interface Place {
@@ -12,7 +12,7 @@ export interface Place {
 
 /** The store and the roster of a chat; undefined: the default, in the memory of this process. */
 export interface Storage {
-  readonly store?: ChatStore
+  readonly store?: Store
   readonly roster?: Roster
   /** Closes the store and the roster. */
   close (): Promise<void>

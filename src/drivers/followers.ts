@@ -20,7 +20,7 @@ export class Followers {
 
   /** Returns an unsubscribe function. That returns true on its first call, false on later ones. */
   add (head: Cursor, deliver: (page: Page) => void): () => boolean {
-    const follower: Follower = { n: head.n, restart: undefined, early: [], deliver }
+    const follower: Follower = { n: head.offset, restart: undefined, early: [], deliver }
     this.#followers.add(follower)
     afterReactions(() => {
       const { early = [] } = follower
@@ -45,14 +45,14 @@ export class Followers {
       const { restart } = follower
       if (restart !== undefined) {
         follower.restart = undefined
-        follower.n = restart.n
+        follower.n = restart.offset
         this.#deliverTo(follower, { entries: [], complete: false, more: false, head: restart })
       }
       const { n } = follower
-      const due = entries[0] !== undefined && entries[0].n <= n ? entries.filter((entry) => entry.n > n) : entries
+      const due = entries[0] !== undefined && entries[0].offset <= n ? entries.filter((entry) => entry.offset > n) : entries
       const last = due.at(-1)
       if (last === undefined) continue
-      follower.n = last.n
+      follower.n = last.offset
       this.#deliverTo(follower, { entries: due, complete: true, more: false, head: last })
     }
   }

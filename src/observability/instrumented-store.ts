@@ -1,5 +1,5 @@
 import { diagnostics } from './diagnostics.ts'
-import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
+import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
 /** Error codes of a failing store. The codes in `refusals` concern one post and aren't counted. */
@@ -9,11 +9,11 @@ const failures: ReadonlySet<unknown> = new Set([
 const refusals: ReadonlySet<unknown> = new Set(['FST_CHAT_STALE', 'FST_CHAT_REUSED'])
 
 /** Wraps a store and counts its stored messages and its errors. Returns the promises of the store itself. */
-export class InstrumentedStore implements ChatStore {
-  readonly #store: ChatStore
+export class InstrumentedStore implements Store {
+  readonly #store: Store
   readonly #counters: Counters
 
-  constructor (store: ChatStore, counters: Counters) {
+  constructor (store: Store, counters: Counters) {
     this.#store = store
     this.#counters = counters
   }

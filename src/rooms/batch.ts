@@ -28,8 +28,8 @@ export class Batch {
     this.#entries = entries
     this.#signals = signals
     this.#senders = new Set(entries.map(({ from }) => from?.id))
-    this.first = entries[0]?.n ?? Infinity
-    this.#last = entries.at(-1)?.n ?? 0
+    this.first = entries[0]?.offset ?? Infinity
+    this.#last = entries.at(-1)?.offset ?? 0
   }
 
   /** Writes the batch to a membership. Returns the number of messages written. */
@@ -49,7 +49,7 @@ export class Batch {
     const { connection, hearsItself, member } = membership
     const parts: Buffer[] = []
     let start = 0
-    for (const [i, { n, from }] of this.#entries.entries()) {
+    for (const [i, { offset: n, from }] of this.#entries.entries()) {
       if (n > mark && (hearsItself || from?.id !== member.id)) parts.push(bytes.subarray(start, ends[i]))
       start = ends[i]!
     }
@@ -75,7 +75,7 @@ export class Batch {
   #encode (format: Format): Encoded {
     const { deflates: base = format } = format
     const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
-    const signals = this.#signals.map((signal) => format.notice(this.#room, signal)).filter((signal) => signal !== undefined)
+    const signals = this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
     const encoded = base === format ? frames([...payloads, ...signals]) : deflated(payloads, signals)
     return { ...encoded, payloads, signals: signals.length }
   }

@@ -32,7 +32,7 @@ export class FanOut {
   readonly #room: string
   readonly #flushInterval: number
   readonly #waiting: Waiting
-  readonly #tally: Counters
+  readonly #counters: Counters
   readonly #memberships = new Set<Membership>()
   #entries: Entry[] = []
   #signals: Signal[] = []
@@ -49,17 +49,17 @@ export class FanOut {
   #pausedUntil = 0
 
   /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
-  constructor (room: string, flushInterval: number, waiting: Waiting, tally: Counters) {
+  constructor (room: string, flushInterval: number, waiting: Waiting, counters: Counters) {
     this.#room = room
     this.#flushInterval = flushInterval
     this.#waiting = waiting
-    this.#tally = tally
+    this.#counters = counters
   }
 
   get memberships (): ReadonlySet<Membership> { return this.#memberships }
 
   /** Offset of the first entry that a membership added now will be written. Its `mark` must cover all earlier entries. */
-  get next (): number { return this.#batch?.first ?? this.#entries[0]?.n ?? Infinity }
+  get next (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
 
   add (membership: Membership): void { this.#memberships.add(membership) }
 
@@ -75,7 +75,7 @@ export class FanOut {
 
   push (entries: readonly Entry[]): void {
     if (this.#memberships.size === 0) return
-    if (this.#entries.length === 0 && this.#tally.timings !== undefined) this.#receivedAt = performance.now()
+    if (this.#entries.length === 0 && this.#counters.timings !== undefined) this.#receivedAt = performance.now()
     let bytes = 0
     for (const entry of entries) {
       this.#entries.push(entry)
@@ -136,11 +136,11 @@ export class FanOut {
         // The next batch waits for another tick: a connection checks its backlog once a tick, before the first write.
         this.#batch = undefined
         this.#free(this.#batchBytes)
-        if (this.#batchReceivedAt > 0) this.#tally.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
+        if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
         if (this.#memberships.size > SLICE) this.#pause()
         return this.#entries.length + this.#signals.length > 0
       }
-      this.#tally.deliveries += this.#batch.serve(membership)
+      this.#counters.deliveries += this.#batch.serve(membership)
     }
     return true
   }

@@ -10,7 +10,7 @@ export interface Format {
   readonly deflates?: Format
   entry (room: string, entry: Entry): Payload
   /** Returns undefined if the wire has no message for the signal. */
-  notice (room: string, signal: Signal): Payload | undefined
+  signal (room: string, signal: Signal): Payload | undefined
   /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */
   joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
 }

@@ -19,7 +19,7 @@ export interface PeerContext {
   readonly members: { add (peer: Peer): void, delete (peer: Peer): void }
   readonly hooks: Hooks
   readonly limits: { readonly roomsPerMember: number, readonly chatPayload: number, readonly backlog: number }
-  readonly tally: Counters
+  readonly counters: Counters
 }
 
 export interface JoinOptions extends JoinQuery {
@@ -257,7 +257,7 @@ export class Peer {
   }
 
   #changeOf (room: string): MembershipChanged {
-    return { chat: this.#context.tally.chat, connection: this.connection, member: this.member, room }
+    return { chat: this.#context.counters.chat, connection: this.connection, member: this.member, room }
   }
 
   #remove (membership: JoinedRoom): void {

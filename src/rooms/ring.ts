@@ -58,16 +58,16 @@ export class Ring implements Debtor {
 
   /** Drops all entries. A reader that needs one of them reads again. */
   cutOff (): void {
-    this.#dropped = this.#entries.at(-1)?.n ?? this.#dropped
+    this.#dropped = this.#entries.at(-1)?.offset ?? this.#dropped
     this.#replace([], 0)
   }
 
   /** Returns the entries between two offsets, both exclusive. */
-  between (after: number, before: number): Entry[] { return this.#entries.filter(({ n }) => n > after && n < before) }
+  between (after: number, before: number): Entry[] { return this.#entries.filter(({ offset }) => offset > after && offset < before) }
 
   /** Returns false when the entry after this offset was delivered and then dropped. */
   reachesBackTo (n: number): boolean {
-    return n >= this.#dropped && n + 1 >= (this.#entries[0]?.n ?? 0)
+    return n >= this.#dropped && n + 1 >= (this.#entries[0]?.offset ?? 0)
   }
 
   #trim (): void {

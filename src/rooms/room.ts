@@ -5,7 +5,7 @@ import { CloseCode } from '../protocol.ts'
 import { Ring, type Rings } from './ring.ts'
 import type { Presence, Roster } from '../roster.ts'
 import { acknowledgeAll, takeAcks, type Membership } from './membership.ts'
-import type { ChatStore, Entry, Page, Position } from '../store.ts'
+import type { Store, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
 /** Size of the pages for a member that is far behind. Each is written when the connection has sent the previous one. */
@@ -24,21 +24,21 @@ export interface JoinQuery {
 }
 
 export interface RoomContext {
-  readonly store: ChatStore
+  readonly store: Store
   readonly roster: Roster
   /** ms that entries may gather into a batch */
   readonly flushInterval: number
   /** shared by the fan-outs of all rooms */
   readonly waiting: Waiting
   readonly rings: Rings
-  readonly tally: Counters
+  readonly counters: Counters
 }
 
 /** One room on this node. Passes the entries that its store delivers to the memberships of this node. */
 export class Room {
   readonly name: string
-  readonly #store: ChatStore
-  readonly #tally: Counters
+  readonly #store: Store
+  readonly #counters: Counters
   readonly #fanOut: FanOut
   readonly #listeners = new Set<(entry: Entry) => void>()
   #presence: Presence = { members: [], count: 0, stale: false }
@@ -52,12 +52,12 @@ export class Room {
   readonly #restarting = new Set<Membership>()
   #stop: Array<() => void> = []
 
-  private constructor (name: string, { store, flushInterval, waiting, rings, tally }: RoomContext) {
+  private constructor (name: string, { store, flushInterval, waiting, rings, counters }: RoomContext) {
     this.name = name
     this.#store = store
     this.#ring = new Ring(rings)
-    this.#tally = tally
-    this.#fanOut = new FanOut(name, flushInterval, waiting, tally)
+    this.#counters = counters
+    this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
   }
 
   /** Resolves when the store and the roster deliver to the room. Rejects as they do. */
@@ -101,11 +101,11 @@ export class Room {
         if (!page.complete) page = { ...await this.#store.read(this.name, newest), complete: false }
         if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
         membership.epoch = epoch
-        const hasCaughtUp = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.n)
+        const hasCaughtUp = !(resumed && page.more) && this.#ring.reachesBackTo(page.head.offset)
         const payloads = joined && resumed ? this.#encode(membership, page.entries) : this.#joined(membership, page)
         const end = resumed && page.more ? page.entries.at(-1)! : page.head
         if (hasCaughtUp) this.#attach(membership, page, payloads)
-        else this.#replay(membership, payloads, end.n, page.entries.length)
+        else this.#replay(membership, payloads, end.offset, page.entries.length)
         position = end.position
         joined = true
         onJoined()
@@ -159,7 +159,7 @@ export class Room {
       await this.#whileReading(async () => {
         let page: Page
         do page = { ...await this.#store.read(this.name, RESTART), complete: false }
-        while (epoch === this.#epoch && !this.#ring.reachesBackTo(page.head.n))
+        while (epoch === this.#epoch && !this.#ring.reachesBackTo(page.head.offset))
         // A later restart has taken over these memberships, and attaches them.
         if (epoch !== this.#epoch) return
         for (const membership of this.#restarting) this.#attach(membership, page, this.#joined(membership, page))
@@ -192,12 +192,12 @@ export class Room {
   #attach (membership: Membership, { head, entries }: Page, payloads: readonly Payload[]): void {
     if (membership.epoch !== this.#epoch) acknowledgeAll(membership)
     membership.epoch = this.#epoch
-    const between = this.#ring.between(head.n, this.#fanOut.next)
-    const mark = between.at(-1)?.n ?? head.n
+    const between = this.#ring.between(head.offset, this.#fanOut.next)
+    const mark = between.at(-1)?.offset ?? head.offset
     this.#replay(membership, [...payloads, ...this.#encode(membership, between)], mark, entries.length + between.length)
     // The change of presence while the member was catching up.
     const signal = membership.presence && difference(membership.presence, this.#presence)
-    const payload = signal && membership.format.notice(this.name, signal)
+    const payload = signal && membership.format.signal(this.name, signal)
     if (payload !== undefined) membership.connection.reply(frame(payload))
     membership.presence = undefined
     this.#fanOut.add(membership)
@@ -208,7 +208,7 @@ export class Room {
     const acks = takeAcks(membership)
     const { bytes } = frames(payloads)
     const written = membership.connection.replay(acks === undefined ? bytes : Buffer.concat([bytes, acks]), messages)
-    if (written) this.#tally.deliveries += messages
+    if (written) this.#counters.deliveries += messages
   }
 
   #joined (membership: Membership, page: Page): readonly Payload[] {

@@ -33,7 +33,7 @@ const clientErrors = [BadHandshake, InvalidQuery, OriginRefused]
 
 export interface RouteContext {
   readonly settings: Settings
-  readonly tally: Counters
+  readonly counters: Counters
   readonly upgrades: ChatUpgrades
   readonly connectionLimits: ConnectionLimits
   readonly refusals: RefusalLog
@@ -67,13 +67,13 @@ export interface UpgradeRoute<Query> {
  */
 export function upgradeRoute<Query> (
   app: FastifyInstance,
-  { settings, tally, upgrades, connectionLimits, refusals, connections, budget, receiveBudget }: RouteContext,
+  { settings, counters, upgrades, connectionLimits, refusals, connections, budget, receiveBudget }: RouteContext,
   { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
   const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST)
   const shared = {
-    chat: tally.chat,
+    chat: counters.chat,
     path,
     refusals,
     connections,

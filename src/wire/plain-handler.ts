@@ -17,7 +17,7 @@ function payloadOf ({ from, body }: Entry): Payload {
 
 const plainFormat: Format = {
   entry: (_room, entry) => payloadOf(entry),
-  notice: () => undefined,
+  signal: () => undefined,
   // This wire can't report an incomplete page, so an incomplete page is not sent.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }

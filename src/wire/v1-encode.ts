@@ -9,9 +9,9 @@ export function ack (id: string, room: string, position: Position): string {
 
 export const v1Format: Format = {
   entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
-  notice: (room, notice) => 'typing' in notice
-    ? JSON.stringify({ type: 'typing', room, from: notice.typing } satisfies ServerMessage)
-    : JSON.stringify({ type: 'presence', room, ...notice.presence } satisfies ServerMessage),
+  signal: (room, signal) => 'typing' in signal
+    ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
+    : JSON.stringify({ type: 'presence', room, ...signal.presence } satisfies ServerMessage),
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
     // The presence may not include the joining member yet. If the list is capped, it may count a member without listing it.
     const listed = members.some(({ id }) => id === member.id)

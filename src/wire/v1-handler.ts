@@ -139,7 +139,7 @@ export class V1Handler implements MessageHandler {
     if (data !== undefined) this.#context.checkData(data)
     const epoch = peer.seat(room)?.epoch ?? 0
     const { submitted, stored } = peer.post({ room, id, body: text, data, since })
-    stored.then(({ n, position, again }) => {
+    stored.then(({ offset: n, position, again }) => {
       const text = ack(id, room, position)
       const membership = peer.seat(room)
       if (membership === undefined || again) this.#connection.reply(frame(text))

@@ -4,7 +4,7 @@ import { Iteration } from '../../src/client/iteration.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
-import type { ChatStore } from '../../src/store.ts'
+import type { Store } from '../../src/store.ts'
 import { connect } from '../../src/testing.ts'
 import { chatClient, fakeServer, heard, joined, message, next, state } from '../support/chat-clients.ts'
 import { build, listen } from '../support/helper.ts'
@@ -516,7 +516,7 @@ function written (room: ClientRoom): string[] {
 }
 
 /** Returns the store with a method that fails this many times. */
-function failing (store: ChatStore, method: 'append' | 'follow', times: number): ChatStore {
+function failing (store: Store, method: 'append' | 'follow', times: number): Store {
   return new Proxy(store, {
     get (target, name) {
       const value = Reflect.get(target, name) as (...args: unknown[]) => unknown

@@ -78,7 +78,7 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged entries, o
     acked.push(...child.lines.slice(1))
   }
   const { entries } = await open(t, path, unbounded).read('room', all)
-  t.strictSame(entries.map(({ n }) => n), entries.map((_, i) => i + 1), 'no gap')
+  t.strictSame(entries.map(({ offset }) => offset), entries.map((_, i) => i + 1), 'no gap')
   t.equal(new Set(entries.map(({ body }) => body)).size, entries.length, 'no duplicate')
   t.strictSame(acked.filter((line) => line !== `${line.split(' ')[0]} ${String(entries[Number(line.split(' ')[0]) - 1]?.body)}`), [])
   t.ok(acked.length > 1_000, `${acked.length} acknowledged, ${entries.length} stored`)
@@ -92,7 +92,7 @@ t.test('a directory that another process has open is refused until that process 
     t.throws(() => open(t, path), { code: 'FST_CHAT_STORE_IN_USE', message: `the store in '${path}' is in use by process ${child.child.pid}` })
   }
   await child.kill()
-  t.equal((await open(t, path).append('a', says('x'))).n, 1)
+  t.equal((await open(t, path).append('a', says('x'))).offset, 1)
 })
 
 t.test('a directory that is open in this process is refused under any path until it is closed', async (t) => {
@@ -134,12 +134,12 @@ t.test("a room that can't be trimmed refuses posts until it is cleared; other ro
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 5)
   intrude(path, "await root.openDB('rows', { encoding: 'binary' }).remove(['a', 1])")
-  t.equal((await store.append('a', says('x'))).n, 6)
+  t.equal((await store.append('a', says('x'))).offset, 6)
   await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_STORE_DAMAGED' })
   await follower.until(() => follower.entries.length === 6)
-  t.equal((await store.append('b', says('x'))).n, 1)
+  t.equal((await store.append('b', says('x'))).offset, 1)
   await store.clear('a')
-  t.equal((await store.append('a', says('x'))).n, 1, 'a cleared room accepts posts')
+  t.equal((await store.append('a', says('x'))).offset, 1, 'a cleared room accepts posts')
 })
 
 t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts are not stored', async (t) => {
@@ -160,7 +160,7 @@ t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts ar
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   child.child.stdin!.end('\n')
   await follower.has('first')
-  t.match(await store.append('a', says('first', { key: 'k' })), { n: 1, again: true })
+  t.match(await store.append('a', says('first', { key: 'k' })), { offset: 1, again: true })
   await store.append('a', says('second'))
   await follower.has('second')
   t.strictSame(bodies(await store.read('a', all)), ['first', 'second'])
@@ -220,10 +220,10 @@ t.test('a commit during removal of the directory is UNKNOWN, and followers resta
   await post
   await t.rejects(store.check(), gone)
   await follower.until(() => follower.pages.length > 0)
-  t.match(follower.pages, [{ entries: [], complete: false, head: { n: 1 } }])
+  t.match(follower.pages, [{ entries: [], complete: false, head: { offset: 1 } }])
   renameSync(`${path}-away`, path)
   while (await store.check().then(() => false, () => true)) await turn()
-  t.match(await store.append('a', says('x', { key: 'k' })), { n: 1, again: true }, 'restored, the store accepts posts')
+  t.match(await store.append('a', says('x', { key: 'k' })), { offset: 1, again: true }, 'restored, the store accepts posts')
   await Promise.all(['a', 'b'].map(async (room) => await store.append(room, says('after'))))
   await Promise.all([follower, other].map(async (each) => await each.has('after')))
   t.strictSame([follower.numbers, other.numbers], [[2], [1]])
@@ -252,10 +252,10 @@ async function fills (t: Test, path: string, makeSpace: () => void): Promise<voi
   while (await store.check().then(() => false, () => true)) await turn()
   acked.push(...await Promise.all(Array.from({ length: 100 }, () => store.append('a', says('after')))))
   await follower.until(() => follower.entries.length >= acked.length)
-  t.strictSame(acked.map(({ n }) => n), acked.map((_, i) => i + 1), 'a failed group consumed no offset')
+  t.strictSame(acked.map(({ offset }) => offset), acked.map((_, i) => i + 1), 'a failed group consumed no offset')
   await store.close()
   const { entries } = await open(t, path, unbounded).read('a', all)
-  t.strictSame(entries.map(({ n, position }) => ({ n, position })), acked.map(({ n, position }) => ({ n, position })))
+  t.strictSame(entries.map(({ offset, position }) => ({ offset, position })), acked.map(({ offset, position }) => ({ offset, position })))
   t.strictSame(follower.entries, entries)
 }
 
@@ -279,7 +279,7 @@ t.test('a full disk refuses posts, loses none, and accepts them once there is sp
       truncateSync(join(path, 'ballast'), statSync(join(path, 'ballast')).size - 4_096)
     }
     script('mount', '-o', 'remount,size=64m', path)
-    t.equal((await open(t, join(path, 'another')).append('a', says('x'))).n, 1)
+    t.equal((await open(t, join(path, 'another')).append('a', says('x'))).offset, 1)
   })
 })
 
@@ -322,7 +322,7 @@ t.test('a damaged file is reported as damaged and ends no process', async (t) =>
   }
   const path = directory(t)
   copyFileSync(join(original, data), join(path, data))
-  t.equal((await open(t, path).append('room 1', says('x'))).n, 201, 'an intact file is accepted')
+  t.equal((await open(t, path).append('room 1', says('x'))).offset, 201, 'an intact file is accepted')
 })
 
 t.test('damage to any page of the file is harmless or reported as damage', async (t) => {

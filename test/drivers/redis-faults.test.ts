@@ -59,7 +59,7 @@ for (const [title, lose] of Object.entries(losses)) {
         const lost = pages.findIndex(({ complete }) => !complete)
         t.equal(pages.filter(({ complete }) => !complete).length, 1)
         t.strictSame(pages.slice(0, lost).flatMap(bodies), ['x', 'before'])
-        t.equal(pages[lost]!.head.n, 0)
+        t.equal(pages[lost]!.head.offset, 0)
       }
       for (const store of stores) {
         t.strictSame([(await store.read('a', { ...all, after: position })).complete, bodies(await store.read('a', all))], [false, ['after']])
@@ -87,7 +87,7 @@ t.test('a failover that rolled a room back is reported, although epoch and offse
   t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)
   t.equal((await store.read('a', { ...all, after: lost! })).complete, false)
   const told = follower.pages.findIndex(({ complete }) => !complete)
-  t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.n))
+  t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.offset))
 })
 
 t.test('entries whose notification was lost are read from Redis', { skip }, async (t) => {
@@ -119,7 +119,7 @@ t.test("a foreign message on a room's channel is ignored", { skip }, async (t) =
   for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}']) await server.client.publish('fastify-chat:{a}:entries', message)
   await store.append('a', says('x'))
   await follower.has('x')
-  const { n, position } = (await store.read('a', all)).head
+  const { offset: n, position } = (await store.read('a', all)).head
   const [tag, at] = position.split('-')
   await server.client.publish('fastify-chat:{a}:entries', `${tag}-${at}-${n}-${at}[null]`)
   await store.append('a', says('end'))
@@ -231,7 +231,7 @@ t.test('a store can be opened before its Redis starts', { skip }, async (t) => {
   const following = Follower.of(store, 'a')
   const first = store.append('a', says('first'))
   await server.start()
-  t.equal((await first).n, 1)
+  t.equal((await first).offset, 1)
   const follower = await following
   await store.append('a', says('end'))
   await follower.has('end')
@@ -256,7 +256,7 @@ t.test('a Redis out of memory refuses posts, stores no part of them, and still s
   t.strictSame(entries, before.entries.slice(-entries.length))
   t.strictSame(await keys(), stored)
   await server.client.config('SET', 'maxmemory', 0)
-  t.equal((await store.append('a', says('x', { key: 'k', hash: 'h' }))).n, 4)
+  t.equal((await store.append('a', says('x', { key: 'k', hash: 'h' }))).offset, 4)
   await follower.until(() => follower.entries.length === 4)
 })
 
@@ -267,7 +267,7 @@ t.test('a replica refuses posts, and the store reconnects to find the master', {
   await server.client.replicaof('127.0.0.1', 1)
   await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNAVAILABLE' })
   await server.client.replicaof('NO', 'ONE')
-  t.equal((await atLast(() => store.append('a', says('x')))).n, 2)
+  t.equal((await atLast(() => store.append('a', says('x')))).offset, 2)
 })
 
 t.test('a dead connection is detected, and missed entries are read', { skip }, async (t) => {

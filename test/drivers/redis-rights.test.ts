@@ -64,7 +64,7 @@ t.test('a post without the right to publish is stored, and followers find it', {
   t.teardown(() => Promise.all([store.close(), peer.close()]))
   const followers = await Promise.all([store, peer].map((each) => Follower.of(each, 'a')))
   await set('-publish')
-  t.equal((await store.append('a', says('silent', { key: 'k', hash: 'h' }))).n, 1)
+  t.equal((await store.append('a', says('silent', { key: 'k', hash: 'h' }))).offset, 1)
   await Promise.all(followers.map((follower) => follower.has('silent')))
   await store.clear('a')
   t.strictSame(bodies(await store.read('a', all)), [])

@@ -6,7 +6,7 @@ import { open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbStore, type LmdbStoreOptions } from '../../src/drivers/lmdb/store.ts'
-import type { ChatStore } from '../../src/store.ts'
+import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
 
@@ -31,17 +31,17 @@ async function counts (path: string): Promise<{ rows: number, heads: number, use
 const MiB = 1024 * 1024
 
 /** Resolves when nothing is left to remove. */
-async function idle (store: ChatStore): Promise<void> {
+async function idle (store: Store): Promise<void> {
   for (let i = 0; i < 50; i++) {
     await store.check()
     await turn()
   }
 }
 
-const isKept = async (store: ChatStore, room: string, position: string) => (await store.read(room, { ...all, after: position })).complete
+const isKept = async (store: Store, room: string, position: string) => (await store.read(room, { ...all, after: position })).complete
 
 /** Advances the clock by a minute. Resolves when the work that this starts is done. */
-async function minute (store: ChatStore): Promise<void> {
+async function minute (store: Store): Promise<void> {
   mock.timers.tick(60_000)
   for (let i = 0; i < 20; i++) {
     await store.check()
@@ -94,16 +94,16 @@ t.test('a room keeps its newest entries up to historyEntries while posts go on',
   const path = directory(t)
   const store = lmdb(t, { historyEntries: 50, keyLife: 0 }, path)
   const delivered: number[] = []
-  await store.follow('a', ({ entries }) => delivered.push(...entries.map(({ n }) => n)))
+  await store.follow('a', ({ entries }) => delivered.push(...entries.map(({ offset }) => offset)))
   let posted = 0
   const post = async () => {
     while (posted < 6_000) {
       await store.append('a', says('x'.repeat(100), { key: String(++posted) }))
       if (posted % 97 !== 0) continue
       const page = await store.read('a', all)
-      const kept = Math.min(50, page.head.n)
+      const kept = Math.min(50, page.head.offset)
       t.ok(page.entries.length >= kept && page.entries.length <= kept + 64, `${page.entries.length} entries`)
-      t.equal(page.entries.at(-1)!.n - page.entries[0]!.n, page.entries.length - 1)
+      t.equal(page.entries.at(-1)!.offset - page.entries[0]!.offset, page.entries.length - 1)
     }
   }
   await Promise.all(Array.from({ length: 300 }, post))
@@ -119,7 +119,7 @@ t.test('a room keeps its newest entries up to historyBytes, and always the last'
   await fill(store, 'a', 50, 'é'.repeat(500))
   const page = await store.read('a', all)
   t.ok(page.entries.length <= 9 && page.entries.length >= 5, 'bytes, not characters')
-  t.equal(page.entries.at(-1)?.n, 50)
+  t.equal(page.entries.at(-1)?.offset, 50)
   await store.append('a', says('y'.repeat(20_000)))
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
@@ -130,7 +130,7 @@ t.test('entries kept under larger limits are trimmed in steps', async (t) => {
   await Promise.all(Array.from({ length: 1_000 }, (_, i) => before.append('a', says(`${i}`))))
   await before.close()
   const after = lmdb(t, { historyEntries: 10 }, path)
-  t.equal((await after.append('a', says('x'))).n, 1_001)
+  t.equal((await after.append('a', says('x'))).offset, 1_001)
   t.ok((await after.read('a', all)).entries.length > 900, 'not with a single post')
   while ((await after.read('a', all)).entries.length > 10) await turn()
   t.strictSame(numbers(await after.read('a', all)), Array.from({ length: 10 }, (_, i) => 992 + i))
@@ -145,11 +145,11 @@ t.test('a key outlives its entry by keyLife, up to ten times as many keys as ent
   await before.close()
   const store = lmdb(t, options, path)
   const again = await store.append('a', says('x', { key: 'k1', hash: 'h1' }))
-  t.strictSame([again.n, again.position, again.again], [1, positions[0], true])
+  t.strictSame([again.offset, again.position, again.again], [1, positions[0], true])
   await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h2' })), { code: 'FST_CHAT_REUSED' })
   await store.append('a', says('x', { key: 'k21' }))
   t.equal(await store.find('a', 'k1'), undefined)
-  t.equal((await store.find('a', 'k2'))?.n, 2)
+  t.equal((await store.find('a', 'k2'))?.offset, 2)
   await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h1', since: (await store.read('b', all)).head.position })), { code: 'FST_CHAT_STALE' })
   await store.close()
   await t.rejects(lmdb(t, options, path).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
@@ -163,7 +163,7 @@ t.test('the oldest known key decides whether a repeat is STALE, also after a res
   await before.close()
   const store = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
   await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 6, 'k4 and k5 are known, so this is a new post')
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).offset, 6, 'k4 and k5 are known, so this is a new post')
 })
 
 t.test('expired entries are not shown, and are removed from disk with their room', async (t) => {
@@ -181,15 +181,15 @@ t.test('expired entries are not shown, and are removed from disk with their room
   mock.timers.tick(40_000)
   t.strictSame(numbers(await store.read('kept', all)), [3, 4], 'also between two runs of the minute timer')
   t.match(await store.read('kept', { ...all, after: position! }), { complete: false })
-  t.match(await store.read('room 1', all), { entries: [], more: false, head: { n: 1 } })
+  t.match(await store.read('room 1', all), { entries: [], more: false, head: { offset: 1 } })
   await minute(store)
   await minute(store)
   await minute(store)
-  t.equal((await store.read('room 1', all)).head.n, 0, 'the room is removed')
+  t.equal((await store.read('room 1', all)).head.offset, 0, 'the room is removed')
   t.equal(await store.find('room 1', 'k'), undefined)
-  t.equal((await store.read('room 7', all)).head.n, 1, 'a followed room is kept')
+  t.equal((await store.read('room 7', all)).head.offset, 1, 'a followed room is kept')
   t.match(await store.read('empty', { ...all, after: empty }), { complete: false }, "a removed room's position is not valid for later entries")
-  t.equal((await store.append('room 7', says('x'))).n, 2)
+  t.equal((await store.append('room 7', says('x'))).offset, 2)
   feed.stop()
   await store.close()
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
@@ -207,7 +207,7 @@ t.test('a cleared room leaves nothing on disk', async (t) => {
   }
   t.strictSame(bodies(await store.read('a', all)), [])
   for (let i = 0; i < 6; i++) await minute(store)
-  t.equal((await store.append('b', says('x'))).n, 1)
+  t.equal((await store.append('b', says('x'))).offset, 1)
   for (const { position } of positions.slice(0, 10)) t.equal((await store.read('a', { ...all, after: position })).complete, false)
   await store.close()
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
@@ -218,7 +218,7 @@ t.test('posts beyond the in-flight limit are BUSY and never stored', async (t) =
   const first = [store.append('a', says('1')), store.append('a', says('2'))]
   await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
   await Promise.all(first)
-  t.equal((await store.append('a', says('4'))).n, 3)
+  t.equal((await store.append('a', says('4'))).offset, 3)
   const other = lmdb(t, { inFlightBytes: 6_000 })
   const large = other.append('a', says('x'.repeat(900)))
   await t.rejects(other.append('a', says('x'.repeat(900))), { code: 'FST_CHAT_BUSY' })
@@ -253,7 +253,7 @@ t.test('a room whose name is too long for the disk is rejected', async (t) => {
     await t.rejects(store.append(room, says('x')), { code: 'FST_CHAT_INVALID_ROOM' })
     await t.rejects(store.read(room, all), { code: 'FST_CHAT_INVALID_ROOM' })
   }
-  t.equal((await store.append('x'.repeat(512), says('x'))).n, 1)
+  t.equal((await store.append('x'.repeat(512), says('x'))).offset, 1)
 })
 
 t.test('a flood of new rooms keeps the file within its limit, and used rooms stay', async (t) => {
@@ -279,17 +279,17 @@ t.test('a flood of new rooms keeps the file within its limit, and used rooms sta
   t.ok(largest < 1.5 * storeBytes, `${largest / storeBytes} times the limit`)
   t.ok(largest > 0.8 * storeBytes, 'the limit is used')
   t.equal(await isKept(store, 'followed', followed), true)
-  t.equal((await store.append('followed', says('on'))).n, 4)
+  t.equal((await store.append('followed', says('on'))).offset, 4)
   await follower.has('on')
   t.strictSame(follower.numbers, [1, 2, 3, 4])
   for (const [room, position] of removed) {
-    t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [], head: { n: 0 } })
+    t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [], head: { offset: 0 } })
     await t.rejects(store.append(room, says('x', { key: 'k', since: position })), { code: 'FST_CHAT_STALE' })
     t.equal(await store.find(room, 'k'), undefined)
   }
   const [room, position] = removed[1]!
-  t.equal((await store.append(room, says('new'))).n, 1)
-  t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [{ n: 1, body: 'new' }] })
+  t.equal((await store.append(room, says('new'))).offset, 1)
+  t.match(await store.read(room, { ...all, after: position }), { complete: false, entries: [{ offset: 1, body: 'new' }] })
   await store.close()
   const { rows, heads, uses, bytes } = await counts(path)
   t.strictSame([rows < 600, heads < 600, uses], [true, true, heads], `${rows} rows, ${heads} rooms`)
@@ -303,7 +303,7 @@ t.test('the least recently used room is removed first, also after a restart', as
   const options = { storeBytes: MiB }
   const before = lmdb(t, options, path)
   const positions = new Map<string, string>()
-  const post = async (store: ChatStore, room: string) => {
+  const post = async (store: Store, room: string) => {
     mock.timers.tick(1)
     positions.set(room, (await fill(store, room, 1, 'x'.repeat(15_900)))[0]!)
   }
@@ -330,9 +330,9 @@ t.test('a followed room that is too large by itself loses its oldest entries', a
   for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 10 }, (_, j) => store.append('a', says('x'.repeat(15_900), { key: `${i} ${j}` }))))
   await idle(store)
   const { entries, head } = await store.read('a', all)
-  t.equal(head.n, 300)
+  t.equal(head.offset, 300)
   t.ok(entries.length > 20 && entries.length < 65, `${entries.length} entries`)
-  t.equal(entries.at(-1)?.n, 300)
+  t.equal(entries.at(-1)?.offset, 300)
   t.strictSame(follower.numbers, Array.from({ length: 300 }, (_, i) => i + 1))
   t.strictSame(bodies(await store.read('b', all)), ['x'], 'no other room loses its last entry')
   for (const { stop } of others) stop()
@@ -346,7 +346,7 @@ t.test('a store that can remove nothing still accepts posts', async (t) => {
   for (let i = 0; i < 100; i++) await store.append(`room ${i % 10}`, says('x'.repeat(15_900)))
   for (const [i, follower] of followers.entries()) {
     t.strictSame(follower.numbers, Array.from({ length: 10 }, (_, i) => i + 1))
-    t.equal((await store.read(`room ${i}`, all)).entries.at(-1)?.n, 10)
+    t.equal((await store.read(`room ${i}`, all)).entries.at(-1)?.offset, 10)
   }
   await idle(store)
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
@@ -364,7 +364,7 @@ t.test('a large room is removed in steps, and reads as empty meanwhile', async (
   await fill(store, 'b', 1)
   t.match(await store.read('large', { ...all, after: positions[8_999]! }), { complete: false, entries: [], more: false })
   t.equal(commits().length < 3, true, 'not all of it with one post')
-  t.equal((await store.append('large', says('new'))).n, 1)
+  t.equal((await store.append('large', says('new'))).offset, 1)
   t.strictSame(bodies(await store.read('large', all)), ['new'])
   await idle(store)
   t.strictSame(bodies(await store.read('large', all)), ['new'])

@@ -35,7 +35,7 @@ t.test('a room keeps its newest entries up to historyEntries', async (t) => {
     if (i % 777 === 0) t.strictSame(bodies(await store.read('a', all)), [i - 2, i - 1, i].map(String))
   }
   const page = await store.read('a', all)
-  t.strictSame([numbers(page), page.head.n, page.more], [[4_998, 4_999, 5_000], 5_000, false])
+  t.strictSame([numbers(page), page.head.offset, page.more], [[4_998, 4_999, 5_000], 5_000, false])
 })
 
 t.test('a room keeps its newest entries up to historyBytes, and always the last', async (t) => {
@@ -44,7 +44,7 @@ t.test('a room keeps its newest entries up to historyBytes, and always the last'
   const page = await store.read('a', all)
   t.ok(bytes(page) * 2 <= 10_000, 'bytes, not characters')
   t.ok(bytes(page) * 2 >= 5_000)
-  t.equal(page.entries.at(-1)?.n, 50)
+  t.equal(page.entries.at(-1)?.offset, 50)
   await store.append('a', says('y'.repeat(20_000)))
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
@@ -87,7 +87,7 @@ t.test('a key is removed soon after its entry once keyLife is over', async (t) =
   for (const key of ['k3', 'k4', 'k5']) t.ok(await store.find('a', key), 'its entry is kept')
   for (const key of ['k6', 'k7', 'k8']) await store.append('a', says(key, { key }))
   t.equal(await store.find('a', 'k1'), undefined)
-  t.equal((await store.find('a', 'k6'))?.n, 6)
+  t.equal((await store.find('a', 'k6'))?.offset, 6)
 })
 
 t.test('keys expire also when later entries have none', async (t) => {
@@ -116,7 +116,7 @@ t.test('the oldest known key decides whether a repeat is STALE', async (t) => {
   const marks = []
   for (let i = 1; i <= 6; i++) marks.push(await store.append('a', says('x', { key: `k${i}` })))
   await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).n, 7, 'k4, k5 and k6 are known, so this is a new post')
+  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).offset, 7, 'k4, k5 and k6 are known, so this is a new post')
 })
 
 t.test('the least recently used room is evicted first, a followed room never', async (t) => {
@@ -159,10 +159,10 @@ t.test('storeBytes is kept by evicting unfollowed rooms, then by trimming follow
   t.ok(pages.reduce((sum, page) => sum + bytes(page), 0) <= 100_000)
   t.equal(pages.at(-1)?.entries.length, 10, 'the room written last is whole')
   t.equal(pages[1]?.entries.length, 0)
-  t.equal(pages[0]?.entries.at(-1)?.n, 10, 'a followed room keeps its newest entries')
+  t.equal(pages[0]?.entries.at(-1)?.offset, 10, 'a followed room keeps its newest entries')
   await fill(store, 'followed', 500, 'x'.repeat(1_000))
   t.ok(bytes(await store.read('followed', all)) <= 100_000, 'also the room being written')
-  t.equal((await store.read('followed', all)).head.n, 510)
+  t.equal((await store.read('followed', all)).head.offset, 510)
   await follower.until(() => follower.entries.length === 510)
   t.strictSame(follower.numbers.at(-1), 510, 'its follower has missed nothing')
 })
@@ -181,11 +181,11 @@ t.test('a post that followed rooms leave no bytes for is BUSY and changes nothin
   t.ok(stored > 100, `${stored} stored`)
   await turn()
   t.equal(followers.reduce((sum, { entries }) => sum + entries.length, 0), stored)
-  for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.n, outcome === 'stored' ? 1 : 0)
-  t.equal((await store.append('room 0', says('y'))).n, 2, 'a smaller post is accepted')
+  for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.offset, outcome === 'stored' ? 1 : 0)
+  t.equal((await store.append('room 0', says('y'))).offset, 2, 'a smaller post is accepted')
   t.strictSame(bodies(await store.read('room 0', all)).at(-1), 'y')
   followers[1]!.feed.stop()
-  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).n, 1, 'bytes are freed once a room is no longer followed')
+  t.equal((await store.append('room 199', says('x'.repeat(16 * 1024)))).offset, 1, 'bytes are freed once a room is no longer followed')
 })
 
 t.test('a room or follower beyond storeBytes is BUSY and leaves no state behind', async (t) => {
@@ -204,7 +204,7 @@ t.test('keys that no entry needs are freed, also in a room with one entry', asyn
   await store.follow('a', () => {})
   for (let i = 0; i < 700; i++) await store.append('a', says('', { key: `${i}`.padStart(100) }))
   await store.follow('b', () => {})
-  t.equal((await store.append('b', says('x'.repeat(150_000)))).n, 1)
+  t.equal((await store.append('b', says('x'.repeat(150_000)))).offset, 1)
   t.equal((await store.append('a', says('', { key: `${699}`.padStart(100) }))).again, true, "the newest entry's key stays")
 })
 
@@ -262,7 +262,7 @@ t.test('nothing is delivered after close, even if it was acknowledged', async (t
   const follower = await Follower.of(store, 'a')
   const last = store.append('a', says('x'))
   await store.close()
-  t.equal((await last).n, 1)
+  t.equal((await last).offset, 1)
   await turn()
   t.strictSame(follower.pages, [])
 })

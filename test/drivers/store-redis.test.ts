@@ -69,7 +69,7 @@ t.test('bytes beyond the in-flight limit are BUSY', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { inFlightBytes: 9_500 })
   const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
   for (const times of [1, 2]) {
-    const outcomes = (await posts()).map((outcome) => outcome.status === 'fulfilled' ? outcome.value.n : (outcome.reason as { code: string }).code)
+    const outcomes = (await posts()).map((outcome) => outcome.status === 'fulfilled' ? outcome.value.offset : (outcome.reason as { code: string }).code)
     t.strictSame(outcomes, [3 * times - 2, 3 * times - 1, 3 * times, 'FST_CHAT_BUSY'])
   }
 })
@@ -102,7 +102,7 @@ t.test('a room keeps at most about ten times as many keys as entries', { skip },
   t.ok(await server.client.llen('fastify-chat:{a}:order') <= 60)
   t.equal(await server.client.llen('fastify-chat:{a}:order') + 10, await server.client.hlen('fastify-chat:{a}:room'))
   t.equal(await store.find('a', 'k1'), undefined)
-  t.equal((await store.find('a', 'k195'))?.n, 195)
+  t.equal((await store.find('a', 'k195'))?.offset, 195)
 })
 
 t.test("an erased entry's content is removed from Redis", { skip }, async (t) => {
@@ -184,6 +184,6 @@ t.test("an app's client selects the Redis and stays open", { skip }, async (t) =
   t.strictSame(await keysOf(server), ['app:mine', 'fastify-chat:{a}:log', 'fastify-chat:{a}:room'])
   const other = new RedisStore({ client: app.redis })
   await app.close()
-  t.equal((await other.append('a', says('x'))).n, 2, 'also when the app closes it first')
+  t.equal((await other.append('a', says('x'))).offset, 2, 'also when the app closes it first')
   await other.close()
 })

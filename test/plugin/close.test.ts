@@ -141,7 +141,7 @@ t.test('app.close() closes the default store; a store passed as an option is onl
   t.equal(following, 2)
   await app.close()
   t.equal(following, 0)
-  t.equal((await store.read('lobby', { limit: 1, maxBytes: 1 })).head.n, 1)
+  t.equal((await store.read('lobby', { limit: 1, maxBytes: 1 })).head.offset, 1)
   await store.close()
   const { app: other } = await serve(t)
   await other.close()

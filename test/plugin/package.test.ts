@@ -114,13 +114,13 @@ t.test('the types compile for strict consumers', async (t) => {
   await writeFile(join(types, 'consumer.ts'), `
     import Fastify, { type FastifyInstance } from 'fastify'
     import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
-    import type { Chat, ChatStore, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
+    import type { Chat, Store, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
     import { connect, type TestConnection } from 'fastify-chat/test'
 
     const given: { page?: string | undefined } = {}
     const reply: Reply = async (message, isBinary) => isBinary ? message : message.toString().toUpperCase()
     const limits: Partial<Limits> = { chatPayload: 1024 }
-    const store: ChatStore = new MemoryStore()
+    const store: Store = new MemoryStore()
     export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, store }
 
     export const app: FastifyInstance = Fastify()

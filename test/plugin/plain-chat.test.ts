@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { MemoryStore, type ChatStore, type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, clientFrame, listen, logged, open, raw, refused, serverFrames, upgraded, upgradeRequest, type Client } from '../support/helper.ts'
 import { collectGarbage } from '../support/garbage.ts'
@@ -28,7 +28,7 @@ async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions
 }
 
 /** Returns a memory store with some methods replaced. */
-function failing (calls: Partial<ChatStore>): ChatStore {
+function failing (calls: Partial<Store>): Store {
   const store = new MemoryStore()
   return Object.assign(store, calls)
 }

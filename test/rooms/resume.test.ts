@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { MemoryStore, errors, type ChatStore, type Page } from '../../src/index.ts'
+import { MemoryStore, errors, type Store, type Page } from '../../src/index.ts'
 import { logged } from '../support/helper.ts'
 import { V1Client, chat, gate, storeWith, texts, turn, type ChatApp, type Message } from '../support/v1-client.ts'
 
@@ -245,7 +245,7 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
   }
 })
 
-for (const [title, store] of Object.entries<() => ChatStore>({
+for (const [title, store] of Object.entries<() => Store>({
   'a store that answers at once': () => new MemoryStore(),
   'a store that answers late': () => storeWith((works) => {
     let calls = 0
@@ -301,7 +301,7 @@ for (const [title, store] of Object.entries<() => ChatStore>({
     const finish = await Promise.all(joins)
     over.is = true
     await raging
-    while (Number((await server.app.chat.history('a')).head.n) < posted) await turn()
+    while (Number((await server.app.chat.history('a')).head.offset) < posted) await turn()
     await server.app.chat.publish('a', { text: 'end' })
     await Promise.all(finish.map((finish) => finish()))
     t.ok(posted > 100, `${posted} posts`)

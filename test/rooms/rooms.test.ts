@@ -8,13 +8,13 @@ import type { JoinQuery } from '../../src/rooms/room.ts'
 import { Rooms } from '../../src/rooms/rooms.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
-import type { ChatStore, Feed } from '../../src/store.ts'
+import type { Store, Feed } from '../../src/store.ts'
 import { Counters } from '../../src/observability/stats.ts'
 import { chat, storeWith } from '../support/v1-client.ts'
 
 const format: Format = {
   entry: (_room, { body }) => body,
-  notice: () => undefined,
+  signal: () => undefined,
   joined: (_room, { entries }) => entries.map(({ body }) => body)
 }
 const everything = { limit: Infinity, maxBytes: Infinity }
@@ -71,8 +71,8 @@ class Listener extends EventEmitter {
   }
 }
 
-function open (store: ChatStore): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, tally: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+function open (store: Store): Rooms {
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
 /** Joins a room. Resolves, once the room has called back, with a function that leaves it. */
@@ -99,7 +99,7 @@ async function turns (count: number): Promise<void> {
 }
 
 /** Wraps a store so that its reads and follows resolve the given number of ticks later. */
-function late (store: ChatStore, { read = () => 0, follow = () => 0 }: { read?: () => number, follow?: () => number }): ChatStore {
+function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () => number, follow?: () => number }): Store {
   return {
     append: (room, draft) => store.append(room, draft),
     find: (room, key) => store.find(room, key),
@@ -128,7 +128,7 @@ async function storm (rooms: Rooms, name: string, from: number, to: number, perT
 }
 
 t.test('a member that joins under load receives all entries from its history on, once and in order', async (t) => {
-  const stores: Record<string, () => ChatStore> = {
+  const stores: Record<string, () => Store> = {
     'a store that answers at once': () => new MemoryStore(),
     'a store whose reads are late': () => late(new MemoryStore(), { read: () => 3 }),
     'a store whose follow is late': () => late(new MemoryStore(), { follow: () => 5 }),
@@ -187,13 +187,13 @@ t.test('a member receives its whole history in one write, before live entries', 
 t.test('an entry delivered while the last member leaves and another joins reaches the new member', async (t) => {
   const memory = new MemoryStore()
   const store = late(memory, {})
-  let deliver!: Parameters<ChatStore['follow']>[1]
+  let deliver!: Parameters<Store['follow']>[1]
   store.follow = async (room, given) => {
     deliver = given
     return memory.follow(room, () => {})
   }
   const delivers = (n: number) => {
-    const entry = { n, position: `${n}`, at: 0, from: null, body: String(n) }
+    const entry = { offset: n, position: `${n}`, at: 0, from: null, body: String(n) }
     deliver({ entries: [entry], complete: true, more: false, head: entry })
   }
   const rooms = open(store)

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
-import type { ChatStore, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
+import type { Store, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
 
 /** Limits that the suite sets on a store. `keyLife`: ms. */
 export interface Bounds { readonly historyEntries: number, readonly keyLife: number }
@@ -10,7 +10,7 @@ export interface Driver<Backend> {
   /** Returns an empty backend for one store's data. It is removed with the test. */
   backend (t: Test): Backend | Promise<Backend>
   /** Opens a store on the backend. The suite closes it. */
-  open (backend: Backend, bounds: Bounds): ChatStore | Promise<ChatStore>
+  open (backend: Backend, bounds: Bounds): Store | Promise<Store>
   /** Data outlives its store: a later store on the same backend has it. */
   readonly persists?: boolean
   /** Several stores may be open on one backend and share its data. */
@@ -22,12 +22,12 @@ const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })
 export const bodies = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ body }) => body)
-export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ n }) => n)
+export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ offset }) => offset)
 const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
-const mark = ({ n, position }: Cursor) => ({ n, position })
+const mark = ({ offset, position }: Cursor) => ({ offset, position })
 
 /** Appends `count` entries one after another. Resolves with their positions. */
-export async function fill (store: ChatStore, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
+export async function fill (store: Store, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
   const positions: Position[] = []
   for (let i = 0; i < count; i++) positions.push((await store.append(room, says(body))).position)
   return positions
@@ -59,7 +59,7 @@ export class Follower extends EventEmitter {
   readonly pages: Page[] = []
   feed!: Feed
 
-  static async of (store: ChatStore, room: string, then: (page: Page) => void = () => {}): Promise<Follower> {
+  static async of (store: Store, room: string, then: (page: Page) => void = () => {}): Promise<Follower> {
     const follower = new Follower()
     follower.feed = await store.follow(room, (page) => {
       follower.pages.push(page)
@@ -82,9 +82,9 @@ export class Follower extends EventEmitter {
   }
 }
 
-/** Runs the contract of `ChatStore` as one test with a subtest for each promise. */
+/** Runs the contract of `Store` as one test with a subtest for each promise. */
 export function storeContract<Backend> (t: Test, name: string, driver: Driver<Backend>): Promise<unknown> {
-  async function store (t: Test, bounds: Partial<Bounds> = {}, backend?: Backend): Promise<ChatStore> {
+  async function store (t: Test, bounds: Partial<Bounds> = {}, backend?: Backend): Promise<Store> {
     const opened = await driver.open(backend ?? await driver.backend(t), { ...ample, ...bounds })
     t.teardown(() => opened.close())
     return opened
@@ -97,7 +97,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const marks = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
       t.equal(new Set(marks.map(({ position }) => position)).size, 400, 'each entry has its own position')
       for (const { position } of marks) t.match(position, /^[\w.-]{1,128}$/, 'a position needs no escaping in JSON')
-      t.strictSame(marks.map(({ n }) => n), upTo(400).map((i) => Math.ceil(i / 4)))
+      t.strictSame(marks.map(({ offset }) => offset), upTo(400).map((i) => Math.ceil(i / 4)))
       for (const [r, room] of rooms.entries()) {
         const page = await one.read(room, all)
         t.strictSame(bodies(page), upTo(400).filter((i) => i % 4 === r).map(String), room)
@@ -159,7 +159,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     await t.test('read', async (t) => {
       const one = await store(t)
       const genesis = (await one.read('a', all)).head
-      t.equal(genesis.n, 0)
+      t.equal(genesis.offset, 0)
       const positions = await fill(one, 'a', 10, 'é'.repeat(50))
       const [third, tenth] = [positions[2]!, positions[9]!]
       const cases: Array<[title: string, query: Query, expected: { numbers: number[], more?: boolean }]> = [
@@ -186,7 +186,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const [title, query, { numbers: expected, more = false }] of cases) {
         const page = await one.read('a', query)
         t.strictSame({ numbers: numbers(page), complete: page.complete, more: page.more, head: mark(page.head) },
-          { numbers: expected, complete: true, more, head: { n: 10, position: tenth } }, title)
+          { numbers: expected, complete: true, more, head: { offset: 10, position: tenth } }, title)
       }
     })
 
@@ -215,7 +215,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       for (const [title, position] of Object.entries(cases)) {
         for (const query of [{ ...all, limit: 3, after: position }, { ...all, limit: 3, before: position }]) {
           const page = await one.read('a', query)
-          t.strictSame({ complete: page.complete, numbers: numbers(page), head: page.head.n },
+          t.strictSame({ complete: page.complete, numbers: numbers(page), head: page.head.offset },
             { complete: false, numbers: [8, 9, 10], head: 10 }, `${'after' in query ? 'after' : 'before'} one ${title}`)
         }
       }
@@ -254,10 +254,10 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const last = positions.length
       t.ok(page.entries.length >= 5)
       t.strictSame(numbers(page), upTo(last, last - page.entries.length + 1))
-      t.strictSame([page.head.n, page.more], [last, false])
+      t.strictSame([page.head.offset, page.more], [last, false])
       for (const position of [genesis, positions[0]!]) {
-        t.match(await one.read('a', { ...all, limit: 2, after: position }), { complete: false, entries: [{ n: last - 1 }, { n: last }] })
-        t.match(await one.read('a', { ...all, limit: 2, before: position }), { complete: false, entries: [{ n: last - 1 }, { n: last }] })
+        t.match(await one.read('a', { ...all, limit: 2, after: position }), { complete: false, entries: [{ offset: last - 1 }, { offset: last }] })
+        t.match(await one.read('a', { ...all, limit: 2, before: position }), { complete: false, entries: [{ offset: last - 1 }, { offset: last }] })
       }
       const oldest = page.entries[0]!
       t.match(await one.read('a', { ...all, after: oldest.position }), { complete: true, entries: page.entries.slice(1).map(mark), more: false })
@@ -269,21 +269,21 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const { head } = await one.read('a', all)
       t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [], more: false })
       const feed = await one.follow('b', () => {})
-      t.equal(feed.head.n, 0)
+      t.equal(feed.head.offset, 0)
       for (const room of ['a', 'b']) await fill(one, room, 2)
-      t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [{ n: 1 }, { n: 2 }] })
-      t.match(await one.read('b', { ...all, after: feed.head.position }), { complete: true, entries: [{ n: 1 }, { n: 2 }] })
+      t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [{ offset: 1 }, { offset: 2 }] })
+      t.match(await one.read('b', { ...all, after: feed.head.position }), { complete: true, entries: [{ offset: 1 }, { offset: 2 }] })
     })
 
     await t.test('a read is never older than an acknowledged or delivered entry', async (t) => {
       const one = await store(t)
       const reads: Array<Promise<boolean>> = []
       const follower = await Follower.of(one, 'a', (page) => {
-        reads.push(one.read('a', { ...all, limit: 1 }).then(({ head }) => head.n >= page.entries.at(-1)!.n))
+        reads.push(one.read('a', { ...all, limit: 1 }).then(({ head }) => head.offset >= page.entries.at(-1)!.offset))
       })
       await Promise.all(upTo(200).map(async () => {
-        const { n } = await one.append('a', says('x'))
-        reads.push(one.read('a', { ...all, limit: 1 }).then(({ head, entries }) => head.n >= n && entries[0]!.n >= n))
+        const { offset: n } = await one.append('a', says('x'))
+        reads.push(one.read('a', { ...all, limit: 1 }).then(({ head, entries }) => head.offset >= n && entries[0]!.offset >= n))
       }))
       await follower.until(() => follower.entries.length === 200)
       t.ok((await Promise.all(reads)).every((newer) => newer))
@@ -321,13 +321,13 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
 
     await t.test('entries without a key are never repeats', async (t) => {
       const one = await store(t)
-      t.strictSame((await Promise.all([one.append('a', says('x')), one.append('a', says('x'))])).map(({ n }) => n), [1, 2])
+      t.strictSame((await Promise.all([one.append('a', says('x')), one.append('a', says('x'))])).map(({ offset }) => offset), [1, 2])
     })
 
     await t.test('a key is remembered as long as its entry', async (t) => {
       const one = await store(t, { historyEntries: 5, keyLife: 1 })
       for (const i of upTo(30)) await one.append('a', says(`${i}`, { key: `${i}`, hash: 'h' }))
-      for (const { n, body } of (await one.read('a', all)).entries) t.equal((await one.find('a', body as string))?.n, n)
+      for (const { offset: n, body } of (await one.read('a', all)).entries) t.equal((await one.find('a', body as string))?.offset, n)
     })
 
     await t.test('a post whose key may have been forgotten is STALE; any other is stored', async (t) => {
@@ -344,16 +344,16 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         'before a forgotten one': marks[0]!.position,
         'another epoch': elsewhere!,
         "another room's": other!,
-        'the future': renumbered(head.position, head.n + 1),
+        'the future': renumbered(head.position, head.offset + 1),
         nonsense: 'x',
         nothing: ''
       }
       for (const [title, since] of Object.entries(stale)) {
         await t.rejects(one.append('a', says('x', { key: 'k1', hash: 'h', since })), { code: 'FST_CHAT_STALE' }, `since ${title}`)
       }
-      t.equal((await one.read('a', all)).head.n, head.n, 'it is not stored')
-      const { n, again } = await one.append('a', says('x', { key: 'new', hash: 'h', since: head.position }))
-      t.strictSame([n, again], [head.n + 1, false], 'since the newest position it is stored')
+      t.equal((await one.read('a', all)).head.offset, head.offset, 'it is not stored')
+      const { offset: n, again } = await one.append('a', says('x', { key: 'new', hash: 'h', since: head.position }))
+      t.strictSame([n, again], [head.offset + 1, false], 'since the newest position it is stored')
       t.equal((await one.append('a', says('x', { key: 'new', hash: 'h', since: genesis }))).again, true, 'a known key is never STALE')
     })
 
@@ -370,8 +370,8 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       await one.append('a', says('end'))
       await Promise.all([first.has('end'), second.has('end')])
       t.strictSame(first.numbers, upTo(7, 3))
-      t.strictSame(second.numbers, upTo(7, second.feed.head.n + 1))
-      t.ok([...first.pages, ...second.pages].every(({ complete, head, entries }) => complete && head.n >= entries.at(-1)!.n))
+      t.strictSame(second.numbers, upTo(7, second.feed.head.offset + 1))
+      t.ok([...first.pages, ...second.pages].every(({ complete, head, entries }) => complete && head.offset >= entries.at(-1)!.offset))
       t.strictSame(first.entries, (await one.read('a', all)).entries.slice(2), 'delivered as they are read')
     })
 
@@ -391,15 +391,15 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         if (round % 4 === 0) await appends.at(-1)
         else await turn()
       }
-      t.strictSame((await Promise.all(appends)).map(({ n }) => n), upTo(60 * 17))
+      t.strictSame((await Promise.all(appends)).map(({ offset }) => offset), upTo(60 * 17))
       await Promise.all(joins)
       await one.append('a', says('end'))
       const kept = (await one.read('a', all)).entries
       await Promise.all(followers.map((follower) => follower.has('end')))
       t.equal(followers.length, 60 + 30 + 20)
-      t.strictSame(followers.filter(({ entries, feed }) => entries.some(({ n }, i) => n !== feed.head.n + 1 + i)).length, 0)
-      t.strictSame(followers.filter(({ entries, feed }) => entries.length !== 60 * 17 + 1 - feed.head.n).length, 0)
-      t.strictSame(followers[0]!.entries, kept.slice(followers[0]!.feed.head.n), 'the order is that of reading')
+      t.strictSame(followers.filter(({ entries, feed }) => entries.some(({ offset: n }, i) => n !== feed.head.offset + 1 + i)).length, 0)
+      t.strictSame(followers.filter(({ entries, feed }) => entries.length !== 60 * 17 + 1 - feed.head.offset).length, 0)
+      t.strictSame(followers[0]!.entries, kept.slice(followers[0]!.feed.head.offset), 'the order is that of reading')
     })
 
     await t.test('entries are never delivered inside append or inside another delivery', async (t) => {
@@ -415,18 +415,18 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const follower = await Follower.of(one, 'a', ({ entries }) => {
         deepest = Math.max(deepest, inside)
         inside++
-        for (const { n } of entries) if (n < 100) append(`${n + 1}`).catch(t.error)
+        for (const { offset: n } of entries) if (n < 100) append(`${n + 1}`).catch(t.error)
         inside--
       })
       const second = await Follower.of(one, 'a', () => { deepest = Math.max(deepest, inside) })
       await append('1')
       await Promise.all([follower.has('100'), second.has('100')])
       t.equal(deepest, 0)
-      t.strictSame(follower.entries.map(({ n, body }) => [n, body]), upTo(100).map((n) => [n, `${n}`]), "a follower's own appends are delivered in order")
+      t.strictSame(follower.entries.map(({ offset: n, body }) => [n, body]), upTo(100).map((n) => [n, `${n}`]), "a follower's own appends are delivered in order")
       t.strictSame(second.numbers, upTo(100))
     })
 
-    const arrangements: Record<string, (run: () => void, store: ChatStore) => void> = {
+    const arrangements: Record<string, (run: () => void, store: Store) => void> = {
       'appended in the same tick': (run) => run(),
       'while another room is about to be delivered': (run, store) => {
         store.append('other', says('x'))
@@ -507,7 +507,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const { head, entries } = await one.read('a', all)
       await one.erase('a', head.position)
       const page = await one.read('a', { ...all, after: positions[2]! })
-      t.match(page, { complete: true, entries: [{ n: 4, body: '', position: head.position, at: entries[3]!.at }] })
+      t.match(page, { complete: true, entries: [{ offset: 4, body: '', position: head.position, at: entries[3]!.at }] })
       t.notOk('data' in page.entries[0]!)
       t.match(await one.read('a', { ...all, after: head.position }), { complete: true, entries: [] })
       t.equal((await one.append('a', says('secret', { key: 'k', hash: 'h' }))).again, true, 'its key is still known')
@@ -565,17 +565,17 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
         t.strictSame(pages.slice(0, told).flatMap(bodies), ['before'])
         const after = pages.slice(told + 1)
         t.ok(after.every(({ complete }) => complete))
-        t.strictSame(after.flatMap(numbers), upTo(2, pages[told]!.head.n + 1))
-        t.match(await one.read('a', { ...all, after: pages[told]!.head.position }), { complete: true, entries: { length: 2 - pages[told]!.head.n } })
+        t.strictSame(after.flatMap(numbers), upTo(2, pages[told]!.head.offset + 1))
+        t.match(await one.read('a', { ...all, after: pages[told]!.head.position }), { complete: true, entries: { length: 2 - pages[told]!.head.offset } })
       }
-      t.strictSame(late.numbers, upTo(2, late.feed.head.n + 1))
+      t.strictSame(late.numbers, upTo(2, late.feed.head.offset + 1))
     })
 
     await t.test('check resolves while appends can succeed', async (t) => {
       await t.resolves((await store(t)).check())
     })
 
-    const calls: Record<string, (one: ChatStore) => Promise<unknown>> = {
+    const calls: Record<string, (one: Store) => Promise<unknown>> = {
       append: (one) => one.append('a', says('x', { key: 'k', hash: 'h' })),
       find: (one) => one.find('a', 'k'),
       read: (one) => one.read('a', all),
@@ -629,7 +629,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       await turn()
       t.strictSame([follower, ...late].map(({ pages }) => pages.length), [...delivered, ...late.slice(delivered.length - 1).map(() => 0)])
       t.strictSame(follower.numbers, upTo(follower.numbers.length))
-      t.strictSame(new Set(acked.map(({ n }) => n)).size, acked.length)
+      t.strictSame(new Set(acked.map(({ offset }) => offset)).size, acked.length)
       if (driver.persists !== true) return
       const kept = new Set((await (await store(t, {}, backend)).read('a', all)).entries.map(({ position }) => position))
       t.strictSame(acked.filter(({ position }) => !kept.has(position)), [])
@@ -657,11 +657,11 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       t.equal((await two.read('empty', { ...all, after: empty })).complete, true, 'the position of an empty room too')
       t.strictSame(Buffer.from((await two.read('b', all)).entries[0]!.body as Uint8Array), Buffer.from([0, 255]))
       const again = await two.append('a', says('7', { key: '7', hash: 'h' }))
-      t.strictSame([again.n, again.again], [7, true], 'keys are known')
+      t.strictSame([again.offset, again.again], [7, true], 'keys are known')
       await t.rejects(two.append('a', says('7', { key: '7', hash: 'other' })), { code: 'FST_CHAT_REUSED' })
       const follower = await Follower.of(two, 'a')
       t.strictSame(mark(follower.feed.head), mark(before.head))
-      t.equal((await two.append('a', says('end'))).n, 101)
+      t.equal((await two.append('a', says('end'))).offset, 101)
       await follower.has('end')
       t.ok(follower.entries[0]!.at >= before.entries.at(-1)!.at)
     })
@@ -686,9 +686,9 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const both = [await store(t, {}, backend), await store(t, {}, backend)]
       const followers = await Promise.all([...both, ...both].map((one) => Follower.of(one, 'a')))
       const marks = await Promise.all(upTo(500).map((i) => both[i % 2]!.append('a', says(`${i}`))))
-      t.strictSame(marks.map(({ n }) => n).toSorted((a, b) => a - b), upTo(500))
+      t.strictSame(marks.map(({ offset }) => offset).toSorted((a, b) => a - b), upTo(500))
       for (const parity of [0, 1]) {
-        const own = marks.filter((_, i) => i % 2 === parity).map(({ n }) => n)
+        const own = marks.filter((_, i) => i % 2 === parity).map(({ offset }) => offset)
         t.strictSame(own, own.toSorted((a, b) => a - b), 'each peer numbers in the order of its calls')
       }
       await both[0]!.append('a', says('end'))
@@ -703,8 +703,8 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const draft = says('x', { key: 'k', hash: 'h' })
       const marks = await Promise.all(upTo(20).map((i) => both[i % 2]!.append('a', draft)))
       t.equal(marks.filter(({ again }) => !again).length, 1)
-      t.equal((await both[0]!.find('a', 'k'))?.n, 1)
-      t.equal((await both[1]!.find('a', 'k'))?.n, 1)
+      t.equal((await both[0]!.find('a', 'k'))?.offset, 1)
+      t.equal((await both[1]!.find('a', 'k'))?.offset, 1)
       await t.rejects(both[1]!.append('a', { ...draft, hash: 'other' }), { code: 'FST_CHAT_REUSED' })
     })
 
@@ -714,7 +714,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const follower = await Follower.of(two, 'a')
       const positions = await fill(one, 'a', 3)
       await follower.until(() => follower.entries.length === 3)
-      t.match(await two.read('a', { ...all, after: positions[0]! }), { complete: true, entries: [{ n: 2 }, { n: 3 }] })
+      t.match(await two.read('a', { ...all, after: positions[0]! }), { complete: true, entries: [{ offset: 2 }, { offset: 3 }] })
       await one.clear('a')
       await one.append('a', says('end'))
       await follower.has('end')

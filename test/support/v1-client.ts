@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { Compile } from 'typebox/compile'
 import type { FastifyInstance } from 'fastify'
 import { WebSocket } from 'ws'
-import { MemoryStore, type ChatStore, type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
 import { serverMessages } from '../../src/messages.ts'
 import type { ServerMessage } from '../../src/protocol.ts'
 import { connect } from '../../src/testing.ts'
@@ -208,7 +208,7 @@ export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<
 }
 
 /** Returns a memory store with some calls replaced. `works` is the underlying store. */
-export function storeWith (calls: (works: ChatStore) => Partial<ChatStore>): ChatStore {
+export function storeWith (calls: (works: Store) => Partial<Store>): Store {
   const works = new MemoryStore()
   return {
     append: (...args) => works.append(...args),

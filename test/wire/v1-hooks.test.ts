@@ -512,7 +512,7 @@ for (const [title, answer] of Object.entries<unknown>({
     t.match(await ada.closed, { code: 1011 })
     await bob.posted('a', 'good')
     t.strictSame(texts((await (await member()).join('a')).messages), ['good'])
-    t.equal((await app.chat.history('a')).head.n, 1)
+    t.equal((await app.chat.history('a')).head.offset, 1)
   })
 }
 

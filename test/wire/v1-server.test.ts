@@ -59,7 +59,7 @@ t.test('an invalid publication is rejected and leaves the room unchanged', async
     await t.rejects(app.chat.publish('a', publication as { text: string }), { code: 'FST_CHAT_INVALID_ARGUMENT' }, title)
   }
   await client.posted('a', 'x')
-  t.equal((await app.chat.history('a')).head.n, 1)
+  t.equal((await app.chat.history('a')).head.offset, 1)
   t.strictSame(texts((await (await member()).join('a')).messages), ['x'])
 })
 
@@ -229,7 +229,7 @@ t.test('history returns entries, the newest 50 or a page before a position', asy
   const { app } = await chat(t)
   for (let i = 1; i <= 60; i++) await app.chat.publish('a', { text: `${i}` })
   const newest = await app.chat.history('a')
-  t.match(newest, { complete: true, more: true, head: { n: 60 }, entries: { length: 50 } })
+  t.match(newest, { complete: true, more: true, head: { offset: 60 }, entries: { length: 50 } })
   const page = await app.chat.history('a', { before: newest.entries[0]!.position, limit: 3 })
   t.strictSame(page.entries.map(({ body }) => body), ['8', '9', '10'])
   t.match(await app.chat.history('a', { before: 'rubbish', limit: 1 }), { complete: false, entries: [{ body: '60' }] })

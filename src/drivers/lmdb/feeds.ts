@@ -63,8 +63,8 @@ export class LmdbFeeds {
 }
 
 /** Returns the entry as `read` returns it. */
-function entryOf ({ cursor: { n, position }, row, draft: { from, body, data } }: { cursor: Cursor, row: Row, draft: Draft }): Entry {
-  if (typeof body !== 'string') return decodeRow(row, { n, position })
+function entryOf ({ cursor: { offset: n, position }, row, draft: { from, body, data } }: { cursor: Cursor, row: Row, draft: Draft }): Entry {
+  if (typeof body !== 'string') return decodeRow(row, { offset: n, position })
   const at = timeOf(row)
-  return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
+  return data === undefined ? { offset: n, position, at, from, body } : { offset: n, position, at, from, body, data }
 }

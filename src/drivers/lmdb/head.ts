@@ -56,7 +56,7 @@ export function isUntouched ({ last }: Head): boolean { return last === 0 }
 /** @param at time of that entry, ms since 1970 */
 export function markOf ({ tag, base }: Head, index: number, at: number): Cursor {
   const n = index - base
-  return { n, position: formatPosition(tag, at, n) }
+  return { offset: n, position: formatPosition(tag, at, n) }
 }
 
 /** Returns the cursor of the beginning, from which a member that joined an empty room resumes. */

@@ -87,8 +87,8 @@ export class LmdbLog {
     stamp(row, head.at)
     this.#change(head.last, undefined, row)
     if (digest !== undefined) this.#indexByDigest.set(digest, head.last)
-    const { n, position } = newestOf(head)
-    return { n, position, again: false }
+    const { offset: n, position } = newestOf(head)
+    return { offset: n, position, again: false }
   }
 
   /** Returns the cursor of a key's entry if the entry is on disk. */
@@ -96,7 +96,7 @@ export class LmdbLog {
     const index = this.#indexByDigest.get(digestOf(key))
     if (index === undefined) return undefined
     const cursor = markOf(this.#head, index, timeOf(this.#entry(index)))
-    return cursor.n > this.#committed.n ? undefined : cursor
+    return cursor.offset > this.#committed.offset ? undefined : cursor
   }
 
   /** Removes the content of one entry. Its offset and position stay. */

@@ -65,7 +65,7 @@ export function hashOf (row: Row): string | undefined {
 /** Returns the bytes of `from`, `data` and body. */
 export function contentOf (row: Row): number { return row.length - startOf(row) - LENGTHS }
 
-export function decodeRow (row: Row, { n, position }: Cursor): Entry {
+export function decodeRow (row: Row, { offset: n, position }: Cursor): Entry {
   const lengths = startOf(row)
   const start = lengths + LENGTHS
   const dataStart = start + row.readUInt32LE(lengths)
@@ -74,8 +74,8 @@ export function decodeRow (row: Row, { n, position }: Cursor): Entry {
   const body = bytes ? new Uint8Array(row.subarray(content)) : row.toString('utf8', content)
   const from = dataStart === start ? null : JSON.parse(row.toString('utf8', start, dataStart)) as Member
   const at = timeOf(row)
-  if (content === dataStart) return { n, position, at, from, body }
-  return { n, position, at, from, body, data: row.toString('utf8', dataStart, content) }
+  if (content === dataStart) return { offset: n, position, at, from, body }
+  return { offset: n, position, at, from, body, data: row.toString('utf8', dataStart, content) }
 }
 
 /** Returns the part of a row that remains when its entry is trimmed and its key is still needed. */
@@ -83,7 +83,7 @@ export function trimmed (row: Row): Row { return row.subarray(0, startOf(row)) }
 
 /** Returns the row of the same entry without `data` and with an empty body. */
 export function emptied (row: Row): Row {
-  const { from } = decodeRow(row, { n: 0, position: '' })
+  const { from } = decodeRow(row, { offset: 0, position: '' })
   const blank = encodeRow({ from, body: '' })
   const empty = Buffer.concat([trimmed(row), blank.subarray(KEY)])
   empty[0]! &= ~BYTES

@@ -9,7 +9,7 @@ import type { LogLimits } from './log.ts'
 import { readPage } from './page.ts'
 import { LmdbRooms, type CacheLimits } from './rooms.ts'
 import { encodeRow } from './record.ts'
-import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** The directory of an LMDB store, and its bounds, each with its default. */
 export interface LmdbStoreOptions {
@@ -66,7 +66,7 @@ const WRITE = 1_500
 const ROOM_NAME = 512
 
 /** A store in a local directory. Acknowledged entries are on disk and outlive the process. */
-export class LmdbStore implements ChatStore {
+export class LmdbStore implements Store {
   readonly #database: LmdbDatabase
   readonly #feeds = new LmdbFeeds()
   readonly #rooms: LmdbRooms

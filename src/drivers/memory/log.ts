@@ -117,14 +117,14 @@ export class MemoryLog {
 
   get #firstKept (): number { return this.#n - this.#kept.size + 1 }
 
-  #cursorOf (n: number, at: number): Cursor { return { n, position: formatPosition(this.#epoch, this.#begun + at, n) } }
+  #cursorOf (n: number, at: number): Cursor { return { offset: n, position: formatPosition(this.#epoch, this.#begun + at, n) } }
 
   #cursorOfPost (post: KeyedPost | undefined): Cursor | undefined { return post && this.#cursorOf(post.n, post.at) }
 
   #entryOf (n: number, { at, from, body, data }: Kept): Entry {
     const time = this.#begun + at
     const position = formatPosition(this.#epoch, time, n)
-    return data === undefined ? { n, position, at: time, from, body } : { n, position, at: time, from, body, data }
+    return data === undefined ? { offset: n, position, at: time, from, body } : { offset: n, position, at: time, from, body, data }
   }
 
   /** Returns the index of a position's entry from the oldest one; -1 for before the first, undefined if it isn't kept. */

@@ -3,7 +3,7 @@ import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../followers.ts'
 import { growth, keep } from './log.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
-import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Bounds of the memory store, each with its default. */
 export interface MemoryStoreOptions {
@@ -22,7 +22,7 @@ export interface MemoryStoreOptions {
 }
 
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
-export class MemoryStore implements ChatStore {
+export class MemoryStore implements Store {
   readonly #rooms: MemoryRooms
   readonly #dirty = new Set<Room>()
   readonly #sweep: NodeJS.Timeout
@@ -56,7 +56,7 @@ export class MemoryStore implements ChatStore {
         room.followers.push(entry)
         this.#deliverSoon(room)
       }
-      return Promise.resolve({ n: entry.n, position: entry.position, again: false })
+      return Promise.resolve({ offset: entry.offset, position: entry.position, again: false })
     } catch (error) {
       return Promise.reject(error)
     }

@@ -119,7 +119,7 @@ export class RedisFeed {
     } else if (complete) {
       const last = entries.at(-1)
       if (last === undefined) return false
-      this.#last = { tag: head.tag, at: last.at, n: last.n }
+      this.#last = { tag: head.tag, at: last.at, n: last.offset }
       this.#push({ entries, complete: true, more: false, head: last })
       return more
     } else {

@@ -28,10 +28,10 @@ export function entryOf ([sender, storedBody, data]: Content, { tag, at, n }: Pl
   const position = formatPosition(tag, at, n)
   const from = sender === 0 ? null : identityOf(sender[0], sender[1])
   const body = typeof storedBody === 'string' ? storedBody : Buffer.from(storedBody[0], 'base64')
-  return data === undefined ? { n, position, at, from, body } : { n, position, at, from, body, data }
+  return data === undefined ? { offset: n, position, at, from, body } : { offset: n, position, at, from, body, data }
 }
 
-export function markOf ({ tag, at, n }: Place): Cursor { return { n, position: formatPosition(tag, at, n) } }
+export function markOf ({ tag, at, n }: Place): Cursor { return { offset: n, position: formatPosition(tag, at, n) } }
 
 /** Parses a position. Returns undefined for any other string. */
 export function placeOf (position: Position): Place | undefined {

@@ -14,7 +14,7 @@ import { RoomIndex } from './index.ts'
 import { RedisReads } from './read-queue.ts'
 import { encode, entryOf, markOf, placeOf, type Content, type Place } from './record.ts'
 import { append, eraseEntry, eraseRoom, look, read } from './scripts.ts'
-import type { ChatStore, Draft, Feed, Cursor, Page, Position, Query } from '../../../store.ts'
+import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../../store.ts'
 
 /** Options of a RedisStore, each with its default. */
 export interface RedisStoreOptions extends RedisOptions {
@@ -67,7 +67,7 @@ const FEED_READ = { limit: 500, maxBytes: 1024 * 1024 }
 const POLLED_ROOMS = 250
 
 /** A store in Redis, shared by many processes. Entries are as durable as the configuration of Redis makes them. */
-export class RedisStore implements ChatStore {
+export class RedisStore implements Store {
   readonly #link: RedisLink
   readonly #appends: RedisAppends
   readonly #reads: RedisReads
