@@ -181,7 +181,7 @@ t.test('the command names the missing package of a driver, and with it the drive
     import { LmdbStore } from 'fastify-chat/lmdb'
     import { RedisRoster, RedisStore } from 'fastify-chat/redis'
     const store = new LmdbStore({ path: 'data' })
-    console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ n }) => n), typeof RedisStore, typeof RedisRoster)
+    console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ offset }) => offset), typeof RedisStore, typeof RedisRoster)
     await store.close()
   `)
   t.equal(await ran(app, process.execPath, ['drivers.mjs']), '1 function function\n')
