@@ -1,6 +1,6 @@
 // Sends each message to all members of the room. Open http://127.0.0.1:3000 in several windows, and join them with
 // npx fastify-chat connect ws://127.0.0.1:3000/chat --name ada
-// To restart it when its code changes: npx tsx watch examples/4-broadcast.ts
+// To restart it when its code changes: npx tsx watch examples/broadcast.ts
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'
 

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
+import { chatClient, state } from '../support/chat-clients.ts'
 import { open } from '../support/helper.ts'
 
 /** A program of examples/, run from source. */
@@ -67,8 +69,8 @@ async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boo
   return { chat: config.chat !== null, echo: config.echo !== null }
 }
 
-t.test('1, hello world: Hello is logged and answered with World! every time', async (t) => {
-  const { host, logged } = await example(t, '1-hello-world')
+t.test('echo-reply: Hello is logged and answered with World! every time', async (t) => {
+  const { host, logged } = await example(t, 'echo-reply')
   t.strictSame(await panels(t, `http://${host}/`), { chat: false, echo: true })
 
   const client = connect(t, `ws://${host}/echo`, '--send', 'Hello', '--every', '20ms', '--count', '3')
@@ -78,8 +80,8 @@ t.test('1, hello world: Hello is logged and answered with World! every time', as
   await logged('Received: Hello')
 })
 
-t.test('2, greeting: the client is greeted, and its message is logged, not answered', async (t) => {
-  const { host, logged } = await example(t, '2-greeting')
+t.test('greeting: the client is greeted, and its message is logged, not answered', async (t) => {
+  const { host, logged } = await example(t, 'greeting')
   const client = connect(t, `ws://${host}/echo`, '--send', 'Msg from client')
   await logged('Message received: Msg from client')
   await client.printed(/^Received: Hello from server$/m)
@@ -90,8 +92,8 @@ t.test('2, greeting: the client is greeted, and its message is logged, not answe
   t.equal(code, 0)
 })
 
-t.test('3, conversation: the server greets the client and echoes its message', async (t) => {
-  const { host, logged } = await example(t, '3-conversation')
+t.test('conversation: the server greets the client and echoes its message', async (t) => {
+  const { host, logged } = await example(t, 'conversation')
   const { socket, next } = await open(t, `ws://${host}/echo`)
   socket.send('good morning')
   t.equal(await next(), 'Hello webSocket')
@@ -99,8 +101,8 @@ t.test('3, conversation: the server greets the client and echoes its message', a
   await logged('received', 'good morning')
 })
 
-t.test('3, conversation: a group talk reaches the peers through the server', async (t) => {
-  const { host, logged } = await example(t, '3-conversation')
+t.test('conversation: a group talk reaches the peers through the server', async (t) => {
+  const { host, logged } = await example(t, 'conversation')
   const [ada, bob, eve] = await Promise.all(['ada', 'bob', 'eve'].map((name) => open(t, `ws://${host}/chat?name=${name}`)))
   for (const client of [ada, bob, eve]) t.equal(await client!.next(), 'Hello webSocket')
 
@@ -112,8 +114,8 @@ t.test('3, conversation: a group talk reaches the peers through the server', asy
   await logged('received', 'who is here?')
 })
 
-t.test('4, broadcast: each message reaches all clients, with or without the sender', async (t) => {
-  const { host, logged } = await example(t, '4-broadcast')
+t.test('broadcast: each message reaches all clients, with or without the sender', async (t) => {
+  const { host, logged } = await example(t, 'broadcast')
   t.strictSame(await panels(t, `http://${host}/`), { chat: true, echo: false })
 
   const [one, other] = await Promise.all([open(t, `ws://${host}/chat`), open(t, `ws://${host}/chat?self=0`)])
@@ -127,8 +129,8 @@ t.test('4, broadcast: each message reaches all clients, with or without the send
   await logged('received', 'from the other')
 })
 
-t.test('5, echo: the same bytes are returned, and the page has an echo panel', async (t) => {
-  const { host, logged } = await example(t, '5-echo')
+t.test('echo: the same bytes are returned, and the page has an echo panel', async (t) => {
+  const { host, logged } = await example(t, 'echo')
   t.strictSame(await panels(t, `http://${host}/`), { chat: false, echo: true })
 
   const { socket, next, closed } = await open(t, `ws://${host}/echo`)
@@ -143,7 +145,7 @@ t.test('5, echo: the same bytes are returned, and the page has an echo panel', a
   t.strictSame(await closed, { code: 1000, reason: 'done' })
 })
 
-t.test('an existing app keeps its home and login, and publishes what it receives by HTTP', async (t) => {
+t.test('existing-app: the app keeps its home and login, and publishes what it receives by HTTP', async (t) => {
   const { host } = await example(t, 'existing-app')
   const home = await fetch(`http://${host}/`)
   t.equal(home.status, 200)
@@ -164,4 +166,72 @@ t.test('an existing app keeps its home and login, and publishes what it receives
   t.strictSame(await order.json(), { id: '7' })
   t.equal(await ada.next(), 'shop: order 7 has come in')
   t.equal((await fetch(`http://${host}/orders/7`, { method: 'POST' })).status, 401)
+})
+
+t.test('cookie-auth: the member is the one who signed in', async (t) => {
+  const { host } = await example(t, 'cookie-auth')
+  const login = (name: string, password: string) => fetch(`http://${host}/login`, {
+    method: 'POST', body: new URLSearchParams({ name, password }), redirect: 'manual'
+  })
+  t.match(await (await fetch(`http://${host}/`)).text(), '<form method="post" action="/login">')
+  t.equal((await login('ada', 'guess')).status, 401)
+  t.equal((await login('eve', 'secret')).status, 401)
+  t.equal((await fetch(`http://${host}/login`, { method: 'POST' })).status, 400)
+
+  const signedIn = await login('ada', 'secret')
+  t.equal(signedIn.status, 303)
+  const [, cookie = ''] = /^(member=[^;]+);.* HttpOnly; SameSite=Lax$/.exec(signedIn.headers.get('set-cookie')!) ?? []
+  t.strictSame(await panels(t, new URL(signedIn.headers.get('location')!, `http://${host}`).href), { chat: true, echo: false })
+
+  const { socket, next } = await open(t, `ws://${host}/chat?name=mallory`, { headers: { cookie } })
+  t.equal(await next(), 'connected to WebSocket server')
+  socket.send('hello')
+  t.equal(await next(), 'ada: hello', 'the name is that of the cookie')
+
+  for (const wrong of ['', cookie.replace('ada', 'bob')]) {
+    const { closed } = await open(t, `ws://${host}/chat`, { headers: { cookie: wrong } })
+    t.match(await closed, { code: 4401 }, `cookie '${wrong}'`)
+  }
+})
+
+t.test('jwt-auth: the member is the one that the token names', async (t) => {
+  const { host, logged } = await example(t, 'jwt-auth')
+  const signIn = (name: string, password: string) => fetch(`http://${host}/token`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name, password })
+  })
+  t.equal((await signIn('ada', 'guess')).status, 401)
+  const { token } = await (await signIn('ada', 'secret')).json() as { token: string }
+
+  const port = Number(host.split(':')[1])
+  const ada = chatClient(t, port, { name: 'mallory', token })
+  t.match(await state(ada, 'online'), { member: { id: 'ada', name: 'ada' } })
+
+  const [header, , signature] = token.split('.')
+  const forged = `${header}.${btoa(JSON.stringify({ sub: 'bob', exp: 4e9 })).replaceAll('=', '')}.${signature}`
+  for (const wrong of [forged, '']) {
+    t.match(await state(chatClient(t, port, { token: wrong }), 'closed'), { code: 4401 })
+    await logged('token rejected')
+  }
+})
+
+t.test('metrics: /metrics counts the messages, and has the metrics of the process', async (t) => {
+  const { host } = await example(t, 'metrics')
+  const { socket, next } = await open(t, `ws://${host}/chat`)
+  t.equal(await next(), 'connected to WebSocket server')
+  socket.send('hello')
+  t.equal(await next(), 'hello')
+
+  const answer = await fetch(`http://${host}/metrics`)
+  t.match(answer.headers.get('content-type'), /^text\/plain/)
+  const metrics = await answer.text()
+  t.match(metrics, /^fastify_chat_posts_total\{chat="\/"\} 1$/m)
+  t.match(metrics, /^fastify_chat_connections\{chat="\/"\} 1$/m)
+  t.match(metrics, /^process_cpu_seconds_total /m)
+})
+
+t.test('examples/README.md names every program', async (t) => {
+  const programs = (await readdir('examples')).filter((name) => name.endsWith('.ts'))
+  const readme = await readFile('examples/README.md', 'utf8')
+  const rows = [...readme.matchAll(/^\| \[([\w-]+\.ts)\]\(\1\) \|/gm)].map(([, name]) => name)
+  t.strictSame(rows.sort(), programs.sort())
 })
