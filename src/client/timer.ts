@@ -5,6 +5,6 @@ export const LONGEST_TIMER = 2 ** 31 - 1
 export function idleTimer (run: () => void, ms: number): ReturnType<typeof setTimeout> {
   const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER))
   // In browsers it is a number.
-  if (typeof timer === 'object') timer.unref()
+  if (typeof timer === 'object') (timer as { unref (): void }).unref()
   return timer
 }
