@@ -1,0 +1,127 @@
+import { createServer } from 'node:http'
+import { EventEmitter } from 'node:events'
+import Fastify, { type FastifyBaseLogger, type FastifyRequest } from 'fastify'
+import fastifyChat, {
+  fastifyChat as named, MemoryStore, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello,
+  type Member, type Posted, type Position, type Presence, type Stats
+} from 'fastify-chat'
+import { connect, type TestConnection } from 'fastify-chat/test'
+import { Registry } from 'prom-client'
+import { describe, expect, test } from 'tstyche'
+
+interface AuditLogger extends FastifyBaseLogger { audit (message: string): void }
+
+const app = Fastify()
+
+describe('register', () => {
+  test('the plugin may be registered with and without options', () => {
+    expect(app.register).type.toBeCallableWith(fastifyChat)
+    expect(app.register).type.toBeCallableWith(named, { prefix: '/v1', logLevel: 'warn' as const, page: false as const })
+    expect(app.register).type.not.toBeCallableWith(fastifyChat, { page: 1 })
+  })
+
+  test('apps with a logger of their own, or HTTP/2 with HTTP/1.1 upgrades, may register it', async () => {
+    const logging = Fastify({ loggerInstance: {} as AuditLogger })
+    await logging.register(fastifyChat, { authenticate: () => null })
+    expect(logging.chat).type.toBe<Chat>()
+    expect(logging.log).type.toBe<AuditLogger>()
+
+    const secure = Fastify({ http2: true, https: { allowHTTP1: true } })
+    await secure.register(fastifyChat)
+    expect(secure.chat).type.toBe<Chat>()
+
+    const own = Fastify({ serverFactory: (handler) => createServer(handler) })
+    await own.register(fastifyChat)
+  })
+
+  test('the routes of @fastify/websocket are typed too', () => {
+    app.get('/own', { websocket: true }, (socket) => { expect(socket).type.toBeAssignableTo<EventEmitter>() })
+    expect(app.injectWS).type.toBeCallableWith('/own')
+  })
+})
+
+describe('options', () => {
+  test('every option may be omitted or undefined', () => {
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({})
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({
+      page: undefined, echo: undefined, chat: undefined, authenticate: undefined, limits: undefined, origins: undefined
+    })
+  })
+
+  test('echo, chat and page may be switched off', () => {
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({ page: false as const, echo: false as const, chat: false as const })
+    expect<FastifyChatOptions>().type.not.toBeAssignableFrom({ chat: true })
+  })
+
+  test('unknown limits are errors', () => {
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({ limits: { messageRate: 1, connections: Infinity } })
+    // @ts-expect-error 'mesageRate' does not exist
+    const wrong: FastifyChatOptions = { limits: { mesageRate: 1 } }
+    expect(wrong).type.toBe<FastifyChatOptions>()
+  })
+
+  test('a registry of prom-client and a store fit', () => {
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({ metrics: new Registry(), store: new MemoryStore() })
+  })
+
+  test('echo.reply returns text, bytes or nothing', () => {
+    type Reply = NonNullable<Exclude<FastifyChatOptions['echo'], false | undefined>['reply']>
+    expect<Reply>().type.toBeAssignableFrom((message: string | Buffer) => message)
+    expect<Reply>().type.toBeAssignableFrom(async () => undefined)
+    expect<Reply>().type.not.toBeAssignableFrom(() => 1)
+  })
+})
+
+describe('hooks', () => {
+  test('authenticate receives the request and the hello', () => {
+    type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
+    expect<Parameters<Authenticate>>().type.toBe<[request: FastifyRequest, hello: Hello]>()
+    expect<Authenticate>().type.toBeAssignableFrom(() => null)
+    expect<Authenticate>().type.toBeAssignableFrom(async () => ({ id: 'u1', name: null, expiresAt: new Date() }))
+    expect<Authenticate>().type.not.toBeAssignableFrom(() => ({ name: 'ada' }))
+    expect<Authenticated>().type.not.toBeAssignableFrom({ id: 1 })
+  })
+
+  test('authorize knows the action', () => {
+    type Question = Parameters<NonNullable<FastifyChatOptions['authorize']>>[0]
+    expect<Question['action']>().type.toBe<'join' | 'post' | 'history'>()
+    expect<Question['member']>().type.toBe<Member>()
+  })
+
+  test('onJoin and onLeave receive the member and the room', () => {
+    expect<Parameters<NonNullable<FastifyChatOptions['onJoin']>>>().type.toBe<[member: Member, room: string]>()
+    expect<Parameters<NonNullable<FastifyChatOptions['onLeave']>>>().type.toBe<[member: Member, room: string]>()
+  })
+})
+
+describe('app.chat', () => {
+  test('methods resolve with their results', () => {
+    expect(app.chat.publish('lobby', { text: 'hi', from: { id: 'u1', name: 'Ada' }, data: { mood: 'good' } })).type.toBe<Promise<Position>>()
+    expect(app.chat.history('lobby', { limit: 10 })).type.toBe<Promise<ChatPage>>()
+    expect(app.chat.members('lobby')).type.toBe<Promise<Presence>>()
+    expect(app.chat.rooms()).type.toBe<string[]>()
+    expect(app.chat.stats()).type.toBe<Stats>()
+    expect(app.chat.check()).type.toBe<Promise<void>>()
+  })
+
+  test('a listener receives entries', () => {
+    expect(app.chat.subscribe('lobby', (entry) => { expect(entry).type.toBe<ChatEntry>() })).type.toBe<Promise<() => void>>()
+  })
+
+  test('wrong arguments are errors', () => {
+    expect(app.chat.publish).type.not.toBeCallableWith('lobby', 'hi')
+    expect(app.chat.publish).type.not.toBeCallableWith('lobby', {})
+    expect(app.chat.ban).type.toBeCallableWith({ address: '192.0.2.1' }, { duration: 1 })
+    expect(app.chat.ban).type.not.toBeCallableWith('u1')
+    expect(app.chat.mute).type.not.toBeCallableWith('u1', { until: 1 })
+  })
+})
+
+test('diagnostics events are typed', () => {
+  expect<Posted['room']>().type.toBe<string>()
+})
+
+test('a test connects without a port', () => {
+  expect(connect(app, '/chat')).type.toBe<Promise<TestConnection>>()
+  expect<Awaited<ReturnType<TestConnection['next']>>>().type.toBe<string | Buffer>()
+})
