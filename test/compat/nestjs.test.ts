@@ -30,7 +30,7 @@ for (const order of ['before', 'after'] as const) {
         const [, port] = /^Server listening at .*:(\d+)$/.exec(line.msg) ?? []
         if (port !== undefined) resolve(Number(port))
       })
-      ended.then(() => reject(new Error('the app ended')))
+      void ended.then(() => reject(new Error('the app ended')))
     })
     await bothWork(t, { lines, close: async () => { child.kill(); t.strictSame(await ended, [0, null]) } }, gateway, port)
   })

@@ -148,7 +148,7 @@ t.test('a burst of one tick is split into batches by bytes, and terminates no re
     const room = await chat(t, { limits: { backlog: 128 * KiB, historyBytes: 64 * MiB } })
     const members = await Promise.all(Array.from({ length: 4 }, () => v1(room, 'lobby')))
     for (const { wire } of members) wire.writes.length = 0
-    for (let i = 0; i < 200; i++) room.app.chat.publish('lobby', say(i))
+    for (let i = 0; i < 200; i++) void room.app.chat.publish('lobby', say(i))
     for (const { client } of members) {
       t.strictSame(texts(await client.take(200)).map(number), Array.from({ length: 200 }, (_, i) => i), kind)
     }
@@ -186,7 +186,7 @@ t.test('the backlog counts bytes of earlier ticks, not those of several rooms in
     await room.app.chat.subscribe(name, () => {
       setImmediate(() => { most = Math.max(most, wire.socket.writableLength) })
     })
-    for (let i = 0; i < 32; i++) room.app.chat.publish(name, { text: `${i} ${'x'.repeat(16 * KiB)}` })
+    for (let i = 0; i < 32; i++) void room.app.chat.publish(name, { text: `${i} ${'x'.repeat(16 * KiB)}` })
   }
   const heard = await client.take(rooms.length * 32)
   for (const name of rooms) {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { Watcher, rosterContract } from '../support/roster.contract.ts'
 
-rosterContract(t, 'memory', {
+void rosterContract(t, 'memory', {
   backend: () => undefined,
   open: (_, bounds) => new MemoryRoster(bounds)
 })

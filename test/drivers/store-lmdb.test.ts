@@ -49,7 +49,7 @@ async function minute (store: Store): Promise<void> {
   }
 }
 
-storeContract(t, 'lmdb', {
+void storeContract(t, 'lmdb', {
   backend: directory,
   open: (path, bounds) => new LmdbStore({ path, ...bounds }),
   persists: true

@@ -13,7 +13,7 @@ function turn (): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-storeContract(t, 'memory', {
+void storeContract(t, 'memory', {
   backend: () => undefined,
   open: (_, bounds) => new MemoryStore(bounds)
 })

@@ -381,7 +381,7 @@ t.test('check rejects while the store or the roster is closed', async (t) => {
   const roster = new MemoryRoster()
   const app = await build(t, { roster })
   await t.resolves(app.chat.check())
-  roster.close()
+  void roster.close()
   await t.rejects(app.chat.check(), { code: 'FST_CHAT_ROSTER_CLOSED' })
 })
 

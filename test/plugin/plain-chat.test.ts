@@ -456,7 +456,7 @@ t.test('all messages of one tick reach a member in one write', async (t) => {
     writes++
     return (write as (...args: unknown[]) => boolean).apply(serverSide, args)
   } as typeof write
-  for (let i = 0; i < 50; i++) app.chat.publish('lobby', { text: `${i}` })
+  for (let i = 0; i < 50; i++) void app.chat.publish('lobby', { text: `${i}` })
   t.equal((await take(member, 50)).at(-1), '49')
   t.equal(writes, 1)
 })
@@ -465,7 +465,7 @@ t.test('a burst of one tick that exceeds the backlog reaches every member that r
   const { app, join } = await chat(t)
   const members = [await join(), await join(), await join('?self=0')]
   const text = 'x'.repeat(16 * 1024)
-  for (let i = 0; i < 128; i++) app.chat.publish('lobby', { text: `${i} ${text}` })
+  for (let i = 0; i < 128; i++) void app.chat.publish('lobby', { text: `${i} ${text}` })
   for (const member of members) {
     const heard = await Promise.race([take(member, 128), member.closed])
     if (!Array.isArray(heard)) t.fail(`terminated: ${heard.code}`)

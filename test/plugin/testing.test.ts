@@ -180,7 +180,7 @@ t.test('connect() rejects if the app does not start', async (t) => {
 
 t.test("the server's side closes with the connection, so that the process can exit", async (t) => {
   const ends: Array<(client: TestConnection, server: WebSocket) => void> = [
-    (client) => { client.close(4000) },
+    (client) => { void client.close(4000) },
     (_client, server) => server.close(4000),
     (_client, server) => server.terminate()
   ]

@@ -313,7 +313,7 @@ t.test('a large room pauses for the duration of its last batch and joins later m
   const least = Math.floor(ended - begun) - 1
   mock.timers.tick(least)
   // Two batches of 256 KiB; the second is due as soon as the first is served.
-  for (let i = 0; i < 40; i++) app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
+  for (let i = 0; i < 40; i++) void app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
   await guest.client.until((received) => serverFrames(received).length === 40)
   t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'the large room still pauses')
 

@@ -122,7 +122,7 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
 /** Appends the numbers `from` to `to`, `perTurn` of them in each tick. */
 async function storm (rooms: Rooms, name: string, from: number, to: number, perTurn: number): Promise<void> {
   for (let n = from; n <= to;) {
-    for (let i = 0; i < perTurn && n <= to; i++, n++) rooms.append(name, { from: null, body: String(n) })
+    for (let i = 0; i < perTurn && n <= to; i++, n++) void rooms.append(name, { from: null, body: String(n) })
     await turn()
   }
 }
@@ -245,7 +245,7 @@ t.test('the event loop runs between slices while many members are served', async
   const members = Array.from({ length: 2_000 }, () => new Listener())
   await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
   const served: number[] = []
-  rooms.append('a', { from: null, body: '1' })
+  void rooms.append('a', { from: null, body: '1' })
   while (members.at(-1)!.heard.length === 0) {
     await turn()
     served.push(members.filter(({ heard }) => heard.length > 0).length)
@@ -259,11 +259,11 @@ t.test('a member that excludes its own entries misses no other entry', async (t)
   const rooms = open(new MemoryStore())
   const [deaf, other] = [new Listener('ada'), new Listener()]
   await Promise.all([deaf, other].map((member) => join(rooms, 'a', member.seat, nothing)))
-  rooms.append('a', { from: null, body: '1' })
-  rooms.append('a', { from: { id: 'ada', name: '' }, body: '2' })
-  rooms.append('a', { from: { id: 'bob', name: '' }, body: '3' })
+  void rooms.append('a', { from: null, body: '1' })
+  void rooms.append('a', { from: { id: 'ada', name: '' }, body: '2' })
+  void rooms.append('a', { from: { id: 'bob', name: '' }, body: '3' })
   await turns(3)
-  rooms.append('a', { from: { id: 'ada', name: '' }, body: '4' })
+  void rooms.append('a', { from: { id: 'ada', name: '' }, body: '4' })
   await turns(3)
   await storm(rooms, 'a', 5, 5, 1)
   await storm(rooms, 'a', 6, 6, 1)

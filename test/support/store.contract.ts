@@ -429,15 +429,15 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     const arrangements: Record<string, (run: () => void, store: Store) => void> = {
       'appended in the same tick': (run) => run(),
       'while another room is about to be delivered': (run, store) => {
-        store.append('other', says('x'))
+        void store.append('other', says('x'))
         run()
       },
       'followed in a tick, ahead of a delivery': (run, store) => {
         queueMicrotask(() => process.nextTick(run))
-        store.append('other', says('x'))
+        void store.append('other', says('x'))
       },
       'followed during a delivery': (run, store) => {
-        store.follow('other', run).then(() => store.append('other', says('x')))
+        void store.follow('other', run).then(() => store.append('other', says('x')))
       }
     }
     for (const [title, arrange] of Object.entries(arrangements)) {
@@ -451,11 +451,11 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
             if (begun) return
             begun = true
             const following = (async () => await one.follow('a', () => resolve(live)))()
-            following.then(async (feed) => feed).then(() => {
+            void following.then(async (feed) => feed).then(() => {
               live = true
-              one.append('a', says('at the latest now'))
+              void one.append('a', says('at the latest now'))
             })
-            one.append('a', says('x'))
+            void one.append('a', says('x'))
           }, one)
         })
         t.equal(await delivered, true)

@@ -165,7 +165,7 @@ t.test('a listener that throws or rejects is logged and does not affect others',
     await app.chat.subscribe('a', fails)
   }
   await app.chat.subscribe('a', ({ body }) => { heard.push(body) })
-  for (const text of ['1', '2']) app.chat.publish('a', { text })
+  for (const text of ['1', '2']) void app.chat.publish('a', { text })
   await client.upTo('2')
   await turn()
   t.strictSame(heard, ['1', '2'])
