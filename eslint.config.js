@@ -6,6 +6,8 @@ export default [
     files: ['**/*.ts'],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
+      // `void` marks a promise that nobody awaits.
+      'no-void': ['error', { allowAsStatement: true }],
       '@typescript-eslint/no-floating-promises': ['error', {
         // A test waits for its subtests.
         allowForKnownSafeCalls: [{ from: 'package', package: '@tapjs/test', name: 'test' }, { from: 'package', package: '@tapjs/core', name: 'test' }]
