@@ -8,13 +8,11 @@ const meanings = {
   1008: 'a rule of the server was broken',
   1009: 'the message was too large',
   1011: 'the server had an error',
-  1012: 'the server is restarting',
   1013: 'the server is busy',
   4400: 'the server could not understand a message',
   4401: 'you are not signed in',
   4403: 'you are not allowed in',
-  4408: 'the server waited too long',
-  4429: 'too much at once'
+  4408: 'the server waited too long'
 }
 
 export function explainClose ({ code, reason }) {

@@ -7,18 +7,15 @@ const DOUBLINGS = 30
 export class Backoff {
   readonly #min: number
   readonly #max: number
-  readonly #random: () => number
   #attempts = 0
 
   /**
    * @param min ms
    * @param max ms
-   * @param random returns a number from 0 up to 1
    */
-  constructor (min: number, max: number, random: () => number) {
+  constructor (min: number, max: number) {
     this.#min = min
     this.#max = max
-    this.#random = random
   }
 
   /**
@@ -29,7 +26,7 @@ export class Backoff {
   next (requested = 0): number {
     const ceiling = Math.min(LONGEST_TIMER, this.#max, this.#min * 2 ** Math.min(this.#attempts++, DOUBLINGS))
     const floor = Number.isFinite(requested) ? Math.max(0, requested) : 0
-    return Math.min(LONGEST_TIMER, Math.round(floor + this.#random() * Math.max(ceiling, floor)))
+    return Math.min(LONGEST_TIMER, Math.round(floor + Math.random() * Math.max(ceiling, floor)))
   }
 
   reset (): void { this.#attempts = 0 }

@@ -125,10 +125,8 @@ export class Connection {
     this.#events.lost()
     if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
     this.#onlineSince = Infinity
-    // The reason of 4429 begins with the ms to wait.
-    const requested = code === CloseCode.tooMany ? Number(/^\d+(?= |$)/.exec(reason)?.[0] ?? 0) : this.#reconnectIn
+    const retryIn = this.#backoff.next(this.#reconnectIn)
     this.#reconnectIn = 0
-    const retryIn = this.#backoff.next(requested)
     this.#retry = setTimeout(() => this.#open(), retryIn)
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
   }

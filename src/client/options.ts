@@ -23,8 +23,6 @@ export interface ChatClientOptions {
   readonly queue?: number | undefined
   /** ms between two pings; an answer may take half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined
-  /** returns a number from 0 up to 1 for the jitter of waits; `Math.random` */
-  readonly random?: (() => number) | undefined
 }
 
 /** The options with defaults applied. */
@@ -37,8 +35,8 @@ const minimum = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbe
 export function withDefaults (options: ChatClientOptions) {
   for (const [name, min] of Object.entries(minimum)) check(name, options[name as keyof typeof minimum], min)
   const { name, token, session, heartbeat, connect = connectSocket, queue = 1_000, connectTimeout = 20_000 } = options
-  const { minDelay = 500, maxDelay = 30_000, random = Math.random } = options
-  const backoff = () => new Backoff(minDelay, maxDelay, random)
+  const { minDelay = 500, maxDelay = 30_000 } = options
+  const backoff = () => new Backoff(minDelay, maxDelay)
   return { name, token, session, heartbeat, connect, queue, connectTimeout, backoff }
 }
 

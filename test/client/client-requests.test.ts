@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { chatClient, fakeServer, joined, next, state, welcome } from '../support/chat-clients.ts'
+import { chatClient, fakeServer, fixJitter, joined, next, state, welcome } from '../support/chat-clients.ts'
 import { chat } from '../support/v1-client.ts'
 
 t.test("requests keep within the server's rate limits: none is refused, and posts get through", async (t) => {
@@ -87,7 +87,8 @@ t.test('history requests, sent or waiting, reject when the room is left', async 
 
 t.test('a sent post rejects as unknown, not as left, when its room is left while offline', async (t) => {
   const { port, server } = await fakeServer(t, ({ type }) => type === 'post' ? (socket) => socket.terminate() : undefined)
-  const client = chatClient(t, port, { minDelay: 1e6, maxDelay: 1e6, random: () => 1 })
+  fixJitter(t, 1)
+  const client = chatClient(t, port, { minDelay: 1e6, maxDelay: 1e6 })
   const room = await client.join('lobby')
   const [sent, unsent] = [room.post('perhaps stored'), next(client, 'waiting').then(() => room.post('never sent'))]
   await state(client, 'waiting')
@@ -132,7 +133,8 @@ t.test("the retry of a rate-limited leave doesn't remove a member that has rejoi
     const refusal = { type: 'error', code: 'rate_limited', message: 'not yet', retryAfter: 20, request: type, room }
     return first ? room === 'other' ? [refusal] : [refusal, { type: 'left', room }] : undefined
   })
-  const client = chatClient(t, port, { random: () => 0 })
+  fixJitter(t, 0)
+  const client = chatClient(t, port)
   const rooms = await Promise.all(['lobby', 'other'].map((name) => client.join(name)))
   rooms[0]!.leave()
   await rooms[1]!.post('what was answered before this has come')

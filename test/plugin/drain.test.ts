@@ -3,7 +3,7 @@ import { connect as connectSocket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
-import { chatClient, next, state } from '../support/chat-clients.ts'
+import { chatClient, fixJitter, next, state } from '../support/chat-clients.ts'
 import { build, listen, open, raw, upgradeRequest } from '../support/helper.ts'
 import { chat, turn } from '../support/v1-client.ts'
 
@@ -118,7 +118,8 @@ t.test('a client reconnects after the given wait, rejoins its rooms and loses no
 
 t.test('the only client at app.close() receives a reconnect time of 0', async (t) => {
   const { app, port } = await chat(t)
-  const client = chatClient(t, port, { minDelay: 1, random: () => 0 })
+  fixJitter(t, 0)
+  const client = chatClient(t, port, { minDelay: 1 })
   await state(client, 'online')
   const waiting = next(client, 'waiting')
   await app.close()

@@ -11,6 +11,11 @@ export function chatClient (t: Test, port: number, options: ChatClientOptions = 
   return client
 }
 
+/** Fixes the random part of reconnect delays for the test. @param random from 0 to 1; 1: each delay is its upper bound */
+export function fixJitter (t: Test, random: number): void {
+  t.intercept(Math, 'random', { value: () => random })
+}
+
 /** Resolves with the first status of that state: the present one or a later one. */
 export function state<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
   type Wanted = Extract<Status, { state: State }>
