@@ -1,6 +1,6 @@
 // The messages of a room as list items, each shown once: those of others, own ones, and own posts that are not stored yet.
 import { messageList } from './message-list.js'
-import { textButton, textElement } from './words.js'
+import { textButton, textElement } from './dom.js'
 
 const GROUP_WITHIN = 5 * 60_000
 const SERVER = { id: '', name: 'Server' }

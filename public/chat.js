@@ -6,8 +6,8 @@ import { connectionStatus } from './connection-status.js'
 import { nameTags } from './names.js'
 import { olderMessages } from './older-messages.js'
 import { peopleList, typingLine, typingSignal } from './people.js'
-import { keptSession } from './session.js'
-import { say } from './words.js'
+import { keptSession } from './stored-session.js'
+import { say } from './dom.js'
 
 const HISTORY = 50
 const FIRST_WAIT = 2_000

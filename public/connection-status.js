@@ -1,6 +1,6 @@
 // Shows the status of the connection, with a countdown to the next attempt.
 import { explainClose } from './close-codes.js'
-import { say } from './words.js'
+import { say } from './dom.js'
 
 const byId = (id) => document.getElementById(id)
 

@@ -1,7 +1,7 @@
 // A plain WebSocket: open, send, receive, close. In the chat panel, the client does this.
 import { explainClose } from './close-codes.js'
 import { messageList } from './message-list.js'
-import { say, textElement } from './words.js'
+import { say, textElement } from './dom.js'
 
 const USUAL_LIMIT = 64 * 1024
 

@@ -1,5 +1,5 @@
 // Names of members. A colour distinguishes members of the same name and, if needed, a mark: a short hash of the id.
-import { textElement } from './words.js'
+import { textElement } from './dom.js'
 
 const MOST_NAMES = 2_000
 const SEVERAL = Symbol('several people')

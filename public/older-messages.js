@@ -1,5 +1,5 @@
 // Older messages: loaded page by page, until the room has no more or the list is full.
-import { say } from './words.js'
+import { say } from './dom.js'
 
 /**
  * @param messages the list to which they are added

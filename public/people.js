@@ -1,5 +1,5 @@
 // The members that are present, and those that are typing.
-import { say, textElement } from './words.js'
+import { say, textElement } from './dom.js'
 
 const SHOWN_FOR = 4_000
 const SENT_EVERY = 2_000

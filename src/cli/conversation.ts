@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { printable } from '../observability/printable.ts'
-import { refusal } from './refusal.ts'
+import { refusal } from './response-error.ts'
 import type { Terminal } from './terminal.ts'
 
 // Milliseconds.

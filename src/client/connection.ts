@@ -1,151 +1,158 @@
-import { CloseCode, ErrorCode, isTerminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
-import type { Backoff } from './backoff.ts'
-import { ABNORMAL, Link } from './link.ts'
-import type { Settings } from './options.ts'
-import type { Identity } from './room.ts'
+import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { readMessage } from './incoming.ts'
+import type { ClientSocket, Connect } from './socket.ts'
+import { LONGEST_TIMER, idleTimer } from './timer.ts'
 
-/** The state of the client's connection. */
-export type Status =
-  | { readonly state: 'connecting' }
-  /** session: a secret; a later client that is created with it is the same member */
-  | { readonly state: 'online', readonly member: Identity, readonly session: string }
-  /** retryIn: ms until the next attempt. code: the close code, 1006 if none was received */
-  | { readonly state: 'waiting', readonly retryIn: number, readonly code: number, readonly reason: string }
-  /**
-   * Final: after `close()`, or after a terminal close code. The code is 4400 also when the server answered `hello` with an
-   * error, for example because of the name or the session.
-   */
-  | { readonly state: 'closed', readonly code: number, readonly reason: string }
+const OPEN = 1
+const CLOSED = 3
 
-export type Welcome = Extract<ServerMessage, { type: 'welcome' }>
+/** Reported when no close code was received. RFC 6455, section 7.1.5. */
+export const ABNORMAL = 1006
 
-export interface ConnectionEvents {
-  status (status: Status): void
-  welcomed (welcome: Welcome): void
-  received (message: ServerMessage): void
-  /** Called when a link is lost; another may follow. */
-  lost (): void
-  /** Called when the connection has ended for good. */
-  ended (code: number, reason: string): void
+/** ms to wait for the answer to a close frame. */
+const CLOSE_TIMEOUT = 2_000
+
+export interface LinkOptions {
+  readonly url: string
+  readonly connect: Connect
+  /** Returns the first message. Called before the socket is opened, because the server limits the wait for `hello`. */
+  readonly hello: () => Promise<ClientMessage>
+  /** ms within which `ready` must be called */
+  readonly timeout: number
 }
 
-/** ms that a link must last before the backoff is reset. */
-const STABLE = 10_000
+export interface LinkEvents {
+  received (message: ServerMessage): void
+  /** Called once, after the last `received`. */
+  lost (code: number, reason: string): void
+}
 
-/** ms; lower bound of the heartbeat interval that the server sends in `welcome`. */
-const MIN_HEARTBEAT = 1_000
+/** One connection attempt, and the socket that it opens. */
+export class Link {
+  readonly #events: LinkEvents
+  readonly #deadline: ReturnType<typeof setTimeout>
+  #socket: ClientSocket | undefined
+  #heartbeat: Heartbeat | undefined
+  #error = ''
+  #ended = false
 
-/** Opens one link at a time, and the next one after a delay. */
-export class Connection {
-  readonly #url: string
-  readonly #settings: Settings
-  readonly #events: ConnectionEvents
-  readonly #backoff: Backoff
-  #status: Status = { state: 'connecting' }
-  #session: string | undefined
-  #link: Link | undefined
-  #onlineSince = Infinity
-  #retry: ReturnType<typeof setTimeout> | undefined
-  /** ms to wait before the next attempt, from `draining`. */
-  #reconnectIn = 0
-
-  constructor (url: string, settings: Settings, events: ConnectionEvents) {
-    this.#url = url
-    this.#settings = settings
+  constructor (options: LinkOptions, events: LinkEvents) {
     this.#events = events
-    this.#backoff = settings.backoff()
-    this.#session = settings.session
-    this.#open()
+    const timedOut = () => this.#fail(`no connection within ${options.timeout} ms`)
+    this.#deadline = setTimeout(timedOut, Math.min(options.timeout, LONGEST_TIMER))
+    this.#open(options).catch((error: unknown) => this.#fail(String(error)))
   }
 
-  get status (): Status { return this.#status }
-
-  /** Returns whether the message was passed to the socket. */
+  /** Returns whether the message was passed to the socket, which says nothing about its delivery. */
   send (message: ClientMessage | string): boolean {
-    return this.#status.state === 'online' && this.#link !== undefined && this.#link.send(message)
-  }
-
-  reconnect (): void {
-    if (this.#status.state !== 'waiting') return
-    clearTimeout(this.#retry)
-    this.#open()
-  }
-
-  close (): void { this.#end(CloseCode.normal, 'closed by this client') }
-
-  #open (): void {
-    const { connect, connectTimeout: timeout } = this.#settings
-    this.#link = new Link({ url: this.#url, connect, timeout, hello: () => this.#hello() }, {
-      received: (message) => this.#receive(message),
-      lost: (code, reason) => this.#lost(code, reason)
-    })
-    this.#setStatus({ state: 'connecting' })
-  }
-
-  async #hello (): Promise<ClientMessage> {
-    const { name, token: given } = this.#settings
-    const token = typeof given === 'function' ? await given() : given
-    const session = this.#session
-    return {
-      type: 'hello',
-      ...session !== undefined && { session },
-      ...name !== undefined && { name },
-      ...token !== undefined && { token }
+    if (this.#ended || this.#socket?.readyState !== OPEN) return false
+    try {
+      this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
+      return true
+    } catch (error) {
+      // Deferred, because the caller is not prepared for `lost` while it sends.
+      queueMicrotask(() => this.#fail(String(error)))
+      return false
     }
   }
 
-  #receive (message: ServerMessage): void {
-    if (message.type === 'draining') this.#reconnectIn = message.reconnectIn
-    else if (this.#status.state === 'online') this.#events.received(message)
-    else if (message.type === 'welcome') this.#welcome(message)
-    else if (message.type === 'error') this.#refused(message)
+  /** Called on `welcome`: clears the deadline and starts the heartbeat. @param interval in ms */
+  ready (interval: number): void {
+    clearTimeout(this.#deadline)
+    const ping = () => { this.send({ type: 'ping', id: 'heartbeat' }) }
+    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('the server does not answer'))
   }
 
-  #welcome (welcome: Welcome): void {
-    const { member, session, heartbeat } = welcome
-    this.#session = session
-    this.#onlineSince = performance.now()
-    this.#link?.ready(this.#settings.heartbeat ?? Math.max(MIN_HEARTBEAT, heartbeat))
-    this.#status = { state: 'online', member, session }
-    this.#events.welcomed(welcome)
-    this.#events.status(this.#status)
+  /** Closes the socket and ignores its further events. `lost` is not called. */
+  close (): void {
+    if (this.#detach()) discard(this.#socket)
   }
 
-  /** Handles an error that arrives before `welcome`: it answers `hello`. */
-  #refused ({ code, message }: Extract<ServerMessage, { type: 'error' }>): void {
-    if (code !== ErrorCode.unavailable) return this.#end(CloseCode.badFrame, message)
-    this.#link?.close()
-    this.#lost(ABNORMAL, message)
+  async #open ({ url, connect, hello: greet }: LinkOptions): Promise<void> {
+    // The owner stores this link before the app's code runs.
+    await undefined
+    if (this.#ended) return
+    const hello = await greet()
+    if (this.#ended) return
+    const socket = await connect(url, SUBPROTOCOL)
+    let opened = socket.readyState === OPEN
+    // Without a listener, an error on an abandoned `ws` socket would be uncaught.
+    socket.addEventListener('error', ({ message }) => {
+      if (typeof message === 'string') this.#error = message
+      // Node 22's WebSocket emits no `close` after a failed handshake. Others emit it before this timer fires.
+      setTimeout(() => { if (!opened) this.#fail(this.#error || 'the handshake failed') })
+    })
+    if (this.#ended) return discard(socket)
+    this.#socket = socket
+    socket.addEventListener('message', ({ data }) => this.#receive(data))
+    socket.addEventListener('close', ({ code, reason }) => this.#lose(code, reason || this.#error))
+    if (opened) this.#greet(hello, socket.protocol || SUBPROTOCOL)
+    else if (socket.readyState === CLOSED) this.#lose(ABNORMAL, 'the socket was closed already')
+    else {
+      socket.addEventListener('open', () => {
+        opened = true
+        this.#greet(hello, socket.protocol ?? SUBPROTOCOL)
+      })
+    }
   }
 
-  #lost (code: number, reason: string): void {
-    if (isTerminal(code) && !(code === CloseCode.unauthenticated && this.#mayRenew())) return this.#end(code, reason)
-
-    this.#link = undefined
-    this.#events.lost()
-    if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
-    this.#onlineSince = Infinity
-    const retryIn = this.#backoff.next(this.#reconnectIn)
-    this.#reconnectIn = 0
-    this.#retry = setTimeout(() => this.#open(), retryIn)
-    this.#setStatus({ state: 'waiting', retryIn, code, reason })
+  /** Sends `hello`, but not on a plain connection: there it would publish the session and the token to the room. */
+  #greet (hello: ClientMessage, protocol: string): void {
+    if (protocol === SUBPROTOCOL) this.send(hello)
+    else this.#fail(`the server did not select ${SUBPROTOCOL}`)
   }
 
-  /** Returns whether the token may have expired since this link was accepted, and a function can supply another. */
-  #mayRenew (): boolean { return this.#status.state === 'online' && typeof this.#settings.token === 'function' }
-
-  #end (code: number, reason: string): void {
-    if (this.#status.state === 'closed') return
-    this.#status = { state: 'closed', code, reason }
-    clearTimeout(this.#retry)
-    this.#link?.close()
-    this.#link = undefined
-    this.#events.ended(code, reason)
-    this.#events.status(this.#status)
+  #receive (data: unknown): void {
+    if (this.#ended) return
+    this.#heartbeat?.heard()
+    try {
+      const message = readMessage(data)
+      if (message !== undefined) this.#events.received(message)
+    } catch (error) {
+      this.#fail(String(error))
+    }
   }
 
-  #setStatus (status: Status): void {
-    this.#status = status
-    this.#events.status(status)
+  /** Ends the link without waiting for the server. */
+  #fail (reason: string): void {
+    if (!this.#detach()) return
+    if (this.#socket !== undefined && !terminate(this.#socket)) discard(this.#socket)
+    this.#events.lost(ABNORMAL, reason)
+  }
+
+  #lose (code: number, reason: string): void {
+    if (this.#detach()) this.#events.lost(code, reason)
+  }
+
+  #detach (): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    clearTimeout(this.#deadline)
+    this.#heartbeat?.stop()
+    return true
+  }
+}
+
+/** Closes the socket, and terminates it if the server doesn't answer, so that it doesn't keep the process alive. */
+function discard (socket: ClientSocket | undefined): void {
+  if (socket === undefined || socket.readyState === CLOSED) return
+  const timer = idleTimer(() => terminate(socket), CLOSE_TIMEOUT)
+  socket.addEventListener('close', () => clearTimeout(timer))
+  try {
+    socket.close(1000)
+  } catch {
+    // The timer terminates it.
+  }
+}
+
+/** Returns whether the socket was terminated. */
+function terminate (socket: ClientSocket): boolean {
+  if (socket.terminate === undefined) return false
+  try {
+    socket.terminate()
+    return true
+  } catch {
+    return false
   }
 }

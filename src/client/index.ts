@@ -1,7 +1,7 @@
 export { ChatClient, type ChatClientEvents } from './client.ts'
 export type { ChatClientOptions } from './options.ts'
 export type { JoinOptions } from './memberships.ts'
-export type { Status } from './connection.ts'
+export type { Status } from './reconnector.ts'
 export { ClientRoom, type HistoryPage, type Identity, type Joined, type RoomEvents } from './room.ts'
 export type { Message } from '../messages.ts'
 export { ChatError } from './error.ts'

@@ -2,8 +2,8 @@ import { MOST_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMes
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
-import type { Outgoing } from './outgoing.ts'
-import type { Pages } from './history.ts'
+import type { Outgoing } from './pending-posts.ts'
+import type { Pages } from './history-requests.ts'
 import { ClientRoom } from './room.ts'
 import { Seat } from './membership.ts'
 

@@ -64,7 +64,7 @@ const connect = (t: Test, ...args: string[]) => run(t, 'src/cli/main.ts', 'conne
 /** Asserts what the page at an address offers. */
 async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boolean, echo: boolean }> {
   const answer = await fetch(page, { headers })
-  t.match(await answer.text(), 'chat-page.js', page)
+  t.match(await answer.text(), 'main.js', page)
   const config = await (await fetch(new URL('config.json', page), { headers })).json() as { chat: unknown, echo: unknown }
   return { chat: config.chat !== null, echo: config.echo !== null }
 }

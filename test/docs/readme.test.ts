@@ -106,13 +106,13 @@ shows('fastify-chat', 'a chat, an echo and a page', async (t, start, block) => {
   socket.send('Hello')
   t.equal(await next(), 'Hello')
 
-  t.match(await (await fetch(page)).text(), 'chat-page.js')
+  t.match(await (await fetch(page)).text(), 'main.js')
 })
 
 shows('In your app', 'keeps the home page, refuses strangers, replies, and publishes', async (t, start) => {
   const host = `localhost:${await start(anyPort).port()}`
   t.equal(await (await fetch(`http://${host}/`)).text(), 'my own home')
-  t.match(await (await fetch(`http://${host}/talk/demo/`)).text(), 'chat-page.js')
+  t.match(await (await fetch(`http://${host}/talk/demo/`)).text(), 'main.js')
 
   for (const path of ['chat', 'echo']) {
     const { status, body } = await refused(`ws://${host}/talk/${path}`)

@@ -30,7 +30,7 @@ t.test('the page and each of its files are served under /demo/', async (t) => {
 
 t.test('each file has a type that browsers accept under nosniff', async (t) => {
   const app = await build(t)
-  for (const [file, type] of [['', /^text\/html/], ['style.css', /^text\/css/], ['chat-page.js', /^(text|application)\/javascript/], ['config.json', /^application\/json/]] as const) {
+  for (const [file, type] of [['', /^text\/html/], ['style.css', /^text\/css/], ['main.js', /^(text|application)\/javascript/], ['config.json', /^application\/json/]] as const) {
     const { headers } = await app.inject(`/demo/${file}`)
     t.match(headers['content-type'], type, file)
   }

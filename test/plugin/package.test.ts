@@ -50,7 +50,7 @@ t.test('an app can import the installed package, chat and serve the page', async
     const ada = await connect(app, '/chat?name=ada')
     ada.send('hello')
     const heard = [await ada.next(), await ada.next()]
-    const pages = await Promise.all(['', 'style.css', 'chat-page.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
+    const pages = await Promise.all(['', 'style.css', 'main.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
     const wrong = await Fastify().register(fastifyChat, { page: 1 }).then(() => undefined, (error) => error)
     const registry = { registerMetric () {}, getSingleMetric () {}, removeSingleMetric () {} }
     const alone = await Fastify().register(fastifyChat, { metrics: registry }).then(() => undefined, (error) => error)

@@ -1,5 +1,5 @@
 // The entry point of the page: fetches the configuration, and starts a panel for each route.
-import { say } from './words.js'
+import { say } from './dom.js'
 
 const error = document.getElementById('page-error')
 
