@@ -40,6 +40,11 @@ export const ErrorCode = {
 
 export type ErrorCodeName = typeof ErrorCode[keyof typeof ErrorCode]
 
+const retryable: ReadonlySet<string> = new Set([ErrorCode.rateLimited, ErrorCode.unavailable, ErrorCode.unknown])
+
+/** Returns whether the same request may succeed later. */
+export function isRetryable (code: string): boolean { return retryable.has(code) }
+
 /** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
 export const CloseCode = {
   /** closed without a fault */

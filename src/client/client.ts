@@ -1,14 +1,15 @@
 import { CloseCode, ErrorCode, type ServerMessage } from '../protocol.ts'
-import { Connection, type Status, type Welcome } from './reconnector.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
+import { HistoryRequests } from './history-requests.ts'
+import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
-import { Outgoing } from './pending-posts.ts'
-import { Pace } from './rate-limiter.ts'
-import { Pages } from './history-requests.ts'
+import { PendingPosts } from './pending-posts.ts'
+import { RateLimiter } from './rate-limiter.ts'
+import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
-import { Seats, type JoinOptions } from './memberships.ts'
+import type { Status } from './status.ts'
 
 export interface ChatClientEvents {
   status: Status
@@ -18,11 +19,11 @@ export interface ChatClientEvents {
 
 /** A chat client. After a reconnect it joins its rooms again and repeats the posts that were not acknowledged. */
 export class ChatClient extends Emitter<ChatClientEvents> {
-  readonly #connection: Connection
-  readonly #outgoing: Outgoing
-  readonly #pages: Pages
-  readonly #memberships: Seats
-  readonly #rateLimiter = new Pace()
+  readonly #reconnector: Reconnector
+  readonly #posts: PendingPosts
+  readonly #history: HistoryRequests
+  readonly #memberships: Memberships
+  readonly #rateLimiter = new RateLimiter()
   #member: string | undefined
   #closed: ChatError | undefined
 
@@ -33,40 +34,40 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   constructor (url: string, options: ChatClientOptions = {}) {
     super()
     const settings = withDefaults(options)
-    this.#pages = new Pages((message) => this.#connection.send(message), this.#rateLimiter, settings.backoff())
-    this.#outgoing = new Outgoing({
-      place: (room) => this.#memberships.live(room)?.position,
-      wanted: (room) => this.#memberships.wanted(room),
-      send: (json) => this.#connection.send(json)
+    this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
+    this.#posts = new PendingPosts({
+      positionOf: (room) => this.#memberships.joinedRoom(room)?.position,
+      includes: (room) => this.#memberships.includes(room),
+      send: (json) => this.#reconnector.send(json)
     }, settings.queue, settings.backoff(), this.#rateLimiter)
-    this.#memberships = new Seats({
+    this.#memberships = new Memberships({
       send: (message) => {
         const json = JSON.stringify(message)
-        this.#rateLimiter.ask(1, json.length, () => this.#connection.send(json))
+        this.#rateLimiter.schedule(1, json.length, () => this.#reconnector.send(json))
       },
-      typing: (room) => {
+      sendTyping: (room) => {
         const json = JSON.stringify({ type: 'typing', room })
-        if (this.#rateLimiter.take(json.length) === 0) this.#connection.send(json)
+        if (this.#rateLimiter.take(json.length) === 0) this.#reconnector.send(json)
       },
-      joined: () => this.#outgoing.flush(),
-      left: (room, error) => {
-        this.#outgoing.left(room, error)
-        this.#pages.left(room, error)
+      onJoined: () => this.#posts.flush(),
+      onLeft: (room, error) => {
+        this.#posts.onLeft(room, error)
+        this.#history.onLeft(room, error)
       }
-    }, { outgoing: this.#outgoing, pages: this.#pages }, settings.backoff)
-    this.#connection = new Connection(url, settings, {
-      status: (status) => this.emit('status', status),
-      welcomed: (welcome) => this.#welcomed(welcome),
-      received: (message) => this.#receive(message),
-      lost: () => this.#lost(),
-      ended: (code, reason) => {
-        this.#ended(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === CloseCode.normal)
+    }, { posts: this.#posts, history: this.#history }, settings.backoff)
+    this.#reconnector = new Reconnector(url, settings, {
+      onStatus: (status) => this.emit('status', status),
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onMessage: (message) => this.#receive(message),
+      onDisconnect: () => this.#onDisconnect(),
+      onEnd: (code, reason) => {
+        this.#onEnd(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === CloseCode.normal)
       }
     })
   }
 
   /** The current status. Each change emits `status`, in order. */
-  get status (): Status { return this.#connection.status }
+  get status (): Status { return this.#reconnector.status }
 
   /**
    * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
@@ -81,17 +82,17 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   leave (name: string): void { this.#memberships.leave(name) }
 
   /** Reconnects now if the client is waiting for the next attempt. */
-  reconnect (): void { this.#connection.reconnect() }
+  reconnect (): void { this.#reconnector.reconnect() }
 
   /** Closes the client for good. Pending promises reject with `closed`, and iterations end. */
-  close (): void { this.#connection.close() }
+  close (): void { this.#reconnector.close() }
 
-  #welcomed ({ member, limits }: Welcome): void {
-    if (this.#member !== undefined && this.#member !== member.id) this.#outgoing.disown()
+  #onWelcome ({ member, limits }: Welcome): void {
+    if (this.#member !== undefined && this.#member !== member.id) this.#posts.onMemberChange()
     this.#member = member.id
     this.#rateLimiter.reset(limits)
-    this.#outgoing.online(limits.payload)
-    this.#memberships.online()
+    this.#posts.onConnect(limits.payload)
+    this.#memberships.onConnect()
   }
 
   #receive (message: ServerMessage): void {
@@ -104,40 +105,40 @@ export class ChatClient extends Emitter<ChatClientEvents> {
         this.#memberships.receive(message)
         break
       case 'ack':
-        this.#outgoing.acknowledged(message.id, message.position)
+        this.#posts.onAck(message.id, message.position)
         break
       case 'history':
-        this.#pages.receive(message)
+        this.#history.receive(message)
         break
       case 'error':
-        this.#receiveError(message)
+        this.#onError(message)
     }
   }
 
-  #receiveError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
+  #onError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new ChatError(code, message, retryAfter)
     const answered = id !== undefined
-      ? this.#outgoing.refused(id, error)
+      ? this.#posts.onError(id, error)
       // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
-      : ((request ?? 'history') === 'history' && this.#pages.refused(room, error)) ||
-        (['join', 'leave'].includes(request ?? 'join') && this.#memberships.refused(room, error))
+      : ((request ?? 'history') === 'history' && this.#history.onError(room, error)) ||
+        (['join', 'leave'].includes(request ?? 'join') && this.#memberships.onError(room, error))
     // Other requests (`typing`, `ping`) have no promise, and are repeated anyway.
     if (!answered && code !== ErrorCode.rateLimited) this.emit('error', error)
   }
 
-  #lost (): void {
+  #onDisconnect (): void {
     this.#rateLimiter.clear()
-    this.#memberships.lost()
-    this.#pages.end(new ChatError('offline', 'the connection was lost'))
-    this.#outgoing.lost()
+    this.#memberships.onDisconnect()
+    this.#history.end(new ChatError('offline', 'the connection was lost'))
+    this.#posts.onDisconnect()
   }
 
   /** @param own whether `close()` ended it: its code, 1000, is not terminal when a server sends it */
-  #ended (error: ChatError, own: boolean): void {
+  #onEnd (error: ChatError, own: boolean): void {
     this.#closed = error
     this.#rateLimiter.clear()
-    this.#outgoing.end(error)
-    this.#pages.end(error)
+    this.#posts.end(error)
+    this.#history.end(error)
     this.#memberships.end(error, own)
   }
 }

@@ -1,6 +1,6 @@
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { readMessage } from './incoming.ts'
+import { parseMessage } from './server-message.ts'
 import type { ClientSocket, Connect } from './socket.ts'
 import { LONGEST_TIMER, idleTimer } from './timer.ts'
 
@@ -13,34 +13,34 @@ export const ABNORMAL = 1006
 /** ms to wait for the answer to a close frame. */
 const CLOSE_TIMEOUT = 2_000
 
-export interface LinkOptions {
+export interface ConnectionOptions {
   readonly url: string
   readonly connect: Connect
   /** Returns the first message. Called before the socket is opened, because the server limits the wait for `hello`. */
   readonly hello: () => Promise<ClientMessage>
-  /** ms within which `ready` must be called */
+  /** ms within which `onWelcome` must be called */
   readonly timeout: number
 }
 
-export interface LinkEvents {
-  received (message: ServerMessage): void
-  /** Called once, after the last `received`. */
-  lost (code: number, reason: string): void
+export interface ConnectionEvents {
+  onMessage (message: ServerMessage): void
+  /** Called once, after the last `onMessage`. */
+  onClose (code: number, reason: string): void
 }
 
 /** One connection attempt, and the socket that it opens. */
-export class Link {
-  readonly #events: LinkEvents
+export class Connection {
+  readonly #events: ConnectionEvents
   readonly #deadline: ReturnType<typeof setTimeout>
   #socket: ClientSocket | undefined
   #heartbeat: Heartbeat | undefined
   #error = ''
   #ended = false
 
-  constructor (options: LinkOptions, events: LinkEvents) {
+  constructor (options: ConnectionOptions, events: ConnectionEvents) {
     this.#events = events
-    const timedOut = () => this.#fail(`no connection within ${options.timeout} ms`)
-    this.#deadline = setTimeout(timedOut, Math.min(options.timeout, LONGEST_TIMER))
+    const onTimeout = () => this.#fail(`no welcome within ${options.timeout} ms`)
+    this.#deadline = setTimeout(onTimeout, Math.min(options.timeout, LONGEST_TIMER))
     this.#open(options).catch((error: unknown) => this.#fail(String(error)))
   }
 
@@ -51,29 +51,29 @@ export class Link {
       this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
       return true
     } catch (error) {
-      // Deferred, because the caller is not prepared for `lost` while it sends.
+      // Deferred, because the caller is not prepared for `onClose` while it sends.
       queueMicrotask(() => this.#fail(String(error)))
       return false
     }
   }
 
-  /** Called on `welcome`: clears the deadline and starts the heartbeat. @param interval in ms */
-  ready (interval: number): void {
+  /** Clears the deadline and starts the heartbeat. @param interval in ms */
+  onWelcome (interval: number): void {
     clearTimeout(this.#deadline)
     const ping = () => { this.send({ type: 'ping', id: 'heartbeat' }) }
-    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('the server does not answer'))
+    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('no answer to a heartbeat'))
   }
 
-  /** Closes the socket and ignores its further events. `lost` is not called. */
+  /** Closes the socket and ignores its further events. `onClose` is not called. */
   close (): void {
     if (this.#detach()) discard(this.#socket)
   }
 
-  async #open ({ url, connect, hello: greet }: LinkOptions): Promise<void> {
-    // The owner stores this link before the app's code runs.
+  async #open ({ url, connect, hello: getHello }: ConnectionOptions): Promise<void> {
+    // The owner stores this connection before the app's code runs.
     await undefined
     if (this.#ended) return
-    const hello = await greet()
+    const hello = await getHello()
     if (this.#ended) return
     const socket = await connect(url, SUBPROTOCOL)
     let opened = socket.readyState === OPEN
@@ -86,43 +86,43 @@ export class Link {
     if (this.#ended) return discard(socket)
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => this.#receive(data))
-    socket.addEventListener('close', ({ code, reason }) => this.#lose(code, reason || this.#error))
-    if (opened) this.#greet(hello, socket.protocol || SUBPROTOCOL)
-    else if (socket.readyState === CLOSED) this.#lose(ABNORMAL, 'the socket was closed already')
+    socket.addEventListener('close', ({ code, reason }) => this.#onClose(code, reason || this.#error))
+    if (opened) this.#sendHello(hello, socket.protocol || SUBPROTOCOL)
+    else if (socket.readyState === CLOSED) this.#onClose(ABNORMAL, 'connect returned a closed socket')
     else {
       socket.addEventListener('open', () => {
         opened = true
-        this.#greet(hello, socket.protocol ?? SUBPROTOCOL)
+        this.#sendHello(hello, socket.protocol ?? SUBPROTOCOL)
       })
     }
   }
 
   /** Sends `hello`, but not on a plain connection: there it would publish the session and the token to the room. */
-  #greet (hello: ClientMessage, protocol: string): void {
+  #sendHello (hello: ClientMessage, protocol: string): void {
     if (protocol === SUBPROTOCOL) this.send(hello)
     else this.#fail(`the server did not select ${SUBPROTOCOL}`)
   }
 
   #receive (data: unknown): void {
     if (this.#ended) return
-    this.#heartbeat?.heard()
+    this.#heartbeat?.onMessage()
     try {
-      const message = readMessage(data)
-      if (message !== undefined) this.#events.received(message)
+      const message = parseMessage(data)
+      if (message !== undefined) this.#events.onMessage(message)
     } catch (error) {
       this.#fail(String(error))
     }
   }
 
-  /** Ends the link without waiting for the server. */
+  /** Ends the connection without waiting for the server. */
   #fail (reason: string): void {
     if (!this.#detach()) return
     if (this.#socket !== undefined && !terminate(this.#socket)) discard(this.#socket)
-    this.#events.lost(ABNORMAL, reason)
+    this.#events.onClose(ABNORMAL, reason)
   }
 
-  #lose (code: number, reason: string): void {
-    if (this.#detach()) this.#events.lost(code, reason)
+  #onClose (code: number, reason: string): void {
+    if (this.#detach()) this.#events.onClose(code, reason)
   }
 
   #detach (): boolean {

@@ -8,24 +8,24 @@ export class Heartbeat {
   readonly #interval: number
   readonly #timeout: number
   readonly #ping: () => void
-  readonly #timedOut: () => void
+  readonly #onTimeout: () => void
   #received = true
   #timer: ReturnType<typeof setTimeout>
 
   /**
    * @param interval ms between two pings; an answer must arrive within half of it, at most 10 s
-   * @param timedOut called once when nothing was received since a ping
+   * @param onTimeout called once when nothing was received since a ping
    */
-  constructor (interval: number, ping: () => void, timedOut: () => void) {
+  constructor (interval: number, ping: () => void, onTimeout: () => void) {
     this.#interval = interval
     this.#timeout = Math.min(MAX_TIMEOUT, interval / 2)
     this.#ping = ping
-    this.#timedOut = timedOut
+    this.#onTimeout = onTimeout
     this.#timer = idleTimer(() => this.#beat(), interval)
   }
 
   /** Called when any message is received. */
-  heard (): void { this.#received = true }
+  onMessage (): void { this.#received = true }
 
   stop (): void { clearTimeout(this.#timer) }
 
@@ -37,7 +37,7 @@ export class Heartbeat {
   }
 
   #check (): void {
-    if (!this.#received) return this.#timedOut()
+    if (!this.#received) return this.#onTimeout()
     this.#timer = idleTimer(() => this.#beat(), this.#interval - this.#timeout)
   }
 }

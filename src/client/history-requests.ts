@@ -2,8 +2,11 @@ import { ErrorCode, MOST_MESSAGES, PAGE_COST, isPosition, type ClientMessage } f
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
-import type { Pace } from './rate-limiter.ts'
-import type { HistoryPage } from './room.ts'
+import type { RateLimiter } from './rate-limiter.ts'
+import type { HistoryPage } from './room-events.ts'
+
+/** Message of the error with which a request rejects while the room isn't joined. */
+export const OFFLINE_HISTORY = 'history requires a joined room and a connection'
 
 /** left: the room was left and the page rejected; the answer is still to come. */
 interface Request {
@@ -14,29 +17,29 @@ interface Request {
   left: boolean
 }
 
-/** Pages of history that are requested on this link. The server answers those of one room in order. */
-export class Pages {
+/** Requests for pages of history on this connection. The server answers those of one room in order. */
+export class HistoryRequests {
   readonly #send: (json: string) => boolean
-  readonly #rateLimiter: Pace
+  readonly #rateLimiter: RateLimiter
   readonly #backoff: Backoff
   /** Requests that the rate limiter has not sent yet. */
   readonly #waiting = new Set<Request>()
   readonly #inFlight = new Set<Request>()
 
-  constructor (send: (json: string) => boolean, rateLimiter: Pace, backoff: Backoff) {
+  constructor (send: (json: string) => boolean, rateLimiter: RateLimiter, backoff: Backoff) {
     this.#send = send
     this.#rateLimiter = rateLimiter
     this.#backoff = backoff
   }
 
-  ask (room: string, before: string, limit: number): Promise<HistoryPage> {
+  request (room: string, before: string, limit: number): Promise<HistoryPage> {
     // Checked here: the server closes a connection after ten invalid frames.
     if (!isPosition(before)) return rejected(new ChatError('invalid', 'before must be a position'))
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_MESSAGES)) {
-      return rejected(new ChatError('invalid', `limit must be a whole number from 1 to ${MOST_MESSAGES}`))
+      return rejected(new ChatError('invalid', `limit must be an integer from 1 to ${MOST_MESSAGES}`))
     }
     const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), left: false }
-    this.#request(request)
+    this.#enqueue(request)
     return request.page.promise
   }
 
@@ -46,19 +49,19 @@ export class Pages {
   }
 
   /** Returns whether a request for a page of that room was in flight. */
-  refused (room: string, error: ChatError): boolean {
+  onError (room: string, error: ChatError): boolean {
     const request = this.#remove(room)
     if (request === undefined) return false
     if (error.code === ErrorCode.rateLimited && !request.left) {
       this.#rateLimiter.pause(this.#backoff.next(error.retryAfter))
-      this.#request(request)
+      this.#enqueue(request)
     } else {
       request.page.reject(error)
     }
     return true
   }
 
-  left (room: string, error: ChatError): void {
+  onLeft (room: string, error: ChatError): void {
     for (const request of [...this.#waiting, ...this.#inFlight]) {
       if (request.room !== room) continue
       this.#waiting.delete(request)
@@ -73,14 +76,14 @@ export class Pages {
     this.#inFlight.clear()
   }
 
-  #request (request: Request): void {
+  #enqueue (request: Request): void {
     this.#waiting.add(request)
     const { room, before, limit, page } = request
     const json = JSON.stringify({ type: 'history', room, before, limit } satisfies ClientMessage)
-    this.#rateLimiter.ask(PAGE_COST, json.length, () => {
+    this.#rateLimiter.schedule(PAGE_COST, json.length, () => {
       if (!this.#waiting.delete(request)) return
       if (this.#send(json)) this.#inFlight.add(request)
-      else page.reject(new ChatError('offline', 'history can only be asked for while connected'))
+      else page.reject(new ChatError('offline', OFFLINE_HISTORY))
     })
   }
 

@@ -2,26 +2,26 @@ import type { Message } from '../messages.ts'
 import { ChatError } from './error.ts'
 
 /** Number of buffered messages at which an iteration ends with `overflow`. */
-const BUFFER = 10_000
+const MAX_BUFFERED = 10_000
 
 interface Waiting { resolve (result: IteratorResult<Message>): void, reject (error: Error): void }
 
 /** One `for await` loop over a room's messages, with a bounded buffer. */
 export class Iteration implements AsyncIterableIterator<Message> {
-  readonly #finished: () => void
+  readonly #onEnd: () => void
   readonly #buffered: Message[] = []
   readonly #waiting: Waiting[] = []
   #error: ChatError | undefined
   #ended = false
 
-  constructor (finished: () => void) {
-    this.#finished = finished
+  constructor (onEnd: () => void) {
+    this.#onEnd = onEnd
   }
 
   push (message: Message): void {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) waiting.resolve({ done: false, value: message })
-    else if (this.#buffered.push(message) >= BUFFER) this.end(new ChatError('overflow', `the iteration fell ${BUFFER} messages behind`))
+    else if (this.#buffered.push(message) >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
   }
 
   [Symbol.asyncIterator] (): this { return this }
@@ -31,7 +31,7 @@ export class Iteration implements AsyncIterableIterator<Message> {
     if (this.#ended) return
     this.#ended = true
     this.#error = error
-    this.#finished()
+    this.#onEnd()
     for (const { resolve, reject } of this.#waiting.splice(0)) {
       if (this.#error === undefined) {
         resolve({ done: true, value: undefined })

@@ -1,156 +1,160 @@
-import { ErrorCode, type ClientMessage } from '../protocol.ts'
+import { ErrorCode, isRetryable, type ClientMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
-import { Deferred } from './deferred.ts'
+import type { Deferred } from './deferred.ts'
 import { ChatError } from './error.ts'
-import type { ClientRoom, Joined } from './room.ts'
+import type { ClientRoom } from './room.ts'
+import type { Joined } from './room-events.ts'
 
 /** One `join()` of the room, until it is left. `join()` after `leave()` creates another. */
-export interface Occupant {
+export interface RoomJoin {
   readonly room: ClientRoom
   /** messages to request with `join`; undefined: as many as the server sends */
   readonly history: number | undefined
   readonly joined: Deferred<ClientRoom>
 }
 
-export interface SeatEvents {
+export interface MembershipEvents {
   send (message: ClientMessage): void
   /** Called when the room is joined: posts can be sent. */
-  joined (): void
-  /** Called when there is no occupant, and no membership on the server. */
-  empty (): void
-  /** Called when the occupant is gone, with the reason. */
-  left (error: ChatError): void
+  onJoined (): void
+  /** Called when nobody wants the room, and the server has no membership. */
+  onUnused (): void
+  /** Called when the room is left, with the reason. */
+  onLeft (error: ChatError): void
 }
 
 /**
  * The client's membership in one room, across reconnects. It has one request in flight at a time, join or leave, because an
  * answer doesn't identify its request.
  */
-export class Seat {
+export class Membership {
   readonly name: string
-  readonly #events: SeatEvents
+  readonly #events: MembershipEvents
   readonly #backoff: Backoff
-  #occupant: Occupant | undefined
-  /** The occupant when `join` was sent; it may have left before the answer arrives. */
-  #requestedFor: Occupant | undefined
+  #join: RoomJoin | undefined
+  /** The join for which the last `join` was sent; the room may be left before the answer arrives. */
+  #requestedFor: RoomJoin | undefined
   #stage: 'out' | 'joining' | 'in' | 'leaving' = 'out'
   #retry: ReturnType<typeof setTimeout> | undefined
 
-  constructor (name: string, events: SeatEvents, backoff: Backoff) {
+  constructor (name: string, events: MembershipEvents, backoff: Backoff) {
     this.name = name
     this.#events = events
     this.#backoff = backoff
   }
 
-  get occupant (): Occupant | undefined { return this.#occupant }
+  /** The promise of the room; undefined when nobody wants the room. */
+  get promise (): Promise<ClientRoom> | undefined { return this.#join?.joined.promise }
 
-  /** The room, if its occupant is joined on this link. */
-  get live (): ClientRoom | undefined {
-    return this.#stage === 'in' ? this.#occupant?.room : undefined
+  /** The room, if it is joined on this connection. */
+  get joinedRoom (): ClientRoom | undefined {
+    return this.#stage === 'in' ? this.#join?.room : undefined
   }
 
-  take (occupant: Occupant, online: boolean): void {
-    this.#occupant = occupant
-    if (online && this.#stage === 'out') this.ask()
+  /** Joins the room, now if the client is online. */
+  join (join: RoomJoin, online: boolean): void {
+    this.#join = join
+    if (online && this.#stage === 'out') this.sendJoin()
   }
 
-  /** Sends `join` for the occupant, if there is one. Called on a new link and after the delay of a retry. */
-  ask (): void {
-    const occupant = this.#occupant
+  /** Sends `join` if the room is wanted. Called on a new connection and after the delay of a retry. */
+  sendJoin (): void {
+    const join = this.#join
     clearTimeout(this.#retry)
-    if (occupant === undefined) return
+    if (join === undefined) return
     this.#stage = 'joining'
-    this.#requestedFor = occupant
-    const { room: { name: room, position: after }, history } = occupant
+    this.#requestedFor = join
+    const { room: { name: room, position: after }, history } = join
     this.#events.send({ type: 'join', room, ...after !== undefined && { after }, ...history !== undefined && { history } })
   }
 
-  /** Removes the occupant, and leaves the room if it is joined. */
-  vacate (error: ChatError): void {
+  /** Leaves the room at the request of the app. */
+  leave (error: ChatError): void {
     if (this.#stage === 'in') {
-      this.#leave()
+      this.#sendLeave()
     } else if (this.#stage === 'out') {
       clearTimeout(this.#retry)
-      this.#events.empty()
+      this.#events.onUnused()
     }
-    this.#dismiss(error, true)
+    this.#endJoin(error, true)
   }
 
   /** Called when the client is closed for good. @param own whether by `close()` */
   end (error: ChatError, own: boolean): void {
     clearTimeout(this.#retry)
-    this.#dismiss(error, own)
+    this.#endJoin(error, own)
   }
 
-  lost (): void {
+  onDisconnect (): void {
     clearTimeout(this.#retry)
     this.#stage = 'out'
-    if (this.#occupant === undefined) this.#events.empty()
+    if (this.#join === undefined) this.#events.onUnused()
   }
 
-  joined (message: Joined): void {
-    const occupant = this.#occupant
+  onJoined (message: Joined): void {
+    const join = this.#join
     if (this.#stage === 'in') {
-      occupant?.room.receive(message)
+      join?.room.receive(message)
     } else if (this.#stage === 'joining') {
       this.#backoff.reset()
       this.#stage = 'in'
-      if (occupant === undefined || occupant !== this.#requestedFor) return this.#leave()
-      occupant.room.receive(message)
-      occupant.joined.resolve(occupant.room)
-      this.#events.joined()
+      if (join === undefined || join !== this.#requestedFor) return this.#sendLeave()
+      join.room.receive(message)
+      join.joined.resolve(join.room)
+      this.#events.onJoined()
     }
   }
 
-  left (): void {
-    if (this.#stage === 'in') this.#expel(new ChatError(ErrorCode.notJoined, 'the server ended the membership'))
-    else if (this.#stage === 'leaving') this.#next()
+  onLeft (): void {
+    if (this.#stage === 'in') this.#endByServer(new ChatError(ErrorCode.notJoined, 'the server ended the membership'))
+    else if (this.#stage === 'leaving') this.#sendNext()
   }
 
   /** Returns whether the error answers the request in flight. */
-  refused (error: ChatError): boolean {
-    if (this.#stage === 'leaving') this.#notLeft(error)
+  onError (error: ChatError): boolean {
+    if (this.#stage === 'leaving') this.#onLeaveError(error)
     else if (this.#stage !== 'joining') return false
-    else if (this.#occupant === undefined || this.#occupant !== this.#requestedFor) this.#next()
-    else if (error.code === ErrorCode.unavailable || error.code === ErrorCode.rateLimited) this.#retryLater(error.retryAfter)
-    else this.#expel(error)
+    else if (this.#join === undefined || this.#join !== this.#requestedFor) this.#sendNext()
+    else if (isRetryable(error.code)) this.#retryJoin(error.retryAfter)
+    else this.#endByServer(error)
     return true
   }
 
-  #leave (): void {
+  #sendLeave (): void {
     this.#stage = 'leaving'
     this.#events.send({ type: 'leave', room: this.name })
   }
 
-  #notLeft ({ code, retryAfter }: ChatError): void {
-    if (code === ErrorCode.rateLimited) this.#retry = setTimeout(() => this.#leave(), this.#backoff.next(retryAfter))
-    else this.#next()
+  #onLeaveError ({ code, retryAfter }: ChatError): void {
+    if (code === ErrorCode.rateLimited) this.#retry = setTimeout(() => this.#sendLeave(), this.#backoff.next(retryAfter))
+    else this.#sendNext()
   }
 
-  #next (): void {
+  /** Called when the membership has ended on the server: joins again if the room is wanted again. */
+  #sendNext (): void {
     clearTimeout(this.#retry)
     this.#stage = 'out'
-    if (this.#occupant === undefined) this.#events.empty()
-    else this.ask()
+    if (this.#join === undefined) this.#events.onUnused()
+    else this.sendJoin()
   }
 
   /** @param retryAfter ms to wait at least, from the server */
-  #retryLater (retryAfter?: number): void {
+  #retryJoin (retryAfter?: number): void {
     this.#stage = 'out'
-    this.#retry = setTimeout(() => this.ask(), this.#backoff.next(retryAfter))
+    this.#retry = setTimeout(() => this.sendJoin(), this.#backoff.next(retryAfter))
   }
 
-  #expel (error: ChatError): void {
+  #endByServer (error: ChatError): void {
     this.#stage = 'out'
-    this.#events.empty()
-    this.#dismiss(error, false)
+    this.#events.onUnused()
+    this.#endJoin(error, false)
   }
 
-  #dismiss (error: ChatError, own: boolean): void {
-    const occupant = this.#occupant
-    this.#occupant = undefined
-    this.#events.left(error)
-    occupant?.joined.reject(error)
-    occupant?.room.end(error, own)
+  #endJoin (error: ChatError, own: boolean): void {
+    const join = this.#join
+    this.#join = undefined
+    this.#events.onLeft(error)
+    join?.joined.reject(error)
+    join?.room.end(error, own)
   }
 }

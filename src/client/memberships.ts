@@ -2,20 +2,20 @@ import { MOST_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMes
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
-import type { Outgoing } from './pending-posts.ts'
-import type { Pages } from './history-requests.ts'
+import { OFFLINE_HISTORY, type HistoryRequests } from './history-requests.ts'
+import { Membership } from './membership.ts'
+import type { PendingPosts } from './pending-posts.ts'
 import { ClientRoom } from './room.ts'
-import { Seat } from './membership.ts'
 
-export interface SeatsEvents {
+export interface MembershipsEvents {
   /** Sends the message once the rate limits permit. */
   send (message: ClientMessage): void
   /** Sends the signal now, or drops it. */
-  typing (room: string): void
+  sendTyping (room: string): void
   /** Called when posts to the room can be sent. */
-  joined (room: string): void
+  onJoined (room: string): void
   /** Called when the room is left, its join is refused, or the client is closed. */
-  left (room: string, error: ChatError): void
+  onLeft (room: string, error: ChatError): void
 }
 
 export interface JoinOptions {
@@ -29,81 +29,67 @@ export interface JoinOptions {
 const TYPING_INTERVAL = 1_000
 
 /** Services that a room needs besides its membership. */
-export interface RoomServices { readonly outgoing: Outgoing, readonly pages: Pages }
+export interface RoomServices { readonly posts: PendingPosts, readonly history: HistoryRequests }
 
 /** The memberships of one client, by room name. */
-export class Seats {
-  readonly #memberships = new Map<string, Seat>()
+export class Memberships {
+  readonly #memberships = new Map<string, Membership>()
   readonly #services: RoomServices
-  readonly #events: SeatsEvents
+  readonly #events: MembershipsEvents
   readonly #backoff: () => Backoff
   #online = false
 
-  constructor (events: SeatsEvents, services: RoomServices, backoff: () => Backoff) {
+  constructor (events: MembershipsEvents, services: RoomServices, backoff: () => Backoff) {
     this.#events = events
     this.#services = services
     this.#backoff = backoff
   }
 
   /** Returns whether the room is joined, or will be once the server accepts it. */
-  wanted (room: string): boolean { return this.#memberships.get(room)?.occupant !== undefined }
+  includes (room: string): boolean { return this.#memberships.get(room)?.promise !== undefined }
 
   /** Returns the room if it is joined now. */
-  live (room: string): ClientRoom | undefined { return this.#memberships.get(room)?.live }
+  joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
 
   join (name: string, { history, after }: JoinOptions): Promise<ClientRoom> {
     // Checked here: the server's error for an invalid name could not be matched to this join.
-    if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room is named by 1 to 64 letters, digits and ._:-'))
+    if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
     if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MOST_MESSAGES)) {
-      return rejected(new ChatError('invalid', `history must be a whole number from 0 to ${MOST_MESSAGES}`))
+      return rejected(new ChatError('invalid', `history must be an integer from 0 to ${MOST_MESSAGES}`))
     }
     const membership = this.#membership(name)
-    if (membership.occupant !== undefined) return membership.occupant.joined.promise
+    if (membership.promise !== undefined) return membership.promise
     const joined = new Deferred<ClientRoom>()
-    const { outgoing, pages } = this.#services
-    let typedAt = -Infinity
-    const room: ClientRoom = new ClientRoom(name, after, {
-      post: (text, data) => outgoing.add(name, text, data),
-      history: (before, limit) => membership.live === room
-        ? pages.ask(name, before, limit)
-        : rejected(new ChatError('offline', 'history can only be asked for while connected')),
-      typing: () => {
-        if (membership.live !== room || performance.now() < typedAt + TYPING_INTERVAL) return
-        typedAt = performance.now()
-        this.#events.typing(name)
-      },
-      leave: () => this.leave(name)
-    })
-    membership.take({ room, history, joined }, this.#online)
+    membership.join({ room: this.#room(membership, after), history, joined }, this.#online)
     return joined.promise
   }
 
   leave (name: string): void {
     const membership = this.#memberships.get(name)
-    if (membership?.occupant !== undefined) membership.vacate(new ChatError('left', `the room ${name} was left`))
+    if (membership?.promise !== undefined) membership.leave(new ChatError('left', `the room ${name} was left`))
   }
 
   receive (message: Extract<ServerMessage, { type: 'joined' | 'left' | 'message' | 'presence' | 'typing' }>): void {
     const membership = this.#memberships.get(message.room)
-    if (message.type === 'joined') membership?.joined(message)
-    else if (message.type === 'left') membership?.left()
-    else membership?.live?.receive(message)
+    if (message.type === 'joined') membership?.onJoined(message)
+    else if (message.type === 'left') membership?.onLeft()
+    else membership?.joinedRoom?.receive(message)
   }
 
   /** Returns whether the error answers a join or a leave. */
-  refused (room: string, error: ChatError): boolean {
-    return this.#memberships.get(room)?.refused(error) ?? false
+  onError (room: string, error: ChatError): boolean {
+    return this.#memberships.get(room)?.onError(error) ?? false
   }
 
-  online (): void {
+  onConnect (): void {
     this.#online = true
-    for (const membership of this.#memberships.values()) membership.ask()
+    for (const membership of this.#memberships.values()) membership.sendJoin()
   }
 
-  lost (): void {
+  onDisconnect (): void {
     this.#online = false
-    for (const membership of this.#memberships.values()) membership.lost()
+    for (const membership of this.#memberships.values()) membership.onDisconnect()
   }
 
   /** Called when the client is closed for good. @param own whether by `close()` */
@@ -112,14 +98,33 @@ export class Seats {
     this.#memberships.clear()
   }
 
-  #membership (name: string): Seat {
+  #room (membership: Membership, after: string | undefined): ClientRoom {
+    const { name } = membership
+    const { posts, history } = this.#services
+    let typedAt = -Infinity
+    const room: ClientRoom = new ClientRoom(name, after, {
+      post: (text, data) => posts.add(name, text, data),
+      history: (before, limit) => membership.joinedRoom === room
+        ? history.request(name, before, limit)
+        : rejected(new ChatError('offline', OFFLINE_HISTORY)),
+      typing: () => {
+        if (membership.joinedRoom !== room || performance.now() < typedAt + TYPING_INTERVAL) return
+        typedAt = performance.now()
+        this.#events.sendTyping(name)
+      },
+      leave: () => this.leave(name)
+    })
+    return room
+  }
+
+  #membership (name: string): Membership {
     let membership = this.#memberships.get(name)
     if (membership === undefined) {
-      membership = new Seat(name, {
+      membership = new Membership(name, {
         send: (message) => this.#events.send(message),
-        joined: () => this.#events.joined(name),
-        empty: () => this.#memberships.delete(name),
-        left: (error) => this.#events.left(name, error)
+        onJoined: () => this.#events.onJoined(name),
+        onUnused: () => this.#memberships.delete(name),
+        onLeft: (error) => this.#events.onLeft(name, error)
       }, this.#backoff())
       this.#memberships.set(name, membership)
     }

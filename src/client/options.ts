@@ -43,5 +43,5 @@ export function withDefaults (options: ChatClientOptions) {
 function check (name: string, value: unknown, min: number): void {
   if (value === undefined) return
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
-  if (!(value >= min)) throw new RangeError(`${name} must be a number from ${min} on`)
+  if (!(value >= min)) throw new RangeError(`${name} must be at least ${min}`)
 }

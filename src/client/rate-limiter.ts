@@ -1,10 +1,12 @@
-import { Bucket } from './bucket.ts'
 import { LONGEST_TIMER } from './timer.ts'
+
+/** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
+const SHARE = 0.5
 
 interface Request { readonly cost: number, readonly bytes: number, readonly send: () => void }
 
 /** Limits from the server's `welcome`; absent: no limit. */
-export interface PaceLimits {
+export interface RateLimits {
   /** requests per second, and at once after a pause */
   readonly rate?: number | undefined
   readonly burst?: number | undefined
@@ -14,9 +16,9 @@ export interface PaceLimits {
 }
 
 /** Delays requests so that they stay within the server's limits. */
-export class Pace {
-  readonly #requests = new Bucket()
-  readonly #bytes = new Bucket()
+export class RateLimiter {
+  readonly #requests = new TokenBucket()
+  readonly #bytes = new TokenBucket()
   #pausedUntil = 0
   /** Requests that wait for tokens, oldest first. */
   readonly #waiting: Request[] = []
@@ -25,8 +27,8 @@ export class Pace {
   #bytesWaiting = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  /** Called on a new link, with its limits. */
-  reset ({ rate, burst, byteRate, byteBurst }: PaceLimits): void {
+  /** Called on a new connection, with its limits. */
+  reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
     this.#requests.reset(rate, burst)
     this.#bytes.reset(byteRate, byteBurst)
     this.#pausedUntil = 0
@@ -48,7 +50,7 @@ export class Pace {
   }
 
   /** Calls `send` once tokens are available, in the order of the calls. @param cost requests that it counts as */
-  ask (cost: number, bytes: number, send: () => void): void {
+  schedule (cost: number, bytes: number, send: () => void): void {
     this.#waiting.push({ cost, bytes, send })
     this.#costWaiting += cost
     this.#bytesWaiting += bytes
@@ -58,7 +60,7 @@ export class Pace {
   /** Sends nothing for `ms`. */
   pause (ms: number): void { this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + ms) }
 
-  /** Called when the link is lost. Drops the waiting requests. */
+  /** Called when the connection is lost. Drops the waiting requests. */
   clear (): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -98,5 +100,38 @@ export class Pace {
       this.#bytes.wait(bytes, bytesBefore),
       this.#pausedUntil - performance.now())
     return wait > 0 ? Math.min(Math.ceil(wait), LONGEST_TIMER) : 0
+  }
+}
+
+/** A token bucket, smaller than the server's. */
+class TokenBucket {
+  /** ms per token; 0: no limit */
+  #interval = 0
+  #size = Infinity
+  #fullAt = 0
+
+  /** Size in tokens; Infinity: no limit. */
+  get size (): number { return this.#size }
+
+  /** Fills the bucket. @param rate tokens per second. @param burst tokens that the server's bucket holds */
+  reset (rate = Infinity, burst = Infinity): void {
+    this.#interval = burst === Infinity || rate <= 0 ? 0 : 1_000 / rate
+    this.#size = this.#interval === 0 ? Infinity : Math.max(1, Math.floor(burst * SHARE))
+    this.#fullAt = 0
+  }
+
+  spend (tokens: number): void {
+    this.#fullAt = Math.max(this.#fullAt, performance.now()) + tokens * this.#interval
+  }
+
+  /**
+   * Returns the ms until `tokens` are available after `before` others were spent; 0 or less: they are available now. A
+   * request for more tokens than the bucket holds waits until the bucket is full.
+   */
+  wait (tokens: number, before = 0): number {
+    if (this.#interval === 0) return 0
+    const now = performance.now()
+    const fullAt = Math.max(this.#fullAt, now) + before * this.#interval
+    return fullAt - (this.#size - Math.min(tokens, this.#size)) * this.#interval - now
   }
 }

@@ -1,45 +1,23 @@
 import type { Message } from '../messages.ts'
-import type { ServerMessage } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { Iteration } from './iteration.ts'
-
-type Of<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>
-export type Joined = Of<'joined'>
-/** id: the same for all connections of a member. name: empty if the member has none. */
-export type Identity = Joined['members'][number]
-/** messages: oldest first. more: older ones exist. complete: false if the server no longer knows the position. */
-export type HistoryPage = Pick<Of<'history'>, 'messages' | 'more' | 'complete'>
-
-export interface RoomEvents {
-  /**
-   * Emitted when the room is joined, and again (`again`) after each reconnect or when the server has lost the room's history.
-   * If `complete` is true, `messages` are those missed, or the first part of them: `message` events deliver the rest.
-   * Otherwise `messages` are the newest ones; discard the earlier ones, because there may be a gap. If too many events
-   * arrived before the first listener, `complete` is false and `messages` is empty.
-   */
-  joined: Joined & { readonly again: boolean }
-  message: Message
-  /** Emitted when members joined or left, after the update of `room.members` and `room.count`. */
-  presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>
-  typing: Identity
-  /**
-   * Emitted last, when the server ends the membership, with the reason; `closed` if the server closed the client. Not emitted
-   * after `leave()` and `close()`.
-   */
-  left: ChatError
-}
+import { ReplayBuffer } from './replay-buffer.ts'
+import type { HistoryPage, Member, Of, RoomEvents } from './room-events.ts'
 
 /** The operations that a room delegates to its client. */
-export interface RoomLink {
+export interface RoomOperations {
   post (text: string, data: unknown): Promise<string>
   history (before: string, limit: number): Promise<HistoryPage>
   typing (): void
   leave (): void
 }
 
-type Incoming =
+type RoomMessage = Of<'joined' | 'message' | 'presence' | 'typing'>
+
+/** What a room delivers to its listeners and iterations. */
+type Delivery =
   | Of<'message' | 'presence' | 'typing'>
   | RoomEvents['joined']
   /** Replaces the buffered events when there are too many. */
@@ -57,7 +35,7 @@ const MAX_BUFFERED = 1_000
 export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Message> {
   readonly name: string
   /** The members that are present, by id; at most as many as the server lists. */
-  readonly members = new Map<string, Identity>()
+  readonly members = new Map<string, Member>()
   /** Number of members that are present, listed or not. */
   count = 0
   /** Whether `members` and `count` may be out of date, because the server has lost contact with the other nodes. */
@@ -67,24 +45,24 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * keep the position of the last message that you handled.
    */
   position: string | undefined
-  readonly #link: RoomLink
+  readonly #operations: RoomOperations
   readonly #resumed: boolean
   readonly #iterations = new Set<Iteration>()
-  #buffered: Incoming[] | undefined = []
+  readonly #buffer = new ReplayBuffer<Delivery>((delivery) => this.#dispatch(delivery))
   #ended: ChatError | undefined
   /** Whether `leave()` or `close()` ended the room: iterations then end without an error. */
   #endedLocally = false
 
-  constructor (name: string, position: string | undefined, link: RoomLink) {
+  constructor (name: string, position: string | undefined, operations: RoomOperations) {
     super()
     this.name = name
     this.position = position
-    this.#link = link
+    this.#operations = operations
     this.#resumed = position !== undefined
   }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
-    this.#replay()
+    this.#buffer.replay()
     return super.on(name, listener)
   }
 
@@ -97,11 +75,11 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
   post (text: string, data?: unknown): Promise<string> {
-    return this.#ended === undefined ? this.#link.post(text, data) : rejected(this.#ended)
+    return this.#ended === undefined ? this.#operations.post(text, data) : rejected(this.#ended)
   }
 
   /** Signals to the other members that this one is typing. Sent at most once a second; dropped while offline. */
-  typing (): void { this.#link.typing() }
+  typing (): void { this.#operations.typing() }
 
   /**
    * Resolves with a page of older messages. Rejects with a ChatError: the code with which the server refused, `invalid` for a
@@ -110,7 +88,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * @param limit most messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage> {
-    return this.#ended === undefined ? this.#link.history(before, limit) : rejected(this.#ended)
+    return this.#ended === undefined ? this.#operations.history(before, limit) : rejected(this.#ended)
   }
 
   /**
@@ -118,7 +96,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * Posts in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
-    if (this.#ended === undefined) this.#link.leave()
+    if (this.#ended === undefined) this.#operations.leave()
     else this.end(this.#ended, true)
   }
 
@@ -130,17 +108,18 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
     const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
     this.#iterations.add(iteration)
-    if (this.#ended !== undefined && !this.#buffered?.length) this.#endIterations()
-    this.#replay()
+    if (this.#ended !== undefined && this.#buffer.size === 0) this.#endIterations()
+    this.#buffer.replay()
     return iteration
   }
 
   /** Called by the client with each message of this room. */
-  receive (message: Of<'joined' | 'message' | 'presence' | 'typing'>): void {
-    const incoming = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
+  receive (message: RoomMessage): void {
+    const delivery = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)
-    if (this.#buffered === undefined) this.#dispatch(incoming)
-    else if (message.type !== 'typing' && this.#buffered.push(incoming) > MAX_BUFFERED) this.#buffered = [this.#gap()]
+    if (message.type === 'typing' && this.#buffer.open) return
+    this.#buffer.push(delivery)
+    if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace(this.#gap())
   }
 
   /** Called by the client when the membership has ended. @param own whether by `leave()` or `close()` */
@@ -148,33 +127,21 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     this.#ended = error
     this.#endedLocally = own
     if (own) {
-      this.#buffered = undefined
+      this.#buffer.close()
       this.forget()
       this.#endIterations()
-    } else if (this.#buffered === undefined) {
-      this.#dispatch({ type: 'end', error })
     } else {
-      this.#buffered.push({ type: 'end', error })
+      this.#buffer.push({ type: 'end', error })
     }
   }
 
-  /** Replays the buffered events in a microtask, when all listeners are attached. */
-  #replay (): void {
-    if (this.#buffered === undefined) return
-    queueMicrotask(() => {
-      // A listener may end the room, which drops the buffer.
-      for (let next = this.#buffered?.shift(); next !== undefined; next = this.#buffered?.shift()) this.#dispatch(next)
-      this.#buffered = undefined
-    })
-  }
-
-  #gap (): Incoming {
+  #gap (): Delivery {
     const { name: room, count, stale, position = '' } = this
     const now = { room, members: [...this.members.values()], count, ...stale && { stale }, position }
     return { type: 'gap', joined: { type: 'joined', ...now, messages: [], complete: false, again: this.#resumed } }
   }
 
-  #update (message: Of<'joined' | 'message' | 'presence' | 'typing'>): void {
+  #update (message: RoomMessage): void {
     switch (message.type) {
       case 'joined':
         this.position = message.position
@@ -194,29 +161,29 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     }
   }
 
-  #dispatch (incoming: Incoming): void {
-    switch (incoming.type) {
+  #dispatch (delivery: Delivery): void {
+    switch (delivery.type) {
       case 'joined':
-        this.emit('joined', incoming)
-        if (incoming.again) for (const missed of incoming.messages) this.#iterate(missed)
+        this.emit('joined', delivery)
+        if (delivery.again) for (const missed of delivery.messages) this.#iterate(missed)
         break
       case 'message':
-        this.emit('message', incoming)
-        this.#iterate(incoming)
+        this.emit('message', delivery)
+        this.#iterate(delivery)
         break
       case 'presence':
-        this.emit('presence', incoming)
+        this.emit('presence', delivery)
         break
       case 'typing':
-        this.emit('typing', incoming.from)
+        this.emit('typing', delivery.from)
         break
       case 'gap':
-        this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events came before the iteration began`))
-        this.emit('joined', incoming.joined)
+        this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))
+        this.emit('joined', delivery.joined)
         break
       case 'end':
         this.#endIterations()
-        this.emit('left', incoming.error)
+        this.emit('left', delivery.error)
     }
   }
 

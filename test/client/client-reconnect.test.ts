@@ -162,7 +162,7 @@ t.test('a half-open connection is detected without traffic', async (t) => {
   const client = chatClient(t, network.port, { heartbeat: 50 })
   await state(client, 'online')
   network.freeze()
-  t.match(await next(client, 'waiting'), { code: 1006, reason: 'the server does not answer' })
+  t.match(await next(client, 'waiting'), { code: 1006, reason: 'no answer to a heartbeat' })
   await state(client, 'online')
 })
 
@@ -577,7 +577,7 @@ t.test('an attempt that exceeds connectTimeout is abandoned', async (t) => {
   await t.test('a server that never answers', async (t) => {
     const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1 ? [] : undefined)
     const client = chatClient(t, port, { connectTimeout: 50 })
-    t.match(await next(client, 'waiting'), { code: 1006, reason: 'no connection within 50 ms' })
+    t.match(await next(client, 'waiting'), { code: 1006, reason: 'no welcome within 50 ms' })
   })
   await t.test('a connect that never settles; its late socket is closed', async (t) => {
     const { port, server } = await fakeServer(t)

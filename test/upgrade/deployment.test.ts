@@ -56,7 +56,7 @@ t.test('behind nginx', { skip }, async (t) => {
     t.match(await refused(`ws://127.0.0.1:${port}/echo`, { origin: 'http://evil.example' }), { status: 403 })
     t.match(await refused(`ws://127.0.0.1:${port}/echo`, { origin: 'http://evil.example', headers: { 'x-forwarded-host': 'evil.example' } }),
       { status: 403 }, 'a client can not set X-Forwarded-Host')
-    t.match(await get('/demo/', ada), { status: 200, body: /chat-page\.js/ })
+    t.match(await get('/demo/', ada), { status: 200, body: /main\.js/ })
     t.match(await get('/chat', ada), { status: 426 })
   })
 

@@ -11,8 +11,8 @@ const listOf = (check: Check): Check => (value) => Array.isArray(value) && value
 const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
   Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
 
-const identity = shape({ id: string, name: string })
-const sender: Check = (value) => value === null || identity(value)
+const member = shape({ id: string, name: string })
+const sender: Check = (value) => value === null || member(value)
 const message = { room: string, position: string, at: string, from: sender }
 const messages = listOf(shape(message))
 
@@ -20,14 +20,14 @@ const limit = optional(number)
 const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit, byteRate: limit, byteBurst: limit })
 
 const checks: { [Type in ServerMessage['type']]: Check } = {
-  welcome: shape({ member: identity, session: string, limits, heartbeat: number }),
-  joined: shape({ room: string, members: listOf(identity), count: number, messages, position: string, complete: boolean }),
+  welcome: shape({ member, session: string, limits, heartbeat: number }),
+  joined: shape({ room: string, members: listOf(member), count: number, messages, position: string, complete: boolean }),
   left: shape({ room: string }),
   message: shape(message),
   ack: shape({ id: string, position: string }),
   history: shape({ room: string, before: string, messages, more: boolean, complete: boolean }),
-  presence: shape({ room: string, joined: listOf(identity), left: listOf(identity), count: number }),
-  typing: shape({ room: string, from: identity }),
+  presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),
+  typing: shape({ room: string, from: member }),
   pong: shape({}),
   error: shape({ code: string, message: string, retryAfter: optional(number) }),
   draining: shape({ reconnectIn: number })
@@ -37,11 +37,11 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
  * Parses a message from the server. Returns undefined for a type that this client doesn't know.
  * @throws if the frame isn't a valid message
  */
-export function readMessage (data: unknown): ServerMessage | undefined {
+export function parseMessage (data: unknown): ServerMessage | undefined {
   if (typeof data !== 'string') throw new Error('the server sent a binary frame')
   const message = JSON.parse(data) as ServerMessage | null
   if (typeof message?.type !== 'string') throw new Error('the server sent a message without a type')
   if (!Object.hasOwn(checks, message.type)) return undefined
-  if (!checks[message.type](message)) throw new Error(`the server sent a ${message.type} that is not valid`)
+  if (!checks[message.type](message)) throw new Error(`the server sent an invalid ${message.type}`)
   return message
 }
