@@ -1,19 +1,18 @@
 import type { WebSocket } from 'ws'
-import { Violation } from './requirement.ts'
+import { Violation } from './assertions.ts'
 
-/** How a connection ended. */
-export interface Ending { readonly code: number, readonly reason: string }
+export interface CloseEvent { readonly code: number, readonly reason: string }
 
-/** A connection's frames, kept in order until they are asked for. */
+/** A connection and the frames that it has received, in order. */
 export class Channel {
   readonly socket: WebSocket
   readonly #timeout: number
   readonly #frames: Array<string | Buffer> = []
   readonly #pongs: string[] = []
-  #ending: Ending | undefined
+  #closed: CloseEvent | undefined
   #changed = () => {}
 
-  /** @param timeout ms that an answer may take */
+  /** @param timeout ms within which an answer must arrive */
   constructor (socket: WebSocket, timeout: number) {
     this.socket = socket
     this.#timeout = timeout
@@ -26,38 +25,41 @@ export class Channel {
       this.#changed()
     })
     socket.on('close', (code, reason) => {
-      this.#ending = { code, reason: reason.toString() }
+      this.#closed = { code, reason: reason.toString() }
       this.#changed()
     })
-    // The close event that follows says what there is to say.
+    // A close event follows, which has the code.
     socket.on('error', () => {})
   }
 
-  /** The next frame. @throws Violation when none comes */
-  async next (wanted: string): Promise<string | Buffer> {
-    await this.#until(() => this.#frames.length > 0 || this.#ending !== undefined, this.#timeout, wanted)
+  /**
+   * Resolves with the next frame. Rejects with a Violation if none arrives.
+   * @param expected a description of the frame
+   */
+  async next (expected: string): Promise<string | Buffer> {
+    await this.#until(() => this.#frames.length > 0 || this.#closed !== undefined, this.#timeout, expected)
     const frame = this.#frames.shift()
-    if (frame === undefined) throw new Violation(`${wanted} was awaited, but the connection ended with ${this.#ending?.code} ${this.#ending?.reason}`.trim())
+    if (frame === undefined) throw new Violation(`expected ${expected}, but the connection closed with ${this.#closed?.code} ${this.#closed?.reason}`.trim())
     return frame
   }
 
-  /** Sends a WebSocket ping; gives the payload of the pong. @throws Violation when none comes */
+  /** Sends a WebSocket ping. Resolves with the payload of the pong. Rejects with a Violation if none arrives. */
   async ping (payload: string): Promise<string> {
     this.socket.ping(payload)
     await this.#until(() => this.#pongs.length > 0, this.#timeout, 'a WebSocket pong')
     return this.#pongs.shift()!
   }
 
-  /** @param timeout ms that it may take @throws Violation when it doesn't end */
-  async ended (timeout = this.#timeout): Promise<Ending> {
-    await this.#until(() => this.#ending !== undefined, timeout, 'the end of the connection')
-    return this.#ending!
+  /** Resolves when the connection is closed. Rejects with a Violation if it stays open. @param timeout ms */
+  async closed (timeout = this.#timeout): Promise<CloseEvent> {
+    await this.#until(() => this.#closed !== undefined, timeout, 'a close of the connection')
+    return this.#closed!
   }
 
-  /** Breaks it without a closing handshake. */
-  cut (): void { this.socket.terminate() }
+  /** Ends the connection without a close handshake. */
+  terminate (): void { this.socket.terminate() }
 
-  async #until (reached: () => boolean, timeout: number, wanted: string): Promise<void> {
+  async #until (reached: () => boolean, timeout: number, expected: string): Promise<void> {
     if (reached()) return
     const expired = await new Promise<boolean>((resolve) => {
       const deadline = setTimeout(() => resolve(true), timeout)
@@ -67,6 +69,6 @@ export class Channel {
         resolve(false)
       }
     })
-    if (expired) throw new Violation(`${wanted} was awaited for ${timeout} ms in vain`)
+    if (expired) throw new Violation(`expected ${expected}, but none arrived within ${timeout} ms`)
   }
 }

@@ -1,45 +1,45 @@
 import { randomBytes } from 'node:crypto'
-import type { Channel, Ending } from './channel.ts'
-import { Violation, same, show } from './requirement.ts'
+import type { Channel, CloseEvent } from './channel.ts'
+import { Violation, equal, show } from './assertions.ts'
 import { faultOf } from './shape.ts'
 
-export interface Identity { readonly id: string, readonly name: string }
+export interface Member { readonly id: string, readonly name: string }
 
 export interface Message {
   readonly room: string
   readonly position: string
   readonly at: string
-  readonly from: Identity | null
+  readonly from: Member | null
   readonly text?: string
   readonly bytes?: string
   readonly data?: unknown
 }
 
-/** What a server says, as far as the requirements look at it. */
-export interface Said {
-  welcome: { member: Identity, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number }
-  joined: { room: string, members: Identity[], count: number, messages: Message[], position: string, complete: boolean }
+/** Messages from the server by type, with the properties that the requirements read. */
+export interface ServerMessages {
+  welcome: { member: Member, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number }
+  joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean }
   left: { room: string }
   message: Message
   ack: { id: string, room: string, position: string }
   history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean }
-  presence: { room: string, joined: Identity[], left: Identity[], count: number }
-  typing: { room: string, from: Identity }
+  presence: { room: string, joined: Member[], left: Member[], count: number }
+  typing: { room: string, from: Member }
   pong: { id: string }
   error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
 }
 
-/** One message of one of these types. */
-export type Heard<Type extends keyof Said> = { [K in Type]: Said[K] & { readonly type: K } }[Type]
+/** A message of one of these types. */
+export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: ServerMessages[K] & { readonly type: K } }[Type]
 
-/** These come when they like. */
-const unasked = new Set(['presence', 'typing', 'draining'])
+/** Types of messages that may arrive at any time. */
+const unsolicited = new Set(['presence', 'typing', 'draining'])
 
 const known = new Set(['welcome', 'joined', 'left', 'message', 'ack', 'history', 'presence', 'typing', 'pong', 'error', 'draining'])
 
 export function newId (): string { return randomBytes(16).toString('hex') }
 
-/** A client of fastify-chat.v1 that does only what it is told. */
+/** A client of fastify-chat.v1 that sends nothing by itself. */
 export class Client {
   readonly channel: Channel
 
@@ -47,89 +47,89 @@ export class Client {
     this.channel = channel
   }
 
-  say (message: object): void { this.channel.socket.send(JSON.stringify(message)) }
+  send (message: object): void { this.channel.socket.send(JSON.stringify(message)) }
 
-  /** The next message, which must be of this type. */
-  async hear<Type extends keyof Said> (type: Type): Promise<Said[Type]> {
-    return await this.hearOneOf(type) as Said[Type]
+  /** Resolves with the next message. Rejects with a Violation if it has another type. */
+  async receive<Type extends keyof ServerMessages> (type: Type): Promise<ServerMessages[Type]> {
+    return await this.receiveOneOf(type) as ServerMessages[Type]
   }
 
   /**
-   * The next message, which must be of one of these types. Passed over are those that may come at any time, and types
-   * that PROTOCOL.md doesn't know.
+   * Resolves with the next message. Rejects with a Violation if it has none of these types. Skips messages that may arrive
+   * at any time, and types that PROTOCOL.md doesn't define.
    */
-  async hearOneOf<Type extends keyof Said> (...types: Type[]): Promise<Heard<Type>> {
-    const wanted = types.map((type) => `'${type}'`).join(' or ')
+  async receiveOneOf<Type extends keyof ServerMessages> (...types: Type[]): Promise<MessageOf<Type>> {
+    const expected = types.map((type) => `'${type}'`).join(' or ')
     for (;;) {
-      const message = await this.#next(wanted)
+      const message = await this.#next(expected)
       const type = String(message['type'])
-      if (types.includes(type as Type)) return message as unknown as Heard<Type>
-      if (!unasked.has(type) && known.has(type)) throw new Violation(`${wanted} was awaited, and this came: ${show(message)}`)
+      if (types.includes(type as Type)) return message as unknown as MessageOf<Type>
+      if (!unsolicited.has(type) && known.has(type)) throw new Violation(`expected ${expected}, received ${show(message)}`)
     }
   }
 
-  /** An error of this code. */
-  async hearError (code: string): Promise<Said['error']> {
-    const error = await this.hear('error')
-    same(error.code, code, `the code of an error (${error.message})`)
+  /** Resolves with the next message. Rejects with a Violation if it isn't an error with this code. */
+  async receiveError (code: string): Promise<ServerMessages['error']> {
+    const error = await this.receive('error')
+    equal(error.code, code, `code of the error (${error.message})`)
     return error
   }
 
-  /** Passes only when nothing is left to be heard but what may come at any time. */
-  async hearNothing (): Promise<void> {
-    // The first pong may overtake a message that is on its way.
+  /** Rejects with a Violation if a message was sent, except one that may arrive at any time. */
+  async receiveNothing (): Promise<void> {
+    // The first pong may overtake a message in flight.
     for (const id of [newId(), newId()]) {
-      this.say({ type: 'ping', id })
-      same((await this.hear('pong')).id, id, 'the id of a pong')
+      this.send({ type: 'ping', id })
+      equal((await this.receive('pong')).id, id, 'id of the pong')
     }
   }
 
-  /** For requirements that ask much: waits until so many requests more can't be too many. */
-  async pace ({ limits: { rate = Infinity } }: Said['welcome'], requests: number): Promise<void> {
+  /** Resolves after the time in which the rate limit permits this number of requests. */
+  async waitForRate ({ limits: { rate = Infinity } }: ServerMessages['welcome'], requests: number): Promise<void> {
     if (rate < Infinity) await new Promise((resolve) => setTimeout(resolve, requests * 1_000 / rate))
   }
 
-  async hello (hello: { session?: string, name?: string, token?: string } = {}): Promise<Said['welcome']> {
-    this.say({ type: 'hello', ...hello })
-    return await this.hear('welcome')
+  async hello (hello: { session?: string, name?: string, token?: string } = {}): Promise<ServerMessages['welcome']> {
+    this.send({ type: 'hello', ...hello })
+    return await this.receive('welcome')
   }
 
-  async join (room: string, options: { after?: string, history?: number } = {}): Promise<Said['joined']> {
-    this.say({ type: 'join', room, ...options })
-    return await this.hear('joined')
+  async join (room: string, options: { after?: string, history?: number } = {}): Promise<ServerMessages['joined']> {
+    this.send({ type: 'join', room, ...options })
+    return await this.receive('joined')
   }
 
-  /** Posts and waits for the own message and its acknowledgement. */
+  /** Posts. Resolves with the message when it and its ack have arrived. */
   async post (room: string, text: string, rest: object = {}): Promise<Message> {
     const id = newId()
-    this.say({ type: 'post', room, id, text, ...rest })
-    const message = await this.hear('message')
-    same({ room: message.room, text: message.text }, { room, text }, 'the message that a post becomes')
-    same(await this.hear('ack').then(({ id, position }) => ({ id, position })), { id, position: message.position }, 'its ack')
+    this.send({ type: 'post', room, id, text, ...rest })
+    const message = await this.receive('message')
+    equal({ room: message.room, text: message.text }, { room, text }, 'the message of the post')
+    equal(await this.receive('ack').then(({ id, position }) => ({ id, position })), { id, position: message.position }, 'the ack of the post')
     return message
   }
 
-  /** What a client has after joining: at once and as messages, until there are so many. */
-  async gather (joined: Said['joined'], many: number): Promise<Message[]> {
+  /** Resolves with `count` messages: those of `joined`, and those that follow. */
+  async receiveMessages (joined: ServerMessages['joined'], count: number): Promise<Message[]> {
     const messages = [...joined.messages]
-    while (messages.length < many) messages.push(await this.hear('message'))
+    while (messages.length < count) messages.push(await this.receive('message'))
     return messages
   }
 
-  ended (timeout?: number): Promise<Ending> { return this.channel.ended(timeout) }
+  closed (timeout?: number): Promise<CloseEvent> { return this.channel.closed(timeout) }
 
-  cut (): void { this.channel.cut() }
+  terminate (): void { this.channel.terminate() }
 
-  async #next (wanted: string): Promise<Record<string, unknown>> {
-    const frame = await this.channel.next(wanted)
-    if (typeof frame !== 'string') throw new Violation('a binary frame came')
+  async #next (expected: string): Promise<Record<string, unknown>> {
+    const frame = await this.channel.next(expected)
+    if (typeof frame !== 'string') throw new Violation('received a binary frame')
     let message: unknown
     try {
       message = JSON.parse(frame)
     } catch {
-      throw new Violation(`this is not JSON: ${show(frame)}`)
+      throw new Violation(`received invalid JSON: ${show(frame)}`)
     }
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) throw new Violation(`this is no JSON object: ${show(message)}`)
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) throw new Violation(`received JSON that is not an object: ${show(message)}`)
     const fault = faultOf(message as Record<string, unknown>)
     if (fault !== undefined) throw new Violation(`${fault}: ${show(message)}`)
     return message as Record<string, unknown>

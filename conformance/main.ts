@@ -1,19 +1,20 @@
 import { parseArgs } from 'node:util'
-import { Refused, Server } from './server.ts'
+import { Server, UpgradeRefused } from './server.ts'
 import { requirements, run, type Result } from './suite.ts'
 
 const help = `Usage: npm run conformance -- [options] URL
 
-Tries the chat server at URL, ws:// or wss://, against docs/PROTOCOL.md. A line for each requirement, with its section.
-It joins rooms of its own, named conformance.*, and leaves their messages behind.
+Checks the chat server at URL, ws:// or wss://, against docs/PROTOCOL.md, and prints a line for each requirement, with its
+section. It uses rooms named conformance.* and leaves their messages behind.
 
 Options:
-  --only SECTION   only this section: 7, or 7.3
-  --timeout MS     how long an answer may take; 5000
-  --token TOKEN    sent with hello, where the server asks for one
+  --only SECTION   check only this section, such as 7 or 7.3
+  --timeout MS     time limit for an answer (default: 5000)
+  --token TOKEN    token to send with hello
   -h, --help       show this help
 
-Exit code: 0 when all passed, 1 when some failed, 2 when nothing could be tried.
+Exit code: 0 if all requirements passed; 1 if one failed; 2 for wrong usage or
+if the server can't be reached.
 `
 
 class UsageError extends Error {}
@@ -40,10 +41,10 @@ function print ({ section, title, reason }: Result): void {
   if (reason !== undefined) process.stdout.write(`              ${reason}\n`)
 }
 
-/** Node gives an error for several addresses no message. */
+/** Returns the message of an error, or its code: a host name with several addresses fails with an empty message. */
 function reasonOf (error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException
-  return `${message || code}${error instanceof Refused ? '; is the path right?' : ''}`
+  return `${message || code}${error instanceof UpgradeRefused ? ': check the path of the URL' : ''}`
 }
 
 async function main (args: string[]): Promise<number> {
@@ -53,12 +54,12 @@ async function main (args: string[]): Promise<number> {
     return 0
   }
   const [url, ...more] = positionals
-  if (url === undefined || more.length > 0) throw new UsageError('one URL is needed')
-  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol)) throw new UsageError(`not a ws:// or wss:// URL: ${url}`)
+  if (url === undefined || more.length > 0) throw new UsageError('exactly one URL is required')
+  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol)) throw new UsageError(`the URL must start with ws:// or wss://, not '${url}'`)
   const timeout = Number(given)
-  if (!Number.isInteger(timeout) || timeout < 1) throw new UsageError(`not a number of ms: ${given}`)
+  if (!Number.isInteger(timeout) || timeout < 1) throw new UsageError(`--timeout must be a positive integer, not '${given}'`)
   if (only !== undefined && !requirements.some(({ section }) => section === only || section.startsWith(`${only}.`))) {
-    throw new UsageError(`no requirement is of section ${only}`)
+    throw new UsageError(`--only: no requirement belongs to section ${only}`)
   }
 
   const server = new Server(url, { timeout })

@@ -2,20 +2,20 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { Channel } from './channel.ts'
-import { Client, type Said } from './client.ts'
-import { same } from './requirement.ts'
+import { Client, type ServerMessages } from './client.ts'
+import { equal } from './assertions.ts'
 
 export const SUBPROTOCOL = 'fastify-chat.v1'
 
 export interface ServerOptions {
-  /** ms that an answer may take; 5 s */
+  /** ms within which an answer must arrive; 5 s */
   readonly timeout?: number | undefined
-  /** for `hello`, where the server asks for one */
+  /** for `hello`, if the server requires one */
   readonly token?: string | undefined
 }
 
-/** The upgrade was answered by HTTP. */
-export class Refused extends Error {
+/** The server answered an upgrade with an HTTP response. */
+export class UpgradeRefused extends Error {
   readonly status: number
 
   constructor (status: number) {
@@ -24,10 +24,10 @@ export class Refused extends Error {
   }
 }
 
-/** The server that is looked at, and the connections of one requirement. */
+/** The server under test, and the connections of one requirement. */
 export class Server {
   readonly url: string
-  /** ms that an answer may take */
+  /** ms within which an answer must arrive */
   readonly timeout: number
   readonly #token: string | undefined
   readonly #open = new Set<WebSocket>()
@@ -38,10 +38,10 @@ export class Server {
     this.#token = token
   }
 
-  /** A room that nobody has used. */
+  /** Returns the name of an unused room. */
   room (): string { return `conformance.${randomBytes(8).toString('hex')}` }
 
-  /** Opens a connection. @throws Refused, or whatever keeps it from being made */
+  /** Opens a connection. Rejects with UpgradeRefused, or with the error of the socket. */
   async connect (protocols: string[] = [], query: Record<string, string> = {}): Promise<Channel> {
     const url = new URL(this.url)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
@@ -51,37 +51,37 @@ export class Server {
     const refused = new Promise<never>((_resolve, reject) => {
       socket.once('unexpected-response', (request, response) => {
         request.destroy()
-        reject(new Refused(response.statusCode ?? 0))
+        reject(new UpgradeRefused(response.statusCode ?? 0))
       })
     })
     await Promise.race([once(socket, 'open'), refused])
     return channel
   }
 
-  /** A v1 client that has not said hello. */
+  /** Resolves with a v1 client that has not sent `hello`. */
   async client (): Promise<Client> {
     const channel = await this.connect([SUBPROTOCOL])
-    same(channel.socket.protocol, SUBPROTOCOL, 'the selected subprotocol')
+    equal(channel.socket.protocol, SUBPROTOCOL, 'the selected subprotocol')
     return new Client(channel)
   }
 
-  /** A v1 client that has. */
-  async enter (hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: Said['welcome'] }> {
+  /** Resolves with a v1 client that has received `welcome`. */
+  async welcomedClient (hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: ServerMessages['welcome'] }> {
     const client = await this.client()
     const welcome = await client.hello({ ...hello, ...this.token() })
     return Object.assign(client, { welcome })
   }
 
-  /** What a `hello` needs besides. */
+  /** Returns the token as a property of `hello`. */
   token (): { token?: string } { return this.#token === undefined ? {} : { token: this.#token } }
 
-  /** A v1 client in a room. */
-  async enterRoom (room: string, hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: Said['welcome'], joined: Said['joined'] }> {
-    const client = await this.enter(hello)
+  /** Resolves with a v1 client that has joined a room. */
+  async joinedClient (room: string, hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: ServerMessages['welcome'], joined: ServerMessages['joined'] }> {
+    const client = await this.welcomedClient(hello)
     return Object.assign(client, { joined: await client.join(room) })
   }
 
-  /** Ends all connections. */
+  /** Terminates all connections. */
   close (): void {
     for (const socket of this.#open) socket.terminate()
     this.#open.clear()

@@ -1,4 +1,4 @@
-/** What a server may say, by type: which properties, and of what kind. A `?` marks one that may be missing. */
+/** The properties of a message. `?` after a name marks an optional one. */
 type Shape = { readonly [property: string]: Kind }
 type Kind = (value: unknown) => boolean
 
@@ -15,31 +15,31 @@ const any: Kind = () => true
 const listOf = (kind: Kind): Kind => (value) => Array.isArray(value) && value.every(kind)
 const object = (shape: Shape): Kind => (value) => typeof value === 'object' && value !== null && fault(shape, value) === undefined
 
-const identity = object({ id: text, name: text })
+const member = object({ id: text, name: text })
 const entry: Shape = {
-  room, position, at: time, from: (value) => value === null || identity(value), 'text?': text, 'bytes?': base64, 'data?': any
+  room, position, at: time, from: (value) => value === null || member(value), 'text?': text, 'bytes?': base64, 'data?': any
 }
 const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
 
 const shapes: { readonly [type: string]: Shape } = {
-  welcome: { member: identity, session: text, limits: object({ 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count }), heartbeat: count },
-  joined: { room, members: listOf(identity), count, messages: entries, position, complete: flag },
+  welcome: { member, session: text, limits: object({ 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count }), heartbeat: count },
+  joined: { room, members: listOf(member), count, messages: entries, position, complete: flag },
   left: { room },
   message: entry,
   ack: { id, room, position },
   history: { room, before: position, messages: entries, more: flag, complete: flag },
-  presence: { room, joined: listOf(identity), left: listOf(identity), count },
-  typing: { room, from: identity },
+  presence: { room, joined: listOf(member), left: listOf(member), count },
+  typing: { room, from: member },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },
   draining: { reconnectIn: count }
 }
 
-/** What is wrong with a message of a type that PROTOCOL.md has; undefined for nothing, and for a type that it hasn't. */
+/** Returns the fault of a message; undefined if it is valid, or of a type that PROTOCOL.md doesn't define. */
 export function faultOf (message: Record<string, unknown>): string | undefined {
   const shape = shapes[String(message['type'])]
   if (shape === undefined) return undefined
-  if (message['type'] === 'message' && !hasContent(message)) return 'it must have text or bytes, and not both'
+  if (message['type'] === 'message' && !hasContent(message)) return 'a message must have either text or bytes'
   return fault(shape, message)
 }
 
@@ -53,7 +53,7 @@ function fault (shape: Shape, value: object): string | undefined {
     if (!(name in value)) {
       if (name === key) return `'${name}' is missing`
     } else if (!kind((value as Record<string, unknown>)[name])) {
-      return `'${name}' is not as it must be`
+      return `'${name}' is invalid`
     }
   }
   return undefined

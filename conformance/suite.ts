@@ -20,17 +20,17 @@ export const requirements: readonly Requirement[] = [
   connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, signs, errors, closing, names
 ].flat().sort((a, b) => a.section.localeCompare(b.section, 'en', { numeric: true }))
 
-/** reason: why it failed; undefined when it passed. */
+/** reason: of the failure; undefined if the server passed. */
 export interface Result { readonly section: string, readonly title: string, readonly reason: string | undefined }
 
 export interface SuiteOptions extends ServerOptions {
-  /** only the requirements of sections that begin so: '7' or '7.3' */
+  /** section of the requirements to check, with its subsections: '7' or '7.3' */
   readonly only?: string | undefined
 }
 
 /**
- * Tries a server against every requirement, one after the other.
- * @param report called with each result as it is there
+ * Checks a server against every requirement, one after the other.
+ * @param report called with each result
  */
 export async function run (url: string, { only, ...options }: SuiteOptions = {}, report: (result: Result) => void = () => {}): Promise<Result[]> {
   const results: Result[] = []

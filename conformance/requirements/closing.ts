@@ -1,40 +1,41 @@
-import { requirement, same } from '../requirement.ts'
+import { equal } from '../assertions.ts'
+import { requirement } from '../requirement.ts'
 
-/** ms that a server may let a silent client wait for its end: 10 s and something. */
+/** ms within which a server must close a client that sends nothing: 10 s, and a margin. */
 const HELLO_TIMEOUT = 15_000
 
 export const closing = [
-  requirement('14.1', '1000: a closing handshake is answered', async (server) => {
-    const client = await server.enter()
+  requirement('14.1', '1000: a close frame is answered with a close frame', async (server) => {
+    const client = await server.welcomedClient()
     client.channel.socket.close(1000)
-    same((await client.ended()).code, 1000, 'the close code')
+    equal((await client.closed()).code, 1000, 'close code')
   }),
 
-  requirement('14.1', '1002: a frame that is not masked', async (server) => {
-    const client = await server.enter()
+  requirement('14.1', '1002: an unmasked frame closes the connection', async (server) => {
+    const client = await server.welcomedClient()
     client.channel.socket.send('{"type":"ping","id":"1"}', { mask: false })
-    same((await client.ended()).code, 1002, 'the close code')
+    equal((await client.closed()).code, 1002, 'close code')
   }),
 
-  requirement('14.1', '1007: a text that is not UTF-8', async (server) => {
-    const client = await server.enter()
+  requirement('14.1', '1007: a text frame with invalid UTF-8 closes the connection', async (server) => {
+    const client = await server.welcomedClient()
     client.channel.socket.send(Buffer.from([0xc3, 0x28]), { binary: false })
-    same((await client.ended()).code, 1007, 'the close code')
+    equal((await client.closed()).code, 1007, 'close code')
   }),
 
-  requirement('14.1', '1009: a frame larger than limits.payload; one just as large is taken', async (server) => {
-    const client = await server.enter()
+  requirement('14.1', '1009: a frame larger than limits.payload closes, one of that size is accepted', async (server) => {
+    const client = await server.welcomedClient()
     const { payload } = client.welcome.limits
     if (payload === undefined) return
     const frame = (bytes: number) => `{"type":"ping","id":"1","_":"${'x'.repeat(bytes - 31)}"}`
     client.channel.socket.send(frame(payload))
-    await client.hear('pong')
+    await client.receive('pong')
     client.channel.socket.send(frame(payload + 1))
-    same((await client.ended()).code, 1009, 'the close code')
+    equal((await client.closed()).code, 1009, 'close code')
   }),
 
-  requirement('14.1', '4408: no hello in time', async (server) => {
+  requirement('14.1', '4408: a connection without a hello is closed after a time limit', async (server) => {
     const client = await server.client()
-    same((await client.ended(HELLO_TIMEOUT)).code, 4408, 'the close code')
+    equal((await client.closed(HELLO_TIMEOUT)).code, 4408, 'close code')
   })
 ]

@@ -1,34 +1,35 @@
-import { holds, requirement, same } from '../requirement.ts'
-import { Refused, SUBPROTOCOL, type Server } from '../server.ts'
+import { equal, ok } from '../assertions.ts'
+import { requirement } from '../requirement.ts'
+import { UpgradeRefused, SUBPROTOCOL, type Server } from '../server.ts'
 
 async function statusOfUpgrade (server: Server, query: Record<string, string>): Promise<number> {
   try {
     await server.connect([], query)
   } catch (error) {
-    if (error instanceof Refused) return error.status
+    if (error instanceof UpgradeRefused) return error.status
     throw error
   }
   return 101
 }
 
 export const connecting = [
-  requirement('2.2', 'the subprotocol is selected where it is offered', async (server) => {
-    same((await server.connect([SUBPROTOCOL])).socket.protocol, SUBPROTOCOL, 'offered alone')
-    same((await server.connect(['something-else', SUBPROTOCOL])).socket.protocol, SUBPROTOCOL, 'offered second')
+  requirement('2.2', 'the server selects the subprotocol if it is offered', async (server) => {
+    equal((await server.connect([SUBPROTOCOL])).socket.protocol, SUBPROTOCOL, 'offered alone')
+    equal((await server.connect(['something-else', SUBPROTOCOL])).socket.protocol, SUBPROTOCOL, 'offered second')
   }),
 
-  requirement('2.2', 'without it the connection is plain', async (server) => {
-    same((await server.connect()).socket.protocol, '', 'the selected subprotocol')
+  requirement('2.2', 'a connection without the subprotocol is plain', async (server) => {
+    equal((await server.connect()).socket.protocol, '', 'selected subprotocol')
   }),
 
-  requirement('2.4', 'a query parameter that is not valid is refused with 400', async (server) => {
+  requirement('2.4', 'an upgrade with an invalid query parameter is refused with 400', async (server) => {
     const wrong = [{ room: 'no spaces' }, { room: '' }, { room: 'x'.repeat(65) }, { name: 'x'.repeat(33) }, { name: 'a\u202eb' }, { history: 'all' }, { self: 'yes' }]
-    for (const query of wrong) same(await statusOfUpgrade(server, query), 400, `the status for ${JSON.stringify(query)}`)
+    for (const query of wrong) equal(await statusOfUpgrade(server, query), 400, `status for ${JSON.stringify(query)}`)
   }),
 
-  requirement('2.4', 'a request that is no upgrade is answered with 426', async (server) => {
+  requirement('2.4', 'a request that is not an upgrade is answered with 426', async (server) => {
     const { status, headers } = await fetch(server.url.replace(/^ws/, 'http'), { signal: AbortSignal.timeout(server.timeout) })
-    same(status, 426, 'the status')
-    holds(/websocket/i.test(headers.get('upgrade') ?? ''), 'the answer has no Upgrade header')
+    equal(status, 426, 'status')
+    ok(/websocket/i.test(headers.get('upgrade') ?? ''), 'the response has no Upgrade header')
   })
 ]

@@ -1,51 +1,52 @@
+import { equal } from '../assertions.ts'
 import type { Message } from '../client.ts'
-import { requirement, same } from '../requirement.ts'
+import { requirement } from '../requirement.ts'
 
 export const history = [
-  requirement('11', 'pages lead back to the first message, with nothing lost or doubled', async (server) => {
+  requirement('11', 'pages reach the first message without gaps or duplicates', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
     const texts = Array.from({ length: 8 }, (_, i) => `message ${i}`)
     for (const text of texts) await ada.post(room, text)
-    const bob = await server.enter()
-    const had: Message[] = [...(await bob.join(room, { history: 2 })).messages]
+    const bob = await server.welcomedClient()
+    const read: Message[] = [...(await bob.join(room, { history: 2 })).messages]
     for (let more = true; more;) {
-      const before = had[0]!.position
-      bob.say({ type: 'history', room, before, limit: 4 })
-      const page = await bob.hear('history')
-      same({ before: page.before, complete: page.complete }, { before, complete: true }, 'the page')
-      had.unshift(...page.messages)
+      const before = read[0]!.position
+      bob.send({ type: 'history', room, before, limit: 4 })
+      const page = await bob.receive('history')
+      equal({ before: page.before, complete: page.complete }, { before, complete: true }, 'page')
+      read.unshift(...page.messages)
       more = page.more
     }
-    same(had.map(({ text }) => text), texts, 'what was read')
+    equal(read.map(({ text }) => text), texts, 'texts of all pages')
   }),
 
-  requirement('11.2', 'before the first message there is nothing', async (server) => {
+  requirement('11.2', 'the page before the first message is empty and complete', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const { position } = await client.post(room, 'first')
-    client.say({ type: 'history', room, before: position, limit: 10 })
-    const { messages, more, complete } = await client.hear('history')
-    same({ messages, more, complete }, { messages: [], more: false, complete: true }, 'the page')
+    client.send({ type: 'history', room, before: position, limit: 10 })
+    const { messages, more, complete } = await client.receive('history')
+    equal({ messages, more, complete }, { messages: [], more: false, complete: true }, 'page')
   }),
 
-  requirement('11.2', 'before what is not kept nothing is vouched for', async (server) => {
+  requirement('11.2', 'a page before an unknown position is empty and incomplete', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     await client.post(room, 'one')
-    client.say({ type: 'history', room, before: 'of-another-life-7', limit: 10 })
-    const { messages, more, complete } = await client.hear('history')
-    same({ messages, more, complete }, { messages: [], more: false, complete: false }, 'the page')
+    client.send({ type: 'history', room, before: 'of-another-epoch-7', limit: 10 })
+    const { messages, more, complete } = await client.receive('history')
+    equal({ messages, more, complete }, { messages: [], more: false, complete: false }, 'page')
   }),
 
-  requirement('11', 'it does not move the place of the client', async (server) => {
+  requirement('11', "a history request doesn't change the client's position", async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
     const first = await ada.post(room, 'one')
     const second = await ada.post(room, 'two')
-    ada.say({ type: 'history', room, before: second.position, limit: 10 })
-    same((await ada.hear('history')).messages.map(({ position }) => position), [first.position], 'the page')
+    ada.send({ type: 'history', room, before: second.position, limit: 10 })
+    equal((await ada.receive('history')).messages.map(({ position }) => position), [first.position], 'page')
     await ada.post(room, 'three')
-    await ada.hearNothing()
+    await ada.receiveNothing()
   })
 ]

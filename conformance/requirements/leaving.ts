@@ -1,20 +1,21 @@
+import { equal, ok } from '../assertions.ts'
 import { newId } from '../client.ts'
-import { holds, requirement, same } from '../requirement.ts'
+import { requirement } from '../requirement.ts'
 
 export const leaving = [
-  requirement('6.5', 'leave is answered with left, and nothing of the room comes after it', async (server) => {
+  requirement('6.5', 'leave is answered with left, and no message of the room follows', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
-    const bob = await server.enterRoom(room)
-    ada.say({ type: 'leave', room })
-    same((await ada.hear('left')).room, room, 'the room')
-    await bob.post(room, 'behind her back')
-    await ada.hearNothing()
+    const ada = await server.joinedClient(room)
+    const bob = await server.joinedClient(room)
+    ada.send({ type: 'leave', room })
+    equal((await ada.receive('left')).room, room, 'room')
+    await bob.post(room, 'after leave')
+    await ada.receiveNothing()
   }),
 
-  requirement('6.4', 'what is not joined can not be left, posted to, typed in or read back', async (server) => {
+  requirement('6.4', 'leave, post, typing and history in a room that is not joined are errors', async (server) => {
     const room = server.room()
-    const client = await server.enter()
+    const client = await server.welcomedClient()
     const requests = [
       { type: 'leave', room },
       { type: 'post', room, id: 'p1', text: 'hi' },
@@ -22,35 +23,35 @@ export const leaving = [
       { type: 'history', room, before: 'x', limit: 1 }
     ]
     for (const request of requests) {
-      client.say(request)
-      const { room: where, id } = await client.hearError('not_joined')
-      same({ room: where, id }, { room, id: request.id }, `what the error for ${request.type} has`)
+      client.send(request)
+      const { room: where, id } = await client.receiveError('not_joined')
+      equal({ room: where, id }, { room, id: request.id }, `error for ${request.type}`)
     }
   }),
 
   requirement('6.1', 'a room that was left can be joined again', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const { position } = await client.post(room, 'one')
-    client.say({ type: 'leave', room })
-    await client.hear('left')
+    client.send({ type: 'leave', room })
+    await client.receive('left')
     const joined = await client.join(room, { after: position })
-    same({ messages: joined.messages, complete: joined.complete }, { messages: [], complete: true }, 'joined')
+    equal({ messages: joined.messages, complete: joined.complete }, { messages: [], complete: true }, 'joined')
     await client.post(room, 'two')
   }),
 
-  requirement('7.1', 'every post is answered, also when the room is left at once', async (server) => {
+  requirement('7.1', 'a post is answered even if the client leaves the room right after it', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const id = newId()
-    client.say({ type: 'post', room, id, text: 'parting words' })
-    client.say({ type: 'leave', room })
-    const heard: string[] = []
-    while (!heard.includes('ack') || !heard.includes('left')) {
-      const said = await client.hearOneOf('message', 'ack', 'left')
-      if (said.type === 'ack') same(said.id, id, 'the id of the ack')
-      holds(said.type !== 'message' || !heard.includes('left'), 'a message came after left')
-      heard.push(said.type)
+    client.send({ type: 'post', room, id, text: 'last post' })
+    client.send({ type: 'leave', room })
+    const received: string[] = []
+    while (!received.includes('ack') || !received.includes('left')) {
+      const message = await client.receiveOneOf('message', 'ack', 'left')
+      if (message.type === 'ack') equal(message.id, id, 'id of the ack')
+      ok(message.type !== 'message' || !received.includes('left'), 'a message arrived after left')
+      received.push(message.type)
     }
   })
 ]

@@ -1,146 +1,147 @@
+import { equal, ok } from '../assertions.ts'
 import { newId } from '../client.ts'
-import { holds, requirement, same } from '../requirement.ts'
+import { requirement } from '../requirement.ts'
 
 export const posting = [
-  requirement('7.2', 'a post comes back as a message, then its ack, with one position', async (server) => {
+  requirement('7.2', 'the sender receives the message, then the ack, with the same position', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const { from } = await client.post(room, 'hello')
-    same(from, client.welcome.member, 'whom it is from')
-    await client.hearNothing()
+    equal(from, client.welcome.member, 'from')
+    await client.receiveNothing()
   }),
 
-  requirement('7.1', 'a text may be empty, and is not changed', async (server) => {
+  requirement('7.1', 'a text can be empty and is delivered unchanged', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     for (const text of ['', ' ', 'line\none', '\u0000', '"\\', '👩‍🚀 ﬁ', '<b>&amp;']) await client.post(room, text)
   }),
 
-  requirement('7.1', 'data comes as it was given', async (server) => {
+  requirement('7.1', 'data is delivered unchanged', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     for (const data of [{ a: [1, null, { b: 'c' }] }, [], 'text', 0, false, null]) {
-      same((await client.post(room, 'with data', { data })).data, data, 'data')
+      equal((await client.post(room, 'with data', { data })).data, data, 'data')
     }
-    holds(!('data' in await client.post(room, 'without')), 'data came where none was given')
+    ok(!('data' in await client.post(room, 'without')), 'a post without data was delivered with data')
   }),
 
-  requirement('7.1', 'data nested deeper than 16 levels is not valid', async (server) => {
+  requirement('7.1', 'data with more than 16 levels of nesting is invalid', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const nested = (levels: number): unknown => levels === 0 ? 'core' : [nested(levels - 1)]
     await client.post(room, 'deep', { data: nested(16) })
-    client.say({ type: 'post', room, id: 'p1', text: 'too deep', data: nested(17) })
-    same((await client.hearError('invalid')).id, 'p1', 'the id')
+    client.send({ type: 'post', room, id: 'p1', text: 'too deep', data: nested(17) })
+    equal((await client.receiveError('invalid')).id, 'p1', 'id of the error')
   }),
 
-  requirement('7.3', 'a post sent again on its connection gets its first ack, and is heard once', async (server) => {
+  requirement('7.3', 'a post repeated on its connection gets the same ack and is delivered once', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
-    const bob = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
+    const bob = await server.joinedClient(room)
     const post = { type: 'post', room, id: newId(), text: 'once' }
-    ada.say(post)
-    const { position } = await ada.hear('message')
-    await ada.hear('ack')
-    ada.say({ ...post, since: ada.joined.position })
-    const ack = await ada.hear('ack')
-    same({ id: ack.id, position: ack.position }, { id: post.id, position }, 'the second ack')
+    ada.send(post)
+    const { position } = await ada.receive('message')
+    await ada.receive('ack')
+    ada.send({ ...post, since: ada.joined.position })
+    const ack = await ada.receive('ack')
+    equal({ id: ack.id, position: ack.position }, { id: post.id, position }, 'second ack')
     await ada.post(room, 'end')
-    same([(await bob.hear('message')).text, (await bob.hear('message')).text], ['once', 'end'], 'what the other hears')
+    equal([(await bob.receive('message')).text, (await bob.receive('message')).text], ['once', 'end'], 'texts at the other member')
   }),
 
   requirement('19.4', 'a post whose ack was lost is stored once', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
-    const bob = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
+    const bob = await server.joinedClient(room)
     const post = { type: 'post', room, id: newId(), text: 'once', data: { n: 1 } }
-    ada.say(post)
-    const { position } = await bob.hear('message')
-    ada.cut()
-    const again = await server.enterRoom(room, { session: ada.welcome.session })
-    again.say({ ...post, since: ada.joined.position })
-    same((await again.hear('ack')).position, position, 'the position in the ack')
+    ada.send(post)
+    const { position } = await bob.receive('message')
+    ada.terminate()
+    const again = await server.joinedClient(room, { session: ada.welcome.session })
+    again.send({ ...post, since: ada.joined.position })
+    equal((await again.receive('ack')).position, position, 'position in the ack')
     await again.post(room, 'end')
-    same((await bob.hear('message')).text, 'end', 'what the other hears next')
+    equal((await bob.receive('message')).text, 'end', 'next text at the other member')
   }),
 
-  requirement('19.4', 'a post that may not have arrived is stored once when it is sent again', async (server) => {
+  requirement('19.4', 'a post of unknown outcome is stored once when it is repeated', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
-    const bob = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
+    const bob = await server.joinedClient(room)
     const post = { type: 'post', room, id: newId(), text: 'once' }
-    ada.say(post)
-    ada.cut()
-    const again = await server.enter({ session: ada.welcome.session })
+    ada.send(post)
+    ada.terminate()
+    const again = await server.welcomedClient({ session: ada.welcome.session })
     await again.join(room, { after: ada.joined.position })
-    again.say({ ...post, since: ada.joined.position })
+    again.send({ ...post, since: ada.joined.position })
     let acked
     while (acked === undefined) {
-      const said = await again.hearOneOf('message', 'ack')
-      if (said.type === 'ack') acked = said.position
+      const message = await again.receiveOneOf('message', 'ack')
+      if (message.type === 'ack') acked = message.position
     }
-    same((await bob.hear('message')).position, acked, 'the position that the other hears')
-    again.say({ type: 'post', room, id: newId(), text: 'end' })
-    same((await bob.hear('message')).text, 'end', 'what the other hears next')
+    equal((await bob.receive('message')).position, acked, 'position at the other member')
+    again.send({ type: 'post', room, id: newId(), text: 'end' })
+    equal((await bob.receive('message')).text, 'end', 'next text at the other member')
   }),
 
-  requirement('7.3', 'a repeat of which the server can not know is refused as stale_post', async (server) => {
+  requirement('7.3', 'a repeat from an unknown position is refused with stale_post', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const id = newId()
-    client.say({ type: 'post', room, id, text: 'when was that?', since: 'of-another-life-7' })
-    same((await client.hearError('stale_post')).id, id, 'the id')
-    await client.hearNothing()
+    client.send({ type: 'post', room, id, text: 'repeated', since: 'of-another-epoch-7' })
+    equal((await client.receiveError('stale_post')).id, id, 'id of the error')
+    await client.receiveNothing()
   }),
 
-  requirement('7.1', 'the id of another post is refused as reused_id', async (server) => {
+  requirement('7.1', 'a different post with a used id is refused with reused_id', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const post = { type: 'post', room, id: newId(), text: 'one' }
-    client.say(post)
-    await client.hear('message')
-    await client.hear('ack')
+    client.send(post)
+    await client.receive('message')
+    await client.receive('ack')
     for (const other of [{ text: 'two' }, { data: {} }, { data: null }]) {
-      client.say({ ...post, ...other })
-      same((await client.hearError('reused_id')).id, post.id, 'the id')
+      client.send({ ...post, ...other })
+      equal((await client.receiveError('reused_id')).id, post.id, 'id of the error')
     }
-    await client.hearNothing()
+    await client.receiveNothing()
   }),
 
-  requirement('7.3', 'a repeat may be written in another way', async (server) => {
+  requirement('7.3', 'a repeat can be serialised differently', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     const id = newId()
-    client.say({ type: 'post', room, id, text: 'x', data: { a: [1, null] } })
-    const { position } = await client.hear('message')
-    await client.hear('ack')
+    client.send({ type: 'post', room, id, text: 'x', data: { a: [1, null] } })
+    const { position } = await client.receive('message')
+    await client.receive('ack')
     client.channel.socket.send(`{"id":"${id}","text":"\\u0078", "data": {"a":[1.0,null]},"room":"${room}","type":"post"}`)
-    same((await client.hear('ack')).position, position, 'the position in the second ack')
-    await client.hearNothing()
+    equal((await client.receive('ack')).position, position, 'position in the second ack')
+    await client.receiveNothing()
   }),
 
-  requirement('7.3', 'a repeat is one within one room', async (server) => {
+  requirement('7.3', 'the same id in another room is another post', async (server) => {
     const [one, two] = [server.room(), server.room()]
-    const client = await server.enterRoom(one)
+    const client = await server.joinedClient(one)
     await client.join(two)
     const id = newId()
     for (const room of [one, two]) {
-      client.say({ type: 'post', room, id, text: 'x' })
-      same((await client.hear('message')).room, room, 'the room of the message')
-      await client.hear('ack')
+      client.send({ type: 'post', room, id, text: 'x' })
+      equal((await client.receive('message')).room, room, 'room of the message')
+      await client.receive('ack')
     }
   }),
 
-  requirement('7.1', 'ids of different members are different', async (server) => {
+  requirement('7.1', 'the same id from another member is another post', async (server) => {
     const room = server.room()
     const id = newId()
     const positions = new Set()
     for (const text of ['one', 'two']) {
-      const client = await server.enterRoom(room)
-      client.say({ type: 'post', room, id, text })
-      await client.hear('message')
-      positions.add((await client.hear('ack')).position)
+      const client = await server.joinedClient(room)
+      client.send({ type: 'post', room, id, text })
+      await client.receive('message')
+      positions.add((await client.receive('ack')).position)
     }
-    same(positions.size, 2, 'the number of positions')
+    equal(positions.size, 2, 'number of positions')
   })
 ]

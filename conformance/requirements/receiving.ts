@@ -1,52 +1,53 @@
+import { equal, ok } from '../assertions.ts'
 import { newId } from '../client.ts'
-import { holds, requirement, same } from '../requirement.ts'
+import { requirement } from '../requirement.ts'
 
 export const receiving = [
-  requirement('15', 'all members hear one order, and a member its own posts in theirs', async (server) => {
+  requirement('15', "all members receive one order, in which a member's posts keep theirs", async (server) => {
     const room = server.room()
-    const clients = [await server.enterRoom(room), await server.enterRoom(room), await server.enterRoom(room)]
-    const many = 6
-    for (let i = 0; i < many; i++) {
-      for (const [who, client] of clients.entries()) client.say({ type: 'post', room, id: newId(), text: `${who} ${i}` })
+    const clients = [await server.joinedClient(room), await server.joinedClient(room), await server.joinedClient(room)]
+    const posts = 6
+    for (let i = 0; i < posts; i++) {
+      for (const [who, client] of clients.entries()) client.send({ type: 'post', room, id: newId(), text: `${who} ${i}` })
     }
-    const heard = await Promise.all(clients.map(async (client) => {
+    const received = await Promise.all(clients.map(async (client) => {
       const messages = []
-      while (messages.length < many * clients.length) {
-        const said = await client.hearOneOf('message', 'ack')
-        if (said.type === 'message') messages.push(said)
+      while (messages.length < posts * clients.length) {
+        const message = await client.receiveOneOf('message', 'ack')
+        if (message.type === 'message') messages.push(message)
       }
       return messages
     }))
-    const [first = []] = heard
-    for (const messages of heard) {
-      same(messages.map(({ position }) => position), first.map(({ position }) => position), 'positions')
+    const [first = []] = received
+    for (const messages of received) {
+      equal(messages.map(({ position }) => position), first.map(({ position }) => position), 'positions')
     }
     for (const who of clients.keys()) {
       const own = first.map(({ text = '' }) => text).filter((text) => text.startsWith(`${who} `))
-      same(own, Array.from({ length: many }, (_, i) => `${who} ${i}`), 'the posts of one')
+      equal(own, Array.from({ length: posts }, (_, i) => `${who} ${i}`), 'posts of one member')
     }
   }),
 
-  requirement('8.1', 'time never falls', async (server) => {
+  requirement('8.1', 'at never decreases', async (server) => {
     const room = server.room()
-    const client = await server.enterRoom(room)
+    const client = await server.joinedClient(room)
     let last = ''
     for (let i = 0; i < 5; i++) {
       const { at } = await client.post(room, String(i))
-      holds(at >= last, `${at} came after ${last}`)
+      ok(at >= last, `${at} follows ${last}`)
       last = at
     }
   }),
 
-  requirement('8.2', 'a message is the same, live, in joined and in history', async (server) => {
+  requirement('8.2', 'a message is the same when live, in joined and in history', async (server) => {
     const room = server.room()
-    const ada = await server.enterRoom(room)
+    const ada = await server.joinedClient(room)
     const { type, ...live } = await ada.post(room, 'the same', { data: [1] }) as object as Record<string, unknown>
     const last = await ada.post(room, 'last')
-    const bob = await server.enterRoom(room)
-    same(bob.joined.messages[0], live, 'in joined')
-    bob.say({ type: 'history', room, before: last.position, limit: 10 })
-    same((await bob.hear('history')).messages, [live], 'in history')
-    same(type, 'message', 'type')
+    const bob = await server.joinedClient(room)
+    equal(bob.joined.messages[0], live, 'in joined')
+    bob.send({ type: 'history', room, before: last.position, limit: 10 })
+    equal((await bob.receive('history')).messages, [live], 'in history')
+    equal(type, 'message', 'type')
   })
 ]

@@ -1,17 +1,18 @@
-import { requirement, same } from '../requirement.ts'
+import { equal } from '../assertions.ts'
+import { requirement } from '../requirement.ts'
 
 export const signs = [
-  requirement('12', 'ping is answered with pong, before hello too', async (server) => {
+  requirement('12', 'ping is answered with pong, also before hello', async (server) => {
     const client = await server.client()
-    client.say({ type: 'ping', id: 'before' })
-    same((await client.hear('pong')).id, 'before', 'the id')
+    client.send({ type: 'ping', id: 'before' })
+    equal((await client.receive('pong')).id, 'before', 'id of the pong')
     await client.hello(server.token())
-    for (const id of ['1', '2', '3']) client.say({ type: 'ping', id })
-    for (const id of ['1', '2', '3']) same((await client.hear('pong')).id, id, 'the id')
+    for (const id of ['1', '2', '3']) client.send({ type: 'ping', id })
+    for (const id of ['1', '2', '3']) equal((await client.receive('pong')).id, id, 'id of the pong')
   }),
 
   requirement('12', 'a WebSocket ping is answered with its payload', async (server) => {
-    const { channel } = await server.enter()
-    same(await channel.ping('are you there?'), 'are you there?', 'the payload')
+    const { channel } = await server.welcomedClient()
+    equal(await channel.ping('payload'), 'payload', 'payload of the pong')
   })
 ]

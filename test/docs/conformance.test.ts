@@ -110,7 +110,7 @@ t.test('the command prints a line for each requirement, and a summary', async (t
 t.test('the command exits with 1 when a requirement fails, and names it', async (t) => {
   const url = await broken(t, await serve(t), (frame) => frame.includes('"type":"message"') ? [frame, frame] : [frame])
   const { code, stdout } = await command('--only', '7.2', url)
-  t.match(stdout, /^not ok {2}7\.2 .*\n {14}'ack' was awaited, and this came: /m)
+  t.match(stdout, /^not ok {2}7\.2 .*\n {14}expected 'ack', received /m)
   t.match(stdout, /\n0 passed, 1 failed\n$/)
   t.equal(code, 1)
 })
@@ -121,13 +121,13 @@ t.test('the command reports wrong usage', async (t) => {
   t.equal(help.code, 0)
 
   const wrong: ReadonlyArray<[args: string[], message: RegExp]> = [
-    [[], /one URL is needed/],
-    [['http://127.0.0.1/chat'], /not a ws:\/\/ or wss:\/\/ URL/],
-    [['--only', '99', 'ws://127.0.0.1/chat'], /no requirement is of section 99/],
-    [['--timeout', 'soon', 'ws://127.0.0.1/chat'], /not a number of ms: soon/],
+    [[], /exactly one URL is required/],
+    [['http://127.0.0.1/chat'], /the URL must start with ws:\/\/ or wss:\/\/, not 'http:/],
+    [['--only', '99', 'ws://127.0.0.1/chat'], /no requirement belongs to section 99/],
+    [['--timeout', 'soon', 'ws://127.0.0.1/chat'], /--timeout must be a positive integer, not 'soon'/],
     [['--loud', 'ws://127.0.0.1/chat'], /--loud/],
     [['ws://127.0.0.1:1/chat'], /can't connect to ws:\/\/127\.0\.0\.1:1\/chat: .*ECONNREFUSED/],
-    [[(await serve(t)).replace('/chat', '/nothing')], /refused with 404; is the path right\?/]
+    [[(await serve(t)).replace('/chat', '/nothing')], /refused with 404: check the path of the URL/]
   ]
   await Promise.all(wrong.map(async ([args, message]) => {
     const { code, stdout, stderr } = await command(...args)

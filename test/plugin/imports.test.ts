@@ -4,13 +4,13 @@ import { posix } from 'node:path'
 import t from 'tap'
 
 const root = new URL('../../src/', import.meta.url)
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).sort()
 
 interface Source { readonly text: string, readonly local: readonly string[], readonly packages: readonly string[] }
+type Sources = ReadonlyMap<string, Source>
 
-/** Maps every file of src to its imports, including type imports. */
-const sources = new Map(files.map((file): [string, Source] => {
-  const text = readFileSync(new URL(file, root), 'utf8')
+/** Maps every file of a folder to its imports, including type imports. */
+const read = (folder: URL): Sources => new Map(readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts') && !file.includes('node_modules/')).sort().map((file): [string, Source] => {
+  const text = readFileSync(new URL(file, folder), 'utf8')
   const imported = [...text.matchAll(/^(?:import|export)\b[^'"]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)]
     .map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!)
   return [file, {
@@ -19,6 +19,9 @@ const sources = new Map(files.map((file): [string, Source] => {
     packages: imported.filter((name) => !name.startsWith('.'))
   }]
 }))
+
+const sources = read(root)
+const files = [...sources.keys()]
 
 /** The areas in import order: a file imports only from its own area and from later ones. */
 const areas = ['cli', 'entry', 'routes', 'upgrade', 'wire', 'rooms', 'connection', 'observability', 'drivers', 'client', 'contracts']
@@ -36,11 +39,11 @@ function area (file: string): string {
 const driver = (file: string) => /^drivers\/([a-z]+)\//.exec(file)?.[1]
 
 /** Returns the direct and indirect imports of a file. */
-function reach (file: string, seen = new Set<string>()): Set<string> {
+function reach (sources: Sources, file: string, seen = new Set<string>()): Set<string> {
   for (const next of sources.get(file)?.local ?? []) {
     if (seen.has(next)) continue
     seen.add(next)
-    reach(next, seen)
+    reach(sources, next, seen)
   }
   return seen
 }
@@ -66,9 +69,13 @@ t.test('imports run one way through the areas', async (t) => {
   }
 })
 
-t.test('no file imports itself, directly or indirectly', async (t) => {
-  for (const file of files) t.notOk(reach(file).has(file), file)
-})
+for (const folder of ['src', 'conformance', 'bench']) {
+  t.test(`no file of ${folder}/ imports itself, directly or indirectly`, async (t) => {
+    const sources = read(new URL(`../../${folder}/`, import.meta.url))
+    t.ok(sources.size > 10)
+    for (const file of sources.keys()) t.notOk(reach(sources, file).has(file), file)
+  })
+}
 
 t.test('errors.ts imports only @fastify/error, and protocol.ts only messages.ts', async (t) => {
   t.strictSame(sources.get('errors.ts'), { ...sources.get('errors.ts'), local: [], packages: ['@fastify/error'] })
