@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import { printable } from '../observability/printable.ts'
-import { refusal } from './response-error.ts'
+import { CloseCode } from '../protocol.ts'
+import { responseError } from './response-error.ts'
 import type { Terminal } from './terminal.ts'
 
 // Milliseconds.
@@ -8,16 +9,20 @@ const timeouts = { handshakeTimeout: 10_000, closeTimeout: 5_000 }
 const answerPause = 250
 const answerTimeout = 5_000
 
-// Normal, going away, no code. Any other code is a failure.
-const cleanCodes = [1000, 1001, 1005]
-const meanings = new Map([[1005, 'no code given'], [1006, 'the connection broke']])
+/** Reported when the close frame had no code, and when no close frame was received. RFC 6455, section 7.4.1. */
+const NO_CODE = 1005
+const ABNORMAL = 1006
+
+// Any other code is a failure.
+const cleanCodes: readonly number[] = [CloseCode.normal, CloseCode.goingAway, NO_CODE]
+const meanings = new Map([[NO_CODE, 'no close code'], [ABNORMAL, 'no close frame']])
 
 /** Yields the texts to send, in order. Ends early when the signal aborts. */
 export type Script = (signal: AbortSignal) => AsyncIterable<string>
 
 /** Connects, sends the script, closes, and prints each event. Resolves with the exit code. */
 export function converse (url: URL, script: Script, terminal: Terminal): Promise<number> {
-  const over = new AbortController()
+  const ended = new AbortController()
   const socket = new WebSocket(url, timeouts)
   let opened = false
   let interrupted = false
@@ -25,8 +30,8 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
 
   function interrupt () {
     interrupted = true
-    over.abort()
-    socket.close(1000)
+    ended.abort()
+    socket.close(CloseCode.normal)
   }
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
@@ -36,18 +41,18 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
   socket.on('open', async () => {
     opened = true
     terminal.print('Connected')
-    for await (const text of script(over.signal)) {
+    for await (const text of script(ended.signal)) {
       // Waits for each write: otherwise input from a pipe fills our memory while the server doesn't read.
       await new Promise((resolve) => { socket.send(text, resolve) })
     }
-    if (!over.signal.aborted) await answered(socket)
-    socket.close(1000)
+    if (!ended.signal.aborted) await untilAnswered(socket)
+    socket.close(CloseCode.normal)
   })
   socket.on('message', (data: Buffer, isBinary) => {
     terminal.print(`Received: ${isBinary ? `${data.length} bytes of binary` : printable(data.toString())}`)
   })
   socket.on('unexpected-response', async (_request, response) => {
-    failure = await refusal(response)
+    failure = await responseError(response)
     socket.terminate()
   })
   socket.on('error', (error) => {
@@ -56,7 +61,7 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
 
   return new Promise((resolve) => {
     socket.on('close', (code, closeReason) => {
-      over.abort()
+      ended.abort()
       if (failure !== undefined && !interrupted) {
         process.stderr.write(`${opened ? 'Error' : 'Connection failed'}: ${printable(failure)}\n`)
       }
@@ -74,7 +79,7 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
  * Therefore it waits for a pong, which shows that the server has read everything sent before the ping, and then for
  * answerPause ms without a message; in total for at most answerTimeout ms.
  */
-function answered (socket: WebSocket): Promise<void> {
+function untilAnswered (socket: WebSocket): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(limit)

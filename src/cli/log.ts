@@ -7,7 +7,7 @@ const style = { translateTime: 'HH:MM:ss', ignore: 'pid,hostname', singleLine: t
 
 // In a line of JSON: the escapes of control characters, except the line breaks of a stack; then the control and bidi
 // characters that JSON does not escape.
-const hostile = /\\(?:\\|[bfr]|n(?! {4}at )|u00[01].)|[\x7f-\x9f\p{Bidi_Control}]/gu
+const controls = /\\(?:\\|[bfr]|n(?! {4}at )|u00[01].)|[\x7f-\x9f\p{Bidi_Control}]/gu
 
 /** Returns options for readable lines on a terminal, and for JSON lines elsewhere. */
 export function logOptions (level: string): FastifyServerOptions {
@@ -19,7 +19,7 @@ export function logOptions (level: string): FastifyServerOptions {
 
 /** Escapes control characters: pino-pretty prints messages and URLs of clients unchanged, which could control the terminal. */
 function escapeControls (line: string): string {
-  return line.replace(hostile, (found) => {
+  return line.replace(controls, (found) => {
     if (found === '\\\\') return found
     return found.startsWith('\\') ? `\\${found}` : `\\\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`
   })

@@ -41,7 +41,7 @@ async function run (args: string[]): Promise<number> {
   if (unknown !== undefined) throw new UsageError(`unknown command '${unknown}'`)
   if (values.help === true) process.stdout.write(help)
   else if (values.version === true) process.stdout.write(`${version()}\n`)
-  else throw new UsageError('a command is missing: serve or connect')
+  else throw new UsageError('missing command: serve or connect')
   return 0
 }
 

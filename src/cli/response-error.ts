@@ -7,12 +7,12 @@ const bodyLimit = 16_384 // characters
 const messageLimit = 200 // characters
 
 /** Resolves with the reason of a refused upgrade: the status of the response and the message in its body. */
-export async function refusal (response: IncomingMessage): Promise<string> {
+export async function responseError (response: IncomingMessage): Promise<string> {
   const { statusCode = 0, statusMessage, headers } = response
   const status = `${statusCode} ${statusMessage || STATUS_CODES[statusCode] || ''}`.trimEnd()
-  if (headers.location !== undefined) return `${status} – moved to ${shorten(headers.location)}`
+  if (headers.location !== undefined) return `${status}: moved to ${shorten(headers.location)}`
   const message = messageOf(await read(response))
-  return message === undefined ? status : `${status} – ${shorten(message)}`
+  return message === undefined ? status : `${status}: ${shorten(message)}`
 }
 
 async function read (response: IncomingMessage): Promise<string> {
@@ -31,8 +31,8 @@ async function read (response: IncomingMessage): Promise<string> {
 /** Returns the message of an error body as Fastify sends it. */
 function messageOf (body: string): string | undefined {
   try {
-    const answer: { message?: unknown } | null = JSON.parse(body)
-    return typeof answer?.message === 'string' ? answer.message : undefined
+    const parsed: { message?: unknown } | null = JSON.parse(body)
+    return typeof parsed?.message === 'string' ? parsed.message : undefined
   } catch {
     return undefined
   }

@@ -3,10 +3,10 @@ import { fastify } from 'fastify'
 import fastifyChat from '../plugin.ts'
 import { logOptions, logRefusedRequests } from './log.ts'
 import { guardLoopback } from './loopback.ts'
-import { StorageError, openStorage, type Place, type Storage } from './storage.ts'
+import { StorageError, openStorage, type Storage, type StorageTarget } from './storage.ts'
 
 /** Options of the demo server, from the command line. */
-export interface ServerOptions extends Place {
+export interface ServerOptions extends StorageTarget {
   readonly port: number
   readonly host: string
   /** log level */
@@ -18,10 +18,10 @@ export interface ServerOptions extends Place {
 const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
 
 /** Resolves with 0 once the server listens, or with 1 if it can't. */
-export async function runServer ({ port, host, level, ...location }: ServerOptions): Promise<number> {
+export async function runServer ({ port, host, level, ...target }: ServerOptions): Promise<number> {
   let storage: Storage
   try {
-    storage = await openStorage(location)
+    storage = await openStorage(target)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     process.stderr.write(`${error.message}\n`)
@@ -43,7 +43,7 @@ export async function runServer ({ port, host, level, ...location }: ServerOptio
     await app.listen({ port, host })
     return 0
   } catch (error) {
-    const reason = refusedBy(error as NodeJS.ErrnoException, port, host)
+    const reason = listenError(error as NodeJS.ErrnoException, port, host)
     if (reason === undefined) throw error
     grace.uninstall()
     await app.close()
@@ -52,17 +52,17 @@ export async function runServer ({ port, host, level, ...location }: ServerOptio
   }
 }
 
-/** Returns a message if the system refused the address; undefined for any other error. */
-function refusedBy ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
+/** Returns a message if the system rejected the address; undefined for any other error. */
+function listenError ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use; choose another with --port or PORT`
+      return `${host}:${port} is already in use: choose another port with --port or PORT`
     case 'EACCES':
-      return `port ${port} on ${host} is not allowed to this user; choose one above 1023 with --port or PORT`
+      return `no permission to listen on ${host}:${port}: choose a port above 1023 with --port or PORT`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${host} is not an address of this machine; choose another with --host or HOST`
+      return `${host} is not an address of this machine: choose another with --host or HOST`
   }
   return undefined
 }

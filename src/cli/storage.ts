@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { Roster } from '../roster.ts'
 import type { Store } from '../store.ts'
 
-/** Where to keep messages, from the command line; without either, in the memory of this process. */
-export interface Place {
+/** Where messages are stored, from the command line; if neither is given, in the memory of this process. */
+export interface StorageTarget {
   /** path of a directory */
   readonly data?: string | undefined
   /** address of a Redis, in a form that `isRedisAddress` accepts */
@@ -30,25 +30,25 @@ export function isRedisAddress (text: string): boolean {
 }
 
 /** Opens the storage. Rejects with a StorageError if it can't be used. */
-export async function openStorage ({ data, redis }: Place): Promise<Storage> {
-  if (data !== undefined) return await inDirectory(data)
-  if (redis !== undefined) return await inRedis(redis)
+export async function openStorage ({ data, redis }: StorageTarget): Promise<Storage> {
+  if (data !== undefined) return await openDirectory(data)
+  if (redis !== undefined) return await openRedis(redis)
   return { close: async () => {} }
 }
 
-async function inDirectory (path: string): Promise<Storage> {
+async function openDirectory (path: string): Promise<Storage> {
   try {
     // Loaded on demand, like the Redis driver: its package is optional.
     const { LmdbStore } = await import('../drivers/lmdb/store.ts')
     const store = new LmdbStore({ path })
     return { store, close: async () => await store.close() }
   } catch (error) {
-    if (isMissing(error)) throw new StorageError("--data needs the package 'lmdb': npm install lmdb")
+    if (isMissing(error)) throw new StorageError("--data requires the package 'lmdb': run npm install lmdb")
     throw new StorageError(reasonOf(error as Error))
   }
 }
 
-async function inRedis (url: string): Promise<Storage> {
+async function openRedis (url: string): Promise<Storage> {
   try {
     await probeRedis(url)
     const { RedisStore, RedisRoster } = await import('../drivers/redis/index.ts')
@@ -61,8 +61,8 @@ async function inRedis (url: string): Promise<Storage> {
     })
     return { store, roster, close }
   } catch (error) {
-    if (isMissing(error)) throw new StorageError("--redis needs the package 'ioredis': npm install ioredis")
-    throw new StorageError(`the Redis at ${withoutSecrets(url)} can't be used: ${reasonOf(error as Error)}`)
+    if (isMissing(error)) throw new StorageError("--redis requires the package 'ioredis': run npm install ioredis")
+    throw new StorageError(`can't use the Redis at ${withoutSecrets(url)}: ${reasonOf(error as Error)}`)
   }
 }
 

@@ -119,7 +119,7 @@ t.test('unusable storage prints one line and exits with code 1', async (t) => {
   const storage = await openStorage({ data })
   await Promise.all([
     ['--data', data, `the store in '${data}' is in use by process ${process.pid}\n`],
-    ['--redis', '/no/such%20socket?password=secret', "the Redis at /no/such socket can't be used: connect ENOENT /no/such%20socket\n"]
+    ['--redis', '/no/such%20socket?password=secret', "can't use the Redis at /no/such socket: connect ENOENT /no/such%20socket\n"]
   ].map(async ([option = '', value = '', reason = '']) => {
     const refused = serve(t, option, value)
     const [said, [code]] = await Promise.all([text(refused.stderr!), once(refused, 'close')])
@@ -141,17 +141,17 @@ t.test('an unusable Redis is rejected with the reason, without the password', { 
   const redis = await redisServer(t, { tcp: true, args: ['--user', 'ada', 'on', '>secret', '~*', '&*', '+@all'] })
   const at = `127.0.0.1:${redis.port}`
   const refusals: Array<[url: string, reason: string | RegExp]> = [
-    [`redis://ada:wrong@${at}`, `the Redis at redis://${at} can't be used: WRONGPASS invalid username-password pair or user is disabled.`],
-    [`redis://${at}?username=ada&password=wrong`, `the Redis at redis://${at} can't be used: WRONGPASS invalid username-password pair or user is disabled.`],
-    [`redis://ada:secret@${at}/16`, `the Redis at redis://${at}/16 can't be used: ERR DB index is out of range`]
+    [`redis://ada:wrong@${at}`, `can't use the Redis at redis://${at}: WRONGPASS invalid username-password pair or user is disabled.`],
+    [`redis://${at}?username=ada&password=wrong`, `can't use the Redis at redis://${at}: WRONGPASS invalid username-password pair or user is disabled.`],
+    [`redis://ada:secret@${at}/16`, `can't use the Redis at redis://${at}/16: ERR DB index is out of range`]
   ]
   for (const [url, message] of refusals) await t.rejects(openStorage({ redis: url }), { message })
 
   await redis.client.config('SET', 'maxmemory', '1')
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: / can't be used: the store is not available: OOM / })
+  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: /^can't use the Redis .*: the store is not available: OOM / })
 
   process.kill(redis.pid, 'SIGSTOP')
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `the Redis at redis://${at} can't be used: no answer within 5 s` })
+  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `can't use the Redis at redis://${at}: no answer within 5 s` })
   await redis.kill()
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `the Redis at redis://${at} can't be used: connect ECONNREFUSED ${at}` })
+  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `can't use the Redis at redis://${at}: connect ECONNREFUSED ${at}` })
 })

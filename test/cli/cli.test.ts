@@ -102,29 +102,29 @@ t.test('help and version are printed', async (t) => {
 
 t.test('wrong usage prints the problem on stderr and exits with code 2', async (t) => {
   await each<[string[], RegExp, Record<string, string>?]>([
-    [[], /^fastify-chat: a command is missing/],
+    [[], /^fastify-chat: missing command: serve or connect/],
     [['sing'], /^fastify-chat: unknown command 'sing'\nTry: fastify-chat --help\n$/],
     [['--loud'], /^fastify-chat: Unknown option '--loud'\n/],
-    [['connect'], /^fastify-chat connect: the URL is missing\nTry: fastify-chat connect --help\n$/],
+    [['connect'], /^fastify-chat connect: missing URL\nTry: fastify-chat connect --help\n$/],
     [['connect', 'localhost:3000'], /must start with ws:.*'localhost:3000'/],
     [['connect', 'nonsense'], /must start with ws:.*'nonsense'/],
-    [['connect', 'ws://a', '--send', 'Msg', 'from', 'client'], /one argument too many: 'from'/],
+    [['connect', 'ws://a', '--send', 'Msg', 'from', 'client'], /unexpected argument 'from'/],
     [['connect', 'ws://a', '--sned', 'x'], /^fastify-chat connect: Unknown option '--sned'\n/],
     [['connect', 'ws://a', '--send'], /--send .*missing/],
     [['connect', 'ws://a', '--send', 'x', '--every', '3 days'], /--every .*not '3 days'/],
     [['connect', 'ws://a', '--send', 'x', '--every', '0'], /--every .*not '0'/],
     [['connect', 'ws://a', '--send', 'x', '--every', '600h'], /--every .*not '600h'/],
     [['connect', 'ws://a', '--send', 'x', '--count', '0'], /--count .*not '0'/],
-    [['connect', 'ws://a', '--every', '1s'], /--every needs --send/],
-    [['connect', 'ws://a', '--count', '1'], /--count needs --send/],
+    [['connect', 'ws://a', '--every', '1s'], /--every requires --send/],
+    [['connect', 'ws://a', '--count', '1'], /--count requires --send/],
     [['serve', '--port', '65536'], /--port must be .*not '65536'/],
     [['serve', '--port', 'http'], /--port must be .*not 'http'/],
     [['serve'], /PORT must be .*not '3000\.5'/, { PORT: '3000.5' }],
     [['serve', '--host', ''], /--host must be /],
-    [['serve', '--data', ''], /--data must be a directory/],
+    [['serve', '--data', ''], /--data must be the path of a directory/],
     [['serve', '--redis', 'http://:secret@host'], /^fastify-chat serve: --redis must be redis:\/\/HOST:PORT, [^']*\n/],
     [['serve', '--redis', 'redis://:secret@host:port'], /^fastify-chat serve: --redis must be [^']*\n/],
-    [['serve', '--redis', 'redis://host', '--data', 'dir'], /messages are kept in one place: --data or --redis/],
+    [['serve', '--redis', 'redis://host', '--data', 'dir'], /use either --data or --redis, not both/],
     [['serve', '--log-level', 'loud'], /--log-level must be one of .*not 'loud'/],
     [['serve', 'now'], /'now'/]
   ], async ([args, expected, env = {}]) => {
@@ -226,8 +226,8 @@ t.test('connect', async (t) => {
 
   t.test('the exit code is 0 for a clean close and 1 for any other', async (t) => {
     await each<[(socket: WebSocket) => void, string, number]>([
-      [(socket) => socket.close(), 'Disconnected (code 1005, no code given)', 0],
-      [(socket) => socket.terminate(), 'Disconnected (code 1006, the connection broke)', 1],
+      [(socket) => socket.close(), 'Disconnected (code 1005, no close code)', 0],
+      [(socket) => socket.terminate(), 'Disconnected (code 1006, no close frame)', 1],
       [(socket) => socket.close(4403, 'not in this room'), 'Disconnected (code 4403, not in this room)', 1]
     ], async ([end, expected, exit]) => {
       const { code, stdout } = await run(t, ['connect', await peer(t, end), '--send', 'Hello']).ended
@@ -274,11 +274,11 @@ t.test('connect', async (t) => {
     await each<[string, string | RegExp]>([
       [nobody, `connect ECONNREFUSED ${nobody}`],
       [nobody.replace('127.0.0.1', 'localhost'), /connect ECONNREFUSED .*/],
-      [`${refusing}/json`, '403 Forbidden – not\\x1b[2J from there'],
-      [`${refusing}/long`, `403 Forbidden – ${'x'.repeat(200)}…`],
+      [`${refusing}/json`, '403 Forbidden: not\\x1b[2J from there'],
+      [`${refusing}/long`, `403 Forbidden: ${'x'.repeat(200)}…`],
       [`${refusing}/html`, '404 Not Found'],
       [`${refusing}/null`, '500 Internal Server Error'],
-      [`${refusing}/moved`, '301 Moved Permanently – moved to /chat/']
+      [`${refusing}/moved`, '301 Moved Permanently: moved to /chat/']
     ], async ([url, expected]) => {
       const { code, stdout, stderr } = await run(t, ['connect', `ws://${url}`]).ended
       const [, reason] = /^Connection failed: (.*)\n$/.exec(stderr) ?? []
@@ -378,11 +378,11 @@ t.test('serve', async (t) => {
   t.test('an unusable address prints one line on stderr and exits with code 1', async (t) => {
     const [host = '', port = ''] = (await address(t, createTcpServer().listen(0, '127.0.0.1'))).split(':')
     await each<[string[], Record<string, string>, string]>([
-      [['--port', port], {}, `port ${port} on ${host} is in use; choose another with --port or PORT\n`],
-      [[], { PORT: port, HOST: host }, `port ${port} on ${host} is in use; choose another with --port or PORT\n`],
+      [['--port', port], {}, `${host}:${port} is already in use: choose another port with --port or PORT\n`],
+      [[], { PORT: port, HOST: host }, `${host}:${port} is already in use: choose another port with --port or PORT\n`],
       // An address of TEST-NET-1 (RFC 5737) is never assigned.
-      [['--host', '192.0.2.1'], { HOST: '127.0.0.1' }, '192.0.2.1 is not an address of this machine; choose another with --host or HOST\n'],
-      [['--host', 'nobody.invalid'], {}, 'nobody.invalid is not an address of this machine; choose another with --host or HOST\n']
+      [['--host', '192.0.2.1'], { HOST: '127.0.0.1' }, '192.0.2.1 is not an address of this machine: choose another with --host or HOST\n'],
+      [['--host', 'nobody.invalid'], {}, 'nobody.invalid is not an address of this machine: choose another with --host or HOST\n']
     ], async ([args, env, expected]) => {
       const { code, stderr } = await run(t, ['serve', ...args], { env }).ended
       t.equal(stderr, expected)

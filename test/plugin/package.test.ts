@@ -172,7 +172,7 @@ t.test('the types compile for strict consumers', async (t) => {
 t.test('the command names the missing package of a driver, and with it the driver loads', async (t) => {
   for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
     const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', ['serve', '--port', '0', option, place])
-    t.equal(stderr, `${option} needs the package '${needed}': npm install ${needed}\n`)
+    t.equal(stderr, `${option} requires the package '${needed}': run npm install ${needed}\n`)
     t.equal(stdout, '')
     t.equal(code, 1)
     await symlink(join(checkout, 'node_modules', needed), join(app, 'node_modules', needed))
