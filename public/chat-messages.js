@@ -25,17 +25,17 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     item.dataset.position = message.position
     item.append(
       own ? textElement('span', 'name', 'You') : names.tag({ id, name }),
-      textElement('span', 'text', wordsOf(message)),
+      textElement('span', 'text', textOf(message)),
       timeElement(at)
     )
     return item
   }
 
   /** Hides the name of a message that continues the one above. Screen readers still read it. */
-  function joinToAbove (item) {
+  function groupWithAbove (item) {
     const above = item?.previousElementSibling
-    const goesOn = above?.dataset.from === item?.dataset.from && item?.dataset.at - above?.dataset.at < GROUP_WITHIN
-    item?.classList.toggle('goes-on', goesOn)
+    const continues = above?.dataset.from === item?.dataset.from && item?.dataset.at - above?.dataset.at < GROUP_WITHIN
+    item?.classList.toggle('continued', continues)
   }
 
   function receive (message) {
@@ -45,7 +45,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     if (post) return become(post, message)
     const item = draw(message)
     messages.add(item, end())
-    joinToAbove(item)
+    groupWithAbove(item)
   }
 
   function become (post, message) {
@@ -59,7 +59,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     post.state.replaceWith(item.querySelector('time'))
     const next = end()
     if (next && next.compareDocumentPosition(post.item) & window.Node.DOCUMENT_POSITION_FOLLOWING) list.insertBefore(post.item, next)
-    joinToAbove(post.item)
+    groupWithAbove(post.item)
     messages.follow()
   }
 
@@ -76,7 +76,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     return post
   }
 
-  function say (post, words) {
+  function showState (post, words) {
     if (post.waiting && post.state.textContent !== words) post.state.textContent = words
   }
 
@@ -107,14 +107,14 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   return {
     receive,
     post,
-    say,
+    showState,
     stored,
     failed,
     follow: messages.follow,
     /** Replaces the list by these messages. Own posts that are not stored yet stay. */
     startOver (newest) {
       messages.show([...newest.map(draw), ...[...outgoing].filter(({ settled }) => !settled).map(({ item }) => item)])
-      for (const item of list.children) joinToAbove(item)
+      for (const item of list.children) groupWithAbove(item)
     },
     /** Empties the list, own posts included. */
     clear () {
@@ -124,8 +124,8 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     showOlder (older) {
       const formerlyFirst = list.firstElementChild
       messages.prepend(older.map(draw))
-      messages.keepPlace(() => {
-        for (let item = list.firstElementChild; item && item.previousElementSibling !== formerlyFirst; item = item.nextElementSibling) joinToAbove(item)
+      messages.keepScroll(() => {
+        for (let item = list.firstElementChild; item && item.previousElementSibling !== formerlyFirst; item = item.nextElementSibling) groupWithAbove(item)
       })
     },
     /** Adds a note of the page itself to the messages, and removes the previous note. */
@@ -139,7 +139,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   }
 }
 
-function wordsOf ({ text, bytes }) {
+function textOf ({ text, bytes }) {
   if (bytes !== undefined) return `binary message, ${window.atob(bytes).length} bytes`
   return text === '' ? '(no text)' : text
 }

@@ -6,12 +6,12 @@ import { connectionStatus } from './connection-status.js'
 import { nameTags } from './names.js'
 import { olderMessages } from './older-messages.js'
 import { peopleList, typingLine, typingSignal } from './people.js'
-import { keptSession } from './stored-session.js'
-import { say } from './dom.js'
+import { storedSession } from './stored-session.js'
+import { setText } from './dom.js'
 
-const HISTORY = 50
-const FIRST_WAIT = 2_000
-const MOST_WAITING = 100
+const PAGE_SIZE = 50
+const MIN_DELAY = 2_000
+const MAX_WAITING = 100
 
 const byId = (id) => document.getElementById(id)
 
@@ -21,34 +21,34 @@ export function startChat (url, defaultRoom) {
   const error = byId('chat-error')
   const input = byId('chat-message')
   const people = byId('chat-people')
-  const session = keptSession(`fastify-chat ${url.pathname}`)
+  const session = storedSession(`fastify-chat ${url.pathname}`)
   const names = nameTags(panel)
   const showPeople = peopleList(people, byId('chat-count'), names)
   const typing = typingLine(byId('chat-typing'), names)
   const status = connectionStatus(() => client?.reconnect())
   const isOwn = (id) => id === self?.id
   const messages = chatMessages({ list: byId('chat-log'), newMessages: byId('chat-new'), names, isOwn, reachedTop: () => older.load() })
-  const older = olderMessages(messages, (before) => live && room.history(before, HISTORY), (words) => say(error, words))
+  const older = olderMessages(messages, (before) => live && room.history(before, PAGE_SIZE), (words) => setText(error, words))
   /** Set by the last Connect: the room and the name, the client, the promise of its room, and the room once joined. */
   let target, client, joining, room
-  /** The user's identity, from the server; whether the room is joined now. */
+  /** The user's member, from the server; whether the room is joined now. */
   let self, live
 
   function enterRoom () {
     const wanted = readForm()
-    if (!connectForm.reportValidity()) return status.show('closed', 'Not connected: the room or the name needs a change.')
+    if (!connectForm.reportValidity()) return status.show('closed', 'Not connected: the room or the name is invalid.')
     leave()
     if (wanted.room !== target?.room) messages.clear()
     target = wanted
     window.history.replaceState(null, '', `?${new URLSearchParams({ room: target.room, ...target.name && { name: target.name } })}`)
 
-    client = new ChatClient(url.href, { name: target.name, session: session.of(target.name), minDelay: FIRST_WAIT, queue: MOST_WAITING })
+    client = new ChatClient(url.href, { name: target.name, session: session.get(target.name), minDelay: MIN_DELAY, queue: MAX_WAITING })
     // Ignores the events of a client that has been replaced.
     const current = client
     const ifCurrent = (listener) => (event) => { if (client === current) listener(event) }
     client.on('status', ifCurrent(showStatus))
-    client.on('error', ifCurrent(({ message }) => say(error, `The server says: ${message}`)))
-    joining = client.join(target.room, { history: HISTORY })
+    client.on('error', ifCurrent(({ message }) => setText(error, `Error from the server: ${message}`)))
+    joining = client.join(target.room, { history: PAGE_SIZE })
     joining.then((entered) => listen(entered, ifCurrent), ifCurrent(refuse))
     showStatus(client.status)
   }
@@ -67,7 +67,7 @@ export function startChat (url, defaultRoom) {
     }))
     entered.on('message', ifCurrent(received))
     entered.on('presence', ifCurrent(() => showPeople(entered, self.id)))
-    entered.on('typing', ifCurrent((identity) => { if (!isOwn(identity.id)) typing.heard(identity) }))
+    entered.on('typing', ifCurrent((member) => { if (!isOwn(member.id)) typing.started(member) }))
     entered.on('left', ifCurrent(refuse))
   }
 
@@ -76,7 +76,7 @@ export function startChat (url, defaultRoom) {
     if (code === 'closed') return
     leave()
     status.show('closed', `Not connected: ${message}.`)
-    showAway()
+    showOffline()
   }
 
   function showStatus (now) {
@@ -84,18 +84,18 @@ export function startChat (url, defaultRoom) {
     if (now.state === 'connecting') status.show('connecting', `Connecting to ${target.room}…`)
     if (now.state === 'online') {
       self = now.member
-      session.hold(target.name, now.session)
+      session.set(target.name, now.session)
     }
     if (now.state === 'waiting') {
       status.lost(now, wasLive)
       // A page cannot distinguish a refused upgrade, whatever its HTTP status, from an unreachable server.
-      if (!wasLive && error.textContent === '') say(error, 'The browser does not say why. The server may be down, or it refused this page.')
+      if (!wasLive && error.textContent === '') setText(error, 'The server is unreachable, or it refused the connection. Browsers do not report which.')
     }
     if (now.state === 'closed') status.ended(now)
-    showAway()
+    showOffline()
   }
 
-  function showAway () {
+  function showOffline () {
     live = false
     typing.clear()
     people.classList.add('stale')
@@ -104,17 +104,17 @@ export function startChat (url, defaultRoom) {
 
   function joined ({ again, complete, messages: given }) {
     live = true
-    say(error, '')
+    setText(error, '')
     status.show('open', `Connected to ${target.room}${self.name ? ` as ${self.name}` : ', without a name'}.`)
     showPeople(room, self.id)
     people.classList.remove('stale')
     if (again && complete) {
-      messages.note(meanwhile(given.filter(({ from }) => !from || !isOwn(from.id)).length))
+      messages.note(missedNote(given.filter(({ from }) => !from || !isOwn(from.id)).length))
       for (const message of given) messages.receive(message)
     } else {
       messages.startOver(given)
-      older.startOver(given.length, HISTORY)
-      if (again) messages.note('Some messages are gone: this is the newest.')
+      older.startOver(given.length, PAGE_SIZE)
+      if (again) messages.note('Some messages are missing. These are the newest.')
     }
     updateWaiting()
   }
@@ -134,28 +134,28 @@ export function startChat (url, defaultRoom) {
   /** Returns whether the message was accepted for sending. */
   function post (text) {
     const problem = client === undefined || client.status.state === 'closed'
-      ? 'Cannot send because the WebSocket is closed'
-      : messages.unsettled.length >= MOST_WAITING ? `${MOST_WAITING} messages are waiting already` : ''
-    say(error, problem)
+      ? 'Cannot send: the connection is closed'
+      : messages.unsettled.length >= MAX_WAITING ? `Cannot send: ${MAX_WAITING} messages are waiting already` : ''
+    setText(error, problem)
     if (problem !== '') return false
-    const own = messages.post(text, onItsWay())
+    const own = messages.post(text, pendingText())
     joining.then((entered) => entered.post(text)).then(
       () => messages.stored(own),
       (reason) => messages.failed(own, explainFailure(reason), () => post(text)))
     return true
   }
 
-  function onItsWay () { return live ? 'Sending…' : 'Waiting for the connection: will be sent' }
+  function pendingText () { return live ? 'Sending…' : 'Waiting for a connection' }
 
   function updateWaiting () {
-    for (const own of messages.unsettled) messages.say(own, onItsWay())
+    for (const own of messages.unsettled) messages.showState(own, pendingText())
   }
 
   function readForm () {
     const { room: roomInput, name: nameInput } = connectForm.elements
     const name = nameInput.value.trim()
     const wrong = name !== '' && normalizeName(name) === undefined
-    nameInput.setCustomValidity(wrong ? 'At most 32 characters, all of them visible' : '')
+    nameInput.setCustomValidity(wrong ? 'At most 32 visible characters' : '')
     return { room: roomInput.value, name }
   }
 
@@ -168,16 +168,16 @@ export function startChat (url, defaultRoom) {
   typingSignal(input, () => { if (live) room.typing() })
   window.addEventListener('online', () => client?.reconnect())
 
-  const asked = new URLSearchParams(window.location.search)
-  connectForm.elements.room.value = asked.get('room') ?? defaultRoom
-  connectForm.elements.name.value = asked.get('name') ?? ''
+  const query = new URLSearchParams(window.location.search)
+  connectForm.elements.room.value = query.get('room') ?? defaultRoom
+  connectForm.elements.name.value = query.get('name') ?? ''
   panel.hidden = false
   enterRoom()
 }
 
-function meanwhile (count) {
-  if (count === 0) return 'You missed nothing.'
-  return count === 1 ? '1 message came meanwhile.' : `${count} messages came meanwhile.`
+function missedNote (count) {
+  if (count === 0) return 'No messages were missed.'
+  return count === 1 ? '1 message was missed and is shown below.' : `${count} messages were missed and are shown below.`
 }
 
 /** "Not acknowledged" leaves open whether the message was stored: perhaps only the answer was lost. */

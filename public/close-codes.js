@@ -1,18 +1,18 @@
 // The meaning of close codes. RFC 6455, section 7.4; codes from 4000 on are defined by the server.
 const meanings = {
-  1000: 'a normal end',
+  1000: 'normal close',
   1001: 'the server is going away',
-  1002: 'the protocol was broken',
-  1005: 'no code was given',
-  1007: 'a text was not UTF-8',
-  1008: 'a rule of the server was broken',
+  1002: 'WebSocket protocol error',
+  1005: 'no close code',
+  1007: 'invalid UTF-8',
+  1008: 'a rule of the server was violated',
   1009: 'the message was too large',
-  1011: 'the server had an error',
+  1011: 'error in the server',
   1013: 'the server is busy',
-  4400: 'the server could not understand a message',
-  4401: 'you are not signed in',
-  4403: 'you are not allowed in',
-  4408: 'the server waited too long'
+  4400: 'invalid messages',
+  4401: 'not authenticated',
+  4403: 'kicked or banned',
+  4408: 'no hello within the time limit'
 }
 
 export function explainClose ({ code, reason }) {

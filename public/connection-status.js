@@ -1,6 +1,6 @@
 // Shows the status of the connection, with a countdown to the next attempt.
 import { explainClose } from './close-codes.js'
-import { say } from './dom.js'
+import { setText } from './dom.js'
 
 const byId = (id) => document.getElementById(id)
 
@@ -14,7 +14,7 @@ export function connectionStatus (retry) {
   function show (state, words) {
     clearTimeout(timer)
     status.dataset.state = state
-    say(byId('chat-state'), words)
+    setText(byId('chat-state'), words)
     countdown.textContent = ''
     if (document.activeElement === retryNow) byId('chat-message').focus()
     retryNow.hidden = state !== 'waiting'
@@ -30,9 +30,9 @@ export function connectionStatus (retry) {
   return {
     show,
     lost (end, wasOpen) {
-      show('waiting', `${wasOpen ? 'Connection lost' : 'Could not connect'} (${explainClose(end)}). Trying again`)
+      show('waiting', `${wasOpen ? 'Connection lost' : 'Could not connect'} (${explainClose(end)}). Retrying`)
       countDownTo(Date.now() + end.retryIn)
     },
-    ended: (end) => show('closed', `Disconnected (${explainClose(end)}). Trying again by itself would not help.`)
+    ended: (end) => show('closed', `Disconnected (${explainClose(end)}). The page will not reconnect.`)
   }
 }

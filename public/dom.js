@@ -1,8 +1,8 @@
-// Text on the page. Messages of others are only set as text: as HTML, they could run a script in this page.
+// Elements with text. Messages of others are only set as text: as HTML, they could run a script in this page.
 
 // Setting the same text again would make a screen reader repeat it.
-export function say (element, words) {
-  if (element.textContent !== words) element.textContent = words
+export function setText (element, text) {
+  if (element.textContent !== text) element.textContent = text
 }
 
 export function textElement (tag, className, text) {
@@ -12,9 +12,9 @@ export function textElement (tag, className, text) {
   return element
 }
 
-export function textButton (text, pressed) {
+export function textButton (text, onClick) {
   const button = textElement('button', '', text)
   button.type = 'button'
-  button.onclick = pressed
+  button.onclick = onClick
   return button
 }

@@ -1,7 +1,7 @@
 // A plain WebSocket: open, send, receive, close. In the chat panel, the client does this.
 import { explainClose } from './close-codes.js'
 import { messageList } from './message-list.js'
-import { say, textElement } from './dom.js'
+import { setText, textElement } from './dom.js'
 
 const USUAL_LIMIT = 64 * 1024
 
@@ -17,7 +17,7 @@ export function startEcho (url) {
 
   function showState (state, words) {
     status.dataset.state = state
-    say(status, words)
+    setText(status, words)
   }
 
   function show (kind, ...parts) {
@@ -30,7 +30,7 @@ export function startEcho (url) {
   function connect () {
     abandon(socket)
     unanswered = []
-    say(error, '')
+    setText(error, '')
     showState('connecting', 'Connecting…')
     socket = new WebSocket(url)
     socket.binaryType = 'arraybuffer'
@@ -40,19 +40,19 @@ export function startEcho (url) {
   }
 
   function disconnect () {
-    if (!isOpen(socket)) return say(error, 'There is no open WebSocket to close')
+    if (!isOpen(socket)) return setText(error, 'Already disconnected')
     showState('connecting', 'Closing…')
-    socket.close(1000, 'the reader pressed Disconnect')
+    socket.close(1000, 'disconnected by the user')
   }
 
   function closed (event) {
-    showState('closed', `${event.wasClean ? 'Closed cleanly' : 'Broken, without a closing handshake'} (${explainClose(event)}).`)
+    showState('closed', `${event.wasClean ? 'Closed' : 'Connection lost without a close frame'} (${explainClose(event)}).`)
   }
 
   function received (data) {
     // Replies arrive in the order of the messages. A greeting is not a reply.
     const sent = unanswered.shift()
-    const note = sent ? `${(performance.now() - sent.at).toFixed(1)} ms` : 'unasked'
+    const note = sent ? `${(performance.now() - sent.at).toFixed(1)} ms` : 'unsolicited'
     const words = typeof data === 'string' ? data : describeBinary(data, sent?.bytes)
     show('received', textElement('span', 'text', words), textElement('small', '', note))
   }
@@ -70,17 +70,17 @@ export function startEcho (url) {
     input.focus()
     const [file] = fileInput.files
     const bytes = await file?.arrayBuffer().catch(() => null)
-    if (bytes === null) return say(error, 'This file could not be read')
-    if (!isOpen(socket)) return say(error, 'Cannot send because the WebSocket is closed')
+    if (bytes === null) return setText(error, 'The file could not be read')
+    if (!isOpen(socket)) return setText(error, 'Cannot send: the connection is closed')
     if (input.value !== '') sendOne(input.value, input.value)
     if (bytes) sendOne(bytes, `${file.name}, ${file.size} bytes`)
     input.value = fileInput.value = ''
-    say(error, '')
+    setText(error, '')
   }
 
   fileInput.onchange = () => {
     const tooLarge = fileInput.files[0]?.size > USUAL_LIMIT
-    say(error, tooLarge ? 'This file is over 64 KiB. The server will probably close the connection with code 1009.' : '')
+    setText(error, tooLarge ? 'This file is over 64 KiB. The server will probably close the connection with code 1009.' : '')
   }
   byId('echo-form-send').onsubmit = send
   byId('echo-connect').onclick = connect
@@ -102,7 +102,7 @@ function isOpen (socket) {
 }
 
 function describeBinary (data, sentBytes) {
-  const comparison = !sentBytes ? '' : sameBytes(data, sentBytes) ? ', identical to what was sent' : ', not what was sent'
+  const comparison = !sentBytes ? '' : sameBytes(data, sentBytes) ? ', identical to what was sent' : ', different from what was sent'
   return `binary message, ${data.byteLength} bytes${comparison}`
 }
 

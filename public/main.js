@@ -1,11 +1,11 @@
 // The entry point of the page: fetches the configuration, and starts a panel for each route.
-import { say } from './dom.js'
+import { setText } from './dom.js'
 
 const error = document.getElementById('page-error')
 
 async function loadConfig () {
   const response = await fetch('config.json')
-  if (!response.ok) throw new Error(`the server answered ${response.status}`)
+  if (!response.ok) throw new Error(`the server responded with ${response.status}`)
   return response.json()
 }
 
@@ -18,7 +18,7 @@ function socketUrl (path) {
 // Imported on demand: a module that fails to load makes every module that imports it fail.
 async function startChatPanel ({ chat, client, room }) {
   if (!client) {
-    return say(error, 'The chat is missing here: its client is not compiled. Run “npm run build”, then start the server again.')
+    return setText(error, 'The chat is not available: its client is not compiled. Run “npm run build” and restart the server.')
   }
   const { startChat } = await import('./chat.js')
   startChat(socketUrl(chat), room)
@@ -31,11 +31,11 @@ async function startEchoPanel ({ echo }) {
 
 try {
   const config = await loadConfig()
-  if (!config.chat && !config.echo) say(error, 'Chat and echo are both switched off on this server.')
+  if (!config.chat && !config.echo) setText(error, 'Chat and echo are both disabled on this server.')
   const starting = []
   if (config.chat) starting.push(startChatPanel(config))
   if (config.echo) starting.push(startEchoPanel(config))
   await Promise.all(starting)
 } catch ({ message }) {
-  say(error, `This page could not be loaded completely: ${message}. Reload to try again.`)
+  setText(error, `This page could not be loaded completely: ${message}. Reload to try again.`)
 }

@@ -1,5 +1,5 @@
 // A scrolled list that follows its newest item until the user scrolls up, and then keeps the scroll position.
-const LONGEST_LIST = 1_000
+const MAX_ITEMS = 1_000
 
 /**
  * @param list the <ol>; its parent scrolls
@@ -35,7 +35,7 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
   }
 
   /** Changes the items above the visible ones, which keep their position on the screen. */
-  function keepPlace (change) {
+  function keepScroll (change) {
     const below = scroller.scrollHeight - scroller.scrollTop
     change()
     scroller.scrollTop = lastTop = scroller.scrollHeight - below
@@ -51,8 +51,8 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
   /** Inserts an item before another one, or at the end. */
   function add (item, before = null) {
     list.insertBefore(item, before)
-    const surplus = list.children.length - LONGEST_LIST
-    if (surplus > 0) keepPlace(() => { for (let i = 0; i < surplus; i++) list.firstChild.remove() })
+    const surplus = list.children.length - MAX_ITEMS
+    if (surplus > 0) keepScroll(() => { for (let i = 0; i < surplus; i++) list.firstChild.remove() })
     if (following) follow()
     else newMessages.hidden = false
   }
@@ -60,13 +60,13 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
   return {
     add,
     follow,
-    keepPlace,
-    prepend: (items) => silently(() => keepPlace(() => list.prepend(...items))),
+    keepScroll,
+    prepend: (items) => silently(() => keepScroll(() => list.prepend(...items))),
     /** Replaces all items. */
     show: (items) => silently(() => {
       list.replaceChildren(...items)
       follow()
     }),
-    get full () { return list.children.length >= LONGEST_LIST }
+    get full () { return list.children.length >= MAX_ITEMS }
   }
 }

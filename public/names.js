@@ -1,7 +1,7 @@
 // Names of members. A colour distinguishes members of the same name and, if needed, a mark: a short hash of the id.
 import { textElement } from './dom.js'
 
-const MOST_NAMES = 2_000
+const MAX_NAMES = 2_000
 const SEVERAL = Symbol('several people')
 
 /** @param root the element that contains the names */
@@ -13,7 +13,7 @@ export function nameTags (root) {
     const key = keyOf(name)
     const holder = holders.get(key)
     if (holder === undefined) {
-      if (holders.size >= MOST_NAMES) holders.delete(holders.keys().next().value)
+      if (holders.size >= MAX_NAMES) holders.delete(holders.keys().next().value)
       holders.set(key, id)
     } else if (holder !== id && holder !== SEVERAL) {
       holders.set(key, SEVERAL)
@@ -24,20 +24,20 @@ export function nameTags (root) {
   const needsMark = (name) => name === '' || holders.get(keyOf(name)) === SEVERAL
 
   /** Returns the name as text: `Ada`, or `Ada #0k3f` if several members have that name. */
-  function label (identity) {
-    see(identity)
-    return needsMark(identity.name) ? `${shown(identity.name)} ${markOf(identity.id)}` : identity.name
+  function label (member) {
+    see(member)
+    return needsMark(member.name) ? `${shown(member.name)} ${markOf(member.id)}` : member.name
   }
 
   /** Returns the name as an element, which gets its mark when another member of that name is seen. */
-  function tag (identity) {
-    see(identity)
+  function tag (member) {
+    see(member)
     const element = textElement('span', 'name', '')
-    element.dataset.name = keyOf(identity.name)
-    element.dataset.mark = markOf(identity.id)
-    element.style.setProperty('--hue', hashOf(identity.id) % 360)
-    element.append(textElement('bdi', '', shown(identity.name)))
-    if (needsMark(identity.name)) addMark(element)
+    element.dataset.name = keyOf(member.name)
+    element.dataset.mark = markOf(member.id)
+    element.style.setProperty('--hue', hashOf(member.id) % 360)
+    element.append(textElement('bdi', '', shown(member.name)))
+    if (needsMark(member.name)) addMark(element)
     return element
   }
 

@@ -1,41 +1,41 @@
 // Older messages: loaded page by page, until the room has no more or the list is full.
-import { say } from './dom.js'
+import { setText } from './dom.js'
 
 /**
  * @param messages the list to which they are added
- * @param ask requests the page before a position; returns false while there is no connection
- * @param complain shows an error to the user
+ * @param request requests the page before a position; returns false while there is no connection
+ * @param showError shows an error to the user
  */
-export function olderMessages (messages, ask, complain) {
+export function olderMessages (messages, request, showError) {
   const button = document.getElementById('chat-older')
   const beginning = document.getElementById('chat-beginning')
   let loading
 
-  function show (isBeginning, words = 'Here the room begins.') {
+  function show (isBeginning, words = 'Beginning of the room.') {
     if (isBeginning && document.activeElement === button) button.parentElement.focus()
     button.hidden = isBeginning
-    say(beginning, isBeginning && messages.oldest ? words : '')
+    setText(beginning, isBeginning && messages.oldest ? words : '')
   }
 
   /** Returns whether the list can hold more. If it is full, shows a note. */
   function check () {
-    if (messages.full) show(true, 'This page shows no more than 1,000 messages.')
+    if (messages.full) show(true, 'This page shows at most 1,000 messages.')
     return !messages.full
   }
 
   async function load () {
     if (loading || button.hidden || !check()) return
-    const request = loading = ask(messages.oldest)
+    const page = loading = request(messages.oldest)
     try {
-      const page = await request
+      const loaded = await page
       // The list may have been replaced while the page was loading.
-      if (!page || loading !== request) return
-      messages.showOlder(page.messages)
-      if (!page.more) show(true, page.complete ? undefined : 'What was said before is gone.')
+      if (!loaded || loading !== page) return
+      messages.showOlder(loaded.messages)
+      if (!loaded.more) show(true, loaded.complete ? undefined : 'Earlier messages are no longer stored.')
     } catch ({ message }) {
-      if (loading === request) complain(`Older messages could not be loaded: ${message}.`)
+      if (loading === page) showError(`Older messages could not be loaded: ${message}.`)
     } finally {
-      if (loading === request) loading = undefined
+      if (loading === page) loading = undefined
     }
   }
 
@@ -43,12 +43,12 @@ export function olderMessages (messages, ask, complain) {
   return {
     load,
     check,
-    /** Called when the list holds the newest `given` messages, after a request for `asked`. */
-    startOver (given, asked) {
+    /** Called when the list holds the newest `received` messages, after a request for `requested`. */
+    startOver (received, requested) {
       loading = undefined
-      show(given === 0)
+      show(received === 0)
       // Fewer than requested: there are no more, or the answer reached its size limit.
-      if (given > 0 && given < asked) load()
+      if (received > 0 && received < requested) load()
     }
   }
 }

@@ -1,8 +1,8 @@
 // The members that are present, and those that are typing.
-import { say, textElement } from './dom.js'
+import { setText, textElement } from './dom.js'
 
-const SHOWN_FOR = 4_000
-const SENT_EVERY = 2_000
+const SHOWN_MS = 4_000
+const SIGNAL_MS = 2_000
 
 /** Returns a function that draws the members of a room, the user first. The server lists about a hundred at most. */
 export function peopleList (list, heading, names) {
@@ -13,7 +13,7 @@ export function peopleList (list, heading, names) {
     const items = (self ? [self, ...others] : others).map((member) => person(member, member === self))
     if (count > members.size) items.push(textElement('li', 'more', `and ${count - members.size} more`))
     list.replaceChildren(...items)
-    say(heading, `${count} here`)
+    setText(heading, `${count} here`)
   }
 
   function person (member, isSelf) {
@@ -24,13 +24,13 @@ export function peopleList (list, heading, names) {
   }
 }
 
-/** Shows the members whose last typing signal is at most SHOWN_FOR ms old. */
+/** Shows the members whose last typing signal is at most SHOWN_MS ms old. */
 export function typingLine (element, names) {
-  /** By id: the identity, and the timer that removes it. */
+  /** By id: the member, and the timer that removes it. */
   const typing = new Map()
 
   function draw () {
-    say(element, sentence([...typing.values()].map(({ identity }) => names.label(identity))))
+    setText(element, sentence([...typing.values()].map(({ member }) => names.label(member))))
   }
 
   function stopped (id) {
@@ -38,9 +38,9 @@ export function typingLine (element, names) {
     if (typing.delete(id)) draw()
   }
 
-  function heard (identity) {
-    clearTimeout(typing.get(identity.id)?.timer)
-    typing.set(identity.id, { identity, timer: setTimeout(stopped, SHOWN_FOR, identity.id) })
+  function started (member) {
+    clearTimeout(typing.get(member.id)?.timer)
+    typing.set(member.id, { member, timer: setTimeout(stopped, SHOWN_MS, member.id) })
     draw()
   }
 
@@ -48,7 +48,7 @@ export function typingLine (element, names) {
     for (const id of [...typing.keys()]) stopped(id)
   }
 
-  return { heard, stopped, clear }
+  return { started, stopped, clear }
 }
 
 function sentence (labels) {
@@ -59,7 +59,7 @@ function sentence (labels) {
   return `${first.join(', ')} and ${last} are typing…`
 }
 
-/** Calls `send` while the user types, at most once in SENT_EVERY ms. */
+/** Calls `send` while the user types, at most once in SIGNAL_MS ms. */
 export function typingSignal (input, send) {
   let sentAt = -Infinity
   let timer
@@ -72,7 +72,7 @@ export function typingSignal (input, send) {
   }
 
   input.addEventListener('input', () => {
-    const wait = sentAt + SENT_EVERY - Date.now()
+    const wait = sentAt + SIGNAL_MS - Date.now()
     if (wait <= 0) signal()
     else timer ??= setTimeout(signal, wait)
   })

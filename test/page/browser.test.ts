@@ -339,7 +339,7 @@ t.test('the page', { skip }, async (t) => {
     t.ok(Math.abs(await bottomOf('message 81.') - before) < 2, "a new message doesn't move it")
     await page.getByRole('button', { name: 'Older messages' }).focus()
     await page.keyboard.press('Enter')
-    await shows(page, '#chat-beginning', 'Here the room begins.')
+    await shows(page, '#chat-beginning', 'Beginning of the room.')
     t.strictSame(await words(page), Array.from({ length: 131 }, (_, i) => `message ${i + 1}.`))
     t.notOk(await page.getByRole('button', { name: 'Older messages' }).isVisible())
     t.equal(await page.evaluate(() => document.activeElement?.ariaLabel), 'Chat messages', 'the focus is kept when the button goes')
@@ -359,7 +359,7 @@ t.test('the page', { skip }, async (t) => {
       await shows(page, '#chat-log li', `message ${oldest}.`)
     }
     await scrollUp()
-    await shows(page, '#chat-beginning', 'This page shows no more than 1,000 messages.')
+    await shows(page, '#chat-beginning', 'This page shows at most 1,000 messages.')
     await app.chat.publish('lobby', { text: 'one more' })
     await shows(page, '#chat-log li', 'one more')
     t.equal((await words(page)).length, 1_000)
@@ -403,7 +403,7 @@ t.test('the page', { skip }, async (t) => {
 
     async function through (meanwhile: () => Promise<void>, note: string) {
       tunnel.cut()
-      await status(ada, 'Trying again')
+      await status(ada, 'Retrying')
       await meanwhile()
       tunnel.restore()
       await ada.getByRole('button', { name: 'Reconnect now' }).click()
@@ -411,28 +411,28 @@ t.test('the page', { skip }, async (t) => {
       await shows(ada, '#chat-log li.note', note)
       await ada.locator('#chat-log li.pending').waitFor({ state: 'detached' })
     }
-    await through(async () => {}, 'You missed nothing.')
-    t.strictSame(await words(ada), ['first', 'You missed nothing.'])
+    await through(async () => {}, 'No messages were missed.')
+    t.strictSame(await words(ada), ['first', 'No messages were missed.'])
 
-    await through(() => say(bob.page, 'second'), '1 message came meanwhile.')
+    await through(() => say(bob.page, 'second'), '1 message was missed and is shown below.')
     await through(async () => {
       await say(bob.page, 'third')
       await type(ada, 'fifth')
-      await shows(ada, '#chat-log li.pending', 'Waiting for the connection: will be sent')
+      await shows(ada, '#chat-log li.pending', 'Waiting for a connection')
       t.equal(await text(ada.locator('#chat-error')), '')
       await say(bob.page, 'fourth')
-    }, '2 messages came meanwhile.')
-    t.strictSame(await words(ada), ['first', 'second', '2 messages came meanwhile.', 'third', 'fourth', 'fifth'])
+    }, '2 messages were missed and are shown below.')
+    t.strictSame(await words(ada), ['first', 'second', '2 messages were missed and are shown below.', 'third', 'fourth', 'fifth'])
 
     // The message is stored, but its ack does not arrive.
     tunnel.hold()
     await type(ada, 'sixth')
     await shows(bob.page, '#chat-log li', 'sixth')
     await shows(ada, '#chat-log li.pending', 'Sending…')
-    await through(async () => {}, 'You missed nothing.')
+    await through(async () => {}, 'No messages were missed.')
     const all = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth']
     t.strictSame(await words(bob.page), all)
-    t.strictSame((await words(ada)).filter((text) => text !== 'You missed nothing.'), all)
+    t.strictSame((await words(ada)).filter((text) => text !== 'No messages were missed.'), all)
     t.equal(await ada.locator('#chat-log li.sent').count(), 3)
     t.strictSame(bob.complaints, [])
   })
@@ -482,7 +482,7 @@ t.test('the page', { skip }, async (t) => {
   t.test('an echo server with its own reply: Submit shows Hello, World!', async (t) => {
     const url = await serve(t, { page: '/', chat: false, echo: { greeting: 'hi', reply: () => 'World!' } })
     const { page, complaints } = await open(t, `${url}/`)
-    await shows(page, '#echo-log li.received', /^hi\s*unasked$/)
+    await shows(page, '#echo-log li.received', /^hi\s*unsolicited$/)
     await page.getByLabel('Text').fill('Hello')
     await page.getByRole('button', { name: 'Submit' }).click()
     await shows(page, '#echo-log li.received', /^World!\s*\d+\.\d ms$/)
@@ -497,7 +497,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(chat.complaints, [])
 
     const none = await open(t, `${await serve(t, { echo: false, chat: false })}/demo/`)
-    await shows(none.page, '#page-error', 'Chat and echo are both switched off')
+    await shows(none.page, '#page-error', 'Chat and echo are both disabled')
     t.notOk(await none.page.locator('#chat-panel, #echo-panel').filter({ visible: true }).count())
   })
 
@@ -521,10 +521,10 @@ t.test('the page', { skip }, async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/`)
     await shows(page, '#echo-status', 'Connected.')
     await page.getByRole('button', { name: 'Disconnect' }).click()
-    await shows(page, '#echo-status', 'Closed cleanly (code 1000, a normal end: the reader pressed Disconnect).')
+    await shows(page, '#echo-status', 'Closed (code 1000, normal close: disconnected by the user).')
     await page.getByLabel('Text').fill('too late')
     await page.getByRole('button', { name: 'Submit' }).click()
-    await shows(page, '#echo-error', 'Cannot send because the WebSocket is closed')
+    await shows(page, '#echo-error', 'Cannot send: the connection is closed')
     t.equal(await page.getByLabel('Text').inputValue(), 'too late', 'the typed text is kept')
 
     await page.locator('#echo-panel').getByRole('button', { name: 'Connect', exact: true }).click()
@@ -540,8 +540,8 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Connection lost')
     await shows(page, '#echo-status', 'Closed')
     t.match(await text(page.locator('#chat-status')),
-      /^Connection lost \(code 1001, the server is going away: the server is stopping\)\. Trying again in [12] s…$/)
-    t.equal(await text(page.locator('#echo-status')), 'Closed cleanly (code 1001, the server is going away: the server is stopping).')
+      /^Connection lost \(code 1001, the server is going away: the server is stopping\)\. Retrying in [12] s…$/)
+    t.equal(await text(page.locator('#echo-status')), 'Closed (code 1001, the server is going away: the server is stopping).')
   })
 
   t.test('after a server lost its data, waiting messages are kept and the loss is shown', async (t) => {
@@ -551,18 +551,18 @@ t.test('the page', { skip }, async (t) => {
     await server.kill()
     await status(page, 'Connection lost')
     await shows(page, '#echo-status', 'Broken')
-    t.match(await text(page.locator('#chat-status')), /^Connection lost \(code 1006\)\. Trying again in [12] s…$/)
-    t.equal(await text(page.locator('#echo-status')), 'Broken, without a closing handshake (code 1006).')
+    t.match(await text(page.locator('#chat-status')), /^Connection lost \(code 1006\)\. Retrying in [12] s…$/)
+    t.equal(await text(page.locator('#echo-status')), 'Connection lost without a close frame (code 1006).')
 
     await type(page, 'kept')
-    await shows(page, '#chat-log li.pending', 'Waiting for the connection: will be sent')
+    await shows(page, '#chat-log li.pending', 'Waiting for a connection')
 
     await serveApart(t, { port: server.port })
     await page.clock.runFor(2_000)
     await status(page, 'Connected to lobby as ada.')
-    await shows(page, '#chat-log li.note', 'Some messages are gone: this is the newest.')
+    await shows(page, '#chat-log li.note', 'Some messages are missing. These are the newest.')
     await shows(page, '#chat-log li.sent:not(.pending)', 'kept')
-    t.strictSame(await words(page), ['Some messages are gone: this is the newest.', 'kept'])
+    t.strictSame(await words(page), ['Some messages are missing. These are the newest.', 'kept'])
     t.equal(await text(page.locator('#chat-error')), '')
   })
 
@@ -583,7 +583,7 @@ t.test('the page', { skip }, async (t) => {
       }
     })
     await type(page, 'message 101.')
-    await shows(page, '#chat-error', '100 messages are waiting already')
+    await shows(page, '#chat-error', 'Cannot send: 100 messages are waiting already')
     t.equal(await input.inputValue(), 'message 101.', 'the typed text is kept')
     t.equal(await page.locator('#chat-log li.pending').count(), 100)
   })
@@ -594,9 +594,9 @@ t.test('the page', { skip }, async (t) => {
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/?name=ada`)
     await say(page, 'WHAT')
     await app.chat.kick(id, { reason: 'shouting' })
-    await status(page, 'Disconnected (code 4403, you are not allowed in: shouting). Trying again by itself would not help.')
+    await status(page, 'Disconnected (code 4403, kicked or banned: shouting). The page will not reconnect.')
     await type(page, 'but')
-    await shows(page, '#chat-error', 'Cannot send because the WebSocket is closed')
+    await shows(page, '#chat-error', 'Cannot send: the connection is closed')
     t.equal(await page.getByLabel('Message', { exact: true }).inputValue(), 'but', 'the typed text is kept')
     t.notOk(await page.locator('#reconnect-now').isVisible())
   })
@@ -608,7 +608,7 @@ t.test('the page', { skip }, async (t) => {
     await page.keyboard.press('Enter')
     await status(page, 'Connected to lobby')
     await page.goto(page.url().replace(/\?.*/, '?name=%E2%80%AEada'))
-    await status(page, 'Not connected: the room or the name needs a change.')
+    await status(page, 'Not connected: the room or the name is invalid.')
   })
 
   t.test('while the server is down the page retries, and Reconnect now skips the delay', async (t) => {
@@ -619,7 +619,7 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Connection lost')
     await page.clock.runFor(2_000)
     await status(page, 'Could not connect')
-    t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006\)\. Trying again in [1-4] s…$/)
+    t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006\)\. Retrying in [1-4] s…$/)
     t.match(await text(page.locator('#chat-error')), /The server may be down/)
 
     await serveApart(t, { port: server.port })
