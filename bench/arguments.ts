@@ -4,18 +4,20 @@ import type { Load } from './loads/load.ts'
 
 export const help = `Usage: npm run bench -- [options]
 
-Measures fastify-chat against its controls: the ws loop, Socket.IO, and bare
-sockets. Server and load generator are processes of their own, new for each
-row and round; the machine should have two cores and nothing else to do.
+Compares fastify-chat with its controls: a ws broadcast loop, Socket.IO, and
+plain sockets. The server and the load generator are separate processes, started
+anew for each row and round. Use an idle machine with at least two cores.
 
 Options:
-  --load NAMES   some loads only, such as talk,hall
-  --rounds N     rounds, of which each number is the median (default: 3)
-  --seconds N    seconds measured of each row and round (default: 4)
-  --quick        1 round of 1 second: to see that it runs, not to believe it
-  --json FILE    where the result is written (default: bench/result.json)
-  --profile DIR  writes CPU profiles of the servers there, and shows where
-                 the time went; the numbers then count for less
+  --load NAMES   measure only these loads, such as talk,hall
+  --rounds N     number of rounds; the table has the medians (default: 3)
+  --seconds N    seconds measured for each row and round (default: 4)
+  --quick        1 round of 1 second, to check that it runs; the numbers are
+                 not reliable
+  --json FILE    file for the result (default: bench/result.json)
+  --profile DIR  directory for CPU profiles of the servers; the output then
+                 lists the most expensive functions, and the numbers are
+                 less accurate
   -h, --help     show this help
 
 Loads:
@@ -58,12 +60,12 @@ export function parseArguments (args: string[]): Arguments {
 /** Returns the loads of this name: `echo` is both `echo-1` and `echo-16`. */
 function named (wanted: string): readonly Load[] {
   const found = loads.filter(({ name }) => name === wanted || name.startsWith(`${wanted}-`))
-  if (found.length === 0) throw new Error(`no load is called '${wanted}'; there are ${loads.map(({ name }) => name).join(', ')}`)
+  if (found.length === 0) throw new Error(`--load: unknown load '${wanted}'; the loads are ${loads.map(({ name }) => name).join(', ')}`)
   return found
 }
 
 function positive (option: string, text: string, most: number): number {
   const number = Number(text)
-  if (!(number > 0 && number <= most)) throw new Error(`${option} must be a number up to ${most}, not '${text}'`)
+  if (!(number > 0 && number <= most)) throw new Error(`${option} must be a positive number up to ${most}, not '${text}'`)
   return number
 }

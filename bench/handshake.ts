@@ -31,6 +31,6 @@ export function assertUpgraded (head: string, { protocol, deflate }: Offer): voi
   const upgraded = head.startsWith('HTTP/1.1 101 ') && has(`sec-websocket-accept: ${ACCEPT}`)
   const agreed = protocol === undefined || has(`sec-websocket-protocol: ${protocol}`)
   if (!upgraded || !agreed || has('sec-websocket-extensions: permessage-deflate') !== deflate) {
-    throw new Error(`the upgrade was answered by ${head.slice(0, 300)}`)
+    throw new Error(`the upgrade was answered with ${head.slice(0, 300)}`)
   }
 }

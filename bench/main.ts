@@ -13,7 +13,7 @@ import { legend, table } from './table.ts'
 const WARM_UP = 2
 
 /** Highest load average of a machine that is idle. */
-const QUIET = 0.7
+const IDLE_LOAD = 0.7
 
 // Exiting ends all child processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
@@ -45,13 +45,13 @@ async function run ({ loads, rounds, seconds, json, profile }: Arguments): Promi
   if (profile !== undefined) process.stdout.write(`${profiles(profile)}\n`)
   const file = json ?? fileURLToPath(new URL('result.json', import.meta.url))
   writeFileSync(file, `${JSON.stringify({ machine: on, rounds, seconds, results }, null, 2)}\n`)
-  process.stdout.write(`\nas JSON: ${file}\n`)
+  process.stdout.write(`\nResult as JSON: ${file}\n`)
 }
 
 function described (on: Machine): string {
   const { load } = on
   const facts = Object.entries(on).map(([name, value]) => `${name} ${value}`).join(', ')
-  return load < QUIET ? facts : `${facts}\nThe machine was not quiet (load ${load}): don't believe these numbers.`
+  return load < IDLE_LOAD ? facts : `${facts}\nThe machine was not idle (load ${load}): the numbers are not reliable.`
 }
 
 function argumentsOrExit (): Arguments {

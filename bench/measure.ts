@@ -40,16 +40,16 @@ export interface MeasureOptions {
 }
 
 /** ms that a process may take to answer, beyond the time that the call itself takes. */
-const PATIENCE = 60_000
+const CALL_TIMEOUT = 60_000
 
 /** CPU use, in cores, from which a process counts as saturated. */
 const BUSY = 0.9
 
 /** Fraction of an offered rate from which it counts as met. */
-const MET = 0.99
+const RATE_REACHED = 0.99
 
 /** Members that join before memory is first read, so that loading and compiling are not counted. */
-const EARLY = 500
+const WARM_UP_MEMBERS = 500
 
 /** Measures in new processes, so that one contender leaves no state for the next. */
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
@@ -75,14 +75,14 @@ function measureTraffic (load: Traffic): Measurement<Sample> {
   return async (nodes, generator, { contender, ports }, { seconds, warmUp, profile }) => {
     const { path, dialect } = contender
     const { compressed = false, echo = false, size, pattern } = load
-    await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, PATIENCE)
-    await generator.call('enter', load.members, PATIENCE)
-    await generator.call('run', warmUp, PATIENCE + warmUp * 1_000)
+    await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, CALL_TIMEOUT)
+    await generator.call('enter', load.members, CALL_TIMEOUT)
+    await generator.call('run', warmUp, CALL_TIMEOUT + warmUp * 1_000)
     // All posts of the warm-up have arrived, so the window counts exactly the deliveries whose cost it counts.
     const before = await nodes.call<NodeJS.CpuUsage>('begin', profile !== undefined)
-    const outcome = await generator.call<Outcome>('run', seconds, PATIENCE + seconds * 1_000)
+    const outcome = await generator.call<Outcome>('run', seconds, CALL_TIMEOUT + seconds * 1_000)
     const after = await nodes.call<NodeJS.CpuUsage>('usage')
-    if (profile !== undefined) await nodes.first.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), PATIENCE)
+    if (profile !== undefined) await nodes.first.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), CALL_TIMEOUT)
     return traffic(outcome, used(after) - used(before))
   }
 }
@@ -105,7 +105,7 @@ function traffic ({ invalid, seconds, posts, offered, deliveries, p50, p99, cpu 
     serverCpu,
     generatorCpu,
     carried,
-    limit: carried !== undefined && carried >= MET ? 'rate' : limitOf(serverCpu, generatorCpu)
+    limit: carried !== undefined && carried >= RATE_REACHED ? 'rate' : limitOf(serverCpu, generatorCpu)
   }
 }
 
@@ -117,12 +117,12 @@ function limitOf (serverCpu: number, generatorCpu: number): Limit {
 function measureIdle (load: Idle): Measurement<IdleSample> {
   return async ({ first: server }, generator, { contender: { path, dialect }, ports }) => {
     const pattern = { kind: 'closed', inFlight: 1 } as const
-    const early = Math.min(EARLY, Math.floor(load.members / 2))
-    await generator.call('open', { ports, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, PATIENCE)
-    await generator.call('enter', early, PATIENCE)
-    const before = await server.call<Memory>('memory', undefined, PATIENCE)
-    await generator.call('enter', load.members - early, PATIENCE)
-    const after = await server.call<Memory>('memory', undefined, PATIENCE)
+    const early = Math.min(WARM_UP_MEMBERS, Math.floor(load.members / 2))
+    await generator.call('open', { ports, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, CALL_TIMEOUT)
+    await generator.call('enter', early, CALL_TIMEOUT)
+    const before = await server.call<Memory>('memory', undefined, CALL_TIMEOUT)
+    await generator.call('enter', load.members - early, CALL_TIMEOUT)
+    const after = await server.call<Memory>('memory', undefined, CALL_TIMEOUT)
     const each = (what: 'heap' | 'external' | 'rss') => (after[what] - before[what]) / (load.members - early)
     return { heap: each('heap') + each('external'), rss: each('rss') }
   }

@@ -2,7 +2,7 @@ import type { Contender } from './contenders.ts'
 import { Process } from './processes.ts'
 
 /** ms that a server may take to answer. */
-const PATIENCE = 60_000
+const CALL_TIMEOUT = 60_000
 
 /** The server processes of one contender. */
 export class Nodes {
@@ -18,7 +18,7 @@ export class Nodes {
   start (options: object): Promise<number[]> { return this.call('start', options) }
 
   call<Result>(method: string, argument?: unknown): Promise<Result[]> {
-    return Promise.all(this.#processes.map((process) => process.call<Result>(method, argument, PATIENCE)))
+    return Promise.all(this.#processes.map((process) => process.call<Result>(method, argument, CALL_TIMEOUT)))
   }
 
   async end (): Promise<void> {

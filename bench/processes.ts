@@ -6,7 +6,7 @@ import type { Answer } from './calls.ts'
 const GRACE = 5_000
 
 /** Characters of stderr that are kept for the error message. */
-const COMPLAINT = 2_000
+const MAX_STDERR = 2_000
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
@@ -19,7 +19,7 @@ export class Process {
   readonly #name: string
   readonly #pending = new Map<number, Pending>()
   readonly #ended: Promise<void>
-  #complaint = ''
+  #stderr = ''
   #calls = 0
 
   /** @param file relative to this file */
@@ -31,12 +31,12 @@ export class Process {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
     running.add(this.#child)
-    this.#child.stderr!.on('data', (text: Buffer) => { this.#complaint = (this.#complaint + text.toString()).slice(-COMPLAINT) })
+    this.#child.stderr!.on('data', (text: Buffer) => { this.#stderr = (this.#stderr + text.toString()).slice(-MAX_STDERR) })
     this.#child.on('message', (answer: Answer) => this.#settle(answer))
     this.#child.on('error', (error) => this.#fail(error.message))
     this.#ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => {
       running.delete(this.#child)
-      this.#fail(`ended with ${signal ?? code}: ${this.#complaint.trim()}`)
+      this.#fail(`ended with ${signal ?? code}: ${this.#stderr.trim()}`)
       resolve()
     }))
   }
@@ -53,7 +53,7 @@ export class Process {
         settle(value)
       }
       this.#pending.set(id, { resolve: settled(resolve), reject: settled(reject) })
-      if (!this.#child.connected) this.#fail(`has ended: ${this.#complaint.trim()}`)
+      if (!this.#child.connected) this.#fail(`has ended: ${this.#stderr.trim()}`)
       else this.#child.send({ id, method, argument }, (error) => { if (error !== null) this.#fail(error.message) })
     })
   }

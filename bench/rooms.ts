@@ -10,13 +10,13 @@ const ROOMS = 100_000
 const IN_FLIGHT = 1_000
 
 /** ms that a room is kept here. The defaults are an hour and 30 days. */
-const LIFE = 30_000
+const ROOM_TTL = 30_000
 
 /** ms between checks whether the rooms are gone. */
-const LOOK = 1_000
+const POLL_INTERVAL = 1_000
 
 /** Fraction of the bytes taken that must be freed. The rest stays with the allocator. */
-const GONE = 0.95
+const FREED = 0.95
 
 /** Measures the bytes of 100,000 rooms with one message each, and whether they are freed. */
 async function measure (name: string, store: Store, bytes: () => Promise<number>): Promise<object> {
@@ -28,17 +28,17 @@ async function measure (name: string, store: Store, bytes: () => Promise<number>
   }))
   const seconds = (performance.now() - begun) / 1_000
   const taken = await bytes() - before
-  process.stderr.write(`${name}: ${ROOMS.toLocaleString('en')} rooms in ${seconds.toFixed(1)} s; waiting for them to go\n`)
-  let givenBack = 0
-  for (const end = performance.now() + LIFE * 4; performance.now() < end && givenBack < GONE;) {
-    await wait(LOOK)
-    givenBack = (before + taken - await bytes()) / taken
+  process.stderr.write(`${name}: ${ROOMS.toLocaleString('en')} rooms in ${seconds.toFixed(1)} s; waiting until they are removed\n`)
+  let freed = 0
+  for (const end = performance.now() + ROOM_TTL * 4; performance.now() < end && freed < FREED;) {
+    await wait(POLL_INTERVAL)
+    freed = (before + taken - await bytes()) / taken
   }
-  return { 'rooms/s': Math.round(ROOMS / seconds), 'bytes a room': Math.round(taken / ROOMS), 'given back': `${Math.round(givenBack * 100)} %` }
+  return { 'rooms/s': Math.round(ROOMS / seconds), 'bytes/room': Math.round(taken / ROOMS), freed: `${Math.round(freed * 100)} %` }
 }
 
 async function memory (): Promise<object> {
-  const store = new MemoryStore({ roomTtl: LIFE })
+  const store = new MemoryStore({ roomTtl: ROOM_TTL })
   const measured = await measure('memory', store, async () => {
     globalThis.gc!()
     return process.memoryUsage().heapUsed
@@ -51,7 +51,7 @@ async function redis (): Promise<object> {
   const server = new Redis()
   const url = await server.ready()
   const client = new Client(url)
-  const store = new RedisStore({ url, roomTtl: LIFE })
+  const store = new RedisStore({ url, roomTtl: ROOM_TTL })
   const measured = await measure('redis', store, async () =>
     Number(/used_memory:(\d+)/.exec(await client.info('memory'))![1]))
   await store.close()

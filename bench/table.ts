@@ -5,9 +5,9 @@ const head = ['contender', 'deliveries/s', 'µs/delivery', 'p50 ms', 'p99 ms', '
 /** Whether a column holds text. */
 const words = [true, false, false, false, false, false, false, false, true, true]
 
-export const legend = `µs/delivery: CPU of the server's process. CPU srv/gen: parts of a core that server and generator took.
-limit: who could not do more: the server, the generator, both; rate: nobody, all that was offered was carried;
-machine: neither had a core for itself, something else ran. ours to it: our cost (µs, or bytes) over this control's.`
+export const legend = `µs/delivery: CPU time of the server process. CPU srv/gen: CPU use of the server and the generator, in % of a core.
+limit: the bottleneck: the server, the generator or both; rate: none, the offered rate was reached;
+machine: another process used the CPU. ours to it: our cost (µs or bytes) divided by that of the control.`
 
 /** Returns all loads as a table for a terminal. */
 export function table (results: readonly LoadResult[]): string {
@@ -51,7 +51,7 @@ function compared ({ ours, measure, ratio, atMost, atLeast, met }: Comparison): 
   const of = measure === 'cpu' ? ours : `${ours} ${measure}`
   const target = atMost ?? atLeast
   if (target === undefined) return `${of} ${fraction(ratio)}`
-  return `${of} ${fraction(ratio)}, target ${atMost === undefined ? 'at least ' : ''}${fraction(target)}: ${met ? 'met' : 'NOT MET'}`
+  return `${of} ${fraction(ratio)}, target ${atMost === undefined ? 'at least ' : ''}${fraction(target)}: ${met ? 'met' : 'NOT RATE_REACHED'}`
 }
 
 function fraction (ratio: number): string {

@@ -4,26 +4,26 @@ import { RSV1 } from '../frames.ts'
 import { dialects, type Dialect } from './dialects.ts'
 import type { Job, Outcome } from './job.ts'
 import { Latencies } from './latencies.ts'
-import { Member, type Crowd } from './member.ts'
+import { Member, type MemberGroup } from './member.ts'
 import { Post } from './post.ts'
 import { posting, type Poster } from './posting.ts'
 
 /** Concurrent handshakes. */
-const ENTERING = 64
+const CONCURRENT_JOINS = 64
 
 /** ms for members to enter, for a probe to arrive and for posts to arrive. */
-const ENTERING_TIMEOUT = 20_000
+const JOIN_TIMEOUT = 20_000
 const PROBE_TIMEOUT = 3_000
 const ARRIVAL_TIMEOUT = 30_000
 
 /** ms of rest for the work that entering leaves: presence, garbage collection. */
-const REST = 300
+const SETTLE_TIME = 300
 
 /** The end that a compressed message is sent without. RFC 7692, section 7.2.1. */
 const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
 
 /** All clients of one contender. */
-export class LiveCrowd implements Crowd {
+export class ClientGroup implements MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
   tail: number | undefined
@@ -55,8 +55,8 @@ export class LiveCrowd implements Crowd {
         await member.entered
       }
     }
-    const entered = Promise.all(Array.from({ length: ENTERING }, enterOneByOne)).then(() => {})
-    if (!await this.#until(entered, ENTERING_TIMEOUT)) throw new Error(this.#broken ?? `${count} members did not enter in time`)
+    const entered = Promise.all(Array.from({ length: CONCURRENT_JOINS }, enterOneByOne)).then(() => {})
+    if (!await this.#until(entered, JOIN_TIMEOUT)) throw new Error(this.#broken ?? `${count} members did not join in time`)
     await this.#settle()
   }
 
@@ -85,7 +85,7 @@ export class LiveCrowd implements Crowd {
     }
   }
 
-  probed (payload: Uint8Array, first: number): void {
+  onProbe (payload: Uint8Array, first: number): void {
     const { text } = this.members[0]!.post
     if (this.compressed && (first & RSV1) === 0) return
     const message = this.compressed
@@ -95,31 +95,31 @@ export class LiveCrowd implements Crowd {
     if (at !== -1) this.tail = message.length - at
   }
 
-  answered (member: Member): void { this.#poster?.answered(member) }
+  onAnswer (member: Member): void { this.#poster?.onAnswer(member) }
 
-  heard (stamp: number | undefined, n: number): void {
+  onMessage (stamp: number | undefined, n: number): void {
     this.#now ||= performance.now()
     const posted = stamp ?? this.#poster?.stampOf(n)
     if (posted !== undefined) this.#latencies.add(this.#now * 1_000 - posted)
   }
 
-  read (member: Member): void {
+  onRead (member: Member): void {
     this.#now = 0
     this.#lastRead = performance.now()
     if (member.due > 0) this.#poster?.write(member)
   }
 
-  broke (reason: string): void { this.#broken ??= reason }
+  onError (reason: string): void { this.#broken ??= reason }
 
   /** Resolves when every member has received a message of the first one. */
   async #settle (): Promise<void> {
-    const hearers = this.#job.echo ? this.members.slice(0, 1) : this.members
-    for (const end = performance.now() + ENTERING_TIMEOUT; ;) {
-      const before = hearers.map(({ messages }) => messages)
+    const receivers = this.#job.echo ? this.members.slice(0, 1) : this.members
+    for (const end = performance.now() + JOIN_TIMEOUT; ;) {
+      const before = receivers.map(({ messages }) => messages)
       this.members[0]!.write(this.members[0]!.post.next())
-      const all = () => hearers.every(({ messages }, i) => messages > before[i]!)
+      const all = () => receivers.every(({ messages }, i) => messages > before[i]!)
       await this.#poll(() => this.#broken !== undefined || all(), PROBE_TIMEOUT)
-      await wait(REST)
+      await wait(SETTLE_TIME)
       if (all() && this.tail !== undefined) return
       if (this.#broken !== undefined || performance.now() > end) throw new Error(this.#broken ?? 'a message did not reach all members')
     }
@@ -130,15 +130,15 @@ export class LiveCrowd implements Crowd {
     const all = sum(this.members, ({ posts }) => posts)
     for (const [i, { messages, acks, posts }] of this.members.entries()) {
       const due = this.#job.echo ? posts : all
-      if (messages !== due) return `member ${i} got ${messages} messages of ${due}`
-      if (this.dialect.acks && acks !== posts) return `member ${i} got ${acks} acknowledgements of ${posts}`
+      if (messages !== due) return `member ${i} received ${messages} messages of ${due}`
+      if (this.dialect.acks && acks !== posts) return `member ${i} received ${acks} acknowledgements of ${posts}`
     }
     return undefined
   }
 
   async #until (promise: Promise<void>, timeout: number): Promise<boolean> {
     let done = false
-    promise.then(() => { done = true }, (error: Error) => this.broke(error.message))
+    promise.then(() => { done = true }, (error: Error) => this.onError(error.message))
     await this.#poll(() => done || this.#broken !== undefined, timeout)
     return done
   }

@@ -8,7 +8,7 @@ export type KindOfFrame = typeof Kind[keyof typeof Kind]
 export interface Dialect {
   readonly protocol?: string
   /** The client's messages after the upgrade. Each is sent after an answer to the previous one that begins with its `until`. */
-  readonly entrance: ReadonlyArray<{ readonly say?: (name: string) => string, readonly until: string }>
+  readonly opening: ReadonlyArray<{ readonly send?: (name: string) => string, readonly until: string }>
   readonly wrap: (text: string, id: string) => string
   /** Whether posts have an id and are acknowledged. */
   readonly acks: boolean
@@ -21,16 +21,16 @@ const room = 'lobby'
 
 export const dialects: Record<DialectName, Dialect> = {
   plain: {
-    entrance: [],
+    opening: [],
     wrap: (text) => text,
     acks: false,
     kind: () => Kind.message
   },
   v1: {
     protocol: 'fastify-chat.v1',
-    entrance: [
-      { say: (name) => JSON.stringify({ type: 'hello', name }), until: '{"type":"welcome"' },
-      { say: () => JSON.stringify({ type: 'join', room }), until: '{"type":"joined"' }
+    opening: [
+      { send: (name) => JSON.stringify({ type: 'hello', name }), until: '{"type":"welcome"' },
+      { send: () => JSON.stringify({ type: 'join', room }), until: '{"type":"joined"' }
     ],
     wrap: (text, id) => JSON.stringify({ type: 'post', room, id, text }),
     acks: true,
@@ -45,7 +45,7 @@ export const dialects: Record<DialectName, Dialect> = {
   },
   // Engine.IO 4 over WebSocket, Socket.IO 5: one or two digits are the packet type.
   'socket.io': {
-    entrance: [{ until: '0{' }, { say: () => '40', until: '40' }],
+    opening: [{ until: '0{' }, { send: () => '40', until: '40' }],
     wrap: (text) => `42${JSON.stringify(['message', text])}`,
     acks: false,
     pong: '3',

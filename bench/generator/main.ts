@@ -1,11 +1,11 @@
 import { answerCalls } from '../calls.ts'
-import { LiveCrowd } from './crowd.ts'
+import { ClientGroup } from './client-group.ts'
 import type { Job } from './job.ts'
 
-let crowd: LiveCrowd
+let group: ClientGroup
 
 answerCalls({
-  open (job: Job) { crowd = new LiveCrowd(job) },
-  enter: (count: number) => crowd.enter(count),
-  run: (seconds: number) => crowd.run(seconds)
+  open (job: Job) { group = new ClientGroup(job) },
+  enter: (count: number) => group.enter(count),
+  run: (seconds: number) => group.run(seconds)
 })

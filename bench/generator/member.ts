@@ -4,21 +4,21 @@ import { assertUpgraded, upgradeRequest, type Offer } from '../handshake.ts'
 import { Kind, type Dialect } from './dialects.ts'
 import { isBy, stampOf, type Post } from './post.ts'
 
-/** The state that all members of a crowd share. */
-export interface Crowd {
+/** The state that all members of a group share. */
+export interface MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
   /** Bytes from the start of a message's text to the end of its frame, found by a probe. */
   readonly tail: number | undefined
   /** Called with a message that arrives before `tail` is known. */
-  probed (payload: Uint8Array, first: number): void
+  onProbe (payload: Uint8Array, first: number): void
   /** Called when a member has received its own message or its acknowledgement. */
-  answered (member: Member): void
+  onAnswer (member: Member): void
   /** @param n index of the message among those that the member received */
-  heard (stamp: number | undefined, n: number): void
-  /** Called after each read, when the posts that `answered` made due can be written. */
-  read (member: Member): void
-  broke (reason: string): void
+  onMessage (stamp: number | undefined, n: number): void
+  /** Called after each read, when the posts that `onAnswer` made due can be written. */
+  onRead (member: Member): void
+  onError (reason: string): void
 }
 
 /** Shared by all members: each chunk is handled before the next is read. */
@@ -33,18 +33,18 @@ export class Member {
   /** Posts to write once the current chunk is handled. */
   due = 0
   readonly #index: number
-  readonly #crowd: Crowd
+  readonly #group: MemberGroup
   readonly #socket: Socket
   #step = 0
   #head: string | undefined = ''
   #entered!: () => void
-  /** Resolves when the entrance is complete. */
+  /** Resolves when the opening is complete. */
   readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
 
-  constructor (index: number, post: Post, crowd: Crowd, offer: Offer) {
+  constructor (index: number, post: Post, group: MemberGroup, offer: Offer) {
     this.post = post
     this.#index = index
-    this.#crowd = crowd
+    this.#group = group
     const frames = new FrameReader(this)
     this.#socket = connect({
       host: '127.0.0.1',
@@ -55,13 +55,13 @@ export class Member {
         callback: (length) => {
           if (this.#head === undefined) frames.read(buffer, 0, length)
           else frames.read(buffer, this.#upgrade(offer, length), length)
-          crowd.read(this)
+          group.onRead(this)
           return true
         }
       }
     })
-    this.#socket.on('error', (error) => crowd.broke(error.message))
-    this.#socket.on('close', () => crowd.broke(`the server ended the connection of member ${index}`))
+    this.#socket.on('error', (error) => group.onError(error.message))
+    this.#socket.on('close', () => group.onError(`the server closed the connection of member ${index}`))
     this.#socket.write(upgradeRequest(offer))
   }
 
@@ -70,37 +70,37 @@ export class Member {
   frame (first: number, bytes: Uint8Array, start: number, end: number): void {
     const opcode = first & 0x0f
     if (opcode !== TEXT && opcode !== BINARY) return this.#control(opcode, bytes.subarray(start, end))
-    const { dialect, compressed, tail } = this.#crowd
-    if (this.#step < dialect.entrance.length) return this.#enter(Buffer.from(bytes.subarray(start, end)).toString())
+    const { dialect, compressed, tail } = this.#group
+    if (this.#step < dialect.opening.length) return this.#enter(Buffer.from(bytes.subarray(start, end)).toString())
     const kind = dialect.kind(bytes, start)
     if (kind === Kind.message) {
       this.messages++
-      if (tail === undefined) return this.#crowd.probed(bytes.subarray(start, end), first)
+      if (tail === undefined) return this.#group.onProbe(bytes.subarray(start, end), first)
       // The text of a compressed message isn't read, so its latency is taken from its index.
       if (compressed) {
-        if ((first & RSV1) === 0) this.#crowd.broke('the server does not compress')
-        return this.#crowd.heard(undefined, this.messages - 1)
+        if ((first & RSV1) === 0) this.#group.onError('the server does not compress')
+        return this.#group.onMessage(undefined, this.messages - 1)
       }
       const text = end - tail
       const stamp = stampOf(bytes, text)
-      if (stamp !== undefined) this.#crowd.heard(stamp, this.messages - 1)
-      if (!dialect.acks && isBy(this.#index, bytes, text)) this.#crowd.answered(this)
+      if (stamp !== undefined) this.#group.onMessage(stamp, this.messages - 1)
+      if (!dialect.acks && isBy(this.#index, bytes, text)) this.#group.onAnswer(this)
     } else if (kind === Kind.ack) {
       this.acks++
-      if (tail !== undefined) this.#crowd.answered(this)
+      if (tail !== undefined) this.#group.onAnswer(this)
     } else if (kind === Kind.ping) {
-      this.#say(dialect.pong!)
+      this.#send(dialect.pong!)
     } else if (kind === Kind.error) {
-      this.#crowd.broke(`the server says ${Buffer.from(bytes.subarray(start, end)).toString()}`)
+      this.#group.onError(`error from the server: ${Buffer.from(bytes.subarray(start, end)).toString()}`)
     }
   }
 
-  #say (text: string): void { this.write(maskedFrame(TEXT, Buffer.from(text))) }
+  #send (text: string): void { this.write(maskedFrame(TEXT, Buffer.from(text))) }
 
   #control (opcode: number, payload: Uint8Array): void {
     if (opcode === PING) this.write(maskedFrame(PONG, Buffer.from(payload)))
-    else if (opcode === CLOSE) this.#crowd.broke(`the server closed with ${Buffer.from(payload).readUInt16BE()}: ${Buffer.from(payload.subarray(2)).toString()}`)
-    else this.#crowd.broke(`a frame of opcode ${opcode} came`)
+    else if (opcode === CLOSE) this.#group.onError(`the server closed with ${Buffer.from(payload).readUInt16BE()}: ${Buffer.from(payload.subarray(2)).toString()}`)
+    else this.#group.onError(`received a frame with opcode ${opcode}`)
   }
 
   /** Reads the answer to the upgrade. Returns the start of the frames. */
@@ -112,7 +112,7 @@ export class Member {
     try {
       assertUpgraded(this.#head!.slice(0, end), offer)
     } catch (error) {
-      this.#crowd.broke((error as Error).message)
+      this.#group.onError((error as Error).message)
     }
     this.#head = undefined
     this.#proceed()
@@ -120,15 +120,15 @@ export class Member {
   }
 
   #enter (text: string): void {
-    if (!text.startsWith(this.#crowd.dialect.entrance[this.#step]!.until)) return
+    if (!text.startsWith(this.#group.dialect.opening[this.#step]!.until)) return
     this.#step++
     this.#proceed()
   }
 
   #proceed (): void {
-    const { entrance } = this.#crowd.dialect
-    if (this.#step === entrance.length) return this.#entered()
-    const { say } = entrance[this.#step]!
-    if (say !== undefined) this.#say(say(`member-${this.#index}`))
+    const { opening } = this.#group.dialect
+    if (this.#step === opening.length) return this.#entered()
+    const { send } = opening[this.#step]!
+    if (send !== undefined) this.#send(send(`member-${this.#index}`))
   }
 }

@@ -12,7 +12,7 @@ const BEHIND = 0.5
 
 /** Schedules posts. */
 export interface Poster {
-  answered (member: Member): void
+  onAnswer (member: Member): void
   write (member: Member): void
   /** Returns when the n-th post was due, in µs, if posts are made in order. */
   stampOf (n: number): number | undefined
@@ -29,7 +29,7 @@ function closed (inFlight: number, members: readonly Member[]): Poster {
   let posts = 0
   const next = (member: Member) => member.post.next(posts++ % TIMED === 0 ? performance.now() * 1_000 : undefined)
   const poster: Poster = {
-    answered (member) { if (going) member.due++ },
+    onAnswer (member) { if (going) member.due++ },
     write (member) {
       const { due } = member
       member.due = 0
@@ -66,7 +66,7 @@ function open (rate: number, members: readonly Member[]): Poster {
     }
   }, 1)
   return {
-    answered () {},
+    onAnswer () {},
     write () {},
     stampOf: (n) => scheduled(n),
     stop () {

@@ -13,7 +13,7 @@ const members = Math.min(WANTED, files - OTHER_FILES)
 export const idle: Idle = {
   kind: 'idle',
   name: 'idle',
-  title: `${members.toLocaleString('en')} members that say nothing: memory per connection`,
+  title: `${members.toLocaleString('en')} members that send nothing: memory per connection`,
   members,
   contenders: [plain(), ws, v1()],
   targets: [

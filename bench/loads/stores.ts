@@ -6,7 +6,7 @@ import { talk } from './talk.ts'
 export const stores: Traffic = {
   ...talk,
   name: 'stores',
-  title: 'talk, v1: kept in memory, on disk (acked after fsync), by two nodes on one Redis',
+  title: 'talk, v1: stored in memory, on disk (acked after fsync), in Redis by two nodes',
   contenders: [v1('memory'), lmdb, redis, socketIOStreams],
   targets: [
     { ours: 'lmdb', control: 'memory', measure: 'deliveries', atLeast: 1 / 2 },
