@@ -547,10 +547,10 @@ t.test('the page', { skip }, async (t) => {
   t.test('after a server lost its data, waiting messages are kept and the loss is shown', async (t) => {
     const server = await serveApart(t)
     const { page } = await openStill(t, browser, `http://127.0.0.1:${server.port}/?name=ada`)
-    await say(page, 'from another life')
+    await say(page, 'before the restart')
     await server.kill()
     await status(page, 'Connection lost')
-    await shows(page, '#echo-status', 'Broken')
+    await shows(page, '#echo-status', 'Connection lost without')
     t.match(await text(page.locator('#chat-status')), /^Connection lost \(code 1006\)\. Retrying in [12] s…$/)
     t.equal(await text(page.locator('#echo-status')), 'Connection lost without a close frame (code 1006).')
 
@@ -620,7 +620,7 @@ t.test('the page', { skip }, async (t) => {
     await page.clock.runFor(2_000)
     await status(page, 'Could not connect')
     t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006\)\. Retrying in [1-4] s…$/)
-    t.match(await text(page.locator('#chat-error')), /The server may be down/)
+    t.match(await text(page.locator('#chat-error')), /The server is unreachable/)
 
     await serveApart(t, { port: server.port })
     await page.getByRole('button', { name: 'Reconnect now' }).click()
