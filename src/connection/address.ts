@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
 
 /** A source of connections, and the number that it has open. name: empty if the address is unknown. */
 export interface Address { readonly name: string, connections: number }
@@ -6,16 +7,20 @@ export interface Address { readonly name: string, connections: number }
 /** Marks a subject of a restriction as an address; every other subject is a member. */
 const PREFIX = 'address:'
 
+/** Prefix length of the IPv6 network of one client, which can use all its addresses. */
+const NETWORK_BITS = 64
+
 /**
- * Returns an IPv4 address as it is, and an IPv6 address as its /64, because a client can use every address of its /64.
- * Ignores a port or a zone that a proxy added. Returns undefined if the text isn't an IP address.
+ * Returns an IPv4 address as it is, also from its IPv4-mapped form, and the /64 of an IPv6 address. Ignores a port or a zone
+ * that a proxy added. Returns undefined if the text isn't an IP address.
  */
 export function normalizeAddress (text: string): string | undefined {
   const host = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   const address = host.replace(/(?:%.*|\/64)$/, '')
+  // Stricter than `ipaddr.isValid`, which also accepts octal, hexadecimal and shortened numbers.
   switch (isIP(address)) {
     case 4: return address
-    case 6: return network(address)
+    case 6: return networkOf(address)
   }
   return undefined
 }
@@ -28,13 +33,10 @@ export function addressOf (subject: string): string | undefined {
   return subject.startsWith(PREFIX) ? subject.slice(PREFIX.length) : undefined
 }
 
-function network (address: string): string {
-  const [head, tail = ''] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
-  const [left, right] = [head, tail].map((groups) => groups === '' ? [] : groups!.split(':')) as [string[], string[]]
-  const groups = [...left, ...new Array<string>(8 - left.length - right.length).fill('0'), ...right]
-  // An IPv4-mapped address, as a dual-stack socket reports it. RFC 4291, section 2.5.5.2.
-  if (groups.slice(0, 6).join(':') === '0:0:0:0:0:ffff') {
-    return groups.slice(6).flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join('.')
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`
+/** @param address IPv6 */
+function networkOf (address: string): string {
+  const parsed = ipaddr.IPv6.parse(address)
+  // As a dual-stack socket reports an IPv4 client. RFC 4291, section 2.5.5.2.
+  if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString()
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${NETWORK_BITS}`).toRFC5952String()}/${NETWORK_BITS}`
 }
