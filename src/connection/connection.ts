@@ -14,7 +14,7 @@ import { startReading, stopReading } from './reading.ts'
 import { Received, costOf } from './received.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { Debtor, ByteBudget } from './byte-budget.ts'
-import { TokenBucket, type Rate } from './token-bucket.ts'
+import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { currentTick, uncorkAtEndOfTick } from './tick.ts'
 
 /** Shared by the connections of one route. */

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Fault } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
 import { costOf, type Received } from './received.ts'
-import { TokenBucket, type Rate } from './token-bucket.ts'
+import { TokenBucket, type Rate } from '../token-bucket.ts'
 
 /** The connection whose frames a guard follows. */
 export interface Guarded {

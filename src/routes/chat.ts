@@ -12,7 +12,8 @@ import { nameRule } from '../rooms/member-check.ts'
 import type { Settings } from '../options.ts'
 import { requestCost } from '../upgrade/request-cost.ts'
 import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
-import { Rate } from '../connection/token-bucket.ts'
+import { tickTime } from '../connection/tick.ts'
+import { Rate } from '../token-bucket.ts'
 import { PlainHandler } from '../wire/plain-handler.ts'
 import { V1Handler } from '../wire/v1-handler.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
@@ -50,8 +51,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     heartbeat: heartbeatInterval
   }
   const rates: MessageRates = {
-    requests: new Rate(limits.messageRate, limits.messageBurst),
-    bytes: new Rate(limits.byteRate, limits.byteBurst)
+    requests: new Rate(limits.messageRate, limits.messageBurst, tickTime),
+    bytes: new Rate(limits.byteRate, limits.byteBurst, tickTime)
   }
   const v1 = {
     helloTimeout: limits.handshakeTimeout,
@@ -59,7 +60,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     checkData,
     jsonDepth: limits.jsonDepth,
     rates,
-    flood: new Rate(limits.messageRate, FLOOD)
+    flood: new Rate(limits.messageRate, FLOOD, tickTime)
   }
 
   upgradeRoute(app, context, {

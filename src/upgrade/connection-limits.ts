@@ -1,6 +1,7 @@
 import { normalizeAddress, type Address } from '../connection/address.ts'
 import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../errors.ts'
-import { Rate, TokenBucket } from '../connection/token-bucket.ts'
+import { tickTime } from '../connection/tick.ts'
+import { Rate, TokenBucket } from '../token-bucket.ts'
 
 export interface ConnectionLimitSettings {
   /** connections open at once */
@@ -28,9 +29,9 @@ export class ConnectionLimits {
   #requestBytes = 0
   #connections = 0
 
-  constructor (settings: ConnectionLimitSettings) {
+  constructor (settings: ConnectionLimitSettings, now = tickTime) {
     this.#settings = settings
-    this.#rate = new TokenBucket(new Rate(settings.handshakeRate, settings.handshakeBurst))
+    this.#rate = new TokenBucket(new Rate(settings.handshakeRate, settings.handshakeBurst, now))
   }
 
   /**

@@ -9,7 +9,8 @@ import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { ByteBudget } from '../connection/byte-budget.ts'
 import type { Counters } from '../observability/stats.ts'
-import { Rate } from '../connection/token-bucket.ts'
+import { tickTime } from '../connection/tick.ts'
+import { Rate } from '../token-bucket.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
@@ -71,7 +72,7 @@ export function upgradeRoute<Query> (
   { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
-  const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST)
+  const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST, tickTime)
   const shared = {
     chat: counters.chat,
     path,
@@ -82,7 +83,7 @@ export function upgradeRoute<Query> (
     receiveBudget,
     inbox: limits.inbox,
     frames: { control, messageTimeout: limits.messageTimeout },
-    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST)
+    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST, tickTime)
   }
   const handshakes = new Handshakes(app, {
     maxPayload: payload,

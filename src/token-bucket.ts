@@ -1,23 +1,24 @@
-import { tickTime } from './tick.ts'
-
 /** A rate limit: tokens per second, and a burst that is allowed after a pause. */
 export class Rate {
   /** ms per token; 0: no limit */
   readonly interval: number
   /** tokens */
   readonly burst: number
+  /** Returns the time in ms, which never moves back. Kept here, so that a bucket doesn't need a property for it. */
+  readonly now: () => number
 
   /** @param perSecond Infinity for no limit */
-  constructor (perSecond: number, burst: number) {
+  constructor (perSecond: number, burst: number, now: () => number) {
     this.interval = 1_000 / perSecond
     this.burst = burst
+    this.now = now
   }
 }
 
-/** The tokens of one client. Stored as the time at which the bucket is full again, so that no timer refills it. */
+/** A token bucket. Stored as the time at which the bucket is full again, so that no timer refills it. */
 export class TokenBucket {
   readonly #rate: Rate
-  /** ms, on the clock of `tickTime()` */
+  /** ms, on the clock of the rate */
   #fullAt = 0
 
   constructor (rate: Rate) {
@@ -29,26 +30,26 @@ export class TokenBucket {
    */
   take (tokens: number): number {
     const wait = this.wait(tokens)
-    const { interval, burst } = this.#rate
-    if (wait === 0 && interval > 0) this.#fullAt = Math.max(this.#fullAt, tickTime()) + Math.min(tokens, burst) * interval
+    const { interval, burst, now } = this.#rate
+    if (wait === 0 && interval > 0) this.#fullAt = Math.max(this.#fullAt, now()) + Math.min(tokens, burst) * interval
     return wait
   }
 
-  /** Returns the result of `take` without taking tokens. */
-  wait (tokens: number): number {
-    const { interval, burst } = this.#rate
+  /** Returns the result of `take` without taking tokens. @param before tokens to be taken by others first */
+  wait (tokens: number, before = 0): number {
+    const { interval, burst, now } = this.#rate
     if (interval === 0) return 0
-    const now = tickTime()
-    return roundUp(Math.max(this.#fullAt, now) - now - (burst - Math.min(tokens, burst)) * interval)
+    const time = now()
+    return roundUp(Math.max(this.#fullAt, time) - time - (burst - before - Math.min(tokens, burst)) * interval)
   }
 
   /** Takes tokens even if there are too few. Returns the ms until the bucket is no longer in debt. */
   spend (tokens: number): number {
-    const { interval, burst } = this.#rate
+    const { interval, burst, now } = this.#rate
     if (interval === 0) return 0
-    const now = tickTime()
-    this.#fullAt = Math.max(this.#fullAt, now) + tokens * interval
-    return roundUp(this.#fullAt - now - burst * interval)
+    const time = now()
+    this.#fullAt = Math.max(this.#fullAt, time) + tokens * interval
+    return roundUp(this.#fullAt - time - burst * interval)
   }
 
   fill (): void { this.#fullAt = 0 }
