@@ -19,12 +19,11 @@ import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
 import { MemoryStore } from './drivers/memory/store.ts'
 import { Counters } from './observability/stats.ts'
-import { trustProxyWarning } from './upgrade/trust-proxy.ts'
+import { warnOfAppSettings } from './upgrade/app-warnings.ts'
+import { ChatUpgrades } from './upgrade/chat-upgrades.ts'
 import { ConnectionLimits } from './upgrade/connection-limits.ts'
-import { appOptions, websocketDispatchers } from './upgrade/internals.ts'
+import { markUpgrades, provideWebsocket } from './upgrade/internals/index.ts'
 import { RouteClaims } from './upgrade/route-conflicts.ts'
-import { ChatUpgrades } from './upgrade/upgrade-gate.ts'
-import { provideWebsocket } from './upgrade/websocket-plugin.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -52,8 +51,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const refusals = new RefusalLog(app.log, counters)
   const connectionLimits = new ConnectionLimits(limits)
   const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
-  app.addHook('onClose', async () => upgrades.leave())
-  await provideWebsocket(app, upgrades)
+  app.addHook('onClose', async () => upgrades.remove())
+  await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
   const store = options.store ?? new MemoryStore({
     historyEntries: limits.historyEntries,
     historyBytes: limits.historyBytes,
@@ -63,7 +62,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const instrumented = new InstrumentedStore(store, counters)
   const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
   const members = new Peers(roster)
-  const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.leave(address) })
+  const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
   const appChat = new Chat({ rooms, roster, store: instrumented, members, connections, counters, limits, log: app.log })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
@@ -80,7 +79,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     const admission = { rooms, roster, hooks, limits, members, counters }
     const budget = new ByteBudget(limits.replyBudget, () => connections)
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receiving())
-    const context = { settings, counters, upgrades, connectionLimits, refusals, connections, admission, budget, receiveBudget }
+    const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
@@ -94,16 +93,10 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     })
     app.addHook('onListen', async () => app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)}`))
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
-  claims.guard(app)
+  claims.rejectLaterRoutes(app)
 
-  // `request.ws` marks an upgrade, as in @fastify/websocket. If it is still true after an HTTP response, that plugin destroys
-  // the socket, which resets a client that is still sending.
-  app.addHook('onRequest', async (request) => { if (upgrades.has(request.raw)) request.ws = true })
-  app.addHook('onSend', async (request) => { if (upgrades.has(request.raw)) request.ws = false })
-  app.addHook('onReady', async () => {
-    warnOfSecondDispatcher(app)
-    if (limits.connectionsPerAddress !== Infinity) warnOfTrustProxy(app)
-  })
+  markUpgrades(app, (request) => upgrades.has(request))
+  app.addHook('onReady', async () => warnOfAppSettings(app, limits))
   // Runs before the server stops listening. In this phase @fastify/websocket closes only the app's own connections.
   app.addHook('preClose', async () => {
     upgrades.close(settings.drainTimeout)
@@ -119,17 +112,6 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     if (options.store === undefined) await store.close()
     if (options.roster === undefined) await roster.close()
   })
-}
-
-function warnOfSecondDispatcher ({ server, log }: FastifyInstance): void {
-  if (websocketDispatchers(server) < 2) return
-  log.warn('@fastify/websocket is registered more than once on this server, so it handles each upgrade of its routes more than once: ' +
-    'register it once, at the root')
-}
-
-function warnOfTrustProxy (app: FastifyInstance): void {
-  const warning = trustProxyWarning(appOptions(app).trustProxy)
-  if (warning !== undefined) app.log.warn(warning)
 }
 
 /** Returns the URL with localhost instead of a wildcard address, so that a person can open it. */

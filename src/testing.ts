@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
 import { assertProperties } from './argument-checks.ts'
 import { InvalidArgument } from './errors.ts'
-import { onNextUpgrade } from './upgrade/internals.ts'
+import { onNextUpgrade } from './upgrade/internals/index.ts'
 
 export interface ConnectOptions {
   /** the subprotocol to request */

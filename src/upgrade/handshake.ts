@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import { BadHandshake } from '../errors.ts'
-import type { UpgradeArguments } from './internals.ts'
+import { verifyClientOf, type UpgradeArguments } from './internals/index.ts'
 
 /** The options of `ws` for one route. */
 export interface HandshakeSettings {
@@ -25,14 +25,12 @@ export interface HandshakeSettings {
 /** Answers the handshakes of one route with its own settings. */
 export class Handshakes {
   readonly #app: FastifyInstance
-  readonly #server: WebSocketServer
+  readonly #settings: HandshakeSettings
+  #server: WebSocketServer | undefined
 
   constructor (app: FastifyInstance, settings: HandshakeSettings) {
     this.#app = app
-    this.#server = new WebSocketServer({ noServer: true, clientTracking: false, ...settings })
-    // Listeners of the app add headers to the 101, and receive all connections.
-    this.#server.on('headers', (headers, request) => this.#appServer?.emit('headers', headers, request))
-    this.#server.on('connection', (socket, request) => this.#appServer?.emit('connection', socket, request))
+    this.#settings = settings
   }
 
   /**
@@ -40,16 +38,24 @@ export class Handshakes {
    * @param upgraded called in the tick of the 101, so that no message is missed
    */
   answer (request: IncomingMessage, socket: UpgradeArguments[1], head: Buffer, upgraded: (websocket: WebSocket) => void): void {
-    // The app's own check applies to all its WebSocket routes.
-    this.#server.options.verifyClient = this.#appServer?.options.verifyClient
-    this.#server.handleUpgrade(request, socket, head, (websocket) => {
-      this.#server.emit('connection', websocket, request)
+    const server = this.#server ??= this.#createServer()
+    server.handleUpgrade(request, socket, head, (websocket) => {
+      server.emit('connection', websocket, request)
       upgraded(websocket)
     })
   }
 
-  /** Returns the server of @fastify/websocket, if the app has one. */
-  get #appServer (): WebSocketServer | undefined { return this.#app.websocketServer as WebSocketServer | undefined }
+  /** Called at the first handshake: the app is ready then, and its @fastify/websocket is registered. */
+  #createServer (): WebSocketServer {
+    // The app's own check applies to all its WebSocket routes. An injected request has no socket, which `ws` reads if a check is set.
+    const verifyClient = verifyClientOf(this.#app)
+    const server = new WebSocketServer({ noServer: true, clientTracking: false, ...verifyClient && { verifyClient }, ...this.#settings })
+    // Listeners of the app add headers to the 101, and receive all connections.
+    const appServer = this.#app.websocketServer as WebSocketServer | undefined
+    server.on('headers', (headers, request) => appServer?.emit('headers', headers, request))
+    server.on('connection', (socket, request) => appServer?.emit('connection', socket, request))
+    return server
+  }
 }
 
 const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMessage) => boolean]> = [

@@ -1,27 +1,25 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
-import type { Address } from '../connection/address.ts'
 import { HandshakeTimeout, Stopping, UpgradeNotHandled } from '../errors.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import { endSocket, writeRefusal } from './http-refusal.ts'
-import { responseUnderWay } from './internals.ts'
+import { responseUnderWay } from './internals/index.ts'
+import type { Reservation } from './connection-limits.ts'
 
 export interface PendingUpgradesOptions {
   /** ms after which an upgrade is ended if it is still pending */
   readonly timeout: number
   readonly refusals: RefusalLog
+  /** Called when an upgrade with a reservation ends without becoming a connection. */
+  readonly cancel: (reservation: Reservation) => void
 }
 
 export interface Upgrade {
   readonly socket: Duplex
   readonly head: Buffer
-  /** Address of the client, if the upgrade counts in the connection limits. */
-  readonly address?: Address
-  /** Bytes of memory of its request, if the upgrade counts in the connection limits. */
-  readonly bytes?: number
-  /** Called when the upgrade ends without becoming a connection. */
-  readonly abandoned?: () => void
+  /** Set if the upgrade counts in the connection limits. */
+  readonly reservation?: Reservation
 }
 
 interface Pending extends Upgrade {
@@ -49,32 +47,32 @@ export class PendingUpgrades {
   /** Returns the pending upgrade of a request. */
   get (request: IncomingMessage): Upgrade | undefined { return this.#pending.get(request) }
 
-  /** Ends an upgrade after the timeout, unless `settle` or `answered` is called first. */
+  /** Ends an upgrade after the timeout, unless `accept` or `onResponse` is called first. */
   add (request: IncomingMessage, upgrade: Upgrade): void {
     const timeout = Math.min(this.#options.timeout, this.#lastDeadline - performance.now())
     const deadline = setTimeout(() => this.#end(request, timeoutError(upgrade.socket)), timeout).unref()
-    const onClose = () => this.#abandon(request)
+    const onClose = () => this.#cancel(request)
     this.#pending.set(request, { ...upgrade, written: bytesWritten(upgrade.socket), deadline, onClose })
     upgrade.socket.once('close', onClose)
   }
 
-  /** Forgets an upgrade that became a connection. The owner of the connection ends it and handles its errors. */
-  settle (request: IncomingMessage): Upgrade | undefined {
-    const upgrade = this.#forget(request)
-    if (upgrade !== undefined) unguard(upgrade.socket)
+  /** Removes an upgrade that became a connection. The owner of the connection ends it and handles its errors. */
+  accept (request: IncomingMessage): Upgrade | undefined {
+    const upgrade = this.#remove(request)
+    if (upgrade !== undefined) stopDestroyingOnError(upgrade.socket)
     return upgrade
   }
 
-  /** Forgets an upgrade that another listener has taken. Returns false if the upgrade is still pending. */
-  settleIfTaken (request: IncomingMessage): boolean {
+  /** Removes an upgrade that another listener has accepted. Returns false if the upgrade is still pending. */
+  removeIfAccepted (request: IncomingMessage): boolean {
     const { socket } = this.#pending.get(request) ?? {}
-    return socket === undefined || (taken(socket) && this.settle(request) !== undefined)
+    return socket === undefined || (isRead(socket) && this.accept(request) !== undefined)
   }
 
   /** Called when the HTTP response to an upgrade is complete. Ends the socket. */
-  answered (request: IncomingMessage): void {
-    const { socket } = this.#abandon(request) ?? {}
-    if (socket !== undefined && !taken(socket)) endSocket(socket)
+  onResponse (request: IncomingMessage): void {
+    const { socket } = this.#cancel(request) ?? {}
+    if (socket !== undefined && !isRead(socket)) endSocket(socket)
   }
 
   /** Ends an upgrade with this error. If a response is assigned to its socket, only counts and logs the error. */
@@ -112,7 +110,7 @@ export class PendingUpgrades {
     for (const request of this.#pending.keys()) this.#end(request, new Stopping())
   }
 
-  #forget (request: IncomingMessage): Pending | undefined {
+  #remove (request: IncomingMessage): Pending | undefined {
     const pending = this.#pending.get(request)
     if (pending === undefined) return undefined
     this.#pending.delete(request)
@@ -122,29 +120,29 @@ export class PendingUpgrades {
     return pending
   }
 
-  #abandon (request: IncomingMessage): Pending | undefined {
-    const pending = this.#forget(request)
-    pending?.abandoned?.()
+  #cancel (request: IncomingMessage): Pending | undefined {
+    const pending = this.#remove(request)
+    if (pending?.reservation !== undefined) this.#options.cancel(pending.reservation)
     return pending
   }
 
   #end (request: IncomingMessage, error: FastifyError): void {
-    const { socket, written } = this.#abandon(request)!
-    if (taken(socket)) unguard(socket)
+    const { socket, written } = this.#cancel(request)!
+    if (isRead(socket)) stopDestroyingOnError(socket)
     else if (bytesWritten(socket) === written) this.refuseSocket(socket, error)
     else endSocket(socket)
   }
 }
 
 /** Handles errors of a socket. Node removes its own listener before `upgrade`, so a reset would be an uncaught exception. */
-export function guard (socket: Duplex): void { socket.on('error', destroy) }
+export function destroyOnError (socket: Duplex): void { socket.on('error', destroy) }
 
-export function unguard (socket: Duplex): void { socket.off('error', destroy) }
+function stopDestroyingOnError (socket: Duplex): void { socket.off('error', destroy) }
 
 function destroy (this: Duplex): void { this.destroy() }
 
-/** Returns true if the socket has a reader: the listener that upgraded it. */
-function taken (socket: Duplex): boolean {
+/** Returns true if the socket has a reader: the listener that accepted the upgrade. */
+function isRead (socket: Duplex): boolean {
   return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
 }
 

@@ -14,7 +14,7 @@ export class RouteClaims {
   }
 
   /** Makes the app throw PathTaken for a route that is added later on a reserved path. */
-  guard (app: FastifyInstance): void {
+  rejectLaterRoutes (app: FastifyInstance): void {
     app.addHook('onRoute', ({ url, method, constraints }) => {
       const option = this.#claimed.get(url)
       const methods = [method].flat().filter((each) => each === 'GET' || each === 'HEAD')

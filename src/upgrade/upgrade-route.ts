@@ -11,11 +11,11 @@ import type { ByteBudget } from '../connection/byte-budget.ts'
 import type { Counters } from '../observability/stats.ts'
 import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
-import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
+import { detachResponse, restoreHandler } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
-import type { ChatUpgrades } from './upgrade-gate.ts'
+import type { ChatUpgrades } from './chat-upgrades.ts'
 
 /** ms within which a client must answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
@@ -36,7 +36,6 @@ export interface RouteContext {
   readonly settings: Settings
   readonly counters: Counters
   readonly upgrades: ChatUpgrades
-  readonly connectionLimits: ConnectionLimits
   readonly refusals: RefusalLog
   readonly connections: Connections
   readonly budget: ByteBudget
@@ -68,7 +67,7 @@ export interface UpgradeRoute<Query> {
  */
 export function upgradeRoute<Query> (
   app: FastifyInstance,
-  { settings, counters, upgrades, connectionLimits, refusals, connections, budget, receiveBudget }: RouteContext,
+  { settings, counters, upgrades, refusals, connections, budget, receiveBudget }: RouteContext,
   { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, limits } = settings
@@ -97,10 +96,9 @@ export function upgradeRoute<Query> (
     handleProtocols: (offered) => protocol !== undefined && offered.has(protocol) ? protocol : false
   })
 
-  // Runs after the onRoute hook of @fastify/websocket, whose handler would take injected upgrades.
   app.addHook('onRoute', (route) => {
     upgrades.addPath(route.url, route.constraints)
-    route.handler = answer
+    restoreHandler(route, answer)
   })
 
   function answer (request: FastifyRequest, reply: FastifyReply): void {
@@ -108,14 +106,12 @@ export function upgradeRoute<Query> (
     if (upgrade === undefined || request.method === 'HEAD') return upgradeRequired(request, reply)
     reply.hijack()
     handshakes.answer(request.raw, upgrade.socket, upgrade.head, (websocket) => connect(websocket, request))
-    // The reply would keep the request and its headers alive as long as the socket.
-    reply.raw.detachSocket(upgrade.socket as typeof request.raw.socket)
+    detachResponse(reply.raw, upgrade.socket)
   }
 
   function connect (websocket: WebSocket, request: FastifyRequest): void {
-    const { socket, address, bytes } = upgrades.pending.settle(request.raw)!
-    connectionLimits.established(bytes!)
-    const connection = new Connection(websocket, socket, { log: request.log, address: address! }, shared)
+    const { socket, address } = upgrades.accept(request.raw)
+    const connection = new Connection(websocket, socket, { log: request.log, address }, shared)
     try {
       const deflate = websocket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
       serve(connection, parse(request.query), request, { protocol: websocket.protocol, deflate })

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { onNextUpgrade } from '../../src/upgrade/internals.ts'
+import { onNextUpgrade } from '../../src/upgrade/internals/index.ts'
 
 /** A log line, parsed. */
 export type Line = Record<string, unknown> & { level: number, msg: string }

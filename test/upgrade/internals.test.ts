@@ -1,11 +1,15 @@
-import { EventEmitter } from 'node:events'
-import { createServer, ServerResponse, type IncomingMessage } from 'node:http'
-import { PassThrough } from 'node:stream'
+import { EventEmitter, once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t from 'tap'
-import { appOptions, interceptUpgrades, onNextUpgrade, requestAddress, responseUnderWay, routerOptions, websocketDispatchers } from '../../src/upgrade/internals.ts'
-import { bare } from '../support/helper.ts'
+import type { WebSocket } from 'ws'
+import {
+  appKey, appOptions, assignResponse, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
+  restoreHandler, routerOptions, verifyClientOf, websocketDispatchers, type UpgradeArguments
+} from '../../src/upgrade/internals/index.ts'
+import { bare, listen, open } from '../support/helper.ts'
 
 t.test("appOptions returns the app's options, also from a scope", async (t) => {
   const rewriteUrl = ({ url }: IncomingMessage) => url!
@@ -38,14 +42,26 @@ t.test('requestAddress returns undefined for a request without a socket', async 
   for (const trustProxy of [true, false]) t.equal(requestAddress(bare(t, { trustProxy }), { headers: {} } as IncomingMessage), undefined)
 })
 
-t.test('responseUnderWay returns the response of a socket until it is detached', async (t) => {
+t.test('appKey is the same in all scopes of an app, and differs between apps', async (t) => {
+  const app = bare(t)
+  await app.register(async (scope) => { t.equal(appKey(scope), appKey(app)) })
+  t.not(appKey(bare(t)), appKey(app))
+})
+
+t.test('a response is assigned to a socket, written to it, and detached', async (t) => {
   const socket = new PassThrough()
-  const response = new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 } as IncomingMessage)
+  const request = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 } as IncomingMessage
   t.equal(responseUnderWay(socket), undefined)
-  response.assignSocket(socket as never)
+  const response = assignResponse(request, socket)
   t.equal(responseUnderWay(socket), response)
-  response.detachSocket(socket as never)
+  t.throws(() => assignResponse(request, socket), 'a socket has one response')
+  response.writeHead(101)
+  response.end()
+  t.match(String(socket.read()), /^HTTP\/1\.1 101 /)
+  detachResponse(response, socket)
   t.equal(responseUnderWay(socket), undefined)
+  t.equal(response.socket, null)
+  for (const event of ['close', 'drain']) t.equal(socket.listeners(event).filter(({ name }) => name.startsWith('onServerResponse')).length, 0, event)
 })
 
 t.test('websocketDispatchers counts every @fastify/websocket of a server', async (t) => {
@@ -54,6 +70,76 @@ t.test('websocketDispatchers counts every @fastify/websocket of a server', async
   await app.register(async (scope) => { await scope.register(fastifyWebsocket) })
   await app.ready()
   t.equal(websocketDispatchers(app.server), 2)
+})
+
+t.test('request.ws that stays true destroys the socket of an HTTP response, unless markUpgrades resets it', async (t) => {
+  for (const mark of [true, false]) {
+    const app = bare(t)
+    await app.register(fastifyWebsocket)
+    if (mark) markUpgrades(app, () => true)
+    let socket: Duplex | undefined
+    onNextUpgrade(app.server, (upgrade) => { socket = upgrade })
+    const responded = new Promise<unknown[]>((resolve) => {
+      // Runs after the hook of @fastify/websocket.
+      app.addHook('onResponse', async (request) => resolve([request.ws, socket!.destroyed]))
+    })
+    app.addHook('preHandler', async (request, reply) => {
+      t.equal(request.ws, true)
+      return reply.code(403).send()
+    })
+    app.get('/', { websocket: true }, () => t.fail('upgraded'))
+    await app.ready()
+    app.injectWS('/').catch(() => {})
+    t.strictSame(await responded, mark ? [false, false] : [true, true])
+    socket!.destroy()
+  }
+})
+
+t.test('@fastify/websocket replaces the handler of every route, and restoreHandler undoes it', async (t) => {
+  for (const restored of [true, false]) {
+    const app = bare(t)
+    await app.register(fastifyWebsocket)
+    const handler = async () => 'own'
+    app.addHook('onRoute', (route) => {
+      t.not(route.handler, handler)
+      if (restored) restoreHandler(route, handler)
+    })
+    app.get('/', handler)
+    await app.ready()
+    const upgraded = app.injectWS('/')
+    if (restored) await t.rejects(upgraded, { message: /200/ })
+    else (await upgraded).terminate()
+  }
+})
+
+t.test("verifyClientOf returns the verifyClient of the app's @fastify/websocket", async (t) => {
+  t.equal(verifyClientOf(bare(t)), undefined)
+  for (const verifyClient of [undefined, () => true]) {
+    const app = bare(t)
+    await app.register(fastifyWebsocket, { options: { ...verifyClient && { verifyClient } } })
+    t.equal(verifyClientOf(app), verifyClient)
+  }
+})
+
+t.test('provideWebsocket registers @fastify/websocket synchronously for a websocket: true route', async (t) => {
+  const app = bare(t)
+  const added: string[] = []
+  const handlers: Array<(...args: UpgradeArguments) => void> = []
+  await provideWebsocket(app, (path, _constraints, handle) => { added.push(path); handlers.push(handle) })
+  t.notOk(app.hasDecorator('websocketServer'))
+  app.get('/own', { websocket: true }, (socket: WebSocket) => { socket.on('message', (data: Buffer) => socket.send(data.toString())) })
+  t.ok(app.hasDecorator('websocketServer'))
+  t.strictSame(added, ['/own'])
+  app.server.on('upgrade', (...args) => handlers[0]!(...args))
+  const port = await listen(app)
+  t.equal(app.server.listenerCount('upgrade'), 1, 'its own listener is on another emitter')
+  for (const connect of [() => open(t, `ws://127.0.0.1:${port}/own`).then(({ socket }) => socket), () => app.injectWS('/own') as unknown as Promise<WebSocket>]) {
+    const socket = await connect()
+    const echoed = once(socket, 'message')
+    socket.send('hi')
+    t.equal(String((await echoed)[0]), 'hi')
+    socket.terminate()
+  }
 })
 
 t.test('interceptUpgrades', async (t) => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import FindMyWay, { type HTTPVersion, type Instance } from 'find-my-way'
-import { appOptions, routerOptions } from './internals.ts'
+import { appOptions, routerOptions } from './internals/index.ts'
 
 type RewriteUrl = (this: FastifyInstance, request: IncomingMessage) => string
 
@@ -12,10 +12,10 @@ const builtIn = ['host', 'version']
 export const malformed = Symbol('malformed')
 
 /**
- * The paths of one app whose upgrades we handle. The router has the settings of the app's router, so that an upgrade
- * matches the same route in both.
+ * Matches upgrades to the paths of one app whose upgrades we handle. It has the settings of the app's router, so that an
+ * upgrade matches the same route in both.
  */
-export class UpgradePaths<Target> {
+export class UpgradeRouter<Target> {
   readonly #app: FastifyInstance
   readonly #rewriteUrl: RewriteUrl | undefined
   readonly #router: Instance<HTTPVersion.V1>
