@@ -91,7 +91,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
       echo: echo && echo.path,
       room: chat === false ? '' : chat.defaultRoom
     })
-    app.addHook('onListen', async () => app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)}`))
+    app.addHook('onListen', async () => {
+      app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)} (the option page: false turns it off)`)
+    })
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
   claims.rejectLaterRoutes(app)
 

@@ -63,7 +63,7 @@ for (const version of process.env['NODE_VERSIONS']?.split(/[ ,]+/) ?? [process.v
         server.stderr.setEncoding('utf8').on('data', (chunk: string) => { errors += chunk })
         const ended = once(server, 'close')
         for await (const line of createInterface(server.stdout)) {
-          const [, url] = /chat page is at ([^"]+)/.exec(line) ?? []
+          const [, url] = /chat page is at ([^" ]+)/.exec(line) ?? []
           if (url === undefined) continue
           t.equal((await fetch(url, { headers: { connection: 'close' } })).status, 200)
           server.kill()
