@@ -14,12 +14,12 @@ export function warnOfAppSettings (app: FastifyInstance, { connectionsPerAddress
 /** Returns a warning if Fastify's `trustProxy` makes the addresses of clients useless; undefined otherwise. */
 function trustProxyWarning (trustProxy: unknown): string | undefined {
   if (trustProxy === true) {
-    return 'with trustProxy: true every client chooses its address itself, by X-Forwarded-For, so limits.connectionsPerAddress ' +
-      'and bans by address hold nobody: name the addresses of your proxies in trustProxy'
+    return 'with trustProxy: true clients can spoof X-Forwarded-For, so limits.connectionsPerAddress and bans by address have no effect: ' +
+      'set trustProxy to the addresses of your proxies'
   }
   if (typeof trustProxy === 'number') {
-    return `with trustProxy: ${trustProxy} Fastify 5.12 trusts no proxy, so all clients behind one share its address, ` +
-      'limits.connectionsPerAddress and bans by address: name the addresses of your proxies in trustProxy'
+    return `with trustProxy: ${trustProxy} Fastify 5.12 trusts no proxy, so all clients behind one share its address, its ` +
+      'limits.connectionsPerAddress and its bans: set trustProxy to the addresses of your proxies'
   }
   return undefined
 }
