@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { isDenied } from './refusals.ts'
+import { isDenied } from './reply-errors.ts'
 
 /** Channels per command. */
 const CHUNK = 1_000

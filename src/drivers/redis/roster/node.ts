@@ -3,9 +3,9 @@ import { StoreUnavailable } from '../../../errors.ts'
 import type { RedisLink } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
 import { Lease } from './lease.ts'
-import { Part, sweepOut } from './local-members.ts'
+import { Part, sweepOut } from './member-writer.ts'
 import { Turnstile } from './semaphore.ts'
-import { View } from './view.ts'
+import { View } from './room-view.ts'
 
 /** Rooms that are written or read concurrently. More rooms wait, so that messages aren't delayed in Redis. */
 const WIDTH = 256

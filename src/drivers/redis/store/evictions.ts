@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisLink } from '../client/client.ts'
 import { evict, halve } from './index-scripts.ts'
-import type { IndexedRoom, Noted, RoomIndex } from './index.ts'
+import type { IndexedRoom, Noted, RoomIndex } from './room-index.ts'
 import { look } from './scripts.ts'
 
 /** Bytes of all rooms if Redis has no `maxmemory`, or it can't be read. */

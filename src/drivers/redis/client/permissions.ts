@@ -1,6 +1,6 @@
 import { StoreDenied } from '../../../errors.ts'
 import type { Argument, RedisLink } from './client.ts'
-import { isDenied } from './refusals.ts'
+import { isDenied } from './reply-errors.ts'
 
 /** Commands of the scripts. The arguments, which follow a key, store nothing for long. */
 const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
