@@ -3,7 +3,7 @@ import type { Entry, Cursor, Page } from '../store.ts'
 
 interface Follower {
   /** offset of the last entry delivered */
-  n: number
+  offset: number
   /** set when a break has to be reported: delivery continues after it */
   restart: Cursor | undefined
   /** pages that wait until the reactions of `follow` have run; undefined afterwards */
@@ -18,9 +18,9 @@ export class Followers {
 
   get size (): number { return this.#followers.size }
 
-  /** Returns an unsubscribe function. That returns true on its first call, false on later ones. */
+  /** Adds a follower of the entries after `head`. Returns an unsubscribe function, which returns true on its first call only. */
   add (head: Cursor, deliver: (page: Page) => void): () => boolean {
-    const follower: Follower = { n: head.offset, restart: undefined, early: [], deliver }
+    const follower: Follower = { offset: head.offset, restart: undefined, early: [], deliver }
     this.#followers.add(follower)
     afterReactions(() => {
       const { early = [] } = follower
@@ -30,6 +30,7 @@ export class Followers {
     return () => this.#followers.delete(follower)
   }
 
+  /** Takes an entry for the next delivery. */
   push (entry: Entry): void { this.#undelivered.push(entry) }
 
   /** Discards undelivered entries, and reports a break with the next delivery. */
@@ -38,6 +39,7 @@ export class Followers {
     for (const follower of this.#followers) follower.restart = head
   }
 
+  /** Gives each follower the breaks and entries since the last delivery. */
   deliver (): void {
     const entries = this.#undelivered
     this.#undelivered = []
@@ -45,14 +47,14 @@ export class Followers {
       const { restart } = follower
       if (restart !== undefined) {
         follower.restart = undefined
-        follower.n = restart.offset
+        follower.offset = restart.offset
         this.#deliverTo(follower, { entries: [], complete: false, more: false, head: restart })
       }
-      const { n } = follower
-      const due = entries[0] !== undefined && entries[0].offset <= n ? entries.filter((entry) => entry.offset > n) : entries
+      const { offset: delivered } = follower
+      const due = entries[0] !== undefined && entries[0].offset <= delivered ? entries.filter(({ offset }) => offset > delivered) : entries
       const last = due.at(-1)
       if (last === undefined) continue
-      follower.n = last.offset
+      follower.offset = last.offset
       this.#deliverTo(follower, { entries: due, complete: true, more: false, head: last })
     }
   }

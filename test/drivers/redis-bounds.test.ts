@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/index.ts'
-import { RedisLink } from '../../src/drivers/redis/client/client.ts'
+import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, says } from '../support/store.contract.ts'
 
@@ -166,9 +166,9 @@ t.test('reads beyond readBytes wait until there is memory for their pages', { sk
   const store = open(t, server, { readBytes: 300_000 })
   for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 3, large)
   const under = { way: 0, most: 0 }
-  const { run } = RedisLink.prototype
-  t.intercept(RedisLink.prototype, 'run', {
-    value: async function (this: RedisLink, ...args: Parameters<typeof run>) {
+  const { run } = RedisClient.prototype
+  t.intercept(RedisClient.prototype, 'run', {
+    value: async function (this: RedisClient, ...args: Parameters<typeof run>) {
       if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
       under.most = Math.max(under.most, ++under.way)
       return await run.apply(this, args).finally(() => { under.way-- })

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
-import { RedisLink } from '../../src/drivers/redis/client/client.ts'
-import { masterOf } from '../../src/drivers/redis/client/slots.ts'
+import { RedisClient } from '../../src/drivers/redis/client/client.ts'
+import { masterOf } from '../../src/drivers/redis/client/masters.ts'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
-import { restrict } from '../../src/drivers/redis/roster/scripts.ts'
-import { append } from '../../src/drivers/redis/store/scripts.ts'
+import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts'
+import { append } from '../../src/drivers/redis/store/scripts/append.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { proxy } from '../support/proxy.ts'
@@ -95,7 +95,7 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
   for (const found of ['by a gap', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
       const store = open(t, server, found === 'by a poll' ? { lookInterval: 10 } : {})
-      const link = new RedisLink({ url: server.socket })
+      const link = new RedisClient({ url: server.socket })
       t.teardown(() => link.close())
       const follower = await Follower.of(store, found)
       await store.append(found, says('heard'))
@@ -342,9 +342,9 @@ t.test('a kick whose notification was lost takes effect at the next lease renewa
   const server = await redisServer(t)
   const { member } = await node(t, { url: server.socket, lease: 300 })
   const ada = await member({ token: 'ada' }, 'a')
-  const link = new RedisLink({ url: server.socket })
+  const link = new RedisClient({ url: server.socket })
   t.teardown(() => link.close())
-  const keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
+  const keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => link.key('roster', rest))
   await link.run(restrict, keys, ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
   t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
   await (await member({ token: 'ada' }, 'a')).posted('a', 'comes back')

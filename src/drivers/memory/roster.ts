@@ -1,5 +1,6 @@
 import { RosterClosed } from '../../errors.ts'
 import type { Member } from '../../store.ts'
+import { LocalMembers } from '../local-members.ts'
 import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
@@ -12,12 +13,8 @@ export interface MemoryRosterOptions {
   readonly listed?: number | undefined
 }
 
-interface PresentMember { member: Member, connections: number, leaving: NodeJS.Timeout | undefined }
-
 interface Room {
-  /** Member id of each connection. */
-  readonly connections: Map<string, string>
-  readonly members: Map<string, PresentMember>
+  readonly members: LocalMembers
   readonly watchers: Set<(presence: Presence) => void>
   readonly listeners: Set<(signal: Signal) => void>
   notifying: NodeJS.Timeout | undefined
@@ -40,35 +37,16 @@ export class MemoryRoster implements Roster {
 
   async enter (name: string, connection: string, member: Member): Promise<void> {
     const room = this.#room(name)
-    if (room.connections.has(connection)) return
-    room.connections.set(connection, member.id)
-    const present = room.members.get(member.id)
-    if (present === undefined) {
-      room.members.set(member.id, { member, connections: 1, leaving: undefined })
-      this.#notifySoon(room)
-    } else {
-      clearTimeout(present.leaving)
-      present.leaving = undefined
-      present.connections++
-      if (present.member.name === member.name) return
-      present.member = member
-      this.#notifySoon(room)
-    }
+    if (room.members.enter(connection, member)) this.#notifySoon(room)
   }
 
   async leave (name: string, connection: string): Promise<void> {
     this.#assertOpen()
     const room = this.#rooms.get(name)
-    const id = room?.connections.get(connection)
-    if (room === undefined || id === undefined) return
-    room.connections.delete(connection)
-    const present = room.members.get(id)!
-    if (--present.connections > 0) return
-    present.leaving = setTimeout(() => {
-      room.members.delete(id)
+    room?.members.leave(connection, () => {
       this.#notifySoon(room)
       this.#forgetIfUnused(name, room)
-    }, this.#grace).unref()
+    })
   }
 
   async watch (name: string, onPresence: (presence: Presence) => void): Promise<() => void> {
@@ -114,7 +92,7 @@ export class MemoryRoster implements Roster {
     this.#closed = true
     for (const room of this.#rooms.values()) {
       clearTimeout(room.notifying)
-      for (const { leaving } of room.members.values()) clearTimeout(leaving)
+      room.members.close()
     }
     this.#rooms.clear()
     this.#restrictions.close()
@@ -128,7 +106,7 @@ export class MemoryRoster implements Roster {
     this.#assertOpen()
     let room = this.#rooms.get(name)
     if (room === undefined) {
-      room = { connections: new Map(), members: new Map(), watchers: new Set(), listeners: new Set(), notifying: undefined }
+      room = { members: new LocalMembers(this.#grace), watchers: new Set(), listeners: new Set(), notifying: undefined }
       this.#rooms.set(name, room)
     }
     return room
@@ -136,7 +114,7 @@ export class MemoryRoster implements Roster {
 
   #presence ({ members }: Room): Presence {
     const listed: Member[] = []
-    for (const { member } of members.values()) {
+    for (const member of members) {
       if (listed.length === this.#listed) break
       listed.push(member)
     }

@@ -1,5 +1,5 @@
-/** due: `performance.now()` in ms. passed: called when the deadline expires. */
-export interface Deadline { readonly due: number, readonly passed: () => void }
+/** due: `performance.now()` in ms. onExpired: called when the deadline expires. */
+export interface Deadline { readonly due: number, readonly onExpired: () => void }
 
 /** Deadlines of one length, which share one timer. */
 export class Deadlines {
@@ -16,8 +16,8 @@ export class Deadlines {
 
   get size (): number { return this.#running.size }
 
-  start (passed: () => void): Deadline {
-    const deadline = { due: performance.now() + this.#length, passed }
+  start (onExpired: () => void): Deadline {
+    const deadline = { due: performance.now() + this.#length, onExpired }
     this.#running.add(deadline)
     this.#timer ??= setTimeout(() => this.#expire(), this.#length)
     return deadline
@@ -37,10 +37,10 @@ export class Deadlines {
   }
 
   /** Expires all deadlines now. */
-  pass (): void {
+  expireAll (): void {
     for (const deadline of this.#running) {
       this.end(deadline)
-      deadline.passed()
+      deadline.onExpired()
     }
   }
 
@@ -55,7 +55,7 @@ export class Deadlines {
           return
         }
         this.end(deadline)
-        deadline.passed()
+        deadline.onExpired()
       }
     })
   }

@@ -15,14 +15,15 @@ export interface RedisOptions {
   readonly inFlight?: number | undefined
 }
 
-export const checks: Checks<RedisOptions> = {
+/** Checks of the options that all Redis drivers have. */
+export const redisChecks: Checks<RedisOptions> = {
   client: {
     mustBe: 'a client of ioredis',
     passes: (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function'
   },
   url: { mustBe: 'a redis:// or rediss:// address, or the path of a Unix socket', passes: (value) => typeof value === 'string' && value !== '' },
   prefix: {
-    mustBe: 'a string without braces, which Redis finds the slot of a key by',
+    mustBe: 'a string without braces, which delimit the hash tag of a key',
     passes: (value) => typeof value === 'string' && !/[{}]/.test(value)
   },
   timeout: milliseconds(1),
@@ -47,7 +48,7 @@ export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOption
     maxRetriesPerRequest: 0,
     // ioredis doesn't handle the promise of its resubscription: a disconnect during it would be an unhandled rejection.
     autoResubscribe: false,
-    retryStrategy: again,
+    retryStrategy: reconnectDelay,
     // The master became a replica. The address leads to the new master.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
   }
@@ -59,6 +60,7 @@ export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOption
       enableOfflineQueue: true,
       enableAutoPipelining: false,
       scaleReads: 'master',
+      // See `ShardedSubscriptions`.
       shardedSubscribers: false,
       // A command whose connection closed may have run, so it is not sent again.
       retryDelayOnFailover: 0,
@@ -75,6 +77,6 @@ export function isCluster (client: Redis | Cluster): client is Cluster {
 }
 
 /** Returns the ms until the next attempt to connect, at most 1,250. */
-export function again (attempt: number): number {
+export function reconnectDelay (attempt: number): number {
   return Math.min(50 * 2 ** (attempt - 1), 1_000) * (1 + Math.random() / 4)
 }

@@ -1,5 +1,5 @@
 import { StoreDenied } from '../../../errors.ts'
-import type { Argument, RedisLink } from './client.ts'
+import type { Argument, RedisClient } from './client.ts'
 import { isDenied } from './reply-errors.ts'
 
 /** Commands of the scripts. The arguments, which follow a key, store nothing for long. */
@@ -12,15 +12,15 @@ const commands: ReadonlyArray<readonly [name: string, ...rest: Argument[]]> = [
 ]
 
 /** Resolves with Redis' error for the first missing permission, if any: an error in a script doesn't name the command. */
-async function missingRight (link: RedisLink, key: string, channel: string): Promise<string | undefined> {
+async function missingPermission (client: RedisClient, key: string, channel: string): Promise<string | undefined> {
   const calls: ReadonlyArray<readonly [name: string, first: string, ...rest: Argument[]]> = [
-    [link.publishCommand, channel, ''],
-    ['PUBSUB', link.countCommand, channel],
+    [client.publishCommand, channel, ''],
+    ['PUBSUB', client.countCommand, channel],
     ['EVAL', 'return redis.call("TIME")', 1, key],
     ...commands.map(([name, ...rest]) => [name, key, ...rest] as const)
   ]
   for (const [name, first, ...rest] of calls) {
-    const { cause } = await link.command(name, first, ...rest).then(() => new Error(), (error: Error) => error)
+    const { cause } = await client.command(name, first, ...rest).then(() => new Error(), (error: Error) => error)
     if (isDenied(cause)) return (cause as Error).message
   }
   return undefined
@@ -31,23 +31,23 @@ async function missingRight (link: RedisLink, key: string, channel: string): Pro
  * Rejects with StoreDenied if the Redis user lacks a permission, else with the error of the action.
  * @param key in the hash slot of the action's keys; used to find the missing permission
  * @param channel that the action publishes to, without other subscribers
- * @param act resolves with whether Redis published the message
+ * @param action resolves with whether Redis published the message
  */
-export async function tryOut (link: RedisLink, key: string, channel: string, act: () => Promise<boolean>): Promise<void> {
+export async function checkRoundTrip (client: RedisClient, key: string, channel: string, action: () => Promise<boolean>): Promise<void> {
   try {
     let onMessage = () => {}
     const message = new Promise<void>((resolve) => { onMessage = resolve })
-    const stop = await link.subscribe(channel, onMessage)
+    const unsubscribe = await client.subscribe(channel, onMessage)
     try {
-      if (!await act()) throw new StoreDenied(await missingRight(link, key, channel) ?? 'no message can be published')
-      await link.within(message)
+      if (!await action()) throw new StoreDenied(await missingPermission(client, key, channel) ?? 'no message can be published')
+      await client.within(message)
     } finally {
-      stop()
+      unsubscribe()
     }
   } catch (error) {
     const { cause } = error as Error
     if (!isDenied(cause)) throw error
     const { message } = cause as Error
-    throw Object.assign(new StoreDenied(/script/i.test(message) ? await missingRight(link, key, channel) ?? message : message), { cause })
+    throw Object.assign(new StoreDenied(/script/i.test(message) ? await missingPermission(client, key, channel) ?? message : message), { cause })
   }
 }

@@ -1,12 +1,18 @@
 import type { Cluster, Redis } from 'ioredis'
-import { addressOf, masterAt } from './slots.ts'
-import { again } from './options.ts'
-import { Subscriptions, type Heard, type Settle, type SubscriptionEvents } from './subscriptions.ts'
+import { addressOf, masterAt } from './masters.ts'
+import { reconnectDelay } from './options.ts'
+import { Subscriptions, type MessageListener, type OnSettled, type SubscriptionEvents } from './subscriptions.ts'
 
-/** address: of the node that the channel is subscribed on. listeners: each with its settle callback. */
-interface Channel { address: string | undefined, readonly listeners: Map<Heard, Settle> }
+/** address: of the node that the channel is subscribed on. listeners: each with its callback for the outcome. */
+interface Channel { address: string | undefined, readonly listeners: Map<MessageListener, OnSettled> }
 
-/** Subscribes each channel on the master of its slot in a Cluster, and on the new master when the slot moves. */
+/**
+ * Subscribes each channel on the master of its slot in a Cluster, and on the new master when the slot moves.
+ *
+ * Replaces `shardedSubscribers` of ioredis, which don't report when a restored subscription is live: a feed couldn't know
+ * when to read what it missed. In ioredis 6.0.0, `ClusterSubscriberGroup#_resubscribe` sends SSUBSCRIBE without waiting for
+ * the reply, emits `subscribersReady` before it, and passes an error only to `debug`.
+ */
 export class ShardedSubscriptions {
   readonly #cluster: Cluster
   readonly #events: SubscriptionEvents
@@ -25,15 +31,15 @@ export class ShardedSubscriptions {
     return true
   }
 
-  add (name: string, onMessage: Heard, settle: Settle): void {
+  add (name: string, onMessage: MessageListener, onSettled: OnSettled): void {
     let channel = this.#channels.get(name)
     if (channel === undefined) this.#channels.set(name, channel = { address: undefined, listeners: new Map() })
-    channel.listeners.set(onMessage, settle)
+    channel.listeners.set(onMessage, onSettled)
     if (channel.address === undefined) this.#assign(name, channel)
-    else this.#nodes.get(channel.address)?.add(name, onMessage, settle)
+    else this.#nodes.get(channel.address)?.add(name, onMessage, onSettled)
   }
 
-  remove (name: string, onMessage: Heard): void {
+  remove (name: string, onMessage: MessageListener): void {
     const channel = this.#channels.get(name)
     if (channel?.listeners.delete(onMessage) !== true) return
     if (channel.listeners.size === 0) this.#channels.delete(name)
@@ -65,9 +71,9 @@ export class ShardedSubscriptions {
     if (address === undefined || address === channel.address) return
     const node = this.#node(address)
     if (node === undefined) return
-    for (const [onMessage, settle] of channel.listeners) {
+    for (const [onMessage, onSettled] of channel.listeners) {
       if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, onMessage)
-      node.add(name, onMessage, settle)
+      node.add(name, onMessage, onSettled)
     }
     channel.address = address
   }
@@ -79,7 +85,7 @@ export class ShardedSubscriptions {
     if (master === undefined) return undefined
     // Connections of the Cluster's own pool don't reconnect: a redirection finds their node again. This node may be the
     // only one for its slots, so the connection retries.
-    const redis = master.duplicate({ lazyConnect: false, enableOfflineQueue: false, retryStrategy: again })
+    const redis = master.duplicate({ lazyConnect: false, enableOfflineQueue: false, retryStrategy: reconnectDelay })
     redis.on('error', () => {})
     const node = new Subscriptions(redis, true, this.#events)
     this.#nodes.set(address, node)

@@ -4,7 +4,8 @@ import { isDenied } from './reply-errors.ts'
 /** Channels per command. */
 const CHUNK = 1_000
 
-export type Heard = (message: Buffer) => void
+/** Called with each message of a channel. */
+export type MessageListener = (message: Buffer) => void
 
 /** Called when the state of the subscriptions changes. */
 export interface SubscriptionEvents {
@@ -18,9 +19,10 @@ export interface SubscriptionEvents {
 }
 
 /** Called once: without an error when the channel is subscribed, with one when it can't be. */
-export type Settle = (error?: Error) => void
+export type OnSettled = (error?: Error) => void
 
-interface Channel { readonly listeners: Set<Heard>, readonly waiting: Set<Settle> }
+/** waiting: called once the channel is subscribed, or can't be. */
+interface Channel { readonly listeners: Set<MessageListener>, readonly waiting: Set<OnSettled> }
 
 /** Subscriptions of one connection. They are restored after a disconnect. */
 export class Subscriptions {
@@ -55,16 +57,16 @@ export class Subscriptions {
 
   connections (): Redis[] { return [this.#redis] }
 
-  add (name: string, onMessage: Heard, settle: Settle): void {
+  add (name: string, onMessage: MessageListener, onSettled: OnSettled): void {
     let channel = this.#channels.get(name)
     if (channel === undefined) this.#channels.set(name, channel = { listeners: new Set(), waiting: new Set() })
     channel.listeners.add(onMessage)
-    channel.waiting.add(settle)
+    channel.waiting.add(onSettled)
     // If this fails, or the connection isn't ready, the channel is subscribed when the connection is next ready.
     if (this.#redis.status === 'ready') this.#subscribe([name]).catch(() => {})
   }
 
-  remove (name: string, onMessage: Heard): void {
+  remove (name: string, onMessage: MessageListener): void {
     const channel = this.#channels.get(name)
     if (channel?.listeners.delete(onMessage) !== true || channel.listeners.size > 0) return
     this.#channels.delete(name)
@@ -107,7 +109,7 @@ export class Subscriptions {
   #settle ({ waiting }: Channel, error?: Error): void {
     const settled = [...waiting]
     waiting.clear()
-    for (const settle of settled) settle(error)
+    for (const onSettled of settled) onSettled(error)
   }
 
   #reject (names: readonly string[], error: Error): void {
@@ -127,7 +129,7 @@ export class Subscriptions {
 }
 
 /** Calls a listener. Any client of Redis can publish, so an invalid message must not end the process. */
-function call (onMessage: Heard, message: Buffer): void {
+function call (onMessage: MessageListener, message: Buffer): void {
   try {
     onMessage(message)
   } catch (error) {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { RedisLink } from '../client/client.ts'
-import { renew, retire } from './scripts.ts'
+import type { RedisClient } from '../client/client.ts'
+import { endLease, renewLease } from './scripts/lease.ts'
 import { Subscription } from './subscription.ts'
 
 export interface LeaseEvents {
@@ -18,16 +18,16 @@ export interface LeaseEvents {
  * renewed: the node takes a new name.
  */
 export class Lease {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #length: number
   readonly #events: LeaseEvents
   readonly #key: string
   readonly #channel: string
   readonly #subscription: Subscription
-  #node = newName()
-  #former: string | undefined
-  #isNew = true
-  #live = new Set<string>()
+  #node = randomName()
+  #formerNode: string | undefined
+  #isNewNode = true
+  #liveNodes = new Set<string>()
   #updates = 0
   #renewing: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -35,13 +35,13 @@ export class Lease {
   #failure: Error | undefined
 
   /** @param length in ms; the lease is renewed at a third of it */
-  constructor (link: RedisLink, length: number, events: LeaseEvents) {
-    this.#link = link
+  constructor (client: RedisClient, length: number, events: LeaseEvents) {
+    this.#client = client
     this.#length = length
     this.#events = events
-    this.#key = link.key('roster', 'leases')
-    this.#channel = link.key('roster', 'peers')
-    this.#subscription = new Subscription(link, this.#channel, () => this.#renewIn(0))
+    this.#key = client.key('roster', 'leases')
+    this.#channel = client.key('roster', 'peers')
+    this.#subscription = new Subscription(client, this.#channel, () => this.#renewIn(0))
   }
 
   /** Name of this node. It changes when a lease ends. */
@@ -50,10 +50,10 @@ export class Lease {
   /** Error of the last renewal; undefined if it succeeded. */
   get failure (): Error | undefined { return this.#failure }
 
-  isLive (node: string): boolean { return this.#live.has(node) }
+  isLive (node: string): boolean { return this.#liveNodes.has(node) }
 
   /** Returns the number of this node's next update. */
-  next (): number { return ++this.#updates }
+  nextUpdate (): number { return ++this.#updates }
 
   /** Subscribes to notifications from nodes that lost their lease or are closing. Resolves when the subscription is live. */
   async listen (): Promise<void> {
@@ -73,25 +73,25 @@ export class Lease {
     return await this.renew()
   }
 
-  /** Resolves with the given nodes that are certainly dead. */
-  async dead (nodes: readonly string[]): Promise<string[]> {
-    if (nodes.every((node) => this.#live.has(node))) return []
-    return await this.renewAgain() ? nodes.filter((node) => !this.#live.has(node)) : []
+  /** Resolves with those of the given nodes that are certainly dead. */
+  async deadOf (nodes: readonly string[]): Promise<string[]> {
+    if (nodes.every((node) => this.#liveNodes.has(node))) return []
+    return await this.renewAgain() ? nodes.filter((node) => !this.#liveNodes.has(node)) : []
   }
 
-  /** Takes a new name and renews. Called when Redis' entries of this node differ from its updates. */
-  async abandon (): Promise<void> {
+  /** Takes a new name and renews. Call it when Redis' entries of this node differ from its updates. */
+  async changeName (): Promise<void> {
     await this.#renewing
-    this.#replace()
+    this.#takeNewName()
     await this.renew()
   }
 
   /** Ends the lease of this node's former name. Call it after all members were entered under the new one. */
   async endFormer (): Promise<void> {
-    if (this.#former === undefined) return
-    await this.#link.command('zrem', this.#key, this.#former)
-    this.#live.delete(this.#former)
-    this.#former = undefined
+    if (this.#formerNode === undefined) return
+    await this.#client.command('zrem', this.#key, this.#formerNode)
+    this.#liveNodes.delete(this.#formerNode)
+    this.#formerNode = undefined
   }
 
   /** Stops renewing the lease. */
@@ -103,24 +103,24 @@ export class Lease {
   /** Ends the lease after a delay in ms, and notifies the other nodes. */
   async end (after: number): Promise<void> {
     this.stop()
-    await this.#link.run(retire, [this.#key], [this.#node, after, this.#link.publishCommand, this.#channel])
+    await this.#client.run(endLease, [this.#key], [this.#node, after, this.#client.publishCommand, this.#channel])
   }
 
   async #renew (): Promise<boolean> {
-    const before = this.#live
+    const before = this.#liveNodes
     let next = this.#length / 3
     let renewed = false
     try {
       next = Math.min(next, await this.#sendRenewal())
-      if (!this.#live.has(this.#node)) {
-        this.#replace()
+      if (!this.#liveNodes.has(this.#node)) {
+        this.#takeNewName()
         await this.#sendRenewal()
       }
-      const kept = !this.#isNew || this.#former === undefined
-      this.#isNew = false
+      const kept = !this.#isNewNode || this.#formerNode === undefined
+      this.#isNewNode = false
       // Other nodes may have lost their leases too: notified, they enter their members again sooner.
-      if (!kept) this.#link.publish(this.#channel, '')
-      this.#events.renewed(kept, new Set([...before].filter((node) => !this.#live.has(node))))
+      if (!kept) this.#client.publish(this.#channel, '')
+      this.#events.renewed(kept, new Set([...before].filter((node) => !this.#liveNodes.has(node))))
       renewed = true
       this.#failure = undefined
     } catch (error) {
@@ -135,18 +135,18 @@ export class Lease {
 
   /** Sends the renewal and stores the live nodes. Resolves with the ms until the first lease ends. */
   async #sendRenewal (): Promise<number> {
-    const args = [this.#node, this.#length, this.#isNew ? 1 : 0]
-    const [now, leases] = await this.#link.run(renew, [this.#key], args) as [number, string[]]
+    const args = [this.#node, this.#length, this.#isNewNode ? 1 : 0]
+    const [now, leases] = await this.#client.run(renewLease, [this.#key], args) as [number, string[]]
     const ends = new Map<string, number>()
     for (let i = 0; i < leases.length; i += 2) ends.set(leases[i]!, Number(leases[i + 1]))
-    this.#live = new Set(ends.keys())
+    this.#liveNodes = new Set(ends.keys())
     return Math.min(...ends.values()) - now
   }
 
-  #replace (): void {
-    this.#former = this.#node
-    this.#node = newName()
-    this.#isNew = true
+  #takeNewName (): void {
+    this.#formerNode = this.#node
+    this.#node = randomName()
+    this.#isNewNode = true
   }
 
   #renewIn (ms: number): void {
@@ -157,6 +157,6 @@ export class Lease {
   }
 }
 
-function newName (): string {
+function randomName (): string {
   return randomBytes(12).toString('base64url')
 }

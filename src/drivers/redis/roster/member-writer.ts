@@ -1,118 +1,100 @@
-import type { RedisLink } from '../client/client.ts'
+import { LocalMembers } from '../../local-members.ts'
+import type { RedisClient } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
-import { channel, nodeKeys } from './keys.ts'
+import { nodeKeys, presenceChannel } from './keys.ts'
 import type { Lease } from './lease.ts'
-import { LIFE, sweep, tell } from './scripts.ts'
-import type { Turnstile } from './semaphore.ts'
+import { removeMembers, writeMembers } from './scripts/members.ts'
+import type { Semaphore } from './semaphore.ts'
 
 /** Members that one command updates or removes. A longer command would block Redis for its other clients. */
 const BATCH = 500
 
-export interface PartContext {
-  readonly link: RedisLink
-  readonly lease: Lease
-  readonly turnstile: Turnstile
-  /** ms before a leave is published */
-  readonly grace: number
-}
+/** ms from their last renewal until the keys of a room expire */
+const ROOM_TTL = 3_600_000
 
-interface LocalMember { identity: Member, connections: number, leaving: NodeJS.Timeout | undefined }
-
-/** Members of one room that are on this node. Writes their changes to Redis, and retries until each write succeeds. */
-export class Part {
+/** Writes the members of one room that are on this node to Redis. Retries until each write succeeds. */
+export class MemberWriter {
   readonly #room: string
-  readonly #context: PartContext
-  readonly #connections = new Map<string, string>()
-  readonly #members = new Map<string, LocalMember>()
+  readonly #client: RedisClient
+  readonly #lease: Lease
+  readonly #semaphore: Semaphore
+  readonly #members: LocalMembers
   /** Ids of members whose last change isn't in Redis yet. */
   #unwritten = new Set<string>()
-  #written = 0
+  #updateNumber = 0
   /** Whether publishing the last change may have failed. */
   #unpublished = false
   #writtenAt = 0
   #writing: Promise<void> | undefined
   #nextWrite: Promise<void> | undefined
 
-  constructor (room: string, context: PartContext) {
+  /** @param grace ms before a leave is written */
+  constructor (room: string, { client, lease, semaphore, grace }: {
+    readonly client: RedisClient
+    readonly lease: Lease
+    readonly semaphore: Semaphore
+    readonly grace: number
+  }) {
     this.#room = room
-    this.#context = context
+    this.#client = client
+    this.#lease = lease
+    this.#semaphore = semaphore
+    this.#members = new LocalMembers(grace)
   }
-
-  get size (): number { return this.#members.size }
 
   /** Whether the room has no members on this node, and Redis has all changes. */
-  get isOver (): boolean { return this.#members.size === 0 && this.isTold }
+  get isOver (): boolean { return this.#members.size === 0 && this.isWritten }
 
   /** Whether Redis has all changes. */
-  get isTold (): boolean { return this.#unwritten.size === 0 && this.#writing === undefined }
+  get isWritten (): boolean { return this.#unwritten.size === 0 && this.#writing === undefined }
 
   /** Number of the last update. If Redis has another one, it has lost the update. */
-  get told (): number { return this.#written }
+  get updateNumber (): number { return this.#updateNumber }
 
-  get members (): Member[] { return Array.from(this.#members.values(), ({ identity }) => identity) }
+  get members (): Member[] { return [...this.#members] }
 
-  enter (connection: string, identity: Member): void {
-    if (this.#connections.has(connection)) return
-    this.#connections.set(connection, identity.id)
-    const present = this.#members.get(identity.id)
-    if (present === undefined) {
-      this.#members.set(identity.id, { identity, connections: 1, leaving: undefined })
-      this.#unwritten.add(identity.id)
-      return
-    }
-    clearTimeout(present.leaving)
-    present.leaving = undefined
-    present.connections++
-    if (present.identity.name === identity.name) return
-    present.identity = identity
-    this.#unwritten.add(identity.id)
+  enter (connection: string, member: Member): void {
+    if (this.#members.enter(connection, member)) this.#unwritten.add(member.id)
   }
 
-  /** @param left called if the grace period ends without a rejoin; `tell` then has a change to write */
-  leave (connection: string, left: () => void): void {
-    const id = this.#connections.get(connection)
-    if (id === undefined) return
-    this.#connections.delete(connection)
-    const present = this.#members.get(id)!
-    if (--present.connections > 0) return
-    present.leaving = setTimeout(() => {
-      this.#members.delete(id)
+  /** @param onLeft called if the grace period ends without a rejoin; `write` then has a change to write */
+  leave (connection: string, onLeft: () => void): void {
+    this.#members.leave(connection, (id) => {
       this.#unwritten.add(id)
-      left()
-    }, this.#context.grace).unref()
+      onLeft()
+    })
   }
 
   /** Writes the changes to Redis. Resolves when all changes before the call are written, or the write failed. */
-  tell (): Promise<void> {
+  write (): Promise<void> {
     if (this.#writing !== undefined) {
       this.#nextWrite ??= this.#writing.then(() => {
         this.#nextWrite = undefined
-        return this.tell()
+        return this.write()
       })
       return this.#nextWrite
     }
     // Without changes, the keys are still renewed before they expire.
-    if (this.#unwritten.size === 0 && !this.#unpublished && (this.size === 0 || Date.now() - this.#writtenAt < LIFE / 3)) return Promise.resolve()
-    this.#writing = this.#write().finally(() => { this.#writing = undefined })
+    const isRenewalDue = this.#members.size > 0 && performance.now() - this.#writtenAt >= ROOM_TTL / 3
+    if (this.#unwritten.size === 0 && !this.#unpublished && !isRenewalDue) return Promise.resolve()
+    this.#writing = this.#writeAll().finally(() => { this.#writing = undefined })
     return this.#writing
   }
 
-  /** Called when Redis has lost everything of this node. */
-  forgotten (): void {
-    this.#unwritten = new Set(this.#members.keys())
+  /** Called when Redis has lost everything of this node. The next `write` writes all members. */
+  markUnwritten (): void {
+    this.#unwritten = new Set(Array.from(this.#members, ({ id }) => id))
   }
 
-  close (): void {
-    for (const { leaving } of this.#members.values()) clearTimeout(leaving)
-  }
+  close (): void { this.#members.close() }
 
-  async #write (): Promise<void> {
+  async #writeAll (): Promise<void> {
     const ids = [...this.#unwritten]
     this.#unwritten.clear()
     do {
       const batch = ids.splice(0, BATCH)
       try {
-        await this.#context.turnstile.pass(() => this.#writeBatch(batch))
+        await this.#semaphore.run(() => this.#writeBatch(batch))
       } catch {
         this.#unpublished = true
         for (const id of [...ids, ...batch]) this.#unwritten.add(id)
@@ -122,21 +104,21 @@ export class Part {
   }
 
   async #writeBatch (ids: readonly string[]): Promise<void> {
-    const { link, lease } = this.#context
-    const here = ids.filter((id) => this.#members.has(id))
-    const gone = ids.filter((id) => !this.#members.has(id))
-    const number = lease.next()
-    const published = await link.run(tell, nodeKeys(link, this.#room, lease.node), [
-      lease.node, number, LIFE, link.publishCommand, channel(link, this.#room), this.#unpublished ? 1 : 0, here.length,
-      ...here.flatMap((id) => [id, this.#members.get(id)!.identity.name]), ...gone])
+    const present = ids.flatMap((id) => this.#members.get(id) ?? [])
+    const left = ids.filter((id) => this.#members.get(id) === undefined)
+    const { node } = this.#lease
+    const number = this.#lease.nextUpdate()
+    const published = await this.#client.run(writeMembers, nodeKeys(this.#client, this.#room, node), [
+      node, number, ROOM_TTL, this.#client.publishCommand, presenceChannel(this.#client, this.#room), this.#unpublished ? 1 : 0, present.length,
+      ...present.flatMap(({ id, name }) => [id, name]), ...left])
     this.#unpublished = published !== 1
-    this.#written = number
-    this.#writtenAt = Date.now()
+    this.#updateNumber = number
+    this.#writtenAt = performance.now()
   }
 }
 
 /** Removes all members of a node from a room. */
-export async function sweepOut (link: RedisLink, room: string, node: string): Promise<void> {
-  const keys = nodeKeys(link, room, node)
-  while (await link.run(sweep, keys, [node, BATCH, link.publishCommand, channel(link, room)]) !== 0);
+export async function removeNode (client: RedisClient, room: string, node: string): Promise<void> {
+  const keys = nodeKeys(client, room, node)
+  while (await client.run(removeMembers, keys, [node, BATCH, client.publishCommand, presenceChannel(client, room)]) !== 0);
 }

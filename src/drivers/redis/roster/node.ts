@@ -1,19 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../../errors.ts'
-import type { RedisLink } from '../client/client.ts'
+import type { RedisClient } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
 import { Lease } from './lease.ts'
-import { Part, sweepOut } from './member-writer.ts'
-import { Turnstile } from './semaphore.ts'
-import { View } from './room-view.ts'
+import { MemberWriter, removeNode } from './member-writer.ts'
+import { RoomView } from './room-view.ts'
+import { Semaphore } from './semaphore.ts'
 
 /** Rooms that are written or read concurrently. More rooms wait, so that messages aren't delayed in Redis. */
-const WIDTH = 256
+const MAX_CONCURRENT = 256
 
 export interface NodeSettings {
+  /** ms before a leave is published */
   readonly grace: number
+  /** ms that changes are collected before watchers are called */
   readonly coalesce: number
+  /** maximum number of listed members */
   readonly listed: number
+  /** length of the lease in ms */
   readonly lease: number
   /** Reads restrictions again after a disconnect. */
   readonly catchUp: () => Promise<void>
@@ -23,28 +27,30 @@ export interface NodeSettings {
 
 /** Writes the members of this node to Redis, and reads the members of all nodes from it. */
 export class RosterNode {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #settings: NodeSettings
   readonly #lease: Lease
-  readonly #turnstile = new Turnstile(WIDTH)
-  readonly #parts = new Map<string, Part>()
-  readonly #views = new Map<string, View>()
+  readonly #semaphore = new Semaphore(MAX_CONCURRENT)
+  readonly #writers = new Map<string, MemberWriter>()
+  readonly #views = new Map<string, RoomView>()
   /** Whether this node has read everything from Redis and written everything to it since the last disconnect. */
-  #fresh = false
-  #breaks = 0
-  #lost = false
+  #isCurrent = false
+  /** Number of times that this node stopped being current. */
+  #interruptions = 0
+  /** Whether Redis lost the entries of this node, or the node its lease. */
+  #lostEntries = false
   #recovering = Promise.resolve()
   #closed = false
 
-  constructor (link: RedisLink, settings: NodeSettings) {
-    this.#link = link
+  constructor (client: RedisClient, settings: NodeSettings) {
+    this.#client = client
     this.#settings = settings
-    this.#lease = new Lease(link, settings.lease, {
+    this.#lease = new Lease(client, settings.lease, {
       renewed: (kept, gone) => this.#renewed(kept, gone),
       failed: () => this.#markStale()
     })
-    link.onDown(() => this.#markStale())
-    link.onBack(() => { this.#lease.renewAgain().catch(() => {}) })
+    client.onDown(() => this.#markStale())
+    client.onUp(() => { this.#lease.renewAgain().catch(() => {}) })
   }
 
   /** Name of this node while its lease is valid. */
@@ -62,23 +68,23 @@ export class RosterNode {
   }
 
   /** Resolves when the member is written to Redis; at once while Redis is down. */
-  async enter (name: string, connection: string, identity: Member): Promise<void> {
-    let part = this.#parts.get(name)
-    if (part === undefined) {
-      part = new Part(name, { link: this.#link, lease: this.#lease, turnstile: this.#turnstile, grace: this.#settings.grace })
-      this.#parts.set(name, part)
+  async enter (name: string, connection: string, member: Member): Promise<void> {
+    let writer = this.#writers.get(name)
+    if (writer === undefined) {
+      writer = new MemberWriter(name, { client: this.#client, lease: this.#lease, semaphore: this.#semaphore, grace: this.#settings.grace })
+      this.#writers.set(name, writer)
     }
-    part.enter(connection, identity)
-    if (this.#fresh) await this.#write(name, part)
+    writer.enter(connection, member)
+    if (this.#isCurrent) await this.#write(name, writer)
   }
 
   leave (name: string, connection: string): void {
-    const part = this.#parts.get(name)
-    part?.leave(connection, () => { if (this.#fresh) this.#write(name, part).catch(() => {}) })
+    const writer = this.#writers.get(name)
+    writer?.leave(connection, () => { if (this.#isCurrent) this.#write(name, writer).catch(() => {}) })
   }
 
   /** Calls `begin` with the room's view. Resolves with a function that stops it, and closes a view without users. */
-  async use (name: string, begin: (view: View) => Promise<() => void>): Promise<() => void> {
+  async use (name: string, begin: (view: RoomView) => Promise<() => void>): Promise<() => void> {
     let view = this.#views.get(name)
     if (view === undefined) this.#views.set(name, view = this.#view(name))
     const used = view
@@ -95,60 +101,60 @@ export class RosterNode {
   async close (): Promise<void> {
     this.#closed = true
     for (const view of this.#views.values()) view.close()
-    for (const part of this.#parts.values()) part.close()
-    if (this.#link.up) await this.#depart().catch(() => { /* the lease expires */ })
+    for (const writer of this.#writers.values()) writer.close()
+    if (this.#client.up) await this.#depart().catch(() => { /* the lease expires */ })
     this.#lease.stop()
   }
 
-  #view (name: string): View {
-    return new View(name, {
-      link: this.#link,
+  #view (name: string): RoomView {
+    return new RoomView(name, {
+      client: this.#client,
       lease: this.#lease,
-      turnstile: this.#turnstile,
+      semaphore: this.#semaphore,
       coalesce: this.#settings.coalesce,
       listed: this.#settings.listed,
-      isFresh: () => this.#fresh,
-      part: () => this.#parts.get(name),
-      lost: () => this.#takeNewName()
+      isCurrent: () => this.#isCurrent,
+      writer: () => this.#writers.get(name),
+      onUpdatesLost: () => this.#changeName()
     })
   }
 
-  async #write (name: string, part: Part): Promise<void> {
-    await part.tell()
-    if (part.isOver && this.#parts.get(name) === part) this.#parts.delete(name)
+  async #write (name: string, writer: MemberWriter): Promise<void> {
+    await writer.write()
+    if (writer.isOver && this.#writers.get(name) === writer) this.#writers.delete(name)
   }
 
   async #writeAll (): Promise<void> {
-    await Promise.all([...this.#parts].map(([name, part]) => this.#write(name, part)))
+    await Promise.all([...this.#writers].map(([name, writer]) => this.#write(name, writer)))
   }
 
   #markStale (): void {
-    this.#breaks++
-    if (!this.#fresh) return
-    this.#fresh = false
-    for (const view of this.#views.values()) view.stale()
+    this.#interruptions++
+    if (!this.#isCurrent) return
+    this.#isCurrent = false
+    for (const view of this.#views.values()) view.markStale()
   }
 
-  #takeNewName (): void {
-    if (!this.#fresh) return
+  #changeName (): void {
+    if (!this.#isCurrent) return
     this.#markStale()
-    this.#lease.abandon().catch(() => {})
+    this.#lease.changeName().catch(() => {})
   }
 
   #renewed (kept: boolean, gone: ReadonlySet<string>): void {
     if (this.#closed) return
     if (!kept) {
-      this.#lost = true
+      this.#lostEntries = true
       this.#markStale()
-      for (const part of this.#parts.values()) part.forgotten()
+      for (const writer of this.#writers.values()) writer.markUnwritten()
     }
-    // A node that isn't fresh polls too: it may lack only the permission to subscribe.
+    // A node that isn't current polls too: it may lack only the permission to subscribe.
     this.#settings.poll().catch(() => { /* retried with the next renewal */ })
-    if (!this.#fresh) {
+    if (!this.#isCurrent) {
       this.#recovering = this.#recovering.then(() => this.#recover()).catch(() => { /* retried with the next renewal */ })
       return
     }
-    // Retries failed writes, renews keys, and sweeps the members of dead nodes.
+    // Retries failed writes, renews keys, and removes the members of dead nodes.
     this.#writeAll().catch(() => {})
     for (const view of this.#views.values()) {
       if (view.isStale || view.nodes.some((node) => gone.has(node))) view.refresh().catch(() => {})
@@ -157,36 +163,36 @@ export class RosterNode {
 
   /** Writes and reads everything that was missed during a disconnect. */
   async #recover (): Promise<void> {
-    if (this.#fresh || this.#closed) return
-    const breaks = this.#breaks
+    if (this.#isCurrent || this.#closed) return
+    const interruptions = this.#interruptions
     await this.#lease.listen()
     await this.#writeAll()
-    if (breaks !== this.#breaks) return
+    if (interruptions !== this.#interruptions) return
     await this.#lease.endFormer()
-    if (this.#lost) {
-      this.#lost = false
+    if (this.#lostEntries) {
+      this.#lostEntries = false
       // Other nodes may have lost their members in Redis too, and enter them again.
       await sleep(Math.min(this.#settings.grace, this.#settings.lease / 3), undefined, { ref: false })
     }
     await this.#settings.catchUp()
-    if (breaks !== this.#breaks) return
-    this.#fresh = true
+    if (interruptions !== this.#interruptions) return
+    this.#isCurrent = true
     await this.#writeAll()
     await Promise.all([...this.#views.values()].map((view) => view.refresh()))
   }
 
   /**
    * Removes the members of rooms without other live nodes. In other rooms, members may reconnect to another node: there
-   * the lease ends after the grace period, and the other nodes sweep.
+   * the lease ends after the grace period, and the other nodes remove them.
    */
   async #depart (): Promise<void> {
     const { node } = this.#lease
-    const alone = [...this.#parts.keys()].filter((name) => {
+    const alone = [...this.#writers.keys()].filter((name) => {
       const others = this.#views.get(name)?.nodes ?? []
       return !others.some((other) => other !== node && this.#lease.isLive(other))
     })
     await this.#writeAll()
-    await Promise.all(alone.map((name) => this.#turnstile.pass(() => sweepOut(this.#link, name, node))))
+    await Promise.all(alone.map((name) => this.#semaphore.run(() => removeNode(this.#client, name, node))))
     await this.#lease.end(this.#settings.grace)
   }
 }

@@ -1,5 +1,5 @@
-import type { RedisLink } from '../client/client.ts'
-import { restrict, restrictionsAt, restrictionsSince } from './scripts.ts'
+import type { RedisClient } from '../client/client.ts'
+import { restrict, restrictionsAt, restrictionsSince } from './scripts/restrictions.ts'
 import { Subscription } from './subscription.ts'
 import { checkedRestriction } from '../../restriction-checks.ts'
 import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from '../../../roster.ts'
@@ -17,7 +17,7 @@ type Listener = (subject: string, restriction: TimedRestriction) => void
 
 /** Restrictions of a chat, stored in Redis. */
 export class Restrictions {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #listener: Listener
   readonly #keys: string[]
   readonly #channel: string
@@ -25,12 +25,12 @@ export class Restrictions {
   /** Restrictions up to this moment were reported to the listener, or are older than every connection of this node. */
   #reported: number | undefined
 
-  constructor (link: RedisLink, listener: Listener) {
-    this.#link = link
+  constructor (client: RedisClient, listener: Listener) {
+    this.#client = client
     this.#listener = listener
-    this.#keys = ['restrictions', 'said', 'ends', 'moment'].map((rest) => link.key('roster', rest))
-    this.#channel = link.key('roster', 'restricted')
-    this.#subscription = new Subscription(link, this.#channel, (message) => {
+    this.#keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => client.key('roster', rest))
+    this.#channel = client.key('roster', 'restricted')
+    this.#subscription = new Subscription(client, this.#channel, (message) => {
       const [, moment, json] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
       if (moment === undefined) throw new SyntaxError(`not a restriction on the channel ${this.#channel}`)
       const [name, left, reason] = JSON.parse(json!) as [string, number, string]
@@ -44,13 +44,13 @@ export class Restrictions {
     const [duration, kept] = restriction.kind === 'kick' ? [0, KICK_KEPT] : [restriction.duration, restriction.duration]
     const name = field(restriction.kind, subject)
     const message = JSON.stringify([name, duration, restriction.reason])
-    const moment = await this.#link.run(restrict, this.#keys, [name, duration, kept, restriction.reason, this.#link.publishCommand, this.#channel, message])
+    const moment = await this.#client.run(restrict, this.#keys, [name, duration, kept, restriction.reason, this.#client.publishCommand, this.#channel, message])
     this.#listener(subject, { ...restriction, moment: Number(moment) })
   }
 
   async at (subjects: readonly string[]): Promise<RestrictionsAt> {
     const fields = subjects.flatMap((subject) => [field('kick', subject), field('mute', subject), field('ban', subject)])
-    const [at, rows] = await this.#link.run(restrictionsAt, this.#keys, fields) as [string, Row[]]
+    const [at, rows] = await this.#client.run(restrictionsAt, this.#keys, fields) as [string, Row[]]
     const moment = Number(at)
     this.#reported ??= moment
     const restrictions = rows.map((row) => restrictionOf(row)).filter((restriction) => restriction.kind === 'kick' || restriction.duration > 0)
@@ -70,7 +70,7 @@ export class Restrictions {
 
   async #reportSince (from: number | string): Promise<void> {
     for (let more = true; more;) {
-      const [now, rows] = await this.#link.run(restrictionsSince, this.#keys, [from, PAGE]) as [string, Row[]]
+      const [now, rows] = await this.#client.run(restrictionsSince, this.#keys, [from, PAGE]) as [string, Row[]]
       for (const row of rows) this.#report(row)
       more = rows.length === PAGE
       if (more) from = rows.at(-1)![1]

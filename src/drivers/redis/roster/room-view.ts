@@ -1,37 +1,38 @@
-import type { RedisLink } from '../client/client.ts'
+import type { RedisClient } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
-import { channel, roomKeys } from './keys.ts'
+import { presenceChannel, roomKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
-import { sweepOut, type Part } from './member-writer.ts'
-import { read } from './scripts.ts'
+import { removeNode, type MemberWriter } from './member-writer.ts'
+import { readMembers } from './scripts/members.ts'
 import { Subscription } from './subscription.ts'
-import type { Turnstile } from './semaphore.ts'
+import type { Semaphore } from './semaphore.ts'
 import type { Presence, Signal } from '../../../roster.ts'
 
-export interface ViewContext {
-  readonly link: RedisLink
+export interface RoomViewOptions {
+  readonly client: RedisClient
   readonly lease: Lease
-  readonly turnstile: Turnstile
+  readonly semaphore: Semaphore
   /** ms that changes are collected before a read */
   readonly coalesce: number
   /** maximum number of listed members */
   readonly listed: number
   /** Returns whether the state in Redis is current. */
-  readonly isFresh: () => boolean
-  /** Returns the room's members on this node. */
-  readonly part: () => Part | undefined
+  readonly isCurrent: () => boolean
+  /** Returns the writer of the room's members on this node. */
+  readonly writer: () => MemberWriter | undefined
   /** Called when Redis has lost updates of this node. */
-  readonly lost: () => void
+  readonly onUpdatesLost: () => void
 }
 
+/** The members of a room as Redis has them. nodes: the number of the last update of each node. */
 interface State { readonly count: number, readonly members: Member[], readonly nodes: Map<string, number> }
 
 /** Presence of one room, as its watchers on this node receive it. */
-export class View {
+export class RoomView {
   readonly #room: string
-  readonly #context: ViewContext
+  readonly #options: RoomViewOptions
   /** Watchers, each with whether it has received the state. */
-  readonly #watchers = new Map<(now: Presence) => void, boolean>()
+  readonly #watchers = new Map<(presence: Presence) => void, boolean>()
   readonly #listeners = new Set<(signal: Signal) => void>()
   readonly #subscription: Subscription
   #current: Presence | undefined
@@ -39,10 +40,10 @@ export class View {
   #reading: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor (room: string, context: ViewContext) {
+  constructor (room: string, options: RoomViewOptions) {
     this.#room = room
-    this.#context = context
-    this.#subscription = new Subscription(context.link, channel(context.link, room), (message) => this.#onMessage(message))
+    this.#options = options
+    this.#subscription = new Subscription(options.client, presenceChannel(options.client, room), (message) => this.#onMessage(message))
   }
 
   get isUsed (): boolean { return this.#watchers.size + this.#listeners.size > 0 }
@@ -53,9 +54,9 @@ export class View {
   get nodes (): readonly string[] { return this.#nodes }
 
   /** Resolves with an unsubscribe function when the callback has received the state. */
-  async watch (onPresence: (now: Presence) => void): Promise<() => void> {
+  async watch (onPresence: (presence: Presence) => void): Promise<() => void> {
     // The same function may watch twice.
-    const watcher = (now: Presence) => onPresence(now)
+    const watcher = (presence: Presence) => onPresence(presence)
     this.#watchers.set(watcher, false)
     await this.refresh()
     if (this.#watchers.has(watcher)) {
@@ -78,10 +79,11 @@ export class View {
 
   /** Reads the state and calls the watchers; if the read fails, with `stale: true`. */
   async refresh (): Promise<void> {
-    await this.#context.turnstile.pass(() => this.#read())
+    await this.#options.semaphore.run(() => this.#read())
   }
 
-  stale (): void {
+  /** Reports the last state with `stale: true`. */
+  markStale (): void {
     this.#update({ ...this.#current ?? this.#local(), stale: true })
   }
 
@@ -104,53 +106,53 @@ export class View {
     this.#reading ??= setTimeout(() => {
       this.#reading = undefined
       this.refresh().catch(() => {})
-    }, this.#context.coalesce).unref()
+    }, this.#options.coalesce).unref()
   }
 
   async #read (): Promise<void> {
-    const { lease, isFresh } = this.#context
+    const { client, lease, isCurrent } = this.#options
     if (this.#closed) return
-    if (!isFresh()) return this.stale()
+    if (!isCurrent()) return this.markStale()
     try {
       await this.#subscription.start()
       let state = await this.#readState()
-      const dead = await lease.dead([...state.nodes.keys()])
+      const dead = await lease.deadOf([...state.nodes.keys()])
       if (dead.length > 0) {
-        for (const node of dead) await sweepOut(this.#context.link, this.#room, node)
+        for (const node of dead) await removeNode(client, this.#room, node)
         state = await this.#readState()
       }
       this.#nodes = [...state.nodes.keys()]
-      if (!isFresh()) return this.stale()
+      if (!isCurrent()) return this.markStale()
       this.#update({ members: state.members, count: state.count, stale: false })
     } catch {
-      this.stale()
+      this.markStale()
     }
   }
 
   async #readState (): Promise<State> {
-    const { link, lease, listed, part, lost } = this.#context
-    const [node, updateNumber] = [lease.node, part()?.told]
-    const [count, ids, found, updates] = await link.run(read, roomKeys(link, this.#room), [Math.min(listed, Number.MAX_SAFE_INTEGER)]) as [number, string[], string[], string[]]
+    const { client, lease, listed, writer, onUpdatesLost } = this.#options
+    const [node, updateNumber] = [lease.node, writer()?.updateNumber]
+    const [count, ids, found, updates] = await client.run(readMembers, roomKeys(client, this.#room), [Math.min(listed, Number.MAX_SAFE_INTEGER)]) as [number, string[], string[], string[]]
     const nodes = new Map<string, number>()
     for (let i = 0; i < updates.length; i += 2) nodes.set(updates[i]!, Number(updates[i + 1]))
-    const now = part()
+    const own = writer()
     // Compares only if no update was written meanwhile. Otherwise Redis may return either number.
-    if (node === lease.node && updateNumber === now?.told && now?.isTold !== false) {
-      if (nodes.get(node) !== (now === undefined || now.isOver ? undefined : now.told)) lost()
+    if (node === lease.node && updateNumber === own?.updateNumber && own?.isWritten !== false) {
+      if (nodes.get(node) !== (own === undefined || own.isOver ? undefined : own.updateNumber)) onUpdatesLost()
     }
     return { count, members: ids.map((id, i) => ({ id, name: found[i]!.slice(found[i]!.indexOf(' ') + 1) })), nodes }
   }
 
   /** Returns the members on this node, as a stale state of a room that can't be read. */
   #local (): Presence {
-    const members = this.#context.part()?.members ?? []
-    return { members: members.slice(0, this.#context.listed), count: members.length, stale: true }
+    const members = this.#options.writer()?.members ?? []
+    return { members: members.slice(0, this.#options.listed), count: members.length, stale: true }
   }
 
-  #update (now: Presence): void {
-    if (this.#closed || (this.#current !== undefined && isSame(this.#current, now))) return
-    this.#current = now
-    for (const [onPresence, hasReceived] of this.#watchers) if (hasReceived) onPresence(now)
+  #update (presence: Presence): void {
+    if (this.#closed || (this.#current !== undefined && isSame(this.#current, presence))) return
+    this.#current = presence
+    for (const [onPresence, hasReceived] of this.#watchers) if (hasReceived) onPresence(presence)
   }
 }
 

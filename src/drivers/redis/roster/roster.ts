@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { check, limit, milliseconds, type Checks } from '../../../checks.ts'
 import { RosterClosed } from '../../../errors.ts'
-import { RedisLink, type RedisOptions } from '../client/client.ts'
-import { checks as linkChecks } from '../client/options.ts'
-import { tryOut } from '../client/permissions.ts'
+import { RedisClient } from '../client/client.ts'
+import { redisChecks, type RedisOptions } from '../client/options.ts'
+import { checkRoundTrip } from '../client/permissions.ts'
 import type { Member } from '../../../store.ts'
-import { channel, nodeKeys } from './keys.ts'
+import { presenceChannel, nodeKeys } from './keys.ts'
 import { RosterNode } from './node.ts'
 import { Restrictions } from './restrictions.ts'
-import { read, sweep, tell } from './scripts.ts'
+import { readMembers, removeMembers, writeMembers } from './scripts/members.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
 
 /** Options of a RedisRoster, each with its default. */
@@ -26,7 +26,7 @@ export interface RedisRosterOptions extends RedisOptions {
 /** ms */
 const CHECK_TTL = 60_000
 
-const checks: Checks<RedisRosterOptions> = { ...linkChecks, grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
+const checks: Checks<RedisRosterOptions> = { ...redisChecks, grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
 
 /**
  * Members and restrictions of all nodes that share a Redis.
@@ -36,7 +36,7 @@ const checks: Checks<RedisRosterOptions> = { ...linkChecks, grace: milliseconds(
  * A node that was disconnected receives the restrictions that it missed when it reconnects.
  */
 export class RedisRoster implements Roster {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #node: RosterNode
   readonly #restrictions: Restrictions
   readonly #listeners = new Set<{ readonly call: (subject: string, restriction: TimedRestriction) => void }>()
@@ -48,9 +48,9 @@ export class RedisRoster implements Roster {
   constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
     check({ grace, coalesce, listed, lease, timeout, ...redis }, checks)
     this.#timeout = timeout
-    this.#link = new RedisLink({ ...redis, timeout })
-    this.#restrictions = new Restrictions(this.#link, (subject, restriction) => { for (const { call } of this.#listeners) call(subject, restriction) })
-    this.#node = new RosterNode(this.#link, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp(), poll: () => this.#restrictions.poll() })
+    this.#client = new RedisClient({ ...redis, timeout })
+    this.#restrictions = new Restrictions(this.#client, (subject, restriction) => { for (const { call } of this.#listeners) call(subject, restriction) })
+    this.#node = new RosterNode(this.#client, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp(), poll: () => this.#restrictions.poll() })
     this.#opened = this.#node.open()
   }
 
@@ -64,12 +64,12 @@ export class RedisRoster implements Roster {
     this.#node.leave(room, connection)
   }
 
-  async watch (room: string, onPresence: (now: Presence) => void): Promise<() => void> {
+  async watch (room: string, onPresence: (presence: Presence) => void): Promise<() => void> {
     return await this.#use(room, (view) => view.watch(onPresence))
   }
 
   signal (room: string, { typing }: Signal): void {
-    if (this.#closing === undefined) this.#link.publish(channel(this.#link, room), JSON.stringify(typing))
+    if (this.#closing === undefined) this.#client.publish(presenceChannel(this.#client, room), JSON.stringify(typing))
   }
 
   async listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void> {
@@ -98,14 +98,14 @@ export class RedisRoster implements Roster {
    */
   async check (): Promise<void> {
     await this.#open()
-    const link = this.#link
+    const client = this.#client
     // No client's room has such a name.
     const room = `?${this.#node.name}`
-    const keys = nodeKeys(link, room, '?')
-    await tryOut(link, link.key(room, 'right'), channel(link, room), async () => {
-      const published = await link.run(tell, keys, ['?', 1, CHECK_TTL, link.publishCommand, channel(link, room), 1, 1, '?', ''])
-      await link.run(read, keys.slice(0, 3), [1])
-      await link.run(sweep, keys, ['?', 1, link.publishCommand, channel(link, room)])
+    const keys = nodeKeys(client, room, '?')
+    await checkRoundTrip(client, client.key(room, 'permission'), presenceChannel(client, room), async () => {
+      const published = await client.run(writeMembers, keys, ['?', 1, CHECK_TTL, client.publishCommand, presenceChannel(client, room), 1, 1, '?', ''])
+      await client.run(readMembers, keys.slice(0, 3), [1])
+      await client.run(removeMembers, keys, ['?', 1, client.publishCommand, presenceChannel(client, room)])
       await this.#node.check()
       await this.#restrictions.at(['?'])
       return published === 1
@@ -138,6 +138,6 @@ export class RedisRoster implements Roster {
   async #close (): Promise<void> {
     this.#listeners.clear()
     await Promise.race([this.#node.close(), sleep(this.#timeout, undefined, { ref: false })])
-    await this.#link.close()
+    await this.#client.close()
   }
 }

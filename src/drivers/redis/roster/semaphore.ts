@@ -1,5 +1,5 @@
 /** Limits the number of concurrent tasks. Further tasks wait, in the order of the calls. */
-export class Turnstile {
+export class Semaphore {
   #free: number
   readonly #waiting: Array<() => void> = []
 
@@ -7,7 +7,8 @@ export class Turnstile {
     this.#free = limit
   }
 
-  async pass<T> (task: () => Promise<T>): Promise<T> {
+  /** Runs a task when fewer tasks than the limit are running. Settles as the task does. */
+  async run<T> (task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {

@@ -1,21 +1,21 @@
-import type { RedisLink } from '../client/client.ts'
+import type { RedisClient } from '../client/client.ts'
 
 /** Subscription to one channel. It begins with the first `start`, and is restored after a disconnect. */
 export class Subscription {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #channel: string
   readonly #onMessage: (message: Buffer) => void
   #starting: Promise<() => void> | undefined
 
-  constructor (link: RedisLink, channel: string, onMessage: (message: Buffer) => void) {
-    this.#link = link
+  constructor (client: RedisClient, channel: string, onMessage: (message: Buffer) => void) {
+    this.#client = client
     this.#channel = channel
     this.#onMessage = onMessage
   }
 
   /** Resolves when the subscription is live. May be called again after it rejects. */
   async start (): Promise<void> {
-    this.#starting ??= this.#link.subscribe(this.#channel, this.#onMessage).catch((error: unknown) => {
+    this.#starting ??= this.#client.subscribe(this.#channel, this.#onMessage).catch((error: unknown) => {
       this.#starting = undefined
       throw error
     })

@@ -1,5 +1,6 @@
 import { ReusedKey, StalePost, StoreBusy } from '../../../errors.ts'
-import { encode, markOf, placeOf } from './record.ts'
+import { parsePosition } from '../../position.ts'
+import { cursorOf, cursorOfPost, encode } from './record.ts'
 import type { Draft, Cursor } from '../../../store.ts'
 
 type Stored = Cursor & { readonly again: boolean }
@@ -18,11 +19,11 @@ const MAX_BYTES = 256 * 1024
 /** Bytes of memory of a post without its content: promise, closures, arguments, and their copies in ioredis. */
 const POST_BYTES = 1_500
 
-/** Sends a room's posts. Resolves with the script's reply. */
+/** Sends a room's posts. Resolves with the epoch, the time and the outcome of each post. */
 export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<unknown>
 
 /** Posts in flight. Those of one room and one tick are sent together. */
-export class RedisAppends {
+export class AppendQueue {
   readonly #send: Send
   readonly #maxPosts: number
   readonly #maxBytes: number
@@ -64,29 +65,29 @@ export class RedisAppends {
       for (const post of posts) {
         bytes += post.args[3].length
         if (batch.length === MAX_POSTS || (bytes > MAX_BYTES && batch.length > 0)) {
-          this.#store(room, batch)
+          this.#sendBatch(room, batch)
           batch = []
           bytes = post.args[3].length
         }
         batch.push(post)
       }
-      this.#store(room, batch)
+      this.#sendBatch(room, batch)
     }
   }
 
-  #store (room: string, posts: readonly Post[]): void {
+  #sendBatch (room: string, posts: readonly Post[]): void {
     this.#send(room, posts.flatMap(({ args }) => args)).finally(() => {
       this.#inFlight -= posts.length
       for (const { cost } of posts) this.#bytesInFlight -= cost
     }).then((reply) => {
-      const [tag, at, ...outcomes] = reply as [tag: string, at: string, ...outcomes: Array<number | string>]
+      const [epoch, at, ...outcomes] = reply as [epoch: string, at: string, ...outcomes: Array<number | string>]
       const time = Number(at)
       for (const [i, { resolve, reject }] of posts.entries()) {
         const outcome = outcomes[i]!
-        if (typeof outcome === 'number') resolve({ ...markOf({ tag, at: time, n: outcome }), again: false })
+        if (typeof outcome === 'number') resolve({ ...cursorOf({ epoch, at: time, offset: outcome }), again: false })
         else if (outcome === 'stale') reject(new StalePost())
         else if (outcome === 'reused') reject(new ReusedKey())
-        else resolve({ ...repeated(tag, outcome), again: true })
+        else resolve({ ...cursorOfPost(epoch, outcome), again: true })
       }
     }, (error: unknown) => {
       for (const { reject } of posts) reject(error)
@@ -94,15 +95,9 @@ export class RedisAppends {
   }
 }
 
-/** Returns the cursor of a post that Redis remembers as `<offset> <time>`; more text may follow. */
-export function repeated (tag: string, known: string): Cursor {
-  const [n, at] = known.split(' ')
-  return markOf({ tag, at: Number(at), n: Number(n) })
-}
-
 /** Returns a position as the script parses it. An invalid position gets an epoch that never exists, which makes it stale. */
 function sinceOf (since: string | undefined): string {
   if (since === undefined) return ''
-  const place = placeOf(since)
-  return place === undefined ? '? 0 0' : `${place.tag} ${place.at} ${place.n}`
+  const position = parsePosition(since)
+  return position === undefined ? '? 0 0' : `${position.epoch} ${position.at} ${position.offset}`
 }

@@ -1,117 +1,66 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { RedisLink } from '../client/client.ts'
-import { evict, halve } from './index-scripts.ts'
-import type { IndexedRoom, Noted, RoomIndex } from './room-index.ts'
-import { look } from './scripts.ts'
-
-/** Bytes of all rooms if Redis has no `maxmemory`, or it can't be read. */
-const STORE_BYTES = 256 * 1024 * 1024
+import type { RedisClient } from '../client/client.ts'
+import { EVICTION_DELAY, evictRooms, firstReaching } from './evict-rooms.ts'
+import type { MissingRooms } from './missing-rooms.ts'
+import type { IndexState, RoomIndex } from './room-index.ts'
+import type { RoomScripts } from './room-scripts.ts'
+import type { StoreLimit } from './store-limit.ts'
 
 /** ms between two writes of the index */
-const FLUSH = 1_000
-
-/** ms after which `maxmemory` is read again */
-const LIMIT_AGE = 60_000
-
-/**
- * ms after a disconnect during which no room is evicted. Other nodes need up to the longest reconnect delay to subscribe to
- * their rooms again; until then, a room that they follow looks unused.
- */
-const SETTLE = 2_000
-
-/** ms between two searches for rooms that the index lacks. A lost index is rebuilt at once. */
-const SEARCH_INTERVAL = 60_000
+const FLUSH_INTERVAL = 1_000
 
 /** Rooms read in one step. */
 const STEP = 100
 
-/** Rooms halved in one step. */
-const HALVED = 10
+/** Rooms that lose their older half in one step. */
+const HALVED_ROOMS = 10
 
 /** Share of the bound down to which rooms are evicted. */
 const TARGET_SHARE = 0.9
-
-/** Share of all bytes that is evicted when Redis is out of memory. */
-const RELIEF_SHARE = 1 / 16
-
-/** Share of `maxmemory` below which no room is evicted: other data fills Redis. */
-const MIN_SHARE = 1 / 8
 
 /**
  * Keeps the rooms of a chat within a bound. Evicts rooms without followers, the least recently used first. If all rooms have
  * followers, removes the older half of the history from the largest rooms. Only one node evicts at a time.
  */
 export class Evictions {
-  readonly #link: RedisLink
+  readonly #client: RedisClient
   readonly #index: RoomIndex
-  readonly #keys: (room: string) => string[]
-  readonly #channel: (room: string) => string
-  readonly #storeBytes: number | undefined
+  readonly #scripts: RoomScripts
+  readonly #missing: MissingRooms
+  readonly #limit: StoreLimit
   readonly #timer: NodeJS.Timeout
-  #limit: { readonly bytes: number, readonly readAt: number } | undefined
   /** Current eviction. */
   #eviction: Promise<void> | undefined
-  #relief: Promise<boolean> | undefined
-  /** Current search for rooms that the index lacks. */
-  #search: Promise<boolean> | undefined
-  #searchedAt = -Infinity
-  /** False from when the index was found to be new until a search has completed. */
-  #isComplete = true
-  readonly #closing = new AbortController()
   #flushing = false
   /** Whether the last total exceeded the bound. The next flush checks again, because the evicting node may have died. */
-  #over = false
+  #exceeded = false
 
-  /** @param storeBytes maximum bytes of all rooms; undefined for half of `maxmemory` */
-  constructor (link: RedisLink, index: RoomIndex, { storeBytes, keys, channel }: {
-    readonly storeBytes: number | undefined
-    readonly keys: (room: string) => string[]
-    readonly channel: (room: string) => string
+  constructor ({ client, index, scripts, missing, limit }: {
+    readonly client: RedisClient
+    readonly index: RoomIndex
+    readonly scripts: RoomScripts
+    readonly missing: MissingRooms
+    readonly limit: StoreLimit
   }) {
-    this.#link = link
+    this.#client = client
     this.#index = index
-    this.#keys = keys
-    this.#channel = channel
-    this.#storeBytes = storeBytes
-    this.#timer = setInterval(() => { this.#flush().catch(() => { /* retried with the next flush */ }) }, FLUSH).unref()
+    this.#scripts = scripts
+    this.#missing = missing
+    this.#limit = limit
+    this.#timer = setInterval(() => { this.#flush().catch(() => { /* retried with the next flush */ }) }, FLUSH_INTERVAL).unref()
   }
 
-  /** Current call of `relieve`. */
-  get relief (): Promise<boolean> | undefined { return this.#relief }
-
-  close (): void {
-    clearInterval(this.#timer)
-    this.#closing.abort()
-  }
-
-  /**
-   * Evicts rooms on the master that holds a key and is out of memory. Resolves with whether that freed memory.
-   * Calls during a call return its promise.
-   */
-  relieve (key: string): Promise<boolean> {
-    this.#relief ??= this.#relieve(key).catch(() => false).finally(() => { this.#relief = undefined })
-    return this.#relief
-  }
-
-  /** Evicts a room that is not in use. Resolves with the bytes that the room is then charged. */
-  async #evict ({ room, used }: IndexedRoom): Promise<number> {
-    return await this.#link.run(evict, this.#keys(room), [used, this.#link.countCommand, this.#channel(room)]) as number
-  }
-
-  async halve (room: string): Promise<number> {
-    return await this.#link.run(halve, this.#keys(room), []) as number
-  }
+  close (): void { clearInterval(this.#timer) }
 
   async #flush (): Promise<void> {
-    if (this.#flushing || !(this.#index.waits || this.#over)) return
+    if (this.#flushing || !(this.#index.hasChanges || this.#exceeded)) return
     this.#flushing = true
     try {
-      const limit = await this.#bound()
-      const noted = await this.#index.flush(this.#eviction === undefined ? limit : limit * TARGET_SHARE)
-      this.#over = noted.total > limit
-      if (noted.isNew) this.#isComplete = false
-      if (noted.isNew || (!this.#isComplete && this.#isSearchDue)) this.#addMissing().catch(() => { /* retried when the next search is due */ })
-      if (!noted.evicts || this.#eviction !== undefined || this.#link.upFor < SETTLE) return
+      const limit = await this.#limit.bytes()
+      const state = await this.#index.flush(this.#eviction === undefined ? limit : limit * TARGET_SHARE)
+      this.#exceeded = state.total > limit
+      if (state.isNew) this.#missing.indexLost()
+      if (state.isNew || this.#missing.isRetryDue) this.#missing.add().catch(() => { /* retried when the next search is due */ })
+      if (!state.evicts || this.#eviction !== undefined || this.#client.upFor < EVICTION_DELAY) return
       this.#eviction = this.#evictTo(limit * TARGET_SHARE).finally(() => { this.#eviction = undefined })
       this.#eviction.catch(() => { /* the next flush begins another eviction */ })
     } finally {
@@ -119,117 +68,22 @@ export class Evictions {
     }
   }
 
-  async #bound (): Promise<number> {
-    if (this.#storeBytes !== undefined) return this.#storeBytes
-    const now = performance.now()
-    if (this.#limit === undefined || now - this.#limit.readAt > LIMIT_AGE) {
-      const maxMemory = await this.#link.maxMemory().catch(() => 0)
-      this.#limit = { bytes: maxMemory === 0 ? STORE_BYTES : Math.floor(maxMemory / 2), readAt: now }
-    }
-    return this.#limit.bytes
-  }
-
   async #evictTo (limit: number): Promise<void> {
     let inUse = 0
-    let noted: Noted
+    let state: IndexState
     do {
       const { total, rooms } = await this.#index.oldest(0, STEP)
-      const charges = await this.#evictAll(upTo(rooms, total - limit))
-      noted = await this.#index.note(charges, limit)
-      inUse = charges.every(([, bytes]) => bytes > 0) ? inUse + charges.length : 0
-    } while (noted.evicts && inUse < noted.rooms)
-    while (noted.evicts) {
-      const { total } = noted
-      for (const room of await this.#index.heaviest(HALVED)) {
-        noted = await this.#index.note([[room, await this.halve(room)]], limit)
-        if (!noted.evicts) return
+      const charges = await evictRooms(this.#scripts, firstReaching(rooms, total - limit))
+      state = await this.#index.update(charges, limit)
+      inUse = charges.every(([, charge]) => charge > 0) ? inUse + charges.length : 0
+    } while (state.evicts && inUse < state.rooms)
+    while (state.evicts) {
+      const { total } = state
+      for (const room of await this.#index.largest(HALVED_ROOMS)) {
+        state = await this.#index.update([[room, await this.#scripts.removeOlderHalf(room)]], limit)
+        if (!state.evicts) return
       }
-      if (noted.total >= total) return
+      if (state.total >= total) return
     }
   }
-
-  async #relieve (key: string): Promise<boolean> {
-    if (!await this.#settled()) return false
-    const { isNew } = await this.#index.flush(Infinity)
-    if (isNew || this.#search !== undefined) await this.#addMissing()
-    if (await this.#evictOnMaster(key)) return true
-    return this.#isSearchDue && await this.#addMissing() && await this.#evictOnMaster(key)
-  }
-
-  get #isSearchDue (): boolean { return performance.now() - this.#searchedAt > SEARCH_INTERVAL }
-
-  /**
-   * Adds rooms that the index lacks: it was lost, or a node failed to write them. Resolves with whether there were any.
-   * Calls during a search return its promise.
-   */
-  #addMissing (): Promise<boolean> {
-    this.#search ??= this.#addAllMissing().finally(() => { this.#search = undefined })
-    return this.#search
-  }
-
-  async #addAllMissing (): Promise<boolean> {
-    this.#searchedAt = performance.now()
-    let added = 0
-    for await (const names of this.#link.rooms('room')) {
-      for (let i = 0; i < names.length; i += STEP) {
-        if (this.#closing.signal.aborted) return false
-        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#inspect(room)))
-        const rooms = found.flat()
-        if (rooms.length > 0) added += await this.#index.add(rooms)
-      }
-    }
-    this.#isComplete = true
-    // The added rooms may exceed the bound.
-    this.#over ||= added > 0
-    return added > 0
-  }
-
-  /** Resolves with a room's charge and last use; with an empty array if the room is lost. */
-  async #inspect (room: string): Promise<IndexedRoom[]> {
-    const [bytes, , used] = await this.#link.run(look, this.#keys(room), ['', '']) as [bytes?: number, tag?: string, at?: string]
-    return bytes === undefined ? [] : [{ room, used: used!, bytes }]
-  }
-
-  /** Evicts rooms on the master that holds a key. Resolves with whether that freed memory. */
-  async #evictOnMaster (key: string): Promise<boolean> {
-    const maxMemory = await this.#link.maxMemory().catch(() => 0)
-    let freed = 0
-    let wanted = Infinity
-    for (let skip = 0; freed < wanted;) {
-      const { total, rooms } = await this.#index.oldest(skip, STEP)
-      if (rooms.length === 0 || total < maxMemory * MIN_SHARE) break
-      wanted = Math.min(wanted, Math.ceil(total * RELIEF_SHARE))
-      const onMaster = rooms.filter(({ room }) => this.#link.areTogether(this.#keys(room)[0]!, key))
-      const victims = upTo(onMaster, wanted - freed)
-      const gone = (await this.#evictAll(victims)).filter(([, bytes]) => bytes === 0)
-      if (gone.length > 0) await this.#index.note(gone, Infinity)
-      freed += victims.reduce((sum, { room, bytes }) => sum + (gone.some(([name]) => name === room) ? bytes : 0), 0)
-      skip += (victims.length < onMaster.length ? victims.length : rooms.length) - gone.length
-    }
-    return freed > 0
-  }
-
-  /** Waits until all nodes have had time to subscribe again. Resolves with false if Redis goes down. */
-  async #settled (): Promise<boolean> {
-    while (this.#link.up && this.#link.upFor < SETTLE) await sleep(SETTLE - this.#link.upFor, undefined, { signal: this.#closing.signal })
-    return this.#link.upFor >= SETTLE
-  }
-
-  /** Resolves with the bytes that each room is then charged. A room that can't be evicted counts as in use. */
-  async #evictAll (rooms: readonly IndexedRoom[]): Promise<Array<[room: string, bytes: number]>> {
-    return await Promise.all(rooms.map(async (each): Promise<[string, number]> => {
-      try {
-        return [each.room, await this.#evict(each)]
-      } catch {
-        return [each.room, Math.max(each.bytes, 1)]
-      }
-    }))
-  }
-}
-
-/** Returns the first rooms whose charges together reach `bytes`. */
-function upTo (rooms: readonly IndexedRoom[], bytes: number): readonly IndexedRoom[] {
-  let sum = 0
-  const last = rooms.findIndex((room) => (sum += room.bytes) >= bytes)
-  return last < 0 ? rooms : rooms.slice(0, last + 1)
 }

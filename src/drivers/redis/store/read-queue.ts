@@ -12,7 +12,7 @@ const ENTRY_BYTES = 500
 const COPIES = 8
 
 /** Limits the memory of concurrent reads. Further reads wait, in the order of the calls. */
-export class RedisReads {
+export class ReadQueue {
   readonly #maxWaiting: number
   readonly #maxBytes: number
   readonly #waiting = new Set<Waiting>()

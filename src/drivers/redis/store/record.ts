@@ -1,11 +1,8 @@
-import { formatPosition, parsePosition } from '../../position.ts'
-import type { Draft, Entry, Member, Cursor, Position } from '../../../store.ts'
+import { formatPosition, type PositionParts } from '../../position.ts'
+import type { Cursor, Draft, Entry, Member } from '../../../store.ts'
 
 /** An entry as stored and published, in JSON. Bytes are base64 in an array; data is JSON text. */
 export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: string]
-
-/** A parsed position. tag: epoch. at: time in ms. n: offset. */
-export interface Place { readonly tag: string, readonly at: number, readonly n: number }
 
 /** Maximum number of cached members. */
 const MAX_CACHED_MEMBERS = 10_000
@@ -24,30 +21,33 @@ export function encode ({ from, body, data }: Draft): { readonly content: string
   }
 }
 
-export function entryOf ([sender, storedBody, data]: Content, { tag, at, n }: Place): Entry {
-  const position = formatPosition(tag, at, n)
-  const from = sender === 0 ? null : identityOf(sender[0], sender[1])
+/** Returns the entry at a position. */
+export function decode ([sender, storedBody, data]: Content, { epoch, at, offset }: PositionParts): Entry {
+  const position = formatPosition(epoch, at, offset)
+  const from = sender === 0 ? null : memberOf(sender[0], sender[1])
   const body = typeof storedBody === 'string' ? storedBody : Buffer.from(storedBody[0], 'base64')
-  return data === undefined ? { offset: n, position, at, from, body } : { offset: n, position, at, from, body, data }
+  return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }
 
-export function markOf ({ tag, at, n }: Place): Cursor { return { offset: n, position: formatPosition(tag, at, n) } }
-
-/** Parses a position. Returns undefined for any other string. */
-export function placeOf (position: Position): Place | undefined {
-  const parts = parsePosition(position)
-  return parts && { tag: parts.epoch, at: parts.at, n: parts.offset }
+export function cursorOf ({ epoch, at, offset }: PositionParts): Cursor {
+  return { offset, position: formatPosition(epoch, at, offset) }
 }
 
-function identityOf (id: string, name: string): Member {
-  let known = cachedMembers.get(id)
-  if (known === undefined || known.name !== name) {
+/** Returns the cursor of a post that Redis remembers as `<offset> <time>`; more text may follow. */
+export function cursorOfPost (epoch: string, post: string): Cursor {
+  const [offset, at] = post.split(' ')
+  return cursorOf({ epoch, at: Number(at), offset: Number(offset) })
+}
+
+function memberOf (id: string, name: string): Member {
+  let member = cachedMembers.get(id)
+  if (member === undefined || member.name !== name) {
     if (cachedMembers.size === MAX_CACHED_MEMBERS) cachedMembers.clear()
     // The app receives the object too.
-    known = Object.freeze({ id, name })
-    cachedMembers.set(id, known)
+    member = Object.freeze({ id, name })
+    cachedMembers.set(id, member)
   }
-  return known
+  return member
 }
 
 function bytesOf (body: Uint8Array): Buffer { return Buffer.from(body.buffer, body.byteOffset, body.byteLength) }

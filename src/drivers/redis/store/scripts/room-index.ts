@@ -1,11 +1,10 @@
-import type { Script } from '../client/script.ts'
-import { open } from './scripts.ts'
+import type { Script } from '../../client/script.ts'
 
 /*
  * Index of a chat's rooms, in its own slot.
  * used, a sorted set: rooms by the time of their last use, in ms.
  * bytes, a sorted set: rooms by their charge in bytes; under '', the negative total.
- * evicting, a string: the node that evicts.
+ * evicting, a string: the node that evicts rooms now.
  * Nodes write absolute values, so the next use of a room corrects an error after a failure.
  *
  * Scripts begin their writes with ZREM: Redis allows it while it is out of memory, and then all later writes of the script.
@@ -17,8 +16,8 @@ import { open } from './scripts.ts'
  * may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
  * number of rooms, and 1 if there was no valid index before: Redis may hold rooms that it lacks.
  */
-export const note: Script = {
-  name: 'fastifyChatNote',
+export const updateIndex: Script = {
+  name: 'fastifyChatUpdateIndex',
   keys: 3,
   writes: true,
   lua: `
@@ -70,8 +69,8 @@ return { total, evicts, redis.call('ZCARD', used), isNew }
  * Adds rooms that the index lacks. KEYS: used, bytes. ARGV: ms a room is kept; name, last use in ms and charge of each room.
  * Returns the number of rooms added.
  */
-export const add: Script = {
-  name: 'fastifyChatAdd',
+export const addToIndex: Script = {
+  name: 'fastifyChatAddToIndex',
   keys: 2,
   writes: true,
   lua: `
@@ -96,8 +95,8 @@ return added
  * KEYS: used, bytes. ARGV: number of rooms to skip, maximum number of rooms. Returns the total; name, last use and charge of
  * each of the least recently used rooms.
  */
-export const oldest: Script = {
-  name: 'fastifyChatOldest',
+export const oldestRooms: Script = {
+  name: 'fastifyChatOldestRooms',
   keys: 2,
   writes: false,
   lua: `
@@ -109,54 +108,5 @@ for i = 1, #rooms, 2 do
   reply[#reply + 1] = tonumber(redis.call('ZSCORE', KEYS[2], rooms[i]) or 0)
 end
 return reply
-`
-}
-
-/**
- * Deletes a room without followers and without posts since its last use. KEYS: those of a room. ARGV: last use in ms,
- * subcommand of PUBSUB, channel. Returns the room's charge if it is in use, else 0.
- */
-export const evict: Script = {
-  name: 'fastifyChatEvict',
-  keys: 3,
-  writes: true,
-  lua: `${open}
-if not lost then
-  local posted = state.at > tonumber(ARGV[1]) and state.at <= now
-  if posted or redis.call('PUBSUB', ARGV[2], ARGV[3])[2] > 0 then return cost() end
-end
-redis.call('DEL', room, log, order)
-return 0
-`
-}
-
-/**
- * Removes the older half of a room's entries and of its posts' keys, but never the last entry. KEYS: those of a room.
- * Returns the charge of what is left.
- */
-export const halve: Script = {
-  name: 'fastifyChatHalve',
-  keys: 3,
-  writes: true,
-  lua: `${open}
-if lost then return 0 end
-local kept = state.n - state.first + 1
-local gone = math.floor(kept / 2)
-if gone > 0 then
-  for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', gone)) do
-    state.bytes = state.bytes - costOf(entry[2][2])
-  end
-  redis.call('XTRIM', log, 'MAXLEN', kept - gone)
-  state.first = state.first + gone
-end
-for _ = 1, math.floor(state.keys / 2) do
-  local key = redis.call('LPOP', order)
-  local known = redis.call('HGET', room, '=' .. key) or '0 0 '
-  redis.call('HDEL', room, '=' .. key)
-  state.keys, state.keyBytes = state.keys - 1, state.keyBytes - keyCost(key, known)
-  state.forgotten = math.max(state.forgotten, tonumber(string.match(known, '^%d+')))
-end
-save()
-return cost()
 `
 }

@@ -1,18 +1,9 @@
 import { inspect } from 'node:util'
-import { entryOf, markOf, placeOf, type Content, type Place } from './record.ts'
-import type { Entry, Cursor, Page } from '../../../store.ts'
-
-/** Result of one read while a feed catches up. born: beginning of the room's current epoch. */
-export interface Stretch {
-  readonly entries: readonly Entry[]
-  readonly complete: boolean
-  readonly more: boolean
-  readonly head: Place
-  readonly born: Place
-}
-
-/** A published batch: the head before it, its time, and its entries. */
-interface PublishedBatch { readonly before: Place, readonly at: number, readonly entries: readonly Entry[] }
+import { parseBatch, type PublishedBatch } from './published-batch.ts'
+import { cursorOf } from './record.ts'
+import type { StreamPage } from './room-scripts.ts'
+import type { PositionParts } from '../../position.ts'
+import type { Cursor, Entry, Page } from '../../../store.ts'
 
 /** undelivered: pages that are delivered at the end of the tick. */
 interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
@@ -21,29 +12,30 @@ interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[]
 const [MAX_BATCHES, MAX_BUFFERED_BYTES] = [100, 256 * 1024]
 
 /** One room as this process follows it. Delivers entries in order; a gap is delivered as an incomplete page. */
-export class RedisFeed {
-  readonly #read: (after: Place | undefined) => Promise<Stretch>
-  readonly #deliverSoon: (feed: RedisFeed) => void
+export class RoomFeed {
+  readonly #read: (after: PositionParts | undefined) => Promise<StreamPage>
+  readonly #deliverSoon: (feed: RoomFeed) => void
   readonly #followers = new Set<Follower>()
   /** Last position given to the followers; undefined before the first read. */
-  #last: Place | undefined
-  /** Batches received while the feed catches up; complete: false after the buffer overflowed. */
-  #buffered: { readonly messages: Array<PublishedBatch | undefined>, bytes: number, complete: boolean } | undefined
+  #last: PositionParts | undefined
+  /**
+   * Batches received while the feed catches up. A message that can't be parsed is undefined. complete: false after the
+   * buffer overflowed.
+   */
+  #buffered: { readonly batches: Array<PublishedBatch | undefined>, bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
 
   /**
    * @param read resolves with the next entries after a position; without one, with the head of the room
    * @param deliverSoon schedules a call of `deliver` in a later tick
    */
-  constructor (read: (after: Place | undefined) => Promise<Stretch>, deliverSoon: (feed: RedisFeed) => void) {
+  constructor (read: (after: PositionParts | undefined) => Promise<StreamPage>, deliverSoon: (feed: RoomFeed) => void) {
     this.#read = read
     this.#deliverSoon = deliverSoon
   }
 
-  get size (): number { return this.#followers.size }
-
   /** Head of the room; defined only after `catchUp`. */
-  get head (): Cursor { return markOf(this.#last!) }
+  get head (): Cursor { return cursorOf(this.#last!) }
 
   /** Adds a follower, which receives pages from the head on. Returns a function that removes it. */
   add (deliver: (page: Page) => void): () => void {
@@ -55,20 +47,21 @@ export class RedisFeed {
     }
   }
 
-  hear (text: Buffer): void {
+  /** Takes a message of the room's channel. */
+  receive (message: Buffer): void {
     const buffered = this.#buffered
     if (buffered === undefined) {
-      if (!this.#takeBatch(parse(text))) this.catchUp().catch(() => {})
+      if (!this.#takeBatch(parseBatch(message))) this.catchUp().catch(() => {})
       return
     }
-    buffered.bytes += text.length
-    buffered.complete &&= buffered.messages.length < MAX_BATCHES && buffered.bytes <= MAX_BUFFERED_BYTES
-    if (buffered.complete) buffered.messages.push(parse(text))
+    buffered.bytes += message.length
+    buffered.complete &&= buffered.batches.length < MAX_BATCHES && buffered.bytes <= MAX_BUFFERED_BYTES
+    if (buffered.complete) buffered.batches.push(parseBatch(message))
   }
 
-  /** Called with the head that a poll found. Catches up if the feed has another one. */
-  see (place: Place | undefined): void {
-    if (this.#buffered === undefined && !isSame(place, this.#last)) this.catchUp().catch(() => {})
+  /** Catches up if a poll found another head than that of the feed. */
+  compareHead (head: PositionParts | undefined): void {
+    if (this.#buffered === undefined && !isSame(head, this.#last)) this.catchUp().catch(() => {})
   }
 
   /** Reads from the last position on. Resolves when all entries acknowledged before the call are read. */
@@ -86,6 +79,7 @@ export class RedisFeed {
     }
   }
 
+  /** Gives the followers the pages that they wait for. */
   deliver (): void {
     for (const follower of [...this.#followers]) {
       const pages = follower.undelivered
@@ -102,45 +96,45 @@ export class RedisFeed {
   }
 
   async #readOn (): Promise<void> {
-    const buffered = this.#buffered ??= { messages: [], bytes: 0, complete: true }
+    const buffered = this.#buffered ??= { batches: [], bytes: 0, complete: true }
     try {
       for (let more = true; more;) more = this.#takePage(await this.#read(this.#last))
     } finally {
       this.#buffered = undefined
-      const lost = buffered.messages.filter((message) => !this.#takeBatch(message))
+      const lost = buffered.batches.filter((batch) => !this.#takeBatch(batch))
       if (lost.length > 0 || !buffered.complete) this.catchUp().catch(() => {})
     }
   }
 
   /** Takes a page that was read. Returns whether to read on. */
-  #takePage ({ entries, complete, more, head, born }: Stretch): boolean {
+  #takePage ({ entries, complete, more, head, beginning }: StreamPage): boolean {
     if (this.#last === undefined) {
       this.#last = head
     } else if (complete) {
       const last = entries.at(-1)
       if (last === undefined) return false
-      this.#last = { tag: head.tag, at: last.at, n: last.offset }
+      this.#last = { epoch: head.epoch, at: last.at, offset: last.offset }
       this.#push({ entries, complete: true, more: false, head: last })
       return more
     } else {
       // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
-      const known = isSame(this.#last, born) || this.#last.tag === head.tag
-      this.#last = known ? head : born
-      this.#push({ entries: [], complete: false, more: false, head: markOf(this.#last) })
-      return !known
+      const continues = isSame(this.#last, beginning) || this.#last.epoch === head.epoch
+      this.#last = continues ? head : beginning
+      this.#push({ entries: [], complete: false, more: false, head: cursorOf(this.#last) })
+      return !continues
     }
     return false
   }
 
   /** Takes a published batch. Returns whether it follows the last position, or was delivered already. */
-  #takeBatch (message: PublishedBatch | undefined): boolean {
-    if (message === undefined) return false
-    const { before, at, entries } = message
+  #takeBatch (batch: PublishedBatch | undefined): boolean {
+    if (batch === undefined) return false
+    const { before, at, entries } = batch
     const last = this.#last
-    if (last === undefined || before.tag !== last.tag) return false
-    if (!isSame(before, last)) return before.n + entries.length <= last.n && at <= last.at
-    this.#last = { tag: before.tag, at, n: before.n + entries.length }
-    this.#push({ entries, complete: true, more: false, head: markOf(this.#last) })
+    if (last === undefined || before.epoch !== last.epoch) return false
+    if (!isSame(before, last)) return before.offset + entries.length <= last.offset && at <= last.at
+    this.#last = { epoch: before.epoch, at, offset: before.offset + entries.length }
+    this.#push({ entries, complete: true, more: false, head: cursorOf(this.#last) })
     return true
   }
 
@@ -164,22 +158,6 @@ function * joined (pages: readonly Page[]): Iterable<Page> {
   }
 }
 
-/** Parses `<epoch>-<time>-<offset>-<time of the batch>[<content>,…]`. Returns undefined for any other message. */
-function parse (text: Buffer): PublishedBatch | undefined {
-  const start = text.indexOf('[')
-  const [, position = '', time = ''] = /^(.*)-(\d+)$/.exec(text.toString('latin1', 0, start)) ?? []
-  const before = placeOf(position)
-  if (before === undefined) return undefined
-  const { tag, n } = before
-  const at = Number(time)
-  try {
-    const contents = JSON.parse(text.toString('utf8', start)) as Content[]
-    return { before, at, entries: contents.map((content, i) => entryOf(content, { tag, at, n: n + i + 1 })) }
-  } catch {
-    return undefined
-  }
-}
-
-function isSame (one: Place | undefined, other: Place | undefined): boolean {
-  return one !== undefined && other !== undefined && one.n === other.n && one.at === other.at && one.tag === other.tag
+function isSame (one: PositionParts | undefined, other: PositionParts | undefined): boolean {
+  return one !== undefined && other !== undefined && one.offset === other.offset && one.at === other.at && one.epoch === other.epoch
 }

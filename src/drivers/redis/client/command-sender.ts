@@ -1,0 +1,93 @@
+import type { Cluster, Redis } from 'ioredis'
+import { StoreBusy, StoreUnavailable, StoreUnknown } from '../../../errors.ts'
+import type { Deadlines } from './deadlines.ts'
+import { masterOf } from './masters.ts'
+import { isCluster } from './options.ts'
+
+type Command = (redis: Redis | Cluster) => Promise<unknown>
+
+const NO_REPLY = new Error('no reply in time')
+
+/** Sends commands on one connection. Each has a deadline, and their number is limited. */
+export class CommandSender {
+  readonly #redis: Redis | Cluster
+  readonly #deadlines: Deadlines
+  readonly #maxInFlight: number
+  readonly #failsFast: () => boolean
+  /** Send functions of the commands that wait for the connection, in order. */
+  readonly #unsent = new Set<() => void>()
+  #corked = false
+
+  /** @param failsFast returns whether commands fail at once, because Redis has been down for too long */
+  constructor (redis: Redis | Cluster, deadlines: Deadlines, maxInFlight: number, failsFast: () => boolean) {
+    this.#redis = redis
+    this.#deadlines = deadlines
+    this.#maxInFlight = maxInFlight
+    this.#failsFast = failsFast
+  }
+
+  get isWritable (): boolean {
+    return this.#redis.status === 'ready' && (isCluster(this.#redis) || this.#redis.stream.writable)
+  }
+
+  /**
+   * Rejects with StoreUnavailable (certainly not run), StoreBusy (too many in flight) or StoreUnknown (perhaps run).
+   * @param key of the command @param isUnchanged returns whether a command that failed with this error certainly changed nothing
+   */
+  send (command: Command, key: string, isUnchanged: (error: Error) => boolean): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#failsFast()) {
+        reject(new StoreUnavailable())
+        return
+      }
+      if (this.#deadlines.size >= this.#maxInFlight) {
+        reject(new StoreBusy())
+        return
+      }
+      let sent = false
+      const deadline = this.#deadlines.start(() => {
+        if (!this.#unsent.delete(send)) this.#disconnect(key)
+        reject(sent && !isUnchanged(NO_REPLY) ? new StoreUnknown() : new StoreUnavailable())
+      })
+      const send = () => {
+        sent = true
+        command(this.#redis).then((reply) => {
+          if (this.#deadlines.end(deadline)) resolve(reply)
+        }, (error: Error) => {
+          if (!this.#deadlines.end(deadline)) return
+          reject(Object.assign(isUnchanged(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
+        })
+      }
+      this.#unsent.add(send)
+      this.sendWaiting()
+    })
+  }
+
+  /** Sends the waiting commands. Called when the connection is ready. */
+  sendWaiting (): void {
+    if (!this.isWritable) return
+    this.#cork()
+    for (const send of this.#unsent) {
+      this.#unsent.delete(send)
+      send()
+    }
+  }
+
+  /** Joins the commands of one tick into one write. */
+  #cork (): void {
+    if (this.#corked || isCluster(this.#redis)) return
+    const { stream } = this.#redis
+    this.#corked = true
+    stream.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      stream.uncork()
+    })
+  }
+
+  /** Destroys the connection of a command that timed out. ioredis would otherwise hold unanswered commands without limit. */
+  #disconnect (key: string): void {
+    // In a Cluster, connections to the other masters stay open.
+    masterOf(this.#redis, key)?.stream?.destroy()
+  }
+}

@@ -1,0 +1,93 @@
+import type { Script } from '../../client/script.ts'
+import { readClock } from './clock.ts'
+
+/** ms that the last moment is kept */
+const MOMENT_TTL = 3_600_000
+
+/*
+ * Keys of the restrictions, in this order, all in one slot. A field is a kind, a space and a subject.
+ * restrictions, a hash: by field, the end of the restriction in ms, a space, the reason. The end of a kick or a lifted
+ * restriction is 0.
+ * order, a sorted set: fields by moment.
+ * deletions, a sorted set: fields by the time in ms at which they are deleted. A lifted restriction is kept until it would
+ * have ended, for nodes that are disconnected.
+ * moment, a string: the last moment of any call.
+ *
+ * Moments are µs of Redis' clock, but never decrease. The moment of a restriction is greater than all moments before it:
+ * the restriction is later than all existing connections and earlier than all new ones, even if the clock is set back.
+ */
+const readMoment = `${readClock}
+local last = math.max(moment, tonumber(redis.call('GET', KEYS[4]) or '0'))
+local function decimal(number) return string.format('%.0f', number) end
+`
+
+const collectRows = `
+local rows = {}
+local function addRow(field, at)
+  local restriction = redis.call('HGET', KEYS[1], field)
+  local ends, reason = string.match(restriction or '', '^(%d+) (.*)$')
+  if not ends then return end
+  rows[#rows + 1] = { field, at, decimal(math.max(ends - now, 0)), reason }
+end
+`
+
+/**
+ * ARGV: field, duration in ms, ms until deletion, reason, publishing command, channel, message without its moment.
+ * Returns the moment.
+ */
+export const restrict: Script = {
+  name: 'rosterRestrict',
+  keys: 4,
+  writes: true,
+  lua: `${readMoment}
+for _, field in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', decimal(now), 'LIMIT', 0, 100)) do
+  redis.call('HDEL', KEYS[1], field)
+  redis.call('ZREM', KEYS[2], field)
+  redis.call('ZREM', KEYS[3], field)
+end
+last = decimal(last + 1)
+redis.call('SET', KEYS[4], last, 'PX', ${MOMENT_TTL})
+local deletedAt = math.max(now + ARGV[3], tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or '0'))
+if deletedAt > now then
+  local ends = tonumber(ARGV[2]) > 0 and now + ARGV[2] or 0
+  redis.call('HSET', KEYS[1], ARGV[1], decimal(ends) .. ' ' .. ARGV[4])
+  redis.call('ZADD', KEYS[2], last, ARGV[1])
+  redis.call('ZADD', KEYS[3], decimal(deletedAt), ARGV[1])
+  -- Some servers return so large a number with an exponent, which PEXPIREAT rejects.
+  local latest = decimal(tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]))
+  for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], latest) end
+end
+redis.call(ARGV[5], ARGV[6], last .. ' ' .. ARGV[7])
+return last`
+}
+
+/**
+ * ARGV: fields. Returns the moment, and for each restriction: field, moment, ms left, reason. Also works when Redis is out of
+ * memory.
+ */
+export const restrictionsAt: Script = {
+  name: 'rosterRestrictionsAt',
+  keys: 4,
+  writes: false,
+  lua: `${readMoment}${collectRows}
+redis.pcall('SET', KEYS[4], decimal(last), 'PX', ${MOMENT_TTL})
+for _, field in ipairs(ARGV) do
+  local at = redis.call('ZSCORE', KEYS[2], field)
+  if at then addRow(field, decimal(tonumber(at))) end
+end
+return { decimal(last), rows }`
+}
+
+/**
+ * ARGV: moment, maximum number of restrictions. Returns the current moment, and for each restriction after the given one,
+ * in order: field, moment, ms left, reason.
+ */
+export const restrictionsSince: Script = {
+  name: 'rosterRestrictionsSince',
+  keys: 4,
+  writes: false,
+  lua: `${readMoment}${collectRows}
+local found = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+for i = 1, #found, 2 do addRow(found[i], decimal(tonumber(found[i + 1]))) end
+return { decimal(last), rows }`
+}

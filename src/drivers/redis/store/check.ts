@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto'
+import type { RedisClient } from '../client/client.ts'
+import { checkRoundTrip } from '../client/permissions.ts'
+import type { MemoryRecovery } from './memory-recovery.ts'
+import type { RoomIndex } from './room-index.ts'
+import { RoomScripts } from './room-scripts.ts'
+
+/** ms until the keys of the test room expire */
+const TTL = 60_000
+
+/**
+ * Posts in a test room, receives the post, reads the room and deletes it. Rejects with FST_CHAT_STORE_DENIED if the Redis
+ * user lacks a permission.
+ */
+export async function checkStore ({ client, processId, index, recovery }: {
+  readonly client: RedisClient
+  readonly processId: string
+  readonly index: RoomIndex
+  readonly recovery: MemoryRecovery
+}): Promise<void> {
+  const scripts = new RoomScripts(client, processId, { roomTtl: TTL, emptyTtl: TTL, historyEntries: 2, historyBytes: 60_000, dedupWindow: TTL })
+  // No client's room has such a name.
+  const room = `?${processId}`
+  await checkRoundTrip(client, client.key(room, 'permission'), scripts.channel(room), async () => {
+    const posts = [randomUUID(), randomUUID()].flatMap((key) => [key, '', '', '[0,""]', 0])
+    const [charge, published] = await recovery.run(room, () => scripts.append(room, posts))
+    await scripts.removeOlderHalf(room)
+    await scripts.read(room, { direction: 'newest', position: undefined, limit: 1, maxBytes: 1 })
+    await scripts.readHead(room, true)
+    await index.update([[room, charge]], Infinity)
+    await index.oldest(0, 1)
+    await index.largest(1)
+    // The room has a subscriber here, so the script checks a channel without one.
+    await scripts.evict(room, Number.MAX_SAFE_INTEGER, `${scripts.channel(room)}?`)
+    await index.update([[room, 0]], Infinity)
+    return published === 1
+  })
+}

@@ -1,0 +1,139 @@
+import type { RedisClient } from '../client/client.ts'
+import { RoomFeed } from './room-feed.ts'
+import type { RoomIndex } from './room-index.ts'
+import type { RoomScripts, StreamPage, StreamQuery } from './room-scripts.ts'
+import type { Feed, Page } from '../../../store.ts'
+
+interface FollowedRoom {
+  readonly feed: RoomFeed
+  /** Resolves with an unsubscribe function when the subscription is live. */
+  readonly live: Promise<() => void>
+  followers: number
+  /** `performance.now()` in ms when this node last renewed the room's ttl. */
+  renewedAt: number
+}
+
+/** Limits of one read of a feed. */
+const FEED_READ = { limit: 500, maxBytes: 1024 * 1024 }
+
+/** Rooms polled concurrently. */
+const POLLED_ROOMS = 250
+
+/** Rooms with followers on this node. Polls them, which detects lost messages and lost rooms. */
+export class FollowedRooms {
+  readonly #client: RedisClient
+  readonly #scripts: RoomScripts
+  readonly #index: RoomIndex
+  readonly #read: (room: string, query: StreamQuery) => Promise<StreamPage>
+  readonly #renewInterval: number
+  readonly #rooms = new Map<string, FollowedRoom>()
+  readonly #undelivered = new Set<RoomFeed>()
+  readonly #timer: NodeJS.Timeout
+  /** Current poll of all rooms. A new poll replaces it. */
+  #poll: object | undefined
+  #closed = false
+
+  /** @param renewInterval ms between two renewals of a room's ttl */
+  constructor ({ client, scripts, index, read, pollInterval, renewInterval }: {
+    readonly client: RedisClient
+    readonly scripts: RoomScripts
+    readonly index: RoomIndex
+    readonly read: (room: string, query: StreamQuery) => Promise<StreamPage>
+    readonly pollInterval: number
+    readonly renewInterval: number
+  }) {
+    this.#client = client
+    this.#scripts = scripts
+    this.#index = index
+    this.#read = read
+    this.#renewInterval = renewInterval
+    this.#timer = setInterval(() => this.#poll ?? this.#pollAll(), pollInterval).unref()
+    client.onUp(() => this.#pollAll())
+  }
+
+  /** @param assertOpen throws if the store was closed meanwhile */
+  async follow (name: string, deliver: (page: Page) => void, assertOpen: () => void): Promise<Feed> {
+    const room = this.#rooms.get(name) ?? this.#start(name)
+    room.followers++
+    try {
+      await room.live
+      await room.feed.catchUp()
+      assertOpen()
+    } catch (error) {
+      this.#leave(name, room)
+      throw error
+    }
+    const remove = room.feed.add(deliver)
+    let following = true
+    return {
+      head: room.feed.head,
+      stop: () => {
+        if (!following) return
+        following = false
+        remove()
+        this.#leave(name, room)
+      }
+    }
+  }
+
+  /** Reads the entries of a room whose publication failed. Does nothing if the room isn't followed. */
+  catchUp (name: string): void {
+    this.#rooms.get(name)?.feed.catchUp().catch(() => { /* the next poll catches up */ })
+  }
+
+  close (): void {
+    this.#closed = true
+    clearInterval(this.#timer)
+    this.#rooms.clear()
+    this.#undelivered.clear()
+  }
+
+  #start (name: string): FollowedRoom {
+    const feed = new RoomFeed(
+      (position) => this.#read(name, position === undefined
+        ? { direction: 'newest', position, limit: 0, maxBytes: 0 }
+        : { direction: 'after', position, ...FEED_READ }),
+      (feed) => this.#deliverSoon(feed)
+    )
+    const live = this.#client.subscribe(this.#scripts.channel(name), (message) => feed.receive(message))
+    const room = { feed, live, followers: 0, renewedAt: performance.now() }
+    this.#rooms.set(name, room)
+    return room
+  }
+
+  #leave (name: string, room: FollowedRoom): void {
+    if (--room.followers > 0) return
+    if (this.#rooms.get(name) === room) this.#rooms.delete(name)
+    room.live.then((unsubscribe) => unsubscribe(), () => { /* it was never live */ })
+  }
+
+  #deliverSoon (feed: RoomFeed): void {
+    if (this.#undelivered.size === 0) {
+      setImmediate(() => {
+        const feeds = [...this.#undelivered]
+        this.#undelivered.clear()
+        for (const feed of feeds) if (!this.#closed) feed.deliver()
+      })
+    }
+    this.#undelivered.add(feed)
+  }
+
+  async #pollAll (): Promise<void> {
+    const rooms = [...this.#rooms]
+    const current = this.#poll = {}
+    for (let i = 0; i < rooms.length && this.#poll === current; i += POLLED_ROOMS) {
+      await Promise.allSettled(rooms.slice(i, i + POLLED_ROOMS).map(async ([name, room]) => await this.#pollRoom(name, room)))
+    }
+    if (this.#poll === current) this.#poll = undefined
+  }
+
+  async #pollRoom (name: string, room: FollowedRoom): Promise<void> {
+    const renews = performance.now() - room.renewedAt > this.#renewInterval
+    const found = await this.#scripts.readHead(name, renews)
+    if (renews) {
+      room.renewedAt = performance.now()
+      if (found !== undefined) this.#index.use(name, found.charge)
+    }
+    room.feed.compareHead(found?.head)
+  }
+}

@@ -1,0 +1,96 @@
+import type { Script } from '../../client/script.ts'
+import { readOrBegin } from './room-state.ts'
+
+/**
+ * Appends posts. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
+ * remembered, publishing command, channel; key, hash, since, content and size of each draft.
+ * Returns the room's charge, 1 (0 if publishing failed), the epoch, the time, and for each draft its
+ * offset, 'stale', 'reused', or offset and time of the post that it repeats.
+ */
+export const append: Script = {
+  name: 'fastifyChatAppend',
+  keys: 3,
+  writes: true,
+  lua: `${readOrBegin}
+local ttl, entriesKept, bytesKept, dedupWindow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local at = math.max(now, state.at)
+local headBefore = decimal(state.at) .. '-' .. decimal(state.offset)
+local reply, contents = { 0, 1, state.epoch, decimal(at) }, {}
+local hasNewKeys = state.offset == 0 or state.keys == 0
+-- The exact time of a trimmed entry is no longer known, only its range.
+local function existed(epoch, at, digits)
+  local offset = tonumber(digits)
+  if epoch ~= state.epoch or offset > state.offset then return false end
+  if offset == 0 then return at == decimal(state.beginning) end
+  if offset >= state.first then return #redis.call('XRANGE', log, at .. '-' .. digits, at .. '-' .. digits) == 1 end
+  return tonumber(at) >= state.beginning and tonumber(at) <= state.at
+end
+for i = 9, #ARGV, 5 do
+  local key, hash, since, content, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local post = key ~= '' and redis.call('HGET', room, '=' .. key)
+  local outcome
+  if post then
+    local offset, postedAt, firstHash = string.match(post, '^(%d+) (%d+) (.*)$')
+    outcome = firstHash == hash and offset .. ' ' .. postedAt or 'reused'
+  elseif since ~= '' then
+    local epoch, sinceAt, offset = string.match(since, '^(.*) (%d+) (%d+)$')
+    if not existed(epoch, sinceAt, offset) or tonumber(offset) < state.forgotten then outcome = 'stale' end
+  end
+  if not outcome then
+    outcome = state.offset + 1
+    redis.call('XADD', log, decimal(at) .. '-' .. decimal(outcome), 'e', content, 's', size)
+    if key ~= '' then
+      post = decimal(outcome) .. ' ' .. decimal(at) .. ' ' .. hash
+      redis.call('HSET', room, '=' .. key, post)
+      redis.call('RPUSH', order, key)
+      state.keys, state.keyBytes = state.keys + 1, state.keyBytes + chargeOfKey(key, post)
+    end
+    state.offset, state.at, state.bytes = outcome, at, state.bytes + chargeOfEntry(content)
+    contents[#contents + 1] = content
+  end
+  reply[#reply + 1] = outcome
+end
+if #contents == 0 then
+  reply[1] = charge()
+  return reply
+end
+
+-- Trims many entries at once: the cost of a trim hardly depends on their number.
+local kept = state.offset - state.first + 1
+if kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
+  local oldest, from = nil, '-'
+  for _ = 1, 100 do
+    for _, entry in ipairs(redis.call('XRANGE', log, from, '+', 'COUNT', 20)) do
+      oldest = entry[1]
+      if kept == 1 or (kept <= entriesKept and state.bytes <= bytesKept * 0.9) then break end
+      kept, state.bytes, oldest = kept - 1, state.bytes - chargeOfEntry(entry[2][2]), nil
+      from = '(' .. entry[1]
+    end
+    if oldest then break end
+  end
+  redis.call('XTRIM', log, 'MINID', oldest or redis.call('XRANGE', log, from, '+', 'COUNT', 1)[1][1])
+  state.first = state.offset - kept + 1
+end
+-- Runs at every tenth entry only: mostly, no key has to be removed.
+for _ = 1, state.offset % 10 < #contents and 100 + 2 * #contents or 0 do
+  local key = redis.call('LINDEX', order, 0)
+  if not key then break end
+  local post = redis.call('HGET', room, '=' .. key) or '0 0 '
+  local digits, postedAt = string.match(post, '^(%d+) (%d+)')
+  local offset = tonumber(digits)
+  if (offset >= state.first or tonumber(postedAt) > at - dedupWindow) and state.keys <= entriesKept * 10 then break end
+  redis.call('LPOP', order)
+  redis.call('HDEL', room, '=' .. key)
+  state.keys, state.keyBytes, state.forgotten = state.keys - 1, state.keyBytes - chargeOfKey(key, post), offset
+end
+if hasNewKeys or now - state.renewed > ttl / 10 then
+  state.renewed = now
+  expireIn(ttl)
+end
+save()
+local message = state.epoch .. '-' .. headBefore .. '-' .. decimal(at) .. '[' .. table.concat(contents, ',') .. ']'
+if type(redis.pcall(ARGV[7], ARGV[8], message)) == 'table' then reply[2] = 0 end
+reply[1] = charge()
+return reply
+`
+}

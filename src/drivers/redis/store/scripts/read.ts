@@ -1,0 +1,66 @@
+import type { Script } from '../../client/script.ts'
+import { readOrBegin, readState } from './room-state.ts'
+
+/**
+ * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before' or 'newest', id, epoch of the position, maximum
+ * number of entries, maximum bytes. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is
+ * complete, 1 if there are more entries, ids, and contents.
+ */
+export const read: Script = {
+  name: 'fastifyChatRead',
+  keys: 3,
+  // A read begins an epoch at most once, so it can be repeated without harm.
+  writes: false,
+  lua: `${readOrBegin}
+local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
+local isBeginning = id == decimal(state.beginning) .. '-0'
+local complete = 1
+if direction ~= 'newest' then
+  if ARGV[5] ~= state.epoch or not ((isBeginning and state.first == 1) or #redis.call('XRANGE', log, id, id) == 1) then
+    direction, complete = 'newest', 0
+  end
+end
+local function range(from, count)
+  if direction == 'after' then return redis.call('XRANGE', log, from, '+', 'COUNT', count) end
+  return redis.call('XREVRANGE', log, from, '-', 'COUNT', count)
+end
+local from = direction == 'newest' and '+' or '(' .. id
+local entries, bytes, more = {}, 0, 0
+-- No entry is before the beginning.
+if isBeginning and direction == 'before' then limit, from = 0, nil end
+while from and more == 0 do
+  local found = range(from, math.min(100, limit - #entries + 1))
+  for _, entry in ipairs(found) do
+    bytes = bytes + entry[2][4]
+    if #entries == limit or (bytes > maxBytes and #entries > 0) then
+      more = 1
+      break
+    end
+    entries[#entries + 1] = entry
+  end
+  if #found == 0 then break end
+  from = '(' .. found[#found][1]
+end
+local ids, contents = {}, {}
+for i = 1, #entries do
+  local entry = entries[direction == 'after' and i or #entries + 1 - i]
+  ids[i], contents[i] = entry[1], entry[2][2]
+end
+return { charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',') .. ']' }
+`
+}
+
+/**
+ * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms. Returns the room's charge,
+ * epoch, last time and last offset; nothing if the room is lost.
+ */
+export const readHead: Script = {
+  name: 'fastifyChatReadHead',
+  keys: 3,
+  writes: false,
+  lua: `${readState}
+if lost then return {} end
+if ARGV[1] ~= '' then expireIn(state.offset == 0 and ARGV[2] or ARGV[1]) end
+return { charge(), state.epoch, decimal(state.at), state.offset }
+`
+}

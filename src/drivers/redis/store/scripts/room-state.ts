@@ -1,0 +1,60 @@
+/*
+ * Keys of a room, all in one slot.
+ * room, a hash: the state, and under `=<key>` the offset, time and hash of the post with each remembered key.
+ * log, a stream: entries, as `<time>-<offset>`, with content (e) and size (s). order, a list: remembered keys, oldest first.
+ *
+ * A room is charged the memory that Redis 7 uses for it, or slightly more (measured; a test compares). Allocations of more
+ * than 1 KiB are rounded up by up to a quarter, a stream allocates 4 KiB with its first entry, and a room has an entry in
+ * the chat's index. The name of a room is in three keys, and twice in the index.
+ *
+ * Scripts aren't rolled back. Redis rejects the first write of a script (out of memory, a replica, no disk) or none;
+ * without a `#!lua` line it does so since 6.2. So the first write must take memory: if it succeeds, all writes do.
+ * A script without a reply ran completely or not at all. A rejected PUBLISH doesn't fail a script: followers find the
+ * stored entries by a poll.
+ */
+
+/**
+ * Reads the state of a room. A room is lost if it was evicted, flushed, deleted or modified, even in part. It then begins a
+ * new epoch, which shows the loss to followers and clients.
+ */
+export const readState = `
+local room, log, order = KEYS[1], KEYS[2], KEYS[3]
+local state = {}
+local fields = { 'epoch', 'beginning', 'at', 'offset', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
+-- Short: each append writes all of them to the append-only file.
+local stored = { 'tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
+for i, value in ipairs(redis.call('HMGET', room, unpack(stored))) do
+  state[fields[i]] = i == 1 and value or tonumber(value)
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function chargeOfEntry(content) return #content + 48 + (#content > 1024 and math.floor(#content / 4) or 0) end
+local function chargeOfKey(key, post) return 2 * #key + #post + 160 end
+local function charge() return 1792 + 5 * #room + state.keyBytes + (state.offset == 0 and 0 or math.max(4096, state.bytes)) end
+local function decimal(number) return string.format('%.0f', number) end
+local function save()
+  local values = {}
+  for i, field in ipairs(fields) do
+    values[2 * i - 1] = stored[i]
+    values[2 * i] = i == 1 and state.epoch or decimal(state[field])
+  end
+  redis.call('HSET', room, unpack(values))
+end
+local function expireIn(ttl)
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+end
+local lost = not state.epoch or not state.keyBytes or redis.call('XLEN', log) ~= state.offset - state.first + 1 or redis.call('LLEN', order) ~= state.keys
+local function begin(epoch, ttl)
+  local beginning = math.max(now, state.at or 0)
+  state = { epoch = epoch, beginning = beginning, at = beginning, offset = 0, first = 1, bytes = 0, keys = 0, keyBytes = 0, forgotten = 0, renewed = now }
+  save()
+  redis.call('DEL', room, log, order)
+  save()
+  expireIn(ttl)
+end
+`
+
+/** Reads the state of a room. Begins an epoch if the room is new or lost. ARGV: new epoch, ms an empty room is kept. */
+export const readOrBegin = `${readState}
+if lost then begin(ARGV[1], ARGV[2]) end
+`
