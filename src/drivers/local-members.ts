@@ -1,22 +1,20 @@
+import { delay, type Delay } from './delay.ts'
 import type { Member } from '../store.ts'
-
-/** Calls a function after a delay in ms. Returns a function that cancels the call. */
-export type Delay = (ms: number, run: () => void) => () => void
 
 interface LocalMember { member: Member, connections: number, cancelLeave: (() => void) | undefined }
 
 /** Members of one room that are on this node. A member leaves when a grace period passes after its last connection left. */
 export class LocalMembers {
   readonly #grace: number
-  readonly #delay: Delay
+  readonly #after: Delay
   /** Member id of each connection. */
   readonly #connections = new Map<string, string>()
   readonly #members = new Map<string, LocalMember>()
 
-  /** @param grace in ms @param delay the timer; tests pass their own */
-  constructor (grace: number, delay: Delay = timer) {
+  /** @param grace in ms @param after starts a timer; tests pass their own */
+  constructor (grace: number, after: Delay = delay) {
     this.#grace = grace
-    this.#delay = delay
+    this.#after = after
   }
 
   get size (): number { return this.#members.size }
@@ -52,7 +50,7 @@ export class LocalMembers {
     this.#connections.delete(connection)
     const present = this.#members.get(id)!
     if (--present.connections > 0) return
-    present.cancelLeave = this.#delay(this.#grace, () => {
+    present.cancelLeave = this.#after(this.#grace, () => {
       this.#members.delete(id)
       onLeft(id)
     })
@@ -62,10 +60,4 @@ export class LocalMembers {
   close (): void {
     for (const { cancelLeave } of this.#members.values()) cancelLeave?.()
   }
-}
-
-/** A timer that doesn't keep the process alive. */
-function timer (ms: number, run: () => void): () => void {
-  const timeout = setTimeout(run, ms).unref()
-  return () => clearTimeout(timeout)
 }

@@ -7,15 +7,15 @@ import { LONGEST_DURATION, type Restriction } from '../roster.ts'
  * @throws InvalidArgument
  */
 export function checkedRestriction (subject: unknown, restriction: unknown): Restriction {
-  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('who', 'must be a string that is not empty')
-  assertProperties('what', restriction, ['kind', 'duration', 'reason'])
+  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('subject', 'must be a string that is not empty')
+  assertProperties('restriction', restriction, ['kind', 'duration', 'reason'])
   const { kind, duration, reason } = restriction as Record<string, unknown>
-  assertReason('what.reason', reason)
+  assertReason('restriction.reason', reason)
   if (kind === 'kick') {
-    if (duration !== undefined) throw new InvalidArgument('what.duration', 'does not exist for a kick')
+    if (duration !== undefined) throw new InvalidArgument('restriction.duration', 'does not exist for a kick')
     return { kind, reason }
   }
-  if (kind !== 'mute' && kind !== 'ban') throw new InvalidArgument('what.kind', "must be 'kick', 'mute' or 'ban'")
-  assertDuration('what.duration', duration, 0)
+  if (kind !== 'mute' && kind !== 'ban') throw new InvalidArgument('restriction.kind', "must be 'kick', 'mute' or 'ban'")
+  assertDuration('restriction.duration', duration, 0)
   return { kind, duration: Math.ceil(Math.min(duration, LONGEST_DURATION)), reason }
 }

@@ -1,35 +1,14 @@
 import t from 'tap'
-import { LocalMembers, type Delay } from '../../src/drivers/local-members.ts'
+import { LocalMembers } from '../../src/drivers/local-members.ts'
+import { HeldClock } from '../support/held-clock.ts'
 
-const [ada, bob] = ['ada', 'bob'].map((name) => ({ id: `id of ${name}`, name })) as [Member, Member]
-type Member = { id: string, name: string }
-
-/** A clock that stands still until `pass` is called. */
-class Clock {
-  #now = 0
-  readonly #due = new Set<{ readonly at: number, readonly run: () => void }>()
-  readonly delay: Delay = (ms, run) => {
-    const call = { at: this.#now + ms, run }
-    this.#due.add(call)
-    return () => { this.#due.delete(call) }
-  }
-
-  get waiting (): number { return this.#due.size }
-
-  pass (ms: number): void {
-    this.#now += ms
-    for (const call of this.#due) {
-      if (call.at > this.#now) continue
-      this.#due.delete(call)
-      call.run()
-    }
-  }
-}
+const ada = { id: 'id of ada', name: 'ada' }
+const bob = { id: 'id of bob', name: 'bob' }
 
 function setUp (grace = 1_000) {
-  const clock = new Clock()
+  const clock = new HeldClock()
   const left: string[] = []
-  const members = new LocalMembers(grace, clock.delay)
+  const members = new LocalMembers(grace, clock.after)
   return { clock, left, members, leave: (connection: string) => members.leave(connection, (id) => left.push(id)) }
 }
 

@@ -86,8 +86,8 @@ t.test('a failover that rolled a room back is reported, although epoch and offse
   await follower.has('6')
   t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)
   t.equal((await store.read('a', { ...all, after: lost! })).complete, false)
-  const told = follower.pages.findIndex(({ complete }) => !complete)
-  t.strictSame(follower.pages.slice(told + 1).flatMap(numbers), [4, 5, 6].filter((n) => n > follower.pages[told]!.head.offset))
+  const gap = follower.pages.findIndex(({ complete }) => !complete)
+  t.strictSame(follower.pages.slice(gap + 1).flatMap(numbers), [4, 5, 6].filter((offset) => offset > follower.pages[gap]!.head.offset))
 })
 
 t.test('entries whose notification was lost are read from Redis', { skip }, async (t) => {
@@ -98,7 +98,7 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
       const link = new RedisClient({ url: server.socket })
       t.teardown(() => link.close())
       const follower = await Follower.of(store, found)
-      await store.append(found, says('heard'))
+      await store.append(found, says('received'))
       const keys = ['room', 'log', 'order'].map((rest) => link.key(found, rest))
       for (let i = 0; i < 3; i++) await link.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
       if (found === 'by a gap') await store.append(found, says('end'))
@@ -106,7 +106,7 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
       await follower.has('2')
       if (found !== 'by a gap') await store.append(found, says('end'))
       await follower.has('end')
-      t.strictSame(bodies(follower), ['heard', '0', '1', '2', 'end'])
+      t.strictSame(bodies(follower), ['received', '0', '1', '2', 'end'])
       t.ok(follower.pages.every(({ complete }) => complete))
     })
   }
@@ -119,9 +119,9 @@ t.test("a foreign message on a room's channel is ignored", { skip }, async (t) =
   for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}']) await server.client.publish('fastify-chat:{a}:entries', message)
   await store.append('a', says('x'))
   await follower.has('x')
-  const { offset: n, position } = (await store.read('a', all)).head
-  const [tag, at] = position.split('-')
-  await server.client.publish('fastify-chat:{a}:entries', `${tag}-${at}-${n}-${at}[null]`)
+  const { offset, position } = (await store.read('a', all)).head
+  const [epoch, at] = position.split('-')
+  await server.client.publish('fastify-chat:{a}:entries', `${epoch}-${at}-${offset}-${at}[null]`)
   await store.append('a', says('end'))
   await follower.has('end')
   t.strictSame([follower.numbers, follower.pages.length], [[1, 2], 2])

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
@@ -21,7 +21,7 @@ async function recovered (driver: { check (): Promise<void> }): Promise<void> {
     const error = await driver.check().then(() => undefined, (error: Error & { code: string }) => error)
     if (error === undefined) return
     if (error.code.endsWith('_CLOSED')) throw error
-    await turn()
+    await tick()
   }
 }
 
@@ -37,7 +37,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
         if (error?.code !== 'FST_CHAT_UNAVAILABLE' && error?.code !== 'FST_CHAT_UNKNOWN') {
           return t.match(error, { code: 'FST_CHAT_STORE_DENIED', message })
         }
-        await turn()
+        await tick()
       }
     }
     await denied(/'subscribe'/)
@@ -116,7 +116,7 @@ for (const when of ['from the start', 'after it was revoked']) {
     const peer = new RedisRoster({ url: server.socket, ...options })
     t.teardown(() => Promise.all([roster.close(), peer.close()]))
     await roster.restrictions([])
-    const reported = new Promise<unknown>((resolve) => { roster.onRestrict((who, { kind }) => resolve([who, kind])) })
+    const reported = new Promise<unknown>((resolve) => { roster.onRestrict((subject, { kind }) => resolve([subject, kind])) })
     if (when === 'after it was revoked') await deafen()
     await peer.restrict('ada', { kind: 'kick', reason: '' })
     t.strictSame(await reported, ['ada', 'kick'])

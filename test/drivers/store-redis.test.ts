@@ -127,9 +127,9 @@ t.test('all keys have the prefix and expire', { skip }, async (t) => {
   await store.append('b', says('x'))
   await store.read('c', all)
   await store.check()
-  const lives: Record<string, number> = {}
-  for (const key of await keysOf(server)) lives[key] = Math.ceil(await server.client.pttl(key) / 3_600_000)
-  t.strictSame(lives, {
+  const ttls: Record<string, number> = {}
+  for (const key of await keysOf(server)) ttls[key] = Math.ceil(await server.client.pttl(key) / 3_600_000)
+  t.strictSame(ttls, {
     'mine:{a}:room': 2,
     'mine:{a}:log': 2,
     'mine:{a}:order': 2,
@@ -141,13 +141,13 @@ t.test('all keys have the prefix and expire', { skip }, async (t) => {
 
 t.test("a room's keys expire without posts or followers, and stay while it has some", { skip }, async (t) => {
   const server = await redisServer(t)
-  const store = open(t, server, { roomTtl: 300, lookInterval: 20 })
+  const store = open(t, server, { roomTtl: 3_000, lookInterval: 20 })
   const follower = await Follower.of(store, 'followed')
   await fill(store, 'followed', 1)
   await fill(store, 'left', 1)
   while ((await server.client.exists('fastify-chat:{left}:room', 'fastify-chat:{left}:log')) > 0);
   const { position } = (await store.read('followed', all)).head
-  while ((await server.client.pttl('fastify-chat:{followed}:log')) < 250);
+  while ((await server.client.pttl('fastify-chat:{followed}:log')) < 2_500);
   await store.append('followed', says('end'))
   await follower.has('end')
   t.strictSame(follower.numbers, [1, 2])

@@ -14,6 +14,9 @@ import { Subscriptions, type MessageListener } from './subscriptions.ts'
 
 export type Argument = string | number | Buffer
 
+/** Commands that ioredis adds to a client with `defineCommand`. */
+type DefinedCommands = Record<string, (...args: Argument[]) => Promise<unknown>>
+
 /** Connections to one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
 export class RedisClient {
   /** Maximum number of commands that wait for a reply. */
@@ -58,7 +61,9 @@ export class RedisClient {
     commands.on('close', () => this.#updateState())
     // A ping makes an idle connection that went silent run into `socketTimeout`.
     this.#ping = setInterval(() => {
-      for (const redis of [...mastersOf(commands), ...this.#subscriptions.connections()]) if (redis.status === 'ready') redis.ping().catch(() => {})
+      for (const redis of [...mastersOf(commands), ...this.#subscriptions.connections()]) {
+        if (redis.status === 'ready') redis.ping().catch(() => {})
+      }
     }, timeout).unref()
   }
 
@@ -86,7 +91,8 @@ export class RedisClient {
       this.#scripts.add(name)
       this.#commands.defineCommand(name, { numberOfKeys, lua })
     }
-    return this.#sender.send((redis) => (redis as unknown as Record<string, (...args: Argument[]) => Promise<unknown>>)[name]!(...keys, ...args), keys[0]!, (error) => !writes || changedNothing(error))
+    const call = (redis: Redis | Cluster) => (redis as unknown as DefinedCommands)[name]!(...keys, ...args)
+    return this.#sender.send(call, keys[0]!, (error) => !writes || changedNothing(error))
   }
 
   /** Sends a command of one key or channel. Rejects as `run` does. */

@@ -1,5 +1,5 @@
 /** due: `performance.now()` in ms. onExpired: called when the deadline expires. */
-export interface Deadline { readonly due: number, readonly onExpired: () => void }
+interface Deadline { readonly due: number, readonly onExpired: () => void }
 
 /** Deadlines of one length, which share one timer. */
 export class Deadlines {

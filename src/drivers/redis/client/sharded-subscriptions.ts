@@ -9,9 +9,10 @@ interface Channel { address: string | undefined, readonly listeners: Map<Message
 /**
  * Subscribes each channel on the master of its slot in a Cluster, and on the new master when the slot moves.
  *
- * Replaces `shardedSubscribers` of ioredis, which don't report when a restored subscription is live: a feed couldn't know
- * when to read what it missed. In ioredis 6.0.0, `ClusterSubscriberGroup#_resubscribe` sends SSUBSCRIBE without waiting for
- * the reply, emits `subscribersReady` before it, and passes an error only to `debug`.
+ * Replaces `shardedSubscribers` of ioredis, which lose channels without notice. Seen in ioredis 6.0.0: when a connection is
+ * restored and Redis rejects SSUBSCRIBE (NOPERM), `ClusterSubscriberGroup#_resubscribe` passes the error only to `debug`, emits
+ * `subscribersReady`, and never retries, even after the permission is back. That event is also emitted before the replies to
+ * SSUBSCRIBE, so a feed couldn't know when to read what it missed.
  */
 export class ShardedSubscriptions {
   readonly #cluster: Cluster

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { delay, type Delay } from '../../delay.ts'
 import type { RedisClient } from '../client/client.ts'
 import { endLease, renewLease } from './scripts/lease.ts'
 import { Subscription } from './subscription.ts'
 
-export interface LeaseEvents {
+interface LeaseEvents {
   /**
    * Called when the lease was renewed.
    * @param kept whether the node kept its name @param gone nodes whose lease ended since the last renewal
@@ -21,6 +22,7 @@ export class Lease {
   readonly #client: RedisClient
   readonly #length: number
   readonly #events: LeaseEvents
+  readonly #after: Delay
   readonly #key: string
   readonly #channel: string
   readonly #subscription: Subscription
@@ -30,15 +32,16 @@ export class Lease {
   #liveNodes = new Set<string>()
   #updates = 0
   #renewing: Promise<boolean> | undefined
-  #timer: NodeJS.Timeout | undefined
+  #cancelRenewal: (() => void) | undefined
   #stopped = false
   #failure: Error | undefined
 
-  /** @param length in ms; the lease is renewed at a third of it */
-  constructor (client: RedisClient, length: number, events: LeaseEvents) {
+  /** @param length in ms; the lease is renewed at a third of it @param after starts a timer; tests pass their own */
+  constructor (client: RedisClient, length: number, events: LeaseEvents, after: Delay = delay) {
     this.#client = client
     this.#length = length
     this.#events = events
+    this.#after = after
     this.#key = client.key('roster', 'leases')
     this.#channel = client.key('roster', 'peers')
     this.#subscription = new Subscription(client, this.#channel, () => this.#renewIn(0))
@@ -96,8 +99,8 @@ export class Lease {
 
   /** Stops renewing the lease. */
   stop (): void {
-    clearTimeout(this.#timer)
     this.#stopped = true
+    this.#cancelRenewal?.()
   }
 
   /** Ends the lease after a delay in ms, and notifies the other nodes. */
@@ -151,9 +154,9 @@ export class Lease {
 
   #renewIn (ms: number): void {
     if (this.#stopped) return
-    clearTimeout(this.#timer)
+    this.#cancelRenewal?.()
     // Redis truncates times to ms. The extra 10 ms make sure that the lease in question has ended.
-    this.#timer = setTimeout(() => { this.renew().catch(() => {}) }, ms + 10).unref()
+    this.#cancelRenewal = this.#after(ms + 10, () => { this.renew().catch(() => {}) })
   }
 }
 

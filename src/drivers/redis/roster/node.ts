@@ -10,7 +10,7 @@ import { Semaphore } from './semaphore.ts'
 /** Rooms that are written or read concurrently. More rooms wait, so that messages aren't delayed in Redis. */
 const MAX_CONCURRENT = 256
 
-export interface NodeSettings {
+interface NodeSettings {
   /** ms before a leave is published */
   readonly grace: number
   /** ms that changes are collected before watchers are called */

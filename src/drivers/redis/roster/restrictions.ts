@@ -44,7 +44,9 @@ export class Restrictions {
     const [duration, kept] = restriction.kind === 'kick' ? [0, KICK_KEPT] : [restriction.duration, restriction.duration]
     const name = field(restriction.kind, subject)
     const message = JSON.stringify([name, duration, restriction.reason])
-    const moment = await this.#client.run(restrict, this.#keys, [name, duration, kept, restriction.reason, this.#client.publishCommand, this.#channel, message])
+    const moment = await this.#client.run(restrict, this.#keys, [
+      name, duration, kept, restriction.reason, this.#client.publishCommand, this.#channel, message
+    ])
     this.#listener(subject, { ...restriction, moment: Number(moment) })
   }
 
@@ -53,7 +55,7 @@ export class Restrictions {
     const [at, rows] = await this.#client.run(restrictionsAt, this.#keys, fields) as [string, Row[]]
     const moment = Number(at)
     this.#reported ??= moment
-    const restrictions = rows.map((row) => restrictionOf(row)).filter((restriction) => restriction.kind === 'kick' || restriction.duration > 0)
+    const restrictions = rows.map((row) => restrictionOf(row)).filter((each) => each.kind === 'kick' || each.duration > 0)
     return { moment, restrictions }
   }
 

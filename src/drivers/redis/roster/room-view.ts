@@ -8,7 +8,7 @@ import { Subscription } from './subscription.ts'
 import type { Semaphore } from './semaphore.ts'
 import type { Presence, Signal } from '../../../roster.ts'
 
-export interface RoomViewOptions {
+interface RoomViewOptions {
   readonly client: RedisClient
   readonly lease: Lease
   readonly semaphore: Semaphore
@@ -132,7 +132,9 @@ export class RoomView {
   async #readState (): Promise<State> {
     const { client, lease, listed, writer, onUpdatesLost } = this.#options
     const [node, updateNumber] = [lease.node, writer()?.updateNumber]
-    const [count, ids, found, updates] = await client.run(readMembers, roomKeys(client, this.#room), [Math.min(listed, Number.MAX_SAFE_INTEGER)]) as [number, string[], string[], string[]]
+    const [count, ids, found, updates] = await client.run(readMembers, roomKeys(client, this.#room), [
+      Math.min(listed, Number.MAX_SAFE_INTEGER)
+    ]) as [number, string[], string[], string[]]
     const nodes = new Map<string, number>()
     for (let i = 0; i < updates.length; i += 2) nodes.set(updates[i]!, Number(updates[i + 1]))
     const own = writer()

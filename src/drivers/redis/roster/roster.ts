@@ -23,10 +23,16 @@ export interface RedisRosterOptions extends RedisOptions {
   readonly lease?: number | undefined
 }
 
-/** ms */
+/** ms until the keys of the test room expire */
 const CHECK_TTL = 60_000
 
-const checks: Checks<RedisRosterOptions> = { ...redisChecks, grace: milliseconds(0), coalesce: milliseconds(0), listed: limit, lease: milliseconds(1) }
+const checks: Checks<RedisRosterOptions> = {
+  ...redisChecks,
+  grace: milliseconds(0),
+  coalesce: milliseconds(0),
+  listed: limit,
+  lease: milliseconds(1)
+}
 
 /**
  * Members and restrictions of all nodes that share a Redis.
@@ -49,8 +55,17 @@ export class RedisRoster implements Roster {
     check({ grace, coalesce, listed, lease, timeout, ...redis }, checks)
     this.#timeout = timeout
     this.#client = new RedisClient({ ...redis, timeout })
-    this.#restrictions = new Restrictions(this.#client, (subject, restriction) => { for (const { call } of this.#listeners) call(subject, restriction) })
-    this.#node = new RosterNode(this.#client, { grace, coalesce, listed, lease, catchUp: () => this.#restrictions.catchUp(), poll: () => this.#restrictions.poll() })
+    this.#restrictions = new Restrictions(this.#client, (subject, restriction) => {
+      for (const { call } of this.#listeners) call(subject, restriction)
+    })
+    this.#node = new RosterNode(this.#client, {
+      grace,
+      coalesce,
+      listed,
+      lease,
+      catchUp: () => this.#restrictions.catchUp(),
+      poll: () => this.#restrictions.poll()
+    })
     this.#opened = this.#node.open()
   }
 

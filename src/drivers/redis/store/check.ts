@@ -18,7 +18,8 @@ export async function checkStore ({ client, processId, index, recovery }: {
   readonly index: RoomIndex
   readonly recovery: MemoryRecovery
 }): Promise<void> {
-  const scripts = new RoomScripts(client, processId, { roomTtl: TTL, emptyTtl: TTL, historyEntries: 2, historyBytes: 60_000, dedupWindow: TTL })
+  const limits = { roomTtl: TTL, emptyTtl: TTL, historyEntries: 2, historyBytes: 60_000, dedupWindow: TTL }
+  const scripts = new RoomScripts(client, processId, limits)
   // No client's room has such a name.
   const room = `?${processId}`
   await checkRoundTrip(client, client.key(room, 'permission'), scripts.channel(room), async () => {

@@ -17,7 +17,8 @@ export function encode ({ from, body, data }: Draft): { readonly content: string
   const sender = from === null ? '0' : JSON.stringify([from.id, from.name])
   return {
     content: data === undefined ? `[${sender},${text}]` : `[${sender},${text},${JSON.stringify(data)}]`,
-    size: (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) + (from?.name.length ?? 0) + (data === undefined ? 0 : Buffer.byteLength(data))
+    size: (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) +
+      (from?.name.length ?? 0) + (data === undefined ? 0 : Buffer.byteLength(data))
   }
 }
 

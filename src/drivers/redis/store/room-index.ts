@@ -91,9 +91,12 @@ export class RoomIndex {
 
   /** Resolves with the least recently used rooms, and the bytes of all rooms. */
   async oldest (skip: number, count: number): Promise<{ readonly total: number, readonly rooms: readonly IndexedRoom[] }> {
-    const [total, ...fields] = await this.#client.run(oldestRooms, this.#keys.slice(0, 2), [skip, count]) as [number, ...Array<string | number>]
+    const [total, ...fields] = await this.#client.run(oldestRooms, this.#keys.slice(0, 2), [skip, count]) as
+      [number, ...Array<string | number>]
     const rooms: IndexedRoom[] = []
-    for (let i = 0; i < fields.length; i += 3) rooms.push({ room: String(fields[i]), usedAt: String(fields[i + 1]), charge: Number(fields[i + 2]) })
+    for (let i = 0; i < fields.length; i += 3) {
+      rooms.push({ room: String(fields[i]), usedAt: String(fields[i + 1]), charge: Number(fields[i + 2]) })
+    }
     return { total, rooms }
   }
 

@@ -26,6 +26,12 @@ export interface StreamQuery {
   readonly maxBytes: number
 }
 
+/** As the read script returns it. */
+type ReadReply = [
+  charge: number, epoch: string, beginning: string, at: string, offset: number,
+  complete: number, more: number, ids: string, contents: string
+]
+
 /** Commands on one room. A charge is the memory that Redis uses for the room, in bytes. */
 export class RoomScripts {
   readonly #client: RedisClient
@@ -57,11 +63,13 @@ export class RoomScripts {
     ]) as [number, number, ...unknown[]]
   }
 
-  async read (room: string, { direction, position, limit, maxBytes }: StreamQuery): Promise<{ readonly charge: number, readonly page: StreamPage }> {
+  async read (room: string, query: StreamQuery): Promise<{ readonly charge: number, readonly page: StreamPage }> {
+    const { direction, position, limit, maxBytes } = query
     const reply = await this.#client.run(read, this.keys(room), [
-      this.#newEpoch(), this.#limits.emptyTtl, direction, position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
+      this.#newEpoch(), this.#limits.emptyTtl, direction,
+      position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
-    ]) as [charge: number, epoch: string, beginning: string, at: string, offset: number, complete: number, more: number, ids: string, contents: string]
+    ]) as ReadReply
     const [charge, epoch, beginning, at, offset, complete, more, ids, contents] = reply
     const idList = ids === '' ? [] : ids.split(' ')
     const entries = (JSON.parse(contents) as Content[]).map((content, i) => {
@@ -106,7 +114,9 @@ export class RoomScripts {
   }
 
   async clear (room: string): Promise<void> {
-    await this.#client.run(clearRoom, this.keys(room), [this.#newEpoch(), this.#limits.emptyTtl, this.#client.publishCommand, this.channel(room)])
+    await this.#client.run(clearRoom, this.keys(room), [
+      this.#newEpoch(), this.#limits.emptyTtl, this.#client.publishCommand, this.channel(room)
+    ])
   }
 
   /**
