@@ -21,7 +21,7 @@ interface Cluster {
 }
 
 /** A running conversation in which a fault is made. All participants go on posting. */
-interface Talk extends Cluster {
+interface Conversation extends Cluster {
   readonly t: Test
   readonly room: string
   /** Two on each node, until a fault moves them. */
@@ -29,7 +29,7 @@ interface Talk extends Cluster {
 }
 
 interface Fault {
-  readonly make: (talk: Talk) => Promise<void>
+  readonly make: (conversation: Conversation) => Promise<void>
   /** Redis loses data: every participant must receive complete: false, and acknowledged messages may be gone. */
   readonly loses?: boolean
   /** No participant loses its connection. */

@@ -4,7 +4,7 @@ import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, says } from '../support/store.contract.ts'
 
-// The index's clock evicts rooms: each step takes at least a second.
+// A timer evicts rooms: each step takes at least a second.
 t.setTimeout(120_000)
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
@@ -24,7 +24,7 @@ async function charged (server: RedisServer, room: string): Promise<number> {
   return Number(await server.client.zscore('fastify-chat:{store}:bytes', room) ?? 0)
 }
 
-/** Bytes a room by which Redis' tables, which double in steps, move what a few hundred rooms take. */
+/** Bytes per room by which the hash tables of Redis, which double in size, distort the measurement of a few hundred rooms. */
 const TABLES = 128
 
 t.test("a room's charge is one to two times the memory that Redis uses for it", { skip }, async (t) => {
@@ -165,19 +165,19 @@ t.test('reads beyond readBytes wait until there is memory for their pages', { sk
   const server = await redisServer(t)
   const store = open(t, server, { readBytes: 300_000 })
   for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 3, large)
-  const under = { way: 0, most: 0 }
+  const reads = { running: 0, most: 0 }
   const { run } = RedisClient.prototype
   t.intercept(RedisClient.prototype, 'run', {
     value: async function (this: RedisClient, ...args: Parameters<typeof run>) {
       if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
-      under.most = Math.max(under.most, ++under.way)
-      return await run.apply(this, args).finally(() => { under.way-- })
+      reads.most = Math.max(reads.most, ++reads.running)
+      return await run.apply(this, args).finally(() => { reads.running-- })
     }
   })
   const query = { limit: 10, maxBytes: 16_384 }
   const pages = await Promise.all(Array.from({ length: 200 }, (_, i) => store.read(`room${i % 20}`, query)))
   t.ok(pages.every(({ entries }) => entries.length === 1))
-  t.equal(under.most, 2)
+  t.equal(reads.most, 2)
   t.equal((await store.read('room0', all)).entries.length, 3, 'a single read larger than readBytes is answered')
 })
 

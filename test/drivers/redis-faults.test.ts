@@ -95,12 +95,12 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
   for (const found of ['by a gap', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
       const store = open(t, server, found === 'by a poll' ? { lookInterval: 10 } : {})
-      const link = new RedisClient({ url: server.socket })
-      t.teardown(() => link.close())
+      const client = new RedisClient({ url: server.socket })
+      t.teardown(() => client.close())
       const follower = await Follower.of(store, found)
       await store.append(found, says('received'))
-      const keys = ['room', 'log', 'order'].map((rest) => link.key(found, rest))
-      for (let i = 0; i < 3; i++) await link.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
+      const keys = ['room', 'log', 'order'].map((rest) => client.key(found, rest))
+      for (let i = 0; i < 3; i++) await client.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
       if (found === 'by a gap') await store.append(found, says('end'))
       if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await follower.has('2')
@@ -243,7 +243,7 @@ t.test('a Redis out of memory refuses posts, stores no part of them, and still s
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 3)
   const before = await store.read('a', all)
-  // The index is left out: it is written when rooms are to be evicted.
+  // Without the index, which is written when rooms are to be evicted.
   const keys = async () => (await server.client.keys('*')).filter((key) => !key.includes('{store}')).sort()
   const stored = await keys()
   await server.client.config('SET', 'maxmemory', 1)
@@ -252,7 +252,7 @@ t.test('a Redis out of memory refuses posts, stores no part of them, and still s
   await t.rejects(store.read('b', all), { code: 'FST_CHAT_UNAVAILABLE' })
   const { entries } = await store.read('a', all)
   t.ok(entries.length > 0)
-  // Of a room that is followed the older half may go.
+  // A followed room may lose its older half.
   t.strictSame(entries, before.entries.slice(-entries.length))
   t.strictSame(await keys(), stored)
   await server.client.config('SET', 'maxmemory', 0)
@@ -342,10 +342,10 @@ t.test('a kick whose notification was lost takes effect at the next lease renewa
   const server = await redisServer(t)
   const { member } = await node(t, { url: server.socket, lease: 300 })
   const ada = await member({ token: 'ada' }, 'a')
-  const link = new RedisClient({ url: server.socket })
-  t.teardown(() => link.close())
-  const keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => link.key('roster', rest))
-  await link.run(restrict, keys, ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
+  const client = new RedisClient({ url: server.socket })
+  t.teardown(() => client.close())
+  const keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => client.key('roster', rest))
+  await client.run(restrict, keys, ['kick ada', 0, 3_600_000, 'go', 'PUBLISH', 'elsewhere', ''])
   t.strictSame(await ada.closed, { code: 4403, reason: 'go' })
   await (await member({ token: 'ada' }, 'a')).posted('a', 'comes back')
 })

@@ -1,17 +1,18 @@
 import { setImmediate as tick } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
-import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, says } from '../support/store.contract.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const drivers = { store: RedisStore, roster: RedisRoster }
 
-/** Starts a Redis with a user that has all rights, changed by these. */
-async function guarded (t: Test, ...rights: string[]): Promise<{ server: RedisServer, url: string, set: (...rights: string[]) => Promise<unknown> }> {
+/** Starts a Redis with a user that has all permissions, except for these changes. */
+async function restricted (t: Test, ...permissions: string[]): Promise<{ server: RedisServer, url: string, set: (...permissions: string[]) => Promise<unknown> }> {
   const server = await redisServer(t, { tcp: true })
-  const set = (...rights: string[]) => server.client.call('ACL', 'SETUSER', 'ada', ...rights)
-  await set('on', '>secret', '~*', '&*', '+@all', ...rights)
+  const set = (...permissions: string[]) => server.client.call('ACL', 'SETUSER', 'ada', ...permissions)
+  await set('on', '>secret', '~*', '&*', '+@all', ...permissions)
   return { server, url: `redis://ada:secret@127.0.0.1:${server.port}`, set }
 }
 
@@ -26,14 +27,14 @@ async function recovered (driver: { check (): Promise<void> }): Promise<void> {
 }
 
 for (const [name, Driver] of Object.entries(drivers)) {
-  t.test(`check() of a ${name} names a right that is missing or revoked, and recovers`, { skip }, async (t) => {
-    const { url, set } = await guarded(t, '-subscribe')
+  t.test(`check() of a ${name} names a permission that is missing or revoked, and recovers`, { skip }, async (t) => {
+    const { url, set } = await restricted(t, '-subscribe')
     const driver = new Driver({ url, timeout: 1_000 })
     t.teardown(() => driver.close())
     const denied = async (message: RegExp) => {
       for (;;) {
         const error = await driver.check().then(() => undefined, (error: Error & { code: string }) => error)
-        // Redis closes connections with subscriptions that they no longer have the right to.
+        // Redis closes connections whose subscriptions are no longer permitted.
         if (error?.code !== 'FST_CHAT_UNAVAILABLE' && error?.code !== 'FST_CHAT_UNKNOWN') {
           return t.match(error, { code: 'FST_CHAT_STORE_DENIED', message })
         }
@@ -43,11 +44,11 @@ for (const [name, Driver] of Object.entries(drivers)) {
     await denied(/'subscribe'/)
     await set('+subscribe')
     await recovered(driver)
-    const rights = ['publish', 'subscribe', ...name === 'store' ? ['xadd', 'xtrim', 'del', 'zincrby', 'zrevrange', 'pubsub'] : ['hset', 'spop', 'zadd']]
-    for (const right of rights) {
-      await set(`-${right}`)
-      await denied(new RegExp(`'${right}`))
-      await set(`+${right}`)
+    const permissions = ['publish', 'subscribe', ...name === 'store' ? ['xadd', 'xtrim', 'del', 'zincrby', 'zrevrange', 'pubsub'] : ['hset', 'spop', 'zadd']]
+    for (const permission of permissions) {
+      await set(`-${permission}`)
+      await denied(new RegExp(`'${permission}`))
+      await set(`+${permission}`)
       await recovered(driver)
     }
     await set('resetchannels', '&other*')
@@ -57,8 +58,8 @@ for (const [name, Driver] of Object.entries(drivers)) {
   })
 }
 
-t.test('a post without the right to publish is stored, and followers find it', { skip }, async (t) => {
-  const { server, url, set } = await guarded(t)
+t.test('a post without the permission to publish is stored, and followers find it', { skip }, async (t) => {
+  const { server, url, set } = await restricted(t)
   const store = new RedisStore({ url })
   const peer = new RedisStore({ url: server.socket, lookInterval: 20 })
   t.teardown(() => Promise.all([store.close(), peer.close()]))
@@ -73,8 +74,37 @@ t.test('a post without the right to publish is stored, and followers find it', {
   await Promise.all(followers.map((follower) => follower.has('end')))
 })
 
-t.test('a post that lacks a right after its first write is UNKNOWN, and its key settles it', { skip }, async (t) => {
-  const { url, set } = await guarded(t)
+t.test('a subscription in a Cluster is restored once its permission is back', { skip }, async (t) => {
+  const admin = await redisCluster(t, 2)
+  // Its masters are known once it is connected.
+  await admin.ping()
+  const set = async (...permissions: string[]) => {
+    await Promise.all(admin.nodes('master').map(async (node) => await node.call('ACL', 'SETUSER', 'ada', ...permissions)))
+  }
+  await set('on', '>secret', '~*', '&*', '+@all')
+  const { host, port } = admin.nodes('master')[0]!.options
+  const client = new Cluster([{ host: host!, port: port! }], { redisOptions: { username: 'ada', password: 'secret' } })
+  client.on('error', () => {})
+  const store = new RedisStore({ client, timeout: 1_000, lookInterval: 3_600_000 })
+  const peer = new RedisStore({ client: admin })
+  t.teardown(() => Promise.all([store.close(), peer.close()]))
+  t.teardown(() => client.disconnect())
+  const follower = await Follower.of(store, 'a')
+  await set('resetchannels', '&other*')
+  for (let denied = false; !denied;) {
+    denied = await store.check().then(() => false, ({ code }: Error & { code: string }) => code === 'FST_CHAT_STORE_DENIED')
+    await tick()
+  }
+  await peer.append('a', says('missed'))
+  await set('allchannels')
+  await recovered(store)
+  await peer.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame(bodies(follower), ['missed', 'end'])
+})
+
+t.test('a post that lacks a permission after its first write is UNKNOWN, and its key settles it', { skip }, async (t) => {
+  const { url, set } = await restricted(t)
   const store = new RedisStore({ url })
   t.teardown(() => store.close())
   await store.append('a', says('x', { key: 'first' }))
@@ -87,7 +117,7 @@ t.test('a post that lacks a right after its first write is UNKNOWN, and its key 
 })
 
 t.test('a member whose arrival could not be published is shown once it can be', { skip }, async (t) => {
-  const { server, url, set } = await guarded(t)
+  const { server, url, set } = await restricted(t)
   const options = { lease: 600, coalesce: 1 }
   const roster = new RedisRoster({ url, ...options })
   const peer = new RedisRoster({ url: server.socket, ...options })
@@ -107,17 +137,17 @@ t.test('a member whose arrival could not be published is shown once it can be', 
 })
 
 for (const when of ['from the start', 'after it was revoked']) {
-  t.test(`a restriction reaches a node without the right to subscribe: ${when}`, { skip }, async (t) => {
-    const { server, url, set } = await guarded(t)
-    const deafen = () => set('resetchannels', '&other*')
-    if (when === 'from the start') await deafen()
+  t.test(`a restriction reaches a node without the permission to subscribe: ${when}`, { skip }, async (t) => {
+    const { server, url, set } = await restricted(t)
+    const denyChannels = () => set('resetchannels', '&other*')
+    if (when === 'from the start') await denyChannels()
     const options = { lease: 300, timeout: 1_000 }
     const roster = new RedisRoster({ url, ...options })
     const peer = new RedisRoster({ url: server.socket, ...options })
     t.teardown(() => Promise.all([roster.close(), peer.close()]))
     await roster.restrictions([])
     const reported = new Promise<unknown>((resolve) => { roster.onRestrict((subject, { kind }) => resolve([subject, kind])) })
-    if (when === 'after it was revoked') await deafen()
+    if (when === 'after it was revoked') await denyChannels()
     await peer.restrict('ada', { kind: 'kick', reason: '' })
     t.strictSame(await reported, ['ada', 'kick'])
   })
