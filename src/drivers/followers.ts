@@ -30,7 +30,7 @@ export class Followers {
     return () => this.#followers.delete(follower)
   }
 
-  /** Takes an entry for the next delivery. */
+  /** Adds an entry to the next delivery. */
   push (entry: Entry): void { this.#undelivered.push(entry) }
 
   /** Discards undelivered entries, and reports a break with the next delivery. */
@@ -39,7 +39,7 @@ export class Followers {
     for (const follower of this.#followers) follower.restart = head
   }
 
-  /** Gives each follower the breaks and entries since the last delivery. */
+  /** Delivers the breaks and entries since the last call to each follower. */
   deliver (): void {
     const entries = this.#undelivered
     this.#undelivered = []

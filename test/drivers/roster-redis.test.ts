@@ -104,7 +104,7 @@ t.test('the Redis roster', { skip }, async (t) => {
     t.notOk((await client.hkeys('fastify-chat:{b}:present:nodes')).includes(late!))
   })
 
-  await t.test('time in which no node could renew its lease expires no lease', async (t) => {
+  await t.test('no lease expires while no node can renew its lease', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     await one.enter('a', 'c1', ada)
@@ -150,7 +150,7 @@ t.test('the Redis roster', { skip }, async (t) => {
     t.strictSame(names(await watcher.until(({ count }) => count === 1)), ['bob'])
   })
 
-  await t.test('a room that Redis lost is registered again once that is noticed', async (t) => {
+  await t.test('members of a room that Redis lost are registered again when a node reads the room', async (t) => {
     const { socket, client } = await redisServer(t)
     const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
     await one.enter('a', 'c1', ada)

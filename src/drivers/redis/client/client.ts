@@ -137,10 +137,10 @@ export class RedisClient {
     })
   }
 
-  /** As `ConnectionState.onUp`. */
+  /** Calls the listener each time that commands and subscriptions begin to work. See `ConnectionState.onUp`. */
   onUp (listener: () => void): () => void { return this.#state.onUp(listener) }
 
-  /** As `ConnectionState.onDown`. */
+  /** Calls the listener each time that commands or subscriptions stop working. Returns an unsubscribe function. */
   onDown (listener: () => void): () => void { return this.#state.onDown(listener) }
 
   /** Settles as the promise does. Rejects with StoreUnavailable after the timeout of a command. */

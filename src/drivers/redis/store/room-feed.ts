@@ -16,7 +16,7 @@ export class RoomFeed {
   readonly #read: (after: PositionParts | undefined) => Promise<StreamPage>
   readonly #deliverSoon: (feed: RoomFeed) => void
   readonly #followers = new Set<Follower>()
-  /** Last position given to the followers; undefined before the first read. */
+  /** Position up to which entries were delivered or wait for delivery; undefined before the first read. */
   #last: PositionParts | undefined
   /**
    * Batches received while the feed catches up. A message that can't be parsed is undefined. complete: false after the
@@ -79,7 +79,7 @@ export class RoomFeed {
     }
   }
 
-  /** Gives the followers the pages that they wait for. */
+  /** Delivers the waiting pages to the followers. */
   deliver (): void {
     for (const follower of [...this.#followers]) {
       const pages = follower.undelivered
