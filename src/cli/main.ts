@@ -7,6 +7,7 @@ const help = `Usage: fastify-chat <command> [options]
 Commands:
   serve          run the demo server: the page, /chat and /echo
   connect URL    talk to a WebSocket server from the terminal
+  verify DIR     read all of a directory of messages, and report damage
 
 Options:
   -h, --help     show this help, or a command's: fastify-chat serve --help
@@ -15,7 +16,8 @@ Options:
 
 const commands = new Map<string, (args: string[]) => Promise<number>>([
   ['serve', async (args) => (await import('./serve.ts')).serve(args)],
-  ['connect', async (args) => (await import('./connect.ts')).connect(args)]
+  ['connect', async (args) => (await import('./connect.ts')).connect(args)],
+  ['verify', async (args) => (await import('./verify.ts')).verify(args)]
 ])
 
 function version (): string {
@@ -41,7 +43,7 @@ async function run (args: string[]): Promise<number> {
   if (unknown !== undefined) throw new UsageError(`unknown command '${unknown}'`)
   if (values.help === true) process.stdout.write(help)
   else if (values.version === true) process.stdout.write(`${version()}\n`)
-  else throw new UsageError('missing command: serve or connect')
+  else throw new UsageError('missing command: serve, connect or verify')
   return 0
 }
 

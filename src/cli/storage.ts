@@ -88,11 +88,11 @@ function withoutSecrets (url: string): string {
   return host === '' ? decodeURI(pathname) : `${protocol}//${host}${pathname}`
 }
 
-function isMissing (error: unknown): boolean {
+export function isMissing (error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
 }
 
 /** Returns the message of an error, or its code: a host name with several addresses fails with an empty message. */
-function reasonOf ({ message, code, cause }: NodeJS.ErrnoException): string {
+export function reasonOf ({ message, code, cause }: NodeJS.ErrnoException): string {
   return cause instanceof Error ? `${message}: ${cause.message}` : message || String(code)
 }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreInUse, StoreUnavailable } from '../../errors.ts'
+import { DATA_FILE } from './data-file.ts'
 
 /** Bytes of LMDB's lock file, and an upper bound of what LMDB writes when it creates a data file. */
 const [LOCKS, BEGINNING] = [16_384, 65_536]
@@ -27,7 +28,7 @@ export function releaseDirectory (directory: string): void { opened.delete(direc
 /** Returns device and inode of the data file, to detect its replacement; undefined if it is missing or inaccessible. */
 export function identityOfFile (directory: string): string | undefined {
   try {
-    const { dev, ino } = statSync(join(directory, 'data.mdb'), { bigint: true })
+    const { dev, ino } = statSync(join(directory, DATA_FILE), { bigint: true })
     return `${dev} ${ino}`
   } catch {
     return undefined
@@ -39,7 +40,7 @@ export function identityOfFile (directory: string): string | undefined {
  * creates it sparse, and a disk too full to fill the hole ends the process with SIGBUS.
  */
 export function prepareFiles (directory: string): void {
-  const [data, lock, space] = ['data.mdb', 'lock.mdb', 'space'].map((name) => join(directory, name)) as [string, string, string]
+  const [data, lock, space] = [DATA_FILE, 'lock.mdb', 'space'].map((name) => join(directory, name)) as [string, string, string]
   if (!existsSync(lock)) writeZeros(lock, LOCKS)
   closeSync(openSync(lock, 'r+'))
   if (existsSync(data)) {

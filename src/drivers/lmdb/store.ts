@@ -15,6 +15,11 @@ import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../st
 export interface LmdbStoreOptions {
   /** the directory, created if necessary; one store at a time may use it */
   readonly path: string
+  /**
+   * reads all pages of the data file before the store opens, so that damage is rejected at once: about a second for each GiB,
+   * during which the event loop is blocked; false
+   */
+  readonly verify?: boolean | undefined
   /** entries kept per room; 1,000 */
   readonly historyEntries?: number | undefined
   /** bytes kept per room; 4 MiB */
@@ -41,6 +46,7 @@ type Limits = LogLimits & StoreLimits & CommitLimits & CacheLimits
 
 const checks: Checks<LmdbStoreOptions> = {
   path: { mustBe: 'a directory', passes: (value) => typeof value === 'string' && value !== '' },
+  verify: { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' },
   historyEntries: limit,
   historyBytes: limit,
   storeBytes: limit,
@@ -81,6 +87,7 @@ export class LmdbStore implements Store {
   constructor (options: LmdbStoreOptions) {
     const {
       path,
+      verify = false,
       historyEntries = 1_000,
       historyBytes = 4 * 1024 * 1024,
       storeBytes = 1024 * 1024 * 1024,
@@ -95,9 +102,9 @@ export class LmdbStore implements Store {
     } = options
     const limits: Limits = { historyEntries, historyBytes, storeBytes, roomTtl, historyAge, keyLife, inFlight, inFlightBytes, cacheBytes, commitTimeout }
     // The only option that has no default.
-    check({ ...limits, path: path ?? null, ...unknown }, checks)
+    check({ ...limits, path: path ?? null, verify, ...unknown }, checks)
     this.#historyAge = historyAge
-    this.#database = new LmdbDatabase(path)
+    this.#database = LmdbDatabase.open(path, verify)
     const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)
     this.#commits = new LmdbCommits({
       commit: () => rooms.commit(),

@@ -1,0 +1,81 @@
+import { closeSync } from 'node:fs'
+import { setImmediate as immediate } from 'node:timers/promises'
+import { StoreDamaged, StoreUnavailable } from '../../errors.ts'
+import { openDataFile } from './data-file.ts'
+import { LmdbDatabase } from './database.ts'
+import { identityOfFile } from './directory.ts'
+import { LmdbEnvironment } from './environment.ts'
+import type { Head } from './head.ts'
+import { walkPages } from './page-walk.ts'
+import { decodeRow } from './record.ts'
+
+/** What was read of a store. */
+export interface Extent {
+  /** bytes of the pages in use */
+  readonly bytes: number
+  readonly rooms: number
+  readonly entries: number
+}
+
+/** Rooms that are listed at once. */
+const SLICE = 100
+
+/**
+ * Reads all pages, and then all entries, of the store in a directory. Resolves with what it read if the store is intact.
+ * Rejects with the first damage that it finds. Needs the directory for itself, and gives the event loop its turns.
+ * @param onProgress called with what was read so far, every few milliseconds
+ * @throws StoreInUse, StoreDamaged, StoreUnavailable
+ */
+export async function verifyStore (path: string, onProgress: (soFar: Extent) => void): Promise<Extent> {
+  // Opening a store creates it.
+  if (identityOfFile(path) === undefined) throw new StoreUnavailable({ cause: new Error(`there is no store in '${path}'`) })
+  const environment = new LmdbEnvironment(path)
+  try {
+    const total = { bytes: 0, rooms: 0, entries: 0 }
+    for (const bytes of readPages(environment.path)) {
+      total.bytes = bytes
+      onProgress({ ...total })
+      await immediate()
+    }
+    const database = new LmdbDatabase(environment)
+    for (const { room, head } of allRooms(database)) {
+      for (let index = head.first; index <= head.last; index++) readEntry(environment.path, database, room, head, index)
+      total.rooms++
+      total.entries += head.last - head.first + 1
+      onProgress({ ...total })
+      await immediate()
+    }
+    return total
+  } finally {
+    await environment.close()
+  }
+}
+
+/** Yields the number of bytes read so far. @throws StoreDamaged */
+function * readPages (path: string): Generator<number> {
+  const file = openDataFile(path)
+  if (file === undefined) throw new StoreDamaged(path, 'its data file was removed')
+  try {
+    const damage = yield * walkPages(file)
+    if (damage !== undefined) throw new StoreDamaged(path, damage)
+  } finally {
+    closeSync(file.descriptor)
+  }
+}
+
+function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: Head }> {
+  let rooms = database.rooms(undefined, SLICE)
+  while (rooms.length > 0) {
+    yield * rooms
+    rooms = database.rooms(rooms.at(-1)!.room, SLICE)
+  }
+}
+
+function readEntry (path: string, database: LmdbDatabase, room: string, { base }: Head, index: number): void {
+  const row = database.entry(room, index)
+  try {
+    decodeRow(row, { offset: index - base, position: '' })
+  } catch (cause) {
+    throw new StoreDamaged(path, `entry ${index} of the room '${room}' can't be decoded`, { cause })
+  }
+}
