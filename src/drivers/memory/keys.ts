@@ -2,8 +2,8 @@ import { copyString } from '../../copy-string.ts'
 import { ReusedKey, StalePost } from '../../errors.ts'
 import { stringCost } from '../../heap-cost.ts'
 
-/** The post that a key identifies. `n`: its offset. `at`: ms since the log began. */
-export interface KeyedPost { readonly n: number, readonly at: number }
+/** The post that a key identifies. `at`: ms since the log began. */
+export interface KeyedPost { readonly offset: number, readonly at: number }
 
 interface Key extends KeyedPost { readonly hash: string | undefined }
 
@@ -13,11 +13,11 @@ interface Generation {
   /** offset of its first post */
   readonly first: number
   /** time of its first post, ms since the log began */
-  readonly begun: number
+  readonly startedAt: number
   /** offset of its last post */
   last: number
   /** time of its last post, ms since the log began */
-  ended: number
+  endedAt: number
   bytes: number
 }
 
@@ -57,7 +57,7 @@ export class MemoryKeys {
    * @param since offset of the position the post was first sent from; NaN for a position of another epoch
    * @throws ReusedKey, StalePost
    */
-  judge (key: string | undefined, hash: string | undefined, since: number | undefined): KeyedPost | undefined {
+  findRepeat (key: string | undefined, hash: string | undefined, since: number | undefined): KeyedPost | undefined {
     const known = key === undefined ? undefined : this.#find(key)
     if (known === undefined) {
       if (since !== undefined && !(since >= this.#forgotten)) throw new StalePost()
@@ -68,11 +68,11 @@ export class MemoryKeys {
   }
 
   /** @param at ms since the log began */
-  remember (key: string, hash: string | undefined, n: number, at: number): void {
-    const young = this.#young ??= { keys: new Map(), first: n, begun: at, last: n, ended: at, bytes: GENERATION }
-    young.last = n
-    young.ended = at
-    young.keys.set(copyString(key), { n, at, hash: hash && copyString(hash) })
+  remember (key: string, hash: string | undefined, offset: number, at: number): void {
+    const young = this.#young ??= { keys: new Map(), first: offset, startedAt: at, last: offset, endedAt: at, bytes: GENERATION }
+    young.last = offset
+    young.endedAt = at
+    young.keys.set(copyString(key), { offset, at, hash: hash && copyString(hash) })
     young.bytes += keyCost(key, hash)
     if (young.keys.size >= this.#half) this.#age()
   }
@@ -84,8 +84,8 @@ export class MemoryKeys {
    * @param before ms since the log began; later keys are needed too
    */
   forget (firstKept: number, before: number): void {
-    const { first: n, begun: at } = this.#young ?? { first: this.#old?.last, begun: this.#old?.ended }
-    if (n !== undefined && n < firstKept && at! <= before) this.#age()
+    const { first: offset, startedAt: at } = this.#young ?? { first: this.#old?.last, startedAt: this.#old?.endedAt }
+    if (offset !== undefined && offset < firstKept && at! <= before) this.#age()
   }
 
   /** Forgets all keys whose entries are trimmed, whatever their age. */
@@ -99,8 +99,8 @@ export class MemoryKeys {
     if (generation === undefined || generation.first >= firstKept) return generation
     const kept: Generation = { ...generation, keys: new Map(), bytes: GENERATION }
     for (const [key, post] of generation.keys) {
-      if (post.n < firstKept) {
-        this.#forgotten = post.n
+      if (post.offset < firstKept) {
+        this.#forgotten = post.offset
       } else {
         kept.keys.set(key, post)
         kept.bytes += keyCost(key, post.hash)

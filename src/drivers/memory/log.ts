@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { copyString } from '../../copy-string.ts'
-import { bodyCost, identityCost, stringCost } from '../../heap-cost.ts'
-import { Fifo } from './queue.ts'
-import { MemoryKeys, keyCost, type KeyedPost } from './keys.ts'
+import { readPage, type PageSource } from '../page.ts'
 import { formatPosition, parsePosition } from '../position.ts'
-import type { Draft, Entry, Member, Cursor, Page, Position, Query } from '../../store.ts'
+import { MemoryKeys, type KeyedPost } from './keys.ts'
+import { RingQueue } from './ring-queue.ts'
+import { contentBytes, storedEntry, type StoredEntry } from './stored-entry.ts'
+import type { Cursor, Draft, Entry, Page, Position, Query } from '../../store.ts'
 
 /** Bounds of one room. */
 export interface LogLimits {
@@ -13,22 +13,8 @@ export interface LogLimits {
   /** bytes of memory */
   readonly historyBytes: number
   /** ms that a key is remembered at least, unless there are too many */
-  readonly keyLife: number
+  readonly dedupWindow: number
 }
-
-/** An entry without its offset and position, which follow from its index. */
-export interface Kept {
-  /** ms since the log began */
-  at: number
-  readonly from: Member | null
-  readonly body: string | Uint8Array
-  readonly data: string | undefined
-  /** bytes of memory */
-  readonly charge: number
-}
-
-/** Bytes of a kept entry without its content, and of its slot in a ring that is a quarter full. */
-const ENTRY = 64 + 32
 
 /** Bytes of a log without entries and keys. */
 const LOG = 360
@@ -37,18 +23,19 @@ const LOG = 360
 const KEYS_PER_ENTRY = 10
 
 /** The newest entries of one room and their keys, within the limits. Offsets have no gaps. */
-export class MemoryLog {
+export class MemoryLog implements PageSource {
   /** A position of another epoch is never honoured. */
   readonly #epoch = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #limits: LogLimits
   /** When the epoch began, ms since 1970. */
-  readonly #begun = Date.now()
-  readonly #kept = new Fifo<Kept>()
+  readonly #startedAt = Date.now()
+  readonly #entries = new RingQueue<StoredEntry>()
   readonly #keys: MemoryKeys
   #entryBytes = 0
-  /** Offset of the newest entry, and its time in ms since the log began. The time never decreases. */
-  #n = 0
-  #at = 0
+  /** offset of the newest entry */
+  #last = 0
+  /** time of the newest entry, ms since the log began; never decreases */
+  #lastAt = 0
 
   constructor (limits: LogLimits) {
     this.#limits = limits
@@ -56,84 +43,76 @@ export class MemoryLog {
   }
 
   /** The newest entry; the beginning of the log if there is none. */
-  get head (): Cursor { return this.#cursorOf(this.#n, this.#at) }
+  get head (): Cursor { return this.#cursorOf(this.#last, this.#lastAt) }
   /** Bytes of memory. */
   get bytes (): number { return LOG + this.#entryBytes + this.#keys.bytes }
   /** Whether `shrink` would free anything. */
-  get canShrink (): boolean { return this.#kept.size > 1 || this.#keys.size > this.#kept.size }
+  get canShrink (): boolean { return this.#entries.size > 1 || this.#keys.size > this.#entries.size }
 
   /** Returns the cursor of the stored post if this is a repeat; undefined for a new post. @throws ReusedKey, StalePost */
-  judge ({ key, hash, since }: Draft): Cursor | undefined {
-    return this.#cursorOfPost(this.#keys.judge(key, hash, since === undefined ? undefined : this.#offsetOf(since)))
+  findRepeat ({ key, hash, since }: Draft): Cursor | undefined {
+    return this.#cursorOfPost(this.#keys.findRepeat(key, hash, since === undefined ? undefined : this.#offsetOf(since)))
   }
 
-  append (kept: Kept, { key, hash }: Draft): Entry {
-    const { historyEntries, historyBytes, keyLife } = this.#limits
-    const n = ++this.#n
-    this.#at = kept.at = Math.max(this.#at, Date.now() - this.#begun)
-    this.#kept.push(kept)
-    this.#entryBytes += kept.charge
-    if (key !== undefined) this.#keys.remember(key, hash, n, kept.at)
-    while (this.#kept.size > historyEntries || (this.#entryBytes > historyBytes && this.#kept.size > 1)) this.#trimOldest()
-    this.#keys.forget(this.#firstKept, kept.at - keyLife)
-    return this.#entryOf(n, kept)
+  append (entry: StoredEntry, { key, hash }: Draft): Entry {
+    const { historyEntries, historyBytes, dedupWindow } = this.#limits
+    const offset = ++this.#last
+    this.#lastAt = entry.at = Math.max(this.#lastAt, Date.now() - this.#startedAt)
+    this.#entries.push(entry)
+    this.#entryBytes += entry.charge
+    if (key !== undefined) this.#keys.remember(key, hash, offset, entry.at)
+    while (this.#entries.size > historyEntries || (this.#entryBytes > historyBytes && this.#entries.size > 1)) this.#trimOldest()
+    this.#keys.forget(this.first, entry.at - dedupWindow)
+    return this.#entryOf(offset, entry)
   }
 
   find (key: string): Cursor | undefined { return this.#cursorOfPost(this.#keys.find(key)) }
 
-  read ({ limit, maxBytes, after, before }: Query): Page {
-    const position = after ?? before
-    const index = position === undefined ? undefined : this.#indexOf(position)
-    const complete = position === undefined || index !== undefined
-    const forward = after !== undefined && index !== undefined
-    const step = forward ? 1 : -1
-    const entries: Entry[] = []
-    let bytes = 0
-    let i = (index ?? this.#kept.size) + step
-    for (let kept = this.#kept.at(i); kept !== undefined && entries.length < limit; kept = this.#kept.at(i += step)) {
-      bytes += contentBytes(kept)
-      if (bytes > maxBytes && entries.length > 0) break
-      entries.push(this.#entryOf(this.#firstKept + i, kept))
-    }
-    if (!forward) entries.reverse()
-    return { entries, complete, more: this.#kept.at(i) !== undefined, head: this.head }
-  }
+  read (query: Query): Page { return readPage(this, query) }
 
   /** Removes the content of one entry. Its offset and position stay. */
   erase (position: Position): void {
-    const index = this.#indexOf(position) ?? -1
-    const kept = this.#kept.at(index)
-    if (kept === undefined) return
-    const erased = { ...keep({ from: kept.from, body: '' }), at: kept.at }
-    this.#kept.replace(index, erased)
-    this.#entryBytes += erased.charge - kept.charge
+    const offset = this.indexOf(position)
+    const entry = offset === undefined ? undefined : this.#stored(offset)
+    if (entry === undefined) return
+    const erased = { ...storedEntry({ from: entry.from, body: '' }), at: entry.at }
+    this.#entries.replace(offset! - this.first, erased)
+    this.#entryBytes += erased.charge - entry.charge
   }
 
   /** Removes all entries except the newest, and their keys. Called when the store is short of memory. */
   shrink (): void {
-    while (this.#kept.size > 1) this.#trimOldest()
-    this.#keys.shrink(this.#firstKept)
+    while (this.#entries.size > 1) this.#trimOldest()
+    this.#keys.shrink(this.first)
   }
 
-  get #firstKept (): number { return this.#n - this.#kept.size + 1 }
+  /** Offset of the oldest kept entry. In a log, the index of an entry is its offset. */
+  get first (): number { return this.#last - this.#entries.size + 1 }
+  get last (): number { return this.#last }
 
-  #cursorOf (n: number, at: number): Cursor { return { offset: n, position: formatPosition(this.#epoch, this.#begun + at, n) } }
+  bytesAt (offset: number): number { return contentBytes(this.#stored(offset)!) }
 
-  #cursorOfPost (post: KeyedPost | undefined): Cursor | undefined { return post && this.#cursorOf(post.n, post.at) }
+  entryAt (offset: number): Entry { return this.#entryOf(offset, this.#stored(offset)!) }
 
-  #entryOf (n: number, { at, from, body, data }: Kept): Entry {
-    const time = this.#begun + at
-    const position = formatPosition(this.#epoch, time, n)
-    return data === undefined ? { offset: n, position, at: time, from, body } : { offset: n, position, at: time, from, body, data }
-  }
-
-  /** Returns the index of a position's entry from the oldest one; -1 for before the first, undefined if it isn't kept. */
-  #indexOf (position: Position): number | undefined {
+  indexOf (position: Position): number | undefined {
     const { epoch, at, offset = NaN } = parsePosition(position) ?? {}
     if (epoch !== this.#epoch) return undefined
-    const index = offset - this.#firstKept
-    const time = offset === 0 ? 0 : this.#kept.at(index)?.at
-    return index >= -1 && time !== undefined && at === this.#begun + time ? index : undefined
+    const time = offset === 0 ? 0 : this.#stored(offset)?.at
+    return offset >= this.first - 1 && time !== undefined && at === this.#startedAt + time ? offset : undefined
+  }
+
+  #stored (offset: number): StoredEntry | undefined { return this.#entries.at(offset - this.first) }
+
+  #cursorOf (offset: number, at: number): Cursor {
+    return { offset, position: formatPosition(this.#epoch, this.#startedAt + at, offset) }
+  }
+
+  #cursorOfPost (post: KeyedPost | undefined): Cursor | undefined { return post && this.#cursorOf(post.offset, post.at) }
+
+  #entryOf (offset: number, { at: since, from, body, data }: StoredEntry): Entry {
+    const at = this.#startedAt + since
+    const position = formatPosition(this.#epoch, at, offset)
+    return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
   }
 
   /**
@@ -143,30 +122,12 @@ export class MemoryLog {
   #offsetOf (position: Position): number {
     const { epoch, at = NaN, offset = NaN } = parsePosition(position) ?? {}
     if (epoch !== this.#epoch) return NaN
-    if (offset >= this.#firstKept) return this.#indexOf(position) === undefined ? NaN : offset
-    const last = offset === 0 ? 0 : this.#kept.at(0)!.at
-    return at >= this.#begun && at <= this.#begun + last ? offset : NaN
+    if (offset >= this.first) return this.indexOf(position) === undefined ? NaN : offset
+    const last = offset === 0 ? 0 : this.#entries.at(0)!.at
+    return at >= this.#startedAt && at <= this.#startedAt + last ? offset : NaN
   }
 
   #trimOldest (): void {
-    this.#entryBytes -= this.#kept.shift()!.charge
+    this.#entryBytes -= this.#entries.shift()!.charge
   }
-}
-
-/** Returns what a log keeps of a draft. Copies slices, which would retain more memory than is charged. */
-export function keep ({ from, body: given, data: text }: Draft): Kept {
-  const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
-  const data = text === undefined ? undefined : copyString(text)
-  const charge = ENTRY + bodyCost(body) + identityCost(from) + (data === undefined ? 0 : stringCost(data))
-  return { at: 0, from, body, data, charge }
-}
-
-/** Returns the most bytes that a room can grow by with a draft. */
-export function growth ({ charge }: Kept, { key, hash }: Draft): number {
-  return charge + (key === undefined ? 0 : keyCost(key, hash))
-}
-
-function contentBytes ({ body, data, from }: Kept): number {
-  const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
 }

@@ -1,8 +1,8 @@
 import { assertPosition } from '../../argument-checks.ts'
 import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../followers.ts'
-import { growth, keep } from './log.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
+import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Bounds of the memory store, each with its default. */
@@ -17,14 +17,14 @@ export interface MemoryStoreOptions {
   readonly rooms?: number | undefined
   /** ms after its last use that a room is removed; 1 h */
   readonly roomTtl?: number | undefined
-  /** ms that a key is remembered at least, unless there are more than five times `historyEntries`; 5 min */
+  /** ms that a key is remembered at least, unless there are more than ten times `historyEntries`; at least five times are kept; 5 min */
   readonly keyLife?: number | undefined
 }
 
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements Store {
   readonly #rooms: MemoryRooms
-  readonly #dirty = new Set<Room>()
+  readonly #undelivered = new Set<Room>()
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
@@ -36,7 +36,7 @@ export class MemoryStore implements Store {
     roomTtl = 60 * 60 * 1_000,
     keyLife = 5 * 60 * 1_000
   }: MemoryStoreOptions = {}) {
-    this.#rooms = new MemoryRooms({ historyEntries, historyBytes, storeBytes, rooms, roomTtl, keyLife })
+    this.#rooms = new MemoryRooms({ historyEntries, historyBytes, storeBytes, rooms, roomTtl, dedupWindow: keyLife })
     this.#sweep = setInterval(() => this.#rooms.forgetIdle(), Math.min(roomTtl, 60_000)).unref()
   }
 
@@ -47,11 +47,11 @@ export class MemoryStore implements Store {
     try {
       this.#assertOpen()
       const room = this.#rooms.use(name)
-      const known = room.log.judge(draft)
+      const known = room.log.findRepeat(draft)
       if (known !== undefined) return Promise.resolve({ ...known, again: true })
-      const kept = keep(draft)
-      this.#rooms.makeRoom(growth(kept, draft), room)
-      const entry = this.#rooms.change(room, (log) => log.append(kept, draft))
+      const stored = storedEntry(draft)
+      this.#rooms.makeRoom(maxGrowth(stored, draft), room)
+      const entry = this.#rooms.change(room, (log) => log.append(stored, draft))
       if (room.followers !== undefined) {
         room.followers.push(entry)
         this.#deliverSoon(room)
@@ -107,7 +107,7 @@ export class MemoryStore implements Store {
     this.#closed = true
     clearInterval(this.#sweep)
     this.#rooms.close()
-    this.#dirty.clear()
+    this.#undelivered.clear()
   }
 
   #assertOpen (): void {
@@ -115,13 +115,13 @@ export class MemoryStore implements Store {
   }
 
   #deliverSoon (room: Room): void {
-    if (this.#dirty.size === 0) afterReactions(this.#deliver)
-    this.#dirty.add(room)
+    if (this.#undelivered.size === 0) afterReactions(this.#deliver)
+    this.#undelivered.add(room)
   }
 
   readonly #deliver = () => {
-    const rooms = [...this.#dirty]
-    this.#dirty.clear()
+    const rooms = [...this.#undelivered]
+    this.#undelivered.clear()
     for (const { followers } of rooms) followers?.deliver()
   }
 }

@@ -1,5 +1,5 @@
-/** A FIFO queue with access by index. Its ring doubles when full, and halves when less than a quarter is used. */
-export class Fifo<T> {
+/** A queue with access by index, in a ring that doubles when full and halves when less than a quarter is used. */
+export class RingQueue<T> {
   /** Its length is a power of two. */
   #ring: Array<T | undefined> = [undefined]
   #start = 0

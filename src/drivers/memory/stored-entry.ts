@@ -1,0 +1,37 @@
+import { copyString } from '../../copy-string.ts'
+import { bodyCost, identityCost, stringCost } from '../../heap-cost.ts'
+import { keyCost } from './keys.ts'
+import type { Draft, Member } from '../../store.ts'
+
+/** An entry without its offset and position, which follow from its index in the log. */
+export interface StoredEntry {
+  /** ms since the log began */
+  at: number
+  readonly from: Member | null
+  readonly body: string | Uint8Array
+  readonly data: string | undefined
+  /** bytes of memory */
+  readonly charge: number
+}
+
+/** Bytes of a stored entry without its content, and of its slot in a ring that is a quarter full. */
+const ENTRY = 64 + 32
+
+/** Returns what a log stores of a draft; the log sets its time. Copies slices, which would retain more memory than is charged. */
+export function storedEntry ({ from, body: given, data: text }: Draft): StoredEntry {
+  const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
+  const data = text === undefined ? undefined : copyString(text)
+  const charge = ENTRY + bodyCost(body) + identityCost(from) + (data === undefined ? 0 : stringCost(data))
+  return { at: 0, from, body, data, charge }
+}
+
+/** Returns the most bytes of memory that a room can grow by with a draft. */
+export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): number {
+  return charge + (key === undefined ? 0 : keyCost(key, hash))
+}
+
+/** Returns the bytes of content, as `Query.maxBytes` counts them. */
+export function contentBytes ({ body, data, from }: StoredEntry): number {
+  const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
+}
