@@ -437,7 +437,7 @@ t.test('rooms take at most cacheBytes of memory, and released rooms are read aga
   const store = lmdb(t, { cacheBytes: 300_000 })
   const post = (room: string, number: number) => store.append(room, says('x', { key: `${number}`, hash: 'h' }))
   for (const room of ['a', 'b', 'c', 'd']) await Promise.all(Array.from({ length: 1_000 }, (_, i) => post(room, i)))
-  const reads = t.capture(LmdbDatabase.prototype, 'rows', LmdbDatabase.prototype.rows)
+  const reads = t.capture(LmdbDatabase.prototype, 'records', LmdbDatabase.prototype.records)
   t.equal((await post('d', 0)).again, true)
   t.equal(reads().length, 0)
   t.equal((await post('a', 0)).again, true)

@@ -31,11 +31,11 @@ export interface Target {
   /** Called after a commit, before its writes settle. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void
   /** Returns true if there is background work to commit. */
-  hasRest (): boolean
+  hasPendingWork (): boolean
 }
 
 /** Largest number of writes in one commit: they are staged in one tick. */
-const GROUP = 1_000
+const MAX_WRITES = 1_000
 
 /** ms after a failed commit during which writes are rejected without trying the disk. */
 const PAUSE = 500
@@ -92,8 +92,8 @@ export class LmdbCommits {
   async #run (): Promise<void> {
     // Writes added in the same tick go into the same commit.
     await immediate()
-    while (this.#waiting.length > 0 || (!this.#closed && this.#target.hasRest())) {
-      const writes = this.#waiting.splice(0, GROUP)
+    while (this.#waiting.length > 0 || (!this.#closed && this.#target.hasPendingWork())) {
+      const writes = this.#waiting.splice(0, MAX_WRITES)
       const staged = writes.filter((write) => this.#stage(write))
       // Background work is retried with the next write only, so that a full disk isn't tried in a loop.
       if (!await this.#committed(staged)) break

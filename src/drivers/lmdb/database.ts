@@ -3,15 +3,15 @@ import type { Database } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../errors.ts'
 import { codedError, isDamage } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
-import { newEpoch, type Epoch, type Head } from './head.ts'
-import type { Row } from './record.ts'
+import { newEpochSeed, type EpochSeed, type Head } from './head.ts'
+import type { EntryRecord } from './record.ts'
 
-/** Collects the changes of one commit, which is atomic. An undefined row or head is removed. */
+/** Collects the changes of one commit, which is atomic. An undefined record or head is removed. */
 export interface Changes {
-  row (room: string, index: number, row: Row | undefined): void
+  record (room: string, index: number, record: EntryRecord | undefined): void
   head (room: string, head: Head | undefined): void
-  epoch (epoch: Epoch): void
-  /** Adds a room's record to the order of use, or removes it. @param at time of the use, ms */
+  epochSeed (seed: EpochSeed): void
+  /** Adds a use of a room to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
   /** Sets the bytes charged for all rooms. */
   bytes (bytes: number): void
@@ -19,12 +19,12 @@ export interface Changes {
   touch (): void
 }
 
-/** The LMDB database of one store: rows and heads of its rooms, their order of use, and the owner of the directory. */
+/** The LMDB database of one store: records and heads of its rooms, their order of use, and the owner of the directory. */
 export class LmdbDatabase {
   readonly #environment: LmdbEnvironment
   /** Checked in every commit: a store whose directory was taken over by another process can't write. */
   readonly #token = randomInt(1, 2 ** 48 - 1)
-  readonly #rows: Database<Row, [room: string, index: number]>
+  readonly #records: Database<EntryRecord, [room: string, index: number]>
   readonly #heads: Database<Head, string>
   /** The rooms in the order of their last uses. The values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
@@ -51,62 +51,62 @@ export class LmdbDatabase {
   /** Opens the database and takes the ownership. The caller closes the environment if it throws. @throws StoreInUse, StoreDamaged, StoreUnavailable */
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
-    const [owner, heads, rows, uses] = this.reading(() => {
+    const [owner, heads, records, uses] = this.reading(() => {
       const { root } = environment
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
-      const rows = root.openDB<Row, [string, number]>('rows', { encoding: 'binary' })
+      const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       // Again: opening a database releases our reader slot, by which other processes detect us, for a moment.
       environment.assertAlone()
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
-        if (owner.get('epoch') === undefined) owner.putSync('epoch', newEpoch(), 0)
+        if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
         if (owner.get('bytes') === undefined) owner.putSync('bytes', 0, 0)
       })
-      return [owner, heads, rows, uses] as const
+      return [owner, heads, records, uses] as const
     })
     this.#owner = owner
     this.#heads = heads
-    this.#rows = rows
+    this.#records = records
     this.#uses = uses
     this.#changes = {
-      row: (room, index, row) => row === undefined ? rows.remove([room, index]) : rows.put([room, index], row),
+      record: (room, index, record) => record === undefined ? records.remove([room, index]) : records.put([room, index], record),
       head: (room, head) => head === undefined ? heads.remove(room) : heads.put(room, head),
-      epoch: (epoch) => owner.put('epoch', epoch, 0),
+      epochSeed: (seed) => owner.put('epochSeed', seed, 0),
       use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
       bytes: (bytes) => owner.put('bytes', bytes, 0),
       touch: () => owner.put('committed', Date.now(), 0)
     }
   }
 
-  get epoch (): Epoch { return this.reading(() => this.#owner.get('epoch') as Epoch) }
+  get epochSeed (): EpochSeed { return this.reading(() => this.#owner.get('epochSeed') as EpochSeed) }
 
   /** Bytes charged for all rooms. */
   get bytes (): number { return this.reading(() => this.#owner.get('bytes') as number) }
 
   head (room: string): Head | undefined { return this.reading(() => this.#heads.get(room)) }
 
-  entry (room: string, index: number): Row {
-    const row = this.row(room, index)
-    if (row === undefined) throw new StoreDamaged(this.#environment.path, `entry ${index} of the room '${room}' is missing`)
-    return row
+  entry (room: string, index: number): EntryRecord {
+    const record = this.record(room, index)
+    if (record === undefined) throw new StoreDamaged(this.#environment.path, `entry ${index} of the room '${room}' is missing`)
+    return record
   }
 
-  /** Returns the row of an entry, perhaps trimmed; undefined if there is none. */
-  row (room: string, index: number): Row | undefined { return this.reading(() => this.#rows.getBinary([room, index])) }
+  /** Returns the record of an entry, perhaps trimmed; undefined if there is none. */
+  record (room: string, index: number): EntryRecord | undefined { return this.reading(() => this.#records.getBinary([room, index])) }
 
   /**
-   * Returns the rows of a room after one index, up to and including another. Gets them one by one: a cursor that comes upon a
+   * Returns the records of a room after one index, up to and including another. Gets them one by one: a cursor that comes upon a
    * zeroed page ends the process (seen with lmdb 3.5), and is hardly faster.
    */
-  rows (room: string, after: number, last: number): Array<{ index: number, row: Row }> {
-    const rows = []
+  records (room: string, after: number, last: number): Array<{ index: number, record: EntryRecord }> {
+    const records = []
     for (let index = after + 1; index <= last; index++) {
-      const row = this.row(room, index)
-      if (row !== undefined) rows.push({ index, row })
+      const record = this.record(room, index)
+      if (record !== undefined) records.push({ index, record })
     }
-    return rows
+    return records
   }
 
   /** Returns up to `limit` rooms in the order of their names, after a given one. */

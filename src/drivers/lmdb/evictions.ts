@@ -16,11 +16,11 @@ interface Rooms {
   log (room: string): LmdbLog
   /** Adds a log to the next commit. */
   stage (log: LmdbLog): void
-  /** Removes the head of a room without rows. */
+  /** Removes the head of a room without records. */
   forget (log: LmdbLog): void
 }
 
-/** Steps per commit: a row removed, or a room examined. They block the event loop for some milliseconds. */
+/** Steps per commit: a record removed, or a room examined. They block the event loop for some milliseconds. */
 const STEPS = 2_000
 
 /** Appends are rejected while `storeBytes` is exceeded by more than this fraction and evictions can't keep up. */
@@ -62,7 +62,7 @@ export class LmdbEvictions {
 
   /** Bytes charged for all rooms after the next commit. */
   get bytes (): number { return this.#bytes }
-  get hasRest (): boolean { return this.#current !== undefined || this.#expiring || (this.#isOver && !this.#stuck) }
+  get hasPendingWork (): boolean { return this.#current !== undefined || this.#expiring || (this.#isOver && !this.#stuck) }
   /** Whether rooms grow faster than they can be removed. */
   get isBehind (): boolean { return this.#bytes > this.#maxBytes && this.#isExhausted }
 
@@ -106,7 +106,7 @@ export class LmdbEvictions {
   /** Evicts or shrinks a room, or corrects its record in the order of use. Returns the steps taken; 0 if it did nothing. */
   #examine (room: string, used: number, maxSteps: number, now: number): number {
     const log = this.#rooms.log(room)
-    if (log.used !== used) return 0
+    if (log.head.used !== used) return 0
     const isFollowed = this.#feeds.has(room)
     const lastUse = isFollowed ? now : Math.max(this.uses.lastUse(room) ?? 0, used)
     if (lastUse > used && !(this.#isOver && used >= this.#overSince!)) {
@@ -126,12 +126,12 @@ export class LmdbEvictions {
   #shrink (log: LmdbLog, maxSteps: number): number {
     const before = log.growth
     let steps = 0
-    while (steps < maxSteps && this.#bytes + log.growth - before > this.#limits.storeBytes && log.shrink(1) === 1) steps++
+    while (steps < maxSteps && this.#bytes + log.growth - before > this.#limits.storeBytes && log.retention.shrink(1) === 1) steps++
     return steps
   }
 
   #evict (log: LmdbLog, maxSteps: number, now: number): number {
-    this.#counted(log, () => log.eraseAll())
+    this.#counted(log, () => log.clear())
     this.uses.forget(log.room)
     this.#current = log.room
     return 1 + this.#remove(log.room, maxSteps, now)
@@ -140,11 +140,11 @@ export class LmdbEvictions {
   #remove (room: string, maxSteps: number, now: number): number {
     const log = this.#rooms.log(room)
     return this.#counted(log, () => {
-      const steps = log.trim(maxSteps, now)
-      if (log.hasDead) return steps
+      const steps = log.retention.trim(maxSteps, now)
+      if (log.hasEarlierEpoch) return steps
       this.#current = undefined
       // A room that was used again meanwhile stays.
-      if (log.isSwept && !this.#feeds.has(room)) this.#rooms.forget(log)
+      if (log.hasNoRecords && !this.#feeds.has(room)) this.#rooms.forget(log)
       return steps
     })
   }

@@ -1,10 +1,10 @@
 import { Followers } from '../followers.ts'
-import { decodeRow, timeOf, type Row } from './record.ts'
+import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
 import type { Draft, Entry, Feed, Cursor, Page } from '../../store.ts'
 
 /** An undelivered entry, or a break, of one room. */
 type FeedEvent = { readonly room: string } & (
-  | { readonly cursor: Cursor, readonly row: Row, readonly draft: Draft }
+  | { readonly cursor: Cursor, readonly record: EntryRecord, readonly draft: Draft }
   | { readonly restart: Cursor }
 )
 
@@ -28,7 +28,7 @@ export class LmdbFeeds {
     }
   }
 
-  push (room: string, cursor: Cursor, row: Row, draft: Draft): void { this.#events.push({ room, cursor, row, draft }) }
+  push (room: string, cursor: Cursor, record: EntryRecord, draft: Draft): void { this.#events.push({ room, cursor, record, draft }) }
 
   /** Reports a break: delivery continues after `head`. */
   restart (room: string, head: Cursor): void { this.#events.push({ room, restart: head }) }
@@ -63,8 +63,8 @@ export class LmdbFeeds {
 }
 
 /** Returns the entry as `read` returns it. */
-function entryOf ({ cursor: { offset: n, position }, row, draft: { from, body, data } }: { cursor: Cursor, row: Row, draft: Draft }): Entry {
-  if (typeof body !== 'string') return decodeRow(row, { offset: n, position })
-  const at = timeOf(row)
-  return data === undefined ? { offset: n, position, at, from, body } : { offset: n, position, at, from, body, data }
+function entryOf ({ cursor: { offset, position }, record, draft: { from, body, data } }: { cursor: Cursor, record: EntryRecord, draft: Draft }): Entry {
+  if (typeof body !== 'string') return decodeRecord(record, { offset, position })
+  const at = timeOf(record)
+  return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }

@@ -1,49 +1,58 @@
+import type { PageSource } from '../page.ts'
 import type { LmdbDatabase } from './database.ts'
-import { genesisOf, markOf, newestOf, placeOf, type Head } from './head.ts'
-import { contentOf, decodeRow, timeOf } from './record.ts'
-import type { Entry, Page, Position, Query } from '../../store.ts'
+import { beginningCursor, cursorAt, indexInEpoch, newestCursor, type Head } from './head.ts'
+import { contentOf, decodeRecord, timeOf, type EntryRecord } from './record.ts'
+import type { Cursor, Entry, Position } from '../../store.ts'
 
-/**
- * Reads a page of the entries on disk.
- * @param since ms since 1970; older entries are about to be trimmed and left out
- */
-export function readPage (database: LmdbDatabase, room: string, head: Head, query: Query, since: number): Page {
-  const { limit, maxBytes, after, before } = query
-  const first = firstSince(database, room, head, since)
-  const position = after ?? before
-  const index = position === undefined ? undefined : indexOf(database, room, head, first, position)
-  const forward = after !== undefined && index !== undefined
-  const step = forward ? 1 : -1
-  const entries: Entry[] = []
-  let bytes = 0
-  let i = (index ?? head.last + 1) + step
-  for (; i >= first && i <= head.last && entries.length < limit; i += step) {
-    const row = database.entry(room, i)
-    bytes += contentOf(row)
-    if (bytes > maxBytes && entries.length > 0) break
-    entries.push(decodeRow(row, markOf(head, i, timeOf(row))))
+/** The entries of one room on disk, without those that are about to be trimmed for their age. */
+export class LmdbPageSource implements PageSource {
+  readonly first: number
+  readonly #database: LmdbDatabase
+  readonly #room: string
+  readonly #head: Head
+  /** the record that was read last, so that it isn't read again for its entry */
+  #record: EntryRecord | undefined
+
+  /** @param since ms since 1970; older entries are left out */
+  constructor (database: LmdbDatabase, room: string, head: Head, since: number) {
+    this.#database = database
+    this.#room = room
+    this.#head = head
+    this.first = this.#firstSince(since)
   }
-  if (!forward) entries.reverse()
-  const complete = position === undefined || index !== undefined
-  return { entries, complete, more: i >= first && i <= head.last, head: newestOf(head) }
-}
 
-/** Returns the index of a position's entry; the one before the first for the beginning; undefined if it isn't kept. */
-function indexOf (database: LmdbDatabase, room: string, head: Head, first: number, position: Position): number | undefined {
-  if (position === genesisOf(head).position) return first === head.base + 1 ? head.base : undefined
-  const index = placeOf(head, position)
-  if (!Number.isInteger(index) || index < first) return undefined
-  return markOf(head, index, timeOf(database.entry(room, index))).position === position ? index : undefined
-}
+  get last (): number { return this.#head.last }
+  get head (): Cursor { return newestCursor(this.#head) }
 
-/** Returns the index of the oldest entry since a time, by binary search: times never decrease. */
-function firstSince (database: LmdbDatabase, room: string, { first, last }: Head, since: number): number {
-  if (since === -Infinity) return first
-  let [low, high] = [first, last + 1]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (timeOf(database.entry(room, middle)) < since) low = middle + 1
-    else high = middle
+  indexOf (position: Position): number | undefined {
+    const { base } = this.#head
+    if (position === beginningCursor(this.#head).position) return this.first === base + 1 ? base : undefined
+    const index = indexInEpoch(this.#head, position)
+    if (!(index >= this.first)) return undefined
+    return cursorAt(this.#head, index, timeOf(this.#read(index))).position === position ? index : undefined
   }
-  return low
+
+  bytesAt (index: number): number {
+    this.#record = this.#read(index)
+    return contentOf(this.#record)
+  }
+
+  entryAt (index: number): Entry {
+    const record = this.#record!
+    return decodeRecord(record, cursorAt(this.#head, index, timeOf(record)))
+  }
+
+  #read (index: number): EntryRecord { return this.#database.entry(this.#room, index) }
+
+  /** Returns the index of the oldest entry since a time, by binary search: times never decrease. */
+  #firstSince (since: number): number {
+    if (since === -Infinity) return this.#head.first
+    let [low, high] = [this.#head.first, this.#head.last + 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (timeOf(this.#read(middle)) < since) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
 }

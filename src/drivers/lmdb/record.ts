@@ -5,7 +5,7 @@ import type { Draft, Entry, Member, Cursor } from '../../store.ts'
  * An encoded entry: kind, time, the digest of its key and the hash of its content if it has them, the lengths of `from` and
  * `data`, `from` as JSON, `data` unchanged, body. A trimmed entry whose key is remembered ends before the lengths.
  */
-export type Row = Buffer
+export type EntryRecord = Buffer
 
 const BYTES = 1
 const KEYED = 2
@@ -25,71 +25,71 @@ export function digestOf (key: string): string {
 }
 
 /** Encodes a draft. `stamp` sets its time later. @throws for a draft that can't be encoded */
-export function encodeRow ({ key, hash, from, body, data }: Draft): Row {
+export function encodeRecord ({ key, hash, from, body, data }: Draft): EntryRecord {
   const author = from === null ? '' : JSON.stringify(from)
   const fromLength = Buffer.byteLength(author)
   const dataLength = data === undefined ? 0 : Buffer.byteLength(data)
   const start = key === undefined ? KEY : HASH + Buffer.byteLength(hash ?? '')
   const content = start + LENGTHS + fromLength + dataLength
-  const row = Buffer.allocUnsafe(content + Buffer.byteLength(body))
-  row[0] = (typeof body === 'string' ? 0 : BYTES) | (key === undefined ? 0 : KEYED) | (hash === undefined ? 0 : HASHED)
+  const record = Buffer.allocUnsafe(content + Buffer.byteLength(body))
+  record[0] = (typeof body === 'string' ? 0 : BYTES) | (key === undefined ? 0 : KEYED) | (hash === undefined ? 0 : HASHED)
   if (key !== undefined) {
-    row.write(digestOf(key), KEY, 'latin1')
-    row.writeUInt32LE(start - HASH, HASH_LENGTH)
-    row.write(hash ?? '', HASH)
+    record.write(digestOf(key), KEY, 'latin1')
+    record.writeUInt32LE(start - HASH, HASH_LENGTH)
+    record.write(hash ?? '', HASH)
   }
-  row.writeUInt32LE(fromLength, start)
-  row.writeUInt32LE(dataLength, start + 4)
-  row.write(author, start + LENGTHS)
-  if (data !== undefined) row.write(data, start + LENGTHS + fromLength)
-  if (typeof body === 'string') row.write(body, content)
-  else row.set(body, content)
-  return row
+  record.writeUInt32LE(fromLength, start)
+  record.writeUInt32LE(dataLength, start + 4)
+  record.write(author, start + LENGTHS)
+  if (data !== undefined) record.write(data, start + LENGTHS + fromLength)
+  if (typeof body === 'string') record.write(body, content)
+  else record.set(body, content)
+  return record
 }
 
-export function stamp (row: Row, at: number): void {
-  row.writeDoubleLE(at, AT)
+export function stamp (record: EntryRecord, at: number): void {
+  record.writeDoubleLE(at, AT)
 }
 
-export function timeOf (row: Row): number { return row.readDoubleLE(AT) }
+export function timeOf (record: EntryRecord): number { return record.readDoubleLE(AT) }
 
 /** Returns the digest of the entry's key; undefined if it has none. */
-export function keyOf (row: Row): string | undefined {
-  return (row[0]! & KEYED) === 0 ? undefined : row.toString('latin1', KEY, HASH_LENGTH)
+export function keyOf (record: EntryRecord): string | undefined {
+  return (record[0]! & KEYED) === 0 ? undefined : record.toString('latin1', KEY, HASH_LENGTH)
 }
 
-export function hashOf (row: Row): string | undefined {
-  return (row[0]! & HASHED) === 0 ? undefined : row.toString('utf8', HASH, startOf(row))
+export function hashOf (record: EntryRecord): string | undefined {
+  return (record[0]! & HASHED) === 0 ? undefined : record.toString('utf8', HASH, startOf(record))
 }
 
 /** Returns the bytes of `from`, `data` and body. */
-export function contentOf (row: Row): number { return row.length - startOf(row) - LENGTHS }
+export function contentOf (record: EntryRecord): number { return record.length - startOf(record) - LENGTHS }
 
-export function decodeRow (row: Row, { offset: n, position }: Cursor): Entry {
-  const lengths = startOf(row)
+export function decodeRecord (record: EntryRecord, { offset, position }: Cursor): Entry {
+  const lengths = startOf(record)
   const start = lengths + LENGTHS
-  const dataStart = start + row.readUInt32LE(lengths)
-  const content = dataStart + row.readUInt32LE(lengths + 4)
-  const bytes = (row[0]! & BYTES) !== 0
-  const body = bytes ? new Uint8Array(row.subarray(content)) : row.toString('utf8', content)
-  const from = dataStart === start ? null : JSON.parse(row.toString('utf8', start, dataStart)) as Member
-  const at = timeOf(row)
-  if (content === dataStart) return { offset: n, position, at, from, body }
-  return { offset: n, position, at, from, body, data: row.toString('utf8', dataStart, content) }
+  const dataStart = start + record.readUInt32LE(lengths)
+  const content = dataStart + record.readUInt32LE(lengths + 4)
+  const bytes = (record[0]! & BYTES) !== 0
+  const body = bytes ? new Uint8Array(record.subarray(content)) : record.toString('utf8', content)
+  const from = dataStart === start ? null : JSON.parse(record.toString('utf8', start, dataStart)) as Member
+  const at = timeOf(record)
+  if (content === dataStart) return { offset, position, at, from, body }
+  return { offset, position, at, from, body, data: record.toString('utf8', dataStart, content) }
 }
 
-/** Returns the part of a row that remains when its entry is trimmed and its key is still needed. */
-export function trimmed (row: Row): Row { return row.subarray(0, startOf(row)) }
+/** Returns the part of a record that remains when its entry is trimmed and its key is still needed. */
+export function trimmed (record: EntryRecord): EntryRecord { return record.subarray(0, startOf(record)) }
 
-/** Returns the row of the same entry without `data` and with an empty body. */
-export function emptied (row: Row): Row {
-  const { from } = decodeRow(row, { offset: 0, position: '' })
-  const blank = encodeRow({ from, body: '' })
-  const empty = Buffer.concat([trimmed(row), blank.subarray(KEY)])
+/** Returns the record of the same entry without `data` and with an empty body. */
+export function emptied (record: EntryRecord): EntryRecord {
+  const { from } = decodeRecord(record, { offset: 0, position: '' })
+  const blank = encodeRecord({ from, body: '' })
+  const empty = Buffer.concat([trimmed(record), blank.subarray(KEY)])
   empty[0]! &= ~BYTES
   return empty
 }
 
-function startOf (row: Row): number {
-  return (row[0]! & KEYED) === 0 ? KEY : HASH + row.readUInt32LE(HASH_LENGTH)
+function startOf (record: EntryRecord): number {
+  return (record[0]! & KEYED) === 0 ? KEY : HASH + record.readUInt32LE(HASH_LENGTH)
 }

@@ -3,9 +3,11 @@ import { StoreBusy } from '../../errors.ts'
 import type { LmdbDatabase } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
-import { beginning, newEpoch, newestOf, type Epoch, type Head } from './head.ts'
-import { LmdbLog, USE_INTERVAL, type LogLimits } from './log.ts'
-import type { Row } from './record.ts'
+import { emptyHead, newEpochSeed, newestCursor, type EpochSeed, type Head } from './head.ts'
+import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
+import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
+import type { EntryRecord } from './record.ts'
+import type { LogLimits } from './retention.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
 /** Trimming steps per commit, in addition to two for each appended entry: one removes another entry, one a key. */
@@ -15,41 +17,30 @@ const STEPS = 64
 const SLICE = 100
 
 /** Largest number of rooms whose last use is written by one commit. */
-const USES = 64
-
-/** `cost`: bytes of memory, as last counted. */
-interface Cached { readonly log: LmdbLog, cost: number }
-
-/** Bound of the logs cached in memory. */
-export interface CacheLimits {
-  /** bytes of memory */
-  readonly cacheBytes: number
-}
+const MAX_USES = 64
 
 /** The rooms of a store. Applies writes to their logs and commits these. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
-  readonly #limits: LogLimits & CacheLimits
+  readonly #limits: LogLimits
   readonly #feeds: LmdbFeeds
-  /** The cached logs, the least recently used first. */
-  readonly #logs = new Map<string, Cached>()
-  /** Bytes of memory of all cached logs. */
-  #cost = 0
+  readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
   readonly #untrimmed = new Set<string>()
   readonly #evictions: LmdbEvictions
   /** Rooms whose last use has to be written to disk. */
-  readonly #used = new Set<string>()
-  #appended = 0
-  #touched = false
-  #epoch: Epoch
-  #epochIsStored = true
+  readonly #unwrittenUses = new Set<string>()
+  #appendCount = 0
+  #isTouched = false
+  #seed: EpochSeed
+  #isSeedStored = true
 
   constructor (database: LmdbDatabase, limits: LogLimits & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
     this.#database = database
     this.#limits = limits
     this.#feeds = feeds
-    this.#epoch = database.epoch
+    this.#cache = new LmdbLogCache(limits)
+    this.#seed = database.epochSeed
     this.#evictions = new LmdbEvictions(database, limits, feeds, {
       log: (room) => this.#log(room),
       stage: (log) => this.#staged.add(log),
@@ -58,13 +49,13 @@ export class LmdbRooms {
   }
 
   /** Whether there is background work to commit. */
-  get hasRest (): boolean { return this.#untrimmed.size > 0 || this.#used.size > 0 || this.#evictions.hasRest }
+  get hasPendingWork (): boolean { return this.#untrimmed.size > 0 || this.#unwrittenUses.size > 0 || this.#evictions.hasPendingWork }
 
   /** Returns the head of a room on disk. */
-  head (room: string): Head { return this.#database.head(room) ?? beginning(room, this.#epoch) }
+  head (room: string): Head { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
 
   /** Returns the newest entry on disk. */
-  newest (room: string): Cursor { return this.#logs.get(room)?.log.committed ?? newestOf(this.head(room)) }
+  newest (room: string): Cursor { return this.#cache.get(room)?.committed ?? newestCursor(this.head(room)) }
 
   find (room: string, key: string): Cursor | undefined {
     const found = this.#log(room).find(key)
@@ -78,43 +69,43 @@ export class LmdbRooms {
     if (head === undefined) return false
     const now = Date.now()
     this.#evictions.uses.record(room, now)
-    if (now - head.used < USE_INTERVAL || this.#used.size >= USES) return false
-    this.#used.add(room)
+    if (now - head.used < USE_WRITE_INTERVAL || this.#unwrittenUses.size >= MAX_USES) return false
+    this.#unwrittenUses.add(room)
     return true
   }
 
-  append (room: string, row: Row, draft: Draft): Cursor & { again: boolean } {
+  append (room: string, record: EntryRecord, draft: Draft): Cursor & { again: boolean } {
     if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
-    const appended = log.append(row, draft)
+    const appended = log.append(record, draft)
     const now = Date.now()
     this.#evictions.uses.record(room, now)
     if (!appended.again) {
       log.use(now)
       this.#staged.add(log)
-      this.#appended++
-      this.#feeds.push(room, appended, row, draft)
+      this.#appendCount++
+      this.#feeds.push(room, appended, record, draft)
     }
     return appended
   }
 
   erase (room: string, position: Position): void {
     const log = this.#log(room)
-    if (log.untouched) return
+    if (log.isUnused) return
     this.#staged.add(log)
     log.erase(position)
   }
 
   clear (room: string): void {
     const log = this.#log(room)
-    if (log.untouched) return
+    if (log.isUnused) return
     this.#staged.add(log)
-    this.#feeds.restart(room, log.eraseAll())
+    this.#feeds.restart(room, log.clear())
     this.#untrimmed.add(room)
   }
 
   /** Makes the next commit write something, to test the disk. */
-  touch (): void { this.#touched = true }
+  touch (): void { this.#isTouched = true }
 
   /** Commits all staged logs and some background work. Returns undefined if there is nothing to commit. */
   commit (): Promise<void> | undefined {
@@ -122,10 +113,10 @@ export class LmdbRooms {
     this.#trim(now)
     this.#writeUses(now)
     this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
-    if (this.#staged.size === 0 && !this.#touched) return undefined
-    this.#touched = false
+    if (this.#staged.size === 0 && !this.#isTouched) return undefined
+    this.#isTouched = false
     return this.#database.commit((changes) => {
-      if (!this.#epochIsStored) changes.epoch(this.#epoch)
+      if (!this.#isSeedStored) changes.epochSeed(this.#seed)
       changes.bytes(this.#evictions.bytes)
       for (const log of this.#staged) log.write(changes)
     })
@@ -133,16 +124,16 @@ export class LmdbRooms {
 
   /** Called after a commit. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void {
-    if (committed === true) this.#epochIsStored = true
-    else if (committed === undefined) this.#epoch = this.#database.epoch
+    if (committed === true) this.#isSeedStored = true
+    else if (committed === undefined) this.#seed = this.#database.epochSeed
     this.#evictions.settled(committed)
     for (const log of this.#staged) {
       if (committed === true) log.settle()
-      else this.#uncache(log.room)
+      else this.#cache.delete(log.room)
     }
     const staged = [...this.#staged]
     this.#staged.clear()
-    this.#appended = 0
+    this.#appendCount = 0
     for (const { room } of staged) this.#count(room)
   }
 
@@ -153,51 +144,46 @@ export class LmdbRooms {
     do {
       rooms = this.#database.rooms(rooms.at(-1)?.room, SLICE)
       for (const { room } of rooms) {
-        if (this.#peek(room).isDue(Date.now())) this.#untrimmed.add(room)
+        if (this.#peek(room).retention.isDue(Date.now())) this.#untrimmed.add(room)
         if (this.#feeds.has(room)) this.use(room)
       }
-      if (this.hasRest) found()
+      if (this.hasPendingWork) found()
       await immediate()
     } while (rooms.length > 0 && !signal.aborted)
   }
 
   #peek (room: string): LmdbLog {
-    return this.#logs.get(room)?.log ?? new LmdbLog(room, this.#database, this.#limits, this.#epoch)
+    return this.#cache.get(room) ?? new LmdbLog(room, this.#database, this.#limits, this.#seed)
   }
 
-  #log (room: string): LmdbLog {
-    const cached = this.#logs.get(room) ?? { log: this.#peek(room), cost: 0 }
-    this.#logs.delete(room)
-    this.#logs.set(room, cached)
-    return cached.log
-  }
+  #log (room: string): LmdbLog { return this.#cache.use(room, () => this.#peek(room)) }
 
   #trim (now: number): void {
-    let left = STEPS + 2 * this.#appended
+    let left = STEPS + 2 * this.#appendCount
     for (const log of this.#staged) {
-      const steps = log.trim(left, now)
+      const steps = log.retention.trim(left, now)
       if (steps === left) this.#untrimmed.add(log.room)
       left -= steps
     }
     for (const room of this.#untrimmed) {
       if (left === 0) return
       const log = this.#log(room)
-      const steps = log.trim(left, now)
+      const steps = log.retention.trim(left, now)
       if (steps > 0) this.#staged.add(log)
       if (steps < left) this.#untrimmed.delete(room)
       left -= steps
       // The followers of a room rely on its offsets.
-      if (!log.untouched && log.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
+      if (!log.isUnused && log.retention.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
     }
   }
 
   #writeUses (now: number): void {
-    for (const room of this.#used) {
+    for (const room of this.#unwrittenUses) {
       const log = this.#log(room)
       log.use(this.#evictions.uses.lastUse(room) ?? now)
-      if (!log.untouched) this.#staged.add(log)
+      if (!log.isUnused) this.#staged.add(log)
     }
-    this.#used.clear()
+    this.#unwrittenUses.clear()
   }
 
   /**
@@ -205,31 +191,15 @@ export class LmdbRooms {
    * honoured when it is used again.
    */
   #forget (log: LmdbLog): void {
-    if (this.#epochIsStored) {
-      this.#epochIsStored = false
-      this.#epoch = newEpoch()
-      for (const { log } of this.#logs.values()) if (log.untouched && !this.#staged.has(log)) this.#uncache(log.room)
+    if (this.#isSeedStored) {
+      this.#isSeedStored = false
+      this.#seed = newEpochSeed()
+      this.#cache.deleteAll((log) => log.isUnused && !this.#staged.has(log))
     }
     this.#staged.add(log)
-    this.#feeds.restart(log.room, log.forget(this.#epoch))
+    this.#feeds.restart(log.room, log.forget(this.#seed))
   }
 
-  #uncache (room: string): void {
-    this.#cost -= this.#logs.get(room)?.cost ?? 0
-    this.#logs.delete(room)
-  }
-
-  /** Updates the memory counted for a room, and evicts others from the cache unless they are staged. */
-  #count (room: string): void {
-    const counted = this.#logs.get(room)
-    if (counted !== undefined) {
-      const { cost } = counted.log
-      this.#cost += cost - counted.cost
-      counted.cost = cost
-    }
-    for (const [other, { log }] of this.#logs) {
-      if (this.#cost <= this.#limits.cacheBytes) return
-      if (other !== room && !this.#staged.has(log)) this.#uncache(other)
-    }
-  }
+  /** Updates the memory counted for a room, and evicts others from the cache. */
+  #count (room: string): void { this.#cache.count(room, (log) => this.#staged.has(log)) }
 }

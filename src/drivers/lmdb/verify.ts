@@ -7,7 +7,7 @@ import { identityOfFile } from './directory.ts'
 import { LmdbEnvironment } from './environment.ts'
 import type { Head } from './head.ts'
 import { walkPages } from './page-walk.ts'
-import { decodeRow } from './record.ts'
+import { decodeRecord } from './record.ts'
 
 /** What was read of a store. */
 export interface Extent {
@@ -72,9 +72,9 @@ function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: He
 }
 
 function readEntry (path: string, database: LmdbDatabase, room: string, { base }: Head, index: number): void {
-  const row = database.entry(room, index)
+  const record = database.entry(room, index)
   try {
-    decodeRow(row, { offset: index - base, position: '' })
+    decodeRecord(record, { offset: index - base, position: '' })
   } catch (cause) {
     throw new StoreDamaged(path, `entry ${index} of the room '${room}' can't be decoded`, { cause })
   }

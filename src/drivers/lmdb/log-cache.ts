@@ -1,0 +1,57 @@
+import type { LmdbLog } from './log.ts'
+
+/** Bound of the logs cached in memory. */
+export interface CacheLimits {
+  /** bytes of memory */
+  readonly cacheBytes: number
+}
+
+/** `cost`: bytes of memory, as last counted. */
+interface Cached { readonly log: LmdbLog, cost: number }
+
+/** The logs held in memory, within a bound. The least recently used are evicted first. */
+export class LmdbLogCache {
+  /** The least recently used first. */
+  readonly #logs = new Map<string, Cached>()
+  readonly #limits: CacheLimits
+  /** Bytes of memory of all logs. */
+  #cost = 0
+
+  constructor (limits: CacheLimits) {
+    this.#limits = limits
+  }
+
+  get (room: string): LmdbLog | undefined { return this.#logs.get(room)?.log }
+
+  /** Returns the log of a room as the most recently used one. @param load called if there is none */
+  use (room: string, load: () => LmdbLog): LmdbLog {
+    const cached = this.#logs.get(room) ?? { log: load(), cost: 0 }
+    this.#logs.delete(room)
+    this.#logs.set(room, cached)
+    return cached.log
+  }
+
+  delete (room: string): void {
+    this.#cost -= this.#logs.get(room)?.cost ?? 0
+    this.#logs.delete(room)
+  }
+
+  /** Deletes the logs for which `matches` returns true. */
+  deleteAll (matches: (log: LmdbLog) => boolean): void {
+    for (const { log } of this.#logs.values()) if (matches(log)) this.delete(log.room)
+  }
+
+  /** Counts the memory of a log again, and evicts others that are over the bound, unless `isNeeded` returns true for them. */
+  count (room: string, isNeeded: (log: LmdbLog) => boolean): void {
+    const counted = this.#logs.get(room)
+    if (counted !== undefined) {
+      const { cost } = counted.log
+      this.#cost += cost - counted.cost
+      counted.cost = cost
+    }
+    for (const [other, { log }] of this.#logs) {
+      if (this.#cost <= this.#limits.cacheBytes) return
+      if (other !== room && !isNeeded(log)) this.delete(other)
+    }
+  }
+}
