@@ -12,9 +12,6 @@ export interface PageSource {
    * for a position that isn't honoured.
    */
   indexOf (position: Position): number | undefined
-  /** Returns the content of an entry in bytes, as `Query.maxBytes` counts it. */
-  bytesAt (index: number): number
-  /** Returns an entry. Called right after `bytesAt` with the same index. */
   entryAt (index: number): Entry
 }
 
@@ -29,10 +26,17 @@ export function readPage (source: PageSource, { limit, maxBytes, after, before }
   let bytes = 0
   let index = (start ?? last + 1) + step
   for (; index >= first && index <= last && entries.length < limit; index += step) {
-    bytes += source.bytesAt(index)
+    const entry = source.entryAt(index)
+    bytes += contentBytes(entry)
     if (bytes > maxBytes && entries.length > 0) break
-    entries.push(source.entryAt(index))
+    entries.push(entry)
   }
   if (!isForward) entries.reverse()
   return { entries, complete: position === undefined || start !== undefined, more: index >= first && index <= last, head }
+}
+
+/** Returns the bytes of an entry that `Query.maxBytes` bounds. */
+function contentBytes ({ body, data, from }: Entry): number {
+  const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
 }

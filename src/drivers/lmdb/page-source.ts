@@ -1,7 +1,7 @@
 import type { PageSource } from '../page.ts'
 import type { LmdbDatabase } from './database.ts'
 import { beginningCursor, cursorAt, indexInEpoch, newestCursor, type Head } from './head.ts'
-import { contentOf, decodeRecord, timeOf, type EntryRecord } from './record.ts'
+import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
 import type { Cursor, Entry, Position } from '../../store.ts'
 
 /** The entries of one room on disk, without those that are about to be trimmed for their age. */
@@ -10,8 +10,6 @@ export class LmdbPageSource implements PageSource {
   readonly #database: LmdbDatabase
   readonly #room: string
   readonly #head: Head
-  /** the record that was read last, so that it isn't read again for its entry */
-  #record: EntryRecord | undefined
 
   /** @param since ms since 1970; older entries are left out */
   constructor (database: LmdbDatabase, room: string, head: Head, since: number) {
@@ -32,13 +30,8 @@ export class LmdbPageSource implements PageSource {
     return cursorAt(this.#head, index, timeOf(this.#read(index))).position === position ? index : undefined
   }
 
-  bytesAt (index: number): number {
-    this.#record = this.#read(index)
-    return contentOf(this.#record)
-  }
-
   entryAt (index: number): Entry {
-    const record = this.#record!
+    const record = this.#read(index)
     return decodeRecord(record, cursorAt(this.#head, index, timeOf(record)))
   }
 

@@ -62,9 +62,6 @@ export function hashOf (record: EntryRecord): string | undefined {
   return (record[0]! & HASHED) === 0 ? undefined : record.toString('utf8', HASH, startOf(record))
 }
 
-/** Returns the bytes of `from`, `data` and body. */
-export function contentOf (record: EntryRecord): number { return record.length - startOf(record) - LENGTHS }
-
 export function decodeRecord (record: EntryRecord, { offset, position }: Cursor): Entry {
   const lengths = startOf(record)
   const start = lengths + LENGTHS

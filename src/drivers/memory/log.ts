@@ -3,7 +3,7 @@ import { readPage, type PageSource } from '../page.ts'
 import { formatPosition, parsePosition } from '../position.ts'
 import { MemoryKeys, type KeyedPost } from './keys.ts'
 import { RingQueue } from './ring-queue.ts'
-import { contentBytes, storedEntry, type StoredEntry } from './stored-entry.ts'
+import { storedEntry, type StoredEntry } from './stored-entry.ts'
 import type { Cursor, Draft, Entry, Page, Position, Query } from '../../store.ts'
 
 /** Bounds of one room. */
@@ -89,8 +89,6 @@ export class MemoryLog implements PageSource {
   /** Offset of the oldest kept entry. In a log, the index of an entry is its offset. */
   get first (): number { return this.#last - this.#entries.size + 1 }
   get last (): number { return this.#last }
-
-  bytesAt (offset: number): number { return contentBytes(this.#stored(offset)!) }
 
   entryAt (offset: number): Entry { return this.#entryOf(offset, this.#stored(offset)!) }
 

@@ -29,9 +29,3 @@ export function storedEntry ({ from, body: given, data: text }: Draft): StoredEn
 export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): number {
   return charge + (key === undefined ? 0 : keyCost(key, hash))
 }
-
-/** Returns the bytes of content, as `Query.maxBytes` counts them. */
-export function contentBytes ({ body, data, from }: StoredEntry): number {
-  const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))
-}
