@@ -18,7 +18,7 @@ function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = dir
   return store
 }
 
-/** Counts rows, heads and use records in a closed directory. Resolves with them and the charged bytes. */
+/** Counts records, heads and uses in a closed directory. Resolves with them and the charged bytes. */
 async function counts (path: string): Promise<{ rows: number, heads: number, uses: number, bytes: unknown }> {
   const root = open({ path, noSubdir: false })
   const count = (name: string) => root.openDB(name, {}).getKeysCount()
@@ -69,6 +69,7 @@ t.test('a wrong option is rejected by name', async (t) => {
     inFlightBytes: [0],
     cacheBytes: [0, '1'],
     commitTimeout: [0, Infinity],
+    verify: [1, null],
     histories: [1]
   }
   for (const [name, values] of Object.entries(wrong)) {
@@ -158,12 +159,12 @@ t.test('a key outlives its entry by keyLife, up to ten times as many keys as ent
 t.test('the oldest known key decides whether a repeat is STALE, also after a restart', async (t) => {
   const path = directory(t)
   const before = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
-  const marks = []
-  for (let i = 1; i <= 5; i++) marks.push(await before.append('a', says('x', { key: `k${i}` })))
+  const cursors = []
+  for (let i = 1; i <= 5; i++) cursors.push(await before.append('a', says('x', { key: `k${i}` })))
   await before.close()
   const store = lmdb(t, { historyEntries: 2, keyLife: 0 }, path)
-  await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).offset, 6, 'k4 and k5 are known, so this is a new post')
+  await t.rejects(store.append('a', says('x', { key: 'k3', since: cursors[1]!.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('a', says('x', { key: 'new', since: cursors[2]!.position }))).offset, 6, 'k4 and k5 are known, so this is a new post')
 })
 
 t.test('expired entries are not shown, and are removed from disk with their room', async (t) => {

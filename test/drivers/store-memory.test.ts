@@ -104,7 +104,7 @@ t.test('a key outlives its entry by keyLife, up to ten times as many keys as ent
     keys.push(`k${i}`)
     await store.append('a', says('x', { key: `k${i}` }))
     const found = await Promise.all(keys.map((key) => store.find('a', key)))
-    const known = found.filter((mark) => mark !== undefined)
+    const known = found.filter((cursor) => cursor !== undefined)
     t.ok(known.length <= 20, `${known.length} keys of ${i}`)
     t.ok(known.length >= Math.min(i, 10), `${known.length} keys of ${i}`)
     t.strictSame(known, found.slice(-known.length), 'the newest')
@@ -113,10 +113,10 @@ t.test('a key outlives its entry by keyLife, up to ten times as many keys as ent
 
 t.test('the oldest known key decides whether a repeat is STALE', async (t) => {
   const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
-  const marks = []
-  for (let i = 1; i <= 6; i++) marks.push(await store.append('a', says('x', { key: `k${i}` })))
-  await t.rejects(store.append('a', says('x', { key: 'k3', since: marks[1]!.position })), { code: 'FST_CHAT_STALE' })
-  t.equal((await store.append('a', says('x', { key: 'new', since: marks[2]!.position }))).offset, 7, 'k4, k5 and k6 are known, so this is a new post')
+  const cursors = []
+  for (let i = 1; i <= 6; i++) cursors.push(await store.append('a', says('x', { key: `k${i}` })))
+  await t.rejects(store.append('a', says('x', { key: 'k3', since: cursors[1]!.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('a', says('x', { key: 'new', since: cursors[2]!.position }))).offset, 7, 'k4, k5 and k6 are known, so this is a new post')
 })
 
 t.test('the least recently used room is evicted first, a followed room never', async (t) => {
