@@ -1,12 +1,8 @@
+import type { FastifyError } from '@fastify/error'
+import { meaningOf } from '../error-meaning.ts'
 import { diagnostics } from './diagnostics.ts'
 import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
-
-/** Error codes of a failing store. The codes in `refusals` concern one post and aren't counted. */
-const failures: ReadonlySet<unknown> = new Set([
-  'FST_CHAT_BUSY', 'FST_CHAT_UNAVAILABLE', 'FST_CHAT_UNKNOWN', 'FST_CHAT_STORE_CLOSED', 'FST_CHAT_STORE_DAMAGED'
-])
-const refusals: ReadonlySet<unknown> = new Set(['FST_CHAT_STALE', 'FST_CHAT_REUSED'])
 
 /** Wraps a store and counts its stored messages and its errors. Returns the promises of the store itself. */
 export class InstrumentedStore implements Store {
@@ -66,7 +62,8 @@ export class InstrumentedStore implements Store {
   readonly #stored = ({ again }: { readonly again: boolean }) => { if (!again) this.#counters.posts++ }
 
   readonly #failed = (error: unknown) => {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (!refusals.has(code)) this.#counters.storeErrors.add(failures.has(code) ? String(code) : 'other')
+    const kind = meaningOf(error)?.kind
+    if (kind === 'failure') this.#counters.storeErrors.add((error as FastifyError).code)
+    else if (kind === undefined) this.#counters.storeErrors.add('other')
   }
 }

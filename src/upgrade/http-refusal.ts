@@ -1,8 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
+import { meaningOf } from '../error-meaning.ts'
 
-/** Seconds after which a client that was refused with 429 or 503 may retry. */
+/** Seconds after which a client that was refused with a retryable error may retry. */
 const RETRY_AFTER = 5
 
 /** ms within which a client must close its side of an upgrade that got an HTTP response. */
@@ -15,11 +16,12 @@ export interface Refusal {
   readonly body: { readonly statusCode: number, readonly code: string, readonly error: string, readonly message: string }
 }
 
-export function refusalOf ({ statusCode = 500, code, message }: FastifyError): Refusal {
+export function refusalOf (error: FastifyError): Refusal {
+  const { statusCode = 500, code, message } = error
   return {
     status: statusCode,
     headers: {
-      ...[429, 503].includes(statusCode) && { 'Retry-After': String(RETRY_AFTER) },
+      ...meaningOf(error)?.retryable && { 'Retry-After': String(RETRY_AFTER) },
       // RFC 6455, section 4.4.
       ...statusCode === 400 && { 'Sec-WebSocket-Version': '13' }
     },

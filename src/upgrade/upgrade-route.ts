@@ -4,7 +4,8 @@ import type { WebSocket } from 'ws'
 import { Connection } from '../connection/connection.ts'
 import type { Connections } from '../connection/connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../connection/deflate.ts'
-import { BadHandshake, InvalidQuery, OriginRefused, UpgradeRequired } from '../errors.ts'
+import { meaningOf } from '../error-meaning.ts'
+import { UpgradeRequired } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { ByteBudget } from '../connection/byte-budget.ts'
@@ -28,9 +29,6 @@ const CONTROL_BURST = 5
 
 /** Burst of replays, in seconds of their rate. */
 const REPLAY_BURST = 8
-
-/** Errors answered here instead of thrown: Fastify would log every one. */
-const clientErrors = [BadHandshake, InvalidQuery, OriginRefused]
 
 export interface RouteContext {
   readonly settings: Settings
@@ -133,8 +131,9 @@ export function upgradeRoute<Query> (
     return undefined
   }
 
+  /** Answers a refusal here: Fastify would log a thrown one as an error. */
   function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (!clientErrors.some((Refused) => error instanceof Refused)) throw error
+    if (meaningOf(error)?.kind !== 'refusal') throw error
     const { code, message } = error as FastifyError
     refusals.refused(code, message, {}, log)
     const { status, headers, body } = refusalOf(error as FastifyError)
@@ -158,5 +157,5 @@ function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
   if (request.raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
   throw new UpgradeRequired(
     `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
-    'if that is what you did, a proxy on the way dropped the Upgrade header')
+    'if you did, a proxy removed the Upgrade header')
 }

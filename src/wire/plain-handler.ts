@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
 import type { Connection, MessageHandler } from '../connection/connection.ts'
+import { meaningOf } from '../error-meaning.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { Payload } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { Format } from '../rooms/membership.ts'
-import { CloseCode, ErrorCode, type ErrorCodeName } from '../protocol.ts'
+import { CloseCode } from '../protocol.ts'
 import type { Entry } from '../store.ts'
 import { errorFor } from './v1-errors.ts'
 
@@ -21,9 +22,6 @@ const plainFormat: Format = {
   // This wire can't report an incomplete page, so an incomplete page is not sent.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
-
-/** Errors that refuse one post and leave the connection open. */
-const refusals: ReadonlySet<ErrorCodeName> = new Set([ErrorCode.forbidden, ErrorCode.refused, ErrorCode.muted])
 
 const deflatedFormat: Format = { ...plainFormat, deflates: plainFormat }
 
@@ -102,12 +100,13 @@ export class PlainHandler implements MessageHandler {
   #failed (error: unknown): void {
     const connection = this.#connection
     const room = this.#room
+    const { kind, closeCode, retryable } = meaningOf(error) ?? {}
     const answer = errorFor(error)
     if (answer === undefined) {
       connection.fail(error)
-    } else if (answer.code === ErrorCode.forbidden && this.#peer?.seat(room) === undefined) {
-      connection.close(CloseCode.forbidden, answer.message)
-    } else if (refusals.has(answer.code)) {
+    } else if (closeCode !== undefined && this.#peer?.seat(room) === undefined) {
+      connection.close(closeCode, answer.message)
+    } else if (kind === 'refusal' && !retryable) {
       connection.refused(answer.code, answer.message, { room })
     } else {
       connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })

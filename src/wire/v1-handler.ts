@@ -79,7 +79,7 @@ export class V1Handler implements MessageHandler {
       if (++this.#strikes < MAX_STRIKES) {
         return this.#send({ type: 'error', code: ErrorCode.invalid, message: error.message, ...error.concerns })
       }
-      return this.#connection.close(CloseCode.badFrame, 'too many frames that are not valid')
+      return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
     const wait = this.#allowance.take(message.type === 'history' ? PAGE_COST : 1, received.data.length)
@@ -106,7 +106,7 @@ export class V1Handler implements MessageHandler {
     const peer = this.#peer
     if (message.type === 'hello' && peer === undefined) return this.#greet(message)
     if (message.type === 'hello' || peer === undefined) {
-      return this.#send({ type: 'error', code: ErrorCode.hello, message: 'hello comes first, and once', ...concerns(message) })
+      return this.#send({ type: 'error', code: ErrorCode.hello, message: 'hello must be the first message, and be sent only once', ...concerns(message) })
     }
     switch (message.type) {
       case 'join': return this.#join(peer, message)
@@ -156,17 +156,16 @@ export class V1Handler implements MessageHandler {
   #refuse (message: ClientMessage, wait: number): void {
     this.#refusals ??= new TokenBucket(this.#context.flood)
     if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood' })
-    const text = `too many requests: ask again in ${wait} ms`
+    const text = `too many requests: retry after ${wait} ms`
     this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) })
   }
 
   #answerError (message: ClientMessage, error: unknown): void {
     const answer = errorFor(error)
     if (answer === undefined) return this.#connection.fail(error)
-    const failed = answer.code === ErrorCode.unavailable || answer.code === ErrorCode.unknown
     // Only a post can have been applied in spite of the error.
     const code = answer.code === ErrorCode.unknown && message.type !== 'post' ? ErrorCode.unavailable : answer.code
-    this.#send({ type: 'error', code, message: answer.message, ...concerns(message) }, failed ? { err: error } : undefined)
+    this.#send({ type: 'error', code, message: answer.message, ...concerns(message) }, answer.failed ? { err: error } : undefined)
   }
 
   /** @param details for the log, if the message is an error */
