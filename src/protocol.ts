@@ -45,12 +45,8 @@ const retryable: ReadonlySet<string> = new Set([ErrorCode.rateLimited, ErrorCode
 /** Returns whether the same request may succeed later. */
 export function isRetryable (code: string): boolean { return retryable.has(code) }
 
-/** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
-export const CloseCode = {
-  /** closed without a fault */
-  normal: 1000,
-  /** the server is shutting down */
-  goingAway: 1001,
+/** Close codes after which a client must not reconnect, because it would be closed again. */
+const terminal = {
   /** a frame violated RFC 6455 */
   protocol: 1002,
   /** a text frame was not valid UTF-8 */
@@ -59,31 +55,35 @@ export const CloseCode = {
   policy: 1008,
   /** a message was larger than the route accepts */
   tooBig: 1009,
-  /** the app's code threw on this connection */
-  internal: 1011,
-  /** the server is restarting */
-  restart: 1012,
-  /** the server can't serve this connection now */
-  tryAgainLater: 1013,
   /** too many invalid frames */
   badFrame: 4400,
   /** not authenticated, or no longer authenticated */
   unauthenticated: 4401,
   /** kicked or banned */
-  forbidden: 4403,
-  /** no `hello` within the time limit */
-  noHello: 4408,
-  /** rate exceeded; the reason begins with the ms to wait before a reconnect */
-  tooMany: 4429
+  forbidden: 4403
 } as const
 
-const terminal: ReadonlySet<number> = new Set([
-  1003, CloseCode.protocol, CloseCode.notText, CloseCode.policy, CloseCode.tooBig,
-  CloseCode.badFrame, CloseCode.unauthenticated, CloseCode.forbidden
-])
+/** Close codes after which a client should reconnect. */
+const temporary = {
+  /** closed without a fault */
+  normal: 1000,
+  /** the server is shutting down */
+  goingAway: 1001,
+  /** the app's code threw on this connection */
+  internal: 1011,
+  /** the server can't serve this connection now */
+  tryAgainLater: 1013,
+  /** no `hello` within the time limit */
+  noHello: 4408
+} as const
+
+/** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
+export const CloseCode = { ...terminal, ...temporary }
 
 /** Returns whether a client that was closed with this code would be closed again after a reconnect. */
-export function isTerminal (code: number): boolean { return terminal.has(code) }
+export function isTerminal (code: number): boolean {
+  return Object.values<number>(terminal).includes(code)
+}
 
 /** Requests that one `history` counts as, because the page is read from the store and sent. */
 export const PAGE_COST = 4
@@ -96,7 +96,7 @@ export function isPosition (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128
 }
 
-/** Pattern of a valid room name. */
+/** Matches a valid room name. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
