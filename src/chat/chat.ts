@@ -109,7 +109,7 @@ export class Chat {
     assertRoom(room)
     assertProperties('query', query, ['limit', 'before'])
     const { limit = 50, before } = query
-    if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be an integer from 0 on')
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
     if (before !== undefined) assertPosition('query.before', before)
     const page = await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
     return { ...page, entries: page.entries.map(withParsedData) }
@@ -172,9 +172,9 @@ export class Chat {
       posts: counters.posts,
       deliveries: counters.deliveries,
       refusals: counters.refusals.toObject(),
-      cutOffs: counters.cutOffs.toObject(),
+      disconnects: counters.disconnects.toObject(),
       storeErrors: counters.storeErrors.toObject(),
-      backlog: connections.backlog
+      pendingBytes: connections.backlog
     }
   }
 
@@ -192,7 +192,7 @@ function assertRoom (room: string): void {
 /** Checks the sender: every client rejects a message with an invalid one, so all of them would reconnect in a loop. */
 function senderOf (from: unknown): Member | null {
   if (from === undefined || from === null) return null
-  if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be an object with id and name, or null')
+  if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be { id, name } with a non-empty string id, or null')
   // Other properties are ignored: an app may pass its own user object.
   const { id, name } = from as Record<string, unknown>
   return checkMember(id, name, propertyErrors('publication.from'))

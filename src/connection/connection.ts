@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
-import { closeCodeOf, cutOffFor, shorten, type CloseReason } from './close-reason.ts'
+import { closeByWs, shorten, disconnectLabel, type CloseReason } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
 import { legible } from '../observability/printable.ts'
 import type { Address } from './address.ts'
@@ -131,8 +131,7 @@ export class Connection implements Debtor, Guarded {
 
   /** After these errors `ws` closes by itself, and its close event has only the code that the client answered. */
   static readonly #onError = function (this: WebSocket, error: NodeJS.ErrnoException): void {
-    const code = closeCodeOf(error)
-    if (code !== undefined) connectionOf(this).#closeReason ??= { code, reason: error.message }
+    connectionOf(this).#closeReason ??= closeByWs(error)
   }
 
   static readonly #onClose = function (this: WebSocket, code: number, reason: Buffer): void {
@@ -144,7 +143,7 @@ export class Connection implements Debtor, Guarded {
   /** Charges for input of this client that isn't handled yet. */
   get received (): Received {
     this.#received ??= new Received(this.#context.receiveBudget, () => {
-      this.terminate(CloseCode.tryAgainLater, 'too much waits to be handled', { fault: 'receive_budget' })
+      this.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget' })
     })
     return this.#received
   }
@@ -318,7 +317,7 @@ export class Connection implements Debtor, Guarded {
   cutOff (): void {
     this.#release(this.#charged)
     for (const frames of this.#shared?.splice(0) ?? []) this.#context.budget.release(frames)
-    this.terminate(CloseCode.tryAgainLater, 'too much waits to be read', { fault: 'reply_budget' })
+    this.terminate(CloseCode.tryAgainLater, 'reply budget exceeded', { fault: 'reply_budget' })
   }
 
   #receive (message: Message): void {
@@ -390,7 +389,7 @@ export class Connection implements Debtor, Guarded {
 
   #end (closed: { code: number, reason: string }): void {
     const { code, reason, err }: CloseReason = this.#closeReason ?? { ...closed, reason: legible(closed.reason) }
-    const cutOff = this.#closeReason && cutOffFor(this.#closeReason)
+    const disconnect = this.#closeReason && disconnectLabel(this.#closeReason)
     const { chat, refusals, connections } = this.#context
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
@@ -405,9 +404,9 @@ export class Connection implements Debtor, Guarded {
       received: { messages: this.#messagesReceived, bytes: this.#bytesReceived },
       sent: { messages: this.#messagesSent, bytes: this.#bytesSent }
     }
-    if (cutOff === undefined) this.log.info(line, 'websocket closed')
-    else refusals.cutOff(cutOff, line, this.log)
-    if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ chat, connection: this, code, reason, cutOff, duration })
+    if (disconnect === undefined) this.log.info(line, 'websocket closed')
+    else refusals.disconnected(disconnect, line, this.log)
+    if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ chat, connection: this, code, reason, disconnect, duration })
     connections.delete(this)
     this.#handler?.ended?.()
   }

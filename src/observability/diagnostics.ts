@@ -11,11 +11,11 @@ export interface ConnectionOpened extends OfConnection {
   readonly protocol: string
 }
 
-/** cutOff: why the server ended the connection; undefined if the client did, or the server was stopping. duration: ms. */
+/** disconnect: why the server ended the connection; undefined if the client did, or the server was stopping. duration: ms. */
 export interface ConnectionClosed extends OfConnection {
   readonly code: number
   readonly reason: string
-  readonly cutOff: string | undefined
+  readonly disconnect: string | undefined
   readonly duration: number
 }
 

@@ -12,18 +12,18 @@ interface StatsMetric {
 }
 
 const gauges: readonly StatsMetric[] = [
-  { name: 'fastify_chat_connections', help: 'Open connections, of chat and echo', value: ({ connections }) => connections },
-  { name: 'fastify_chat_members', help: 'Different members connected to this process', value: ({ members }) => members },
+  { name: 'fastify_chat_connections', help: 'Open connections, including those of echo', value: ({ connections }) => connections },
+  { name: 'fastify_chat_members', help: 'Distinct members connected to this process', value: ({ members }) => members },
   { name: 'fastify_chat_rooms', help: 'Rooms in use in this process', value: ({ rooms }) => rooms },
-  { name: 'fastify_chat_backlog_bytes', help: 'Bytes that wait for clients', value: ({ backlog }) => backlog }
+  { name: 'fastify_chat_pending_bytes', help: 'Bytes written to clients and not yet sent', value: ({ pendingBytes }) => pendingBytes }
 ]
 
 const counters: readonly StatsMetric[] = [
-  { name: 'fastify_chat_posts_total', help: 'Messages stored from this process', value: ({ posts }) => posts },
+  { name: 'fastify_chat_posts_total', help: 'Messages stored by this process', value: ({ posts }) => posts },
   { name: 'fastify_chat_deliveries_total', help: 'Messages written to members of this process', value: ({ deliveries }) => deliveries },
-  { name: 'fastify_chat_refusals_total', help: 'Upgrades and requests refused', label: 'reason', value: ({ refusals }) => refusals },
-  { name: 'fastify_chat_cutoffs_total', help: 'Connections ended by the server, but for its stopping', label: 'reason', value: ({ cutOffs }) => cutOffs },
-  { name: 'fastify_chat_store_errors_total', help: 'Calls of the store that were rejected', label: 'code', value: ({ storeErrors }) => storeErrors }
+  { name: 'fastify_chat_refusals_total', help: 'Refused upgrades and requests', label: 'reason', value: ({ refusals }) => refusals },
+  { name: 'fastify_chat_disconnects_total', help: 'Connections ended by the server, except while it was stopping', label: 'reason', value: ({ disconnects }) => disconnects },
+  { name: 'fastify_chat_store_errors_total', help: 'Failed store calls', label: 'code', value: ({ storeErrors }) => storeErrors }
 ]
 
 const APPEND = 'fastify_chat_append_duration_seconds'
@@ -67,8 +67,8 @@ export class Metrics {
     }
     const histogram = (name: string, help: string) =>
       new client.Histogram({ name, help, registers, labelNames: ['chat'], buckets: BUCKETS })
-    this.#append = histogram(APPEND, 'Time from a post to its being stored')
-    this.#delivery = histogram(DELIVERY, "Time from the store's giving a message to its being written to the last member here")
+    this.#append = histogram(APPEND, 'Time from a post until it is stored')
+    this.#delivery = histogram(DELIVERY, "Time from the store's delivery of a message until it is written to the last member of this process")
   }
 
   /**

@@ -44,10 +44,10 @@ export class RefusalLog {
     this.#write(reason, 'warn', 'refused', line, log)
   }
 
-  /** Counts and logs a connection that the server ended. @param why from a small set */
-  cutOff (why: string, line: object, log: FastifyBaseLogger): void {
-    this.#counters.cutOffs.add(why)
-    this.#write(why, 'info', 'websocket closed', line, log)
+  /** Counts and logs a connection that the server ended. @param reason from a small set */
+  disconnected (reason: string, line: object, log: FastifyBaseLogger): void {
+    this.#counters.disconnects.add(reason)
+    this.#write(reason, 'info', 'websocket closed', line, log)
   }
 
   /** Logs an error of the app's code. @param what a constant text, one for each kind of error */
@@ -60,7 +60,7 @@ export class RefusalLog {
     clearTimeout(this.#end)
     this.#end = undefined
     for (const { level, text, reason, lines } of this.#windows.values()) {
-      if (lines > LINES) this.#log[level]({ reason, more: lines - LINES }, `${text}: more, for the same reason`)
+      if (lines > LINES) this.#log[level]({ reason, suppressed: lines - LINES }, `${text}: further entries suppressed`)
     }
     this.#windows.clear()
   }

@@ -13,11 +13,11 @@ export interface Stats {
   /** refused upgrades, and requests answered with an error, by error code */
   readonly refusals: Readonly<Record<string, number>>
   /** connections that the server ended, by reason, except those that it ended because it was stopping */
-  readonly cutOffs: Readonly<Record<string, number>>
+  readonly disconnects: Readonly<Record<string, number>>
   /** failed store calls, by error code; `other` for errors outside the store contract */
   readonly storeErrors: Readonly<Record<string, number>>
   /** pending bytes now; a buffer that clients share counts for each of them */
-  readonly backlog: number
+  readonly pendingBytes: number
 }
 
 /** Records durations, in seconds. */
@@ -46,7 +46,7 @@ export class Counters {
   posts = 0
   deliveries = 0
   readonly refusals = new Counts()
-  readonly cutOffs = new Counts()
+  readonly disconnects = new Counts()
   readonly storeErrors = new Counts()
 
   constructor (chat: string) {

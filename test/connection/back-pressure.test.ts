@@ -213,7 +213,7 @@ t.test('unread replies are bounded by replyBudget, and closed connections releas
   for (let i = 0; i < 5; i++) {
     for (const { client, position } of greedy) client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
   }
-  await ended(room, 'too much waits to be read', 1)
+  await ended(room, 'reply budget exceeded', 1)
   const held = () => greedy.reduce((sum, { wire: { socket } }) => sum + (socket.destroyed ? 0 : socket.writableLength), 0)
   t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB are pending`)
   await room.app.chat.publish('lobby', { text: 'nobody else waits' })
@@ -261,8 +261,8 @@ t.test('beyond replyBudget the client with most pending bytes is terminated and 
   t.notOk(greedy.socket.destroyed)
   await modest.owe(budget * 0.48)
   t.ok(greedy.socket.destroyed)
-  await ended(room, 'too much waits to be read', 1)
-  t.match(closings(room.app, 'too much waits to be read'), [{ code: 1013 }])
+  await ended(room, 'reply budget exceeded', 1)
+  t.match(closings(room.app, 'reply budget exceeded'), [{ code: 1013 }])
 
   // The rest of the budget.
   const left = budget - frugal.socket.writableLength
@@ -290,7 +290,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
     await room.app.chat.publish('crowd', { text })
     await turn()
   }
-  t.strictSame(closings(room.app, 'too much waits to be read'), [], '20 x 800 KiB are pending, in shared buffers')
+  t.strictSame(closings(room.app, 'reply budget exceeded'), [], '20 x 800 KiB are pending, in shared buffers')
 
   const slow: Socket[] = []
   for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
@@ -298,7 +298,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
     for (let j = 0; j < 10; j++) await room.app.chat.publish(`slow-${j}`, { text })
     await turn()
   }
-  await ended(room, 'too much waits to be read', 1)
+  await ended(room, 'reply budget exceeded', 1)
   const lives = slow.filter(({ destroyed }) => !destroyed)
   const held = lives.reduce((sum, { writableLength }) => sum + writableLength, 0)
   t.ok(held <= budget, `${Math.round(held / KiB)} KiB are pending in ${lives.length} rooms`)
@@ -323,5 +323,5 @@ t.test('pending bytes of a closed connection are released, whether the system to
     client.socket.terminate()
     await closed
   }
-  t.strictSame(closings(room.app, 'too much waits to be read'), [])
+  t.strictSame(closings(room.app, 'reply budget exceeded'), [])
 })

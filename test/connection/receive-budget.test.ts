@@ -6,7 +6,7 @@ const [TEXT, BINARY, CLOSE] = [1, 2, 8]
 const KiB = 1024
 const MiB = 1024 * KiB
 
-const cutOff = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'too much waits to be handled')
+const cutOff = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'receive budget exceeded')
 
 /** Asserts that the server still serves new connections. */
 async function serves (t: Test, port: number, bytes = 1): Promise<void> {
@@ -27,15 +27,15 @@ t.test('unfinished messages are bounded by receiveBudget: clients that hold most
   while (app.chat.stats().connections > 18) await turn()
   t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} connections are left`)
   t.match(cutOff(app)[0], { level: 30, code: 1013 })
-  t.match(app.chat.stats().cutOffs, { receive_budget: Number })
+  t.match(app.chat.stats().disconnects, { receive_budget: Number })
   small!.socket.write(clientFrame(0, 'and the rest'))
   await small!.until((received) => received.includes('and the rest'))
   await serves(t, port, 10 * KiB)
   for (const { socket } of [small!, ...large]) socket.destroy()
   while (app.chat.stats().connections > 0) await turn()
-  const cut = app.chat.stats().cutOffs['receive_budget']
+  const cut = app.chat.stats().disconnects['receive_budget']
   for (let i = 0; i < 40; i++) await serves(t, port, 60 * KiB)
-  t.equal(app.chat.stats().cutOffs['receive_budget'], cut, 'the bytes of closed connections are released')
+  t.equal(app.chat.stats().disconnects['receive_budget'], cut, 'the bytes of closed connections are released')
 })
 
 t.test('messages that wait for a slow hook count in receiveBudget, also the one in the hook', async (t) => {
@@ -137,6 +137,6 @@ t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
   socket.destroy()
   while (app.chat.stats().connections > 0) await turn()
-  t.equal(app.chat.stats().cutOffs['inbox'], 1)
+  t.equal(app.chat.stats().disconnects['inbox'], 1)
   await serves(t, port)
 })

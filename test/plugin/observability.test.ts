@@ -39,7 +39,7 @@ t.test('stats counts connections, members, rooms, posts, deliveries and pending 
   t.strictSame([await bob.next(), await bob.next()], ['one', 'two'])
   await member({}, 'lobby')
   t.strictSame(app.chat.stats(), {
-    connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, cutOffs: {}, storeErrors: {}, backlog: 0
+    connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, disconnects: {}, storeErrors: {}, pendingBytes: 0
   }, 'the two history messages of the last join count as deliveries')
   socket.terminate()
   while (app.chat.stats().connections > 3) await turn()
@@ -55,17 +55,17 @@ t.test('a repeated post is counted once', async (t) => {
   t.match(app.chat.stats(), { posts: 1, deliveries: 1 })
 })
 
-t.test('stats().backlog is the bytes that clients have not read, and drops when they leave', async (t) => {
+t.test('stats().pendingBytes is the bytes that clients have not read, and drops when they leave', async (t) => {
   const room = await chat(t)
   const { wire: { socket } } = await wired(room.app, () => room.plain())
   socket._write = () => {}
   socket._writev = () => {}
   await room.app.chat.publish('lobby', { text: 'x'.repeat(10_000) })
-  while (room.app.chat.stats().backlog < 10_000) await turn()
-  t.equal(room.app.chat.stats().backlog, socket.writableLength)
+  while (room.app.chat.stats().pendingBytes < 10_000) await turn()
+  t.equal(room.app.chat.stats().pendingBytes, socket.writableLength)
   socket.destroy()
   while (room.app.chat.stats().connections > 0) await turn()
-  t.equal(room.app.chat.stats().backlog, 0)
+  t.equal(room.app.chat.stats().pendingBytes, 0)
 })
 
 const v1 = { 'Sec-WebSocket-Protocol': protocol }
@@ -81,7 +81,7 @@ const sends = (bytes: Buffer, headers: Record<string, string> = {}) => async (t:
   client.socket.destroy()
 }
 
-const cutOffs: Record<string, Attack> = {
+const disconnects: Record<string, Attack> = {
   protocol: { make: sends(clientFrame(TEXT, 'x', { masked: false })) },
   not_text: { make: sends(clientFrame(TEXT, Buffer.from([0xff]))) },
   too_big: { make: sends(clientFrame(TEXT, 'x'.repeat(16 * KiB + 1))) },
@@ -112,7 +112,7 @@ const cutOffs: Record<string, Attack> = {
     options: { onJoin: () => { throw new Error('a fault') } },
     make: sends(Buffer.alloc(0))
   },
-  unavailable: {
+  try_again_later: {
     options: { store: storeWith(() => ({ append: () => Promise.reject(new Error('down')) })) },
     make: sends(clientFrame(TEXT, 'x'))
   },
@@ -137,21 +137,21 @@ const cutOffs: Record<string, Attack> = {
   }
 }
 
-for (const [reason, { options = {}, make }] of Object.entries(cutOffs)) {
+for (const [reason, { options = {}, make }] of Object.entries(disconnects)) {
   t.test(`a connection closed for ${reason} is counted, published and logged once`, async (t) => {
     const closed = published(t, 'fastify-chat:connection.close')
     const room = await chat(t, options)
     await make(t, room)
     const line = await logged(room.app, 'websocket closed')
-    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 })
-    t.match(closed, [{ chat: '/', cutOff: reason, code: line['code'], reason: line['reason'] }])
+    t.strictSame(room.app.chat.stats().disconnects, { [reason]: 1 })
+    t.match(closed, [{ chat: '/', disconnect: reason, code: line['code'], reason: line['reason'] }])
     t.equal(room.app.lines.filter(({ msg }) => msg === 'websocket closed').length, 1)
     await room.app.close()
-    t.strictSame(room.app.chat.stats().cutOffs, { [reason]: 1 }, 'app.close() is not counted in cutOffs')
+    t.strictSame(room.app.chat.stats().disconnects, { [reason]: 1 }, 'app.close() is not counted in disconnects')
   })
 }
 
-t.test('a client that closes or resets its connection is not counted in cutOffs', async (t) => {
+t.test('a client that closes or resets its connection is not counted in disconnects', async (t) => {
   const { app, port } = await chat(t)
   const client = await open(t, `ws://127.0.0.1:${port}/echo`)
   client.socket.close(1000)
@@ -159,7 +159,7 @@ t.test('a client that closes or resets its connection is not counted in cutOffs'
   const { socket } = await upgraded(t, port, '/chat')
   socket.resetAndDestroy()
   while (app.chat.stats().connections > 0) await turn()
-  t.strictSame(app.chat.stats().cutOffs, {})
+  t.strictSame(app.chat.stats().disconnects, {})
 })
 
 const upgradeRefusals: Record<string, Attack> = {
@@ -258,8 +258,8 @@ t.test('a reused id is counted as a refusal, not as a store error', async (t) =>
 /** Returns the number of lines with this message, and the number of entries including suppressed ones. */
 function about (lines: readonly Line[], msg: string) {
   const said = lines.filter((line) => line.msg === msg)
-  const more = lines.filter((line) => line.msg === `${msg}: more, for the same reason`)
-  return { lines: said.length + more.length, all: said.length + more.reduce((sum, { more }) => sum + Number(more), 0) }
+  const more = lines.filter((line) => line.msg === `${msg}: further entries suppressed`)
+  return { lines: said.length + more.length, all: said.length + more.reduce((sum, { suppressed }) => sum + Number(suppressed), 0) }
 }
 
 t.test('a flood of closed connections logs few lines, which account for all of them', async (t) => {
@@ -270,7 +270,7 @@ t.test('a flood of closed connections logs few lines, which account for all of t
   const { lines, all } = about(app.lines, 'websocket closed')
   t.ok(lines < 100, `${lines} lines`)
   t.equal(all, 300)
-  t.strictSame(app.chat.stats().cutOffs, { protocol: 300 })
+  t.strictSame(app.chat.stats().disconnects, { protocol: 300 })
 })
 
 t.test('a flood of refused posts and invalid frames logs few lines, which account for all', async (t) => {
@@ -308,7 +308,7 @@ t.test('connections, joins, leaves and posts are published on diagnostics channe
   await logged(app, 'websocket closed')
   const [{ connection }] = opened as [DiagnosticsEvents['fastify-chat:connection.open']]
   t.match(opened, [{ chat: '/a/b', path: '/chat', protocol: '', address: '127.0.0.1' }])
-  t.match(closed, [{ chat: '/a/b', code: 4000, reason: 'enough', cutOff: undefined, duration: Number }])
+  t.match(closed, [{ chat: '/a/b', code: 4000, reason: 'enough', disconnect: undefined, duration: Number }])
   t.match([...joined, ...left], Array(2).fill({ chat: '/a/b', room: 'lobby', member: { name: 'ada' } }))
   t.match(posts, [{ chat: '/a/b', room: 'lobby', from: { name: 'ada' }, position: String }])
   t.ok([...closed, ...joined, ...left].every((event) => (event as { connection: object }).connection === connection), 'all events have the same connection')
@@ -336,11 +336,11 @@ t.test('a metrics registry has the counts of stats and the durations of two chat
     'fastify_chat_connections{chat="/"}': 2,
     'fastify_chat_members{chat="/"}': 2,
     'fastify_chat_rooms{chat="/"}': 1,
-    'fastify_chat_backlog_bytes{chat="/"}': 0,
+    'fastify_chat_pending_bytes{chat="/"}': 0,
     'fastify_chat_posts_total{chat="/"}': 1,
     'fastify_chat_deliveries_total{chat="/"}': deliveries,
     'fastify_chat_refusals_total{chat="/",reason="not_joined"}': 1,
-    'fastify_chat_cutoffs_total{chat="/",reason="protocol"}': 1,
+    'fastify_chat_disconnects_total{chat="/",reason="protocol"}': 1,
     'fastify_chat_append_duration_seconds_count{chat="/"}': 1,
     'fastify_chat_append_duration_seconds_count{chat="/talk"}': 1,
     'fastify_chat_delivery_duration_seconds_count{chat="/"}': 1,
