@@ -1,5 +1,4 @@
 import { Compile, type Validator } from 'typebox/compile'
-import { copyString } from '../copy-string.ts'
 import type { Message } from '../connection/receive-queue.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { halfPair } from '../protocol.ts'
@@ -16,13 +15,6 @@ export class InvalidMessage extends Error {
   }
 }
 
-/**
- * Matches a post as JSON.stringify writes it when nothing needs escaping, which is almost every post. A match skips
- * parsing and validation, which take three times as long.
- */
-const unescapedPost =
-  /^\{"type":"post","room":"([A-Za-z0-9._:-]{1,64})","id":"([ !#-[\]-\uffff]{1,64})","text":"([ !#-[\]-\uffff]*)"\}$/
-
 /** Lone surrogates. */
 const loneSurrogates = /\p{Cs}/gu
 
@@ -34,20 +26,17 @@ const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clien
  * @throws InvalidMessage with the problem and its path
  */
 export function parseMessage ({ data, isBinary }: Message, depth: number): ClientMessage {
-  if (isBinary) throw new InvalidMessage('binary frames are not part of this protocol')
+  if (isBinary) throw new InvalidMessage('binary frames are not supported')
   const text = data.toString()
-  const post = unescapedPost.exec(text)
-  // The id outlives its message. A slice would keep the whole text in memory.
-  if (post !== null) return { type: 'post', room: post[1]!, id: copyString(post[2]!), text: post[3]! }
   let message: unknown
   try {
     message = JSON.parse(text)
   } catch (error) {
     // The error quotes a piece of the text, which can begin or end inside a surrogate pair.
-    throw new InvalidMessage(`not JSON: ${(error as Error).message.replace(loneSurrogates, '\ufffd')}`)
+    throw new InvalidMessage(`invalid JSON: ${(error as Error).message.replace(loneSurrogates, '\ufffd')}`)
   }
   if (!isObject(message)) {
-    throw new InvalidMessage('not a JSON object')
+    throw new InvalidMessage('must be a JSON object')
   }
   const validator = validators.get(message['type'])
   if (validator === undefined) {
@@ -55,7 +44,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   }
   if (!validator.Check(message)) {
     const [error] = validator.Errors(message)
-    throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'not valid'}`.trim(), concerns(message))
+    throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'is invalid'}`.trim(), concerns(message))
   }
   // No other property of the schema is nested, and properties outside the schema are never read.
   if ('data' in message && nestedDeeperThan(depth, message['data'])) {
@@ -63,7 +52,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   }
   // `ws` can't reject an escaped lone surrogate. A strict JSON parser would reject every frame that contains it.
   if (text.includes('\\u') && halfPair.test(JSON.stringify(message))) {
-    throw new InvalidMessage('half a surrogate pair is no text', concerns(message))
+    throw new InvalidMessage('text contains a lone surrogate', concerns(message))
   }
   return message as unknown as ClientMessage
 }
