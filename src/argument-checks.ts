@@ -17,7 +17,7 @@ export function assertProperties (name: string, value: unknown, known: readonly 
     throw new InvalidArgument(name, `must be an object with ${known.join(', ')}`)
   }
   const unknown = Object.keys(value).find((property) => !known.includes(property))
-  if (unknown !== undefined) throw new InvalidArgument(`${name}.${unknown}`, `does not exist; there are ${known.join(', ')}`)
+  if (unknown !== undefined) throw new InvalidArgument(`${name}.${unknown}`, `does not exist: use ${known.join(', ')}`)
 }
 
 /** @throws InvalidArgument */
@@ -27,7 +27,7 @@ export function assertFunction (name: string, value: unknown): void {
 
 /** Rejects values that can't be a position. Only the store knows whether the entry is kept. @throws InvalidArgument */
 export function assertPosition (name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') throw new InvalidArgument(name, 'must be a position: a string that is not empty')
+  if (typeof value !== 'string' || value === '') throw new InvalidArgument(name, 'must be a position: a non-empty string')
 }
 
 /** @throws InvalidArgument */
@@ -40,5 +40,5 @@ export function assertReason (name: string, value: unknown): asserts value is st
 /** @param least ms @throws InvalidArgument for a value that isn't a duration, such as NaN */
 export function assertDuration (name: string, value: unknown, least: number): asserts value is number {
   if (typeof value === 'number' && value >= least) return
-  throw new InvalidArgument(name, least === 0 ? 'must be 0 or more ms, or Infinity' : `must be ${least} ms or more, or Infinity`)
+  throw new InvalidArgument(name, `must be a number of ms, at least ${least}, or Infinity`)
 }

@@ -7,19 +7,19 @@ export interface Check { readonly mustBe: string, readonly passes: (value: unkno
 export type Checks<T> = { readonly [K in keyof T]-?: Check }
 
 export const limit: Check = {
-  mustBe: 'a whole number from 1 on, or Infinity',
+  mustBe: 'a positive integer or Infinity',
   passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)
 }
 
 /** Returns a rule for the delay of a timer, in ms. */
 export const milliseconds = (least: number): Check => ({
-  mustBe: `a whole number of ms, from ${least} to 2147483647`,
+  mustBe: `an integer number of ms from ${least} to 2147483647`,
   passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31
 })
 
 /** Returns a rule for a ttl of a backend, in ms. */
 export const ttl = (least: number): Check => ({
-  mustBe: `a whole number of ms, from ${least} on`,
+  mustBe: `an integer number of ms, at least ${least}`,
   passes: (value) => Number.isSafeInteger(value) && Number(value) >= least
 })
 
@@ -32,7 +32,7 @@ export function check (given: object = {}, checks: Readonly<Record<string, Check
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(checks, name) ? checks[name] : undefined
     if (rule === undefined) {
-      throw new InvalidOption(path + name, `does not exist; there are ${Object.keys(checks).join(', ')}`)
+      throw new InvalidOption(path + name, `does not exist: use ${Object.keys(checks).join(', ')}`)
     }
     if (value !== undefined && !rule.passes(value)) throw new InvalidOption(path + name, `must be ${rule.mustBe}`)
   }

@@ -65,6 +65,6 @@ function jsonOf (data: unknown, fault: PropertyError): string {
   try {
     json = JSON.stringify(data) as string | undefined
   } catch { /* circular, or contains a BigInt */ }
-  if (json === undefined) throw fault('data', 'must be convertible to JSON')
+  if (json === undefined) throw fault('data', 'must be serializable as JSON')
   return json.includes('\\ud') ? json.replace(loneSurrogates, '\ufffd') : json
 }

@@ -14,7 +14,7 @@ const path: Check = {
   passes: (value) => typeof value === 'string' && /^\/[\w./~-]*$/.test(value) && !value.includes('//')
 }
 const payload: Check = {
-  mustBe: 'a whole number of bytes from 1 to 2147483647, or Infinity',
+  mustBe: 'an integer number of bytes from 1 to 2147483647, or Infinity',
   passes: (value) => limit.passes(value) && (value === Infinity || Number(value) < 2 ** 31)
 }
 const orFalse = ({ mustBe, passes }: Check): Check => ({
@@ -60,7 +60,7 @@ const options: Checks<Given> = {
   onLeave: fn,
   dataSchema: object,
   compression: flag,
-  flushInterval: { mustBe: 'a whole number of ms, from 0 to 10000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000 },
+  flushInterval: { mustBe: 'an integer number of ms from 0 to 10000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000 },
   heartbeatInterval: milliseconds(1),
   drainTimeout: milliseconds(1),
   metrics: driver('a Registry of prom-client', ['registerMetric', 'getSingleMetric', 'removeSingleMetric']),
@@ -77,7 +77,7 @@ const chat: Checks<ChatOptions> = {
     mustBe: 'a room name: 1 to 64 letters, digits and ._:-',
     passes: (value) => typeof value === 'string' && roomName.test(value)
   },
-  history: { mustBe: 'a whole number from 0 to 1000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 1_000 }
+  history: { mustBe: 'an integer from 0 to 1000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 1_000 }
 }
 
 const limits: Checks<Limits> = {
@@ -91,7 +91,7 @@ const limits: Checks<Limits> = {
   byteRate: limit,
   byteBurst: limit,
   inbox: limit,
-  jsonDepth: { mustBe: 'a whole number from 1 to 256', passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256 },
+  jsonDepth: { mustBe: 'an integer from 1 to 256', passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256 },
   backlog: limit,
   replyBudget: limit,
   receiveBudget: limit,

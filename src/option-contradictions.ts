@@ -31,19 +31,19 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
     ...echo === false
       ? []
       : [
-          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', item: 'the answer to one message' },
+          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', item: 'the reply to one message' },
           { limit: 'receiveBudget', least: receivedBytes(limits.echoPayload), from: 'echoPayload', item: 'one message' }
         ] as const
   ]
   for (const { limit, least, from, item } of needs) {
     if (limits[limit] >= least) continue
-    const needed = item === undefined ? '' : `: ${item} can take ${least} bytes`
+    const needed = item === undefined ? '' : `, so ${item} can take ${least} bytes`
     throw new InvalidOption(`limits.${limit}`,
-      `is ${limits[limit]}, too little for limits.${from}, which is ${limits[from]}${needed}: raise the one or lower the other`)
+      `is ${limits[limit]}, too low: limits.${from} is ${limits[from]}${needed}. Raise limits.${limit} or lower limits.${from}`)
   }
   for (const [part, whole] of parts) {
     if (given.limits?.[part] === undefined || limits[part] === Infinity || limits[part] <= limits[whole]) continue
-    throw new InvalidOption(`limits.${part}`, `is ${limits[part]}, which is never reached: limits.${whole} is ${limits[whole]}`)
+    throw new InvalidOption(`limits.${part}`, `is ${limits[part]} and never reached: limits.${whole} is ${limits[whole]}. Lower limits.${part} or raise limits.${whole}`)
   }
 }
 

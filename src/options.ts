@@ -168,7 +168,7 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
   const { authenticate, authorize, onMessage, onJoin, onLeave, dataSchema } = given
   if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
-    throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout, ${pluginTimeout} ms, or app.close() fails`)
+    throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout of ${pluginTimeout} ms, otherwise app.close() fails`)
   }
   return {
     page: page && (page.endsWith('/') ? page : `${page}/`),

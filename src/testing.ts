@@ -100,12 +100,12 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
 
 /** Checks the arguments: a wrong one would otherwise be ignored without an error. @throws InvalidArgument */
 function assertArguments (path: unknown, options: ConnectOptions): void {
-  if (typeof path !== 'string' || !path.startsWith('/')) throw new InvalidArgument('path', "must be a string that begins with '/'")
+  if (typeof path !== 'string' || !path.startsWith('/')) throw new InvalidArgument('path', "must be a string that starts with '/'")
   assertProperties('options', options, ['protocol', 'headers', 'remoteAddress'])
   const { protocol, headers, remoteAddress } = options
   for (const [name, value] of Object.entries({ protocol, remoteAddress })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) {
-      throw new InvalidArgument(`options.${name}`, 'must be a string that is not empty')
+      throw new InvalidArgument(`options.${name}`, 'must be a non-empty string')
     }
   }
   if (headers === undefined) return

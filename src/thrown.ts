@@ -12,7 +12,7 @@ export function messageOf (thrown: unknown): string {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
     return String(message).replace(loneSurrogates, '\ufffd')
   } catch {
-    return 'an error whose message cannot be read'
+    return 'an error with an unreadable message'
   }
 }
 
@@ -31,6 +31,6 @@ export function logSafely (log: FastifyBaseLogger, level: 'info' | 'warn' | 'err
   try {
     log[level](line, message)
   } catch {
-    log[level]({ ...line, err: undefined }, `${message}, with an error that cannot be logged`)
+    log[level]({ ...line, err: undefined }, `${message} (the error cannot be serialized)`)
   }
 }

@@ -59,7 +59,7 @@ export class Connections {
     if (this.#open.size === 0) return
     const emptied = new Promise<void>((resolve) => { this.#emptied = resolve })
     const deadline = setTimeout(() => {
-      for (const connection of this.#open) connection.terminate(CloseCode.goingAway, 'did not answer the close')
+      for (const connection of this.#open) connection.terminate(CloseCode.goingAway, 'no answer to the close frame')
     }, timeout)
     await this.#closeAll(timeout)
     await emptied

@@ -124,7 +124,7 @@ export class FrameGuard {
     part.deadline = undefined
     // While reading is paused, the client can't complete the message: the deadline starts again.
     if (expired.#guarded.held) expired.#time(part, false)
-    else expired.#guarded.close(CloseCode.policy, 'a message was not whole in time', { fault: 'unfinished_message' })
+    else expired.#guarded.close(CloseCode.policy, 'a message was not complete in time', { fault: 'unfinished_message' })
   }
 }
 

@@ -44,10 +44,10 @@ export async function authenticate (
  * @throws InvalidHookResult
  */
 function checkResult (result: unknown): Authentication {
-  if (typeof result !== 'object' || result === null) throw new InvalidHookResult('authenticate', 'must return an object, or null')
+  if (typeof result !== 'object' || result === null) throw new InvalidHookResult('authenticate', 'must return an object or null')
   const unknown = Object.keys(result).find((name) => !properties.some((known) => known === name))
   if (unknown !== undefined) {
-    throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}'; there are ${properties.join(', ')}`)
+    throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}': use ${properties.join(', ')}`)
   }
   const { id, name, expiresAt } = result as Record<keyof Authenticated, unknown>
   return { identity: checkMember(id, name ?? '', resultErrors('authenticate')), expiresAt: checkTime(expiresAt) }

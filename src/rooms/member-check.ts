@@ -16,15 +16,15 @@ const invalid = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 export function nameRule (given: string): string {
   const areValid = [...given.trim()].slice(0, CHECKED).every((character) => normalizeName(`x${character}x`) !== undefined)
   return areValid
-    ? 'must be 1 to 32 characters once normalised'
-    : 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
+    ? 'must be 1 to 32 characters after normalisation'
+    : 'must not contain control, bidirectional, zero-width, filler or private-use characters, variation selectors or line breaks'
 }
 
 /** Returns the rule that a member's id breaks; undefined for a valid id. */
 export function idProblem (id: unknown): string | undefined {
-  if (typeof id !== 'string' || id === '') return 'must be a string that is not empty'
+  if (typeof id !== 'string' || id === '') return 'must be a non-empty string'
   if (id.length > MAX_ID) return `must be at most ${MAX_ID} characters`
-  if (invalid.test(id)) return 'must be without control characters, line breaks and lone surrogates'
+  if (invalid.test(id)) return 'must not contain control characters, line breaks or lone surrogates'
   return addressOf(id) === undefined ? undefined : "must not begin with 'address:'"
 }
 

@@ -266,7 +266,7 @@ export class Peer {
     this.#memberships = this.#memberships.filter((other) => other !== membership)
     room.leave(membership)
     rooms.release(room, connection.address.name)
-    roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'the roster failed'))
+    roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'could not remove the member from the roster'))
   }
 }
 

@@ -121,14 +121,14 @@ function compileDataSchema (schema: object | undefined): (data: unknown) => void
   return (data) => {
     if (validator.Check(data)) return
     const [error] = validator.Errors(data)
-    throw new InvalidData(error?.instancePath ?? '', error?.message ?? 'is not valid')
+    throw new InvalidData(error?.instancePath ?? '', error?.message ?? 'is invalid')
   }
 }
 
 /** @throws InvalidQuery */
 function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings['chat'], false>): ChatQuery {
   for (const parameter of ['room', 'name', 'history', 'self']) {
-    if (Array.isArray(query[parameter])) throw new InvalidQuery(parameter, 'must be given once, and was given twice')
+    if (Array.isArray(query[parameter])) throw new InvalidQuery(parameter, 'must be given only once')
   }
   const { room = defaults.defaultRoom, name = '', history = '0', self } = query
   if (typeof room !== 'string' || !roomName.test(room)) {
@@ -138,7 +138,7 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (normalized === undefined) throw new InvalidQuery('name', nameRule(String(name)))
   // A querystring schema of the app may have converted these to numbers.
   if (!/^\d{1,6}$/.test(String(history))) {
-    throw new InvalidQuery('history', 'must be a whole number from 0 to 999999')
+    throw new InvalidQuery('history', 'must be an integer from 0 to 999999')
   }
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')

@@ -44,7 +44,7 @@ class EchoHandler implements MessageHandler {
   async #answerLater (replied: Promise<Payload | undefined>): Promise<void> {
     const payload = await replied
     // A frame made of another view or of an object could contain memory of this process.
-    if (!isPayload(payload)) throw new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array, or nothing')
+    if (!isPayload(payload)) throw new InvalidHookResult('echo.reply', 'must return a string, a Uint8Array or undefined')
     await this.#answerWith(payload)
   }
 

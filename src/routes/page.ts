@@ -32,7 +32,7 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   const built = library()
   const client = built.includes('client/index.js')
   const config = { chat: relative(chat), echo: relative(echo), room, client }
-  if (chat !== false && !client) app.log.warn('the page cannot open the chat: its client is not compiled, run "npm run build"')
+  if (chat !== false && !client) app.log.warn('the page cannot open the chat because its client is not compiled: run npm run build')
 
   app.addHook('onSend', async (request, reply) => {
     reply.header('content-security-policy', contentSecurityPolicy(request))

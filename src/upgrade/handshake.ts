@@ -59,14 +59,14 @@ export class Handshakes {
 }
 
 const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMessage) => boolean]> = [
-  ['it must be HTTP/1.1', ({ httpVersion }) => httpVersion === '1.1'],
+  ['the request must be HTTP/1.1', ({ httpVersion }) => httpVersion === '1.1'],
   // An injected request has no raw headers; the test sets its host.
-  ['it must have one Host', ({ rawHeaders }) => rawHeaders === undefined || hosts(rawHeaders) === 1],
+  ['the request must have exactly one Host', ({ rawHeaders }) => rawHeaders === undefined || hosts(rawHeaders) === 1],
   ['Upgrade must be websocket', ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket'],
   ['Sec-WebSocket-Version must be 13', ({ headers }) => String(headers['sec-websocket-version']) === '13'],
   ['Sec-WebSocket-Key must be 16 bytes in base64', ({ headers }) => /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')],
   // A body would be parsed as frames here, but not by a proxy in front.
-  ['it must not have a body', (request) => !hasBody(request)]
+  ['the request must not have a body', (request) => !hasBody(request)]
 ]
 
 function hosts (rawHeaders: readonly string[]): number {
@@ -91,5 +91,5 @@ export function checkHandshake (request: IncomingMessage): void {
  * @throws BadHandshake
  */
 export function checkBody (request: IncomingMessage): void {
-  if (hasBody(request)) throw new BadHandshake('it must not have a body')
+  if (hasBody(request)) throw new BadHandshake('the request must not have a body')
 }

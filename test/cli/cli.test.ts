@@ -412,7 +412,7 @@ t.test('serve', async (t) => {
       for (const path of ['/', '/config.json', '/nowhere']) {
         const { status, body } = await get(port, path, host)
         t.equal(status, 421, `${host} ${path}`)
-        t.match(JSON.parse(body), { statusCode: 421, code: 'FST_CHAT_HOST_REFUSED', message: `is not '${host}': use localhost` })
+        t.match(JSON.parse(body), { statusCode: 421, code: 'FST_CHAT_HOST_REFUSED', message: `does not serve the host '${host}': use localhost` })
       }
       for (const path of ['/chat', '/echo']) {
         const { status, body } = await refused(`ws://127.0.0.1:${port}${path}`, { headers: { host }, origin: `http://${host}` })

@@ -31,7 +31,7 @@ t.test('a wrong option is rejected by name', (t) => {
       t.throws(() => new RedisRoster({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
     }
   }
-  t.throws(() => new RedisRoster({ histories: 1 } as object), { message: /does not exist; there are .*url.*lease/ }, 'the error lists the options')
+  t.throws(() => new RedisRoster({ histories: 1 } as object), { message: /does not exist: use .*url.*lease/ }, 'the error lists the options')
   t.end()
 })
 

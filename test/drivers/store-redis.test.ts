@@ -61,7 +61,7 @@ t.test('a wrong option is rejected by name', (t) => {
       t.throws(() => new RedisStore({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
     }
   }
-  t.throws(() => new RedisStore({ histories: 1 } as object), { message: /does not exist; there are .*url.*historyEntries/ }, 'the error lists the options')
+  t.throws(() => new RedisStore({ histories: 1 } as object), { message: /does not exist: use .*url.*historyEntries/ }, 'the error lists the options')
   t.end()
 })
 

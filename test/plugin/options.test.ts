@@ -117,7 +117,7 @@ t.test('a wrong option is rejected at register, by name', async (t) => {
 
 t.test('the error for an unknown option lists the valid ones', async (t) => {
   await t.rejects(build(t, { chat: { recent: 50 } } as object), {
-    message: "fastify-chat: option 'chat.recent' does not exist; there are path, greeting, includeSender, defaultRoom, history"
+    message: "fastify-chat: option 'chat.recent' does not exist: use path, greeting, includeSender, defaultRoom, history"
   })
 })
 
@@ -148,14 +148,14 @@ t.test('contradicting limits are rejected, and the error names both with their v
     const error: Error = await build(t, { limits }).then(() => new Error('it was taken'), (error: Error) => error)
     t.match(error, { code: 'FST_CHAT_INVALID_OPTION' }, show(limits))
     t.match(error.message, `option 'limits.${low}' is ${values[0]}`, show(limits))
-    t.match(error.message, new RegExp(`limits\\.${high}(, which)? is ${values[1]}`), show(limits))
+    t.match(error.message, `limits.${high} is ${values[1]}`, show(limits))
   }
 })
 
 t.test('the error for a backlog below chatPayload states the bytes that a message needs', async (t) => {
   await t.rejects(build(t, { limits: { chatPayload: 16 * MiB } }), {
-    message: "fastify-chat: option 'limits.backlog' is 1048576, too little for limits.chatPayload, which is 16777216: " +
-      'the frame of one message can take 100665344 bytes: raise the one or lower the other'
+    message: "fastify-chat: option 'limits.backlog' is 1048576, too low: limits.chatPayload is 16777216, " +
+      'so the frame of one message can take 100665344 bytes. Raise limits.backlog or lower limits.chatPayload'
   })
 })
 

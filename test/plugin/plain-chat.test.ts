@@ -127,9 +127,9 @@ t.test('an invalid query is refused with 400, and the error names the parameter'
 
 t.test('the error for an invalid query states what is valid', async (t) => {
   const { url } = await chat(t)
-  const length = 'must be 1 to 32 characters once normalised'
-  const kinds = 'must be without control, bidirectional, zero-width, filler and private-use characters, variation selectors and line breaks'
-  const once = 'must be given once, and was given twice'
+  const length = 'must be 1 to 32 characters after normalisation'
+  const kinds = 'must not contain control, bidirectional, zero-width, filler or private-use characters, variation selectors or line breaks'
+  const once = 'must be given only once'
   const wrong: Record<string, string> = {
     [`name=${'x'.repeat(33)}`]: length,
     'name=%20': length,
@@ -140,7 +140,7 @@ t.test('the error for an invalid query states what is valid', async (t) => {
     'name=a&name=b': once,
     'history=1&history=2': once,
     'self=1&self=1': once,
-    'history=1000000': 'must be a whole number from 0 to 999999'
+    'history=1000000': 'must be an integer from 0 to 999999'
   }
   for (const [query, text] of Object.entries(wrong)) {
     const { body } = await refused(`${url}?${query}`)
@@ -321,19 +321,19 @@ t.test('the sender of a publication is normalised, and rejected if it is invalid
   const { app, join } = await chat(t)
   const member = await join('?self=0')
   const wrong: Record<string, [from: unknown, code: string, message: RegExp]> = {
-    'a name with a line break': [{ id: 'x', name: 'x\nadmin' }, 'FST_CHAT_INVALID_ARGUMENT', /^argument 'publication.from.name' must be without control/],
+    'a name with a line break': [{ id: 'x', name: 'x\nadmin' }, 'FST_CHAT_INVALID_ARGUMENT', /^argument 'publication.from.name' must not contain control/],
     'a name of 5,000 characters': [{ id: 'x', name: 'x'.repeat(5_000) }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
-    'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be without/],
+    'a name with a lone surrogate': [{ id: 'x', name: 'x\ud83d' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must not contain/],
     'a name of spaces': [{ id: 'x', name: '  ' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be 1 to 32/],
     'a name that is not a string': [{ id: 'x', name: 7 }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
     'a name that is null': [{ id: 'x', name: null }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
     'no name': [{ id: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.name' must be a string/],
-    'an id that is a number': [{ id: 7, name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
-    'no id': [{ name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
-    'an empty id': [{ id: '', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a string/],
+    'an id that is a number': [{ id: 7, name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a non-empty string/],
+    'no id': [{ name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a non-empty string/],
+    'an empty id': [{ id: '', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be a non-empty string/],
     'an id of 129 characters': [{ id: 'x'.repeat(129), name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be at most 128/],
-    'an id with a control character': [{ id: 'x\u0000', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be without control/],
-    'an id with a lone surrogate': [{ id: '\ud83d', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must be without control/],
+    'an id with a control character': [{ id: 'x\u0000', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must not contain control/],
+    'an id with a lone surrogate': [{ id: '\ud83d', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must not contain control/],
     'an id that stands for an address': [{ id: 'address:127.0.0.1', name: 'x' }, 'FST_CHAT_INVALID_ARGUMENT', /from.id' must not begin with 'address:'/],
     'a string': ['ada', 'FST_CHAT_INVALID_ARGUMENT', /publication.from' must/]
   }

@@ -29,7 +29,7 @@ async function joinAll (clients: readonly V1Client[], name: string, most: number
   return [most, undefined]
 }
 
-const tooMany = { type: 'error', code: 'too_many_rooms', message: 'too many rooms are open from this address' }
+const tooMany = { type: 'error', code: 'too_many_rooms', message: 'room limit reached for this address' }
 
 t.test('one address can open at most half of the rooms that remain', async (t) => {
   const room = await chat(t, { limits: { rooms: 40 } })

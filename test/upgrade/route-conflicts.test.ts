@@ -19,7 +19,7 @@ t.test('path conflicts', async (t) => {
     ['/demo/', 'page', { routeOptions: { constraints: { host: 'example.com' } } }]
   ]
   for (const [path, option, options = {}] of taken) {
-    const error = { code: 'FST_CHAT_PATH_TAKEN', message: `fastify-chat: the path '${path}' is taken by another route: move one of them, ours with the option '${option}'` }
+    const error = { code: 'FST_CHAT_PATH_TAKEN', message: `fastify-chat: another route already has the path '${path}': change that route, or the option '${option}'` }
     for (const method of ['GET', 'HEAD', ['POST', 'GET']] as Array<HTTPMethods | HTTPMethods[]>) {
       const own = { method, url: path, exposeHeadRoute: false, handler: async () => 'own' }
       t.test(`${String(method)} ${path} before the plugin is rejected, with ${JSON.stringify(options)}`, async (t) => {

@@ -23,7 +23,7 @@ t.test('plain HTTP', async (t) => {
           t.match(await response.json(), {
             code: 'FST_CHAT_UPGRADE_REQUIRED',
             message: `this is a WebSocket endpoint: connect with new WebSocket('ws://127.0.0.1:${port}${path}'); ` +
-              'if that is what you did, a proxy on the way dropped the Upgrade header'
+              'if you did, a proxy removed the Upgrade header'
           })
         }
       }

@@ -119,7 +119,7 @@ export class LmdbCommits {
 
   async #committed (staged: readonly Write[]): Promise<boolean> {
     const deadline = setTimeout(() => {
-      this.#rejectUntil(Infinity, new StoreUnavailable({ cause: new Error('the disk does not answer') }))
+      this.#rejectUntil(Infinity, new StoreUnavailable({ cause: new Error('the disk does not respond') }))
       // A later outcome has no effect, because a promise settles once.
       for (const write of staged) write.reject(new StoreUnknown())
     }, this.#limits.commitTimeout)

@@ -12,7 +12,7 @@ const cachedMembers = new Map<string, Member>()
 
 /** Returns a draft's content and its size in bytes. @throws TypeError if the body can't be stored */
 export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('a body is a string or bytes')
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('a body must be a string or bytes')
   const text = typeof body === 'string' ? JSON.stringify(body) : `["${bytesOf(body).toString('base64')}"]`
   const sender = from === null ? '0' : JSON.stringify([from.id, from.name])
   return {
