@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
+import { roomName } from './room-name.ts'
 
-const room = Type.String({ pattern: '^[A-Za-z0-9._:-]{1,64}$', description: '1 to 64 letters, digits and ._:-' })
+const room = Type.String({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = Type.String({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
 const id = Type.String({ minLength: 1, maxLength: 64, description: "the client's own" })
 const count = (maximum: number) => Type.Integer({ minimum: 0, maximum })

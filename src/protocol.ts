@@ -1,5 +1,7 @@
 import type * as messages from './messages.ts'
 
+export { roomName } from './room-name.ts'
+
 /** The subprotocol that a v1 client requests. RFC 6455, section 1.9. */
 export const SUBPROTOCOL = 'fastify-chat.v1'
 
@@ -8,8 +10,18 @@ export type ClientMessage = messages.ClientMessage
 /** A message to a client. */
 export type ServerMessage = messages.ServerMessage
 
-/** Codes of `error` messages. After an error the connection stays open. */
-export const ErrorCode = {
+/** Error codes after which the same request may succeed later. */
+const retryable = {
+  /** too many requests; repeat after `retryAfter` ms */
+  rateLimited: 'rate_limited',
+  /** not stored; send the post again with the same id */
+  unavailable: 'unavailable',
+  /** the outcome is unknown; send the post again with the same id */
+  unknown: 'unknown'
+} as const
+
+/** Error codes after which the same request would be refused again. */
+const permanent = {
   /** not JSON, of an unknown type, or with a missing or invalid property; `message` names the problem */
   invalid: 'invalid',
   /** `hello` must be the first message, and the only one of its type */
@@ -29,21 +41,18 @@ export const ErrorCode = {
   /** the id was already used for another post */
   reusedId: 'reused_id',
   /** repeated too late to know whether the post was stored */
-  stalePost: 'stale_post',
-  /** too many requests; repeat after `retryAfter` ms */
-  rateLimited: 'rate_limited',
-  /** not stored; send the post again with the same id */
-  unavailable: 'unavailable',
-  /** the outcome is unknown; send the post again with the same id */
-  unknown: 'unknown'
+  stalePost: 'stale_post'
 } as const
+
+/** Codes of `error` messages. After an error the connection stays open. */
+export const ErrorCode = { ...permanent, ...retryable }
 
 export type ErrorCodeName = typeof ErrorCode[keyof typeof ErrorCode]
 
-const retryable: ReadonlySet<string> = new Set([ErrorCode.rateLimited, ErrorCode.unavailable, ErrorCode.unknown])
-
 /** Returns whether the same request may succeed later. */
-export function isRetryable (code: string): boolean { return retryable.has(code) }
+export function isRetryable (code: string): boolean {
+  return Object.values<string>(retryable).includes(code)
+}
 
 /** Close codes after which a client must not reconnect, because it would be closed again. */
 const terminal = {
@@ -95,9 +104,6 @@ export const MOST_MESSAGES = 1_000
 export function isPosition (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128
 }
-
-/** Matches a valid room name. */
-export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
 export const halfPair = /[^\\](?:\\\\)*\\ud[89a-f]/

@@ -60,11 +60,11 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   })
 }
 
-/** Returns the compiled files that a browser loads: the client, and the protocol that it shares with the server. */
+/** Returns the compiled files that a browser loads: the client, and what it shares with the server. */
 function library (): string[] {
   const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
-  const protocol = ['protocol.js'].filter((file) => existsSync(join(compiled, file)))
-  return [...client.map((file) => `client/${file}`), ...protocol]
+  const shared = ['protocol.js', 'room-name.js'].filter((file) => existsSync(join(compiled, file)))
+  return [...client.map((file) => `client/${file}`), ...shared]
 }
 
 /** Returns an empty list if the folder doesn't exist. */

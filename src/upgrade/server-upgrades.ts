@@ -80,7 +80,7 @@ export class ServerUpgrades {
     const earlier = responseUnderWay(socket)
     if (earlier !== undefined) return this.#refusePipelined(earlier, socket, first)
     const found = this.#find(request)
-    if (found === malformed) return first.refuse(socket, new BadHandshake('its path is not valid'))
+    if (found === malformed) return first.refuse(socket, new BadHandshake('the path is invalid'))
     if (found !== undefined) return found(request, socket, head)
     if (this.#server.listenerCount('upgrade') > 1) return first.pass(request, socket, head, pass)
     // Node does the same without a listener: the app's routes handle it as a request.
@@ -103,7 +103,7 @@ export class ServerUpgrades {
    * If that response has begun, the client would read a status line as part of it, so the socket is terminated.
    */
   #refusePipelined (earlier: ServerResponse, socket: Duplex, chat: UpgradeOwner): void {
-    const error = new BadHandshake('the answer to an earlier request is still to come')
+    const error = new BadHandshake('an earlier request has no response yet')
     if (earlier.headersSent) chat.terminate(socket, error)
     else chat.refuse(socket, error)
   }

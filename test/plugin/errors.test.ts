@@ -1,7 +1,7 @@
 import t from 'tap'
 import { meaningOf } from '../../src/error-meaning.ts'
 import { errors } from '../../src/index.ts'
-import { CloseCode, ErrorCode } from '../../src/protocol.ts'
+import { CloseCode, ErrorCode, isRetryable } from '../../src/protocol.ts'
 import { chat, storeWith } from '../support/v1-client.ts'
 
 const declared = Object.entries(errors).map(([name, ErrorClass]) => ({ name, error: new ErrorClass('x', 'y'), meaning: ErrorClass.meaning }))
@@ -16,12 +16,17 @@ t.test('every exported error declares what it means', async (t) => {
   }
 })
 
-t.test('a failure has a wire code, an error of usage has none, and only a retryable error has the status 429 or 503', async (t) => {
-  for (const { name, error: { statusCode }, meaning } of declared) {
-    if (meaning.kind === 'failure') t.ok(meaning.wireCode, name)
+t.test('a failure has a retryable wire code, an error of usage has none', async (t) => {
+  for (const { name, meaning } of declared) {
+    if (meaning.kind === 'failure') t.ok(isRetryable(meaning.wireCode!), name)
     if (meaning.kind === 'usage') t.notOk(meaning.wireCode, name)
-    t.equal([429, 503].includes(statusCode), meaning.retryable === true, `${name}: ${statusCode}`)
     if (meaning.closeCode !== undefined) t.ok(Object.values<number>(CloseCode).includes(meaning.closeCode), name)
+  }
+})
+
+t.test('an error has the status 429 or 503 if and only if it is retryable', async (t) => {
+  for (const { name, error: { statusCode }, meaning } of declared) {
+    t.equal([429, 503].includes(statusCode), meaning.retryable === true, `${name}: ${statusCode}`)
   }
 })
 

@@ -1,0 +1,2 @@
+/** Matches a valid room name. Its source is the pattern of room names in the schemas. */
+export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
