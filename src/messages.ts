@@ -65,7 +65,7 @@ export const serverMessages = {
       byteRate: Type.Optional(Type.Integer({ description: 'bytes of messages to the server a second; absent: no limit' })),
       byteBurst: Type.Optional(Type.Integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' }))
     }),
-    heartbeat: Type.Integer({ description: 'ms between the pings of the server; a client does well to ask as often' })
+    heartbeat: Type.Integer({ description: 'ms between the pings of the server; a client should send a ping as often' })
   }),
   joined: Type.Object({
     type: Type.Literal('joined'),
@@ -104,8 +104,8 @@ export const serverMessages = {
     message: Type.String(),
     id: Type.Optional(id),
     room: Type.Optional(Type.String()),
-    request: Type.Optional(Type.String({ description: 'the type of the message that it answers' })),
-    retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'ms after which it may be asked again' }))
+    request: Type.Optional(Type.String({ description: 'the type of the message that caused it' })),
+    retryAfter: Type.Optional(Type.Integer({ minimum: 1, description: 'ms after which the request may be repeated' }))
   }),
   draining: Type.Object({ type: Type.Literal('draining'), reconnectIn: Type.Integer({ minimum: 0 }) })
 }

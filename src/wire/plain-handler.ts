@@ -101,7 +101,7 @@ export class PlainHandler implements MessageHandler {
     const connection = this.#connection
     const room = this.#room
     const { kind, closeCode, retryable } = meaningOf(error) ?? {}
-    const answer = errorFor(error)
+    const answer = errorFor(error, true)
     if (answer === undefined) {
       connection.fail(error)
     } else if (closeCode !== undefined && this.#peer?.seat(room) === undefined) {

@@ -161,11 +161,9 @@ export class V1Handler implements MessageHandler {
   }
 
   #answerError (message: ClientMessage, error: unknown): void {
-    const answer = errorFor(error)
+    const answer = errorFor(error, message.type === 'post')
     if (answer === undefined) return this.#connection.fail(error)
-    // Only a post can have been applied in spite of the error.
-    const code = answer.code === ErrorCode.unknown && message.type !== 'post' ? ErrorCode.unavailable : answer.code
-    this.#send({ type: 'error', code, message: answer.message, ...concerns(message) }, answer.failed ? { err: error } : undefined)
+    this.#send({ type: 'error', code: answer.code, message: answer.message, ...concerns(message) }, answer.failed ? { err: error } : undefined)
   }
 
   /** @param details for the log, if the message is an error */
