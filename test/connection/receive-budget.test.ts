@@ -6,7 +6,7 @@ const [TEXT, BINARY, CLOSE] = [1, 2, 8]
 const KiB = 1024
 const MiB = 1024 * KiB
 
-const cutOff = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'receive budget exceeded')
+const terminated = ({ lines }: { lines: Line[] }) => lines.filter((line) => line['reason'] === 'receive budget exceeded')
 
 /** Asserts that the server still serves new connections. */
 async function serves (t: Test, port: number, bytes = 1): Promise<void> {
@@ -26,7 +26,7 @@ t.test('unfinished messages are bounded by receiveBudget: clients that hold most
   for (const { socket } of large) socket.write(half)
   while (app.chat.stats().connections > 18) await turn()
   t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} connections are left`)
-  t.match(cutOff(app)[0], { level: 30, code: 1013 })
+  t.match(terminated(app)[0], { level: 30, code: 1013 })
   t.match(app.chat.stats().disconnects, { receive_budget: Number })
   small!.socket.write(clientFrame(0, 'and the rest'))
   await small!.until((received) => received.includes('and the rest'))
@@ -45,7 +45,7 @@ t.test('messages that wait for a slow hook count in receiveBudget, also the one 
   const clients = await Promise.all(Array.from({ length: 30 }, () => upgraded(t, port, '/echo')))
   for (const { socket } of clients) socket.write(clientFrame(BINARY, Buffer.alloc(60 * KiB)))
   while (app.chat.stats().connections > 17) await turn()
-  t.ok(cutOff(app).length > 0)
+  t.ok(terminated(app).length > 0)
   slow.open()
   await serves(t, port)
 })
@@ -58,7 +58,7 @@ t.test('one connection may send more than receiveBudget, one message after anoth
     socket.send(Buffer.alloc(60 * KiB, i))
     t.equal((await next() as Buffer)[0], i)
   }
-  t.strictSame(cutOff(app), [])
+  t.strictSame(terminated(app), [])
 })
 
 t.test('of a client that waits for a hook little more is read, and no message is lost', async (t) => {
@@ -98,11 +98,11 @@ t.test('with authenticate, requests of connections without a hello count in rece
     socket.write(clientFrame(TEXT, JSON.stringify({ type: 'hello', token: `${i}` })))
     await until((received) => received.includes('welcome'))
   }
-  t.strictSame(cutOff(app), [], 'requests are released after hello')
+  t.strictSame(terminated(app), [], 'requests are released after hello')
   for (let i = 0; i < 40; i++) await upgraded(t, port, '/chat', undefined, headers)
   while (app.chat.stats().connections > 40 + 14) await turn()
   t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} connections are left`)
-  t.match(cutOff(app)[0], { level: 30, code: 1013 })
+  t.match(terminated(app)[0], { level: 30, code: 1013 })
 })
 
 t.test('messages that wait for a slow hook are dropped with their connection', async (t) => {
@@ -122,7 +122,7 @@ t.test('messages that wait for a slow hook are dropped with their connection', a
   slow.open()
   await Promise.all(others.map(({ until }) => until((received) => received.length > 30 * KiB)))
   t.strictSame(handled, ['1', ...others.map(() => '3')])
-  t.equal(cutOff(app).length, 1)
+  t.equal(terminated(app).length, 1)
 })
 
 t.test('the receive queue of one connection is bounded in bytes', async (t) => {
