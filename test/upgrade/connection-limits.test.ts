@@ -374,7 +374,7 @@ t.test('a flood of refusals logs few lines, which account for all of them', asyn
   t.ok(lines.length < 100, `${lines.length} lines`)
   t.match(lines[0], { level: 40, msg: 'refused', message: /evil\.example/, reqId: /./ })
   const said = lines.filter(({ msg }) => msg === 'refused').length
-  t.equal(lines.reduce((more, line) => more + Number(line['more'] ?? 0), said), 500, 'the lines account for every refusal')
+  t.equal(lines.reduce((more, line) => more + Number(line['suppressed'] ?? 0), said), 500, 'the lines account for every refusal')
   t.notMatch(lines.map(({ message }) => message).join(''), /[\p{C}]/u, 'the lines have no unprintable characters')
   const full = await flood('FST_CHAT_TOO_MANY_HANDSHAKES', { limits: { handshakeRate: 1, handshakeBurst: 1 } }, {})
   t.match(full[0], { level: 40, msg: 'refused' })
