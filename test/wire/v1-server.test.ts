@@ -150,7 +150,7 @@ t.test('subscribe delivers each later entry once, until it is stopped', async (t
   const position = await client.posted('a', '1')
   await server.app.chat.publish('b', { text: 'x' })
   t.match(await client.next(), { text: 'heard x' })
-  t.match(heard, [{ body: '1', position, from: { name: 'ada' }, n: 2 }, { body: 'heard x', from: null }])
+  t.match(heard, [{ body: '1', position, from: { name: 'ada' }, offset: 2 }, { body: 'heard x', from: null }])
   stop()
   bot()
   await client.posted('a', '2')
