@@ -7,7 +7,7 @@ import { LONGEST_DURATION, type Restriction } from '../roster.ts'
  * @throws InvalidArgument
  */
 export function checkedRestriction (subject: unknown, restriction: unknown): Restriction {
-  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('subject', 'must be a string that is not empty')
+  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('subject', 'must be a non-empty string')
   assertProperties('restriction', restriction, ['kind', 'duration', 'reason'])
   const { kind, duration, reason } = restriction as Record<string, unknown>
   assertReason('restriction.reason', reason)

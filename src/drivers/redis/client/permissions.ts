@@ -39,7 +39,7 @@ export async function checkRoundTrip (client: RedisClient, key: string, channel:
     const message = new Promise<void>((resolve) => { onMessage = resolve })
     const unsubscribe = await client.subscribe(channel, onMessage)
     try {
-      if (!await action()) throw new StoreDenied(await missingPermission(client, key, channel) ?? 'no message can be published')
+      if (!await action()) throw new StoreDenied(await missingPermission(client, key, channel) ?? 'published messages are not received')
       await client.within(message)
     } finally {
       unsubscribe()
