@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, clientFrame, listen, logged, open, serverFrames, upgraded, upgradeRequest } from '../support/helper.ts'
+import { gate, turn } from '../support/v1-client.ts'
 
 const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
 const goingAway = { code: 1001, reason: 'the server is stopping' }
@@ -29,6 +30,15 @@ async function serve (t: Test, options: FastifyChatOptions = {}) {
       t.notOk(app.server.listening)
     }
   }
+}
+
+const heartbeatInterval = 25_000
+
+/** Stops all intervals of this process; `beat()` advances them to the next heartbeat. */
+function stopHeartbeats (t: Test) {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  return { beat: () => mock.timers.tick(heartbeatInterval) }
 }
 
 /** Stops all timeouts of this process; `tick(ms)` advances them. */
@@ -170,15 +180,22 @@ t.test('the process exits after app.close()', async (t) => {
 })
 
 t.test('a connection that answers no ping is closed; one that answers stays open', async (t) => {
-  const { app, port, url } = await serve(t, { heartbeatInterval: 20 })
+  const { beat } = stopHeartbeats(t)
+  const { app, port, url } = await serve(t, { heartbeatInterval })
   const alive = await open(t, `${url}/echo`)
   const silent = await upgraded(t, port, '/chat')
+  for (let i = 0; i < 5; i++) {
+    const pinged = once(alive.socket, 'ping')
+    beat()
+    await pinged
+    // The server has read the pong when it answers.
+    alive.socket.send('still here')
+    t.equal(await alive.next(), 'still here')
+  }
   await silent.ended
   t.ok(serverFrames(silent.received).some(({ opcode }) => opcode === PING))
   t.match(await logged(app, 'websocket closed'), { level: 30, code: 1001, reason: 'no answer to a ping' })
-  for (let i = 0; i < 5; i++) await once(alive.socket, 'ping')
-  alive.socket.send('still here')
-  t.equal(await alive.next(), 'still here')
+  t.equal(app.chat.stats().connections, 1)
 })
 
 for (const [title, sign] of Object.entries({
@@ -188,13 +205,18 @@ for (const [title, sign] of Object.entries({
   'that is sending a message slowly': undefined
 })) {
   t.test(`a connection ${title} is not closed by the heartbeat`, async (t) => {
-    const { app, port } = await serve(t, { heartbeatInterval: 20 })
+    const { beat } = stopHeartbeats(t)
+    const { app, port } = await serve(t, { heartbeatInterval })
+    const connected = once(app.server, 'connection') as Promise<[Socket]>
     const client = await upgraded(t, port, '/echo')
+    const [serverSide] = await connected
     const whole = clientFrame(TEXT, 'slow')
     const pings = () => serverFrames(client.received).filter(({ opcode }) => opcode === PING).length
     for (let i = 0; i < 8; i++) {
+      beat()
       await client.until(() => pings() > i)
       client.socket.write(sign ?? whole.subarray(i, i + 1))
+      while (serverSide.bytesRead < client.socket.bytesWritten) await turn()
     }
     if (sign === undefined) client.socket.write(whole.subarray(8))
     else client.socket.write(whole)
@@ -204,15 +226,23 @@ for (const [title, sign] of Object.entries({
 }
 
 t.test('a connection whose reply is pending is not closed by the heartbeat', async (t) => {
-  let answer!: (text: string) => void
-  const { port, url } = await serve(t, { heartbeatInterval: 20, echo: { reply: () => new Promise((resolve) => { answer = resolve }) } })
+  const { beat } = stopHeartbeats(t)
+  const reply = gate()
+  const { app, port, url } = await serve(t, { heartbeatInterval, echo: { reply: async () => { await reply.pass(); return 'at last' } } })
+  const connected = once(app.server, 'connection') as Promise<[Socket]>
   const waiting = await open(t, `${url}/echo`)
-  waiting.socket.send('x')
+  const [serverSide] = await connected
+  // While the second message waits, the server reads nothing, pongs included.
+  for (const text of ['x', 'y']) waiting.socket.send(text)
+  while (!serverSide.isPaused()) await turn()
   for (let i = 0; i < 3; i++) {
     const silent = await upgraded(t, port, '/chat')
+    beat()
+    await silent.until((received) => serverFrames(received).some(({ opcode }) => opcode === PING))
+    beat()
     await silent.ended
   }
-  answer('at last')
+  reply.open()
   t.equal(await Promise.race([waiting.next(), waiting.closed]), 'at last')
 })
 
