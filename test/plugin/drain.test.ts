@@ -60,15 +60,19 @@ t.test('closing 600 connections takes more than one tick', async (t) => {
 })
 
 t.test('while draining, upgrades get 503 with Retry-After, and drainTimeout bounds the wait', async (t) => {
-  const app = await build(t, { drainTimeout: 300 })
+  const drainTimeout = 2_000
+  const app = await build(t, { drainTimeout })
   const port = await listen(app)
   const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.teardown(() => mute.destroy())
   mute.on('error', () => {})
   mute.write(upgradeRequest('/chat'))
   await once(mute, 'data')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const closing = once(mute, 'data')
   const closed = app.close()
-  await once(mute, 'data')
+  await closing
   const client = await raw(t, port)
   client.socket.write(upgradeRequest('/chat'))
   await client.ended
@@ -76,6 +80,7 @@ t.test('while draining, upgrades get 503 with Retry-After, and drainTimeout boun
   t.match(answer, /^HTTP\/1\.1 503 Service Unavailable\r\n/)
   t.match(answer, /\r\nRetry-After: \d+\r\n/)
   t.match(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))), { statusCode: 503, code: 'FST_CHAT_STOPPING' })
+  mock.timers.tick(drainTimeout)
   await closed
 })
 
