@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import t from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
@@ -156,14 +157,21 @@ t.test('an authenticate that never settles closes with 1013 at the handshake tim
 })
 
 t.test('an authorize that never settles closes a joining plain client; joined ones stay', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const handshakeTimeout = 10_000
+  const hanging = gate()
   let hangs = false
-  const room = await chat(t, { authorize: async () => hangs ? await new Promise<boolean>(() => {}) : true, limits: { handshakeTimeout: 1_000 } })
+  const room = await chat(t, { authorize: async () => { if (hangs) await hanging.pass(); return true }, limits: { handshakeTimeout } })
   const { app, plain } = room
   const stays = await plain()
   stays.socket.send('joined')
   await stays.next()
   hangs = true
-  t.strictSame(await (await plain()).closed, { code: 1013, reason: 'try again later' })
+  const joining = await plain()
+  await hanging.reached
+  mock.timers.tick(handshakeTimeout)
+  t.strictSame(await joining.closed, { code: 1013, reason: 'try again later' })
   await left(room, 1)
   t.equal(stays.socket.readyState, stays.socket.OPEN)
   t.match(app.chat.stats(), { connections: 1, members: 1 })
@@ -302,6 +310,8 @@ t.test('a connection that ends during authentication leaves nothing behind', asy
 })
 
 t.test('a connection is closed with 4401 at expiresAt', async (t) => {
+  mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.now() })
+  t.teardown(() => mock.timers.reset())
   let expiresAt: number | Date = Date.now() - 1
   const { app, tcp, plain } = await chat(t, { authenticate: () => ({ id: 'x', expiresAt }) })
   for (const past of [expiresAt, new Date(0)]) {
@@ -314,14 +324,16 @@ t.test('a connection is closed with 4401 at expiresAt', async (t) => {
   const [client, other] = [await tcp(), await plain()]
   await client.hello()
   await client.posted((await client.join('a')).room, 'meanwhile')
+  mock.timers.tick(999)
+  await client.posted('a', 'in time')
+  mock.timers.tick(1)
   t.match(await client.closed, { code: 4401 })
   t.match(await other.closed, { code: 4401 })
-  t.ok(Date.now() >= Number(expiresAt))
   expiresAt = Infinity
   const forever = await tcp()
   await forever.hello()
   await forever.join('a')
-  t.equal((await app.chat.history('a')).entries.length, 1)
+  t.strictSame((await app.chat.history('a')).entries.map(({ body }) => body), ['meanwhile', 'in time'])
 })
 
 t.test('authorize decides on join, post and history, and receives member and room', async (t) => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { mock } from 'node:test'
 import t from 'tap'
 import { MemoryStore } from '../../src/index.ts'
 import { chat, texts, type ChatApp, type V1Client } from '../support/v1-client.ts'
-import { collectGarbage } from '../support/garbage.ts'
+import { memoryInUse } from '../support/garbage.ts'
 
 const transports: Record<string, (app: ChatApp) => Promise<V1Client>> = {
   'over TCP': ({ tcp }) => tcp(),
@@ -74,10 +75,14 @@ t.test('a client that sends no valid hello in time is closed with 4408', async (
 })
 
 t.test('a client that sent hello in time is not closed', async (t) => {
-  const { tcp } = await chat(t, { limits: { handshakeTimeout: 300 } })
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const handshakeTimeout = 10_000
+  const { tcp } = await chat(t, { limits: { handshakeTimeout } })
   const [silent, client] = [await tcp(), await tcp()]
   await client.hello()
   const late = await tcp()
+  mock.timers.tick(handshakeTimeout)
   await Promise.all([silent.closed, late.closed])
   t.equal((await client.join('a')).room, 'a')
 })
@@ -290,8 +295,7 @@ t.test('ids and rooms of posts whose text is trimmed keep nothing else alive', a
       await client.take(2)
     }
     app.lines.length = 0
-    collectGarbage()
-    return process.memoryUsage().heapUsed
+    return await memoryInUse()
   }
   const before = await post(100)
   const kept = await post(1_500) - before
