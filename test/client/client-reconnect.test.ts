@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { mock } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -148,9 +149,17 @@ t.test('a replaced socket delivers no more events', async (t) => {
         socket.send(JSON.stringify(joined(room)))
       }
     : type === 'ping' && connection === 1 ? [] : undefined)
-  const room = await chatClient(t, port, { heartbeat: 50 }).join('lobby')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const client = chatClient(t, port, { heartbeat: 50 })
+  const room = await client.join('lobby')
   room.on('message', ({ text }) => t.equal(text, 'new'))
-  await heard(room, 'joined', ({ again }) => again)
+  const again = heard(room, 'joined', ({ again }) => again)
+  const waiting = next(client, 'waiting')
+  mock.timers.tick(50)
+  mock.timers.tick(50)
+  mock.timers.tick((await waiting).retryIn)
+  await again
   sockets[0]!.send(JSON.stringify(message('lobby', 'p1', 'old')))
   const heardNew = heard(room, 'message')
   sockets[1]!.send(JSON.stringify(message('lobby', 'p1', 'new')))
