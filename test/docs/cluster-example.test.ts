@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { freePort, redisServer, skip } from '../support/redis-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { open, type Client } from '../support/helper.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
 
 /** The lines that the example logs, in order. */
 interface Line { readonly pid: number, readonly msg: string }

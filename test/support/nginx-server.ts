@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { freePort } from './redis-server.ts'
+import { freePort } from './free-port.ts'
 
 const executable = find('nginx')
 const missing = 'nginx is not installed (apt-get install nginx)'

@@ -1,11 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { freePort } from './free-port.ts'
 
 const executable = find('redis-server')
 const missing = 'redis-server is not installed (apt-get install redis-server)'
@@ -103,16 +103,6 @@ async function ready (child: ChildProcess): Promise<void> {
     if (log.includes('eady to accept connections')) break
   }
   if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
-}
-
-/** Resolves with a port that has no listener now. */
-export async function freePort (): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as AddressInfo
-  listener.close()
-  await once(listener, 'close')
-  return port
 }
 
 function find (command: string): string | undefined {
