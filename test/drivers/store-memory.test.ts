@@ -3,7 +3,7 @@ import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
 import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
-import { collectGarbage } from '../support/garbage.ts'
+import { memoryInUse } from '../support/garbage.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
@@ -51,15 +51,9 @@ t.test('a room keeps its newest entries up to historyBytes, and always the last'
 
 t.test('trimmed entries are freed', async (t) => {
   const store = new MemoryStore({ historyBytes: 2 * 1024 * 1024 })
-  collectGarbage()
-  const before = process.memoryUsage().arrayBuffers
+  const before = await memoryInUse()
   for (let i = 0; i < 100; i++) await store.append('a', says(Buffer.alloc(1024 * 1024)))
-  await turn()
-  collectGarbage()
-  // Array buffers are freed a tick after their owner.
-  await turn()
-  collectGarbage()
-  const held = process.memoryUsage().arrayBuffers - before
+  const held = await memoryInUse() - before
   t.ok(held < 8 * 1024 * 1024, `${held} bytes are used`)
   t.equal((await store.read('a', all)).entries.length > 0, true)
 })
@@ -67,14 +61,12 @@ t.test('trimmed entries are freed', async (t) => {
 t.test('entries removed to stay within storeBytes are freed', async (t) => {
   const store = new MemoryStore({ historyBytes: 1024 * 1024 * 1024, storeBytes: 4 * 1024 * 1024 })
   await store.follow('a', () => {})
-  collectGarbage()
-  const before = process.memoryUsage().arrayBuffers
+  const before = await memoryInUse()
   for (let i = 0; i < 100; i++) {
     await store.append('a', says(Buffer.alloc(1024 * 1024)))
     await turn()
   }
-  collectGarbage()
-  const held = process.memoryUsage().arrayBuffers - before
+  const held = await memoryInUse() - before
   t.ok(held < 16 * 1024 * 1024, `${held} bytes are used`)
 })
 

@@ -5,7 +5,7 @@ import { WebSocket } from 'ws'
 import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, clientFrame, listen, logged, open, raw, refused, serverFrames, upgraded, upgradeRequest, type Client } from '../support/helper.ts'
-import { collectGarbage } from '../support/garbage.ts'
+import { memoryInUse } from '../support/garbage.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
@@ -426,11 +426,9 @@ t.test('names of rooms and members keep no request alive', async (t) => {
     app.lines.length = 0
   }
   for (let i = 0; i < 50; i++) await visit(i)
-  collectGarbage()
-  const before = process.memoryUsage().heapUsed
+  const before = await memoryInUse()
   for (let i = 50; i < 450; i++) await visit(i)
-  collectGarbage()
-  const grown = (process.memoryUsage().heapUsed - before) / 400
+  const grown = (await memoryInUse() - before) / 400
   t.ok(grown < 8_000, `${Math.round(grown)} bytes a room`)
 })
 

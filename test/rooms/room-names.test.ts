@@ -2,13 +2,7 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { open } from '../support/helper.ts'
 import { chat, type ChatApp } from '../support/v1-client.ts'
-import { collectGarbage } from '../support/garbage.ts'
-
-/** Returns the bytes in use after garbage collection. */
-function heap (): number {
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}
+import { memoryInUse } from '../support/garbage.ts'
 
 /** Fails unless the process still serves. */
 async function serves (t: Test, port: number): Promise<void> {
@@ -56,15 +50,15 @@ t.test('a client that joins generated rooms exceeds the message rate at once', a
 
 t.test("100,000 rooms joined one after another don't exceed the limit of followed rooms", async (t) => {
   const room = await chat(t, { limits: { rooms: 1_000, inbox: Infinity } })
-  const before = heap()
+  const before = await memoryInUse()
   const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => wander(room, i * 20_000, 20_000)))
   for (const each of answers) t.strictSame(each, { joined: 20_000, left: 20_000 })
   // A room without members keeps its first position, from which a returning client resumes.
-  const kept = heap() - before
+  const kept = await memoryInUse() - before
   t.ok(kept < 200 * 2 ** 20, `${Math.round(kept / 2 ** 20)} MiB`)
   t.equal(room.app.chat.stats().rooms, 0)
   await serves(t, room.port)
   await room.app.close()
-  const left = heap() - before
+  const left = await memoryInUse() - before
   t.ok(left < 20 * 2 ** 20, `${Math.round(left / 2 ** 20)} MiB remain`)
 })
