@@ -4,9 +4,6 @@ import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, says } from '../support/store.contract.ts'
 
-// A timer evicts rooms: each step takes at least a second.
-t.setTimeout(120_000)
-
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const large = 'x'.repeat(15_900)
 

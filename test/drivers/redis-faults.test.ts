@@ -135,7 +135,7 @@ t.test("a foreign message on a room's channel is ignored", { skip }, async (t) =
 
 t.test('a stopped master of a Cluster blocks no room of the other masters', { skip }, async (t) => {
   const client = await redisCluster(t, 2)
-  const store = new RedisStore({ client, timeout: 300, lookInterval: never })
+  const store = new RedisStore({ client, timeout: 1_000, lookInterval: never })
   t.teardown(() => store.close())
   const rooms = Array.from({ length: 20 }, (_, i) => `${i}`)
   await Promise.all(rooms.map((room) => fill(store, room, 1)))
@@ -189,7 +189,7 @@ t.test('a Redis killed under load keeps every acknowledged entry once, in one or
 
 t.test('while Redis is stopped a post is UNKNOWN, and a retry with its key settles it', { skip }, async (t) => {
   const server = await redisServer(t)
-  const store = open(t, server, { timeout: 200 })
+  const store = open(t, server, { timeout: 1_000 })
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 1)
   process.kill(server.pid, 'SIGSTOP')
@@ -212,7 +212,7 @@ t.test('while Redis is stopped a post is UNKNOWN, and a retry with its key settl
 
 t.test('while Redis is down calls are refused in time and queue nothing, then work again', { skip }, async (t) => {
   const server = await redisServer(t)
-  const store = open(t, server, { timeout: 200, inFlight: 100 })
+  const store = open(t, server, { timeout: 1_000, inFlight: 100 })
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 1)
   await follower.has('x')
@@ -279,7 +279,7 @@ t.test('a replica refuses posts, and the store reconnects to find the master', {
 t.test('a dead connection is detected, and missed entries are read', { skip }, async (t) => {
   const server = await redisServer(t, { tcp: true })
   const between = await proxy(t, server.port!)
-  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 200, lookInterval: never })
+  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 1_000, lookInterval: never })
   t.teardown(() => store.close())
   const peer = open(t, server)
   const follower = await Follower.of(store, 'a')
@@ -333,7 +333,7 @@ t.test('restrictions hold on a node with broken subscriptions, for connections m
 t.test("a kick during a node's disconnection from Redis takes effect when it reconnects", { skip }, async (t) => {
   const server = await redisServer(t, { tcp: true })
   const line = await proxy(t, server.port!)
-  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: `redis://127.0.0.1:${line.port}`, timeout: 500 })]
+  const [near, far] = [await node(t, { url: server.socket }), await node(t, { url: `redis://127.0.0.1:${line.port}`, timeout: 1_000 })]
   const [ada, bob] = [await far.member({ token: 'ada' }, 'a'), await far.member({ token: 'bob' }, 'a')]
   line.target = undefined
   line.cut()
@@ -358,7 +358,7 @@ t.test('a kick whose notification was lost takes effect at the next lease renewa
 
 t.test("a restriction that can't reach Redis rejects", { skip }, async (t) => {
   const server = await redisServer(t)
-  const { app, member } = await node(t, { url: server.socket, timeout: 200 })
+  const { app, member } = await node(t, { url: server.socket, timeout: 1_000 })
   const ada = await member({ token: 'ada' }, 'a')
   await server.kill()
   await t.rejects(app.chat.kick('ada'), { code: /UNAVAILABLE|UNKNOWN/ })

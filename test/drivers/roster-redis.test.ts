@@ -14,7 +14,7 @@ import { Watcher, reported, rosterContract } from '../support/roster.contract.ts
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Member, Member, Member]
 
 /** Short, so that tests don't wait. The lease is long enough for a machine under load. */
-const quick = { grace: 1, coalesce: 1, timeout: 500 }
+const quick = { grace: 1, coalesce: 1, timeout: 2_000 }
 
 function open (t: Test, options: RedisRosterOptions): RedisRoster {
   const roster = new RedisRoster({ ...quick, ...options })
@@ -163,7 +163,7 @@ t.test('the Redis roster', { skip }, async (t) => {
 
   await t.test('a stopped Redis is detected, blocks no call, and works again when it continues', async (t) => {
     const server = await redisServer(t)
-    const roster = open(t, { url: server.socket, lease: 1_500 })
+    const roster = open(t, { url: server.socket, lease: 1_500, timeout: 500 })
     await roster.enter('a', 'c1', ada)
     const watcher = await Watcher.ofRoom(roster, 'a')
     process.kill(server.pid, 'SIGSTOP')

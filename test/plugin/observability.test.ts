@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { mock } from 'node:test'
 import Fastify from 'fastify'
 import { Counter, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
@@ -90,7 +91,15 @@ const disconnects: Record<string, Attack> = {
   unfinished_message: { options: { limits: { messageTimeout: 20 } }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
   bad_frame: { make: sends(times(11, clientFrame(TEXT, 'x')), v1) },
   flood: { options: { limits: { messageRate: 1, messageBurst: 1 } }, make: sends(times(110, say({ type: 'ping', id: 'x' })), v1) },
-  no_hello: { options: { limits: { handshakeTimeout: 300 } }, make: sends(Buffer.alloc(0), v1) },
+  no_hello: {
+    async make (t, { port }) {
+      mock.timers.enable({ apis: ['setTimeout'] })
+      t.teardown(() => mock.timers.reset())
+      const client = await upgraded(t, port, '/chat', undefined, v1)
+      mock.timers.tick(10_000)
+      await client.ended
+    }
+  },
   dead: {
     options: { heartbeatInterval: 20 },
     async make (t, { port }) {
@@ -387,7 +396,7 @@ t.test('check rejects while the store or the roster is closed', async (t) => {
 
 t.test('check rejects while Redis hangs or is down, and resolves once it is back', { skip }, async (t) => {
   const server = await redisServer(t)
-  const [store, roster] = [new RedisStore({ url: server.socket, timeout: 200 }), new RedisRoster({ url: server.socket, timeout: 200 })]
+  const [store, roster] = [new RedisStore({ url: server.socket, timeout: 1_000 }), new RedisRoster({ url: server.socket, timeout: 1_000 })]
   t.teardown(async () => await Promise.all([store.close(), roster.close()]))
   const app = await build(t, { store, roster })
   await t.resolves(app.chat.check())
