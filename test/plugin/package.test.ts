@@ -6,8 +6,6 @@ import { checkout, pack, ran, run } from '../support/packed.ts'
 
 const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
 // Compiling, and installing from a registry, may take minutes.
-t.setTimeout(600_000)
-
 async function files (root: string): Promise<string[]> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()
