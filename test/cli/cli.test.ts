@@ -12,7 +12,8 @@ import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { command } from '../support/compiled.ts'
-import { open, raw, refused } from '../support/helper.ts'
+import { raw } from '../support/raw-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 const { PORT, HOST, ...environment } = process.env
 const script = '/usr/bin/script'

@@ -4,8 +4,9 @@ import { createServer, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { ChatClient, type ClientSocket } from '../../src/client/index.ts'
-import { chatClient, fakeServer, next } from '../support/chat-clients.ts'
-import { build, listen } from '../support/helper.ts'
+import { build, listen } from '../support/app.ts'
+import { chatClient, next } from '../support/chat-client.ts'
+import { fakeServer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 
 t.test('close settles every promise and ends every iteration', async (t) => {

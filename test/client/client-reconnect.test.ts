@@ -8,8 +8,9 @@ import { connectSocket } from '../../src/client/socket.ts'
 import { CloseCode, isTerminal } from '../../src/protocol.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { connect as inject } from '../../src/testing.ts'
-import { chatClient, fakeServer, fixJitter, heard, joined, message, next, state, welcome } from '../support/chat-clients.ts'
-import { build, listen } from '../support/helper.ts'
+import { build, listen } from '../support/app.ts'
+import { chatClient, fixJitter, heard, next, state } from '../support/chat-client.ts'
+import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {

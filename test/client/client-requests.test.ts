@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { chatClient, fakeServer, fixJitter, joined, next, state, welcome } from '../support/chat-clients.ts'
-import { chat } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
+import { chatClient, fixJitter, next, state } from '../support/chat-client.ts'
+import { fakeServer, joined, welcome } from '../support/fake-server.ts'
 
 t.test("requests keep within the server's rate limits: none is refused, and posts get through", async (t) => {
   const { port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10, roomsPerMember: 40 } })

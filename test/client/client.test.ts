@@ -6,8 +6,9 @@ import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Store } from '../../src/store.ts'
 import { connect } from '../../src/testing.ts'
-import { chatClient, fakeServer, fixJitter, heard, joined, message, next, state } from '../support/chat-clients.ts'
-import { build, listen } from '../support/helper.ts'
+import { build, listen } from '../support/app.ts'
+import { chatClient, fixJitter, heard, next, state } from '../support/chat-client.ts'
+import { fakeServer, joined, message } from '../support/fake-server.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {
   const app = await build(t, options)

@@ -1,7 +1,8 @@
 import proxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
 import { WebSocketServer } from 'ws'
-import { listen, open } from '../support/helper.ts'
+import { listen } from '../support/app.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 const server: Neighbour = {

@@ -1,6 +1,6 @@
 import mercurius from 'mercurius'
 import { WebSocket } from 'ws'
-import { open } from '../support/helper.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 const server: Neighbour = {

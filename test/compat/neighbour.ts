@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat from '../../src/index.ts'
-import { bare, listen, open, type Line } from '../support/helper.ts'
-import { V1Client, openTcp } from '../support/v1-client.ts'
+import { bare, listen, type Line } from '../support/app.ts'
+import { protocol, V1Client } from '../support/v1-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 /** Another package that serves WebSocket on the same HTTP server. */
 export interface Neighbour {
@@ -51,7 +52,7 @@ export async function echo (t: Test, port: number): Promise<Talking> {
 
 /** Opens /chat, joins a room and posts to it. */
 export async function chat (t: Test, port: number): Promise<Talking> {
-  const client = new V1Client(await openTcp(t, `ws://127.0.0.1:${port}/chat`))
+  const client = new V1Client(await open(t, `ws://127.0.0.1:${port}/chat`, { protocol }))
   await client.hello()
   await client.join('tea')
   client.post('tea', 'hello room')

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { open, type Line } from '../support/helper.ts'
+import type { Line } from '../support/app.ts'
 import { plainEnv } from '../support/packed.ts'
+import { open } from '../support/websocket-client.ts'
 import { bothWork, type Neighbour } from './neighbour.ts'
 
 const gateway: Pick<Neighbour, 'talk'> = {

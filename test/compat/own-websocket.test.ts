@@ -4,7 +4,9 @@ import autoload from '@fastify/autoload'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { bare, listen, open, raw, upgradeRequest } from '../support/helper.ts'
+import { bare, listen } from '../support/app.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, bothWork, type Neighbour } from './neighbour.ts'
 
 const own: Neighbour = {

@@ -1,7 +1,7 @@
 import { initTRPC } from '@trpc/server'
 import { fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import fastifyWebsocket from '@fastify/websocket'
-import { open } from '../support/helper.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 const { router: makeRouter, procedure } = initTRPC.create()

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'vite'
-import { open } from '../support/helper.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 let token = ''

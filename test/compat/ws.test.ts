@@ -1,5 +1,5 @@
 import { WebSocketServer } from 'ws'
-import { open } from '../support/helper.ts'
+import { open } from '../support/websocket-client.ts'
 import { besides, type Neighbour } from './neighbour.ts'
 
 const server: Neighbour = {

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { logged, upgraded, wired, type Client, type Line } from '../support/helper.ts'
-import { chat, texts, turn, type ChatApp } from '../support/v1-client.ts'
-import { collectGarbage } from '../support/garbage.ts'
+import { logged, type Line } from '../support/app.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { collectGarbage } from '../support/memory.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { wired } from '../support/server-side.ts'
+import { turn } from '../support/tick.ts'
+import { texts } from '../support/v1-client.ts'
+import type { Client } from '../support/websocket-client.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB

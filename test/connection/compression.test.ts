@@ -6,9 +6,15 @@ import t, { type Test } from 'tap'
 import type { PerMessageDeflateOptions } from 'ws'
 import fastifyChat from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
+import { bare, build, listen, logged } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { bare, build, clientFrame, listen, logged, open, serverFrames, upgraded, wholeFrames, wired, type RawClient, type WholeFrame } from '../support/helper.ts'
-import { chat, protocol, texts, turn } from '../support/v1-client.ts'
+import { clientFrame, serverFrames, wholeFrames, type WholeFrame } from '../support/frames.ts'
+import { upgraded, type RawClient } from '../support/raw-client.ts'
+import { wired } from '../support/server-side.ts'
+import { turn } from '../support/tick.ts'
+import { protocol, texts } from '../support/v1-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE] = [0, 1, 2, 8]
 const MiB = 1024 * 1024

@@ -1,9 +1,13 @@
 import type { Socket } from 'node:net'
 import { mock } from 'node:test'
-import t, { type Test } from 'tap'
-import { build, clientFrame, listen, logged, open, serverFrames, upgraded, type RawClient } from '../support/helper.ts'
-import { gate, turn } from '../support/v1-client.ts'
-import { memoryInUse } from '../support/garbage.ts'
+import t from 'tap'
+import { build, listen, logged } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { gate } from '../support/gate.ts'
+import { memoryInUse } from '../support/memory.ts'
+import { upgraded, type RawClient } from '../support/raw-client.ts'
+import { turn } from '../support/tick.ts'
+import { serves } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
 const KiB = 1024
@@ -23,14 +27,6 @@ async function closed (client: RawClient): Promise<{ code: number, reason: strin
 }
 
 const count = ({ received }: RawClient, opcode: number) => serverFrames(received).filter((frame) => frame.opcode === opcode).length
-
-/** Asserts that the server still serves new connections. */
-async function serves (t: Test, port: number): Promise<void> {
-  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
-  socket.send('still here')
-  t.equal(await next(), 'still here')
-  socket.terminate()
-}
 
 const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(count).fill(frame))
 

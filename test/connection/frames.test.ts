@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { build, clientFrame, listen, logged, open, serverFrames, upgraded, type Frame } from '../support/helper.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { clientFrame, serverFrames, type Frame } from '../support/frames.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
 const paths = ['/echo', '/chat?room=frames']

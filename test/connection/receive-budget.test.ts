@@ -1,6 +1,12 @@
 import t, { type Test } from 'tap'
-import { build, clientFrame, listen, logged, open, serverFrames, upgraded, wired, type Line } from '../support/helper.ts'
-import { gate, protocol, turn } from '../support/v1-client.ts'
+import { build, listen, logged, type Line } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { gate } from '../support/gate.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { wired } from '../support/server-side.ts'
+import { turn } from '../support/tick.ts'
+import { protocol } from '../support/v1-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [TEXT, BINARY, CLOSE] = [1, 2, 8]
 const KiB = 1024

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { freePort } from '../support/free-port.ts'
-import { open, type Client } from '../support/helper.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
+import { open, type Client } from '../support/websocket-client.ts'
 
 /** The lines that the example logs, in order. */
 interface Line { readonly pid: number, readonly msg: string }

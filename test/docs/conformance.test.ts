@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
-import { build, listen } from '../support/helper.ts'
+import { build, listen } from '../support/app.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {

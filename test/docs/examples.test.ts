@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { chatClient, state } from '../support/chat-clients.ts'
-import { open } from '../support/helper.ts'
+import { chatClient, state } from '../support/chat-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 /** A program of examples/, run from source. */
 interface Program {

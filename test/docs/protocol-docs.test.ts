@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { clientMessages, serverMessages } from '../../src/messages.ts'
 import { CloseCode, ErrorCode, SUBPROTOCOL, isTerminal } from '../../src/protocol.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'
-import { build } from '../support/helper.ts'
+import { build } from '../support/app.ts'
 
 type Direction = 'client' | 'server'
 type Json = Record<string, unknown>

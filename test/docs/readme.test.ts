@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { chatClient, heard } from '../support/chat-clients.ts'
+import { build, listen } from '../support/app.ts'
+import { chatClient, heard } from '../support/chat-client.ts'
 import '../support/compiled.ts'
-import { build, listen, open, refused } from '../support/helper.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
 const blocks = blocksOf(readFileSync(new URL('../../README.md', import.meta.url), 'utf8'))

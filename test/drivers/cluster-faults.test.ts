@@ -4,8 +4,9 @@ import t, { type Test } from 'tap'
 import { Participant, chatNode, until, type ChatNode } from '../support/chat-cluster.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { V1Client, openTcp } from '../support/v1-client.ts'
+import { protocol, V1Client } from '../support/v1-client.ts'
 import { judge } from '../support/verdict.ts'
+import { open } from '../support/websocket-client.ts'
 
 /** Posts that a node may have in flight to Redis. */
 const IN_FLIGHT = 100
@@ -196,7 +197,7 @@ t.test('three nodes and one Redis', { skip, timeout: 0 }, async (t) => {
 
   await t.test('while Redis is stopped, posts are refused in time, and retries store each of them once', async (t) => {
     const room = 'flooded'
-    const member = new V1Client(await openTcp(t, `ws://127.0.0.1:${nodes[0]!.port}/chat`))
+    const member = new V1Client(await open(t, `ws://127.0.0.1:${nodes[0]!.port}/chat`, { protocol }))
     await member.hello()
     const { position } = await member.join(room)
     const answers = async (ids: string[], more = {}) => {

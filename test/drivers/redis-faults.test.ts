@@ -6,10 +6,10 @@ import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts
 import { append } from '../../src/drivers/redis/store/scripts/append.ts'
 import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
-import { chat, type ChatApp } from '../support/v1-client.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const never = 3_600_000

@@ -2,16 +2,12 @@ import { mock } from 'node:test'
 import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
+import { memoryInUse } from '../support/memory.ts'
 import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
-import { memoryInUse } from '../support/garbage.ts'
+import { turn } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
-
-/** Resolves when earlier entries have been delivered. */
-function turn (): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
 
 void storeContract(t, 'memory', {
   backend: () => undefined,

@@ -1,4 +1,4 @@
-import { clientFrame } from '../support/helper.ts'
+import { clientFrame } from '../support/frames.ts'
 import { Attacker, type Target } from './attacker.ts'
 
 /** Waits until the target ends the attack. */

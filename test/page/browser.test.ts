@@ -9,9 +9,10 @@ import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-c
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { bare, build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { command } from '../support/compiled.ts'
-import { bare, build, listen, open as openSocket } from '../support/helper.ts'
+import { open as openSocket } from '../support/websocket-client.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 

@@ -3,7 +3,7 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { bare, build, listen, logged } from '../support/helper.ts'
+import { bare, build, listen, logged } from '../support/app.ts'
 
 const files = readdirSync(new URL('../../public/', import.meta.url))
 const index = readFileSync(new URL('../../public/index.html', import.meta.url), 'utf8')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { build, logged } from '../support/helper.ts'
+import { build, logged } from '../support/app.ts'
 
 const quiet: FastifyChatOptions = { chat: { greeting: false } }
 

@@ -8,8 +8,12 @@ import t from 'tap'
 import type { Test } from 'tap'
 import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { build, clientFrame, listen, logged, open, serverFrames, upgraded, upgradeRequest } from '../support/helper.ts'
-import { gate, turn } from '../support/v1-client.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { gate } from '../support/gate.ts'
+import { upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { turn } from '../support/tick.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
 const goingAway = { code: 1001, reason: 'the server is stopping' }

@@ -3,9 +3,12 @@ import { connect as connectSocket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
-import { chatClient, fixJitter, next, state } from '../support/chat-clients.ts'
-import { build, listen, open, raw, upgradeRequest } from '../support/helper.ts'
-import { chat, turn } from '../support/v1-client.ts'
+import { build, listen } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
+import { chatClient, fixJitter, next, state } from '../support/chat-client.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { turn } from '../support/tick.ts'
+import { open } from '../support/websocket-client.ts'
 
 const stopping = { code: 1001, reason: 'the server is stopping' }
 

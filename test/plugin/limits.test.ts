@@ -2,19 +2,19 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import type { ChatClient } from '../../src/client/index.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
-import { chatClient, fakeServer, joined, message, welcome } from '../support/chat-clients.ts'
-import { build, clientFrame, listen, logged, open, refused, serverFrames, upgraded } from '../support/helper.ts'
-import { chat, gate, texts, turn, type Message, type V1Client } from '../support/v1-client.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
+import { chatClient } from '../support/chat-client.ts'
+import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { gate } from '../support/gate.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { turn } from '../support/tick.ts'
+import { texts, type Message, type V1Client } from '../support/v1-client.ts'
+import { refused, serves } from '../support/websocket-client.ts'
 
 /** The default rates, which `chat` overrides. */
 const asTheyAre = { messageRate: undefined, byteRate: undefined } as unknown as FastifyChatOptions['limits']
-
-/** Asserts that the server still serves new connections. */
-async function serves (t: Test, port: number): Promise<void> {
-  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
-  socket.send('still here')
-  t.equal(await next(), 'still here')
-}
 
 /** Repeats a request after each `retryAfter` until it is accepted. */
 async function insist (client: V1Client, request: object): Promise<Message> {

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { build, listen, logged, open } from '../support/helper.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { open } from '../support/websocket-client.ts'
 
 const quiet: FastifyChatOptions = { chat: { greeting: false } }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
-import { bare, build } from '../support/helper.ts'
+import { bare, build } from '../support/app.ts'
 
 const wrong: Array<[name: string, options: object]> = [
   ['unknown', { unknown: true }],

@@ -4,8 +4,11 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { build, clientFrame, listen, logged, open, raw, refused, serverFrames, upgraded, upgradeRequest, type Client } from '../support/helper.ts'
-import { memoryInUse } from '../support/garbage.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { memoryInUse } from '../support/memory.ts'
+import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { open, refused, type Client } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'

@@ -11,7 +11,8 @@ import t, { type Test } from 'tap'
 import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { works } from '../support/app-checks.ts'
-import { bare, build, listen, open } from '../support/helper.ts'
+import { bare, build, listen } from '../support/app.ts'
+import { open } from '../support/websocket-client.ts'
 
 const quiet: FastifyChatOptions = { chat: { greeting: false } }
 

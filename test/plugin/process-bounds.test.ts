@@ -1,7 +1,12 @@
 import { mock } from 'node:test'
 import t from 'tap'
-import { build, listen, logged, raw, upgraded, upgradeRequest } from '../support/helper.ts'
-import { chat, gate, storeWith, texts, turn } from '../support/v1-client.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
+import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import { texts } from '../support/v1-client.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB

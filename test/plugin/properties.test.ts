@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { connect } from '../../src/testing.ts'
-import { build, clientFrame, listen, open, serverFrames, upgraded } from '../support/helper.ts'
-import { chat, V1Client } from '../support/v1-client.ts'
+import { build, listen } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { V1Client } from '../support/v1-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
 

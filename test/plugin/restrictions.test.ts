@@ -3,8 +3,12 @@ import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
-import { chat, gate, storeWith, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import type { V1Client } from '../support/v1-client.ts'
 
 const POSTS = 1_000
 

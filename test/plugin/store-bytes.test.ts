@@ -1,6 +1,6 @@
 import t from 'tap'
-import { chat } from '../support/v1-client.ts'
-import { memoryInUse } from '../support/garbage.ts'
+import { chat } from '../support/chat-app.ts'
+import { memoryInUse } from '../support/memory.ts'
 
 const MiB = 1024 * 1024
 

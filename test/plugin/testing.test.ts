@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import fastifyChat from '../../src/index.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'
-import { bare, build } from '../support/helper.ts'
+import { bare, build } from '../support/app.ts'
 
 /** Returns an app with its own WebSocket route, `/own`. */
 async function withRoute (t: Test, handler: (socket: WebSocket, app: FastifyInstance) => void): Promise<FastifyInstance> {

@@ -4,8 +4,15 @@ import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
 import type { ServerMessage } from '../../src/protocol.ts'
-import { build, clientFrame, listen, serverFrames, upgraded, wholeFrames, wired, type Client, type RawClient, type Wire } from '../support/helper.ts'
-import { chat, protocol, storeWith, texts, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
+import { build, listen } from '../support/app.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { clientFrame, serverFrames, wholeFrames } from '../support/frames.ts'
+import { upgraded, type RawClient } from '../support/raw-client.ts'
+import { wired, type Wire } from '../support/server-side.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import { protocol, texts, type V1Client } from '../support/v1-client.ts'
+import type { Client } from '../support/websocket-client.ts'
 
 const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
 

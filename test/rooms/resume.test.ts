@@ -2,8 +2,12 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { MemoryStore, errors, type Store, type Page } from '../../src/index.ts'
-import { logged } from '../support/helper.ts'
-import { V1Client, chat, gate, storeWith, texts, turn, type ChatApp, type Message } from '../support/v1-client.ts'
+import { logged } from '../support/app.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import { texts, V1Client, type Message } from '../support/v1-client.ts'
 
 const trimmed = (text: unknown) => String(text).trimEnd()
 const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => `${first + i}`)

@@ -1,15 +1,8 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { WebSocket } from 'ws'
-import { open } from '../support/helper.ts'
-import { chat, type ChatApp } from '../support/v1-client.ts'
-import { memoryInUse } from '../support/garbage.ts'
-
-/** Fails unless the process still serves. */
-async function serves (t: Test, port: number): Promise<void> {
-  const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
-  socket.send('still here')
-  t.equal(await next(), 'still here')
-}
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { memoryInUse } from '../support/memory.ts'
+import { serves } from '../support/websocket-client.ts'
 
 /** Joins and leaves `names` rooms with generated names. Resolves with the number of answers per type. */
 async function wander ({ member }: ChatApp, from: number, names: number): Promise<Record<string, number>> {

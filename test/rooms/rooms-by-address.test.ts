@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { connect } from '../../src/testing.ts'
-import type { Message } from '../support/v1-client.ts'
-import { V1Client, chat, protocol, type ChatApp } from '../support/v1-client.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { protocol, V1Client, type Message } from '../support/v1-client.ts'
 
 const A = '203.0.113.1'
 const B = '203.0.113.2'

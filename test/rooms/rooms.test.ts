@@ -10,7 +10,9 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Store, Feed } from '../../src/store.ts'
 import { Counters } from '../../src/observability/stats.ts'
-import { chat, storeWith } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
 
 const format: Format = {
   entry: (_room, { body }) => body,
@@ -88,10 +90,6 @@ async function join (rooms: Rooms, name: string, seat: Membership, query: JoinQu
     room.leave(seat)
     rooms.release(room)
   }
-}
-
-function turn (): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 async function turns (count: number): Promise<void> {

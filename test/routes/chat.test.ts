@@ -1,7 +1,8 @@
 import t from 'tap'
 import { connect } from '../../src/testing.ts'
 import { emptied } from '../support/app-checks.ts'
-import { build, listen, refused } from '../support/helper.ts'
+import { build, listen } from '../support/app.ts'
+import { refused } from '../support/websocket-client.ts'
 
 t.test('an invalid query is refused with 400 and a code, and the socket is closed', async (t) => {
   const app = await build(t)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { open } from './helper.ts'
+import { open } from './websocket-client.ts'
 
 /** Returns a function that resolves when all sockets of the server are closed. Call it before the first connects. */
 export function emptied (app: FastifyInstance): () => Promise<void> {

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { chromium, type Browser } from 'playwright-core'
+import { executable } from './executable.ts'
 
 const args = [
   '--headless', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -8,7 +8,7 @@ const args = [
 
 // ms: the first start on a busy machine reads about 200 MB from disk.
 const startTimeout = 120_000
-const executablePath = find('chromium')
+const executablePath = executable('chromium')
 const missing = 'chromium is not installed (apt-get install chromium)'
 
 /** The reason for which browser tests are skipped; false where they run, and in CI, where they must. */
@@ -18,12 +18,4 @@ export const skip = executablePath === undefined && process.env['CI'] !== 'true'
 export async function launch (): Promise<Browser> {
   if (executablePath === undefined) throw new Error(missing)
   return await chromium.launch({ executablePath, args, timeout: startTimeout })
-}
-
-function find (command: string): string | undefined {
-  try {
-    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
 }

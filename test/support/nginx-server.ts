@@ -1,21 +1,22 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { directory } from './directory.ts'
+import { executable } from './executable.ts'
 import { freePort } from './free-port.ts'
 
-const executable = find('nginx')
+const program = executable('nginx')
 const missing = 'nginx is not installed (apt-get install nginx)'
 
 /** The reason for which nginx tests are skipped; false where they run, and in CI, where they must. */
-export const skip = executable === undefined && process.env['CI'] !== 'true' && missing
+export const skip = program === undefined && process.env['CI'] !== 'true' && missing
 
 /** Starts an nginx on a free loopback port, stopped with the test. Returns the port. */
 export async function nginx (t: Test, { http, server }: { http: string, server: string }): Promise<number> {
-  if (executable === undefined) throw new Error(missing)
-  const prefix = mkdtempSync(join(tmpdir(), 'nginx-'))
+  if (program === undefined) throw new Error(missing)
+  const prefix = directory(t)
   mkdirSync(join(prefix, 'temp'))
   const port = await freePort()
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path temp/${kind};`)
@@ -35,12 +36,11 @@ ${server}
   }
 }
 `)
-  const child = spawn(executable, ['-p', prefix, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(program, ['-p', prefix, '-c', 'nginx.conf', '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(child, 'exit')
   t.teardown(async () => {
     child.kill('SIGKILL')
     await ended
-    rmSync(prefix, { recursive: true, force: true })
   })
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => { log += chunk })
@@ -50,13 +50,4 @@ ${server}
     if (over) throw new Error(`nginx did not start: ${log}`)
   }
   return port
-}
-
-/** Debian installs it in a folder that isn't in every user's PATH. */
-function find (command: string): string | undefined {
-  try {
-    return execFileSync('sh', ['-c', `PATH="$PATH:/usr/sbin:/sbin"; command -v ${command}`], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
 }

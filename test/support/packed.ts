@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readdir, realpath, rm, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, readdir, realpath, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { directory } from './directory.ts'
 
 export const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -32,8 +32,7 @@ export async function ran (cwd: string, file: string, args: readonly string[], e
 /** Packs the package as from a clean clone, in a temporary folder that is removed with the test. */
 export async function pack (t: Test): Promise<{ readonly folder: string, readonly tarball: string }> {
   // Outside of the checkout, so that nothing of its node_modules is found.
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'fastify-chat-')))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const folder = await realpath(directory(t))
   // What was built in the checkout, or is being run, is neither packed nor touched.
   const clone = join(folder, 'clone')
   const notCloned = new Set(['node_modules', 'dist', '.git', '.tap', 'test'].map((name) => join(checkout, name)))

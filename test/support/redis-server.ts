@@ -1,17 +1,17 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { directory } from './directory.ts'
+import { executable } from './executable.ts'
 import { freePort } from './free-port.ts'
 
-const executable = find('redis-server')
+const program = executable('redis-server')
 const missing = 'redis-server is not installed (apt-get install redis-server)'
 
 /** The reason for which Redis tests are skipped; false where they run, and in CI, where they must. */
-export const skip = executable === undefined && process.env['CI'] !== 'true' && missing
+export const skip = program === undefined && process.env['CI'] !== 'true' && missing
 
 /** A real redis-server, stopped with the test. */
 export interface RedisServer {
@@ -36,11 +36,11 @@ export interface ServerOptions {
 }
 
 export async function redisServer (t: Test, { args = [], tcp = false }: ServerOptions = {}): Promise<RedisServer> {
-  if (executable === undefined) throw new Error(missing)
-  const directory = mkdtempSync(join(tmpdir(), 'redis-'))
-  const socket = join(directory, 'socket')
+  if (program === undefined) throw new Error(missing)
+  const dir = directory(t)
+  const socket = join(dir, 'socket')
   const port = tcp ? await freePort() : undefined
-  const always = ['--port', String(port ?? 0), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', directory, '--save', '']
+  const always = ['--port', String(port ?? 0), '--bind', '127.0.0.1', '--unixsocket', socket, '--dir', dir, '--save', '']
   let child: ChildProcess
   const server = {
     socket,
@@ -54,7 +54,7 @@ export async function redisServer (t: Test, { args = [], tcp = false }: ServerOp
       await gone
     },
     async start () {
-      child = spawn(executable!, [...always, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+      child = spawn(program!, [...always, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
       await ready(child)
     }
   }
@@ -63,7 +63,6 @@ export async function redisServer (t: Test, { args = [], tcp = false }: ServerOp
   t.teardown(async () => {
     server.client.disconnect()
     await server.kill()
-    rmSync(directory, { recursive: true, force: true })
   })
   return server
 }
@@ -103,12 +102,4 @@ async function ready (child: ChildProcess): Promise<void> {
     if (log.includes('eady to accept connections')) break
   }
   if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
-}
-
-function find (command: string): string | undefined {
-  try {
-    return execFileSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).trim()
-  } catch {
-    return undefined
-  }
 }

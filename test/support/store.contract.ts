@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
 import type { Store, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
+import { turn } from './tick.ts'
 
 /** Limits that the suite sets on a store. `keyLife`: ms. */
 export interface Bounds { readonly historyEntries: number, readonly keyLife: number }
@@ -48,10 +49,6 @@ function forged (position: Position): Position[] {
     ...[`${epoch}-0-${n}`, `${epoch}-1-${n}`, `${epoch}-${Number(at) + 1e12}-${n}`, `${epoch}-${at}-0x${Number(n).toString(16)}`, `${epoch}-0-0`, `${epoch}-1-0`, `${epoch}-0-1`],
     ...[`${epoch}x-${at}-${n}`, `${epoch.slice(1)}-${at}-${n}`, `${epoch} -${at}-${n}`, `__proto__-${at}-${n}`, `${position}-`, `-${position}`, `${position}\n`, `\n${position}`, `${position}\u0000`, `${epoch}_${at}_${n}`]
   ]
-}
-
-function turn (): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A follower that collects the pages it receives. */

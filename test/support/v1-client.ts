@@ -1,13 +1,8 @@
-import { once } from 'node:events'
-import type { Test } from 'tap'
 import { Compile } from 'typebox/compile'
-import type { FastifyInstance } from 'fastify'
-import { WebSocket } from 'ws'
-import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
+import type { WebSocket } from 'ws'
 import { serverMessages } from '../../src/messages.ts'
 import type { ServerMessage } from '../../src/protocol.ts'
-import { connect } from '../../src/testing.ts'
-import { build, listen, open, type Line } from './helper.ts'
+import type { Client } from './websocket-client.ts'
 
 export const protocol = 'fastify-chat.v1'
 
@@ -24,41 +19,6 @@ function parse (frame: string | Buffer): Message {
   return message
 }
 
-interface Link { readonly socket: WebSocket, next (): Promise<string | Buffer>, readonly closed: Promise<{ code: number, reason: string }> }
-
-/** Connects over TCP and offers the subprotocol. Terminated with the test. */
-export async function openTcp (t: Test, url: string): Promise<Link> {
-  const socket = new WebSocket(url, protocol)
-  t.teardown(() => socket.terminate())
-  const received: Array<string | Buffer> = []
-  const waiting: Array<{ resolve: (frame: string | Buffer) => void, reject: (error: Error) => void }> = []
-  let ended: Error | undefined
-  socket.on('message', (data: Buffer, isBinary) => {
-    const frame = isBinary ? data : data.toString()
-    const next = waiting.shift()
-    if (next === undefined) received.push(frame)
-    else next.resolve(frame)
-  })
-  const closed = new Promise<{ code: number, reason: string }>((resolve) => {
-    socket.on('close', (code, reason) => {
-      ended = new Error(`closed with ${code} ${reason.toString()}`)
-      for (const { reject } of waiting.splice(0)) reject(ended)
-      resolve({ code, reason: reason.toString() })
-    })
-  })
-  await once(socket, 'open')
-  return {
-    socket,
-    closed,
-    async next () {
-      const frame = received.shift()
-      if (frame !== undefined) return frame
-      if (ended !== undefined) throw ended
-      return await new Promise((resolve, reject) => waiting.push({ resolve, reject }))
-    }
-  }
-}
-
 let ids = 0
 
 /** A v1 client that rejects messages outside the protocol. */
@@ -67,9 +27,9 @@ export class V1Client {
   readonly closed: Promise<{ code: number, reason: string }>
   /** Presence received while another message was awaited. */
   readonly presences: Array<Message<'presence'>> = []
-  readonly #link: Link
+  readonly #link: Client
 
-  constructor (link: Link) {
+  constructor (link: Client) {
     this.#link = link
     this.socket = link.socket
     this.closed = link.closed
@@ -165,82 +125,5 @@ export class V1Client {
   }
 }
 
-export interface ChatApp {
-  readonly app: FastifyInstance & { lines: Line[] }
-  readonly port: number
-  /** Opens a connection over TCP. */
-  tcp (): Promise<V1Client>
-  /** Opens an injected connection. */
-  injected (): Promise<V1Client>
-  /** Opens a connection over TCP, sends hello and joins these rooms. */
-  member (hello?: object, ...rooms: string[]): Promise<V1Client>
-  /** Opens a plain client and takes its greeting. */
-  plain (query?: string): ReturnType<typeof open>
-}
-
-/** Starts a chat that listens. Its connections end with the test, and its clients have no rate limits. */
-export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<ChatApp> {
-  const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
-  const port = await listen(app)
-  const url = `ws://127.0.0.1:${port}/chat`
-  const tcp = async () => new V1Client(await openTcp(t, url))
-  return {
-    app,
-    port,
-    tcp,
-    async injected () {
-      const connection = await connect(app, '/chat', { protocol })
-      t.teardown(() => connection.socket.terminate())
-      return new V1Client(connection)
-    },
-    async member (hello = {}, ...rooms) {
-      const client = await tcp()
-      await client.hello(hello)
-      for (const room of rooms) await client.join(room)
-      return client
-    },
-    async plain (query = '') {
-      const client = await open(t, url + query)
-      await client.next()
-      return client
-    }
-  }
-}
-
-/** Returns a memory store with some calls replaced. `works` is the underlying store. */
-export function storeWith (calls: (works: Store) => Partial<Store>): Store {
-  const works = new MemoryStore()
-  return {
-    append: (...args) => works.append(...args),
-    find: (...args) => works.find(...args),
-    read: (...args) => works.read(...args),
-    follow: (...args) => works.follow(...args),
-    erase: (...args) => works.erase(...args),
-    clear: (...args) => works.clear(...args),
-    check: () => works.check(),
-    close: () => works.close(),
-    ...calls(works)
-  }
-}
-
-/** A gate: `pass` waits for `open`, and `reached` resolves when someone waits. */
-export function gate (): { pass (): Promise<void>, open (): void, readonly reached: Promise<void> } {
-  let open!: () => void
-  let reach!: () => void
-  const opened = new Promise<void>((resolve) => { open = resolve })
-  const reached = new Promise<void>((resolve) => { reach = resolve })
-  return {
-    reached,
-    open,
-    pass () {
-      reach()
-      return opened
-    }
-  }
-}
-
-export function turn (): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
-
+/** Returns the texts of those messages that have one. */
 export const texts = (messages: readonly object[]) => messages.flatMap((message) => 'text' in message ? [message.text] : [])

@@ -7,7 +7,9 @@ import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { bare, listen, logged, open, raw, refused, upgradeRequest } from '../support/helper.ts'
+import { bare, listen, logged } from '../support/app.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
 

@@ -6,11 +6,14 @@ import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { bare, build, clientFrame, listen, logged, open, raw, refused, upgraded, upgradeRequest, type Line } from '../support/helper.ts'
-import { chat, protocol } from '../support/v1-client.ts'
-import { memoryInUse } from '../support/garbage.ts'
-
-const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
+import { bare, build, listen, logged, type Line } from '../support/app.ts'
+import { chat } from '../support/chat-app.ts'
+import { clientFrame } from '../support/frames.ts'
+import { memoryInUse } from '../support/memory.ts'
+import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { turn } from '../support/tick.ts'
+import { protocol } from '../support/v1-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 /** Connects. Resolves with the status if the upgrade is refused. */
 async function ask (app: Parameters<typeof connect>[0], options: Parameters<typeof connect>[2], path = '/chat') {

@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { bare, listen, open, refused } from '../support/helper.ts'
+import { bare, listen } from '../support/app.ts'
 import { nginx, skip } from '../support/nginx-server.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 const document = readFileSync(new URL('../../docs/DEPLOYMENT.md', import.meta.url), 'utf8')
 const [http = '', server = ''] = [...document.matchAll(/^```nginx\n([^]*?)^```$/gm)].map(([, block]) => block!)

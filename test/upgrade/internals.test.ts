@@ -9,7 +9,8 @@ import {
   appKey, appOptions, assignResponse, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
   restoreHandler, routerOptions, verifyClientOf, websocketDispatchers, type UpgradeArguments
 } from '../../src/upgrade/internals/index.ts'
-import { bare, listen, open } from '../support/helper.ts'
+import { bare, listen } from '../support/app.ts'
+import { open } from '../support/websocket-client.ts'
 
 t.test("appOptions returns the app's options, also from a scope", async (t) => {
   const rewriteUrl = ({ url }: IncomingMessage) => url!

@@ -2,7 +2,9 @@ import Fastify, { type onRequestAsyncHookHandler, type preHandlerAsyncHookHandle
 import t, { type Test } from 'tap'
 import fastifyChat, { type Origins } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { bare, build, listen, open, raw, refused, upgradeRequest } from '../support/helper.ts'
+import { bare, build, listen } from '../support/app.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 /** Resolves with true if a handshake with these headers is accepted. */
 async function admits (t: Test, origins: Origins, headers: Record<string, string>): Promise<boolean> {

@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { emptied, works } from '../support/app-checks.ts'
-import { bare, clientFrame, listen, open, raw, refused, upgradeRequest } from '../support/helper.ts'
+import { bare, listen } from '../support/app.ts'
+import { clientFrame } from '../support/frames.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 t.test("an app's own @fastify/websocket", async (t) => {
   const MiB = 1024 * 1024

@@ -1,7 +1,8 @@
 import type { FastifyInstance, HTTPMethods } from 'fastify'
 import t from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { bare, build, listen, open } from '../support/helper.ts'
+import { bare, build, listen } from '../support/app.ts'
+import { open } from '../support/websocket-client.ts'
 
 t.test('path conflicts', async (t) => {
   const taken: Array<[path: string, option: string, options?: FastifyChatOptions & { prefix?: string }]> = [

@@ -5,7 +5,10 @@ import t, { type Test } from 'tap'
 import fastifyChat from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { emptied } from '../support/app-checks.ts'
-import { bare, build, clientFrame, listen, open, raw, refused, upgradeRequest } from '../support/helper.ts'
+import { bare, build, listen } from '../support/app.ts'
+import { clientFrame } from '../support/frames.ts'
+import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { open, refused } from '../support/websocket-client.ts'
 
 t.test('plain HTTP', async (t) => {
   t.test('GET and HEAD get 426 with the WebSocket URL to use', async (t) => {

@@ -9,7 +9,10 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { bare, clientFrame, listen, open, raw, serverFrames, upgraded, upgradeRequest, type RawClient } from '../support/helper.ts'
+import { bare, listen } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { raw, upgraded, upgradeRequest, type RawClient } from '../support/raw-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
 const never = new Promise<void>(() => {})

@@ -4,7 +4,10 @@ import type { Socket } from 'node:net'
 import t from 'tap'
 import type { EchoOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
-import { build, clientFrame, listen, logged, open, serverFrames, upgraded } from '../support/helper.ts'
+import { build, listen, logged } from '../support/app.ts'
+import { clientFrame, serverFrames } from '../support/frames.ts'
+import { upgraded } from '../support/raw-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { chat, texts, type Message } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
+import { texts, type Message } from '../support/v1-client.ts'
 
 t.test('join returns the newest messages, 50 by default or as many as requested', async (t) => {
   const { app, member } = await chat(t)

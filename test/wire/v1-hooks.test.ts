@@ -3,8 +3,12 @@ import t from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { connect } from '../../src/testing.ts'
-import { build, logged } from '../support/helper.ts'
-import { chat, gate, storeWith, texts, turn, type ChatApp } from '../support/v1-client.ts'
+import { build, logged } from '../support/app.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import { texts } from '../support/v1-client.ts'
 
 /** Resolves once the server has seen the disconnects, which it does after its clients. */
 async function left ({ app }: ChatApp, connections = 0): Promise<void> {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { chat } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
 
 t.test('plain and v1 members share a room: text, names, binary as base64', async (t) => {
   const { member, plain, app } = await chat(t)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import type { Presence } from '../../src/roster.ts'
-import { chat } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
 
 t.test('joins and leaves are sent to the other members of the room', async (t) => {
   const { member, app } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })

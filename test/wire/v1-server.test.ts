@@ -1,7 +1,12 @@
 import t from 'tap'
-import { MemoryStore, errors, type ChatEntry } from '../../src/index.ts'
-import { logged } from '../support/helper.ts'
-import { chat, gate, storeWith, texts, turn, type ChatApp, type V1Client } from '../support/v1-client.ts'
+import fastifyChat, { MemoryStore, errors, type ChatEntry } from '../../src/index.ts'
+import { connect } from '../../src/testing.ts'
+import { bare, logged } from '../support/app.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
+import { storeWith } from '../support/store-with.ts'
+import { turn } from '../support/tick.ts'
+import { texts, type V1Client } from '../support/v1-client.ts'
 
 /** Connects a member. Resolves with its client, id and session. */
 async function named ({ tcp }: ChatApp, name: string, ...rooms: string[]): Promise<{ client: V1Client, id: string, session: string }> {
@@ -21,9 +26,6 @@ t.test('publish sends a message with or without a sender and data, and runs no o
 })
 
 t.test('app.chat.publish works in HTTP routes', async (t) => {
-  const { bare } = await import('../support/helper.ts')
-  const { default: fastifyChat } = await import('../../src/index.ts')
-  const { connect } = await import('../../src/testing.ts')
   const app = bare(t)
   await app.register(fastifyChat)
   app.post('/say', async (request) => ({ position: await app.chat.publish('a', { text: (request.body as { text: string }).text }) }))

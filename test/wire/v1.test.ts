@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { mock } from 'node:test'
 import t from 'tap'
 import { MemoryStore } from '../../src/index.ts'
-import { chat, texts, type ChatApp, type V1Client } from '../support/v1-client.ts'
-import { memoryInUse } from '../support/garbage.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { memoryInUse } from '../support/memory.ts'
+import { texts, type V1Client } from '../support/v1-client.ts'
 
 const transports: Record<string, (app: ChatApp) => Promise<V1Client>> = {
   'over TCP': ({ tcp }) => tcp(),
