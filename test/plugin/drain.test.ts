@@ -25,7 +25,10 @@ t.test('v1 clients receive distinct reconnect times, then 1001; other clients on
     await t.rejects(client.next(), { message: /1001/ }, 'no message follows')
   }
   t.strictSame(waits, [0, 1, 2, 3])
-  for (const client of others) t.strictSame(await Promise.race([client.next(), client.closed]), stopping)
+  for (const client of others) {
+    t.strictSame(await client.closed, stopping)
+    await t.rejects(client.next(), { message: /1001/ }, 'no message precedes the close')
+  }
 })
 
 t.test('reconnect times of many clients are spread over drainTimeout', async (t) => {
