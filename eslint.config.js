@@ -13,5 +13,13 @@ export default [
         allowForKnownSafeCalls: [{ from: 'package', package: '@tapjs/test', name: 'test' }, { from: 'package', package: '@tapjs/core', name: 'test' }]
       }]
     }
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', ...['Literal[value=/.{90}/]', 'TemplateLiteral > TemplateElement[value.raw=/.{90}/]'].map((title) => ({
+        selector: `CallExpression[callee.property.name="test"] > ${title}`, message: 'A test title has under 90 characters.'
+      }))]
+    }
   }
 ]
