@@ -1,0 +1,15 @@
+// Runs the fast tests with Node's test runner: without tap's, which compiles every file anew, they take a third of the time.
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fastTests } from './support/fast-tests.ts'
+
+// In seconds; by default tap ends a file that runs alone after 30 s.
+process.env['TAP_TIMEOUT'] = '900'
+
+const files = fastTests().map((path) => join(import.meta.dirname, path))
+run({ files, concurrency: availableParallelism() })
+  .on('test:fail', () => { process.exitCode = 1 })
+  .compose(spec)
+  .pipe(process.stdout)
