@@ -161,7 +161,7 @@ t.test('a member with self=0 that posts alone receives no write', async (t) => {
   t.strictSame(deaf!.wire.writes, [])
 })
 
-t.test('a member that joins mid-tick receives later entries, and the others still share one buffer', async (t) => {
+t.test('a member that joins mid-tick receives later entries; the others still share one buffer', async (t) => {
   const room = await chat(t)
   const [talker, ...members] = await gathered([plain(room), plain(room), plain(room)])
   const late = await wired(room.app, () => room.member())

@@ -125,7 +125,7 @@ async function storm (rooms: Rooms, name: string, from: number, to: number, perT
   }
 }
 
-t.test('a member that joins under load receives all entries from its history on, once and in order', async (t) => {
+t.test('a member that joins under load receives all entries from its history on, once, in order', async (t) => {
   const stores: Record<string, () => Store> = {
     'a store that answers at once': () => new MemoryStore(),
     'a store whose reads are late': () => late(new MemoryStore(), { read: () => 3 }),
