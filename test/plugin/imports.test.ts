@@ -77,7 +77,7 @@ for (const folder of ['src', 'conformance', 'bench']) {
   })
 }
 
-t.test('errors.ts imports only the codes of the protocol, and a browser can load what the client shares', async (t) => {
+t.test("errors.ts imports only the protocol's codes; a browser can load what the client shares", async (t) => {
   t.strictSame(sources.get('token-bucket.ts'), { ...sources.get('token-bucket.ts'), local: [], packages: [] }, 'a browser can load it')
   t.strictSame(sources.get('errors.ts'), { ...sources.get('errors.ts'), local: ['error-meaning.ts', 'protocol.ts'], packages: [] })
   t.strictSame(sources.get('error-meaning.ts'), { ...sources.get('error-meaning.ts'), local: ['protocol.ts'], packages: ['@fastify/error'] })

@@ -113,7 +113,7 @@ t.test('a replay larger than the pending-bytes limit is sent in pages while othe
   }
 })
 
-t.test("each replay page waits until the last is sent, so a client that doesn't read costs one page", async (t) => {
+t.test("a replay page waits until the last is sent: a client that doesn't read costs one page", async (t) => {
   const server = await chat(t, { limits: { backlog: 128 * 1024, replayRate: Infinity, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 6_000, ' '.repeat(4_000))

@@ -73,7 +73,7 @@ t.test('websocketDispatchers counts every @fastify/websocket of a server', async
   t.equal(websocketDispatchers(app.server), 2)
 })
 
-t.test('request.ws that stays true destroys the socket of an HTTP response, unless markUpgrades resets it', async (t) => {
+t.test('an HTTP response destroys its socket if request.ws stays true; markUpgrades resets it', async (t) => {
   for (const mark of [true, false]) {
     const app = bare(t)
     await app.register(fastifyWebsocket)
