@@ -8,7 +8,7 @@ import { upgraded } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
 import { turn } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
-import type { Client } from '../support/websocket-client.ts'
+import { take } from '../support/websocket-client.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -22,12 +22,6 @@ function stall (t: Test, socket: Socket): void {
   socket._write = (_chunk, _encoding, callback) => never(callback)
   socket._writev = (_chunks, callback) => never(callback)
   t.teardown(() => socket.destroy())
-}
-
-async function take ({ next }: Client, count: number): Promise<string[]> {
-  const messages: string[] = []
-  while (messages.length < count) messages.push((await next()).toString())
-  return messages
 }
 
 const number = (text: unknown) => parseInt(String(text))

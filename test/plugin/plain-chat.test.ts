@@ -8,7 +8,7 @@ import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
-import { open, refused, type Client } from '../support/websocket-client.ts'
+import { open, refused, take, type Client } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
@@ -34,13 +34,6 @@ async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions
 function failing (calls: Partial<Store>): Store {
   const store = new MemoryStore()
   return Object.assign(store, calls)
-}
-
-/** Resolves with the next `count` messages. */
-async function take ({ next }: Client, count: number): Promise<Array<string | Buffer>> {
-  const messages = []
-  while (messages.length < count) messages.push(await next())
-  return messages
 }
 
 const payloads = (received: Buffer) => serverFrames(received).map(({ payload }) => payload.toString())

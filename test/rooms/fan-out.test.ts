@@ -12,7 +12,7 @@ import { wired, type Wire } from '../support/server-side.ts'
 import { storeWith } from '../support/store-with.ts'
 import { turn } from '../support/tick.ts'
 import { protocol, texts, type V1Client } from '../support/v1-client.ts'
-import type { Client } from '../support/websocket-client.ts'
+import { take } from '../support/websocket-client.ts'
 
 const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
 
@@ -27,13 +27,6 @@ async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array
 
 const v1 = ({ app, member }: ChatApp, hello = {}) => () => wired(app, () => member(hello, 'lobby'))
 const plain = ({ app, plain: join }: ChatApp, query = '') => () => wired(app, () => join(query))
-
-/** Resolves with the next `count` messages. */
-async function take ({ next }: Client, count: number): Promise<string[]> {
-  const messages: string[] = []
-  while (messages.length < count) messages.push((await next()).toString())
-  return messages
-}
 
 /** Resolves when each member has received presence with this count. Presence is a write of its own, at any time. */
 async function settled (members: Array<Seen<V1Client>>, count: number): Promise<void> {

@@ -46,6 +46,13 @@ export async function open (t: Test, url: string, { protocol, ...options }: Clie
   }
 }
 
+/** Resolves with the next `count` messages. */
+export async function take ({ next }: Client, count: number): Promise<Array<string | Buffer>> {
+  const messages: Array<string | Buffer> = []
+  while (messages.length < count) messages.push(await next())
+  return messages
+}
+
 /** Asserts that a server still serves new connections. */
 export async function serves (t: Test, port: number): Promise<void> {
   const { socket, next } = await open(t, `ws://127.0.0.1:${port}/echo`)
