@@ -2,7 +2,8 @@ import t from 'tap'
 import { meaningOf } from '../../src/error-meaning.ts'
 import { errors } from '../../src/index.ts'
 import { CloseCode, ErrorCode, isRetryable } from '../../src/protocol.ts'
-import { chat, storeWith } from '../support/v1-client.ts'
+import { chat } from '../support/chat-app.ts'
+import { storeWith } from '../support/store-with.ts'
 
 const declared = Object.entries(errors).map(([name, ErrorClass]) => ({ name, error: new ErrorClass('x', 'y'), meaning: ErrorClass.meaning }))
 
