@@ -10,7 +10,6 @@ import type { Address } from './address.ts'
 import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
 import { ReceiveQueue, type Message } from './receive-queue.ts'
 import { CloseCode } from '../protocol.ts'
-import { startReading, stopReading } from './reading.ts'
 import { Received, costOf } from './received.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { Debtor, ByteBudget } from './byte-budget.ts'
@@ -34,6 +33,13 @@ export interface ConnectionContext {
   /** bytes; a replay above this rate is delayed */
   readonly replays: Rate
   readonly refusals: RefusalLog
+  readonly reading: ReadingControl
+}
+
+/** Stops reading the client's bytes from the system, and starts again. Pausing a stream alone doesn't stop that at once. */
+export interface ReadingControl {
+  stop (stream: Duplex): void
+  start (stream: Duplex): void
 }
 
 /** Handles the messages of a connection. */
@@ -168,13 +174,13 @@ export class Connection implements Debtor, Guarded {
       pause: () => {
         this.#socket.pause()
         // Node starts to read again in a nextTick after it emitted the data. A microtask runs later than that.
-        queueMicrotask(() => { if (this.held && this.open) stopReading(this.#stream) })
+        queueMicrotask(() => { if (this.held && this.open) this.#context.reading.stop(this.#stream) })
       },
       resume: () => {
         this.#queue = undefined
         this.#handled()
         if (!this.held) return
-        startReading(this.#stream)
+        this.#context.reading.start(this.#stream)
         this.#socket.resume()
       },
       handle: (message) => {
@@ -293,7 +299,7 @@ export class Connection implements Debtor, Guarded {
     this.#closeReason = { code, reason, ...why }
     this.#queue?.stop()
     this.#socket.close(code, shorten(reason))
-    startReading(this.#stream)
+    this.#context.reading.start(this.#stream)
     this.#socket.resume()
   }
 

@@ -14,7 +14,7 @@ import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
-import { detachResponse, restoreHandler } from './internals/index.ts'
+import { detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
 import type { ChatUpgrades } from './chat-upgrades.ts'
 
@@ -79,6 +79,7 @@ export function upgradeRoute<Query> (
     budget,
     receiveBudget,
     inbox: limits.inbox,
+    reading: { stop: stopReading, start: startReading },
     frames: { control, messageTimeout: limits.messageTimeout },
     replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST, tickTime)
   }

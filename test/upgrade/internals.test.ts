@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
@@ -7,7 +8,7 @@ import t from 'tap'
 import type { WebSocket } from 'ws'
 import {
   appKey, appOptions, assignResponse, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
-  restoreHandler, routerOptions, verifyClientOf, websocketDispatchers, type UpgradeArguments
+  restoreHandler, routerOptions, startReading, stopReading, verifyClientOf, websocketDispatchers, type UpgradeArguments
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { open } from '../support/websocket-client.ts'
@@ -204,4 +205,44 @@ t.test('onNextUpgrade reports the socket of the next upgrade only, intercepted o
     server.emit('upgrade', {}, 'third')
     t.strictSame(seen, ['first'])
   }
+})
+
+t.test("stopReading leaves a client's bytes in the kernel until startReading", async (t) => {
+  const server = createTcpServer()
+  t.teardown(() => server.close())
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const client = connect(server.address() as { port: number })
+  t.teardown(() => client.destroy())
+  const [socket] = await accepted
+  const received: Buffer[] = []
+  socket.on('data', (chunk) => received.push(chunk))
+  client.write('first')
+  await once(socket, 'data')
+
+  stopReading(socket)
+  stopReading(socket)
+  await new Promise((resolve) => client.write('second', resolve))
+  // The bytes have arrived: those of another connection, sent later, are read.
+  const later = once(server, 'connection') as Promise<[Socket]>
+  const other = connect(server.address() as { port: number })
+  t.teardown(() => other.destroy())
+  other.write('later')
+  await once((await later)[0], 'data')
+  t.equal(Buffer.concat(received).toString(), 'first')
+
+  startReading(socket)
+  startReading(socket)
+  await once(socket, 'data')
+  t.equal(Buffer.concat(received).toString(), 'firstsecond')
+})
+
+t.test('stopReading and startReading do nothing to an injected stream and a closed socket', async (t) => {
+  const stream = new PassThrough()
+  const closed = connect({ port: 1, host: '127.0.0.1' }).on('error', () => {}).destroy()
+  for (const each of [stream, closed]) {
+    stopReading(each)
+    startReading(each)
+  }
+  t.equal(stream.isPaused(), false)
 })

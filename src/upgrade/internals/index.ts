@@ -3,5 +3,7 @@
  * versions it was seen on. `test/upgrade/internals.test.ts` fails when one of them changes.
  */
 export { appKey, appOptions, requestAddress, routerOptions } from './fastify.ts'
-export { assignResponse, detachResponse, interceptUpgrades, onNextUpgrade, responseUnderWay, type UpgradeArguments } from './node.ts'
+export {
+  assignResponse, detachResponse, interceptUpgrades, onNextUpgrade, responseUnderWay, startReading, stopReading, type UpgradeArguments
+} from './node.ts'
 export { markUpgrades, provideWebsocket, restoreHandler, verifyClientOf, websocketDispatchers } from './websocket-plugin.ts'

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { ServerResponse, type IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** Returns the response that is assigned to a socket: Node's `_httpMessage`, Node 20 to 26. */
@@ -83,3 +84,27 @@ export function interceptUpgrades (server: EventEmitter, take: (...args: [...Upg
 }
 
 function ignore (): void {}
+
+/** The private `_handle` of a `net.Socket`, as seen on Node 20.20. */
+interface Handle { reading: boolean, readStart (): void, readStop (): void }
+
+/** Stops reading a socket, so that the client's bytes stay in the kernel. A socket that is only paused reads until its buffer is full. */
+export function stopReading (stream: Duplex): void {
+  const handle = handleOf(stream)
+  if (handle?.reading !== true) return
+  handle.reading = false
+  handle.readStop()
+}
+
+/** Undoes `stopReading`. */
+export function startReading (stream: Duplex): void {
+  const handle = handleOf(stream)
+  if (handle === undefined || handle.reading) return
+  handle.reading = true
+  handle.readStart()
+}
+
+/** Returns undefined for a stream without one: an injected stream, or a socket that has ended. */
+function handleOf (stream: Duplex): Handle | undefined {
+  return stream instanceof Socket ? (stream as Socket & { _handle?: Handle | null })._handle ?? undefined : undefined
+}
