@@ -77,8 +77,8 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, roster, hooks, limits, members, counters }
-    const budget = new ByteBudget(limits.replyBudget, () => connections)
-    const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receiving())
+    const budget = new ByteBudget(limits.replyBudget, () => connections.writers())
+    const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)

@@ -174,7 +174,7 @@ export class Chat {
       refusals: counters.refusals.toObject(),
       disconnects: counters.disconnects.toObject(),
       storeErrors: counters.storeErrors.toObject(),
-      pendingBytes: connections.backlog
+      pendingBytes: connections.pendingBytes
     }
   }
 

@@ -1,57 +1,58 @@
-/** A holder of bytes that are charged to a budget. */
-export interface Debtor {
-  /** bytes that it holds */
-  readonly owed: number
-  /** Releases its bytes and terminates its connection. */
-  cutOff (): void
+/** Holds bytes that are charged to a budget. */
+export interface ByteHolder {
+  /** Bytes that it holds now. */
+  readonly bytes: number
+  /** Releases all its bytes, and terminates its connection if it is of one. */
+  terminate (): void
 }
 
 /** Limits the bytes of one kind that the process holds for all connections together. */
 export class ByteBudget {
   readonly #limit: number
-  readonly #debtors: () => Iterable<Debtor>
-  #held = 0
+  readonly #holders: () => Iterable<ByteHolder>
+  #charged = 0
   /** Number of holders of each shared buffer. */
   readonly #shared = new Map<Uint8Array, number>()
 
   /** @param limit bytes */
-  constructor (limit: number, debtors: () => Iterable<Debtor>) {
+  constructor (limit: number, holders: () => Iterable<ByteHolder>) {
     this.#limit = limit
-    this.#debtors = debtors
+    this.#holders = holders
   }
 
   /**
-   * Charges bytes that are held from now on. Above the limit it terminates the debtor that holds most, rather than the
+   * Charges bytes that are held from now on. Above the limit it terminates the holder of the most bytes, rather than the
    * one that was charged last.
    */
   charge (bytes: number): void {
-    this.#held += bytes
-    while (this.#held > this.#limit) {
-      let largest: Debtor | undefined
-      for (const debtor of this.#debtors()) {
-        if (debtor.owed > (largest?.owed ?? 0)) largest = debtor
+    this.#charged += bytes
+    while (this.#charged > this.#limit) {
+      let largest: ByteHolder | undefined
+      for (const holder of this.#holders()) {
+        if (holder.bytes > (largest?.bytes ?? 0)) largest = holder
       }
       if (largest === undefined) return
-      largest.cutOff()
+      largest.terminate()
     }
   }
 
-  giveBack (bytes: number): void { this.#held -= bytes }
+  release (bytes: number): void { this.#charged -= bytes }
 
   /** Charges a shared buffer, once for all its holders. */
-  share (buffer: Uint8Array): void {
+  chargeShared (buffer: Uint8Array): void {
     const holders = this.#shared.get(buffer) ?? 0
     this.#shared.set(buffer, holders + 1)
     if (holders === 0) this.charge(buffer.length)
   }
 
-  release (buffer: Uint8Array): void {
+  /** Releases a shared buffer for one of its holders. */
+  releaseShared (buffer: Uint8Array): void {
     const holders = this.#shared.get(buffer)!
     if (holders > 1) {
       this.#shared.set(buffer, holders - 1)
     } else {
       this.#shared.delete(buffer)
-      this.giveBack(buffer.length)
+      this.release(buffer.length)
     }
   }
 }

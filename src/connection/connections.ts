@@ -1,5 +1,5 @@
 import { setImmediate as immediate } from 'node:timers/promises'
-import type { Debtor } from './byte-budget.ts'
+import type { ByteHolder } from './byte-budget.ts'
 import type { Connection } from './connection.ts'
 import { CloseCode } from '../protocol.ts'
 
@@ -28,17 +28,20 @@ export class Connections {
   get size (): number { return this.#open.size }
 
   /** Pending bytes of all connections. */
-  get backlog (): number {
+  get pendingBytes (): number {
     let bytes = 0
-    for (const { backlog } of this.#open) bytes += backlog
+    for (const { writer } of this.#open) bytes += writer.pendingBytes
     return bytes
   }
 
-  [Symbol.iterator] (): Iterator<Connection> { return this.#open.values() }
+  /** Yields what each connection holds for its client: bytes that aren't sent yet. */
+  * writers (): Iterable<ByteHolder> {
+    for (const { writer } of this.#open) yield writer
+  }
 
-  /** Yields the charges of connections with input that isn't handled yet. */
-  * receiving (): Iterable<Debtor> {
-    for (const connection of this.#open) if (connection.receiving > 0) yield connection.received
+  /** Yields what each connection holds of its client: bytes that aren't handled yet. */
+  * receivers (): Iterable<ByteHolder> {
+    for (const { receiver } of this.#open) yield receiver
   }
 
   add (connection: Connection): void { this.#open.add(connection) }

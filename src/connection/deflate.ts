@@ -1,5 +1,6 @@
 import { constants, deflateRawSync } from 'node:zlib'
-import { frame, opcodeOf, type Payload } from './frame.ts'
+import { frame, frames, opcodeOf } from './frame.ts'
+import type { Framing, Payload } from './writer.ts'
 
 /** Bytes below which deflating saves too little. */
 const MIN_LENGTH = 256
@@ -24,8 +25,16 @@ export function takesFullWindow (extensions = ''): boolean {
   return !/server_max_window_bits(?!\s*=\s*"?15\b)/.test(extensions)
 }
 
+/** Frames messages for WebSocket clients that accept deflated ones. Signals are too short to gain from it. */
+export const deflatedFraming: Framing = (entries, signals) => {
+  const deflated = entries.map(deflatedFrame)
+  let end = 0
+  const ends = deflated.map(({ length }) => { end += length; return end })
+  return { bytes: Buffer.concat([...deflated, frames(signals).bytes]), ends }
+}
+
 /** Returns the frame of a message, deflated if that makes it smaller. Synchronous, to keep messages in order. */
-export function deflatedFrame (payload: Payload): Buffer {
+function deflatedFrame (payload: Payload): Buffer {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
   if (bytes.length < MIN_LENGTH || bytes.length > MAX_LENGTH) return frame(payload)
   const deflated = deflateRawSync(bytes, OPTIONS).subarray(0, -TAIL)

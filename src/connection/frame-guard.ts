@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream'
 import type { Fault } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
-import { costOf, type Received } from './received.ts'
+import { costOf, type Receiver } from './receiver.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 
 /** The connection whose frames a guard follows. */
 export interface Guarded {
   /** Whether reading is paused. */
-  readonly held: boolean
-  readonly received: Received
+  readonly isPaused: boolean
+  readonly receiver: Pick<Receiver, 'charge' | 'release'>
   close (code: number, reason: string, why: { readonly fault: Fault }): void
 }
 
@@ -99,12 +99,12 @@ export class FrameGuard {
   /** Charges the pieces of an incomplete message, which `ws` keeps until the message is complete. */
   #charge (part: Part, finished: boolean, chunk: Buffer): void {
     if (part.charged > 0 && (finished || this.#part === undefined)) {
-      this.#guarded.received.giveBack(part.charged)
+      this.#guarded.receiver.release(part.charged)
       part.charged = 0
     }
     if (this.#part === undefined) return
     part.charged += costOf(chunk)
-    this.#guarded.received.charge(costOf(chunk))
+    this.#guarded.receiver.charge(costOf(chunk))
   }
 
   /** Sets or clears the deadline, which counts from a message's first byte. @param finished whether one was completed */
@@ -123,7 +123,7 @@ export class FrameGuard {
     if (part === undefined) return
     part.deadline = undefined
     // While reading is paused, the client can't complete the message: the deadline starts again.
-    if (expired.#guarded.held) expired.#time(part, false)
+    if (expired.#guarded.isPaused) expired.#time(part, false)
     else expired.#guarded.close(CloseCode.policy, 'a message was not complete in time', { fault: 'unfinished_message' })
   }
 }

@@ -1,3 +1,5 @@
+import type { Framed, Framing, Payload } from './writer.ts'
+
 /** Opcodes of data frames. RFC 6455, section 11.8. */
 export const TEXT = 0x1
 export const BINARY = 0x2
@@ -5,12 +7,6 @@ export const BINARY = 0x2
 const FIN = 0x80
 /** Set on a deflated message. RFC 7692, section 6. */
 const RSV1 = 0x40
-
-/** Content of a message: text as a string, or binary. */
-export type Payload = string | Uint8Array
-
-/** Messages in one buffer. ends: the offset at which each of them ends. */
-export interface Frames { readonly bytes: Buffer, readonly ends: readonly number[] }
 
 /**
  * Returns one unmasked frame that carries the whole message. RFC 6455, section 5.2.
@@ -24,13 +20,16 @@ export function frame (payload: Payload, opcode = opcodeOf(payload), deflated = 
 }
 
 /** Returns the frames of all payloads in one buffer. */
-export function frames (payloads: readonly Payload[]): Frames {
+export function frames (payloads: readonly Payload[]): Framed {
   const lengths = payloads.map(byteLength)
   const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerLength(length) + length, 0))
   let end = 0
   const ends = payloads.map((payload, i) => { end = put(bytes, end, FIN | opcodeOf(payload), lengths[i]!, payload); return end })
   return { bytes, ends }
 }
+
+/** Frames messages for WebSocket clients. */
+export const webSocketFraming: Framing = (entries, signals) => frames(signals.length === 0 ? entries : [...entries, ...signals])
 
 export function opcodeOf (payload: Payload): number {
   return typeof payload === 'string' ? TEXT : BINARY

@@ -6,11 +6,13 @@ export interface Reader {
   /** Stops reading from the client. */
   pause (): void
   /** Called when the queue is empty. Starts reading again if it was paused. */
-  resume (): void
+  emptied (): void
   /** @returns a promise if the next message must wait for it */
   handle (message: Message): void | Promise<void>
-  /** Called when the memory of the queue changes. @param bytes of the change, negative if the queue shrank */
-  kept (bytes: number): void
+  /** Called when the queue keeps more memory, in bytes. */
+  charge (bytes: number): void
+  /** Called when the queue keeps less memory, in bytes. */
+  release (bytes: number): void
   fail (error: unknown): void
 }
 
@@ -49,7 +51,8 @@ export class ReceiveQueue {
     const cost = OVERHEAD + (buffer === this.#buffer ? 0 : buffer.byteLength)
     this.#buffer = buffer
     this.#queued.push({ message, cost })
-    this.#resize(cost)
+    this.#bytes += cost
+    this.#reader.charge(cost)
     if (this.#paused || this.#bytes <= PAUSE_AT) return
     this.#paused = true
     this.#reader.pause()
@@ -59,7 +62,7 @@ export class ReceiveQueue {
   stop (): void {
     this.#stopped = true
     this.#queued = []
-    this.#resize(-this.#bytes)
+    this.#shrink(this.#bytes)
   }
 
   #wait (pending: Promise<void>): void {
@@ -75,7 +78,7 @@ export class ReceiveQueue {
     try {
       for (let handled = 1; handled <= this.#queued.length; handled++) {
         const { message, cost } = this.#queued[handled - 1]!
-        this.#resize(-cost)
+        this.#shrink(cost)
         const pending = this.#reader.handle(message)
         if (pending !== undefined) {
           this.#queued.splice(0, handled)
@@ -86,11 +89,11 @@ export class ReceiveQueue {
     } catch (error) {
       return this.#fail(error)
     }
-    if (!this.#stopped) this.#reader.resume()
+    if (!this.#stopped) this.#reader.emptied()
   }
 
-  #resize (bytes: number): void {
-    this.#bytes += bytes
-    this.#reader.kept(bytes)
+  #shrink (bytes: number): void {
+    this.#bytes -= bytes
+    this.#reader.release(bytes)
   }
 }

@@ -1,11 +1,11 @@
-import { deflatedFrame } from '../connection/deflate.ts'
-import { frames, type Frames, type Payload } from '../connection/frame.ts'
+import type { Framed, Payload } from '../connection/writer.ts'
+import type { Format } from './format.ts'
 import type { Signal } from './presence-diff.ts'
-import { takeAcks, type Format, type Membership } from './membership.ts'
+import { takeAcks, type Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 
 /** A batch in one format: the frames of its entries, then those of its signals. payloads: of the entries. signals: a count. */
-interface Encoded extends Frames { readonly payloads: readonly Payload[], readonly signals: number }
+interface Encoded extends Framed { readonly payloads: readonly Payload[], readonly signals: number }
 
 /** Bytes of memory for a byte of a frame: the frame itself, and its payload, a string of up to two bytes a character. */
 const COPIES = 3
@@ -39,7 +39,7 @@ export class Batch {
     if (mark < this.#last) membership.mark = this.#last
     if (mark < this.first && (membership.hearsItself || !this.#senders.has(membership.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
-      return connection.write(bytes, length + signals, takeAcks(membership)) ? length : 0
+      return connection.writer.write(bytes, length + signals, takeAcks(membership)) ? length : 0
     }
     return this.#writePart(membership, mark, encoded)
   }
@@ -56,9 +56,9 @@ export class Batch {
     const acks = takeAcks(membership)
     if (parts.length + signals > 0) {
       const all = Buffer.concat([...parts, bytes.subarray(start)])
-      return connection.write(all, parts.length + signals, acks) ? parts.length : 0
+      return connection.writer.write(all, parts.length + signals, acks) ? parts.length : 0
     }
-    if (acks !== undefined) connection.reply(acks)
+    for (const ack of acks ?? []) connection.writer.reply(ack)
     return 0
   }
 
@@ -73,17 +73,9 @@ export class Batch {
   }
 
   #encode (format: Format): Encoded {
-    const { deflates: base = format } = format
+    const { sameEntriesAs: base = format } = format
     const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
     const signals = this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
-    const encoded = base === format ? frames([...payloads, ...signals]) : deflated(payloads, signals)
-    return { ...encoded, payloads, signals: signals.length }
+    return { ...format.framing(payloads, signals), payloads, signals: signals.length }
   }
-}
-
-function deflated (payloads: readonly Payload[], signals: readonly Payload[]): Frames {
-  const entries = payloads.map(deflatedFrame)
-  let end = 0
-  const ends = entries.map(({ length }) => { end += length; return end })
-  return { bytes: Buffer.concat([...entries, frames(signals).bytes]), ends }
 }

@@ -1,19 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
-import { frame, frames, type Payload } from '../connection/frame.ts'
-import type { Signal } from './presence-diff.ts'
+import type { Format } from './format.ts'
 import type { Presence } from '../roster.ts'
-import type { Entry, Member, Page } from '../store.ts'
-
-/** Encodes what a room sends over one wire. Entries and signals MUST be encoded alike for all members: batches share them. */
-export interface Format {
-  /** The format whose entries a batch deflates to make those of this format. */
-  readonly deflates?: Format
-  entry (room: string, entry: Entry): Payload
-  /** Returns undefined if the wire has no message for the signal. */
-  signal (room: string, signal: Signal): Payload | undefined
-  /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */
-  joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
-}
+import type { Member } from '../store.ts'
 
 /** A peer's part in one room. */
 export interface Membership {
@@ -38,10 +26,10 @@ export interface Membership {
  * @param epoch the membership's when the message was posted
  */
 export function acknowledge (membership: Membership, n: number, epoch: number, text: string): void {
-  if (membership.mark >= n || membership.epoch !== epoch) membership.connection.reply(frame(text))
+  if (membership.mark >= n || membership.epoch !== epoch) membership.connection.writer.reply(text)
   else {
     (membership.acks ??= []).push({ n, text })
-    membership.connection.owe(costOf(text))
+    membership.connection.writer.charge(costOf(text))
   }
 }
 
@@ -50,20 +38,20 @@ export function acknowledgeAll (membership: Membership): void {
   const { acks = [] } = membership
   membership.acks = undefined
   for (const { text } of acks) {
-    membership.connection.owe(-costOf(text))
-    membership.connection.reply(frame(text))
+    membership.connection.writer.release(costOf(text))
+    membership.connection.writer.reply(text)
   }
 }
 
-/** Removes the acknowledgements of messages up to `mark`, and returns their frames; undefined for none. */
-export function takeAcks (membership: Membership): Buffer | undefined {
+/** Removes the acknowledgements of messages up to `mark`, and returns them; undefined for none. */
+export function takeAcks (membership: Membership): string[] | undefined {
   const { acks, mark } = membership
   if (acks === undefined) return undefined
   const due = acks.filter(({ n }) => n <= mark)
   if (due.length === 0) return undefined
   membership.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
-  for (const { text } of due) membership.connection.owe(-costOf(text))
-  return frames(due.map(({ text }) => text)).bytes
+  for (const { text } of due) membership.connection.writer.release(costOf(text))
+  return due.map(({ text }) => text)
 }
 
 /** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its record. */

@@ -1,4 +1,4 @@
-import { ByteBudget, type Debtor } from '../connection/byte-budget.ts'
+import { ByteBudget, type ByteHolder } from '../connection/byte-budget.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Entry } from '../store.ts'
 
@@ -19,25 +19,25 @@ export class Rings {
     this.#budget.charge(bytes)
   }
 
-  giveBack (ring: Ring, bytes: number): void {
-    if (ring.owed === 0) this.#used.delete(ring)
-    this.#budget.giveBack(bytes)
+  release (ring: Ring, bytes: number): void {
+    if (ring.bytes === 0) this.#used.delete(ring)
+    this.#budget.release(bytes)
   }
 }
 
 /** Keeps the newest entries that a store delivers to a room while the room reads from it. */
-export class Ring implements Debtor {
+export class Ring implements ByteHolder {
   readonly #rings: Rings
   #entries: Entry[] = []
   #bytes = 0
-  /** Offset of the newest entry that `cutOff` dropped; 0 for none. */
+  /** Offset of the newest entry that `terminate` dropped; 0 for none. */
   #dropped = 0
 
   constructor (rings: Rings) {
     this.#rings = rings
   }
 
-  get owed (): number { return this.#bytes }
+  get bytes (): number { return this.#bytes }
 
   push (entries: readonly Entry[]): void {
     if (entries.length === 0) return
@@ -57,7 +57,7 @@ export class Ring implements Debtor {
   }
 
   /** Drops all entries. A reader that needs one of them reads again. */
-  cutOff (): void {
+  terminate (): void {
     this.#dropped = this.#entries.at(-1)?.offset ?? this.#dropped
     this.#replace([], 0)
   }
@@ -82,6 +82,6 @@ export class Ring implements Debtor {
     const dropped = this.#bytes - bytes
     this.#entries = entries
     this.#bytes = bytes
-    this.#rings.giveBack(this, dropped)
+    this.#rings.release(this, dropped)
   }
 }

@@ -23,7 +23,7 @@ export class RoomShares {
     else share.rooms++
   }
 
-  giveBack (address: string, room: string): void {
+  release (address: string, room: string): void {
     const share = this.#shares.get(address)
     if (share === undefined) return
     share.lingering.delete(room)

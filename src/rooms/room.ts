@@ -1,4 +1,4 @@
-import { frame, frames, type Payload } from '../connection/frame.ts'
+import type { Payload } from '../connection/writer.ts'
 import { difference } from './presence-diff.ts'
 import { FanOut, type Waiting } from './fan-out.ts'
 import { CloseCode } from '../protocol.ts'
@@ -93,7 +93,7 @@ export class Room {
     let position = after
     let joined = false
     this.#joining.add(membership)
-    for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.drained()) {
+    for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
       isAttached = await this.#whileReading(async () => {
         const epoch = this.#epoch
         let page = await this.#store.read(this.name, position === undefined ? newest : { after: position, ...PAGE })
@@ -198,7 +198,7 @@ export class Room {
     // The change of presence while the member was catching up.
     const signal = membership.presence && difference(membership.presence, this.#presence)
     const payload = signal && membership.format.signal(this.name, signal)
-    if (payload !== undefined) membership.connection.reply(frame(payload))
+    if (payload !== undefined) membership.connection.writer.reply(payload)
     membership.presence = undefined
     this.#fanOut.add(membership)
   }
@@ -206,9 +206,7 @@ export class Room {
   #replay (membership: Membership, payloads: readonly Payload[], mark: number, messages: number): void {
     membership.mark = mark
     const acks = takeAcks(membership)
-    const { bytes } = frames(payloads)
-    const written = membership.connection.replay(acks === undefined ? bytes : Buffer.concat([bytes, acks]), messages)
-    if (written) this.#counters.deliveries += messages
+    if (membership.connection.writer.replay(acks === undefined ? payloads : [...payloads, ...acks], messages)) this.#counters.deliveries += messages
   }
 
   #joined (membership: Membership, page: Page): readonly Payload[] {

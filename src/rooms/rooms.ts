@@ -164,7 +164,7 @@ export class Rooms {
   /** Moves the charge for a room to another user's address. */
   #charge (name: string, use: Use, address: string): void {
     if (use.address === address) return
-    this.#shares.giveBack(use.address, name)
+    this.#shares.release(use.address, name)
     this.#shares.charge(address)
     use.address = address
   }
@@ -172,7 +172,7 @@ export class Rooms {
   #forget (name: string, use: Use): void {
     this.#uses.delete(name)
     this.#lingering.delete(name)
-    this.#shares.giveBack(use.address, name)
+    this.#shares.release(use.address, name)
   }
 
   #stop (name: string, use: Use): void {

@@ -5,7 +5,6 @@ import { admit, newSession } from '../rooms/admission.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
-import { frame } from '../connection/frame.ts'
 import type { Hello } from '../hooks.ts'
 import type { Peer, PeerContext } from '../rooms/peer.ts'
 import { nameRule } from '../rooms/member-check.ts'
@@ -80,7 +79,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
 
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, hearsItself, history } = query
-    if (chat !== false && chat.greeting !== false) connection.reply(frame(chat.greeting))
+    if (chat !== false && chat.greeting !== false) connection.writer.reply(chat.greeting)
     const admitClient = keepRequest(connection, request)
     PlainHandler.serve(connection, admitClient({ name }), {
       room,
@@ -95,7 +94,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
 
   function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
     const admitClient = keepRequest(connection, request)
-    connection.serve(new V1Handler(connection, async (hello) => {
+    connection.receiver.serve(new V1Handler(connection, async (hello) => {
       const session = hello.session ?? newSession()
       const peer = await admitClient({ ...hello, session })
       return peer && { member: peer, welcome: { session, ...welcome } }
@@ -105,10 +104,10 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
   function keepRequest (connection: Connection, request: FastifyRequest | undefined): (hello: Hello) => Promise<Peer | undefined> {
     const cost = request === undefined ? 0 : requestCost(request.raw)
-    connection.received.charge(cost)
+    connection.receiver.charge(cost)
     return async (hello) => {
       const peer = await admit(connection, request, hello, admission)
-      if (peer !== undefined) connection.received.giveBack(cost)
+      if (peer !== undefined) connection.receiver.release(cost)
       return peer
     }
   }

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
-import type { Connection, MessageHandler } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { MessageHandler } from '../connection/receiver.ts'
+import type { Payload } from '../connection/writer.ts'
 import { InvalidHookResult } from '../errors.ts'
-import { BINARY, TEXT, frame, opcodeOf, type Payload } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
@@ -17,8 +18,8 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     backlog: Infinity,
     parse: () => undefined,
     serve (connection) {
-      if (echo.greeting !== undefined) connection.reply(frame(echo.greeting))
-      connection.serve(new EchoHandler(connection, echo.reply))
+      if (echo.greeting !== undefined) connection.writer.reply(echo.greeting)
+      connection.receiver.serve(new EchoHandler(connection, echo.reply))
     }
   })
 }
@@ -35,7 +36,7 @@ class EchoHandler implements MessageHandler {
   receive (message: Message): void | Promise<void> {
     const { data, isBinary } = message
     this.#connection.logReceived(message)
-    if (this.#reply === undefined) return this.#answer(data, isBinary ? BINARY : TEXT)
+    if (this.#reply === undefined) return this.#answer(data, isBinary)
     const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
     // A synchronous reply is sent in the same write as the replies to all messages of this read.
     return isPayload(replied) ? this.#answerWith(replied) : this.#answerLater(replied)
@@ -49,12 +50,13 @@ class EchoHandler implements MessageHandler {
   }
 
   #answerWith (payload: Payload | undefined): Promise<void> | undefined {
-    return payload === undefined ? undefined : this.#answer(payload, opcodeOf(payload))
+    return payload === undefined ? undefined : this.#answer(payload, typeof payload !== 'string')
   }
 
   /** Resolves when the next reply may be sent. Returns undefined if that is now. */
-  #answer (payload: Payload, opcode: number): Promise<void> | undefined {
-    return this.#connection.reply(frame(payload, opcode)) ? undefined : this.#connection.drained()
+  #answer (payload: Payload, isBinary: boolean): Promise<void> | undefined {
+    const { writer } = this.#connection
+    return writer.reply(payload, isBinary) ? undefined : writer.drained()
   }
 }
 

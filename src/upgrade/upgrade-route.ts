@@ -1,7 +1,7 @@
 import type { FastifyError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
-import { Connection } from '../connection/connection.ts'
+import { Connection, type ConnectionContext } from '../connection/connection.ts'
 import type { Connections } from '../connection/connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../connection/deflate.ts'
 import { meaningOf } from '../error-meaning.ts'
@@ -9,6 +9,7 @@ import { UpgradeRequired } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { ByteBudget } from '../connection/byte-budget.ts'
+import { SocketWriter } from '../connection/socket-writer.ts'
 import type { Counters } from '../observability/stats.ts'
 import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
@@ -70,18 +71,20 @@ export function upgradeRoute<Query> (
 ): void {
   const { routeOptions, origins, limits } = settings
   const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST, tickTime)
-  const shared = {
+  const writing = {
+    pending: backlog,
+    budget,
+    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST, tickTime)
+  }
+  const shared: ConnectionContext = {
     chat: counters.chat,
     path,
     refusals,
     connections,
-    backlog,
-    budget,
-    receiveBudget,
-    inbox: limits.inbox,
-    reading: { stop: stopReading, start: startReading },
     frames: { control, messageTimeout: limits.messageTimeout },
-    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST, tickTime)
+    receiving: { messages: limits.inbox, bytes: backlog, budget: receiveBudget },
+    reading: { stop: stopReading, start: startReading },
+    createWriter: (stream, owner) => new SocketWriter(stream, owner, writing)
   }
   const handshakes = new Handshakes(app, {
     maxPayload: payload,

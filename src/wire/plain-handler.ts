@@ -1,12 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
-import type { Connection, MessageHandler } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import { webSocketFraming } from '../connection/frame.ts'
+import { deflatedFraming } from '../connection/deflate.ts'
 import { meaningOf } from '../error-meaning.ts'
 import { HandshakeTimeout } from '../errors.ts'
-import type { Payload } from '../connection/frame.ts'
+import type { MessageHandler } from '../connection/receiver.ts'
+import type { Payload } from '../connection/writer.ts'
 import type { Message } from '../connection/receive-queue.ts'
 import type { Peer } from '../rooms/peer.ts'
-import type { Format } from '../rooms/membership.ts'
+import type { Format } from '../rooms/format.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Entry } from '../store.ts'
 import { errorFor } from './v1-errors.ts'
@@ -17,13 +20,14 @@ function payloadOf ({ from, body }: Entry): Payload {
 }
 
 const plainFormat: Format = {
+  framing: webSocketFraming,
   entry: (_room, entry) => payloadOf(entry),
   signal: () => undefined,
   // This wire can't report an incomplete page, so an incomplete page is not sent.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
 
-const deflatedFormat: Format = { ...plainFormat, deflates: plainFormat }
+const deflatedFormat: Format = { ...plainFormat, framing: deflatedFraming, sameEntriesAs: plainFormat }
 
 export interface PlainOptions {
   readonly room: string
@@ -60,11 +64,11 @@ export class PlainHandler implements MessageHandler {
    */
   static serve (connection: Connection, entering: Promise<Peer | undefined>, { room, rates, timeout, ...options }: PlainOptions): void {
     const handler = new PlainHandler(connection, room, rates)
-    connection.serve(handler)
+    connection.receiver.serve(handler)
     handler.#deadline = setTimeout(() => {
       connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
     }, timeout).unref()
-    connection.hold(handler.#join(entering, options))
+    connection.receiver.hold(handler.#join(entering, options))
   }
 
   receive (message: Message): Promise<void> | undefined {

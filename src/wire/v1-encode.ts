@@ -1,5 +1,7 @@
+import { deflatedFraming } from '../connection/deflate.ts'
+import { webSocketFraming } from '../connection/frame.ts'
 import type { ServerMessage } from '../messages.ts'
-import type { Format } from '../rooms/membership.ts'
+import type { Format } from '../rooms/format.ts'
 import type { Entry, Member, Position } from '../store.ts'
 
 /** Returns an `ack`. Built by hand like entries, because every post has one. */
@@ -8,6 +10,7 @@ export function ack (id: string, room: string, position: Position): string {
 }
 
 export const v1Format: Format = {
+  framing: webSocketFraming,
   entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
   signal: (room, signal) => 'typing' in signal
     ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
@@ -25,7 +28,7 @@ export const v1Format: Format = {
 }
 
 /** Like `v1Format`, but the entries of a batch are deflated. */
-export const deflatedV1Format: Format = { ...v1Format, deflates: v1Format }
+export const deflatedV1Format: Format = { ...v1Format, framing: deflatedFraming, sameEntriesAs: v1Format }
 
 /** Returns a `history`, with messages as in `joined`. */
 export function history (room: string, before: Position, { entries, more, complete }: {

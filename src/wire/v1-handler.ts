@@ -1,12 +1,13 @@
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
-import type { Connection, MessageHandler } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { MessageHandler } from '../connection/receiver.ts'
 import { HandshakeTimeout } from '../errors.ts'
-import { frame } from '../connection/frame.ts'
 import type { Message } from '../connection/receive-queue.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
-import { acknowledge, type Format } from '../rooms/membership.ts'
+import type { Format } from '../rooms/format.ts'
+import { acknowledge } from '../rooms/membership.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
 import { ack, deflatedV1Format, history, v1Format } from './v1-encode.ts'
@@ -142,14 +143,14 @@ export class V1Handler implements MessageHandler {
     stored.then(({ offset: n, position, again }) => {
       const text = ack(id, room, position)
       const membership = peer.seat(room)
-      if (membership === undefined || again) this.#connection.reply(frame(text))
+      if (membership === undefined || again) this.#connection.writer.reply(text)
       else acknowledge(membership, n, epoch, text)
     }, (error: unknown) => this.#answerError(message, error))
     return submitted
   }
 
   async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
-    this.#connection.reply(frame(history(room, before, await peer.history(room, before, limit, PAGE_BYTES))))
+    this.#connection.writer.reply(history(room, before, await peer.history(room, before, limit, PAGE_BYTES)))
   }
 
   /** @param wait ms after which the request would be accepted */
@@ -172,7 +173,7 @@ export class V1Handler implements MessageHandler {
       const { code, message: text, room, request } = message
       this.#connection.refused(code, text, { request, room, ...details })
     }
-    this.#connection.reply(frame(JSON.stringify(message)))
+    this.#connection.writer.reply(JSON.stringify(message))
   }
 
   #clearDeadline (): void {

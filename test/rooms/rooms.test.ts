@@ -3,7 +3,9 @@ import { mock } from 'node:test'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Connection } from '../../src/connection/connection.ts'
-import type { Format, Membership } from '../../src/rooms/membership.ts'
+import { webSocketFraming } from '../../src/connection/frame.ts'
+import type { Format } from '../../src/rooms/format.ts'
+import type { Membership } from '../../src/rooms/membership.ts'
 import type { JoinQuery } from '../../src/rooms/room.ts'
 import { Rooms } from '../../src/rooms/rooms.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
@@ -15,6 +17,7 @@ import { storeWith } from '../support/store-with.ts'
 import { turn } from '../support/tick.ts'
 
 const format: Format = {
+  framing: webSocketFraming,
   entry: (_room, { body }) => body,
   signal: () => undefined,
   joined: (_room, { entries }) => entries.map(({ body }) => body)
@@ -26,6 +29,7 @@ const nothing = { limit: 0, maxBytes: 0 }
 class Listener extends EventEmitter {
   open = true
   readonly address = { name: '', connections: 1 }
+  readonly writer = this
   writes = 0
   readonly heard: number[] = []
   readonly seat: Membership
@@ -46,14 +50,19 @@ class Listener extends EventEmitter {
 
   async drained (): Promise<void> {}
 
-  replay (frames: Buffer, messages: number): void { this.write(frames, messages) }
+  replay (payloads: readonly string[], messages: number): void { this.#add(payloads, messages) }
 
   write (frames: Buffer, messages: number): boolean {
-    if (frames.length === 0) return true
-    const numbers = []
+    const texts = []
     for (let at = 0; at < frames.length; at += 2 + frames[at + 1]!) {
-      numbers.push(Number(frames.toString('latin1', at + 2, at + 2 + frames[at + 1]!)))
+      texts.push(frames.toString('latin1', at + 2, at + 2 + frames[at + 1]!))
     }
+    return this.#add(texts, messages)
+  }
+
+  #add (texts: readonly string[], messages: number): boolean {
+    if (texts.length === 0) return true
+    const numbers = texts.map(Number)
     if (numbers.length !== messages) throw new Error(`${messages} announced, ${numbers.length} written`)
     this.heard.push(...numbers)
     this.writes++

@@ -1,0 +1,161 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ByteBudget } from './byte-budget.ts'
+import { BINARY, TEXT, frame, frames } from './frame.ts'
+import { CloseCode } from '../protocol.ts'
+import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
+import { TokenBucket, type Rate } from '../token-bucket.ts'
+import type { Payload, Writer, WriterOwner } from './writer.ts'
+
+export interface WriteLimits {
+  /** pending bytes of one client; above this it is terminated */
+  readonly pending: number
+  /** pending bytes of all clients */
+  readonly budget: ByteBudget
+  /** bytes; a replay above this rate is delayed */
+  readonly replays: Rate
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Pending bytes from which `reply` returns false. */
+const HIGH_WATER = 64 * 1024
+
+/** Bytes up to which a replay isn't charged to the replay rate. */
+const SMALL_REPLAY = 16 * 1024
+
+/** Writes WebSocket frames directly to the socket of one connection, beside `ws`, so that many connections can share one buffer. */
+export class SocketWriter implements Writer, Corked {
+  readonly #stream: Duplex
+  readonly #owner: WriterOwner
+  readonly #limits: WriteLimits
+  #replays: TokenBucket | undefined
+  #messagesSent = 0
+  #bytesSent = 0
+  /** Whether the stream is corked until the end of this tick, for the frames of `ws` too. */
+  #corked = false
+  #charged = 0
+  /** Shared buffers that are pending here, in the order of writing. Created at the first one. */
+  #shared: Buffer[] | undefined
+  /** The last tick with a write. */
+  #lastWriteTick = -1
+
+  constructor (stream: Duplex, owner: WriterOwner, limits: WriteLimits) {
+    this.#stream = stream
+    this.#owner = owner
+    this.#limits = limits
+  }
+
+  get messagesSent (): number { return this.#messagesSent }
+
+  get bytesSent (): number { return this.#bytesSent }
+
+  get pendingBytes (): number { return this.#stream.writableLength }
+
+  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#charged, this.pendingBytes) }
+
+  write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean {
+    if (!this.#mayWrite()) return false
+    this.#messagesSent += messages
+    this.#bytesSent += framed.length
+    if (own === undefined) {
+      this.#stream.write(framed)
+    } else {
+      this.#stream.cork()
+      this.#stream.write(framed)
+      this.#writeOwn(frames(own).bytes)
+      this.#stream.uncork()
+    }
+    // For a client that reads, the kernel accepts the bytes at once and nothing is pending.
+    if (this.#stream.writableLength > 0) this.#chargeShared(framed)
+    return true
+  }
+
+  replay (payloads: readonly Payload[], messages: number): boolean {
+    if (payloads.length === 0 || !this.#mayWrite()) return false
+    const { bytes } = frames(payloads)
+    this.#messagesSent += messages
+    // The request rate bounds the number of small replays.
+    if (bytes.length > SMALL_REPLAY) (this.#replays ??= new TokenBucket(this.#limits.replays)).spend(bytes.length)
+    this.#writeOwn(bytes)
+    return true
+  }
+
+  reply (payload: Payload, isBinary = typeof payload !== 'string'): boolean {
+    if (!this.#mayWrite()) return true
+    if (!this.#corked) {
+      this.#corked = true
+      this.#stream.cork()
+      uncorkAtEndOfTick(this)
+    }
+    this.#messagesSent++
+    this.#writeOwn(frame(payload, isBinary ? BINARY : TEXT))
+    return this.#stream.writableLength < HIGH_WATER
+  }
+
+  uncork (): void {
+    this.#corked = false
+    this.#stream.uncork()
+  }
+
+  charge (bytes: number): void {
+    this.#charged += bytes
+    this.#limits.budget.charge(bytes)
+  }
+
+  /** Releases at most the charged bytes: write callbacks that run after `terminate` release nothing twice. */
+  release (bytes: number): void {
+    const released = Math.min(bytes, this.#charged)
+    this.#charged -= released
+    this.#limits.budget.release(released)
+  }
+
+  async drained (): Promise<void> {
+    const stream = this.#stream
+    const wait = this.#replays?.spend(0) ?? 0
+    if (wait > 0) await pause(wait, undefined, { ref: false })
+    if (!this.#owner.open || stream.destroyed || stream.writableLength === 0) return
+    await new Promise<void>((resolve) => { stream.write(NOTHING, () => resolve()) })
+  }
+
+  terminate (): void {
+    this.release(this.#charged)
+    for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
+    this.#owner.terminate(CloseCode.tryAgainLater, 'reply budget exceeded', { fault: 'reply_budget' })
+  }
+
+  /**
+   * Terminates the connection if its pending bytes exceed the limit at the first write of a tick: right after a write a
+   * healthy client can have megabytes pending, a tick later none.
+   */
+  #mayWrite (): boolean {
+    if (!this.#owner.open) return false
+    const tick = currentTick()
+    if (this.#lastWriteTick !== tick) {
+      this.#lastWriteTick = tick
+      if (this.#stream.writableLength > this.#limits.pending) {
+        this.#owner.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader' })
+        return false
+      }
+    }
+    return true
+  }
+
+  /** Charges shared frames until they are sent or discarded. */
+  #chargeShared (framed: Buffer): void {
+    const shared = this.#shared ??= []
+    shared.push(framed)
+    this.#stream.write(NOTHING, () => {
+      const sent = shared.shift()
+      if (sent !== undefined) this.#limits.budget.releaseShared(sent)
+    })
+    this.#limits.budget.chargeShared(framed)
+  }
+
+  #writeOwn (bytes: Buffer): void {
+    this.#bytesSent += bytes.length
+    this.#charged += bytes.length
+    this.#stream.write(bytes, () => this.release(bytes.length))
+    this.#limits.budget.charge(bytes.length)
+  }
+}

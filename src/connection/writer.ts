@@ -1,0 +1,60 @@
+import type { ByteHolder } from './byte-budget.ts'
+import type { CloseReason } from './close-reason.ts'
+
+/** Content of a message: text as a string, or binary. */
+export type Payload = string | Uint8Array
+
+/** Messages as they are sent, in one buffer. ends: the offset at which each of them ends. */
+export interface Framed { readonly bytes: Buffer, readonly ends: readonly number[] }
+
+/** Encodes messages for one transport, so that many clients can share the buffer: entries first, then signals. */
+export type Framing = (entries: readonly Payload[], signals: readonly Payload[]) => Framed
+
+/** The connection that a writer writes for. */
+export interface WriterOwner {
+  readonly open: boolean
+  terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
+}
+
+/**
+ * Sends messages to one client. There is one implementation for each transport. Nothing is sent after the connection has
+ * closed. `bytes` and `terminate` are for the budget of pending bytes.
+ */
+export interface Writer extends ByteHolder {
+  /** Messages sent so far, and bytes of them. */
+  readonly messagesSent: number
+  readonly bytesSent: number
+  /** Bytes that were written and not yet sent. */
+  readonly pendingBytes: number
+
+  /**
+   * Sends messages that other clients receive too. MUST terminate the connection instead if too many bytes are pending.
+   * @param framed the messages, in the framing of this transport
+   * @param messages number of them
+   * @param own messages for this client alone, sent in the same write after the others
+   * @returns whether they were written
+   */
+  write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean
+
+  /**
+   * Sends missed messages, in one write. Terminates the connection as `write` does, and counts in the replay rate.
+   * @param messages number of missed messages; `payloads` may contain others
+   * @returns whether they were written
+   */
+  replay (payloads: readonly Payload[], messages: number): boolean
+
+  /**
+   * Sends a message for this client alone, in one write with all other messages of this tick.
+   * @param isBinary whether to send bytes as a binary message; false: they are text in UTF-8
+   * @returns false if the caller should wait for `drained()` before it sends more
+   */
+  reply (payload: Payload, isBinary?: boolean): boolean
+
+  /** Charges memory that is kept for this client alone to the pending bytes. */
+  charge (bytes: number): void
+
+  release (bytes: number): void
+
+  /** Resolves when the written bytes are sent and the replay rate allows more, or when the connection has ended. */
+  drained (): Promise<void>
+}

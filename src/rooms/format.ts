@@ -1,0 +1,17 @@
+import type { Framing, Payload } from '../connection/writer.ts'
+import type { Signal } from './presence-diff.ts'
+import type { Presence } from '../roster.ts'
+import type { Entry, Member, Page } from '../store.ts'
+
+/** Encodes what a room sends over one wire. Entries and signals MUST be encoded alike for all members: batches share them. */
+export interface Format {
+  /** Frames entries and signals for the transport of the wire. */
+  readonly framing: Framing
+  /** Another format whose entries have the same payloads. A batch encodes them once for both. */
+  readonly sameEntriesAs?: Format
+  entry (room: string, entry: Entry): Payload
+  /** Returns undefined if the wire has no message for the signal. */
+  signal (room: string, signal: Signal): Payload | undefined
+  /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */
+  joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
+}
