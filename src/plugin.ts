@@ -61,9 +61,9 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const roster = options.roster ?? new MemoryRoster()
   const instrumented = new InstrumentedStore(store, counters)
   const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
-  const members = new Peers(roster)
+  const peers = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
-  const appChat = new Chat({ rooms, roster, store: instrumented, members, connections, counters, limits, log: app.log })
+  const appChat = new Chat({ rooms, roster, store: instrumented, peers, connections, counters, limits, log: app.log })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
     const { timings, remove } = await Metrics.add(options.metrics, counters.chat, () => appChat.stats())
@@ -76,7 +76,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, roster, hooks, limits, members, counters }
+    const admission = { rooms, store: instrumented, roster, hooks, limits, peers, counters }
     const budget = new ByteBudget(limits.replyBudget, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
@@ -110,7 +110,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   app.addHook('onClose', async () => {
     refusals.close()
     rooms.close()
-    members.close()
+    peers.close()
     if (options.store === undefined) await store.close()
     if (options.roster === undefined) await roster.close()
   })

@@ -39,7 +39,7 @@ export interface ChatParts {
   readonly rooms: Rooms
   readonly roster: Roster
   readonly store: Store
-  readonly members: Peers
+  readonly peers: Peers
   readonly connections: Connections
   readonly counters: Counters
   readonly limits: { readonly chatPayload: number, readonly backlog: number }
@@ -68,7 +68,7 @@ export class Chat {
     if (typeof text !== 'string') throw new InvalidArgument('publication.text', 'must be a string')
     const draft = { from: senderOf(from), ...appContent(text, data, propertyErrors('publication')) }
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
-    const { position } = await this.#parts.rooms.append(room, draft)
+    const { position } = await this.#parts.store.append(room, draft)
     return position
   }
 
@@ -111,7 +111,7 @@ export class Chat {
     const { limit = 50, before } = query
     if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
     if (before !== undefined) assertPosition('query.before', before)
-    const page = await this.#parts.rooms.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+    const page = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
     return { ...page, entries: page.entries.map(withParsedData) }
   }
 
@@ -122,7 +122,7 @@ export class Chat {
   async erase (room: string, position: Position): Promise<void> {
     assertRoom(room)
     assertPosition('position', position)
-    await this.#parts.rooms.erase(room, position)
+    await this.#parts.store.erase(room, position)
   }
 
   /**
@@ -131,7 +131,7 @@ export class Chat {
    */
   async clear (room: string): Promise<void> {
     assertRoom(room)
-    await this.#parts.rooms.clear(room)
+    await this.#parts.store.clear(room)
   }
 
   /**
@@ -164,10 +164,10 @@ export class Chat {
 
   /** Returns the current state of the chat on this node, and its counters since the start. */
   stats (): Stats {
-    const { connections, members, rooms, counters } = this.#parts
+    const { connections, peers, rooms, counters } = this.#parts
     return {
       connections: connections.size,
-      members: members.size,
+      members: peers.size,
       rooms: rooms.names().length,
       posts: counters.posts,
       deliveries: counters.deliveries,

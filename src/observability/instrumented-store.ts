@@ -17,7 +17,7 @@ export class InstrumentedStore implements Store {
   append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
     const { chat, timings } = this.#counters
     const begun = timings === undefined ? 0 : performance.now()
-    const stored = this.#store.append(room, draft)
+    const stored = this.#append(room, draft)
     stored.then(this.#stored, this.#failed)
     if (timings !== undefined || diagnostics.posted.hasSubscribers) {
       stored.then(({ position, again }) => {
@@ -52,6 +52,15 @@ export class InstrumentedStore implements Store {
   check (): Promise<void> { return this.#store.check() }
 
   close (): Promise<void> { return this.#store.close() }
+
+  /** A throw of a store, against its contract, is a rejection to the callers: they couldn't report it to the client. */
+  #append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
+    try {
+      return this.#store.append(room, draft)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
 
   #countErrors<T> (result: Promise<T>): Promise<T> {
     result.catch(this.#failed)

@@ -1,24 +1,25 @@
 import type { Framed, Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
 import type { Signal } from './presence-diff.ts'
-import { takeAcks, type Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 
-/** A batch in one format: the frames of its entries, then those of its signals. payloads: of the entries. signals: a count. */
-interface Encoded extends Framed { readonly payloads: readonly Payload[], readonly signals: number }
+/** A batch in one format: its entries, then its signals. payloads: of the entries. signals: their number. */
+export interface EncodedBatch extends Framed { readonly payloads: readonly Payload[], readonly signals: number }
 
-/** Bytes of memory for a byte of a frame: the frame itself, and its payload, a string of up to two bytes a character. */
+/** Bytes of memory for an encoded byte: the byte itself, and its payload, a string of up to two bytes a character. */
 const COPIES = 3
 
 /** Entries and signals of a room that are written together. Each format is encoded once, and its memberships share the buffer. */
 export class Batch {
+  /** Offset of the first entry; Infinity for none. */
   readonly first: number
-  readonly #last: number
+  /** Offset of the last entry; 0 for none. */
+  readonly last: number
   readonly #room: string
   readonly #entries: readonly Entry[]
   readonly #signals: readonly Signal[]
   readonly #senders: ReadonlySet<string | undefined>
-  readonly #encoded = new Map<Format, Encoded>()
+  readonly #encoded = new Map<Format, EncodedBatch>()
   readonly #charge: (bytes: number) => void
 
   /** @param charge called once for each format, with the bytes of memory of its encoding */
@@ -29,40 +30,13 @@ export class Batch {
     this.#signals = signals
     this.#senders = new Set(entries.map(({ from }) => from?.id))
     this.first = entries[0]?.offset ?? Infinity
-    this.#last = entries.at(-1)?.offset ?? 0
+    this.last = entries.at(-1)?.offset ?? 0
   }
 
-  /** Writes the batch to a membership. Returns the number of messages written. */
-  serve (membership: Membership): number {
-    const { connection, mark } = membership
-    const encoded = this.#encodedIn(membership.format)
-    if (mark < this.#last) membership.mark = this.#last
-    if (mark < this.first && (membership.hearsItself || !this.#senders.has(membership.member.id))) {
-      const { bytes, payloads: { length }, signals } = encoded
-      return connection.writer.write(bytes, length + signals, takeAcks(membership)) ? length : 0
-    }
-    return this.#writePart(membership, mark, encoded)
-  }
+  /** Returns whether the batch has an entry of this member. */
+  hasSender (memberId: string): boolean { return this.#senders.has(memberId) }
 
-  /** Writes a part of the batch: for a member that joined mid-batch or excludes its own messages. */
-  #writePart (membership: Membership, mark: number, { bytes, ends, signals }: Encoded): number {
-    const { connection, hearsItself, member } = membership
-    const parts: Buffer[] = []
-    let start = 0
-    for (const [i, { offset: n, from }] of this.#entries.entries()) {
-      if (n > mark && (hearsItself || from?.id !== member.id)) parts.push(bytes.subarray(start, ends[i]))
-      start = ends[i]!
-    }
-    const acks = takeAcks(membership)
-    if (parts.length + signals > 0) {
-      const all = Buffer.concat([...parts, bytes.subarray(start)])
-      return connection.writer.write(all, parts.length + signals, acks) ? parts.length : 0
-    }
-    for (const ack of acks ?? []) connection.writer.reply(ack)
-    return 0
-  }
-
-  #encodedIn (format: Format): Encoded {
+  encodedIn (format: Format): EncodedBatch {
     let encoded = this.#encoded.get(format)
     if (encoded === undefined) {
       encoded = this.#encode(format)
@@ -72,7 +46,24 @@ export class Batch {
     return encoded
   }
 
-  #encode (format: Format): Encoded {
+  /**
+   * Returns each entry after an offset, as encoded: for a member that joined mid-batch or excludes its own messages.
+   * @param excluded id of the member whose entries are left out; undefined for none
+   */
+  entriesAfter (offset: number, excluded: string | undefined, { bytes, ends }: EncodedBatch): Buffer[] {
+    const entries: Buffer[] = []
+    let start = 0
+    for (const [i, entry] of this.#entries.entries()) {
+      if (entry.offset > offset && (excluded === undefined || entry.from?.id !== excluded)) entries.push(bytes.subarray(start, ends[i]))
+      start = ends[i]!
+    }
+    return entries
+  }
+
+  /** Returns all signals, as encoded. */
+  signalsOf ({ bytes, ends, payloads }: EncodedBatch): Buffer { return bytes.subarray(ends[payloads.length - 1] ?? 0) }
+
+  #encode (format: Format): EncodedBatch {
     const { sameEntriesAs: base = format } = format
     const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
     const signals = this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)

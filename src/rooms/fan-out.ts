@@ -58,7 +58,7 @@ export class FanOut {
 
   get memberships (): ReadonlySet<Membership> { return this.#memberships }
 
-  /** Offset of the first entry that a membership added now will be written. Its `mark` must cover all earlier entries. */
+  /** Offset of the first entry that a membership added now will be written. It must have been sent all earlier ones. */
   get next (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
 
   add (membership: Membership): void { this.#memberships.add(membership) }
@@ -133,14 +133,14 @@ export class FanOut {
       if (this.#batch === undefined) return false
       const { value: membership } = this.#unwritten.next()
       if (membership === undefined) {
-        // The next batch waits for another tick: a connection checks its backlog once a tick, before the first write.
+        // The next batch waits for another tick: a connection checks its pending bytes once a tick, before the first write.
         this.#batch = undefined
         this.#free(this.#batchBytes)
         if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
         if (this.#memberships.size > SLICE) this.#pause()
         return this.#entries.length + this.#signals.length > 0
       }
-      this.#counters.deliveries += this.#batch.serve(membership)
+      this.#counters.deliveries += membership.deliver(this.#batch)
     }
     return true
   }

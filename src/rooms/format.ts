@@ -1,7 +1,7 @@
 import type { Framing, Payload } from '../connection/writer.ts'
 import type { Signal } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
-import type { Entry, Member, Page } from '../store.ts'
+import type { Entry, Member, Page, Position } from '../store.ts'
 
 /** Encodes what a room sends over one wire. Entries and signals MUST be encoded alike for all members: batches share them. */
 export interface Format {
@@ -12,6 +12,8 @@ export interface Format {
   entry (room: string, entry: Entry): Payload
   /** Returns undefined if the wire has no message for the signal. */
   signal (room: string, signal: Signal): Payload | undefined
+  /** Returns the acknowledgement of a post; undefined if the wire has none. @param id of the post, chosen by the client */
+  ack (room: string, id: string, position: Position): string | undefined
   /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */
   joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
 }

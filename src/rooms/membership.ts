@@ -1,57 +1,176 @@
 import type { Connection } from '../connection/connection.ts'
+import type { Payload } from '../connection/writer.ts'
+import type { Batch } from './batch.ts'
 import type { Format } from './format.ts'
+import { difference } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
-import type { Member } from '../store.ts'
+import type { Cursor, Entry, Member, Page } from '../store.ts'
 
-/** A peer's part in one room. */
-export interface Membership {
-  readonly connection: Connection
+/** An acknowledgement that waits for the message at this offset. */
+interface Ack { readonly offset: number, readonly text: string }
+
+/** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
+const TYPING_ALLOWED = 5_000
+
+/** The epoch of a membership that has ended. Rooms count theirs from 0. */
+const ENDED = -1
+
+/** How a member receives the messages of a room. */
+export interface MembershipOptions {
   readonly format: Format
+  /** whether the member receives its own messages */
+  readonly includeSender: boolean
+}
+
+/** A peer's part in one room: what the member has received, and which acknowledgements wait for it. */
+export class Membership {
+  readonly connection: Connection
   readonly member: Member
-  readonly hearsItself: boolean
-  /** Offset up to which the member needs no more entries. */
-  mark: number
+  /** Name of the room. */
+  readonly room: string
+  readonly #format: Format
+  readonly #includeSender: boolean
+  /** The member needs no entries up to this offset. */
+  #offset = 0
+  /** The epoch of the room to which `#offset` belongs: offsets of different epochs can't be compared. */
+  #epoch = 0
   /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
-  presence: Presence | undefined
-  /** The epoch of the room in which `mark` was set: offsets of different epochs can't be compared. */
-  epoch: number
-  /** Acknowledgements that wait for the message at offset `n`; undefined for none. */
-  acks: Array<{ readonly n: number, readonly text: string }> | undefined
-}
+  #presence: Presence | undefined
+  /** Undefined for none. */
+  #acks: Ack[] | undefined
+  #isAnnounced = false
+  /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
+  #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
 
-/**
- * Sends an acknowledgement in the same write as its message. Sends it at once if the message was written already, or if the
- * epoch has changed since.
- * @param n offset of the message
- * @param epoch the membership's when the message was posted
- */
-export function acknowledge (membership: Membership, n: number, epoch: number, text: string): void {
-  if (membership.mark >= n || membership.epoch !== epoch) membership.connection.writer.reply(text)
-  else {
-    (membership.acks ??= []).push({ n, text })
-    membership.connection.writer.charge(costOf(text))
+  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions) {
+    this.connection = connection
+    this.member = member
+    this.room = room
+    this.#format = format
+    this.#includeSender = includeSender
   }
-}
 
-/** Sends all waiting acknowledgements. Called when their messages will no longer be written. */
-export function acknowledgeAll (membership: Membership): void {
-  const { acks = [] } = membership
-  membership.acks = undefined
-  for (const { text } of acks) {
-    membership.connection.writer.release(costOf(text))
-    membership.connection.writer.reply(text)
+  /** Whether `onJoin` was called for it, so that `onLeave` must be. */
+  get isAnnounced (): boolean { return this.#isAnnounced }
+
+  announce (): void { this.#isAnnounced = true }
+
+  /** The last answer of `authorize` for typing, as given to `rememberTyping`; undefined when it is no longer valid. */
+  get isTypingAllowed (): boolean | undefined {
+    return this.#typing !== undefined && this.#typing.until > performance.now() ? this.#typing.isAllowed : undefined
   }
-}
 
-/** Removes the acknowledgements of messages up to `mark`, and returns them; undefined for none. */
-export function takeAcks (membership: Membership): string[] | undefined {
-  const { acks, mark } = membership
-  if (acks === undefined) return undefined
-  const due = acks.filter(({ n }) => n <= mark)
-  if (due.length === 0) return undefined
-  membership.acks = due.length === acks.length ? undefined : acks.filter(({ n }) => n > mark)
-  for (const { text } of due) membership.connection.writer.release(costOf(text))
-  return due.map(({ text }) => text)
+  rememberTyping (isAllowed: boolean): void {
+    this.#typing = { isAllowed, until: performance.now() + TYPING_ALLOWED }
+  }
+
+  /** Moves to an epoch of the room. Acknowledgements of another epoch are sent: their messages may never be. */
+  enter (epoch: number): void {
+    if (epoch === this.#epoch) return
+    this.#epoch = epoch
+    this.#sendAllAcks()
+  }
+
+  /** Called when the member has left. Later acknowledgements are sent at once. */
+  end (): void { this.enter(ENDED) }
+
+  /**
+   * Sends the answer to the join, or a new view of the room after a break.
+   * @param later entries that were stored after the page was read
+   * @param offset up to which the member needs no more entries then
+   * @returns the number of messages sent
+   */
+  sendJoined (page: Page, presence: Presence, later: readonly Entry[], offset: number): number {
+    this.#presence = presence
+    const payloads = this.#format.joined(this.room, page, presence, this.member)
+    return this.#replay(later.length === 0 ? payloads : [...payloads, ...this.#encode(later)], offset, page.entries.length + later.length)
+  }
+
+  /** Sends further missed entries. @param offset and result: as of `sendJoined` */
+  sendMissed (entries: readonly Entry[], offset: number): number {
+    return this.#replay(this.#encode(entries), offset, entries.length)
+  }
+
+  /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */
+  caughtUp (presence: Presence): void {
+    const signal = this.#presence && difference(this.#presence, presence)
+    const payload = signal && this.#format.signal(this.room, signal)
+    if (payload !== undefined) this.connection.writer.reply(payload)
+    this.#presence = undefined
+  }
+
+  /** Sends a batch. Returns the number of messages sent. */
+  deliver (batch: Batch): number {
+    const offset = this.#offset
+    const { writer } = this.connection
+    const encoded = batch.encodedIn(this.#format)
+    if (offset < batch.last) this.#offset = batch.last
+    if (offset < batch.first && (this.#includeSender || !batch.hasSender(this.member.id))) {
+      const { bytes, payloads: { length }, signals } = encoded
+      return writer.write(bytes, length + signals, this.#takeAcks()) ? length : 0
+    }
+    const entries = batch.entriesAfter(offset, this.#includeSender ? undefined : this.member.id, encoded)
+    const acks = this.#takeAcks()
+    if (entries.length + encoded.signals > 0) {
+      const bytes = Buffer.concat([...entries, batch.signalsOf(encoded)])
+      return writer.write(bytes, entries.length + encoded.signals, acks) ? entries.length : 0
+    }
+    for (const ack of acks ?? []) writer.reply(ack)
+    return 0
+  }
+
+  /**
+   * Acknowledges a post of this member once it is stored. The acknowledgement is sent in the same write as the message; at
+   * once if the message was sent already, or may never be.
+   * @param id of the post, chosen by the client
+   * @param onRejected called if the post was not stored
+   */
+  acknowledge (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
+    const epoch = this.#epoch
+    stored.then(({ offset, position, again }) => {
+      const { writer } = this.connection
+      const text = this.#format.ack(this.room, id, position)
+      if (text === undefined) return
+      if (again || this.#epoch !== epoch || this.#offset >= offset) {
+        writer.reply(text)
+      } else {
+        (this.#acks ??= []).push({ offset, text })
+        writer.charge(costOf(text))
+      }
+    }, onRejected)
+  }
+
+  #replay (payloads: readonly Payload[], offset: number, messages: number): number {
+    this.#offset = offset
+    const acks = this.#takeAcks()
+    return this.connection.writer.replay(acks === undefined ? payloads : [...payloads, ...acks], messages) ? messages : 0
+  }
+
+  #encode (entries: readonly Entry[]): Payload[] {
+    return entries.filter(({ from }) => this.#includeSender || from?.id !== this.member.id).map((entry) => this.#format.entry(this.room, entry))
+  }
+
+  /** Removes the acknowledgements of messages up to the offset, and returns them; undefined for none. */
+  #takeAcks (): string[] | undefined {
+    const acks = this.#acks
+    if (acks === undefined) return undefined
+    const due = acks.filter(({ offset }) => offset <= this.#offset)
+    if (due.length === 0) return undefined
+    this.#acks = due.length === acks.length ? undefined : acks.filter(({ offset }) => offset > this.#offset)
+    return due.map((ack) => this.#release(ack))
+  }
+
+  #sendAllAcks (): void {
+    const acks = this.#acks ?? []
+    this.#acks = undefined
+    for (const ack of acks) this.connection.writer.reply(this.#release(ack))
+  }
+
+  /** Releases the charge for an acknowledgement. Returns its text. */
+  #release ({ text }: Ack): string {
+    this.connection.writer.release(costOf(text))
+    return text
+  }
 }
 
 /** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its record. */

@@ -1,60 +1,31 @@
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
-import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
 import { AlreadyJoined, NotJoined, TooManyRooms } from '../errors.ts'
-import { authorize, may, run, vet, type Hooks, type PostDraft } from '../hooks.ts'
+import { authorize, may, run } from '../hooks.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
-import type { Format } from './format.ts'
-import type { Membership } from './membership.ts'
+import type { JoinQuery } from './join.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
+import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
-import type { JoinQuery, Room } from './room.ts'
+import type { Room } from './room.ts'
 import type { Roster } from '../roster.ts'
 import type { Rooms } from './rooms.ts'
-import type { Member, Cursor, Page, Position } from '../store.ts'
+import type { Member, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
-export interface PeerContext {
+export interface PeerContext extends PostContext {
   readonly rooms: Rooms
   readonly roster: Roster
-  readonly members: { add (peer: Peer): void, delete (peer: Peer): void }
-  readonly hooks: Hooks
-  readonly limits: { readonly roomsPerMember: number, readonly chatPayload: number, readonly backlog: number }
+  readonly peers: { add (peer: Peer): void, delete (peer: Peer): void }
+  readonly limits: PostContext['limits'] & { readonly roomsPerMember: number }
   readonly counters: Counters
 }
 
-export interface JoinOptions extends JoinQuery {
-  readonly format: Format
-  readonly hearsItself: boolean
-}
-
-/** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
-export interface Post extends PostDraft {
-  readonly id?: string | undefined
-  readonly since?: Position | undefined
-}
-
-/** submitted: resolves when the post was passed to the store or refused, to keep posts in order; undefined if it was already. */
-export interface PostResult {
-  readonly submitted: Promise<void> | undefined
-  readonly stored: Promise<Cursor & { readonly again: boolean }>
-}
-
-/**
- * announced: whether `onJoin` was called for it, and `onLeave` will be. typing: the last result of `authorize` for typing, and
- * the time by `performance.now()` until which it is reused.
- */
-interface JoinedRoom extends Membership {
-  readonly room: Room
-  announced: boolean
-  typing: { readonly allowed: boolean, readonly until: number } | undefined
-}
+export interface JoinOptions extends JoinQuery, MembershipOptions {}
 
 /** Maximum delay of a timer, in ms. */
 const LONGEST_TIMER = 2 ** 31 - 1
-
-/** ms for which a result of `authorize` is reused for typing, which clients send every few seconds. */
-const TYPING_ALLOWED = 5_000
 
 /** A member on one connection, with its memberships. */
 export class Peer {
@@ -66,7 +37,7 @@ export class Peer {
   #keyPrefix: string | undefined
   readonly #context: PeerContext
   /** Few: an array is as fast as a map, and smaller. */
-  #memberships: readonly JoinedRoom[] = []
+  #memberships: readonly Membership[] = []
   #expiry: NodeJS.Timeout | undefined
 
   constructor (connection: Connection, member: Member, context: PeerContext) {
@@ -74,11 +45,10 @@ export class Peer {
     this.member = member
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
-    context.members.add(this)
+    context.peers.add(this)
   }
 
-  /** Returns the membership in a room; undefined if the room is not joined. */
-  seat (room: string): Membership | undefined { return this.#find(room) }
+  hasJoined (room: string): boolean { return this.#find(room) !== undefined }
 
   /**
    * Closes the connection when its authentication expires.
@@ -93,7 +63,7 @@ export class Peer {
   /** Called when the connection is closed. Leaves all rooms. */
   ended (): void {
     clearTimeout(this.#expiry)
-    this.#context.members.delete(this)
+    this.#context.peers.delete(this)
     for (const membership of this.#memberships) this.#leave(membership)
   }
 
@@ -102,26 +72,14 @@ export class Peer {
    * store and the roster do.
    * @throws AlreadyJoined, TooManyRooms, TooManyRoomsOfAddress, Forbidden, HookFailed
    */
-  async join (name: string, { format, hearsItself, ...query }: JoinOptions): Promise<void> {
+  async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { member, connection } = this
     const { rooms, roster, hooks, limits } = this.#context
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRooms()
     await authorize(hooks, { member, action: 'join', room: name })
     const room = await rooms.take(name, connection.address.name)
-    const membership: JoinedRoom = {
-      connection,
-      format,
-      member,
-      hearsItself,
-      mark: 0,
-      epoch: 0,
-      presence: undefined,
-      acks: undefined,
-      room,
-      announced: false,
-      typing: undefined
-    }
+    const membership = new Membership(connection, member, room.name, { format, includeSender })
     try {
       await roster.enter(name, this.#id, member)
     } catch (error) {
@@ -131,13 +89,13 @@ export class Peer {
     this.#memberships = this.#memberships.concat(membership)
     if (!connection.open) return this.#remove(membership)
     try {
-      await this.#waitForJoin(membership, query)
+      await this.#waitForJoin(membership, room, query)
     } catch (error) {
       if (this.#memberships.includes(membership)) this.#remove(membership)
       throw error
     }
     if (!this.#memberships.includes(membership)) return
-    membership.announced = true
+    membership.announce()
     if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#changeOf(name))
     await run('onJoin', () => hooks.onJoin?.(member, name))
   }
@@ -151,47 +109,18 @@ export class Peer {
 
   /** Posts a message. Posts reach the store in the order of the calls if each call waits for the previous `submitted`. */
   post (post: Post): PostResult {
-    const { hooks, rooms } = this.#context
     const membership = this.#find(post.room)
-    if (membership === undefined) return refusal(new NotJoined(post.room))
-    // Not `post.room`, which may be a slice of a large string: stores keep the name.
-    const { name: room } = membership.room
-
+    if (membership === undefined) return { membership, submitted: undefined, stored: Promise.reject(new NotJoined(post.room)) }
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
-    const content = clientContent(post.body, post.data)
-    const draft = {
-      key,
-      hash: key === undefined ? undefined : contentHash(content),
-      since: post.since,
-      from: this.member,
-      body: content.body,
-      data: content.data
-    }
-    if (post.since === undefined && this.restrictions.isEmpty && hooks.authorize === undefined && hooks.onMessage === undefined) {
-      return { submitted: undefined, stored: rooms.append(room, draft) }
-    }
-    // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
-    let isRepeat = false
-    const vetted = post.since === undefined || key === undefined
-      ? this.#vet(post, content)
-      : rooms.find(room, key).then((known) => {
-        isRepeat = known !== undefined
-        return isRepeat ? content : this.#vet(post, content)
-      })
-    const stored = vetted.then(({ body, data }) => {
-      // Synchronous with the append: a restriction may have arrived while the hooks ran.
-      if (!isRepeat) this.restrictions.assertMayPost(room)
-      return rooms.append(room, { ...draft, body, data })
-    })
-    return { submitted: vetted.then(() => {}, () => {}), stored }
+    return submit(post, key, membership, this.restrictions, this.#context)
   }
 
   /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
-    const { hooks, rooms } = this.#context
+    const { hooks, store } = this.#context
     if (this.#find(room) === undefined) throw new NotJoined(room)
     await authorize(hooks, { member: this.member, action: 'history', room })
-    return await rooms.read(room, { before, limit, maxBytes })
+    return await store.read(room, { before, limit, maxBytes })
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
@@ -199,13 +128,14 @@ export class Peer {
     const { hooks } = this.#context
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
-    if (hooks.authorize === undefined || (membership.typing !== undefined && membership.typing.until > performance.now())) {
-      this.#showTyping(membership)
+    const isAllowed = hooks.authorize === undefined ? true : membership.isTypingAllowed
+    if (isAllowed !== undefined) {
+      if (isAllowed) this.#showTyping(membership)
       return undefined
     }
-    return may(hooks, { member: this.member, action: 'post', room: membership.room.name }).then((allowed) => {
-      membership.typing = { allowed, until: performance.now() + TYPING_ALLOWED }
-      this.#showTyping(membership)
+    return may(hooks, { member: this.member, action: 'post', room: membership.room }).then((answer) => {
+      membership.rememberTyping(answer)
+      if (answer) this.#showTyping(membership)
     })
   }
 
@@ -215,31 +145,25 @@ export class Peer {
     return this.#keyPrefix + id
   }
 
-  async #vet (post: Post, content: Content): Promise<Content> {
-    this.restrictions.assertMayPost(post.room)
-    const { hooks, limits } = this.#context
-    return await vet(hooks, post, content, this.member, contentLimit(limits))
-  }
-
-  #showTyping (membership: JoinedRoom): void {
-    const { name } = membership.room
-    if (membership.typing?.allowed === false || !this.#memberships.includes(membership)) return
+  #showTyping (membership: Membership): void {
+    const { room } = membership
+    if (!this.#memberships.includes(membership)) return
     try {
-      this.restrictions.assertMayPost(name)
+      this.restrictions.assertMayPost(room)
     } catch {
       return
     }
-    this.#context.roster.signal(name, { typing: this.member })
+    this.#context.roster.signal(room, { typing: this.member })
   }
 
-  #find (name: string): JoinedRoom | undefined {
-    for (const membership of this.#memberships) if (membership.room.name === name) return membership
+  #find (name: string): Membership | undefined {
+    for (const membership of this.#memberships) if (membership.room === name) return membership
     return undefined
   }
 
   /** Resolves when the answer to the join was written; missed entries may follow. A failure after that closes the connection. */
-  #waitForJoin (membership: JoinedRoom, query: JoinQuery): Promise<void> {
-    const { connection, room } = membership
+  #waitForJoin (membership: Membership, room: Room, query: JoinQuery): Promise<void> {
+    const { connection } = membership
     return new Promise((resolve, reject) => {
       let hasJoined = false
       room.join(membership, query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
@@ -249,11 +173,11 @@ export class Peer {
     })
   }
 
-  #leave (membership: JoinedRoom): void {
+  #leave (membership: Membership): void {
     this.#remove(membership)
-    if (!membership.announced) return
-    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room.name))
-    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, membership.room.name))
+    if (!membership.isAnnounced) return
+    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room))
+    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, membership.room))
       .catch((error: unknown) => this.connection.fail(error))
   }
 
@@ -261,16 +185,11 @@ export class Peer {
     return { chat: this.#context.counters.chat, connection: this.connection, member: this.member, room }
   }
 
-  #remove (membership: JoinedRoom): void {
+  #remove (membership: Membership): void {
     const { rooms, roster } = this.#context
     const { room, connection } = membership
     this.#memberships = this.#memberships.filter((other) => other !== membership)
-    room.leave(membership)
-    rooms.release(room, connection.address.name)
-    roster.leave(room.name, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room: room.name }, 'could not remove the member from the roster'))
+    rooms.leave(membership)
+    roster.leave(room, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room }, 'could not remove the member from the roster'))
   }
-}
-
-function refusal (error: Error): PostResult {
-  return { submitted: undefined, stored: Promise.reject(error) }
 }

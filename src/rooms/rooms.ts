@@ -1,9 +1,9 @@
 import { TooManyRooms, TooManyRoomsOfAddress } from '../errors.ts'
+import type { Membership } from './membership.ts'
 import { Rings } from './ring.ts'
 import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from '../roster.ts'
-import type { Draft, Cursor, Page, Position, Query } from '../store.ts'
 
 /** ms for which a room without members still follows its store: long enough to reload a page. */
 const LINGER = 30_000
@@ -11,8 +11,11 @@ const LINGER = 30_000
 /** Maximum rooms without members that still follow their store. A full store can't evict a followed room. */
 const MAX_LINGERING = 256
 
-/** A room and the number of its users. address: the one that the room is charged to; empty for none. */
-interface Use { readonly room: Promise<Room>, users: number, linger: NodeJS.Timeout | undefined, address: string }
+/**
+ * A room and the number of its users. opened: undefined until the promise has resolved. address: the one that the room is
+ * charged to; empty for none.
+ */
+interface Use { readonly room: Promise<Room>, opened: Room | undefined, users: number, linger: NodeJS.Timeout | undefined, address: string }
 
 export interface RoomsLimits {
   /** rooms followed at once */
@@ -26,7 +29,6 @@ export class Rooms {
   readonly #context: RoomContext
   readonly #limits: RoomsLimits
   readonly #uses = new Map<string, Use>()
-  readonly #open = new Map<Room, Use>()
   /** Names of the rooms without members, the longest empty first. */
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
@@ -60,8 +62,8 @@ export class Rooms {
   /** @param address as passed to `take` */
   release (room: Room, address = ''): void {
     const { name } = room
-    const use = this.#open.get(room)
-    if (use === undefined) return
+    const use = this.#uses.get(name)
+    if (use?.opened !== room) return
     if (--use.users > 0) {
       if (use.address === address) this.#charge(name, use, room.address ?? address)
       return
@@ -72,29 +74,12 @@ export class Rooms {
     if (this.#lingering.size > MAX_LINGERING) this.#stopOldestLingering()
   }
 
-  /** Stores an entry, which the store then delivers. Rejects if `store.append` rejects or throws. */
-  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
-    try {
-      return this.#context.store.append(name, draft)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  find (name: string, key: string): Promise<Cursor | undefined> {
-    return this.#context.store.find(name, key)
-  }
-
-  read (name: string, query: Query): Promise<Page> {
-    return this.#context.store.read(name, query)
-  }
-
-  erase (name: string, position: Position): Promise<void> {
-    return this.#context.store.erase(name, position)
-  }
-
-  clear (name: string): Promise<void> {
-    return this.#context.store.clear(name)
+  /** Removes a membership from its room, and releases the room that `take` opened for it. */
+  leave (membership: Membership): void {
+    const room = this.#uses.get(membership.room)?.opened
+    if (room === undefined) return
+    room.leave(membership)
+    this.release(room, membership.connection.address.name)
   }
 
   /** Resolves with the presence of a room on all nodes. */
@@ -106,7 +91,7 @@ export class Rooms {
 
   /** Writes all delivered entries to the members, without waiting for the end of the tick. */
   flush (): void {
-    for (const room of this.#open.keys()) room.flush()
+    for (const { opened } of this.#uses.values()) opened?.flush()
   }
 
   close (): void {
@@ -119,11 +104,11 @@ export class Rooms {
       this.#ensureShare(address)
       this.#ensureCapacity()
       const room = Room.open(name, this.#context)
-      use = { room, users: 0, linger: undefined, address }
+      use = { room, opened: undefined, users: 0, linger: undefined, address }
       this.#uses.set(name, use)
       this.#shares.charge(address)
       const opening = use
-      room.then((opened) => this.#open.set(opened, opening), () => this.#forget(name, opening))
+      room.then((opened) => { opening.opened = opened }, () => this.#forget(name, opening))
     } else if (this.#lingering.has(name)) {
       if (use.address !== address) this.#ensureShare(address)
       this.#lingering.delete(name)
@@ -178,9 +163,6 @@ export class Rooms {
   #stop (name: string, use: Use): void {
     clearTimeout(use.linger)
     this.#forget(name, use)
-    use.room.then((room) => {
-      this.#open.delete(room)
-      room.close()
-    }, () => { /* never opened: `take` has rejected */ })
+    use.room.then((room) => room.close(), () => { /* never opened: `take` has rejected */ })
   }
 }

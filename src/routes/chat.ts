@@ -25,7 +25,7 @@ export interface ChatQuery {
   /** Empty if the client gives none. */
   readonly name: string
   readonly history: number
-  readonly hearsItself: boolean
+  readonly includeSender: boolean
 }
 
 export interface ChatRouteContext extends RouteContext {
@@ -78,13 +78,13 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   })
 
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
-    const { room, name, hearsItself, history } = query
+    const { room, name, includeSender, history } = query
     if (chat !== false && chat.greeting !== false) connection.writer.reply(chat.greeting)
     const admitClient = keepRequest(connection, request)
     PlainHandler.serve(connection, admitClient({ name }), {
       room,
       deflate,
-      hearsItself,
+      includeSender,
       // Half of the backlog, so that live entries of the same tick fit in too.
       history: { limit: history, maxBytes: limits.backlog / 2 },
       timeout: limits.handshakeTimeout,
@@ -142,5 +142,5 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room: copyString(room), name: copyString(normalized), history: Number(history), hearsItself: self === undefined ? defaults.includeSender : String(self) === '1' }
+  return { room: copyString(room), name: copyString(normalized), history: Number(history), includeSender: self === undefined ? defaults.includeSender : String(self) === '1' }
 }

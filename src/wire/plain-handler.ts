@@ -23,6 +23,7 @@ const plainFormat: Format = {
   framing: webSocketFraming,
   entry: (_room, entry) => payloadOf(entry),
   signal: () => undefined,
+  ack: () => undefined,
   // This wire can't report an incomplete page, so an incomplete page is not sent.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
@@ -34,7 +35,7 @@ export interface PlainOptions {
   /** whether the client accepts deflated frames */
   readonly deflate: boolean
   /** whether the client receives its own messages */
-  readonly hearsItself: boolean
+  readonly includeSender: boolean
   /** limits of the messages that the client receives when it joins */
   readonly history: { readonly limit: number, readonly maxBytes: number }
   /** ms from the upgrade until the client must have joined, including `onJoin` */
@@ -89,10 +90,10 @@ export class PlainHandler implements MessageHandler {
     this.#peer?.ended()
   }
 
-  async #join (entering: Promise<Peer | undefined>, { deflate, hearsItself, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
+  async #join (entering: Promise<Peer | undefined>, { deflate, includeSender, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
     try {
       this.#peer = await entering
-      await this.#peer?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, hearsItself, ...history })
+      await this.#peer?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, includeSender, ...history })
     } catch (error) {
       this.#failed(error)
     } finally {
@@ -108,7 +109,7 @@ export class PlainHandler implements MessageHandler {
     const answer = errorFor(error, true)
     if (answer === undefined) {
       connection.fail(error)
-    } else if (closeCode !== undefined && this.#peer?.seat(room) === undefined) {
+    } else if (closeCode !== undefined && this.#peer?.hasJoined(room) !== true) {
       connection.close(closeCode, answer.message)
     } else if (kind === 'refusal' && !retryable) {
       connection.refused(answer.code, answer.message, { room })

@@ -4,17 +4,14 @@ import type { ServerMessage } from '../messages.ts'
 import type { Format } from '../rooms/format.ts'
 import type { Entry, Member, Position } from '../store.ts'
 
-/** Returns an `ack`. Built by hand like entries, because every post has one. */
-export function ack (id: string, room: string, position: Position): string {
-  return `{"type":"ack","id":${JSON.stringify(id)},${positionJson(room, position)}}`
-}
-
 export const v1Format: Format = {
   framing: webSocketFraming,
   entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
   signal: (room, signal) => 'typing' in signal
     ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
     : JSON.stringify({ type: 'presence', room, ...signal.presence } satisfies ServerMessage),
+  /** Built by hand like entries, because every post has one. */
+  ack: (room, id, position) => `{"type":"ack","id":${JSON.stringify(id)},${positionJson(room, position)}}`,
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
     // The presence may not include the joining member yet. If the list is capped, it may count a member without listing it.
     const listed = members.some(({ id }) => id === member.id)

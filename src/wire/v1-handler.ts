@@ -7,10 +7,9 @@ import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
 import type { Format } from '../rooms/format.ts'
-import { acknowledge } from '../rooms/membership.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
-import { ack, deflatedV1Format, history, v1Format } from './v1-encode.ts'
+import { deflatedV1Format, history, v1Format } from './v1-encode.ts'
 import { errorFor } from './v1-errors.ts'
 
 /** The properties of `welcome` that the connection determines. */
@@ -132,20 +131,16 @@ export class V1Handler implements MessageHandler {
   }
 
   async #join (peer: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
-    await peer.join(room, { format: this.#format, hearsItself: true, after, limit, maxBytes: PAGE_BYTES })
+    await peer.join(room, { format: this.#format, includeSender: true, after, limit, maxBytes: PAGE_BYTES })
   }
 
   #post (peer: Peer, message: Request<'post'>): Promise<void> | undefined {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
-    const epoch = peer.seat(room)?.epoch ?? 0
-    const { submitted, stored } = peer.post({ room, id, body: text, data, since })
-    stored.then(({ offset: n, position, again }) => {
-      const text = ack(id, room, position)
-      const membership = peer.seat(room)
-      if (membership === undefined || again) this.#connection.writer.reply(text)
-      else acknowledge(membership, n, epoch, text)
-    }, (error: unknown) => this.#answerError(message, error))
+    const { membership, submitted, stored } = peer.post({ room, id, body: text, data, since })
+    const onRejected = (error: unknown) => this.#answerError(message, error)
+    if (membership === undefined) stored.catch(onRejected)
+    else membership.acknowledge(stored, id, onRejected)
     return submitted
   }
 

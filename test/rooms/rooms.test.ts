@@ -5,8 +5,8 @@ import type { Test } from 'tap'
 import type { Connection } from '../../src/connection/connection.ts'
 import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Format } from '../../src/rooms/format.ts'
-import type { Membership } from '../../src/rooms/membership.ts'
-import type { JoinQuery } from '../../src/rooms/room.ts'
+import type { JoinQuery } from '../../src/rooms/join.ts'
+import { Membership } from '../../src/rooms/membership.ts'
 import { Rooms } from '../../src/rooms/rooms.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
@@ -20,6 +20,7 @@ const format: Format = {
   framing: webSocketFraming,
   entry: (_room, { body }) => body,
   signal: () => undefined,
+  ack: () => undefined,
   joined: (_room, { entries }) => entries.map(({ body }) => body)
 }
 const everything = { limit: Infinity, maxBytes: Infinity }
@@ -32,20 +33,17 @@ class Listener extends EventEmitter {
   readonly writer = this
   writes = 0
   readonly heard: number[] = []
-  readonly seat: Membership
+  readonly #excluded: string | undefined
 
-  constructor (deafTo?: string) {
+  /** @param excluded its member id; it doesn't receive entries of this member */
+  constructor (excluded?: string) {
     super()
-    this.seat = {
-      connection: this as unknown as Connection,
-      format,
-      member: { id: deafTo ?? 'somebody', name: '' },
-      hearsItself: deafTo === undefined,
-      mark: 0,
-      epoch: 0,
-      presence: undefined,
-      acks: []
-    }
+    this.#excluded = excluded
+  }
+
+  membershipOf (room: string): Membership {
+    const member = { id: this.#excluded ?? 'somebody', name: '' }
+    return new Membership(this as unknown as Connection, member, room, { format, includeSender: this.#excluded === undefined })
   }
 
   async drained (): Promise<void> {}
@@ -87,18 +85,16 @@ function open (store: Store): Rooms {
 }
 
 /** Joins a room. Resolves, once the room has called back, with a function that leaves it. */
-async function join (rooms: Rooms, name: string, seat: Membership, query: JoinQuery): Promise<() => void> {
+async function join (rooms: Rooms, name: string, listener: Listener, query: JoinQuery): Promise<() => void> {
   const room = await rooms.take(name)
+  const membership = listener.membershipOf(name)
   try {
-    await new Promise<void>((resolve, reject) => { room.join(seat, query, resolve).then(resolve, reject) })
+    await new Promise<void>((resolve, reject) => { room.join(membership, query, resolve).then(resolve, reject) })
   } catch (error) {
     rooms.release(room)
     throw error
   }
-  return () => {
-    room.leave(seat)
-    rooms.release(room)
-  }
+  return () => rooms.leave(membership)
 }
 
 async function turns (count: number): Promise<void> {
@@ -127,9 +123,9 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
 }
 
 /** Appends the numbers `from` to `to`, `perTurn` of them in each tick. */
-async function storm (rooms: Rooms, name: string, from: number, to: number, perTurn: number): Promise<void> {
+async function storm (store: Store, name: string, from: number, to: number, perTurn: number): Promise<void> {
   for (let n = from; n <= to;) {
-    for (let i = 0; i < perTurn && n <= to; i++, n++) void rooms.append(name, { from: null, body: String(n) })
+    for (let i = 0; i < perTurn && n <= to; i++, n++) void store.append(name, { from: null, body: String(n) })
     await turn()
   }
 }
@@ -147,16 +143,17 @@ t.test('a member that joins under load receives all entries from its history on,
   for (const [title, make] of Object.entries(stores)) {
     for (const perTurn of [1, 7, 40]) {
       for (const history of [nothing, { limit: 5, maxBytes: 1_000_000 }, everything]) {
-        const rooms = open(make())
+        const store = make()
+        const rooms = open(store)
         const last = 100 * perTurn
         const members: Listener[] = []
         const joins: Array<Promise<unknown>> = []
         const joinOne = () => {
           const member = new Listener()
           members.push(member)
-          joins.push(join(rooms, 'a', member.seat, history))
+          joins.push(join(rooms, 'a', member, history))
         }
-        const raging = storm(rooms, 'a', 1, last, perTurn)
+        const raging = storm(store, 'a', 1, last, perTurn)
         for (let i = 0; i < 80; i++) {
           joinOne()
           if (i % 3 === 0) await Promise.resolve().then(joinOne)
@@ -165,7 +162,7 @@ t.test('a member that joins under load receives all entries from its history on,
         }
         await Promise.all(joins)
         await raging
-        await storm(rooms, 'a', last + 1, last + 1, 1)
+        await storm(store, 'a', last + 1, last + 1, 1)
         await Promise.all(members.map((member) => member.hears(last + 1)))
         const wrong = members.filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i))
         for (const member of wrong.slice(0, 1)) member.hasAll(t, last + 1)
@@ -177,15 +174,16 @@ t.test('a member that joins under load receives all entries from its history on,
 })
 
 t.test('a member receives its whole history in one write, before live entries', async (t) => {
-  const rooms = open(new MemoryStore())
-  await storm(rooms, 'a', 1, 10, 10)
+  const store = new MemoryStore()
+  const rooms = open(store)
+  await storm(store, 'a', 1, 10, 10)
   const member = new Listener()
-  await join(rooms, 'a', member.seat, { limit: 3, maxBytes: 1_000 })
+  await join(rooms, 'a', member, { limit: 3, maxBytes: 1_000 })
   t.strictSame([member.heard, member.writes], [[8, 9, 10], 1])
   const second = new Listener()
-  await join(rooms, 'a', second.seat, nothing)
+  await join(rooms, 'a', second, nothing)
   t.strictSame(second.heard, [])
-  await storm(rooms, 'a', 11, 13, 3)
+  await storm(store, 'a', 11, 13, 3)
   await Promise.all([member.hears(13), second.hears(13)])
   t.strictSame([member.heard, second.heard], [[8, 9, 10, 11, 12, 13], [11, 12, 13]])
   t.equal(member.writes, 2, 'the entries of one tick are one write')
@@ -204,7 +202,7 @@ t.test('an entry delivered while the last member leaves and another joins reache
     deliver({ entries: [entry], complete: true, more: false, head: entry })
   }
   const rooms = open(store)
-  const leave = await join(rooms, 'a', new Listener().seat, nothing)
+  const leave = await join(rooms, 'a', new Listener(), nothing)
   let answer!: () => void
   store.read = async (...args) => {
     const page = await memory.read(...args)
@@ -212,7 +210,7 @@ t.test('an entry delivered while the last member leaves and another joins reache
     return page
   }
   const member = new Listener()
-  const joined = join(rooms, 'a', member.seat, nothing)
+  const joined = join(rooms, 'a', member, nothing)
   await turn()
   delivers(1)
   leave()
@@ -226,20 +224,21 @@ t.test('an entry delivered while the last member leaves and another joins reache
 })
 
 t.test('thousands of members served in slices receive all in order, despite joins and leaves', async (t) => {
-  const rooms = open(new MemoryStore())
+  const store = new MemoryStore()
+  const rooms = open(store)
   const members = Array.from({ length: 2_000 }, () => new Listener())
-  const leaves = await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
-  const raging = storm(rooms, 'a', 1, 400, 20)
+  const leaves = await Promise.all(members.map((member) => join(rooms, 'a', member, nothing)))
+  const raging = storm(store, 'a', 1, 400, 20)
   const joined: Listener[] = []
   for (let i = 0; i < 30; i++) {
     await turn()
     leaves[i * 50]!()
     const member = new Listener()
     joined.push(member)
-    await join(rooms, 'a', member.seat, i % 2 === 0 ? nothing : everything)
+    await join(rooms, 'a', member, i % 2 === 0 ? nothing : everything)
   }
   await raging
-  await storm(rooms, 'a', 401, 401, 1)
+  await storm(store, 'a', 401, 401, 1)
   const stayed = members.filter((_, i) => i % 50 !== 0 || i >= 1_500)
   await Promise.all([...stayed, ...joined].map((member) => member.hears(401)))
   t.strictSame([...members, ...joined].filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i)), [])
@@ -248,11 +247,12 @@ t.test('thousands of members served in slices receive all in order, despite join
 })
 
 t.test('the event loop runs between slices while many members are served', async (t) => {
-  const rooms = open(new MemoryStore())
+  const store = new MemoryStore()
+  const rooms = open(store)
   const members = Array.from({ length: 2_000 }, () => new Listener())
-  await Promise.all(members.map((member) => join(rooms, 'a', member.seat, nothing)))
+  await Promise.all(members.map((member) => join(rooms, 'a', member, nothing)))
   const served: number[] = []
-  void rooms.append('a', { from: null, body: '1' })
+  void store.append('a', { from: null, body: '1' })
   while (members.at(-1)!.heard.length === 0) {
     await turn()
     served.push(members.filter(({ heard }) => heard.length > 0).length)
@@ -263,17 +263,18 @@ t.test('the event loop runs between slices while many members are served', async
 })
 
 t.test('a member that excludes its own entries misses no other entry', async (t) => {
-  const rooms = open(new MemoryStore())
+  const store = new MemoryStore()
+  const rooms = open(store)
   const [deaf, other] = [new Listener('ada'), new Listener()]
-  await Promise.all([deaf, other].map((member) => join(rooms, 'a', member.seat, nothing)))
-  void rooms.append('a', { from: null, body: '1' })
-  void rooms.append('a', { from: { id: 'ada', name: '' }, body: '2' })
-  void rooms.append('a', { from: { id: 'bob', name: '' }, body: '3' })
+  await Promise.all([deaf, other].map((member) => join(rooms, 'a', member, nothing)))
+  void store.append('a', { from: null, body: '1' })
+  void store.append('a', { from: { id: 'ada', name: '' }, body: '2' })
+  void store.append('a', { from: { id: 'bob', name: '' }, body: '3' })
   await turns(3)
-  void rooms.append('a', { from: { id: 'ada', name: '' }, body: '4' })
+  void store.append('a', { from: { id: 'ada', name: '' }, body: '4' })
   await turns(3)
-  await storm(rooms, 'a', 5, 5, 1)
-  await storm(rooms, 'a', 6, 6, 1)
+  await storm(store, 'a', 5, 5, 1)
+  await storm(store, 'a', 6, 6, 1)
   await Promise.all([deaf.hears(6), other.hears(6)])
   t.strictSame([deaf.heard, other.heard], [[1, 3, 5, 6], [1, 2, 3, 4, 5, 6]])
 })
@@ -282,14 +283,14 @@ t.test('members of a cleared room receive its new entries from the first', async
   const store = new MemoryStore()
   const rooms = open(store)
   const member = new Listener()
-  await join(rooms, 'a', member.seat, nothing)
-  await storm(rooms, 'a', 1, 20, 5)
+  await join(rooms, 'a', member, nothing)
+  await storm(store, 'a', 1, 20, 5)
   await member.hears(20)
   await store.clear('a')
   await turns(2)
   const second = new Listener()
-  await join(rooms, 'a', second.seat, everything)
-  await storm(rooms, 'a', 101, 103, 1)
+  await join(rooms, 'a', second, everything)
+  await storm(store, 'a', 101, 103, 1)
   await second.hears(103)
   await turns(2)
   t.strictSame([member.heard.slice(20), second.heard], [[101, 102, 103], [101, 102, 103]])
@@ -300,32 +301,33 @@ t.test('a member that joins during a clear receives the entries after it', async
   const held: Array<() => void> = []
   const store = late(memory, {})
   const rooms = open(store)
-  await join(rooms, 'a', new Listener().seat, nothing)
-  await storm(rooms, 'a', 1, 20, 5)
+  await join(rooms, 'a', new Listener(), nothing)
+  await storm(store, 'a', 1, 20, 5)
   store.read = async (...args) => {
     const page = await memory.read(...args)
     await new Promise<void>((resolve) => { held.push(resolve) })
     return page
   }
   const member = new Listener()
-  const joined = join(rooms, 'a', member.seat, nothing)
+  const joined = join(rooms, 'a', member, nothing)
   await turn()
   await memory.clear('a')
   await turns(2)
   store.read = (...args) => memory.read(...args)
   for (const answer of held) answer()
   await joined
-  await storm(rooms, 'a', 101, 103, 1)
+  await storm(store, 'a', 101, 103, 1)
   await turns(3)
   t.strictSame(member.heard, [101, 102, 103])
 })
 
 t.test('a burst of any size reaches the members', async (t) => {
-  const rooms = open(new MemoryStore())
+  const store = new MemoryStore()
+  const rooms = open(store)
   const member = new Listener()
-  await join(rooms, 'a', member.seat, nothing)
-  await storm(rooms, 'a', 1, 200_000, 200_000)
-  await storm(rooms, 'a', 200_001, 200_001, 1)
+  await join(rooms, 'a', member, nothing)
+  await storm(store, 'a', 1, 200_000, 200_000)
+  await storm(store, 'a', 200_001, 200_001, 1)
   await member.hears(200_001)
   t.equal(member.heard.length, 200_001)
   t.ok(member.heard.every((n, i) => n === i + 1))
@@ -337,34 +339,35 @@ t.test('a join whose connection has closed resolves, whatever the store does', a
   let reads = 0
   const store = late(memory, {})
   const rooms = open(store)
-  await join(rooms, 'a', new Listener().seat, nothing)
+  await join(rooms, 'a', new Listener(), nothing)
   store.read = async (...args) => {
     const page = await memory.read(...args)
     // More entries arrive during each read than the ring holds.
-    if (reads++ < 50) await storm(rooms, 'a', 1, 600, 600)
+    if (reads++ < 50) await storm(store, 'a', 1, 600, 600)
     await turns(2)
     member.open = false
     return page
   }
-  await join(rooms, 'a', member.seat, nothing)
+  await join(rooms, 'a', member, nothing)
   t.equal(reads, 1)
   t.strictSame(member.heard, [])
   t.strictSame(rooms.names(), ['a'])
 })
 
 t.test('rooms are isolated, and are listed while they have members', async (t) => {
-  const rooms = open(new MemoryStore())
+  const store = new MemoryStore()
+  const rooms = open(store)
   const [a, b] = [new Listener(), new Listener()]
-  const leave = await join(rooms, 'a', a.seat, nothing)
-  await join(rooms, 'b', b.seat, nothing)
+  const leave = await join(rooms, 'a', a, nothing)
+  await join(rooms, 'b', b, nothing)
   t.strictSame(rooms.names(), ['a', 'b'])
-  await storm(rooms, 'a', 1, 1, 1)
-  await storm(rooms, 'b', 2, 2, 1)
+  await storm(store, 'a', 1, 1, 1)
+  await storm(store, 'b', 2, 2, 1)
   await Promise.all([a.hears(1), b.hears(2)])
   t.strictSame([a.heard, b.heard], [[1], [2]])
   leave()
   t.strictSame(rooms.names(), ['b'])
-  await storm(rooms, 'a', 3, 3, 1)
+  await storm(store, 'a', 3, 3, 1)
   await turns(3)
   t.strictSame(a.heard, [1], 'a member that left receives nothing more')
 })
@@ -382,15 +385,15 @@ t.test('a failed join leaves no state behind, and the next join starts again', a
   }
   const rooms = open(store)
   const member = new Listener()
-  const both = await Promise.allSettled([join(rooms, 'a', member.seat, nothing), join(rooms, 'a', member.seat, nothing)])
+  const both = await Promise.allSettled([join(rooms, 'a', member, nothing), join(rooms, 'a', member, nothing)])
   t.match(both, [{ reason: { message: 'follow failed' } }, { reason: { message: 'follow failed' } }])
   t.strictSame(rooms.names(), [])
   failing.delete('follow')
-  await t.rejects(join(rooms, 'a', member.seat, nothing), { message: 'read failed' })
+  await t.rejects(join(rooms, 'a', member, nothing), { message: 'read failed' })
   t.strictSame(rooms.names(), [])
   failing.clear()
-  await join(rooms, 'a', member.seat, nothing)
-  await storm(rooms, 'a', 1, 1, 1)
+  await join(rooms, 'a', member, nothing)
+  await storm(store, 'a', 1, 1, 1)
   await member.hears(1)
   t.strictSame(member.heard, [1])
 })
@@ -407,8 +410,8 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
     return { head: feed.head, stop () { following--; feed.stop() } }
   }
   const rooms = open(store)
-  const leave = await join(rooms, 'a', new Listener().seat, nothing)
-  const leaveToo = await join(rooms, 'a', new Listener().seat, nothing)
+  const leave = await join(rooms, 'a', new Listener(), nothing)
+  const leaveToo = await join(rooms, 'a', new Listener(), nothing)
   leave()
   mock.timers.tick(60_000)
   await turn()
@@ -418,9 +421,9 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
   await turn()
   t.equal(following, 1, 'it stays across a page reload')
   const back = new Listener()
-  const leaveAgain = await join(rooms, 'a', back.seat, nothing)
+  const leaveAgain = await join(rooms, 'a', back, nothing)
   mock.timers.tick(60_000)
-  await storm(rooms, 'a', 1, 2, 1)
+  await storm(store, 'a', 1, 2, 1)
   await back.hears(2)
   t.equal(following, 1)
   leaveAgain()
@@ -428,7 +431,7 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
   await turn()
   t.equal(following, 0)
   const later = new Listener()
-  await join(rooms, 'a', later.seat, everything)
+  await join(rooms, 'a', later, everything)
   t.strictSame(later.heard, [1, 2])
   t.equal(following, 1)
   rooms.close()

@@ -1,0 +1,66 @@
+import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
+import { vet, type Hooks, type PostDraft } from '../hooks.ts'
+import type { Membership } from './membership.ts'
+import type { PeerRestrictions } from './peer-restrictions.ts'
+import type { Cursor, Position, Store } from '../store.ts'
+
+/** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
+export interface Post extends PostDraft {
+  readonly id?: string | undefined
+  readonly since?: Position | undefined
+}
+
+export interface PostResult {
+  /** The sender's membership in the room; undefined if the room is not joined. */
+  readonly membership: Membership | undefined
+  /** Resolves when the post was passed to the store or refused, to keep posts in order; undefined if it was already. */
+  readonly submitted: Promise<void> | undefined
+  readonly stored: Promise<Cursor & { readonly again: boolean }>
+}
+
+export interface PostContext {
+  readonly store: Store
+  readonly hooks: Hooks
+  readonly limits: { readonly chatPayload: number, readonly backlog: number }
+}
+
+/**
+ * Passes a post to the store, after the hooks of the app if there are any.
+ * @param key under which the store remembers it; undefined for a post without an id
+ */
+export function submit (
+  post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, { store, hooks, limits }: PostContext
+): PostResult {
+  // Not `post.room`, which may be a slice of a large string: stores keep the name.
+  const { member, room } = membership
+  const content = clientContent(post.body, post.data)
+  const draft = {
+    key,
+    hash: key === undefined ? undefined : contentHash(content),
+    since: post.since,
+    from: member,
+    body: content.body,
+    data: content.data
+  }
+  if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.onMessage === undefined) {
+    return { membership, submitted: undefined, stored: store.append(room, draft) }
+  }
+  const check = async (): Promise<Content> => {
+    restrictions.assertMayPost(post.room)
+    return await vet(hooks, post, content, member, contentLimit(limits))
+  }
+  // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
+  let isRepeat = false
+  const vetted = post.since === undefined || key === undefined
+    ? check()
+    : store.find(room, key).then((known) => {
+      isRepeat = known !== undefined
+      return isRepeat ? content : check()
+    })
+  const stored = vetted.then(({ body, data }) => {
+    // Synchronous with the append: a restriction may have arrived while the hooks ran.
+    if (!isRepeat) restrictions.assertMayPost(room)
+    return store.append(room, { ...draft, body, data })
+  })
+  return { membership, submitted: vetted.then(() => {}, () => {}), stored }
+}
