@@ -131,7 +131,7 @@ export class Membership {
       const { writer } = this.connection
       const text = this.#format.ack(this.room, id, position)
       if (text === undefined) return
-      if (again || this.#epoch !== epoch || this.#offset >= offset) {
+      if (again || this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED) {
         writer.reply(text)
       } else {
         (this.#acks ??= []).push({ offset, text })

@@ -97,7 +97,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     connection.receiver.serve(new V1Handler(connection, async (hello) => {
       const session = hello.session ?? newSession()
       const peer = await admitClient({ ...hello, session })
-      return peer && { member: peer, welcome: { session, ...welcome } }
+      return peer && { peer, welcome: { session, ...welcome } }
     }, deflate, v1))
   }
 

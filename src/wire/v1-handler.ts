@@ -33,7 +33,7 @@ export interface V1Context {
 }
 
 /** Authenticates the sender of `hello`. Resolves with undefined if it closed the connection. */
-export type Enter = (hello: Request<'hello'>) => Promise<{ member: Peer, welcome: Welcome } | undefined>
+export type Enter = (hello: Request<'hello'>) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
@@ -125,9 +125,9 @@ export class V1Handler implements MessageHandler {
     if (entered === undefined) return
     this.#clearDeadline()
     this.#enter = undefined
-    this.#peer = entered.member
+    this.#peer = entered.peer
     this.#allowance.fill()
-    this.#send({ type: 'welcome', member: entered.member.member, ...entered.welcome })
+    this.#send({ type: 'welcome', member: entered.peer.member, ...entered.welcome })
   }
 
   async #join (peer: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {

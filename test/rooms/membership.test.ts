@@ -1,0 +1,131 @@
+import t from 'tap'
+import type { Connection } from '../../src/connection/connection.ts'
+import { webSocketFraming } from '../../src/connection/frame.ts'
+import type { Payload } from '../../src/connection/writer.ts'
+import { Batch } from '../../src/rooms/batch.ts'
+import type { Format } from '../../src/rooms/format.ts'
+import { Membership } from '../../src/rooms/membership.ts'
+import type { Entry, Page } from '../../src/store.ts'
+
+const format: Format = {
+  framing: webSocketFraming,
+  entry: (_room, { body }) => body,
+  signal: (_room, signal) => 'presence' in signal ? `${signal.presence.count} present` : 'typing',
+  ack: (_room, id) => `ack ${id}`,
+  joined: (_room, { entries }, { count }) => [`joined, ${count} present`, ...entries.map(({ body }) => body)]
+}
+const member = { id: 'ada', name: '' }
+const present = (count: number) => ({ members: [], count, stale: false })
+
+const entry = (offset: number, from = 'bob'): Entry => ({ offset, position: `${offset}`, at: 0, from: { id: from, name: '' }, body: `${offset}` })
+const page = (...entries: Entry[]): Page => ({ entries, complete: true, more: false, head: entries.at(-1) ?? { offset: 0, position: '0' } })
+const batch = (...entries: Entry[]) => new Batch('lobby', entries, [], () => {})
+
+/** A membership, what was written to it in each write, and the bytes that are charged for it. */
+function joined ({ includeSender = true } = {}) {
+  const writes: string[] = []
+  const charges = { bytes: 0 }
+  const writer = {
+    write (framed: Buffer, _messages: number, own: readonly Payload[] = []): boolean {
+      const texts: string[] = []
+      for (let at = 0; at < framed.length; at += 2 + framed[at + 1]!) texts.push(framed.toString('latin1', at + 2, at + 2 + framed[at + 1]!))
+      writes.push([...texts, ...own].join())
+      return true
+    },
+    replay (payloads: readonly Payload[]): boolean { writes.push(payloads.join()); return true },
+    reply (payload: Payload): boolean { writes.push(`${payload.toString()}`); return true },
+    charge (bytes: number): void { charges.bytes += bytes },
+    release (bytes: number): void { charges.bytes -= bytes }
+  }
+  const membership = new Membership({ writer } as unknown as Connection, member, 'lobby', { format, includeSender })
+  membership.sendJoined(page(), present(1), [], 0)
+  membership.caughtUp(present(1))
+  writes.length = 0
+  return { membership, writes, charges }
+}
+
+const stored = (offset: number, again = false) => Promise.resolve({ offset, position: `${offset}`, again })
+const fail = (error: unknown) => t.fail('rejected', { error })
+
+t.test('an acknowledgement is in the write of its message, after it, and is charged until then', async (t) => {
+  const { membership, writes, charges } = joined()
+  membership.acknowledge(stored(1), 'a', fail)
+  membership.acknowledge(stored(3), 'c', fail)
+  await stored(0)
+  t.strictSame(writes, [])
+  t.ok(charges.bytes > 0)
+  t.equal(membership.deliver(batch(entry(1), entry(2))), 2)
+  t.equal(membership.deliver(batch(entry(3))), 1)
+  t.strictSame(writes, ['1,2,ack a', '3,ack c'])
+  t.equal(charges.bytes, 0)
+})
+
+t.test('an acknowledgement is sent at once if its message was sent already, or the post is a repeat', async (t) => {
+  const { membership, writes } = joined()
+  membership.deliver(batch(entry(1)))
+  membership.acknowledge(stored(1), 'a', fail)
+  membership.acknowledge(stored(7, true), 'b', fail)
+  await stored(0)
+  t.strictSame(writes, ['1', 'ack a', 'ack b'])
+})
+
+t.test('acknowledgements of an earlier epoch are sent at once, those that wait and those that follow', async (t) => {
+  const { membership, writes, charges } = joined()
+  membership.acknowledge(stored(100), 'waits', fail)
+  let store!: () => void
+  const later = new Promise<void>((resolve) => { store = resolve }).then(() => stored(101))
+  membership.acknowledge(later, 'follows', fail)
+  await stored(0)
+  membership.enter(1)
+  t.strictSame(writes, ['ack waits'])
+  membership.sendJoined(page(entry(1)), present(1), [], 1)
+  store()
+  await later
+  t.strictSame(writes, ['ack waits', 'joined, 1 present,1', 'ack follows'])
+  t.equal(charges.bytes, 0)
+})
+
+t.test('a membership that has ended sends its acknowledgements at once', async (t) => {
+  const { membership, writes, charges } = joined()
+  membership.acknowledge(stored(1), 'a', fail)
+  await stored(0)
+  membership.end()
+  membership.acknowledge(stored(2), 'b', fail)
+  await stored(0)
+  t.strictSame(writes, ['ack a', 'ack b'])
+  t.equal(charges.bytes, 0)
+})
+
+t.test('a rejected post is passed to the caller and not acknowledged', async (t) => {
+  const { membership, writes } = joined()
+  const error = new Error('not stored')
+  const rejections: unknown[] = []
+  membership.acknowledge(Promise.reject(error), 'a', (rejection) => rejections.push(rejection))
+  await stored(0)
+  t.strictSame([rejections, writes], [[error], []])
+})
+
+t.test('a member that joined mid-batch receives the rest of it, once', async (t) => {
+  const { membership, writes } = joined()
+  membership.sendJoined(page(entry(1)), present(1), [entry(2)], 2)
+  t.equal(membership.deliver(batch(entry(1), entry(2), entry(3))), 1)
+  t.equal(membership.deliver(batch(entry(4))), 1)
+  t.strictSame(writes, ['joined, 1 present,1,2', '3', '4'])
+})
+
+t.test('a member that excludes its own messages receives the others, and no empty write', async (t) => {
+  const { membership, writes } = joined({ includeSender: false })
+  t.equal(membership.deliver(batch(entry(1, 'ada'), entry(2), entry(3, 'ada'))), 1)
+  t.equal(membership.deliver(batch(entry(4, 'ada'))), 0)
+  t.equal(membership.sendMissed([entry(5, 'ada'), entry(6)], 6), 2)
+  t.strictSame(writes, ['2', '6'])
+})
+
+t.test('a member that has caught up receives the change of presence since its join', async (t) => {
+  const { membership, writes } = joined()
+  membership.sendJoined(page(), present(2), [], 0)
+  membership.caughtUp(present(3))
+  membership.sendMissed([entry(1)], 1)
+  membership.caughtUp(present(4))
+  t.strictSame(writes, ['joined, 2 present', '3 present', '1'])
+})
