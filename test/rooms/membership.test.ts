@@ -60,7 +60,7 @@ t.test('an acknowledgement is in the write of its message, after it, and is char
   t.equal(charges.bytes, 0)
 })
 
-t.test('an acknowledgement is sent at once if its message was sent already, or the post is a repeat', async (t) => {
+t.test('an acknowledgement of a sent message or of a repeated post is sent at once', async (t) => {
   const { membership, writes } = joined()
   membership.deliver(batch(entry(1)))
   membership.acknowledge(stored(1), 'a', fail)
@@ -69,7 +69,7 @@ t.test('an acknowledgement is sent at once if its message was sent already, or t
   t.strictSame(writes, ['1', 'ack a', 'ack b'])
 })
 
-t.test('acknowledgements of an earlier epoch are sent at once, those that wait and those that follow', async (t) => {
+t.test('acknowledgements of an earlier epoch are sent at once, now and later', async (t) => {
   const { membership, writes, charges } = joined()
   membership.acknowledge(stored(100), 'waits', fail)
   let store!: () => void
