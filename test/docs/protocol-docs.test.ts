@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import specs from '@asyncapi/specs'
 import t, { type Test } from 'tap'
 import { Compile } from 'typebox/compile'
-import { parse } from 'yaml'
+import { faultOf } from '../../conformance/shape.ts'
+import { parseMessage } from '../../src/client/server-message.ts'
 import { clientMessages, serverMessages } from '../../src/messages.ts'
 import { CloseCode, ErrorCode, SUBPROTOCOL, isTerminal } from '../../src/protocol.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'
@@ -21,12 +21,7 @@ const validators: Record<Direction, Map<string, ReturnType<typeof Compile>>> = {
   server: new Map(Object.entries(serverMessages).map(([type, schema]) => [type, Compile(schema)]))
 }
 
-const protocol = read('PROTOCOL.md')
-const asyncapi = parse(read('asyncapi.yaml')) as Json
-
-function read (name: string): string {
-  return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
-}
+const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url), 'utf8')
 
 /** Returns the plain JSON of a value: TypeBox's schemas have hidden properties. */
 function asJson<T> (value: unknown): T {
@@ -61,6 +56,18 @@ t.test('every example is a valid message of its direction', async (t) => {
       t.same(Object.keys(example).filter((name) => !(name in messages[direction][String(example['type'])]!.properties)), [], 'without unknown properties')
     }
     t.same(new Set(examples.map(({ type }) => type)), new Set(Object.keys(messages[direction])), `every message of the ${direction} has an example`)
+  }
+})
+
+t.test('the client and the conformance suite accept every example of a server message', async (t) => {
+  for (const example of blocks('json server').map((block) => JSON.parse(block) as Json)) {
+    t.same(parseMessage(JSON.stringify(example)), example)
+    t.equal(faultOf(example), undefined)
+    for (const name of messages.server[String(example['type'])]!.required) {
+      if (name === 'type') continue
+      const { [name]: _, ...rest } = example
+      t.equal(faultOf(rest), `'${name}' is missing`)
+    }
   }
 })
 
@@ -169,48 +176,4 @@ async function play (t: Test, lines: string[]): Promise<void> {
 function certain ({ type, ...rest }: Json): Json {
   const { message, members, count, ...others } = rest
   return { type, ...type === 'error' || type === 'joined' ? others : rest }
-}
-
-t.test('the AsyncAPI document is valid', async (t) => {
-  const validator = Compile(specs.schemasWithoutId['3.0.0'] as Json)
-  t.same(validator.Errors(asyncapi), [])
-  t.notOk(validator.Check({ ...asyncapi, channels: { chat: { address: 1 } } }), 'a channel with an invalid address is rejected')
-  t.notOk(validator.Check({ ...asyncapi, components: { schemas: { room: { type: 'text' } } } }), 'a schema of an unknown type is rejected')
-})
-
-t.test('the AsyncAPI document accepts the subprotocol offered alone or among others', async (t) => {
-  interface Channel { bindings: { ws: { headers: { properties: Record<string, { pattern: string }> } } } }
-  const { bindings } = resolve({ $ref: '#/channels/chat' }) as unknown as Channel
-  const offer = new RegExp(bindings.ws.headers.properties['Sec-WebSocket-Protocol']!.pattern)
-  for (const header of [SUBPROTOCOL, `other, ${SUBPROTOCOL}`, `${SUBPROTOCOL},other`, `a,${SUBPROTOCOL}, b`]) t.match(header, offer)
-  for (const header of ['', 'other', `${SUBPROTOCOL}1`, `x${SUBPROTOCOL}`, SUBPROTOCOL.replace('.', '-')]) t.notMatch(header, offer)
-})
-
-t.test("the AsyncAPI document describes the server's messages", async (t) => {
-  const channel = resolve({ $ref: '#/channels/chat' }) as { messages: Record<string, { name: string, payload: Schema }> }
-  const described: typeof messages = { client: {}, server: {} }
-  for (const [key, { name, payload }] of Object.entries(channel.messages)) {
-    described[key.startsWith('client') ? 'client' : 'server'][name] = payload
-  }
-  t.same(described, messages)
-})
-
-t.test('client messages are received and server messages sent in the AsyncAPI document', async (t) => {
-  interface Operation { action: string, messages: Array<{ name: string }>, reply?: { messages: Array<{ name: string }> } }
-  const operations = Object.values(resolve(asyncapi['operations']) as Record<string, Operation>)
-  const received = operations.filter(({ action }) => action === 'receive')
-  const sent = [...received.flatMap(({ reply }) => reply?.messages ?? []), ...operations.filter(({ action }) => action === 'send').flatMap(({ messages }) => messages)]
-  t.same(new Set(received.flatMap(({ messages }) => messages).map(({ name }) => name)), new Set(Object.keys(messages.client)))
-  t.same(new Set(sent.map(({ name }) => name)), new Set(Object.keys(messages.server)))
-})
-
-/** Replaces references by their targets. */
-function resolve (value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(resolve)
-  if (!('$ref' in value)) return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolve(each)]))
-  const path = String(value.$ref).split('/').slice(1)
-  const target = path.reduce<unknown>((within, key) => (within as Json | undefined)?.[key], asyncapi)
-  if (target === undefined) throw new Error(`${String(value.$ref)} leads nowhere`)
-  return resolve(target)
 }
