@@ -11,6 +11,7 @@ const position = short(128)
 const id = short(64)
 const time: Kind = (value) => text(value) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(String(value))
 const base64: Kind = (value) => text(value) && /^[A-Za-z0-9+/]*={0,2}$/.test(String(value))
+const stale: Kind = (value) => value === true
 const any: Kind = () => true
 const listOf = (kind: Kind): Kind => (value) => Array.isArray(value) && value.every(kind)
 const object = (shape: Shape): Kind => (value) => typeof value === 'object' && value !== null && fault(shape, value) === undefined
@@ -20,15 +21,16 @@ const entry: Shape = {
   room, position, at: time, from: (value) => value === null || member(value), 'text?': text, 'bytes?': base64, 'data?': any
 }
 const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
+const limits: Shape = { 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count, 'byteRate?': count, 'byteBurst?': count }
 
 const shapes: { readonly [type: string]: Shape } = {
-  welcome: { member, session: text, limits: object({ 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count }), heartbeat: count },
-  joined: { room, members: listOf(member), count, messages: entries, position, complete: flag },
+  welcome: { member, session: text, limits: object(limits), heartbeat: count },
+  joined: { room, members: listOf(member), count, 'stale?': stale, messages: entries, position, complete: flag },
   left: { room },
   message: entry,
   ack: { id, room, position },
   history: { room, before: position, messages: entries, more: flag, complete: flag },
-  presence: { room, joined: listOf(member), left: listOf(member), count },
+  presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': stale },
   typing: { room, from: member },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },
