@@ -1,7 +1,10 @@
+import { Rate, TokenBucket } from '../token-bucket.ts'
 import { LONGEST_TIMER } from './timer.ts'
 
 /** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
 const SHARE = 0.5
+
+const unlimited = new Rate(Infinity, Infinity, () => performance.now())
 
 interface Request { readonly cost: number, readonly bytes: number, readonly send: () => void }
 
@@ -17,8 +20,10 @@ export interface RateLimits {
 
 /** Delays requests so that they stay within the server's limits. */
 export class RateLimiter {
-  readonly #requests = new TokenBucket()
-  readonly #bytes = new TokenBucket()
+  #requestRate = unlimited
+  #byteRate = unlimited
+  #requests = new TokenBucket(unlimited)
+  #bytes = new TokenBucket(unlimited)
   #pausedUntil = 0
   /** Requests that wait for tokens, oldest first. */
   readonly #waiting: Request[] = []
@@ -29,17 +34,19 @@ export class RateLimiter {
 
   /** Called on a new connection, with its limits. */
   reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
-    this.#requests.reset(rate, burst)
-    this.#bytes.reset(byteRate, byteBurst)
+    this.#requestRate = ownRate(rate, burst)
+    this.#byteRate = ownRate(byteRate, byteBurst)
+    this.#requests = new TokenBucket(this.#requestRate)
+    this.#bytes = new TokenBucket(this.#byteRate)
     this.#pausedUntil = 0
   }
 
   /** Whether the server limits the rate of this client. */
-  get limited (): boolean { return this.#requests.size < Infinity || this.#bytes.size < Infinity }
+  get limited (): boolean { return Math.min(this.#requestRate.burst, this.#byteRate.burst) < Infinity }
 
   /** Returns whether that much may be in flight: after a stall of the network, all of it can arrive at once. */
   fits (requests: number, bytes: number): boolean {
-    return requests <= this.#requests.size && bytes <= this.#bytes.size
+    return requests <= this.#requestRate.burst && bytes <= this.#byteRate.burst
   }
 
   /** Spends one request of `bytes` if the waiting ones leave enough tokens. Returns 0, or the ms after which to try again. */
@@ -103,35 +110,8 @@ export class RateLimiter {
   }
 }
 
-/** A token bucket, smaller than the server's. */
-class TokenBucket {
-  /** ms per token; 0: no limit */
-  #interval = 0
-  #size = Infinity
-  #fullAt = 0
-
-  /** Size in tokens; Infinity: no limit. */
-  get size (): number { return this.#size }
-
-  /** Fills the bucket. @param rate tokens per second. @param burst tokens that the server's bucket holds */
-  reset (rate = Infinity, burst = Infinity): void {
-    this.#interval = burst === Infinity || rate <= 0 ? 0 : 1_000 / rate
-    this.#size = this.#interval === 0 ? Infinity : Math.max(1, Math.floor(burst * SHARE))
-    this.#fullAt = 0
-  }
-
-  spend (tokens: number): void {
-    this.#fullAt = Math.max(this.#fullAt, performance.now()) + tokens * this.#interval
-  }
-
-  /**
-   * Returns the ms until `tokens` are available after `before` others were spent; 0 or less: they are available now. A
-   * request for more tokens than the bucket holds waits until the bucket is full.
-   */
-  wait (tokens: number, before = 0): number {
-    if (this.#interval === 0) return 0
-    const now = performance.now()
-    const fullAt = Math.max(this.#fullAt, now) + before * this.#interval
-    return fullAt - (this.#size - Math.min(tokens, this.#size)) * this.#interval - now
-  }
+/** Returns the rate that this client keeps to. @param burst tokens that the server's bucket holds */
+function ownRate (rate: number | undefined, burst: number | undefined): Rate {
+  if (rate === undefined || rate <= 0 || burst === undefined) return unlimited
+  return new Rate(rate, Math.max(1, Math.floor(burst * SHARE)), unlimited.now)
 }

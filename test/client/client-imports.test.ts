@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -25,5 +25,6 @@ t.test('the compiled client loads only sibling files in a browser', async (t) =>
     else t.same(dynamic, [])
   }
   await load(join(out, 'client/index.js'))
-  t.ok(seen.has(join(out, 'protocol.js')))
+  const shared = [...seen].filter((path) => dirname(path) !== join(out, 'client')).map((path) => relative(out, path)).sort()
+  t.same(shared, ['protocol.js', 'room-name.js', 'token-bucket.js'], 'the schemas are not among them')
 })

@@ -152,14 +152,14 @@ async function say (page: Page, words: string): Promise<void> {
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)
 
-t.test('of the compiled files only the client and the protocol are served', async (t) => {
+t.test('of the compiled files only the client and what it imports are served', async (t) => {
   const app = await build(t)
-  for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'room-name.js']) {
+  for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'room-name.js', 'token-bucket.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
     t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
   }
-  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'protocol.js.map', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
+  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'protocol.js.map', 'messages.js', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
     t.equal((await app.inject(`/demo/lib/${file}`)).statusCode, 404, file)
   }
 })
