@@ -63,10 +63,20 @@ t.test('the client and the conformance suite accept every example of a server me
   for (const example of blocks('json server').map((block) => JSON.parse(block) as Json)) {
     t.same(parseMessage(JSON.stringify(example)), example)
     t.equal(faultOf(example), undefined)
-    for (const name of messages.server[String(example['type'])]!.required) {
-      if (name === 'type') continue
+  }
+})
+
+t.test('the conformance suite rejects a message with a missing or wrong property', async (t) => {
+  for (const example of blocks('json server').map((block) => JSON.parse(block) as Json)) {
+    const { properties, required } = messages.server[String(example['type'])]!
+    for (const name of Object.keys(properties).filter((name) => !['type', 'data'].includes(name))) {
+      t.type(faultOf({ ...example, [name]: -1.5 }), 'string', name)
       const { [name]: _, ...rest } = example
-      t.equal(faultOf(rest), `'${name}' is missing`)
+      if (required.includes(name)) t.equal(faultOf(rest), `'${name}' is missing`)
+    }
+    if (example['type'] !== 'welcome') continue
+    for (const name of Object.keys(properties['limits']!['properties']!)) {
+      t.equal(faultOf({ ...example, limits: { [name]: -1.5 } }), "'limits' is invalid", name)
     }
   }
 })
