@@ -28,8 +28,8 @@ export function bodyCost (body: string | Uint8Array): number {
 }
 
 /** Returns the cost of a sender that no other entry shares. */
-export function identityCost (identity: Member | null): number {
-  return identity === null ? 0 : MEMBER + stringCost(identity.id) + stringCost(identity.name)
+export function memberCost (member: Member | null): number {
+  return member === null ? 0 : MEMBER + stringCost(member.id) + stringCost(member.name)
 }
 
 /** Returns the maximum cost of an entry that waits for delivery: two bytes for every character. */

@@ -1,12 +1,13 @@
 import Type, { type Static } from 'typebox'
+import { MAX_MESSAGES } from './protocol.ts'
 import { roomName } from './room-name.ts'
 
 const room = Type.String({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = Type.String({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
 const id = Type.String({ minLength: 1, maxLength: 64, description: "the client's own" })
 
-const identity = Type.Object({ id: Type.String(), name: Type.String({ description: 'empty: no name' }) })
-const identities = (description: string) => Type.Array(identity, { description })
+const member = Type.Object({ id: Type.String(), name: Type.String({ description: 'empty: no name' }) })
+const members = (description: string) => Type.Array(member, { description })
 const count = Type.Integer({ minimum: 0, description: 'members of the room, listed or not' })
 const stale = Type.Optional(Type.Literal(true, { description: 'the list of members may be out of date' }))
 const data = Type.Optional(Type.Unknown({ description: 'JSON that the app defines' }))
@@ -16,7 +17,7 @@ const message = Type.Object({
   room,
   position,
   at: Type.String({ format: 'date-time', description: "ISO 8601, the server's clock" }),
-  from: Type.Union([identity, Type.Null()], { description: 'null: the app is the sender' }),
+  from: Type.Union([member, Type.Null()], { description: 'null: the app is the sender' }),
   text: Type.Optional(Type.String()),
   bytes: Type.Optional(Type.String({ description: "base64, instead of text: a plain member's binary message" })),
   data
@@ -24,7 +25,7 @@ const message = Type.Object({
 const messages = Type.Array(message, { description: 'oldest first' })
 
 /** Named parts of the messages. */
-export const definitions = { room, position, id, identity, errorCode, message }
+export const definitions = { room, position, id, member, errorCode, message }
 
 /** Schemas of the messages to the server, by type. */
 export const clientMessages = {
@@ -38,7 +39,7 @@ export const clientMessages = {
     type: Type.Literal('join'),
     room,
     after: Type.Optional(position),
-    history: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000, description: 'number of the newest messages to send' }))
+    history: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_MESSAGES, description: 'number of the newest messages to send' }))
   }, { description: 'Joins a room, with its newest messages or with those after a position' }),
   leave: Type.Object({ type: Type.Literal('leave'), room }, { description: 'Leaves a room' }),
   post: Type.Object({
@@ -54,7 +55,7 @@ export const clientMessages = {
     type: Type.Literal('history'),
     room,
     before: position,
-    limit: Type.Integer({ minimum: 1, maximum: 1_000, description: 'most messages to send' })
+    limit: Type.Integer({ minimum: 1, maximum: MAX_MESSAGES, description: 'most messages to send' })
   }, { description: 'Requests the messages before a position' }),
   ping: Type.Object({ type: Type.Literal('ping'), id }, { description: 'Requests a pong, to detect a lost connection' })
 }
@@ -63,7 +64,7 @@ export const clientMessages = {
 export const serverMessages = {
   welcome: Type.Object({
     type: Type.Literal('welcome'),
-    member: identity,
+    member,
     session: Type.String({ description: 'secret; identifies the member after a reconnect' }),
     limits: Type.Object({
       payload: Type.Optional(Type.Integer({ description: 'bytes of one message to the server; absent: no limit' })),
@@ -78,7 +79,7 @@ export const serverMessages = {
   joined: Type.Object({
     type: Type.Literal('joined'),
     room,
-    members: identities('the list of members, which may be shorter than count'),
+    members: members('the list of members, which may be shorter than count'),
     count,
     stale,
     messages,
@@ -99,12 +100,12 @@ export const serverMessages = {
   presence: Type.Object({
     type: Type.Literal('presence'),
     room,
-    joined: identities('members added to the list, or renamed'),
-    left: identities('members removed from the list'),
+    joined: members('members added to the list, or renamed'),
+    left: members('members removed from the list'),
     count,
     stale
   }, { description: 'The list of members has changed' }),
-  typing: Type.Object({ type: Type.Literal('typing'), room, from: identity }, { description: 'A member is typing' }),
+  typing: Type.Object({ type: Type.Literal('typing'), room, from: member }, { description: 'A member is typing' }),
   pong: Type.Object({ type: Type.Literal('pong'), id }, { description: 'Answers ping' }),
   error: Type.Object({
     type: Type.Literal('error'),

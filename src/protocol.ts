@@ -98,7 +98,7 @@ export function isTerminal (code: number): boolean {
 export const PAGE_COST = 4
 
 /** Most messages that one request may ask for. */
-export const MOST_MESSAGES = 1_000
+export const MAX_MESSAGES = 1_000
 
 /** Returns whether the value has the type and the length of a position; its content is opaque. */
 export function isPosition (value: unknown): value is string {
@@ -106,7 +106,7 @@ export function isPosition (value: unknown): value is string {
 }
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
-export const halfPair = /[^\\](?:\\\\)*\\ud[89a-f]/
+export const loneSurrogate = /[^\\](?:\\\\)*\\ud[89a-f]/
 
 const MAX_NAME = 32
 /** Control, format (with bidi and zero-width), surrogate and private-use characters, line and paragraph separators, fillers. */

@@ -1,4 +1,4 @@
-import { ErrorCode, MOST_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
+import { ErrorCode, MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -35,8 +35,8 @@ export class HistoryRequests {
   request (room: string, before: string, limit: number): Promise<HistoryPage> {
     // Checked here: the server closes a connection after ten invalid frames.
     if (!isPosition(before)) return rejected(new ChatError('invalid', 'before must be a position'))
-    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MOST_MESSAGES)) {
-      return rejected(new ChatError('invalid', `limit must be an integer from 1 to ${MOST_MESSAGES}`))
+    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_MESSAGES)) {
+      return rejected(new ChatError('invalid', `limit must be an integer from 1 to ${MAX_MESSAGES}`))
     }
     const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), left: false }
     this.#enqueue(request)

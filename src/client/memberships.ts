@@ -1,4 +1,4 @@
-import { MOST_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { MAX_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -55,8 +55,8 @@ export class Memberships {
     // Checked here: the server's error for an invalid name could not be matched to this join.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
-    if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MOST_MESSAGES)) {
-      return rejected(new ChatError('invalid', `history must be an integer from 0 to ${MOST_MESSAGES}`))
+    if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MAX_MESSAGES)) {
+      return rejected(new ChatError('invalid', `history must be an integer from 0 to ${MAX_MESSAGES}`))
     }
     const membership = this.#membership(name)
     if (membership.promise !== undefined) return membership.promise

@@ -1,4 +1,4 @@
-import { halfPair } from '../protocol.ts'
+import { loneSurrogate } from '../protocol.ts'
 import { Deferred } from './deferred.ts'
 import { ChatError } from './error.ts'
 
@@ -25,7 +25,7 @@ export class PendingPost {
     this.#json = JSON.stringify({ type: 'post', room, id: this.id, text, data })
     // Checked here: the server closes a connection after ten invalid frames.
     if (typeof text !== 'string') throw new ChatError('invalid', 'text must be a string')
-    if (halfPair.test(this.#json)) throw new ChatError('invalid', 'text or data contains a lone surrogate')
+    if (loneSurrogate.test(this.#json)) throw new ChatError('invalid', 'text or data contains a lone surrogate')
     this.bytes = bytesOf(this.#json) + SINCE
   }
 

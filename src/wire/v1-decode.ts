@@ -1,7 +1,7 @@
 import { Compile, type Validator } from 'typebox/compile'
 import type { Message } from '../connection/receive-queue.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
-import { halfPair } from '../protocol.ts'
+import { loneSurrogate } from '../protocol.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
@@ -51,7 +51,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
     throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
   }
   // `ws` can't reject an escaped lone surrogate. A strict JSON parser would reject every frame that contains it.
-  if (text.includes('\\u') && halfPair.test(JSON.stringify(message))) {
+  if (text.includes('\\u') && loneSurrogate.test(JSON.stringify(message))) {
     throw new InvalidMessage('text contains a lone surrogate', concerns(message))
   }
   return message as unknown as ClientMessage

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { openStorage } from '../../src/cli/storage.ts'
 import type { ClientRoom } from '../../src/client/index.ts'
-import { chatClient, heard, next } from '../support/chat-client.ts'
+import { chatClient, nextEvent, next } from '../support/chat-client.ts'
 import { command } from '../support/compiled.ts'
 import { directory } from '../support/directory.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
@@ -65,18 +65,18 @@ async function kill (t: Test, network: Proxy, { server, successor, others = [] }
       acked.push(said)
     }
   }))
-  while (acked.length < 70) await heard(clients[0]!.room, 'message')
+  while (acked.length < 70) await nextEvent(clients[0]!.room, 'message')
   const away = Promise.all(clients.map(({ lose }) => lose()))
   network.target = undefined
   server.kill('SIGKILL')
   killed.abort()
   await Promise.all([away, once(server, 'close')])
-  const back = Promise.all(clients.map(({ room }) => heard(room, 'joined', ({ again }) => again)))
+  const back = Promise.all(clients.map(({ room }) => nextEvent(room, 'joined', ({ again }) => again)))
   network.target = await successor()
   await Promise.all([back, ...posting])
 
   const all = [...clients, ...others]
-  const end = Promise.all(all.map(({ room }) => heard(room, 'message', ({ text }) => text === 'end')))
+  const end = Promise.all(all.map(({ room }) => nextEvent(room, 'message', ({ text }) => text === 'end')))
   await clients[0]!.room.post('end')
   await end
   const { texts } = clients[0]!

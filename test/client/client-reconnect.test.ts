@@ -9,7 +9,7 @@ import { CloseCode, isTerminal } from '../../src/protocol.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { connect as inject } from '../../src/testing.ts'
 import { build, listen } from '../support/app.ts'
-import { chatClient, fixJitter, heard, next, state } from '../support/chat-client.ts'
+import { chatClient, fixJitter, nextEvent, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 
@@ -64,7 +64,7 @@ t.test('disconnects and half-open connections lose or duplicate no message in st
   const posts: Array<Promise<string>> = []
   for (let round = 0; round < 20; round++) {
     const until = received.length + 50
-    while (received.length < until) await heard(room, 'message')
+    while (received.length < until) await nextEvent(room, 'message')
     const back = next(client, 'online')
     // Two posts: one in flight when the connection breaks, one while offline.
     posts.push(room.post(`post ${posts.length}`))
@@ -98,7 +98,7 @@ t.test('clients killed in steady traffic resume from the stored position, ten ti
     const room: ClientRoom = await client.join('lobby', { after })
     all = receive(t, room, received)
     const until = received.length + 50
-    while (received.length < until) await heard(room, 'message')
+    while (received.length < until) await nextEvent(room, 'message')
     if (life === 10) continue
     ;({ session } = await state(client, 'online'))
     after = room.position
@@ -118,7 +118,7 @@ t.test('a post whose ack was lost is resent with its first position and delivere
   await other.post('before')
   const stored = new Promise((resolve) => { app.chat.subscribe('lobby', resolve).catch(t.error) })
   network.silence()
-  const again = heard(room, 'joined', ({ again }) => again)
+  const again = nextEvent(room, 'joined', ({ again }) => again)
   const position = room.post('once')
   await stored
   network.cut()
@@ -129,7 +129,7 @@ t.test('a post whose ack was lost is resent with its first position and delivere
 })
 
 t.test('a resent post has the same id and the position of its first attempt', async (t) => {
-  const { port, told } = await fakeServer(t, ({ type, room }, connection) => {
+  const { port, requests } = await fakeServer(t, ({ type, room }, connection) => {
     if (type === 'join' && connection > 1) return [joined(room, { position: `p${connection}` })]
     return type === 'post' && connection < 3 ? (socket) => socket.terminate() : undefined
   })
@@ -138,7 +138,7 @@ t.test('a resent post has the same id and the position of its first attempt', as
   const post = room.post('hello', data)
   data.mood = 'bad'
   await post
-  const [first, ...repeats] = told.filter(({ type }) => type === 'post')
+  const [first, ...repeats] = requests.filter(({ type }) => type === 'post')
   t.notOk('since' in first!)
   t.same(repeats, [{ ...first, since: 'p0' }, { ...first, since: 'p0' }])
   t.same(first!['data'], { mood: 'good' })
@@ -157,14 +157,14 @@ t.test('a replaced socket delivers no more events', async (t) => {
   const client = chatClient(t, port, { heartbeat: 50 })
   const room = await client.join('lobby')
   room.on('message', ({ text }) => t.equal(text, 'new'))
-  const again = heard(room, 'joined', ({ again }) => again)
+  const again = nextEvent(room, 'joined', ({ again }) => again)
   const waiting = next(client, 'waiting')
   mock.timers.tick(50)
   mock.timers.tick(50)
   mock.timers.tick((await waiting).retryIn)
   await again
   sockets[0]!.send(JSON.stringify(message('lobby', 'p1', 'old')))
-  const heardNew = heard(room, 'message')
+  const heardNew = nextEvent(room, 'message')
   sockets[1]!.send(JSON.stringify(message('lobby', 'p1', 'new')))
   await heardNew
 })
@@ -192,7 +192,7 @@ t.test('after a server lost its data, sent posts are stale and unsent ones are s
   network.cut()
   await away
   const unsent = room.post('not sent yet')
-  const again = heard(room, 'joined', ({ again }) => again)
+  const again = nextEvent(room, 'joined', ({ again }) => again)
   const { app: after } = await serve(t)
   network.target = (after.server.address() as { port: number }).port
   t.match(await again, { complete: false })
@@ -241,7 +241,7 @@ t.test('a room that is refused after a reconnect ends and rejects its posts', as
   const room = await client.join('lobby')
   allowed = false
   const iteration = t.rejects((async () => { for await (const { text } of room) t.fail(String(text)) })(), { code: 'forbidden' })
-  const left = heard(room, 'left')
+  const left = nextEvent(room, 'left')
   network.silence()
   const post = t.rejects(room.post('lost'), { code: 'unknown' }, 'the post may be stored')
   network.cut()
@@ -254,7 +254,7 @@ t.test('a room that the server ends unprompted is over', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room }] : undefined)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
-  const left = heard(room, 'left')
+  const left = nextEvent(room, 'left')
   room.typing()
   t.match(await left, { code: 'not_joined' })
   t.not(await client.join('lobby'), room)
@@ -467,7 +467,7 @@ t.test("a server that doesn't select the subprotocol receives nothing", async (t
   t.teardown(() => other.close())
   other.on('connection', (socket) => socket.on('message', () => t.fail('the server received a message')))
   await once(other, 'listening')
-  const { port, told } = await fakeServer(t)
+  const { port, requests } = await fakeServer(t)
   const reason = 'the server did not select fastify-chat.v1'
 
   await t.test('selects another', async (t) => {
@@ -489,7 +489,7 @@ t.test("a server that doesn't select the subprotocol receives nothing", async (t
   await t.test('selects none', async (t) => {
     const client = chatClient(t, port, { connect: (url) => new Socket(url) as unknown as ClientSocket })
     t.match(await next(client, 'waiting'), { code: 1006, reason })
-    t.same(told, [])
+    t.same(requests, [])
   })
   await t.test('an injected socket without a protocol property is accepted', async (t) => {
     const app = await build(t)
@@ -663,7 +663,7 @@ t.test('reconnect() skips the delay, and does nothing when not waiting', async (
 })
 
 t.test('requests on a closing socket are resent on the next one or rejected', async (t) => {
-  const { port, told } = await fakeServer(t)
+  const { port, requests } = await fakeServer(t)
   const { WebSocket: Socket } = await import('ws')
   const sockets: WebSocket[] = []
   const client = chatClient(t, port, {
@@ -678,7 +678,7 @@ t.test('requests on a closing socket are resent on the next one or rejected', as
   const post = room.post('hello')
   await t.rejects(room.history('p'), { code: 'offline' })
   await post
-  const posts = told.filter(({ type }) => type === 'post')
+  const posts = requests.filter(({ type }) => type === 'post')
   t.equal(posts.length, 1)
   t.notOk('since' in posts[0]!, 'it was not sent before')
 })

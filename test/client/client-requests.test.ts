@@ -7,11 +7,11 @@ import { fakeServer, joined, welcome } from '../support/fake-server.ts'
 
 t.test("requests keep within the server's rate limits: none is refused, and posts get through", async (t) => {
   const { port } = await chat(t, { limits: { messageRate: 200, messageBurst: 10, roomsPerMember: 40 } })
-  const told: string[] = []
+  const received: string[] = []
   const client = chatClient(t, port, {
     connect (url, protocol) {
       const socket = new WebSocket(url, protocol)
-      socket.on('message', (data: Buffer) => told.push(data.toString()))
+      socket.on('message', (data: Buffer) => received.push(data.toString()))
       return socket
     }
   })
@@ -20,27 +20,27 @@ t.test("requests keep within the server's rate limits: none is refused, and post
   for (let i = 0; i < 1_000; i++) rooms[i % 2]!.typing()
   t.equal(new Set(await Promise.all(rooms.map((room) => room.post('hello')))).size, 40)
   t.equal((await pages).length, 40)
-  t.strictSame(told.filter((text) => text.includes('rate_limited')), [])
+  t.strictSame(received.filter((text) => text.includes('rate_limited')), [])
   t.equal(client.status.state, 'online')
 })
 
 t.test('typing is sent at most once a second for each room', async (t) => {
   let time = performance.now()
   t.intercept(performance, 'now', { value: () => time })
-  const { port, told } = await fakeServer(t)
+  const { port, requests } = await fakeServer(t)
   const client = chatClient(t, port)
   const rooms = await Promise.all(['a', 'b'].map((name) => client.join(name)))
   for (const [ms, sent] of [[0, 2], [999, 2], [1, 4], [0, 4]] as const) {
     time += ms
     for (let i = 0; i < 1_000; i++) rooms[i % 2]!.typing()
     await rooms[0]!.post('hello')
-    t.equal(told.filter(({ type }) => type === 'typing').length, sent)
+    t.equal(requests.filter(({ type }) => type === 'typing').length, sent)
   }
 })
 
 t.test('rate-limited history requests are retried once each and answered in order', async (t) => {
   let refusals = 3
-  const { port, told } = await fakeServer(t, ({ type, room, before }) => {
+  const { port, requests } = await fakeServer(t, ({ type, room, before }) => {
     if (type !== 'history') return undefined
     if (refusals-- > 0) return [{ type: 'error', code: 'rate_limited', message: 'not yet', retryAfter: 1, request: type, room }]
     return [{ type: 'history', room, before, messages: [], more: before === 'p1', complete: true }]
@@ -48,7 +48,7 @@ t.test('rate-limited history requests are retried once each and answered in orde
   const room = await chatClient(t, port).join('lobby')
   const pages = await Promise.all(['p1', 'p2', 'p3', 'p4'].map((before) => room.history(before)))
   t.strictSame(pages.map(({ more }) => more), [true, false, false, false])
-  t.equal(told.filter(({ type }) => type === 'history').length, 4 + 3)
+  t.equal(requests.filter(({ type }) => type === 'history').length, 4 + 3)
 })
 
 t.test('a refused history request rejects with its code, and the others resolve', async (t) => {
@@ -64,18 +64,18 @@ t.test('a refused history request rejects with its code, and the others resolve'
 })
 
 t.test('a refused leave is not retried, and the room can be joined', async (t) => {
-  const { port, told } = await fakeServer(t, ({ type, room }) => type === 'leave'
+  const { port, requests } = await fakeServer(t, ({ type, room }) => type === 'leave'
     ? [{ type: 'error', code: 'not_joined', message: 'nobody is there', request: type, room }]
     : undefined)
   const client = chatClient(t, port)
   const first = await client.join('lobby')
   first.leave()
   t.not(await client.join('lobby'), first)
-  t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'leave', 'join'])
+  t.strictSame(requests.map(({ type }) => type), ['hello', 'join', 'leave', 'join'])
 })
 
 t.test('history requests, sent or waiting, reject when the room is left', async (t) => {
-  const { port, told } = await fakeServer(t, ({ type }) => {
+  const { port, requests } = await fakeServer(t, ({ type }) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1, burst: 10 } }]
     return type === 'history' ? [] : undefined
   })
@@ -85,7 +85,7 @@ t.test('history requests, sent or waiting, reject when the room is left', async 
   room.leave()
   for (const page of pages) await t.rejects(page, { code: 'left' })
   client.close()
-  t.notOk(told.some(({ before }) => before === 'p2'))
+  t.notOk(requests.some(({ before }) => before === 'p2'))
 })
 
 t.test('a sent post rejects as unknown, not as left, when its room is left while offline', async (t) => {
@@ -103,7 +103,7 @@ t.test('a sent post rejects as unknown, not as left, when its room is left while
 })
 
 t.test('invalid requests reject locally, because they would cost the connection', async (t) => {
-  const { port, told } = await fakeServer(t)
+  const { port, requests } = await fakeServer(t)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
   const wrong: Array<() => Promise<unknown>> = [
@@ -121,7 +121,7 @@ t.test('invalid requests reject locally, because they would cost the connection'
   ]
   for (const ask of wrong) await t.rejects(ask(), { code: 'invalid' }, String(ask))
   await room.post('\\ud83d, and a whole one: 😀', '\\\\udc00')
-  t.strictSame(told.map(({ type }) => type), ['hello', 'join', 'post'])
+  t.strictSame(requests.map(({ type }) => type), ['hello', 'join', 'post'])
 })
 
 t.test("the retry of a rate-limited leave doesn't remove a member that has rejoined", async (t) => {
@@ -151,7 +151,7 @@ t.test("the retry of a rate-limited leave doesn't remove a member that has rejoi
 })
 
 t.test('a join in flight at a disconnect is sent once on the next connection', async (t) => {
-  const { port, told, server } = await fakeServer(t, ({ type, room }, connection) => {
+  const { port, requests, server } = await fakeServer(t, ({ type, room }, connection) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 10, burst: 2 } }]
     return type === 'join' ? connection === 1 ? (socket) => socket.terminate() : [joined(room)] : undefined
   })
@@ -159,5 +159,5 @@ t.test('a join in flight at a disconnect is sent once on the next connection', a
   const rooms = ['a', 'b', 'c'].map((name) => client.join(name))
   await once(server, 'connection')
   for (const room of await Promise.all(rooms)) t.ok(room.position)
-  t.strictSame(told.map(({ type, room }) => room ?? type), ['hello', 'a', 'hello', 'a', 'b', 'c'])
+  t.strictSame(requests.map(({ type, room }) => room ?? type), ['hello', 'a', 'hello', 'a', 'b', 'c'])
 })

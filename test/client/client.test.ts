@@ -7,7 +7,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Store } from '../../src/store.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen } from '../support/app.ts'
-import { chatClient, fixJitter, heard, next, state } from '../support/chat-client.ts'
+import { chatClient, fixJitter, nextEvent, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message } from '../support/fake-server.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {
@@ -21,7 +21,7 @@ t.test('a post reaches both members, and its promise resolves with its position'
   const { port } = await serve(t)
   const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
   const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
-  const both = Promise.all([heard(ada, 'message'), heard(bob, 'message')])
+  const both = Promise.all([nextEvent(ada, 'message'), nextEvent(bob, 'message')])
   const position = await ada.post('hello', { mood: 'good' })
   for (const heard of await both) {
     t.match(heard, { room: 'lobby', position, from: { name: 'ada' }, text: 'hello', data: { mood: 'good' } })
@@ -34,10 +34,10 @@ t.test('events between join and the first listener are kept, however late that i
   await app.chat.publish('lobby', { text: 'before' })
   const room = await chatClient(t, port).join('lobby')
   const watcher = await chatClient(t, port).join('lobby')
-  const seen = heard(watcher, 'message')
+  const seen = nextEvent(watcher, 'message')
   await app.chat.publish('lobby', { text: 'meanwhile' })
   await seen
-  const both = Promise.all([heard(room, 'joined'), heard(room, 'message')])
+  const both = Promise.all([nextEvent(room, 'joined'), nextEvent(room, 'message')])
   const [first, live] = await both
   t.match(first, { again: false, complete: true, messages: [{ text: 'before' }] })
   t.equal(live.text, 'meanwhile')
@@ -115,7 +115,7 @@ t.test('leave() discards the kept events of a room that the server ended', async
 
 t.test('a queued event is not delivered once a listener has left the room', async (t) => {
   const room = aRoom()
-  await heard(room, 'joined')
+  await nextEvent(room, 'joined')
   const seen = written(room)
   room.on('message', ({ text }) => {
     if (text === 'one') say(room, 'two')
@@ -140,14 +140,14 @@ t.test('a room without listeners', async (t) => {
     room.receive({ type: 'typing', room: 'lobby', from: ada })
     say(room, ...thousand.slice(1))
     const seen = written(room)
-    await heard(room, 'message', ({ text }) => text === '999')
+    await nextEvent(room, 'message', ({ text }) => text === '999')
     t.same(seen, ['joined', ...thousand.slice(1)])
   })
   await t.test('replaces more events by a joined with complete: false', async (t) => {
     const room = crowded()
     say(room, 'kept')
     const seen = written(room)
-    t.match(await heard(room, 'joined'), gap)
+    t.match(await nextEvent(room, 'joined'), gap)
     say(room, 'live')
     t.same(seen, ['joined', 'kept', 'live'])
   })
@@ -156,11 +156,11 @@ t.test('a room without listeners', async (t) => {
     say(room, ...thousand)
     room.end(new ChatError('forbidden', 'no more'), false)
     const seen = written(room)
-    await heard(room, 'left')
+    await nextEvent(room, 'left')
     t.same(seen, ['joined', 'left: forbidden'])
   })
   await t.test('sets again if a position was requested', async (t) => {
-    t.match(await heard(crowded('p'), 'joined'), { ...gap, again: true })
+    t.match(await nextEvent(crowded('p'), 'joined'), { ...gap, again: true })
   })
   await t.test('an iteration that overflows rejects, and the next continues with live messages', async (t) => {
     const room = crowded()
@@ -175,7 +175,7 @@ t.test('join loads as much history as requested', async (t) => {
   const { app, port } = await serve(t)
   for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text })
   const room = await chatClient(t, port).join('lobby', { history: 2 })
-  const { messages } = await heard(room, 'joined')
+  const { messages } = await nextEvent(room, 'joined')
   t.same(messages.map(text), ['two', 'three'])
 })
 
@@ -187,7 +187,7 @@ t.test('a position stored by the app resumes with a later client', async (t) => 
   before.close()
   await app.chat.publish('lobby', { text: 'missed' })
   const room = await chatClient(t, port).join('lobby', { after: position })
-  t.match(await heard(room, 'joined'), { again: true, complete: true, messages: [{ text: 'missed' }] })
+  t.match(await nextEvent(room, 'joined'), { again: true, complete: true, messages: [{ text: 'missed' }] })
 })
 
 t.test('iteration yields each message once and ends when the room is left', async (t) => {
@@ -247,12 +247,12 @@ t.test('an iteration', async (t) => {
 t.test('members and typing reach the other member', async (t) => {
   const { port } = await serve(t)
   const ada = await chatClient(t, port, { name: 'ada' }).join('lobby')
-  const presence = heard(ada, 'presence', ({ joined }) => joined.some(({ name }) => name === 'bob'))
+  const presence = nextEvent(ada, 'presence', ({ joined }) => joined.some(({ name }) => name === 'bob'))
   const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
   await presence
   t.same([...ada.members.values()].map(({ name }) => name).sort(), ['ada', 'bob'])
   t.equal(ada.count, 2)
-  const typing = heard(ada, 'typing')
+  const typing = nextEvent(ada, 'typing')
   bob.typing()
   t.equal((await typing).name, 'bob')
 })
@@ -306,14 +306,14 @@ t.test('join', async (t) => {
     t.not(second, first)
     await t.rejects(first.post('too late'), { code: 'left' })
     await second.post('here')
-    t.match(await heard(second, 'joined'), { again: false })
+    t.match(await nextEvent(second, 'joined'), { again: false })
   })
 })
 
 t.test('leave while joining', async (t) => {
   await t.test('rejects the join, and leaves once the server has answered', async (t) => {
     let asked = 0
-    const { port, told } = await fakeServer(t, ({ type, room }) => type === 'join'
+    const { port, requests } = await fakeServer(t, ({ type, room }) => type === 'join'
       ? ++asked === 1 ? [joined(room), message(room, 'p1', 'old')] : [joined(room), message(room, 'p2', 'new')]
       : undefined)
     const client = chatClient(t, port)
@@ -322,9 +322,9 @@ t.test('leave while joining', async (t) => {
     client.leave('lobby')
     const room = await client.join('lobby', { history: 7 })
     await first
-    t.equal((await heard(room, 'message')).text, 'new')
-    t.match(told, [{ type: 'hello' }, { type: 'join' }, { type: 'leave' }, { type: 'join', history: 7 }])
-    t.notHas(told[3], { after: String })
+    t.equal((await nextEvent(room, 'message')).text, 'new')
+    t.match(requests, [{ type: 'hello' }, { type: 'join' }, { type: 'leave' }, { type: 'join', history: 7 }])
+    t.notHas(requests[3], { after: String })
   })
   await t.test('of a refused join sends the next join', async (t) => {
     let asked = 0
@@ -339,15 +339,15 @@ t.test('leave while joining', async (t) => {
     await first
   })
   await t.test('before a connection never sends the join', async (t) => {
-    const { port, told } = await fakeServer(t)
+    const { port, requests } = await fakeServer(t)
     const client = chatClient(t, port)
     const first = t.rejects(client.join('lobby'), { code: 'left' })
     client.leave('lobby')
     client.leave('another')
     await client.join('other')
     await first
-    t.match(told, [{ type: 'hello' }, { type: 'join', room: 'other' }])
-    t.equal(told.length, 2)
+    t.match(requests, [{ type: 'hello' }, { type: 'join', room: 'other' }])
+    t.equal(requests.length, 2)
   })
 })
 
@@ -394,7 +394,7 @@ t.test('a lost history is reported as joined with complete: false, and posts go 
   const { app, port } = await serve(t)
   const room = await chatClient(t, port).join('lobby')
   await room.post('old')
-  const lost = heard(room, 'joined', ({ again }) => again)
+  const lost = nextEvent(room, 'joined', ({ again }) => again)
   await app.chat.clear('lobby')
   t.match(await lost, { again: true, complete: false, messages: [] })
   t.ok(await room.post('new'))
@@ -407,8 +407,8 @@ t.test("a listener that throws doesn't affect others and is reported as an uncau
   const { queueMicrotask } = globalThis
   t.teardown(() => { globalThis.queueMicrotask = queueMicrotask })
   room.on('message', () => { throw new Error('mine') })
-  const other = heard(room, 'message')
-  await heard(room, 'joined')
+  const other = nextEvent(room, 'message')
+  await nextEvent(room, 'joined')
   globalThis.queueMicrotask = (report) => { try { report() } catch (error) { reported.push(error) } }
   await room.post('hello')
   t.equal((await other).text, 'hello')
@@ -437,8 +437,8 @@ t.test('an error that belongs to no promise is an error event', async (t) => {
 
 t.test("an error code that this client doesn't know is passed through", async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'error', code: 'weather', message: 'rain', room }] : undefined)
-  const told = await chatClient(t, port).join('lobby').catch((error: ChatError) => error)
-  if (told instanceof ChatError && told.code === 'weather') t.pass('the types allow the comparison')
+  const error = await chatClient(t, port).join('lobby').catch((cause: ChatError) => cause)
+  if (error instanceof ChatError && error.code === 'weather') t.pass('the types allow the comparison')
   t.plan(1)
 })
 
@@ -452,7 +452,7 @@ t.test("a client runs over the app's own injected connection", async (t) => {
   const client = new ChatClient('/chat', { connect: async (url, protocol) => (await connect(app, url, { protocol })).socket })
   t.teardown(() => client.close())
   const room = await client.join('lobby')
-  const said = heard(room, 'message')
+  const said = nextEvent(room, 'message')
   const position = await room.post('hello')
   t.equal((await said).position, position)
 })

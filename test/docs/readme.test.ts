@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { build, listen } from '../support/app.ts'
-import { chatClient, heard } from '../support/chat-client.ts'
+import { chatClient, nextEvent } from '../support/chat-client.ts'
 import '../support/compiled.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { open, refused } from '../support/websocket-client.ts'
@@ -143,7 +143,7 @@ shows('In tests', 'the test passes', async (t, start) => {
 shows('Rooms that lose nothing', 'the client logs its status, the members and the messages', async (t, start) => {
   const port = await listen(await build(t))
   const grace = await chatClient(t, port, { name: 'grace' }).join('tea')
-  const posted = heard(grace, 'message')
+  const posted = nextEvent(grace, 'message')
   const ada = start(serverAt(port))
   await ada.printed(/^online$/m)
   t.match(await posted, { from: { name: 'ada' }, text: 'Good morning.' })
@@ -160,7 +160,7 @@ shows("The server's side", 'authentication, a message filter, and logged joins a
   const server = start()
   const client = chatClient(t, await server.port(), { name: 'grace' })
   const room = await client.join('tea')
-  const message = heard(room, 'message')
+  const message = nextEvent(room, 'message')
   await room.post('Good morning.', { mood: 'glad' })
   t.match(await message, { from: { id: 'u1', name: 'Ada' }, text: 'Good morning.', data: { mood: 'glad' } })
   await t.rejects(room.post('Good morning.', { mood: 1 }), { code: 'invalid' })
@@ -190,8 +190,8 @@ shows('Many nodes: Redis', 'two nodes are one chat', async (t, start) => {
   const { port } = await redisServer(t, { tcp: true })
   const one = start(redisAt(port!))
   const ada = await chatClient(t, await one.port(), { name: 'ada' }).join('tea')
-  const both = heard(ada, 'presence', ({ count }) => count === 2)
-  const message = heard(ada, 'message')
+  const both = nextEvent(ada, 'presence', ({ count }) => count === 2)
+  const message = nextEvent(ada, 'message')
   const other = start(redisAt(port!))
   const grace = await chatClient(t, await other.port(), { name: 'grace' }).join('tea')
   await both

@@ -226,7 +226,7 @@ t.test('the client keeps within byteRate, also after a reconnect', async (t) => 
 
 t.test('the client keeps its unacknowledged bytes within half of byteBurst', async (t) => {
   const held: Array<() => void> = []
-  const { port, told } = await fakeServer(t, ({ type, id, room }) => {
+  const { port, requests: told } = await fakeServer(t, ({ type, id, room }) => {
     if (type === 'hello') return [{ ...welcome, limits: { byteRate: 1_000_000, byteBurst: 10_000 } }]
     if (type !== 'post') return undefined
     return (socket) => { held.push(() => socket.send(JSON.stringify({ type: 'ack', id, room, position: 'p' }))) }
@@ -244,7 +244,7 @@ t.test('the client keeps its unacknowledged bytes within half of byteBurst', asy
 
 t.test('the client keeps its unacknowledged posts within half of the burst', async (t) => {
   const held: Array<() => void> = []
-  const { port, told } = await fakeServer(t, ({ type, id, room }) => {
+  const { port, requests: told } = await fakeServer(t, ({ type, id, room }) => {
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1_000, burst: 10 } }]
     if (type !== 'post') return undefined
     return (socket) => { held.push(() => socket.send(JSON.stringify({ type: 'ack', id, room, position: 'p' }))) }
@@ -266,7 +266,7 @@ t.test('the client keeps its unacknowledged posts within half of the burst', asy
 
 t.test('the client repeats posts, joins and leaves that are rejected with rate_limited', async (t) => {
   const seen = new Set<string>()
-  const { port, told } = await fakeServer(t, (said) => {
+  const { port, requests: told } = await fakeServer(t, (said) => {
     const { type, id, room } = said
     if (type === 'hello') return [{ ...welcome, limits: { rate: 1_000, burst: 4 } }]
     const first = !seen.has(`${type} ${String(id ?? room)}`)

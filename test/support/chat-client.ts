@@ -32,7 +32,7 @@ export function next<State extends Status['state']> (client: ChatClient, wanted:
 }
 
 /** Resolves with the room's next event of this name that satisfies the predicate. */
-export function heard<Name extends keyof RoomEvents> (
+export function nextEvent<Name extends keyof RoomEvents> (
   room: ClientRoom, name: Name, satisfies: (event: RoomEvents[Name]) => boolean = () => true
 ): Promise<RoomEvents[Name]> {
   return new Promise((resolve) => {

@@ -3,24 +3,24 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
 
-type Said = Record<string, unknown> & { type: string }
+type Message = Record<string, unknown> & { type: string }
 
 /** Returns a fake server's answers to a client's message; undefined for the usual answer. */
-export type Answer = (message: Said, connection: number) => Said[] | ((socket: WebSocket) => void) | undefined
+export type Answer = (message: Message, connection: number) => Message[] | ((socket: WebSocket) => void) | undefined
 
 /** Starts a server that can send what a real one can't. Resolves with its port and the messages it received. */
-export async function fakeServer (t: Test, answer: Answer = () => undefined): Promise<{ port: number, told: Said[], server: WebSocketServer }> {
+export async function fakeServer (t: Test, answer: Answer = () => undefined): Promise<{ port: number, requests: Message[], server: WebSocketServer }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
-  const told: Said[] = []
+  const requests: Message[] = []
   let connections = 0
   server.on('connection', (socket) => {
     const connection = ++connections
     socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as Said
-      told.push(message)
+      const message = JSON.parse(data.toString()) as Message
+      requests.push(message)
       const given = answer(message, connection) ?? usual(message)
       if (typeof given === 'function') given(socket)
-      else for (const said of given) socket.send(JSON.stringify(said))
+      else for (const sent of given) socket.send(JSON.stringify(sent))
     })
   })
   await once(server, 'listening')
@@ -28,22 +28,22 @@ export async function fakeServer (t: Test, answer: Answer = () => undefined): Pr
     for (const socket of server.clients) socket.terminate()
     server.close()
   })
-  return { port: (server.address() as AddressInfo).port, told, server }
+  return { port: (server.address() as AddressInfo).port, requests, server }
 }
 
 export const welcome = {
   type: 'welcome', member: { id: 'me', name: '' }, session: 's', limits: { payload: 16_384, rooms: 20 }, heartbeat: 25_000
 }
 
-export function joined (room: unknown, rest: object = {}): Said {
+export function joined (room: unknown, rest: object = {}): Message {
   return { type: 'joined', room, members: [], count: 1, messages: [], position: 'p0', complete: true, ...rest }
 }
 
-export function message (room: unknown, position: string, text: string): Said {
+export function message (room: unknown, position: string, text: string): Message {
   return { type: 'message', room, position, at: '2026-01-01T00:00:00.000Z', from: null, text }
 }
 
-function usual ({ type, room, id }: Said): Said[] {
+function usual ({ type, room, id }: Message): Message[] {
   if (type === 'hello') return [welcome]
   if (type === 'join') return [joined(room)]
   if (type === 'leave') return [{ type: 'left', room }]

@@ -2,7 +2,7 @@ import { checkedRestriction } from '../restriction-checks.ts'
 import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from '../../roster.ts'
 
 /** Number of subjects from which on restrictions that have ended are swept. */
-const LEAST_SWEPT = 1_000
+const MIN_SWEPT = 1_000
 
 /** `ends`: ms of `performance.now()`, which isn't affected when the clock is set. */
 interface Kept { readonly restriction: Restriction, readonly moment: number, readonly ends: number }
@@ -12,7 +12,7 @@ export class MemoryRestrictions {
   readonly #kept = new Map<string, Map<Restriction['kind'], Kept>>()
   readonly #listeners = new Set<{ readonly call: (subject: string, restriction: TimedRestriction) => void }>()
   #moment = 0
-  #sweepAt = LEAST_SWEPT
+  #sweepAt = MIN_SWEPT
 
   /** @throws InvalidArgument */
   restrict (subject: string, given: Restriction): void {
@@ -57,6 +57,6 @@ export class MemoryRestrictions {
       for (const [kind, { ends }] of kinds) if (ends <= now) kinds.delete(kind)
       if (kinds.size === 0) this.#kept.delete(subject)
     }
-    this.#sweepAt = Math.max(LEAST_SWEPT, this.#kept.size * 2)
+    this.#sweepAt = Math.max(MIN_SWEPT, this.#kept.size * 2)
   }
 }

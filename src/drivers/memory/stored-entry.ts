@@ -1,5 +1,5 @@
 import { copyString } from '../../copy-string.ts'
-import { bodyCost, identityCost, stringCost } from '../../heap-cost.ts'
+import { bodyCost, memberCost, stringCost } from '../../heap-cost.ts'
 import { keyCost } from './keys.ts'
 import type { Draft, Member } from '../../store.ts'
 
@@ -21,7 +21,7 @@ const ENTRY = 64 + 32
 export function storedEntry ({ from, body: given, data: text }: Draft): StoredEntry {
   const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
   const data = text === undefined ? undefined : copyString(text)
-  const charge = ENTRY + bodyCost(body) + identityCost(from) + (data === undefined ? 0 : stringCost(data))
+  const charge = ENTRY + bodyCost(body) + memberCost(from) + (data === undefined ? 0 : stringCost(data))
   return { at: 0, from, body, data, charge }
 }
 
