@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { Server, UpgradeRefused } from './server.ts'
+import { DEFAULT_TIMEOUT, Server, UpgradeRefused } from './server.ts'
 import { requirements, run, type Result } from './suite.ts'
 
 const help = `Usage: npm run conformance -- [options] URL
@@ -9,7 +9,8 @@ section. It uses rooms named conformance.* and leaves their messages behind.
 
 Options:
   --only SECTION   check only this section, such as 7 or 7.3
-  --timeout MS     time limit for an answer (default: 5000)
+  --timeout MS     time limit for an answer (default: ${DEFAULT_TIMEOUT}). It must be longer
+                   than the server's delay before it removes a member that left
   --token TOKEN    token to send with hello
   -h, --help       show this help
 
@@ -26,7 +27,7 @@ function parse (args: string[]) {
       allowPositionals: true,
       options: {
         only: { type: 'string' },
-        timeout: { type: 'string', default: '5000' },
+        timeout: { type: 'string', default: String(DEFAULT_TIMEOUT) },
         token: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false }
       }

@@ -7,8 +7,14 @@ import { equal } from './assertions.ts'
 
 export const SUBPROTOCOL = 'fastify-chat.v1'
 
+/**
+ * ms to wait for an answer, and for a member that left to be removed: twice the 5 s after which the servers of this package
+ * remove it.
+ */
+export const DEFAULT_TIMEOUT = 10_000
+
 export interface ServerOptions {
-  /** ms within which an answer must arrive; 5 s */
+  /** ms within which an answer must arrive; 10 s */
   readonly timeout?: number | undefined
   /** for `hello`, if the server requires one */
   readonly token?: string | undefined
@@ -32,7 +38,7 @@ export class Server {
   readonly #token: string | undefined
   readonly #open = new Set<WebSocket>()
 
-  constructor (url: string, { timeout = 5_000, token }: ServerOptions = {}) {
+  constructor (url: string, { timeout = DEFAULT_TIMEOUT, token }: ServerOptions = {}) {
     this.url = url
     this.timeout = timeout
     this.#token = token

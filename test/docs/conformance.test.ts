@@ -8,6 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/app.ts'
+import { command as compiled } from '../support/compiled.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
@@ -39,7 +40,11 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
 
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
   // Not with this process's loader, which takes seconds to start.
-  const child = spawn(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return await spawned(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args])
+}
+
+async function spawned (file: string, args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)])
   return { code, stdout, stderr }
 }
@@ -50,6 +55,27 @@ t.test('the plugin meets every requirement', async (t) => {
   const results = await run(await serve(t))
   t.same(failures(results), [])
   t.equal(results.length, requirements.length)
+})
+
+t.test("the README's command passes on the bundled server, with the defaults of both", async (t) => {
+  const readme = readFileSync(new URL('../../conformance/README.md', import.meta.url), 'utf8')
+  const [, line = ''] = /^ {4}(npm run conformance -- \S+)$/m.exec(readme) ?? []
+  const [node, ...main] = compiled
+  const server = spawn(node, [...main, 'serve', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => server.kill('SIGKILL'))
+  let log = ''
+  for await (const chunk of server.stdout.iterator({ destroyOnReturn: false })) {
+    log += String(chunk)
+    if (log.includes('Server listening')) break
+  }
+  server.stdout.resume()
+  const [, port = ''] = /http:\/\/127\.0\.0\.1:(\d+)/.exec(log) ?? []
+
+  const [npm = '', ...args] = line.replace(':3000/', `:${port}/`).split(' ')
+  const { code, stdout } = await spawned(npm, args)
+  t.equal(stdout.match(/^ok /gm)?.length, requirements.length)
+  t.notMatch(stdout, /^not ok/m)
+  t.equal(code, 0)
 })
 
 t.test('every requirement names a section of the protocol', async (t) => {
