@@ -1,4 +1,5 @@
-import { UsageError, parse } from './arguments.ts'
+import { isIPv6 } from 'node:net'
+import { UsageError, checkDirectory, parse } from './arguments.ts'
 import { isRedisAddress } from './storage.ts'
 
 const help = `Usage: fastify-chat serve [options]
@@ -6,7 +7,7 @@ const help = `Usage: fastify-chat serve [options]
 Runs the demo server: the page at /, the chat at /chat, the echo at /echo.
 
 Options:
-  --port N           port to listen on; 0: any free port (default: PORT or 3000)
+  -p, --port N       port to listen on; 0: any free port (default: PORT or 3000)
   --host H           address to listen on; 0.0.0.0: all addresses of this machine
                      (default: HOST or 127.0.0.1). On a loopback address,
                      requests for a host name that isn't a loopback name are
@@ -32,7 +33,7 @@ export async function serve (args: string[]): Promise<number> {
   const { values } = parse({
     args,
     options: {
-      port: { type: 'string' },
+      port: { type: 'string', short: 'p' },
       host: { type: 'string' },
       data: { type: 'string' },
       redis: { type: 'string' },
@@ -47,9 +48,10 @@ export async function serve (args: string[]): Promise<number> {
   const port = values.port === undefined
     ? parsePort('PORT', process.env['PORT'] || '3000')
     : parsePort('--port', values.port)
-  const host = values.host ?? (process.env['HOST'] || '127.0.0.1')
-  if (host === '') throw new UsageError('--host must be an address or a host name')
-  if (values.data === '') throw new UsageError('--data must be the path of a directory')
+  const host = values.host === undefined
+    ? parseHost('HOST', process.env['HOST'] || '127.0.0.1')
+    : parseHost('--host', values.host)
+  if (values.data !== undefined) checkDirectory('--data', values.data)
   // The value is not printed: it may contain a password.
   if (values.redis !== undefined && !isRedisAddress(values.redis)) {
     throw new UsageError('--redis must be redis://HOST:PORT, rediss://HOST:PORT or the path of a Unix socket')
@@ -63,6 +65,13 @@ export async function serve (args: string[]): Promise<number> {
   // Loaded on demand, so that usage errors and the help appear at once.
   const { runServer } = await import('./server.ts')
   return await runServer({ port, host, level, data: values.data, redis: values.redis })
+}
+
+/** Returns the address or the name, without the brackets that an IPv6 address has in a URL. */
+function parseHost (source: string, text: string): string {
+  const host = /^\[(.*)\]$/.exec(text)?.[1] ?? text
+  if (isIPv6(host) || (host === text && /^[\w.-]+$/.test(host))) return host
+  throw new UsageError(`${source} must be an IP address or a host name, without scheme and port, not '${text}'`)
 }
 
 function parsePort (source: string, text: string): number {

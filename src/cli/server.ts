@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import closeWithGrace from 'close-with-grace'
 import { fastify } from 'fastify'
 import fastifyChat from '../plugin.ts'
@@ -43,7 +44,7 @@ export async function runServer ({ port, host, level, ...target }: ServerOptions
     await app.listen({ port, host })
     return 0
   } catch (error) {
-    const reason = listenError(error as NodeJS.ErrnoException, port, host)
+    const reason = listenError(error as NodeJS.ErrnoException, host, port)
     if (reason === undefined) throw error
     grace.uninstall()
     await app.close()
@@ -53,16 +54,17 @@ export async function runServer ({ port, host, level, ...target }: ServerOptions
 }
 
 /** Returns a message if the system rejected the address; undefined for any other error. */
-function listenError ({ code }: NodeJS.ErrnoException, port: number, host: string): string | undefined {
+function listenError ({ code, syscall }: NodeJS.ErrnoException, host: string, port: number): string | undefined {
+  const address = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
   switch (code) {
     case 'EADDRINUSE':
-      return `${host}:${port} is already in use: choose another port with --port or PORT`
+      return `${address} is already in use: choose another port with --port or PORT`
     case 'EACCES':
-      return `no permission to listen on ${host}:${port}: choose a port above 1023 with --port or PORT`
+      return `no permission to listen on ${address}: choose a port above 1023 with --port or PORT`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `${host} is not an address of this machine: choose another with --host or HOST`
   }
-  return undefined
+  return syscall === 'listen' || syscall === 'getaddrinfo' ? `can't listen on ${address}: ${code}` : undefined
 }

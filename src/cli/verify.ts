@@ -1,4 +1,4 @@
-import { UsageError, parse } from './arguments.ts'
+import { UsageError, checkDirectory, parse } from './arguments.ts'
 import { isMissing, reasonOf } from './storage.ts'
 
 const help = `Usage: fastify-chat verify DIR
@@ -27,6 +27,7 @@ export async function verify (args: string[]): Promise<number> {
   const [directory, extra] = positionals
   if (directory === undefined || directory === '') throw new UsageError('the directory is missing')
   if (extra !== undefined) throw new UsageError(`one argument too many: '${extra}'`)
+  checkDirectory('DIR', directory)
   try {
     // Loaded on demand: its package is optional.
     const { verifyStore } = await import('../drivers/lmdb/verify.ts')
