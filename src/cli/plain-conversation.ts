@@ -1,46 +1,36 @@
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 import { printable } from '../observability/printable.ts'
 import { CloseCode } from '../protocol.ts'
-import { responseError } from './response-error.ts'
-import type { Terminal } from './terminal.ts'
+import { ABNORMAL, NO_CODE, exitStatus } from './exit-status.ts'
+import { noRouteAt, openSocket, type Target } from './handshake.ts'
+import { onInterruption } from './interruption.ts'
+import { printError, type Output } from './output.ts'
+import type { Script } from './script.ts'
 
 // Milliseconds.
-const timeouts = { handshakeTimeout: 10_000, closeTimeout: 5_000 }
 const answerPause = 250
 const answerTimeout = 5_000
 
-/** Reported when the close frame had no code, and when no close frame was received. RFC 6455, section 7.4.1. */
-const NO_CODE = 1005
-const ABNORMAL = 1006
-
-// Any other code is a failure.
-const cleanCodes: readonly number[] = [CloseCode.normal, CloseCode.goingAway, NO_CODE]
 const meanings = new Map([[NO_CODE, 'no close code'], [ABNORMAL, 'no close frame']])
 
-/** Yields the texts to send, in order. Ends early when the signal aborts. */
-export type Script = (signal: AbortSignal) => AsyncIterable<string>
-
-/** Connects, sends the script, closes, and prints each event. Resolves with the exit code. */
-export function converse (url: URL, script: Script, terminal: Terminal): Promise<number> {
+/** Connects, sends each text of the script as a message, closes, and prints each event. Resolves with the exit status. */
+export function conversePlain (target: Target, protocols: string[], script: Script, output: Output): Promise<number> {
   const ended = new AbortController()
-  const socket = new WebSocket(url, timeouts)
   let opened = false
+  let received = false
   let interrupted = false
   let failure: string | undefined
+  const socket = openSocket(target, protocols, (reason) => { failure = reason })
 
-  function interrupt () {
+  onInterruption(() => {
     interrupted = true
     ended.abort()
     socket.close(CloseCode.normal)
-  }
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
-  // EPIPE: the reader of our output, such as `head`, has closed the pipe.
-  process.stdout.on('error', interrupt)
+  })
 
   socket.on('open', async () => {
     opened = true
-    terminal.print('Connected')
+    output.status('Connected')
     for await (const text of script(ended.signal)) {
       // Waits for each write: otherwise input from a pipe fills our memory while the server doesn't read.
       await new Promise((resolve) => { socket.send(text, resolve) })
@@ -49,27 +39,23 @@ export function converse (url: URL, script: Script, terminal: Terminal): Promise
     socket.close(CloseCode.normal)
   })
   socket.on('message', (data: Buffer, isBinary) => {
-    terminal.print(`Received: ${isBinary ? `${data.length} bytes of binary` : printable(data.toString())}`)
-  })
-  socket.on('unexpected-response', async (_request, response) => {
-    failure = await responseError(response)
-    socket.terminate()
-  })
-  socket.on('error', (error) => {
-    failure ??= reason(error)
+    received = true
+    output.message(isBinary ? { bytes: data.toString('base64') } : { text: data.toString() })
   })
 
   return new Promise((resolve) => {
     socket.on('close', (code, closeReason) => {
       ended.abort()
-      if (failure !== undefined && !interrupted) {
-        process.stderr.write(`${opened ? 'Error' : 'Connection failed'}: ${printable(failure)}\n`)
-      }
+      // An app with its own @fastify/websocket accepts an upgrade for any of its routes, and closes the socket at once.
+      if (code === NO_CODE && !received) failure ??= `closed without a message: ${noRouteAt(target.url)}`
+      if (failure !== undefined && !interrupted) printError(`${opened ? 'Error' : 'Connection failed'}: ${printable(failure)}`)
       if (opened) {
         const why = closeReason.length > 0 ? printable(closeReason.toString()) : meanings.get(code)
-        terminal.print(`Disconnected (code ${code}${why === undefined ? '' : `, ${why}`})`)
+        output.status(`Disconnected (code ${code}${why === undefined ? '' : `, ${why}`})`)
       }
-      resolve(interrupted || (opened && cleanCodes.includes(code)) ? 0 : 1)
+      if (interrupted) resolve(0)
+      else if (!opened) resolve(1)
+      else resolve(exitStatus(code) || (failure === undefined ? 0 : 1))
     })
   })
 }
@@ -95,9 +81,4 @@ function untilAnswered (socket: WebSocket): Promise<void> {
     })
     socket.ping()
   })
-}
-
-/** Returns the reason of an error. An AggregateError (a host with several addresses, such as localhost) has no message. */
-function reason (error: Error): string {
-  return error instanceof AggregateError ? error.errors.map(({ message }) => message).join(', ') : error.message
 }

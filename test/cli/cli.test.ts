@@ -1,59 +1,27 @@
-import { spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { createServer as createTcpServer } from 'node:net'
-import type { Readable } from 'node:stream'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import websocket from '@fastify/websocket'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { command } from '../support/compiled.ts'
+import { run } from '../support/command.ts'
+import { directory } from '../support/directory.ts'
+import { bare, listen } from '../support/app.ts'
 import { raw } from '../support/raw-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
-const { PORT, HOST, ...environment } = process.env
 const script = '/usr/bin/script'
 const listening = /Server listening at (http:\/\/127\.0\.0\.1:\d+)/
-
-interface Run {
-  child: ReturnType<typeof spawn>
-  /** Resolves once stdout or stderr matches. */
-  seen (pattern: RegExp): Promise<RegExpExecArray>
-  ended: Promise<{ code: number | null, stdout: string, stderr: string }>
-}
-
-interface Options { env?: Record<string, string>, file?: string, stdin?: 'ignore' | 'pipe' }
-
-/** Runs a command. `ended` waits for its child processes too: they share its fourth descriptor. */
-function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: Options = {}): Run {
-  const [executable = '', ...rest] = file === undefined ? [...command, ...args] : [file, ...args]
-  const child = spawn(executable, rest, { env: { ...environment, ...env }, stdio: [stdin, 'pipe', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  ;(child.stdio[3] as Readable).resume()
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text
-      child.emit('output')
-    })
-  }
-  return {
-    child,
-    async seen (pattern) {
-      for (;;) {
-        const found = pattern.exec(output.stdout) ?? pattern.exec(output.stderr)
-        if (found !== null) return found
-        if (child.exitCode !== null) throw new Error(`ended without ${pattern}: ${JSON.stringify(output)}`)
-        await Promise.race([once(child, 'output'), once(child, 'close')])
-      }
-    },
-    ended: once(child, 'close').then(([code]) => ({ code, ...output }))
-  }
-}
 
 /** Uses node:http, because fetch() can't set the Host header. */
 async function get (port: string, path: string, host: string): Promise<{ status: number | undefined, body: string }> {
@@ -91,7 +59,7 @@ t.test('help and version are printed', async (t) => {
     [['--help'], /^Usage: fastify-chat <command>[^]* serve [^]* connect /],
     [['-h'], /^Usage: fastify-chat <command>/],
     [['serve', '--help'], /^Usage: fastify-chat serve[^]*--port[^]*3000[^]*--host[^]*127\.0\.0\.1[^]*--data[^]*--redis[^]*5 s[^]*--log-level/],
-    [['connect', '--help'], /^Usage: fastify-chat connect[^]*--send[^]*--every[^]*seconds[^]*--count[^]*--room[^]*--name/],
+    [['connect', '--help'], /^Usage: fastify-chat connect[^]*--send[^]*--every[^]*seconds[^]*--count[^]*--json[^]*--room[^]*--name[^]*--history[^]*--v1[^]*--token[^]*--header[^]*--subprotocol[^]*--origin[^]*--auth[^]*--no-check[^]*4401: 41[^]*Examples:/],
     [['--version'], /^\d+\.\d+\.\d+\n$/]
   ], async ([args, expected]) => {
     const { code, stdout, stderr } = await run(t, args).ended
@@ -102,13 +70,29 @@ t.test('help and version are printed', async (t) => {
 })
 
 t.test('wrong usage prints the problem on stderr and exits with code 2', async (t) => {
+  const file = join(directory(t), 'file')
+  writeFileSync(file, '')
   await each<[string[], RegExp, Record<string, string>?]>([
-    [[], /^fastify-chat: missing command: serve or connect/],
+    [[], /^fastify-chat: missing command: serve, connect or verify/],
     [['sing'], /^fastify-chat: unknown command 'sing'\nTry: fastify-chat --help\n$/],
     [['--loud'], /^fastify-chat: Unknown option '--loud'\n/],
     [['connect'], /^fastify-chat connect: missing URL\nTry: fastify-chat connect --help\n$/],
     [['connect', 'localhost:3000'], /must start with ws:.*'localhost:3000'/],
     [['connect', 'nonsense'], /must start with ws:.*'nonsense'/],
+    [['connect', 'ws://a:port'], /the URL 'ws:\/\/a:port' is invalid/],
+    [['connect', 'ws://a', '-H', 'secret'], /--header must be a header such as/],
+    [['connect', 'ws://a', '-H', ': secret'], /--header must be a header such as/],
+    [['connect', 'ws://a', '-H', 'x y: secret'], /--header must be .*: 'x y' is invalid/],
+    [['connect', 'ws://a', '-H', 'x: secret\n'.repeat(2)], /--header must be .*: 'x' is invalid/],
+    [['connect', 'ws://a', '-H', 'Sec-WebSocket-Protocol: x'], /--header can't set Sec-WebSocket-Protocol, which belongs/],
+    [['connect', 'ws://a', '-s', 'a,b'], /--subprotocol must be a name without spaces or commas, not 'a,b'/],
+    [['connect', 'ws://a', '-s', 'a', '-s', 'a'], /--subprotocol must not be repeated with the same name/],
+    [['connect', 'ws://a', '--auth', 'secret'], /--auth must be USER:PASSWORD/],
+    [['connect', 'ws://a', '--no-check'], /--no-check requires a wss:\/\/ or https:\/\/ URL/],
+    [['connect', 'ws://a', '--history', '-1'], /--history/],
+    [['connect', 'ws://a', '--history', '1001'], /--history must be an integer from 0 to 1000, not '1001'/],
+    [['connect', 'ws://a', '--token', 'secret'], /--token requires --v1/],
+    [['connect', 'ws://a', '--v1', '-s', 'x'], /use either --v1 or --subprotocol, not both/],
     [['connect', 'ws://a', '--send', 'Msg', 'from', 'client'], /unexpected argument 'from'/],
     [['connect', 'ws://a', '--sned', 'x'], /^fastify-chat connect: Unknown option '--sned'\n/],
     [['connect', 'ws://a', '--send'], /--send .*missing/],
@@ -121,8 +105,15 @@ t.test('wrong usage prints the problem on stderr and exits with code 2', async (
     [['serve', '--port', '65536'], /--port must be .*not '65536'/],
     [['serve', '--port', 'http'], /--port must be .*not 'http'/],
     [['serve'], /PORT must be .*not '3000\.5'/, { PORT: '3000.5' }],
+    [['serve', '-p', 'http'], /--port must be .*not 'http'/],
     [['serve', '--host', ''], /--host must be /],
+    [['serve', '--host', '[::1]:80'], /--host must be an IP address or a host name, without scheme and port, not '\[::1\]:80'/],
+    [['serve', '--host', '[localhost]'], /--host must be an IP address/],
+    [['serve'], /HOST must be an IP address .*not 'http:\/\/localhost'/, { HOST: 'http://localhost' }],
     [['serve', '--data', ''], /--data must be the path of a directory/],
+    [['serve', '--data', file], /--data must be the path of a directory, but '.*\/file' is a file/],
+    [['serve', '--data', join(file, 'below', 'it')], /--data must be the path of a directory, but '.*\/file' is a file/],
+    [['verify', file], /DIR must be the path of a directory, but '.*\/file' is a file/],
     [['serve', '--redis', 'http://:secret@host'], /^fastify-chat serve: --redis must be redis:\/\/HOST:PORT, [^']*\n/],
     [['serve', '--redis', 'redis://:secret@host:port'], /^fastify-chat serve: --redis must be [^']*\n/],
     [['serve', '--redis', 'redis://host', '--data', 'dir'], /use either --data or --redis, not both/],
@@ -225,14 +216,22 @@ t.test('connect', async (t) => {
       'Disconnected (code 1000, \\x1b]0;title\\x07)\n')
   })
 
-  t.test('the exit code is 0 for a clean close and 1 for any other', async (t) => {
+  t.test('the exit code is 0 for a clean close, and derived from the close code for any other', async (t) => {
     await each<[(socket: WebSocket) => void, string, number]>([
       [(socket) => socket.close(), 'Disconnected (code 1005, no close code)', 0],
-      [(socket) => socket.terminate(), 'Disconnected (code 1006, no close frame)', 1],
-      [(socket) => socket.close(4403, 'not in this room'), 'Disconnected (code 4403, not in this room)', 1]
+      [(socket) => socket.close(1000), 'Disconnected (code 1000)', 0],
+      [(socket) => socket.terminate(), 'Disconnected (code 1006, no close frame)', 16],
+      [(socket) => socket.close(1011, 'broken'), 'Disconnected (code 1011, broken)', 21],
+      [(socket) => socket.close(4403, 'not in this room'), 'Disconnected (code 4403, not in this room)', 43],
+      [(socket) => socket.close(4460), 'Disconnected (code 4460)', 1],
+      [(socket) => socket.close(3000), 'Disconnected (code 3000)', 1]
     ], async ([end, expected, exit]) => {
-      const { code, stdout } = await run(t, ['connect', await peer(t, end), '--send', 'Hello']).ended
-      t.equal(stdout, `Connected\n${expected}\n`)
+      const url = await peer(t, (socket) => {
+        socket.send('hi')
+        end(socket)
+      })
+      const { code, stdout } = await run(t, ['connect', url, '--send', 'Hello']).ended
+      t.match(stdout, `${expected}\n`)
       t.equal(code, exit, expected)
     })
   })
@@ -243,7 +242,7 @@ t.test('connect', async (t) => {
     const { code, stdout, stderr } = await run(t, ['connect', url, '--send', 'Hello']).ended
     t.match(stdout, /^Connected\nDisconnected \(code 1006/)
     t.match(stderr, /^Error: Invalid WebSocket frame/)
-    t.equal(code, 1)
+    t.equal(code, 16)
   })
 
   t.test('a closed stdout ends the command with code 0', async (t) => {
@@ -261,6 +260,7 @@ t.test('connect', async (t) => {
     const refusals: Record<string, [status: string, body: string, header?: string]> = {
       '/json': ['403 Forbidden', JSON.stringify({ statusCode: 403, message: 'not\u001b[2J from there' })],
       '/long': ['403 Forbidden', JSON.stringify({ message: 'x'.repeat(300) })],
+      '/': ['200 OK', '<h1>home</h1>'],
       '/html': ['404 Not Found', '<h1>no</h1>'],
       '/null': ['500 ', 'null'],
       '/moved': ['301 Moved Permanently', '', 'Location: /chat/']
@@ -277,7 +277,8 @@ t.test('connect', async (t) => {
       [nobody.replace('127.0.0.1', 'localhost'), /connect ECONNREFUSED .*/],
       [`${refusing}/json`, '403 Forbidden: not\\x1b[2J from there'],
       [`${refusing}/long`, `403 Forbidden: ${'x'.repeat(200)}…`],
-      [`${refusing}/html`, '404 Not Found'],
+      [`${refusing}/html`, "404 Not Found: no WebSocket route at '/html'; fastify-chat serves the chat at '/chat' unless the app sets another path"],
+      [refusing, "200 OK: no WebSocket route at '/'; fastify-chat serves the chat at '/chat' unless the app sets another path"],
       [`${refusing}/null`, '500 Internal Server Error'],
       [`${refusing}/moved`, '301 Moved Permanently: moved to /chat/']
     ], async ([url, expected]) => {
@@ -288,6 +289,70 @@ t.test('connect', async (t) => {
       t.equal(stdout, '')
       t.equal(code, 1)
     })
+  })
+
+  t.test('an app with @fastify/websocket that closes a socket of another route at once: the reason, and code 1', async (t) => {
+    const app = bare(t)
+    await app.register(websocket)
+    app.get('/', async () => 'home')
+    const { code, stdout, stderr } = await run(t, ['connect', `ws://127.0.0.1:${await listen(app)}`], { stdin: 'pipe' }).ended
+    t.equal(stdout, 'Connected\nDisconnected (code 1005, no close code)\n')
+    t.equal(stderr, "Error: closed without a message: no WebSocket route at '/'; fastify-chat serves the chat at '/chat' unless the app sets another path\n")
+    t.equal(code, 1)
+  })
+
+  t.test('--header, --origin, --auth and --subprotocol are sent with the handshake', async (t) => {
+    const server = createServer().listen(0, '127.0.0.1')
+    const sockets = new WebSocketServer({ server, handleProtocols: (offered) => [...offered].at(-1)! })
+    sockets.on('connection', (socket, { headers }) => {
+      const { cookie, origin, authorization, 'x-many': many } = headers
+      socket.send(JSON.stringify({ cookie, origin, authorization, many, protocols: headers['sec-websocket-protocol'] }))
+      socket.close(1000, socket.protocol)
+    })
+    const { code, stdout } = await run(t, [
+      'connect', `ws://${await address(t, server)}`, '--json', '-s', 'one', '--subprotocol', 'two', '-o', 'https://example.com',
+      '-H', 'Cookie: a=1', '--header', 'cookie:b=2', '-H', 'X-Many: x:y', '-H', 'X-Many: z', '--auth', 'ada:p@ss:word'
+    ]).ended
+    t.strictSame(JSON.parse((JSON.parse(stdout) as { text: string }).text), {
+      cookie: 'a=1; b=2',
+      origin: 'https://example.com',
+      authorization: `Basic ${Buffer.from('ada:p@ss:word').toString('base64')}`,
+      many: 'x:y, z',
+      protocols: 'one,two'
+    })
+    t.equal(code, 0)
+  })
+
+  t.test('--no-check accepts a self-signed certificate', async (t) => {
+    const folder = directory(t)
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
+      '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }).listen(0, '127.0.0.1')
+    new WebSocketServer({ server }).on('connection', answering)
+    const url = `wss://${await address(t, server)}`
+    await each<[string[], object]>([
+      [[], { code: 1, stdout: '', stderr: /^Connection failed: self-signed certificate/ }],
+      [['-n'], { code: 0, stdout: /^Connected\nReceived: World! \(hi\)\n/ }],
+      [['--no-check', '--v1'], { code: 16, stderr: /^Connection failed: code 1006, .* is not valid JSON/ }]
+    ], async ([options, expected]) => {
+      t.match(await run(t, ['connect', url, '--send', 'hi', '--count', '1', ...options]).ended, expected)
+    })
+  })
+
+  t.test('--json prints each message as one line of JSON to stdout, and the status to stderr', async (t) => {
+    const url = await peer(t, (socket) => {
+      socket.send('\u001b[2J\u009b31m\u2028\u202e "Grüße"\n👋')
+      socket.send(Buffer.from([0, 255]))
+      socket.close(4403, 'go')
+    })
+    const { code, stdout, stderr } = await run(t, ['connect', url, '--json'], { stdin: 'pipe' }).ended
+    for (const control of ['\u001b', '\u009b', '\u2028', '\u202e']) t.notOk(stdout.includes(control))
+    t.strictSame(stdout.trimEnd().split('\n').map((line): unknown => JSON.parse(line)), [
+      { text: '\u001b[2J\u009b31m\u2028\u202e "Grüße"\n👋' }, { bytes: 'AP8=' }
+    ])
+    t.equal(stderr, 'Connected\nDisconnected (code 4403, go)\n')
+    t.equal(code, 43)
   })
 
   t.test('Ctrl-C during the connect is not a failure', async (t) => {
@@ -393,6 +458,7 @@ t.test('serve', async (t) => {
 
   t.test('PORT and HOST are read from the environment, and options take precedence', async (t) => {
     await each<[string[], Record<string, string>, RegExp]>([
+      [['-p', '0', '--host', '[::1]'], {}, /listening at http:\/\/\[::1\]:\d+/],
       [[], { PORT: '0', HOST: '127.0.0.2' }, /listening at http:\/\/127\.0\.0\.2:\d+/],
       [['--port', '0', '--host', '127.0.0.1'], { PORT: '1', HOST: '127.0.0.2' }, /listening at http:\/\/127\.0\.0\.1:\d{4}/]
     ], async ([args, env, expected]) => {

@@ -1,0 +1,49 @@
+import type { Message } from '../messages.ts'
+import { printable } from '../observability/printable.ts'
+import type { Terminal } from './terminal.ts'
+
+/** A message of the v1 wire, or one of the plain wire, which has only `text` or `bytes` (Base64). */
+export type ReceivedMessage = Message | { readonly text: string } | { readonly bytes: string }
+
+/** Prints what happens on a connection. */
+export interface Output {
+  /** Called when the connection opens, is lost or closes. */
+  status (line: string): void
+  message (message: ReceivedMessage): void
+}
+
+/** Prints a line of text for each event to stdout. */
+export function textOutput (terminal: Terminal): Output {
+  return {
+    status: (line) => terminal.print(line),
+    message: (message) => terminal.print(`Received${sender(message)}: ${content(message)}`)
+  }
+}
+
+/** Prints each message as one line of JSON to stdout, and the status to stderr. */
+export function jsonOutput (terminal: Terminal): Output {
+  return {
+    status: printError,
+    message: (message) => terminal.print(escapeControls(JSON.stringify(message)))
+  }
+}
+
+/** Prints a line to stderr. */
+export function printError (line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+function sender (message: ReceivedMessage): string {
+  return 'from' in message && message.from !== null ? ` from ${printable(message.from.name || message.from.id)}` : ''
+}
+
+function content (message: ReceivedMessage): string {
+  if ('text' in message && message.text !== undefined) return printable(message.text)
+  const { bytes = '' } = message as { readonly bytes?: string }
+  return `${Buffer.byteLength(bytes, 'base64')} bytes of binary`
+}
+
+/** Escapes the characters that JSON leaves unescaped and that could control a terminal or end a line. */
+function escapeControls (json: string): string {
+  return json.replace(/[\x7f-\x9f\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

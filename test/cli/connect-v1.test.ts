@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { WebSocketServer } from 'ws'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { chatClient, nextEvent } from '../support/chat-client.ts'
+import { run } from '../support/command.ts'
+import { build, listen } from '../support/app.ts'
+import { proxy } from '../support/proxy.ts'
+
+async function serve (t: Test, options: FastifyChatOptions = {}): Promise<{ port: number, url: string, app: Awaited<ReturnType<typeof build>> }> {
+  const app = await build(t, options)
+  const port = await listen(app)
+  return { port, url: `ws://127.0.0.1:${port}/chat`, app }
+}
+
+t.test('the lines of a pipe are posted, and the connection is closed when all are acknowledged', async (t) => {
+  const { url, app } = await serve(t, { limits: { messageRate: 1_000, messageBurst: 1_000 } })
+  const lines = Array.from({ length: 250 }, (_, i) => `line ${i}`)
+  const client = run(t, ['connect', url, '--v1', '--room', 'tea', '--name', 'ada'], { stdin: 'pipe' })
+  client.child.stdin?.end(lines.join('\n'))
+  const { code, stdout, stderr } = await client.ended
+  t.equal(stderr, '')
+  t.strictSame(stdout.trimEnd().split('\n'), ['Connected', ...lines.map((line) => `Received from ada: ${line}`), 'Disconnected (code 1000)'])
+  t.equal(code, 0)
+  t.equal((await app.chat.history('tea', { limit: 1_000 })).entries.length, lines.length)
+})
+
+t.test('--history prints the newest messages, --json as PROTOCOL.md defines them', async (t) => {
+  const { url, app } = await serve(t)
+  for (const text of ['one', 'two', 'three']) await app.chat.publish('lobby', { text, data: { text } })
+  const { code, stdout, stderr } = await run(t, ['connect', url, '--v1', '--json', '--history', '2', '--send', 'four', '--count', '1']).ended
+  t.match(stdout.trimEnd().split('\n').map((line): unknown => JSON.parse(line)), [
+    { room: 'lobby', from: null, text: 'two', data: { text: 'two' }, position: String, at: String },
+    { room: 'lobby', from: null, text: 'three' },
+    { room: 'lobby', from: { id: String, name: '' }, text: 'four' }
+  ])
+  t.equal(stderr, 'Connected\nDisconnected (code 1000)\n')
+  t.equal(code, 0)
+  const text = await run(t, ['connect', `${url}?history=1&room=lobby`, '--v1']).ended
+  t.match(text.stdout, /^Connected\nReceived from [\w-]{22}: four\nDisconnected/)
+})
+
+t.test('--token is sent with hello, and a refusal is the exit code', async (t) => {
+  const { url } = await serve(t, {
+    authenticate: async (_request, { token }) => token === 'right' ? { id: 'u1', name: 'Ada' } : null
+  })
+  t.match(await run(t, ['connect', url, '--v1', '--token', 'right', '--send', 'hi', '--count', '1']).ended, {
+    code: 0, stdout: 'Connected\nReceived from Ada: hi\nDisconnected (code 1000)\n', stderr: ''
+  })
+  t.match(await run(t, ['connect', url, '--v1', '--token', 'wrong', '--send', 'hi']).ended, {
+    code: 41, stdout: '', stderr: /^Connection failed: code 4401.*\n$/
+  })
+})
+
+t.test('a refused message and a refused join are reported, and the exit code is 1', async (t) => {
+  const { url } = await serve(t, {
+    authorize: async ({ room }) => room !== 'staff',
+    onMessage: async (draft) => {
+      if (draft.body === 'no') throw new Error('not that')
+      return draft
+    }
+  })
+  const client = run(t, ['connect', url, '--v1'], { stdin: 'pipe' })
+  client.child.stdin?.end('yes\nno\n')
+  const { code, stdout, stderr } = await client.ended
+  t.match(stdout, /^Connected\nReceived from \S+: yes\nDisconnected \(code 1000\)\n$/)
+  t.match(stderr, /^Error: message refused: .*\(refused\)\n$/)
+  t.equal(code, 1)
+  t.match(await run(t, ['connect', url, '--v1', '--room', 'staff', '--send', 'hi']).ended, { code: 1, stderr: /^Error: .*staff.*\n$/ })
+})
+
+t.test('a lost connection is opened again, and no message is missing', async (t) => {
+  const { port } = await serve(t)
+  const network = await proxy(t, port)
+  const client = run(t, ['connect', `ws://127.0.0.1:${network.port}/chat`, '--v1', '--name', 'ada'], { stdin: 'pipe' })
+  const bob = await chatClient(t, port).join('lobby')
+  client.child.stdin?.write('before\n')
+  await client.seen(/Received from ada: before\n/)
+  network.cut()
+  await client.seen(/Connection lost \(code 1006.*\): reconnecting\n/)
+  await bob.post('meanwhile')
+  client.child.stdin?.end('after\n')
+  await nextEvent(bob, 'message', ({ text }) => text === 'after')
+  const { code, stdout } = await client.ended
+  t.match(stdout, /Connected again\n[^]*: meanwhile\n[^]*Received from ada: after\nDisconnected \(code 1000\)\n$/)
+  t.equal(code, 0)
+})
+
+t.test('Ctrl-C closes the connection with code 0, also during the connect', async (t) => {
+  const { url } = await serve(t)
+  const client = run(t, ['connect', url, '--v1'], { stdin: 'pipe' })
+  await client.seen(/Connected\n/)
+  client.child.kill('SIGINT')
+  t.strictSame(await client.ended, { code: 0, stdout: 'Connected\nDisconnected (code 1000)\n', stderr: '' })
+
+  const silent = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (offered) => [...offered][0]! })
+  t.teardown(() => {
+    for (const socket of silent.clients) socket.terminate()
+    silent.close()
+  })
+  await once(silent, 'listening')
+  const waiting = run(t, ['connect', `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`, '--v1'], { stdin: 'pipe' })
+  await once(silent, 'connection')
+  waiting.child.kill('SIGINT')
+  t.strictSame(await waiting.ended, { code: 0, stdout: '', stderr: '' })
+})
+
+t.test('a member that is kicked ends the command', async (t) => {
+  const { url, app } = await serve(t, { authenticate: async () => ({ id: 'u1', name: 'Ada' }) })
+  const client = run(t, ['connect', url, '--v1', '--send', 'hi'])
+  await client.seen(/Received/)
+  await app.chat.kick('u1', { reason: 'too loud' })
+  t.match(await client.ended, { code: 43, stdout: /Disconnected \(code 4403, too loud\)\n$/ })
+})
+
+t.test('a server without the subprotocol, or without a chat: one line, and code 1', async (t) => {
+  const { url } = await serve(t)
+  for (const [path, reason] of [
+    ['/echo', 'Server sent no subprotocol'],
+    ['/nothing', "404 Not Found: Route GET:/nothing not found: no WebSocket route at '/nothing'; fastify-chat serves the chat at '/chat' unless the app sets another path"]
+  ] as const) {
+    t.strictSame(await run(t, ['connect', url.replace('/chat', path), '--v1']).ended, { code: 1, stdout: '', stderr: `Connection failed: ${reason}\n` })
+  }
+})
