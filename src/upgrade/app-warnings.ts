@@ -1,14 +1,30 @@
 import type { FastifyInstance } from 'fastify'
 import { appOptions, websocketDispatchers } from './internals/index.ts'
 
-/** Logs settings of the app that break upgrades or limits. Call it when the app is ready. */
+/** Logs settings of the app, and a runtime, that break upgrades or limits. Call it when the app is ready. */
 export function warnOfAppSettings (app: FastifyInstance, { connectionsPerAddress }: { readonly connectionsPerAddress: number }): void {
   if (websocketDispatchers(app.server) > 1) {
     app.log.warn('@fastify/websocket is registered more than once on this server, so it handles each upgrade of its routes more than once: ' +
       'register it once, at the root')
   }
-  const warning = connectionsPerAddress === Infinity ? undefined : trustProxyWarning(appOptions(app).trustProxy)
-  if (warning !== undefined) app.log.warn(warning)
+  const trust = connectionsPerAddress === Infinity ? undefined : trustProxyWarning(appOptions(app).trustProxy)
+  for (const warning of [runtimeWarning(), trust]) if (warning !== undefined) app.log.warn(warning)
+}
+
+/**
+ * Returns a warning if this runtime can't keep a promise of the plugin; undefined on Node. Bun replaces `ws` by a WebSocket
+ * of its own, which passes complete messages only. Deno delivers one SIGTERM to a process twice.
+ */
+export function runtimeWarning (versions: Readonly<Record<string, string | undefined>> = process.versions): string | undefined {
+  if (versions['bun'] !== undefined) {
+    return 'Bun passes no incomplete frames and no pings to the server, so limits.messageTimeout and limits.controlRate have no ' +
+      'effect: use Node where clients are not trusted'
+  }
+  if (versions['deno'] !== undefined) {
+    return 'Deno delivers one SIGTERM twice, and a handler that ends the process at the second signal closes no connections: use ' +
+      'Node, or ignore the second signal'
+  }
+  return undefined
 }
 
 /** Returns a warning if Fastify's `trustProxy` makes the addresses of clients useless; undefined otherwise. */
