@@ -3,9 +3,9 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import type { FastifyChatOptions } from '../../src/index.ts'
+import { build, listen } from '../support/app.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
 import { run } from '../support/command.ts'
-import { build, listen } from '../support/app.ts'
 import { proxy } from '../support/proxy.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}): Promise<{ port: number, url: string, app: Awaited<ReturnType<typeof build>> }> {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
 import { command } from './compiled.ts'
@@ -15,7 +16,10 @@ export interface Run {
 
 export interface RunOptions { env?: Record<string, string>, file?: string, stdin?: 'ignore' | 'pipe' }
 
-/** Runs the compiled command, or the program `file`; killed with the test. `ended` waits for its child processes too: they share its fourth descriptor. */
+/**
+ * Runs the compiled command, or the program `file`; killed with the test. `ended` waits for its child processes too: they
+ * share its fourth descriptor.
+ */
 export function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: RunOptions = {}): Run {
   const [executable = '', ...rest] = file === undefined ? [...command, ...args] : [file, ...args]
   const child = spawn(executable, rest, { env: { ...environment, ...env }, stdio: [stdin, 'pipe', 'pipe', 'pipe'] })
@@ -39,5 +43,27 @@ export function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore'
       }
     },
     ended: once(child, 'close').then(([code]) => ({ code, ...output }))
+  }
+}
+
+/** Checks all cases concurrently: a process takes a third of a second to start. */
+export async function each<T> (cases: readonly T[], check: (one: T) => Promise<void>): Promise<void> {
+  await Promise.all(cases.map(check))
+}
+
+const script = '/usr/bin/script'
+
+/** Runs the compiled command on a terminal. */
+export function runOnTerminal (t: Test, args: string, { env = {}, before = '' }: { env?: Record<string, string>, before?: string } = {}): Run {
+  return run(t, ['-qefc', `${before}exec ${command.join(' ')} ${args}`, '/dev/null'], { file: script, stdin: 'pipe', env: { TERM: 'xterm', ...env } })
+}
+
+/** Returns why tests on a terminal are skipped; false if they can run. */
+export function noTerminal (): string | false {
+  try {
+    accessSync(script, constants.X_OK)
+    return false
+  } catch {
+    return `${script} of util-linux is not installed`
   }
 }
