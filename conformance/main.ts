@@ -33,7 +33,8 @@ function parse (args: string[]) {
       }
     })
   } catch (error) {
-    throw new UsageError((error as Error).message)
+    // The rest is advice on arguments that start with a dash.
+    throw new UsageError((error as Error).message.replace(/\. To specify a positional .*/s, '').replaceAll('\n', ' '))
   }
 }
 

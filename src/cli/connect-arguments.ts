@@ -60,6 +60,11 @@ export function parseHeaders (texts: readonly string[]): Headers {
   return headers
 }
 
+export function parseOrigin (text: string): string {
+  if (!/^[!-~]+$/.test(text)) throw new UsageError(`--origin must be an origin such as https://example.com, not '${text}'`)
+  return text
+}
+
 export function parseSubprotocols (texts: readonly string[]): string[] {
   for (const text of texts) {
     if (!token.test(text)) throw new UsageError(`--subprotocol must be a name without spaces or commas, not '${text}'`)

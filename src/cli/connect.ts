@@ -1,6 +1,6 @@
 import { MAX_MESSAGES } from '../protocol.ts'
 import { UsageError, parse } from './arguments.ts'
-import { parseCredentials, parseDuration, parseHeaders, parseLimit, parsePositive, parseSubprotocols, parseUrl } from './connect-arguments.ts'
+import { parseCredentials, parseDuration, parseHeaders, parseLimit, parseOrigin, parsePositive, parseSubprotocols, parseUrl } from './connect-arguments.ts'
 import { exitStatusHelp } from './exit-status.ts'
 import type { Target } from './handshake.ts'
 import { jsonOutput, textOutput } from './output.ts'
@@ -100,12 +100,12 @@ export async function connect (args: string[]): Promise<number> {
   if (!values.v1 && values.token !== undefined) throw new UsageError('--token requires --v1: a plain client sends a header')
   if (values['no-check'] && url.protocol !== 'wss:') throw new UsageError('--no-check requires a wss:// or https:// URL')
   const headers = parseHeaders(values.header)
+  if (values.origin !== undefined) headers.set('origin', parseOrigin(values.origin))
   if (values.auth !== undefined) headers.set('authorization', parseCredentials(values.auth))
   const target: Target = {
     url,
     options: {
       headers: Object.fromEntries(headers),
-      ...values.origin !== undefined && { origin: values.origin },
       rejectUnauthorized: !values['no-check']
     }
   }

@@ -5,7 +5,7 @@ import { responseError } from './response-error.ts'
 /** The server to connect to. */
 export interface Target {
   readonly url: URL
-  readonly options: Pick<ClientOptions, 'headers' | 'origin' | 'rejectUnauthorized'>
+  readonly options: Pick<ClientOptions, 'headers' | 'rejectUnauthorized'>
 }
 
 /** Statuses of a server that has something else at this path, or nothing: the page of a chat answers with 200. */

@@ -40,7 +40,7 @@ async function run (args: string[]): Promise<number> {
     }
   })
   const [unknown] = positionals
-  if (unknown !== undefined) throw new UsageError(`unknown command '${unknown}'`)
+  if (unknown !== undefined && !commands.has(unknown)) throw new UsageError(`unknown command '${unknown}'`)
   if (values.help === true) process.stdout.write(help)
   else if (values.version === true) process.stdout.write(`${version()}\n`)
   else throw new UsageError('missing command: serve, connect or verify')

@@ -10,6 +10,7 @@ t.test('help and version are printed', async (t) => {
     [['-h'], /^Usage: fastify-chat <command>/],
     [['serve', '--help'], /^Usage: fastify-chat serve[^]*--port[^]*3000[^]*--host[^]*127\.0\.0\.1[^]*--data[^]*--redis[^]*5 s[^]*--log-level/],
     [['connect', '--help'], /^Usage: fastify-chat connect[^]*--send[^]*--every[^]*seconds[^]*--count[^]*--json[^]*--room[^]*--name[^]*--history[^]*--v1[^]*--token[^]*--header[^]*--subprotocol[^]*--origin[^]*--auth[^]*--no-check[^]*4401: 41[^]*Examples:/],
+    [['--help', 'serve'], /^Usage: fastify-chat <command>/],
     [['--version'], /^\d+\.\d+\.\d+\n$/]
   ], async ([args, expected]) => {
     const { code, stdout, stderr } = await run(t, args).ended
@@ -37,6 +38,8 @@ t.test('wrong usage prints the problem on stderr and exits with code 2', async (
     [['connect', 'ws://a', '-H', 'Sec-WebSocket-Protocol: x'], /--header can't set Sec-WebSocket-Protocol, which belongs/],
     [['connect', 'ws://a', '-s', 'a,b'], /--subprotocol must be a name without spaces or commas, not 'a,b'/],
     [['connect', 'ws://a', '-s', 'a', '-s', 'a'], /--subprotocol must not be repeated with the same name/],
+    [['connect', 'ws://a', '-o', ''], /--origin must be an origin such as .*, not ''/],
+    [['connect', 'ws://a', '-o', 'http://a\nb'], /--origin must be an origin such as /],
     [['connect', 'ws://a', '--auth', 'secret'], /--auth must be USER:PASSWORD/],
     [['connect', 'ws://a', '--no-check'], /--no-check requires a wss:\/\/ or https:\/\/ URL/],
     [['connect', 'ws://a', '--history', '-1'], /--history/],

@@ -151,7 +151,8 @@ t.test('the command reports wrong usage', async (t) => {
     [['http://127.0.0.1/chat'], /the URL must start with ws:\/\/ or wss:\/\/, not 'http:/],
     [['--only', '99', 'ws://127.0.0.1/chat'], /no requirement belongs to section 99/],
     [['--timeout', 'soon', 'ws://127.0.0.1/chat'], /--timeout must be a positive integer, not 'soon'/],
-    [['--loud', 'ws://127.0.0.1/chat'], /--loud/],
+    [['--loud', 'ws://127.0.0.1/chat'], /^conformance: Unknown option '--loud'\nTry: .*\n$/],
+    [['--timeout', '--only', '7'], /^conformance: Option '--timeout' argument is ambiguous\. .*\nTry: .*\n$/],
     [['ws://127.0.0.1:1/chat'], /can't connect to ws:\/\/127\.0\.0\.1:1\/chat: .*ECONNREFUSED/],
     [[(await serve(t)).replace('/chat', '/nothing')], /refused with 404: check the path of the URL/]
   ]
