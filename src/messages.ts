@@ -1,6 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { MAX_MESSAGES } from './protocol.ts'
-import { roomName } from './room-name.ts'
+import { MAX_MESSAGES, roomName } from './request-bounds.ts'
 
 const room = Type.String({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = Type.String({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })

@@ -1,6 +1,6 @@
 import type * as messages from './messages.ts'
 
-export { roomName } from './room-name.ts'
+export { MAX_MESSAGES, roomName } from './request-bounds.ts'
 
 /** The subprotocol that a v1 client requests. RFC 6455, section 1.9. */
 export const SUBPROTOCOL = 'fastify-chat.v1'
@@ -96,9 +96,6 @@ export function isTerminal (code: number): boolean {
 
 /** Requests that one `history` counts as, because the page is read from the store and sent. */
 export const PAGE_COST = 4
-
-/** Most messages that one request may ask for. */
-export const MAX_MESSAGES = 1_000
 
 /** Returns whether the value has the type and the length of a position; its content is opaque. */
 export function isPosition (value: unknown): value is string {

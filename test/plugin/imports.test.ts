@@ -81,8 +81,8 @@ t.test("errors.ts imports only the protocol's codes; a browser can load what the
   t.strictSame(sources.get('token-bucket.ts'), { ...sources.get('token-bucket.ts'), local: [], packages: [] }, 'a browser can load it')
   t.strictSame(sources.get('errors.ts'), { ...sources.get('errors.ts'), local: ['error-meaning.ts', 'protocol.ts'], packages: [] })
   t.strictSame(sources.get('error-meaning.ts'), { ...sources.get('error-meaning.ts'), local: ['protocol.ts'], packages: ['@fastify/error'] })
-  t.strictSame(sources.get('protocol.ts'), { ...sources.get('protocol.ts'), local: ['messages.ts', 'room-name.ts'], packages: [] }, 'a browser can load it: it imports only types from messages.ts')
-  t.strictSame(sources.get('room-name.ts'), { ...sources.get('room-name.ts'), local: [], packages: [] })
+  t.strictSame(sources.get('protocol.ts'), { ...sources.get('protocol.ts'), local: ['messages.ts', 'request-bounds.ts'], packages: [] }, 'a browser can load it: it imports only types from messages.ts')
+  t.strictSame(sources.get('request-bounds.ts'), { ...sources.get('request-bounds.ts'), local: [], packages: [] })
 })
 
 t.test('store.ts imports no local file, and roster.ts only store.ts', async (t) => {

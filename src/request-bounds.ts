@@ -1,2 +1,5 @@
 /** Matches a valid room name. Its source is the pattern of room names in the schemas. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
+
+/** Most messages that one request may ask for. */
+export const MAX_MESSAGES = 1_000
