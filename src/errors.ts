@@ -121,6 +121,16 @@ export const StoreInUse = declareError(
 export const StoreDamaged = declareError(
   'FST_CHAT_STORE_DAMAGED', "the store in '%s' is damaged: %s", 500, { kind: 'failure', wireCode: ErrorCode.unavailable })
 
+/**
+ * Stored data was written in another format. Waiting doesn't fix it. Arguments: the data's location; the numbers of its format,
+ * 0 if it has none, and of the one that this version reads and writes.
+ */
+export const StoreFormat = declareError(
+  'FST_CHAT_STORE_FORMAT',
+  'the data in %s has %s: use the version that wrote it, or another place',
+  500,
+  { kind: 'failure', wireCode: ErrorCode.unavailable })
+
 /** A roster was used after its `close()`. */
 export const RosterClosed = declareError(
   'FST_CHAT_ROSTER_CLOSED', 'the roster is closed', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
