@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis as Client } from 'ioredis'
-import { MemoryStore, type Store } from '../src/index.ts'
-import { RedisStore } from '../src/drivers/redis/index.ts'
+import type { Store } from '../src/index.ts'
+import { MemoryStore } from '../src/drivers/memory/store.ts'
+import { RedisStore } from '../src/drivers/redis/store/store.ts'
 import { Redis } from './redis.ts'
 
 const ROOMS = 100_000

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import closeWithGrace from 'close-with-grace'
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'
-import { RedisRoster, RedisStore } from 'fastify-chat/redis'
+import { redis } from 'fastify-chat/redis'
 
 const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379'
 
@@ -31,10 +31,7 @@ async function serve (): Promise<void> {
   process.on('SIGINT', () => {})
   closeWithGrace({ logger: app.log, skip: ['SIGINT'] }, async () => { await app.close() })
 
-  const store = new RedisStore({ url })
-  const roster = new RedisRoster({ url })
-  app.addHook('onClose', async () => { await Promise.all([store.close(), roster.close()]) })
-  await app.register(fastifyChat, { page: '/', store, roster })
+  await app.register(fastifyChat, { page: '/', backend: redis({ url }) })
 
   await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT'] ?? 3000) })
 }

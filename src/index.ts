@@ -1,29 +1,27 @@
 import '@fastify/websocket'
 import * as errors from './errors.ts'
 import plugin from './plugin.ts'
-import { MemoryRoster } from './drivers/memory/roster.ts'
-import { MemoryStore } from './drivers/memory/store.ts'
+import { memory } from './drivers/memory/backend.ts'
 
 interface NamedExports {
   readonly default: typeof plugin
   readonly fastifyChat: typeof plugin
   readonly errors: typeof errors
-  readonly MemoryRoster: typeof MemoryRoster
-  readonly MemoryStore: typeof MemoryStore
+  readonly memory: typeof memory
 }
 
 /** Registers echo, chat and the page in a Fastify app. `require()` returns it, so the named exports are its properties. */
 const fastifyChat: typeof plugin & NamedExports =
-  Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, MemoryRoster, MemoryStore })
+  Object.assign(plugin, { default: plugin, fastifyChat: plugin, errors, memory })
 
-export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, MemoryRoster, MemoryStore }
+export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, memory }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions, MetricsRegistry, Origins } from './options.ts'
 export type { Chat, ChatEntry, ChatPage, HistoryQuery, Publication } from './chat/chat.ts'
 export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, MembershipChanged, Posted, Refused } from './observability/diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft } from './hooks.ts'
 export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
-export type { MemoryRosterOptions } from './drivers/memory/roster.ts'
 export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
-export type { MemoryStoreOptions } from './drivers/memory/store.ts'
+export type { MemoryOptions } from './drivers/memory/backend.ts'
+export type { Backend, OpenBackend } from './backend.ts'
 export type { Store, Draft, Entry, Feed, Member, Cursor, Page, Position, Query } from './store.ts'
 export type { Stats } from './observability/stats.ts'

@@ -20,7 +20,7 @@ export function receivedBytes (payload: number): number {
   return payload * PACKETS + ENVELOPE
 }
 
-/** Returns the maximum bytes of memory of a client's message. @param payload bytes of the message as received */
-export function keptBytes (payload: number): number {
-  return payload * KEPT + ENVELOPE
+/** Returns the bytes, as received, of the largest message that certainly fits into these bytes of a store. */
+export function largestPayload (bytes: number): number {
+  return Math.max(0, Math.floor((bytes - ENVELOPE) / KEPT))
 }

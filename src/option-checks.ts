@@ -1,4 +1,5 @@
 import type { RegisterOptions } from 'fastify'
+import type { OpenBackend } from './backend.ts'
 import { check, limit, milliseconds, type Check, type Checks } from './checks.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
 import { roomName } from './protocol.ts'
@@ -47,12 +48,11 @@ const options: Checks<Given> = {
   echo: orFalse(object),
   chat: orFalse(object),
   routeOptions: object,
-  store: driver('a Store', ['append', 'find', 'read', 'follow', 'erase', 'clear', 'check', 'close']),
+  backend: driver('a Backend', ['open']),
   origins: {
     mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
     passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))
   },
-  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'check', 'close']),
   authenticate: fn,
   authorize: fn,
   onMessage: fn,
@@ -104,14 +104,25 @@ const limits: Checks<Limits> = {
   handshakes: limit,
   handshakeRate: limit,
   handshakeBurst: limit,
-  historyEntries: limit,
-  historyBytes: limit,
-  storeBytes: limit,
   handshakeTimeout: milliseconds(1)
 }
 
 const routeOptions: Checks<RouteOptions> = {
   onRequest: any, preValidation: any, preHandler: any, config: any, constraints: any, schema: any
+}
+
+const openBackend: Checks<OpenBackend> = {
+  store: driver('a Store', ['append', 'find', 'read', 'follow', 'erase', 'clear', 'check', 'close']),
+  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'check', 'close']),
+  maxPayload: { mustBe: 'a number of bytes, from 0', passes: (value) => typeof value === 'number' && value >= 0 },
+  close: fn
+}
+
+/** Returns what `Backend.open` resolved with. @throws InvalidOption if it isn't an `OpenBackend` */
+export function checkOpenBackend (opened: OpenBackend): OpenBackend {
+  const { store, roster, maxPayload, close } = (opened ?? {}) as Partial<OpenBackend>
+  check({ store: store ?? null, roster: roster ?? null, maxPayload, close: close ?? null }, openBackend, 'backend.')
+  return opened
 }
 
 /** @throws InvalidOption naming the first option that is unknown or of a wrong type or value */

@@ -1,5 +1,5 @@
 import { InvalidOption } from './errors.ts'
-import { framedBytes, keptBytes, receivedBytes } from './message-size.ts'
+import { framedBytes, receivedBytes } from './message-size.ts'
 import type { FastifyChatOptions, Limits, Settings } from './options.ts'
 
 /** The least value of a limit that another limit, or a message, requires. */
@@ -27,7 +27,7 @@ const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> =
  */
 export function checkContradictions ({ limits, chat, echo }: Settings, given: FastifyChatOptions): void {
   const needs = [
-    ...chat === false ? [] : chatNeeds(limits, given.store === undefined),
+    ...chat === false ? [] : chatNeeds(limits),
     ...echo === false
       ? []
       : [
@@ -47,20 +47,23 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
   }
 }
 
-function chatNeeds (limits: Limits, inMemory: boolean): Need[] {
-  const { chatPayload: payload, byteRate, backlog, historyBytes } = limits
+/** Rejects messages that the backend can't keep. @param maxPayload see `OpenBackend` @throws InvalidOption */
+export function checkPayload ({ limits, chat }: Settings, maxPayload = Infinity): void {
+  if (chat === false || limits.chatPayload <= maxPayload) return
+  throw new InvalidOption('limits.chatPayload',
+    `is ${limits.chatPayload}, but the backend keeps messages of up to ${maxPayload} bytes: lower it, or raise historyBytes and storeBytes of the backend`)
+}
+
+function chatNeeds (limits: Limits): Need[] {
+  const { chatPayload: payload, byteRate, backlog } = limits
   const framed = { least: framedBytes(payload), from: 'chatPayload', item: 'the frame of one message' } as const
-  const kept = { least: keptBytes(payload), from: 'chatPayload', item: 'one message' } as const
-  const needs: Need[] = [
+  return [
     { limit: 'backlog', ...framed },
     { limit: 'replyBudget', ...framed },
     { limit: 'receiveBudget', least: receivedBytes(payload), from: 'chatPayload', item: 'one message' },
     { limit: 'replyBudget', least: finite(backlog), from: 'backlog' },
     { limit: 'byteBurst', least: byteRate === Infinity ? 0 : payload, from: 'chatPayload', item: 'one message' }
   ]
-  return inMemory
-    ? [...needs, { limit: 'historyBytes', ...kept }, { limit: 'storeBytes', ...kept }, { limit: 'storeBytes', least: finite(historyBytes), from: 'historyBytes' }]
-    : needs
 }
 
 /** Returns a limit, or 0 if it is switched off: it then requires nothing of other limits. */

@@ -1,8 +1,7 @@
 import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
+import type { Backend } from './backend.ts'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
-import type { Roster } from './roster.ts'
-import type { Store } from './store.ts'
 
 /** Returns the answer to an echo message: a string for a text frame, bytes for a binary frame, undefined for none. */
 export type Reply = (message: string | Buffer, isBinary: boolean) =>
@@ -96,12 +95,6 @@ export interface Limits {
   readonly handshakeRate: number
   /** burst of upgrades; 2,000 */
   readonly handshakeBurst: number
-  /** entries that the default store keeps for each room; 1,000 */
-  readonly historyEntries: number
-  /** bytes that the default store keeps for each room; 4 MiB */
-  readonly historyBytes: number
-  /** bytes that the default store keeps in total; 256 MiB */
-  readonly storeBytes: number
   /** ms from the request to the upgrade, and again from the upgrade to `hello`, or to the join of a plain client; 10 s */
   readonly handshakeTimeout: number
 }
@@ -120,10 +113,8 @@ export interface FastifyChatOptions extends Hooks {
   readonly chat?: ChatOptions | false | undefined
   /** hooks, `config`, `constraints` and `schema` for both WebSocket routes */
   readonly routeOptions?: RouteOptions | undefined
-  /** keeps the messages; the caller closes a store that it passes in; the memory of this process */
-  readonly store?: Store | undefined
-  /** keeps presence and restrictions; the caller closes a roster that it passes in; the memory of this process */
-  readonly roster?: Roster | undefined
+  /** keeps messages, presence and restrictions: `lmdb(…)`, `redis(…)`, or your own; the plugin opens and closes it; `memory()` */
+  readonly backend?: Backend | undefined
   /** JSON Schema for the `data` of a post; any JSON */
   readonly dataSchema?: object | undefined
   /** origins whose pages may connect, `true` for any, or a function; those of the same host */
@@ -216,9 +207,6 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
       handshakes: limits.handshakes ?? 2_000,
       handshakeRate: limits.handshakeRate ?? 1_000,
       handshakeBurst: limits.handshakeBurst ?? 2_000,
-      historyEntries: limits.historyEntries ?? 1_000,
-      historyBytes: limits.historyBytes ?? 4 * 1024 * 1024,
-      storeBytes: limits.storeBytes ?? 256 * 1024 * 1024,
       handshakeTimeout: limits.handshakeTimeout ?? 10_000
     }
   }

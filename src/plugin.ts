@@ -1,23 +1,24 @@
 import { setImmediate as endOfTick } from 'node:timers/promises'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import type { OpenBackend } from './backend.ts'
+import { BackendUse } from './backend-use.ts'
 import { Chat } from './chat/chat.ts'
 import { Connections } from './connection/connections.ts'
-import { checkContradictions } from './option-contradictions.ts'
+import { checkContradictions, checkPayload } from './option-contradictions.ts'
 import { InstrumentedStore } from './observability/instrumented-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
 import { checkOptions } from './option-checks.ts'
-import { resolveOptions, type FastifyChatOptions } from './options.ts'
+import { resolveOptions, type FastifyChatOptions, type Settings } from './options.ts'
 import { pagePaths, pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
-import { MemoryRoster } from './drivers/memory/roster.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { chatRoute } from './routes/chat.ts'
 import { echoRoute } from './routes/echo.ts'
-import { MemoryStore } from './drivers/memory/store.ts'
+import { memory } from './drivers/memory/backend.ts'
 import { Counters } from './observability/stats.ts'
 import { warnOfAppSettings } from './upgrade/app-warnings.ts'
 import { ChatUpgrades } from './upgrade/chat-upgrades.ts'
@@ -37,6 +38,7 @@ const PLUGIN_TIMEOUT = 10_000
 
 /**
  * Adds `/echo`, `/chat`, a page that uses them, and `app.chat`.
+ * Opens the backend, and rejects as its `open` does.
  * @throws InvalidOption, AlreadyRegistered, PathTaken
  */
 async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions): Promise<void> {
@@ -44,6 +46,24 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   checkOptions(options)
   const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
   checkContradictions(settings, options)
+  const use = new BackendUse(options.backend ?? memory())
+  // The first hook that is added runs last, after everything that uses the backend.
+  app.addHook('onClose', async () => await use.release())
+  try {
+    const backend = await use.open(app)
+    checkPayload(settings, backend.maxPayload)
+    await addChat(app, options, settings, backend)
+  } catch (error) {
+    // `app.close()` reports an error of this.
+    await use.release().catch(() => {})
+    throw error
+  }
+}
+
+/** Adds the routes, the page and `app.chat`. @throws PathTaken */
+async function addChat (
+  app: FastifyInstance, options: FastifyChatOptions & RegisterOptions, settings: Settings, { store, roster }: OpenBackend
+): Promise<void> {
   const { echo, chat, page, limits, routeOptions, hooks } = settings
 
   const { prefix = '', logLevel, logSerializers } = options
@@ -53,12 +73,6 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
   const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
   app.addHook('onClose', async () => upgrades.remove())
   await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
-  const store = options.store ?? new MemoryStore({
-    historyEntries: limits.historyEntries,
-    historyBytes: limits.historyBytes,
-    storeBytes: limits.storeBytes
-  })
-  const roster = options.roster ?? new MemoryRoster()
   const instrumented = new InstrumentedStore(store, counters)
   const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
   const peers = new Peers(roster)
@@ -111,8 +125,6 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     refusals.close()
     rooms.close()
     peers.close()
-    if (options.store === undefined) await store.close()
-    if (options.roster === undefined) await roster.close()
   })
 }
 

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { UsageError, checkDirectory, parse } from './arguments.ts'
-import { isRedisAddress } from './storage.ts'
+import { directoryBackend, isRedisAddress, redisBackend } from './storage.ts'
 
 const help = `Usage: fastify-chat serve [options]
 
@@ -64,7 +64,10 @@ export async function serve (args: string[]): Promise<number> {
 
   // Loaded on demand, so that usage errors and the help appear at once.
   const { runServer } = await import('./server.ts')
-  return await runServer({ port, host, level, data: values.data, redis: values.redis })
+  const backend = values.data !== undefined
+    ? directoryBackend(values.data)
+    : values.redis !== undefined ? redisBackend(values.redis) : undefined
+  return await runServer({ port, host, level, backend })
 }
 
 /** Returns the address or the name, without the brackets that an IPv6 address has in a URL. */

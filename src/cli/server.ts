@@ -1,17 +1,20 @@
 import { isIPv6 } from 'node:net'
 import closeWithGrace from 'close-with-grace'
 import { fastify } from 'fastify'
+import type { Backend } from '../backend.ts'
 import fastifyChat from '../plugin.ts'
 import { logOptions, logRefusedRequests } from './log.ts'
 import { guardLoopback } from './loopback.ts'
-import { StorageError, openStorage, type Storage, type StorageTarget } from './storage.ts'
+import { StorageError } from './storage.ts'
 
 /** Options of the demo server, from the command line. */
-export interface ServerOptions extends StorageTarget {
+export interface ServerOptions {
   readonly port: number
   readonly host: string
   /** log level */
   readonly level: string
+  /** undefined: in the memory of this process */
+  readonly backend: Backend | undefined
 }
 
 // A fault repeats endlessly, at full load, if its signal has a listener, instead of ending the process (Node's "Signal
@@ -19,32 +22,21 @@ export interface ServerOptions extends StorageTarget {
 const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] as const
 
 /** Resolves with 0 once the server listens, or with 1 if it can't. */
-export async function runServer ({ port, host, level, ...target }: ServerOptions): Promise<number> {
-  let storage: Storage
-  try {
-    storage = await openStorage(target)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return 1
-  }
-
+export async function runServer ({ port, host, level, backend }: ServerOptions): Promise<number> {
   const app = fastify(logOptions(level))
   logRefusedRequests(app)
-  app.addHook('onClose', async () => await storage.close())
   const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
     if (err === undefined) app.log.info(`${signal} received, closing`)
     else app.log.error({ err }, 'closing because of an error')
     await app.close()
   })
   guardLoopback(app, host)
-  const { store, roster } = storage
-  await app.register(fastifyChat, { page: '/', store, roster, limits: { connectionsPerAddress: 100 } })
   try {
+    await app.register(fastifyChat, { page: '/', backend, limits: { connectionsPerAddress: 100 } })
     await app.listen({ port, host })
     return 0
   } catch (error) {
-    const reason = listenError(error as NodeJS.ErrnoException, host, port)
+    const reason = error instanceof StorageError ? error.message : listenError(error as NodeJS.ErrnoException, host, port)
     if (reason === undefined) throw error
     grace.uninstall()
     await app.close()

@@ -1,22 +1,6 @@
 import { once } from 'node:events'
-import type { Roster } from '../roster.ts'
-import type { Store } from '../store.ts'
-
-/** Where messages are stored, from the command line; if neither is given, in the memory of this process. */
-export interface StorageTarget {
-  /** path of a directory */
-  readonly data?: string | undefined
-  /** address of a Redis, in a form that `isRedisAddress` accepts */
-  readonly redis?: string | undefined
-}
-
-/** The store and the roster of a chat; undefined: the default, in the memory of this process. */
-export interface Storage {
-  readonly store?: Store
-  readonly roster?: Roster
-  /** Closes the store and the roster. */
-  close (): Promise<void>
-}
+import type { FastifyInstance } from 'fastify'
+import type { Backend, OpenBackend } from '../backend.ts'
 
 /** ms within which Redis must accept the connection */
 const REDIS_TIMEOUT = 5_000
@@ -29,37 +13,37 @@ export function isRedisAddress (text: string): boolean {
   return text.startsWith('/') || (/^rediss?:\/\/[^/?#]/.test(text) && URL.canParse(text))
 }
 
-/** Opens the storage. Rejects with a StorageError if it can't be used. */
-export async function openStorage ({ data, redis }: StorageTarget): Promise<Storage> {
-  if (data !== undefined) return await openDirectory(data)
-  if (redis !== undefined) return await openRedis(redis)
-  return { close: async () => {} }
+/** Returns a backend in a directory. Its `open` rejects with a StorageError if the directory can't be used. */
+export function directoryBackend (path: string): Backend {
+  return { open: async (app) => await openDirectory(path, app) }
 }
 
-async function openDirectory (path: string): Promise<Storage> {
+/** Returns a backend in a Redis. Its `open` rejects with a StorageError if Redis can't be used now. */
+export function redisBackend (url: string): Backend {
+  return { open: async (app) => await openRedis(url, app) }
+}
+
+async function openDirectory (path: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
     // Loaded on demand, like the Redis driver: its package is optional.
-    const { LmdbStore } = await import('../drivers/lmdb/store.ts')
-    const store = new LmdbStore({ path })
-    return { store, close: async () => await store.close() }
+    const { lmdb } = await import('../drivers/lmdb/backend.ts')
+    return await lmdb({ path }).open(app)
   } catch (error) {
     if (isMissing(error)) throw new StorageError("--data requires the package 'lmdb': run npm install lmdb")
     throw new StorageError(reasonOf(error as Error))
   }
 }
 
-async function openRedis (url: string): Promise<Storage> {
+async function openRedis (url: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
     await probeRedis(url)
-    const { RedisStore, RedisRoster } = await import('../drivers/redis/index.ts')
-    const store = new RedisStore({ url })
-    const roster = new RedisRoster({ url })
-    const close = async () => { await Promise.all([store.close(), roster.close()]) }
-    await store.check().catch(async (error: unknown) => {
-      await close()
+    const { redis } = await import('../drivers/redis/backend.ts')
+    const backend = await redis({ url }).open(app)
+    await backend.store.check().catch(async (error: unknown) => {
+      await backend.close()
       throw error
     })
-    return { store, roster, close }
+    return backend
   } catch (error) {
     if (isMissing(error)) throw new StorageError("--redis requires the package 'ioredis': run npm install ioredis")
     throw new StorageError(`can't use the Redis at ${withoutSecrets(url)}: ${reasonOf(error as Error)}`)

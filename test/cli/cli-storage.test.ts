@@ -3,14 +3,18 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { fastify } from 'fastify'
 import t, { type Test } from 'tap'
-import { openStorage } from '../../src/cli/storage.ts'
+import { directoryBackend, redisBackend } from '../../src/cli/storage.ts'
 import type { ClientRoom } from '../../src/client/index.ts'
 import { chatClient, nextEvent, next } from '../support/chat-client.ts'
 import { command } from '../support/compiled.ts'
 import { directory } from '../support/directory.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
+
+const openDirectory = async (path: string) => await directoryBackend(path).open(fastify())
+const openRedis = async (url: string) => await redisBackend(url).open(fastify())
 
 function serve (t: Test, ...storage: string[]): ChildProcess {
   const [node, ...main] = command
@@ -116,7 +120,7 @@ t.test('serve --redis: two servers are one chat, and one continues after the oth
 
 t.test('unusable storage prints one line and exits with code 1', async (t) => {
   const data = directory(t)
-  const storage = await openStorage({ data })
+  const storage = await openDirectory(data)
   await Promise.all([
     ['--data', data, `the store in '${data}' is in use by process ${process.pid}\n`],
     ['--redis', '/no/such%20socket?password=secret', "can't use the Redis at /no/such socket: connect ENOENT /no/such%20socket\n"]
@@ -132,9 +136,8 @@ t.test('unusable storage prints one line and exits with code 1', async (t) => {
 t.test('an unusable directory is rejected with the reason', async (t) => {
   const damaged = directory(t)
   writeFileSync(join(damaged, 'data.mdb'), 'hello')
-  await t.rejects(openStorage({ data: damaged }), { message: `the store in '${damaged}' is damaged: it ends after 5 bytes` })
-  await t.rejects(openStorage({ data: join(damaged, 'data.mdb') }), { message: /^the store is not available: EEXIST/ })
-  t.match(await openStorage({}), { store: undefined, roster: undefined }, 'storage is optional')
+  await t.rejects(openDirectory(damaged), { message: `the store in '${damaged}' is damaged: it ends after 5 bytes` })
+  await t.rejects(openDirectory(join(damaged, 'data.mdb')), { message: /^the store is not available: EEXIST/ })
 })
 
 t.test('an unusable Redis is rejected with the reason, without the password', { skip }, async (t) => {
@@ -145,13 +148,13 @@ t.test('an unusable Redis is rejected with the reason, without the password', { 
     [`redis://${at}?username=ada&password=wrong`, `can't use the Redis at redis://${at}: WRONGPASS invalid username-password pair or user is disabled.`],
     [`redis://ada:secret@${at}/16`, `can't use the Redis at redis://${at}/16: ERR DB index is out of range`]
   ]
-  for (const [url, message] of refusals) await t.rejects(openStorage({ redis: url }), { message })
+  for (const [url, message] of refusals) await t.rejects(openRedis(url), { message })
 
   await redis.client.config('SET', 'maxmemory', '1')
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: /^can't use the Redis .*: the store is not available: OOM / })
+  await t.rejects(openRedis(`redis://ada:secret@${at}`), { message: /^can't use the Redis .*: the store is not available: OOM / })
 
   process.kill(redis.pid, 'SIGSTOP')
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `can't use the Redis at redis://${at}: no answer within 5 s` })
+  await t.rejects(openRedis(`redis://ada:secret@${at}`), { message: `can't use the Redis at redis://${at}: no answer within 5 s` })
   await redis.kill()
-  await t.rejects(openStorage({ redis: `redis://ada:secret@${at}` }), { message: `can't use the Redis at redis://${at}: connect ECONNREFUSED ${at}` })
+  await t.rejects(openRedis(`redis://ada:secret@${at}`), { message: `can't use the Redis at redis://${at}: connect ECONNREFUSED ${at}` })
 })

@@ -3,6 +3,7 @@ import { mock } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { ChatClient, type ChatClientOptions, type ClientRoom, type ClientSocket } from '../../src/client/index.ts'
 import { connectSocket } from '../../src/client/socket.ts'
 import { CloseCode, isTerminal } from '../../src/protocol.ts'
@@ -52,7 +53,7 @@ function receive (t: Test, room: ClientRoom, received: string[]): Promise<unknow
 }
 
 t.test('disconnects and half-open connections lose or duplicate no message in steady traffic', async (t) => {
-  const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
+  const { app, network } = await serve(t, { backend: memory({ historyEntries: 100_000 }) })
   const client = chatClient(t, network.port, { heartbeat: 100 })
   const room = await client.join('lobby')
   const received: string[] = []
@@ -87,7 +88,7 @@ t.test('disconnects and half-open connections lose or duplicate no message in st
 })
 
 t.test('clients killed in steady traffic resume from the stored position, ten times over', async (t) => {
-  const { app, network } = await serve(t, { limits: { historyEntries: 100_000 } })
+  const { app, network } = await serve(t, { backend: memory({ historyEntries: 100_000 }) })
   const received: string[] = []
   const { published, publish, stop } = publisher(t, app)
   let session: string | undefined

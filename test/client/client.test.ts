@@ -9,6 +9,7 @@ import { connect } from '../../src/testing.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, fixJitter, nextEvent, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message } from '../support/fake-server.ts'
+import { backendOf } from '../support/backend.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {
   const app = await build(t, options)
@@ -291,7 +292,7 @@ t.test('join', async (t) => {
   await t.test('is retried while the server is unavailable', async (t) => {
     const store = failing(new MemoryStore(), 'follow', 2)
     t.teardown(() => store.close())
-    const { port } = await serve(t, { store })
+    const { port } = await serve(t, { backend: backendOf({ store }) })
     t.equal((await chatClient(t, port).join('lobby')).name, 'lobby')
   })
   await t.test('after leave returns another room, without the messages between', async (t) => {
@@ -371,7 +372,7 @@ t.test('a post', async (t) => {
   await t.test("that the store can't take for now is resent, with later posts behind it in order", async (t) => {
     const store = failing(new MemoryStore(), 'append', 2)
     t.teardown(() => store.close())
-    const { app, port } = await serve(t, { store })
+    const { app, port } = await serve(t, { backend: backendOf({ store }) })
     const room = await chatClient(t, port).join('lobby')
     // The first post is refused twice, and later posts wait behind it.
     await room.post('one')

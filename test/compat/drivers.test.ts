@@ -15,29 +15,27 @@ const script = `
   import { Redis } from 'ioredis'
   import { Registry } from 'prom-client'
   import fastifyChat from 'fastify-chat'
-  import { LmdbStore } from 'fastify-chat/lmdb'
-  import { RedisRoster, RedisStore } from 'fastify-chat/redis'
+  import { lmdb } from 'fastify-chat/lmdb'
+  import { redis } from 'fastify-chat/redis'
   import { connect } from 'fastify-chat/test'
 
-  async function lmdb () {
-    const first = new LmdbStore({ path: 'data' })
-    await first.append('tea', { from: null, body: 'hello disk' })
+  async function onDisk () {
+    const backend = lmdb({ path: 'data' })
+    const first = Fastify()
+    await first.register(fastifyChat, { backend })
+    await first.chat.publish('tea', { text: 'hello disk' })
     await first.close()
-    const store = new LmdbStore({ path: 'data' })
     const app = Fastify()
-    await app.register(fastifyChat, { store })
+    await app.register(fastifyChat, { backend })
     const { entries } = await app.chat.history('tea')
     await app.close()
-    await store.close()
     return entries[0].body
   }
 
-  async function node (redis) {
+  async function node (client) {
     const app = Fastify()
-    const [store, roster] = [new RedisStore({ client: redis }), new RedisRoster({ client: redis })]
     const registry = new Registry()
-    await app.register(fastifyChat, { store, roster, metrics: registry })
-    app.addHook('onClose', async () => { await Promise.all([store.close(), roster.close()]) })
+    await app.register(fastifyChat, { backend: redis({ client }), metrics: registry })
     return Object.assign(app, { registry })
   }
 
@@ -48,7 +46,7 @@ const script = `
     }
   }
 
-  async function redis () {
+  async function inRedis () {
     const client = new Redis(process.argv[2])
     const [one, two] = [await node(client), await node(client)]
     const ada = await connect(one, '/chat?name=ada')
@@ -67,7 +65,7 @@ const script = `
     return { text, code, measured }
   }
 
-  console.log(JSON.stringify({ disk: await lmdb(), redis: await redis() }))
+  console.log(JSON.stringify({ disk: await onDisk(), redis: await inRedis() }))
 `
 
 t.test(`everything works with ${floors.join(', ')}`, { skip }, async (t) => {

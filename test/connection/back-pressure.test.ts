@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { logged, type Line } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { collectGarbage } from '../support/memory.ts'
@@ -144,7 +145,7 @@ t.test('a burst of one tick is split into batches by bytes, and terminates no re
     data: (i: number) => ({ text: `${i}`, data: 'x'.repeat(16 * KiB) })
   }
   for (const [kind, say] of Object.entries(kinds)) {
-    const room = await chat(t, { limits: { backlog: 128 * KiB, historyBytes: 64 * MiB } })
+    const room = await chat(t, { backend: memory({ historyBytes: 64 * MiB }), limits: { backlog: 128 * KiB } })
     const members = await Promise.all(Array.from({ length: 4 }, () => v1(room, 'lobby')))
     for (const { wire } of members) wire.writes.length = 0
     for (let i = 0; i < 200; i++) void room.app.chat.publish('lobby', say(i))

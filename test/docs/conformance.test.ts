@@ -8,11 +8,12 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/app.ts'
+import { backendOf } from '../support/backend.ts'
 import { command as compiled } from '../support/compiled.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
-  const app = await build(t, { roster: new MemoryRoster({ grace: 100 }), limits: { handshakeTimeout: 3_000, messageRate: 50 } })
+  const app = await build(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 100 }) }), limits: { handshakeTimeout: 3_000, messageRate: 50 } })
   return `ws://127.0.0.1:${await listen(app)}/chat`
 }
 

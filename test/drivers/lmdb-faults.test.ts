@@ -15,8 +15,8 @@ const all = { limit: Infinity, maxBytes: Infinity }
 const unbounded = { historyEntries: Infinity, historyBytes: Infinity }
 const data = 'data.mdb'
 
-function open (t: Test, path: string, options: Partial<ConstructorParameters<typeof LmdbStore>[0]> = {}): LmdbStore {
-  const store = new LmdbStore({ path, ...options })
+function open (t: Test, path: string, options: Partial<ConstructorParameters<typeof LmdbStore>[0]> = {}, commitTimeout?: number): LmdbStore {
+  const store = new LmdbStore({ path, ...options }, commitTimeout)
   t.teardown(() => store.close())
   return store
 }
@@ -144,7 +144,7 @@ t.test("a room that can't be trimmed refuses posts until it is cleared; other ro
 
 t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts are not stored', async (t) => {
   const path = directory(t)
-  const store = open(t, path, { commitTimeout: 1_000 })
+  const store = open(t, path, {}, 1_000)
   const follower = await Follower.of(store, 'a')
   const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
   await child.has(1)
@@ -168,7 +168,7 @@ t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts ar
 
 t.test('close() resolves in time while the disk hangs', async (t) => {
   const path = directory(t)
-  const store = open(t, path, { commitTimeout: 1_000 })
+  const store = open(t, path, {}, 1_000)
   const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
   await child.has(1)
   const unknown = t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_UNKNOWN' })

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/index.ts'
+import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, says } from '../support/store.contract.ts'

@@ -4,18 +4,20 @@ import { masterOf } from '../../src/drivers/redis/client/masters.ts'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
 import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts'
 import { append } from '../../src/drivers/redis/store/scripts/append.ts'
-import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/store/store.ts'
+import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, numbers, says } from '../support/store.contract.ts'
+import { backendOf } from '../support/backend.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const never = 3_600_000
 
-function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
-  const store = new RedisStore({ url: server.socket, lookInterval: never, ...options })
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, pollInterval = never): RedisStore {
+  const store = new RedisStore({ url: server.socket, ...options }, pollInterval)
   t.teardown(() => store.close())
   return store
 }
@@ -44,7 +46,7 @@ for (const [title, lose] of Object.entries(losses)) {
   for (const noticed of ['by the next post', 'by a poll']) {
     t.test(`followers receive complete: false once when ${title}, noticed ${noticed}`, { skip }, async (t) => {
       const server = await redisServer(t)
-      const stores = [open(t, server), open(t, server, noticed === 'by a poll' ? { lookInterval: 10 } : {})]
+      const stores = [open(t, server), open(t, server, {}, noticed === 'by a poll' ? 10 : never)]
       const followers = await Promise.all(stores.map((store) => Follower.of(store, 'a')))
       await stores[0]!.append('a', says('x', { key: 'k', hash: 'h' }))
       await stores[0]!.append('a', says('before'))
@@ -100,13 +102,13 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
   const server = await redisServer(t)
   for (const found of ['by a gap', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
-      const store = open(t, server, found === 'by a poll' ? { lookInterval: 10 } : {})
+      const store = open(t, server, {}, found === 'by a poll' ? 10 : never)
       const client = new RedisClient({ url: server.socket })
       t.teardown(() => client.close())
       const follower = await Follower.of(store, found)
       await store.append(found, says('received'))
       const keys = ['room', 'log', 'order'].map((rest) => client.key(found, rest))
-      for (let i = 0; i < 3; i++) await client.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
+      for (let i = 0; i < 3; i++) await client.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, '', 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
       if (found === 'by a gap') await store.append(found, says('end'))
       if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await follower.has('2')
@@ -135,7 +137,7 @@ t.test("a foreign message on a room's channel is ignored", { skip }, async (t) =
 
 t.test('a stopped master of a Cluster blocks no room of the other masters', { skip }, async (t) => {
   const client = await redisCluster(t, 2)
-  const store = new RedisStore({ client, timeout: 1_000, lookInterval: never })
+  const store = new RedisStore({ client, timeout: 1_000 }, never)
   t.teardown(() => store.close())
   const rooms = Array.from({ length: 20 }, (_, i) => `${i}`)
   await Promise.all(rooms.map((room) => fill(store, room, 1)))
@@ -279,7 +281,7 @@ t.test('a replica refuses posts, and the store reconnects to find the master', {
 t.test('a dead connection is detected, and missed entries are read', { skip }, async (t) => {
   const server = await redisServer(t, { tcp: true })
   const between = await proxy(t, server.port!)
-  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 1_000, lookInterval: never })
+  const store = new RedisStore({ url: `redis://127.0.0.1:${between.port}`, timeout: 1_000 }, never)
   t.teardown(() => store.close())
   const peer = open(t, server)
   const follower = await Follower.of(store, 'a')
@@ -299,7 +301,7 @@ t.test('a dead connection is detected, and missed entries are read', { skip }, a
 async function node (t: Test, options: RedisRosterOptions): Promise<ChatApp> {
   const roster = new RedisRoster(options)
   t.teardown(() => roster.close())
-  return await chat(t, { roster, authenticate: (_, hello) => ({ id: hello?.token ?? 'nobody' }) })
+  return await chat(t, { backend: backendOf({ roster }), authenticate: (_, hello) => ({ id: hello?.token ?? 'nobody' }) })
 }
 
 t.test('restrictions hold on a node with broken subscriptions, for connections made before them', { skip }, async (t) => {

@@ -1,7 +1,8 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
-import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
+import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, says } from '../support/store.contract.ts'
 
@@ -61,7 +62,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
 t.test('a post without the permission to publish is stored, and followers find it', { skip }, async (t) => {
   const { server, url, set } = await restricted(t)
   const store = new RedisStore({ url })
-  const peer = new RedisStore({ url: server.socket, lookInterval: 20 })
+  const peer = new RedisStore({ url: server.socket }, 20)
   t.teardown(() => Promise.all([store.close(), peer.close()]))
   const followers = await Promise.all([store, peer].map((each) => Follower.of(each, 'a')))
   await set('-publish')
@@ -85,7 +86,7 @@ t.test('a subscription in a Cluster is restored once its permission is back', { 
   const { host, port } = admin.nodes('master')[0]!.options
   const client = new Cluster([{ host: host!, port: port! }], { redisOptions: { username: 'ada', password: 'secret' } })
   client.on('error', () => {})
-  const store = new RedisStore({ client, timeout: 1_000, lookInterval: 3_600_000 })
+  const store = new RedisStore({ client, timeout: 1_000 }, 3_600_000)
   const peer = new RedisStore({ client: admin })
   t.teardown(() => Promise.all([store.close(), peer.close()]))
   t.teardown(() => client.disconnect())

@@ -24,17 +24,6 @@ function open (t: Test, options: RedisRosterOptions): RedisRoster {
 
 const names = ({ members }: { members: readonly Member[] }) => members.map(({ name }) => name).toSorted()
 
-t.test('a wrong option is rejected by name', (t) => {
-  const wrong: Record<string, unknown[]> = { grace: [-1, Infinity], coalesce: [-1, '1'], listed: [0, 1.5], lease: [0, 2 ** 31], timeout: [0], prefix: ['{}'], leases: [1] }
-  for (const [name, values] of Object.entries(wrong)) {
-    for (const value of values) {
-      t.throws(() => new RedisRoster({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
-    }
-  }
-  t.throws(() => new RedisRoster({ histories: 1 } as object), { message: /does not exist: use .*url.*lease/ }, 'the error lists the options')
-  t.end()
-})
-
 t.test('the Redis roster', { skip }, async (t) => {
   // The roster's timers are unref'd, so the process needs one of its own.
   const awake = setInterval(() => {}, 60_000)

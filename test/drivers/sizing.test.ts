@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import t from 'tap'
-import { RedisStore } from '../../src/drivers/redis/index.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { arithmetic, services, simulation, xorshift, type Sizes } from '../../bench/sizing.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { says } from '../support/store.contract.ts'

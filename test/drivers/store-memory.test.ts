@@ -45,6 +45,30 @@ t.test('a room keeps its newest entries up to historyBytes, and always the last'
   t.strictSame(numbers(await store.read('a', all)), [51])
 })
 
+t.test('entries older than historyAge are removed, also from rooms that nobody uses', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = new MemoryStore({ historyAge: 90_000, dedupWindow: 100_000 })
+  const empty = store.bytes
+  await store.append('used', says('1', { key: 'k', hash: 'h' }))
+  await fill(store, 'idle', 100)
+  const full = store.bytes
+  mock.timers.tick(60_000)
+  await fill(store, 'used', 1)
+  mock.timers.tick(29_999)
+  t.strictSame(numbers(await store.read('used', all)), [1, 2])
+  mock.timers.tick(1)
+  t.strictSame(numbers(await store.read('used', all)), [2], 'also between two sweeps')
+  t.equal((await store.find('used', 'k'))?.offset, 1, 'the key is remembered longer')
+  t.equal((await store.append('used', says('1', { key: 'k', hash: 'h' }))).again, true)
+  mock.timers.tick(90_000)
+  t.ok(store.bytes - empty < (full - empty) / 5, `${store.bytes} of ${full} bytes are left`)
+  t.match(await store.read('idle', all), { entries: [], head: { offset: 100 } })
+  await t.rejects(store.append('used', says('new', { key: 'n', since: (await store.read('idle', all)).head.position })), { code: 'FST_CHAT_STALE' })
+  t.equal((await store.append('used', says('new', { key: 'n', since: (await store.read('used', all)).head.position }))).offset, 3)
+  await store.close()
+})
+
 t.test('trimmed entries are freed', async (t) => {
   const store = new MemoryStore({ historyBytes: 2 * 1024 * 1024 })
   const before = await memoryInUse()
@@ -66,8 +90,8 @@ t.test('entries removed to stay within storeBytes are freed', async (t) => {
   t.ok(held < 16 * 1024 * 1024, `${held} bytes are used`)
 })
 
-t.test('a key is removed soon after its entry once keyLife is over', async (t) => {
-  const store = new MemoryStore({ historyEntries: 3, keyLife: 0 })
+t.test('a key is removed soon after its entry once dedupWindow is over', async (t) => {
+  const store = new MemoryStore({ historyEntries: 3, dedupWindow: 0 })
   for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) {
     t.equal((await store.append('a', says(key, { key }))).again, false)
     t.equal((await store.append('a', says(key, { key }))).again, true)
@@ -79,14 +103,14 @@ t.test('a key is removed soon after its entry once keyLife is over', async (t) =
 })
 
 t.test('keys expire also when later entries have none', async (t) => {
-  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
+  const store = new MemoryStore({ historyEntries: 2, dedupWindow: 0 })
   for (let i = 1; i <= 5; i++) await store.append('a', says('x', { key: `k${i}` }))
   await fill(store, 'a', 10)
   for (let i = 1; i <= 5; i++) t.equal(await store.find('a', `k${i}`), undefined)
 })
 
-t.test('a key outlives its entry by keyLife, up to ten times as many keys as entries', async (t) => {
-  const store = new MemoryStore({ historyEntries: 2, keyLife: 60_000 })
+t.test('a key outlives its entry by dedupWindow, up to ten times as many keys as entries', async (t) => {
+  const store = new MemoryStore({ historyEntries: 2, dedupWindow: 60_000 })
   const keys: string[] = []
   for (let i = 1; i <= 50; i++) {
     keys.push(`k${i}`)
@@ -100,7 +124,7 @@ t.test('a key outlives its entry by keyLife, up to ten times as many keys as ent
 })
 
 t.test('the oldest known key decides whether a repeat is STALE', async (t) => {
-  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
+  const store = new MemoryStore({ historyEntries: 2, dedupWindow: 0 })
   const cursors = []
   for (let i = 1; i <= 6; i++) cursors.push(await store.append('a', says('x', { key: `k${i}` })))
   await t.rejects(store.append('a', says('x', { key: 'k3', since: cursors[1]!.position })), { code: 'FST_CHAT_STALE' })

@@ -1,7 +1,8 @@
 import fastifyRedis from '@fastify/redis'
 import fastify from 'fastify'
 import t, { type Test } from 'tap'
-import { RedisStore, type RedisStoreOptions } from '../../src/drivers/redis/index.ts'
+import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
 
@@ -13,8 +14,8 @@ async function keysOf (server: RedisServer): Promise<string[]> {
   return (await server.client.keys('*')).filter((key) => !/:\{(store|\?.*)\}:/.test(key)).sort()
 }
 
-function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {
-  const store = new RedisStore({ url: server.socket, ...options })
+function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, pollInterval?: number): RedisStore {
+  const store = new RedisStore({ url: server.socket, ...options }, pollInterval)
   t.teardown(() => store.close())
   return store
 }
@@ -39,32 +40,6 @@ t.test('a Redis Cluster', { skip }, async (t) => {
   })
 })
 
-t.test('a wrong option is rejected by name', (t) => {
-  const wrong: Record<string, unknown[]> = {
-    historyEntries: [0, 1.5, '1', NaN],
-    historyBytes: [0, -1, null],
-    keyLife: [-1, Infinity],
-    storeBytes: [0, -1, null, '1'],
-    roomTtl: [0, Infinity],
-    lookInterval: [0, 2 ** 31],
-    inFlight: [0, null],
-    inFlightBytes: [0],
-    readBytes: [0, '1'],
-    timeout: [0, Infinity],
-    prefix: [1, 'a{b}'],
-    url: [1, ''],
-    client: ['redis://127.0.0.1', null, {}],
-    histories: [1]
-  }
-  for (const [name, values] of Object.entries(wrong)) {
-    for (const value of values) {
-      t.throws(() => new RedisStore({ [name]: value }), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, `${name}: ${String(value)}`)
-    }
-  }
-  t.throws(() => new RedisStore({ histories: 1 } as object), { message: /does not exist: use .*url.*historyEntries/ }, 'the error lists the options')
-  t.end()
-})
-
 t.test('bytes beyond the in-flight limit are BUSY', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { inFlightBytes: 9_500 })
   const posts = () => Promise.allSettled(Array.from({ length: 4 }, () => store.append('a', says('x'.repeat(300)))))
@@ -83,6 +58,19 @@ t.test('a room keeps its newest entries, up to historyEntries plus a tenth', { s
   }
   t.strictSame(Math.max(...most), 22)
   t.strictSame(numbers(await store.read('a', { ...all, limit: 20 })), Array.from({ length: 20 }, (_, i) => 81 + i))
+})
+
+t.test('entries older than historyAge are removed while posts go on', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyAge: 1 })
+  const [oldest] = await fill(store, 'a', 1)
+  while ((await store.read('a', all)).entries.length > 0);
+  t.equal(await server.client.xlen('fastify-chat:{a}:log'), 1, 'an unused room keeps them, but returns none')
+  await fill(store, 'a', 20)
+  t.ok(await server.client.xlen('fastify-chat:{a}:log') <= 20)
+  const [first] = await server.client.xrange('fastify-chat:{a}:log', '-', '+', 'COUNT', 1)
+  t.not(first?.[0], oldest!.split('-').slice(1).join('-'))
+  t.equal((await store.append('a', says('x'))).offset, 22)
 })
 
 t.test('a room keeps its newest entries up to historyBytes, and always the last', { skip }, async (t) => {
@@ -141,7 +129,7 @@ t.test('all keys have the prefix and expire', { skip }, async (t) => {
 
 t.test("a room's keys expire without posts or followers, and stay while it has some", { skip }, async (t) => {
   const server = await redisServer(t)
-  const store = open(t, server, { roomTtl: 3_000, lookInterval: 20 })
+  const store = open(t, server, { roomTtl: 3_000 }, 20)
   const follower = await Follower.of(store, 'followed')
   await fill(store, 'followed', 1)
   await fill(store, 'left', 1)

@@ -3,37 +3,28 @@
 import type { AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
-import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
-import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
+import { lmdb } from '../../src/drivers/lmdb/backend.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
+import { redis as redisBackend } from '../../src/drivers/redis/backend.ts'
 
 export interface ServerConfig {
   /** a directory, for LMDB */
   readonly data?: string
   /** Unix socket of a Redis */
   readonly redis?: string
-  /** limit of LMDB or Redis */
-  readonly store?: { readonly storeBytes?: number, readonly inFlightBytes?: number }
+  /** bounds of the backend */
+  readonly bounds?: { readonly storeBytes?: number, readonly inFlightBytes?: number }
   readonly options?: FastifyChatOptions
 }
 
 /** Memory that a server process reports, in bytes. */
 export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
 
-const { data, redis, store: bounds, options = {} } = JSON.parse(process.argv[2]!) as ServerConfig
+const { data, redis, bounds, options = {} } = JSON.parse(process.argv[2]!) as ServerConfig
 
 const app = Fastify({ logger: { level: 'error' } })
-if (data !== undefined) {
-  const store = new LmdbStore({ path: data, ...bounds })
-  app.addHook('onClose', () => store.close())
-  await app.register(fastifyChat, { ...options, store })
-} else if (redis !== undefined) {
-  const store = new RedisStore({ url: redis, ...bounds })
-  const roster = new RedisRoster({ url: redis })
-  app.addHook('onClose', () => Promise.all([store.close(), roster.close()]))
-  await app.register(fastifyChat, { ...options, store, roster })
-} else {
-  await app.register(fastifyChat, options)
-}
+const backend = data !== undefined ? lmdb({ path: data, ...bounds }) : redis !== undefined ? redisBackend({ url: redis, ...bounds }) : memory(bounds)
+await app.register(fastifyChat, { ...options, backend })
 await app.listen({ host: '127.0.0.1', port: 0 })
 
 process.on('message', () => {

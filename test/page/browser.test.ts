@@ -13,6 +13,7 @@ import { bare, build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { command } from '../support/compiled.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -207,7 +208,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('the member list has the user first, and arrivals and departures are shown', async (t) => {
-    const app = await build(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+    const app = await build(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
     const url = `http://127.0.0.1:${await listen(app)}/demo/`
     const ada = await open(t, `${url}?name=ada`)
     await shows(ada.page, '#chat-count', '1 here')
@@ -222,7 +223,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('a large member list shows the listed members and the number of others', async (t) => {
-    const app = await build(t, { roster: new MemoryRoster({ listed: 3, coalesce: 1 }) })
+    const app = await build(t, { backend: backendOf({ roster: new MemoryRoster({ listed: 3, coalesce: 1 }) }) })
     const port = await listen(app)
     for (const name of ['ann', 'ben', 'cid', 'dan', 'eve']) await openSocket(t, `ws://127.0.0.1:${port}/chat?name=${name}`)
     const { page } = await open(t, `http://127.0.0.1:${port}/demo/?name=zoe`)
@@ -350,7 +351,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('the page keeps at most 1,000 messages and says so', async (t) => {
-    const app = await build(t, { limits: { historyEntries: 2_000 } })
+    const app = await build(t, { backend: memory({ historyEntries: 2_000 }) })
     for (let i = 1; i <= 1_200; i++) await app.chat.publish('lobby', { text: `message ${i}.` })
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/`)
     await shows(page, '#chat-log li', 'message 1200.')

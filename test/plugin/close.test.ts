@@ -6,7 +6,8 @@ import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
-import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
@@ -14,6 +15,7 @@ import { gate } from '../support/gate.ts'
 import { upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { turn } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
 const goingAway = { code: 1001, reason: 'the server is stopping' }
@@ -149,7 +151,7 @@ t.test('app.close() closes the default store; a store passed as an option is onl
     following++
     return { head: feed.head, stop () { following--; feed.stop() } }
   }
-  const { app, url } = await serve(t, { store })
+  const { app, url } = await serve(t, { backend: backendOf({ store }) })
   for (const room of ['lobby', 'lobby', 'other']) await (await open(t, `${url}/chat?room=${room}`)).next()
   await app.chat.publish('lobby', { text: 'x' })
   t.equal(following, 2)

@@ -2,13 +2,15 @@ import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { build, listen } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, fixJitter, next, state } from '../support/chat-client.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
 import { turn } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const stopping = { code: 1001, reason: 'the server is stopping' }
 
@@ -100,7 +102,7 @@ async function serve (t: Test, port: number, options: FastifyChatOptions) {
 t.test('a client reconnects after the given wait, rejoins its rooms and loses no message', async (t) => {
   const store = new MemoryStore()
   t.teardown(() => store.close())
-  const app = await build(t, { store })
+  const app = await build(t, { backend: backendOf({ store }) })
   const port = await listen(app)
   const clients = [chatClient(t, port), chatClient(t, port), chatClient(t, port)]
   const rooms = []
@@ -117,7 +119,7 @@ t.test('a client reconnects after the given wait, rejoins its rooms and loses no
   await app.close()
   for (const each of lost) t.match(await each, { code: 1001, reason: 'the server is stopping' })
   const after = rooms.map((room, i) => room.post(`after ${i}`))
-  await serve(t, port, { store })
+  await serve(t, port, { backend: backendOf({ store }) })
   await Promise.all([...during, ...after])
   const all = (await store.read('lobby', { limit: 100, maxBytes: 1_000_000 })).entries.map(({ body }) => body)
   t.equal(all.length, 7)

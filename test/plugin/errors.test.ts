@@ -3,7 +3,7 @@ import { meaningOf } from '../../src/error-meaning.ts'
 import { errors } from '../../src/index.ts'
 import { CloseCode, ErrorCode, isRetryable } from '../../src/protocol.ts'
 import { chat } from '../support/chat-app.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendWith } from '../support/backend.ts'
 
 const declared = Object.entries(errors).map(([name, ErrorClass]) => ({ name, error: new ErrorClass('x', 'y'), meaning: ErrorClass.meaning }))
 
@@ -47,7 +47,7 @@ const failures = declared.filter(({ meaning }) => meaning.kind === 'failure')
 for (const { name, error, meaning } of failures) {
   t.test(`a store that rejects with the code of ${name} is counted, and the member receives its wire code`, async (t) => {
     const own = Object.assign(new Error('down'), { code: error.code })
-    const { app, member } = await chat(t, { store: storeWith(() => ({ append: () => Promise.reject(own) })) })
+    const { app, member } = await chat(t, { backend: backendWith(() => ({ append: () => Promise.reject(own) })) })
     const ada = await member({}, 'lobby')
     t.match(await ada.refused({ type: 'post', room: 'lobby', id: 'i', text: 'x' }), { code: meaning.wireCode, message: 'down' })
     t.strictSame(app.chat.stats().storeErrors, { [error.code]: 1 })

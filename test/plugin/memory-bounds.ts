@@ -1,3 +1,4 @@
+import { DEFAULT_STORE_BYTES } from '../../src/drivers/memory/store.ts'
 import type { Limits } from '../../src/options.ts'
 
 const KiB = 1024
@@ -21,11 +22,11 @@ export const COST = {
   rings: 8 * MiB
 } as const
 
-/** Returns the most bytes that this process holds at these limits, with a memory store and roster, by what holds them. */
+/** Returns the most bytes that this process holds at these limits, with the default backend, by what holds them. */
 export function memoryBounds (limits: Limits): Readonly<Record<string, number>> {
   return {
     process: COST.process,
-    store: limits.storeBytes,
+    store: DEFAULT_STORE_BYTES,
     'pending bytes': limits.replyBudget,
     'received bytes': limits.receiveBudget,
     connections: limits.connections * COST.connection,

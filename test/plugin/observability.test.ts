@@ -3,9 +3,12 @@ import { mock } from 'node:test'
 import Fastify from 'fastify'
 import { Counter, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
-import fastifyChat, { MemoryRoster, MemoryStore, type DiagnosticsEvents, type FastifyChatOptions } from '../../src/index.ts'
+import fastifyChat, { type DiagnosticsEvents, type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
-import { RedisRoster, RedisStore } from '../../src/drivers/redis/index.ts'
+import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
+import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { bare, build, listen, logged, type Line } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { directory } from '../support/directory.ts'
@@ -13,7 +16,7 @@ import { clientFrame, serverFrames } from '../support/frames.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { wired } from '../support/server-side.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
@@ -129,7 +132,7 @@ const disconnects: Record<string, Attack> = {
     make: sends(Buffer.alloc(0))
   },
   try_again_later: {
-    options: { store: storeWith(() => ({ append: () => Promise.reject(new Error('down')) })) },
+    options: { backend: backendWith(() => ({ append: () => Promise.reject(new Error('down')) })) },
     make: sends(clientFrame(TEXT, 'x'))
   },
   slow_reader: {
@@ -222,7 +225,7 @@ const requestRefusals: Record<string, Attack> = {
     make: async (_t, { member }) => (await member({}, 'lobby')).refused({ type: 'post', room: 'lobby', id: 'a', text: 'x' })
   },
   unavailable: {
-    options: { store: storeWith(() => ({ find: () => Promise.reject(Object.assign(new Error('busy'), { code: 'FST_CHAT_BUSY' })) })) },
+    options: { backend: backendWith(() => ({ find: () => Promise.reject(Object.assign(new Error('busy'), { code: 'FST_CHAT_BUSY' })) })) },
     async make (_t, { member }) {
       const client = await member()
       const { position: since } = await client.join('lobby')
@@ -250,7 +253,7 @@ for (const [reason, { options = {}, make }] of Object.entries({ ...upgradeRefusa
 t.test("store errors are counted by code for every method; an unknown code counts as 'other'", async (t) => {
   const fails = (code: string) => () => Promise.reject(Object.assign(new Error('no'), { code }))
   const { app } = await chat(t, {
-    store: storeWith(() => ({
+    backend: backendWith(() => ({
       append: fails('FST_CHAT_UNAVAILABLE'), read: fails('FST_CHAT_BUSY'), follow: fails('E_OF_THEIRS'), clear: fails('FST_CHAT_UNKNOWN')
     }))
   })
@@ -389,13 +392,13 @@ t.test('a registry with a chat of the same prefix, or a metric of the same name,
 
 t.test('check rejects while the store or the roster is closed', async (t) => {
   for (const store of [new MemoryStore(), new LmdbStore({ path: directory(t) })]) {
-    const app = await build(t, { store })
+    const app = await build(t, { backend: backendOf({ store }) })
     await t.resolves(app.chat.check())
     await store.close()
     await t.rejects(app.chat.check(), { code: 'FST_CHAT_STORE_CLOSED' })
   }
   const roster = new MemoryRoster()
-  const app = await build(t, { roster })
+  const app = await build(t, { backend: backendOf({ roster }) })
   await t.resolves(app.chat.check())
   void roster.close()
   await t.rejects(app.chat.check(), { code: 'FST_CHAT_ROSTER_CLOSED' })
@@ -405,7 +408,7 @@ t.test('check rejects while Redis hangs or is down, and resolves once it is back
   const server = await redisServer(t)
   const [store, roster] = [new RedisStore({ url: server.socket, timeout: 1_000 }), new RedisRoster({ url: server.socket, timeout: 1_000 })]
   t.teardown(async () => await Promise.all([store.close(), roster.close()]))
-  const app = await build(t, { store, roster })
+  const app = await build(t, { backend: backendOf({ store, roster }) })
   await t.resolves(app.chat.check())
   for (const [fault, mend] of [
     [async () => { process.kill(server.pid, 'SIGSTOP') }, async () => { process.kill(server.pid, 'SIGCONT') }],

@@ -1,5 +1,6 @@
 import t from 'tap'
-import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { bare, build } from '../support/app.ts'
 
 const wrong: Array<[name: string, options: object]> = [
@@ -46,10 +47,12 @@ const wrong: Array<[name: string, options: object]> = [
   ['routeOptions.method', { routeOptions: { method: 'POST' } }],
   ['routeOptions.handler', { routeOptions: { handler: () => {} } }],
   ['routeOptions.url', { routeOptions: { url: '/' } }],
-  ['store', { store: null }],
+  ['backend', { backend: null }],
+  ['backend', { backend: {} }],
+  ['backend', { backend: 'memory' }],
+  ['backend', { backend: memory }],
   ['store', { store: {} }],
-  ['store', { store: 'memory' }],
-  ['store', { store: { append () {}, find () {}, read () {}, follow () {}, erase () {}, clear () {}, check () {} } }],
+  ['roster', { roster: {} }],
   ['origins', { origins: false }],
   ['origins', { origins: null }],
   ['origins', { origins: 'https://example.com' }],
@@ -100,9 +103,7 @@ const wrong: Array<[name: string, options: object]> = [
   ['limits.replayRate', { limits: { replayRate: '1 MiB' } }],
   ['limits.backlog', { limits: { backlog: NaN } }],
   ['limits.backlog', { limits: { backlog: 10n } }],
-  ['limits.historyEntries', { limits: { historyEntries: 0 } }],
-  ['limits.historyBytes', { limits: { historyBytes: null } }],
-  ['limits.storeBytes', { limits: { storeBytes: -Infinity } }],
+  ['limits.historyEntries', { limits: { historyEntries: 1_000 } }],
   ['limits.handshakeTimeout', { limits: { handshakeTimeout: Infinity } }],
   ['limits.handshakeTimeout', { limits: { handshakeTimeout: 0 } }]
 ]
@@ -137,9 +138,6 @@ t.test('contradicting limits are rejected, and the error names both with their v
     ['byteBurst', 'chatPayload', { chatPayload: 100 * 1024, byteBurst: 64 * 1024 }, [64 * 1024, 100 * 1024]],
     ['roomsPerMember', 'rooms', { rooms: 10, roomsPerMember: 11 }, [11, 10]],
     ['roomsPerMember', 'rooms', { roomsPerMember: 20_000 }, [20_000, 10_000]],
-    ['historyBytes', 'chatPayload', { historyBytes: 16 * 1024 }, [16 * 1024, 16 * 1024]],
-    ['storeBytes', 'historyBytes', { storeBytes: 2 * MiB }, [2 * MiB, 4 * MiB]],
-    ['storeBytes', 'chatPayload', { historyBytes: Infinity, storeBytes: 1_024 }, [1_024, 16 * 1024]],
     ['roomsPerAddress', 'rooms', { roomsPerAddress: 10_001 }, [10_001, 10_000]],
     ['connectionsPerAddress', 'connections', { connections: 10, connectionsPerAddress: 11 }, [11, 10]],
     ['handshakes', 'connections', { connections: 10, handshakes: 11 }, [11, 10]]
@@ -159,18 +157,28 @@ t.test('the error for a backlog below chatPayload states the bytes that a messag
   })
 })
 
+t.test('a chatPayload that the backend cannot keep is rejected, and the error names both', async (t) => {
+  const options = [
+    [{ backend: memory({ historyBytes: 16 * 1024 }) }, 'is 16384, but the backend keeps messages of up to 7168 bytes'],
+    [{ backend: memory({ historyBytes: Infinity, storeBytes: 1_024 }) }, 'is 16384, but the backend keeps messages of up to 0 bytes'],
+    [{ backend: memory(), limits: { chatPayload: 8 * MiB, byteBurst: 8 * MiB, backlog: 64 * MiB } }, 'is 8388608, but']
+  ] as const
+  for (const [each, message] of options) {
+    await t.rejects(build(t, each), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'limits.chatPayload' ${message}.*historyBytes and storeBytes`) })
+  }
+})
+
 t.test('limits that only seem to contradict each other are accepted', async (t) => {
-  const store = new MemoryStore()
-  t.teardown(() => store.close())
   for (const options of [
-    { limits: { backlog: Infinity, historyBytes: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
+    { limits: { backlog: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
     { limits: { byteRate: Infinity, byteBurst: 1 } },
     { limits: { connections: 10, roomsPerMember: Infinity } },
     { limits: { rooms: 10 } },
-    { limits: { historyBytes: 1, storeBytes: 1 }, store },
+    { backend: memory({ historyBytes: 1 }), chat: false },
+    { backend: memory({ historyBytes: Infinity, storeBytes: 64 * 1024 }) },
     { limits: { backlog: 1, byteBurst: 1 }, chat: false },
     { limits: { echoPayload: 512 * MiB, receiveBudget: 65_536 }, echo: false }
-  ] as const) await t.resolves(build(t, options), show(options.limits))
+  ] as const) await t.resolves(build(t, options), show(options))
 })
 
 t.test('a drainTimeout that is not below pluginTimeout is rejected', async (t) => {
@@ -190,8 +198,7 @@ t.test('every option may be undefined', async (t) => {
     echo: undefined,
     chat: undefined,
     routeOptions: undefined,
-    store: undefined,
-    roster: undefined,
+    backend: undefined,
     authenticate: undefined,
     authorize: undefined,
     onMessage: undefined,
@@ -248,14 +255,10 @@ t.test('the largest valid values are accepted', async (t) => {
     rooms: Infinity,
     roomsPerMember: Infinity,
     roomsPerAddress: Infinity,
-    historyEntries: Infinity,
-    historyBytes: Infinity,
-    storeBytes: Infinity,
     handshakeTimeout: 2 ** 31 - 1
   }
-  const store = new MemoryStore()
-  t.teardown(() => store.close())
-  await t.resolves(build(t, { store, limits: most, heartbeatInterval: 2 ** 31 - 1 }))
+  const backend = memory({ historyEntries: Infinity, historyBytes: Infinity, historyAge: Infinity, storeBytes: Infinity, roomTtl: Infinity })
+  await t.resolves(build(t, { backend, limits: most, heartbeatInterval: 2 ** 31 - 1 }))
   await t.resolves(build(t, { origins: ['https://example.com', 'http://localhost:3000', 'http://[::1]:3000', 'chrome-extension://abc'] }))
   await t.resolves(build(t, { origins: [] }))
   await t.resolves(build(t, { origins: true }))

@@ -39,12 +39,11 @@ t.test('publint reports nothing', async (t) => {
 t.test('an app can import the installed package, chat and serve the page', async (t) => {
   await writeFile(join(app, 'app.mjs'), `
     import Fastify from 'fastify'
-    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
+    import fastifyChat, { fastifyChat as named, memory, errors } from 'fastify-chat'
     import { connect } from 'fastify-chat/test'
 
     const app = Fastify()
-    const store = new MemoryStore()
-    await app.register(fastifyChat, { store })
+    await app.register(fastifyChat, { backend: memory({ historyEntries: 10 }) })
     const ada = await connect(app, '/chat?name=ada')
     ada.send('hello')
     const heard = [await ada.next(), await ada.next()]
@@ -61,7 +60,6 @@ t.test('an app can import the installed package, chat and serve the page', async
       missing: alone.code
     }))
     await app.close()
-    await store.close()
   `)
   const { code, stdout, stderr } = await run(app, process.execPath, ['app.mjs'])
   t.equal(stderr, '')
@@ -111,15 +109,15 @@ t.test('the types compile for strict consumers', async (t) => {
   await mkdir(types)
   await writeFile(join(types, 'consumer.ts'), `
     import Fastify, { type FastifyInstance } from 'fastify'
-    import fastifyChat, { fastifyChat as named, MemoryStore, errors } from 'fastify-chat'
-    import type { Chat, Store, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
+    import fastifyChat, { fastifyChat as named, memory, errors } from 'fastify-chat'
+    import type { Backend, Chat, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
     import { connect, type TestConnection } from 'fastify-chat/test'
 
     const given: { page?: string | undefined } = {}
     const reply: Reply = async (message, isBinary) => isBinary ? message : message.toString().toUpperCase()
     const limits: Partial<Limits> = { chatPayload: 1024 }
-    const store: Store = new MemoryStore()
-    export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, store }
+    const backend: Backend = memory({ historyEntries: 10 })
+    export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, backend }
 
     export const app: FastifyInstance = Fastify()
     await app.register(fastifyChat, options)
@@ -146,7 +144,7 @@ t.test('the types compile for strict consumers', async (t) => {
     import fastifyChat = require('fastify-chat')
 
     const app = Fastify.fastify()
-    app.register(fastifyChat, { page: false, store: new fastifyChat.MemoryStore() })
+    app.register(fastifyChat, { page: false, backend: fastifyChat.memory() })
     app.ready().then(() => app.chat.publish('lobby', { text: 'hello' }))
     // @ts-expect-error a wrong type
     app.register(fastifyChat, { page: 1 })
@@ -176,11 +174,15 @@ t.test('the command names the missing package of a driver, and with it the drive
     await symlink(join(checkout, 'node_modules', needed), join(app, 'node_modules', needed))
   }
   await writeFile(join(app, 'drivers.mjs'), `
-    import { LmdbStore } from 'fastify-chat/lmdb'
-    import { RedisRoster, RedisStore } from 'fastify-chat/redis'
-    const store = new LmdbStore({ path: 'data' })
-    console.log(await store.append('tea', { from: null, body: 'hello' }).then(({ offset }) => offset), typeof RedisStore, typeof RedisRoster)
-    await store.close()
+    import Fastify from 'fastify'
+    import fastifyChat from 'fastify-chat'
+    import { lmdb } from 'fastify-chat/lmdb'
+    import { redis } from 'fastify-chat/redis'
+    const app = Fastify()
+    await app.register(fastifyChat, { backend: lmdb({ path: 'data' }) })
+    await app.chat.publish('tea', { text: 'hello' })
+    console.log((await app.chat.history('tea')).entries.length, typeof redis)
+    await app.close()
   `)
-  t.equal(await ran(app, process.execPath, ['drivers.mjs']), '1 function function\n')
+  t.equal(await ran(app, process.execPath, ['drivers.mjs']), '1 function\n')
 })

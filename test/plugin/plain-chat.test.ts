@@ -2,13 +2,16 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { MemoryStore, type Store, type FastifyChatOptions } from '../../src/index.ts'
+import type { Store, FastifyChatOptions } from '../../src/index.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { open, refused, take, type Client } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
@@ -203,9 +206,9 @@ t.test("history is sent before the client's own early messages", async (t) => {
   t.strictSame(payloads(received), [greeting, 'old', 'early'])
 })
 
-t.test("history stays within the store's historyEntries and historyBytes", async (t) => {
-  for (const [limits, message] of [[{ historyEntries: 5 }, 'x'], [{ historyBytes: 50_000 }, 'x'.repeat(10_000)]] as const) {
-    const { join } = await chat(t, { limits })
+t.test("history stays within the backend's historyEntries and historyBytes", async (t) => {
+  for (const [bounds, message] of [[{ historyEntries: 5 }, 'x'], [{ historyBytes: 50_000 }, 'x'.repeat(10_000)]] as const) {
+    const { join } = await chat(t, { backend: memory(bounds) })
     const writer = await join()
     for (let i = 0; i < 20; i++) writer.socket.send(`${i} ${message}`)
     await take(writer, 20)
@@ -270,7 +273,7 @@ t.test('messages sent while store.follow is pending are delivered, also to their
       return MemoryStore.prototype.follow.apply(store, args)
     }
   })
-  const { app, port } = await chat(t, { store })
+  const { app, port } = await chat(t, { backend: backendOf({ store }) })
   const client = await upgraded(t, port, '/chat', Buffer.concat(['one', 'two'].map((text) => clientFrame(TEXT, text))))
   const connected = await open(t, `ws://127.0.0.1:${port}/echo`)
   connected.socket.send('a turn later')
@@ -353,7 +356,7 @@ for (const call of ['follow', 'read', 'append'] as const) {
         return broken ? Promise.reject(new Error('down')) : (works as (...args: unknown[]) => unknown).apply(this, args)
       }
     })
-    const { app, url, join } = await chat(t, { store })
+    const { app, url, join } = await chat(t, { backend: backendOf({ store }) })
     const client = await open(t, url)
     client.socket.send('one')
     client.socket.send('two')
@@ -368,7 +371,7 @@ for (const call of ['follow', 'read', 'append'] as const) {
 
 t.test('a store that throws instead of rejecting closes with 1013', async (t) => {
   const store = failing({ append () { throw new Error('down') } })
-  const { join } = await chat(t, { store })
+  const { join } = await chat(t, { backend: backendOf({ store }) })
   const [one, other] = [await join(), await join()]
   one.socket.send('x')
   t.match(await one.closed, { code: 1013 })
@@ -384,7 +387,7 @@ t.test('posts of one client reach a slow store in order', async (t) => {
       return MemoryStore.prototype.append.call(store, room, draft)
     }
   })
-  const { join } = await chat(t, { store })
+  const { join } = await chat(t, { backend: backendOf({ store }) })
   const client = await join()
   for (let i = 0; i < 100; i++) client.socket.send(`${i}`)
   const wanted = Array.from({ length: 100 }, (_, i) => `${i}`)
@@ -400,7 +403,7 @@ t.test('a body that the store receives keeps no larger buffer alive', async (t) 
       return MemoryStore.prototype.append.call(store, room, draft)
     }
   })
-  const { join } = await chat(t, { store })
+  const { join } = await chat(t, { backend: backendOf({ store }) })
   const client = await join()
   for (const size of [1, 100, 5_000]) {
     client.socket.send(Buffer.alloc(size))

@@ -8,11 +8,14 @@ import { join } from 'node:path'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import fastifyChat, { MemoryStore, type FastifyChatOptions } from '../../src/index.ts'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { connect } from '../../src/testing.ts'
 import { works } from '../support/app-checks.ts'
 import { bare, build, listen } from '../support/app.ts'
 import { open } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const quiet: FastifyChatOptions = { chat: { greeting: false } }
 
@@ -94,7 +97,7 @@ t.test('register', async (t) => {
   t.test('a store passed as an option stays open when the app closes', async (t) => {
     const store = new MemoryStore()
     t.teardown(() => store.close())
-    const app = await build(t, { store })
+    const app = await build(t, { backend: backendOf({ store }) })
     await app.chat.publish('lobby', { text: 'kept' })
     await app.close()
     t.match(await store.read('lobby', { limit: 1, maxBytes: 1_000 }), { entries: [{ body: 'kept' }] })
@@ -159,10 +162,8 @@ t.test('two chats in one app', async (t) => {
     })
   }
 
-  t.test('siblings that share a store share their rooms', async (t) => {
-    const store = new MemoryStore()
-    t.teardown(() => store.close())
-    const { app } = await siblings(t, false, { ...quiet, store })
+  t.test('siblings that share a backend share their rooms', async (t) => {
+    const { app } = await siblings(t, false, { ...quiet, backend: memory() })
     const port = await listen(app)
     const red = await open(t, `ws://127.0.0.1:${port}/red/chat`)
     const blue = await open(t, `ws://127.0.0.1:${port}/blue/chat`)

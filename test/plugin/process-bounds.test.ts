@@ -1,10 +1,11 @@
 import { mock } from 'node:test'
 import t from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 
@@ -43,7 +44,7 @@ t.test('acknowledgements that wait for their messages are bounded by replyBudget
 })
 
 t.test('messages that wait for flushInterval are bounded in total; beyond, they are sent at once', async (t) => {
-  const { app, plain } = await chat(t, { flushInterval: 10_000, limits: { backlog: 32 * MiB, historyBytes: 64 * MiB, replyBudget: 64 * MiB } })
+  const { app, plain } = await chat(t, { flushInterval: 10_000, backend: memory({ historyBytes: 64 * MiB }), limits: { backlog: 32 * MiB, replyBudget: 64 * MiB } })
   const members = [await plain('?room=a'), await plain('?room=b')]
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
@@ -58,7 +59,7 @@ t.test('messages delivered while members join are bounded in total, and none is 
   const rooms = Array.from({ length: 12 }, (_, i) => `room${i}`)
   const slow = gate()
   let reads = 0
-  const store = storeWith((works) => ({
+  const backend = backendWith((works) => ({
     async read (...args) {
       reads++
       const page = await works.read(...args)
@@ -66,7 +67,7 @@ t.test('messages delivered while members join are bounded in total, and none is 
       return page
     }
   }))
-  const { app, member } = await chat(t, { store })
+  const { app, member } = await chat(t, { backend })
   const clients = await Promise.all(rooms.map(() => member()))
   clients.forEach((client, i) => client.say({ type: 'join', room: rooms[i], history: 50 }))
   while (reads < rooms.length) await turn()

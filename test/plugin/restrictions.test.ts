@@ -6,7 +6,7 @@ import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import type { V1Client } from '../support/v1-client.ts'
 
@@ -35,7 +35,7 @@ const backends: Record<string, { skip: string | false, open: (t: Test) => Backen
       const { socket, client } = await redisServer(t)
       const [store, roster] = [new RedisStore({ url: socket }), new RedisRoster({ url: socket })]
       t.teardown(() => Promise.all([store.close(), roster.close()]))
-      return { options: { store, roster }, deafen: () => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub') }
+      return { options: { backend: backendOf({ store, roster }) }, deafen: () => client.call('CLIENT', 'KILL', 'TYPE', 'pubsub') }
     }
   }
 }
@@ -144,7 +144,7 @@ for (const [title, act] of Object.entries(acts)) {
   t.test(`a post whose id is looked up during ${title} is not stored`, async (t) => {
     const waits = gate()
     const server = await chat(t, {
-      store: storeWith((works) => ({
+      backend: backendWith((works) => ({
         async find (room, key) {
           const found = await works.find(room, key)
           await waits.pass()
@@ -180,7 +180,7 @@ for (const [title, act] of Object.entries(acts)) {
 
 t.test('a kick that is reported again or late does not close a member that reconnected', async (t) => {
   const roster = new MemoryRoster()
-  const { app, tcp } = await chat(t, { roster, authenticate: () => ({ id: 'ada' }) })
+  const { app, tcp } = await chat(t, { backend: backendOf({ roster }), authenticate: () => ({ id: 'ada' }) })
   const listeners = new Set<Parameters<typeof roster.onRestrict>[0]>()
   const kicks: Array<Parameters<Parameters<typeof roster.onRestrict>[0]>> = []
   t.teardown(roster.onRestrict((...kick) => { kicks.push(kick) }))
@@ -188,7 +188,7 @@ t.test('a kick that is reported again or late does not close a member that recon
   const { onRestrict } = roster
   other.onRestrict = (listener) => { listeners.add(listener); return onRestrict.call(roster, listener) }
   other.restrictions = (who) => roster.restrictions(who)
-  const far = await chat(t, { roster: other, authenticate: () => ({ id: 'ada' }) })
+  const far = await chat(t, { backend: backendOf({ roster: other }), authenticate: () => ({ id: 'ada' }) })
   const first = await tcp()
   await first.hello()
   await app.chat.kick('ada')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { memoryInUse } from '../support/memory.ts'
 
@@ -6,7 +7,7 @@ const MiB = 1024 * 1024
 
 t.test('stored messages stay within storeBytes, also data of many objects and two-byte text', async (t) => {
   const storeBytes = 4 * MiB
-  const { member } = await chat(t, { limits: { storeBytes, messageRate: Infinity, messageBurst: Infinity } })
+  const { member } = await chat(t, { backend: memory({ storeBytes }), limits: { messageRate: Infinity, messageBurst: Infinity } })
   const members = await Promise.all(Array.from({ length: 20 }, (_, i) => member({}, `room${i}`)))
   const data = Array.from({ length: 5_300 }, () => ({}))
   const before = await memoryInUse()

@@ -2,14 +2,15 @@ import type { Socket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
-import { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import type { ServerMessage } from '../../src/protocol.ts'
 import { build, listen } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { clientFrame, serverFrames, wholeFrames } from '../support/frames.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { wired, type Wire } from '../support/server-side.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { protocol, texts, type V1Client } from '../support/v1-client.ts'
 import { take } from '../support/websocket-client.ts'
@@ -37,7 +38,7 @@ async function settled (members: Array<Seen<V1Client>>, count: number): Promise<
 async function counting (t: Test, options: FastifyChatOptions = {}) {
   let turns = 0
   let counted = false
-  const store = storeWith((works) => ({
+  const backend = backendWith((works) => ({
     append (...args) {
       if (!counted) {
         counted = true
@@ -47,7 +48,7 @@ async function counting (t: Test, options: FastifyChatOptions = {}) {
       return works.append(...args)
     }
   }))
-  return { ...await chat(t, { ...options, store }), turns: () => turns }
+  return { ...await chat(t, { ...options, backend }), turns: () => turns }
 }
 
 t.test('posts of many members in one tick reach each v1 and plain member in one write', async (t) => {
@@ -91,7 +92,7 @@ t.test('posts of many members in one tick reach each v1 and plain member in one 
 const packet = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
 
 t.test('answers and room messages of one tick leave in one write, in order', async (t) => {
-  const room = await chat(t, { roster: new MemoryRoster({ coalesce: 1 }) })
+  const room = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ coalesce: 1 }) }) })
   const { client, wire } = await wired(room.app, () => upgraded(t, room.port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol }))
   const heard = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
   const until = (satisfied: (messages: Array<{ type: string }>) => boolean) => client.until(() => satisfied(heard()))

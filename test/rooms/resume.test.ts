@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { MemoryStore, errors, type Store, type Page } from '../../src/index.ts'
+import { errors, type Backend, type Page } from '../../src/index.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts, V1Client, type Message } from '../support/v1-client.ts'
 
@@ -53,7 +55,7 @@ t.test('a client can resume from the position in joined, in a message and in an 
 })
 
 t.test('an unknown position gets complete: false and the newest messages, up to the limit', async (t) => {
-  const server = await chat(t, { limits: { historyEntries: 10 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 10 }) })
   const trimmed = await say(server, 'a', 1, 5)
   const place = await say(server, 'a', 6, 20)
   const places: Record<string, string> = {
@@ -76,10 +78,10 @@ t.test('an unknown position gets complete: false and the newest messages, up to 
 
 t.test('a position stays valid across a restart if the store keeps its data', async (t) => {
   const store = new MemoryStore()
-  const before = await chat(t, { store })
+  const before = await chat(t, { backend: backendOf({ store }) })
   const place = await say(before, 'a', 1, 3)
   await before.app.close()
-  const [same, other] = [await chat(t, { store }), await chat(t)]
+  const [same, other] = [await chat(t, { backend: backendOf({ store }) }), await chat(t)]
   await say(same, 'a', 4, 5)
   await say(other, 'a', 1, 5)
   t.match(await (await same.member()).join('a', { after: place }), { complete: true, messages: [{ text: '4' }, { text: '5' }] })
@@ -87,7 +89,7 @@ t.test('a position stays valid across a restart if the store keeps its data', as
 })
 
 t.test('a replay larger than the pending-bytes limit is sent in pages while others post', async (t) => {
-  const server = await chat(t, { limits: { backlog: 128 * 1024, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024 } })
   const pad = ' '.repeat(2_000)
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, pad)
@@ -114,7 +116,7 @@ t.test('a replay larger than the pending-bytes limit is sent in pages while othe
 })
 
 t.test("a replay page waits until the last is sent: a client that doesn't read costs one page", async (t) => {
-  const server = await chat(t, { limits: { backlog: 128 * 1024, replayRate: Infinity, historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024, replayRate: Infinity } })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 6_000, ' '.repeat(4_000))
   const connected = once(server.app.server, 'connection') as Promise<[Socket]>
@@ -145,7 +147,7 @@ t.test('a client that trimming overtakes during catch-up receives joined with co
   const second = gate()
   let pages = 0
   const works = new MemoryStore({ historyEntries: 1_000 })
-  const store = storeWith(() => ({
+  const backend = backendWith(() => ({
     append: (...args) => works.append(...args),
     follow: (...args) => works.follow(...args),
     async read (room, query) {
@@ -153,7 +155,7 @@ t.test('a client that trimming overtakes during catch-up receives joined with co
       return await works.read(room, query)
     }
   }))
-  const server = await chat(t, { store })
+  const server = await chat(t, { backend })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 900, ' '.repeat(1_000))
   const behind = await server.member()
@@ -171,7 +173,7 @@ t.test('a client that trimming overtakes during catch-up receives joined with co
 })
 
 t.test('a leave ends catch-up, and the client can rejoin at once', async (t) => {
-  const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }) })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, ' '.repeat(2_000))
   const behind = await server.member()
@@ -197,8 +199,7 @@ t.test('a page that is being read when the client leaves is not sent', async (t)
   const second = gate()
   let pages = 0
   const server = await chat(t, {
-    limits: { historyEntries: 1_000 },
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       async read (room, query) {
         const page = await works.read(room, query)
         if (query.after !== undefined && ++pages === 2) await second.pass()
@@ -219,7 +220,7 @@ t.test('a page that is being read when the client leaves is not sent', async (t)
 })
 
 t.test('posts of a client that is catching up are acknowledged, each after its own message', async (t) => {
-  const server = await chat(t, { limits: { historyEntries: 100_000, historyBytes: 64 * 1024 * 1024, backlog: 128 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024 } })
   for (const erased of [false, true]) {
     const room = `room-${erased}`
     // A room that was cleared once has a new epoch.
@@ -249,9 +250,9 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
   }
 })
 
-for (const [title, store] of Object.entries<() => Store>({
-  'a store that answers at once': () => new MemoryStore(),
-  'a store that answers late': () => storeWith((works) => {
+for (const [title, backend] of Object.entries<() => Backend>({
+  'a store that answers at once': () => memory(),
+  'a store that answers late': () => backendWith((works) => {
     let calls = 0
     return {
       async read (room, query) {
@@ -268,7 +269,7 @@ for (const [title, store] of Object.entries<() => Store>({
   })
 })) {
   t.test(`1,000 clients that join during posts lose and duplicate no message: ${title}`, async (t) => {
-    const server = await chat(t, { store: store() })
+    const server = await chat(t, { backend: backend() })
     const writers = await Promise.all([server.member({}, 'a'), server.member({}, 'a')])
     const place = (await server.app.chat.history('a')).head.position
     const over = { is: false }
@@ -334,7 +335,7 @@ t.test('members of a cleared room receive joined with complete: false, then late
 t.test('a post stored just before its room is cleared is still acknowledged', async (t) => {
   let erase = false
   const server = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       async append (room, draft) {
         const stored = await works.append(room, draft)
         if (erase) await works.clear(room)
@@ -358,7 +359,7 @@ t.test('a room cleared again during its reset delivers exactly the entries of th
   let holding = false
   let asked = 0
   const server = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       async read (room, query) {
         const nth = holding ? asked++ : 2
         if (nth === 0) await asking.pass()
@@ -400,7 +401,7 @@ t.test('a room cleared again during its reset delivers exactly the entries of th
 t.test('a gap that the store reports reaches the members as joined with complete: false', async (t) => {
   let deliver!: (page: Page) => void
   const server = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       follow (room, given) {
         deliver = given
         return works.follow(room, (page) => { if (broken === false) given(page) })
@@ -425,7 +426,7 @@ t.test('an ack follows its own message in the same write, unless its sender has 
   const held: Array<() => void> = []
   let holding = false
   const server = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       follow: (room, deliver) => works.follow(room, (page) => {
         if (!holding) deliver(page)
         else held.push(() => deliver(page))
@@ -458,7 +459,7 @@ t.test('an ack follows its own message in the same write, unless its sender has 
 t.test('a store rejection is answered with its error code and keeps the connection open', async (t) => {
   let failing: Partial<Record<'append' | 'read' | 'follow' | 'find', Error>> = {}
   const server = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       append: async (...args) => failing.append === undefined ? await works.append(...args) : await Promise.reject(failing.append),
       read: async (...args) => failing.read === undefined ? await works.read(...args) : await Promise.reject(failing.read),
       follow: async (...args) => failing.follow === undefined ? await works.follow(...args) : await Promise.reject(failing.follow),
@@ -488,8 +489,7 @@ t.test('a store rejection is answered with its error code and keeps the connecti
 t.test('a store that fails during a replay closes the connection with 1013', async (t) => {
   let failing = false
   const server = await chat(t, {
-    limits: { historyEntries: 100_000 },
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       read: async (...args) => failing ? await Promise.reject(new errors.StoreUnavailable()) : await works.read(...args)
     }))
   })
@@ -517,7 +517,7 @@ t.test('a catch-up resumes when few bytes are pending', async (t) => {
   let holding = false
   const memory = new MemoryStore()
   const server = await chat(t, {
-    store: storeWith(() => ({
+    backend: backendWith(() => ({
       append: (...args) => memory.append(...args),
       follow: (...args) => memory.follow(...args),
       erase: (...args) => memory.erase(...args),

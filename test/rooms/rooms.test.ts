@@ -13,7 +13,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Store, Feed } from '../../src/store.ts'
 import { Counters } from '../../src/observability/stats.ts'
 import { chat } from '../support/chat-app.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 
 const format: Format = {
@@ -441,14 +441,14 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
 
 t.test('at most 256 rooms without members follow the store', async (t) => {
   const following = new Set<Feed>()
-  const store = storeWith((works) => ({
+  const backend = backendWith((works) => ({
     async follow (...args) {
       const feed = await works.follow(...args)
       following.add(feed)
       return { head: feed.head, stop () { following.delete(feed); feed.stop() } }
     }
   }))
-  const { member } = await chat(t, { store })
+  const { member } = await chat(t, { backend })
   const client = await member()
   for (let i = 0; i < 300; i++) {
     await client.join(`room${i}`)

@@ -3,8 +3,8 @@ import type { Test } from 'tap'
 import type { Store, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
 import { turn } from './tick.ts'
 
-/** Limits that the suite sets on a store. `keyLife`: ms. */
-export interface Bounds { readonly historyEntries: number, readonly keyLife: number }
+/** Limits that the suite sets on a store. `historyAge`, `dedupWindow`: ms. */
+export interface Bounds { readonly historyEntries: number, readonly historyAge: number, readonly dedupWindow: number }
 
 /** Runs a driver under the contract suite. */
 export interface Driver<Backend> {
@@ -18,7 +18,7 @@ export interface Driver<Backend> {
   readonly hasPeers?: boolean
 }
 
-const ample: Bounds = { historyEntries: 100_000, keyLife: 300_000 }
+const ample: Bounds = { historyEntries: 100_000, historyAge: Infinity, dedupWindow: 300_000 }
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })
@@ -219,7 +219,7 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     })
 
     await t.test('a forged position is never accepted in after, before, since or erase', async (t) => {
-      const one = await store(t, { historyEntries: 3, keyLife: 1 })
+      const one = await store(t, { historyEntries: 3, dedupWindow: 1 })
       const marks: Cursor[] = []
       const post = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
       do await post(); while (marks.length < 5 || (await one.read('a', { ...all, after: marks[2]!.position })).complete)
@@ -259,6 +259,31 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
       const oldest = page.entries[0]!
       t.match(await one.read('a', { ...all, after: oldest.position }), { complete: true, entries: page.entries.slice(1).map(mark), more: false })
       t.match(await one.read('a', { ...all, before: oldest.position }), { complete: true, entries: [], more: false })
+    })
+
+    await t.test('entries older than historyAge are not returned, nor are their positions honoured', async (t) => {
+      const young = await store(t, { historyAge: 3_600_000 })
+      const kept = await fill(young, 'a', 3)
+      t.match(await young.read('a', { ...all, after: kept[0]! }), { complete: true, more: false, entries: [{ offset: 2 }, { offset: 3 }] })
+      t.match(await young.read('a', { ...all, before: kept[2]! }), { complete: true, more: false, entries: [{ offset: 1 }, { offset: 2 }] })
+
+      const one = await store(t, { historyAge: 1 })
+      const beginning = (await one.read('a', all)).head.position
+      const follower = await Follower.of(one, 'a')
+      const old = await fill(one, 'a', 12)
+      // The store's clock moves on by itself.
+      while ((await one.read('a', all)).entries.length > 0) await turn()
+      for (const position of [beginning, ...old]) {
+        for (const query of [{ after: position }, { before: position }]) {
+          t.match(await one.read('a', { ...all, ...query }), { complete: false, more: false, entries: [], head: { offset: 12, position: old[11] } })
+        }
+      }
+      const late = await Follower.of(one, 'a')
+      t.strictSame(late.feed.head.offset, 12)
+      t.equal((await one.append('a', says('end'))).offset, 13)
+      await Promise.all([follower, late].map((each) => each.has('end')))
+      t.strictSame([follower.numbers, late.numbers], [upTo(13), [13]])
+      t.ok([...follower.pages, ...late.pages].every(({ complete }) => complete), 'an entry that was delivered before it was removed is no gap')
     })
 
     await t.test('the position of an empty room can be resumed from', async (t) => {
@@ -322,13 +347,13 @@ export function storeContract<Backend> (t: Test, name: string, driver: Driver<Ba
     })
 
     await t.test('a key is remembered as long as its entry', async (t) => {
-      const one = await store(t, { historyEntries: 5, keyLife: 1 })
+      const one = await store(t, { historyEntries: 5, dedupWindow: 1 })
       for (const i of upTo(30)) await one.append('a', says(`${i}`, { key: `${i}`, hash: 'h' }))
       for (const { offset: n, body } of (await one.read('a', all)).entries) t.equal((await one.find('a', body as string))?.offset, n)
     })
 
     await t.test('a post whose key may have been forgotten is STALE; any other is stored', async (t) => {
-      const one = await store(t, { historyEntries: 2, keyLife: 1 })
+      const one = await store(t, { historyEntries: 2, dedupWindow: 1 })
       const genesis = (await one.read('a', all)).head.position
       const marks: Cursor[] = []
       const keyed = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))

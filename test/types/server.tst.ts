@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { EventEmitter } from 'node:events'
 import Fastify, { type FastifyBaseLogger, type FastifyRequest } from 'fastify'
 import fastifyChat, {
-  fastifyChat as named, MemoryStore, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello,
+  fastifyChat as named, memory, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello,
   type Member, type Posted, type Position, type Presence, type Stats
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
@@ -60,8 +60,8 @@ describe('options', () => {
     expect(wrong).type.toBe<FastifyChatOptions>()
   })
 
-  test('a registry of prom-client and a store fit', () => {
-    expect<FastifyChatOptions>().type.toBeAssignableFrom({ metrics: new Registry(), store: new MemoryStore() })
+  test('a registry of prom-client and a backend fit', () => {
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({ metrics: new Registry(), backend: memory() })
   })
 
   test('echo.reply returns text, bytes or nothing', () => {

@@ -4,7 +4,8 @@ import { connect as connectSocket } from 'node:net'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import fastifyChat, { MemoryRoster, type FastifyChatOptions } from '../../src/index.ts'
+import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, build, listen, logged, type Line } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
@@ -14,6 +15,7 @@ import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { turn } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 /** Connects. Resolves with the status if the upgrade is refused. */
 async function ask (app: Parameters<typeof connect>[0], options: Parameters<typeof connect>[2], path = '/chat') {
@@ -337,7 +339,7 @@ t.test('upgrades of unknown paths count in limits.handshakes', async (t) => {
 t.test('a ban by address closes its chats on every node and refuses new ones until unban', async (t) => {
   const roster = new MemoryRoster()
   t.teardown(() => roster.close())
-  const [near, far] = [await build(t, { roster }), await build(t, { roster })]
+  const [near, far] = [await build(t, { backend: backendOf({ roster }) }), await build(t, { backend: backendOf({ roster }) })]
   const banned = { code: 4403, reason: 'spam' }
   const from = (remoteAddress: string, path = '/chat', options = {}) => connect(far, path, { remoteAddress, ...options })
   const live = await from('2001:db8:1:2::1')

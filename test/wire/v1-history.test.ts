@@ -1,4 +1,5 @@
 import t from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { texts, type Message } from '../support/v1-client.ts'
 
@@ -63,7 +64,7 @@ t.test('a page is bounded in bytes too, and holds at least one message', async (
 })
 
 t.test('history before an unknown or trimmed position is empty and incomplete', async (t) => {
-  const { app, member } = await chat(t, { limits: { historyEntries: 3 } })
+  const { app, member } = await chat(t, { backend: memory({ historyEntries: 3 }) })
   const first = await app.chat.publish('a', { text: '0' })
   const other = await app.chat.publish('b', { text: 'b' })
   for (let i = 1; i <= 5; i++) await app.chat.publish('a', { text: `${i}` })

@@ -6,7 +6,7 @@ import { connect } from '../../src/testing.ts'
 import { build, logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 
@@ -536,7 +536,7 @@ t.test('posts of one member stay in order although onMessage is slow for some', 
   const slow = gate()
   const stored: string[] = []
   const { member } = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       append (room, draft) {
         if (draft.body !== 'another is not kept waiting') stored.push(String(draft.body))
         return works.append(room, draft)
@@ -611,7 +611,7 @@ t.test('a member that disconnects while it joins is reported by both hooks or by
   const reads = gate()
   const told: string[] = []
   const { app, tcp } = await chat(t, {
-    store: storeWith((works) => ({
+    backend: backendWith((works) => ({
       async read (room, query) {
         if (room === 'slow') await reads.pass()
         return await works.read(room, query)
@@ -643,7 +643,7 @@ t.test('a ban made while a hello is pending takes effect', async (t) => {
     await waits.pass()
     return found
   }
-  const { app, tcp } = await chat(t, { roster, authenticate: () => ({ id: 'x' }) })
+  const { app, tcp } = await chat(t, { backend: backendOf({ roster }), authenticate: () => ({ id: 'x' }) })
   const client = await tcp()
   client.say({ type: 'hello' })
   await waits.reached

@@ -2,9 +2,10 @@ import t from 'tap'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import type { Presence } from '../../src/roster.ts'
 import { chat } from '../support/chat-app.ts'
+import { backendOf } from '../support/backend.ts'
 
 t.test('joins and leaves are sent to the other members of the room', async (t) => {
-  const { member, app } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const { member, app } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
   const ada = await member({ name: 'ada' }, 'a')
   await ada.presence(({ count }) => count === 1)
   const bob = await member({ name: 'bob' }, 'elsewhere')
@@ -23,7 +24,7 @@ t.test('joins and leaves are sent to the other members of the room', async (t) =
 })
 
 t.test('a member that reconnects within the grace period causes no presence message', async (t) => {
-  const { member, tcp } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
+  const { member, tcp } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) }) })
   const ada = await member({ name: 'ada' }, 'a')
   const bob = await tcp()
   const { session } = await bob.hello({ name: 'bob' })
@@ -41,7 +42,7 @@ t.test('a member that reconnects within the grace period causes no presence mess
 })
 
 t.test('a member on two connections counts once and receives its messages on both', async (t) => {
-  const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const { tcp, member } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
   const one = await tcp()
   const { session } = await one.hello({ name: 'ada' })
   await one.join('a')
@@ -59,7 +60,7 @@ t.test('a member on two connections counts once and receives its messages on bot
 })
 
 t.test('a member that reconnects under another name is shown under that name', async (t) => {
-  const { tcp, member } = await chat(t, { roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) })
+  const { tcp, member } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 2_000_000_000, coalesce: 1 }) }) })
   const watcher = await member({}, 'a')
   const one = await tcp()
   const { session } = await one.hello({ name: 'ada' })
@@ -74,7 +75,7 @@ t.test('a member that reconnects under another name is shown under that name', a
 })
 
 t.test('many joins are sent in few presence messages; the list is capped, the count is not', async (t) => {
-  const { app, member } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 20, listed: 5 }) })
+  const { app, member } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 20, listed: 5 }) }) })
   const watcher = await member({ name: 'watcher' }, 'a')
   const others = await Promise.all(Array.from({ length: 50 }, () => member({}, 'a')))
   let told = 0
@@ -111,7 +112,7 @@ t.test('typing is sent to the other members of that room only', async (t) => {
 })
 
 t.test('a plain member is listed in presence, and receives no presence and no typing', async (t) => {
-  const { member, plain } = await chat(t, { roster: new MemoryRoster({ grace: 1, coalesce: 1 }) })
+  const { member, plain } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
   const ada = await member({ name: 'ada' }, 'lobby')
   const other = await plain('?name=plain')
   const { joined } = await ada.presence(({ count }) => count === 2)
@@ -129,7 +130,7 @@ t.test('presence, joined and app.chat.members are marked stale while the roster 
       return super.watch(room, seen)
     }
   }
-  const { member, app } = await chat(t, { roster: new Doubtful({ grace: 1, coalesce: 1 }) })
+  const { member, app } = await chat(t, { backend: backendOf({ roster: new Doubtful({ grace: 1, coalesce: 1 }) }) })
   const ada = await member({ name: 'ada' }, 'a')
   const { members, count } = await ada.presence(({ count }) => count === 1) && await app.chat.members('a')
   see({ members, count, stale: true })

@@ -1,10 +1,11 @@
 import t from 'tap'
-import fastifyChat, { MemoryStore, errors, type ChatEntry } from '../../src/index.ts'
+import fastifyChat, { errors, type ChatEntry } from '../../src/index.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
-import { storeWith } from '../support/store-with.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts, type V1Client } from '../support/v1-client.ts'
 
@@ -355,7 +356,7 @@ t.test('posts that a client sent before it closed are stored', async (t) => {
 
 t.test('check rejects while the store is unavailable', async (t) => {
   let up = false
-  const { app } = await chat(t, { store: storeWith((works) => ({ check: async () => up ? await works.check() : await Promise.reject(new errors.StoreUnavailable()) })) })
+  const { app } = await chat(t, { backend: backendWith((works) => ({ check: async () => up ? await works.check() : await Promise.reject(new errors.StoreUnavailable()) })) })
   await t.rejects(app.chat.check(), { code: 'FST_CHAT_UNAVAILABLE', statusCode: 503 })
   up = true
   await t.resolves(app.chat.check())
@@ -363,7 +364,7 @@ t.test('check rejects while the store is unavailable', async (t) => {
 
 t.test('a store passed as an option stays open, and calls reject once it is closed', async (t) => {
   const store = new MemoryStore()
-  const { app } = await chat(t, { store })
+  const { app } = await chat(t, { backend: backendOf({ store }) })
   await app.chat.publish('a', { text: 'x' })
   await app.close()
   await t.resolves(store.check())

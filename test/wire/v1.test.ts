@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { mock } from 'node:test'
 import t from 'tap'
-import { MemoryStore } from '../../src/index.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { texts, type V1Client } from '../support/v1-client.ts'
+import { backendOf } from '../support/backend.ts'
 
 const transports: Record<string, (app: ChatApp) => Promise<V1Client>> = {
   'over TCP': ({ tcp }) => tcp(),
@@ -287,7 +288,7 @@ t.test('a post is handled alike however its JSON is written', async (t) => {
 
 t.test('ids and rooms of posts whose text is trimmed keep nothing else alive', async (t) => {
   const store = new MemoryStore({ historyBytes: 64 * 1024 })
-  const { member, app } = await chat(t, { store })
+  const { member, app } = await chat(t, { backend: backendOf({ store }) })
   const room = 'r'.repeat(64)
   const client = await member({}, room)
   async function post (count: number): Promise<number> {
@@ -318,8 +319,8 @@ t.test('an id reused for other text or other data is rejected with reused_id', a
 })
 
 t.test('a repeat that the server can not check is rejected with stale_post and not stored', async (t) => {
-  const store = new MemoryStore({ historyEntries: 2, keyLife: 0 })
-  const { member, app } = await chat(t, { store })
+  const store = new MemoryStore({ historyEntries: 2, dedupWindow: 0 })
+  const { member, app } = await chat(t, { backend: backendOf({ store }) })
   const client = await member({}, 'a')
   const { position: since } = (await app.chat.history('a')).head
   await client.posted('a', '1', { id: 'forgotten' })

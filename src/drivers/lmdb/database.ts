@@ -1,10 +1,14 @@
 import { randomInt } from 'node:crypto'
 import type { Database } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../errors.ts'
+import { assertFormat } from '../stored-format.ts'
 import { codedError, isDamage } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
 import { newEpochSeed, type EpochSeed, type Head } from './head.ts'
 import type { EntryRecord } from './record.ts'
+
+/** The number of the format of heads, records and the other values. A version that can't read those of the one before has the next. */
+export const FORMAT = 1
 
 /** Collects the changes of one commit, which is atomic. An undefined record or head is removed. */
 export interface Changes {
@@ -35,7 +39,7 @@ export class LmdbDatabase {
   /**
    * Opens the database of a directory.
    * @param verify reads all pages first
-   * @throws StoreInUse, StoreDamaged, StoreUnavailable
+   * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
    */
   static open (path: string, verify = false): LmdbDatabase {
     const environment = new LmdbEnvironment(path)
@@ -48,18 +52,26 @@ export class LmdbDatabase {
     }
   }
 
-  /** Opens the database and takes the ownership. The caller closes the environment if it throws. @throws StoreInUse, StoreDamaged, StoreUnavailable */
+  /**
+   * Opens the database and takes the ownership. The caller closes the environment if it throws.
+   * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
+   */
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
     const [owner, heads, records, uses] = this.reading(() => {
       const { root } = environment
+      const format = root.openDB<number, string>('format', { encoding: 'json' })
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
+      // Stores that were written before there was a number have an owner only.
+      const found = format.get('number') ?? (owner.get('epochSeed') === undefined ? FORMAT : 0)
+      assertFormat(`'${environment.path}'`, found, FORMAT)
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       // Again: opening a database releases our reader slot, by which other processes detect us, for a moment.
       environment.assertAlone()
       owner.transactionSync(() => {
+        format.putSync('number', FORMAT)
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
         if (owner.get('bytes') === undefined) owner.putSync('bytes', 0, 0)

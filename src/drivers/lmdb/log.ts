@@ -1,11 +1,12 @@
 import { ReusedKey, StalePost } from '../../errors.ts'
 import { stringCost } from '../../heap-cost.ts'
+import type { HistoryBounds } from '../history-options.ts'
 import { chargeOfRecord, chargeOfRoom } from './charge.ts'
 import type { Changes, LmdbDatabase } from './database.ts'
 import { beginningCursor, cursorAt, emptyHead, indexInEpoch, newestCursor, nextEpochHead, type EpochSeed, type Head } from './head.ts'
 import { LmdbKeys } from './keys.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type EntryRecord } from './record.ts'
-import { LmdbRetention, type LogLimits } from './retention.ts'
+import { LmdbRetention } from './retention.ts'
 import { parsePosition } from '../position.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
@@ -28,7 +29,7 @@ export class LmdbLog {
   /** Bytes charged for the room on disk, and its last use there; 0 for a room that isn't on disk. */
   #stored: { charge: number, used: number }
 
-  constructor (room: string, database: LmdbDatabase, limits: LogLimits, seed: EpochSeed) {
+  constructor (room: string, database: LmdbDatabase, limits: HistoryBounds, seed: EpochSeed) {
     this.room = room
     this.retention = new LmdbRetention(this, limits)
     this.#database = database

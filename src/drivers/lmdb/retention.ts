@@ -1,17 +1,6 @@
+import type { HistoryBounds } from '../history-options.ts'
 import type { Head } from './head.ts'
 import { keyOf, timeOf, type EntryRecord } from './record.ts'
-
-/** Bounds of one room. */
-export interface LogLimits {
-  /** entries */
-  readonly historyEntries: number
-  /** bytes */
-  readonly historyBytes: number
-  /** ms that an entry is kept */
-  readonly historyAge: number
-  /** ms that a key is remembered at least, unless there are too many */
-  readonly dedupWindow: number
-}
 
 /** The entries of one room. */
 interface Entries {
@@ -32,10 +21,10 @@ const KEYS_PER_ENTRY = 10
 /** Keeps one room within its bounds: trims the oldest entries, and later removes their records with the keys. */
 export class LmdbRetention {
   readonly #entries: Entries
-  readonly #limits: LogLimits
+  readonly #limits: HistoryBounds
   #damage: unknown
 
-  constructor (entries: Entries, limits: LogLimits) {
+  constructor (entries: Entries, limits: HistoryBounds) {
     this.#entries = entries
     this.#limits = limits
   }

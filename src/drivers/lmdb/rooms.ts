@@ -1,5 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { StoreBusy } from '../../errors.ts'
+import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
@@ -7,7 +8,6 @@ import { emptyHead, newEpochSeed, newestCursor, type EpochSeed, type Head } from
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
 import type { EntryRecord } from './record.ts'
-import type { LogLimits } from './retention.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
 /** Trimming steps per commit, in addition to two for each appended entry: one removes another entry, one a key. */
@@ -22,7 +22,7 @@ const MAX_USES = 64
 /** The rooms of a store. Applies writes to their logs and commits these. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
-  readonly #limits: LogLimits
+  readonly #limits: HistoryBounds
   readonly #feeds: LmdbFeeds
   readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
@@ -35,7 +35,7 @@ export class LmdbRooms {
   #seed: EpochSeed
   #isSeedStored = true
 
-  constructor (database: LmdbDatabase, limits: LogLimits & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
+  constructor (database: LmdbDatabase, limits: HistoryBounds & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
     this.#database = database
     this.#limits = limits
     this.#feeds = feeds

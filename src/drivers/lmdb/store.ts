@@ -4,13 +4,11 @@ import { readPage } from '../page.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
-import { checkedOptions, type LmdbStoreOptions } from './options.ts'
+import { resolveLimits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
 import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
-
-export type { LmdbStoreOptions } from './options.ts'
 
 /** Longest time between two sweeps of quiet rooms, in ms. */
 const MAX_SWEEP_INTERVAL = 60_000
@@ -36,9 +34,9 @@ export class LmdbStore implements Store {
   #sweeping: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
-  /** @throws InvalidOption, StoreInUse, StoreDamaged, StoreUnavailable */
-  constructor (options: LmdbStoreOptions) {
-    const { path, verify, limits } = checkedOptions(options)
+  /** @param commitTimeout ms; tests pass their own @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable */
+  constructor ({ path, verify = false, ...bounds }: LmdbStoreOptions, commitTimeout?: number) {
+    const limits = resolveLimits(bounds, commitTimeout)
     this.#historyAge = limits.historyAge
     this.#database = LmdbDatabase.open(path, verify)
     const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)

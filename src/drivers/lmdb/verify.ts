@@ -24,7 +24,7 @@ const SLICE = 100
  * Reads all pages, and then all entries, of the store in a directory. Resolves with what it read if the store is intact.
  * Rejects with the first damage that it finds. Needs the directory for itself, and gives the event loop its turns.
  * @param onProgress called with what was read so far, every few milliseconds
- * @throws StoreInUse, StoreDamaged, StoreUnavailable
+ * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
  */
 export async function verifyStore (path: string, onProgress: (soFar: Extent) => void): Promise<Extent> {
   // Opening a store creates it.

@@ -1,20 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import type { HistoryBounds } from '../history-options.ts'
 import { readPage, type PageSource } from '../page.ts'
 import { formatPosition, parsePosition } from '../position.ts'
 import { MemoryKeys, type KeyedPost } from './keys.ts'
 import { RingQueue } from './ring-queue.ts'
 import { storedEntry, type StoredEntry } from './stored-entry.ts'
 import type { Cursor, Draft, Entry, Page, Position, Query } from '../../store.ts'
-
-/** Bounds of one room. */
-export interface LogLimits {
-  /** entries */
-  readonly historyEntries: number
-  /** bytes of memory */
-  readonly historyBytes: number
-  /** ms that a key is remembered at least, unless there are too many */
-  readonly dedupWindow: number
-}
 
 /** Bytes of a log without entries and keys. */
 const LOG = 360
@@ -26,7 +17,7 @@ const KEYS_PER_ENTRY = 10
 export class MemoryLog implements PageSource {
   /** A position of another epoch is never honoured. */
   readonly #epoch = randomBytes(6).toString('base64url').replaceAll('-', '.')
-  readonly #limits: LogLimits
+  readonly #limits: HistoryBounds
   /** When the epoch began, ms since 1970. */
   readonly #startedAt = Date.now()
   readonly #entries = new RingQueue<StoredEntry>()
@@ -37,7 +28,7 @@ export class MemoryLog implements PageSource {
   /** time of the newest entry, ms since the log began; never decreases */
   #lastAt = 0
 
-  constructor (limits: LogLimits) {
+  constructor (limits: HistoryBounds) {
     this.#limits = limits
     this.#keys = new MemoryKeys(limits.historyEntries * KEYS_PER_ENTRY)
   }
@@ -48,6 +39,8 @@ export class MemoryLog implements PageSource {
   get bytes (): number { return LOG + this.#entryBytes + this.#keys.bytes }
   /** Whether `shrink` would free anything. */
   get canShrink (): boolean { return this.#entries.size > 1 || this.#keys.size > this.#entries.size }
+  /** Whether the oldest entry is older than `historyAge`. */
+  get isExpired (): boolean { return this.#isOld(Date.now()) }
 
   /** Returns the cursor of the stored post if this is a repeat; undefined for a new post. @throws ReusedKey, StalePost */
   findRepeat ({ key, hash, since }: Draft): Cursor | undefined {
@@ -62,6 +55,7 @@ export class MemoryLog implements PageSource {
     this.#entryBytes += entry.charge
     if (key !== undefined) this.#keys.remember(key, hash, offset, entry.at)
     while (this.#entries.size > historyEntries || (this.#entryBytes > historyBytes && this.#entries.size > 1)) this.#trimOldest()
+    while (this.#isOld(this.#startedAt + entry.at)) this.#trimOldest()
     this.#keys.forget(this.first, entry.at - dedupWindow)
     return this.#entryOf(offset, entry)
   }
@@ -78,6 +72,13 @@ export class MemoryLog implements PageSource {
     const erased = { ...storedEntry({ from: entry.from, body: '' }), at: entry.at }
     this.#entries.replace(offset! - this.first, erased)
     this.#entryBytes += erased.charge - entry.charge
+  }
+
+  /** Removes the entries that are older than `historyAge`, and their keys once these are no longer needed. */
+  expire (): void {
+    const now = Date.now()
+    while (this.#isOld(now)) this.#trimOldest()
+    this.#keys.forget(this.first, now - this.#startedAt - this.#limits.dedupWindow)
   }
 
   /** Removes all entries except the newest, and their keys. Called when the store is short of memory. */
@@ -121,8 +122,14 @@ export class MemoryLog implements PageSource {
     const { epoch, at = NaN, offset = NaN } = parsePosition(position) ?? {}
     if (epoch !== this.#epoch) return NaN
     if (offset >= this.first) return this.indexOf(position) === undefined ? NaN : offset
-    const last = offset === 0 ? 0 : this.#entries.at(0)!.at
+    const last = offset === 0 ? 0 : this.#entries.at(0)?.at ?? this.#lastAt
     return at >= this.#startedAt && at <= this.#startedAt + last ? offset : NaN
+  }
+
+  /** Returns whether there is an entry that is older than `historyAge`. @param now ms since 1970 */
+  #isOld (now: number): boolean {
+    const oldest = this.#entries.at(0)
+    return oldest !== undefined && this.#startedAt + oldest.at <= now - this.#limits.historyAge
   }
 
   #trimOldest (): void {

@@ -2,11 +2,12 @@ import { copyString } from '../../copy-string.ts'
 import { StoreBusy } from '../../errors.ts'
 import { stringCost } from '../../heap-cost.ts'
 import { Followers } from '../followers.ts'
-import { MemoryLog, type LogLimits } from './log.ts'
+import type { HistoryBounds } from '../history-options.ts'
+import { MemoryLog } from './log.ts'
 import { Recency, type Recent } from './recency.ts'
 
 /** Bounds of all rooms together. */
-export interface RoomsLimits extends LogLimits {
+export interface RoomsLimits extends HistoryBounds {
   /** bytes of memory */
   readonly storeBytes: number
   readonly rooms: number
@@ -59,9 +60,7 @@ export class MemoryRooms {
 
   /** Applies a change to a room's log and updates the bytes charged. */
   change<T> (room: Room, change: (log: MemoryLog) => T): T {
-    const before = room.log.bytes
-    const result = change(room.log)
-    this.#bytes += room.log.bytes - before
+    const result = this.#counted(room, change)
     this.#link(room)
     return result
   }
@@ -109,9 +108,18 @@ export class MemoryRooms {
     if (!fits()) throw new StoreBusy()
   }
 
-  forgetIdle (): void {
+  /** Removes the entries of a room that are older than `historyAge`. */
+  expire (room: Room): void {
+    if (room.log.isExpired) this.change(room, (log) => log.expire())
+  }
+
+  /** Forgets the rooms that were not used for `roomTtl`, and removes old entries of the others. */
+  sweep (): void {
     const since = Date.now() - this.#limits.roomTtl
     for (let room = this.#idle.oldest; room !== undefined && room.used <= since; room = this.#idle.oldest) this.#forget(room)
+    if (this.#limits.historyAge === Infinity) return
+    // Doesn't change the order of use.
+    for (const room of this.#rooms.values()) if (room.log.isExpired) this.#counted(room, (log) => log.expire())
   }
 
   close (): void {
@@ -131,6 +139,13 @@ export class MemoryRooms {
     this.#rooms.set(name, room)
     this.#bytes += bytesOf(room)
     return room
+  }
+
+  #counted<T> (room: Room, change: (log: MemoryLog) => T): T {
+    const before = room.log.bytes
+    const result = change(room.log)
+    this.#bytes += room.log.bytes - before
+    return result
   }
 
   /** Puts a room at the end of the list it belongs to. */

@@ -1,25 +1,29 @@
 import { assertPosition } from '../../argument-checks.ts'
 import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../followers.ts'
+import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
-/** Bounds of the memory store, each with its default. */
-export interface MemoryStoreOptions {
-  /** entries kept per room; 1,000 */
-  readonly historyEntries?: number | undefined
-  /** bytes of memory per room; 4 MiB */
-  readonly historyBytes?: number | undefined
+/** Options of a `MemoryStore`. Each comment ends with the default. */
+export interface MemoryStoreOptions extends HistoryOptions {
   /** bytes of memory of all rooms together; 256 MiB */
   readonly storeBytes?: number | undefined
-  /** rooms kept; 100,000 */
-  readonly rooms?: number | undefined
   /** ms after its last use that a room is removed; 1 h */
   readonly roomTtl?: number | undefined
-  /** ms that a key is remembered at least, unless there are more than ten times `historyEntries`; at least five times are kept; 5 min */
-  readonly keyLife?: number | undefined
+  /** rooms kept; 100,000 */
+  readonly rooms?: number | undefined
 }
+
+/** Default of `storeBytes`. */
+export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
+
+/** Longest time between two sweeps of idle rooms, in ms. */
+const MAX_SWEEP_INTERVAL = 60_000
+
+/** Shortest time between two sweeps, in ms. */
+const MIN_SWEEP_INTERVAL = 1_000
 
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements Store {
@@ -28,16 +32,11 @@ export class MemoryStore implements Store {
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
-  constructor ({
-    historyEntries = 1_000,
-    historyBytes = 4 * 1024 * 1024,
-    storeBytes = 256 * 1024 * 1024,
-    rooms = 100_000,
-    roomTtl = 60 * 60 * 1_000,
-    keyLife = 5 * 60 * 1_000
-  }: MemoryStoreOptions = {}) {
-    this.#rooms = new MemoryRooms({ historyEntries, historyBytes, storeBytes, rooms, roomTtl, dedupWindow: keyLife })
-    this.#sweep = setInterval(() => this.#rooms.forgetIdle(), Math.min(roomTtl, 60_000)).unref()
+  constructor ({ storeBytes = DEFAULT_STORE_BYTES, roomTtl = 60 * 60 * 1_000, rooms = 100_000, ...history }: MemoryStoreOptions = {}) {
+    const bounds = historyBounds(history)
+    this.#rooms = new MemoryRooms({ ...bounds, storeBytes, rooms, roomTtl })
+    const interval = Math.max(MIN_SWEEP_INTERVAL, Math.min(roomTtl, bounds.historyAge, MAX_SWEEP_INTERVAL))
+    this.#sweep = setInterval(() => this.#rooms.sweep(), interval).unref()
   }
 
   /** Bytes of memory charged for all rooms: at most `storeBytes`. */
@@ -69,7 +68,9 @@ export class MemoryStore implements Store {
 
   async read (name: string, query: Query): Promise<Page> {
     this.#assertOpen()
-    return this.#rooms.use(name).log.read(query)
+    const room = this.#rooms.use(name)
+    this.#rooms.expire(room)
+    return room.log.read(query)
   }
 
   async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
@@ -86,6 +87,7 @@ export class MemoryStore implements Store {
     assertPosition('position', position)
     const room = this.#rooms.get(name)
     if (room === undefined) return
+    this.#rooms.expire(room)
     this.#rooms.change(room, (log) => log.erase(position))
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { StoreUnavailable } from '../../../errors.ts'
 import { CommandSender } from './command-sender.ts'
@@ -5,8 +6,9 @@ import { ConnectionState } from './connection-state.ts'
 import { Deadlines } from './deadlines.ts'
 import { areTogether, mastersOf } from './masters.ts'
 import { maxMemoryOf } from './memory.ts'
+import { FormatCheck } from './format-check.ts'
 import { changedNothing, isDenied, isReply } from './reply-errors.ts'
-import { connect, isCluster, type RedisOptions } from './options.ts'
+import { connect, isCluster, type ConnectionOptions } from './options.ts'
 import { keysOf } from './scan.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
@@ -16,6 +18,9 @@ export type Argument = string | number | Buffer
 
 /** Commands that ioredis adds to a client with `defineCommand`. */
 type DefinedCommands = Record<string, (...args: Argument[]) => Promise<unknown>>
+
+/** Maximum ms that `open` waits for Redis: less than Fastify's default `pluginTimeout`. */
+const OPEN_TIMEOUT = 5_000
 
 /** Connections to one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
 export class RedisClient {
@@ -30,31 +35,47 @@ export class RedisClient {
   readonly #deadlines: Deadlines
   readonly #sender: CommandSender
   readonly #state: ConnectionState
+  readonly #format: FormatCheck
   readonly #ping: NodeJS.Timeout
   /** Error with which Redis rejected the subscriptions; undefined while they are live. */
-  #refusal: Error | undefined
+  #subscriptionRefusal: Error | undefined
   #closed = false
 
-  /** @param options must have passed `redisChecks` */
-  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...target }: RedisOptions) {
+  /** @param options must have passed `connectionChecks` */
+  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...target }: ConnectionOptions) {
     this.#prefix = prefix
     this.timeout = timeout
     this.inFlight = inFlight
     this.#deadlines = new Deadlines(timeout)
     this.#state = new ConnectionState(timeout)
-    this.#state.onUp(() => { this.#refusal = undefined })
+    this.#state.onUp(() => { this.#subscriptionRefusal = undefined })
     const commands = this.#commands = connect(target, timeout)
-    this.#sender = new CommandSender(commands, this.#deadlines, inFlight, () => this.#state.failsFast)
+    const formatKeys = [this.key('store', 'used'), this.key('store', 'format')] as const
+    this.#format = new FormatCheck(commands, prefix, formatKeys, {
+      verified: () => this.#sender.sendWaiting(),
+      refused: (error) => this.#sender.rejectWaiting(error),
+      // Without a reply, the commands wait for the next connection.
+      failed: (error) => { if (isReply(error)) this.#sender.rejectWaiting(unavailable(error)) }
+    })
+    this.#sender = new CommandSender(commands, this.#deadlines, inFlight, {
+      refusal: () => this.#state.failsFast ? new StoreUnavailable() : this.#format.refusal,
+      isOpen: () => {
+        if (!this.#format.isVerified) this.#format.run()
+        return this.#format.isVerified
+      }
+    })
     const events = {
       live: () => this.#updateState(),
       down: () => this.#updateState(),
       moved: () => {},
-      refused: (error: Error) => { this.#refusal = error }
+      refused: (error: Error) => { this.#subscriptionRefusal = error }
     }
     this.#subscriptions = isCluster(commands)
       ? new ShardedSubscriptions(commands, events)
       : new Subscriptions(connect(target, timeout) as Redis, false, events)
     commands.on('ready', () => {
+      // Again after each disconnect: Redis may hold other data now.
+      this.#format.run()
       this.#sender.sendWaiting()
       this.#updateState()
     })
@@ -66,6 +87,9 @@ export class RedisClient {
       }
     }, timeout).unref()
   }
+
+  /** The error of all calls while Redis holds data of another format. */
+  get refusal (): Error | undefined { return this.#format.refusal }
 
   /** Whether commands and subscriptions work now. */
   get up (): boolean { return !this.#closed && this.#commands.status === 'ready' && this.#subscriptions.live }
@@ -81,6 +105,13 @@ export class RedisClient {
 
   /** Returns `<prefix>:{<room>}:<rest>`. All keys of a room share a hash slot. */
   key (room: string, rest: string): string { return `${this.#prefix}:{${room}}:${rest}` }
+
+  /** Resolves when Redis is known to hold data of this format, or can't be asked for now. Rejects with StoreFormat. */
+  async open (): Promise<void> {
+    const away = new Promise<void>((resolve) => { this.#commands.once('close', resolve) })
+    await Promise.race([this.#format.settled, away, sleep(Math.min(this.timeout, OPEN_TIMEOUT), undefined, { ref: false })])
+    if (this.refusal !== undefined) throw this.refusal
+  }
 
   /**
    * Runs a Lua script. Commands run in the order of the calls.
@@ -105,6 +136,11 @@ export class RedisClient {
     return this.#sender.send((redis) => redis.call(name, key, ...args), key, () => true)
   }
 
+  /** Sends a command at once, whatever the format of the data is. Rejects with the error of Redis. */
+  probe (name: string, key: string, ...args: readonly Argument[]): Promise<unknown> {
+    return this.within(this.#commands.call(name, key, ...args))
+  }
+
   /** Publishes at most once. A lost message is not reported. */
   publish (channel: string, message: string | Buffer): void {
     this.command(this.publishCommand, channel, message).catch(() => {})
@@ -116,14 +152,18 @@ export class RedisClient {
    */
   subscribe (channel: string, onMessage: MessageListener): Promise<() => void> {
     return new Promise((resolve, reject) => {
-      if (this.#state.failsFast || isDenied(this.#refusal)) {
-        reject(unavailable(this.#state.failsFast ? undefined : this.#refusal))
+      if (this.refusal !== undefined) {
+        reject(this.refusal)
+        return
+      }
+      if (this.#state.failsFast || isDenied(this.#subscriptionRefusal)) {
+        reject(unavailable(this.#state.failsFast ? undefined : this.#subscriptionRefusal))
         return
       }
       const unsubscribe = () => this.#subscriptions.remove(channel, onMessage)
       const deadline = this.#deadlines.start(() => {
         unsubscribe()
-        reject(unavailable(this.#refusal))
+        reject(unavailable(this.#subscriptionRefusal))
       })
       this.#subscriptions.add(channel, onMessage, (error) => {
         if (!this.#deadlines.end(deadline)) return

@@ -6,6 +6,14 @@ import { isCluster } from './options.ts'
 
 type Command = (redis: Redis | Cluster) => Promise<unknown>
 
+/** Holds commands back, or rejects them. */
+export interface Gate {
+  /** Returns the error for a command that can't be sent now nor soon; undefined if it is sent, or waits. */
+  refusal (): Error | undefined
+  /** Returns whether commands can be sent. If not, they wait until `sendWaiting` is called after it has opened. */
+  isOpen (): boolean
+}
+
 const NO_REPLY = new Error('no reply in time')
 
 /** Sends commands on one connection. Each has a deadline, and their number is limited. */
@@ -13,17 +21,16 @@ export class CommandSender {
   readonly #redis: Redis | Cluster
   readonly #deadlines: Deadlines
   readonly #maxInFlight: number
-  readonly #failsFast: () => boolean
-  /** Send functions of the commands that wait for the connection, in order. */
-  readonly #unsent = new Set<() => void>()
+  readonly #gate: Gate
+  /** Send functions of the commands that wait for the connection or the gate, in order, each with its reject function. */
+  readonly #unsent = new Map<() => void, (error: Error) => void>()
   #corked = false
 
-  /** @param failsFast returns whether commands fail at once, because Redis has been down for too long */
-  constructor (redis: Redis | Cluster, deadlines: Deadlines, maxInFlight: number, failsFast: () => boolean) {
+  constructor (redis: Redis | Cluster, deadlines: Deadlines, maxInFlight: number, gate: Gate) {
     this.#redis = redis
     this.#deadlines = deadlines
     this.#maxInFlight = maxInFlight
-    this.#failsFast = failsFast
+    this.#gate = gate
   }
 
   get isWritable (): boolean {
@@ -36,8 +43,9 @@ export class CommandSender {
    */
   send (command: Command, key: string, isUnchanged: (error: Error) => boolean): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#failsFast()) {
-        reject(new StoreUnavailable())
+      const refusal = this.#gate.refusal()
+      if (refusal !== undefined) {
+        reject(refusal)
         return
       }
       if (this.#deadlines.size >= this.#maxInFlight) {
@@ -58,19 +66,26 @@ export class CommandSender {
           reject(Object.assign(isUnchanged(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
         })
       }
-      this.#unsent.add(send)
+      this.#unsent.set(send, (error) => { if (this.#deadlines.end(deadline)) reject(error) })
       this.sendWaiting()
     })
   }
 
-  /** Sends the waiting commands. Called when the connection is ready. */
+  /** Sends the waiting commands. Called when the connection is ready, and when the gate has opened. */
   sendWaiting (): void {
-    if (!this.isWritable) return
+    if (!this.isWritable || !this.#gate.isOpen()) return
     this.#cork()
-    for (const send of this.#unsent) {
+    for (const send of this.#unsent.keys()) {
       this.#unsent.delete(send)
       send()
     }
+  }
+
+  /** Rejects the waiting commands. None of them was sent. */
+  rejectWaiting (error: Error): void {
+    const waiting = [...this.#unsent.values()]
+    this.#unsent.clear()
+    for (const reject of waiting) reject(error)
   }
 
   /** Joins the commands of one tick into one write. */

@@ -1,9 +1,9 @@
 import { Redis, type Cluster } from 'ioredis'
 import { limit, milliseconds, type Checks } from '../../../checks.ts'
 
-/** Address of Redis, prefix of its keys, and limits of its commands. */
-export interface RedisOptions {
-  /** ioredis client whose settings new connections copy; the client itself is never used or closed. Overrides `url`. */
+/** Address of Redis, prefix of its keys, and limits of its commands. Each comment ends with the default. */
+export interface ConnectionOptions {
+  /** ioredis client whose settings new connections copy; the client itself is never used or closed; overrides `url`; none */
   readonly client?: Redis | Cluster | undefined
   /** redis:// or rediss:// URL, or the path of a Unix socket; redis://127.0.0.1:6379 */
   readonly url?: string | undefined
@@ -15,8 +15,7 @@ export interface RedisOptions {
   readonly inFlight?: number | undefined
 }
 
-/** Checks of the options that all Redis drivers have. */
-export const redisChecks: Checks<RedisOptions> = {
+export const connectionChecks: Checks<ConnectionOptions> = {
   client: {
     mustBe: 'a client of ioredis',
     passes: (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function'
@@ -31,7 +30,7 @@ export const redisChecks: Checks<RedisOptions> = {
 }
 
 /** Returns a connection to `url`, or with the settings of `client`. It reconnects forever and never repeats a command. */
-export function connect ({ client, url = 'redis://127.0.0.1:6379' }: RedisOptions, timeout: number): Redis | Cluster {
+export function connect ({ client, url = 'redis://127.0.0.1:6379' }: ConnectionOptions, timeout: number): Redis | Cluster {
   const own = {
     keyPrefix: '',
     lazyConnect: false,

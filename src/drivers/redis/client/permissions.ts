@@ -20,8 +20,8 @@ async function missingPermission (client: RedisClient, key: string, channel: str
     ...commands.map(([name, ...rest]) => [name, key, ...rest] as const)
   ]
   for (const [name, first, ...rest] of calls) {
-    const { cause } = await client.command(name, first, ...rest).then(() => new Error(), (error: Error) => error)
-    if (isDenied(cause)) return (cause as Error).message
+    const error = await client.probe(name, first, ...rest).then(() => undefined, (error: Error) => error)
+    if (isDenied(error)) return error!.message
   }
   return undefined
 }

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { check, limit, milliseconds, type Checks } from '../../../checks.ts'
 import { RosterClosed } from '../../../errors.ts'
 import { RedisClient } from '../client/client.ts'
-import { redisChecks, type RedisOptions } from '../client/options.ts'
+import type { ConnectionOptions } from '../client/options.ts'
 import { checkRoundTrip } from '../client/permissions.ts'
 import type { Member } from '../../../store.ts'
 import { presenceChannel, nodeKeys } from './keys.ts'
@@ -11,8 +10,8 @@ import { Restrictions } from './restrictions.ts'
 import { readMembers, removeMembers, writeMembers } from './scripts/members.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
 
-/** Options of a RedisRoster, each with its default. */
-export interface RedisRosterOptions extends RedisOptions {
+/** Options of a `RedisRoster`. Each comment ends with the default. */
+export interface RedisRosterOptions extends ConnectionOptions {
   /** ms before a leave is published; 5 s */
   readonly grace?: number | undefined
   /** ms that changes are collected before watchers are called; 100 ms */
@@ -25,14 +24,6 @@ export interface RedisRosterOptions extends RedisOptions {
 
 /** ms until the keys of the test room expire */
 const CHECK_TTL = 60_000
-
-const checks: Checks<RedisRosterOptions> = {
-  ...redisChecks,
-  grace: milliseconds(0),
-  coalesce: milliseconds(0),
-  listed: limit,
-  lease: milliseconds(1)
-}
 
 /**
  * Members and restrictions of all nodes that share a Redis.
@@ -50,9 +41,7 @@ export class RedisRoster implements Roster {
   readonly #opened: Promise<unknown>
   #closing: Promise<void> | undefined
 
-  /** @throws InvalidOption */
   constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
-    check({ grace, coalesce, listed, lease, timeout, ...redis }, checks)
     this.#timeout = timeout
     this.#client = new RedisClient({ ...redis, timeout })
     this.#restrictions = new Restrictions(this.#client, (subject, restriction) => {
@@ -137,6 +126,7 @@ export class RedisRoster implements Roster {
     this.#assertOpen()
     await this.#opened
     this.#assertOpen()
+    if (this.#client.refusal !== undefined) throw this.#client.refusal
   }
 
   #assertOpen (): void {

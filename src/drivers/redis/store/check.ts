@@ -18,7 +18,7 @@ export async function checkStore ({ client, processId, index, recovery }: {
   readonly index: RoomIndex
   readonly recovery: MemoryRecovery
 }): Promise<void> {
-  const limits = { roomTtl: TTL, emptyTtl: TTL, historyEntries: 2, historyBytes: 60_000, dedupWindow: TTL }
+  const limits = { roomTtl: TTL, emptyTtl: TTL, historyEntries: 2, historyBytes: 60_000, historyAge: TTL, dedupWindow: TTL }
   const scripts = new RoomScripts(client, processId, limits)
   // No client's room has such a name.
   const room = `?${processId}`
@@ -26,7 +26,7 @@ export async function checkStore ({ client, processId, index, recovery }: {
     const posts = [randomUUID(), randomUUID()].flatMap((key) => [key, '', '', '[0,""]', 0])
     const [charge, published] = await recovery.run(room, () => scripts.append(room, posts))
     await scripts.removeOlderHalf(room)
-    await scripts.read(room, { direction: 'newest', position: undefined, limit: 1, maxBytes: 1 })
+    await scripts.read(room, { direction: 'newest', position: undefined, limit: 1, maxBytes: 1, maxAge: TTL })
     await scripts.readHead(room, true)
     await index.update([[room, charge]], Infinity)
     await index.oldest(0, 1)

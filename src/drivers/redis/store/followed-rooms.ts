@@ -14,7 +14,7 @@ interface FollowedRoom {
 }
 
 /** Limits of one read of a feed. */
-const FEED_READ = { limit: 500, maxBytes: 1024 * 1024 }
+const FEED_READ = { limit: 500, maxBytes: 1024 * 1024, maxAge: Infinity }
 
 /** Rooms polled concurrently. */
 const POLLED_ROOMS = 250
@@ -91,7 +91,7 @@ export class FollowedRooms {
   #start (name: string): FollowedRoom {
     const feed = new RoomFeed(
       (position) => this.#read(name, position === undefined
-        ? { direction: 'newest', position, limit: 0, maxBytes: 0 }
+        ? { direction: 'newest', position, limit: 0, maxBytes: 0, maxAge: Infinity }
         : { direction: 'after', position, ...FEED_READ }),
       (feed) => this.#deliverSoon(feed)
     )

@@ -28,7 +28,9 @@ const EVICTING_TTL = 10_000
 /** Index of a chat's rooms in Redis: their last use and their charge. */
 export class RoomIndex {
   readonly #client: RedisClient
-  readonly #keys: readonly string[]
+  readonly #keys: readonly [used: string, bytes: string]
+  readonly #evictingKey: string
+  readonly #formatKey: string
   readonly #node: string
   readonly #roomTtl: number
   /** Charges of the rooms used since the last flush, the least recently used first. */
@@ -39,7 +41,9 @@ export class RoomIndex {
   /** @param node name of this node @param roomTtl ms from its last use until a room is removed */
   constructor (client: RedisClient, node: string, roomTtl: number) {
     this.#client = client
-    this.#keys = ['used', 'bytes', 'evicting'].map((rest) => client.key('store', rest))
+    this.#keys = [client.key('store', 'used'), client.key('store', 'bytes')]
+    this.#evictingKey = client.key('store', 'evicting')
+    this.#formatKey = client.key('store', 'format')
     this.#node = node
     this.#roomTtl = roomTtl
   }
@@ -77,21 +81,21 @@ export class RoomIndex {
   /** Writes charges. @param rooms each with its charge in bytes, 0 if it is gone @param limit maximum bytes of all rooms */
   async update (rooms: ReadonlyArray<readonly [room: string, charge: number]>, limit: number): Promise<IndexState> {
     const args = [this.#roomTtl, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, EVICTING_TTL, ...rooms.flat()]
-    const [total, evicts, size, isNew] = await this.#client.run(updateIndex, this.#keys, args) as [number, number, number, number]
+    const [total, evicts, size, isNew] = await this.#client.run(updateIndex, [...this.#keys, this.#evictingKey, this.#formatKey], args) as [number, number, number, number]
     return { total, evicts: evicts === 1, rooms: size, isNew: isNew === 1 }
   }
 
   /** Adds those rooms that the index lacks. Resolves with their number. */
   async add (rooms: readonly IndexedRoom[]): Promise<number> {
     const args = rooms.flatMap(({ room, usedAt, charge }) => [room, usedAt, charge])
-    const added = await this.#client.run(addToIndex, this.#keys.slice(0, 2), [this.#roomTtl, ...args]) as number
+    const added = await this.#client.run(addToIndex, [...this.#keys, this.#formatKey], [this.#roomTtl, ...args]) as number
     this.#hasAdded ||= added > 0
     return added
   }
 
   /** Resolves with the least recently used rooms, and the bytes of all rooms. */
   async oldest (skip: number, count: number): Promise<{ readonly total: number, readonly rooms: readonly IndexedRoom[] }> {
-    const [total, ...fields] = await this.#client.run(oldestRooms, this.#keys.slice(0, 2), [skip, count]) as
+    const [total, ...fields] = await this.#client.run(oldestRooms, this.#keys, [skip, count]) as
       [number, ...Array<string | number>]
     const rooms: IndexedRoom[] = []
     for (let i = 0; i < fields.length; i += 3) {
@@ -102,7 +106,7 @@ export class RoomIndex {
 
   /** Resolves with the names of the rooms with the largest charges. */
   async largest (count: number): Promise<string[]> {
-    const rooms = await this.#client.query('ZREVRANGE', this.#keys[1]!, 0, count - 1) as string[]
+    const rooms = await this.#client.query('ZREVRANGE', this.#keys[1], 0, count - 1) as string[]
     return rooms.filter((room) => room !== '')
   }
 }

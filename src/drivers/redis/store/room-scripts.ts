@@ -24,6 +24,8 @@ export interface StreamQuery {
   readonly position: PositionParts | undefined
   readonly limit: number
   readonly maxBytes: number
+  /** ms; older entries are left out, and their positions aren't honoured; Infinity for the feed of a room, which had them */
+  readonly maxAge: number
 }
 
 /** As the read script returns it. */
@@ -37,7 +39,7 @@ export class RoomScripts {
   readonly #client: RedisClient
   readonly #processId: string
   readonly #limits: RoomLimits
-  readonly #appendArgs: readonly [roomTtl: number, historyEntries: number, historyBytes: number, dedupWindow: number]
+  readonly #appendArgs: readonly [roomTtl: number, historyEntries: number, historyBytes: number, dedupWindow: number, historyAge: number | '']
   #epochs = 0
 
   /** @param processId distinguishes epochs that begin in this process from those of others: 1 to 16 letters, digits, `.` and `_` */
@@ -45,7 +47,7 @@ export class RoomScripts {
     this.#client = client
     this.#processId = processId
     this.#limits = limits
-    this.#appendArgs = [limits.roomTtl, limits.historyEntries, limits.historyBytes, limits.dedupWindow]
+    this.#appendArgs = [limits.roomTtl, limits.historyEntries, limits.historyBytes, limits.dedupWindow, orEmpty(limits.historyAge)]
   }
 
   keys (room: string): string[] {
@@ -64,11 +66,11 @@ export class RoomScripts {
   }
 
   async read (room: string, query: StreamQuery): Promise<{ readonly charge: number, readonly page: StreamPage }> {
-    const { direction, position, limit, maxBytes } = query
+    const { direction, position, limit, maxBytes, maxAge } = query
     const reply = await this.#client.run(read, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, direction,
       position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
-      Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER)
+      Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge)
     ]) as ReadReply
     const [charge, epoch, beginning, at, offset, complete, more, ids, contents] = reply
     const idList = ids === '' ? [] : ids.split(' ')
@@ -135,3 +137,6 @@ export class RoomScripts {
   /** Returns an epoch in case a room begins with this call. A random one would take a tenth of the call's CPU time. */
   #newEpoch (): string { return `${this.#processId}.${(++this.#epochs).toString(36)}` }
 }
+
+/** Returns an age as the scripts take it: '' for none. */
+function orEmpty (age: number): number | '' { return age === Infinity ? '' : age }

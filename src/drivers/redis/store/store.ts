@@ -18,7 +18,8 @@ import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
 import type { Cursor, Draft, Feed, Page, Position, Query, Store } from '../../../store.ts'
 
-export type { RedisStoreOptions } from './options.ts'
+/** ms between two polls of the followed rooms. */
+const POLL_INTERVAL = 10_000
 
 /** A store in Redis, shared by many processes. Entries are as durable as the configuration of Redis makes them. */
 export class RedisStore implements Store {
@@ -31,14 +32,16 @@ export class RedisStore implements Store {
   readonly #appends: AppendQueue
   readonly #reader: RoomReader
   readonly #followed: FollowedRooms
+  readonly #historyAge: number
   readonly #closeController = new AbortController()
   readonly #assertOpen = (): void => { if (this.#closing !== undefined) throw new StoreClosed() }
   #closing: Promise<void> | undefined
 
-  /** @throws InvalidOption */
-  constructor (options: RedisStoreOptions = {}) {
-    const { redis, room: limits, storeBytes, inFlightBytes, readBytes, pollInterval } = resolveOptions(options)
-    const client = this.#client = new RedisClient(redis)
+  /** @param pollInterval ms between two polls of the followed rooms; tests pass their own */
+  constructor (options: RedisStoreOptions = {}, pollInterval = POLL_INTERVAL) {
+    const { connection, room: limits, storeBytes, inFlightBytes, readBytes } = resolveOptions(options)
+    const client = this.#client = new RedisClient(connection)
+    this.#historyAge = limits.historyAge
     const scripts = this.#scripts = new RoomScripts(client, this.#processId, limits)
     const index = this.#index = new RoomIndex(client, this.#processId, limits.roomTtl)
     const { signal } = this.#closeController
@@ -57,6 +60,9 @@ export class RedisStore implements Store {
     })
   }
 
+  /** Resolves when Redis holds data of this format, or doesn't answer in time. Rejects with FST_CHAT_STORE_FORMAT. */
+  async open (): Promise<void> { await this.#client.open() }
+
   append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
     return this.#closing === undefined ? this.#appends.append(room, draft) : Promise.reject(new StoreClosed())
   }
@@ -69,7 +75,8 @@ export class RedisStore implements Store {
   async read (room: string, { limit, maxBytes, after, before }: Query): Promise<Page> {
     const position = parsePosition(after ?? before ?? '')
     const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
-    const { entries, complete, more, head } = await this.#reader.read(room, { direction, position, limit, maxBytes }, this.#assertOpen)
+    const query = { direction, position, limit, maxBytes, maxAge: this.#historyAge } as const
+    const { entries, complete, more, head } = await this.#reader.read(room, query, this.#assertOpen)
     return { entries, complete, more, head: cursorOf(head) }
   }
 

@@ -3,7 +3,7 @@ import { readOrBegin } from './room-state.ts'
 
 /**
  * Appends posts. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
- * remembered, publishing command, channel; key, hash, since, content and size of each draft.
+ * remembered, ms an entry is kept or '', publishing command, channel; key, hash, since, content and size of each draft.
  * Returns the room's charge, 1 (0 if publishing failed), the epoch, the time, and for each draft its
  * offset, 'stale', 'reused', or offset and time of the post that it repeats.
  */
@@ -25,7 +25,7 @@ local function existed(epoch, at, digits)
   if offset >= state.first then return #redis.call('XRANGE', log, at .. '-' .. digits, at .. '-' .. digits) == 1 end
   return tonumber(at) >= state.beginning and tonumber(at) <= state.at
 end
-for i = 9, #ARGV, 5 do
+for i = 10, #ARGV, 5 do
   local key, hash, since, content, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local post = key ~= '' and redis.call('HGET', room, '=' .. key)
   local outcome
@@ -57,12 +57,17 @@ end
 
 -- Trims many entries at once: the cost of a trim hardly depends on their number.
 local kept = state.offset - state.first + 1
-if kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
+local oldestKept = ARGV[7] == '' and -math.huge or now - ARGV[7]
+local function timeOf(id) return tonumber(string.match(id, '^%d+')) end
+-- Reads leave old entries out until they are removed.
+local hasOld = ARGV[7] ~= '' and state.offset % 10 < #contents and timeOf(redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1][1]) <= oldestKept
+if hasOld or kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
   local oldest, from = nil, '-'
+  local bytesLeft = state.bytes > bytesKept and bytesKept * 0.9 or bytesKept
   for _ = 1, 100 do
     for _, entry in ipairs(redis.call('XRANGE', log, from, '+', 'COUNT', 20)) do
       oldest = entry[1]
-      if kept == 1 or (kept <= entriesKept and state.bytes <= bytesKept * 0.9) then break end
+      if kept == 1 or (kept <= entriesKept and state.bytes <= bytesLeft and timeOf(entry[1]) > oldestKept) then break end
       kept, state.bytes, oldest = kept - 1, state.bytes - chargeOfEntry(entry[2][2]), nil
       from = '(' .. entry[1]
     end
@@ -89,7 +94,7 @@ if hasNewKeys or now - state.renewed > ttl / 10 then
 end
 save()
 local message = state.epoch .. '-' .. headBefore .. '-' .. decimal(at) .. '[' .. table.concat(contents, ',') .. ']'
-if type(redis.pcall(ARGV[7], ARGV[8], message)) == 'table' then reply[2] = 0 end
+if type(redis.pcall(ARGV[8], ARGV[9], message)) == 'table' then reply[2] = 0 end
 reply[1] = charge()
 return reply
 `

@@ -3,7 +3,7 @@ import { readOrBegin, readState } from './room-state.ts'
 
 /**
  * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before' or 'newest', id, epoch of the position, maximum
- * number of entries, maximum bytes. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is
+ * number of entries, maximum bytes, ms after which an entry is left out or ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is
  * complete, 1 if there are more entries, ids, and contents.
  */
 export const read: Script = {
@@ -15,14 +15,21 @@ export const read: Script = {
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
-if direction ~= 'newest' then
-  if ARGV[5] ~= state.epoch or not ((isBeginning and state.first == 1) or #redis.call('XRANGE', log, id, id) == 1) then
-    direction, complete = 'newest', 0
+-- Id before all entries that aren't too old.
+local oldest = ARGV[8] == '' and '-' or decimal(math.max(0, now - ARGV[8] + 1)) .. '-0'
+local function isHonoured()
+  if ARGV[5] ~= state.epoch then return false end
+  if isBeginning then
+    if state.first > 1 then return false end
+    local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+    return not first or oldest == '-' or #redis.call('XRANGE', log, oldest, first[1], 'COUNT', 1) == 1
   end
+  return #redis.call('XRANGE', log, id, id) == 1 and (oldest == '-' or #redis.call('XRANGE', log, oldest, id, 'COUNT', 1) == 1)
 end
+if direction ~= 'newest' and not isHonoured() then direction, complete = 'newest', 0 end
 local function range(from, count)
   if direction == 'after' then return redis.call('XRANGE', log, from, '+', 'COUNT', count) end
-  return redis.call('XREVRANGE', log, from, '-', 'COUNT', count)
+  return redis.call('XREVRANGE', log, from, oldest, 'COUNT', count)
 end
 local from = direction == 'newest' and '+' or '(' .. id
 local entries, bytes, more = {}, 0, 0

@@ -1,3 +1,4 @@
+import { FORMAT } from '../../client/format-check.ts'
 import type { Script } from '../../client/script.ts'
 
 /*
@@ -5,6 +6,7 @@ import type { Script } from '../../client/script.ts'
  * used, a sorted set: rooms by the time of their last use, in ms.
  * bytes, a sorted set: rooms by their charge in bytes; under '', the negative total.
  * evicting, a string: the node that evicts rooms now.
+ * format, a string: the number of the format of all data. It is written with the index, so that no index is without it.
  * Nodes write absolute values, so the next use of a room corrects an error after a failure.
  *
  * Scripts begin their writes with ZREM: Redis allows it while it is out of memory, and then all later writes of the script.
@@ -12,13 +14,13 @@ import type { Script } from '../../client/script.ts'
  */
 
 /**
- * Updates the index. KEYS: used, bytes, evicting. ARGV: ms a room is kept, maximum bytes of all rooms, node, ms for which it
+ * Updates the index. KEYS: used, bytes, evicting, format. ARGV: ms a room is kept, maximum bytes of all rooms, node, ms for which it
  * may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
  * number of rooms, and 1 if there was no valid index before: Redis may hold rooms that it lacks.
  */
 export const updateIndex: Script = {
   name: 'fastifyChatUpdateIndex',
-  keys: 3,
+  keys: 4,
   writes: true,
   lua: `
 local used, bytes, evicting = KEYS[1], KEYS[2], KEYS[3]
@@ -26,6 +28,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local rooms = redis.call('ZCARD', used)
 redis.call('ZREM', used, '')
+redis.call('SET', KEYS[4], '${FORMAT}', 'NX')
 -- The sizes don't match without an index, or if only one of its keys was evicted or deleted.
 local isNew = rooms + 1 ~= redis.call('ZCARD', bytes) and 1 or 0
 if isNew == 1 then redis.call('DEL', used, bytes) end
@@ -66,16 +69,17 @@ return { total, evicts, redis.call('ZCARD', used), isNew }
 }
 
 /**
- * Adds rooms that the index lacks. KEYS: used, bytes. ARGV: ms a room is kept; name, last use in ms and charge of each room.
+ * Adds rooms that the index lacks. KEYS: used, bytes, format. ARGV: ms a room is kept; name, last use in ms and charge of each room.
  * Returns the number of rooms added.
  */
 export const addToIndex: Script = {
   name: 'fastifyChatAddToIndex',
-  keys: 2,
+  keys: 3,
   writes: true,
   lua: `
 local used, bytes = KEYS[1], KEYS[2]
 redis.call('ZREM', used, '')
+redis.call('SET', KEYS[3], '${FORMAT}', 'NX')
 local grown, added = 0, 0
 for i = 2, #ARGV, 3 do
   if not redis.call('ZSCORE', bytes, ARGV[i]) then

@@ -1,0 +1,31 @@
+import type { Backend, OpenBackend } from '../../src/backend.ts'
+import { memory } from '../../src/drivers/memory/backend.ts'
+import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import type { Store } from '../../src/store.ts'
+
+/** Returns a backend of a given store or roster, which the test closes; what isn't given is in memory. */
+export function backendOf (given: Partial<Pick<OpenBackend, 'store' | 'roster'>>): Backend {
+  return {
+    async open (app) {
+      const { store, roster, close } = await memory().open(app)
+      return { store, roster, ...given, close }
+    }
+  }
+}
+
+/** Returns a backend in memory with some calls of its store replaced. `works` is the underlying store. */
+export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
+  const works = new MemoryStore()
+  const store: Store = {
+    append: (...args) => works.append(...args),
+    find: (...args) => works.find(...args),
+    read: (...args) => works.read(...args),
+    follow: (...args) => works.follow(...args),
+    erase: (...args) => works.erase(...args),
+    clear: (...args) => works.clear(...args),
+    check: () => works.check(),
+    close: () => works.close(),
+    ...calls(works)
+  }
+  return backendOf({ store })
+}
