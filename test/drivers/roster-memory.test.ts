@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t from 'tap'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
-import { Watcher, rosterContract } from '../support/roster.contract.ts'
+import { Watcher, rosterContract } from '../../src/contract/roster.ts'
 
 void rosterContract(t, 'memory', {
   backend: () => undefined,

@@ -9,7 +9,7 @@ import type { Restriction } from '../../src/roster.ts'
 import type { Member } from '../../src/store.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
-import { Watcher, reported, rosterContract } from '../support/roster.contract.ts'
+import { Watcher, reported, rosterContract } from '../../src/contract/roster.ts'
 
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Member, Member, Member]
 

@@ -9,7 +9,7 @@ import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 

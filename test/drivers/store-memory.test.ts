@@ -3,7 +3,7 @@ import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
 import { turn } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../support/store.contract.ts'
+import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 let backends = 0

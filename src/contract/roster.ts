@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import type { Test } from 'tap'
-import { LONGEST_DURATION, type Presence, type Restriction, type Roster, type Signal, type TimedRestriction } from '../../src/roster.ts'
-import type { Member } from '../../src/store.ts'
+import { LONGEST_DURATION, type Presence, type Restriction, type Roster, type Signal, type TimedRestriction } from '../roster.ts'
+import type { Member } from '../store.ts'
 
 /** Limits that the suite sets on a roster. `grace` and `coalesce`: ms. `listed`: members. */
 export interface Bounds { readonly grace: number, readonly coalesce: number, readonly listed: number }

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Test } from 'tap'
-import type { Store, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../../src/store.ts'
-import { turn } from './tick.ts'
+import type { Store, Draft, Entry, Feed, Cursor, Page, Position, Query } from '../store.ts'
 
 /** Limits that the suite sets on a store. `historyAge`, `dedupWindow`: ms. */
 export interface Bounds { readonly historyEntries: number, readonly historyAge: number, readonly dedupWindow: number }
