@@ -9,7 +9,8 @@ import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
-import { Follower, bodies, fill, numbers, says } from '../../src/contract/store.ts'
+import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const unbounded = { historyEntries: Infinity, historyBytes: Infinity }

@@ -10,7 +10,8 @@ import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { Follower, bodies, fill, numbers, says } from '../../src/contract/store.ts'
+import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 import { backendOf } from '../support/backend.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }

@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { Follower, bodies, says } from '../../src/contract/store.ts'
+import { bodies, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const drivers = { store: RedisStore, roster: RedisRoster }

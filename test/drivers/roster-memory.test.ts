@@ -1,12 +1,10 @@
 import { mock } from 'node:test'
 import t from 'tap'
+import { rosterContract } from '../../src/contract/roster.ts'
+import { Watcher } from '../../src/contract/roster/watcher.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
-import { Watcher, rosterContract } from '../../src/contract/roster.ts'
 
-void rosterContract(t, 'memory', {
-  backend: () => undefined,
-  open: (_, bounds) => new MemoryRoster(bounds)
-})
+void rosterContract(t.test, { open: (_, { grace }) => new MemoryRoster({ grace, coalesce: 20 }) })
 
 t.test('the defaults are a 5 s grace, 100 ms to coalesce changes, and 100 listed members', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })

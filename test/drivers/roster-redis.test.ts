@@ -9,7 +9,9 @@ import type { Restriction } from '../../src/roster.ts'
 import type { Member } from '../../src/store.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
-import { Watcher, reported, rosterContract } from '../../src/contract/roster.ts'
+import { rosterContract } from '../../src/contract/roster.ts'
+import { reported } from '../../src/contract/roster/restrict.ts'
+import { Watcher } from '../../src/contract/roster/watcher.ts'
 
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Member, Member, Member]
 
@@ -29,18 +31,20 @@ t.test('the Redis roster', { skip }, async (t) => {
   const awake = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(awake))
 
-  await rosterContract(t, 'redis', {
-    backend: (t) => redisServer(t),
-    open: ({ socket }, bounds) => new RedisRoster({ url: socket, ...bounds }),
-    hasPeers: true
+  await t.test('one Redis', async (t) => {
+    const { socket } = await redisServer(t)
+    await rosterContract(t.test, {
+      open: (prefix, { grace }) => new RedisRoster({ url: socket, prefix, grace, coalesce: 20 }),
+      capabilities: { shared: true }
+    })
   })
 
-  const cluster = await redisCluster(t, 2)
-  let backends = 0
-  await rosterContract(t, 'redis in a Cluster of two', {
-    backend: () => `test ${backends++}`,
-    open: (prefix, bounds) => new RedisRoster({ client: cluster, prefix, ...bounds }),
-    hasPeers: true
+  await t.test('a Redis Cluster', async (t) => {
+    const client = await redisCluster(t, 2)
+    await rosterContract(t.test, {
+      open: (prefix, { grace }) => new RedisRoster({ client, prefix, grace, coalesce: 20 }),
+      capabilities: { shared: true }
+    })
   })
 
   await t.test('members of a dead node are removed when its lease expires, also from unwatched rooms', async (t) => {

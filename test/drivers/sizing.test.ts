@@ -4,7 +4,7 @@ import t from 'tap'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { arithmetic, services, simulation, xorshift, type Sizes } from '../../bench/sizing.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
-import { says } from '../../src/contract/store.ts'
+import { says } from '../../src/contract/store/entries.ts'
 
 for (const [name, service] of Object.entries(services)) {
   t.test(`the arithmetic for ${name} agrees with the simulation`, async (t) => {

@@ -9,7 +9,9 @@ import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
+import { storeContract } from '../../src/contract/store.ts'
+import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 
@@ -50,10 +52,10 @@ async function minute (store: Store): Promise<void> {
   }
 }
 
-void storeContract(t, 'lmdb', {
-  backend: directory,
-  open: (path, bounds) => new LmdbStore({ path, ...bounds }),
-  persists: true
+const parent = directory(t)
+void storeContract(t.test, {
+  open: (name, bounds) => new LmdbStore({ path: join(parent, name), ...bounds }),
+  capabilities: { durable: true, historyAge: true }
 })
 
 t.test('times follow the clock but never decrease, also after a restart', async (t) => {

@@ -3,7 +3,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { says } from '../../src/contract/store.ts'
+import { says } from '../../src/contract/store/entries.ts'
 
 const MiB = 1024 * 1024
 

@@ -3,16 +3,15 @@ import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
+import { storeContract } from '../../src/contract/store.ts'
+import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 import { turn } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
 
-void storeContract(t, 'memory', {
-  backend: () => undefined,
-  open: (_, bounds) => new MemoryStore(bounds)
-})
+void storeContract(t.test, { open: (_, bounds) => new MemoryStore(bounds), capabilities: { historyAge: true } })
 
 t.test('times follow the clock but never decrease', async (t) => {
   const store = new MemoryStore()

@@ -4,10 +4,11 @@ import t, { type Test } from 'tap'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { Follower, bodies, fill, numbers, says, storeContract } from '../../src/contract/store.ts'
+import { storeContract } from '../../src/contract/store.ts'
+import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
-let backends = 0
 
 /** Returns the keys in Redis without those of the index, which is written once a second. */
 async function keysOf (server: RedisServer): Promise<string[]> {
@@ -22,21 +23,17 @@ function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, po
 
 t.test('one Redis', { skip }, async (t) => {
   const { socket } = await redisServer(t)
-  await storeContract(t, 'redis', {
-    backend: () => `chat${++backends}`,
+  await storeContract(t.test, {
     open: (prefix, bounds) => new RedisStore({ url: socket, prefix, ...bounds }),
-    persists: true,
-    hasPeers: true
+    capabilities: { durable: true, historyAge: true, shared: true }
   })
 })
 
 t.test('a Redis Cluster', { skip }, async (t) => {
   const client = await redisCluster(t, 3)
-  await storeContract(t, 'redis cluster', {
-    backend: () => `chat${++backends}`,
+  await storeContract(t.test, {
     open: (prefix, bounds) => new RedisStore({ client, prefix, ...bounds }),
-    persists: true,
-    hasPeers: true
+    capabilities: { durable: true, historyAge: true, shared: true }
   })
 })
 

@@ -1,0 +1,5 @@
+export { rosterContract, type RosterCapabilities, type RosterContractOptions } from './roster.ts'
+export type { RosterBounds } from './roster/bounds.ts'
+export type { Test, TestContext } from './runner.ts'
+export { storeContract, type StoreCapabilities, type StoreContractOptions } from './store.ts'
+export type { StoreBounds } from './store/bounds.ts'

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import type { RosterSubtest } from './bounds.ts'
+import { ada, bob, eve } from './members.ts'
+import { mute } from './restrict.ts'
+import { Watcher } from './watcher.ts'
+
+/** Checks `close`. */
+export async function closePromises (test: RosterSubtest): Promise<void> {
+  await test('after close every call rejects, none throws, and no listener is called', async (open) => {
+    const roster = await open()
+    await roster.enter('a', 'c1', ada)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const told = watcher.told.length
+    await roster.enter('a', 'c2', bob)
+    await Promise.all([roster.close(), roster.close()])
+    await roster.close()
+    const calls: Record<string, () => Promise<unknown>> = {
+      enter: () => roster.enter('a', 'c3', eve),
+      leave: () => roster.leave('a', 'c1'),
+      watch: () => roster.watch('a', () => {}),
+      listen: () => roster.listen('a', () => {}),
+      restrict: () => roster.restrict('x', mute),
+      restrictions: () => roster.restrictions(['x'])
+    }
+    for (const [title, call] of Object.entries(calls)) {
+      let called!: Promise<unknown>
+      assert.doesNotThrow(() => { called = call() }, title)
+      await assert.rejects(called, { code: 'FST_CHAT_ROSTER_CLOSED' }, title)
+    }
+    assert.doesNotThrow(() => roster.signal('a', { typing: ada }))
+    assert.doesNotThrow(() => watcher.stop())
+    assert.equal(watcher.told.length, told)
+  })
+}

@@ -1,0 +1,22 @@
+import type { Cursor, Draft, Entry, Page, Position, Store } from '../../store.ts'
+
+/** The part of a query that selects everything. */
+export const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+
+/** Returns a draft of the app with this content. */
+export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })
+
+export const bodies = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ body }) => body)
+export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.map(({ offset }) => offset)
+export const cursor = ({ offset, position }: Cursor) => ({ offset, position })
+export const summary = ({ entries, complete, more }: Page) => ({ complete, numbers: numbers({ entries }), more })
+
+/** Returns the integers from `first` to `last`. */
+export const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+
+/** Appends `count` entries one after another. Resolves with their positions. */
+export async function fill (store: Store, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
+  const positions: Position[] = []
+  for (let i = 0; i < count; i++) positions.push((await store.append(room, says(body))).position)
+  return positions
+}

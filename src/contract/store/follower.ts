@@ -1,0 +1,31 @@
+import { EventEmitter, once } from 'node:events'
+import type { Entry, Feed, Page, Store } from '../../store.ts'
+import { numbers } from './entries.ts'
+
+/** A follower that collects the pages it receives. */
+export class Follower extends EventEmitter {
+  readonly pages: Page[] = []
+  feed!: Feed
+
+  static async of (store: Store, room: string, then: (page: Page) => void = () => {}): Promise<Follower> {
+    const follower = new Follower()
+    follower.feed = await store.follow(room, (page) => {
+      follower.pages.push(page)
+      follower.emit('page')
+      then(page)
+    })
+    return follower
+  }
+
+  get entries (): Entry[] { return this.pages.flatMap(({ entries }) => entries) }
+  get numbers (): number[] { return numbers(this) }
+
+  async until (satisfied: () => boolean): Promise<void> {
+    while (!satisfied()) await once(this, 'page')
+  }
+
+  /** Resolves when the entry with this content has been delivered. */
+  async has (body: string): Promise<void> {
+    await this.until(() => this.entries.some((entry) => entry.body === body))
+  }
+}
