@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { chatClient, state } from '../support/chat-client.ts'
+import { chatClient, nextEvent, state } from '../support/chat-client.ts'
+import { directory } from '../support/directory.ts'
 import { open } from '../support/websocket-client.ts'
 
 /** A program of examples/, run from source. */
@@ -12,10 +13,11 @@ interface Program {
   printed (pattern: RegExp): Promise<string[]>
   readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
   interrupt (): void
+  kill (): void
 }
 
-function run (t: Test, file: string, ...args: string[]): Program {
-  const env = { ...process.env, PORT: '0' }
+function run (t: Test, file: string, args: readonly string[] = [], variables: NodeJS.ProcessEnv = {}): Program {
+  const env = { ...process.env, PORT: '0', ...variables }
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(process.execPath, ['--import', 'tsx', file, ...args],
     { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
@@ -30,6 +32,7 @@ function run (t: Test, file: string, ...args: string[]): Program {
   return {
     ended,
     interrupt: () => child.kill('SIGINT'),
+    kill: () => child.kill('SIGKILL'),
     async printed (pattern) {
       for (;;) {
         const found = pattern.exec(stdout)
@@ -48,8 +51,8 @@ interface Example extends Program {
   logged (msg: string, text?: string): Promise<unknown>
 }
 
-async function example (t: Test, name: string): Promise<Example> {
-  const program = run(t, `examples/${name}.ts`)
+async function example (t: Test, name: string, variables?: NodeJS.ProcessEnv): Promise<Example> {
+  const program = run(t, `examples/${name}.ts`, [], variables)
   const [, host = ''] = await program.printed(/"Server listening at http:\/\/(127\.0\.0\.1:\d+)"/)
   const field = (name: string, value: string) => `"${name}":${JSON.stringify(value)}`.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   return {
@@ -59,7 +62,7 @@ async function example (t: Test, name: string): Promise<Example> {
   }
 }
 
-const connect = (t: Test, ...args: string[]) => run(t, 'src/cli/main.ts', 'connect', ...args)
+const connect = (t: Test, ...args: string[]) => run(t, 'src/cli/main.ts', ['connect', ...args])
 
 /** Asserts what the page at an address offers. */
 async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boolean, echo: boolean }> {
@@ -227,6 +230,21 @@ t.test('metrics: /metrics counts the messages, and has the metrics of the proces
   t.match(metrics, /^fastify_chat_posts_total\{chat="\/"\} 1$/m)
   t.match(metrics, /^fastify_chat_connections\{chat="\/"\} 1$/m)
   t.match(metrics, /^process_cpu_seconds_total /m)
+})
+
+t.test('custom-backend: messages are kept for the next start', async (t) => {
+  const data = directory(t)
+  const first = await example(t, 'custom-backend', { CHAT_DATA: data })
+  const ada = chatClient(t, Number(first.host.split(':')[1]), { name: 'ada' })
+  const lobby = await ada.join('lobby')
+  await lobby.post('hello')
+  first.kill()
+  await first.ended
+
+  const second = await example(t, 'custom-backend', { CHAT_DATA: data })
+  const bob = chatClient(t, Number(second.host.split(':')[1]), { name: 'bob' })
+  const { messages } = await nextEvent(await bob.join('lobby'), 'joined')
+  t.match(messages, [{ text: 'hello', from: { name: 'ada' } }])
 })
 
 t.test('examples/README.md names every program', async (t) => {

@@ -1,0 +1,115 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { access, constants, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errors } from 'fastify-chat'
+import type { Cursor, Draft, Feed, Page, Position, Query, Store } from 'fastify-chat'
+import { Room, type Disk } from './room.ts'
+import { RoomFile } from './room-file.ts'
+import { RoomLog, type LogBounds } from './room-log.ts'
+
+export interface JsonLinesOptions extends Partial<LogBounds> {
+  /** for the files; created if it doesn't exist. Only one process may use it: nothing prevents a second one. */
+  readonly path: string
+  /** bytes of all files; beyond it, posts are rejected until the app clears rooms. Default: 1 GiB */
+  readonly storeBytes?: number | undefined
+}
+
+/** Number of the format of the files. */
+const FORMAT = 1
+
+/** Calls under way at the same time; more are rejected with BUSY. */
+const MAX_CALLS = 2_000
+
+/** Rooms in memory, unless more have followers. */
+const MAX_ROOMS = 1_000
+
+/** A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and none is removed by itself. */
+export class JsonLinesStore implements Store {
+  readonly #path: string
+  readonly #id: string
+  readonly #bounds: LogBounds
+  readonly #disk: Disk
+  /** The rooms in memory, the least recently used first. */
+  readonly #rooms = new Map<string, Room>()
+  #calls = 0
+  #closed = false
+
+  private constructor (id: string, usedBytes: number, { path, historyEntries = 1_000, historyBytes = 4 * 1024 * 1024, dedupWindow = 300_000, storeBytes = 1024 ** 3 }: JsonLinesOptions) {
+    this.#path = path
+    this.#id = id
+    this.#bounds = { historyEntries, historyBytes, dedupWindow }
+    this.#disk = { bytes: usedBytes, max: storeBytes }
+  }
+
+  static async open (options: JsonLinesOptions): Promise<JsonLinesStore> {
+    const file = new RoomFile(join(options.path, 'store.json'))
+    const found = await file.read()
+    const text = found ?? JSON.stringify({ format: FORMAT, id: randomBytes(16).toString('hex') })
+    const { format, id } = JSON.parse(text) as { format: number, id: string }
+    if (format !== FORMAT) throw new errors.StoreDamaged(options.path, `format ${format}`)
+    if (found === undefined) await file.replace(text)
+    const names = await readdir(options.path)
+    const sizes = await Promise.all(names.map(async (name) => (await stat(join(options.path, name))).size))
+    return new JsonLinesStore(id, sizes.reduce((sum, size) => sum + size, 0), options)
+  }
+
+  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> { return this.#use(name, (room) => room.append(draft)) }
+
+  find (name: string, key: string): Promise<Cursor | undefined> { return this.#use(name, (room) => room.find(key)) }
+
+  read (name: string, query: Query): Promise<Page> { return this.#use(name, (room) => room.read(query)) }
+
+  follow (name: string, deliver: (page: Page) => void): Promise<Feed> { return this.#use(name, (room) => room.follow(deliver)) }
+
+  async erase (name: string, position: Position): Promise<void> {
+    this.#assertOpen()
+    if (typeof position !== 'string' || position === '') throw new errors.InvalidArgument('position', 'must be a non-empty string')
+    await this.#use(name, (room) => room.erase(position))
+  }
+
+  clear (name: string): Promise<void> { return this.#use(name, (room) => room.clear()) }
+
+  async check (): Promise<void> {
+    this.#assertOpen()
+    await access(this.#path, constants.W_OK).catch((cause: unknown) => { throw new errors.StoreUnavailable({ cause }) })
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#rooms.values()].map((room) => room.close()))
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw new errors.StoreClosed()
+  }
+
+  async #use<T> (name: string, call: (room: Room) => Promise<T>): Promise<T> {
+    this.#assertOpen()
+    if (this.#calls >= MAX_CALLS) throw new errors.StoreBusy()
+    this.#calls++
+    try {
+      return await call(this.#room(name))
+    } finally {
+      this.#calls--
+    }
+  }
+
+  #room (name: string): Room {
+    const room = this.#rooms.get(name) ?? this.#newRoom(name)
+    this.#rooms.delete(name)
+    this.#rooms.set(name, room)
+    return room
+  }
+
+  #newRoom (name: string): Room {
+    for (const [other, room] of this.#rooms) {
+      if (this.#rooms.size < MAX_ROOMS) break
+      if (room.isIdle) this.#rooms.delete(other)
+    }
+    // The first epoch of a room follows from its name, so that the position of an empty room needs no file.
+    const epoch = createHash('sha256').update(`${this.#id} ${name}`).digest('hex').slice(0, 24)
+    // Hexadecimal, because file systems may ignore case and reserve names.
+    const file = new RoomFile(join(this.#path, `${Buffer.from(name).toString('hex')}.jsonl`))
+    return new Room(file, this.#disk, () => new RoomLog(epoch, this.#bounds))
+  }
+}

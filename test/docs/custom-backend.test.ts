@@ -1,0 +1,101 @@
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { JsonLinesStore, type JsonLinesOptions } from '../../examples/custom-backend/json-lines-store.ts'
+import { storeContract } from '../../src/contract/index.ts'
+import { all, bodies, fill, says } from '../../src/contract/store/entries.ts'
+import { Follower } from '../../src/contract/store/follower.ts'
+import { directory } from '../support/directory.ts'
+
+const parent = directory(t)
+void storeContract(t.test, {
+  open: (name, bounds) => JsonLinesStore.open({ path: join(parent, name), ...bounds }),
+  capabilities: { durable: true }
+})
+
+async function open (t: Test, options: JsonLinesOptions): Promise<JsonLinesStore> {
+  const store = await JsonLinesStore.open(options)
+  t.teardown(() => store.close())
+  return store
+}
+
+const fileOf = (path: string, room: string) => join(path, `${Buffer.from(room).toString('hex')}.jsonl`)
+
+t.test('an incomplete last line is discarded, and later entries are stored', async (t) => {
+  const path = directory(t)
+  const before = await open(t, { path })
+  await fill(before, 'a', 3)
+  await before.close()
+  const text = await readFile(fileOf(path, 'a'), 'utf8')
+  await writeFile(fileOf(path, 'a'), text.slice(0, -10))
+  const torn = await open(t, { path })
+  t.equal((await torn.append('a', says('after'))).offset, 3)
+  await torn.close()
+  t.strictSame(bodies(await (await open(t, { path })).read('a', all)), ['x', 'x', 'after'])
+})
+
+t.test('a post that could not be written is UNKNOWN; its repeat is stored once, after a break', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path })
+  const follower = await Follower.of(store, 'a')
+  await store.append('a', says('before'))
+  await follower.has('before')
+  await rename(fileOf(path, 'a'), join(path, 'away'))
+  await mkdir(fileOf(path, 'a'))
+  const draft = says('x', { key: 'k', hash: 'h' })
+  await t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNKNOWN' })
+  await t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNAVAILABLE' })
+  await rm(fileOf(path, 'a'), { recursive: true })
+  await rename(join(path, 'away'), fileOf(path, 'a'))
+  t.match(await store.append('a', draft), { offset: 2, again: false })
+  t.match(await store.append('a', draft), { offset: 2, again: true })
+  await follower.has('x')
+  t.strictSame(follower.pages.map(({ complete, entries }) => [complete, entries.length]), [[true, 1], [false, 0], [true, 1]])
+  await store.close()
+  t.strictSame(bodies(await (await open(t, { path })).read('a', all)), ['before', 'x'])
+})
+
+t.test('the content of erased and cleared messages is in no file', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path })
+  const { position } = await store.append('a', says('secret', { data: '"secret"' }))
+  await store.append('b', says('secret'))
+  await store.erase('a', position)
+  await store.clear('b')
+  for (const name of await readdir(path)) t.notMatch(await readFile(join(path, name), 'utf8'), 'secret', name)
+})
+
+t.test('the file of a room is bounded, also when the room is read again between posts', async (t) => {
+  const path = directory(t)
+  for (let i = 0; i < 3; i++) {
+    const store = await open(t, { path, historyEntries: 10, dedupWindow: 0 })
+    await fill(store, 'a', 100, 'x'.repeat(10_000))
+    await store.close()
+    t.ok((await stat(fileOf(path, 'a'))).size < 600_000)
+  }
+})
+
+t.test('posts are rejected while the files have storeBytes; repeats are answered', async (t) => {
+  const store = await open(t, { path: directory(t), storeBytes: 10_000 })
+  const draft = says('x'.repeat(10_000), { key: 'k', hash: 'h' })
+  await store.append('a', draft)
+  await t.rejects(store.append('b', says('x')), { code: 'FST_CHAT_BUSY' })
+  t.equal((await store.append('a', draft)).again, true)
+  await store.clear('a')
+  t.equal((await store.append('b', says('x'))).offset, 1)
+})
+
+t.test('rooms that are not in memory are read from their files', async (t) => {
+  const store = await open(t, { path: directory(t) })
+  const { position } = await store.append('a', says('x'))
+  for (let i = 0; i < 1_500; i++) await store.read(`room${i}`, all)
+  t.match(await store.read('a', { ...all, after: position }), { complete: true, head: { offset: 1 } })
+  t.equal((await store.append('a', says('x'))).offset, 2)
+})
+
+t.test('data of another format is rejected', async (t) => {
+  const path = directory(t)
+  await writeFile(join(path, 'store.json'), '{"format":2,"id":"x"}')
+  await t.rejects(JsonLinesStore.open({ path }), { message: /format 2/ })
+  t.equal(await readFile(join(path, 'store.json'), 'utf8'), '{"format":2,"id":"x"}')
+})
