@@ -46,7 +46,7 @@ export class JsonLinesStore implements Store {
     const found = await file.read()
     const text = found ?? JSON.stringify({ format: FORMAT, id: randomBytes(16).toString('hex') })
     const { format, id } = JSON.parse(text) as { format: number, id: string }
-    if (format !== FORMAT) throw new errors.StoreDamaged(options.path, `format ${format}`)
+    if (format !== FORMAT) throw new errors.StoreFormat(options.path, format, FORMAT)
     if (found === undefined) await file.replace(text)
     const names = await readdir(options.path)
     const sizes = await Promise.all(names.map(async (name) => (await stat(join(options.path, name))).size))

@@ -10,7 +10,7 @@ import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { directory } from '../support/directory.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
-import { bodies, says } from '../support/store.contract.ts'
+import { bodies, says } from '../../src/contract/store/entries.ts'
 
 const all = { limit: 1_000, maxBytes: 1_000_000 }
 const member = { id: 'ada', name: 'ada' }
