@@ -40,6 +40,7 @@ t.test('an app can import the installed package, chat and serve the page', async
   await writeFile(join(app, 'app.mjs'), `
     import Fastify from 'fastify'
     import fastifyChat, { fastifyChat as named, memory, errors } from 'fastify-chat'
+    import { rosterContract, storeContract } from 'fastify-chat/contract'
     import { connect } from 'fastify-chat/test'
 
     const app = Fastify()
@@ -57,7 +58,8 @@ t.test('an app can import the installed package, chat and serve the page', async
       position: typeof await app.chat.publish('lobby', { text: 'x' }),
       pages: pages.map(({ statusCode }) => statusCode),
       refused: wrong instanceof errors.InvalidOption,
-      missing: alone.code
+      missing: alone.code,
+      contracts: [typeof rosterContract, typeof storeContract]
     }))
     await app.close()
   `)
@@ -70,7 +72,8 @@ t.test('an app can import the installed package, chat and serve the page', async
     position: 'string',
     pages: [200, 200, 200, 200],
     refused: true,
-    missing: 'FST_CHAT_PROM_CLIENT_MISSING'
+    missing: 'FST_CHAT_PROM_CLIENT_MISSING',
+    contracts: ['function', 'function']
   })
 })
 
@@ -111,13 +114,18 @@ t.test('the types compile for strict consumers', async (t) => {
     import Fastify, { type FastifyInstance } from 'fastify'
     import fastifyChat, { fastifyChat as named, memory, errors } from 'fastify-chat'
     import type { Backend, Chat, FastifyChatOptions, Limits, Reply } from 'fastify-chat'
+    import { storeContract, type StoreContractOptions } from 'fastify-chat/contract'
     import { connect, type TestConnection } from 'fastify-chat/test'
+    import { test } from 'node:test'
 
     const given: { page?: string | undefined } = {}
     const reply: Reply = async (message, isBinary) => isBinary ? message : message.toString().toUpperCase()
     const limits: Partial<Limits> = { chatPayload: 1024 }
     const backend: Backend = memory({ historyEntries: 10 })
     export const options: FastifyChatOptions = { page: given.page, echo: { reply }, chat: { greeting: false }, limits, backend }
+
+    const checked: StoreContractOptions = { open: async (_name, { historyEntries }) => (await memory({ historyEntries }).open(Fastify())).store, capabilities: {} }
+    await storeContract(test, checked)
 
     export const app: FastifyInstance = Fastify()
     await app.register(fastifyChat, options)
