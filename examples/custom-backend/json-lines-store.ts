@@ -23,7 +23,10 @@ const MAX_CALLS = 2_000
 /** Rooms in memory, unless more have followers. */
 const MAX_ROOMS = 1_000
 
-/** A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and none is removed by itself. */
+/**
+ * A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and none is removed by itself: there
+ * is no `roomTtl` and no `historyAge`.
+ */
 export class JsonLinesStore implements Store {
   readonly #path: string
   readonly #id: string
