@@ -1,5 +1,5 @@
 import {
-  ChatClient, ChatError, type ChatClientOptions, type ClientRoom, type HistoryPage, type Identity, type Message, type Status
+  ChatClient, ChatError, type ChatClientOptions, type ClientRoom, type HistoryPage, type Member, type Message, type Status
 } from 'fastify-chat/client'
 import { describe, expect, test } from 'tstyche'
 
@@ -27,7 +27,7 @@ describe('events', () => {
 
   test('a status of one state has the properties of that state', () => {
     const { status } = client
-    if (status.state === 'online') expect(status.member).type.toBe<Identity>()
+    if (status.state === 'online') expect(status.member).type.toBe<Member>()
     else expect(status).type.not.toHaveProperty('member')
   })
 
@@ -35,7 +35,7 @@ describe('events', () => {
     const room = {} as ClientRoom
     room.on('message', (message) => { expect(message).type.toBe<Message>() })
     room.on('joined', ({ again, complete }) => { expect({ again, complete }).type.toBe<{ again: boolean, complete: boolean }>() })
-    room.on('typing', (member) => { expect(member).type.toBe<Identity>() })
+    room.on('typing', (member) => { expect(member).type.toBe<Member>() })
     room.on('left', (error) => { expect(error).type.toBe<ChatError>() })
     expect(room.on).type.not.toBeCallableWith('status', () => {})
   })
