@@ -12,7 +12,7 @@ import type { Peer } from '../rooms/peer.ts'
 import type { Format } from '../rooms/format.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Entry } from '../store.ts'
-import { errorFor } from './v1-errors.ts'
+import { errorFor } from './error-answer.ts'
 
 /** Returns `ada: hello` for a sender with a name, `hello` for one without, and binary unchanged. */
 function payloadOf ({ from, body }: Entry): Payload {

@@ -10,7 +10,7 @@ import type { Format } from '../rooms/format.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
 import { deflatedV1Format, history, v1Format } from './v1-encode.ts'
-import { errorFor } from './v1-errors.ts'
+import { errorFor } from './error-answer.ts'
 
 /** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat'>
