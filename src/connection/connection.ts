@@ -9,7 +9,7 @@ import { legible } from '../observability/printable.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import { CloseCode } from '../protocol.ts'
 import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
-import type { Message } from './receive-queue.ts'
+import type { Message } from './message.ts'
 import { Receiver, type ReceiveLimits, type Source } from './receiver.ts'
 import type { Writer, WriterOwner } from './writer.ts'
 

@@ -1,5 +1,4 @@
-/** A complete message as received; text is valid UTF-8. */
-export interface Message { readonly data: Buffer, readonly isBinary: boolean }
+import type { Message } from './message.ts'
 
 /** Source and destination of the queued messages. */
 export interface Reader {

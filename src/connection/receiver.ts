@@ -1,7 +1,8 @@
 import type { ByteBudget, ByteHolder } from './byte-budget.ts'
 import type { CloseReason } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
-import { ReceiveQueue, type Message, type Reader } from './receive-queue.ts'
+import type { Message } from './message.ts'
+import { ReceiveQueue, type Reader } from './receive-queue.ts'
 
 /** Handles the messages of a connection. */
 export interface MessageHandler {

@@ -1,6 +1,6 @@
 import type { Framed, Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
-import type { Signal } from './presence-diff.ts'
+import type { RoomSignal } from './signal.ts'
 import type { Entry } from '../store.ts'
 
 /** A batch in one format: its entries, then its signals. payloads: of the entries. signals: their number. */
@@ -17,13 +17,13 @@ export class Batch {
   readonly last: number
   readonly #room: string
   readonly #entries: readonly Entry[]
-  readonly #signals: readonly Signal[]
+  readonly #signals: readonly RoomSignal[]
   readonly #senders: ReadonlySet<string | undefined>
   readonly #encoded = new Map<Format, EncodedBatch>()
   readonly #charge: (bytes: number) => void
 
   /** @param charge called once for each format, with the bytes of memory of its encoding */
-  constructor (room: string, entries: readonly Entry[], signals: readonly Signal[], charge: (bytes: number) => void) {
+  constructor (room: string, entries: readonly Entry[], signals: readonly RoomSignal[], charge: (bytes: number) => void) {
     this.#room = room
     this.#charge = charge
     this.#entries = entries

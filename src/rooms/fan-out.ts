@@ -1,6 +1,6 @@
 import { Batch } from './batch.ts'
 import { entryCost } from '../heap-cost.ts'
-import type { Signal } from './presence-diff.ts'
+import type { RoomSignal } from './signal.ts'
 import type { Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
@@ -35,7 +35,7 @@ export class FanOut {
   readonly #counters: Counters
   readonly #memberships = new Set<Membership>()
   #entries: Entry[] = []
-  #signals: Signal[] = []
+  #signals: RoomSignal[] = []
   /** Bytes of memory that wait here, and the part of them in the current batch. */
   #bytes = 0
   #batchBytes = 0
@@ -84,7 +84,7 @@ export class FanOut {
     this.#charge(bytes)
   }
 
-  announce (signal: Signal): void {
+  announce (signal: RoomSignal): void {
     if (this.#memberships.size === 0) return
     this.#signals.push(signal)
     this.#charge(signalCost(signal))
@@ -172,6 +172,6 @@ function contentBytes ({ body, data = '' }: Entry): number {
 }
 
 /** Returns the bytes of memory of a signal and of the members that it names. */
-function signalCost (signal: Signal): number {
+function signalCost (signal: RoomSignal): number {
   return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
 }

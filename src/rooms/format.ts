@@ -1,5 +1,5 @@
 import type { Framing, Payload } from '../connection/writer.ts'
-import type { Signal } from './presence-diff.ts'
+import type { RoomSignal } from './signal.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
@@ -11,7 +11,7 @@ export interface Format {
   readonly sameEntriesAs?: Format
   entry (room: string, entry: Entry): Payload
   /** Returns undefined if the wire has no message for the signal. */
-  signal (room: string, signal: Signal): Payload | undefined
+  signal (room: string, signal: RoomSignal): Payload | undefined
   /** Returns the acknowledgement of a post; undefined if the wire has none. @param id of the post, chosen by the client */
   ack (room: string, id: string, position: Position): string | undefined
   /** Returns the answer to a join. It is also sent when the view of a member is no longer valid. */

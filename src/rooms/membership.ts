@@ -93,8 +93,8 @@ export class Membership {
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */
   caughtUp (presence: Presence): void {
-    const signal = this.#presence && difference(this.#presence, presence)
-    const payload = signal && this.#format.signal(this.room, signal)
+    const diff = this.#presence && difference(this.#presence, presence)
+    const payload = diff && this.#format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
   }

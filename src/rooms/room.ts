@@ -93,8 +93,8 @@ export class Room {
   }
 
   #onPresence (now: Presence): void {
-    const signal = difference(this.#presence, now)
+    const presence = difference(this.#presence, now)
     this.#presence = now
-    if (signal !== undefined) this.#fanOut.announce(signal)
+    if (presence !== undefined) this.#fanOut.announce({ presence })
   }
 }

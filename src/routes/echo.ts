@@ -3,7 +3,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import type { Payload } from '../connection/writer.ts'
 import { InvalidHookResult } from '../errors.ts'
-import type { Message } from '../connection/receive-queue.ts'
+import type { Message } from '../connection/message.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
 

@@ -1,5 +1,5 @@
 import { Compile, type Validator } from 'typebox/compile'
-import type { Message } from '../connection/receive-queue.ts'
+import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
 
@@ -32,7 +32,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   try {
     message = JSON.parse(text)
   } catch (error) {
-    // The error quotes a piece of the text, which can begin or end inside a surrogate pair.
+    // The error quotes a part of the text, which can begin or end inside a surrogate pair.
     throw new InvalidMessage(`invalid JSON: ${(error as Error).message.replace(loneSurrogates, '\ufffd')}`)
   }
   if (!isObject(message)) {
@@ -57,12 +57,12 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   return message as unknown as ClientMessage
 }
 
-/** Returns the properties that identify the request of an error, if they are readable. */
+/** Returns the properties that identify a request in an error, if they are valid. */
 export function concerns ({ type, id, room }: Record<string, unknown>): Concerns {
   return {
     ...typeof type === 'string' && validators.has(type) && { request: type },
-    ...isRepeatable(id) && { id },
-    ...isRepeatable(room) && { room }
+    ...isQuotable(id) && { id },
+    ...isQuotable(room) && { room }
   }
 }
 
@@ -70,8 +70,8 @@ function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Returns whether an error may repeat the value. A strict JSON parser would reject a lone surrogate. */
-function isRepeatable (value: unknown): value is string {
+/** Returns whether an error may contain the value. A strict JSON parser would reject a lone surrogate. */
+function isQuotable (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 &&
     value.search(loneSurrogates) === -1
 }

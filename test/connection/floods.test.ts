@@ -127,7 +127,7 @@ for (const [title, ...frames] of halves) {
     const trickle = setInterval(() => client.socket.write(title.startsWith('fragments') ? clientFrame(PONG) : Buffer.alloc(0)), 20)
     const ending = await closed(client)
     clearInterval(trickle)
-    t.strictSame(ending, { code: 1008, reason: 'a message was not complete in time' })
+    t.strictSame(ending, { code: 1008, reason: 'message not completed in time' })
     await serves(t, port)
   })
 }

@@ -200,7 +200,7 @@ t.test('a connection that answers no ping is closed; one that answers stays open
   }
   await silent.ended
   t.ok(serverFrames(silent.received).some(({ opcode }) => opcode === PING))
-  t.match(await logged(app, 'websocket closed'), { level: 30, code: 1001, reason: 'no answer to a ping' })
+  t.match(await logged(app, 'websocket closed'), { level: 30, code: 1001, reason: 'no data since the last ping' })
   t.equal(app.chat.stats().connections, 1)
 })
 
