@@ -5,7 +5,7 @@ import type { Member } from './store.ts'
 /** Lone surrogates in the output of JSON.stringify, which escapes no other surrogates. */
 const loneSurrogates = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
 
-/** The content of a message, as it is stored. data: JSON text. */
+/** The stored content of a message. data: JSON text. */
 export interface Content { readonly body: string | Uint8Array, readonly data: string | undefined }
 
 /** Returns the content of a client's message that the wire handler has validated. */
@@ -13,7 +13,7 @@ export function clientContent (body: string | Uint8Array, data: unknown): Conten
   return { body, data: data === undefined ? undefined : JSON.stringify(data) }
 }
 
-/** Returns an FNV-1a hash that distinguishes a repeated post from another one under the same id. Not cryptographic. */
+/** Returns an FNV-1a hash, to distinguish a repeated post from another post with the same id. Not cryptographic. */
 export function contentHash ({ body, data }: Content): string {
   const content = data === undefined ? body : `${JSON.stringify(body)},${data}`
   let hash = 0x811c9dc5 ^ content.length
@@ -49,7 +49,7 @@ export function assertSize ({ body, data = '' }: Content, from: Member | null, l
   if (bytes > limit) throw new PostTooLarge(bytes, limit)
 }
 
-/** Returns the bytes of a text in JSON, or fewer if the text is longer than the limit: it is rejected in any case. */
+/** Returns the encoded size. For a text over the limit, returns a lower bound that also exceeds the limit. */
 function jsonBytes (text: string, limit: number): number {
   return text.length > limit ? Buffer.byteLength(text) : Buffer.byteLength(JSON.stringify(text)) - 2
 }

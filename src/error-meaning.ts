@@ -1,7 +1,7 @@
 import { createError, type FastifyErrorConstructor } from '@fastify/error'
 import type { ErrorCodeName } from './protocol.ts'
 
-/** What an error means to the code that handles it. Declared with the error. */
+/** The meaning of an error for the code that handles it. Declared with the error. */
 export interface Meaning {
   /**
    * - `usage`: the app's code or configuration is wrong
@@ -11,7 +11,10 @@ export interface Meaning {
   readonly kind: 'usage' | 'refusal' | 'failure'
   /** Code of the v1 `error` message that answers the request. Absent: no request is answered with this error. */
   readonly wireCode?: ErrorCodeName
-  /** Code that closes a connection on which the error can't be sent: it has no wire code, or a plain client can't join. */
+  /**
+   * Close code for an error that can't be sent to the client. Used if the error has no wire code. Also used if a plain client
+   * can't join.
+   */
   readonly closeCode?: number
   /** Whether the same request may succeed later. */
   readonly retryable?: true
@@ -39,8 +42,8 @@ export function declareError<Code extends string> (
 }
 
 /**
- * Returns the meaning of a declared error; undefined for any other value. The code decides, not the class: a store of the app
- * may reject with an `Error` of its own that has the code.
+ * Returns the meaning of a declared error; undefined for any other value. Identifies the error by its code, not by its class:
+ * a custom store may reject with any `Error` that has the code.
  */
 export function meaningOf (error: unknown): Meaning | undefined {
   return error instanceof Error && 'code' in error ? meanings.get(error.code) : undefined

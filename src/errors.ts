@@ -12,7 +12,7 @@ export const AlreadyRegistered = declareError(
   500,
   { kind: 'usage' })
 
-/** The registry of the option `metrics` already has a metric or a chat of this name. Argument: which one. */
+/** The registry of the option `metrics` already has a metric or a chat of this name. Argument: the metric or the chat. */
 export const MetricsTaken = declareError(
   'FST_CHAT_METRICS_TAKEN',
   "fastify-chat: the registry of the option 'metrics' already has %s: give this chat its own registry, or its own prefix",
@@ -60,11 +60,11 @@ export const TooManyFromAddress = declareError(
 
 /** A limit of concurrent upgrades or of their rate is reached. */
 export const TooManyHandshakes = declareError(
-  'FST_CHAT_TOO_MANY_HANDSHAKES', 'too many concurrent handshakes', 503, { kind: 'refusal', retryable: true })
+  'FST_CHAT_TOO_MANY_HANDSHAKES', 'handshake limit reached', 503, { kind: 'refusal', retryable: true })
 
-/** An upgrade, or the authentication after it, took longer than `limits.handshakeTimeout`. */
+/** An upgrade, or the join or the authentication after it, took longer than `limits.handshakeTimeout`. */
 export const HandshakeTimeout = declareError(
-  'FST_CHAT_HANDSHAKE_TIMEOUT', 'the upgrade timed out', 503, { kind: 'refusal', closeCode: CloseCode.tryAgainLater, retryable: true })
+  'FST_CHAT_HANDSHAKE_TIMEOUT', 'the handshake timed out', 503, { kind: 'refusal', closeCode: CloseCode.tryAgainLater, retryable: true })
 
 /** No listener of the server handles upgrades of this path. */
 export const UpgradeNotHandled = declareError(
@@ -89,19 +89,19 @@ export const UpgradeRequired = declareError('FST_CHAT_UPGRADE_REQUIRED', 'this i
 export const StoreClosed = declareError(
   'FST_CHAT_STORE_CLOSED', 'the store is closed', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
-/** A repeated post has a key that the store has forgotten: it can't know whether the post was stored. */
+/** A repeated post has a key that the store may have forgotten, so it can't know whether the post was stored. */
 export const StalePost = declareError(
-  'FST_CHAT_STALE', 'this post is too old to know whether it was stored', 409, { kind: 'refusal', wireCode: ErrorCode.stalePost })
+  'FST_CHAT_STALE', 'the server no longer knows whether it stored this post', 409, { kind: 'refusal', wireCode: ErrorCode.stalePost })
 
 /** A key was used again for different content. */
 export const ReusedKey = declareError(
   'FST_CHAT_REUSED', 'this id was already used for another post', 409, { kind: 'refusal', wireCode: ErrorCode.reusedId })
 
-/** The store has as much work in progress as it accepts. Nothing was stored. */
+/** A bound of the store is reached. Nothing was stored. */
 export const StoreBusy = declareError(
   'FST_CHAT_BUSY', 'the store is overloaded', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
-/** Nothing was stored, and nothing can be for now. `cause` is the reason, if it is known. */
+/** The store can't store anything now. Nothing was stored. `cause` is the reason, if it is known. */
 export const StoreUnavailable = declareError(
   'FST_CHAT_UNAVAILABLE', 'the store is not available', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 

@@ -7,14 +7,14 @@ import type { Entry, Member } from './store.ts'
 
 /** Bytes of a string's header, and of the rounding of its length. */
 const STRING = 24
-/** Bytes of a typed array, its buffer, and the overhead of Node and malloc for both outside of the heap. */
+/** Bytes of a typed array and its buffer, including the overhead of Node and malloc outside the heap. */
 const BYTES = 320
 /** Bytes of an object with two properties. */
 const MEMBER = 40
 /** Bytes of an entry: the object, its time, and its position with the strings that it is joined from. */
 const ENTRY = 288
 
-/** A single character above U+00FF makes a string take two bytes for every character. */
+/** Matches a character above U+00FF. A string with one takes two bytes for every character. */
 const wide = /[^\0-\xff]/
 
 /** Returns the cost of a string that isn't a slice of another one. */

@@ -4,18 +4,24 @@ const ESCAPED = 6
 /** Bytes of memory for a byte of content: V8 stores a string with a character above U+00FF in two bytes a character. */
 const KEPT = 2
 
-/** Bytes of memory for a byte that is received in small packets: each packet is a buffer with an overhead of its own. */
+/** Bytes of memory for a byte that is received in small packets: each packet is a buffer with its own overhead. */
 const PACKETS = 2
 
 /** Bytes around the content: property names, room, position, time, and the sender's id and name. */
 const ENVELOPE = 2_048
 
-/** Returns the maximum bytes of a client's message in a frame to members. @param payload bytes of the message as received */
+/**
+ * Returns the maximum bytes of a client's message in a frame to members.
+ * @param payload bytes of the message as received
+ */
 export function framedBytes (payload: number): number {
   return payload * ESCAPED + ENVELOPE
 }
 
-/** Returns the bytes of memory of an unhandled message that came in packets of 512 bytes. @param payload its bytes */
+/**
+ * Estimates the bytes of memory of a queued message. Assumes packets of 512 bytes.
+ * @param payload bytes of the message as received
+ */
 export function receivedBytes (payload: number): number {
   return payload * PACKETS + ENVELOPE
 }

@@ -3,7 +3,7 @@ import { MAX_MESSAGES, roomName } from './request-bounds.ts'
 
 const room = Type.String({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = Type.String({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
-const id = Type.String({ minLength: 1, maxLength: 64, description: "the client's own" })
+const id = Type.String({ minLength: 1, maxLength: 64, description: 'chosen by the client' })
 
 const member = Type.Object({ id: Type.String(), name: Type.String({ description: 'empty: no name' }) })
 const members = (description: string) => Type.Array(member, { description })
@@ -18,7 +18,7 @@ const message = Type.Object({
   at: Type.String({ format: 'date-time', description: "ISO 8601, the server's clock" }),
   from: Type.Union([member, Type.Null()], { description: 'null: the app is the sender' }),
   text: Type.Optional(Type.String()),
-  bytes: Type.Optional(Type.String({ description: "base64, instead of text: a plain member's binary message" })),
+  bytes: Type.Optional(Type.String({ description: 'base64; replaces text in a binary message of a plain client' })),
   data
 })
 const messages = Type.Array(message, { description: 'oldest first' })
@@ -31,7 +31,7 @@ export const clientMessages = {
   hello: Type.Object({
     type: Type.Literal('hello'),
     session: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'of an earlier welcome' })),
-    name: Type.Optional(Type.String({ maxLength: 128, description: 'the name that others see, before normalization' })),
+    name: Type.Optional(Type.String({ maxLength: 128, description: 'name shown to other members, before normalization' })),
     token: Type.Optional(Type.String({ maxLength: 8192, description: "for the app's authentication" }))
   }, { description: 'Identifies the client. The first message, sent once' }),
   join: Type.Object({
@@ -54,7 +54,7 @@ export const clientMessages = {
     type: Type.Literal('history'),
     room,
     before: position,
-    limit: Type.Integer({ minimum: 1, maximum: MAX_MESSAGES, description: 'most messages to send' })
+    limit: Type.Integer({ minimum: 1, maximum: MAX_MESSAGES, description: 'maximum number of messages to send' })
   }, { description: 'Requests the messages before a position' }),
   ping: Type.Object({ type: Type.Literal('ping'), id }, { description: 'Requests a pong, to detect a lost connection' })
 }

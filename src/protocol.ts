@@ -10,9 +10,9 @@ export type ClientMessage = messages.ClientMessage
 /** A message to a client. */
 export type ServerMessage = messages.ServerMessage
 
-/** Error codes after which the same request may succeed later. */
+/** Error codes of requests that may succeed later. */
 const retryable = {
-  /** too many requests; repeat after `retryAfter` ms */
+  /** rate limit exceeded; repeat after `retryAfter` ms */
   rateLimited: 'rate_limited',
   /** not stored; send the post again with the same id */
   unavailable: 'unavailable',
@@ -20,11 +20,11 @@ const retryable = {
   unknown: 'unknown'
 } as const
 
-/** Error codes after which the same request would be refused again. */
+/** Error codes of requests that would be refused again. */
 const permanent = {
   /** not JSON, of an unknown type, or with a missing or invalid property; `message` names the problem */
   invalid: 'invalid',
-  /** `hello` must be the first message, and the only one of its type */
+  /** `hello` must be the first message, and must be sent only once */
   hello: 'hello',
   /** the room must be joined first */
   notJoined: 'not_joined',
@@ -40,7 +40,7 @@ const permanent = {
   muted: 'muted',
   /** the id was already used for another post */
   reusedId: 'reused_id',
-  /** repeated too late to know whether the post was stored */
+  /** the server no longer knows whether it stored the post */
   stalePost: 'stale_post'
 } as const
 
@@ -54,7 +54,7 @@ export function isRetryable (code: string): boolean {
   return Object.values<string>(retryable).includes(code)
 }
 
-/** Close codes after which a client must not reconnect, because it would be closed again. */
+/** Close codes after which a client must not reconnect, because its connection would be closed again. */
 const terminal = {
   /** a frame violated RFC 6455 */
   protocol: 1002,
@@ -89,12 +89,12 @@ const temporary = {
 /** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
 export const CloseCode = { ...terminal, ...temporary }
 
-/** Returns whether a client that was closed with this code would be closed again after a reconnect. */
+/** Returns whether the connection would be closed again after a reconnect. */
 export function isTerminal (code: number): boolean {
   return Object.values<number>(terminal).includes(code)
 }
 
-/** Requests that one `history` counts as, because the page is read from the store and sent. */
+/** Number of requests that one `history` counts as, because the server reads a page from the store and sends it. */
 export const PAGE_COST = 4
 
 /** Returns whether the value has the type and the length of a position; its content is opaque. */
@@ -109,7 +109,7 @@ const MAX_NAME = 32
 /** Control, format (with bidi and zero-width), surrogate and private-use characters, line and paragraph separators, fillers. */
 const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 
-/** Returns the name as it is shown (NFKC, single spaces), or undefined if it isn't valid. */
+/** Returns the normalized name (NFKC, single spaces); undefined if it isn't valid. */
 export function normalizeName (given: string): string | undefined {
   const name = given.normalize('NFKC').replace(/ +/g, ' ').trim()
   return name !== '' && [...name].length <= MAX_NAME && !invisible.test(name) ? name : undefined

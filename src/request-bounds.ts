@@ -1,5 +1,5 @@
 /** Matches a valid room name. Its source is the pattern of room names in the schemas. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
 
-/** Most messages that one request may ask for. */
+/** Maximum number of messages that a client may request at once. */
 export const MAX_MESSAGES = 1_000

@@ -14,7 +14,7 @@ export interface Presence {
 export interface Signal { readonly typing: Member }
 
 /**
- * A decision of the app about a subject: a member's id, or an address. A kick ends the connections that exist at its moment.
+ * A restriction of a subject: a member id or an address. A kick closes the connections that exist at its moment.
  * A mute or a ban is in force for `duration` ms, counted by the backend's clock; 0 lifts it. A node's own clock MUST NOT
  * change a duration. A fraction of a ms counts as 1 ms; more than `LONGEST_DURATION`, `Infinity` included, counts as
  * `LONGEST_DURATION`.
@@ -26,43 +26,44 @@ export type Restriction =
 /** 100 years, in ms. */
 export const LONGEST_DURATION = 100 * 365.25 * 24 * 3_600_000
 
-/** How long a kick is kept, in ms, for nodes that are disconnected and for connections that are still being authenticated. */
+/** ms that a kick is kept, for nodes that are disconnected and for connections that are being authenticated. */
 export const KICK_KEPT = 3_600_000
 
 /**
  * A restriction as it is kept. `duration`: ms left; 0 for a mute or ban that was lifted or has ended. `moment`: a number
- * that MUST be higher than that of every restriction before it on any node, whatever a clock shows.
+ * that MUST be higher than that of every earlier restriction on any node, even if a clock is set back.
  */
 export type TimedRestriction = Restriction & { readonly moment: number }
 
-/** Restrictions as of a moment: all that are in force with a moment up to `moment`, and none with a later one. */
+/** The restrictions at a moment. Contains every active restriction up to `moment` and no later one. */
 export interface RestrictionsAt { readonly moment: number, readonly restrictions: readonly TimedRestriction[] }
 
 /**
- * Keeps the members of rooms, and the restrictions of the app. A member is present while any node holds one of its
- * connections. Connections are named by strings that are unique on all nodes. Every method that returns a promise MUST
- * reject rather than throw. Any non-empty string is a valid room, member id or subject, `__proto__` included.
+ * Keeps the members of rooms, and the restrictions of the app. A member is present while any node has one of its
+ * connections. Each connection has an id that is unique on all nodes. Every method that returns a promise MUST reject rather
+ * than throw. Any non-empty string is a valid room, member id or subject, including `__proto__`.
  *
  * Each node that shares a backend holds a lease on its presence entries. They MUST expire with the lease when the node dies.
  */
 export interface Roster {
   /**
    * Adds a member's connection to a room, until `leave` or until this node's lease expires. A member with several
-   * connections counts once, under the name it entered with last. A connection that is in the room already changes nothing.
+   * connections counts once, under the last name that it entered with. A connection that is already in the room changes
+   * nothing.
    */
   enter (room: string, connection: string, member: Member): Promise<void>
 
   /**
    * Removes a connection from a room. Once a member's last connection is removed, its absence MUST be reported after a
-   * grace period. A member that enters again within it, on any node, MUST NOT be reported absent. An unknown connection
+   * grace period. A member that enters again within that period, on any node, MUST NOT be reported absent. An unknown connection
    * changes nothing.
    */
   leave (room: string, connection: string): Promise<void>
 
   /**
    * Watches a room. The watcher MUST receive the whole state once before the promise resolves, and again after changes.
-   * Changes that are close in time SHOULD be reported together. Resolves with an unsubscribe function. It is idempotent, and
-   * the watcher MUST NOT be called after it returns.
+   * Changes that are close in time SHOULD be reported together. Resolves with an idempotent unsubscribe function. The watcher
+   * MUST NOT be called after that function returns.
    */
   watch (room: string, onPresence: (presence: Presence) => void): Promise<() => void>
 
@@ -70,14 +71,15 @@ export interface Roster {
   signal (room: string, signal: Signal): void
 
   /**
-   * Listens for the signals of a room. Resolves once the listener receives them, with an unsubscribe function. It is
-   * idempotent, and the listener MUST NOT be called after it returns.
+   * Listens for the signals of a room. Resolves with an idempotent unsubscribe function, once later signals will be received.
+   * The listener MUST NOT be called after that function returns.
    */
   listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void>
 
   /**
-   * Keeps a restriction. It replaces the one of the same kind for the same subject. Resolves once it is kept and the
-   * listeners of this roster were called with it; those of other nodes are called when their node has received it.
+   * Keeps a restriction. It replaces the restriction of the same kind for the same subject. Resolves once the restriction is
+   * kept and the listeners of this roster were called with it. The listeners of another node are called when that node
+   * receives it.
    *
    * Rejects with INVALID_ARGUMENT, without effect, for a subject that isn't a non-empty string, and for an unknown property
    * or a kind, duration or reason of a wrong type or value. `checkedRestriction` does these checks.
@@ -85,16 +87,16 @@ export interface Roster {
   restrict (subject: string, restriction: Restriction): Promise<void>
 
   /**
-   * Resolves with the current moment and, for these subjects, the mutes and bans in force and the kicks of the last
-   * `KICK_KEPT` ms at least. Without subjects, it resolves with the moment alone. A node takes this moment for each new
-   * connection: only kicks with a later moment concern the connection.
+   * Resolves with the current moment and, for these subjects, the active mutes and bans and at least the kicks of the last
+   * `KICK_KEPT` ms. Without subjects, it resolves with the moment alone. A node requests the moment for each new connection:
+   * only kicks with a later moment apply to the connection.
    */
   restrictions (subjects: readonly string[]): Promise<RestrictionsAt>
 
   /**
-   * Calls the listener for every restriction from now on, of any node, a lifted one included. After a lost connection the
-   * roster MUST report the restrictions it may have missed. It may report one more than once, and two in the wrong order:
-   * the higher `moment` is the later one. Returns an unsubscribe function, which is idempotent.
+   * Calls the listener for every later restriction of any node, including a lifted one. After a lost connection the roster
+   * MUST report the restrictions that it may have missed. It may report a restriction more than once, and restrictions in any
+   * order: the one with the higher `moment` is the later one. Returns an idempotent unsubscribe function.
    */
   onRestrict (listener: (subject: string, restriction: TimedRestriction) => void): () => void
 
@@ -102,7 +104,7 @@ export interface Roster {
   check (): Promise<void>
 
   /**
-   * Removes this node's members and releases what the roster holds. Other nodes MUST report a removed member absent only
+   * Removes this node's members and releases the resources of the roster. Other nodes MUST report a removed member absent only
    * after a grace period, so that it can connect to another node. Idempotent. Every later call that returns a promise MUST
    * reject with ROSTER_CLOSED. Watchers and listeners MUST NOT be called after the promise resolves.
    */

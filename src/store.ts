@@ -2,15 +2,16 @@
 export interface Member { readonly id: string, readonly name: string }
 
 /**
- * Names one entry, or the beginning of a room's log (offset 0). A store MUST NOT honour the position of an entry unless it
- * keeps that very entry. It MUST honour the position of the beginning until it removes the first entry. Opaque to clients.
+ * Names one entry, or the beginning of a room's log (offset 0). Opaque to clients. To honour a position means to read from it,
+ * or to change its entry. A store MUST NOT honour the position of an entry unless it keeps that very entry. It MUST honour the
+ * position of the beginning until it removes the first entry.
  *
  * A position that a store returns MUST consist of 1 to 128 letters, digits, `.`, `_` and `-`, because it is written into
  * JSON without escaping. A position that a store receives may be any string.
  */
 export type Position = string
 
-/** An offset with the position that names it. `offset`: 0 before the first entry of a room. */
+/** An offset with its position. `offset`: 0 before the first entry of a room. */
 export interface Cursor { readonly offset: number, readonly position: Position }
 
 /**
@@ -29,11 +30,11 @@ export interface Entry extends Cursor {
 
 /** A message to be stored. A store MUST return `from`, `body` and `data` unchanged: text as text, bytes as bytes. */
 export interface Draft {
-  /** Identifies the post within its room, for deduplication: made of the member's id and the client's. Any string. */
+  /** Identifies the post within its room, for deduplication. Consists of the ids of the member and the post. Any string. */
   readonly key?: string | undefined
   /** Hash of the content before hooks. A repeat has the same hash. */
   readonly hash?: string | undefined
-  /** Present on a repeated post only: the client's position when it first sent the post. Its entry may be trimmed by now. */
+  /** Present on a repeated post only: the client's position when it first sent the post. The position's entry may be trimmed. */
   readonly since?: Position | undefined
   readonly from: Member | null
   readonly body: string | Uint8Array
@@ -72,8 +73,8 @@ export interface Feed {
 
 /**
  * Stores and publishes the messages of rooms. Both are one step, so they are one interface. Every method that returns a
- * promise MUST reject rather than throw. A room name is 1 to 64 letters, digits and `._:-`; `__proto__` is one. A room
- * that was never used is an empty room.
+ * promise MUST reject rather than throw. A room name is 1 to 64 letters, digits and `._:-`; `__proto__` is a valid name. A
+ * room that was never used is an empty room.
  *
  * STALE, BUSY and so on stand for the errors with these codes in `errors.ts`. Each method rejects with BUSY, UNAVAILABLE or
  * UNKNOWN in the cases that `append` lists. A store may reject with further codes for faults of its own backend.
@@ -99,12 +100,12 @@ export interface Store {
    */
   append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }>
 
-  /** Resolves with the cursor of the durable entry that was stored under a key; `undefined` if the key isn't remembered. */
+  /** Resolves with the cursor of the durable entry that was stored under a key. Resolves with `undefined` for an unknown key. */
   find (room: string, key: string): Promise<Cursor | undefined>
 
   /**
-   * Resolves with a page of entries, oldest first. Without `after` and `before`, it has the newest entries. With `before`, it
-   * has the entries that are nearest to the position.
+   * Resolves with a page of entries, oldest first. Without `after` and `before`, the page has the newest entries. With `after`
+   * or `before`, it has the entries on that side of the position that are nearest to it.
    *
    * The store MUST NOT honour a position whose entry isn't kept, is in another room or another epoch, or never existed,
    * a forged position included. For such a position the page has `complete: false` and the newest entries.
@@ -128,16 +129,16 @@ export interface Store {
   follow (room: string, deliver: (page: Page) => void): Promise<Feed>
 
   /**
-   * Removes `data` and the content of `body` from one entry; the body becomes an empty string. The entry keeps its offset,
+   * Removes `data` and the content of `body` from one entry. The body becomes an empty string. The entry keeps its offset,
    * position, time, author and key. A position that isn't honoured changes nothing. Resolves once durable. Rejects with
    * INVALID_ARGUMENT, without effect, if the position isn't a non-empty string.
    */
   erase (room: string, position: Position): Promise<void>
 
   /**
-   * Removes all entries and keys of a room and begins another epoch. The store MUST NOT honour a position of the epoch before,
-   * even when the room has as many entries again. Each follower MUST receive a page that reports the break, with a `head` of
-   * the new epoch. Resolves once durable.
+   * Removes all entries and keys of a room and begins another epoch. The store MUST NOT honour a position of an earlier epoch,
+   * even after the room has reached the same offset again. Each follower MUST receive a page that reports the break, with a
+   * `head` of the new epoch. Resolves once durable.
    */
   clear (room: string): Promise<void>
 
@@ -145,7 +146,7 @@ export interface Store {
   check (): Promise<void>
 
   /**
-   * Releases what the store holds. Idempotent; settles within a bounded time. Every pending call MUST settle. Every later
+   * Releases the resources of the store. Idempotent; settles within a bounded time. Every pending call MUST settle. Every later
    * call MUST reject with CLOSED. `deliver` MUST NOT be called after the promise resolves. A client that the app passed in
    * MUST stay open.
    */

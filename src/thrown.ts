@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 
-/** HTTP statuses of errors with which the app rejects a client; any other error is a fault. */
+/** HTTP statuses of errors by which the app rejects a client. Any other error is a fault of the app. */
 const REJECTING = [401, 403]
 
-/** Lone surrogates: a strict JSON parser rejects a frame that has one. */
+/** Lone surrogates. A strict JSON parser rejects a frame that contains one. */
 const loneSurrogates = /\p{Cs}/gu
 
 /** Returns the message of a thrown value. Never throws, even if a getter or `toString` does. */

@@ -4,7 +4,7 @@ export class Rate {
   readonly interval: number
   /** tokens */
   readonly burst: number
-  /** Returns the time in ms, which never moves back. Kept here, so that a bucket doesn't need a property for it. */
+  /** Returns the monotonic time in ms. A property of the rate, because a connection has several buckets. */
   readonly now: () => number
 
   /** @param perSecond Infinity for no limit */
@@ -15,7 +15,7 @@ export class Rate {
   }
 }
 
-/** A token bucket. Stored as the time at which the bucket is full again, so that no timer refills it. */
+/** A token bucket. Its state is the time at which the bucket is full again, so that no timer refills it. */
 export class TokenBucket {
   readonly #rate: Rate
   /** ms, on the clock of the rate */
@@ -26,7 +26,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes tokens if there are enough, or if the bucket is full. Returns 0, or the ms to wait; then it takes none.
+   * Takes tokens if there are enough, or if the bucket is full. Returns 0 if it took the tokens. Otherwise takes none and
+   * returns the ms to wait.
    */
   take (tokens: number): number {
     const wait = this.wait(tokens)
@@ -35,7 +36,7 @@ export class TokenBucket {
     return wait
   }
 
-  /** Returns the result of `take` without taking tokens. @param before tokens to be taken by others first */
+  /** Returns the result of `take` without taking tokens. @param before tokens that earlier requests will take first */
   wait (tokens: number, before = 0): number {
     const { interval, burst, now } = this.#rate
     if (interval === 0) return 0

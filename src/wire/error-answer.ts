@@ -2,12 +2,12 @@ import { meaningOf } from '../error-meaning.ts'
 import { StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { ErrorCode, type ErrorCodeName } from '../protocol.ts'
 
-/** failed: whether a backend failed, so that the error belongs in the log. */
+/** The error to send to a client. failed: whether a backend failed, so that the error is logged. */
 export interface ErrorAnswer { readonly code: ErrorCodeName, readonly message: string, readonly failed: boolean }
 
 /**
- * Returns the error to send to the client; undefined if the error closes the connection, as that of a failed hook does.
- * @param isPost only a post can have been applied in spite of an error
+ * Returns the error to send to the client; undefined if the error closes the connection, for example after a failed hook.
+ * @param isPost whether the request is a post: no other request can have been applied in spite of an error
  */
 export function errorFor (error: unknown, isPost: boolean): ErrorAnswer | undefined {
   const meaning = meaningOf(error)

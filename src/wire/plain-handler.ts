@@ -7,7 +7,7 @@ import { meaningOf } from '../error-meaning.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import type { Payload } from '../connection/writer.ts'
-import type { Message } from '../connection/receive-queue.ts'
+import type { Message } from '../connection/message.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { Format } from '../rooms/format.ts'
 import { CloseCode } from '../protocol.ts'
@@ -24,7 +24,7 @@ const plainFormat: Format = {
   entry: (_room, entry) => payloadOf(entry),
   signal: () => undefined,
   ack: () => undefined,
-  // This wire can't report an incomplete page, so an incomplete page is not sent.
+  // Nothing is sent of an incomplete page, because this wire can't report that entries are missing.
   joined: (_room, { entries, complete }) => complete ? entries.map(payloadOf) : []
 }
 
@@ -36,7 +36,7 @@ export interface PlainOptions {
   readonly deflate: boolean
   /** whether the client receives its own messages */
   readonly includeSender: boolean
-  /** limits of the messages that the client receives when it joins */
+  /** bounds of the messages that the client receives when it joins */
   readonly history: { readonly limit: number, readonly maxBytes: number }
   /** ms from the upgrade until the client must have joined, including `onJoin` */
   readonly timeout: number
@@ -67,7 +67,7 @@ export class PlainHandler implements MessageHandler {
     const handler = new PlainHandler(connection, room, rates)
     connection.receiver.serve(handler)
     handler.#deadline = setTimeout(() => {
-      connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
+      connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout() })
     }, timeout).unref()
     connection.receiver.hold(handler.#join(entering, options))
   }
@@ -75,11 +75,11 @@ export class PlainHandler implements MessageHandler {
   receive (message: Message): Promise<void> | undefined {
     const { data, isBinary } = message
     this.#connection.logReceived(message, this.#room)
-    // Copied, because a store may keep it, and the slice from `ws` would keep the whole socket read in memory.
+    // Copied, because a store may keep the body, and the slice from `ws` would keep the whole socket read in memory.
     const body = isBinary ? new Uint8Array(data) : data.toString()
     const { submitted, stored } = this.#peer!.post({ room: this.#room, body })
     stored.catch((error: unknown) => this.#failed(error))
-    // This wire can't report a refused message. A client above its rate is read more slowly instead and loses nothing.
+    // This wire can't report a refused message. Messages above the rate are delayed instead, so that none is lost.
     const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
@@ -101,7 +101,7 @@ export class PlainHandler implements MessageHandler {
     }
   }
 
-  /** Logs a refused post, which this wire can't report. Closes the connection for any other error. */
+  /** Logs a permanently refused post, which this wire can't report. Closes the connection for any other error. */
   #failed (error: unknown): void {
     const connection = this.#connection
     const room = this.#room
@@ -114,7 +114,7 @@ export class PlainHandler implements MessageHandler {
     } else if (kind === 'refusal' && !retryable) {
       connection.refused(answer.code, answer.message, { room })
     } else {
-      connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
+      connection.close(CloseCode.tryAgainLater, answer.failed ? 'the store failed' : answer.message, { err: error })
     }
   }
 }

@@ -10,7 +10,7 @@ export const v1Format: Format = {
   signal: (room, signal) => 'typing' in signal
     ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
     : JSON.stringify({ type: 'presence', room, ...signal.presence } satisfies ServerMessage),
-  /** Built by hand like entries, because every post has one. */
+  /** Built by hand, as entries are, because every post is acknowledged. */
   ack: (room, id, position) => `{"type":"ack","id":${JSON.stringify(id)},${positionJson(room, position)}}`,
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
     // The presence may not include the joining member yet. If the list is capped, it may count a member without listing it.
@@ -40,7 +40,7 @@ export function history (room: string, before: Position, { entries, more, comple
 
 /**
  * Returns the properties of an entry as JSON. Built by hand, because JSON.stringify and the object that it needs took a
- * fifth of the server's time in a busy room. Built of few parts, because each concatenation creates a string.
+ * fifth of the server's time in a busy room. Concatenates few parts, because each concatenation creates a string.
  */
 function entryJson (room: string, { position, at, from, body, data }: Entry): string {
   const content = typeof body === 'string' ? `"text":${JSON.stringify(body)}` : `"bytes":"${Buffer.from(body).toString('base64')}"`
@@ -51,7 +51,7 @@ function entryJson (room: string, { position, at, from, body, data }: Entry): st
 let lastRoom = ''
 let lastRoomJson = ''
 
-/** Caches the last room, as many entries share it. Names of rooms and positions need no escaping. */
+/** Caches the JSON of the last room, because many entries share it. Room names and positions need no escaping. */
 function positionJson (room: string, position: Position): string {
   if (room !== lastRoom) {
     lastRoom = room
@@ -62,10 +62,10 @@ function positionJson (room: string, position: Position): string {
 
 const NO_SENDER = ',"from":null,'
 
-/** Members in the cache. A WeakMap would hold every member that an entry keeps alive. */
+/** Maximum number of cached members. A WeakMap would have an item for every member that an entry keeps alive. */
 const MAX_SENDERS = 10_000
 
-/** JSON by member. All posts of a peer have the same object. */
+/** JSON by member. All posts of a peer have the same member object. */
 const senders = new Map<Member, string>()
 
 function senderJson (sender: Member | null): string {
@@ -82,7 +82,7 @@ function senderJson (sender: Member | null): string {
 let lastAt = NaN
 let lastTimeJson = ''
 
-/** Caches the last time, as many entries share a millisecond. */
+/** Caches the JSON of the last time, because many entries share a millisecond. */
 function timeJson (at: number): string {
   if (at !== lastAt) {
     lastAt = at

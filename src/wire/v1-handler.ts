@@ -2,7 +2,7 @@ import { Allowance, type MessageRates } from '../connection/allowance.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import { HandshakeTimeout } from '../errors.ts'
-import type { Message } from '../connection/receive-queue.ts'
+import type { Message } from '../connection/message.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
@@ -28,17 +28,17 @@ export interface V1Context {
   /** levels of objects and arrays allowed in `data` */
   readonly jsonDepth: number
   readonly rates: MessageRates
-  /** refused requests; above this rate the connection is closed */
+  /** limits refused requests; above this rate the connection is closed */
   readonly flood: Rate
 }
 
-/** Authenticates the sender of `hello`. Resolves with undefined if it closed the connection. */
+/** Authenticates the sender of `hello`. Resolves with undefined if the connection was closed. */
 export type Enter = (hello: Request<'hello'>) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
 
-/** Invalid frames, minus the valid ones since, at which the connection is closed. */
+/** The connection is closed at this count. An invalid frame increments the count; a valid one decrements it. */
 const MAX_STRIKES = 10
 
 /** The wire of `fastify-chat.v1`: JSON in text frames. docs/PROTOCOL.md */
@@ -46,7 +46,7 @@ export class V1Handler implements MessageHandler {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #format: Format
-  /** Unset after use, because it references the request. */
+  /** Undefined after use, because it references the request. */
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
   #peer: Peer | undefined
@@ -64,7 +64,7 @@ export class V1Handler implements MessageHandler {
     this.#context = context
     this.#allowance = new Allowance(context.rates)
     this.#deadline = setTimeout(() => {
-      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'try again later', { err: new HandshakeTimeout() })
+      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout() })
       else connection.close(CloseCode.noHello, 'no hello in time')
     }, context.helloTimeout).unref()
   }
@@ -106,7 +106,7 @@ export class V1Handler implements MessageHandler {
     const peer = this.#peer
     if (message.type === 'hello' && peer === undefined) return this.#greet(message)
     if (message.type === 'hello' || peer === undefined) {
-      return this.#send({ type: 'error', code: ErrorCode.hello, message: 'hello must be the first message, and be sent only once', ...concerns(message) })
+      return this.#send({ type: 'error', code: ErrorCode.hello, message: "send 'hello' first, and only once", ...concerns(message) })
     }
     switch (message.type) {
       case 'join': return this.#join(peer, message)
@@ -152,7 +152,7 @@ export class V1Handler implements MessageHandler {
   #refuse (message: ClientMessage, wait: number): void {
     this.#refusals ??= new TokenBucket(this.#context.flood)
     if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood' })
-    const text = `too many requests: retry after ${wait} ms`
+    const text = `rate limit exceeded: retry after ${wait} ms`
     this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) })
   }
 

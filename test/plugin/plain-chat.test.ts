@@ -360,7 +360,7 @@ for (const call of ['follow', 'read', 'append'] as const) {
     const client = await open(t, url)
     client.socket.send('one')
     client.socket.send('two')
-    t.strictSame(await client.closed, { code: 1013, reason: 'try again later' })
+    t.strictSame(await client.closed, { code: 1013, reason: 'the store failed' })
     t.match(await logged(app, 'websocket closed'), { code: 1013, err: { message: 'down' } })
     broken = false
     const again = await join('?history=10')

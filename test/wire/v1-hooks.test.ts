@@ -153,8 +153,8 @@ t.test('an authenticate that never settles closes with 1013 at the handshake tim
   const { app, tcp, plain } = room
   const client = await tcp()
   client.say({ type: 'hello' })
-  t.strictSame(await client.closed, { code: 1013, reason: 'try again later' })
-  t.strictSame(await (await plain()).closed, { code: 1013, reason: 'try again later' })
+  t.strictSame(await client.closed, { code: 1013, reason: 'the handshake timed out' })
+  t.strictSame(await (await plain()).closed, { code: 1013, reason: 'the handshake timed out' })
   t.match(await logged(app, 'websocket closed'), { err: { code: 'FST_CHAT_HANDSHAKE_TIMEOUT' } })
   await left(room)
   t.match(app.chat.stats(), { connections: 0, members: 0 })
@@ -175,7 +175,7 @@ t.test('an authorize that never settles closes a joining plain client; joined on
   const joining = await plain()
   await hanging.reached
   mock.timers.tick(handshakeTimeout)
-  t.strictSame(await joining.closed, { code: 1013, reason: 'try again later' })
+  t.strictSame(await joining.closed, { code: 1013, reason: 'the handshake timed out' })
   await left(room, 1)
   t.equal(stays.socket.readyState, stays.socket.OPEN)
   t.match(app.chat.stats(), { connections: 1, members: 1 })
