@@ -11,7 +11,7 @@ export interface ConnectionOpened extends OfConnection {
   readonly protocol: string
 }
 
-/** disconnect: why the server ended the connection; undefined if the client did, or the server was stopping. duration: ms. */
+/** disconnect: reason of a disconnect by the server; undefined if the client ended the connection, or the server was stopping. duration: ms. */
 export interface ConnectionClosed extends OfConnection {
   readonly code: number
   readonly reason: string
@@ -42,7 +42,7 @@ export interface DiagnosticsEvents {
   'fastify-chat:refusal': Refused
 }
 
-/** hasSubscribers: if false, no event needs to be created. */
+/** A diagnostics channel. hasSubscribers: if false, no event has to be created. */
 interface Channel<Event> { readonly hasSubscribers: boolean, publish (event: Event): void }
 
 function named<Name extends keyof DiagnosticsEvents> (name: Name): Channel<DiagnosticsEvents[Name]> {

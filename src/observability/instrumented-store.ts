@@ -4,7 +4,7 @@ import { diagnostics } from './diagnostics.ts'
 import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
-/** Wraps a store and counts its stored messages and its errors. Returns the promises of the store itself. */
+/** Wraps a store. Counts stored messages and errors. Returns the store's own promises. */
 export class InstrumentedStore implements Store {
   readonly #store: Store
   readonly #counters: Counters
@@ -48,12 +48,12 @@ export class InstrumentedStore implements Store {
     return this.#countErrors(this.#store.clear(room))
   }
 
-  /** Not counted: health checks call it repeatedly and report the error themselves. */
+  /** Errors aren't counted: health checks call it repeatedly, and report the error. */
   check (): Promise<void> { return this.#store.check() }
 
   close (): Promise<void> { return this.#store.close() }
 
-  /** A throw of a store, against its contract, is a rejection to the callers: they couldn't report it to the client. */
+  /** Converts a synchronous throw into a rejection. A store must not throw. */
   #append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
     try {
       return this.#store.append(room, draft)
@@ -67,7 +67,7 @@ export class InstrumentedStore implements Store {
     return result
   }
 
-  /** One function for all posts. A closure for each would add to the dozen allocations of a post. */
+  /** One function for all posts, which saves the allocation of a closure for each post. */
   readonly #stored = ({ again }: { readonly again: boolean }) => { if (!again) this.#counters.posts++ }
 
   readonly #failed = (error: unknown) => {

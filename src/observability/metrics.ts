@@ -31,12 +31,12 @@ const DELIVERY = 'fastify_chat_delivery_duration_seconds'
 
 const names = [...[...gauges, ...counters].map(({ name }) => name), APPEND, DELIVERY]
 
-/** seconds; from a store in memory to one behind a slow network */
+/** Bounds in seconds, from a store in memory to a store behind a slow network. */
 const BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 const registries = new WeakMap<MetricsRegistry, Metrics>()
 
-/** The metrics of one registry. The label `chat` distinguishes its chats. Values are read only for a scrape. */
+/** The metrics of one registry. The label `chat` identifies the chat. Values are read at each scrape. */
 export class Metrics {
   readonly #registry: MetricsRegistry
   readonly #chats = new Map<string, () => Stats>()
@@ -111,7 +111,7 @@ export class Metrics {
     for (const name of names) this.#registry.removeSingleMetric(name)
   }
 
-  /** Returns the same snapshots to all metrics of a scrape, which are collected synchronously. */
+  /** Returns the same snapshots for all metrics of a scrape, which are collected synchronously. */
   #takeSnapshots (): ReadonlyArray<readonly [chat: string, stats: Stats]> {
     if (this.#snapshots === undefined) {
       this.#snapshots = [...this.#chats].map(([chat, stats]) => [chat, stats()])

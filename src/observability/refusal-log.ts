@@ -4,10 +4,10 @@ import { diagnostics } from './diagnostics.ts'
 import type { Counters } from './stats.ts'
 import { logSafely } from '../thrown.ts'
 
-/** Lines for one reason per window. */
-const LINES = 10
+/** Maximum lines for one reason in one window. */
+const MAX_LINES = 10
 
-/** ms */
+/** Length of a window in ms. */
 const WINDOW = 1_000
 
 type Level = 'info' | 'warn' | 'error'
@@ -15,8 +15,8 @@ type Level = 'info' | 'warn' | 'error'
 interface Window { readonly level: Level, readonly text: string, readonly reason: string, lines: number }
 
 /**
- * Counts and logs refusals and connections ended by the server. Suppresses further lines with the same reason, so that an
- * attack can't flood the log. At the end of each second one line reports how many were suppressed.
+ * Counts and logs refusals, and connections ended by the server. Suppresses further lines with the same reason, so that an
+ * attack can't flood the log. At the end of each second, one line for each reason reports the number of suppressed lines.
  */
 export class RefusalLog {
   readonly #log: FastifyBaseLogger
@@ -31,7 +31,8 @@ export class RefusalLog {
 
   /**
    * Counts and logs a refused upgrade or request.
-   * @param reason from a small set; a client's data belongs in `details`, which is made legible
+   * @param reason from a small set of constants
+   * @param details may contain data of the client, whose unsafe characters are replaced
    * @param message text of the error
    * @param log logger of the request or the connection
    */
@@ -44,7 +45,7 @@ export class RefusalLog {
     this.#write(reason, 'warn', 'refused', line, log)
   }
 
-  /** Counts and logs a connection that the server ended. @param reason from a small set */
+  /** Counts and logs a connection that the server ended. @param reason from a small set of constants */
   disconnected (reason: string, line: object, log: FastifyBaseLogger): void {
     this.#counters.disconnects.add(reason)
     this.#write(reason, 'info', 'websocket closed', line, log)
@@ -55,12 +56,12 @@ export class RefusalLog {
     this.#write('failed', 'error', what, { err }, log)
   }
 
-  /** Logs how many lines have been suppressed so far. */
+  /** Logs the number of suppressed lines, and begins a new window. */
   close (): void {
     clearTimeout(this.#end)
     this.#end = undefined
     for (const { level, text, reason, lines } of this.#windows.values()) {
-      if (lines > LINES) this.#log[level]({ reason, suppressed: lines - LINES }, `${text}: further entries suppressed`)
+      if (lines > MAX_LINES) this.#log[level]({ reason, suppressed: lines - MAX_LINES }, `${text}: further lines suppressed`)
     }
     this.#windows.clear()
   }
@@ -70,6 +71,6 @@ export class RefusalLog {
     const window = this.#windows.get(key) ?? { level, text, reason, lines: 0 }
     this.#windows.set(key, window)
     this.#end ??= setTimeout(() => this.close(), WINDOW).unref()
-    if (++window.lines <= LINES) logSafely(log, level, line, text)
+    if (++window.lines <= MAX_LINES) logSafely(log, level, line, text)
   }
 }

@@ -12,14 +12,14 @@ import { PendingUpgrades } from './pending-upgrades.ts'
 import { ServerUpgrades, type UpgradeHandler, type UpgradeOwner } from './server-upgrades.ts'
 
 export interface UpgradeSettings {
-  /** ms from the request to the upgraded connection */
+  /** maximum ms from the request to the upgraded connection */
   readonly handshakeTimeout: number
-  /** upgrades in progress at once */
+  /** maximum number of upgrades in progress at once */
   readonly handshakes: number
 }
 
 /**
- * The upgrades of one chat's routes. The first chat of a server also gets the upgrades that match no route of any chat.
+ * The upgrades of one chat's routes. The first chat of a server also receives upgrades that match no route of any chat.
  */
 export class ChatUpgrades implements UpgradeOwner {
   readonly pending: PendingUpgrades
@@ -79,7 +79,7 @@ export class ChatUpgrades implements UpgradeOwner {
     try {
       emit()
     } catch (error) {
-      // Rethrown, the error would end the process, and any client could cause it.
+      // Not rethrown: an uncaught error would end the process, and any client could cause it.
       this.passed.refuse(request, new UpgradeFailed((error as Error).message))
     }
     if (this.passed.removeIfAccepted(request)) return
@@ -90,7 +90,7 @@ export class ChatUpgrades implements UpgradeOwner {
   /** Refuses an upgrade that was neither dispatched nor passed. */
   refuse (socket: Duplex, error: FastifyError): void { this.pending.refuseSocket(socket, error) }
 
-  /** Refuses such an upgrade without a response. */
+  /** Destroys the socket of a refused upgrade without a response. */
   terminate (socket: Duplex, error: FastifyError): void { this.pending.terminate(socket, error) }
 
   /** Called when a dispatched upgrade became a connection. The caller must release the address when the connection ends. */

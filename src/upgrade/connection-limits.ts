@@ -5,32 +5,32 @@ import { tickTime } from '../connection/tick.ts'
 import { Rate, TokenBucket } from '../token-bucket.ts'
 
 export interface ConnectionLimitSettings {
-  /** connections open at once */
+  /** maximum number of connections open at once */
   readonly connections: number
-  /** connections open at once from one address */
+  /** maximum number of connections open at once from one address */
   readonly connectionsPerAddress: number
-  /** upgrades in progress at once */
+  /** maximum number of upgrades in progress at once */
   readonly handshakes: number
-  /** upgrades accepted per second */
+  /** maximum number of upgrades accepted per second */
   readonly handshakeRate: number
-  /** upgrades accepted at once after a pause */
+  /** maximum number of upgrades accepted at once after a pause */
   readonly handshakeBurst: number
 }
 
 /** An upgrade that counts in the limits and is not a connection yet. */
 export interface Reservation {
   readonly address: Address
-  /** memory of its request */
+  /** bytes of memory of its request */
   readonly bytes: number
 }
 
 /** Bytes of memory of an upgrade request with its Fastify objects, measured with --expose-gc on Node 20. */
 const REQUEST = 6 * 1024
 
-/** Bytes of memory of each header name and each value, without its text: 16 KiB of one-letter headers use 96 KiB. */
+/** Bytes of memory of a header name or value without its text. A request with 16 KiB of one-letter headers uses 96 KiB. */
 const HEADER = 48
 
-/** Bytes of memory for requests, per permitted handshake. 16 KiB of one-letter headers use three times as many. */
+/** Bytes of memory for the requests of pending upgrades, per permitted upgrade. A request of maximum size uses three times this. */
 const REQUEST_BYTES = 32 * 1024
 
 /** Returns the bytes of memory that a kept request uses. An injected request has no raw headers. */
@@ -38,7 +38,7 @@ export function requestCost ({ rawHeaders = [], url = '' }: Partial<Pick<Incomin
   return rawHeaders.reduce((sum, text) => sum + HEADER + text.length, REQUEST + url.length)
 }
 
-/** Limits upgrades and connections. An upgrade counts from its request to the end of its connection. */
+/** Limits upgrades and connections. An upgrade is counted from its request to the end of its connection. */
 export class ConnectionLimits {
   readonly #settings: ConnectionLimitSettings
   readonly #addresses = new Map<string, Address>()
@@ -62,7 +62,7 @@ export class ConnectionLimits {
     const bytes = requestCost(request)
     const { connections, connectionsPerAddress, handshakes } = this.#settings
     if (this.#connections >= connections) throw new TooManyConnections()
-    // Everything that isn't an IP address shares one bucket, so a spoofed header gains nothing.
+    // Everything that isn't an IP address shares one limit, so that a spoofed header has no effect.
     const name = ip === undefined ? '' : normalizeAddress(ip) ?? 'unknown'
     const address = this.#addresses.get(name) ?? { name, connections: 0 }
     if (name !== '' && address.connections >= connectionsPerAddress) throw new TooManyFromAddress()

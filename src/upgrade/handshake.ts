@@ -35,7 +35,7 @@ export class Handshakes {
 
   /**
    * Upgrades the socket, or responds with an HTTP error and ends it.
-   * @param upgraded called in the tick of the 101, so that no message is missed
+   * @param upgraded called in the tick of the 101 response, so that no message is missed
    */
   answer (request: IncomingMessage, socket: UpgradeArguments[1], head: Buffer, upgraded: (websocket: WebSocket) => void): void {
     const server = this.#server ??= this.#createServer()
@@ -47,10 +47,11 @@ export class Handshakes {
 
   /** Called at the first handshake: the app is ready then, and its @fastify/websocket is registered. */
   #createServer (): WebSocketServer {
-    // The app's own check applies to all its WebSocket routes. An injected request has no socket, which `ws` reads if a check is set.
+    // The app's `verifyClient` applies to all its WebSocket routes. With one, `ws` reads the socket of the request, which an
+    // injected request doesn't have.
     const verifyClient = verifyClientOf(this.#app)
     const server = new WebSocketServer({ noServer: true, clientTracking: false, ...verifyClient && { verifyClient }, ...this.#settings })
-    // Listeners of the app add headers to the 101, and receive all connections.
+    // Listeners of the app may add headers to the 101 response, and receive all connections.
     const appServer = this.#app.websocketServer as WebSocketServer | undefined
     server.on('headers', (headers, request) => appServer?.emit('headers', headers, request))
     server.on('connection', (socket, request) => appServer?.emit('connection', socket, request))
@@ -60,12 +61,12 @@ export class Handshakes {
 
 const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMessage) => boolean]> = [
   ['the request must be HTTP/1.1', ({ httpVersion }) => httpVersion === '1.1'],
-  // An injected request has no raw headers; the test sets its host.
+  // An injected request has no raw headers. The test sets its host.
   ['the request must have exactly one Host', ({ rawHeaders }) => rawHeaders === undefined || hosts(rawHeaders) === 1],
   ['Upgrade must be websocket', ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket'],
   ['Sec-WebSocket-Version must be 13', ({ headers }) => String(headers['sec-websocket-version']) === '13'],
   ['Sec-WebSocket-Key must be 16 bytes in base64', ({ headers }) => /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')],
-  // A body would be parsed as frames here, but not by a proxy in front.
+  // `ws` would parse a body as frames. A proxy in front of the server wouldn't.
   ['the request must not have a body', (request) => !hasBody(request)]
 ]
 
@@ -87,7 +88,7 @@ export function checkHandshake (request: IncomingMessage): void {
 }
 
 /**
- * Refuses an upgrade with a body: Node has released the parser, so the body can no longer be read.
+ * Refuses an upgrade with a body. Node has released the parser, so the body can no longer be read.
  * @throws BadHandshake
  */
 export function checkBody (request: IncomingMessage): void {

@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 import { meaningOf } from '../error-meaning.ts'
 
-/** Seconds after which a client that was refused with a retryable error may retry. */
+/** Seconds after which a client may retry a request that was refused with a retryable error. */
 const RETRY_AFTER = 5
 
-/** ms within which a client must close its side of an upgrade that got an HTTP response. */
-const LINGER = 1_000
+/** ms within which a client must close its side of a connection after the HTTP response to its upgrade. */
+const CLOSE_TIMEOUT = 1_000
 
 /** The HTTP response to a refused upgrade, in the format of Fastify's error responses. */
 export interface Refusal {
@@ -39,9 +39,9 @@ export function writeRefusal (socket: Duplex, error: FastifyError): void {
   endSocket(socket)
 }
 
-/** Ends a socket. Unread data would reset the connection before the response arrives, so it is read and dropped. */
+/** Ends a socket. Reads and drops received data: unread data would reset the connection before the response arrives. */
 export function endSocket (socket: Duplex): void {
-  const deadline = setTimeout(() => socket.destroy(), LINGER)
+  const deadline = setTimeout(() => socket.destroy(), CLOSE_TIMEOUT)
   socket.once('close', () => clearTimeout(deadline))
   socket.resume()
   socket.end()

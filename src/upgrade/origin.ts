@@ -10,7 +10,7 @@ import type { Origins } from '../options.ts'
 export async function checkOrigin (request: FastifyRequest, allowed: Origins): Promise<void> {
   const { origin } = request.headers
   if (origin === undefined || allowed === true) return
-  // Only `true` accepts, as in `authorize`: a hook without types may return a string or an object.
+  // Only `true` allows the origin, as in `authorize`: an untyped hook may return a string or an object.
   if (typeof allowed === 'function' ? await allowed(origin, request) === true : matches(origin, request, allowed)) return
   throw new OriginRefused(origin)
 }

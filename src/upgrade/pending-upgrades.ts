@@ -29,8 +29,8 @@ interface Pending extends Upgrade {
 }
 
 /**
- * Upgrades that have not become connections yet. Node doesn't track their sockets: after an HTTP response such a socket
- * stays open and keeps the server from closing. This class ends every one of them.
+ * Upgrades that have not become connections yet. Node doesn't track their sockets. After an HTTP response, such a socket
+ * stays open and prevents the server from closing. This class ends all these sockets.
  */
 export class PendingUpgrades {
   readonly #pending = new Map<IncomingMessage, Pending>()
@@ -75,7 +75,7 @@ export class PendingUpgrades {
     if (socket !== undefined && !isRead(socket)) endSocket(socket)
   }
 
-  /** Ends an upgrade with this error. If a response is assigned to its socket, only counts and logs the error. */
+  /** Ends an upgrade with an error. If a response is assigned to its socket, only counts and logs the error. */
   refuse (request: IncomingMessage, error: FastifyError): void {
     const { socket } = this.#pending.get(request) ?? {}
     if (socket === undefined) return
@@ -83,7 +83,7 @@ export class PendingUpgrades {
     else this.#options.refusals.refused(error.code, error.message)
   }
 
-  /** Ends the upgrade that has waited longest. */
+  /** Ends the upgrade that has been pending longest. */
   refuseOldest (error: FastifyError): void {
     const [oldest] = this.#pending.keys()
     if (oldest !== undefined) this.#end(oldest, error)

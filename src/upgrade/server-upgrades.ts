@@ -15,7 +15,7 @@ export type UpgradeHandler = (...args: UpgradeArguments) => void
 /** A chat that handles upgrades of a server. */
 export interface UpgradeOwner {
   readonly app: FastifyInstance
-  /** Whether it has begun to close. */
+  /** Whether the chat has begun to close. */
   readonly closing: boolean
   /** Routes an upgrade in its app. @param check throws the error to refuse the upgrade with */
   dispatch (request: IncomingMessage, socket: Duplex, head: Buffer, check: (request: IncomingMessage) => void): void
@@ -23,7 +23,7 @@ export interface UpgradeOwner {
   pass (request: IncomingMessage, socket: Duplex, head: Buffer, emit: () => void): void
   /** Refuses an upgrade that was neither dispatched nor passed. */
   refuse (socket: Duplex, error: FastifyError): void
-  /** Refuses such an upgrade without a response. */
+  /** Destroys the socket of a refused upgrade without a response. */
   terminate (socket: Duplex, error: FastifyError): void
 }
 
@@ -83,7 +83,7 @@ export class ServerUpgrades {
     if (found === malformed) return first.refuse(socket, new BadHandshake('the path is invalid'))
     if (found !== undefined) return found(request, socket, head)
     if (this.#server.listenerCount('upgrade') > 1) return first.pass(request, socket, head, pass)
-    // Node does the same without a listener: the app's routes handle it as a request.
+    // Without a listener, Node would also let the app's routes handle the upgrade as a request.
     first.dispatch(request, socket, head, checkBody)
   }
 
@@ -92,15 +92,15 @@ export class ServerUpgrades {
     for (const router of this.#routers.values()) {
       try {
         found = router.find(request) ?? found
-      } catch { /* rewriteUrl or a constraint of the app throws: its router will report it */ }
+      } catch { /* `rewriteUrl` or a constraint of the app threw. The app's router reports the error. */ }
       if (typeof found === 'function') return found
     }
     return found
   }
 
   /**
-   * Refuses an upgrade that was sent before the response to an earlier request: no listener could answer it, and some throw.
-   * If that response has begun, the client would read a status line as part of it, so the socket is terminated.
+   * Refuses an upgrade that was sent before the response to an earlier request. No listener could answer it, and some would
+   * throw. If the earlier response has begun, the client would read a refusal as part of it, so the socket is destroyed.
    */
   #refusePipelined (earlier: ServerResponse, socket: Duplex, chat: UpgradeOwner): void {
     const error = new BadHandshake('an earlier request has no response yet')

@@ -22,7 +22,7 @@ import type { ChatUpgrades } from './chat-upgrades.ts'
 /** ms within which a client must answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
 
-/** Maximum reads of one unfinished message. `ws` keeps a buffer for each: a read of one byte costs hundreds of bytes. */
+/** Maximum reads of one unfinished message. `ws` keeps a buffer for each read. A read of one byte costs hundreds of bytes. */
 const BUFFERED_CHUNKS = 4_096
 
 /** Burst of pings and pongs, in seconds of their rate. */
@@ -41,11 +41,11 @@ export interface RouteContext {
   readonly receiveBudget: ByteBudget
 }
 
-/** protocol: empty for none. deflate: whether the client accepts deflated frames. */
+/** The result of a handshake. protocol: empty for none. deflate: whether the client accepts deflated frames. */
 export interface Negotiated { readonly protocol: string, readonly deflate: boolean }
 
 export interface UpgradeRoute<Query> {
-  /** The subprotocol that a client may request; a client may also request none. */
+  /** The subprotocol that a client may request. A client may also request none. */
   readonly protocol?: string | undefined
   /** Whether the route accepts permessage-deflate. */
   readonly compression?: boolean
@@ -56,7 +56,7 @@ export interface UpgradeRoute<Query> {
   readonly backlog: number
   /** Parses the query. Throws the error to refuse the upgrade with. */
   readonly parse: (query: unknown) => Query
-  /** Attaches to the connection. Called in the tick of the upgrade, so that no message is missed. */
+  /** Serves the connection. Called in the tick of the upgrade, so that no message is missed. */
   readonly serve: (connection: Connection, query: Query, request: FastifyRequest, negotiated: Negotiated) => void
 }
 
@@ -122,7 +122,7 @@ export function upgradeRoute<Query> (
     }
   }
 
-  async function admit (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  async function checkUpgrade (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     if (upgrades.pending.get(request.raw) === undefined || request.method === 'HEAD') return undefined
     try {
       // An upgrade that only the app's router matched to this route hasn't been checked yet.
@@ -135,7 +135,7 @@ export function upgradeRoute<Query> (
     return undefined
   }
 
-  /** Answers a refusal here: Fastify would log a thrown one as an error. */
+  /** Answers a refusal here, because Fastify would log a thrown one as an error. */
   function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (meaningOf(error)?.kind !== 'refusal') throw error
     const { code, message } = error as FastifyError
@@ -147,7 +147,7 @@ export function upgradeRoute<Query> (
   app.route({
     ...routeOptions,
     schema: { hide: true, ...routeOptions.schema },
-    preHandler: [routeOptions.preHandler ?? [], admit].flat(),
+    preHandler: [routeOptions.preHandler ?? [], checkUpgrade].flat(),
     method: ['GET', 'HEAD'],
     exposeHeadRoute: false,
     url: path,

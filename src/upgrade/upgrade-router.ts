@@ -12,8 +12,8 @@ const builtIn = ['host', 'version']
 export const malformed = Symbol('malformed')
 
 /**
- * Matches upgrades to the paths of one app whose upgrades we handle. It has the settings of the app's router, so that an
- * upgrade matches the same route in both.
+ * Finds the handler for an upgrade to one app. Has the settings of the app's router, so that an upgrade matches the same route
+ * in both.
  */
 export class UpgradeRouter<Target> {
   readonly #app: FastifyInstance
@@ -28,7 +28,7 @@ export class UpgradeRouter<Target> {
 
   /** Adds a path in the syntax of the app's router. */
   add (path: string, constraints: RouteOptions['constraints'], target: Target): void {
-    // A constraint strategy that the app added later is unknown here, so it is left out: the app's router applies it.
+    // Leaves out constraint strategies that the app added later. They are unknown here, and the app's router applies them.
     const known = Object.fromEntries(Object.entries(constraints ?? {}).filter(([name]) => builtIn.includes(name) || this.#router.hasConstraintStrategy(name)))
     if (this.#router.hasRoute('GET', path, known)) return
     const found = (request: IncomingMessage, _response: unknown, params: object) => this.#isShadowed(request, params) ? undefined : target
@@ -43,7 +43,7 @@ export class UpgradeRouter<Target> {
     return this.#router.lookup(rewritten, undefined as unknown as ServerResponse) as Target | typeof malformed | undefined
   }
 
-  /** Returns whether the app has a static route for this path, which its router prefers to one with parameters. */
+  /** Returns whether the app has a static route for this path, which its router prefers to a route with parameters. */
   #isShadowed ({ url }: IncomingMessage, params: object): boolean {
     const path = url!.split('?', 1)[0]!
     return Object.keys(params).length > 0 && !/[:*]/.test(path) && this.#app.hasRoute({ method: 'GET', url: path })

@@ -277,7 +277,7 @@ t.test('a reused id is counted as a refusal, not as a store error', async (t) =>
 /** Returns the number of lines with this message, and the number of entries including suppressed ones. */
 function about (lines: readonly Line[], msg: string) {
   const said = lines.filter((line) => line.msg === msg)
-  const more = lines.filter((line) => line.msg === `${msg}: further entries suppressed`)
+  const more = lines.filter((line) => line.msg === `${msg}: further lines suppressed`)
   return { lines: said.length + more.length, all: said.length + more.reduce((sum, { suppressed }) => sum + Number(suppressed), 0) }
 }
 

@@ -4,8 +4,8 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 type AppOptions = FastifyServerOptions & Record<string, unknown>
 
 /**
- * Returns the options that the app was made with. Fastify 5.0.0 to 5.12.8 keep them under `Symbol('fastify.options')`;
- * `initialConfig` has no functions.
+ * Returns the options that the app was created with. Fastify 5.0.0 to 5.12.8 keep them under `Symbol('fastify.options')`. The
+ * public `initialConfig` contains no functions.
  */
 export function appOptions (app: FastifyInstance): AppOptions {
   return (symbolProperty(app, 'fastify.options') ?? {}) as AppOptions
@@ -17,8 +17,8 @@ const routerKeys = [
 ]
 
 /**
- * Returns the settings of the app's router. Later versions of Fastify copy router settings from the app's options to
- * `routerOptions`, and deprecate reading the originals. Fastify 5.0.0 has only the originals.
+ * Returns the settings of the app's router. Fastify 5.0.0 has them in the app's options. Later versions copy them to
+ * `routerOptions`, and deprecate reading them from the options.
  */
 export function routerOptions (app: FastifyInstance): Record<string, unknown> {
   const options = appOptions(app)
@@ -27,9 +27,9 @@ export function routerOptions (app: FastifyInstance): Record<string, unknown> {
 }
 
 /**
- * Returns the value that `request.ip` will have. It calls Fastify's own getter, which reads only `raw`; its prototype is
- * under `Symbol('fastify.Request')`. Fastify 5.0.0 to 5.12.8.
- * @returns undefined if unknown: for an injected request without a socket
+ * Returns the value that `request.ip` will have. Calls Fastify's own getter, which reads only `raw`. The prototype with the
+ * getter is under `Symbol('fastify.Request')`. Fastify 5.0.0 to 5.12.8.
+ * @returns undefined for an injected request without a socket
  */
 export function requestAddress (app: FastifyInstance, raw: IncomingMessage): string | undefined {
   const Request = symbolProperty(app, 'fastify.Request') as { prototype: object } | undefined
@@ -43,8 +43,8 @@ export function requestAddress (app: FastifyInstance, raw: IncomingMessage): str
 }
 
 /**
- * Returns a key that all scopes of one app share, and no other app has: its `routing` function, which scopes inherit.
- * Fastify 5.0.0 to 5.12.8.
+ * Returns a key that identifies an app in all its scopes: its `routing` function, which the scopes inherit. Fastify 5.0.0 to
+ * 5.12.8.
  */
 export function appKey ({ routing }: FastifyInstance): unknown { return routing }
 

@@ -1,6 +1,6 @@
 /**
- * Everything that reaches into private or undocumented parts of Fastify, Node, ws and @fastify/websocket, each with the
- * versions it was seen on. `test/upgrade/internals.test.ts` fails when one of them changes.
+ * All uses of private or undocumented parts of Fastify, Node, ws and @fastify/websocket, each with the versions that it was
+ * verified on. `test/upgrade/internals.test.ts` fails when one of these parts changes.
  */
 export { appKey, appOptions, requestAddress, routerOptions } from './fastify.ts'
 export {

@@ -3,14 +3,14 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** Returns the response that is assigned to a socket: Node's `_httpMessage`, Node 20 to 26. */
+/** Returns the response that is assigned to a socket. Reads the private `_httpMessage`, Node 20 to 26. */
 export function responseUnderWay (socket: Duplex): ServerResponse | undefined {
   return (socket as Duplex & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
 /**
- * Returns a response that is written to the socket of an upgrade, for which Node makes none. `assignSocket` is
- * undocumented, Node 20 to 26.
+ * Creates a response that is written to the socket of an upgrade. Node creates none. `assignSocket` is undocumented, Node 20 to
+ * 26.
  * @throws if a response is assigned to the socket
  */
 export function assignResponse (request: IncomingMessage, socket: Duplex): ServerResponse {
@@ -21,14 +21,14 @@ export function assignResponse (request: IncomingMessage, socket: Duplex): Serve
 }
 
 /**
- * Detaches a response from the socket that was upgraded: attached, it and its request would be kept as long as the socket.
+ * Detaches a response from a socket that was upgraded. Otherwise the socket would keep the response and its request in memory.
  * `detachSocket` is undocumented, Node 20 to 26.
  */
 export function detachResponse (response: ServerResponse, socket: Duplex): void {
   response.detachSocket(socket as IncomingMessage['socket'])
 }
 
-/** Event of an intercepted server, `(request, socket)`: emitted for each upgrade before it is dispatched. */
+/** Event of an intercepted server. Emitted with `(request, socket)` for each upgrade, before it is dispatched. */
 const upgradeSeen = Symbol('upgrade seen')
 
 const intercepted = new WeakSet<EventEmitter>()
@@ -47,9 +47,9 @@ export function onNextUpgrade (server: EventEmitter, seen: (socket: Duplex) => v
 export type UpgradeArguments = [request: IncomingMessage, socket: Duplex, head: Buffer]
 
 /**
- * Passes each `upgrade` event of a server to one function, which decides whether the listeners receive it. This requires
- * replacing the server's `emit`: a listener can't withhold an event from other listeners.
- * @param take its last argument emits the event to the listeners
+ * Passes each `upgrade` event of a server to one function, which decides whether the listeners receive it. Replaces the
+ * server's `emit`, because a listener can't withhold an event from other listeners.
+ * @param take handles an upgrade; calls `pass` to emit the event to the listeners
  * @returns a function that restores the server
  */
 export function interceptUpgrades (server: EventEmitter, take: (...args: [...UpgradeArguments, pass: () => void]) => void): () => void {
@@ -76,7 +76,7 @@ export function interceptUpgrades (server: EventEmitter, take: (...args: [...Upg
     active = false
     intercepted.delete(server)
     server.off('upgrade', ignore)
-    // Code that replaced `emit` later still calls this one, which now only forwards.
+    // Code that replaced `emit` later still calls this function, which now only forwards the event.
     if (server.emit !== emit) return
     if (replaced === undefined) delete (server as { emit?: unknown }).emit
     else Object.defineProperty(server, 'emit', replaced)
@@ -85,10 +85,10 @@ export function interceptUpgrades (server: EventEmitter, take: (...args: [...Upg
 
 function ignore (): void {}
 
-/** The private `_handle` of a `net.Socket`, as seen on Node 20.20. */
+/** The private `_handle` of a `net.Socket`, verified on Node 20.20. */
 interface Handle { reading: boolean, readStart (): void, readStop (): void }
 
-/** Stops reading a socket, so that the client's bytes stay in the kernel. A socket that is only paused reads until its buffer is full. */
+/** Stops reading a socket, so that the client's bytes stay in the kernel. A paused socket would read until its buffer is full. */
 export function stopReading (stream: Duplex): void {
   const handle = handleOf(stream)
   if (handle?.reading !== true) return
@@ -104,7 +104,7 @@ export function startReading (stream: Duplex): void {
   handle.readStart()
 }
 
-/** Returns undefined for a stream without one: an injected stream, or a socket that has ended. */
+/** Returns the handle of a socket; undefined for an injected stream, or a socket that has ended. */
 function handleOf (stream: Duplex): Handle | undefined {
   return stream instanceof Socket ? (stream as Socket & { _handle?: Handle | null })._handle ?? undefined : undefined
 }

@@ -7,14 +7,14 @@ import { Stopping } from '../../errors.ts'
 import { writeRefusal } from '../http-refusal.ts'
 import type { UpgradeArguments } from './node.ts'
 
-/** Returns the number of @fastify/websocket instances on the server. Each adds a listener named `onUpgrade`, 11.0 to 11.3.6. */
+/** Returns the number of @fastify/websocket instances on the server. Each adds a listener named `onUpgrade`. 11.0 to 11.3.6. */
 export function websocketDispatchers (server: EventEmitter): number {
   return server.listeners('upgrade').filter(({ name }) => name === 'onUpgrade').length
 }
 
 /**
- * Sets `request.ws` for upgrades, as @fastify/websocket 11.0 to 11.3.6 does. If it is still true after an HTTP response,
- * that plugin destroys the socket, which resets a client that is still sending, so it is false from `onSend` on.
+ * Sets `request.ws` for upgrades, as @fastify/websocket 11.0 to 11.3.6 does. Resets it to false at `onSend`. If it is true after
+ * an HTTP response, that plugin destroys the socket, which resets the connection of a client that is still sending.
  */
 export function markUpgrades (app: FastifyInstance, isUpgrade: (request: IncomingMessage) => boolean): void {
   const mark = (ws: boolean) => async (request: FastifyRequest): Promise<void> => { if (isUpgrade(request.raw)) request.ws = ws }
@@ -23,23 +23,22 @@ export function markUpgrades (app: FastifyInstance, isUpgrade: (request: Incomin
 }
 
 /**
- * Gives a route its own handler back. @fastify/websocket 11.0 to 11.3.6 replaces the handler of every route in its onRoute
- * hook, and the replacement answers injected upgrades. Call it from a hook that runs later.
+ * Restores the handler of a route. @fastify/websocket 11.0 to 11.3.6 replaces the handler of every route in its `onRoute` hook,
+ * and the replacement answers injected upgrades. Call it from a hook that runs later.
  */
 export function restoreHandler (route: RouteOptions, handler: RouteHandlerMethod): void { route.handler = handler }
 
 /**
- * Returns the `verifyClient` of the app's @fastify/websocket, if it has one. It reads the options of `websocketServer`, which
- * `ws` 8.0.0 to 8.23.0 keeps in the undocumented `options`.
+ * Returns the `verifyClient` of the app's @fastify/websocket; undefined for none. Reads the undocumented `options` of
+ * `websocketServer`, `ws` 8.0.0 to 8.23.0.
  */
 export function verifyClientOf (app: FastifyInstance): ServerOptions['verifyClient'] {
   return (app.websocketServer as WebSocketServer | undefined)?.options.verifyClient ?? undefined
 }
 
 /**
- * The server that our own copy of @fastify/websocket listens on: 11.0 to 11.3.6 use no more of it than `on`,
- * `removeListener` and `emit`. Upgrades injected there are emitted on the app's server like all others. `dispatch` passes
- * the upgrades of its own routes to it.
+ * Replaces the HTTP server for our copy of @fastify/websocket. Versions 11.0 to 11.3.6 use only `on`, `removeListener` and
+ * `emit`. Upgrades that are injected here are emitted on the app's server. `dispatch` emits upgrades to the plugin.
  */
 class WebsocketServer extends EventEmitter {
   readonly #server: EventEmitter
@@ -63,8 +62,8 @@ class WebsocketServer extends EventEmitter {
 type AddRoute = (path: string, constraints: RouteOptions['constraints'], handle: (...args: UpgradeArguments) => void) => void
 
 /**
- * Provides `injectWS`, `websocketServer` and routes with `websocket: true`, unless the app has registered @fastify/websocket
- * by the time it starts. Adds no decorator before it is needed, so that the app can still register its own copy.
+ * Provides `injectWS`, `websocketServer` and routes with `websocket: true`, unless the app registers @fastify/websocket before
+ * it starts. Adds no decorator before it is needed, so that the app can still register its own copy.
  */
 export async function provideWebsocket (app: FastifyInstance, addRoute: AddRoute): Promise<void> {
   if (app.hasDecorator('websocketServer')) return
