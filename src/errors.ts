@@ -113,9 +113,9 @@ export const StoreDenied = declareError(
 export const StoreUnknown = declareError(
   'FST_CHAT_UNKNOWN', 'the outcome is unknown', 503, { kind: 'failure', wireCode: ErrorCode.unknown, retryable: true })
 
-/** The directory is used by an open store, in this process or another. Arguments: the directory, the id of that process. */
+/** The directory is used by an open store, in this process or another. Arguments: the directory, the process that uses it. */
 export const StoreInUse = declareError(
-  'FST_CHAT_STORE_IN_USE', "the store in '%s' is in use by process %s", 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
+  'FST_CHAT_STORE_IN_USE', "the store in '%s' is in use by %s", 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
 /** Stored data can't be read. Arguments: its location, the problem. */
 export const StoreDamaged = declareError(

@@ -1,12 +1,13 @@
 import { inspect } from 'node:util'
+import { afterReactions } from './after-reactions.ts'
 import type { Entry, Cursor, Page } from '../store.ts'
 
 interface Follower {
   /** offset of the last entry delivered */
   offset: number
-  /** set when a break has to be reported: delivery continues after it */
+  /** cursor after which delivery continues, while a break has to be reported; else undefined */
   restart: Cursor | undefined
-  /** pages that wait until the reactions of `follow` have run; undefined afterwards */
+  /** pages that wait until the reactions of the promise of `follow` have run; undefined afterwards */
   early: Page[] | undefined
   readonly deliver: (page: Page) => void
 }
@@ -18,7 +19,7 @@ export class Followers {
 
   get size (): number { return this.#followers.size }
 
-  /** Adds a follower of the entries after `head`. Returns an unsubscribe function, which returns true on its first call only. */
+  /** Adds a follower of the entries after `head`. Returns an unsubscribe function. Only its first call returns true. */
   add (head: Cursor, deliver: (page: Page) => void): () => boolean {
     const follower: Follower = { offset: head.offset, restart: undefined, early: [], deliver }
     this.#followers.add(follower)
@@ -33,13 +34,13 @@ export class Followers {
   /** Adds an entry to the next delivery. */
   push (entry: Entry): void { this.#undelivered.push(entry) }
 
-  /** Discards undelivered entries, and reports a break with the next delivery. */
+  /** Discards undelivered entries. The next delivery reports a break. */
   restart (head: Cursor): void {
     this.#undelivered = []
     for (const follower of this.#followers) follower.restart = head
   }
 
-  /** Delivers the breaks and entries since the last call to each follower. */
+  /** Delivers breaks, and the entries since the last call, to each follower. */
   deliver (): void {
     const entries = this.#undelivered
     this.#undelivered = []
@@ -71,9 +72,4 @@ export class Followers {
       process.emitWarning(error instanceof Error ? error : inspect(error))
     }
   }
-}
-
-/** Runs a function after all pending promise reactions: `nextTick` from a microtask waits for the microtask queue to drain. */
-export function afterReactions (run: () => void): void {
-  queueMicrotask(() => process.nextTick(run))
 }

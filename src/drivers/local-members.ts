@@ -3,7 +3,7 @@ import type { Member } from '../store.ts'
 
 interface LocalMember { member: Member, connections: number, cancelLeave: (() => void) | undefined }
 
-/** Members of one room that are on this node. A member leaves when a grace period passes after its last connection left. */
+/** The members of one room on this node. A member leaves when the grace period after its last connection has passed. */
 export class LocalMembers {
   readonly #grace: number
   readonly #after: Delay
@@ -11,7 +11,10 @@ export class LocalMembers {
   readonly #connections = new Map<string, string>()
   readonly #members = new Map<string, LocalMember>()
 
-  /** @param grace in ms @param after starts a timer; tests pass their own */
+  /**
+   * @param grace in ms
+   * @param after starts a timer; tests pass their own
+   */
   constructor (grace: number, after: Delay = delay) {
     this.#grace = grace
     this.#after = after
@@ -26,7 +29,7 @@ export class LocalMembers {
 
   get (id: string): Member | undefined { return this.#members.get(id)?.member }
 
-  /** Adds a connection. Returns whether the members changed: one entered, or has another name. A known connection is ignored. */
+  /** Adds a connection. Returns whether a member was added or renamed. A known connection changes nothing. */
   enter (connection: string, member: Member): boolean {
     if (this.#connections.has(connection)) return false
     this.#connections.set(connection, member.id)
@@ -43,7 +46,7 @@ export class LocalMembers {
     return true
   }
 
-  /** Removes a connection. An unknown one is ignored. @param onLeft called when the member's grace period has passed */
+  /** Removes a connection. An unknown one changes nothing. @param onLeft called when the member's grace period has passed */
   leave (connection: string, onLeft: (id: string) => void): void {
     const id = this.#connections.get(connection)
     if (id === undefined) return

@@ -8,8 +8,8 @@ export interface PageSource {
   readonly last: number
   readonly head: Cursor
   /**
-   * Returns the index of a position's entry; `first - 1` for the beginning of the log while its first entry is kept; undefined
-   * for a position that isn't honoured.
+   * Returns the index of a position's entry. Returns `first - 1` for the beginning of the log while its first entry is kept.
+   * Returns undefined for a position that isn't honoured.
    */
   indexOf (position: Position): number | undefined
   entryAt (index: number): Entry
@@ -35,7 +35,7 @@ export function readPage (source: PageSource, { limit, maxBytes, after, before }
   return { entries, complete: position === undefined || start !== undefined, more: index >= first && index <= last, head }
 }
 
-/** Returns the bytes of an entry that `Query.maxBytes` bounds. */
+/** Returns the bytes of an entry that count towards `Query.maxBytes`. */
 function contentBytes ({ body, data, from }: Entry): number {
   const text = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
   return text + (from === null ? 0 : from.name.length) + (data === undefined ? 0 : Buffer.byteLength(data))

@@ -1,12 +1,12 @@
 import type { Position } from '../store.ts'
 
-/** The parts of a position. `at`: time of the entry in ms; of the beginning of the epoch for offset 0. */
+/** The parts of a position. `at`: time of the entry in ms; for offset 0, the time at which the epoch began. */
 export interface PositionParts { readonly epoch: string, readonly at: number, readonly offset: number }
 
-/** Matches each number in one form only, so that two different strings never name one entry. */
+/** Matches only one form of each number, so that two different strings never name the same entry. */
 const pattern = /^([\w.]{1,32})-(0|[1-9]\d{0,15})-(0|[1-9]\d{0,15})$/
 
-/** Returns undefined for every string that `formatPosition` can't have returned. */
+/** Returns the parts of a position; undefined for a string that `formatPosition` can't return. */
 export function parsePosition (position: Position): PositionParts | undefined {
   const [, epoch, ...numbers] = pattern.exec(position) ?? []
   const [at = NaN, offset = NaN] = numbers.map(Number)
@@ -14,7 +14,7 @@ export function parsePosition (position: Position): PositionParts | undefined {
   return { epoch, at, offset }
 }
 
-/** Cached, because many entries share epoch and millisecond. */
+/** The last prefix is cached, because many entries share epoch and millisecond. */
 let lastEpoch = ''
 let lastAt = NaN
 let lastPrefix = ''

@@ -3,7 +3,7 @@ import { InvalidArgument } from '../errors.ts'
 import { LONGEST_DURATION, type Restriction } from '../roster.ts'
 
 /**
- * Returns the restriction as it is kept: its duration is an integer of at most `LONGEST_DURATION` ms.
+ * Returns the restriction to keep. Its duration is an integer of at most `LONGEST_DURATION` ms.
  * @throws InvalidArgument
  */
 export function checkedRestriction (subject: unknown, restriction: unknown): Restriction {
@@ -12,7 +12,7 @@ export function checkedRestriction (subject: unknown, restriction: unknown): Res
   const { kind, duration, reason } = restriction as Record<string, unknown>
   assertReason('restriction.reason', reason)
   if (kind === 'kick') {
-    if (duration !== undefined) throw new InvalidArgument('restriction.duration', 'does not exist for a kick')
+    if (duration !== undefined) throw new InvalidArgument('restriction.duration', 'is not allowed for a kick')
     return { kind, reason }
   }
   if (kind !== 'mute' && kind !== 'ban') throw new InvalidArgument('restriction.kind', "must be 'kick', 'mute' or 'ban'")

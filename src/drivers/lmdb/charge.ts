@@ -1,6 +1,6 @@
 import type { EntryRecord } from './record.ts'
 
-/** Bytes of an LMDB page, of its header, and of the largest node that is stored in a shared page. */
+/** Bytes of an LMDB page, of the header of a page, and of the largest node that LMDB stores in a shared page. */
 const [PAGE, PAGE_HEADER, LARGEST_NODE] = [4_096, 24, 2_034]
 
 /** Bytes of a node without its key and value: its header, and the pointer to it in the page. */
@@ -9,7 +9,7 @@ const NODE = 10
 /** Bytes of a record's key without the room name: the entry's index and the separators. */
 const KEY = 11
 
-/** Bytes charged for a room without its records: its head of about 250 bytes and its place in the order of use, with page slack. */
+/** Bytes charged for a room without its records: its head of about 250 bytes and its item in the order of use, with page slack. */
 const ROOM = 512
 
 /** Returns the bytes that a record takes on disk, with its key and page slack. */
@@ -22,5 +22,5 @@ export function chargeOfRecord (room: string, record: EntryRecord): number {
 /** Returns the bytes that a room takes on disk without its records. */
 export function chargeOfRoom (room: string): number { return ROOM + slack(2 * Buffer.byteLength(room)) }
 
-/** Returns the bytes of a node with page slack: a split page is half full, and holds one node if only two fit in a page. */
+/** Returns the bytes of a node with page slack. A page that was split is half full. It has one node if a page has space for two. */
 function slack (bytes: number): number { return bytes > PAGE / 3 ? PAGE : bytes * 2 }

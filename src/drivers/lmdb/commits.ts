@@ -3,17 +3,17 @@ import { StoreBusy, StoreClosed, StoreUnavailable, StoreUnknown } from '../../er
 
 /** Bounds of the writes that wait for the disk. */
 export interface CommitLimits {
-  /** writes */
+  /** maximum number of writes */
   readonly inFlight: number
-  /** bytes */
+  /** maximum bytes of the writes */
   readonly inFlightBytes: number
-  /** ms */
+  /** ms after which a commit counts as failed with an unknown outcome */
   readonly commitTimeout: number
 }
 
 interface Write {
   readonly bytes: number
-  /** applies the write to the next commit */
+  /** adds the write to the next commit */
   readonly stage: () => unknown
   /** return value of `stage` */
   result: unknown
@@ -30,15 +30,15 @@ export interface Target {
   commit (): Promise<void> | undefined
   /** Called after a commit, before its writes settle. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void
-  /** Returns true if there is background work to commit. */
+  /** Returns whether there is background work to commit. */
   hasPendingWork (): boolean
 }
 
-/** Largest number of writes in one commit: they are staged in one tick. */
+/** Maximum number of writes in one commit, which are staged in one tick. */
 const MAX_WRITES = 1_000
 
-/** ms after a failed commit during which writes are rejected without trying the disk. */
-const PAUSE = 500
+/** ms after a failed commit during which writes are rejected without another attempt. */
+const RETRY_DELAY = 500
 
 /** Groups writes into commits. One commit runs at a time; writes that arrive meanwhile wait for the next one. */
 export class LmdbCommits {
@@ -48,7 +48,7 @@ export class LmdbCommits {
   #count = 0
   #bytes = 0
   #failure: unknown
-  /** ms of `performance.now()`; until then writes are rejected with `#failure` */
+  /** as of `performance.now()`; until then writes are rejected with `#failure` */
   #retryAt = 0
   #running: Promise<void> | undefined
   #closed = false
@@ -74,7 +74,7 @@ export class LmdbCommits {
     })
   }
 
-  /** Commits what there is, unless a commit is running or failed less than `PAUSE` ago. */
+  /** Commits all waiting writes, unless a commit is running, or failed less than `RETRY_DELAY` ms ago. */
   start (): void {
     if (performance.now() >= this.#retryAt) this.#running ??= this.#run()
   }
@@ -95,7 +95,7 @@ export class LmdbCommits {
     while (this.#waiting.length > 0 || (!this.#closed && this.#target.hasPendingWork())) {
       const writes = this.#waiting.splice(0, MAX_WRITES)
       const staged = writes.filter((write) => this.#stage(write))
-      // Background work is retried with the next write only, so that a full disk isn't tried in a loop.
+      // Background work is retried only with the next write, so that a full disk doesn't cause a loop of failed commits.
       if (!await this.#committed(staged)) break
       this.#target.settled(true)
       for (const write of staged) {
@@ -119,7 +119,7 @@ export class LmdbCommits {
 
   async #committed (staged: readonly Write[]): Promise<boolean> {
     const deadline = setTimeout(() => {
-      this.#rejectUntil(Infinity, new StoreUnavailable({ cause: new Error('the disk does not respond') }))
+      this.#rejectUntil(Infinity, new StoreUnavailable({ cause: new Error('the disk is not responding') }))
       // A later outcome has no effect, because a promise settles once.
       for (const write of staged) write.reject(new StoreUnknown())
     }, this.#limits.commitTimeout)
@@ -131,7 +131,7 @@ export class LmdbCommits {
       this.#target.settled(error instanceof StoreUnknown ? undefined : false)
       for (const write of staged) this.#fail(write, error)
       const failure = error instanceof StoreUnknown ? new StoreUnavailable({ cause: error.cause }) : error
-      this.#rejectUntil(performance.now() + PAUSE, failure)
+      this.#rejectUntil(performance.now() + RETRY_DELAY, failure)
       return false
     } finally {
       clearTimeout(deadline)

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 /** The name of LMDB's data file in the directory of a store. */
 export const DATA_FILE = 'data.mdb'
 
-/** Bytes of a page's header: its number, the transaction that wrote it, its flags, and two bounds. From LMDB's mdb.c. */
+/** Bytes of a page header: page number, transaction that wrote the page, flags, and two bounds. From LMDB's mdb.c. */
 export const PAGE_HEADER = 24
 
-/** Bytes of a meta page that are read, and its flag, magic number and format version. */
+/** Bytes to read of a meta page; flag, magic number and format version of a meta page. */
 const META_BYTES = PAGE_HEADER + 136
 const META_FLAG = 8
 const MAGIC = 0xbeefc0de
@@ -19,15 +19,15 @@ export interface DataFile { readonly descriptor: number, readonly size: number }
 /** The state of the database after its last commit. */
 export interface Meta {
   readonly pageSize: number
-  /** numbers of the root pages: of the tree of free pages, and of the main tree */
+  /** page numbers of two roots: the tree of free pages, and the main tree */
   readonly roots: readonly bigint[]
-  /** number of the last page in use, or that was in use */
+  /** number of the last page that is, or was, in use */
   readonly lastPage: bigint
   /** number of the commit */
   readonly transaction: bigint
 }
 
-/** Opens the data file of a directory for reading. The caller closes it. Returns undefined if there is none. */
+/** Opens the data file of a directory for reading. The caller must close it. Returns undefined if there is none. */
 export function openDataFile (directory: string): DataFile | undefined {
   try {
     const descriptor = openSync(join(directory, DATA_FILE), 'r')
@@ -38,13 +38,13 @@ export function openDataFile (directory: string): DataFile | undefined {
   }
 }
 
-/** Returns the damage of the two meta pages; undefined if they are intact. LMDB would replace a file with damaged ones. */
+/** Returns the damage of the two meta pages; undefined if they are intact. LMDB would replace a file with damaged meta pages. */
 export function damageOfMetas (file: DataFile): string | undefined {
   const meta = newestMeta(file)
   return typeof meta === 'string' ? meta : undefined
 }
 
-/** Returns the newer one of the two meta pages, which LMDB writes alternately, or their damage. */
+/** Returns the newer of the two meta pages, or their damage. LMDB writes the meta pages alternately. */
 export function newestMeta (file: DataFile): Meta | string {
   if (file.size < META_BYTES) return `it ends after ${file.size} bytes`
   const first = metaAt(file, 0)

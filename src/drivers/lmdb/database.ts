@@ -19,7 +19,7 @@ export interface Changes {
   use (room: string, at: number, isLast: boolean): void
   /** Sets the bytes charged for all rooms. */
   bytes (bytes: number): void
-  /** Writes a time stamp, so that no commit is empty. */
+  /** Writes a timestamp, so that no commit is empty. */
   touch (): void
 }
 
@@ -30,7 +30,7 @@ export class LmdbDatabase {
   readonly #token = randomInt(1, 2 ** 48 - 1)
   readonly #records: Database<EntryRecord, [room: string, index: number]>
   readonly #heads: Database<Head, string>
-  /** The rooms in the order of their last uses. The values are unused. */
+  /** The rooms in the order of their last use. Values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
   /** The version of the value 'owner' is the owner's token. */
   readonly #owner: Database<unknown, string>
@@ -68,7 +68,7 @@ export class LmdbDatabase {
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
-      // Again: opening a database releases our reader slot, by which other processes detect us, for a moment.
+      // Checks again. Opening a database briefly releases the reader slot that shows our presence to other processes.
       environment.assertAlone()
       owner.transactionSync(() => {
         format.putSync('number', FORMAT)
@@ -105,12 +105,12 @@ export class LmdbDatabase {
     return record
   }
 
-  /** Returns the record of an entry, perhaps trimmed; undefined if there is none. */
+  /** Returns the record of an entry, which may be trimmed; undefined if there is none. */
   record (room: string, index: number): EntryRecord | undefined { return this.reading(() => this.#records.getBinary([room, index])) }
 
   /**
-   * Returns the records of a room after one index, up to and including another. Gets them one by one: a cursor that comes upon a
-   * zeroed page ends the process (seen with lmdb 3.5), and is hardly faster.
+   * Returns the records of a room after one index, up to and including another. Gets each record by its key: a cursor that
+   * reaches a zeroed page ends the process (lmdb 3.5), and is hardly faster.
    */
   records (room: string, after: number, last: number): Array<{ index: number, record: EntryRecord }> {
     const records = []
@@ -121,7 +121,7 @@ export class LmdbDatabase {
     return records
   }
 
-  /** Returns up to `limit` rooms in the order of their names, after a given one. */
+  /** Returns up to `limit` rooms after a given one, in the order of their names. */
   rooms (after: string | undefined, limit: number): Array<{ room: string, head: Head }> {
     const range = { ...after !== undefined && { start: after, exclusiveStart: true }, limit }
     return this.reading(() => Array.from(this.#heads.getRange(range), ({ key, value }) => ({ room: key, head: value })))
@@ -150,18 +150,20 @@ export class LmdbDatabase {
         write(this.#changes)
       })
     } catch (error) {
-      // The reason is on a second promise, which would be an unhandled rejection.
+      // The reason is in a second promise, whose rejection would otherwise be unhandled.
       const { commitError = Promise.reject(error) } = error as { commitError?: Promise<never> }
       const reason: unknown = await commitError.catch((reason: unknown) => reason)
       throw isDamage(reason) ? this.#coded(reason) : new StoreUnavailable({ cause: reason })
     }
-    if (!owned) throw new StoreUnavailable({ cause: new StoreInUse(this.#environment.path, 'another, which took it over') })
+    if (!owned) {
+      throw new StoreUnavailable({ cause: new StoreInUse(this.#environment.path, 'another process, which has taken it over') })
+    }
     if (this.#environment.isGone) throw new StoreUnknown({ cause: this.#removal })
   }
 
   close (): Promise<void> { return this.#environment.close() }
 
-  /** Runs a read. Maps errors of LMDB and of decoding, and passes on our own. @throws StoreDamaged, StoreUnavailable */
+  /** Runs a read. Converts errors as `codedError` does. @throws StoreDamaged, StoreUnavailable */
   reading<T> (read: () => T): T {
     try {
       return read()
@@ -173,7 +175,7 @@ export class LmdbDatabase {
   get #removal (): Error { return new StoreDamaged(this.#environment.path, 'its data file was removed or replaced') }
 
   #coded (error: unknown): unknown {
-    // The transaction that read a missing page fails all further reads, of other rooms too.
+    // A transaction that read a missing page fails all further reads, including those of other rooms.
     if (isDamage(error)) this.#environment.root.resetReadTxn()
     return codedError(this.#environment.path, error)
   }

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { StoreInUse, StoreUnavailable } from '../../errors.ts'
 import { DATA_FILE } from './data-file.ts'
 
-/** Bytes of LMDB's lock file, and an upper bound of what LMDB writes when it creates a data file. */
-const [LOCKS, BEGINNING] = [16_384, 65_536]
+/** Bytes of LMDB's lock file, and an upper bound for the bytes of a new data file. */
+const [LOCK_FILE, NEW_DATA_FILE] = [16_384, 65_536]
 
-/** Real paths of the directories open in this process: LMDB would allow opening one twice. */
+/** Real paths of the directories that are open in this process. LMDB would open a directory twice. */
 const opened = new Set<string>()
 
 /** Creates the directory if necessary, marks it as open, and returns its real path. @throws StoreInUse, StoreUnavailable */
@@ -18,7 +18,7 @@ export function claimDirectory (path: string): string {
   } catch (cause) {
     throw new StoreUnavailable({ cause })
   }
-  if (opened.has(directory)) throw new StoreInUse(directory, process.pid)
+  if (opened.has(directory)) throw new StoreInUse(directory, `process ${process.pid}`)
   opened.add(directory)
   return directory
 }
@@ -36,17 +36,17 @@ export function identityOfFile (directory: string): string | undefined {
 }
 
 /**
- * Throws where opening the database would fail: LMDB ends the process with SIGSEGV then. Writes the lock file in full: LMDB
- * creates it sparse, and a disk too full to fill the hole ends the process with SIGBUS.
+ * Throws if LMDB would fail to open the database, because it would end the process with SIGSEGV. Writes the whole lock file:
+ * LMDB creates a sparse file, and ends the process with SIGBUS if the disk is full when it writes to the hole.
  */
 export function prepareFiles (directory: string): void {
   const [data, lock, space] = [DATA_FILE, 'lock.mdb', 'space'].map((name) => join(directory, name)) as [string, string, string]
-  if (!existsSync(lock)) writeZeros(lock, LOCKS)
+  if (!existsSync(lock)) writeZeros(lock, LOCK_FILE)
   closeSync(openSync(lock, 'r+'))
   if (existsSync(data)) {
     closeSync(openSync(data, 'r+'))
   } else {
-    writeZeros(space, BEGINNING)
+    writeZeros(space, NEW_DATA_FILE)
     rmSync(space)
   }
 }

@@ -6,7 +6,7 @@ import { damageOfMetas, openDataFile, type DataFile } from './data-file.ts'
 import { claimDirectory, identityOfFile, prepareFiles, releaseDirectory } from './directory.ts'
 import { damageOfPages, damageOfSize } from './page-walk.ts'
 
-/** An LMDB environment that no other process and no other store has open, and whose data file looks intact from outside. */
+/** An LMDB environment that no other process or store has open. The meta pages and the size of its data file are intact. */
 export class LmdbEnvironment {
   /** real path of the directory */
   readonly path: string
@@ -21,7 +21,7 @@ export class LmdbEnvironment {
     try {
       prepareFiles(this.path)
       this.#assertIntact(damageOfMetas)
-      // overlappingSync would show members what a crash can undo. eventTurnBatching would leave a rejection unhandled.
+      // With overlappingSync, members could receive entries that a crash undoes. eventTurnBatching causes an unhandled rejection.
       this.root = root = open<unknown, string>({ path: this.path, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
       this.assertAlone()
       this.#assertIntact(damageOfSize)
@@ -38,12 +38,12 @@ export class LmdbEnvironment {
   /** Reads all pages of the data file. @throws StoreDamaged */
   verify (): void { this.#assertIntact(damageOfPages) }
 
-  /** Checks that no other process has the database open. The lock of a dead process is gone. @throws StoreInUse */
+  /** Checks that no other process has the database open. Ignores the locks of dead processes. @throws StoreInUse */
   assertAlone (): void {
     this.root.useReadTransaction().done()
     this.root.readerCheck()
     const pids = this.root.readerList().matchAll(/^ *(\d+) +[\da-f]+ /gm)
-    for (const [, pid] of pids) if (Number(pid) !== process.pid) throw new StoreInUse(this.path, pid)
+    for (const [, pid] of pids) if (Number(pid) !== process.pid) throw new StoreInUse(this.path, `process ${pid}`)
   }
 
   /** Closes the environment in the background, after an error. The directory can be opened again at once. */

@@ -11,22 +11,28 @@ export interface StoreLimits {
   readonly roomTtl: number
 }
 
-/** The rooms as they will be after the next commit. */
+/** Operations on the rooms. Their state is that after the next commit. */
 interface Rooms {
   log (room: string): LmdbLog
-  /** Adds a log to the next commit. */
+  /** Adds the changes of a log to the next commit. */
   stage (log: LmdbLog): void
   /** Removes the head of a room without records. */
   forget (log: LmdbLog): void
 }
 
-/** Steps per commit: a record removed, or a room examined. They block the event loop for some milliseconds. */
+/** Maximum steps per commit. A step removes a record or examines a room. All steps block the event loop for some milliseconds. */
 const STEPS = 2_000
 
-/** Appends are rejected while `storeBytes` is exceeded by more than this fraction and evictions can't keep up. */
+/** Fraction of `storeBytes`. The store rejects appends above this excess if evictions are too slow. */
 const EXCESS = 0.25
 
-/** Keeps all rooms within `storeBytes` and `roomTtl`. Removes whole rooms, the least recently used first, in steps. */
+/**
+ * Keeps all rooms within `storeBytes` and `roomTtl`. Each commit runs up to `STEPS` steps. A run first continues to remove the
+ * room that the previous run didn't finish. It then examines other rooms, the least recently used first:
+ * - The order on disk is outdated for a room that was used since, or has followers. Its last use is corrected.
+ * - A room that has expired is removed. So is a room that wasn't used since `storeBytes` was exceeded.
+ * - If all rooms were used since, the room loses its oldest entries instead.
+ */
 export class LmdbEvictions {
   readonly uses = new LmdbUses()
   readonly #database: LmdbDatabase
@@ -39,15 +45,15 @@ export class LmdbEvictions {
   #stored: number
   /** Bytes charged for all rooms after the next commit. */
   #bytes: number
-  /** The room that is being removed. */
+  /** The room that is being removed, over several commits if necessary. */
   #current: string | undefined
-  /** Whether rooms may have expired. */
+  /** Whether expired rooms may exist. */
   #expiring = false
-  /** When `storeBytes` was exceeded, ms since 1970. A room used since then counts as in use. */
+  /** Time at which `storeBytes` was exceeded, ms since 1970; undefined while it isn't. A room used since then is in use. */
   #overSince: number | undefined
-  /** Whether the last run found nothing to remove. */
-  #stuck = false
-  /** Whether the last run used up its steps. */
+  /** Whether the last run found nothing to remove. No further commit is started then. */
+  #isStuck = false
+  /** Whether the last run used all its steps, so that more may be left to remove. */
   #isExhausted = false
 
   constructor (database: LmdbDatabase, limits: StoreLimits, feeds: LmdbFeeds, rooms: Rooms) {
@@ -56,20 +62,20 @@ export class LmdbEvictions {
     this.#feeds = feeds
     this.#rooms = rooms
     this.#stored = this.#bytes = database.bytes
-    // After `storeBytes` was lowered, appends go on while rooms are removed step by step.
+    // After `storeBytes` was lowered, appends are accepted while rooms are removed step by step.
     this.#maxBytes = Math.max(limits.storeBytes, this.#stored) + limits.storeBytes * EXCESS
   }
 
   /** Bytes charged for all rooms after the next commit. */
   get bytes (): number { return this.#bytes }
-  get hasPendingWork (): boolean { return this.#current !== undefined || this.#expiring || (this.#isOver && !this.#stuck) }
+  get hasPendingWork (): boolean { return this.#current !== undefined || this.#expiring || (this.#isOver && !this.#isStuck) }
   /** Whether rooms grow faster than they can be removed. */
   get isBehind (): boolean { return this.#bytes > this.#maxBytes && this.#isExhausted }
 
-  /** Removes expired rooms with the next commits. */
+  /** Lets the next commits remove expired rooms. */
   expire (): void { this.#expiring = this.#limits.roomTtl !== Infinity }
 
-  /** Removes rooms that exceed the bounds, in up to `STEPS` steps. @param growth bytes that the next commit adds so far */
+  /** Evicts rooms in up to `STEPS` steps. @param growth bytes that the next commit has added so far */
   run (growth: number, now: number): void {
     this.#bytes = this.#stored + growth
     let left = STEPS
@@ -90,20 +96,21 @@ export class LmdbEvictions {
       done += steps
       left -= Math.max(1, steps)
     }
-    this.#stuck = done === 0
-    if (this.#stuck) this.#expiring = false
+    this.#isStuck = done === 0
+    if (this.#isStuck) this.#expiring = false
     return maxSteps - left
   }
 
+  /** Called after a commit. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void {
     this.#stored = this.#bytes = committed === true ? this.#bytes : this.#database.bytes
-    // A partly removed room is found again: it is still the least recently used.
+    // A later run finds a partly removed room again, because it is still the least recently used.
     if (committed !== true) this.#current = undefined
   }
 
   get #isOver (): boolean { return this.#bytes > this.#limits.storeBytes }
 
-  /** Evicts or shrinks a room, or corrects its record in the order of use. Returns the steps taken; 0 if it did nothing. */
+  /** Evicts or shrinks a room, or corrects its last use. Returns the steps taken; 0 if it did nothing. */
   #examine (room: string, used: number, maxSteps: number, now: number): number {
     const log = this.#rooms.log(room)
     if (log.head.used !== used) return 0
@@ -115,7 +122,7 @@ export class LmdbEvictions {
       return 1
     }
     if (lastUse < (this.#overSince ?? now)) return this.#evict(log, maxSteps, now)
-    // No less recently used room is left, so this room loses its oldest entries.
+    // All rooms were used since `storeBytes` was exceeded, so this room loses its oldest entries.
     const isWritten = log.growth > 0
     const steps = this.#counted(log, () => this.#shrink(log, maxSteps))
     if (steps === 0 && !isFollowed && !isWritten) return this.#evict(log, maxSteps, now)

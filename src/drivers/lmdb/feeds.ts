@@ -2,13 +2,13 @@ import { Followers } from '../followers.ts'
 import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
 import type { Draft, Entry, Feed, Cursor, Page } from '../../store.ts'
 
-/** An undelivered entry, or a break, of one room. */
+/** An undelivered entry or break of one room. */
 type FeedEvent = { readonly room: string } & (
   | { readonly cursor: Cursor, readonly record: EntryRecord, readonly draft: Draft }
   | { readonly restart: Cursor }
 )
 
-/** The followers of all rooms, and the events that they receive once these are on disk. */
+/** The followers of all rooms, and the events that they receive after the next commit. */
 export class LmdbFeeds {
   readonly #rooms = new Map<string, Followers>()
   #events: FeedEvent[] = []
@@ -62,7 +62,7 @@ export class LmdbFeeds {
   }
 }
 
-/** Returns the entry as `read` returns it. */
+/** Returns an entry that is equal to the result of a read. */
 function entryOf ({ cursor: { offset, position }, record, draft: { from, body, data } }: { cursor: Cursor, record: EntryRecord, draft: Draft }): Entry {
   if (typeof body !== 'string') return decodeRecord(record, { offset, position })
   const at = timeOf(record)

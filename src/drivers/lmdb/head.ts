@@ -3,36 +3,38 @@ import { formatPosition, parsePosition } from '../position.ts'
 import type { Cursor, Position } from '../../store.ts'
 
 /**
- * The state of a room without its entries, as stored on disk. Entries have an index that continues through all epochs of the
- * room, so that records of two epochs have different keys. Offsets begin at 1 in each epoch: offset = index - `base`.
+ * The state of a room without its entries, as stored on disk. Each entry has an index. Indexes continue through all epochs of
+ * the room, so that records of two epochs have different keys. Offsets begin at 1 in each epoch: offset = index - `base`.
+ * Entries from `first` to `last` are kept. Records between `removed` and `first` belong to trimmed entries, which have only
+ * their key left, or to earlier epochs.
  */
 export interface Head {
   readonly epoch: string
-  /** when the epoch began, ms since 1970 */
+  /** time at which the epoch began, ms since 1970 */
   readonly startedAt: number
-  /** index of the last entry of the epoch before */
+  /** index of the last entry of the previous epoch; 0 in the first epoch */
   readonly base: number
-  /** index of the newest entry */
+  /** index of the newest entry; `base` if the epoch has none */
   last: number
-  /** time of the newest entry, ms since 1970 */
+  /** time of the newest entry, ms since 1970; `startedAt` if the epoch has none */
   at: number
-  /** index of the oldest entry kept */
+  /** index of the oldest kept entry; `last` + 1 if none is kept */
   first: number
-  /** bytes of the entries kept */
+  /** bytes of the records of kept entries, which `historyBytes` bounds */
   bytes: number
-  /** index of the last entry whose key may have been forgotten */
+  /** index of the last entry whose key was forgotten; a repeat of an earlier post may not be detected */
   forgotten: number
-  /** index of the last entry whose record was removed; entries from there to `first` are trimmed */
+  /** index of the last entry whose record was removed */
   removed: number
-  /** bytes on disk of all its records, as charged */
+  /** bytes charged for all records on disk, with page slack: of kept and trimmed entries, and of earlier epochs */
   size: number
-  /** the part of `size` that belongs to earlier epochs */
+  /** the part of `size` for records of earlier epochs */
   earlierSize: number
-  /** last use according to the order of use on disk, ms since 1970 */
+  /** last use in the order of use on disk, ms since 1970 */
   used: number
 }
 
-/** From this the epochs of rooms without entries are derived, so that they can be resumed without being stored. */
+/** Seed of the epochs of empty rooms. These epochs need no storage, and positions in them stay valid. */
 export interface EpochSeed { readonly name: string, readonly at: number }
 
 export function newEpochSeed (): EpochSeed { return { name: newEpoch(), at: Date.now() } }
@@ -43,26 +45,26 @@ export function emptyHead (room: string, { name, at }: EpochSeed): Head {
   return { epoch, startedAt: at, base: 0, last: 0, at, first: 1, bytes: 0, forgotten: 0, removed: 0, size: 0, earlierSize: 0, used: 0 }
 }
 
-/** Returns the head of a new epoch, whose earlier records remain to be removed. */
+/** Returns the head of a new epoch. The records of the previous epoch must still be removed. */
 export function nextEpochHead ({ last, at, removed, size, used }: Head): Head {
   const startedAt = Math.max(at, Date.now())
   return { epoch: newEpoch(), startedAt, base: last, last, at: startedAt, first: last + 1, bytes: 0, forgotten: last, removed, size, earlierSize: size, used }
 }
 
-/** @param at time of that entry, ms since 1970 */
+/** Returns the cursor of an entry. @param at time of the entry, ms since 1970 */
 export function cursorAt ({ epoch, base }: Head, index: number, at: number): Cursor {
   const offset = index - base
   return { offset, position: formatPosition(epoch, at, offset) }
 }
 
-/** Returns the cursor of the beginning, from which a member that joined an empty room resumes. */
+/** Returns the cursor of the beginning of the log. A member that joined an empty room resumes from it. */
 export function beginningCursor (head: Head): Cursor { return cursorAt(head, head.base, head.startedAt) }
 
 export function newestCursor (head: Head): Cursor {
   return head.last === head.base ? beginningCursor(head) : cursorAt(head, head.last, head.at)
 }
 
-/** Returns the index of a position of this epoch, whether kept or not; NaN for any other position. Doesn't check the time. */
+/** Returns the index of a position of this epoch, even of a trimmed entry; NaN for any other position. Doesn't check the time. */
 export function indexInEpoch ({ epoch, base, last }: Head, position: Position): number {
   const parts = parsePosition(position)
   if (parts?.epoch !== epoch) return NaN

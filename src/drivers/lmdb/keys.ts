@@ -1,14 +1,14 @@
 import { keyOf } from './record.ts'
 import type { LmdbDatabase } from './database.ts'
 
-/** The keys of one room's posts by their digests. Read from disk when first needed. */
+/** The keys of one room's posts, by digest. Read from disk when first needed. */
 export class LmdbKeys {
   #indexes: Map<string, number> | undefined
 
   /** Number of keys in memory. */
   get size (): number { return this.#indexes?.size ?? 0 }
 
-  /** Reads the keys of the records after one index, up to and including another, unless that was done before. */
+  /** Reads the keys of the records after one index, up to and including another. Does nothing if they were read before. */
   load (database: LmdbDatabase, room: string, after: number, last: number): void {
     if (this.#indexes !== undefined) return
     const indexes = new Map<string, number>()
@@ -27,6 +27,6 @@ export class LmdbKeys {
 
   delete (digest: string): void { this.#indexes?.delete(digest) }
 
-  /** Removes all keys, in a room that has none on disk. */
+  /** Removes all keys. The room must have none on disk. */
   clear (): void { this.#indexes = new Map() }
 }

@@ -9,7 +9,7 @@ export interface CacheLimits {
 /** `cost`: bytes of memory, as last counted. */
 interface Cached { readonly log: LmdbLog, cost: number }
 
-/** The logs held in memory, within a bound. The least recently used are evicted first. */
+/** The logs in memory, within a bound. The least recently used are evicted first. */
 export class LmdbLogCache {
   /** The least recently used first. */
   readonly #logs = new Map<string, Cached>()
@@ -23,7 +23,7 @@ export class LmdbLogCache {
 
   get (room: string): LmdbLog | undefined { return this.#logs.get(room)?.log }
 
-  /** Returns the log of a room as the most recently used one. @param load called if there is none */
+  /** Returns the log of a room, which becomes the most recently used one. @param load called if the log isn't cached */
   use (room: string, load: () => LmdbLog): LmdbLog {
     const cached = this.#logs.get(room) ?? { log: load(), cost: 0 }
     this.#logs.delete(room)
@@ -41,7 +41,10 @@ export class LmdbLogCache {
     for (const { log } of this.#logs.values()) if (matches(log)) this.delete(log.room)
   }
 
-  /** Counts the memory of a log again, and evicts others that are over the bound, unless `isNeeded` returns true for them. */
+  /**
+   * Counts the memory of a log again, and evicts other logs above the bound.
+   * @param isNeeded returns true for a log that must not be evicted
+   */
   count (room: string, isNeeded: (log: LmdbLog) => boolean): void {
     const counted = this.#logs.get(room)
     if (counted !== undefined) {

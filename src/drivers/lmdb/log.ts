@@ -13,15 +13,15 @@ import type { Draft, Cursor, Position } from '../../store.ts'
 /** ms between two writes of a room's last use. */
 export const USE_WRITE_INTERVAL = 10 * 60_000
 
-/** Measured bytes of heap of a log with its head, cursors and maps, and its slots in two orders of use; and of each key. */
+/** Measured bytes of heap: of a log with its head, cursors and maps and its slots in two orders of use; of a key. */
 const [LOG, KEY] = [1_300, 100]
 
-/** One room as it will be after the next commit. Discarded if the commit fails. */
+/** The state of one room after the next commit. Discarded if the commit fails. */
 export class LmdbLog {
   readonly room: string
   readonly retention: LmdbRetention
   readonly #database: LmdbDatabase
-  /** Records by index that the next commit writes; undefined for a record that it removes. */
+  /** Records that the next commit writes, by index; undefined for a record that it removes. */
   readonly #changes = new Map<number, EntryRecord | undefined>()
   readonly #keys = new LmdbKeys()
   #head: Head
@@ -97,22 +97,22 @@ export class LmdbLog {
   /** Begins a new epoch and returns its beginning. The records of the old one are removed step by step, by `retention`. */
   clear (): Cursor { return this.#restart(nextEpochHead(this.#head)) }
 
-  /** Makes the room one that never had an entry, and returns its beginning. */
+  /** Resets the room to one that never had an entry, and returns its beginning. */
   forget (seed: EpochSeed): Cursor { return this.#restart(emptyHead(this.room, seed)) }
 
-  /** Records a use. @param exactly records it even if the last one is less than `USE_WRITE_INTERVAL` ago */
+  /** Records a use. @param exactly whether to record it even if the last record is less than `USE_WRITE_INTERVAL` old */
   use (at: number, exactly = false): void {
     if (exactly || at - this.#head.used >= USE_WRITE_INTERVAL) this.#head.used = at
   }
 
-  /** Trims the oldest entry. Its record stays, without content, if it has a key. */
+  /** Trims the oldest entry. If it has a key, its record stays, without content. */
   trimOldest (): void {
     const record = this.entryAt(this.#head.first)
     this.#change(this.#head.first++, record, keyOf(record) === undefined ? undefined : trimmed(record))
     this.#head.bytes -= record.length
   }
 
-  /** Removes the record of the oldest trimmed entry. Doesn't read those of earlier epochs, so that removing a room is fast. */
+  /** Removes the record of the oldest trimmed entry. Doesn't read records of earlier epochs, so that removing a room is fast. */
   removeOldest (): void {
     const head = this.#head
     const index = head.removed + 1
@@ -133,15 +133,15 @@ export class LmdbLog {
     head.removed = index
   }
 
-  /** Returns the record of an entry, perhaps trimmed; undefined if there is none. */
+  /** Returns the record of an entry, which may be trimmed; undefined if there is none. */
   recordAt (index: number): EntryRecord | undefined {
     return this.#changes.has(index) ? this.#changes.get(index) : this.#database.record(this.room, index)
   }
 
-  /** @throws StoreDamaged if there is none */
+  /** Returns the record of a kept entry. @throws StoreDamaged if it is missing */
   entryAt (index: number): EntryRecord { return this.#changes.get(index) ?? this.#database.entry(this.room, index) }
 
-  /** Adds what the next commit writes. */
+  /** Adds the changes of this log to the next commit. */
   write (changes: Changes): void {
     for (const [index, record] of this.#changes) changes.record(this.room, index, record)
     changes.head(this.room, this.isUnused ? undefined : this.#head)
@@ -165,7 +165,11 @@ export class LmdbLog {
     return newestCursor(head)
   }
 
-  /** Replaces a record and updates the charge. @param before undefined for no record @param after undefined to remove it */
+  /**
+   * Replaces a record and updates the charge.
+   * @param before the record on disk; undefined for none
+   * @param after the new record; undefined to remove it
+   */
   #change (index: number, before: EntryRecord | undefined, after: EntryRecord | undefined): void {
     if (before !== undefined) this.#head.size -= chargeOfRecord(this.room, before)
     if (after !== undefined) this.#head.size += chargeOfRecord(this.room, after)
@@ -183,8 +187,8 @@ export class LmdbLog {
   }
 
   /**
-   * Returns the index of an entry of this epoch, kept or not; NaN for any other position. The time of an entry without a record
-   * isn't known, so the position only has to lie between the beginning of the epoch and the newest entry.
+   * Returns the index of an entry of this epoch, even of a removed one; NaN for any other position. The time of an entry without
+   * a record isn't known, so the time of its position must only lie between the beginning of the epoch and the newest entry.
    */
   #indexOf (position: Position): number {
     const head = this.#head

@@ -4,14 +4,14 @@ import { beginningCursor, cursorAt, indexInEpoch, newestCursor, type Head } from
 import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
 import type { Cursor, Entry, Position } from '../../store.ts'
 
-/** The entries of one room on disk, without those that are about to be trimmed for their age. */
+/** The entries of one room on disk, except those that are too old and will be trimmed. */
 export class LmdbPageSource implements PageSource {
   readonly first: number
   readonly #database: LmdbDatabase
   readonly #room: string
   readonly #head: Head
 
-  /** @param since ms since 1970; older entries are left out */
+  /** @param since ms since 1970; older entries are excluded */
   constructor (database: LmdbDatabase, room: string, head: Head, since: number) {
     this.#database = database
     this.#room = room

@@ -8,15 +8,15 @@ const [BIG, TREE] = [1, 2]
 /** The root of an empty tree. */
 const NONE = 2n ** 64n - 1n
 
-/** Pages read between two yields: some milliseconds. */
-const SLICE = 2_000
+/** Pages read between two yields. Reading them takes some milliseconds. */
+const PAGES_PER_SLICE = 2_000
 
 /**
- * Reads all pages that the database refers to. Yields the number of bytes read so far, after each slice and at the end. Returns the damage;
- * undefined if there is none. The file must not be written meanwhile.
+ * Reads all pages that the database refers to. Yields the number of bytes read so far, after each slice and at the end. Returns
+ * the damage; undefined if there is none. The file must not be written meanwhile.
  *
- * Finds pages that are missing, unreadable, torn, or used twice: LMDB ends the process when it reads some of these. Doesn't find
- * changed bytes within a key or a value, because LMDB has no checksums.
+ * Detects pages that are missing, unreadable, torn, or used twice. LMDB ends the process when it reads some of these. Doesn't
+ * detect changed bytes in a key or a value, because LMDB has no checksums.
  */
 export function * walkPages (file: DataFile): Generator<number, string | undefined> {
   const meta = newestMeta(file)
@@ -36,16 +36,16 @@ export function * walkPages (file: DataFile): Generator<number, string | undefin
     const children = childrenOf(page, next, pages)
     if (children === undefined) return `page ${number} is unreadable`
     pending.push(...children)
-    if (++read % SLICE === 0) yield read * pageSize
+    if (++read % PAGES_PER_SLICE === 0) yield read * pageSize
   }
   yield read * pageSize
   return undefined
 }
 
 /**
- * Returns the damage of the data file by its meta pages and its size; undefined if there is none. Reads all pages only if the
- * file ends before its last page. It may then still be intact: LMDB doesn't write a page that is freed by the commit that
- * allocated it. A page beyond the end of the file would end the process with SIGBUS.
+ * Checks the meta pages and the size of the data file. Returns the damage; undefined if there is none. Reads all pages only if
+ * the file ends before its last page. Such a file may be intact, because LMDB doesn't write a page that is freed by the commit
+ * that allocated it. LMDB would end the process with SIGBUS if it read a page beyond the end of the file.
  */
 export function damageOfSize (file: DataFile): string | undefined {
   const meta = newestMeta(file)

@@ -2,8 +2,8 @@ import { hash as digest } from 'node:crypto'
 import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
 /**
- * An encoded entry: kind, time, the digest of its key and the hash of its content if it has them, the lengths of `from` and
- * `data`, `from` as JSON, `data` unchanged, body. A trimmed entry whose key is remembered ends before the lengths.
+ * An encoded entry: kind; time; digest of the key and hash of the content, if it has them; lengths of `from` and `data`; `from`
+ * as JSON; `data` unchanged; body. The record of a trimmed entry with a key ends before the lengths.
  */
 export type EntryRecord = Buffer
 

@@ -15,10 +15,10 @@ interface Entries {
   removeOldest (): void
 }
 
-/** Bounds the keys of a room, as a multiple of `historyEntries`. */
+/** Maximum keys of a room, as a multiple of `historyEntries`. */
 const KEYS_PER_ENTRY = 10
 
-/** Keeps one room within its bounds: trims the oldest entries, and later removes their records with the keys. */
+/** Keeps one room within its bounds. Trims the oldest entries, and later removes their records with the keys. */
 export class LmdbRetention {
   readonly #entries: Entries
   readonly #limits: HistoryBounds
@@ -32,15 +32,15 @@ export class LmdbRetention {
   /** The error of the last trim. Appends reject with it: a room that can't be trimmed would grow without bound. */
   get damage (): unknown { return this.#damage }
 
-  /** Called when a new epoch began, which needs no entry of the one before. */
+  /** Called when a new epoch began, which needs no entry of the previous epoch. */
   reset (): void { this.#damage = undefined }
 
-  /** Returns true if only the head is left, and no entry was added for as long as a key is remembered. */
+  /** Returns whether only the head is left, and no entry was added during the last `dedupWindow` ms. */
   isEmpty (now: number): boolean {
     return this.#entries.hasNoRecords && this.#entries.head.at <= now - this.#limits.dedupWindow
   }
 
-  /** Returns true if there is anything to trim or to remove, or if reading fails: `trim` then records the damage. */
+  /** Returns whether there is anything to trim or to remove. Returns true if reading fails: `trim` then records the damage. */
   isDue (now: number): boolean {
     try {
       return this.#isOver(now) || this.#isRemovable(now) || this.isEmpty(now)
@@ -81,7 +81,7 @@ export class LmdbRetention {
     return steps
   }
 
-  /** Returns true if the oldest entry exceeds the bounds. */
+  /** Returns whether the oldest entry exceeds the bounds. */
   #isOver (now: number): boolean {
     const { historyEntries, historyBytes, historyAge } = this.#limits
     const { last, first, bytes } = this.#entries.head
@@ -90,7 +90,7 @@ export class LmdbRetention {
     return count > 0 && historyAge !== Infinity && timeOf(this.#entries.entryAt(first)) <= now - historyAge
   }
 
-  /** Returns true if the record of the oldest trimmed entry is no longer needed. */
+  /** Returns whether the record of the oldest trimmed entry is no longer needed. */
   #isRemovable (now: number): boolean {
     const { removed, first, base } = this.#entries.head
     if (removed + 1 >= first) return false

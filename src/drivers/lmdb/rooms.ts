@@ -10,16 +10,16 @@ import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
 import type { EntryRecord } from './record.ts'
 import type { Draft, Cursor, Position } from '../../store.ts'
 
-/** Trimming steps per commit, in addition to two for each appended entry: one removes another entry, one a key. */
+/** Trimming steps per commit, in addition to two for each appended entry: one trims an entry, one removes a key. */
 const STEPS = 64
 
 /** Rooms that a sweep examines in one tick. */
-const SLICE = 100
+const ROOMS_PER_TICK = 100
 
-/** Largest number of rooms whose last use is written by one commit. */
+/** Maximum number of rooms whose last use one commit writes. */
 const MAX_USES = 64
 
-/** The rooms of a store. Applies writes to their logs and commits these. */
+/** The rooms of a store. Applies writes to the logs of the rooms, and commits the logs. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
   readonly #limits: HistoryBounds
@@ -104,7 +104,7 @@ export class LmdbRooms {
     this.#untrimmed.add(room)
   }
 
-  /** Makes the next commit write something, to test the disk. */
+  /** Makes the next commit write to the disk even without changes, to test the disk. */
   touch (): void { this.#isTouched = true }
 
   /** Commits all staged logs and some background work. Returns undefined if there is nothing to commit. */
@@ -142,7 +142,7 @@ export class LmdbRooms {
     this.#evictions.expire()
     let rooms: Array<{ room: string }> = []
     do {
-      rooms = this.#database.rooms(rooms.at(-1)?.room, SLICE)
+      rooms = this.#database.rooms(rooms.at(-1)?.room, ROOMS_PER_TICK)
       for (const { room } of rooms) {
         if (this.#peek(room).retention.isDue(Date.now())) this.#untrimmed.add(room)
         if (this.#feeds.has(room)) this.use(room)
@@ -172,7 +172,7 @@ export class LmdbRooms {
       if (steps > 0) this.#staged.add(log)
       if (steps < left) this.#untrimmed.delete(room)
       left -= steps
-      // The followers of a room rely on its offsets.
+      // A room with followers isn't forgotten, because its offsets would begin again.
       if (!log.isUnused && log.retention.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
     }
   }
@@ -187,8 +187,8 @@ export class LmdbRooms {
   }
 
   /**
-   * Removes the head of a room. Changes the epoch of all rooms without entries, so that no old position of this room is
-   * honoured when it is used again.
+   * Removes the head of a room. Changes the epochs of all empty rooms, so that no old position of this room is honoured when the
+   * room is used again.
    */
   #forget (log: LmdbLog): void {
     if (this.#isSeedStored) {

@@ -1,7 +1,7 @@
-/** Largest number of rooms whose last use is remembered exactly. */
+/** Maximum number of rooms whose last use is remembered exactly. */
 const MAX_ROOMS = 10_000
 
-/** The exact last uses of rooms. They are written to disk at most once per `USE_WRITE_INTERVAL`. */
+/** The exact last uses of rooms. Each is written to disk at most once per `USE_WRITE_INTERVAL`. */
 export class LmdbUses {
   /** ms since 1970, by room; the least recently used first */
   readonly #uses = new Map<string, number>()

@@ -9,7 +9,7 @@ import type { Head } from './head.ts'
 import { walkPages } from './page-walk.ts'
 import { decodeRecord } from './record.ts'
 
-/** What was read of a store. */
+/** The extent of the data that was read. */
 export interface Extent {
   /** bytes of the pages in use */
   readonly bytes: number
@@ -17,8 +17,8 @@ export interface Extent {
   readonly entries: number
 }
 
-/** Rooms that are listed at once. */
-const SLICE = 100
+/** Rooms listed by one read. */
+const ROOMS_PER_READ = 100
 
 /**
  * Reads all pages, and then all entries, of the store in a directory. Resolves with what it read if the store is intact.
@@ -27,7 +27,7 @@ const SLICE = 100
  * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
  */
 export async function verifyStore (path: string, onProgress: (soFar: Extent) => void): Promise<Extent> {
-  // Opening a store creates it.
+  // Checked first, because opening a directory creates a store.
   if (identityOfFile(path) === undefined) throw new StoreUnavailable({ cause: new Error(`there is no store in '${path}'`) })
   const environment = new LmdbEnvironment(path)
   try {
@@ -64,10 +64,10 @@ function * readPages (path: string): Generator<number> {
 }
 
 function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: Head }> {
-  let rooms = database.rooms(undefined, SLICE)
+  let rooms = database.rooms(undefined, ROOMS_PER_READ)
   while (rooms.length > 0) {
     yield * rooms
-    rooms = database.rooms(rooms.at(-1)!.room, SLICE)
+    rooms = database.rooms(rooms.at(-1)!.room, ROOMS_PER_READ)
   }
 }
 

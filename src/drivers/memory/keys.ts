@@ -7,7 +7,7 @@ export interface KeyedPost { readonly offset: number, readonly at: number }
 
 interface Key extends KeyedPost { readonly hash: string | undefined }
 
-/** Keys that are forgotten together. */
+/** Keys that are forgotten together. Later keys belong to later posts. */
 interface Generation {
   readonly keys: Map<string, Key>
   /** offset of its first post */
@@ -31,8 +31,8 @@ const GENERATION = 360
 const KEYS = 64
 
 /**
- * The keys of one room's posts. Detects repeats, and repeats that may have been forgotten. Keeps two generations and forgets
- * the old one as a whole: deleting keys one by one would touch as much memory as adding them.
+ * The keys of one room's posts. Detects repeated posts, and posts whose keys may have been forgotten. Keeps two generations and
+ * forgets the old one as a whole: deleting single keys would touch as much memory as adding them.
  */
 export class MemoryKeys {
   readonly #half: number
@@ -41,7 +41,7 @@ export class MemoryKeys {
   /** Keys of entries up to this offset may have been forgotten. */
   #forgotten = 0
 
-  /** @param maxKeys a hard bound, even for keys that are still needed; at least the newest half of them is kept */
+  /** @param maxKeys a hard bound, even for keys that are still needed; at least the newest half is kept */
   constructor (maxKeys: number) {
     this.#half = maxKeys / 2
   }
@@ -78,17 +78,20 @@ export class MemoryKeys {
   }
 
   /**
-   * Forgets the old generation once the first key of the young one is no longer needed. Without a young one, forgets the old
-   * one once its last key is no longer needed.
-   * @param firstKept offset of the oldest kept entry; keys from there on are needed
-   * @param before ms since the log began; later keys are needed too
+   * Forgets the old generation when all its keys are expendable. With a young generation, waits until its first key is
+   * expendable too.
+   * @param firstKept offset of the oldest kept entry; only keys of earlier entries are expendable
+   * @param before ms since the log began; later keys aren't expendable
    */
   forget (firstKept: number, before: number): void {
-    const { first: offset, startedAt: at } = this.#young ?? { first: this.#old?.last, startedAt: this.#old?.endedAt }
-    if (offset !== undefined && offset < firstKept && at! <= before) this.#age()
+    const isExpendable = (offset: number, at: number): boolean => offset < firstKept && at <= before
+    const [young, old] = [this.#young, this.#old]
+    if (young !== undefined ? isExpendable(young.first, young.startedAt) : old !== undefined && isExpendable(old.last, old.endedAt)) {
+      this.#age()
+    }
   }
 
-  /** Forgets all keys whose entries are trimmed, whatever their age. */
+  /** Forgets all keys whose entries are trimmed, regardless of their age. */
   shrink (firstKept: number): void {
     this.#old = this.#without(firstKept, this.#old)
     this.#young = this.#without(firstKept, this.#young)
@@ -109,6 +112,7 @@ export class MemoryKeys {
     return kept.keys.size === 0 ? undefined : kept
   }
 
+  /** Forgets the old generation. The young generation becomes the old one. */
   #age (): void {
     this.#forgotten = Math.max(this.#forgotten, this.#old?.last ?? 0)
     this.#old = this.#young

@@ -10,7 +10,7 @@ import type { Cursor, Draft, Entry, Page, Position, Query } from '../../store.ts
 /** Bytes of a log without entries and keys. */
 const LOG = 360
 
-/** Bounds the keys of a room, as a multiple of `historyEntries`. */
+/** Maximum keys of a room, as a multiple of `historyEntries`. */
 const KEYS_PER_ENTRY = 10
 
 /** The newest entries of one room and their keys, within the limits. Offsets have no gaps. */
@@ -115,8 +115,8 @@ export class MemoryLog implements PageSource {
   }
 
   /**
-   * Returns the offset of a position of this epoch; NaN for any other. The time of a trimmed entry isn't known, so the
-   * position only has to lie between the beginning of the epoch and the oldest kept entry.
+   * Returns the offset of a position of this epoch; NaN for any other position. The time of a trimmed entry isn't known, so the
+   * time of its position must only lie between the beginning of the epoch and the oldest kept entry.
    */
   #offsetOf (position: Position): number {
     const { epoch, at = NaN, offset = NaN } = parsePosition(position) ?? {}

@@ -1,4 +1,4 @@
-/** The links of an item in a `Recency`. */
+/** The links of an item in a `Recency` list. */
 export interface Recent<T> { older: T | undefined, newer: T | undefined }
 
 /** A linked list of items in the order of their last use. An item is in at most one list. Operations take constant time. */

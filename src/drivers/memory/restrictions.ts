@@ -1,10 +1,10 @@
 import { checkedRestriction } from '../restriction-checks.ts'
 import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from '../../roster.ts'
 
-/** Number of subjects from which on restrictions that have ended are swept. */
+/** Minimum number of subjects at which restrictions that have ended are removed. */
 const MIN_SWEPT = 1_000
 
-/** `ends`: ms of `performance.now()`, which isn't affected when the clock is set. */
+/** `ends`: ms of `performance.now()`, so that setting the system clock has no effect. */
 interface Kept { readonly restriction: Restriction, readonly moment: number, readonly ends: number }
 
 /** The restrictions of a chat in the memory of this process. */

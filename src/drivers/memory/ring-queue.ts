@@ -1,4 +1,4 @@
-/** A queue with access by index, in a ring that doubles when full and halves when less than a quarter is used. */
+/** A queue with access by index. Its ring doubles when it is full, and halves when less than a quarter is used. */
 export class RingQueue<T> {
   /** Its length is a power of two. */
   #ring: Array<T | undefined> = [undefined]
@@ -7,7 +7,7 @@ export class RingQueue<T> {
 
   get size (): number { return this.#size }
 
-  /** Returns the item at an index from the oldest one; undefined outside. */
+  /** Returns the item at an index; undefined if there is none. The oldest item has index 0. */
   at (index: number): T | undefined {
     return index >= 0 && index < this.#size ? this.#ring[this.#slot(index)] : undefined
   }

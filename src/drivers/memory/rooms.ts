@@ -10,6 +10,7 @@ import { Recency, type Recent } from './recency.ts'
 export interface RoomsLimits extends HistoryBounds {
   /** bytes of memory */
   readonly storeBytes: number
+  /** maximum number of rooms */
   readonly rooms: number
   /** ms without use after which a room without followers is forgotten */
   readonly roomTtl: number
@@ -21,19 +22,19 @@ export interface Room extends Recent<Room> {
   /** last use, ms since 1970 */
   used: number
   followers: Followers | undefined
-  /** undefined for a followed room that can't be shrunk */
+  /** the list that contains the room; undefined if the room can't be forgotten or shrunk */
   list: Recency<Room> | undefined
 }
 
 /** Bytes of a room without its log and its name: its object, and its slot in a half-full map. */
 const ROOM = 160
 
-/** Bytes of a room's `Followers`, and of each follower. */
+/** Bytes of a room's `Followers` object, and of each follower. */
 const [FOLLOWERS, FOLLOWER] = [280, 200]
 
 /** The rooms of a store, within its bounds. The least recently used rooms are forgotten or shrunk first. */
 export class MemoryRooms {
-  readonly #limits: RoomsLimits
+  readonly #limits: MemoryLimits
   readonly #rooms = new Map<string, Room>()
   /** Rooms without followers, which can be forgotten. */
   readonly #idle = new Recency<Room>()
@@ -41,7 +42,7 @@ export class MemoryRooms {
   readonly #followed = new Recency<Room>()
   #bytes = 0
 
-  constructor (limits: RoomsLimits) {
+  constructor (limits: MemoryLimits) {
     this.#limits = limits
   }
 
@@ -50,7 +51,7 @@ export class MemoryRooms {
 
   get (name: string): Room | undefined { return this.#rooms.get(name) }
 
-  /** Marks a room as the most recently used one, creates it if necessary, and returns it. @throws StoreBusy */
+  /** Returns a room, which becomes the most recently used one. Creates it if necessary. @throws StoreBusy */
   use (name: string): Room {
     const room = this.#rooms.get(name) ?? this.#add(copyString(name))
     room.used = Date.now()
@@ -69,9 +70,9 @@ export class MemoryRooms {
     this.change(room, () => { room.log = new MemoryLog(this.#limits) })
   }
 
-  /** Charges one more follower and returns the room's followers, to which the caller adds it. @throws StoreBusy */
+  /** Charges a follower and returns the room's followers. The caller must add the follower to the result. @throws StoreBusy */
   follow (room: Room): Followers {
-    this.makeRoom(FOLLOWERS + FOLLOWER, room)
+    this.free(FOLLOWERS + FOLLOWER, room)
     if (room.followers === undefined) this.#bytes += FOLLOWERS
     room.followers ??= new Followers()
     this.#bytes += FOLLOWER
@@ -86,16 +87,16 @@ export class MemoryRooms {
     if (room.followers!.size > 0) return
     this.#bytes -= FOLLOWERS
     room.followers = undefined
-    // Following counts as use until now: members that come back find the history.
+    // A room is in use while it has followers, so that members that come back find its history.
     this.use(room.name)
   }
 
   /**
-   * Forgets or shrinks the least recently used rooms until this many more bytes fit.
-   * @param room the room that needs the bytes: it is shrunk last and never forgotten
+   * Forgets or shrinks the least recently used rooms until `bytes` more bytes fit.
+   * @param room the room that needs the bytes; it is shrunk last and never forgotten
    * @throws StoreBusy
    */
-  makeRoom (bytes: number, room?: Room): void {
+  free (bytes: number, room?: Room): void {
     const fits = () => this.#bytes + bytes <= this.#limits.storeBytes
     if (fits()) return
     if (room !== undefined) this.#unlink(room)
@@ -135,7 +136,7 @@ export class MemoryRooms {
       this.#forget(this.#idle.oldest)
     }
     const room: Room = { name, log: new MemoryLog(this.#limits), used: 0, followers: undefined, list: undefined, older: undefined, newer: undefined }
-    this.makeRoom(bytesOf(room))
+    this.free(bytesOf(room))
     this.#rooms.set(name, room)
     this.#bytes += bytesOf(room)
     return room

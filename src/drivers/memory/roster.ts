@@ -5,15 +5,15 @@ import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
 export interface MemoryRosterOptions {
-  /** ms before an absent member is reported; 5 s */
+  /** ms before an absent member is reported. Default: 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are collected before watchers are called; 100 ms */
+  /** ms that changes are collected before watchers are called. Default: 100 ms */
   readonly coalesce?: number | undefined
-  /** members listed; 100 */
+  /** maximum number of listed members. Default: 100 */
   readonly listed?: number | undefined
 }
 
-interface Room {
+interface RosterRoom {
   readonly members: LocalMembers
   readonly watchers: Set<(presence: Presence) => void>
   readonly listeners: Set<(signal: Signal) => void>
@@ -22,7 +22,7 @@ interface Room {
 
 /** A roster in the memory of this process. */
 export class MemoryRoster implements Roster {
-  readonly #rooms = new Map<string, Room>()
+  readonly #rooms = new Map<string, RosterRoom>()
   readonly #restrictions = new MemoryRestrictions()
   readonly #grace: number
   readonly #coalesce: number
@@ -102,7 +102,7 @@ export class MemoryRoster implements Roster {
     if (this.#closed) throw new RosterClosed()
   }
 
-  #room (name: string): Room {
+  #room (name: string): RosterRoom {
     this.#assertOpen()
     let room = this.#rooms.get(name)
     if (room === undefined) {
@@ -112,7 +112,7 @@ export class MemoryRoster implements Roster {
     return room
   }
 
-  #presence ({ members }: Room): Presence {
+  #presence ({ members }: RosterRoom): Presence {
     const listed: Member[] = []
     for (const member of members) {
       if (listed.length === this.#listed) break
@@ -121,7 +121,7 @@ export class MemoryRoster implements Roster {
     return { members: listed, count: members.size, stale: false }
   }
 
-  #notifySoon (room: Room): void {
+  #notifySoon (room: RosterRoom): void {
     room.notifying ??= setTimeout(() => {
       room.notifying = undefined
       const presence = this.#presence(room)
@@ -129,7 +129,7 @@ export class MemoryRoster implements Roster {
     }, this.#coalesce).unref()
   }
 
-  #forgetIfUnused (name: string, room: Room): void {
+  #forgetIfUnused (name: string, room: RosterRoom): void {
     if (room.members.size + room.watchers.size + room.listeners.size === 0 && this.#rooms.get(name) === room) this.#rooms.delete(name)
   }
 }

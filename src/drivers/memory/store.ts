@@ -49,7 +49,7 @@ export class MemoryStore implements Store {
       const known = room.log.findRepeat(draft)
       if (known !== undefined) return Promise.resolve({ ...known, again: true })
       const stored = storedEntry(draft)
-      this.#rooms.makeRoom(maxGrowth(stored, draft), room)
+      this.#rooms.free(maxGrowth(stored, draft), room)
       const entry = this.#rooms.change(room, (log) => log.append(stored, draft))
       if (room.followers !== undefined) {
         room.followers.push(entry)

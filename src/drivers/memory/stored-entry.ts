@@ -3,7 +3,7 @@ import { bodyCost, memberCost, stringCost } from '../../heap-cost.ts'
 import { keyCost } from './keys.ts'
 import type { Draft, Member } from '../../store.ts'
 
-/** An entry without its offset and position, which follow from its index in the log. */
+/** An entry without its offset and position, which the log derives from the index of the entry. */
 export interface StoredEntry {
   /** ms since the log began */
   at: number
@@ -14,10 +14,10 @@ export interface StoredEntry {
   readonly charge: number
 }
 
-/** Bytes of a stored entry without its content, and of its slot in a ring that is a quarter full. */
+/** Bytes of a stored entry without its content, and bytes of its slot in a ring that is a quarter full. */
 const ENTRY = 64 + 32
 
-/** Returns what a log stores of a draft; the log sets its time. Copies slices, which would retain more memory than is charged. */
+/** Returns the stored entry of a draft. The log sets its time. Copies slices, which would keep more memory than is charged. */
 export function storedEntry ({ from, body: given, data: text }: Draft): StoredEntry {
   const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
   const data = text === undefined ? undefined : copyString(text)
@@ -25,7 +25,7 @@ export function storedEntry ({ from, body: given, data: text }: Draft): StoredEn
   return { at: 0, from, body, data, charge }
 }
 
-/** Returns the most bytes of memory that a room can grow by with a draft. */
+/** Returns the maximum bytes of memory by which a draft grows a room. */
 export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): number {
   return charge + (key === undefined ? 0 : keyCost(key, hash))
 }

@@ -5,7 +5,7 @@ export function roomKeys (client: RedisClient, room: string): string[] {
   return ['members', 'order', 'nodes'].map((rest) => client.key(room, `present:${rest}`))
 }
 
-/** Returns the keys of `roomKeys`, and the key of the members that are on one node. */
+/** Returns the keys of `roomKeys`, and the key of the members on one node. */
 export function nodeKeys (client: RedisClient, room: string, node: string): string[] {
   return [...roomKeys(client, room), client.key(room, `present:on:${node}`)]
 }

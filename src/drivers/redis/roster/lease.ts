@@ -7,7 +7,8 @@ import { Subscription } from './subscription.ts'
 interface LeaseEvents {
   /**
    * Called when the lease was renewed.
-   * @param kept whether the node kept its name @param gone nodes whose lease ended since the last renewal
+   * @param kept whether the node kept its name
+   * @param gone nodes whose lease ended since the last renewal
    */
   renewed (kept: boolean, gone: ReadonlySet<string>): void
   /** Called when a renewal failed: the lease may have ended. */
@@ -15,8 +16,8 @@ interface LeaseEvents {
 }
 
 /**
- * This node's claim on its presence entries in Redis, which are valid as long as the lease. A lease that ended is never
- * renewed: the node takes a new name.
+ * This node's claim on its presence entries in Redis, which are valid as long as the lease. A lease that has ended is never
+ * renewed. The node takes a new name instead.
  */
 export class Lease {
   readonly #client: RedisClient
@@ -36,7 +37,10 @@ export class Lease {
   #stopped = false
   #failure: Error | undefined
 
-  /** @param length in ms; the lease is renewed at a third of it @param after starts a timer; tests pass their own */
+  /**
+   * @param length in ms; the lease is renewed after a third of it
+   * @param after starts a timer; tests pass their own
+   */
   constructor (client: RedisClient, length: number, events: LeaseEvents, after: Delay = delay) {
     this.#client = client
     this.#length = length
@@ -63,33 +67,33 @@ export class Lease {
     await this.#subscription.start()
   }
 
-  /** Resolves with whether the lease was renewed. */
+  /** Renews the lease. Resolves with whether it was renewed. Joins a renewal that is in progress. */
   renew (): Promise<boolean> {
     if (this.#stopped) return Promise.resolve(false)
     this.#renewing ??= this.#renew().finally(() => { this.#renewing = undefined })
     return this.#renewing
   }
 
-  /** Renews the lease with a command that is sent after this call. */
+  /** Renews the lease with a command that is sent after this call, even if a renewal is in progress. */
   async renewAgain (): Promise<boolean> {
     await this.#renewing
     return await this.renew()
   }
 
-  /** Resolves with those of the given nodes that are certainly dead. */
+  /** Resolves with the given nodes whose leases have certainly ended. */
   async deadOf (nodes: readonly string[]): Promise<string[]> {
     if (nodes.every((node) => this.#liveNodes.has(node))) return []
     return await this.renewAgain() ? nodes.filter((node) => !this.#liveNodes.has(node)) : []
   }
 
-  /** Takes a new name and renews. Call it when Redis' entries of this node differ from its updates. */
+  /** Takes a new name and renews the lease. Call it when the entries of this node in Redis differ from its updates. */
   async changeName (): Promise<void> {
     await this.#renewing
     this.#takeNewName()
     await this.renew()
   }
 
-  /** Ends the lease of this node's former name. Call it after all members were entered under the new one. */
+  /** Ends the lease of this node's former name. Call it after all members were written under the new name. */
   async endFormer (): Promise<void> {
     if (this.#formerNode === undefined) return
     await this.#client.command('zrem', this.#key, this.#formerNode)
@@ -121,14 +125,14 @@ export class Lease {
       }
       const kept = !this.#isNewNode || this.#formerNode === undefined
       this.#isNewNode = false
-      // Other nodes may have lost their leases too: notified, they enter their members again sooner.
+      // Other nodes may have lost their leases too. The notification lets them write their members again sooner.
       if (!kept) this.#client.publish(this.#channel, '')
       this.#events.renewed(kept, new Set([...before].filter((node) => !this.#liveNodes.has(node))))
       renewed = true
       this.#failure = undefined
     } catch (error) {
       this.#failure = error as Error
-      // The lease outlasts many attempts at this interval.
+      // At this interval, many attempts fit in the length of a lease.
       next = this.#length / 30
       this.#events.failed()
     }
@@ -155,7 +159,7 @@ export class Lease {
   #renewIn (ms: number): void {
     if (this.#stopped) return
     this.#cancelRenewal?.()
-    // Redis truncates times to ms. The extra 10 ms make sure that the lease in question has ended.
+    // Redis truncates times to ms. The extra 10 ms ensure that the first lease has ended.
     this.#cancelRenewal = this.#after(ms + 10, () => { this.renew().catch(() => {}) })
   }
 }

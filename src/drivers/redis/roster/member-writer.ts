@@ -6,13 +6,13 @@ import type { Lease } from './lease.ts'
 import { removeMembers, writeMembers } from './scripts/members.ts'
 import type { Semaphore } from './semaphore.ts'
 
-/** Members that one command updates or removes. A longer command would block Redis for its other clients. */
+/** Maximum members that one command updates or removes. A longer command would block Redis for other clients. */
 const BATCH = 500
 
 /** ms from their last renewal until the keys of a room expire */
 const ROOM_TTL = 3_600_000
 
-/** Writes the members of one room that are on this node to Redis. Retries until each write succeeds. */
+/** Writes the members of one room on this node to Redis. A change that couldn't be written is written by the next `write`. */
 export class MemberWriter {
   readonly #room: string
   readonly #client: RedisClient
@@ -48,7 +48,7 @@ export class MemberWriter {
   /** Whether Redis has all changes. */
   get isWritten (): boolean { return this.#unwritten.size === 0 && this.#writing === undefined }
 
-  /** Number of the last update. If Redis has another one, it has lost the update. */
+  /** Number of the last update. If Redis has another number, it has lost the update. */
   get updateNumber (): number { return this.#updateNumber }
 
   get members (): Member[] { return [...this.#members] }
@@ -57,7 +57,7 @@ export class MemberWriter {
     if (this.#members.enter(connection, member)) this.#unwritten.add(member.id)
   }
 
-  /** @param onLeft called if the grace period ends without a rejoin; `write` then has a change to write */
+  /** @param onLeft called if the grace period ends and the member hasn't entered again; the caller must then call `write` */
   leave (connection: string, onLeft: () => void): void {
     this.#members.leave(connection, (id) => {
       this.#unwritten.add(id)
@@ -81,7 +81,7 @@ export class MemberWriter {
     return this.#writing
   }
 
-  /** Called when Redis has lost everything of this node. The next `write` writes all members. */
+  /** Called when Redis has lost all entries of this node. The next `write` writes all members. */
   markUnwritten (): void {
     this.#unwritten = new Set(Array.from(this.#members, ({ id }) => id))
   }

@@ -7,7 +7,7 @@ import { MemberWriter, removeNode } from './member-writer.ts'
 import { RoomView } from './room-view.ts'
 import { Semaphore } from './semaphore.ts'
 
-/** Rooms that are written or read concurrently. More rooms wait, so that messages aren't delayed in Redis. */
+/** Maximum number of rooms that are written or read concurrently, so that commands of messages aren't delayed in Redis. */
 const MAX_CONCURRENT = 256
 
 interface NodeSettings {
@@ -37,7 +37,7 @@ export class RosterNode {
   #isCurrent = false
   /** Number of times that this node stopped being current. */
   #interruptions = 0
-  /** Whether Redis lost the entries of this node, or the node its lease. */
+  /** Whether Redis lost the entries of this node, or this node lost its lease. */
   #lostEntries = false
   #recovering = Promise.resolve()
   #closed = false
@@ -61,13 +61,13 @@ export class RosterNode {
     if (!await this.#lease.renewAgain()) throw this.#lease.failure ?? new StoreUnavailable()
   }
 
-  /** Resolves when the state in Redis was read, or the read failed. */
+  /** Takes the lease. Resolves when the state in Redis was read, or the read failed. */
   async open (): Promise<void> {
     await this.#lease.renew()
     await this.#recovering
   }
 
-  /** Resolves when the member is written to Redis; at once while Redis is down. */
+  /** Resolves when the member is written to Redis. While Redis is down, resolves immediately. */
   async enter (name: string, connection: string, member: Member): Promise<void> {
     let writer = this.#writers.get(name)
     if (writer === undefined) {
@@ -83,7 +83,10 @@ export class RosterNode {
     writer?.leave(connection, () => { if (this.#isCurrent) this.#write(name, writer).catch(() => {}) })
   }
 
-  /** Calls `begin` with the room's view. Resolves with a function that stops it, and closes a view without users. */
+  /**
+   * Calls `begin` with the room's view. Resolves with a function that ends the use. That function also closes a view that has no
+   * other users.
+   */
   async use (name: string, begin: (view: RoomView) => Promise<() => void>): Promise<() => void> {
     let view = this.#views.get(name)
     if (view === undefined) this.#views.set(name, view = this.#view(name))
@@ -97,7 +100,7 @@ export class RosterNode {
     }
   }
 
-  /** Stops all callbacks at once. Resolves when this node's departure is written to Redis, or couldn't be. */
+  /** Stops all callbacks immediately. Resolves when this node's departure was written to Redis, or the write failed. */
   async close (): Promise<void> {
     this.#closed = true
     for (const view of this.#views.values()) view.close()
@@ -154,8 +157,9 @@ export class RosterNode {
       this.#recovering = this.#recovering.then(() => this.#recover()).catch(() => { /* retried with the next renewal */ })
       return
     }
-    // Retries failed writes, renews keys, and removes the members of dead nodes.
+    // Retries failed writes, and renews keys before they expire.
     this.#writeAll().catch(() => {})
+    // A refresh removes the members of dead nodes.
     for (const view of this.#views.values()) {
       if (view.isStale || view.nodes.some((node) => gone.has(node))) view.refresh().catch(() => {})
     }
@@ -171,7 +175,7 @@ export class RosterNode {
     await this.#lease.endFormer()
     if (this.#lostEntries) {
       this.#lostEntries = false
-      // Other nodes may have lost their members in Redis too, and enter them again.
+      // Waits, because Redis may have lost the members of other nodes too, which write them again.
       await sleep(Math.min(this.#settings.grace, this.#settings.lease / 3), undefined, { ref: false })
     }
     await this.#settings.catchUp()
@@ -182,8 +186,8 @@ export class RosterNode {
   }
 
   /**
-   * Removes the members of rooms without other live nodes. In other rooms, members may reconnect to another node: there
-   * the lease ends after the grace period, and the other nodes remove them.
+   * Removes this node's members from rooms without other live nodes. In other rooms, members may reconnect to another node. The
+   * lease ends after the grace period. The other nodes then remove the members that haven't reconnected.
    */
   async #depart (): Promise<void> {
     const { node } = this.#lease

@@ -4,13 +4,13 @@ import { Subscription } from './subscription.ts'
 import { checkedRestriction } from '../../restriction-checks.ts'
 import { KICK_KEPT, type Restriction, type RestrictionsAt, type TimedRestriction } from '../../../roster.ts'
 
-/** Restrictions read at a time. */
+/** Maximum restrictions per read. */
 const PAGE = 1_000
 
-/** µs by which a poll overlaps the previous one. A replica that becomes master may lack the last restrictions. */
+/** µs by which a poll overlaps the previous one, because a replica that becomes master may lack the last restrictions. */
 const OVERLAP = 60_000_000
 
-/** As the scripts return them: field, moment, ms left, reason. */
+/** A restriction as the scripts return it: field, moment, ms left, reason. */
 type Row = [field: string, moment: string, left: string, reason: string]
 
 type Listener = (subject: string, restriction: TimedRestriction) => void
@@ -32,7 +32,7 @@ export class Restrictions {
     this.#channel = client.key('roster', 'restricted')
     this.#subscription = new Subscription(client, this.#channel, (message) => {
       const [, moment, json] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
-      if (moment === undefined) throw new SyntaxError(`not a restriction on the channel ${this.#channel}`)
+      if (moment === undefined) throw new SyntaxError(`invalid restriction on the channel ${this.#channel}`)
       const [name, left, reason] = JSON.parse(json!) as [string, number, string]
       this.#report([name, moment, String(left), reason])
     })
@@ -59,13 +59,13 @@ export class Restrictions {
     return { moment, restrictions }
   }
 
-  /** Subscribes, and reports restrictions that may have been missed during a disconnect, lifted ones too. */
+  /** Subscribes. Reports restrictions that may have been missed during a disconnect, including lifted ones. */
   async catchUp (): Promise<void> {
     await this.#subscription.start()
     await this.poll()
   }
 
-  /** Reports restrictions since the last poll again. A message may have been lost, or there is no subscription. */
+  /** Reports the restrictions since the last poll. This covers lost messages and a missing subscription. */
   async poll (): Promise<void> {
     await this.#reportSince(this.#reported === undefined ? '+inf' : this.#reported - OVERLAP)
   }
@@ -85,7 +85,7 @@ export class Restrictions {
   }
 }
 
-/** Returns the field of a restriction: its kind, which has no spaces, a space, and its subject. */
+/** Returns the field of a restriction: its kind, a space, and its subject. A kind contains no spaces. */
 function field (kind: Restriction['kind'], subject: string): string {
   return `${kind} ${subject}`
 }

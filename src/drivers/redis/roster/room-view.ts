@@ -16,7 +16,7 @@ interface RoomViewOptions {
   readonly coalesce: number
   /** maximum number of listed members */
   readonly listed: number
-  /** Returns whether the state in Redis is current. */
+  /** Returns whether this node has written and read everything since the last disconnect. */
   readonly isCurrent: () => boolean
   /** Returns the writer of the room's members on this node. */
   readonly writer: () => MemberWriter | undefined
@@ -24,14 +24,14 @@ interface RoomViewOptions {
   readonly onUpdatesLost: () => void
 }
 
-/** The members of a room as Redis has them. nodes: the number of the last update of each node. */
+/** The members of a room in Redis. nodes: the number of the last update of each node. */
 interface State { readonly count: number, readonly members: Member[], readonly nodes: Map<string, number> }
 
 /** Presence of one room, as its watchers on this node receive it. */
 export class RoomView {
   readonly #room: string
   readonly #options: RoomViewOptions
-  /** Watchers, each with whether it has received the state. */
+  /** Watchers. The value is whether the watcher has received the state. */
   readonly #watchers = new Map<(presence: Presence) => void, boolean>()
   readonly #listeners = new Set<(signal: Signal) => void>()
   readonly #subscription: Subscription
@@ -53,7 +53,7 @@ export class RoomView {
   /** Nodes that had members in the room when it was last read. */
   get nodes (): readonly string[] { return this.#nodes }
 
-  /** Resolves with an unsubscribe function when the callback has received the state. */
+  /** Calls a function with the state, and after changes. Resolves with an unsubscribe function after the first call. */
   async watch (onPresence: (presence: Presence) => void): Promise<() => void> {
     // The same function may watch twice.
     const watcher = (presence: Presence) => onPresence(presence)
@@ -67,8 +67,8 @@ export class RoomView {
   }
 
   /**
-   * Resolves with an unsubscribe function when the subscription is live. While Redis is down, resolves when the attempt
-   * to subscribe has failed.
+   * Calls a function with each signal. Resolves with an unsubscribe function when the subscription is live. While Redis is down,
+   * resolves when the attempt to subscribe has failed.
    */
   async listen (onSignal: (signal: Signal) => void): Promise<() => void> {
     const listener = (signal: Signal) => onSignal(signal)
@@ -77,7 +77,7 @@ export class RoomView {
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** Reads the state and calls the watchers; if the read fails, with `stale: true`. */
+  /** Reads the state and reports it to the watchers. If the read fails, reports the last state with `stale: true`. */
   async refresh (): Promise<void> {
     await this.#options.semaphore.run(() => this.#read())
   }
@@ -109,6 +109,7 @@ export class RoomView {
     }, this.#options.coalesce).unref()
   }
 
+  /** Removes the members of dead nodes from Redis, and reads the state. */
   async #read (): Promise<void> {
     const { client, lease, isCurrent } = this.#options
     if (this.#closed) return
@@ -138,14 +139,14 @@ export class RoomView {
     const nodes = new Map<string, number>()
     for (let i = 0; i < updates.length; i += 2) nodes.set(updates[i]!, Number(updates[i + 1]))
     const own = writer()
-    // Compares only if no update was written meanwhile. Otherwise Redis may return either number.
+    // Compares only if no update was written meanwhile. Otherwise Redis may return the old or the new number.
     if (node === lease.node && updateNumber === own?.updateNumber && own?.isWritten !== false) {
       if (nodes.get(node) !== (own === undefined || own.isOver ? undefined : own.updateNumber)) onUpdatesLost()
     }
     return { count, members: ids.map((id, i) => ({ id, name: found[i]!.slice(found[i]!.indexOf(' ') + 1) })), nodes }
   }
 
-  /** Returns the members on this node, as a stale state of a room that can't be read. */
+  /** Returns the members on this node, as the stale state of a room that can't be read. */
   #local (): Presence {
     const members = this.#options.writer()?.members ?? []
     return { members: members.slice(0, this.#options.listed), count: members.length, stale: true }

@@ -14,11 +14,11 @@ import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestri
 export interface RedisRosterOptions extends ConnectionOptions {
   /** ms before a leave is published; 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are collected before watchers are called; 100 ms */
+  /** ms that changes are collected before watchers are called. Default: 100 ms */
   readonly coalesce?: number | undefined
-  /** maximum number of listed members; 100 */
+  /** maximum number of listed members. Default: 100 */
   readonly listed?: number | undefined
-  /** ms until the members of a dead node are removed; must be the same on all nodes; 30 s */
+  /** ms until the members of a dead node are removed. Must be the same on all nodes. Default: 30 s */
   readonly lease?: number | undefined
 }
 
@@ -28,9 +28,9 @@ const CHECK_TTL = 60_000
 /**
  * Members and restrictions of all nodes that share a Redis.
  *
- * While Redis is down, watchers receive the last state with `stale: true`. The node records members that enter or leave,
- * and writes them to Redis when it is back, even if it is then empty. `restrict` and `restrictions` reject meanwhile.
- * A node that was disconnected receives the restrictions that it missed when it reconnects.
+ * While Redis is down, watchers receive the last state with `stale: true`, and `restrict` and `restrictions` reject. The node
+ * records members that enter or leave. When Redis is available again, the node writes its members, even if Redis has lost all
+ * data, and receives the restrictions that it missed.
  */
 export class RedisRoster implements Roster {
   readonly #client: RedisClient
@@ -103,7 +103,7 @@ export class RedisRoster implements Roster {
   async check (): Promise<void> {
     await this.#open()
     const client = this.#client
-    // No client's room has such a name.
+    // A client can't join a room with this name.
     const room = `?${this.#node.name}`
     const keys = nodeKeys(client, room, '?')
     await checkRoundTrip(client, client.key(room, 'permission'), presenceChannel(client, room), async () => {
@@ -121,7 +121,7 @@ export class RedisRoster implements Roster {
     return this.#closing
   }
 
-  /** Resolves when the roster is open. Calls wait for nothing else, so they run in their order. */
+  /** Resolves when the roster is open. Calls wait for nothing else, so that they run in order. */
   async #open (): Promise<void> {
     this.#assertOpen()
     await this.#opened

@@ -1,6 +1,6 @@
 import type { RedisClient } from '../client/client.ts'
 
-/** Subscription to one channel. It begins with the first `start`, and is restored after a disconnect. */
+/** A subscription to one channel. It begins with the first `start`. It is restored after a disconnect. */
 export class Subscription {
   readonly #client: RedisClient
   readonly #channel: string

@@ -2,9 +2,9 @@ import type { Script } from '../../client/script.ts'
 import { readClock } from './clock.ts'
 
 /**
- * Renews a lease. KEYS: leases, a sorted set: by node, the end of its lease in ms; under '', the last renewal of any.
+ * Renews a lease. KEYS: leases, a sorted set: by node, the end of its lease in ms; under '', the last renewal of any node.
  * ARGV: node, length of the lease in ms, 1 if the node is new. Returns the time and the valid leases.
- * If no node renewed for long, Redis was down, not the nodes: all leases are extended by that time.
+ * If no node renewed for two thirds of a lease, Redis is assumed to have been down. The script extends all leases by the gap.
  */
 export const renewLease: Script = {
   name: 'rosterRenewLease',

@@ -3,7 +3,7 @@ import { readClock } from './clock.ts'
 
 /*
  * Keys of a room, all in one slot.
- * members, a hash: by member id, the number of nodes that it is on, a space, its name.
+ * members, a hash: by member id, the number of nodes with the member, a space, its name.
  * order, a sorted set: member ids by the time at which they entered. nodes, a hash: by node, the number of its last update.
  * One key per node, a set: the ids of its members.
  */
@@ -24,7 +24,7 @@ end
 
 /**
  * Writes changes of a node's members. KEYS: members, order, nodes, the node's set. ARGV: node, number of the update, ttl in
- * ms, publishing command, channel, 1 to publish even if nothing changed, number of members that enter, id and name of each,
+ * ms, publishing command, channel, 1 to publish even without a change, number of members that enter, id and name of each,
  * ids of the members that leave. Returns 0 if a change could not be published, else 1.
  */
 export const writeMembers: Script = {
@@ -54,8 +54,8 @@ return type(redis.pcall(ARGV[4], ARGV[5], '')) == 'table' and 0 or 1`
 }
 
 /**
- * Removes members of a dead node. KEYS: as of writeMembers. ARGV: node, maximum number of members, publishing command,
- * channel. Returns the number of members left.
+ * Removes members of a dead node. KEYS: those of writeMembers. ARGV: node, maximum number of members, publishing command,
+ * channel. Returns the number of remaining members.
  */
 export const removeMembers: Script = {
   name: 'rosterRemoveMembers',
@@ -68,12 +68,12 @@ for _, id in ipairs(redis.call('SPOP', KEYS[4], ARGV[2])) do
 end
 local left = redis.call('SCARD', KEYS[4])
 if left == 0 then redis.call('HDEL', KEYS[3], ARGV[1]) end
--- May fail: every node that detects the dead node removes its members and reads by itself.
+-- May fail, because every node that detects the dead node removes its members and reads the room.
 if changed then redis.pcall(ARGV[3], ARGV[4], '') end
 return left`
 }
 
-/** KEYS: members, order, nodes. ARGV: maximum number of members. Returns the count, the ids, their members, the nodes. */
+/** Reads a room. KEYS: members, order, nodes. ARGV: maximum number of members. Returns the count, the ids, their members, the nodes. */
 export const readMembers: Script = {
   name: 'rosterReadMembers',
   keys: 3,

@@ -1,7 +1,7 @@
 import type { Script } from '../../client/script.ts'
 import { readClock } from './clock.ts'
 
-/** ms that the last moment is kept */
+/** ms that the last moment is kept. */
 const MOMENT_TTL = 3_600_000
 
 /*
@@ -9,12 +9,12 @@ const MOMENT_TTL = 3_600_000
  * restrictions, a hash: by field, the end of the restriction in ms, a space, the reason. The end of a kick or a lifted
  * restriction is 0.
  * order, a sorted set: fields by moment.
- * deletions, a sorted set: fields by the time in ms at which they are deleted. A lifted restriction is kept until it would
- * have ended, for nodes that are disconnected.
+ * deletions, a sorted set: fields by the time in ms at which they are deleted. A lifted restriction is kept until its original
+ * end, for nodes that are disconnected.
  * moment, a string: the last moment of any call.
  *
  * Moments are µs of Redis' clock, but never decrease. The moment of a restriction is greater than all moments before it:
- * the restriction is later than all existing connections and earlier than all new ones, even if the clock is set back.
+ * it is later than all existing connections and earlier than all new ones, even if the clock is set back.
  */
 const readMoment = `${readClock}
 local last = math.max(moment, tonumber(redis.call('GET', KEYS[4]) or '0'))
@@ -32,8 +32,8 @@ end
 `
 
 /**
- * ARGV: field, duration in ms, ms until deletion, reason, publishing command, channel, message without its moment.
- * Returns the moment.
+ * Keeps and publishes a restriction. ARGV: field, duration in ms, ms until deletion, reason, publishing command, channel, message
+ * without its moment. Returns the moment.
  */
 export const restrict: Script = {
   name: 'rosterRestrict',
@@ -53,7 +53,7 @@ if deletedAt > now then
   redis.call('HSET', KEYS[1], ARGV[1], decimal(ends) .. ' ' .. ARGV[4])
   redis.call('ZADD', KEYS[2], last, ARGV[1])
   redis.call('ZADD', KEYS[3], decimal(deletedAt), ARGV[1])
-  -- Some servers return so large a number with an exponent, which PEXPIREAT rejects.
+  -- Some servers return a number of this size with an exponent, which PEXPIREAT rejects.
   local latest = decimal(tonumber(redis.call('ZRANGE', KEYS[3], -1, -1, 'WITHSCORES')[2]))
   for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], latest) end
 end
@@ -62,8 +62,8 @@ return last`
 }
 
 /**
- * ARGV: fields. Returns the moment, and for each restriction: field, moment, ms left, reason. Also works when Redis is out of
- * memory.
+ * Reads restrictions by field. ARGV: fields. Returns the moment, and for each restriction: field, moment, ms left, reason. Also
+ * works when Redis is out of memory.
  */
 export const restrictionsAt: Script = {
   name: 'rosterRestrictionsAt',
@@ -79,8 +79,8 @@ return { decimal(last), rows }`
 }
 
 /**
- * ARGV: moment, maximum number of restrictions. Returns the current moment, and for each restriction after the given one,
- * in order: field, moment, ms left, reason.
+ * Reads the restrictions after a moment. ARGV: moment, maximum number of restrictions. Returns the current moment, and for each
+ * restriction, in order: field, moment, ms left, reason.
  */
 export const restrictionsSince: Script = {
   name: 'rosterRestrictionsSince',
