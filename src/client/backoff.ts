@@ -1,6 +1,6 @@
 import { LONGEST_TIMER } from './timer.ts'
 
-/** Bounds the exponent: with a minimum of 0, an infinite factor would result in NaN. */
+/** Maximum exponent. With a minimum delay of 0, an infinite factor would result in NaN. */
 const DOUBLINGS = 30
 
 /** Exponential backoff with full jitter: each wait is random between 0 and a ceiling that doubles from `min` to `max`. */
@@ -20,8 +20,8 @@ export class Backoff {
 
   /**
    * Returns the ms to wait before the next attempt.
-   * @param requested ms that the server asked for. All its clients receive the same number, so the random part is at min
-   * as long, to spread them. A value that isn't finite counts as 0
+   * @param requested ms that the server requested. It sends the same number to all its clients, so the random part is at least
+   * as long, to spread their attempts. A value that isn't finite counts as 0
    */
   next (requested = 0): number {
     const ceiling = Math.min(LONGEST_TIMER, this.#max, this.#min * 2 ** Math.min(this.#attempts++, DOUBLINGS))

@@ -71,8 +71,8 @@ export class ChatClient extends Emitter<ChatClientEvents> {
 
   /**
    * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
-   * room is joined or being joined. Retries after `unavailable` and `rate_limited`. Rejects with a ChatError: the code with
-   * which the server refused, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
+   * room is joined or being joined. Retries after a retryable error. Rejects with a ChatError. Its code is the error code of the
+   * server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
   join (name: string, options: JoinOptions = {}): Promise<ClientRoom> {
     return this.#closed === undefined ? this.#memberships.join(name, options) : rejected(this.#closed)
@@ -81,10 +81,10 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   /** Leaves a room, like `ClientRoom.leave()`. A pending join rejects with `left`. */
   leave (name: string): void { this.#memberships.leave(name) }
 
-  /** Reconnects now if the client is waiting for the next attempt. */
+  /** Reconnects immediately if the client is waiting for the next attempt. */
   reconnect (): void { this.#reconnector.reconnect() }
 
-  /** Closes the client for good. Pending promises reject with `closed`, and iterations end. */
+  /** Closes the client permanently. Pending promises reject with `closed`, and iterations end. */
   close (): void { this.#reconnector.close() }
 
   #onWelcome ({ member, limits }: Welcome): void {
@@ -122,7 +122,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
       : ((request ?? 'history') === 'history' && this.#history.onError(room, error)) ||
         (['join', 'leave'].includes(request ?? 'join') && this.#memberships.onError(room, error))
-    // Other requests (`typing`, `ping`) have no promise, and are repeated anyway.
+    // Other requests (`typing`, `ping`) have no promise, and are sent again regularly.
     if (!answered && code !== ErrorCode.rateLimited) this.emit('error', error)
   }
 
@@ -133,7 +133,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#posts.onDisconnect()
   }
 
-  /** @param own whether `close()` ended it: its code, 1000, is not terminal when a server sends it */
+  /** @param own whether `close()` ended the client */
   #onEnd (error: ChatError, own: boolean): void {
     this.#closed = error
     this.#rateLimiter.clear()

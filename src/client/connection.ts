@@ -44,14 +44,14 @@ export class Connection {
     this.#open(options).catch((error: unknown) => this.#fail(String(error)))
   }
 
-  /** Returns whether the message was passed to the socket, which says nothing about its delivery. */
+  /** Returns whether the message was passed to the socket. It may still be lost. */
   send (message: ClientMessage | string): boolean {
     if (this.#ended || this.#socket?.readyState !== OPEN) return false
     try {
       this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
       return true
     } catch (error) {
-      // Deferred, because the caller is not prepared for `onClose` while it sends.
+      // Deferred, so that `onClose` isn't called within `send`.
       queueMicrotask(() => this.#fail(String(error)))
       return false
     }
@@ -80,7 +80,7 @@ export class Connection {
     // Without a listener, an error on an abandoned `ws` socket would be uncaught.
     socket.addEventListener('error', ({ message }) => {
       if (typeof message === 'string') this.#error = message
-      // Node 22's WebSocket emits no `close` after a failed handshake. Others emit it before this timer fires.
+      // The WebSocket of Node 22 emits no `close` after a failed handshake. Others emit `close` before this timer fires.
       setTimeout(() => { if (!opened) this.#fail(this.#error || 'the handshake failed') })
     })
     if (this.#ended) return discard(socket)
@@ -97,7 +97,7 @@ export class Connection {
     }
   }
 
-  /** Sends `hello`, but not on a plain connection: there it would publish the session and the token to the room. */
+  /** Sends `hello`. Fails on a plain connection, where `hello` would publish the session and the token to the room. */
   #sendHello (hello: ClientMessage, protocol: string): void {
     if (protocol === SUBPROTOCOL) this.send(hello)
     else this.#fail(`the server did not select ${SUBPROTOCOL}`)
@@ -134,7 +134,7 @@ export class Connection {
   }
 }
 
-/** Closes the socket, and terminates it if the server doesn't answer, so that it doesn't keep the process alive. */
+/** Closes the socket. Terminates it if the server doesn't answer, so that it doesn't keep the process alive. */
 function discard (socket: ClientSocket | undefined): void {
   if (socket === undefined || socket.readyState === CLOSED) return
   const timer = idleTimer(() => terminate(socket), CLOSE_TIMEOUT)
@@ -146,7 +146,7 @@ function discard (socket: ClientSocket | undefined): void {
   }
 }
 
-/** Returns whether the socket was terminated. */
+/** Terminates the socket if it can. Returns whether it was terminated. */
 function terminate (socket: ClientSocket): boolean {
   if (socket.terminate === undefined) return false
   try {

@@ -19,7 +19,7 @@ export class Deferred<T> {
   }
 }
 
-/** Returns a rejected promise, which is never unhandled for `closed` and `left`. */
+/** Returns a rejected promise. With `closed` or `left`, it never causes an unhandled rejection. */
 export function rejected (error: ChatError): Promise<never> {
   const deferred = new Deferred<never>()
   deferred.reject(error)

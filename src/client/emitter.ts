@@ -14,7 +14,7 @@ export class Emitter<Events> {
 
   /**
    * Calls the listeners of an event. An event that a listener emits is queued until the current one is delivered, so that
-   * all listeners receive one order. An exception of a listener is rethrown as uncaught; the other listeners still run.
+   * all listeners receive the events in the same order. An exception of a listener is uncaught. The other listeners still run.
    */
   protected emit<Name extends keyof Events> (name: Name, event: Events[Name]): void {
     this.#queue.push({ name, event })

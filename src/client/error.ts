@@ -1,20 +1,20 @@
 import type { ErrorCodeName } from '../protocol.ts'
 
 /**
- * The reason with which promises of the client reject. A rejection with `closed` or `left` is never an unhandled rejection:
- * `close()`, `leave()` or the status report it already. Any other that the app doesn't handle is.
+ * The error with which promises of the client reject. A rejection with `closed` or `left` never causes an unhandled rejection,
+ * because `close()`, `leave()` or the status has reported it. Any other rejection does if the app doesn't handle it.
  */
 export class ChatError extends Error {
   /**
    * The server's error code, or one of the client's own:
-   * - `closed`: the client was closed for good, by `close()` or by the server
+   * - `closed`: the client was closed permanently, by `close()` or by the server
    * - `left`: the room was left
    * - `offline`: the request needs a connection
    * - `overflow`: too many posts or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
-   * - `invalid`: an argument is wrong; the server has this code too
+   * - `invalid`: an argument is wrong; the server also sends this code
    *
-   * Later servers may send other codes.
+   * Later versions of the server may send other codes.
    */
   readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | (string & {})
 

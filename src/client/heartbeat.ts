@@ -3,7 +3,7 @@ import { idleTimer } from './timer.ts'
 /** Upper bound of the time that an answer may take, in ms. */
 const MAX_TIMEOUT = 10_000
 
-/** Pings the server at an interval: TCP alone can take many minutes to report a dead peer. */
+/** Pings the server at an interval, because TCP can take many minutes to report a lost connection. */
 export class Heartbeat {
   readonly #interval: number
   readonly #timeout: number
@@ -32,7 +32,7 @@ export class Heartbeat {
   #beat (): void {
     this.#received = false
     this.#ping()
-    // Two timers: after this process was busy or suspended, messages that have arrived are read between them.
+    // Two timers: if this process was busy or suspended, the messages that have arrived are read between the timers.
     this.#timer = idleTimer(() => { this.#timer = idleTimer(() => this.#check(), 0) }, this.#timeout)
   }
 

@@ -8,7 +8,7 @@ import type { HistoryPage } from './room-events.ts'
 /** Message of the error with which a request rejects while the room isn't joined. */
 export const OFFLINE_HISTORY = 'history requires a joined room and a connection'
 
-/** left: the room was left and the page rejected; the answer is still to come. */
+/** left: the room was left and the page rejected, but the answer hasn't arrived. */
 interface Request {
   readonly room: string
   readonly before: string

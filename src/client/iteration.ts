@@ -26,7 +26,7 @@ export class Iteration implements AsyncIterableIterator<Message> {
 
   [Symbol.asyncIterator] (): this { return this }
 
-  /** Ends the iteration after the buffered messages, with the error if there is one. */
+  /** Ends the iteration after the buffered messages, with an error if there is one. */
   end (error?: ChatError): void {
     if (this.#ended) return
     this.#ended = true

@@ -5,7 +5,7 @@ import { ChatError } from './error.ts'
 import type { ClientRoom } from './room.ts'
 import type { Joined } from './room-events.ts'
 
-/** One `join()` of the room, until it is left. `join()` after `leave()` creates another. */
+/** One `join()` of a room, until the room is left. `join()` after `leave()` creates another. */
 export interface RoomJoin {
   readonly room: ClientRoom
   /** messages to request with `join`; undefined: as many as the server sends */
@@ -17,14 +17,14 @@ export interface MembershipEvents {
   send (message: ClientMessage): void
   /** Called when the room is joined: posts can be sent. */
   onJoined (): void
-  /** Called when nobody wants the room, and the server has no membership. */
+  /** Called when the app has left the room, and the server has no membership. */
   onUnused (): void
   /** Called when the room is left, with the reason. */
   onLeft (error: ChatError): void
 }
 
 /**
- * The client's membership in one room, across reconnects. It has one request in flight at a time, join or leave, because an
+ * The client's membership in one room, across reconnects. It has at most one request in flight, `join` or `leave`, because an
  * answer doesn't identify its request.
  */
 export class Membership {
@@ -32,7 +32,7 @@ export class Membership {
   readonly #events: MembershipEvents
   readonly #backoff: Backoff
   #join: RoomJoin | undefined
-  /** The join for which the last `join` was sent; the room may be left before the answer arrives. */
+  /** The join for which the last `join` was sent. The app may leave the room before the answer arrives. */
   #requestedFor: RoomJoin | undefined
   #stage: 'out' | 'joining' | 'in' | 'leaving' = 'out'
   #retry: ReturnType<typeof setTimeout> | undefined
@@ -43,7 +43,7 @@ export class Membership {
     this.#backoff = backoff
   }
 
-  /** The promise of the room; undefined when nobody wants the room. */
+  /** The promise of the room; undefined if the app hasn't joined the room, or has left it. */
   get promise (): Promise<ClientRoom> | undefined { return this.#join?.joined.promise }
 
   /** The room, if it is joined on this connection. */
@@ -51,13 +51,13 @@ export class Membership {
     return this.#stage === 'in' ? this.#join?.room : undefined
   }
 
-  /** Joins the room, now if the client is online. */
+  /** Joins the room, immediately if the client is online. */
   join (join: RoomJoin, online: boolean): void {
     this.#join = join
     if (online && this.#stage === 'out') this.sendJoin()
   }
 
-  /** Sends `join` if the room is wanted. Called on a new connection and after the delay of a retry. */
+  /** Sends `join` unless the app has left the room. Called on a new connection and after the delay of a retry. */
   sendJoin (): void {
     const join = this.#join
     clearTimeout(this.#retry)
@@ -79,7 +79,7 @@ export class Membership {
     this.#endJoin(error, true)
   }
 
-  /** Called when the client is closed for good. @param own whether by `close()` */
+  /** Called when the client is closed permanently. @param own whether by `close()` */
   end (error: ChatError, own: boolean): void {
     clearTimeout(this.#retry)
     this.#endJoin(error, own)
@@ -130,7 +130,7 @@ export class Membership {
     else this.#sendNext()
   }
 
-  /** Called when the membership has ended on the server: joins again if the room is wanted again. */
+  /** Called when the membership has ended on the server. Joins again if the app has called `join()` meanwhile. */
   #sendNext (): void {
     clearTimeout(this.#retry)
     this.#stage = 'out'
@@ -138,7 +138,7 @@ export class Membership {
     else this.sendJoin()
   }
 
-  /** @param retryAfter ms to wait at least, from the server */
+  /** @param retryAfter minimum ms to wait, from the server */
   #retryJoin (retryAfter?: number): void {
     this.#stage = 'out'
     this.#retry = setTimeout(() => this.sendJoin(), this.#backoff.next(retryAfter))

@@ -19,9 +19,9 @@ export interface MembershipsEvents {
 }
 
 export interface JoinOptions {
-  /** most messages to receive on joining; default: as many as the server sends */
+  /** maximum messages to receive on joining; default: as many as the server sends */
   readonly history?: number | undefined
-  /** `position` of the last message that an earlier client handled; later ones are delivered, as after a reconnect */
+  /** `position` of the last message that an earlier client handled; later messages are delivered, as after a reconnect */
   readonly after?: string | undefined
 }
 
@@ -52,7 +52,7 @@ export class Memberships {
   joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
 
   join (name: string, { history, after }: JoinOptions): Promise<ClientRoom> {
-    // Checked here: the server's error for an invalid name could not be matched to this join.
+    // Checked here, because the server's error for an invalid name couldn't be matched to this join.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
     if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MAX_MESSAGES)) {
@@ -92,7 +92,7 @@ export class Memberships {
     for (const membership of this.#memberships.values()) membership.onDisconnect()
   }
 
-  /** Called when the client is closed for good. @param own whether by `close()` */
+  /** Called when the client is closed permanently. @param own whether by `close()` */
   end (error: ChatError, own: boolean): void {
     for (const membership of this.#memberships.values()) membership.end(error, own)
     this.#memberships.clear()

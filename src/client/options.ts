@@ -2,26 +2,26 @@ import { Backoff } from './backoff.ts'
 import { connectSocket, type Connect } from './socket.ts'
 
 export interface ChatClientOptions {
-  /** shown to others; an invalid name is refused by the server, which closes the client */
+  /** name shown to other members; the server refuses an invalid name, which closes the client */
   readonly name?: string | undefined
   /**
-   * for the server's `authenticate`. A function is called for each attempt, and a client that has one also reconnects when
-   * an accepted connection is closed with 4401. If the function throws, the attempt fails
+   * token for the server's `authenticate`. A function is called for each attempt. With a function, the client also reconnects
+   * when an accepted connection is closed with 4401. If the function throws, the attempt fails
    */
   readonly token?: string | (() => string | Promise<string>) | undefined
-  /** from the `online` status of an earlier client: the member stays the same; a secret */
+  /** secret from the `online` status of an earlier client, which keeps the member's id */
   readonly session?: string | undefined
   /** opens the socket; default: the WebSocket of `ws` in Node, the platform's elsewhere */
   readonly connect?: Connect | undefined
-  /** ms; the first wait before a reconnect is random between 0 and this, a bound that doubles with each attempt; 500 */
+  /** upper bound of the first, random delay before a reconnect; doubles with each attempt; 500 ms */
   readonly minDelay?: number | undefined
-  /** ms; the longest wait, unless the server requests more; 30 s */
+  /** upper bound of all delays in ms, unless the server requests more; 30 s */
   readonly maxDelay?: number | undefined
-  /** ms from the call for the token to the server's `welcome`, after which the attempt fails; 20 s */
+  /** ms from the call of `token` within which the server's `welcome` must arrive; 20 s */
   readonly connectTimeout?: number | undefined
-  /** posts that may wait for acknowledgement, including those made offline; 1,000 */
+  /** maximum posts that wait for acknowledgement, including posts made offline; 1,000 */
   readonly queue?: number | undefined
-  /** ms between two pings; an answer may take half of it, at most 10 s; default: the server's value */
+  /** ms between two pings; an answer must arrive within half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined
 }
 

@@ -12,7 +12,7 @@ export class PendingPost {
   readonly stored = new Deferred<string>()
   /** Approximate size of a repeat, which includes `since`. */
   readonly bytes: number
-  /** The room's position when the post was first sent. From it the server decides if it can still detect a repeat. */
+  /** The room's position when the post was first sent. The server needs it to decide whether it can still detect a repeat. */
   since: string | undefined
   /** Whether the post was sent on this connection and is not answered yet. */
   inFlight = false
@@ -31,12 +31,12 @@ export class PendingPost {
 
   /**
    * Returns the frame to send.
-   * @param position of the room, now
+   * @param position the room's current position
    * @throws ChatError if the frame is larger than `payload` bytes
    */
   encode (position: string, payload: number): string {
     const repeat = `${this.#json.slice(0, -1)},"since":${JSON.stringify(this.since ?? position)}}`
-    // Measured with `since`: a post that fits only without it could not be repeated.
+    // Measured with `since`, because a post that fits only without it couldn't be repeated.
     if (repeat.length * 3 > payload && bytesOf(repeat) > payload) {
       throw new ChatError('too_large', `the message is larger than the ${payload} bytes that the server accepts`)
     }

@@ -24,7 +24,7 @@ export class PendingPosts {
   readonly #rateLimiter: RateLimiter
   /** Set while posts wait only for the rate limiter. */
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** Retry timers of rooms with a post that met a retryable error. Later posts of the room wait too, to keep the order. */
+  /** Retry timers of rooms with a post that failed with a retryable error. Later posts of the room wait too, to keep the order. */
   readonly #retries = new Map<string, ReturnType<typeof setTimeout>>()
   /** Largest message that the server accepts, in bytes. */
   #payload = Infinity
@@ -109,12 +109,12 @@ export class PendingPosts {
     for (const post of this.#posts.values()) {
       post.inFlight = false
       if (!this.#operations.includes(post.room)) {
-        this.#reject(post, new ChatError(ErrorCode.unknown, 'the outcome is unknown: the room was left, and the connection lost before the acknowledgement'))
+        this.#reject(post, new ChatError(ErrorCode.unknown, 'the outcome is unknown: the room was left, and the connection was lost before the acknowledgement'))
       }
     }
   }
 
-  /** Rejects the posts that are not in flight: the room will not be joined again. Those in flight are still answered. */
+  /** Rejects the posts that are not in flight, because the room will not be joined again. Posts in flight are still answered. */
   onLeft (room: string, error: ChatError): void {
     clearTimeout(this.#retries.get(room))
     this.#retries.delete(room)
@@ -128,7 +128,7 @@ export class PendingPosts {
   onMemberChange (): void {
     for (const post of this.#posts.values()) {
       if (post.since === undefined) continue
-      this.#reject(post, new ChatError(ErrorCode.stalePost, 'sent as another member, and not acknowledged'))
+      this.#reject(post, new ChatError(ErrorCode.stalePost, 'the post was sent as another member and not acknowledged'))
     }
   }
 
@@ -148,12 +148,12 @@ export class PendingPosts {
     if (post.inFlight) post.since ??= position
   }
 
-  /** Called after an answer: if the number in flight is limited, the next post may fit now. */
+  /** Called after an answer. If the number of posts in flight is limited, the next post may fit now. */
   #sendMore (): void {
     if (this.#rateLimiter.limited) this.flush()
   }
 
-  /** @param retryAfter ms to wait at least, from the server */
+  /** @param retryAfter minimum ms to wait, from the server */
   #retryLater (room: string, retryAfter?: number): void {
     if (this.#retries.has(room)) return
     this.#retries.set(room, setTimeout(() => {

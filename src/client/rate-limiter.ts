@@ -10,10 +10,10 @@ interface Request { readonly cost: number, readonly bytes: number, readonly send
 
 /** Limits from the server's `welcome`; absent: no limit. */
 export interface RateLimits {
-  /** requests per second, and at once after a pause */
+  /** requests per second, and burst of requests after a pause */
   readonly rate?: number | undefined
   readonly burst?: number | undefined
-  /** bytes per second, and at once after a pause */
+  /** bytes per second, and burst of bytes after a pause */
   readonly byteRate?: number | undefined
   readonly byteBurst?: number | undefined
 }
@@ -44,12 +44,12 @@ export class RateLimiter {
   /** Whether the server limits the rate of this client. */
   get limited (): boolean { return Math.min(this.#requestRate.burst, this.#byteRate.burst) < Infinity }
 
-  /** Returns whether that much may be in flight: after a stall of the network, all of it can arrive at once. */
+  /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
   fits (requests: number, bytes: number): boolean {
     return requests <= this.#requestRate.burst && bytes <= this.#byteRate.burst
   }
 
-  /** Spends one request of `bytes` if the waiting ones leave enough tokens. Returns 0, or the ms after which to try again. */
+  /** Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again. */
   take (bytes: number): number {
     const wait = this.#wait(1, bytes, this.#costWaiting, this.#bytesWaiting)
     if (wait === 0) this.#spend(1, bytes)
@@ -100,7 +100,7 @@ export class RateLimiter {
     this.#bytes.spend(bytes)
   }
 
-  /** Returns the ms until a request may be sent that follows others of `costBefore` and `bytesBefore`; 0: now. */
+  /** Returns the ms until a request may be sent; 0: now. @param costBefore cost of earlier requests @param bytesBefore their bytes */
   #wait (cost: number, bytes: number, costBefore = 0, bytesBefore = 0): number {
     const wait = Math.max(
       this.#requests.wait(cost, costBefore),

@@ -19,7 +19,7 @@ export interface ReconnectorEvents {
 /** ms that a connection must last before the backoff is reset. */
 const STABLE = 10_000
 
-/** ms; lower bound of the heartbeat interval that the server sends in `welcome`. */
+/** Minimum ms of a heartbeat interval that the server sends in `welcome`. */
 const MIN_HEARTBEAT = 1_000
 
 /** Opens one connection at a time, and the next one after a delay. */
@@ -118,7 +118,7 @@ export class Reconnector {
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
   }
 
-  /** Returns whether the token may have expired since this connection was accepted, and a function can supply another. */
+  /** Returns whether the token may have expired since this connection was accepted, and a function can return a new token. */
   #mayRenew (): boolean { return this.#status.state === 'online' && typeof this.#settings.token === 'function' }
 
   #end (code: number, reason: string): void {

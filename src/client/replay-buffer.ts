@@ -1,31 +1,31 @@
-/** Holds events until the first listener is attached, replays them then, and passes later ones through. */
+/** Keeps events until the first listener is attached. Then replays them, and delivers later events directly. */
 export class ReplayBuffer<Event> {
   readonly #deliver: (event: Event) => void
-  /** undefined: closed, events pass through */
+  /** undefined: the buffer is closed, and events are delivered directly */
   #events: Event[] | undefined = []
 
   constructor (deliver: (event: Event) => void) {
     this.#deliver = deliver
   }
 
-  /** Whether events are held. */
+  /** Whether events are kept. */
   get open (): boolean { return this.#events !== undefined }
 
-  /** Number of held events. */
+  /** Number of kept events. */
   get size (): number { return this.#events?.length ?? 0 }
 
-  /** Holds the event, or delivers it if the buffer is closed. */
+  /** Keeps the event, or delivers it if the buffer is closed. */
   push (event: Event): void {
     if (this.#events === undefined) this.#deliver(event)
     else this.#events.push(event)
   }
 
-  /** Replaces the held events by one. */
+  /** Replaces the kept events with one. */
   replace (event: Event): void {
     if (this.#events !== undefined) this.#events = [event]
   }
 
-  /** Delivers the held events in a microtask, when all listeners are attached, and closes the buffer. */
+  /** Delivers the kept events in a microtask, when all listeners are attached. Then closes the buffer. */
   replay (): void {
     if (this.#events === undefined) return
     queueMicrotask(() => {
@@ -35,6 +35,6 @@ export class ReplayBuffer<Event> {
     })
   }
 
-  /** Drops the held events; later ones pass through. */
+  /** Drops the kept events. Later events are delivered directly. */
   close (): void { this.#events = undefined }
 }

@@ -6,18 +6,18 @@ import type { ChatError } from './error.ts'
 export type Of<Type extends ServerMessage['type']> = Extract<ServerMessage, { type: Type }>
 /** The answer to a join. */
 export type Joined = Of<'joined'>
-/** id: the same for all connections of a member. name: empty if the member has none. */
+/** A member. id: the same for all connections of the member. name: empty if the member has none. */
 export type Member = Joined['members'][number]
-/** messages: oldest first. more: older ones exist. complete: false if the server no longer knows the position. */
+/** A page of messages, oldest first. more: older messages exist. complete: false if the server no longer knows the position. */
 export type HistoryPage = Pick<Of<'history'>, 'messages' | 'more' | 'complete'>
 
 /** The events of a room. */
 export interface RoomEvents {
   /**
-   * Emitted when the room is joined, and again (`again`) after each reconnect or when the server has lost the room's history.
-   * If `complete` is true, `messages` are those missed, or the first part of them: `message` events deliver the rest.
-   * Otherwise `messages` are the newest ones; discard the earlier ones, because there may be a gap. If too many events
-   * arrived before the first listener, `complete` is false and `messages` is empty.
+   * Emitted when the room is joined. Emitted again, with `again: true`, after each reconnect and when the server has lost the
+   * room's history. If `complete` is true, `messages` contains the missed messages, or the first of them: `message` events
+   * deliver the rest. If `complete` is false, `messages` contains the newest messages. Discard earlier messages then, because
+   * there may be a gap. If too many events arrived before the first listener, `complete` is false and `messages` is empty.
    */
   joined: Joined & { readonly again: boolean }
   message: Message
@@ -25,8 +25,8 @@ export interface RoomEvents {
   presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>
   typing: Member
   /**
-   * Emitted last, when the server ends the membership, with the reason; `closed` if the server closed the client. Not emitted
-   * after `leave()` and `close()`.
+   * Emitted last, with the reason, when the server ends the membership. The code is `closed` if the server closed the client. Not
+   * emitted after `leave()` and `close()`.
    */
   left: ChatError
 }

@@ -16,7 +16,7 @@ export interface RoomOperations {
 
 type RoomMessage = Of<'joined' | 'message' | 'presence' | 'typing'>
 
-/** What a room delivers to its listeners and iterations. */
+/** An event that a room delivers to its listeners and iterations. */
 type Delivery =
   | Of<'message' | 'presence' | 'typing'>
   | RoomEvents['joined']
@@ -24,7 +24,7 @@ type Delivery =
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
   | { readonly type: 'end', readonly error: ChatError }
 
-/** Most events that are buffered for the first listener. */
+/** Maximum events that are buffered for the first listener. */
 const MAX_BUFFERED = 1_000
 
 /**
@@ -41,8 +41,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   /** Whether `members` and `count` may be out of date, because the server has lost contact with the other nodes. */
   stale = false
   /**
-   * Position of the last entry that was received; a slow loop may not have reached it yet. To continue in a later client,
-   * keep the position of the last message that you handled.
+   * Position of the last message that was received. A slow loop may not have reached it yet. To continue in a later client,
+   * keep the position of the last message that the app has handled.
    */
   position: string | undefined
   readonly #operations: RoomOperations
@@ -68,9 +68,9 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
 
   /**
    * Posts a message. Resolves with its position once it is stored. If the connection is lost, the post is sent again, and
-   * stored once. Posts of a room are stored in order, except those in flight when the server could not store an earlier one.
-   * Rejects with a ChatError: the code with which the server refused (`stale_post` if it no longer knows whether the post was
-   * stored), `unknown` if the room was left before the outcome was known, `overflow` if too many posts are waiting,
+   * stored once. Posts of a room are stored in order, except those in flight when the server couldn't store an earlier one.
+   * Rejects with a ChatError. Its code is the error code of the server (`stale_post` if the server no longer knows whether it
+   * stored the post), `unknown` if the room was left before the outcome was known, `overflow` if too many posts are waiting,
    * `invalid`, `too_large`, `left` or `closed`. Rejects with a TypeError if `data` can't be serialized as JSON.
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
@@ -78,21 +78,21 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     return this.#ended === undefined ? this.#operations.post(text, data) : rejected(this.#ended)
   }
 
-  /** Signals to the other members that this one is typing. Sent at most once a second; dropped while offline. */
+  /** Signals to the other members that this member is typing. Sent at most once a second. Dropped while offline. */
   typing (): void { this.#operations.typing() }
 
   /**
-   * Resolves with a page of older messages. Rejects with a ChatError: the code with which the server refused, `invalid` for a
+   * Resolves with a page of older messages. Rejects with a ChatError. Its code is the error code of the server, `invalid` for a
    * wrong argument, `offline` if the room is not joined now or the connection is lost, `left` or `closed`.
    * @param before position of a message; the page ends just before it
-   * @param limit most messages of the page; the server may send fewer
+   * @param limit maximum messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage> {
     return this.#ended === undefined ? this.#operations.history(before, limit) : rejected(this.#ended)
   }
 
   /**
-   * Leaves the room for good; a later `join()` resolves with another object. Posts that were not sent yet reject with `left`.
+   * Leaves the room permanently. A later `join()` resolves with another object. Posts that were not sent yet reject with `left`.
    * Posts in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
@@ -101,9 +101,10 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   /**
-   * Iterates over the messages from now on, including those missed while offline; after an incomplete `joined`, those that it
-   * contains. Ends when the room is left or the client closed. Throws a ChatError when the server ends the membership, or
-   * with `overflow` when the loop is 10,000 messages behind or events before the first listener were dropped.
+   * Iterates over all later messages, including those missed while offline. After an incomplete `joined`, iterates over the
+   * messages that it contains. Ends when the room is left or the client is closed. Throws a ChatError when the server ends the
+   * membership. Throws one with `overflow` when the loop is 10,000 messages behind, or when events before the first listener were
+   * dropped.
    */
   [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
     const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
@@ -113,7 +114,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     return iteration
   }
 
-  /** Called by the client with each message of this room. */
+  /** Called by the client with each server message of this room. */
   receive (message: RoomMessage): void {
     const delivery = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)

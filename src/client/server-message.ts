@@ -3,7 +3,7 @@ import type { ServerMessage } from '../protocol.ts'
 type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
-// JSON.parse reads 1e999 as Infinity.
+// JSON.parse returns Infinity for 1e999.
 const number: Check = (value) => Number.isFinite(value)
 const boolean: Check = (value) => typeof value === 'boolean'
 const optional = (check: Check): Check => (value) => value === undefined || check(value)
@@ -34,7 +34,7 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
 }
 
 /**
- * Parses a message from the server. Returns undefined for a type that this client doesn't know.
+ * Parses a message from the server. Returns undefined for an unknown type.
  * @throws if the frame isn't a valid message
  */
 export function parseMessage (data: unknown): ServerMessage | undefined {

@@ -1,4 +1,4 @@
-/** The part of WebSocket that the client uses. Browsers, Node and `ws` have it. */
+/** The part of WebSocket that the client uses. Browsers, Node and `ws` implement it. */
 export interface ClientSocket {
   /** 0 connecting, 1 open, 2 closing, 3 closed */
   readonly readyState: number
@@ -15,16 +15,16 @@ export interface ClientSocket {
 }
 
 /**
- * Opens a socket that requests the subprotocol. If the server didn't select it, the client sends nothing. The socket may be
- * open already; then '' as `protocol` means unknown, because an injected socket always has ''. A rejection is a failed
- * attempt.
+ * Opens a socket that requests the subprotocol. If the server doesn't select it, the client sends nothing. The socket may
+ * already be open. The `protocol` '' of an open socket counts as unknown, because an injected socket always has ''. If the
+ * promise rejects, the attempt fails.
  */
 export type Connect = (url: string, protocol: string) => ClientSocket | Promise<ClientSocket>
 
 /** Global variables that only Node has. */
 interface NodeGlobals { readonly process?: { readonly versions?: { readonly node?: string } } }
 
-/** Uses the WebSocket of `ws` in Node, because Node's own can't be terminated; the platform's elsewhere, or without `ws`. */
+/** Uses the WebSocket of `ws` in Node, because Node's can't be terminated. Uses the platform's WebSocket elsewhere, or without `ws`. */
 export const connectSocket: Connect = async (url, protocol) => {
   if ((globalThis as NodeGlobals).process?.versions?.node === undefined) return new WebSocket(url, protocol) as ClientSocket
   // Browsers don't reach this line, so bundlers must not resolve it.

@@ -3,12 +3,12 @@ import type { Member } from './room-events.ts'
 /** The state of the client's connection. */
 export type Status =
   | { readonly state: 'connecting' }
-  /** session: a secret; a later client that is created with it is the same member */
+  /** session: a secret that keeps the member's id in a later client */
   | { readonly state: 'online', readonly member: Member, readonly session: string }
-  /** retryIn: ms until the next attempt. code: the close code, 1006 if none was received */
+  /** retryIn: ms until the next attempt. code: the close code; 1006 if none was received */
   | { readonly state: 'waiting', readonly retryIn: number, readonly code: number, readonly reason: string }
   /**
-   * Final: after `close()`, or after a terminal close code. The code is 4400 also when the server answered `hello` with an
-   * error, for example because of the name or the session.
+   * Final, after `close()` or a terminal close code. The code is also 4400 when the server answered `hello` with an error, for
+   * example because of the name or the session.
    */
   | { readonly state: 'closed', readonly code: number, readonly reason: string }
