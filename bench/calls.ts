@@ -12,7 +12,7 @@ export function answerCalls (methods: Methods): void {
     )
   })
   process.on('disconnect', () => process.exit())
-  // Ctrl-C signals every process of the terminal; the parent ends this one.
+  // Ctrl-C signals every process of the terminal. The parent ends this process.
   process.on('SIGINT', () => {})
 }
 

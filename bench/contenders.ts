@@ -15,11 +15,11 @@ export interface Contender {
   readonly redis?: true
   readonly dialect: DialectName
   readonly path: string
-  /** The reason for which it can't be measured. */
+  /** The reason why the contender can't be measured. */
   readonly missing?: string | undefined
 }
 
-/** Lifts the limits that would refuse a benchmark's load. */
+/** Disables the limits that would refuse the load of a benchmark. */
 const limits: FastifyChatOptions['limits'] = {
   messageRate: Infinity,
   byteRate: Infinity,

@@ -12,12 +12,12 @@ export const RSV1 = 0x40
 /** Not zero, because a server may skip unmasking with a zero mask. */
 export const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 
-/** Returns a whole text message, under 64 KiB, as a server sends it. */
+/** Returns the frame of a text message under 64 KiB, as sent by a server. */
 export function unmaskedFrame (payload: Buffer): Buffer {
   return Buffer.concat([header(TEXT, payload.length, 0), payload])
 }
 
-/** Returns a whole message, under 64 KiB, as a client sends it. */
+/** Returns the frame of a message under 64 KiB, as sent by a client. */
 export function maskedFrame (opcode: number, payload: Buffer): Buffer {
   return Buffer.concat([header(opcode, payload.length, 0x80), MASK, payload.map((byte, i) => byte ^ MASK[i & 3]!)])
 }
@@ -27,10 +27,10 @@ function header (opcode: number, length: number, masked: number): Buffer {
   return Buffer.from([FIN | opcode, masked | 126, length >> 8, length & 0xff])
 }
 
-/** first: first byte of the header. The payload is bytes[start] to bytes[end - 1], valid during the call. */
+/** Called with a frame. first: first byte of the header. The payload is bytes[start] to bytes[end - 1], valid during the call. */
 export interface FrameListener { frame (first: number, bytes: Uint8Array, start: number, end: number): void }
 
-/** Reads a server's frames from chunks of any size. Whole frames are not copied. */
+/** Reads a server's frames from chunks of any size. Doesn't copy a frame that is complete in one chunk. */
 export class FrameReader {
   readonly #listener: FrameListener
   /** The part of an incomplete frame received so far. */
@@ -69,7 +69,7 @@ export class FrameReader {
     return to
   }
 
-  /** Returns the missing bytes of the incomplete frame, or of its header until that is known. */
+  /** Returns the number of missing bytes of the incomplete frame, or of its header if the header is incomplete. */
   #missing (): number {
     if (this.#had < 2) return 2 - this.#had
     const start = headerLength(this.#begun[1]!)
@@ -88,7 +88,7 @@ export class FrameReader {
   }
 }
 
-/** For an unmasked frame. RFC 6455, section 5.2. */
+/** Returns the header length of an unmasked frame. RFC 6455, section 5.2. */
 function headerLength (second: number): number {
   return second < 126 ? 2 : second === 126 ? 4 : 10
 }

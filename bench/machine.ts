@@ -7,7 +7,7 @@ const require = createRequire(import.meta.url)
 /** load: average of the last minute. */
 export type Machine = Readonly<Record<string, string | number> & { load: number }>
 
-/** Returns the machine and the versions that the numbers are for. */
+/** Returns the machine and the versions that were measured. */
 export function machine (): Machine {
   return {
     date: new Date().toISOString(),

@@ -9,10 +9,10 @@ import { Progress } from './progress.ts'
 import { summarize } from './result.ts'
 import { legend, table } from './table.ts'
 
-/** s before each window, in which code is compiled and buffers grow. */
+/** Seconds before each window, in which code is compiled and buffers grow. */
 const WARM_UP = 2
 
-/** Highest load average of a machine that is idle. */
+/** Maximum load average of an idle machine. */
 const IDLE_LOAD = 0.7
 
 // Exiting ends all child processes.

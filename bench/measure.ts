@@ -7,7 +7,7 @@ import { Process } from './processes.ts'
 import { Redis } from './redis.ts'
 import type { Memory } from './servers/serve.ts'
 
-/** The bottleneck. `rate`: the offered rate was met. `machine`: neither process had a core to itself. */
+/** The bottleneck. `rate`: the offered rate was reached. `machine`: neither process had its own core. */
 export type Limit = 'server' | 'generator' | 'both' | 'rate' | 'machine'
 
 /** One measurement of a contender under a load. CPU in cores. */
@@ -39,19 +39,19 @@ export interface MeasureOptions {
   readonly profile: string | undefined
 }
 
-/** ms that a process may take to answer, beyond the time that the call itself takes. */
+/** ms that a process may take to answer, in addition to the duration of the call. */
 const CALL_TIMEOUT = 60_000
 
-/** CPU use, in cores, from which a process counts as saturated. */
+/** Minimum CPU use of a saturated process, in cores. */
 const BUSY = 0.9
 
-/** Fraction of an offered rate from which it counts as met. */
+/** Minimum fraction of an offered rate at which it counts as reached. */
 const RATE_REACHED = 0.99
 
 /** Members that join before memory is first read, so that loading and compiling are not counted. */
 const WARM_UP_MEMBERS = 500
 
-/** Measures in new processes, so that one contender leaves no state for the next. */
+/** Measures in new processes, so that a contender leaves no state for the next one. */
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
   const redis = contender.redis && new Redis()
   const nodes = new Nodes(contender)
@@ -78,7 +78,7 @@ function measureTraffic (load: Traffic): Measurement<Sample> {
     await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, CALL_TIMEOUT)
     await generator.call('enter', load.members, CALL_TIMEOUT)
     await generator.call('run', warmUp, CALL_TIMEOUT + warmUp * 1_000)
-    // All posts of the warm-up have arrived, so the window counts exactly the deliveries whose cost it counts.
+    // All posts of the warm-up have arrived, so that the window counts exactly the deliveries whose cost it measures.
     const before = await nodes.call<NodeJS.CpuUsage>('begin', profile !== undefined)
     const outcome = await generator.call<Outcome>('run', seconds, CALL_TIMEOUT + seconds * 1_000)
     const after = await nodes.call<NodeJS.CpuUsage>('usage')
@@ -87,7 +87,7 @@ function measureTraffic (load: Traffic): Measurement<Sample> {
   }
 }
 
-/** Returns µs of CPU of all nodes. */
+/** Returns the CPU time of all nodes in µs. */
 function used (usages: readonly NodeJS.CpuUsage[]): number {
   return usages.reduce((sum, { user, system }) => sum + user + system, 0)
 }

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Answer } from './calls.ts'
 
-/** ms that a process has to exit by itself. */
+/** ms within which a process must exit before it is killed. */
 const GRACE = 5_000
 
 /** Characters of stderr that are kept for the error message. */

@@ -1,6 +1,6 @@
 const { stderr } = process
 
-/** Writes the current step to stderr: on one changing line in a terminal, else on a line each. */
+/** Writes the current step to stderr. In a terminal, each step overwrites the line of the previous one. */
 export class Progress {
   readonly #steps: number
   readonly #begun = performance.now()

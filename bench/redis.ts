@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** An in-memory Redis for one measurement, at a Unix socket. */
+/** An in-memory Redis for one measurement, on a Unix socket. */
 export class Redis {
   readonly #folder = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
   readonly #socket = join(this.#folder, 'redis.sock')

@@ -6,9 +6,9 @@ import type { Load, Target } from './loads/load.ts'
 export interface Row {
   readonly contender: string
   readonly ours: boolean
-  /** The reason for which it was not measured. */
+  /** The reason why the contender was not measured. */
   readonly skipped?: string | undefined
-  /** The reasons for which rounds are invalid. */
+  /** The reasons why rounds are invalid. */
   readonly invalid: readonly string[]
   /** per second */
   readonly deliveries: number | undefined
@@ -87,7 +87,7 @@ function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): R
   }
 }
 
-/** Returns NaN for a number that the sample lacks. */
+/** Returns a number of a sample; NaN if it is missing. */
 function numberOf (sample: Sample | undefined, measure: string): number {
   return Number((sample as Record<string, unknown> | undefined)?.[measure])
 }

@@ -10,13 +10,13 @@ const ROOMS = 100_000
 /** Concurrent appends. */
 const IN_FLIGHT = 1_000
 
-/** ms that a room is kept here. The defaults are an hour and 30 days. */
+/** ms that a room is kept in this measurement. The defaults of the stores are an hour and 30 days. */
 const ROOM_TTL = 30_000
 
-/** ms between checks whether the rooms are gone. */
+/** ms between two checks whether the rooms were removed. */
 const POLL_INTERVAL = 1_000
 
-/** Fraction of the bytes taken that must be freed. The rest stays with the allocator. */
+/** Minimum fraction of the allocated bytes that must be freed. The allocator keeps the rest. */
 const FREED = 0.95
 
 /** Measures the bytes of 100,000 rooms with one message each, and whether they are freed. */

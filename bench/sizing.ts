@@ -1,4 +1,4 @@
-/** A service whose load is computed. */
+/** A service for which the load is computed. */
 export interface Service {
   readonly members: number
   readonly rooms: number
@@ -31,7 +31,7 @@ export function arithmetic ({ members, rooms, posts, nodes, masters }: Service):
   const appends = members * posts
   // A room has no members on e^(-mean/n) of the nodes.
   const followed = rooms * (1 - Math.exp(-mean / nodes))
-  // Posts favour large rooms: the author plus, on average, as many others as a room has members.
+  // Large rooms have more posts: on average, the room of a post has its author and as many others as a room has members.
   const nodesOfPost = nodes * (1 - (1 - 1 / nodes) * Math.exp(-mean / nodes))
   const published = appends * nodesOfPost
   return {
@@ -44,7 +44,7 @@ export function arithmetic ({ members, rooms, posts, nodes, masters }: Service):
   }
 }
 
-/** Simulates the load: puts every member into a random room on a random node, and counts. */
+/** Simulates the load. Puts every member into a random room on a random node, and counts. */
 export function simulation ({ members, rooms, posts, nodes, masters }: Service, random: () => number): Sizes {
   const sizes = new Uint32Array(rooms)
   const present = Array.from({ length: nodes }, () => new Uint8Array(rooms))

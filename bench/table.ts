@@ -2,7 +2,7 @@ import type { Comparison, LoadResult, Row } from './result.ts'
 
 const head = ['contender', 'deliveries/s', 'µs/delivery', 'p50 ms', 'p99 ms', 'heap KB', 'RSS KB', 'CPU srv/gen', 'limit', 'ours to it']
 
-/** Whether a column holds text. */
+/** Whether a column contains text. */
 const words = [true, false, false, false, false, false, false, false, true, true]
 
 export const legend = `µs/delivery: CPU time of the server process. CPU srv/gen: CPU use of the server and the generator, in % of a core.
@@ -25,7 +25,7 @@ export function table (results: readonly LoadResult[]): string {
   ].join('\n')
 }
 
-/** Returns the lines of a row: the first has its numbers, and each comparison has a line. */
+/** Returns the lines of a row. The first line has its numbers. Each comparison has its own line. */
 function lines (row: Row, comparisons: readonly Comparison[]): string[][] {
   const { contender, ours, skipped, invalid } = row
   const name = ours ? contender : `– ${contender}`

@@ -28,7 +28,7 @@ export class Channel {
       this.#closed = { code, reason: reason.toString() }
       this.#changed()
     })
-    // A close event follows, which has the code.
+    // A close event follows with the code.
     socket.on('error', () => {})
   }
 
@@ -52,11 +52,11 @@ export class Channel {
 
   /** Resolves when the connection is closed. Rejects with a Violation if it stays open. @param timeout ms */
   async closed (timeout = this.#timeout): Promise<CloseEvent> {
-    await this.#until(() => this.#closed !== undefined, timeout, 'a close of the connection')
+    await this.#until(() => this.#closed !== undefined, timeout, 'a close event')
     return this.#closed!
   }
 
-  /** Ends the connection without a close handshake. */
+  /** Terminates the connection. */
   terminate (): void { this.socket.terminate() }
 
   async #until (reached: () => boolean, timeout: number, expected: string): Promise<void> {

@@ -39,7 +39,7 @@ const known = new Set(['welcome', 'joined', 'left', 'message', 'ack', 'history',
 
 export function newId (): string { return randomBytes(16).toString('hex') }
 
-/** A client of fastify-chat.v1 that sends nothing by itself. */
+/** A client of fastify-chat.v1. It sends nothing automatically. */
 export class Client {
   readonly channel: Channel
 
@@ -84,7 +84,7 @@ export class Client {
     }
   }
 
-  /** Resolves after the time in which the rate limit permits this number of requests. */
+  /** Resolves after the time in which the rate limit permits a number of requests. */
   async waitForRate ({ limits: { rate = Infinity } }: ServerMessages['welcome'], requests: number): Promise<void> {
     if (rate < Infinity) await new Promise((resolve) => setTimeout(resolve, requests * 1_000 / rate))
   }
@@ -99,7 +99,7 @@ export class Client {
     return await this.receive('joined')
   }
 
-  /** Posts. Resolves with the message when it and its ack have arrived. */
+  /** Posts a text. Resolves with the message when the message and its ack have arrived. */
   async post (room: string, text: string, rest: object = {}): Promise<Message> {
     const id = newId()
     this.send({ type: 'post', room, id, text, ...rest })
@@ -109,7 +109,7 @@ export class Client {
     return message
   }
 
-  /** Resolves with `count` messages: those of `joined`, and those that follow. */
+  /** Resolves with `count` messages: the messages of `joined`, and the messages that follow. */
   async receiveMessages (joined: ServerMessages['joined'], count: number): Promise<Message[]> {
     const messages = [...joined.messages]
     while (messages.length < count) messages.push(await this.receive('message'))
@@ -129,7 +129,7 @@ export class Client {
     } catch {
       throw new Violation(`received invalid JSON: ${show(frame)}`)
     }
-    if (typeof message !== 'object' || message === null || Array.isArray(message)) throw new Violation(`received JSON that is not an object: ${show(message)}`)
+    if (typeof message !== 'object' || message === null || Array.isArray(message)) throw new Violation(`received JSON that isn't an object: ${show(message)}`)
     const fault = faultOf(message as Record<string, unknown>)
     if (fault !== undefined) throw new Violation(`${fault}: ${show(message)}`)
     return message as Record<string, unknown>

@@ -4,8 +4,8 @@ import { requirements, run, type Result } from './suite.ts'
 
 const help = `Usage: npm run conformance -- [options] URL
 
-Checks the chat server at URL, ws:// or wss://, against docs/PROTOCOL.md, and prints a line for each requirement, with its
-section. It uses rooms named conformance.* and leaves their messages behind.
+Checks the chat server at URL (ws:// or wss://) against docs/PROTOCOL.md. Prints a line for each requirement, with its section.
+The messages that it posts stay in rooms named conformance.*.
 
 Options:
   --only SECTION   check only this section, such as 7 or 7.3
@@ -43,7 +43,7 @@ function print ({ section, title, reason }: Result): void {
   if (reason !== undefined) process.stdout.write(`              ${reason}\n`)
 }
 
-/** Returns the message of an error, or its code: a host name with several addresses fails with an empty message. */
+/** Returns the message of an error, or its code: the error for a host name with several addresses has no message. */
 function reasonOf (error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException
   return `${message || code}${error instanceof UpgradeRefused ? ': check the path of the URL' : ''}`

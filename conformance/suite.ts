@@ -29,7 +29,7 @@ export interface SuiteOptions extends ServerOptions {
 }
 
 /**
- * Checks a server against every requirement, one after the other.
+ * Checks a server against every requirement, one at a time.
  * @param report called with each result
  */
 export async function run (url: string, { only, ...options }: SuiteOptions = {}, report: (result: Result) => void = () => {}): Promise<Result[]> {

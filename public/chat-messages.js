@@ -1,4 +1,5 @@
-// The messages of a room as list items, each shown once: those of others, own ones, and own posts that are not stored yet.
+// The messages of a room as list items: messages of other members, own messages, and own posts that are not stored yet. Each is
+// shown once.
 import { messageList } from './message-list.js'
 import { textButton, textElement } from './dom.js'
 
@@ -8,7 +9,7 @@ const SERVER = { id: '', name: 'Server' }
 /** @param isOwn returns whether a member id is the user's own */
 export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   const messages = messageList(list, newMessages, reachedTop)
-  /** Own posts whose outcome is open or failed, oldest first. Their items are at the end of the list. */
+  /** Own posts that are pending or have failed, oldest first. Their items are at the end of the list. */
   const outgoing = new Set()
 
   /** Returns the first item of a post that is not stored yet. Messages are inserted before it. */
@@ -31,7 +32,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     return item
   }
 
-  /** Hides the name of a message that continues the one above. Screen readers still read it. */
+  /** Hides the name of a message if the message above has the same sender. Screen readers still read the name. */
   function groupWithAbove (item) {
     const above = item?.previousElementSibling
     const continues = above?.dataset.from === item?.dataset.from && item?.dataset.at - above?.dataset.at < GROUP_WITHIN
@@ -39,7 +40,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   }
 
   function receive (message) {
-    // Only the acknowledgement, which comes next, identifies the post. Until then the post is matched by its text.
+    // Only the acknowledgement, which follows, identifies the post. Until then, the post is matched by its text.
     const own = message.from && isOwn(message.from.id)
     const post = own && [...outgoing].find((each) => each.waiting && each.text === message.text)
     if (post) return become(post, message)
@@ -80,7 +81,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     if (post.waiting && post.state.textContent !== words) post.state.textContent = words
   }
 
-  /** Called when the post is stored. If its item is not settled, the message was matched to another post of the same text. */
+  /** Called when the post is stored. If its item is not settled, the message was matched to another post with the same text. */
   function stored (post) {
     if (!post.settled) post.item.remove()
     outgoing.delete(post)
@@ -111,12 +112,12 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     stored,
     failed,
     follow: messages.follow,
-    /** Replaces the list by these messages. Own posts that are not stored yet stay. */
+    /** Replaces the messages in the list. Own posts that are not stored yet stay. */
     startOver (newest) {
       messages.show([...newest.map(draw), ...[...outgoing].filter(({ settled }) => !settled).map(({ item }) => item)])
       for (const item of list.children) groupWithAbove(item)
     },
-    /** Empties the list, own posts included. */
+    /** Empties the list, including own posts. */
     clear () {
       outgoing.clear()
       messages.show([])

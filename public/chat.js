@@ -1,4 +1,4 @@
-// The chat panel. The typed client reconnects, resumes and repeats posts; this module displays the result.
+// The chat panel. The typed client reconnects, resumes and repeats posts. This module displays the result.
 import { ChatClient } from './lib/client/index.js'
 import { normalizeName } from './lib/protocol.js'
 import { chatMessages } from './chat-messages.js'
@@ -29,9 +29,9 @@ export function startChat (url, defaultRoom) {
   const isOwn = (id) => id === self?.id
   const messages = chatMessages({ list: byId('chat-log'), newMessages: byId('chat-new'), names, isOwn, reachedTop: () => older.load() })
   const older = olderMessages(messages, (before) => live && room.history(before, PAGE_SIZE), (words) => setText(error, words))
-  /** Set by the last Connect: the room and the name, the client, the promise of its room, and the room once joined. */
+  /** Set when the user connects: the room and the name, the client, the promise of its room, and the room once joined. */
   let target, client, joining, room
-  /** The user's member, from the server; whether the room is joined now. */
+  /** The user's member, from the server. Whether the room is joined now. */
   let self, live
 
   function enterRoom () {
@@ -71,7 +71,7 @@ export function startChat (url, defaultRoom) {
     entered.on('left', ifCurrent(refuse))
   }
 
-  /** Called when a join is refused or a membership ends. For `closed`, the status is already shown. */
+  /** Called when a join is refused or a membership ends. The status for `closed` is already shown. */
   function refuse ({ code, message }) {
     if (code === 'closed') return
     leave()
@@ -135,7 +135,7 @@ export function startChat (url, defaultRoom) {
   function post (text) {
     const problem = client === undefined || client.status.state === 'closed'
       ? 'Cannot send: the connection is closed'
-      : messages.unsettled.length >= MAX_WAITING ? `Cannot send: ${MAX_WAITING} messages are waiting already` : ''
+      : messages.unsettled.length >= MAX_WAITING ? `Cannot send: ${MAX_WAITING} messages are already waiting` : ''
     setText(error, problem)
     if (problem !== '') return false
     const own = messages.post(text, pendingText())
@@ -180,7 +180,7 @@ function missedNote (count) {
   return count === 1 ? '1 message was missed and is shown below.' : `${count} messages were missed and are shown below.`
 }
 
-/** "Not acknowledged" leaves open whether the message was stored: perhaps only the answer was lost. */
+/** Returns the text for a failed post. "Not acknowledged": the message may be stored, because only the answer may be lost. */
 function explainFailure ({ code, message }) {
   if (code === 'closed') return 'Not acknowledged: the connection was closed.'
   return `${code === 'stale_post' ? 'Not acknowledged' : 'Not sent'}: ${message}.`

@@ -4,7 +4,7 @@ import { setText } from './dom.js'
 
 const byId = (id) => document.getElementById(id)
 
-/** @param retry called when the user asks to reconnect now */
+/** @param retry called when the user requests an immediate reconnect */
 export function connectionStatus (retry) {
   const status = byId('chat-status')
   const countdown = byId('chat-countdown')

@@ -1,6 +1,6 @@
-// Elements with text. Messages of others are only set as text: as HTML, they could run a script in this page.
+// Elements with text. Messages are only set as text. As HTML, a message could run a script in this page.
 
-// Setting the same text again would make a screen reader repeat it.
+// Doesn't set the same text again, because a screen reader would repeat it.
 export function setText (element, text) {
   if (element.textContent !== text) element.textContent = text
 }

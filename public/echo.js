@@ -1,4 +1,4 @@
-// A plain WebSocket: open, send, receive, close. In the chat panel, the client does this.
+// A plain WebSocket: open, send, receive, close. The chat panel uses the typed client instead.
 import { explainClose } from './close-codes.js'
 import { messageList } from './message-list.js'
 import { setText, textElement } from './dom.js'
@@ -58,7 +58,7 @@ export function startEcho (url) {
   }
 
   function sendOne (message, words) {
-    // Drawn first, so that the measured time doesn't include the drawing.
+    // Displayed first, so that the measured time doesn't include rendering.
     messages.follow()
     show('sent', textElement('span', 'text', words))
     unanswered.push({ at: performance.now(), bytes: typeof message === 'string' ? undefined : message })
@@ -102,7 +102,7 @@ function isOpen (socket) {
 }
 
 function describeBinary (data, sentBytes) {
-  const comparison = !sentBytes ? '' : sameBytes(data, sentBytes) ? ', identical to what was sent' : ', different from what was sent'
+  const comparison = !sentBytes ? '' : sameBytes(data, sentBytes) ? ', identical to the sent message' : ', different from the sent message'
   return `binary message, ${data.byteLength} bytes${comparison}`
 }
 

@@ -1,4 +1,4 @@
-// The entry point of the page: fetches the configuration, and starts a panel for each route.
+// The entry point of the page. Fetches the configuration, and starts a panel for each route.
 import { setText } from './dom.js'
 
 const error = document.getElementById('page-error')
@@ -15,7 +15,7 @@ function socketUrl (path) {
   return url
 }
 
-// Imported on demand: a module that fails to load makes every module that imports it fail.
+// Imported dynamically, because a module that can't be loaded prevents every module that imports it from loading.
 async function startChatPanel ({ chat, client, room }) {
   if (!client) {
     return setText(error, 'The chat is not available: its client is not compiled. Run “npm run build” and restart the server.')

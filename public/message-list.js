@@ -1,4 +1,4 @@
-// A scrolled list that follows its newest item until the user scrolls up, and then keeps the scroll position.
+// A scrollable list. It follows its newest item until the user scrolls up. Then it keeps the scroll position.
 const MAX_ITEMS = 1_000
 
 /**
@@ -16,7 +16,7 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
     const atBottom = scrollHeight - scrollTop - clientHeight < 32
     const upwards = scrollTop < lastTop
     lastTop = scrollTop
-    // A list that becomes lower leaves the bottom too, but only the user scrolls up.
+    // A list whose height shrinks also leaves the bottom, but only the user scrolls up.
     if (atBottom || upwards) following = atBottom
     if (following) newMessages.hidden = true
     else if (upwards && scrollTop < 48) reachedTop()
@@ -41,7 +41,7 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
     scroller.scrollTop = lastTop = scroller.scrollHeight - below
   }
 
-  /** Runs a change that screen readers must not announce: older messages are not news. */
+  /** Runs a change that screen readers must not announce, because it only adds older messages. */
   function silently (change) {
     scroller.ariaLive = 'off'
     change()

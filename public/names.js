@@ -1,4 +1,4 @@
-// Names of members. A colour distinguishes members of the same name and, if needed, a mark: a short hash of the id.
+// Names of members. A colour distinguishes members with the same name. If necessary, a mark also does: a short hash of the id.
 import { textElement } from './dom.js'
 
 const MAX_NAMES = 2_000
@@ -6,7 +6,7 @@ const SEVERAL = Symbol('several people')
 
 /** @param root the element that contains the names */
 export function nameTags (root) {
-  /** By name: the id of the only member seen with it, or SEVERAL. */
+  /** By name: the id of the only member with that name, or SEVERAL. */
   const holders = new Map()
 
   function see ({ id, name }) {
@@ -29,7 +29,7 @@ export function nameTags (root) {
     return needsMark(member.name) ? `${shown(member.name)} ${markOf(member.id)}` : member.name
   }
 
-  /** Returns the name as an element, which gets its mark when another member of that name is seen. */
+  /** Returns the name as an element. Its mark is added when another member with that name appears. */
   function tag (member) {
     see(member)
     const element = textElement('span', 'name', '')
@@ -56,7 +56,7 @@ function markOf (id) {
   return `#${(Math.floor(hashOf(id) / 360) % 36 ** 4).toString(36).padStart(4, '0')}`
 }
 
-/** Returns the FNV-1a hash of the whole id: ids have any form, and several may share their ending. */
+/** Returns the FNV-1a hash of the whole id, because ids have any form, and several may have the same ending. */
 function hashOf (id) {
   let hash = 0x811c9dc5
   for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 0x01000193) >>> 0

@@ -1,4 +1,4 @@
-// Older messages: loaded page by page, until the room has no more or the list is full.
+// Loads older messages page by page, until the room has no more or the list is full.
 import { setText } from './dom.js'
 
 /**
@@ -43,11 +43,11 @@ export function olderMessages (messages, request, showError) {
   return {
     load,
     check,
-    /** Called when the list holds the newest `received` messages, after a request for `requested`. */
+    /** Called when the list has the newest `received` messages, after a request for `requested` messages. */
     startOver (received, requested) {
       loading = undefined
       show(received === 0)
-      // Fewer than requested: there are no more, or the answer reached its size limit.
+      // If fewer were received than requested, there are no more, or the answer reached its size limit.
       if (received > 0 && received < requested) load()
     }
   }

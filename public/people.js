@@ -1,10 +1,10 @@
-// The members that are present, and those that are typing.
+// The members that are present, and the members that are typing.
 import { setText, textElement } from './dom.js'
 
 const SHOWN_MS = 4_000
 const SIGNAL_MS = 2_000
 
-/** Returns a function that draws the members of a room, the user first. The server lists about a hundred at most. */
+/** Returns a function that shows the members of a room, the user first. The server lists about a hundred at most. */
 export function peopleList (list, heading, names) {
   return function show ({ members, count }, ownId) {
     const others = [...members.values()].filter(({ id }) => id !== ownId)
@@ -59,7 +59,7 @@ function sentence (labels) {
   return `${first.join(', ')} and ${last} are typing…`
 }
 
-/** Calls `send` while the user types, at most once in SIGNAL_MS ms. */
+/** Calls `send` while the user types, at most once every SIGNAL_MS ms. */
 export function typingSignal (input, send) {
   let sentAt = -Infinity
   let timer

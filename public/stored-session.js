@@ -1,14 +1,14 @@
 // Stores the session, so that a reloaded page is the same member. The session is in sessionStorage only while the page is
-// unloaded: a duplicated tab gets a copy of the storage, and both tabs would otherwise be one member, listed once.
+// unloaded. A duplicated tab has a copy of the storage. Otherwise, both tabs would be one member.
 
-/** @param key of the storage item. If storage is disabled, a reloaded page is a new member */
+/** @param key of the storage item; if storage is disabled, a reloaded page is a new member */
 export function storedSession (key) {
   let current = take()
 
   window.addEventListener('pagehide', () => {
     if (current) attempt(() => window.sessionStorage.setItem(key, JSON.stringify(current)))
   })
-  // The page was restored from the back/forward cache.
+  // Called when the page is restored from the back/forward cache.
   window.addEventListener('pageshow', ({ persisted }) => { if (persisted) take() })
 
   function take () {
@@ -18,7 +18,7 @@ export function storedSession (key) {
   }
 
   return {
-    /** Returns the session, unless the name has changed: a new name is a new member, and earlier messages keep the old one. */
+    /** Returns the session, unless the name has changed. A new name gets a new member, so that earlier messages keep the old name. */
     get: (name) => current?.name === name ? current.session : undefined,
     set (name, session) { current = { name, session } }
   }

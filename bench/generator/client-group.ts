@@ -11,15 +11,15 @@ import { posting, type Poster } from './posting.ts'
 /** Concurrent handshakes. */
 const CONCURRENT_JOINS = 64
 
-/** ms for members to enter, for a probe to arrive and for posts to arrive. */
+/** Time limits in ms: for members to enter, for a probe to arrive, for posts to arrive. */
 const JOIN_TIMEOUT = 20_000
 const PROBE_TIMEOUT = 3_000
 const ARRIVAL_TIMEOUT = 30_000
 
-/** ms of rest for the work that entering leaves: presence, garbage collection. */
+/** ms after entering, in which the server finishes its work: presence, garbage collection. */
 const SETTLE_TIME = 300
 
-/** The end that a compressed message is sent without. RFC 7692, section 7.2.1. */
+/** The trailer that is removed from a compressed message before it is sent. RFC 7692, section 7.2.1. */
 const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
 
 /** All clients of one contender. */
@@ -32,7 +32,7 @@ export class ClientGroup implements MemberGroup {
   readonly #latencies = new Latencies()
   #poster: Poster | undefined
   #broken: string | undefined
-  /** When the current chunk was read, in ms; 0 until it is needed. */
+  /** Time in ms at which the current chunk was read; 0 until it is needed. */
   #now = 0
   #lastRead = 0
 
@@ -111,7 +111,7 @@ export class ClientGroup implements MemberGroup {
 
   onError (reason: string): void { this.#broken ??= reason }
 
-  /** Resolves when every member has received a message of the first one. */
+  /** Resolves when every member has received a message of the first member. */
   async #settle (): Promise<void> {
     const receivers = this.#job.echo ? this.members.slice(0, 1) : this.members
     for (const end = performance.now() + JOIN_TIMEOUT; ;) {
@@ -125,7 +125,7 @@ export class ClientGroup implements MemberGroup {
     }
   }
 
-  /** Returns the first member that did not receive exactly what was posted. */
+  /** Returns the error of the first member that did not receive exactly the posted messages. */
   #missing (): string | undefined {
     const all = sum(this.members, ({ posts }) => posts)
     for (const [i, { messages, acks, posts }] of this.members.entries()) {

@@ -4,7 +4,7 @@ export type DialectName = 'plain' | 'v1' | 'socket.io'
 export const Kind = { message: 0, ack: 1, other: 2, ping: 3, error: 4 } as const
 export type KindOfFrame = typeof Kind[keyof typeof Kind]
 
-/** A wire format: how a client enters and posts, and how the first bytes of a frame tell its kind. */
+/** A wire format: the messages by which a client enters and posts, and the first bytes that identify the kind of a frame. */
 export interface Dialect {
   readonly protocol?: string
   /** The client's messages after the upgrade. Each is sent after an answer to the previous one that begins with its `until`. */

@@ -7,13 +7,13 @@ export type Pattern =
 
 /** The task of a generator. */
 export interface Job {
-  /** Ports of the nodes. Members are distributed over them in turn. */
+  /** Ports of the nodes. Members are distributed over them round-robin. */
   readonly ports: readonly number[]
   readonly path: string
   readonly dialect: DialectName
   /** Whether compression is offered and required. */
   readonly compressed: boolean
-  /** Whether only its sender receives a message. */
+  /** Whether a message is sent only to its sender. */
   readonly echo: boolean
   /** characters of a message's text */
   readonly size: number
@@ -25,13 +25,13 @@ export interface Outcome {
   readonly seconds: number
   readonly posts: number
   readonly deliveries: number
-  /** posts that an open pattern asked for */
+  /** number of posts that an open pattern required */
   readonly offered: number | undefined
   /** ms */
   readonly p50: number | undefined
   readonly p99: number | undefined
   /** µs of this process */
   readonly cpu: number
-  /** The reason for which the numbers are invalid. */
+  /** The reason why the numbers are invalid. */
   readonly invalid: string | undefined
 }

@@ -16,7 +16,7 @@ export interface MemberGroup {
   onAnswer (member: Member): void
   /** @param n index of the message among those that the member received */
   onMessage (stamp: number | undefined, n: number): void
-  /** Called after each read, when the posts that `onAnswer` made due can be written. */
+  /** Called after each read. Writes the posts that `onAnswer` has added. */
   onRead (member: Member): void
   onError (reason: string): void
 }
@@ -24,7 +24,7 @@ export interface MemberGroup {
 /** Shared by all members: each chunk is handled before the next is read. */
 const buffer = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** A client on a socket of its own. */
+/** A client with its own socket. */
 export class Member {
   readonly post: Post
   messages = 0

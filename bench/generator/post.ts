@@ -1,7 +1,7 @@
 import { MASK, TEXT, maskedFrame } from '../frames.ts'
 import { sentences } from './text.ts'
 
-/** A text is 4 digits of its writer, a flag whether it is stamped, 12 digits of its time (µs), and sentences. */
+/** A text consists of 4 digits for its writer, a flag for a stamp, 12 digits for its time in µs, and sentences. */
 const WRITER = 4
 const STAMP = 12
 const STAMPED = 0x53
@@ -70,7 +70,7 @@ export function isBy (writer: number, bytes: Uint8Array, text: number): boolean 
   return true
 }
 
-/** Returns µs; undefined for a text without a stamp. */
+/** Returns the stamp in µs; undefined for a text without one. */
 export function stampOf (bytes: Uint8Array, text: number): number | undefined {
   if (bytes[text + WRITER] !== STAMPED) return undefined
   let stamp = 0

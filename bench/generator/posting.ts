@@ -1,20 +1,20 @@
 import type { Pattern } from './job.ts'
 import type { Member } from './member.ts'
 
-/** In a closed pattern, one of this many posts is timed. */
+/** In a closed pattern, one in this many posts is timed. */
 const TIMED = 8
 
 /** Timed posts per second of an open pattern. */
 const TIMED_RATE = 100
 
-/** s of an open pattern that may be in flight. It bounds the queue of a server that can't keep up, and the wait for it. */
+/** Seconds of an open pattern that may be in flight. Bounds the queue of a server that can't keep up, and the wait for it. */
 const BEHIND = 0.5
 
 /** Schedules posts. */
 export interface Poster {
   onAnswer (member: Member): void
   write (member: Member): void
-  /** Returns when the n-th post was due, in µs, if posts are made in order. */
+  /** Returns the time in µs at which the n-th post was due, if posts are made in order. */
   stampOf (n: number): number | undefined
   /** Stops posting. Returns the number of posts that were due, for an open pattern. */
   stop (): number | undefined
@@ -59,7 +59,7 @@ function open (rate: number, members: readonly Member[]): Poster {
   const timer = setInterval(() => {
     for (let left = Math.min(due() - posts, Math.floor(rate * BEHIND + arrived() - posts)); left > 0; left--) {
       const member = members[posts % members.length]!
-      // Stamped with the time it was due, so that a server that delays its clients gains nothing.
+      // Stamped with the time at which the post was due, so that a server gains nothing by delaying its clients.
       member.write(member.post.next(posts % timed === 0 ? scheduled(posts) : undefined))
       member.posts++
       posts++

@@ -1,4 +1,4 @@
-/** Words of chat messages, so that texts compress as those do. */
+/** Words of chat messages, so that texts compress as chat messages do. */
 const words = ('the a to and of in is it you that for on with are this was have not be at can we my me so if just what ' +
   'will do from or your but they when there all more about one our how get up out see would time some like could then ' +
   'meeting deploy branch review ticket server client tomorrow morning lunch coffee build release staging production ' +
@@ -8,7 +8,7 @@ const words = ('the a to and of in is it you that for on with are this was have 
   'interesting question answer idea plan document note link picture video call channel message thread room everyone ' +
   'someone nobody anything yesterday friday weekend holiday train weather rain ready waiting looking working trying').split(' ')
 
-/** Returns sentences of exactly this many ASCII characters, the same for the same seed. */
+/** Returns sentences with exactly `length` ASCII characters. The same seed returns the same sentences. */
 export function sentences (length: number, seed: number): string {
   let text = ''
   let state = seed * 2_654_435_761 + 1

@@ -11,7 +11,7 @@ interface Options extends FastifyChatOptions {
   readonly redis?: string
 }
 
-// Users run compiled code, so the loader of this file must not compile it.
+// Measures compiled code, as users run it, and not code that the loader of this file compiles.
 const compiled = (file: string) => new URL(`../../dist/${file}`, import.meta.url).href
 
 serve(async ({ storage, redis, ...options }: Options) => {

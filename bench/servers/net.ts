@@ -3,7 +3,7 @@ import { TEXT, unmaskedFrame } from '../frames.ts'
 import { acceptKey } from '../handshake.ts'
 import { serve } from './serve.ts'
 
-/** The lower bound in Node: no HTTP server and no library. A message is framed once and written to each socket. */
+/** The lower bound in Node, without an HTTP server or a library. Frames a message once and writes it to each socket. */
 serve(() => {
   const members = new Set<Socket>()
   return createServer({ noDelay: true }, (socket) => {

@@ -5,7 +5,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { answerCalls } from '../calls.ts'
 
-/** Bytes after garbage collection. */
+/** Bytes of memory after garbage collection. */
 export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
 
 /** Runs one server in this process until its parent ends it. */
@@ -38,7 +38,7 @@ export function serve<Options> (start: (options: Options) => Server | Promise<Se
 
 const session = new Session()
 
-/** Profiles the window on the serving thread only: `--cpu-prof` would include the start and the loader's thread. */
+/** Profiles only the window and only the serving thread. `--cpu-prof` would include the start and the loader's thread. */
 const profiler = {
   async start (): Promise<void> {
     session.connect()

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { Redis } from 'ioredis'
 import { serve } from './serve.ts'
 
-/** The part of its types that is used: the package is not a dependency, so its types may be missing. */
+/** The types of Socket.IO that are used here. The package is not a dependency, so its own types may be missing. */
 interface SocketIO {
   readonly Server: new (server: Server, options: { adapter?: unknown }) => {
     on (event: 'connection', listener: (socket: { on (event: string, listener: (text: string) => void): void }) => void): void

@@ -2,10 +2,10 @@ import { createServer } from 'node:http'
 import { WebSocket, WebSocketServer, type ServerOptions } from 'ws'
 import { serve } from './serve.ts'
 
-/** The usual broadcast loop. */
+/** A typical broadcast loop. */
 serve(({ deflate }: { deflate?: true }) => {
   const server = createServer()
-  // Its default threshold would leave messages of this size uncompressed.
+  // With the default threshold, messages of this size would not be compressed.
   const options: ServerOptions = deflate ? { perMessageDeflate: { threshold: 0 } } : {}
   const { clients } = new WebSocketServer({ server, ...options }).on('connection', (socket) => {
     socket.on('error', () => {})

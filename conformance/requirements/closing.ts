@@ -1,7 +1,7 @@
 import { equal } from '../assertions.ts'
 import { requirement } from '../requirement.ts'
 
-/** ms within which a server must close a client that sends nothing: 10 s, and a margin. */
+/** ms within which a server must close a connection without `hello`: 10 s and a margin. */
 const HELLO_TIMEOUT = 15_000
 
 export const closing = [
@@ -23,7 +23,7 @@ export const closing = [
     equal((await client.closed()).code, 1007, 'close code')
   }),
 
-  requirement('14.1', '1009: a frame larger than limits.payload closes, one of that size is accepted', async (server) => {
+  requirement('14.1', '1009: a frame larger than limits.payload closes the connection; one of that size is accepted', async (server) => {
     const client = await server.welcomedClient()
     const { payload } = client.welcome.limits
     if (payload === undefined) return

@@ -2,7 +2,7 @@ import { equal } from '../assertions.ts'
 import { newId } from '../client.ts'
 import { requirement } from '../requirement.ts'
 
-/** Invalid frames, in excess of valid ones, after which the server closes the connection. */
+/** Excess of invalid frames over valid ones at which the server closes the connection. */
 const MAX_INVALID = 10
 
 /** Invalid frames of a client that has joined a room. */
@@ -46,7 +46,7 @@ export const frames = [
     await client.receiveError('invalid')
   }),
 
-  requirement('4', 'nine invalid frames are answered with errors, the tenth closes with 4400', async (server) => {
+  requirement('4', 'nine invalid frames are answered with errors; the tenth closes the connection with 4400', async (server) => {
     const client = await server.welcomedClient()
     for (let i = 0; i < MAX_INVALID; i++) client.channel.socket.send('rubbish')
     for (let i = 1; i < MAX_INVALID; i++) await client.receiveError('invalid')
@@ -65,7 +65,7 @@ export const frames = [
     await client.receiveNothing()
   }),
 
-  requirement('4', 'fragments are joined to one message', async (server) => {
+  requirement('4', 'fragments are joined into one message', async (server) => {
     const client = await server.welcomedClient()
     for (const [part, fin] of [['{"type":"pi', false], ['ng","id":', false], ['"1"}', true]] as const) {
       client.channel.socket.send(part, { fin })

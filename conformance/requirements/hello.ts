@@ -9,7 +9,7 @@ export const hello = [
     ok(payload > 0 && rooms > 0 && heartbeat > 0, 'a limit is 0')
   }),
 
-  requirement('5.2', 'the session is 43 characters of base64url and is not derived from the id', async (server) => {
+  requirement('5.2', 'the session is 43 characters of base64url and not derived from the id', async (server) => {
     const { welcome: { session, member } } = await server.welcomedClient()
     ok(/^[A-Za-z0-9_-]{43}$/.test(session), `the session is ${session}`)
     ok(!session.includes(member.id) && !member.id.includes(session), 'the session and the id contain each other')

@@ -3,7 +3,7 @@ import { newId } from '../client.ts'
 import { requirement } from '../requirement.ts'
 
 export const joining = [
-  requirement('6.2', 'the answer to joining an empty room has no messages, and a position', async (server) => {
+  requirement('6.2', 'joined of an empty room has a position and no messages', async (server) => {
     const room = server.room()
     const { joined: { messages, complete, members, count }, welcome: { member } } = await server.joinedClient(room)
     equal({ messages, complete, count }, { messages: [], complete: true, count: 1 }, 'joined')
@@ -37,7 +37,7 @@ export const joining = [
     equal({ messages: joined.messages, position: joined.position }, { messages: [], position }, 'joined')
   }),
 
-  requirement('19.2', 'messages of joined and later ones have no gap and no duplicate', async (server) => {
+  requirement('19.2', 'the messages of joined and later messages have no gaps or duplicates', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const texts = Array.from({ length: 12 }, (_, i) => `message ${i}`)
@@ -60,7 +60,7 @@ export const joining = [
     await client.post(room, 'still here')
   }),
 
-  requirement('6.1', 'a connection can join several rooms, and each keeps its own messages', async (server) => {
+  requirement('6.1', 'a connection can join several rooms, whose messages are separate', async (server) => {
     const [one, two] = [server.room(), server.room()]
     const ada = await server.joinedClient(one)
     await ada.join(two)

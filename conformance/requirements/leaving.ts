@@ -40,7 +40,7 @@ export const leaving = [
     await client.post(room, 'two')
   }),
 
-  requirement('7.1', 'a post is answered even if the client leaves the room right after it', async (server) => {
+  requirement('7.1', 'a post is acknowledged even if the client leaves the room immediately', async (server) => {
     const room = server.room()
     const client = await server.joinedClient(room)
     const id = newId()

@@ -25,7 +25,7 @@ export const names = [
     }
   }),
 
-  requirement('16', 'two members can have the same name, and have different ids', async (server) => {
+  requirement('16', 'two members with the same name have different ids', async (server) => {
     const one = await server.welcomedClient({ name: 'ada' })
     const two = await server.welcomedClient({ name: 'ada' })
     ok(one.welcome.member.id !== two.welcome.member.id, 'both members have the same id')

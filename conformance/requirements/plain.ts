@@ -3,7 +3,7 @@ import { equal, ok } from '../assertions.ts'
 import type { Channel } from '../channel.ts'
 import { requirement } from '../requirement.ts'
 
-/** Resolves with the frames up to this text, including a greeting and history. */
+/** Resolves with all frames up to a text, including a greeting and history. */
 async function receiveUntil (channel: Channel, last: string): Promise<Array<string | Buffer>> {
   const frames = []
   for (;;) {
@@ -43,7 +43,7 @@ export const plain = [
     equal(frames.at(-2), bytes, 'the frame before the end')
   }),
 
-  requirement('3', 'history is sent first, oldest first, and not more than requested', async (server) => {
+  requirement('3', 'at most the requested history is sent first, in order', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     for (const text of ['one', 'two', 'three']) await ada.post(room, text)

@@ -35,7 +35,7 @@ export const posting = [
     equal((await client.receiveError('invalid')).id, 'p1', 'id of the error')
   }),
 
-  requirement('7.3', 'a post repeated on its connection gets the same ack and is delivered once', async (server) => {
+  requirement('7.3', 'a post that is repeated on its connection is delivered once and acknowledged again', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const bob = await server.joinedClient(room)
@@ -65,7 +65,7 @@ export const posting = [
     equal((await bob.receive('message')).text, 'end', 'next text at the other member')
   }),
 
-  requirement('19.4', 'a post of unknown outcome is stored once when it is repeated', async (server) => {
+  requirement('19.4', 'a post with an unknown outcome is stored once when it is repeated', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const bob = await server.joinedClient(room)

@@ -2,7 +2,7 @@ import { equal, ok } from '../assertions.ts'
 import type { Client, Member, ServerMessages } from '../client.ts'
 import { requirement } from '../requirement.ts'
 
-/** The members of a room as a client sees them. PROTOCOL.md, section 9. */
+/** A client's view of the members of a room. PROTOCOL.md, section 9. */
 class View {
   readonly members = new Map<string, Member>()
   readonly #client: Client
@@ -26,7 +26,7 @@ class View {
 }
 
 export const presence = [
-  requirement('9', 'a member that joins and the present members see each other', async (server) => {
+  requirement('9', 'a member that joins and the present members are listed for each other', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room, { name: 'ada' })
     const view = new View(ada, ada.joined)
@@ -49,7 +49,7 @@ export const presence = [
     }
   }),
 
-  requirement('9', 'a member is listed under the name that it joined with last', async (server) => {
+  requirement('9', 'a member is listed under the last name that it joined with', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const view = new View(ada, ada.joined)
@@ -73,7 +73,7 @@ export const presence = [
     equal(view.count, 1, 'count')
   }),
 
-  requirement('10', 'the other members receive typing with its member', async (server) => {
+  requirement('10', 'typing is sent to the other members, with the member that types', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const bob = await server.joinedClient(room)

@@ -3,7 +3,7 @@ import { newId } from '../client.ts'
 import { requirement } from '../requirement.ts'
 
 export const receiving = [
-  requirement('15', "all members receive one order, in which a member's posts keep theirs", async (server) => {
+  requirement('15', "all members receive the same order, which keeps the order of each member's posts", async (server) => {
     const room = server.room()
     const clients = [await server.joinedClient(room), await server.joinedClient(room), await server.joinedClient(room)]
     const posts = 6

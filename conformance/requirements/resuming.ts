@@ -61,7 +61,7 @@ export const resuming = [
     equal((await again.receive('message')).text, 'live', 'next text')
   }),
 
-  requirement('6.2', 'more than a page of missed messages precedes live ones, each delivered once', async (server) => {
+  requirement('6.2', 'more than a page of missed messages is delivered once, before live messages', async (server) => {
     const { room, ada, bob, back } = await two(server)
     ada.terminate()
     const { payload = Infinity, byteBurst = Infinity } = bob.welcome.limits

@@ -2,7 +2,7 @@ import { equal } from '../assertions.ts'
 import { requirement } from '../requirement.ts'
 
 export const signs = [
-  requirement('12', 'ping is answered with pong, also before hello', async (server) => {
+  requirement('12', 'ping is answered with pong, even before hello', async (server) => {
     const client = await server.client()
     client.send({ type: 'ping', id: 'before' })
     equal((await client.receive('pong')).id, 'before', 'id of the pong')

@@ -477,7 +477,7 @@ t.test('the page', { skip }, async (t) => {
     await page.getByLabel('File').setInputFiles({ name: 'all.bin', mimeType: 'application/octet-stream', buffer: Buffer.from([...Array(256).keys()]) })
     await page.getByRole('button', { name: 'Submit' }).click()
     await shows(page, '#echo-log li.sent', 'all.bin, 256 bytes')
-    await shows(page, '#echo-log li.received', /^binary message, 256 bytes, identical to what was sent\s*\d+\.\d ms$/)
+    await shows(page, '#echo-log li.received', /^binary message, 256 bytes, identical to the sent message\s*\d+\.\d ms$/)
     t.strictSame(complaints, [])
   })
 
@@ -585,7 +585,7 @@ t.test('the page', { skip }, async (t) => {
       }
     })
     await type(page, 'message 101.')
-    await shows(page, '#chat-error', 'Cannot send: 100 messages are waiting already')
+    await shows(page, '#chat-error', 'Cannot send: 100 messages are already waiting')
     t.equal(await input.inputValue(), 'message 101.', 'the typed text is kept')
     t.equal(await page.locator('#chat-log li.pending').count(), 100)
   })
