@@ -13,11 +13,11 @@ import { posting } from './requirements/posting.ts'
 import { presence } from './requirements/presence.ts'
 import { receiving } from './requirements/receiving.ts'
 import { resuming } from './requirements/resuming.ts'
-import { signs } from './requirements/signs.ts'
+import { pings } from './requirements/pings.ts'
 import { Server, type ServerOptions } from './server.ts'
 
 export const requirements: readonly Requirement[] = [
-  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, signs, errors, closing, names
+  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, pings, errors, closing, names
 ].flat().sort((a, b) => a.section.localeCompare(b.section, 'en', { numeric: true }))
 
 /** reason: of the failure; undefined if the server passed. */

@@ -1,7 +1,7 @@
 import { equal } from '../assertions.ts'
 import { requirement } from '../requirement.ts'
 
-export const signs = [
+export const pings = [
   requirement('12', 'ping is answered with pong, even before hello', async (server) => {
     const client = await server.client()
     client.send({ type: 'ping', id: 'before' })
