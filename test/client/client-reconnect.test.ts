@@ -251,7 +251,7 @@ t.test('a room that is refused after a reconnect ends and rejects its posts', as
   await t.rejects(room.post('late'), { code: 'forbidden' })
 })
 
-t.test('a room that the server ends unprompted is over', async (t) => {
+t.test('a left without a request ends the room', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room }] : undefined)
   const client = chatClient(t, port)
   const room = await client.join('lobby')
@@ -383,7 +383,7 @@ for (const code of [...Object.values(CloseCode), 4999]) {
 
 t.test('a member whose authentication expired reconnects with a fresh token', async (t) => {
   const expiring = { id: 'ada', name: 'Ada' }
-  /** Lets `ms` pass on a clock that the test holds. */
+  /** Advances a clock that the test holds by `ms`. */
   const hold = (t: Test): (ms: number) => void => {
     mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_000_000 })
     t.teardown(() => mock.timers.reset())
@@ -525,7 +525,7 @@ t.test("without Node the client uses the platform's WebSocket", async (t) => {
 })
 
 t.test('a failed handshake is a failed attempt, with or without a close event', async (t) => {
-  /** Fails as Node 22's WebSocket does; with a code, as other implementations do. */
+  /** Fails as the WebSocket of Node 22 does. With a code, fails as other implementations do. */
   function failing (code?: number): ClientSocket {
     const socket = Object.assign(new EventTarget(), { readyState: 0, send () {}, close () {} })
     setImmediate(() => {
@@ -596,7 +596,7 @@ for (const [name, said] of Object.entries(garbage)) {
   })
 }
 
-t.test('a hello that is unavailable for now is retried', async (t) => {
+t.test('a hello refused with unavailable is retried', async (t) => {
   const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
     ? [{ type: 'error', code: 'unavailable', message: 'not now' }]
     : undefined)

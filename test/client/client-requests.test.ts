@@ -102,7 +102,7 @@ t.test('a sent post rejects as unknown, not as left, when its room is left while
   await Promise.all(settled)
 })
 
-t.test('invalid requests reject locally, because they would cost the connection', async (t) => {
+t.test('invalid requests reject locally, because the server would close the connection', async (t) => {
   const { port, requests } = await fakeServer(t)
   const client = chatClient(t, port)
   const room = await client.join('lobby')

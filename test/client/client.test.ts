@@ -30,7 +30,7 @@ t.test('a post reaches both members, and its promise resolves with its position'
   t.equal(ada.position, position)
 })
 
-t.test('events between join and the first listener are kept, however late that is', async (t) => {
+t.test('events between join and the first listener are kept, even if it is attached late', async (t) => {
   const { app, port } = await serve(t)
   await app.chat.publish('lobby', { text: 'before' })
   const room = await chatClient(t, port).join('lobby')
@@ -369,7 +369,7 @@ t.test('a post', async (t) => {
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('one', 1n), TypeError)
   })
-  await t.test("that the store can't take for now is resent, with later posts behind it in order", async (t) => {
+  await t.test("refused with unavailable is resent, with later posts behind it in order", async (t) => {
     const store = failing(new MemoryStore(), 'append', 2)
     t.teardown(() => store.close())
     const { app, port } = await serve(t, { backend: backendOf({ store }) })
@@ -391,7 +391,7 @@ t.test('a post', async (t) => {
   })
 })
 
-t.test('a lost history is reported as joined with complete: false, and posts go on', async (t) => {
+t.test('a lost history is reported as joined with complete: false, and posts still work', async (t) => {
   const { app, port } = await serve(t)
   const room = await chatClient(t, port).join('lobby')
   await room.post('old')

@@ -52,7 +52,7 @@ t.test('a rate of 0, or without a burst, limits nothing', async (t) => {
   }
 })
 
-t.test('scheduled requests are sent in order, each when its tokens are there', async (t) => {
+t.test('scheduled requests are sent in order, each when its tokens are available', async (t) => {
   const { limiter: requests, pass } = limiter(t, { rate: 10, burst: 4 })
   const sent: string[] = []
   for (const name of ['a', 'b', 'c']) requests.schedule(1, 0, () => sent.push(name))

@@ -17,7 +17,7 @@ const MiB = 1024 * KiB
 const v1 = ({ app, member }: ChatApp, ...rooms: string[]) => wired(app, () => member({}, ...rooms))
 const plain = ({ app, plain: join }: ChatApp, query = '') => wired(app, () => join(query))
 
-/** Makes the system accept no bytes of a connection until it ends, as if its client had stopped reading. */
+/** Lets the system accept no bytes of a connection until it ends, as if its client had stopped reading. */
 function stall (t: Test, socket: Socket): void {
   const never = (callback: (error: Error) => void) => { socket.once('close', () => callback(new Error('closed'))) }
   socket._write = (_chunk, _encoding, callback) => never(callback)
@@ -306,7 +306,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
   t.equal(await listener.next(), 'nobody else waits')
 })
 
-t.test('pending bytes of a closed connection are released, whether the system took them or not', async (t) => {
+t.test('pending bytes of a closed connection are released, even if the system accepted none', async (t) => {
   const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 4; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -314,7 +314,7 @@ t.test('pending bytes of a closed connection are released, whether the system to
     const { client, wire } = await v1(room)
     const { position } = await client.join('lobby', { history: 0 })
     client.socket.pause()
-    // Until the system accepts no more, and some more.
+    // Writes until the system accepts no more, and then a bit more.
     while (wire.socket.writableLength < 1.2 * MiB) {
       client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
       await turn()

@@ -18,7 +18,7 @@ import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE] = [0, 1, 2, 8]
 const MiB = 1024 * 1024
-/** The end of a flushed message, which isn't sent. RFC 7692, section 7.2.1. */
+/** The trailer of a flushed message, which isn't sent. RFC 7692, section 7.2.1. */
 const tail = Buffer.from([0, 0, 0xff, 0xff])
 
 /** Connects a raw client that offers these extensions, or none. */
@@ -91,7 +91,7 @@ t.test('messages of 256 bytes to 64 KiB are deflated, for members that negotiate
   }
 })
 
-t.test('a message that deflating does not shrink is sent as it is; binary is deflated as text is', async (t) => {
+t.test('a message that deflating does not shrink is sent uncompressed; binary is deflated too', async (t) => {
   const app = await build(t, { compression: true, chat: quiet })
   const port = await listen(app)
   const member = await offering(t, port, 'permessage-deflate')
@@ -323,7 +323,7 @@ t.test('an injected client, which offers no extension, joins the same room', asy
   await injected.close()
 })
 
-t.test('a browser and a Node client talk in a compressed room, plain and v1', { skip }, async (t) => {
+t.test('a browser and a Node client exchange messages in a compressed room, plain and v1', { skip }, async (t) => {
   const room = await chat(t, { compression: true })
   const browser = await launch()
   t.teardown(() => browser.close())

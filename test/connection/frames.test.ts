@@ -20,7 +20,7 @@ const header = (opcode: number, length: number, fin = true) => {
 }
 const wave = Buffer.from('👋')
 
-/** RFC 6455, sections 5.1 to 5.5, 7.4 and 8.1; 1008 is this server's own. */
+/** RFC 6455, sections 5.1 to 5.5, 7.4 and 8.1; 1008 is specific to this server. */
 const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
   ['an unmasked text frame', 1002, clientFrame(TEXT, 'a', { masked: false })],
   ['an unmasked ping', 1002, clientFrame(PING, 'a', { masked: false })],
@@ -115,7 +115,7 @@ for (const path of paths) {
       t.strictSame(answers(received), [{ opcode: TEXT, payload: Buffer.from('a'.repeat(256)) }])
     })
 
-    t.test('a ping gets a pong with its payload, also between fragments; a pong gets no answer', async (t) => {
+    t.test('a ping gets a pong with its payload, even between fragments; a pong gets no answer', async (t) => {
       const client = await upgraded(t, port, path)
       client.socket.write(Buffer.concat([
         clientFrame(PING, ''), clientFrame(PONG, 'unasked'), clientFrame(PING, 'x'.repeat(125)),
@@ -164,7 +164,7 @@ for (const path of paths) {
       }
     })
 
-    t.test('afterwards the server still serves, and has logged no error', async (t) => {
+    t.test('afterwards the server still serves connections and has logged no error', async (t) => {
       const { socket, next } = await open(t, `ws://127.0.0.1:${port}${path}`)
       if (path !== '/echo') t.equal(await next(), 'connected to WebSocket server')
       socket.send('fine')

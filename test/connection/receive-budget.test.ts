@@ -23,7 +23,7 @@ async function serves (t: Test, port: number, bytes = 1): Promise<void> {
   socket.terminate()
 }
 
-t.test('unfinished messages are bounded by receiveBudget: clients that hold most are closed', async (t) => {
+t.test('beyond receiveBudget the clients with most unfinished bytes are terminated', async (t) => {
   const app = await build(t, { limits: { receiveBudget: MiB } })
   const port = await listen(app)
   const [small, ...large] = await Promise.all(Array.from({ length: 31 }, () => upgraded(t, port, '/echo')))
@@ -44,7 +44,7 @@ t.test('unfinished messages are bounded by receiveBudget: clients that hold most
   t.equal(app.chat.stats().disconnects['receive_budget'], cut, 'the bytes of closed connections are released')
 })
 
-t.test('messages that wait for a slow hook count in receiveBudget, also the one in the hook', async (t) => {
+t.test('messages waiting for a slow hook count in receiveBudget, including the one in the hook', async (t) => {
   const slow = gate()
   const app = await build(t, { limits: { receiveBudget: MiB }, echo: { reply: async (message) => { await slow.pass(); return message } } })
   const port = await listen(app)
@@ -67,7 +67,7 @@ t.test('one connection may send more than receiveBudget, one message after anoth
   t.strictSame(terminated(app), [])
 })
 
-t.test('of a client that waits for a hook little more is read, and no message is lost', async (t) => {
+t.test('reading nearly stops for a client that waits for a hook, and no message is lost', async (t) => {
   const slow = gate()
   const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })
   const port = await listen(app)
@@ -84,7 +84,7 @@ t.test('of a client that waits for a hook little more is read, and no message is
   for (const text of ['first', ...later]) t.equal(await client.next(), text)
 })
 
-t.test('a disconnect of a client that waits for a hook is seen at once', async (t) => {
+t.test('a disconnect of a client that waits for a hook is detected immediately', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })

@@ -28,7 +28,7 @@ interface Window {
   readonly sent: string[]
 }
 
-/** Opens a window in a browser context of its own. */
+/** Opens a window in a separate browser context. */
 async function openWindow (t: Test, browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Window> {
   const context = await browser.newContext(options)
   context.setDefaultTimeout(waitTimeout)
@@ -49,7 +49,7 @@ async function openWindow (t: Test, browser: Browser, url: string, options: Brow
   return { page, complaints, sent }
 }
 
-/** Opens a window whose clock stands still once it is connected, so that the test controls its retries. */
+/** Opens a window whose clock is stopped once it is connected, so that the test controls its retries. */
 async function openStill (t: Test, browser: Browser, url: string): Promise<Window> {
   const window = await openWindow(t, browser, 'about:blank')
   const { page } = window
@@ -86,7 +86,7 @@ async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{
   throw new Error(`the server ended: ${output}`)
 }
 
-/** Starts a proxy that can be cut: its connections are reset, and new ones are refused. */
+/** Starts a proxy that can be interrupted: its connections are reset, and new ones are refused. */
 async function proxy (t: Test, port: number): Promise<{ port: number, hold (): void, cut (): void, restore (): void }> {
   const sockets = new Set<Socket>()
   const holds = new Set<() => void>()
@@ -120,7 +120,7 @@ async function proxy (t: Test, port: number): Promise<{ port: number, hold (): v
   })
   return {
     port: (server.address() as AddressInfo).port,
-    /** Stops forwarding what the server sends. */
+    /** Stops forwarding the bytes that the server sends. */
     hold () { for (const hold of holds) hold() },
     cut,
     restore () { passing = true }
@@ -178,7 +178,7 @@ t.test('the page', { skip }, async (t) => {
   t.teardown(() => browser.close())
   const open = (t: Test, url: string, options?: BrowserContextOptions) => openWindow(t, browser, url, options)
 
-  t.test('two windows talk in a room, by button and by Enter, without console errors', async (t) => {
+  t.test('two windows exchange messages, by button and by Enter, without console errors', async (t) => {
     const url = await serve(t)
     const ada = await open(t, `${url}/demo/?room=den&name=ada`)
     await status(ada.page, 'Connected to den as ada.')
@@ -262,7 +262,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await text(heard), '', 'a sent message ends typing')
   })
 
-  t.test('two members of one name are distinguished, also in earlier messages', async (t) => {
+  t.test('two members with one name are distinguished, even in earlier messages', async (t) => {
     const url = `${await serve(t)}/demo/`
     const one = await open(t, `${url}?name=ada`)
     const reader = await open(t, `${url}?name=bob`)
@@ -492,7 +492,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(complaints, [])
   })
 
-  t.test('a disabled panel is hidden, and a page with both disabled says so', async (t) => {
+  t.test('a disabled panel is hidden, and a page with both disabled shows a message', async (t) => {
     const chat = await open(t, `${await serve(t, { echo: false })}/demo/`)
     await status(chat.page, 'Connected')
     t.notOk(await chat.page.locator('#echo-panel').isVisible())
@@ -568,7 +568,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await text(page.locator('#chat-error')), '')
   })
 
-  t.test('at most 100 messages wait for a connection, also for the first one', async (t) => {
+  t.test('at most 100 messages wait for a connection, even for the first one', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
     const { page } = await open(t, 'about:blank')
@@ -590,7 +590,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await page.locator('#chat-log li.pending').count(), 100)
   })
 
-  t.test('a final close shows its reason, and later text is not accepted', async (t) => {
+  t.test('a terminal close code shows its reason, and later text is not accepted', async (t) => {
     let id = ''
     const app = await build(t, { onJoin (member) { id = member.id } })
     const { page } = await open(t, `http://127.0.0.1:${await listen(app)}/demo/?name=ada`)
@@ -674,7 +674,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(await page.evaluate(() => document.activeElement?.id), 'echo-message', 'the focus stays in place')
   })
 
-  t.test('without the compiled client the page and the log say so once, and the echo works', async (t) => {
+  t.test('without the compiled client, page and log report it once, and the echo works', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'fastify-chat-page-'))
     t.teardown(() => rm(folder, { recursive: true, force: true }))
     for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })

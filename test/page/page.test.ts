@@ -145,7 +145,7 @@ t.test('page: false disables the page', async (t) => {
   t.notOk(app.lines.some(({ msg }) => msg.includes('chat page')))
 })
 
-t.test("one info line logs the page's address and the option that turns it off", async (t) => {
+t.test("one info line logs the page's address and the option that disables it", async (t) => {
   const cases: Array<[options: FastifyChatOptions & { prefix?: string }, path: string]> = [
     [{}, '/demo/'], [{ prefix: '/live' }, '/live/demo/'], [{ page: '/' }, '/'], [{ page: '/a' }, '/a/']
   ]

@@ -19,7 +19,7 @@ const [TEXT, BINARY, CLOSE, PING, PONG] = [1, 2, 8, 9, 10]
 
 interface Seen<T> { readonly client: T, readonly wire: Wire }
 
-/** Joins the members one after the other. */
+/** Joins the members one at a time. */
 async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array<Seen<T>>> {
   const members: Array<Seen<T>> = []
   for (const join of joins) members.push(await join())
@@ -29,7 +29,7 @@ async function gathered<T> (joins: Array<() => Promise<Seen<T>>>): Promise<Array
 const v1 = ({ app, member }: ChatApp, hello = {}) => () => wired(app, () => member(hello, 'lobby'))
 const plain = ({ app, plain: join }: ChatApp, query = '') => () => wired(app, () => join(query))
 
-/** Resolves when each member has received presence with this count. Presence is a write of its own, at any time. */
+/** Resolves when each member has received presence with this count. Presence is a separate write, at any time. */
 async function settled (members: Array<Seen<V1Client>>, count: number): Promise<void> {
   for (const { client } of members) await client.presence((presence) => presence.count === count)
 }
@@ -88,7 +88,7 @@ t.test('posts of many members in one tick reach each v1 and plain member in one 
   }
 })
 
-/** Encodes messages as client frames that leave in one packet. */
+/** Encodes messages as client frames that are sent in one packet. */
 const packet = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
 
 t.test('answers and room messages of one tick leave in one write, in order', async (t) => {
@@ -182,7 +182,7 @@ function ponged (socket: WebSocket, payload: string): Promise<void> {
   })
 }
 
-t.test('control frames are written between whole frames, also during a flood', async (t) => {
+t.test('control frames are written between whole frames, even during a flood', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const heartbeatInterval = 25_000
@@ -268,7 +268,7 @@ t.test('a room of over 1,000 members is served in slices, and all receive everyt
   t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
 })
 
-t.test('a large room pauses for the duration of its last batch and joins later messages', async (t) => {
+t.test('a large room pauses for the duration of its last batch and batches later messages', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const port = await listen(app)
   const join = () => wired(app, () => upgraded(t, port, '/chat?room=hall'))

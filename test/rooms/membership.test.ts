@@ -21,7 +21,7 @@ const entry = (offset: number, from = 'bob'): Entry => ({ offset, position: `${o
 const page = (...entries: Entry[]): Page => ({ entries, complete: true, more: false, head: entries.at(-1) ?? { offset: 0, position: '0' } })
 const batch = (...entries: Entry[]) => new Batch('lobby', entries, [], () => {})
 
-/** A membership, what was written to it in each write, and the bytes that are charged for it. */
+/** A membership, the messages of each write to it, and the bytes that are charged for it. */
 function joined ({ includeSender = true } = {}) {
   const writes: string[] = []
   const charges = { bytes: 0 }
@@ -47,7 +47,7 @@ function joined ({ includeSender = true } = {}) {
 const stored = (offset: number, again = false) => Promise.resolve({ offset, position: `${offset}`, again })
 const fail = (error: unknown) => t.fail('rejected', { error })
 
-t.test('an acknowledgement is in the write of its message, after it, and is charged until then', async (t) => {
+t.test('an acknowledgement follows its message in the same write and is charged until then', async (t) => {
   const { membership, writes, charges } = joined()
   membership.acknowledge(stored(1), 'a', fail)
   membership.acknowledge(stored(3), 'c', fail)

@@ -143,7 +143,7 @@ t.test("a replay page waits until the last is sent: a client that doesn't read c
   t.strictSame(await heardUpTo(behind, joined, '6000'), upTo(6_000), 'no message is lost')
 })
 
-t.test('a client that trimming overtakes during catch-up receives joined with complete: false', async (t) => {
+t.test('a client whose missed entries are trimmed during catch-up receives complete: false', async (t) => {
   const second = gate()
   let pages = 0
   const works = new MemoryStore({ historyEntries: 1_000 })
@@ -398,7 +398,7 @@ t.test('a room cleared again during its reset delivers exactly the entries of th
   t.strictSame(heard, ['kept', 'end'])
 })
 
-t.test('a gap that the store reports reaches the members as joined with complete: false', async (t) => {
+t.test('a gap reported by the store is sent to members as joined with complete: false', async (t) => {
   let deliver!: (page: Page) => void
   const server = await chat(t, {
     backend: backendWith((works) => ({

@@ -30,7 +30,7 @@ async function wander ({ member }: ChatApp, from: number, names: number): Promis
   return answers
 }
 
-t.test('a client that joins generated rooms exceeds the message rate at once', async (t) => {
+t.test('a client that joins generated rooms exceeds the message rate immediately', async (t) => {
   const { app, port, member } = await chat(t, { limits: { messageRate: 10 } })
   const client = await member()
   for (let i = 0; i < 100_000 && client.socket.readyState === WebSocket.OPEN; i++) {

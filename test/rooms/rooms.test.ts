@@ -26,7 +26,7 @@ const format: Format = {
 const everything = { limit: Infinity, maxBytes: Infinity }
 const nothing = { limit: 0, maxBytes: 0 }
 
-/** A connection that records the entry numbers it receives. */
+/** A connection that records the numbers of the entries that it receives. */
 class Listener extends EventEmitter {
   open = true
   readonly address = { name: '', connections: 1 }
@@ -68,12 +68,12 @@ class Listener extends EventEmitter {
     return true
   }
 
-  /** Resolves when it has received this number or a later one. */
+  /** Resolves when the connection has received this number or a later one. */
   async hears (n: number): Promise<void> {
     while (!(this.heard.at(-1)! >= n)) await once(this, 'heard')
   }
 
-  /** Asserts that it received each number from its first to `last`, once and in order. */
+  /** Asserts that the connection received each number from the first to `last`, once and in order. */
   hasAll (t: Test, last: number, title = 'no gap, no duplicate'): void {
     const first = this.heard[0] ?? last
     t.strictSame(this.heard, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
@@ -333,7 +333,7 @@ t.test('a burst of any size reaches the members', async (t) => {
   t.ok(member.heard.every((n, i) => n === i + 1))
 })
 
-t.test('a join whose connection has closed resolves, whatever the store does', async (t) => {
+t.test('a join whose connection has closed resolves, regardless of the store', async (t) => {
   const memory = new MemoryStore()
   const member = new Listener()
   let reads = 0

@@ -12,7 +12,7 @@ const written = new EventEmitter().setMaxListeners(0)
 /** An app and all its log lines. */
 export type App = FastifyInstance & { lines: Line[] }
 
-/** Creates a Fastify app that closes with the test. `lines` holds all its log lines. */
+/** Creates a Fastify app that closes with the test. `lines` contains all its log lines. */
 export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {}): App {
   const lines: Line[] = []
   const logger = { level: 'debug', stream: { write: (line: string) => { lines.push(JSON.parse(line) as Line); written.emit('line') } } }
@@ -21,14 +21,14 @@ export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {
   return Object.assign(app, { lines })
 }
 
-/** Does the same with the plugin registered at the root. */
+/** Creates such an app with the plugin registered at the root. */
 export async function build (t: Test, options: FastifyChatOptions = {}): Promise<App> {
   const app = bare(t)
   await app.register(fastifyChat, options)
   return app
 }
 
-/** Resolves with the first line logged with this message, present or future. */
+/** Resolves with the first log line with this message, past or future. */
 export async function logged ({ lines }: { lines: Line[] }, message: string): Promise<Line> {
   for (;;) {
     const line = lines.find(({ msg }) => msg === message)

@@ -14,7 +14,7 @@ export interface ChatApp {
   injected (): Promise<V1Client>
   /** Opens a connection over TCP, sends hello and joins these rooms. */
   member (hello?: object, ...rooms: string[]): Promise<V1Client>
-  /** Opens a plain client and takes its greeting. */
+  /** Opens a plain client. Resolves after its greeting. */
   plain (query?: string): Promise<Client>
 }
 

@@ -13,14 +13,14 @@ export function fixJitter (t: Test, random: number): void {
   t.intercept(Math, 'random', { value: () => random })
 }
 
-/** Resolves with the first status of that state: the present one or a later one. */
+/** Resolves with the first status with that state: the current one or a later one. */
 export function state<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
   type Wanted = Extract<Status, { state: State }>
   if (client.status.state === wanted) return Promise.resolve(client.status as Wanted)
   return next(client, wanted)
 }
 
-/** Resolves with the next status of that state. */
+/** Resolves with the next status with that state. */
 export function next<State extends Status['state']> (client: ChatClient, wanted: State): Promise<Extract<Status, { state: State }>> {
   return new Promise((resolve) => {
     const stop = client.on('status', (status) => {

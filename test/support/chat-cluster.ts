@@ -13,10 +13,10 @@ export async function until (holds: () => boolean): Promise<void> {
   while (!holds()) await once(changes, 'change')
 }
 
-/** The members of a room, as one node sees them. */
+/** The members of a room in the view of one node. */
 export interface Presence { readonly room: string, readonly count: number, readonly stale: boolean }
 
-/** A chat node in a process of its own. */
+/** A chat node in a separate process. */
 export interface ChatNode {
   readonly port: number
   /** The last presence that it reported, by watched room. */
@@ -50,7 +50,7 @@ export interface ParticipantOptions {
   readonly port: () => number
 }
 
-/** A client in one room that keeps everything it receives. */
+/** A client in one room that records everything it receives. */
 export class Participant {
   readonly name: string
   readonly client: ChatClient
@@ -61,7 +61,7 @@ export class Participant {
   readonly acked = new Map<string, string>()
   /** Error codes, by text. */
   readonly rejected = new Map<string, string>()
-  /** Codes of all errors that the server answered with, also of those that the client retries after. */
+  /** Codes of all errors that the server sent, including those after which the client retries. */
   readonly refusals: string[] = []
   /** The code and reason of each lost connection. */
   readonly breaks: string[] = []
@@ -122,7 +122,7 @@ export class Participant {
     changed()
   }
 
-  /** Terminates the connection without a close handshake. */
+  /** Terminates the connection. */
   drop (): void { this.#socket!.terminate() }
 
   async #join (name: string): Promise<void> {

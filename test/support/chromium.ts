@@ -11,10 +11,10 @@ const startTimeout = 120_000
 const executablePath = executable('chromium')
 const missing = 'chromium is not installed (apt-get install chromium)'
 
-/** The reason for which browser tests are skipped; false where they run, and in CI, where they must. */
+/** The reason why browser tests are skipped; false if they run. In CI they must run. */
 export const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
 
-/** Starts a Chromium that the caller closes. Rejects when there is none. */
+/** Starts a Chromium. The caller must close it. Rejects if none is installed. */
 export async function launch (): Promise<Browser> {
   if (executablePath === undefined) throw new Error(missing)
   return await chromium.launch({ executablePath, args, timeout: startTimeout })

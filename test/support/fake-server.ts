@@ -8,7 +8,7 @@ type Message = Record<string, unknown> & { type: string }
 /** Returns a fake server's answers to a client's message; undefined for the usual answer. */
 export type Answer = (message: Message, connection: number) => Message[] | ((socket: WebSocket) => void) | undefined
 
-/** Starts a server that can send what a real one can't. Resolves with its port and the messages it received. */
+/** Starts a server that can send messages that a real one can't. Resolves with its port and the received messages. */
 export async function fakeServer (t: Test, answer: Answer = () => undefined): Promise<{ port: number, requests: Message[], server: WebSocketServer }> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   const requests: Message[] = []

@@ -24,7 +24,7 @@ function startsProcess (file: string, seen = new Set<string>()): boolean {
   })
 }
 
-/** Returns what a file imports, statically or dynamically. */
+/** Returns the modules that a file imports, statically or dynamically. */
 function imports (file: string): string[] {
   return [...readFileSync(file, 'utf8').matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm)]
     .map(([, fixed, dynamic]) => (fixed ?? dynamic)!)

@@ -1,4 +1,4 @@
-/** A gate: `pass` waits for `open`, and `reached` resolves when someone waits. */
+/** A gate. `pass` waits for `open`. `reached` resolves when a call of `pass` waits. */
 export function gate (): { pass (): Promise<void>, open (): void, readonly reached: Promise<void> } {
   let open!: () => void
   let reach!: () => void

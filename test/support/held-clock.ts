@@ -1,6 +1,6 @@
 import type { Delay } from '../../src/drivers/delay.ts'
 
-/** A clock for timers of the drivers. It stands still until `pass` is called. */
+/** A clock for timers of the drivers. It advances only when `pass` is called. */
 export class HeldClock {
   #now = 0
   readonly #due = new Set<{ readonly at: number, readonly run: () => void }>()
@@ -10,10 +10,10 @@ export class HeldClock {
     return () => { this.#due.delete(call) }
   }
 
-  /** Number of timers that wait. */
+  /** Number of pending timers. */
   get waiting (): number { return this.#due.size }
 
-  /** Lets time pass, and runs the timers that are due. */
+  /** Advances the clock, and runs the timers that are due. */
   pass (ms: number): void {
     this.#now += ms
     for (const call of this.#due) {

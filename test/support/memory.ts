@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
 
-/** Collects what can be collected now. */
+/** Collects all garbage. */
 export const collectGarbage = runInNewContext('gc') as () => void
 
 /** Returns the bytes in use after garbage collection, in V8's heap and in array buffers outside of it. */

@@ -10,7 +10,7 @@ import { freePort } from './free-port.ts'
 const program = executable('nginx')
 const missing = 'nginx is not installed (apt-get install nginx)'
 
-/** The reason for which nginx tests are skipped; false where they run, and in CI, where they must. */
+/** The reason why nginx tests are skipped; false if they run. In CI they must run. */
 export const skip = program === undefined && process.env['CI'] !== 'true' && missing
 
 /** Starts an nginx on a free loopback port, stopped with the test. Returns the port. */

@@ -31,9 +31,9 @@ export async function ran (cwd: string, file: string, args: readonly string[], e
 
 /** Packs the package as from a clean clone, in a temporary folder that is removed with the test. */
 export async function pack (t: Test): Promise<{ readonly folder: string, readonly tarball: string }> {
-  // Outside of the checkout, so that nothing of its node_modules is found.
+  // Outside the checkout, so that its node_modules isn't found.
   const folder = await realpath(directory(t))
-  // What was built in the checkout, or is being run, is neither packed nor touched.
+  // Files that were built in the checkout, or are in use, are neither packed nor changed.
   const clone = join(folder, 'clone')
   const notCloned = new Set(['node_modules', 'dist', '.git', '.tap', 'test'].map((name) => join(checkout, name)))
   await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })

@@ -2,16 +2,16 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-/** A connection between clients and a server that can be made to fail as networks do. */
+/** A proxy between clients and a server that simulates failures of a network. */
 export interface Proxy {
   readonly port: number
   /** Port or Unix socket of the server for new connections. While undefined, they are closed at once. */
   target: number | string | undefined
-  /** Ends all connections. Both sides see it. */
+  /** Ends all connections. Both sides detect it. */
   cut (): void
-  /** Stops all traffic on the present connections, FIN included: both sides see nothing. */
+  /** Stops all traffic on the current connections, including FIN, so that neither side detects it. */
   freeze (): void
-  /** Drops everything that the server sends on the present connections. */
+  /** Drops everything that the server sends on the current connections. */
   silence (): void
 }
 

@@ -49,7 +49,7 @@ export async function raw (t: Test, port: number): Promise<RawClient> {
   return client
 }
 
-/** Opens a raw client and resolves once it is upgraded. `early` bytes leave in one packet with the request. */
+/** Opens a raw client and resolves once it is upgraded. `early` bytes are sent in one packet with the request. */
 export async function upgraded (
   t: Test, port: number, path: string, early: Uint8Array = Buffer.alloc(0), headers: Record<string, string> = {}
 ): Promise<RawClient> {

@@ -10,7 +10,7 @@ import { freePort } from './free-port.ts'
 const program = executable('redis-server')
 const missing = 'redis-server is not installed (apt-get install redis-server)'
 
-/** The reason for which Redis tests are skipped; false where they run, and in CI, where they must. */
+/** The reason why Redis tests are skipped; false if they run. In CI they must run. */
 export const skip = program === undefined && process.env['CI'] !== 'true' && missing
 
 /** A real redis-server, stopped with the test. */
@@ -20,11 +20,11 @@ export interface RedisServer {
   /** port on 127.0.0.1, if requested */
   readonly port: number | undefined
   readonly pid: number
-  /** for changes made behind the store's back */
+  /** a client for changes that bypass the store */
   readonly client: Redis
   /** Kills the server with a signal and waits for its exit. */
   kill (signal?: NodeJS.Signals): Promise<void>
-  /** Starts it again, on its data if it keeps any. */
+  /** Starts the server again, with its data if it was saved. */
   start (): Promise<void>
 }
 

@@ -9,7 +9,7 @@ export interface Wire {
   readonly writes: Buffer[][]
 }
 
-/** Connects one client. Resolves with the server's side of it too. */
+/** Connects one client. Resolves with the client and the server's side of the connection. */
 export async function wired<T> (app: FastifyInstance, connect: () => Promise<T>): Promise<{ client: T, wire: Wire }> {
   const writes: Buffer[][] = []
   const bytes = (chunk: Buffer | string, encoding?: BufferEncoding) => Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk, encoding)

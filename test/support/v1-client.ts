@@ -67,7 +67,7 @@ export class V1Client {
     return messages
   }
 
-  /** Resolves with the next presence that satisfies; other messages are dropped. */
+  /** Resolves with the next presence that satisfies the predicate. Drops other messages. */
   async presence (satisfied: (presence: Message<'presence'>) => boolean = () => true): Promise<Message<'presence'>> {
     for (;;) {
       const message = this.presences.shift() ?? await this.any()
@@ -97,7 +97,7 @@ export class V1Client {
     return id
   }
 
-  /** Posts and takes its own message and its ack. Resolves with the position. */
+  /** Posts, and receives the message and its ack. Resolves with the position. */
   async posted (room: string, text: string, more: object = {}): Promise<string> {
     this.post(room, text, more)
     const [{ position }] = [await this.expect('message'), await this.expect('ack')]
@@ -125,5 +125,5 @@ export class V1Client {
   }
 }
 
-/** Returns the texts of those messages that have one. */
+/** Returns the texts of the messages that have one. */
 export const texts = (messages: readonly object[]) => messages.flatMap((message) => 'text' in message ? [message.text] : [])

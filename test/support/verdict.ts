@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Participant } from './chat-cluster.ts'
 
-/** The fate of a room's posts. */
+/** The faults in a room's posts. */
 export interface Verdict {
   readonly posted: number
   readonly acked: number
@@ -56,7 +56,7 @@ export async function judge (redis: Redis, room: string, participants: readonly 
   for (const entries of [log, ...views]) follow(entries, verdict)
   for (const { views: [first, ...others] } of participants) {
     const last = others.at(-1) ?? first!
-    // A participant that never received complete: false has everything.
+    // A participant that never received complete: false has received everything.
     if (others.length === 0) verdict.lost += numberOf(last[0]!.position) - 1
     verdict.lost += numberOf(log.at(-1)!.position) - numberOf(last.at(-1)!.position)
     if (lifeOf(last.at(-1)!.position) !== life) verdict.disordered++
@@ -64,7 +64,7 @@ export async function judge (redis: Redis, room: string, participants: readonly 
   return verdict
 }
 
-/** Counts gaps, duplicates and disorder in the offsets of one view, which are of one epoch. */
+/** Counts gaps, duplicates and disorder in the offsets of one view. All offsets belong to one epoch. */
 function follow (entries: readonly Stored[], verdict: Verdict): void {
   for (const [i, { position }] of entries.entries()) {
     const before = entries[i - 1]?.position

@@ -13,7 +13,7 @@ export interface Client {
   readonly closed: Promise<{ code: number, reason: string }>
 }
 
-/** Connects over TCP; terminated with the test. Rejects when the upgrade is refused. */
+/** Connects over TCP. The connection is terminated with the test. Rejects when the upgrade is refused. */
 export async function open (t: Test, url: string, { protocol, ...options }: ClientOptions & { protocol?: string } = {}): Promise<Client> {
   const socket = new WebSocket(url, protocol, options)
   t.teardown(() => socket.terminate())

@@ -13,7 +13,7 @@ import { open, refused } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
 
-/** For upgrades that must end at once: the test would time out before they do. */
+/** A timeout for upgrades that must end immediately. The test itself would time out before it. */
 const late = { limits: { handshakeTimeout: 2 ** 30 } }
 const soon = { limits: { handshakeTimeout: 50 } }
 
@@ -294,7 +294,7 @@ t.test('the plugin does not handle a path that the router assigns to another rou
   await echoes(t, `ws://127.0.0.1:${port}/other/echo`)
 })
 
-t.test('several chats on one server share one upgrade listener, which goes with the last chat', async (t) => {
+t.test('several chats on one server share an upgrade listener, removed with the last chat', async (t) => {
   const app = bare(t)
   for (const prefix of ['/a', '/b', '/c']) await app.register(async (scope) => { await scope.register(fastifyChat, late) }, { prefix })
   const port = await listen(app)

@@ -17,7 +17,7 @@ import { protocol } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
 
-/** Connects. Resolves with the status if the upgrade is refused. */
+/** Opens a connection. Resolves with the status if the upgrade is refused. */
 async function ask (app: Parameters<typeof connect>[0], options: Parameters<typeof connect>[2], path = '/chat') {
   try {
     return await connect(app, path, options)
@@ -136,7 +136,7 @@ t.test('a connection without a known address is not counted by address', async (
   }
 })
 
-t.test('1,000 resets at all stages of a handshake leave no descriptor and no memory behind', async (t) => {
+t.test('1,000 resets at all stages of a handshake leak no descriptor and no memory', async (t) => {
   const hooks = new Set<() => void>()
   const app = await build(t, {
     limits: { connectionsPerAddress: 100, connections: 100 },

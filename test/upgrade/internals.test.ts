@@ -223,7 +223,7 @@ t.test("stopReading leaves a client's bytes in the kernel until startReading", a
   stopReading(socket)
   stopReading(socket)
   await new Promise((resolve) => client.write('second', resolve))
-  // The bytes have arrived: those of another connection, sent later, are read.
+  // The bytes have arrived, because bytes that another connection sent later were read.
   const later = once(server, 'connection') as Promise<[Socket]>
   const other = connect(server.address() as { port: number })
   t.teardown(() => other.destroy())

@@ -67,7 +67,7 @@ t.test('a client that sends no origin may connect', async (t) => {
   }
 })
 
-t.test('a list admits pages of exactly these origins', async (t) => {
+t.test('a list allows pages of exactly these origins', async (t) => {
   const origins = ['https://example.com', 'http://localhost:5173', 'chrome-extension://abc']
   for (const origin of origins) t.equal(await admits(t, origins, { origin }), true, origin)
   for (const origin of [
@@ -80,11 +80,11 @@ t.test('a list admits pages of exactly these origins', async (t) => {
   t.equal(await admits(t, [], { origin: 'https://own.example', host: 'own.example' }), false, 'an empty list')
 })
 
-t.test('true admits every page', async (t) => {
+t.test('true allows every page', async (t) => {
   for (const origin of ['https://evil.example', 'null', '']) t.equal(await admits(t, true, { origin }), true, origin)
 })
 
-t.test('a function decides by origin and request, also asynchronously', async (t) => {
+t.test('a function decides by origin and request, synchronously or not', async (t) => {
   const origins: Origins = async (origin, request) => {
     await new Promise(setImmediate)
     return origin === 'https://example.com' && request.headers['x-tenant'] === 'a'
@@ -95,7 +95,7 @@ t.test('a function decides by origin and request, also asynchronously', async (t
   t.equal(await admits(t, (origin) => origin === 'null', { origin: 'null' }), true)
 })
 
-t.test('a function admits only by returning true', async (t) => {
+t.test('a function allows only by returning true', async (t) => {
   for (const answer of ['no', 'https://example.com', 1, {}, [], null, undefined, new Proxy({}, {})]) {
     for (const origins of [() => answer, async () => answer]) {
       t.equal(await admits(t, origins as unknown as Origins, { origin: 'https://example.com' }), false, JSON.stringify(answer))
@@ -108,7 +108,7 @@ t.test('a function that never settles ends with 503 at the handshake timeout', a
   await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 503' })
 })
 
-t.test('a function that throws or rejects admits no page', async (t) => {
+t.test('a function that throws or rejects allows no page', async (t) => {
   const unreadable = Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
   const failures: Origins[] = [
     () => { throw new Error('boom') },
@@ -180,7 +180,7 @@ t.test('a list of origins or a host constraint prevents DNS rebinding', async (t
   await (await connect(app, '/chat', { headers: own })).close()
 })
 
-t.test('a plain HTTP request gets 426, whatever its origin', async (t) => {
+t.test('a plain HTTP request gets 426, regardless of its origin', async (t) => {
   const app = await build(t)
   const { statusCode } = await app.inject({ url: '/chat', headers: { origin: 'https://evil.example' } })
   t.equal(statusCode, 426)

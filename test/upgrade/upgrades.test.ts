@@ -16,9 +16,9 @@ import { open } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
 const never = new Promise<void>(() => {})
-/** In milliseconds; for upgrades that only the timeout ends. */
+/** A timeout in ms, for upgrades that only the timeout ends. */
 const soon = { limits: { handshakeTimeout: 50 } }
-/** For upgrades that must end at once: the test would time out before they do. */
+/** A timeout for upgrades that must end immediately. The test itself would time out before it. */
 const late = { limits: { handshakeTimeout: 2 ** 30 } }
 
 /** Starts an app. `allGone` resolves when the server's side of every connection is closed, and asserts it. */

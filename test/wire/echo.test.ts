@@ -33,7 +33,7 @@ t.test('messages are echoed unchanged: text and binary, of every size up to the 
   }
 })
 
-t.test('a message larger than the limit closes with 1009, the largest allowed does not', async (t) => {
+t.test('a message larger than the limit closes with 1009; one of exactly the limit does not', async (t) => {
   const { url } = await echo(t)
   const { socket, next, closed } = await open(t, url)
   socket.send('x'.repeat(65_536))
@@ -143,7 +143,7 @@ t.test('reply may return undefined, which sends nothing', async (t) => {
   t.equal(await next(), 'speak')
 })
 
-t.test('answers stay in order, however long reply takes', async (t) => {
+t.test('answers stay in order, even if reply is slow', async (t) => {
   let answer!: (text: string) => void
   const asked: unknown[] = []
   const { app, url } = await echo(t, {
@@ -248,7 +248,7 @@ t.test('the server stops reading from a client that does not read, and loses not
   }
   const total = count * message.length
 
-  // The echoes of another client are the clock: reading has stopped if 100 of them bring no new bytes.
+  // Waits by the echoes of another client: reading has stopped if no new bytes arrive during 100 of them.
   for (let read = -1, still = 0; still < 100; still++) {
     if (serverSide.bytesRead !== read) still = 0
     read = serverSide.bytesRead

@@ -10,14 +10,14 @@ import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 
-/** Resolves once the server has seen the disconnects, which it does after its clients. */
+/** Resolves once the server has detected the disconnects, which happens after the clients have. */
 async function left ({ app }: ChatApp, connections = 0): Promise<void> {
   while (app.chat.stats().connections > connections) await turn()
 }
 
 type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
 
-/** Returns an error of the app. The chat must not take its status and code for its own. */
+/** Returns an error of the app. The chat must not confuse its status and code with those of its own errors. */
 function httpError (statusCode: number): Error {
   return Object.assign(new Error('of the app'), { statusCode, code: 'FST_APP' })
 }
@@ -29,7 +29,7 @@ for (const [title, authenticate] of Object.entries<Authenticate>({
     return { id: `user ${hello?.token}`, name: String(request.headers['x-name']) }
   }
 })) {
-  t.test(`authenticate that answers ${title} sets the member, and hello sets neither id nor name`, async (t) => {
+  t.test(`authenticate that returns ${title} sets the member, and hello sets neither id nor name`, async (t) => {
     const { tcp } = await chat(t, { authenticate })
     const client = await tcp()
     const welcome = await client.hello({ token: '7', name: 'somebody else' })
@@ -41,7 +41,7 @@ for (const [title, authenticate] of Object.entries<Authenticate>({
   })
 }
 
-t.test("with authenticate only the app's name counts, and without one the name is empty", async (t) => {
+t.test("with authenticate only the app sets the name, which is empty by default", async (t) => {
   const answers: Record<string, object> = { absent: { id: '1' }, undefined: { id: '1', name: undefined }, null: { id: '1', name: null }, empty: { id: '1', name: '' } }
   const { tcp, plain, member } = await chat(t, { authenticate: (_, { token = 'absent' }) => answers[token] as { id: string } })
   for (const token of Object.keys(answers)) {
@@ -521,7 +521,7 @@ for (const [title, answer] of Object.entries<unknown>({
   'data that is a function': { body: 'x', data: () => {} },
   'a getter that throws': { get body () { throw new Error('a getter') } }
 })) {
-  t.test(`onMessage that returns ${title} closes with 1011, and the room goes on`, async (t) => {
+  t.test(`onMessage that returns ${title} closes with 1011, and the room keeps working`, async (t) => {
     const { member, app } = await chat(t, { onMessage: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
     const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
     ada.post('a', 'bad')
@@ -560,7 +560,7 @@ t.test('posts of one member stay in order although onMessage is slow for some', 
   t.strictSame(stored, own, 'the store receives them in order, whatever their room')
 })
 
-t.test('a repeat of an accepted post is not filtered again, also if the member is now muted', async (t) => {
+t.test('a repeat of an accepted post is not filtered again, even if the member is now muted', async (t) => {
   let filtered = 0
   let allowed = true
   const { member, app } = await chat(t, {

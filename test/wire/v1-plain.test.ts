@@ -58,7 +58,7 @@ t.test('a plain client receives the history of v1 members', async (t) => {
   t.strictSame([await bob.next(), await bob.next()], ['ada: 3', 'ada: 4'])
 })
 
-t.test('a cleared room goes on for plain members', async (t) => {
+t.test('plain members of a cleared room receive its later messages', async (t) => {
   const { member, plain, app } = await chat(t)
   const bob = await plain()
   const ada = await member({ name: 'ada' }, 'lobby')

@@ -157,7 +157,7 @@ t.test('an invalid frame gets an error that states what is wrong and where', asy
     t.match(error, { code: 'invalid', message, ...concerns }, title)
     if (!('id' in concerns)) t.notOk('id' in error, title)
     t.notMatch(JSON.stringify(error), /\\ud[89a-f]/, `${title}: a strict parser accepts the error`)
-    // Valid messages make up for invalid ones, or the connection would be closed.
+    // Valid messages offset invalid ones. Otherwise the connection would be closed.
     for (const id of ['1', '2']) {
       client.say({ type: 'ping', id })
       t.strictSame(await client.next(), { type: 'pong', id })
@@ -272,7 +272,7 @@ t.test('a post repeated on a new connection of the same session is recognised', 
   t.strictSame(await two.next(), { type: 'ack', id: 'i', room: 'a', position })
 })
 
-t.test('a post is handled alike however its JSON is written', async (t) => {
+t.test('the way in which the JSON of a post is serialised makes no difference', async (t) => {
   const client = await (await chat(t)).member({}, 'a')
   const post = '{"type":"post","room":"a","id":"ID","text":"x"}'
   const ways = [post, post.replaceAll(':', ' :\n'), '{"text":"x","id":"ID","room":"a","type":"post"}', post.replace('"x"', '"\\u0078"')]
@@ -333,7 +333,7 @@ t.test('a repeat that the server can not check is rejected with stale_post and n
   t.match(await client.take(2), [{ type: 'message', text: '7' }, { type: 'ack' }])
 })
 
-t.test('data may be any JSON, nested at most 16 deep, and arrives unchanged', async (t) => {
+t.test('data may be any JSON with at most 16 levels and is delivered unchanged', async (t) => {
   const client = await (await chat(t)).member({}, 'a')
   const nested = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown
   for (const data of [null, false, 0, '', [], {}, { a: { b: [1, 'ü'] } }, nested(16)]) {
@@ -365,7 +365,7 @@ t.test('data that violates dataSchema is rejected with an error that states wher
   await client.posted('a', 'none at all')
 })
 
-t.test('names are normalised, and names that can not be displayed are rejected', async (t) => {
+t.test('names are normalised, and names that cannot be displayed are rejected', async (t) => {
   const { tcp } = await chat(t)
   const shown: Record<string, string> = {
     '  ada   b  ': 'ada b', ﬁ: 'fi', grüße: 'grüße', ü: 'ü', ＡＤＡ: 'ADA', 'a\u00a0b': 'a b', '<b>': '<b>', '': '', [`${'👋'.repeat(32)}`]: '👋'.repeat(32), __proto__: '__proto__'
@@ -401,7 +401,7 @@ t.test('names are normalised, and names that can not be displayed are rejected',
   }
 })
 
-t.test('a ping is answered, also before hello', async (t) => {
+t.test('a ping is answered, even before hello', async (t) => {
   const client = await (await chat(t)).tcp()
   client.say({ type: 'ping', id: 'x'.repeat(64) })
   t.strictSame(await client.next(), { type: 'pong', id: 'x'.repeat(64) })
@@ -430,7 +430,7 @@ t.test('a frame larger than the payload limit closes with 1009', async (t) => {
   t.match(await client.closed, { code: 1009 })
 })
 
-t.test('requests right after hello need not wait for welcome', async (t) => {
+t.test('requests sent before welcome arrives are handled', async (t) => {
   const client = await (await chat(t)).tcp()
   client.say({ type: 'hello' })
   client.say({ type: 'join', room: 'a' })
