@@ -46,9 +46,9 @@ function receive (t: Test, room: ClientRoom, received: string[]): Promise<unknow
   })
   room.on('message', ({ text = '' }) => received.push(text))
   return new Promise<void>((resolve) => {
-    const look = () => { if (received.at(-1) === 'end') resolve() }
-    room.on('joined', look)
-    room.on('message', look)
+    const check = () => { if (received.at(-1) === 'end') resolve() }
+    room.on('joined', check)
+    room.on('message', check)
   })
 }
 
@@ -94,13 +94,13 @@ t.test('clients killed in steady traffic resume from the stored position, ten ti
   let session: string | undefined
   let after: string | undefined = (await app.chat.history('lobby', { limit: 1 })).head.position
   let all: Promise<unknown> | undefined
-  for (let life = 0; life < 11; life++) {
+  for (let round = 0; round < 11; round++) {
     const client = chatClient(t, network.port, { session })
     const room: ClientRoom = await client.join('lobby', { after })
     all = receive(t, room, received)
     const until = received.length + 50
     while (received.length < until) await nextEvent(room, 'message')
-    if (life === 10) continue
+    if (round === 10) continue
     ;({ session } = await state(client, 'online'))
     after = room.position
     client.close()

@@ -24,8 +24,8 @@ t.test('a post reaches both members, and its promise resolves with its position'
   const bob = await chatClient(t, port, { name: 'bob' }).join('lobby')
   const both = Promise.all([nextEvent(ada, 'message'), nextEvent(bob, 'message')])
   const position = await ada.post('hello', { mood: 'good' })
-  for (const heard of await both) {
-    t.match(heard, { room: 'lobby', position, from: { name: 'ada' }, text: 'hello', data: { mood: 'good' } })
+  for (const received of await both) {
+    t.match(received, { room: 'lobby', position, from: { name: 'ada' }, text: 'hello', data: { mood: 'good' } })
   }
   t.equal(ada.position, position)
 })
@@ -369,7 +369,7 @@ t.test('a post', async (t) => {
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('one', 1n), TypeError)
   })
-  await t.test("refused with unavailable is resent, with later posts behind it in order", async (t) => {
+  await t.test('refused with unavailable is resent, with later posts behind it in order', async (t) => {
     const store = failing(new MemoryStore(), 'append', 2)
     t.teardown(() => store.close())
     const { app, port } = await serve(t, { backend: backendOf({ store }) })

@@ -81,24 +81,24 @@ t.test('a terminated client resumes and receives each missed message once', asyn
   t.ok(wire.socket.destroyed, 'terminated at once: a client that does not read would not answer a close frame')
   await logged(room.app, 'websocket closed')
 
-  const heard: number[] = []
-  let place = position
+  const received: number[] = []
+  let last = position
   client.socket.resume()
   for (let over = false; !over;) {
     const message = await client.next().catch(() => undefined)
     if (message?.type === 'message') {
-      heard.push(number(message.text))
-      place = message.position
+      received.push(number(message.text))
+      last = message.position
     }
     over = message === undefined
   }
-  t.ok(heard.length >= before && heard.length < said, `${heard.length} messages received before`)
+  t.ok(received.length >= before && received.length < said, `${received.length} messages received before`)
 
   const back = await room.member({ session })
-  const { messages, complete } = await back.join('lobby', { after: place })
+  const { messages, complete } = await back.join('lobby', { after: last })
   t.ok(complete)
-  const rest = await back.take(said - heard.length - messages.length)
-  t.strictSame([...heard, ...texts(messages).map(number), ...texts(rest).map(number)], Array.from({ length: said }, (_, i) => i))
+  const rest = await back.take(said - received.length - messages.length)
+  t.strictSame([...received, ...texts(messages).map(number), ...texts(rest).map(number)], Array.from({ length: said }, (_, i) => i))
 })
 
 /** Returns the bytes outside of V8's heap after garbage collection. */
@@ -188,9 +188,9 @@ t.test('the backlog counts bytes of earlier ticks, not those of several rooms in
     })
     for (let i = 0; i < 32; i++) void room.app.chat.publish(name, { text: `${i} ${'x'.repeat(16 * KiB)}` })
   }
-  const heard = await client.take(rooms.length * 32)
+  const received = await client.take(rooms.length * 32)
   for (const name of rooms) {
-    t.strictSame(texts(heard.filter((message) => 'room' in message && message.room === name)).map(number), Array.from({ length: 32 }, (_, i) => i))
+    t.strictSame(texts(received.filter((message) => 'room' in message && message.room === name)).map(number), Array.from({ length: 32 }, (_, i) => i))
   }
   t.ok(most > 900 * KiB, `${Math.round(most / KiB)} KiB pending at once`)
   t.strictSame(closings(room.app, 'reads too slowly'), [])

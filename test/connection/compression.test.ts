@@ -104,20 +104,20 @@ t.test('a message that deflating does not shrink is sent uncompressed; binary is
 
 t.test('messages stay in order, deflated or not, for v1 and plain members', async (t) => {
   const room = await chat(t, { compression: true })
-  const said = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat([0, 300, 20, 5_000, 70_000][i % 5]!)}`)
+  const posted = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat([0, 300, 20, 5_000, 70_000][i % 5]!)}`)
   const members = [await room.member({}, 'lobby'), await room.member({}, 'lobby')]
   const plain = [await room.plain(), await room.plain('?self=0'), await open(t, `ws://127.0.0.1:${room.port}/chat`, { perMessageDeflate: false })]
   t.equal(await plain[2]!.next(), 'connected to WebSocket server')
   t.strictSame(plain.map(({ socket }) => socket.extensions), ['permessage-deflate', 'permessage-deflate', ''])
-  for (const [i, text] of said.entries()) {
+  for (const [i, text] of posted.entries()) {
     await room.app.chat.publish('lobby', { text })
     if (i % 7 === 0) await turn()
   }
-  for (const member of members) t.strictSame(texts(await member.take(said.length)), said)
+  for (const member of members) t.strictSame(texts(await member.take(posted.length)), posted)
   for (const { next } of plain) {
-    const heard = []
-    while (heard.length < said.length) heard.push(await next())
-    t.strictSame(heard, said)
+    const received = []
+    while (received.length < posted.length) received.push(await next())
+    t.strictSame(received, posted)
   }
 })
 
@@ -150,11 +150,11 @@ for (const [offer, deflates] of [
     const app = await build(t, { compression: true, chat: quiet })
     const client = await offering(t, await listen(app), offer)
     t.match(accepted(client), /^permessage-deflate/)
-    const said = ['short', far, 'x'.repeat(1_000)]
-    for (const text of said) await app.chat.publish('lobby', { text })
-    const received = await frames(client, said.length)
+    const posted = ['short', far, 'x'.repeat(1_000)]
+    for (const text of posted) await app.chat.publish('lobby', { text })
+    const received = await frames(client, posted.length)
     t.strictSame(received.map(({ deflated }) => deflated), [false, deflates, deflates])
-    t.strictSame(received.map((frame) => content(frame).toString()), said)
+    t.strictSame(received.map((frame) => content(frame).toString()), posted)
   })
 }
 
@@ -335,13 +335,13 @@ t.test('a browser and a Node client exchange messages in a compressed room, plai
 
   // A string, because functions that tsx compiles refer to helpers that the page doesn't have.
   const connected = await wired(room.app, () => page.evaluate(`new Promise((resolve, reject) => {
-    const heard = window.heard = []
+    const received = window.received = []
     const socket = window.socket = new WebSocket('ws://127.0.0.1:${room.port}/chat?room=den&name=browser')
     socket.onclose = ({ code }) => reject(new Error('closed with ' + code))
     socket.onmessage = ({ data }) => {
-      heard.push(data)
-      if (heard.length === 1) resolve(socket.extensions)
-      window.onheard?.()
+      received.push(data)
+      if (received.length === 1) resolve(socket.extensions)
+      window.onreceived?.()
     }
   })`))
   t.match(connected.client, /permessage-deflate/)
@@ -349,8 +349,8 @@ t.test('a browser and a Node client exchange messages in a compressed room, plai
   t.match(await node.expect('message'), { from: { name: 'browser' }, text: 'a text worth deflating, from the browser 👋 '.repeat(30) })
   await node.posted('den', text)
   for (const size of [10, 300, 5_000, 70_000]) await room.app.chat.publish('den', { text: `${size} `.repeat(size / 2) })
-  await page.evaluate('new Promise((resolve) => { (window.onheard = () => { if (heard.length === 7) resolve() })() })')
-  t.strictSame(await page.evaluate('heard'), [
+  await page.evaluate('new Promise((resolve) => { (window.onreceived = () => { if (received.length === 7) resolve() })() })')
+  t.strictSame(await page.evaluate('received'), [
     'connected to WebSocket server', `browser: ${'a text worth deflating, from the browser 👋 '.repeat(30)}`, `node: ${text}`,
     ...[10, 300, 5_000, 70_000].map((size) => `${size} `.repeat(size / 2))
   ])

@@ -237,7 +237,7 @@ t.test('the page', { skip }, async (t) => {
     const bob = await open(t, `${url}?name=bob`)
     await status(bob.page, 'Connected')
     const { page: cid } = await openStill(t, browser, `${url}?name=cid`)
-    const heard = cid.locator('#chat-typing')
+    const typing = cid.locator('#chat-typing')
     const signals = () => ada.sent.filter((frame) => frame.includes('"type":"typing"')).length
 
     const message = ada.page.getByLabel('Message', { exact: true })
@@ -248,9 +248,9 @@ t.test('the page', { skip }, async (t) => {
     await shows(cid, '#chat-typing', 'ada and bob are typing…')
     t.equal(await text(ada.page.locator('#chat-typing')), 'bob is typing…', 'not shown to the typing user')
     await cid.clock.runFor(3_900)
-    t.equal(await text(heard), 'ada and bob are typing…')
+    t.equal(await text(typing), 'ada and bob are typing…')
     await cid.clock.runFor(200)
-    t.equal(await text(heard), '')
+    t.equal(await text(typing), '')
 
     await ada.page.clock.runFor(1_900)
     t.equal(signals(), 1)
@@ -259,7 +259,7 @@ t.test('the page', { skip }, async (t) => {
     t.equal(signals(), 2, 'for the keys typed since the first signal')
     await ada.page.keyboard.press('Enter')
     await shows(cid, '#chat-log li', 'hel')
-    t.equal(await text(heard), '', 'a sent message ends typing')
+    t.equal(await text(typing), '', 'a sent message ends typing')
   })
 
   t.test('two members with one name are distinguished, even in earlier messages', async (t) => {

@@ -36,13 +36,13 @@ async function settled (members: Array<Seen<V1Client>>, count: number): Promise<
 
 /** Starts a chat that counts the event-loop ticks in which something was posted. */
 async function counting (t: Test, options: FastifyChatOptions = {}) {
-  let turns = 0
+  let ticks = 0
   let counted = false
   const backend = backendWith((works) => ({
     append (...args) {
       if (!counted) {
         counted = true
-        turns++
+        ticks++
         setImmediate(() => { counted = false })
       }
       return works.append(...args)
@@ -60,16 +60,16 @@ t.test('posts of many members in one tick reach each v1 and plain member in one 
 
   const ids = talkers.map(({ client }) => Array.from({ length: 4 }, (_, i) => client.post('lobby', `${i}`)))
   for (const { client } of others) for (let i = 0; i < 4; i++) client.socket.send(`${i}`)
-  const heard = await Promise.all([
+  const received = await Promise.all([
     ...talkers.map(async ({ client }) => (await client.take(64 + 4))
       .flatMap((message) => message.type === 'message' ? [`${message.from?.name}: ${message.text}`] : [])),
     ...others.map(({ client }) => take(client, 64))
   ])
 
-  t.ok(room.turns() < 16, `${room.turns()} ticks for the messages of 16 members`)
+  t.ok(room.ticks() < 16, `${room.ticks()} ticks for the messages of 16 members`)
   for (const [i, { wire }] of [...talkers, ...others].entries()) {
-    t.equal(wire.writes.length, room.turns(), 'one write per tick')
-    t.strictSame(heard[i], heard[0], 'all members receive one order')
+    t.equal(wire.writes.length, room.ticks(), 'one write per tick')
+    t.strictSame(received[i], received[0], 'all members receive one order')
   }
   for (const [i, { wire }] of talkers.entries()) {
     const acked = wire.writes.flatMap((write) => {
@@ -82,8 +82,8 @@ t.test('posts of many members in one tick reach each v1 and plain member in one 
     t.strictSame(acked, ids[i])
   }
   for (const members of [talkers, others]) {
-    for (let turn = 0; turn < room.turns(); turn++) {
-      t.equal(new Set(members.map(({ wire }) => wire.writes[turn]![0])).size, 1, 'members of one wire format share one buffer')
+    for (let tick = 0; tick < room.ticks(); tick++) {
+      t.equal(new Set(members.map(({ wire }) => wire.writes[tick]![0])).size, 1, 'members of one wire format share one buffer')
     }
   }
 })
@@ -94,14 +94,14 @@ const packet = (...messages: object[]) => Buffer.concat(messages.map((message) =
 t.test('answers and room messages of one tick leave in one write, in order', async (t) => {
   const room = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ coalesce: 1 }) }) })
   const { client, wire } = await wired(room.app, () => upgraded(t, room.port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol }))
-  const heard = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
-  const until = (satisfied: (messages: Array<{ type: string }>) => boolean) => client.until(() => satisfied(heard()))
+  const received = () => serverFrames(client.received).map(({ opcode, payload }) => opcode === PONG ? { type: 'PONG' } : JSON.parse(payload.toString()) as ServerMessage)
+  const until = (satisfied: (messages: Array<{ type: string }>) => boolean) => client.until(() => satisfied(received()))
   client.socket.write(packet({ type: 'hello' }, { type: 'join', room: 'lobby' }))
   await until((messages) => messages.at(-1)?.type === 'presence')
   client.socket.write(packet({ type: 'post', room: 'lobby', id: 'first', text: 'first' }))
   await until((messages) => messages.at(-1)?.type === 'ack')
 
-  const before = heard().length
+  const before = received().length
   wire.writes.length = 0
   client.socket.write(Buffer.concat([
     packet({ type: 'ping', id: '1' }, { type: 'post', room: 'lobby', id: 'first', text: 'first' }, { type: 'leave', room: 'nowhere' }),
@@ -109,7 +109,7 @@ t.test('answers and room messages of one tick leave in one write, in order', asy
     packet({ type: 'history', room: 'lobby', before: 'unknown', limit: 10 }, { type: 'post', room: 'lobby', id: 'second', text: 'second' }, { type: 'ping', id: '2' })
   ]))
   await until(({ length }) => length >= before + 8)
-  t.match(heard().slice(before), [
+  t.match(received().slice(before), [
     { type: 'pong', id: '1' },
     { type: 'error', code: 'not_joined' },
     { type: 'PONG' },
@@ -131,12 +131,12 @@ t.test("a member with self=0 receives the others' messages, and all others share
   for (const { client } of deaf.slice(0, 2)) for (const text of ['one', 'two']) client.socket.send(text)
   t.strictSame(await take(deaf[0]!.client, 2), ['b: one', 'b: two'])
   t.strictSame(await take(deaf[1]!.client, 2), ['a: one', 'a: two'])
-  const heard = await Promise.all([...hearing, deaf[2]!].map(({ client }) => take(client, 4)))
-  for (const messages of heard) t.strictSame(messages, heard[0])
+  const received = await Promise.all([...hearing, deaf[2]!].map(({ client }) => take(client, 4)))
+  for (const messages of received) t.strictSame(messages, received[0])
 
   const whole = [...hearing, deaf[2]!].map(({ wire }) => wire.writes)
   for (const writes of whole) {
-    t.equal(writes.length, room.turns())
+    t.equal(writes.length, room.ticks())
     t.ok(writes.every(([bytes], i) => bytes === whole[0]![i]![0]), 'all receiving members share one buffer, also one that posted nothing')
   }
   t.ok(deaf[0]!.wire.writes.flat().every((bytes) => !whole[0]!.flat().includes(bytes)))
@@ -191,17 +191,17 @@ t.test('control frames are written between whole frames, even during a flood', a
   const [listener] = await gathered([plain(room)])
   const members = [...talkers, listener!]
   // The server pings once a round: during delivery, before the batch is written, or after it.
-  let heard = 0
+  let received = 0
   let beaten = () => {}
   const beat = () => {
     mock.timers.tick(heartbeatInterval)
     beaten()
   }
   await room.app.chat.subscribe('lobby', () => {
-    heard++
-    if (heard % 90 === 20) beat()
-    if (heard % 90 === 50) setImmediate(beat)
-    if (heard % 90 === 80) setImmediate(() => setImmediate(beat))
+    received++
+    if (received % 90 === 20) beat()
+    if (received % 90 === 50) setImmediate(beat)
+    if (received % 90 === 80) setImmediate(() => setImmediate(beat))
   })
 
   for (let round = 0; round < 30; round++) {
@@ -264,8 +264,8 @@ t.test('a room of over 1,000 members is served in slices, and all receive everyt
     await turn()
   }
   const wanted = Array.from({ length: last + 1 }, (_, i) => `${i}`)
-  const heard = await Promise.all(members.map((member) => member.until((received) => serverFrames(received).length > last)))
-  t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
+  const received = await Promise.all(members.map((member) => member.until((received) => serverFrames(received).length > last)))
+  t.equal(received.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
 })
 
 t.test('a large room pauses for the duration of its last batch and batches later messages', async (t) => {
@@ -308,8 +308,8 @@ t.test('a large room pauses for the duration of its last batch and batches later
   t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'the large room still pauses')
 
   pass(1)
-  const heard = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
-  t.equal(heard.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
+  const received = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
+  t.equal(received.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
   t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'messages posted during the pause are one batch')
 })
 

@@ -32,7 +32,7 @@ class Listener extends EventEmitter {
   readonly address = { name: '', connections: 1 }
   readonly writer = this
   writes = 0
-  readonly heard: number[] = []
+  readonly received: number[] = []
   readonly #excluded: string | undefined
 
   /** @param excluded its member id; it doesn't receive entries of this member */
@@ -62,21 +62,21 @@ class Listener extends EventEmitter {
     if (texts.length === 0) return true
     const numbers = texts.map(Number)
     if (numbers.length !== messages) throw new Error(`${messages} announced, ${numbers.length} written`)
-    this.heard.push(...numbers)
+    this.received.push(...numbers)
     this.writes++
-    this.emit('heard')
+    this.emit('received')
     return true
   }
 
   /** Resolves when the connection has received this number or a later one. */
   async hears (n: number): Promise<void> {
-    while (!(this.heard.at(-1)! >= n)) await once(this, 'heard')
+    while (!(this.received.at(-1)! >= n)) await once(this, 'received')
   }
 
   /** Asserts that the connection received each number from the first to `last`, once and in order. */
   hasAll (t: Test, last: number, title = 'no gap, no duplicate'): void {
-    const first = this.heard[0] ?? last
-    t.strictSame(this.heard, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
+    const first = this.received[0] ?? last
+    t.strictSame(this.received, Array.from({ length: last - first + 1 }, (_, i) => first + i), title)
   }
 }
 
@@ -97,7 +97,7 @@ async function join (rooms: Rooms, name: string, listener: Listener, query: Join
   return () => rooms.leave(membership)
 }
 
-async function turns (count: number): Promise<void> {
+async function ticks (count: number): Promise<void> {
   while (count-- > 0) await turn()
 }
 
@@ -108,11 +108,11 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
     find: (room, key) => store.find(room, key),
     async read (room, query) {
       const page = await store.read(room, query)
-      await turns(read())
+      await ticks(read())
       return page
     },
     async follow (room, deliver) {
-      await turns(follow())
+      await ticks(follow())
       return store.follow(room, deliver)
     },
     erase: (room, position) => store.erase(room, position),
@@ -122,10 +122,10 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
   }
 }
 
-/** Appends the numbers `from` to `to`, `perTurn` of them in each tick. */
-async function storm (store: Store, name: string, from: number, to: number, perTurn: number): Promise<void> {
+/** Appends the numbers `from` to `to`, `perTick` of them in each tick. */
+async function storm (store: Store, name: string, from: number, to: number, perTick: number): Promise<void> {
   for (let n = from; n <= to;) {
-    for (let i = 0; i < perTurn && n <= to; i++, n++) void store.append(name, { from: null, body: String(n) })
+    for (let i = 0; i < perTick && n <= to; i++, n++) void store.append(name, { from: null, body: String(n) })
     await turn()
   }
 }
@@ -141,11 +141,11 @@ t.test('a member that joins under load receives all entries from its history on,
     }
   }
   for (const [title, make] of Object.entries(stores)) {
-    for (const perTurn of [1, 7, 40]) {
+    for (const perTick of [1, 7, 40]) {
       for (const history of [nothing, { limit: 5, maxBytes: 1_000_000 }, everything]) {
         const store = make()
         const rooms = open(store)
-        const last = 100 * perTurn
+        const last = 100 * perTick
         const members: Listener[] = []
         const joins: Array<Promise<unknown>> = []
         const joinOne = () => {
@@ -153,7 +153,7 @@ t.test('a member that joins under load receives all entries from its history on,
           members.push(member)
           joins.push(join(rooms, 'a', member, history))
         }
-        const raging = storm(store, 'a', 1, last, perTurn)
+        const raging = storm(store, 'a', 1, last, perTick)
         for (let i = 0; i < 80; i++) {
           joinOne()
           if (i % 3 === 0) await Promise.resolve().then(joinOne)
@@ -164,9 +164,9 @@ t.test('a member that joins under load receives all entries from its history on,
         await raging
         await storm(store, 'a', last + 1, last + 1, 1)
         await Promise.all(members.map((member) => member.hears(last + 1)))
-        const wrong = members.filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i))
+        const wrong = members.filter(({ received }) => received.some((n, i) => n !== received[0]! + i))
         for (const member of wrong.slice(0, 1)) member.hasAll(t, last + 1)
-        t.strictSame([members.length > 80, wrong.length], [true, 0], `${title}, ${perTurn} a tick, history ${history.limit}`)
+        t.strictSame([members.length > 80, wrong.length], [true, 0], `${title}, ${perTick} a tick, history ${history.limit}`)
         rooms.close()
       }
     }
@@ -179,13 +179,13 @@ t.test('a member receives its whole history in one write, before live entries', 
   await storm(store, 'a', 1, 10, 10)
   const member = new Listener()
   await join(rooms, 'a', member, { limit: 3, maxBytes: 1_000 })
-  t.strictSame([member.heard, member.writes], [[8, 9, 10], 1])
+  t.strictSame([member.received, member.writes], [[8, 9, 10], 1])
   const second = new Listener()
   await join(rooms, 'a', second, nothing)
-  t.strictSame(second.heard, [])
+  t.strictSame(second.received, [])
   await storm(store, 'a', 11, 13, 3)
   await Promise.all([member.hears(13), second.hears(13)])
-  t.strictSame([member.heard, second.heard], [[8, 9, 10, 11, 12, 13], [11, 12, 13]])
+  t.strictSame([member.received, second.received], [[8, 9, 10, 11, 12, 13], [11, 12, 13]])
   t.equal(member.writes, 2, 'the entries of one tick are one write')
 })
 
@@ -220,7 +220,7 @@ t.test('an entry delivered while the last member leaves and another joins reache
   await turn()
   delivers(3)
   await member.hears(3)
-  t.strictSame(member.heard, [1, 2, 3])
+  t.strictSame(member.received, [1, 2, 3])
 })
 
 t.test('thousands of members served in slices receive all in order, despite joins and leaves', async (t) => {
@@ -241,9 +241,9 @@ t.test('thousands of members served in slices receive all in order, despite join
   await storm(store, 'a', 401, 401, 1)
   const stayed = members.filter((_, i) => i % 50 !== 0 || i >= 1_500)
   await Promise.all([...stayed, ...joined].map((member) => member.hears(401)))
-  t.strictSame([...members, ...joined].filter(({ heard }) => heard.some((n, i) => n !== heard[0]! + i)), [])
-  t.ok(stayed.every(({ heard }) => heard.length === 401 && heard[0] === 1))
-  t.ok(joined.every(({ heard }, i) => heard.at(-1) === 401 && (i % 2 === 0 || heard[0] === 1)))
+  t.strictSame([...members, ...joined].filter(({ received }) => received.some((n, i) => n !== received[0]! + i)), [])
+  t.ok(stayed.every(({ received }) => received.length === 401 && received[0] === 1))
+  t.ok(joined.every(({ received }, i) => received.at(-1) === 401 && (i % 2 === 0 || received[0] === 1)))
 })
 
 t.test('the event loop runs between slices while many members are served', async (t) => {
@@ -253,9 +253,9 @@ t.test('the event loop runs between slices while many members are served', async
   await Promise.all(members.map((member) => join(rooms, 'a', member, nothing)))
   const served: number[] = []
   void store.append('a', { from: null, body: '1' })
-  while (members.at(-1)!.heard.length === 0) {
+  while (members.at(-1)!.received.length === 0) {
     await turn()
-    served.push(members.filter(({ heard }) => heard.length > 0).length)
+    served.push(members.filter(({ received }) => received.length > 0).length)
   }
   const steps = served.map((count, i) => count - (served[i - 1] ?? 0))
   t.ok(steps.every((step) => step <= 1_024), `members served per tick: ${steps}`)
@@ -270,13 +270,13 @@ t.test('a member that excludes its own entries misses no other entry', async (t)
   void store.append('a', { from: null, body: '1' })
   void store.append('a', { from: { id: 'ada', name: '' }, body: '2' })
   void store.append('a', { from: { id: 'bob', name: '' }, body: '3' })
-  await turns(3)
+  await ticks(3)
   void store.append('a', { from: { id: 'ada', name: '' }, body: '4' })
-  await turns(3)
+  await ticks(3)
   await storm(store, 'a', 5, 5, 1)
   await storm(store, 'a', 6, 6, 1)
   await Promise.all([excluding.hears(6), other.hears(6)])
-  t.strictSame([excluding.heard, other.heard], [[1, 3, 5, 6], [1, 2, 3, 4, 5, 6]])
+  t.strictSame([excluding.received, other.received], [[1, 3, 5, 6], [1, 2, 3, 4, 5, 6]])
 })
 
 t.test('members of a cleared room receive its new entries from the first', async (t) => {
@@ -287,13 +287,13 @@ t.test('members of a cleared room receive its new entries from the first', async
   await storm(store, 'a', 1, 20, 5)
   await member.hears(20)
   await store.clear('a')
-  await turns(2)
+  await ticks(2)
   const second = new Listener()
   await join(rooms, 'a', second, everything)
   await storm(store, 'a', 101, 103, 1)
   await second.hears(103)
-  await turns(2)
-  t.strictSame([member.heard.slice(20), second.heard], [[101, 102, 103], [101, 102, 103]])
+  await ticks(2)
+  t.strictSame([member.received.slice(20), second.received], [[101, 102, 103], [101, 102, 103]])
 })
 
 t.test('a member that joins during a clear receives the entries after it', async (t) => {
@@ -312,13 +312,13 @@ t.test('a member that joins during a clear receives the entries after it', async
   const joined = join(rooms, 'a', member, nothing)
   await turn()
   await memory.clear('a')
-  await turns(2)
+  await ticks(2)
   store.read = (...args) => memory.read(...args)
   for (const answer of held) answer()
   await joined
   await storm(store, 'a', 101, 103, 1)
-  await turns(3)
-  t.strictSame(member.heard, [101, 102, 103])
+  await ticks(3)
+  t.strictSame(member.received, [101, 102, 103])
 })
 
 t.test('a burst of any size reaches the members', async (t) => {
@@ -329,8 +329,8 @@ t.test('a burst of any size reaches the members', async (t) => {
   await storm(store, 'a', 1, 200_000, 200_000)
   await storm(store, 'a', 200_001, 200_001, 1)
   await member.hears(200_001)
-  t.equal(member.heard.length, 200_001)
-  t.ok(member.heard.every((n, i) => n === i + 1))
+  t.equal(member.received.length, 200_001)
+  t.ok(member.received.every((n, i) => n === i + 1))
 })
 
 t.test('a join whose connection has closed resolves, regardless of the store', async (t) => {
@@ -344,13 +344,13 @@ t.test('a join whose connection has closed resolves, regardless of the store', a
     const page = await memory.read(...args)
     // More entries arrive during each read than the ring holds.
     if (reads++ < 50) await storm(store, 'a', 1, 600, 600)
-    await turns(2)
+    await ticks(2)
     member.open = false
     return page
   }
   await join(rooms, 'a', member, nothing)
   t.equal(reads, 1)
-  t.strictSame(member.heard, [])
+  t.strictSame(member.received, [])
   t.strictSame(rooms.names(), ['a'])
 })
 
@@ -364,12 +364,12 @@ t.test('rooms are isolated, and are listed while they have members', async (t) =
   await storm(store, 'a', 1, 1, 1)
   await storm(store, 'b', 2, 2, 1)
   await Promise.all([a.hears(1), b.hears(2)])
-  t.strictSame([a.heard, b.heard], [[1], [2]])
+  t.strictSame([a.received, b.received], [[1], [2]])
   leave()
   t.strictSame(rooms.names(), ['b'])
   await storm(store, 'a', 3, 3, 1)
-  await turns(3)
-  t.strictSame(a.heard, [1], 'a member that left receives nothing more')
+  await ticks(3)
+  t.strictSame(a.received, [1], 'a member that left receives nothing more')
 })
 
 t.test('a failed join leaves no state behind, and the next join starts again', async (t) => {
@@ -395,7 +395,7 @@ t.test('a failed join leaves no state behind, and the next join starts again', a
   await join(rooms, 'a', member, nothing)
   await storm(store, 'a', 1, 1, 1)
   await member.hears(1)
-  t.strictSame(member.heard, [1])
+  t.strictSame(member.received, [1])
 })
 
 t.test("a room's fan-out ends 30 s after its last member leaves, and its history stays", async (t) => {
@@ -432,7 +432,7 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
   t.equal(following, 0)
   const later = new Listener()
   await join(rooms, 'a', later, everything)
-  t.strictSame(later.heard, [1, 2])
+  t.strictSame(later.received, [1, 2])
   t.equal(following, 1)
   rooms.close()
   await turn()

@@ -25,21 +25,21 @@ async function kept (redis: Redis, room: string): Promise<Stored[]> {
   return entries.map(([id, [, content]]) => ({ position: `${tag}-${id}`, text: (JSON.parse(content!) as [unknown, string])[1] }))
 }
 
-const lifeOf = (position: string) => position.split('-')[0]
+const epochOf = (position: string) => position.split('-')[0]
 const numberOf = (position: string) => Number(position.split('-')[2])
 
 /** Compares the participants' views of a room with each other and with Redis. */
 export async function judge (redis: Redis, room: string, participants: readonly Participant[]): Promise<Verdict> {
   const log = await kept(redis, room)
   const positions = new Set(log.map(({ position }) => position))
-  const life = lifeOf(log[0]!.position)
+  const epoch = epochOf(log[0]!.position)
   const acked = participants.flatMap((participant) => [...participant.acked].map(([text, position]) => ({ text, position })))
   const views = participants.flatMap(({ views }) => views.map((view) => view.map(({ position, text = '' }) => ({ position, text }))))
   const verdict: Verdict = {
     posted: participants.reduce((sum, { posted }) => sum + posted.length, 0),
     acked: acked.length,
-    lost: acked.filter(({ position }) => lifeOf(position) === life && !positions.has(position)).length,
-    forgotten: acked.filter(({ position }) => lifeOf(position) !== life).length,
+    lost: acked.filter(({ position }) => epochOf(position) === epoch && !positions.has(position)).length,
+    forgotten: acked.filter(({ position }) => epochOf(position) !== epoch).length,
     doubled: 0,
     disordered: 0,
     incomplete: participants.reduce((sum, { views }) => sum + views.length - 1, 0)
@@ -59,7 +59,7 @@ export async function judge (redis: Redis, room: string, participants: readonly 
     // A participant that never received complete: false has received everything.
     if (others.length === 0) verdict.lost += numberOf(last[0]!.position) - 1
     verdict.lost += numberOf(log.at(-1)!.position) - numberOf(last.at(-1)!.position)
-    if (lifeOf(last.at(-1)!.position) !== life) verdict.disordered++
+    if (epochOf(last.at(-1)!.position) !== epoch) verdict.disordered++
   }
   return verdict
 }
@@ -70,7 +70,7 @@ function follow (entries: readonly Stored[], verdict: Verdict): void {
     const before = entries[i - 1]?.position
     if (before === undefined) continue
     const step = numberOf(position) - numberOf(before)
-    if (lifeOf(position) !== lifeOf(before) || step < 0) verdict.disordered++
+    if (epochOf(position) !== epochOf(before) || step < 0) verdict.disordered++
     else if (step === 0) verdict.doubled++
     else verdict.lost += step - 1
   }

@@ -126,17 +126,17 @@ for (const [title, { add, path, listens }] of Object.entries(others)) {
 
 t.test("other listeners receive all upgrades except those of the plugin's routes", async (t) => {
   const app = bare(t)
-  const heard: Record<string, string[]> = { before: [], after: [] }
+  const received: Record<string, string[]> = { before: [], after: [] }
   const listener = (list: string[]) => (request: IncomingMessage, socket: Duplex) => { list.push(request.url!); socket.end('HTTP/1.1 418 Teapot\r\n\r\n') }
-  app.server.on('upgrade', listener(heard['before']!))
+  app.server.on('upgrade', listener(received['before']!))
   await app.register(fastifyChat, { ...late, limits: { ...late.limits, connections: 1 } })
-  app.server.prependListener('upgrade', listener(heard['after']!))
+  app.server.prependListener('upgrade', listener(received['after']!))
   const port = await listen(app)
   await open(t, `ws://127.0.0.1:${port}/chat`)
   for (const [path, status] of [['/chat', 503], ['/echo?room=x', 503], ['/other', 418]] as const) {
     t.equal((await refused(`ws://127.0.0.1:${port}${path}`)).status, status)
   }
-  t.strictSame(heard, { before: ['/other'], after: ['/other'] })
+  t.strictSame(received, { before: ['/other'], after: ['/other'] })
 })
 
 t.test('a listener that throws ends its upgrade with 500, not the process', async (t) => {

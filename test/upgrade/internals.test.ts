@@ -147,9 +147,9 @@ t.test('provideWebsocket registers @fastify/websocket synchronously for a websoc
 t.test('interceptUpgrades', async (t) => {
   t.test('hides upgrades from the listeners or passes them on, and affects no other event', async (t) => {
     const server = createServer()
-    const heard: unknown[] = []
-    server.on('upgrade', (request) => heard.push(request))
-    server.on('other', (...args) => heard.push(args))
+    const received: unknown[] = []
+    server.on('upgrade', (request) => received.push(request))
+    server.on('other', (...args) => received.push(args))
     let hide = true
     const restore = interceptUpgrades(server, (_request, _socket, _head, pass) => { if (!hide) pass() })
     server.emit('upgrade', 1)
@@ -157,7 +157,7 @@ t.test('interceptUpgrades', async (t) => {
     t.equal(server.emit('nobody'), false)
     hide = false
     server.emit('upgrade', 4)
-    t.strictSame(heard, [[2, 3], 4])
+    t.strictSame(received, [[2, 3], 4])
     restore()
   })
 
@@ -187,7 +187,7 @@ t.test('interceptUpgrades', async (t) => {
     const { emit } = server
     server.emit = function (...args) { return Reflect.apply(emit, this, args) }
     restore()
-    server.on('upgrade', () => t.pass('heard'))
+    server.on('upgrade', () => t.pass('received'))
     server.emit('upgrade')
     t.plan(1)
   })

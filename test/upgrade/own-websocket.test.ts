@@ -53,15 +53,15 @@ t.test("an app's own @fastify/websocket", async (t) => {
   })
 
   t.test('its errorHandler is called for its own connections only', async (t) => {
-    const heard: string[] = []
-    const { url } = await beside(t, { options: { maxPayload: 10 }, errorHandler: (_error, socket, request) => { heard.push(request.url); socket.terminate() } })
+    const received: string[] = []
+    const { url } = await beside(t, { options: { maxPayload: 10 }, errorHandler: (_error, socket, request) => { received.push(request.url); socket.terminate() } })
     const ours = await open(t, `${url}/echo`)
     ours.socket.send('a'.repeat(64 * 1024 + 1))
     t.match(await ours.closed, { code: 1009 })
     const own = await open(t, `${url}/own`)
     own.socket.send('a'.repeat(11))
     await own.closed
-    t.strictSame(heard, ['/own'])
+    t.strictSame(received, ['/own'])
   })
 
   for (const [how, verifyClient] of [

@@ -41,7 +41,7 @@ for (const [title, authenticate] of Object.entries<Authenticate>({
   })
 }
 
-t.test("with authenticate only the app sets the name, which is empty by default", async (t) => {
+t.test('with authenticate only the app sets the name, which is empty by default', async (t) => {
   const answers: Record<string, object> = { absent: { id: '1' }, undefined: { id: '1', name: undefined }, null: { id: '1', name: null }, empty: { id: '1', name: '' } }
   const { tcp, plain, member } = await chat(t, { authenticate: (_, { token = 'absent' }) => answers[token] as { id: string } })
   for (const token of Object.keys(answers)) {
@@ -552,8 +552,8 @@ t.test('posts of one member stay in order although onMessage is slow for some', 
   await slow.reached
   await bob.posted('a', 'another is not kept waiting')
   slow.open()
-  const heard = await ada.take(41)
-  const inRoom = (room: string) => texts(heard.filter((message) => message.type === 'message' && message.room === room))
+  const received = await ada.take(41)
+  const inRoom = (room: string) => texts(received.filter((message) => message.type === 'message' && message.room === room))
   const own = Array.from({ length: 20 }, (_, i) => `${i}`)
   t.strictSame(inRoom('a'), ['another is not kept waiting', ...own.filter((_, i) => i % 3 === 0)])
   t.strictSame(inRoom('b'), own.filter((_, i) => i % 3 !== 0))
@@ -584,12 +584,12 @@ t.test('a repeat of an accepted post is not filtered again, even if the member i
 })
 
 t.test('onJoin and onLeave report each join and leave once, in order', async (t) => {
-  const told: string[] = []
+  const reported: string[] = []
   const leaves: Array<() => void> = []
   const { member, plain } = await chat(t, {
-    onJoin: ({ name }, room) => { told.push(`${name} joins ${room}`) },
+    onJoin: ({ name }, room) => { reported.push(`${name} joins ${room}`) },
     onLeave: ({ name }, room) => {
-      told.push(`${name} leaves ${room}`)
+      reported.push(`${name} leaves ${room}`)
       leaves.shift()?.()
     }
   })
@@ -604,12 +604,12 @@ t.test('onJoin and onLeave report each join and leave once, in order', async (t)
   await both[0]
   bob.socket.close()
   await both[1]
-  t.strictSame(told, ['ada joins a', 'ada joins b', 'ada leaves a', 'bob joins lobby', 'ada leaves b', 'bob leaves lobby'])
+  t.strictSame(reported, ['ada joins a', 'ada joins b', 'ada leaves a', 'bob joins lobby', 'ada leaves b', 'bob leaves lobby'])
 })
 
 t.test('a member that disconnects while it joins is reported by both hooks or by neither', async (t) => {
   const reads = gate()
-  const told: string[] = []
+  const reported: string[] = []
   const { app, tcp } = await chat(t, {
     backend: backendWith((works) => ({
       async read (room, query) {
@@ -617,8 +617,8 @@ t.test('a member that disconnects while it joins is reported by both hooks or by
         return await works.read(room, query)
       }
     })),
-    onJoin: (_, room) => { told.push(`joins ${room}`) },
-    onLeave: (_, room) => { told.push(`leaves ${room}`) }
+    onJoin: (_, room) => { reported.push(`joins ${room}`) },
+    onLeave: (_, room) => { reported.push(`leaves ${room}`) }
   })
   const client = await tcp()
   await client.hello()
@@ -629,8 +629,8 @@ t.test('a member that disconnects while it joins is reported by both hooks or by
   reads.open()
   await turn()
   await turn()
-  const joins = told.filter((what) => what.startsWith('joins')).length
-  t.strictSame(told, joins === 0 ? [] : ['joins slow', 'leaves slow'])
+  const joins = reported.filter((what) => what.startsWith('joins')).length
+  t.strictSame(reported, joins === 0 ? [] : ['joins slow', 'leaves slow'])
   t.strictSame(app.chat.rooms(), [])
 })
 

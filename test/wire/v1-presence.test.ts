@@ -78,16 +78,16 @@ t.test('many joins are sent in few presence messages; the list is capped, the co
   const { app, member } = await chat(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 20, listed: 5 }) }) })
   const watcher = await member({ name: 'watcher' }, 'a')
   const others = await Promise.all(Array.from({ length: 50 }, () => member({}, 'a')))
-  let told = 0
+  let presences = 0
   let count = 0
   let shown = 0
   while (count < 51) {
     const presence = await watcher.presence()
     count = presence.count
     shown += presence.joined.length
-    told++
+    presences++
   }
-  t.ok(told < 25, `${told} presence messages`)
+  t.ok(presences < 25, `${presences} presence messages`)
   t.equal(shown, 5)
   t.match(await app.chat.members('a'), { members: { length: 5 }, count: 51 })
   const last = await member()

@@ -229,12 +229,12 @@ t.test('open rooms are bounded by limits.rooms, and stored rooms are not', async
 t.test('a repeated post is stored once and acknowledged with its first position', async (t) => {
   const { member, app } = await chat(t)
   const [one, other] = [await member({}, 'a'), await member({}, 'a')]
-  const place = (await app.chat.history('a')).head.position
+  const start = (await app.chat.history('a')).head.position
   const post = { type: 'post', room: 'a', text: 'once', id: 'my id', data: { a: [1] } }
   one.say(post)
   const { position } = await one.expect('message')
   await one.expect('ack')
-  for (const again of [post, { ...post, since: place }]) {
+  for (const again of [post, { ...post, since: start }]) {
     one.say(again)
     t.strictSame(await one.next(), { type: 'ack', id: 'my id', room: 'a', position })
   }
@@ -267,8 +267,8 @@ t.test('a post repeated on a new connection of the same session is recognised', 
   const position = await one.posted('a', 'x', { id: 'i' })
   one.socket.terminate()
   await two.hello({ session })
-  const { position: place } = await two.join('a')
-  two.say({ type: 'post', room: 'a', text: 'x', id: 'i', since: place })
+  const { position: start } = await two.join('a')
+  two.say({ type: 'post', room: 'a', text: 'x', id: 'i', since: start })
   t.strictSame(await two.next(), { type: 'ack', id: 'i', room: 'a', position })
 })
 
@@ -325,8 +325,8 @@ t.test('a repeat that the server can not check is rejected with stale_post and n
   const { position: since } = (await app.chat.history('a')).head
   await client.posted('a', '1', { id: 'forgotten' })
   for (const text of ['2', '3', '4', '5', '6']) await client.posted('a', text)
-  for (const place of [since, 'rubbish', since.replace(/0$/, '999')]) {
-    t.match(await client.refused({ type: 'post', room: 'a', text: '1', id: 'forgotten', since: place }), { code: 'stale_post', id: 'forgotten', room: 'a' })
+  for (const start of [since, 'rubbish', since.replace(/0$/, '999')]) {
+    t.match(await client.refused({ type: 'post', room: 'a', text: '1', id: 'forgotten', since: start }), { code: 'stale_post', id: 'forgotten', room: 'a' })
   }
   const { position } = (await app.chat.history('a')).head
   client.say({ type: 'post', room: 'a', text: '7', id: 'never arrived', since: position })
@@ -411,12 +411,12 @@ t.test('posts of one client arrive in order, and each ack follows its message', 
   const { member } = await chat(t)
   const members = await Promise.all([member({}, 'a'), member({}, 'a'), member({}, 'a')])
   const ids = members.map((client) => Array.from({ length: 200 }, (_, i) => client.post('a', `${i}`)))
-  const heard = await Promise.all(members.map((client) => client.take(600 + 200)))
-  const orders = heard.map((messages) => messages.flatMap((message) => message.type === 'message' ? [message.position] : []))
+  const received = await Promise.all(members.map((client) => client.take(600 + 200)))
+  const orders = received.map((messages) => messages.flatMap((message) => message.type === 'message' ? [message.position] : []))
   t.strictSame(orders[1], orders[0], 'all members receive one order')
   t.strictSame(orders[2], orders[0])
   t.equal(new Set(orders[0]).size, 600)
-  for (const [i, messages] of heard.entries()) {
+  for (const [i, messages] of received.entries()) {
     const acks = messages.flatMap((message) => message.type === 'ack' ? [message] : [])
     t.strictSame(acks.map(({ id }) => id), ids[i])
     const early = acks.filter((ack) => messages.findIndex((message) => message.type === 'message' && message.position === ack.position) > messages.indexOf(ack))
