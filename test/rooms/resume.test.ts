@@ -31,11 +31,11 @@ async function heardUpTo (client: V1Client, joined: Message<'joined'>, last: str
 t.test('a client that resumes receives what it missed, once and in order, then live messages', async (t) => {
   const server = await chat(t)
   const one = await server.member({}, 'a')
-  const start = await one.posted('a', '1')
+  const place = await one.posted('a', '1')
   one.socket.terminate()
   await say(server, 'a', 2, 300)
   const back = await server.member()
-  const joined = await back.join('a', { after: start })
+  const joined = await back.join('a', { after: place })
   await say(server, 'a', 301, 310)
   t.equal(joined.complete, true)
   t.strictSame(await heardUpTo(back, joined, '310'), upTo(310, 2))
@@ -57,21 +57,21 @@ t.test('a client can resume from the position in joined, in a message and in an 
 t.test('an unknown position gets complete: false and the newest messages, up to the limit', async (t) => {
   const server = await chat(t, { backend: memory({ historyEntries: 10 }) })
   const trimmed = await say(server, 'a', 1, 5)
-  const start = await say(server, 'a', 6, 20)
+  const place = await say(server, 'a', 6, 20)
   const places: Record<string, string> = {
     trimmed,
     "another room's": await say(server, 'b', 1, 20),
     'of another epoch': await new MemoryStore().append('a', { from: null, body: 'x' }).then(({ position }) => position),
-    'of the future': start.replace(/20$/, '21'),
+    'of the future': place.replace(/20$/, '21'),
     'that never was': 'rubbish'
   }
   const client = await server.member()
   for (const [title, after] of Object.entries(places)) {
     const { messages, complete, position } = await client.join('a', { after, history: 3 })
-    t.strictSame([texts(messages), complete, position], [['18', '19', '20'], false, start], `${title}`)
+    t.strictSame([texts(messages), complete, position], [['18', '19', '20'], false, place], `${title}`)
     await client.leave('a')
   }
-  await client.join('a', { after: start })
+  await client.join('a', { after: place })
   await say(server, 'a', 21, 21)
   t.match(await client.next(), { text: '21' })
 })
@@ -84,20 +84,20 @@ t.test('a position stays valid across a restart if the store keeps its data', as
   const [same, other] = [await chat(t, { backend: backendOf({ store }) }), await chat(t)]
   await say(same, 'a', 4, 5)
   await say(other, 'a', 1, 5)
-  t.match(await (await same.member()).join('a', { after: start }), { complete: true, messages: [{ text: '4' }, { text: '5' }] })
-  t.match(await (await other.member()).join('a', { after: start }), { complete: false, messages: { length: 5 } })
+  t.match(await (await same.member()).join('a', { after: place }), { complete: true, messages: [{ text: '4' }, { text: '5' }] })
+  t.match(await (await other.member()).join('a', { after: place }), { complete: false, messages: { length: 5 } })
 })
 
 t.test('a replay larger than the pending-bytes limit is sent in pages while others post', async (t) => {
   const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024 } })
   const pad = ' '.repeat(2_000)
-  const { position: start } = (await server.app.chat.history('a')).head
+  const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, pad)
   let first = 4_001
   for (const connect of [server.tcp, server.injected]) {
     const behind = await connect()
     await behind.hello()
-    const joined = await behind.join('a', { after: start })
+    const joined = await behind.join('a', { after: place })
     t.equal(joined.complete, true)
     t.ok(joined.messages.length < 100, 'the first page is in joined')
     const raging = (async () => {
@@ -130,7 +130,7 @@ t.test("a replay page waits until the last is sent: a client that doesn't read c
     return calm
   } as typeof write
   await behind.hello()
-  const joined = await behind.join('a', { after: start })
+  const joined = await behind.join('a', { after: place })
   behind.socket.pause()
   for (let before = -1; serverSide.bytesWritten !== before || serverSide.writableLength === 0;) {
     before = serverSide.bytesWritten
@@ -159,7 +159,7 @@ t.test('a client whose missed entries are trimmed during catch-up receives compl
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 900, ' '.repeat(1_000))
   const behind = await server.member()
-  const joined = await behind.join('a', { after: start })
+  const joined = await behind.join('a', { after: place })
   t.equal(joined.complete, true)
   await second.reached
   await say(server, 'a', 901, 4_000)
@@ -177,7 +177,7 @@ t.test('a leave ends catch-up, and the client can rejoin at once', async (t) => 
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, ' '.repeat(2_000))
   const behind = await server.member()
-  behind.say({ type: 'join', room: 'a', after: start })
+  behind.say({ type: 'join', room: 'a', after: place })
   behind.say({ type: 'leave', room: 'a' })
   behind.say({ type: 'ping', id: 'left' })
   const received = []
@@ -185,7 +185,7 @@ t.test('a leave ends catch-up, and the client can rejoin at once', async (t) => 
   for (; message.type !== 'left'; message = await behind.next()) received.push(message)
   t.ok(received.length < 2_000)
   t.strictSame(await behind.next(), { type: 'pong', id: 'left' }, 'no message of the room follows left')
-  behind.say({ type: 'join', room: 'a', after: start })
+  behind.say({ type: 'join', room: 'a', after: place })
   behind.say({ type: 'leave', room: 'a' })
   behind.say({ type: 'join', room: 'a', history: 1 })
   for (message = await behind.next(); message.type !== 'left';) message = await behind.next()
@@ -207,10 +207,10 @@ t.test('a page that is being read when the client leaves is not sent', async (t)
       }
     }))
   })
-  const { position: start } = (await server.app.chat.history('a')).head
+  const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 900, ' '.repeat(1_000))
   const behind = await server.member({}, 'b')
-  await behind.join('a', { after: start })
+  await behind.join('a', { after: place })
   await second.reached
   await behind.leave('a')
   second.open()
@@ -230,10 +230,10 @@ t.test('posts of a client that is catching up are acknowledged, each after its o
       await first.expect('joined')
     }
     await first.leave(room)
-    const { position: start } = (await server.app.chat.history(room)).head
+    const { position: place } = (await server.app.chat.history(room)).head
     await say(server, room, 1, 2_000, ' '.repeat(2_000))
     const behind = await server.member()
-    behind.say({ type: 'join', room, after: start })
+    behind.say({ type: 'join', room, after: place })
     const ids = Array.from({ length: 50 }, (_, i) => behind.post(room, `own ${i}`))
     await behind.expect('joined')
     const seen = new Set<string>()
@@ -271,7 +271,7 @@ for (const [title, backend] of Object.entries<() => Backend>({
   t.test(`1,000 clients that join during posts lose and duplicate no message: ${title}`, async (t) => {
     const server = await chat(t, { backend: backend() })
     const writers = await Promise.all([server.member({}, 'a'), server.member({}, 'a')])
-    const start = (await server.app.chat.history('a')).head.position
+    const place = (await server.app.chat.history('a')).head.position
     const over = { is: false }
     let posted = 0
     const raging = (async () => {
@@ -284,7 +284,7 @@ for (const [title, backend] of Object.entries<() => Backend>({
     const join = async (i: number) => {
       const client = await server.injected()
       await client.hello()
-      const joined = await client.join('a', i % 3 === 0 ? { after: start } : i % 3 === 1 ? { history: 0 } : {})
+      const joined = await client.join('a', i % 3 === 0 ? { after: place } : i % 3 === 1 ? { history: 0 } : {})
       return async () => {
         const positions = joined.messages.map(({ position }) => position)
         for (;;) {
@@ -493,7 +493,7 @@ t.test('a store that fails during a replay closes the connection with 1013', asy
       read: async (...args) => failing ? await Promise.reject(new errors.StoreUnavailable()) : await works.read(...args)
     }))
   })
-  const { position: start } = (await server.app.chat.history('a')).head
+  const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 900, ' '.repeat(1_000))
   const connected = once(server.app.server, 'connection') as Promise<[Socket]>
   const client = await server.tcp()
@@ -504,7 +504,7 @@ t.test('a store that fails during a replay closes the connection with 1013', asy
     return (write as (...args: unknown[]) => boolean).apply(serverSide, args)
   } as typeof write
   await client.hello()
-  client.say({ type: 'join', room: 'a', after: start })
+  client.say({ type: 'join', room: 'a', after: place })
   t.match(await client.expect('joined'), { complete: true })
   t.match(await client.closed, { code: 1013 })
   failing = false

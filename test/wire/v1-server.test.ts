@@ -99,16 +99,16 @@ t.test('lone surrogates in a publication become U+FFFD; pairs and escapes stay',
 t.test('each listener and history receive their own copy of the data as it was published', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
-  const received: ChatEntry[] = []
-  for (let i = 0; i < 2; i++) await app.chat.subscribe('a', (entry) => { received.push(entry) })
+  const heard: ChatEntry[] = []
+  for (let i = 0; i < 2; i++) await app.chat.subscribe('a', (entry) => { heard.push(entry) })
   const data = { list: [1] }
   const published = app.chat.publish('a', { text: 'x', data })
   data.list.push(2)
   await published
   await client.next()
   await client.posted('a', 'y', { data: null })
-  t.match(received, [{ data: { list: [1] } }, { data: { list: [1] } }, { data: null }, { data: null }])
-  t.not(received[0]!.data, received[1]!.data)
+  t.match(heard, [{ data: { list: [1] } }, { data: { list: [1] } }, { data: null }, { data: null }])
+  t.not(heard[0]!.data, heard[1]!.data)
   const { entries } = await app.chat.history('a')
   t.strictSame(entries.map((entry) => entry.data), [{ list: [1] }, null])
 })
@@ -147,31 +147,31 @@ t.test('subscribe delivers each later entry once, until it is stopped', async (t
   const server = await chat(t)
   const client = await server.member({ name: 'ada' }, 'a')
   await client.posted('a', 'before')
-  const received: ChatEntry[] = []
-  const stop = await server.app.chat.subscribe('a', (entry) => { received.push(entry) })
-  const bot = await server.app.chat.subscribe('b', (entry) => server.app.chat.publish('a', { text: `received ${String(entry.body)}` }).then(() => {}))
+  const heard: ChatEntry[] = []
+  const stop = await server.app.chat.subscribe('a', (entry) => { heard.push(entry) })
+  const bot = await server.app.chat.subscribe('b', (entry) => server.app.chat.publish('a', { text: `heard ${String(entry.body)}` }).then(() => {}))
   const position = await client.posted('a', '1')
   await server.app.chat.publish('b', { text: 'x' })
-  t.match(await client.next(), { text: 'received x' })
-  t.match(received, [{ body: '1', position, from: { name: 'ada' }, offset: 2 }, { body: 'received x', from: null }])
+  t.match(await client.next(), { text: 'heard x' })
+  t.match(heard, [{ body: '1', position, from: { name: 'ada' }, offset: 2 }, { body: 'heard x', from: null }])
   stop()
   bot()
   await client.posted('a', '2')
-  t.equal(received.length, 2)
+  t.equal(heard.length, 2)
 })
 
 t.test('a listener that throws or rejects is logged and does not affect others', async (t) => {
   const { app, member } = await chat(t)
   const client = await member({}, 'a')
-  const received: unknown[] = []
+  const heard: unknown[] = []
   for (const fails of [() => { throw new Error('a listener') }, async () => { throw new Error('a listener') }, async () => { throw undefined }]) { // eslint-disable-line no-throw-literal
     await app.chat.subscribe('a', fails)
   }
-  await app.chat.subscribe('a', ({ body }) => { received.push(body) })
+  await app.chat.subscribe('a', ({ body }) => { heard.push(body) })
   for (const text of ['1', '2']) void app.chat.publish('a', { text })
   await client.upTo('2')
   await turn()
-  t.strictSame(received, ['1', '2'])
+  t.strictSame(heard, ['1', '2'])
   t.match(await logged(app, 'a listener of a room failed'), { level: 50, room: 'a', err: { message: 'a listener' } })
 })
 
@@ -187,12 +187,12 @@ t.test('a listener may return anything, and throw an error that throws when it i
   await app.chat.subscribe('a', () => {
     throw Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
   })
-  const received: unknown[] = []
-  await app.chat.subscribe('a', ({ body }) => { received.push(body) })
+  const heard: unknown[] = []
+  await app.chat.subscribe('a', ({ body }) => { heard.push(body) })
   for (const text of ['2', '3']) await app.chat.publish('a', { text })
   await client.upTo('3')
   await turn()
-  t.strictSame(received, ['2', '3'])
+  t.strictSame(heard, ['2', '3'])
   t.match(app.lines.filter(({ level }) => level > 40), [{ msg: /^a listener of a room failed/ }, { msg: /^a listener of a room failed/ }])
 })
 
@@ -282,8 +282,8 @@ t.test('mute refuses posts on current and later connections until unmute', async
   await second.hello({ session })
   await second.join('a')
   t.match(await second.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'muted' })
-  await bob.posted('a', 'is received')
-  t.match([await client.next(), await second.next()], [{ text: 'is received' }, { text: 'is received' }], 'a muted member still receives messages')
+  await bob.posted('a', 'is heard')
+  t.match([await client.next(), await second.next()], [{ text: 'is heard' }, { text: 'is heard' }], 'a muted member still receives messages')
   await server.app.chat.unmute(id)
   await client.posted('a', 'again', { id: 'i' })
   t.match(await second.next(), { text: 'again' })

@@ -10,7 +10,6 @@ import { Recency, type Recent } from './recency.ts'
 export interface RoomsLimits extends HistoryBounds {
   /** bytes of memory */
   readonly storeBytes: number
-  /** maximum number of rooms */
   readonly rooms: number
   /** ms without use after which a room without followers is forgotten */
   readonly roomTtl: number
@@ -34,7 +33,7 @@ const [FOLLOWERS, FOLLOWER] = [280, 200]
 
 /** The rooms of a store, within its bounds. The least recently used rooms are forgotten or shrunk first. */
 export class MemoryRooms {
-  readonly #limits: MemoryLimits
+  readonly #limits: RoomsLimits
   readonly #rooms = new Map<string, Room>()
   /** Rooms without followers, which can be forgotten. */
   readonly #idle = new Recency<Room>()
@@ -42,7 +41,7 @@ export class MemoryRooms {
   readonly #followed = new Recency<Room>()
   #bytes = 0
 
-  constructor (limits: MemoryLimits) {
+  constructor (limits: RoomsLimits) {
     this.#limits = limits
   }
 

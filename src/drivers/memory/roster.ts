@@ -5,11 +5,11 @@ import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
 export interface MemoryRosterOptions {
-  /** ms before an absent member is reported. Default: 5 s */
+  /** ms before an absent member is reported; 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are collected before watchers are called. Default: 100 ms */
+  /** ms that changes are collected before watchers are called; 100 ms */
   readonly coalesce?: number | undefined
-  /** maximum number of listed members. Default: 100 */
+  /** maximum number of listed members; 100 */
   readonly listed?: number | undefined
 }
 

@@ -14,11 +14,11 @@ import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestri
 export interface RedisRosterOptions extends ConnectionOptions {
   /** ms before a leave is published; 5 s */
   readonly grace?: number | undefined
-  /** ms that changes are collected before watchers are called. Default: 100 ms */
+  /** ms that changes are collected before watchers are called; 100 ms */
   readonly coalesce?: number | undefined
-  /** maximum number of listed members. Default: 100 */
+  /** maximum number of listed members; 100 */
   readonly listed?: number | undefined
-  /** ms until the members of a dead node are removed. Must be the same on all nodes. Default: 30 s */
+  /** ms until the members of a dead node are removed; must be the same on all nodes; 30 s */
   readonly lease?: number | undefined
 }
 
