@@ -14,7 +14,8 @@ export class Allowance {
   }
 
   /**
-   * Takes the tokens of a message if both buckets have enough. Returns 0, or the ms to wait; then it takes none.
+   * Takes the tokens of a message if both buckets have enough. Returns 0 if it took them. Otherwise takes none and returns the
+   * ms to wait.
    * @param requests number of requests that the message counts as
    * @param bytes length of the message
    */

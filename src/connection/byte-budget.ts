@@ -1,9 +1,9 @@
-/** Holds bytes that are charged to a budget. */
+/** An object with bytes that are charged to a budget. */
 export interface ByteHolder {
-  /** Bytes that it holds now. */
+  /** Bytes held now. */
   readonly bytes: number
-  /** Releases all its bytes, and terminates its connection if it is of one. */
-  terminate (): void
+  /** Releases all its bytes. A holder that belongs to a connection also terminates the connection. */
+  evict (): void
 }
 
 /** Limits the bytes of one kind that the process holds for all connections together. */
@@ -21,8 +21,8 @@ export class ByteBudget {
   }
 
   /**
-   * Charges bytes that are held from now on. Above the limit it terminates the holder of the most bytes, rather than the
-   * one that was charged last.
+   * Charges bytes to the budget. Above the limit, evicts the holder of the most bytes, which may not be the one that was
+   * charged last.
    */
   charge (bytes: number): void {
     this.#charged += bytes
@@ -32,7 +32,7 @@ export class ByteBudget {
         if (holder.bytes > (largest?.bytes ?? 0)) largest = holder
       }
       if (largest === undefined) return
-      largest.terminate()
+      largest.evict()
     }
   }
 

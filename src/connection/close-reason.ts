@@ -1,6 +1,6 @@
 import { CloseCode } from '../protocol.ts'
 
-/** Why the server ended a connection, where the close code is less specific. */
+/** Cause of a disconnect by the server, if the close code doesn't identify it. */
 export type Fault =
   'slow_reader' | 'reply_budget' | 'receive_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' |
   'too_many_parts' | 'dead'
@@ -8,7 +8,7 @@ export type Fault =
 /** How the server ended a connection. err: for the log. */
 export interface CloseReason { readonly code: number, readonly reason: string, readonly fault?: Fault | undefined, readonly err?: unknown }
 
-/** Closes by `ws` after an error of its own, by the error's code. All other errors are violations of the protocol. */
+/** Close reasons for error codes of `ws`. All other errors of `ws` are protocol errors. */
 const closes: Readonly<Record<string, Pick<CloseReason, 'code' | 'fault'>>> = {
   WS_ERR_INVALID_UTF8: { code: CloseCode.notText },
   WS_ERR_TOO_MANY_BUFFERED_PARTS: { code: CloseCode.policy, fault: 'too_many_parts' },
@@ -16,7 +16,7 @@ const closes: Readonly<Record<string, Pick<CloseReason, 'code' | 'fault'>>> = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: { code: CloseCode.tooBig }
 }
 
-/** Returns how `ws` closes the connection after an error of its own; undefined for any other error. */
+/** Returns the reason with which `ws` closes the connection after one of its errors; undefined for any other error. */
 export function closeByWs ({ code, message }: NodeJS.ErrnoException): CloseReason | undefined {
   return code?.startsWith('WS_ERR_') === true ? { reason: message, ...closes[code] ?? { code: CloseCode.protocol } } : undefined
 }
@@ -30,14 +30,14 @@ export function disconnectLabel ({ code, fault }: CloseReason): string | undefin
   return fault ?? (code === CloseCode.goingAway ? undefined : labels.get(code))
 }
 
-/** bytes */
-const MAX_REASON = 123
+/** Maximum length of the reason in a close frame. RFC 6455, section 5.5. */
+const MAX_REASON_BYTES = 123
 
-/** Truncates a reason to the size limit of a close frame, between two characters. RFC 6455, section 5.5. */
+/** Truncates a reason to the size limit of a close frame, between two characters. */
 export function shorten (reason: string): string {
   const bytes = Buffer.from(reason)
-  if (bytes.length <= MAX_REASON) return reason
-  let end = MAX_REASON
+  if (bytes.length <= MAX_REASON_BYTES) return reason
+  let end = MAX_REASON_BYTES
   while ((bytes[end]! & 0xc0) === 0x80) end--
   return bytes.subarray(0, end).toString()
 }

@@ -37,14 +37,14 @@ const connection = Symbol('connection')
 
 type Connected = WebSocket & { [connection]: Connection }
 
-/** Returns the connection of a socket. With it, thousands of sockets share their listeners. */
+/** Returns the connection of a socket. All sockets share the same listener functions. */
 function connectionOf (socket: WebSocket): Connection {
   return (socket as Connected)[connection]
 }
 
 /**
- * The life of one upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers pings and closes.
- * Messages go to the receiver, and leave through the writer.
+ * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers pings and close frames. The
+ * receiver handles incoming messages. The writer sends outgoing messages.
  */
 export class Connection implements Guarded, Source, WriterOwner {
   readonly log: FastifyBaseLogger
@@ -87,7 +87,7 @@ export class Connection implements Guarded, Source, WriterOwner {
     connectionOf(this).receiver.receive({ data, isBinary })
   }
 
-  /** After these errors `ws` closes by itself, and its close event has only the code that the client answered. */
+  /** `ws` closes the connection after these errors. Its close event contains only the code of the client's answer. */
   static readonly #onError = function (this: WebSocket, error: NodeJS.ErrnoException): void {
     connectionOf(this).#closeReason ??= closeByWs(error)
   }
@@ -103,7 +103,7 @@ export class Connection implements Guarded, Source, WriterOwner {
   /** Stops reading from the client. */
   pause (): void {
     this.#socket.pause()
-    // Node starts to read again in a nextTick after it emitted the data. A microtask runs later than that.
+    // Node starts reading again in a `nextTick` callback after it emitted the data. A microtask runs after that callback.
     queueMicrotask(() => { if (this.isPaused && this.open) this.#context.reading.stop(this.#stream) })
   }
 
@@ -114,10 +114,10 @@ export class Connection implements Guarded, Source, WriterOwner {
   }
 
   /**
-   * Returns whether the client sent bytes since the last call, or reading is paused and nothing is pending. Always true
-   * for an injected stream.
+   * Returns whether the client is alive. It is if it sent bytes since the last call. It also counts as alive while reading is
+   * paused and no bytes are pending. Always true for an injected stream.
    */
-  heard (): boolean {
+  isAlive (): boolean {
     const before = this.#previousBytesRead
     this.#previousBytesRead = this.#stream instanceof Socket ? this.#stream.bytesRead : undefined
     const waiting = this.isPaused && this.writer.pendingBytes === 0
@@ -128,12 +128,12 @@ export class Connection implements Guarded, Source, WriterOwner {
     if (this.open) this.#socket.ping()
   }
 
-  /** Announces the close to the client, if its wire can. @param reconnectIn ms after which the client should reconnect */
+  /** Announces the close if the client's wire has a message for it. @param reconnectIn ms after which the client should reconnect */
   drain (reconnectIn: number): void {
     if (this.open) this.receiver.handler?.drain?.(reconnectIn)
   }
 
-  /** Starts the closing handshake. Messages already written are sent before it; later ones are dropped. */
+  /** Starts the closing handshake. Messages that were already written are sent first. Later ones are dropped. */
   close (code: number, reason: string, why: Pick<CloseReason, 'fault' | 'err'> = {}): void {
     if (!this.open) return
     this.#closeReason = { code, reason, ...why }
@@ -149,7 +149,7 @@ export class Connection implements Guarded, Source, WriterOwner {
     this.close(code, reason)
   }
 
-  /** Ends the connection without a closing handshake. */
+  /** Terminates the connection. */
   terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'> = {}): void {
     this.#closeReason ??= { code, reason, ...why }
     this.#socket.terminate()
@@ -163,7 +163,7 @@ export class Connection implements Guarded, Source, WriterOwner {
   /** Logs a message of the client at level debug. */
   logReceived ({ data, isBinary }: Message, room?: string): void {
     const log = this.log as { readonly level?: string, isLevelEnabled? (level: string): boolean }
-    // The logger that Fastify gives an app without one has no level.
+    // Fastify's logger for an app without a logger has no level.
     if (log.level === undefined || log.isLevelEnabled?.('debug') === false) return
     const content = isBinary ? { bytes: data.length } : { text: data.toString() }
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')

@@ -4,7 +4,7 @@ import type { Connection } from './connection.ts'
 import { CloseCode } from '../protocol.ts'
 
 export interface ConnectionsOptions {
-  /** ms between pings; a connection that sends nothing between two pings is terminated */
+  /** ms between pings; a connection that receives nothing between two pings is terminated */
   readonly heartbeatInterval: number
   /** Called when a connection has ended. */
   left (connection: Connection): void
@@ -34,12 +34,12 @@ export class Connections {
     return bytes
   }
 
-  /** Yields what each connection holds for its client: bytes that aren't sent yet. */
+  /** Yields the writers of all connections. */
   * writers (): Iterable<ByteHolder> {
     for (const { writer } of this.#open) yield writer
   }
 
-  /** Yields what each connection holds of its client: bytes that aren't handled yet. */
+  /** Yields the receivers of all connections. */
   * receivers (): Iterable<ByteHolder> {
     for (const { receiver } of this.#open) yield receiver
   }
@@ -53,8 +53,8 @@ export class Connections {
   }
 
   /**
-   * Closes every connection. Resolves when all have ended. Each client gets its own delay before it reconnects: they are
-   * a millisecond apart, or less if the last one would exceed the timeout.
+   * Closes every connection. Resolves when all have ended. Each client is sent its own delay before it reconnects. The delays
+   * are one millisecond apart, or less if the last one would exceed the timeout.
    * @param timeout ms after which clients that haven't answered are terminated
    */
   async close (timeout: number): Promise<void> {
@@ -81,8 +81,8 @@ export class Connections {
 
   #pingAll (): void {
     for (const connection of this.#open) {
-      if (connection.heard()) connection.ping()
-      else connection.terminate(CloseCode.goingAway, 'no answer to a ping', { fault: 'dead' })
+      if (connection.isAlive()) connection.ping()
+      else connection.terminate(CloseCode.goingAway, 'no data since the last ping', { fault: 'dead' })
     }
   }
 }

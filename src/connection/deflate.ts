@@ -2,30 +2,30 @@ import { constants, deflateRawSync } from 'node:zlib'
 import { frame, frames, opcodeOf } from './frame.ts'
 import type { Framing, Payload } from './writer.ts'
 
-/** Bytes below which deflating saves too little. */
+/** Shorter messages aren't deflated: it would save too little. Bytes. */
 const MIN_LENGTH = 256
-/** Bytes above which deflating blocks the event loop for too long. */
+/** Longer messages aren't deflated: it would block the event loop for too long. Bytes. */
 const MAX_LENGTH = 64 * 1024
 
 /** Level 1 takes 21 µs for 512 bytes. Higher levels cost more than they save on messages of this size. */
 const OPTIONS = { level: 1, finishFlush: constants.Z_SYNC_FLUSH }
 
-/** Bytes at the end of a flush, which the sender removes and the receiver appends. RFC 7692, section 7.2.1. */
+/** Length of the trailer that the sender removes and the receiver appends. RFC 7692, section 7.2.1. */
 const TAIL = 4
 
 /** Options of `permessage-deflate`. Messages are deflated independently, so that no connection keeps a window. */
 export const perMessageDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true } as const
 
 /**
- * Returns whether a client with these extensions can inflate frames deflated with the full window. A client that asked
- * for a smaller window can't. Frames that aren't deflated are always allowed. RFC 7692, sections 6 and 7.1.2.1.
+ * Returns whether a client with these extensions can inflate frames deflated with the full window. A client that requested
+ * a smaller window can't. Frames that aren't deflated are always allowed. RFC 7692, sections 6 and 7.1.2.1.
  * @param extensions the `Sec-WebSocket-Extensions` header of the request
  */
 export function takesFullWindow (extensions = ''): boolean {
   return !/server_max_window_bits(?!\s*=\s*"?15\b)/.test(extensions)
 }
 
-/** Frames messages for WebSocket clients that accept deflated ones. Signals are too short to gain from it. */
+/** Frames messages for WebSocket clients that accept deflated ones. Signals aren't deflated, because they are short. */
 export const deflatedFraming: Framing = (entries, signals) => {
   const deflated = entries.map(deflatedFrame)
   let end = 0

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Fault } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
-import { costOf, type Receiver } from './receiver.ts'
+import { receivedCost, type Receiver } from './receiver.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 
 /** The connection whose frames a guard follows. */
@@ -13,7 +13,7 @@ export interface Guarded {
 }
 
 export interface FrameLimits {
-  /** pings and pongs */
+  /** limits pings and pongs */
   readonly control: Rate
   /** ms from the first byte of a message until it must be complete */
   readonly messageTimeout: number
@@ -26,13 +26,13 @@ const guard = Symbol('guard')
 
 /** State of an incomplete message. */
 interface Part {
-  /** bytes of the current frame's header so far */
+  /** bytes of the current frame's header parsed so far */
   header: number
   /** first byte of that header */
   first: number
   /** missing bytes of its length field */
   lengthBytes: number
-  /** payload length as far as it is known */
+  /** payload length, or the part of it that was parsed so far */
   length: number
   /** missing bytes of masking key and payload */
   rest: number
@@ -44,14 +44,14 @@ interface Part {
 }
 
 /**
- * Follows the frames of a client before `ws` parses them. `ws` emits complete messages only. It doesn't report a message
- * that never ends, and answers any number of pings even if the client reads no pong.
+ * Parses the headers of a client's frames before `ws` does. `ws` emits complete messages only. It doesn't report a message
+ * that is never completed, and it answers any number of pings even if the client reads no pong.
  */
 export class FrameGuard {
   readonly #guarded: Guarded
   readonly #limits: FrameLimits
   #control: TokenBucket | undefined
-  /** Undefined between messages, which is the usual state. */
+  /** Undefined between two messages. */
   #part: Part | undefined
 
   constructor (stream: Duplex, guarded: Guarded, limits: FrameLimits) {
@@ -103,8 +103,8 @@ export class FrameGuard {
       part.charged = 0
     }
     if (this.#part === undefined) return
-    part.charged += costOf(chunk)
-    this.#guarded.receiver.charge(costOf(chunk))
+    part.charged += receivedCost(chunk)
+    this.#guarded.receiver.charge(receivedCost(chunk))
   }
 
   /** Sets or clears the deadline, which counts from a message's first byte. @param finished whether one was completed */
@@ -122,9 +122,9 @@ export class FrameGuard {
     const part = expired.#part
     if (part === undefined) return
     part.deadline = undefined
-    // While reading is paused, the client can't complete the message: the deadline starts again.
+    // The client can't complete the message while reading is paused, so the deadline starts again.
     if (expired.#guarded.isPaused) expired.#time(part, false)
-    else expired.#guarded.close(CloseCode.policy, 'a message was not complete in time', { fault: 'unfinished_message' })
+    else expired.#guarded.close(CloseCode.policy, 'message not completed in time', { fault: 'unfinished_message' })
   }
 }
 

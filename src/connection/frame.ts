@@ -43,7 +43,7 @@ function headerLength (length: number): number {
   return length < 126 ? 2 : length < 65_536 ? 4 : 10
 }
 
-/** Writes a frame at the offset `at`. @returns the offset after it */
+/** Writes a frame at the offset `at`. Returns the offset after it. */
 function put (bytes: Buffer, at: number, first: number, length: number, payload: Payload): number {
   const start = at + headerLength(length)
   bytes[at] = first

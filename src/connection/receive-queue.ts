@@ -17,18 +17,18 @@ export interface Reader {
 
 interface Queued { readonly message: Message, readonly cost: number }
 
-/** Bytes of memory of a message without its content: two objects, a Buffer and its ArrayBuffer. */
-const OVERHEAD = 384
+/** Bytes of memory of a queued message without its content: two objects, a Buffer and its ArrayBuffer. */
+const QUEUED_OVERHEAD = 384
 
-/** Bytes of queued memory above which reading pauses. Below that, the end of a connection is noticed at once. */
+/** Bytes of queued memory above which reading pauses. While reading is paused, the end of a connection isn't detected. */
 const PAUSE_AT = 16 * 1024
 
-/** Queues messages while the handler is busy, and passes them on one at a time, in order of arrival. */
+/** Queues messages while the handler is busy. Passes them on one at a time, in order of arrival. */
 export class ReceiveQueue {
   readonly #reader: Reader
   #queued: Queued[] = []
   #bytes = 0
-  /** ArrayBuffer of the last message. It usually holds one read from the socket, which many messages share. */
+  /** ArrayBuffer of the last message. It usually holds one socket read, which many messages share. */
   #buffer: ArrayBufferLike | undefined
   #paused = false
   #stopped = false
@@ -47,7 +47,7 @@ export class ReceiveQueue {
   push (message: Message): void {
     if (this.#stopped) return
     const { buffer } = message.data
-    const cost = OVERHEAD + (buffer === this.#buffer ? 0 : buffer.byteLength)
+    const cost = QUEUED_OVERHEAD + (buffer === this.#buffer ? 0 : buffer.byteLength)
     this.#buffer = buffer
     this.#queued.push({ message, cost })
     this.#bytes += cost

@@ -21,7 +21,7 @@ export interface MessageHandler {
 export interface Source {
   readonly open: boolean
   pause (): void
-  /** Reads on if reading is paused. */
+  /** Starts reading again if reading is paused. */
   resume (): void
   close (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
   terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
@@ -29,25 +29,26 @@ export interface Source {
 }
 
 export interface ReceiveLimits {
-  /** messages in the receive queue; above this the connection is closed */
+  /** maximum messages in the receive queue; more close the connection */
   readonly messages: number
-  /** bytes of memory of the receive queue, if it has more than one message; above this the connection is closed */
+  /** maximum bytes of memory of a receive queue with more than one message; more close the connection */
   readonly bytes: number
-  /** bytes received by the process and not handled yet */
+  /** bytes that the process received and hasn't handled yet */
   readonly budget: ByteBudget
 }
 
-/** Bytes, more than one read from a socket returns. A queued message is a slice of such a read and keeps all of it. */
-const READ = 128 * 1024
+/** Upper bound for the bytes of one socket read. A queued message is a slice of a read and keeps the whole read in memory. */
+const MAX_READ = 128 * 1024
 
-/** Bytes of memory of a message, or of a piece of one, without its content: its buffer and the references to it. */
-const OVERHEAD = 512
+/** Bytes of memory of a received buffer without its content: its object and the references to it. */
+const BUFFER_OVERHEAD = 512
 
-/** Returns the bytes charged for a message or a piece of one. */
-export function costOf ({ length }: Uint8Array): number { return length + OVERHEAD }
+/** Returns the bytes charged for a message, or for a part of an incomplete one. */
+export function receivedCost ({ length }: Uint8Array): number { return length + BUFFER_OVERHEAD }
 
 /**
- * Passes the messages of one connection to its handler, one at a time, and charges to the process what isn't handled yet.
+ * Passes the messages of one connection to its handler, one at a time. Charges the bytes that aren't handled yet to the budget
+ * of the process.
  */
 export class Receiver implements ByteHolder, Reader {
   readonly #source: Source
@@ -98,20 +99,20 @@ export class Receiver implements ByteHolder, Reader {
     }
   }
 
-  /** Charges memory kept for input of this client. */
+  /** Charges memory that is kept for input from this client. */
   charge (bytes: number): void {
     this.#charged += bytes
     this.#limits.budget.charge(bytes)
   }
 
-  /** Releases at most the charged bytes, so that nothing is released twice after `terminate`. */
+  /** Releases at most the charged bytes, so that nothing is released twice after `evict`. */
   release (bytes: number): void {
     const released = Math.min(bytes, this.#charged)
     this.#charged -= released
     this.#limits.budget.release(released)
   }
 
-  terminate (): void {
+  evict (): void {
     this.release(this.#charged)
     this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget' })
   }
@@ -119,7 +120,7 @@ export class Receiver implements ByteHolder, Reader {
   /** Drops the queued messages and all later ones. */
   stop (): void { this.#queue?.stop() }
 
-  /** Called when the connection has ended. Queued messages can't be answered any more, and a hook that hangs would keep them. */
+  /** Called when the connection has ended. Drops queued messages, which a hook that hangs would keep in memory. */
   ended (): void {
     this.stop()
     this.release(this.#charged)
@@ -145,13 +146,13 @@ export class Receiver implements ByteHolder, Reader {
   #enqueue (message: Message, queue: ReceiveQueue): void {
     queue.push(message)
     const { messages, bytes } = this.#limits
-    if (queue.size > messages || (queue.size > 1 && queue.bytes > Math.max(bytes, READ))) {
+    if (queue.size > messages || (queue.size > 1 && queue.bytes > Math.max(bytes, MAX_READ))) {
       this.#source.close(CloseCode.policy, 'too many messages at once', { fault: 'inbox' })
     }
   }
 
   #startHandling ({ data }: Message): void {
-    this.#handling = costOf(data)
+    this.#handling = receivedCost(data)
     this.charge(this.#handling)
   }
 

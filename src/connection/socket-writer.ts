@@ -8,11 +8,11 @@ import { TokenBucket, type Rate } from '../token-bucket.ts'
 import type { Payload, Writer, WriterOwner } from './writer.ts'
 
 export interface WriteLimits {
-  /** pending bytes of one client; above this it is terminated */
+  /** maximum pending bytes of one client; more terminate its connection */
   readonly pending: number
-  /** pending bytes of all clients */
+  /** limits the pending bytes of all clients */
   readonly budget: ByteBudget
-  /** bytes; a replay above this rate is delayed */
+  /** bytes; delays replays above this rate */
   readonly replays: Rate
 }
 
@@ -21,10 +21,10 @@ const NOTHING = Buffer.alloc(0)
 /** Pending bytes from which `reply` returns false. */
 const HIGH_WATER = 64 * 1024
 
-/** Bytes up to which a replay isn't charged to the replay rate. */
+/** Replays of up to this many bytes aren't charged to the replay rate. */
 const SMALL_REPLAY = 16 * 1024
 
-/** Writes WebSocket frames directly to the socket of one connection, beside `ws`, so that many connections can share one buffer. */
+/** Writes WebSocket frames directly to the socket of one connection, without `ws`, so that connections can share buffers. */
 export class SocketWriter implements Writer, Corked {
   readonly #stream: Duplex
   readonly #owner: WriterOwner
@@ -32,12 +32,12 @@ export class SocketWriter implements Writer, Corked {
   #replays: TokenBucket | undefined
   #messagesSent = 0
   #bytesSent = 0
-  /** Whether the stream is corked until the end of this tick, for the frames of `ws` too. */
+  /** Whether the stream is corked until the end of this tick. Corking also delays the frames of `ws`. */
   #corked = false
   #charged = 0
-  /** Shared buffers that are pending here, in the order of writing. Created at the first one. */
+  /** Pending shared buffers, in the order of writing. Created when needed. */
   #shared: Buffer[] | undefined
-  /** The last tick with a write. */
+  /** Number of the last tick with a write. */
   #lastWriteTick = -1
 
   constructor (stream: Duplex, owner: WriterOwner, limits: WriteLimits) {
@@ -103,7 +103,7 @@ export class SocketWriter implements Writer, Corked {
     this.#limits.budget.charge(bytes)
   }
 
-  /** Releases at most the charged bytes: write callbacks that run after `terminate` release nothing twice. */
+  /** Releases at most the charged bytes: write callbacks that run after `evict` release nothing twice. */
   release (bytes: number): void {
     const released = Math.min(bytes, this.#charged)
     this.#charged -= released
@@ -118,15 +118,15 @@ export class SocketWriter implements Writer, Corked {
     await new Promise<void>((resolve) => { stream.write(NOTHING, () => resolve()) })
   }
 
-  terminate (): void {
+  evict (): void {
     this.release(this.#charged)
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
     this.#owner.terminate(CloseCode.tryAgainLater, 'reply budget exceeded', { fault: 'reply_budget' })
   }
 
   /**
-   * Terminates the connection if its pending bytes exceed the limit at the first write of a tick: right after a write a
-   * healthy client can have megabytes pending, a tick later none.
+   * Returns whether the connection is open. Terminates it if its pending bytes exceed the limit. Checks this only at the first
+   * write of a tick: right after a write, a healthy client can have megabytes pending. One tick later it has none.
    */
   #mayWrite (): boolean {
     if (!this.#owner.open) return false

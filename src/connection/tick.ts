@@ -7,27 +7,27 @@ let scheduled = false
 let flushes: Array<() => void> = []
 let corked: Corked[] = []
 
-/** Returns a number that differs from tick to tick. */
+/** Returns the number of the current tick. */
 export function currentTick (): number {
   schedule()
   return tick
 }
 
-/** Returns the monotonic time in ms at the first call in this tick, which is precise enough for the whole tick. */
+/** Returns the monotonic time in ms. It is read at the first call in each tick, so all calls in one tick return the same time. */
 export function tickTime (): number {
   schedule()
   return time
 }
 
 /**
- * Calls `flush` when all readable sockets have been read in this tick. A microtask would run after each of them.
+ * Calls `flush` when all readable sockets have been read in this tick. A microtask would run after each socket.
  */
 export function atEndOfTick (flush: () => void): void {
   flushes.push(flush)
   schedule()
 }
 
-/** Uncorks the stream after the functions of `atEndOfTick`, so that replies and flushed batches leave in one write. */
+/** Uncorks the stream after the functions of `atEndOfTick`, so that replies and flushed batches are sent in one write. */
 export function uncorkAtEndOfTick (stream: Corked): void {
   corked.push(stream)
   schedule()
@@ -50,7 +50,7 @@ function endTick (): void {
       flush()
     }
   } finally {
-    // If one throws, the remaining ones run in the next round.
+    // If one throws, the remaining ones run in the next tick.
     flushes.unshift(...flushing.slice(begun))
     const uncorking = corked
     corked = []

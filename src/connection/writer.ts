@@ -4,10 +4,10 @@ import type { CloseReason } from './close-reason.ts'
 /** Content of a message: text as a string, or binary. */
 export type Payload = string | Uint8Array
 
-/** Messages as they are sent, in one buffer. ends: the offset at which each of them ends. */
+/** Messages as they are sent, in one buffer. ends: the end of each message in the buffer. */
 export interface Framed { readonly bytes: Buffer, readonly ends: readonly number[] }
 
-/** Encodes messages for one transport, so that many clients can share the buffer: entries first, then signals. */
+/** Encodes messages for one transport: entries first, then signals. Clients can share the buffer. */
 export type Framing = (entries: readonly Payload[], signals: readonly Payload[]) => Framed
 
 /** The connection that a writer writes for. */
@@ -17,11 +17,11 @@ export interface WriterOwner {
 }
 
 /**
- * Sends messages to one client. There is one implementation for each transport. Nothing is sent after the connection has
- * closed. `bytes` and `terminate` are for the budget of pending bytes.
+ * Sends messages to one client. Each transport has its own implementation. Nothing is sent after the connection has closed.
+ * The budget of pending bytes uses `bytes` and `evict`.
  */
 export interface Writer extends ByteHolder {
-  /** Messages sent so far, and bytes of them. */
+  /** Number of messages sent so far, and their bytes. */
   readonly messagesSent: number
   readonly bytesSent: number
   /** Bytes that were written and not yet sent. */
@@ -30,14 +30,14 @@ export interface Writer extends ByteHolder {
   /**
    * Sends messages that other clients receive too. MUST terminate the connection instead if too many bytes are pending.
    * @param framed the messages, in the framing of this transport
-   * @param messages number of them
+   * @param messages number of messages in `framed`
    * @param own messages for this client alone, sent in the same write after the others
    * @returns whether they were written
    */
   write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean
 
   /**
-   * Sends missed messages, in one write. Terminates the connection as `write` does, and counts in the replay rate.
+   * Sends missed messages in one write. Terminates the connection as `write` does. Charges the bytes to the replay rate.
    * @param messages number of missed messages; `payloads` may contain others
    * @returns whether they were written
    */
@@ -45,12 +45,12 @@ export interface Writer extends ByteHolder {
 
   /**
    * Sends a message for this client alone, in one write with all other messages of this tick.
-   * @param isBinary whether to send bytes as a binary message; false: they are text in UTF-8
+   * @param isBinary whether to send bytes as a binary message; if false, the bytes are sent as text and MUST be UTF-8
    * @returns false if the caller should wait for `drained()` before it sends more
    */
   reply (payload: Payload, isBinary?: boolean): boolean
 
-  /** Charges memory that is kept for this client alone to the pending bytes. */
+  /** Adds memory that is kept for this client alone to the pending bytes. */
   charge (bytes: number): void
 
   release (bytes: number): void

@@ -6,7 +6,7 @@ import type { Entry } from '../store.ts'
 /** A batch in one format: its entries, then its signals. payloads: of the entries. signals: their number. */
 export interface EncodedBatch extends Framed { readonly payloads: readonly Payload[], readonly signals: number }
 
-/** Bytes of memory for an encoded byte: the byte itself, and its payload, a string of up to two bytes a character. */
+/** Bytes of memory for each encoded byte: the byte, and its character in the payload string, of up to two bytes. */
 const COPIES = 3
 
 /** Entries and signals of a room that are written together. Each format is encoded once, and its memberships share the buffer. */
@@ -47,7 +47,7 @@ export class Batch {
   }
 
   /**
-   * Returns each entry after an offset, as encoded: for a member that joined mid-batch or excludes its own messages.
+   * Returns each entry after an offset, encoded. For a member that joined mid-batch or excludes its own messages.
    * @param excluded id of the member whose entries are left out; undefined for none
    */
   entriesAfter (offset: number, excluded: string | undefined, { bytes, ends }: EncodedBatch): Buffer[] {
@@ -60,7 +60,7 @@ export class Batch {
     return entries
   }
 
-  /** Returns all signals, as encoded. */
+  /** Returns all signals, encoded. */
   signalsOf ({ bytes, ends, payloads }: EncodedBatch): Buffer { return bytes.subarray(ends[payloads.length - 1] ?? 0) }
 
   #encode (format: Format): EncodedBatch {

@@ -9,24 +9,27 @@ import { atEndOfTick } from '../connection/tick.ts'
 /** Approximate bytes of content in one batch. */
 const BATCH_BYTES = 256 * 1024
 
-/** Bytes of memory that wait in the fan-outs of all rooms, batches included. Above, they are written at once, even in a pause. */
+/**
+ * Maximum bytes of memory that wait in the fan-outs of all rooms, batches included. Above this limit, the fan-out writes
+ * immediately, even during a pause.
+ */
 const WAITING_BYTES = 16 * 1024 * 1024
 
 /** Bytes of memory that wait in the fan-outs of all rooms. */
 export interface Waiting { bytes: number }
 
-/** Memberships that are written before the fan-out yields to the event loop. */
-const SLICE = 512
+/** Memberships that the fan-out writes to before it yields to the event loop. */
+const MEMBERSHIPS_PER_SLICE = 512
 
 /**
- * Pause after a batch that takes several ticks, as a multiple of the time that it took. At 1, a room takes at most half of
- * the event loop. More entries gather in the pause, and other rooms are served.
+ * Pause after a batch that takes several ticks, as a multiple of the time that it took. At 1, a room uses at most half of
+ * the event loop. During the pause, other rooms are served and more entries join the next batch.
  */
-const PAUSE = 1
+const PAUSE_FACTOR = 1
 
 /**
- * Writes a room's batches to its memberships. The entries of one tick are joined into one buffer for each format, and each
- * membership gets it in one write. A batch is written to all memberships before the next begins.
+ * Writes a room's batches to its memberships. The entries of one tick are joined into one buffer for each format. Each
+ * membership receives the buffer in one write. A batch is written to all memberships before the next begins.
  */
 export class FanOut {
   readonly #room: string
@@ -36,7 +39,7 @@ export class FanOut {
   readonly #memberships = new Set<Membership>()
   #entries: Entry[] = []
   #signals: RoomSignal[] = []
-  /** Bytes of memory that wait here, and the part of them in the current batch. */
+  /** Waiting bytes of this room, and the part of them in the current batch. */
   #bytes = 0
   #batchBytes = 0
   #batch: Batch | undefined
@@ -58,7 +61,10 @@ export class FanOut {
 
   get memberships (): ReadonlySet<Membership> { return this.#memberships }
 
-  /** Offset of the first entry that a membership added now will be written. It must have been sent all earlier ones. */
+  /**
+   * Offset of the first entry that the fan-out writes to a membership added now. The caller must send all earlier entries
+   * first.
+   */
   get next (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
 
   add (membership: Membership): void { this.#memberships.add(membership) }
@@ -66,7 +72,7 @@ export class FanOut {
   delete (membership: Membership): void {
     this.#memberships.delete(membership)
     if (this.#memberships.size > 0) return
-    // No membership is left to write to, and `next` must not promise these entries to one that is added later.
+    // `next` must not include these entries: they won't be written to a membership that is added later.
     this.#entries = []
     this.#signals = []
     this.#batch = undefined
@@ -81,13 +87,13 @@ export class FanOut {
       this.#entries.push(entry)
       bytes += entryCost(entry)
     }
-    this.#charge(bytes)
+    this.#enqueued(bytes)
   }
 
   announce (signal: RoomSignal): void {
     if (this.#memberships.size === 0) return
     this.#signals.push(signal)
-    this.#charge(signalCost(signal))
+    this.#enqueued(signalCost(signal))
   }
 
   /** Writes everything that waits, synchronously. */
@@ -95,7 +101,8 @@ export class FanOut {
     while (this.#serve(Infinity));
   }
 
-  #charge (bytes: number): void {
+  /** Charges bytes that were enqueued, and schedules their write. Writes immediately above `WAITING_BYTES`. */
+  #enqueued (bytes: number): void {
     this.#bytes += bytes
     this.#waiting.bytes += bytes
     if (this.#waiting.bytes > WAITING_BYTES) this.flush()
@@ -117,27 +124,30 @@ export class FanOut {
 
   readonly #run = () => {
     this.#scheduled = false
-    if (this.#serve(SLICE)) this.#schedule()
+    if (this.#serve(MEMBERSHIPS_PER_SLICE)) this.#schedule()
   }
 
-  /** Charges the frames of the batch until it is written to all memberships. */
+  /** Charges the encoding of the batch until it is written to all memberships. */
   readonly #encoded = (bytes: number) => {
     this.#batchBytes += bytes
     this.#free(-bytes)
   }
 
-  /** Writes to at most so many memberships, or to more while too many bytes wait. Returns whether there is more to write. */
+  /**
+   * Writes to up to `members` memberships. Continues beyond that while the waiting bytes exceed `WAITING_BYTES`. Returns whether
+   * there is more to write.
+   */
   #serve (members: number): boolean {
     for (let served = 0; served < members || this.#waiting.bytes > WAITING_BYTES; served++) {
       this.#batch ??= this.#nextBatch()
       if (this.#batch === undefined) return false
       const { value: membership } = this.#unwritten.next()
       if (membership === undefined) {
-        // The next batch waits for another tick: a connection checks its pending bytes once a tick, before the first write.
+        // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick.
         this.#batch = undefined
         this.#free(this.#batchBytes)
         if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
-        if (this.#memberships.size > SLICE) this.#pause()
+        if (this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#pause()
         return this.#entries.length + this.#signals.length > 0
       }
       this.#counters.deliveries += membership.deliver(this.#batch)
@@ -147,7 +157,7 @@ export class FanOut {
 
   #pause (): void {
     const now = performance.now()
-    this.#pausedUntil = now + (now - this.#batchStartedAt) * PAUSE
+    this.#pausedUntil = now + (now - this.#batchStartedAt) * PAUSE_FACTOR
   }
 
   #nextBatch (): Batch | undefined {
@@ -171,7 +181,7 @@ function contentBytes ({ body, data = '' }: Entry): number {
   return Buffer.byteLength(body) + data.length
 }
 
-/** Returns the bytes of memory of a signal and of the members that it names. */
+/** Returns the bytes of memory of a signal and of the members in it. */
 function signalCost (signal: RoomSignal): number {
   return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
 }

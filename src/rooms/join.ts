@@ -6,7 +6,7 @@ import type { Ring } from './ring.ts'
 import type { Presence } from '../roster.ts'
 import type { Store, Entry, Page, Position } from '../store.ts'
 
-/** Size of the pages for a member that is far behind. Each is written when the connection has sent the previous one. */
+/** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
 
 /** The newest entries that members receive when their view is no longer valid. */
@@ -14,14 +14,15 @@ const RESTART = { limit: 50, maxBytes: PAGE.maxBytes }
 
 /** The entries that a member receives when it joins. */
 export interface JoinQuery {
-  /** at most so many of the newest entries, and at most `maxBytes` of them */
+  /** maximum number of newest entries */
   readonly limit: number
+  /** maximum bytes of the newest entries */
   readonly maxBytes: number
-  /** instead, all entries after this position, if the store can guarantee that none is missing */
+  /** position to resume from; replaces the newest entries if the store guarantees that none is missing */
   readonly after?: Position | undefined
 }
 
-/** Brings the memberships of a room up to date, when they join and after a break, and adds them to the fan-out. */
+/** Sends entries from the store to memberships that join and, after a break, to all. Then adds them to the fan-out. */
 export class Joins {
   readonly #room: { readonly name: string, readonly presence: Presence }
   readonly #store: Store
@@ -47,9 +48,9 @@ export class Joins {
   }
 
   /**
-   * Writes the answer to the join and the missed entries, then every later entry, without gaps or duplicates. Resolves when
-   * the member has caught up, or has left.
-   * @param onJoined called when the answer was written, and again after each further page
+   * Writes the answer to the join and the missed entries. Adds the membership to the fan-out, which writes every later entry,
+   * without gaps or duplicates. Resolves when the member has caught up, or has left.
+   * @param onJoined called when the answer was written, and again after each later page
    */
   async join (membership: Membership, { after, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
     const { name } = this.#room
@@ -66,7 +67,7 @@ export class Joins {
         membership.enter(epoch)
         const isPart = resumed && page.more
         const end = isPart ? page.entries.at(-1)! : page.head
-        const hasCaughtUp = !isPart && this.#ring.reachesBackTo(end.offset)
+        const hasCaughtUp = !isPart && this.#ring.isCompleteAfter(end.offset)
         const later = hasCaughtUp ? this.#laterThan(page) : []
         const offset = later.at(-1)?.offset ?? end.offset
         this.#counters.deliveries += joined && resumed
@@ -92,7 +93,7 @@ export class Joins {
     if (this.#readers > 0) this.#ring.push(entries)
   }
 
-  /** Called when entries may be missing. Each member discards its view and receives the newest entries. */
+  /** Called when entries may be missing. Sends the newest entries to all members, which discard their view. */
   async restart (): Promise<void> {
     const epoch = ++this.#epoch
     this.#ring.clear()
@@ -105,7 +106,7 @@ export class Joins {
       await this.#whileReading(async () => {
         let page: Page
         do page = { ...await this.#store.read(this.#room.name, RESTART), complete: false }
-        while (epoch === this.#epoch && !this.#ring.reachesBackTo(page.head.offset))
+        while (epoch === this.#epoch && !this.#ring.isCompleteAfter(page.head.offset))
         // A later restart has taken over these memberships, and attaches them.
         if (epoch !== this.#epoch) return
         const later = this.#laterThan(page)
@@ -118,12 +119,12 @@ export class Joins {
       })
     } catch {
       if (epoch !== this.#epoch) return
-      for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'try again later')
+      for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'the store failed')
       this.#restarting.clear()
     }
   }
 
-  /** Keeps the entries delivered during a read: the page has at least those that were delivered before the read began. */
+  /** Keeps the entries that are delivered during a read. The page contains every entry delivered before the read. */
   async #whileReading<T> (read: () => Promise<T>): Promise<T> {
     this.#readers++
     try {
@@ -133,10 +134,10 @@ export class Joins {
     }
   }
 
-  /** Returns the entries after a page that the fan-out will not write to a membership that is added now. */
+  /** Returns the entries between a page and the next entry of the fan-out. */
   #laterThan ({ head }: Page): readonly Entry[] { return this.#ring.between(head.offset, this.#fanOut.next) }
 
-  /** Adds a membership to the fan-out. In the same tick as `#laterThan`, so that no entry can be delivered in between. */
+  /** Adds a membership to the fan-out. Call it in the same tick as `#laterThan`, so that no entry is delivered in between. */
   #attach (membership: Membership): void {
     membership.caughtUp(this.#room.presence)
     this.#fanOut.add(membership)

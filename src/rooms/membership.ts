@@ -22,7 +22,7 @@ export interface MembershipOptions {
   readonly includeSender: boolean
 }
 
-/** A peer's part in one room: what the member has received, and which acknowledgements wait for it. */
+/** A peer's part in one room: the offset up to which it has received messages, and the acknowledgements that wait. */
 export class Membership {
   readonly connection: Connection
   readonly member: Member
@@ -30,13 +30,13 @@ export class Membership {
   readonly room: string
   readonly #format: Format
   readonly #includeSender: boolean
-  /** The member needs no entries up to this offset. */
+  /** Entries up to this offset were sent to the member, or are not sent. */
   #offset = 0
   /** The epoch of the room to which `#offset` belongs: offsets of different epochs can't be compared. */
   #epoch = 0
   /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
   #presence: Presence | undefined
-  /** Undefined for none. */
+  /** Acknowledgements that wait for their messages; undefined for none. */
   #acks: Ack[] | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
@@ -50,34 +50,35 @@ export class Membership {
     this.#includeSender = includeSender
   }
 
-  /** Whether `onJoin` was called for it, so that `onLeave` must be. */
+  /** Whether `onJoin` was called, so that `onLeave` must be called. */
   get isAnnounced (): boolean { return this.#isAnnounced }
 
   announce (): void { this.#isAnnounced = true }
 
-  /** The last answer of `authorize` for typing, as given to `rememberTyping`; undefined when it is no longer valid. */
+  /** The answer that was passed to `rememberTyping`; undefined when it is no longer valid. */
   get isTypingAllowed (): boolean | undefined {
     return this.#typing !== undefined && this.#typing.until > performance.now() ? this.#typing.isAllowed : undefined
   }
 
+  /** Remembers the answer of `authorize` for typing for `TYPING_ALLOWED` ms. */
   rememberTyping (isAllowed: boolean): void {
     this.#typing = { isAllowed, until: performance.now() + TYPING_ALLOWED }
   }
 
-  /** Moves to an epoch of the room. Acknowledgements of another epoch are sent: their messages may never be. */
+  /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. Their messages may never be sent. */
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
     this.#sendAllAcks()
   }
 
-  /** Called when the member has left. Later acknowledgements are sent at once. */
+  /** Called when the member has left. Later acknowledgements are sent immediately. */
   end (): void { this.enter(ENDED) }
 
   /**
    * Sends the answer to the join, or a new view of the room after a break.
    * @param later entries that were stored after the page was read
-   * @param offset up to which the member needs no more entries then
+   * @param offset offset of the last entry that the member has afterwards
    * @returns the number of messages sent
    */
   sendJoined (page: Page, presence: Presence, later: readonly Entry[], offset: number): number {
@@ -86,7 +87,11 @@ export class Membership {
     return this.#replay(later.length === 0 ? payloads : [...payloads, ...this.#encode(later)], offset, page.entries.length + later.length)
   }
 
-  /** Sends further missed entries. @param offset and result: as of `sendJoined` */
+  /**
+   * Sends further missed entries.
+   * @param offset offset of the last entry that the member has afterwards
+   * @returns the number of messages sent
+   */
   sendMissed (entries: readonly Entry[], offset: number): number {
     return this.#replay(this.#encode(entries), offset, entries.length)
   }
@@ -120,8 +125,8 @@ export class Membership {
   }
 
   /**
-   * Acknowledges a post of this member once it is stored. The acknowledgement is sent in the same write as the message; at
-   * once if the message was sent already, or may never be.
+   * Acknowledges a post of this member once it is stored. Sends the acknowledgement with the message. Sends it immediately if
+   * the message was sent already, or may never be sent.
    * @param id of the post, chosen by the client
    * @param onRejected called if the post was not stored
    */
@@ -135,7 +140,7 @@ export class Membership {
         writer.reply(text)
       } else {
         (this.#acks ??= []).push({ offset, text })
-        writer.charge(costOf(text))
+        writer.charge(ackCost(text))
       }
     }, onRejected)
   }
@@ -150,7 +155,7 @@ export class Membership {
     return entries.filter(({ from }) => this.#includeSender || from?.id !== this.member.id).map((entry) => this.#format.entry(this.room, entry))
   }
 
-  /** Removes the acknowledgements of messages up to the offset, and returns them; undefined for none. */
+  /** Removes and returns the acknowledgements of messages up to `#offset`; undefined for none. */
   #takeAcks (): string[] | undefined {
     const acks = this.#acks
     if (acks === undefined) return undefined
@@ -168,10 +173,10 @@ export class Membership {
 
   /** Releases the charge for an acknowledgement. Returns its text. */
   #release ({ text }: Ack): string {
-    this.connection.writer.release(costOf(text))
+    this.connection.writer.release(ackCost(text))
     return text
   }
 }
 
-/** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its record. */
-function costOf (text: string): number { return 256 + 2 * text.length }
+/** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its object. */
+function ackCost (text: string): number { return 256 + 2 * text.length }

@@ -25,7 +25,7 @@ export class PeerRestrictions {
 
   /**
    * Applies the restrictions in force at admission, then those that were reported meanwhile.
-   * @param arrived the moment at which the admission began: kicks before it were for other connections
+   * @param arrived the moment at which the admission began; earlier kicks don't apply to this connection
    */
   admit (arrived: number, { moment, restrictions }: RestrictionsAt): void {
     const early = this.#early ?? []

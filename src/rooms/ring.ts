@@ -2,13 +2,16 @@ import { ByteBudget, type ByteHolder } from '../connection/byte-budget.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Entry } from '../store.ts'
 
-/** A ring with more than twice as many entries, or bytes of memory, is trimmed to the newest ones that reach either number. */
-const [ENTRIES, BYTES] = [16_384, 1024 * 1024]
+/**
+ * Target size of a ring in entries, and in bytes of memory. A ring that exceeds twice a target is trimmed to its newest
+ * entries, until they reach one target.
+ */
+const [TARGET_ENTRIES, TARGET_BYTES] = [16_384, 1024 * 1024]
 
-/** Bytes of memory in the rings of all rooms. Above, the largest ring is emptied. */
+/** Maximum bytes of memory in the rings of all rooms. Above this, the largest ring is emptied. */
 const ALL_BYTES = 8 * 1024 * 1024
 
-/** The memory bound that the rings of all rooms of a chat share. */
+/** Bounds the memory of the rings of all rooms of a chat. */
 export class Rings {
   readonly #used = new Set<Ring>()
   readonly #budget = new ByteBudget(ALL_BYTES, () => this.#used)
@@ -25,12 +28,12 @@ export class Rings {
   }
 }
 
-/** Keeps the newest entries that a store delivers to a room while the room reads from it. */
+/** The newest entries that the store delivered to a room while the room reads from the store. */
 export class Ring implements ByteHolder {
   readonly #rings: Rings
   #entries: Entry[] = []
   #bytes = 0
-  /** Offset of the newest entry that `terminate` dropped; 0 for none. */
+  /** Offset of the newest entry that `evict` dropped; 0 for none. */
   #dropped = 0
 
   constructor (rings: Rings) {
@@ -48,7 +51,7 @@ export class Ring implements ByteHolder {
     }
     this.#bytes += bytes
     this.#rings.charge(this, bytes)
-    if (this.#entries.length > 2 * ENTRIES || this.#bytes > 2 * BYTES) this.#trim()
+    if (this.#entries.length > 2 * TARGET_ENTRIES || this.#bytes > 2 * TARGET_BYTES) this.#trim()
   }
 
   clear (): void {
@@ -57,7 +60,7 @@ export class Ring implements ByteHolder {
   }
 
   /** Drops all entries. A reader that needs one of them reads again. */
-  terminate (): void {
+  evict (): void {
     this.#dropped = this.#entries.at(-1)?.offset ?? this.#dropped
     this.#replace([], 0)
   }
@@ -65,16 +68,16 @@ export class Ring implements ByteHolder {
   /** Returns the entries between two offsets, both exclusive. */
   between (after: number, before: number): Entry[] { return this.#entries.filter(({ offset }) => offset > after && offset < before) }
 
-  /** Returns false when the entry after this offset was delivered and then dropped. */
-  reachesBackTo (n: number): boolean {
-    return n >= this.#dropped && n + 1 >= (this.#entries[0]?.offset ?? 0)
+  /** Returns whether the ring has dropped no entry after this offset. */
+  isCompleteAfter (offset: number): boolean {
+    return offset >= this.#dropped && offset + 1 >= (this.#entries[0]?.offset ?? 0)
   }
 
   #trim (): void {
     let bytes = 0
     let first = this.#entries.length
     do bytes += entryCost(this.#entries[--first]!)
-    while (first > 0 && this.#entries.length - first < ENTRIES && bytes < BYTES)
+    while (first > 0 && this.#entries.length - first < TARGET_ENTRIES && bytes < TARGET_BYTES)
     this.#replace(this.#entries.slice(first), bytes)
   }
 

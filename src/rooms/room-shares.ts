@@ -1,9 +1,9 @@
-/** The rooms charged to one address. lingering: those without members, the longest empty first. */
+/** The rooms charged to one address. rooms: their number. lingering: names of those without members, the longest empty first. */
 interface Share { rooms: number, readonly lingering: Set<string> }
 
 /**
- * Counts the open rooms that are charged to each address, so that no address takes all rooms of the process. The empty
- * address has no bound: it stands for the app, and for connections without an address.
+ * Counts the open rooms that are charged to each address, so that no address can use all rooms of the process. The app and
+ * connections without an address have the empty address, which isn't counted.
  */
 export class RoomShares {
   readonly #shares = new Map<string, Share>()

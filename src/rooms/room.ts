@@ -57,7 +57,7 @@ export class Room {
     return membership?.connection.address.name
   }
 
-  /** Brings a membership up to date and adds it to the room, as `Joins` does. */
+  /** Adds a membership to the room. See `Joins.join`. */
   join (membership: Membership, query: JoinQuery, onJoined: () => void): Promise<void> {
     return this.#joins.join(membership, query, onJoined)
   }
@@ -68,7 +68,10 @@ export class Room {
     membership.end()
   }
 
-  /** Calls the listener with each later entry. Returns an unsubscribe function, which returns false from its second call on. */
+  /**
+   * Calls the listener with each later entry. Returns an unsubscribe function. Its first call returns true; later calls return
+   * false.
+   */
   subscribe (listener: (entry: Entry) => void): () => boolean {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

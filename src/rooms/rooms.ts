@@ -5,22 +5,22 @@ import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from '../roster.ts'
 
-/** ms for which a room without members still follows its store: long enough to reload a page. */
-const LINGER = 30_000
+/** ms for which a room without members still follows its store, so that a member can reload its page. */
+const LINGER_TIME = 30_000
 
 /** Maximum rooms without members that still follow their store. A full store can't evict a followed room. */
 const MAX_LINGERING = 256
 
 /**
- * A room and the number of its users. opened: undefined until the promise has resolved. address: the one that the room is
+ * A room and the number of its users. opened: undefined until the promise has resolved. address: the address that the room is
  * charged to; empty for none.
  */
 interface Use { readonly room: Promise<Room>, opened: Room | undefined, users: number, linger: NodeJS.Timeout | undefined, address: string }
 
 export interface RoomsLimits {
-  /** rooms followed at once */
+  /** maximum number of rooms followed at once */
   readonly rooms: number
-  /** rooms followed at once that are charged to one address */
+  /** maximum number of these that are charged to one address */
   readonly roomsPerAddress: number
 }
 
@@ -68,7 +68,7 @@ export class Rooms {
       if (use.address === address) this.#charge(name, use, room.address ?? address)
       return
     }
-    use.linger = setTimeout(() => this.#stop(name, use), LINGER).unref()
+    use.linger = setTimeout(() => this.#stop(name, use), LINGER_TIME).unref()
     this.#lingering.add(name)
     this.#shares.linger(use.address, name)
     if (this.#lingering.size > MAX_LINGERING) this.#stopOldestLingering()
@@ -121,8 +121,9 @@ export class Rooms {
   }
 
   /**
-   * Ensures that an address may have one more room. Closes its own lingering rooms first, the longest empty one first. An
-   * address holds at most as many rooms as are left for others: half of all where every client has the address of a proxy.
+   * Ensures that an address may have one more room. If necessary, closes lingering rooms of the address, the longest empty one
+   * first. An address may hold at most as many rooms as remain for other addresses. If all clients share one address, that is
+   * half of all rooms.
    * @throws TooManyRoomsOfAddress
    */
   #ensureShare (address: string): void {
