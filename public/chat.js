@@ -88,7 +88,7 @@ export function startChat (url, defaultRoom) {
     }
     if (now.state === 'waiting') {
       status.lost(now, wasLive)
-      // A page cannot distinguish a refused upgrade, whatever its HTTP status, from an unreachable server.
+      // A page cannot distinguish a refused upgrade from an unreachable server, regardless of the HTTP status.
       if (!wasLive && error.textContent === '') setText(error, 'The server is unreachable, or it refused the connection. Browsers do not report which.')
     }
     if (now.state === 'closed') status.ended(now)

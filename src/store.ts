@@ -85,7 +85,7 @@ export interface Store {
    * is as durable as the backend makes it. MUST settle within a bounded time, and MUST bound the pending calls.
    *
    * If the room remembers `key`, the store MUST NOT store the draft again. It resolves with the cursor of the first entry
-   * and `again: true`, whatever `since` is. This MUST hold for simultaneous repeats too. A key MUST be remembered as long as
+   * and `again: true`, regardless of `since`. This MUST hold for simultaneous repeats too. A key MUST be remembered as long as
    * its entry is kept, and SHOULD be remembered longer. A draft without a key is always new.
    *
    * Rejects with

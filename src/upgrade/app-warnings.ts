@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { appOptions, websocketDispatchers } from './internals/index.ts'
 
-/** Logs settings of the app, and a runtime, that break upgrades or limits. Call it when the app is ready. */
+/** Logs a warning for each setting of the app, and for a runtime, that breaks upgrades or limits. Call it when the app is ready. */
 export function warnOfAppSettings (app: FastifyInstance, { connectionsPerAddress }: { readonly connectionsPerAddress: number }): void {
   if (websocketDispatchers(app.server) > 1) {
     app.log.warn('@fastify/websocket is registered more than once on this server, so it handles each upgrade of its routes more than once: ' +
@@ -12,8 +12,8 @@ export function warnOfAppSettings (app: FastifyInstance, { connectionsPerAddress
 }
 
 /**
- * Returns a warning if this runtime can't keep a promise of the plugin; undefined on Node. Bun replaces `ws` by a WebSocket
- * of its own, which passes complete messages only. Deno delivers one SIGTERM to a process twice.
+ * Returns a warning if this runtime breaks a guarantee of the plugin; undefined on Node. Bun replaces `ws` with its own WebSocket,
+ * which passes only complete messages. Deno delivers one SIGTERM to a process twice.
  */
 export function runtimeWarning (versions: Readonly<Record<string, string | undefined>> = process.versions): string | undefined {
   if (versions['bun'] !== undefined) {
@@ -27,7 +27,7 @@ export function runtimeWarning (versions: Readonly<Record<string, string | undef
   return undefined
 }
 
-/** Returns a warning if Fastify's `trustProxy` makes the addresses of clients useless; undefined otherwise. */
+/** Returns a warning if Fastify's `trustProxy` makes the addresses of clients unreliable; undefined otherwise. */
 function trustProxyWarning (trustProxy: unknown): string | undefined {
   if (trustProxy === true) {
     return 'with trustProxy: true clients can spoof X-Forwarded-For, so limits.connectionsPerAddress and bans by address have no effect: ' +
