@@ -48,7 +48,7 @@ async function counting (t: Test, options: FastifyChatOptions = {}) {
       return works.append(...args)
     }
   }))
-  return { ...await chat(t, { ...options, backend }), turns: () => turns }
+  return { ...await chat(t, { ...options, backend }), ticks: () => ticks }
 }
 
 t.test('posts of many members in one tick reach each v1 and plain member in one write', async (t) => {

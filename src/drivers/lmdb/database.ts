@@ -53,7 +53,7 @@ export class LmdbDatabase {
   }
 
   /**
-   * Opens the database and takes the ownership. The caller closes the environment if it throws.
+   * Opens the database and takes ownership of the directory. If it throws, the caller must close the environment.
    * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
    */
   constructor (environment: LmdbEnvironment) {

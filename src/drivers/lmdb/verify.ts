@@ -21,9 +21,9 @@ export interface Extent {
 const ROOMS_PER_READ = 100
 
 /**
- * Reads all pages, and then all entries, of the store in a directory. Resolves with what it read if the store is intact.
- * Rejects with the first damage that it finds. Needs the directory for itself, and gives the event loop its turns.
- * @param onProgress called with what was read so far, every few milliseconds
+ * Reads all pages, and then all entries, of the store in a directory. Resolves with their extent if the store is intact.
+ * Rejects with the first damage. No other process may have the store open. Yields to the event loop regularly.
+ * @param onProgress called every few milliseconds with the extent so far
  * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
  */
 export async function verifyStore (path: string, onProgress: (soFar: Extent) => void): Promise<Extent> {

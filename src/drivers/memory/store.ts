@@ -1,6 +1,6 @@
 import { assertPosition } from '../../argument-checks.ts'
 import { StoreClosed } from '../../errors.ts'
-import { afterReactions } from '../followers.ts'
+import { afterReactions } from '../after-reactions.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
