@@ -10,6 +10,7 @@ function setUp () {
   const redis = { isDown: false, renewals: [] as string[] }
   const client = {
     key: (room: string, rest: string) => `${room}:${rest}`,
+    channel: (room: string, rest: string) => `${room}:${rest}`,
     publish: () => {},
     async run (_: unknown, __: unknown, [node]: [string]): Promise<[number, string[]]> {
       redis.renewals.push(node)

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import type { Test } from 'tap'
@@ -55,7 +56,7 @@ export async function redisServer (t: Test, { args = [], tcp = false }: ServerOp
     },
     async start () {
       child = spawn(program!, [...always, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
-      await ready(child)
+      await logs(child, 'eady to accept connections')
     }
   }
   server.client.on('error', () => {})
@@ -65,6 +66,22 @@ export async function redisServer (t: Test, { args = [], tcp = false }: ServerOp
     await server.kill()
   })
   return server
+}
+
+/** Starts a Sentinel that monitors a server as `main`. Resolves with its port on 127.0.0.1. */
+export async function redisSentinel (t: Test, { port: master }: RedisServer): Promise<number> {
+  if (program === undefined) throw new Error(missing)
+  const dir = directory(t)
+  const port = await freePort()
+  const configuration = join(dir, 'sentinel.conf')
+  writeFileSync(configuration, `port ${port}\nbind 127.0.0.1\ndir ${dir}\nsentinel monitor main 127.0.0.1 ${master} 1\n`)
+  const child = spawn(program, [configuration, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(async () => {
+    const gone = once(child, 'exit')
+    if (child.exitCode === null && child.kill()) await gone
+  })
+  await logs(child, '+monitor master')
+  return port
 }
 
 /** Starts a Cluster of this many masters on the loopback. */
@@ -95,11 +112,12 @@ async function formed (client: Redis, masters: number): Promise<void> {
   }
 }
 
-async function ready (child: ChildProcess): Promise<void> {
+/** Resolves when a server has logged a text. */
+async function logs (child: ChildProcess, text: string): Promise<void> {
   let log = ''
   for await (const chunk of child.stdout!.setEncoding('utf8')) {
     log += chunk as string
-    if (log.includes('eady to accept connections')) break
+    if (log.includes(text)) return
   }
-  if (!log.includes('eady to accept connections')) throw new Error(`redis-server did not start: ${log}`)
+  throw new Error(`redis-server did not start: ${log}`)
 }

@@ -2,7 +2,8 @@ import type { Backend } from '../../backend.ts'
 import { check, limit, milliseconds, ttl, type Checks } from '../../checks.ts'
 import { largestPayload } from '../../message-size.ts'
 import { checkStoreBytes, historyChecks } from '../history-options.ts'
-import { connectionChecks } from './client/options.ts'
+import { ConnectionLog } from './client/connection-log.ts'
+import { checkTarget, connectionChecks } from './client/options.ts'
 import { RedisRoster } from './roster/roster.ts'
 import { resolveOptions, type RedisStoreOptions } from './store/options.ts'
 import { RedisStore } from './store/store.ts'
@@ -34,13 +35,15 @@ const checks: Checks<RedisOptions> = {
  */
 export function redis (options: RedisOptions = {}): Backend {
   check(options, checks)
+  checkTarget(options)
   const { grace, lease, ...storeOptions } = options
   const { connection, room: { historyBytes }, storeBytes = Infinity } = resolveOptions(storeOptions)
   checkStoreBytes(historyBytes, storeBytes)
   return {
-    async open () {
+    async open (app) {
+      const log = new ConnectionLog(app.log)
       // Two clients: a store that has as many commands in flight as it accepts must not delay the lease.
-      const [store, roster] = [new RedisStore(storeOptions), new RedisRoster({ ...connection, grace, lease })]
+      const [store, roster] = [new RedisStore(storeOptions, undefined, log), new RedisRoster({ ...connection, grace, lease }, log)]
       const close = async () => { await Promise.all([store.close(), roster.close()]) }
       try {
         await store.open()

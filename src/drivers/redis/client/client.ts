@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { StoreUnavailable } from '../../../errors.ts'
+import { StoreDenied, StoreUnavailable } from '../../../errors.ts'
 import { CommandSender } from './command-sender.ts'
+import { connect, isCluster, isReady } from './connect.ts'
+import type { ConnectionLog } from './connection-log.ts'
 import { ConnectionState } from './connection-state.ts'
 import { Deadlines } from './deadlines.ts'
 import { areTogether, mastersOf } from './masters.ts'
 import { maxMemoryOf } from './memory.ts'
 import { FormatCheck } from './format-check.ts'
-import { changedNothing, isDenied, isReply } from './reply-errors.ts'
-import { connect, isCluster, type ConnectionOptions } from './options.ts'
+import { changedNothing, connectionFailure, isDenied, isReply, rejectionOf } from './reply-errors.ts'
+import type { ConnectionOptions } from './options.ts'
 import { keysOf } from './scan.ts'
 import type { Script } from './script.ts'
 import { ShardedSubscriptions } from './sharded-subscriptions.ts'
@@ -37,28 +39,34 @@ export class RedisClient {
   readonly #state: ConnectionState
   readonly #format: FormatCheck
   readonly #ping: NodeJS.Timeout
-  /** Error with which Redis rejected the subscriptions; undefined while they are live. */
-  #subscriptionRefusal: Error | undefined
+  readonly #log: ConnectionLog | undefined
+  readonly #endLog: (() => void) | undefined
+  /** Why commands or subscriptions don't work; undefined while they do, or if it isn't known. */
+  #failure: Error | undefined
   #closed = false
 
-  /** @param options must have passed `connectionChecks` */
-  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...target }: ConnectionOptions) {
+  /** @param options must have passed `connectionChecks` and `checkTarget` @param log logs failures of the connections */
+  constructor ({ prefix = 'fastify-chat', timeout = 5_000, inFlight = 10_000, ...target }: ConnectionOptions, log?: ConnectionLog) {
     this.#prefix = prefix
     this.timeout = timeout
     this.inFlight = inFlight
+    this.#log = log
     this.#deadlines = new Deadlines(timeout)
     this.#state = new ConnectionState(timeout)
-    this.#state.onUp(() => { this.#subscriptionRefusal = undefined })
+    this.#state.onUp(() => { this.#failure = undefined })
     const commands = this.#commands = connect(target, timeout)
+    const fail = (error: Error) => { this.#failure = connectionFailure(error) }
+    commands.on('error', fail)
+    this.#endLog = log?.watch(commands)
     const formatKeys = [this.key('store', 'used'), this.key('store', 'format')] as const
     this.#format = new FormatCheck(commands, prefix, formatKeys, {
       verified: () => this.#sender.sendWaiting(),
       refused: (error) => this.#sender.rejectWaiting(error),
       // Without a reply, the commands wait for the next connection.
-      failed: (error) => { if (isReply(error)) this.#sender.rejectWaiting(unavailable(error)) }
+      failed: (error) => { if (isReply(error)) this.#sender.rejectWaiting(this.#unavailable(error)) }
     })
     this.#sender = new CommandSender(commands, this.#deadlines, inFlight, {
-      refusal: () => this.#state.failsFast ? new StoreUnavailable() : this.#format.refusal,
+      refusal: () => this.#state.failsFast ? this.#unavailable() : this.#format.refusal,
       isOpen: () => {
         if (!this.#format.isVerified) this.#format.run()
         return this.#format.isVerified
@@ -68,10 +76,17 @@ export class RedisClient {
       live: () => this.#updateState(),
       down: () => this.#updateState(),
       moved: () => {},
-      refused: (error: Error) => { this.#subscriptionRefusal = error }
+      refused: (redis: Redis, error: Error) => {
+        this.#failure = error
+        if (isDenied(error)) log?.rejected(redis, new StoreDenied(error.message).message)
+      },
+      connected: (redis: Redis) => {
+        redis.on('error', fail)
+        return log?.watch(redis) ?? (() => {})
+      }
     }
     this.#subscriptions = isCluster(commands)
-      ? new ShardedSubscriptions(commands, events)
+      ? new ShardedSubscriptions(commands, timeout, events)
       : new Subscriptions(connect(target, timeout) as Redis, false, events)
     commands.on('ready', () => {
       // Again after each disconnect: Redis may hold other data now.
@@ -83,7 +98,7 @@ export class RedisClient {
     // A ping makes an idle connection that went silent run into `socketTimeout`.
     this.#ping = setInterval(() => {
       for (const redis of [...mastersOf(commands), ...this.#subscriptions.connections()]) {
-        if (redis.status === 'ready') redis.ping().catch(() => {})
+        if (isReady(redis)) redis.ping().catch(() => {})
       }
     }, timeout).unref()
   }
@@ -92,7 +107,7 @@ export class RedisClient {
   get refusal (): Error | undefined { return this.#format.refusal }
 
   /** Whether commands and subscriptions work now. */
-  get up (): boolean { return !this.#closed && this.#commands.status === 'ready' && this.#subscriptions.live }
+  get up (): boolean { return !this.#closed && this.#sender.isWritable && this.#subscriptions.live }
 
   /** ms since commands and subscriptions began to work; 0 while they don't */
   get upFor (): number { return this.#state.upFor }
@@ -105,6 +120,12 @@ export class RedisClient {
 
   /** Returns `<prefix>:{<room>}:<rest>`. All keys of a room share a hash slot. */
   key (room: string, rest: string): string { return `${this.#prefix}:{${room}}:${rest}` }
+
+  /** Returns the name of a channel. It has the number of the database, which Redis ignores for channels, unless it is 0. */
+  channel (room: string, rest: string): string {
+    const db = isCluster(this.#commands) ? 0 : this.#commands.options.db ?? 0
+    return this.key(room, db === 0 ? rest : `${rest}:${db}`)
+  }
 
   /** Resolves when Redis is known to hold data of this format, or can't be asked for now. Rejects with StoreFormat. */
   async open (): Promise<void> {
@@ -156,14 +177,14 @@ export class RedisClient {
         reject(this.refusal)
         return
       }
-      if (this.#state.failsFast || isDenied(this.#subscriptionRefusal)) {
-        reject(unavailable(this.#state.failsFast ? undefined : this.#subscriptionRefusal))
+      if (this.#state.failsFast) {
+        reject(this.#unavailable())
         return
       }
       const unsubscribe = () => this.#subscriptions.remove(channel, onMessage)
       const deadline = this.#deadlines.start(() => {
         unsubscribe()
-        reject(unavailable(this.#subscriptionRefusal))
+        reject(this.#unavailable())
       })
       this.#subscriptions.add(channel, onMessage, (error) => {
         if (!this.#deadlines.end(deadline)) return
@@ -171,7 +192,7 @@ export class RedisClient {
           resolve(unsubscribe)
         } else {
           unsubscribe()
-          reject(unavailable(error))
+          reject(this.#unavailable(error))
         }
       })
     })
@@ -183,10 +204,22 @@ export class RedisClient {
   /** Calls the listener each time that commands or subscriptions stop working. Returns an unsubscribe function. */
   onDown (listener: () => void): () => void { return this.#state.onDown(listener) }
 
+  /** Runs a check each time that commands and subscriptions begin to work, and logs what Redis rejects. */
+  checkWhenUp (check: () => Promise<void>): void {
+    const log = this.#log
+    if (log === undefined) return
+    this.onUp(() => {
+      check().then(() => log.accepted(), (error: Error) => {
+        const reason = rejectionOf(error, isCluster(this.#commands))
+        if (reason !== undefined) log.rejected(this.#commands, reason)
+      })
+    })
+  }
+
   /** Settles as the promise does. Rejects with StoreUnavailable after the timeout of a command. */
   within<T> (promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadline = this.#deadlines.start(() => reject(new StoreUnavailable()))
+      const deadline = this.#deadlines.start(() => reject(this.#unavailable()))
       promise.then((value) => { if (this.#deadlines.end(deadline)) resolve(value) }, reject)
     })
   }
@@ -217,12 +250,13 @@ export class RedisClient {
     if (!this.#sender.isWritable) this.#deadlines.expireAll()
     await this.#deadlines.over()
     this.#subscriptions.close()
+    this.#endLog?.()
     this.#commands.disconnect()
   }
 
-  #updateState (): void { this.#state.update(this.#commands.status === 'ready', this.#subscriptions.live) }
-}
+  #updateState (): void { this.#state.update(this.#sender.isWritable, this.#subscriptions.live) }
 
-function unavailable (cause: Error | undefined): Error {
-  return Object.assign(new StoreUnavailable(), cause !== undefined && { cause })
+  #unavailable (cause = this.#failure): Error {
+    return Object.assign(new StoreUnavailable(), cause !== undefined && { cause })
+  }
 }

@@ -1,8 +1,9 @@
 import type { Cluster, Redis } from 'ioredis'
 import { StoreBusy, StoreUnavailable, StoreUnknown } from '../../../errors.ts'
 import type { Deadlines } from './deadlines.ts'
+import { isCluster, isReady } from './connect.ts'
 import { masterOf } from './masters.ts'
-import { isCluster } from './options.ts'
+import { withoutArguments } from './reply-errors.ts'
 
 type Command = (redis: Redis | Cluster) => Promise<unknown>
 
@@ -33,9 +34,7 @@ export class CommandSender {
     this.#gate = gate
   }
 
-  get isWritable (): boolean {
-    return this.#redis.status === 'ready' && (isCluster(this.#redis) || this.#redis.stream.writable)
-  }
+  get isWritable (): boolean { return isReady(this.#redis) }
 
   /**
    * Rejects with StoreUnavailable (certainly not run), StoreBusy (too many in flight) or StoreUnknown (perhaps run).
@@ -63,6 +62,7 @@ export class CommandSender {
           if (this.#deadlines.end(deadline)) resolve(reply)
         }, (error: Error) => {
           if (!this.#deadlines.end(deadline)) return
+          withoutArguments(error)
           reject(Object.assign(isUnchanged(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
         })
       }

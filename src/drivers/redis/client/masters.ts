@@ -1,5 +1,5 @@
 import { Command, type Cluster, type Redis } from 'ioredis'
-import { isCluster } from './options.ts'
+import { isCluster } from './connect.ts'
 
 /** Returns the connections to all masters. */
 export function mastersOf (redis: Redis | Cluster): Redis[] {

@@ -1,9 +1,11 @@
-import { Redis, type Cluster } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { limit, milliseconds, type Checks } from '../../../checks.ts'
+import { InvalidOption } from '../../../errors.ts'
+import { parseRedisUrl, urlMustBe } from './redis-url.ts'
 
 /** Address of Redis, prefix of its keys, and limits of its commands. Each comment ends with the default. */
 export interface ConnectionOptions {
-  /** ioredis client whose settings new connections copy; the client itself is never used or closed; overrides `url`; none */
+  /** ioredis client whose settings new connections copy; the client itself is never used or closed; excludes `url`; none */
   readonly client?: Redis | Cluster | undefined
   /** redis:// or rediss:// URL, or the path of a Unix socket; redis://127.0.0.1:6379 */
   readonly url?: string | undefined
@@ -17,10 +19,13 @@ export interface ConnectionOptions {
 
 export const connectionChecks: Checks<ConnectionOptions> = {
   client: {
-    mustBe: 'a client of ioredis',
-    passes: (value) => typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function'
+    mustBe: 'a client of ioredis: a Redis or a Cluster',
+    passes: (value) => {
+      const { duplicate, defineCommand } = value as Partial<Record<string, unknown>> | null ?? {}
+      return typeof duplicate === 'function' && typeof defineCommand === 'function'
+    }
   },
-  url: { mustBe: 'a redis:// or rediss:// address, or the path of a Unix socket', passes: (value) => typeof value === 'string' && value !== '' },
+  url: { mustBe: urlMustBe, passes: (value) => typeof value === 'string' && parseRedisUrl(value) !== undefined },
   prefix: {
     mustBe: 'a string without braces, which delimit the hash tag of a key',
     passes: (value) => typeof value === 'string' && !/[{}]/.test(value)
@@ -29,53 +34,14 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   inFlight: limit
 }
 
-/** Returns a connection to `url`, or with the settings of `client`. It reconnects forever and never repeats a command. */
-export function connect ({ client, url = 'redis://127.0.0.1:6379' }: ConnectionOptions, timeout: number): Redis | Cluster {
-  const own = {
-    keyPrefix: '',
-    lazyConnect: false,
-    readOnly: false,
-    role: 'master' as const,
-    connectTimeout: timeout,
-    // Also ends a connection that goes silent during its handshake, when no command's deadline runs.
-    socketTimeout: timeout,
-    enableAutoPipelining: false,
-    enableOfflineQueue: false,
-    enableReadyCheck: true,
-    // When a connection breaks, commands in flight fail at once and are never sent again.
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    // ioredis doesn't handle the promise of its resubscription: a disconnect during it would be an unhandled rejection.
-    autoResubscribe: false,
-    retryStrategy: reconnectDelay,
-    // The master became a replica. The address leads to the new master.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY')
+/**
+ * Checks what the rules of single options can't. To be called at once, before a connection is made.
+ * @throws InvalidOption
+ */
+export function checkTarget ({ client, url }: Pick<ConnectionOptions, 'client' | 'url'>): void {
+  if (client === undefined) return
+  if (url !== undefined) throw new InvalidOption('url', "has no effect with the option 'client': remove one of them")
+  if (client.isCluster && Number((client as Cluster).options.redisOptions?.db ?? 0) !== 0) {
+    throw new InvalidOption('client', 'must not select a database: a Cluster has only database 0')
   }
-  const connection = client !== undefined && isCluster(client)
-    ? client.duplicate([], {
-      keyPrefix: '',
-      lazyConnect: false,
-      // Nodes are connected on first use. Commands that wait for this count towards `inFlight`.
-      enableOfflineQueue: true,
-      enableAutoPipelining: false,
-      scaleReads: 'master',
-      // See `ShardedSubscriptions`.
-      shardedSubscribers: false,
-      // A command whose connection closed may have run, so it is not sent again.
-      retryDelayOnFailover: 0,
-      redisOptions: own
-    })
-    : client?.duplicate(own) ?? new Redis(url, own)
-  connection.on('error', () => {})
-  return connection
-}
-
-/** Returns whether a client is a Cluster, also if another copy of ioredis made it. */
-export function isCluster (client: Redis | Cluster): client is Cluster {
-  return client.isCluster
-}
-
-/** Returns the ms until the next attempt to connect, at most 1,250. */
-export function reconnectDelay (attempt: number): number {
-  return Math.min(50 * 2 ** (attempt - 1), 1_000) * (1 + Math.random() / 4)
 }

@@ -8,7 +8,7 @@ export async function * keysOf (master: Redis, start: string, end: string): Asyn
   const pattern = `${globOf(start)}*${globOf(end)}`
   let cursor = '0'
   do {
-    const [next, keys] = await master.scan(cursor, 'MATCH', pattern, 'COUNT', STEP)
+    const [next, keys] = await master.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', STEP) as [string, string[]]
     cursor = next
     yield keys
   } while (cursor !== '0')

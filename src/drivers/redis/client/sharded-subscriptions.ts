@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
+import { connectToNode } from './connect.ts'
 import { addressOf, masterAt } from './masters.ts'
-import { reconnectDelay } from './options.ts'
 import { Subscriptions, type MessageListener, type OnSettled, type SubscriptionEvents } from './subscriptions.ts'
 
 /** address: of the node that the channel is subscribed on. listeners: each with its callback for the outcome. */
@@ -16,12 +16,15 @@ interface Channel { address: string | undefined, readonly listeners: Map<Message
  */
 export class ShardedSubscriptions {
   readonly #cluster: Cluster
+  readonly #timeout: number
   readonly #events: SubscriptionEvents
   readonly #nodes = new Map<string, Subscriptions>()
   readonly #channels = new Map<string, Channel>()
 
-  constructor (cluster: Cluster, events: SubscriptionEvents) {
+  /** @param timeout of connections to nodes, in ms */
+  constructor (cluster: Cluster, timeout: number, events: SubscriptionEvents) {
     this.#cluster = cluster
+    this.#timeout = timeout
     this.#events = { ...events, moved: () => cluster.refreshSlotsCache() }
     cluster.on('refresh', () => this.#assignAll())
   }
@@ -86,9 +89,7 @@ export class ShardedSubscriptions {
     if (master === undefined) return undefined
     // Connections of the Cluster's own pool don't reconnect: a redirection finds their node again. This node may be the
     // only one for its slots, so the connection retries.
-    const redis = master.duplicate({ lazyConnect: false, enableOfflineQueue: false, retryStrategy: reconnectDelay })
-    redis.on('error', () => {})
-    const node = new Subscriptions(redis, true, this.#events)
+    const node = new Subscriptions(connectToNode(master, this.#timeout), true, this.#events)
     this.#nodes.set(address, node)
     return node
   }

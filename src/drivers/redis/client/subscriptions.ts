@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis'
-import { isDenied } from './reply-errors.ts'
+import { Backoff } from './backoff.ts'
+import { isReady } from './connect.ts'
+import { isDenied, withoutArguments } from './reply-errors.ts'
 
 /** Channels per command. */
 const CHUNK = 1_000
@@ -14,8 +16,10 @@ export interface SubscriptionEvents {
   readonly down: () => void
   /** A channel can't be subscribed on this node, because another node has its slot. */
   readonly moved: () => void
-  /** Redis rejected a subscription. */
-  readonly refused: (error: Error) => void
+  /** Redis rejected a subscription. It is tried again. */
+  readonly refused: (redis: Redis, error: Error) => void
+  /** Called with each connection when it is made. Returns a function that is called before the connection is closed. */
+  readonly connected: (redis: Redis) => () => void
 }
 
 /** Called once: without an error when the channel is subscribed, with one when it can't be. */
@@ -30,6 +34,10 @@ export class Subscriptions {
   readonly #sharded: boolean
   readonly #events: SubscriptionEvents
   readonly #channels = new Map<string, Channel>()
+  readonly #onClose: () => void
+  readonly #backoff = new Backoff()
+  /** Until the next attempt to subscribe all channels, after Redis rejected it. */
+  #retry: NodeJS.Timeout | undefined
   #live = false
 
   /**
@@ -40,16 +48,18 @@ export class Subscriptions {
     this.#redis = redis
     this.#sharded = sharded
     this.#events = events
+    this.#onClose = events.connected(redis)
     redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, message: Buffer) => {
       for (const onMessage of this.#channels.get(channel.toString())?.listeners ?? []) call(onMessage, message)
     })
     redis.on('moved', events.moved)
-    redis.on('ready', () => this.#subscribeAll())
+    redis.on('ready', () => { if (isReady(redis)) this.#subscribeAll() })
     redis.on('close', () => {
       this.#live = false
+      this.#endRetry()
       events.down()
     })
-    if (redis.status === 'ready') this.#subscribeAll()
+    if (isReady(redis)) this.#subscribeAll()
   }
 
   get live (): boolean { return this.#live }
@@ -63,21 +73,31 @@ export class Subscriptions {
     channel.listeners.add(onMessage)
     channel.waiting.add(onSettled)
     // If this fails, or the connection isn't ready, the channel is subscribed when the connection is next ready.
-    if (this.#redis.status === 'ready') this.#subscribe([name]).catch(() => {})
+    if (isReady(this.#redis)) this.#subscribe([name]).catch(() => {})
   }
 
   remove (name: string, onMessage: MessageListener): void {
     const channel = this.#channels.get(name)
     if (channel?.listeners.delete(onMessage) !== true || channel.listeners.size > 0) return
     this.#channels.delete(name)
-    if (this.#redis.status !== 'ready') return
+    if (!isReady(this.#redis)) return
     const unsubscribed = this.#sharded ? this.#redis.sunsubscribe(name) : this.#redis.unsubscribe(name)
     unsubscribed.catch(() => {})
   }
 
-  close (): void { this.#redis.disconnect() }
+  close (): void {
+    this.#endRetry()
+    this.#onClose()
+    this.#redis.disconnect()
+  }
+
+  #endRetry (): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+  }
 
   #subscribeAll (): void {
+    this.#endRetry()
     const names = [...this.#channels.keys()]
     const chunks: string[][] = []
     // In a Cluster, the channels of one command must share a slot.
@@ -85,8 +105,9 @@ export class Subscriptions {
     for (let i = 0; i < names.length; i += size) chunks.push(names.slice(i, i + size))
     // Channels that are added from here on subscribe themselves, on the same connection.
     Promise.all(chunks.map((chunk) => this.#subscribe(chunk))).then(() => {
-      if (this.#redis.status !== 'ready') return
+      if (!isReady(this.#redis)) return
       this.#live = true
+      this.#backoff.works()
       this.#events.live()
     }, () => {})
   }
@@ -96,7 +117,7 @@ export class Subscriptions {
       await (this.#sharded ? this.#redis.ssubscribe(...names) : this.#redis.subscribe(...names))
     } catch (error) {
       // `close` reports a disconnect. Otherwise Redis rejected the connection's user, or another node has the slot.
-      if (this.#redis.status === 'ready') this.#reject(names, error as Error)
+      if (isReady(this.#redis)) this.#reject(names, error as Error)
       throw error
     }
     for (const name of names) {
@@ -113,18 +134,18 @@ export class Subscriptions {
   }
 
   #reject (names: readonly string[], error: Error): void {
+    withoutArguments(error)
     if (isDenied(error)) {
       // Other connections of this user lack the permission too.
       for (const name of names) {
         const channel = this.#channels.get(name)
         if (channel !== undefined) this.#settle(channel, error)
       }
-      // Live channels stay subscribed.
-      if (this.#live) return
     }
-    this.#events.refused(error)
-    if (this.#sharded) this.#events.moved()
-    else this.#redis.disconnect(true)
+    this.#events.refused(this.#redis, error)
+    if (this.#sharded && !isDenied(error)) this.#events.moved()
+    // Live channels stay subscribed.
+    if (!this.#live) this.#retry ??= setTimeout(() => this.#subscribeAll(), this.#backoff.next()).unref()
   }
 }
 

@@ -12,5 +12,5 @@ export function nodeKeys (client: RedisClient, room: string, node: string): stri
 
 /** Returns the channel of a room. Its messages are empty when the members changed, else a typing member as JSON. */
 export function presenceChannel (client: RedisClient, room: string): string {
-  return client.key(room, 'presence')
+  return client.channel(room, 'presence')
 }

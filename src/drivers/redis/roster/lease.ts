@@ -47,7 +47,7 @@ export class Lease {
     this.#events = events
     this.#after = after
     this.#key = client.key('roster', 'leases')
-    this.#channel = client.key('roster', 'peers')
+    this.#channel = client.channel('roster', 'peers')
     this.#subscription = new Subscription(client, this.#channel, () => this.#renewIn(0))
   }
 
@@ -96,7 +96,7 @@ export class Lease {
   /** Ends the lease of this node's former name. Call it after all members were written under the new name. */
   async endFormer (): Promise<void> {
     if (this.#formerNode === undefined) return
-    await this.#client.command('zrem', this.#key, this.#formerNode)
+    await this.#client.command('ZREM', this.#key, this.#formerNode)
     this.#liveNodes.delete(this.#formerNode)
     this.#formerNode = undefined
   }

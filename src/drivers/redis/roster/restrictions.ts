@@ -29,7 +29,7 @@ export class Restrictions {
     this.#client = client
     this.#listener = listener
     this.#keys = ['restrictions', 'order', 'deletions', 'moment'].map((rest) => client.key('roster', rest))
-    this.#channel = client.key('roster', 'restricted')
+    this.#channel = client.channel('roster', 'restricted')
     this.#subscription = new Subscription(client, this.#channel, (message) => {
       const [, moment, json] = /^(\d+) (.*)$/s.exec(message.toString()) ?? []
       if (moment === undefined) throw new SyntaxError(`invalid restriction on the channel ${this.#channel}`)

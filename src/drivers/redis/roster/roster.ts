@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RosterClosed } from '../../../errors.ts'
 import { RedisClient } from '../client/client.ts'
+import type { ConnectionLog } from '../client/connection-log.ts'
 import type { ConnectionOptions } from '../client/options.ts'
 import { checkRoundTrip } from '../client/permissions.ts'
 import type { Member } from '../../../store.ts'
@@ -41,9 +42,10 @@ export class RedisRoster implements Roster {
   readonly #opened: Promise<unknown>
   #closing: Promise<void> | undefined
 
-  constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}) {
+  /** @param log logs failures of the connections */
+  constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}, log?: ConnectionLog) {
     this.#timeout = timeout
-    this.#client = new RedisClient({ ...redis, timeout })
+    this.#client = new RedisClient({ ...redis, timeout }, log)
     this.#restrictions = new Restrictions(this.#client, (subject, restriction) => {
       for (const { call } of this.#listeners) call(subject, restriction)
     })
@@ -56,6 +58,7 @@ export class RedisRoster implements Roster {
       poll: () => this.#restrictions.poll()
     })
     this.#opened = this.#node.open()
+    this.#client.checkWhenUp(() => this.check())
   }
 
   async enter (room: string, connection: string, member: Member): Promise<void> {

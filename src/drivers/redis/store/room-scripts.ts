@@ -55,7 +55,7 @@ export class RoomScripts {
   }
 
   /** Returns the channel to which a room's entries are published. */
-  channel (room: string): string { return this.#client.key(room, 'entries') }
+  channel (room: string): string { return this.#client.channel(room, 'entries') }
 
   /** @param posts key, hash, since, content and size of each. Resolves with the charge, 1 if published, and the results. */
   async append (room: string, posts: ReadonlyArray<string | number>): Promise<[charge: number, published: number, ...results: unknown[]]> {

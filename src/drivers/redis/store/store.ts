@@ -3,6 +3,7 @@ import { assertPosition } from '../../../argument-checks.ts'
 import { StoreClosed } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { RedisClient } from '../client/client.ts'
+import type { ConnectionLog } from '../client/connection-log.ts'
 import { AppendQueue } from './append-queue.ts'
 import { checkStore } from './check.ts'
 import { Evictions } from './evictions.ts'
@@ -37,10 +38,10 @@ export class RedisStore implements Store {
   readonly #assertOpen = (): void => { if (this.#closing !== undefined) throw new StoreClosed() }
   #closing: Promise<void> | undefined
 
-  /** @param pollInterval ms between two polls of the followed rooms; tests pass their own */
-  constructor (options: RedisStoreOptions = {}, pollInterval = POLL_INTERVAL) {
+  /** @param pollInterval ms between two polls of the followed rooms; tests pass their own @param log logs failures of the connections */
+  constructor (options: RedisStoreOptions = {}, pollInterval = POLL_INTERVAL, log?: ConnectionLog) {
     const { connection, room: limits, storeBytes, inFlightBytes, readBytes } = resolveOptions(options)
-    const client = this.#client = new RedisClient(connection)
+    const client = this.#client = new RedisClient(connection, log)
     this.#historyAge = limits.historyAge
     const scripts = this.#scripts = new RoomScripts(client, this.#processId, limits)
     const index = this.#index = new RoomIndex(client, this.#processId, limits.roomTtl)
@@ -58,6 +59,7 @@ export class RedisStore implements Store {
       pollInterval,
       renewInterval: limits.emptyTtl / 3
     })
+    client.checkWhenUp(() => this.check())
   }
 
   /** Resolves when Redis holds data of this format, or doesn't answer in time. Rejects with FST_CHAT_STORE_FORMAT. */
