@@ -139,7 +139,7 @@ async function play (t: Test, lines: string[]): Promise<void> {
       else await hear(connections.get(frameOf)!, message, line)
     } else if (deed === 'connects') {
       connections.set(who!, await connect(app, '/chat', { protocol: SUBPROTOCOL }))
-    } else if (deed === 'is cut off') {
+    } else if (deed === 'is disconnected') {
       connections.get(who!)!.socket.terminate()
     } else if (deed === 'restarts') {
       await app.close()
@@ -147,7 +147,7 @@ async function play (t: Test, lines: string[]): Promise<void> {
     } else if (who === 'app') {
       await app.chat.clear(deed!.replace('clears ', ''))
     } else {
-      t.equal(deed, 'hears nothing more', line)
+      t.equal(deed, 'receives nothing more', line)
     }
   }
 
