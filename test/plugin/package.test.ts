@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
 import { publint } from 'publint'
 import t from 'tap'
-import { checkout, pack, ran, run } from '../support/packed.ts'
+import { checkout, pack, plainEnv, ran, run } from '../support/packed.ts'
 
 const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
 // Compiling, and installing from a registry, may take minutes.
@@ -105,6 +108,26 @@ t.test('the installed command prints its version and help', async (t) => {
   const { version } = JSON.parse(await ran(app, process.execPath, ['-p', 'JSON.stringify(require("fastify-chat/package.json"))'])) as { version: string }
   t.equal(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--version']), `${version}\n`)
   t.match(await ran(app, 'npx', ['--no-install', 'fastify-chat', '--help']), /serve[^]*connect/)
+})
+
+t.test('npx starts the demo server in an empty folder', async (t) => {
+  const empty = join(folder, 'empty')
+  await mkdir(empty)
+  const args = ['--yes', '--prefer-offline', '--package', tarball, 'fastify-chat', 'serve', '--port', '0']
+  // A process group of its own, because npx starts further processes.
+  const child = spawn('npx', args, { cwd: empty, env: plainEnv, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    process.kill(-child.pid!, 'SIGKILL')
+    await ended
+  })
+  for await (const line of createInterface(child.stdout)) {
+    const [, url] = /"Server listening at (http:[^"]+)"/.exec(line) ?? []
+    if (url === undefined) continue
+    t.match(await (await fetch(url)).text(), 'main.js')
+    return
+  }
+  t.fail('the server did not start')
 })
 
 t.test('the types compile for strict consumers', async (t) => {
