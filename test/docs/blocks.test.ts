@@ -38,7 +38,9 @@ t.test("the programs compile with the package's types", async (t) => {
   }
   mkdirSync(join(folder, 'types'))
   copyFileSync(new URL('../support/fixtures/frameworks.d.ts', import.meta.url), join(folder, 'types/frameworks.d.ts'))
-  writeFileSync(join(folder, 'app.module.d.ts'), 'export declare class AppModule {}\n')
+  for (const name of ['app.module.d.ts', 'my-backend.d.ts']) {
+    copyFileSync(new URL(`../support/fixtures/${name}`, import.meta.url), join(folder, name))
+  }
   const options = '--noEmit --checkJs --strict --skipLibCheck --target es2022 --module nodenext --lib es2023,dom,dom.iterable --types node'
   const files = [...names.keys(), 'types/frameworks.d.ts']
   const { stdout } = await run(folder, process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options.split(' '), ...files])
