@@ -161,7 +161,7 @@ export const Forbidden = declareError(
   403,
   { kind: 'refusal', wireCode: ErrorCode.forbidden, closeCode: CloseCode.forbidden })
 
-/** `onMessage` threw. Argument: the message of the thrown value. */
+/** `prePost` threw. Argument: the message of the thrown value. */
 export const PostRefused = declareError('FST_CHAT_REFUSED', '%s', 403, { kind: 'refusal', wireCode: ErrorCode.refused })
 
 /** The member is muted. Argument: the reason. */
@@ -173,7 +173,7 @@ export const InvalidData = declareError('FST_CHAT_INVALID_DATA', '/data%s %s', 4
 /** A name has an invalid character or length. Argument: the rule that it breaks. */
 export const InvalidName = declareError('FST_CHAT_INVALID_NAME', '/name %s', 400, { kind: 'refusal', wireCode: ErrorCode.invalid })
 
-/** A message that the app publishes, or that `onMessage` returns, is too large. Arguments: its size and the limit, in bytes. */
+/** A message that the app publishes, or that `prePost` returns, is too large. Arguments: its size and the limit, in bytes. */
 export const PostTooLarge = declareError(
   'FST_CHAT_POST_TOO_LARGE', 'the message has %s bytes; the limit is %s', 413, { kind: 'refusal', wireCode: ErrorCode.refused })
 

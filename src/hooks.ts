@@ -40,7 +40,7 @@ export interface PostDraft {
   readonly data?: unknown
 }
 
-/** Hooks of the app. If one throws, the connection is closed with 1011; `authenticate` and `onMessage` differ, see there. */
+/** Hooks of the app. If one throws, the connection is closed with 1011; `authenticate` and `prePost` differ, see there. */
 export interface Hooks {
   /**
    * Returns the member of a connection. Called on `hello`, or when a plain client connects. If it returns null or undefined,
@@ -53,7 +53,7 @@ export interface Hooks {
   /** Returns whether a member may join a room, post to it or read its history. Without this hook, it may. */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /** Returns the message to store. If it throws, the post is refused and the member receives the error's message. */
-  readonly onMessage?: ((draft: PostDraft, member: Member) => PostDraft | Promise<PostDraft>) | undefined
+  readonly prePost?: ((draft: PostDraft, member: Member) => PostDraft | Promise<PostDraft>) | undefined
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
 }
@@ -89,24 +89,24 @@ export function resultErrors (name: keyof Hooks): PropertyError {
 }
 
 /**
- * Authorizes a post and runs `onMessage`. Resolves with the content to store: that of the draft, or the result of `onMessage`.
+ * Authorizes a post and runs `prePost`. Resolves with the content to store: that of the draft, or the result of `prePost`.
  * @param content of the draft
- * @param limit maximum bytes of a message that `onMessage` returns
+ * @param limit maximum bytes of a message that `prePost` returns
  * @throws Forbidden, PostRefused, PostTooLarge, HookFailed
  */
 export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
-  if (hooks.onMessage === undefined) return content
+  if (hooks.prePost === undefined) return content
   let changed: PostDraft
   try {
-    changed = await hooks.onMessage(draft, member)
+    changed = await hooks.prePost(draft, member)
   } catch (error) {
     throw new PostRefused(messageOf(error))
   }
-  const stored = await run('onMessage', () => {
+  const stored = await run('prePost', () => {
     // Read once: a getter may return another value the second time.
     const { body, data }: Partial<PostDraft> = changed ?? {}
-    return appContent(body, data, resultErrors('onMessage'))
+    return appContent(body, data, resultErrors('prePost'))
   })
   assertSize(stored, null, limit)
   return stored

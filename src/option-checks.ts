@@ -55,7 +55,7 @@ const options: Checks<Given> = {
   },
   authenticate: fn,
   authorize: fn,
-  onMessage: fn,
+  prePost: fn,
   onJoin: fn,
   onLeave: fn,
   dataSchema: object,

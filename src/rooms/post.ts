@@ -42,7 +42,7 @@ export function submit (
     body: content.body,
     data: content.data
   }
-  if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.onMessage === undefined) {
+  if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.prePost === undefined) {
     return { membership, submitted: undefined, stored: store.append(room, draft) }
   }
   const check = async (): Promise<Content> => {

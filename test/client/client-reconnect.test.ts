@@ -205,7 +205,7 @@ t.test('after a server lost its data, sent posts are stale and unsent ones are s
 
 t.test('posts made offline are sent in order on reconnect, and can be refused then', async (t) => {
   const { app, network } = await serve(t, {
-    onMessage: (draft) => {
+    prePost: (draft) => {
       if (draft.body === 'bad') throw new Error('not here')
       return draft
     }

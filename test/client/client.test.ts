@@ -354,7 +354,7 @@ t.test('leave while joining', async (t) => {
 
 t.test('a post', async (t) => {
   await t.test('that the app refuses rejects with its message', async (t) => {
-    const { port } = await serve(t, { onMessage: () => { throw new Error('no swearing') } })
+    const { port } = await serve(t, { prePost: () => { throw new Error('no swearing') } })
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('damn'), { code: 'refused', message: /no swearing/ })
   })

@@ -371,7 +371,7 @@ t.test('the page', { skip }, async (t) => {
   t.test('a refused message shows the reason, and can be resent or discarded', async (t) => {
     let refusals = 2
     const url = await serve(t, {
-      onMessage (draft) {
+      prePost (draft) {
         if (refusals-- > 0) throw new Error('not before noon')
         return draft
       }
@@ -388,7 +388,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('a message that the app changes replaces the typed text', async (t) => {
-    const url = await serve(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('darn', '****') }) })
+    const url = await serve(t, { prePost: (draft) => ({ ...draft, body: String(draft.body).replace('darn', '****') }) })
     const { page } = await open(t, `${url}/demo/?name=ada`)
     await type(page, 'darn it')
     await shows(page, '#chat-log li.sent:not(.pending)', '**** it')

@@ -186,7 +186,7 @@ t.test('Infinity switches off messageRate, inbox and controlRate', async (t) => 
 
 t.test('messages that wait for a slow hook are bounded by limits.inbox', async (t) => {
   const slow = gate()
-  const { port, plain } = await chat(t, { limits: { inbox: 20 }, onMessage: async (draft) => { await slow.pass(); return draft } })
+  const { port, plain } = await chat(t, { limits: { inbox: 20 }, prePost: async (draft) => { await slow.pass(); return draft } })
   const [few, many] = [await plain('?room=few&self=1'), await plain('?room=many')]
   for (const { socket, count } of [{ ...few, count: 20 }, { ...many, count: 200 }]) {
     (socket as unknown as { _socket: { cork (): void, uncork (): void } })._socket.cork()

@@ -217,7 +217,7 @@ const requestRefusals: Record<string, Attack> = {
     }
   },
   refused: {
-    options: { onMessage: () => { throw new Error('no swearing') } },
+    options: { prePost: () => { throw new Error('no swearing') } },
     make: async (_t, { plain }) => (await plain()).socket.send('darn')
   },
   forbidden: {
@@ -293,7 +293,7 @@ t.test('a flood of closed connections logs few lines, which account for all of t
 })
 
 t.test('a flood of refused posts and invalid frames logs few lines, which account for all', async (t) => {
-  const { app, plain, member } = await chat(t, { onMessage: () => { throw new Error('no\nswearing\u2028') } })
+  const { app, plain, member } = await chat(t, { prePost: () => { throw new Error('no\nswearing\u2028') } })
   const [bob, ada] = [await plain(), await member({}, 'lobby')]
   for (let i = 0; i < 300; i++) {
     bob.socket.send('darn')

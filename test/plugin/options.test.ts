@@ -201,7 +201,7 @@ t.test('every option may be undefined', async (t) => {
     backend: undefined,
     authenticate: undefined,
     authorize: undefined,
-    onMessage: undefined,
+    prePost: undefined,
     onJoin: undefined,
     onLeave: undefined,
     dataSchema: undefined,

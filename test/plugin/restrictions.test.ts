@@ -116,7 +116,7 @@ for (const [backend, { skip, open }] of Object.entries(backends)) {
 }
 
 for (const [title, act] of Object.entries(acts)) {
-  for (const where of ['authorize', 'onMessage']) {
+  for (const where of ['authorize', 'prePost']) {
     t.test(`a post that waits in ${where} during ${title} is not stored`, async (t) => {
       const waits = gate()
       const server = await chat(t, {
@@ -124,8 +124,8 @@ for (const [title, act] of Object.entries(acts)) {
           if (where === 'authorize' && action === 'post') await waits.pass()
           return true
         },
-        onMessage: async (draft) => {
-          if (where === 'onMessage') await waits.pass()
+        prePost: async (draft) => {
+          if (where === 'prePost') await waits.pass()
           return draft
         }
       })

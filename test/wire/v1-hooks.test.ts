@@ -443,10 +443,10 @@ for (const [title, fault] of Object.entries({ ...faults, 'an error whose message
   })
 }
 
-t.test('onMessage changes the stored text, bytes and data, after the schema check', async (t) => {
+t.test('prePost changes the stored text, bytes and data, after the schema check', async (t) => {
   const { member, plain, app } = await chat(t, {
     dataSchema: { type: 'integer' },
-    onMessage: async (draft, { name }) => ({
+    prePost: async (draft, { name }) => ({
       ...draft,
       body: typeof draft.body === 'string' ? `${draft.body} by ${name} in ${draft.room}` : Buffer.concat([draft.body, Buffer.of(255)]),
       data: { was: draft.data }
@@ -462,10 +462,10 @@ t.test('onMessage changes the stored text, bytes and data, after the schema chec
   t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
 })
 
-t.test('a message that onMessage made too large is refused, and the connection stays open', async (t) => {
+t.test('a message that prePost made too large is refused, and the connection stays open', async (t) => {
   const { member, plain } = await chat(t, {
     limits: { chatPayload: 1_024, backlog: 8_192 },
-    onMessage: (draft) => ({ ...draft, body: String(draft.body).replace('grow', 'x'.repeat(3_000)) })
+    prePost: (draft) => ({ ...draft, body: String(draft.body).replace('grow', 'x'.repeat(3_000)) })
   })
   const ada = await member({}, 'lobby')
   t.match(await ada.refused({ type: 'post', room: 'lobby', text: 'grow', id: 'i' }), { code: 'refused', id: 'i', message: /3000 bytes.*2048/ })
@@ -476,14 +476,14 @@ t.test('a message that onMessage made too large is refused, and the connection s
   t.equal(await bob.next(), 'y')
 })
 
-t.test('lone surrogates that onMessage returns are stored as U+FFFD', async (t) => {
-  const { member } = await chat(t, { onMessage: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
+t.test('lone surrogates that prePost returns are stored as U+FFFD', async (t) => {
+  const { member } = await chat(t, { prePost: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
   const ada = await member({}, 'a')
   ada.post('a', 'x👋')
   t.match(await ada.take(2), [{ text: 'x\ufffd', data: ['x\ufffd'] }, { type: 'ack' }])
 })
 
-t.test('an error that onMessage throws refuses the post with its message', async (t) => {
+t.test('an error that prePost throws refuses the post with its message', async (t) => {
   const thrown: Record<string, unknown> = {
     'no %s here': new Error('no %s here'),
     words: 'words',
@@ -495,7 +495,7 @@ t.test('an error that onMessage throws refuses the post with its message', async
   }
   for (const [message, error] of Object.entries(thrown)) {
     const { member, plain } = await chat(t, {
-      onMessage: (draft) => {
+      prePost: (draft) => {
         if (draft.body === 'bad') throw error
         return draft
       }
@@ -521,8 +521,8 @@ for (const [title, answer] of Object.entries<unknown>({
   'data that is a function': { body: 'x', data: () => {} },
   'a getter that throws': { get body () { throw new Error('a getter') } }
 })) {
-  t.test(`onMessage that returns ${title} closes with 1011, and the room keeps working`, async (t) => {
-    const { member, app } = await chat(t, { onMessage: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
+  t.test(`prePost that returns ${title} closes with 1011, and the room keeps working`, async (t) => {
+    const { member, app } = await chat(t, { prePost: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
     const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
     ada.post('a', 'bad')
     t.match(await ada.closed, { code: 1011 })
@@ -532,7 +532,7 @@ for (const [title, answer] of Object.entries<unknown>({
   })
 }
 
-t.test('posts of one member stay in order although onMessage is slow for some', async (t) => {
+t.test('posts of one member stay in order although prePost is slow for some', async (t) => {
   const slow = gate()
   const stored: string[] = []
   const { member } = await chat(t, {
@@ -542,7 +542,7 @@ t.test('posts of one member stay in order although onMessage is slow for some', 
         return works.append(room, draft)
       }
     })),
-    onMessage: async (draft) => {
+    prePost: async (draft) => {
       if (draft.body === '0') await slow.pass()
       return draft
     }
@@ -565,7 +565,7 @@ t.test('a repeat of an accepted post is not filtered again, even if the member i
   let allowed = true
   const { member, app } = await chat(t, {
     authorize: ({ action }) => action === 'join' || allowed,
-    onMessage: (draft) => {
+    prePost: (draft) => {
       filtered++
       return { ...draft, body: `${draft.body} (filtered)` }
     }

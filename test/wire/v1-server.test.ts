@@ -17,8 +17,8 @@ async function named ({ tcp }: ChatApp, name: string, ...rooms: string[]): Promi
   return { client, id, session }
 }
 
-t.test('publish sends a message with or without a sender and data, and runs no onMessage', async (t) => {
-  const server = await chat(t, { onMessage: () => { throw new Error('hooks are for members') } })
+t.test('publish sends a message with or without a sender and data, and runs no prePost', async (t) => {
+  const server = await chat(t, { prePost: () => { throw new Error('hooks are for members') } })
   const client = await server.member({}, 'a')
   const position = await server.app.chat.publish('a', { text: 'hello' })
   t.match(await client.next(), { type: 'message', room: 'a', from: null, text: 'hello', position })
@@ -322,7 +322,7 @@ t.test('ban closes with 4403 and refuses later connections until unban', async (
 t.test('posts of a banned member that were waiting are not stored', async (t) => {
   const slow = gate()
   const server = await chat(t, {
-    onMessage: async (draft) => {
+    prePost: async (draft) => {
       await slow.pass()
       return draft
     }
@@ -340,7 +340,7 @@ t.test('posts of a banned member that were waiting are not stored', async (t) =>
 t.test('posts that a client sent before it closed are stored', async (t) => {
   const slow = gate()
   const server = await chat(t, {
-    onMessage: async (draft) => {
+    prePost: async (draft) => {
       await slow.pass()
       return draft
     }
