@@ -1,4 +1,5 @@
 import type { PropertyError } from './argument-checks.ts'
+import type { MessageContent } from './chat-entry.ts'
 import { PostTooLarge } from './errors.ts'
 import type { Member } from './store.ts'
 
@@ -28,8 +29,8 @@ export function contentHash ({ body, data }: Content): string {
  * surrogates become U+FFFD, since strict JSON parsers reject them.
  * @param fault makes the error that is thrown for an invalid property
  */
-export function appContent (body: unknown, data: unknown, fault: PropertyError): Content {
-  return { body: bodyOf(body, fault), data: data === undefined ? undefined : jsonOf(data, fault) }
+export function appContent ({ text, bytes, data }: { readonly [K in keyof MessageContent]?: unknown }, fault: PropertyError): Content {
+  return { body: bodyOf(text, bytes, fault), data: data === undefined ? undefined : jsonOf(data, fault) }
 }
 
 /** Returns the maximum bytes of a message from the app: a quarter of `backlog`, but at least `chatPayload`. */
@@ -54,10 +55,14 @@ function jsonBytes (text: string, limit: number): number {
   return text.length > limit ? Buffer.byteLength(text) : Buffer.byteLength(JSON.stringify(text)) - 2
 }
 
-function bodyOf (body: unknown, fault: PropertyError): string | Uint8Array {
-  if (typeof body === 'string') return body.toWellFormed()
-  if (body instanceof Uint8Array) return new Uint8Array(body)
-  throw fault('body', 'must be a string or a Uint8Array')
+function bodyOf (text: unknown, bytes: unknown, fault: PropertyError): string | Uint8Array {
+  if (bytes === undefined) {
+    if (typeof text === 'string') return text.toWellFormed()
+    throw fault('text', 'must be a string')
+  }
+  if (text !== undefined) throw fault('text', "must be absent if there are 'bytes'")
+  if (bytes instanceof Uint8Array) return new Uint8Array(bytes)
+  throw fault('bytes', 'must be a Uint8Array')
 }
 
 function jsonOf (data: unknown, fault: PropertyError): string {

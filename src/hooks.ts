@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
+import type { MessageContent } from './chat-entry.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
 import type { Member } from './store.ts'
@@ -33,12 +34,11 @@ export interface AuthorizeQuestion {
   readonly room: string
 }
 
-/** A message that isn't stored yet. body: text, or the bytes of a plain client's binary message. */
-export interface PostDraft {
-  readonly room: string
-  readonly body: string | Uint8Array
-  readonly data?: unknown
-}
+/** The result of `prePost`. `room` may be absent, and can't be changed. */
+export type PrePosted = MessageContent & { readonly room?: string | undefined }
+
+/** A message that isn't stored yet. */
+export type PostDraft = MessageContent & { readonly room: string }
 
 /** Hooks of the app. If one throws, the connection is closed with 1011; `authenticate` and `prePost` differ, see there. */
 export interface Hooks {
@@ -52,8 +52,11 @@ export interface Hooks {
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
   /** Returns whether a member may join a room, post to it or read its history. Without this hook, it may. */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
-  /** Returns the message to store. If it throws, the post is refused and the member receives the error's message. */
-  readonly prePost?: ((draft: PostDraft, member: Member) => PostDraft | Promise<PostDraft>) | undefined
+  /**
+   * Returns the content to store: the draft, or other content for the same room. If it throws, the post is refused and the
+   * member receives the error's message. A result of a wrong type closes the connection with 1011.
+   */
+  readonly prePost?: ((draft: PostDraft, member: Member) => PrePosted | Promise<PrePosted>) | undefined
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
 }
@@ -83,6 +86,17 @@ export function hookFailed (name: keyof Hooks, cause: unknown): Error {
   return Object.assign(new HookFailed(name), { cause })
 }
 
+/** @throws InvalidHookResult if the value isn't an object, or has an unknown property */
+export function assertResult<Name extends string> (
+  hook: keyof Hooks, value: unknown, known: readonly Name[]
+): asserts value is { readonly [K in Name]?: unknown } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidHookResult(hook, `must return an object with ${known.join(', ')}`)
+  }
+  const unknown = Object.keys(value).find((property) => !known.some((name) => name === property))
+  if (unknown !== undefined) throw new InvalidHookResult(hook, `returned '${unknown}', which does not exist: use ${known.join(', ')}`)
+}
+
 /** Returns a function that makes the errors for the properties of a hook's result. */
 export function resultErrors (name: keyof Hooks): PropertyError {
   return (property, problem) => new InvalidHookResult(name, `returned '${property}', which ${problem}`)
@@ -97,16 +111,18 @@ export function resultErrors (name: keyof Hooks): PropertyError {
 export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
   if (hooks.prePost === undefined) return content
-  let changed: PostDraft
+  let result: unknown
   try {
-    changed = await hooks.prePost(draft, member)
+    result = await hooks.prePost(draft, member)
   } catch (error) {
     throw new PostRefused(messageOf(error))
   }
   const stored = await run('prePost', () => {
+    assertResult('prePost', result, ['room', 'text', 'bytes', 'data'])
     // Read once: a getter may return another value the second time.
-    const { body, data }: Partial<PostDraft> = changed ?? {}
-    return appContent(body, data, resultErrors('prePost'))
+    const { room = draft.room, ...given } = result
+    if (room !== draft.room) throw resultErrors('prePost')('room', `must be '${draft.room}', as in the draft`)
+    return appContent(given, resultErrors('prePost'))
   })
   assertSize(stored, null, limit)
   return stored

@@ -2,6 +2,7 @@ import { assertFunction, assertPosition, assertProperties, propertyErrors } from
 import { InvalidArgument, InvalidRoom } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
+import { chatEntry, type ChatEntry } from '../chat-entry.ts'
 import { appContent, assertSize, contentLimit } from '../content.ts'
 import { checkMember } from '../rooms/member-check.ts'
 import type { Peers } from '../rooms/peers.ts'
@@ -21,9 +22,6 @@ export interface Publication {
   /** any JSON value, for v1 clients */
   readonly data?: unknown
 }
-
-/** An entry as the app receives it: with its `data` parsed. */
-export interface ChatEntry extends Omit<Entry, 'data'> { readonly data?: unknown }
 
 /** A page of entries as the app receives it. */
 export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
@@ -66,7 +64,7 @@ export class Chat {
     assertProperties('publication', publication, ['text', 'from', 'data'])
     const { text, from, data } = publication
     if (typeof text !== 'string') throw new InvalidArgument('publication.text', 'must be a string')
-    const draft = { from: senderOf(from), ...appContent(text, data, propertyErrors('publication')) }
+    const draft = { from: senderOf(from), ...appContent({ text, data }, propertyErrors('publication')) }
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
     const { position } = await this.#parts.store.append(room, draft)
     return position
@@ -82,7 +80,7 @@ export class Chat {
     assertFunction('listener', listener)
     const { rooms } = this.#parts
     const room = await rooms.take(name)
-    const callListener = async (entry: Entry) => { await listener(withParsedData(entry)) }
+    const callListener = async (entry: Entry) => { await listener(chatEntry(entry, entry)) }
     const unsubscribe = room.subscribe((entry) => {
       callListener(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
     })
@@ -112,7 +110,7 @@ export class Chat {
     if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
     if (before !== undefined) assertPosition('query.before', before)
     const page = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
-    return { ...page, entries: page.entries.map(withParsedData) }
+    return { ...page, entries: page.entries.map((entry) => chatEntry(entry, entry)) }
   }
 
   /**
@@ -196,8 +194,4 @@ function senderOf (from: unknown): Member | null {
   // Other properties are ignored: an app may pass its own user object.
   const { id, name } = from as Record<string, unknown>
   return checkMember(id, name, propertyErrors('publication.from'))
-}
-
-function withParsedData (entry: Entry): ChatEntry {
-  return entry.data === undefined ? entry : { ...entry, data: JSON.parse(entry.data) as unknown }
 }

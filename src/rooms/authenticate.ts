@@ -1,8 +1,7 @@
 import { types } from 'node:util'
 import type { FastifyRequest } from 'fastify'
 import type { Connection } from '../connection/connection.ts'
-import { InvalidHookResult } from '../errors.ts'
-import { hookFailed, resultErrors, run, type Authenticated, type Hello, type Hooks } from '../hooks.ts'
+import { assertResult, hookFailed, resultErrors, run, type Hello, type Hooks } from '../hooks.ts'
 import { checkMember } from './member-check.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Member } from '../store.ts'
@@ -10,8 +9,6 @@ import { isRejection } from '../thrown.ts'
 
 /** The checked result of `authenticate`. expiresAt: ms since the Unix epoch. */
 export interface Authentication { readonly identity: Member, readonly expiresAt: number | undefined }
-
-const properties: ReadonlyArray<keyof Authenticated> = ['id', 'name', 'expiresAt']
 
 /**
  * Calls the app's `authenticate`. Resolves with undefined when it has closed the connection: with 4401 if the app rejects
@@ -44,12 +41,8 @@ export async function authenticate (
  * @throws InvalidHookResult
  */
 function checkResult (result: unknown): Authentication {
-  if (typeof result !== 'object' || result === null) throw new InvalidHookResult('authenticate', 'must return an object or null')
-  const unknown = Object.keys(result).find((name) => !properties.some((known) => known === name))
-  if (unknown !== undefined) {
-    throw new InvalidHookResult('authenticate', `returned the unknown property '${unknown}': use ${properties.join(', ')}`)
-  }
-  const { id, name, expiresAt } = result as Record<keyof Authenticated, unknown>
+  assertResult('authenticate', result, ['id', 'name', 'expiresAt'])
+  const { id, name, expiresAt } = result
   return { identity: checkMember(id, name ?? '', resultErrors('authenticate')), expiresAt: checkTime(expiresAt) }
 }
 

@@ -1,11 +1,15 @@
 import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
-import { vet, type Hooks, type PostDraft } from '../hooks.ts'
+import { messageContent } from '../chat-entry.ts'
+import { vet, type Hooks } from '../hooks.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import type { Cursor, Position, Store } from '../store.ts'
 
 /** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
-export interface Post extends PostDraft {
+export interface Post {
+  readonly room: string
+  readonly body: string | Uint8Array
+  readonly data?: unknown
   readonly id?: string | undefined
   readonly since?: Position | undefined
 }
@@ -46,8 +50,8 @@ export function submit (
     return { membership, submitted: undefined, stored: store.append(room, draft) }
   }
   const check = async (): Promise<Content> => {
-    restrictions.assertMayPost(post.room)
-    return await vet(hooks, post, content, member, contentLimit(limits))
+    restrictions.assertMayPost(room)
+    return await vet(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
   }
   // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
   let isRepeat = false

@@ -125,7 +125,7 @@ t.test('a post whose ack was lost is resent with its first position and delivere
   network.cut()
   t.match(await again, { complete: true })
   const { entries } = await app.chat.history('lobby')
-  t.same(entries.map(({ body }) => body), ['before', 'once'])
+  t.same(entries.map(({ text }) => text), ['before', 'once'])
   t.equal(await position, entries[1]!.position)
 })
 
@@ -200,13 +200,13 @@ t.test('after a server lost its data, sent posts are stale and unsent ones are s
   await inDoubt
   await unsent
   const { entries } = await after.chat.history('lobby')
-  t.same(entries.map(({ body }) => body), ['not sent yet'])
+  t.same(entries.map(({ text }) => text), ['not sent yet'])
 })
 
 t.test('posts made offline are sent in order on reconnect, and can be refused then', async (t) => {
   const { app, network } = await serve(t, {
     prePost: (draft) => {
-      if (draft.body === 'bad') throw new Error('not here')
+      if (draft.text === 'bad') throw new Error('not here')
       return draft
     }
   })
@@ -222,7 +222,7 @@ t.test('posts made offline are sent in order on reconnect, and can be refused th
   network.target = (app.server.address() as { port: number }).port
   await Promise.all([posts[0], posts[2], refused])
   const { entries } = await app.chat.history('lobby')
-  t.same(entries.map(({ body }) => body), ['one', 'two'])
+  t.same(entries.map(({ text }) => text), ['one', 'two'])
 })
 
 t.test('a join made offline is sent on reconnect', async (t) => {

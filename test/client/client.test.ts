@@ -378,7 +378,7 @@ t.test('a post', async (t) => {
     await room.post('one')
     await Promise.all(['two', 'three'].map((text) => room.post(text)))
     const { entries } = await app.chat.history('lobby')
-    t.same(entries.map(({ body }) => body), ['one', 'two', 'three'])
+    t.same(entries.map(({ text }) => text), ['one', 'two', 'three'])
   })
   await t.test('beyond the queue limit rejects at once', async (t) => {
     const { port } = await fakeServer(t, ({ type }) => type === 'post' ? [] : undefined)

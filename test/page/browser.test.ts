@@ -388,7 +388,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('a message that the app changes replaces the typed text', async (t) => {
-    const url = await serve(t, { prePost: (draft) => ({ ...draft, body: String(draft.body).replace('darn', '****') }) })
+    const url = await serve(t, { prePost: (draft) => ({ text: String(draft.text).replace('darn', '****') }) })
     const { page } = await open(t, `${url}/demo/?name=ada`)
     await type(page, 'darn it')
     await shows(page, '#chat-log li.sent:not(.pending)', '**** it')

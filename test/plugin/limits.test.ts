@@ -116,7 +116,7 @@ t.test('a plain member that exceeds byteRate is read more slowly and loses no me
 t.test('a rate-limited request has no effect, and takes effect when it is repeated', async (t) => {
   const { app, member } = await chat(t, { limits: { messageRate: 10, messageBurst: 3 } })
   const client = await member({}, 'lobby')
-  const stored = async () => (await app.chat.history('lobby')).entries.map(({ body }) => body)
+  const stored = async () => (await app.chat.history('lobby')).entries.map(({ text }) => text)
   const post = (id: string) => ({ type: 'post', room: 'lobby', id, text: id })
   for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) client.say(post(id))
   const done: string[] = []
@@ -209,7 +209,7 @@ t.test('the client keeps within messageRate: a queue is sent in order, and no po
   t.strictSame(heard.filter((text) => text.includes('rate_limited')), [])
   t.equal(sockets.length, 2)
   const { entries } = await app.chat.history('lobby', { limit: 1_000 })
-  t.strictSame(entries.map(({ body }) => body), Array.from({ length: 200 }, (_, i) => `${i}`))
+  t.strictSame(entries.map(({ text }) => text), Array.from({ length: 200 }, (_, i) => `${i}`))
 })
 
 t.test('the client keeps within byteRate, also after a reconnect', async (t) => {
@@ -221,7 +221,7 @@ t.test('the client keeps within byteRate, also after a reconnect', async (t) => 
   await Promise.all(texts.map((text) => room.post(text)))
   t.strictSame(heard.filter((text) => text.includes('rate_limited')), [])
   const { entries } = await app.chat.history('lobby', { limit: 100 })
-  t.strictSame(entries.map(({ body }) => body), texts)
+  t.strictSame(entries.map(({ text }) => text), texts)
 })
 
 t.test('the client keeps its unacknowledged bytes within half of byteBurst', async (t) => {

@@ -50,7 +50,7 @@ async function member (server: ChatApp, hello: object = {}): Promise<{ client: V
 
 async function stored ({ app }: ChatApp): Promise<unknown[]> {
   await app.chat.publish('a', { text: 'end' })
-  return (await app.chat.history('a', { limit: POSTS * 2 })).entries.map(({ body }) => body)
+  return (await app.chat.history('a', { limit: POSTS * 2 })).entries.map(({ text }) => text)
 }
 
 for (const [backend, { skip, open }] of Object.entries(backends)) {
@@ -242,7 +242,7 @@ t.test('invalid arguments of erase, history, subscribe and publish reject and ch
     await t.rejects(calls.publish('a', wrong), argument, JSON.stringify(wrong))
   }
   t.strictSame(calls.rooms(), [], 'no room is open')
-  t.strictSame((await calls.history('a', { limit: 10, before: undefined })).entries.map(({ body }) => body), ['kept'])
+  t.strictSame((await calls.history('a', { limit: 10, before: undefined })).entries.map(({ text }) => text), ['kept'])
 })
 
 t.test('a muted member is not shown as typing, and receives no error for it', async (t) => {

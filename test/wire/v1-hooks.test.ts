@@ -211,13 +211,13 @@ const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
   'expiresAt as a bigint': [() => ({ id, expiresAt: 4_000_000_000_000n }), /'expiresAt'/],
   'expiresAt as a Proxy': [() => ({ id, expiresAt: new Proxy(new Date(4e12), {}) }), /'expiresAt'/],
   'expiresAt with a throwing valueOf': [() => ({ id, expiresAt: { valueOf () { throw new Error('x') } } }), /'expiresAt'/],
-  'an unknown property': [() => ({ id, role: 'admin' }), /unknown property 'role': use id, name, expiresAt/],
+  'an unknown property': [() => ({ id, role: 'admin' }), /returned 'role', which does not exist: use id, name, expiresAt/],
   'a getter that throws': [() => ({ id, get expiresAt () { throw new Error('a getter') } }), /a getter/],
   'a Proxy that throws': [() => new Proxy({}, { ownKeys () { throw new Error('a trap') } }), /a trap/],
-  false: [() => false, /must return an object or null/],
-  true: [() => true, /must return an object or null/],
-  'a string': [() => 'ada', /must return an object or null/],
-  'an array': [() => ['ada'], /unknown property '0'/]
+  false: [() => false, /must return an object with id, name, expiresAt/],
+  true: [() => true, /must return an object with id, name, expiresAt/],
+  'a string': [() => 'ada', /must return an object with id, name, expiresAt/],
+  'an array': [() => ['ada'], /must return an object/]
 }
 for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
   t.test(`authenticate that returns ${title} closes with 1011 and logs the reason`, async (t) => {
@@ -337,7 +337,7 @@ t.test('a connection is closed with 4401 at expiresAt', async (t) => {
   const forever = await tcp()
   await forever.hello()
   await forever.join('a')
-  t.strictSame((await app.chat.history('a')).entries.map(({ body }) => body), ['meanwhile', 'in time'])
+  t.strictSame((await app.chat.history('a')).entries.map(({ text }) => text), ['meanwhile', 'in time'])
 })
 
 t.test('authorize decides on join, post and history, and receives member and room', async (t) => {
@@ -447,8 +447,7 @@ t.test('prePost changes the stored text, bytes and data, after the schema check'
   const { member, plain, app } = await chat(t, {
     dataSchema: { type: 'integer' },
     prePost: async (draft, { name }) => ({
-      ...draft,
-      body: typeof draft.body === 'string' ? `${draft.body} by ${name} in ${draft.room}` : Buffer.concat([draft.body, Buffer.of(255)]),
+      ...draft.text === undefined ? { bytes: Buffer.concat([draft.bytes, Buffer.of(255)]) } : { text: `${draft.text} by ${name} in ${draft.room}` },
       data: { was: draft.data }
     })
   })
@@ -459,13 +458,13 @@ t.test('prePost changes the stored text, bytes and data, after the schema check'
   t.equal(await bob.next(), 'ada: x by ada in lobby')
   bob.socket.send(Buffer.of(1))
   t.match(await ada.next(), { bytes: 'Af8=' })
-  t.match((await app.chat.history('lobby')).entries, [{ body: 'x by ada in lobby' }, {}])
+  t.match((await app.chat.history('lobby')).entries, [{ text: 'x by ada in lobby' }, { text: undefined, bytes: Buffer.of(1, 255) }])
 })
 
 t.test('a message that prePost made too large is refused, and the connection stays open', async (t) => {
   const { member, plain } = await chat(t, {
     limits: { chatPayload: 1_024, backlog: 8_192 },
-    prePost: (draft) => ({ ...draft, body: String(draft.body).replace('grow', 'x'.repeat(3_000)) })
+    prePost: (draft) => ({ text: String(draft.text).replace('grow', 'x'.repeat(3_000)) })
   })
   const ada = await member({}, 'lobby')
   t.match(await ada.refused({ type: 'post', room: 'lobby', text: 'grow', id: 'i' }), { code: 'refused', id: 'i', message: /3000 bytes.*2048/ })
@@ -477,7 +476,7 @@ t.test('a message that prePost made too large is refused, and the connection sta
 })
 
 t.test('lone surrogates that prePost returns are stored as U+FFFD', async (t) => {
-  const { member } = await chat(t, { prePost: (draft) => ({ ...draft, body: String(draft.body).slice(0, 2), data: [String(draft.body).slice(0, 2)] }) })
+  const { member } = await chat(t, { prePost: (draft) => ({ text: String(draft.text).slice(0, 2), data: [String(draft.text).slice(0, 2)] }) })
   const ada = await member({}, 'a')
   ada.post('a', 'x👋')
   t.match(await ada.take(2), [{ text: 'x\ufffd', data: ['x\ufffd'] }, { type: 'ack' }])
@@ -496,7 +495,7 @@ t.test('an error that prePost throws refuses the post with its message', async (
   for (const [message, error] of Object.entries(thrown)) {
     const { member, plain } = await chat(t, {
       prePost: (draft) => {
-        if (draft.body === 'bad') throw error
+        if (draft.text === 'bad') throw error
         return draft
       }
     })
@@ -514,15 +513,19 @@ for (const [title, answer] of Object.entries<unknown>({
   nothing: undefined,
   null: null,
   'a string': 'x',
-  'no body': {},
-  'a body that is not a string': { body: 7 },
-  'circular data': (() => { const data = {}; return { body: 'x', data: Object.assign(data, { data }) } })(),
-  'data that is a bigint': { body: 'x', data: 10n },
-  'data that is a function': { body: 'x', data: () => {} },
-  'a getter that throws': { get body () { throw new Error('a getter') } }
+  'neither text nor bytes': {},
+  'both text and bytes': { text: 'x', bytes: Buffer.of(1) },
+  'a text that is not a string': { text: 7 },
+  'bytes that are not a Uint8Array': { bytes: 'x' },
+  'an unknown property': { text: 'x', body: 'x' },
+  'another room': { text: 'x', room: 'b' },
+  'circular data': (() => { const data = {}; return { text: 'x', data: Object.assign(data, { data }) } })(),
+  'data that is a bigint': { text: 'x', data: 10n },
+  'data that is a function': { text: 'x', data: () => {} },
+  'a getter that throws': { get text () { throw new Error('a getter') } }
 })) {
   t.test(`prePost that returns ${title} closes with 1011, and the room keeps working`, async (t) => {
-    const { member, app } = await chat(t, { prePost: (draft) => draft.body === 'bad' ? answer as typeof draft : draft })
+    const { member, app } = await chat(t, { prePost: (draft) => draft.text === 'bad' ? answer as typeof draft : draft })
     const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
     ada.post('a', 'bad')
     t.match(await ada.closed, { code: 1011 })
@@ -543,7 +546,7 @@ t.test('posts of one member stay in order although prePost is slow for some', as
       }
     })),
     prePost: async (draft) => {
-      if (draft.body === '0') await slow.pass()
+      if (draft.text === '0') await slow.pass()
       return draft
     }
   })
@@ -567,7 +570,7 @@ t.test('a repeat of an accepted post is not filtered again, even if the member i
     authorize: ({ action }) => action === 'join' || allowed,
     prePost: (draft) => {
       filtered++
-      return { ...draft, body: `${draft.body} (filtered)` }
+      return { text: `${draft.text} (filtered)` }
     }
   })
   const ada = await member({}, 'a')

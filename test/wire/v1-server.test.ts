@@ -93,7 +93,7 @@ t.test('lone surrogates in a publication become U+FFFD; pairs and escapes stay',
   const clean = { '\ufffd': ['\ufffd\ufffd', '👋', '\\ud800', '\\\ufffd'] }
   await app.chat.publish('a', { text: 'x\ud83d', data })
   t.match(await client.next(), { text: 'x\ufffd', data: clean })
-  t.match((await app.chat.history('a')).entries, [{ body: 'x\ufffd', data: clean }])
+  t.match((await app.chat.history('a')).entries, [{ text: 'x\ufffd', data: clean }])
 })
 
 t.test('each listener and history receive their own copy of the data as it was published', async (t) => {
@@ -149,11 +149,11 @@ t.test('subscribe delivers each later entry once, until it is stopped', async (t
   await client.posted('a', 'before')
   const heard: ChatEntry[] = []
   const stop = await server.app.chat.subscribe('a', (entry) => { heard.push(entry) })
-  const bot = await server.app.chat.subscribe('b', (entry) => server.app.chat.publish('a', { text: `heard ${String(entry.body)}` }).then(() => {}))
+  const bot = await server.app.chat.subscribe('b', (entry) => server.app.chat.publish('a', { text: `heard ${String(entry.text)}` }).then(() => {}))
   const position = await client.posted('a', '1')
   await server.app.chat.publish('b', { text: 'x' })
   t.match(await client.next(), { text: 'heard x' })
-  t.match(heard, [{ body: '1', position, from: { name: 'ada' }, offset: 2 }, { body: 'heard x', from: null }])
+  t.match(heard, [{ text: '1', position, from: { name: 'ada' }, offset: 2 }, { text: 'heard x', from: null }])
   stop()
   bot()
   await client.posted('a', '2')
@@ -167,7 +167,7 @@ t.test('a listener that throws or rejects is logged and does not affect others',
   for (const fails of [() => { throw new Error('a listener') }, async () => { throw new Error('a listener') }, async () => { throw undefined }]) { // eslint-disable-line no-throw-literal
     await app.chat.subscribe('a', fails)
   }
-  await app.chat.subscribe('a', ({ body }) => { heard.push(body) })
+  await app.chat.subscribe('a', ({ text }) => { heard.push(text) })
   for (const text of ['1', '2']) void app.chat.publish('a', { text })
   await client.upTo('2')
   await turn()
@@ -188,7 +188,7 @@ t.test('a listener may return anything, and throw an error that throws when it i
     throw Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
   })
   const heard: unknown[] = []
-  await app.chat.subscribe('a', ({ body }) => { heard.push(body) })
+  await app.chat.subscribe('a', ({ text }) => { heard.push(text) })
   for (const text of ['2', '3']) await app.chat.publish('a', { text })
   await client.upTo('3')
   await turn()
@@ -234,8 +234,8 @@ t.test('history returns entries, the newest 50 or a page before a position', asy
   const newest = await app.chat.history('a')
   t.match(newest, { complete: true, more: true, head: { offset: 60 }, entries: { length: 50 } })
   const page = await app.chat.history('a', { before: newest.entries[0]!.position, limit: 3 })
-  t.strictSame(page.entries.map(({ body }) => body), ['8', '9', '10'])
-  t.match(await app.chat.history('a', { before: 'rubbish', limit: 1 }), { complete: false, entries: [{ body: '60' }] })
+  t.strictSame(page.entries.map(({ text }) => text), ['8', '9', '10'])
+  t.match(await app.chat.history('a', { before: 'rubbish', limit: 1 }), { complete: false, entries: [{ text: '60' }] })
   t.match(await app.chat.history('nobody'), { entries: [], complete: true, more: false })
 })
 

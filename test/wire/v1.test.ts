@@ -221,7 +221,7 @@ t.test('open rooms are bounded by limits.rooms, and stored rooms are not', async
   t.match(await client.refused({ type: 'join', room: 'b' }), { code: 'too_many_rooms', room: 'b' })
   for (const room of ['b', 'c']) await app.chat.publish(room, { text: room })
   await client.posted('a', 'x')
-  t.strictSame((await app.chat.history('b')).entries.map(({ body }) => body), ['b'])
+  t.strictSame((await app.chat.history('b')).entries.map(({ text }) => text), ['b'])
   await client.leave('a')
   t.strictSame(texts((await client.join('b')).messages), ['b'], 'a room without members makes room for another')
 })

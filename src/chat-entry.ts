@@ -1,0 +1,25 @@
+import type { Cursor, Draft, Entry, Member } from './store.ts'
+
+/** The content of a message: text, or the bytes of a plain client's binary message. */
+export type MessageContent =
+  | { readonly text: string, readonly bytes?: undefined, readonly data?: unknown }
+  | { readonly bytes: Uint8Array, readonly text?: undefined, readonly data?: unknown }
+
+/** An entry as the app receives it, with its `data` parsed. */
+export type ChatEntry = MessageContent & Cursor & {
+  /** time of storage in ms since 1970, by the store's clock */
+  readonly at: number
+  /** `null` for a message of the app itself */
+  readonly from: Member | null
+}
+
+/** Returns content as the app receives it. */
+export function messageContent (body: string | Uint8Array, data: unknown): MessageContent {
+  const content = typeof body === 'string' ? { text: body } : { bytes: body }
+  return data === undefined ? content : { ...content, data }
+}
+
+/** Returns an entry as the app receives it. */
+export function chatEntry ({ offset, position, at }: Pick<Entry, 'offset' | 'position' | 'at'>, { from, body, data }: Pick<Draft, 'from' | 'body' | 'data'>): ChatEntry {
+  return { offset, position, at, from, ...messageContent(body, data === undefined ? undefined : JSON.parse(data)) }
+}
