@@ -1,4 +1,4 @@
-import type { Entry, Member } from './store.ts'
+import type { Draft, Member } from './store.ts'
 
 /*
  * Bytes of memory of the data that clients store, measured with --expose-gc on Node 20 to 26 and rounded up. A string has a
@@ -33,7 +33,7 @@ export function memberCost (member: Member | null): number {
 }
 
 /** Returns the maximum cost of an entry that waits for delivery: two bytes for every character. */
-export function entryCost ({ body, data = '', from }: Entry): number {
+export function entryCost ({ body, data = '', from }: Pick<Draft, 'body' | 'data' | 'from'>): number {
   const content = typeof body === 'string' ? 2 * body.length : BYTES + body.byteLength
   const sender = from === null ? 0 : MEMBER + 2 * (STRING + from.id.length + from.name.length)
   return ENTRY + STRING + content + STRING + 2 * data.length + sender

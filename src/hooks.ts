@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
-import type { MessageContent } from './chat-entry.ts'
+import type { ChatEntry, MessageContent } from './chat-entry.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
 import type { Member } from './store.ts'
@@ -40,7 +41,10 @@ export type PrePosted = MessageContent & { readonly room?: string | undefined }
 /** A message that isn't stored yet. */
 export type PostDraft = MessageContent & { readonly room: string }
 
-/** Hooks of the app. If one throws, the connection is closed with 1011; `authenticate` and `prePost` differ, see there. */
+/**
+ * Hooks of the app. Each runs in the AsyncLocalStorage context of the connection's upgrade request. If one throws, the
+ * connection is closed with 1011; `authenticate`, `prePost` and `onPost` differ, see there.
+ */
 export interface Hooks {
   /**
    * Returns the member of a connection. Called on `hello`, or when a plain client connects. If it returns null or undefined,
@@ -57,8 +61,27 @@ export interface Hooks {
    * member receives the error's message. A result of a wrong type closes the connection with 1011.
    */
   readonly prePost?: ((draft: PostDraft, member: Member) => PrePosted | Promise<PrePosted>) | undefined
+  /**
+   * Called for each entry that this node has stored, also by `app.chat.publish`, after the acknowledgement. Calls of one room
+   * are made in its order, each after the previous one has ended. Posting doesn't wait for them: a room whose calls are so slow
+   * that 1,000 of them wait, or 16 MiB in all rooms, gets none for further entries until it has caught up. That is logged, as
+   * an error of the hook is; neither affects a connection. `app.close()` waits for the calls, at most for `drainTimeout`. A
+   * crash loses those that wait.
+   */
+  readonly onPost?: ((entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
+}
+
+/**
+ * Returns the hooks bound to the caller's AsyncLocalStorage context: that of a connection's request, or of a call of
+ * `app.chat`. Messages arrive in the context of the socket, which has none of the app's values.
+ */
+export function inContext (hooks: Hooks): Hooks {
+  const given = Object.entries(hooks).filter(([, hook]) => hook !== undefined) as Array<[string, (...args: unknown[]) => unknown]>
+  if (given.length === 0) return hooks
+  const run = AsyncLocalStorage.snapshot()
+  return Object.fromEntries(given.map(([name, hook]) => [name, (...args: unknown[]) => run(hook, ...args)]))
 }
 
 /** Resolves with whether `authorize` allows it. @throws HookFailed */

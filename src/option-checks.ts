@@ -56,6 +56,7 @@ const options: Checks<Given> = {
   authenticate: fn,
   authorize: fn,
   prePost: fn,
+  onPost: fn,
   onJoin: fn,
   onLeave: fn,
   dataSchema: object,

@@ -157,7 +157,7 @@ export interface Settings {
 export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
-  const { authenticate, authorize, prePost, onJoin, onLeave, dataSchema } = given
+  const { authenticate, authorize, prePost, onPost, onJoin, onLeave, dataSchema } = given
   if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
     throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout of ${pluginTimeout} ms, otherwise app.close() fails`)
   }
@@ -177,7 +177,7 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
     },
     routeOptions,
     origins,
-    hooks: { authenticate, authorize, prePost, onJoin, onLeave },
+    hooks: { authenticate, authorize, prePost, onPost, onJoin, onLeave },
     dataSchema,
     compression: given.compression ?? false,
     flushInterval: given.flushInterval ?? 0,

@@ -13,6 +13,7 @@ import { checkOptions } from './option-checks.ts'
 import { resolveOptions, type FastifyChatOptions, type Settings } from './options.ts'
 import { pagePaths, pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
+import { PostCalls } from './rooms/post-calls.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -64,7 +65,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
 async function addChat (
   app: FastifyInstance, options: FastifyChatOptions & RegisterOptions, settings: Settings, { store, roster }: OpenBackend
 ): Promise<void> {
-  const { echo, chat, page, limits, routeOptions, hooks } = settings
+  const { echo, chat, page, limits, routeOptions } = settings
 
   const { prefix = '', logLevel, logSerializers } = options
   const counters = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
@@ -76,8 +77,11 @@ async function addChat (
   const instrumented = new InstrumentedStore(store, counters)
   const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
   const peers = new Peers(roster)
+  const postCalls = new PostCalls(app.log)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
-  const appChat = new Chat({ rooms, roster, store: instrumented, peers, connections, counters, limits, log: app.log })
+  const appChat = new Chat({
+    rooms, roster, store: instrumented, peers, connections, onPost: settings.hooks.onPost, postCalls, counters, limits, log: app.log
+  })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
     const { timings, remove } = await Metrics.add(options.metrics, counters.chat, () => appChat.stats())
@@ -90,7 +94,7 @@ async function addChat (
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, store: instrumented, roster, hooks, limits, peers, counters }
+    const admission = { rooms, store: instrumented, roster, postCalls, limits, peers, counters }
     const budget = new ByteBudget(limits.replyBudget, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
@@ -119,7 +123,9 @@ async function addChat (
     // Entries stored in this tick are sent to members before their connections close.
     await endOfTick()
     rooms.flush()
+    const deadline = performance.now() + settings.drainTimeout
     await connections.close(settings.drainTimeout)
+    await postCalls.close(deadline - performance.now())
   })
   app.addHook('onClose', async () => {
     refusals.close()

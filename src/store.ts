@@ -28,6 +28,12 @@ export interface Entry extends Cursor {
   readonly data?: string | undefined
 }
 
+/**
+ * The result of `append`: the cursor of the new entry and its `at`, or, with `again: true`, the cursor of the entry that the
+ * draft repeats.
+ */
+export type Appended = Cursor & ({ readonly again: false, readonly at: number } | { readonly again: true })
+
 /** A message to be stored. A store MUST return `from`, `body` and `data` unchanged: text as text, bytes as bytes. */
 export interface Draft {
   /** Identifies the post within its room, for deduplication. Consists of the ids of the member and the post. Any string. */
@@ -98,7 +104,7 @@ export interface Store {
    *
    * A rejected draft MUST leave nothing behind and MUST NOT take an offset, except with UNKNOWN.
    */
-  append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }>
+  append (room: string, draft: Draft): Promise<Appended>
 
   /** Resolves with the cursor of the durable entry that was stored under a key. Resolves with `undefined` for an unknown key. */
   find (room: string, key: string): Promise<Cursor | undefined>

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errors } from 'fastify-chat'
-import type { Cursor, Draft, Feed, Page, Position, Query, Store } from 'fastify-chat'
+import type { Appended, Cursor, Draft, Feed, Page, Position, Query, Store } from 'fastify-chat'
 import { Room, type Disk } from './room.ts'
 import { RoomFile } from './room-file.ts'
 import { RoomLog, type LogBounds } from './room-log.ts'
@@ -56,7 +56,7 @@ export class JsonLinesStore implements Store {
     return new JsonLinesStore(id, sizes.reduce((sum, size) => sum + size, 0), options)
   }
 
-  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> { return this.#use(name, (room) => room.append(draft)) }
+  append (name: string, draft: Draft): Promise<Appended> { return this.#use(name, (room) => room.append(draft)) }
 
   find (name: string, key: string): Promise<Cursor | undefined> { return this.#use(name, (room) => room.find(key)) }
 

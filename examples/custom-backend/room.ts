@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { errors } from 'fastify-chat'
-import type { Cursor, Draft, Feed, Page, Position, Query } from 'fastify-chat'
+import type { Appended, Cursor, Draft, Feed, Page, Position, Query } from 'fastify-chat'
 import type { RoomFile } from './room-file.ts'
 import { RoomFollowers } from './room-followers.ts'
 import type { RoomLog } from './room-log.ts'
@@ -39,14 +39,14 @@ export class Room {
 
   get isIdle (): boolean { return this.#work === undefined && this.#followers.size === 0 }
 
-  append (draft: Draft): Promise<Cursor & { again: boolean }> {
-    return this.#call((log) => {
+  append (draft: Draft): Promise<Appended> {
+    return this.#call((log): Appended => {
       const result = log.append(draft, this.#disk.bytes < this.#disk.max)
       if ('known' in result) return { ...result.known, again: true }
       const { entry, line } = result
       this.#lines += line
       this.#followers.push(entry)
-      return { offset: entry.offset, position: entry.position, again: false }
+      return { offset: entry.offset, position: entry.position, at: entry.at, again: false }
     })
   }
 

@@ -1,11 +1,14 @@
+import { AsyncResource } from 'node:async_hooks'
 import { assertFunction, assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
 import { InvalidArgument, InvalidRoom } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
 import { appContent, assertSize, contentLimit } from '../content.ts'
+import type { Hooks } from '../hooks.ts'
 import { checkMember } from '../rooms/member-check.ts'
 import type { Peers } from '../rooms/peers.ts'
+import type { PostCalls } from '../rooms/post-calls.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from '../protocol.ts'
 import type { Presence, Roster } from '../roster.ts'
@@ -39,6 +42,8 @@ export interface ChatParts {
   readonly store: Store
   readonly peers: Peers
   readonly connections: Connections
+  readonly onPost: Hooks['onPost']
+  readonly postCalls: PostCalls
   readonly counters: Counters
   readonly limits: { readonly chatPayload: number, readonly backlog: number }
   readonly log: FastifyBaseLogger
@@ -55,7 +60,7 @@ export class Chat {
   }
 
   /**
-   * Posts a message in a room. Resolves with its position once it is stored. Calls no hooks: they are for members. Rejects as
+   * Posts a message in a room. Resolves with its position once it is stored. Calls no hook but `onPost`: the others are for members. Rejects as
    * the store's `append` does.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge
    */
@@ -66,8 +71,10 @@ export class Chat {
     if (typeof text !== 'string') throw new InvalidArgument('publication.text', 'must be a string')
     const draft = { from: senderOf(from), ...appContent({ text, data }, propertyErrors('publication')) }
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
-    const { position } = await this.#parts.store.append(room, draft)
-    return position
+    const { store, onPost, postCalls } = this.#parts
+    const stored = store.append(room, draft)
+    if (onPost !== undefined) postCalls.add(AsyncResource.bind(onPost), room, draft, stored)
+    return (await stored).position
   }
 
   /**

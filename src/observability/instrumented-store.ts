@@ -1,7 +1,7 @@
 import type { FastifyError } from '@fastify/error'
 import { meaningOf } from '../error-meaning.ts'
 import { diagnostics } from './diagnostics.ts'
-import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
+import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
 /** Wraps a store. Counts stored messages and errors. Returns the store's own promises. */
@@ -14,7 +14,7 @@ export class InstrumentedStore implements Store {
     this.#counters = counters
   }
 
-  append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
+  append (room: string, draft: Draft): Promise<Appended> {
     const { chat, timings } = this.#counters
     const begun = timings === undefined ? 0 : performance.now()
     const stored = this.#append(room, draft)
@@ -54,7 +54,7 @@ export class InstrumentedStore implements Store {
   close (): Promise<void> { return this.#store.close() }
 
   /** Converts a synchronous throw into a rejection. A store must not throw. */
-  #append (room: string, draft: Draft): Promise<Cursor & { readonly again: boolean }> {
+  #append (room: string, draft: Draft): Promise<Appended> {
     try {
       return this.#store.append(room, draft)
     } catch (error) {

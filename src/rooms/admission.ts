@@ -5,7 +5,7 @@ import { authenticate } from './authenticate.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidName } from '../errors.ts'
-import type { Hello } from '../hooks.ts'
+import type { Hello, Hooks } from '../hooks.ts'
 import { Peer, type PeerContext } from './peer.ts'
 import { nameRule } from './member-check.ts'
 import { normalizeName } from '../protocol.ts'
@@ -32,9 +32,10 @@ export async function admit (
   connection: Connection,
   request: FastifyRequest | undefined,
   claims: Hello,
+  hooks: Hooks,
   context: PeerContext
 ): Promise<Peer | undefined> {
-  const { hooks, roster } = context
+  const { roster } = context
   // Only the known properties: the app might trust others that a client adds.
   const hello = { name: checkedName(claims.name), token: claims.token, session: claims.session }
   let arrival: ReturnType<typeof roster.restrictions> | undefined
@@ -48,7 +49,7 @@ export async function admit (
   if (authentication === undefined || !connection.open) return undefined
   const { identity, expiresAt } = authentication
   // Constructed before its restrictions are read, so that none that is reported meanwhile is missed.
-  const peer = new Peer(connection, identity, context)
+  const peer = new Peer(connection, identity, hooks, context)
   if (expiresAt !== undefined) peer.expire(expiresAt)
   try {
     const { name: address } = connection.address

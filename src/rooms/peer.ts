@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRooms } from '../errors.ts'
-import { authorize, may, run } from '../hooks.ts'
+import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import type { JoinQuery } from './join.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
@@ -35,14 +35,17 @@ export class Peer {
   readonly #id = randomId()
   /** Prefix of the keys of its posts; undefined until the first. */
   #keyPrefix: string | undefined
+  readonly #hooks: Hooks
   readonly #context: PeerContext
   /** Few: an array is as fast as a map, and smaller. */
   #memberships: readonly Membership[] = []
   #expiry: NodeJS.Timeout | undefined
 
-  constructor (connection: Connection, member: Member, context: PeerContext) {
+  /** @param hooks bound to the context of the connection's request */
+  constructor (connection: Connection, member: Member, hooks: Hooks, context: PeerContext) {
     this.connection = connection
     this.member = member
+    this.#hooks = hooks
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
     context.peers.add(this)
@@ -74,7 +77,8 @@ export class Peer {
    */
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { member, connection } = this
-    const { rooms, roster, hooks, limits } = this.#context
+    const { rooms, roster, limits } = this.#context
+    const hooks = this.#hooks
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRooms()
     await authorize(hooks, { member, action: 'join', room: name })
@@ -112,20 +116,20 @@ export class Peer {
     const membership = this.#find(post.room)
     if (membership === undefined) return { membership, submitted: undefined, stored: Promise.reject(new NotJoined(post.room)) }
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
-    return submit(post, key, membership, this.restrictions, this.#context)
+    return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }
 
   /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
-    const { hooks, store } = this.#context
+    const { store } = this.#context
     if (this.#find(room) === undefined) throw new NotJoined(room)
-    await authorize(hooks, { member: this.member, action: 'history', room })
+    await authorize(this.#hooks, { member: this.member, action: 'history', room })
     return await store.read(room, { before, limit, maxBytes })
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
   typing (room: string): Promise<void> | undefined {
-    const { hooks } = this.#context
+    const hooks = this.#hooks
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
     const isAllowed = hooks.authorize === undefined ? true : membership.isTypingAllowed
@@ -177,7 +181,7 @@ export class Peer {
     this.#remove(membership)
     if (!membership.isAnnounced) return
     if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room))
-    run('onLeave', () => this.#context.hooks.onLeave?.(this.member, membership.room))
+    run('onLeave', () => this.#hooks.onLeave?.(this.member, membership.room))
       .catch((error: unknown) => this.connection.fail(error))
   }
 

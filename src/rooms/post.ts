@@ -3,7 +3,8 @@ import { messageContent } from '../chat-entry.ts'
 import { vet, type Hooks } from '../hooks.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
-import type { Cursor, Position, Store } from '../store.ts'
+import type { PostCalls } from './post-calls.ts'
+import type { Appended, Draft, Position, Store } from '../store.ts'
 
 /** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
 export interface Post {
@@ -19,12 +20,12 @@ export interface PostResult {
   readonly membership: Membership | undefined
   /** Resolves when the post was passed to the store or refused, to keep posts in order; undefined if it was already. */
   readonly submitted: Promise<void> | undefined
-  readonly stored: Promise<Cursor & { readonly again: boolean }>
+  readonly stored: Promise<Appended>
 }
 
 export interface PostContext {
   readonly store: Store
-  readonly hooks: Hooks
+  readonly postCalls: PostCalls
   readonly limits: { readonly chatPayload: number, readonly backlog: number }
 }
 
@@ -33,7 +34,7 @@ export interface PostContext {
  * @param key under which the store remembers it; undefined for a post without an id
  */
 export function submit (
-  post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, { store, hooks, limits }: PostContext
+  post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, { store, postCalls, limits }: PostContext
 ): PostResult {
   // Not `post.room`, which may be a slice of a large string: stores keep the name.
   const { member, room } = membership
@@ -46,8 +47,13 @@ export function submit (
     body: content.body,
     data: content.data
   }
+  const append = (draft: Draft): Promise<Appended> => {
+    const stored = store.append(room, draft)
+    if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
+    return stored
+  }
   if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.prePost === undefined) {
-    return { membership, submitted: undefined, stored: store.append(room, draft) }
+    return { membership, submitted: undefined, stored: append(draft) }
   }
   const check = async (): Promise<Content> => {
     restrictions.assertMayPost(room)
@@ -64,7 +70,7 @@ export function submit (
   const stored = vetted.then(({ body, data }) => {
     // Synchronous with the append: a restriction may have arrived while the hooks ran.
     if (!isRepeat) restrictions.assertMayPost(room)
-    return store.append(room, { ...draft, body, data })
+    return append({ ...draft, body, data })
   })
   return { membership, submitted: vetted.then(() => {}, () => {}), stored }
 }

@@ -5,7 +5,7 @@ import { admit, newSession } from '../rooms/admission.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidData, InvalidQuery } from '../errors.ts'
-import type { Hello } from '../hooks.ts'
+import { inContext, type Hello } from '../hooks.ts'
 import type { Peer, PeerContext } from '../rooms/peer.ts'
 import { nameRule } from '../rooms/member-check.ts'
 import type { Settings } from '../options.ts'
@@ -34,7 +34,7 @@ export interface ChatRouteContext extends RouteContext {
 
 /** Adds the chat route: all members of a room receive its messages. */
 export async function chatRoute (app: FastifyInstance, context: ChatRouteContext): Promise<void> {
-  const { settings: { chat, compression, limits, dataSchema, heartbeatInterval }, admission } = context
+  const { settings: { chat, compression, limits, dataSchema, heartbeatInterval, hooks }, admission } = context
   if (chat === false) return
   const checkData = compileDataSchema(dataSchema)
   // JSON has no Infinity, so unlimited values are left out.
@@ -71,7 +71,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
     serve (connection, query, request, { protocol, deflate }) {
       // The request would outlive the handshake, so it is kept only for `authenticate`.
-      const kept = admission.hooks.authenticate === undefined ? undefined : request
+      const kept = hooks.authenticate === undefined ? undefined : request
       if (protocol === SUBPROTOCOL) serveV1(connection, kept, deflate)
       else servePlain(connection, kept, query, deflate)
     }
@@ -104,9 +104,10 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
   function keepRequest (connection: Connection, request: FastifyRequest | undefined): (hello: Hello) => Promise<Peer | undefined> {
     const cost = request === undefined ? 0 : requestCost(request.raw)
+    const hooksOfRequest = inContext(hooks)
     connection.receiver.charge(cost)
     return async (hello) => {
-      const peer = await admit(connection, request, hello, admission)
+      const peer = await admit(connection, request, hello, hooksOfRequest, admission)
       if (peer !== undefined) connection.receiver.release(cost)
       return peer
     }

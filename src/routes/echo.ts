@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Connection } from '../connection/connection.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
@@ -19,7 +20,7 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     parse: () => undefined,
     serve (connection) {
       if (echo.greeting !== undefined) connection.writer.reply(echo.greeting)
-      connection.receiver.serve(new EchoHandler(connection, echo.reply))
+      connection.receiver.serve(new EchoHandler(connection, echo.reply && AsyncResource.bind(echo.reply)))
     }
   })
 }

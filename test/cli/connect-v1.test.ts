@@ -56,8 +56,8 @@ t.test('--token is sent with hello, and a refusal is the exit code', async (t) =
 t.test('a refused message and a refused join are reported, and the exit code is 1', async (t) => {
   const { url } = await serve(t, {
     authorize: async ({ room }) => room !== 'staff',
-    onMessage: async (draft) => {
-      if (draft.body === 'no') throw new Error('not that')
+    prePost: async (draft) => {
+      if (draft.text === 'no') throw new Error('not that')
       return draft
     }
   })

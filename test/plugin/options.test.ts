@@ -202,6 +202,7 @@ t.test('every option may be undefined', async (t) => {
     authenticate: undefined,
     authorize: undefined,
     prePost: undefined,
+    onPost: undefined,
     onJoin: undefined,
     onLeave: undefined,
     dataSchema: undefined,

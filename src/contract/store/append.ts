@@ -37,8 +37,13 @@ export async function appendPromises (test: StoreSubtest): Promise<void> {
     }
     for (const draft of Object.values(drafts)) await one.append('a', draft)
     const delivered = await Follower.of(one, 'b')
-    for (const draft of Object.values(drafts)) await one.append('b', draft)
+    const times = []
+    for (const draft of Object.values(drafts)) {
+      const appended = await one.append('b', draft)
+      times.push('at' in appended && appended.at)
+    }
     await delivered.until(() => delivered.entries.length === Object.keys(drafts).length)
+    assert.deepEqual(delivered.entries.map(({ at }) => at), times, 'append resolves with the time of a new entry')
     for (const entries of [(await one.read('a', all)).entries, delivered.entries]) {
       for (const [i, [title, { from, body, data }]] of Object.entries(drafts).entries()) {
         const entry = entries[i]!

@@ -8,7 +8,7 @@ import { LmdbKeys } from './keys.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type EntryRecord } from './record.ts'
 import { LmdbRetention } from './retention.ts'
 import { parsePosition } from '../position.ts'
-import type { Draft, Cursor, Position } from '../../store.ts'
+import type { Appended, Draft, Cursor, Position } from '../../store.ts'
 
 /** ms between two writes of a room's last use. */
 export const USE_WRITE_INTERVAL = 10 * 60_000
@@ -53,7 +53,7 @@ export class LmdbLog {
   get cost (): number { return LOG + stringCost(this.room) + KEY * this.keyCount }
 
   /** @param record the encoded draft @throws ReusedKey, StalePost, StoreDamaged */
-  append (record: EntryRecord, { hash, since }: Draft): Cursor & { again: boolean } {
+  append (record: EntryRecord, { hash, since }: Draft): Appended {
     if (this.retention.damage !== undefined) throw this.retention.damage
     const head = this.#head
     const digest = keyOf(record)
@@ -72,7 +72,7 @@ export class LmdbLog {
     this.#change(head.last, undefined, record)
     if (digest !== undefined) this.#keys.add(digest, head.last)
     const { offset, position } = newestCursor(head)
-    return { offset, position, again: false }
+    return { offset, position, at: head.at, again: false }
   }
 
   /** Returns the cursor of a key's entry if the entry is on disk. */

@@ -8,7 +8,7 @@ import { emptyHead, newEpochSeed, newestCursor, type EpochSeed, type Head } from
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
 import type { EntryRecord } from './record.ts'
-import type { Draft, Cursor, Position } from '../../store.ts'
+import type { Appended, Draft, Cursor, Position } from '../../store.ts'
 
 /** Trimming steps per commit, in addition to two for each appended entry: one trims an entry, one removes a key. */
 const STEPS = 64
@@ -74,7 +74,7 @@ export class LmdbRooms {
     return true
   }
 
-  append (room: string, record: EntryRecord, draft: Draft): Cursor & { again: boolean } {
+  append (room: string, record: EntryRecord, draft: Draft): Appended {
     if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
     const appended = log.append(record, draft)

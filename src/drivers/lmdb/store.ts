@@ -8,7 +8,7 @@ import { resolveLimits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
-import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Longest time between two sweeps of quiet rooms, in ms. */
 const MAX_SWEEP_INTERVAL = 60_000
@@ -49,7 +49,7 @@ export class LmdbStore implements Store {
     this.#sweep = setInterval(() => this.#sweepRooms(), interval).unref()
   }
 
-  append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
+  append (room: string, draft: Draft): Promise<Appended> {
     try {
       assertRoom(room)
       const record = encodeRecord(draft)

@@ -4,7 +4,7 @@ import { afterReactions } from '../after-reactions.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
-import type { Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
 export interface MemoryStoreOptions extends HistoryOptions {
@@ -42,7 +42,7 @@ export class MemoryStore implements Store {
   /** Bytes of memory charged for all rooms: at most `storeBytes`. */
   get bytes (): number { return this.#rooms.bytes }
 
-  append (name: string, draft: Draft): Promise<Cursor & { again: boolean }> {
+  append (name: string, draft: Draft): Promise<Appended> {
     try {
       this.#assertOpen()
       const room = this.#rooms.use(name)
@@ -55,7 +55,7 @@ export class MemoryStore implements Store {
         room.followers.push(entry)
         this.#deliverSoon(room)
       }
-      return Promise.resolve({ offset: entry.offset, position: entry.position, again: false })
+      return Promise.resolve({ offset: entry.offset, position: entry.position, at: entry.at, again: false })
     } catch (error) {
       return Promise.reject(error)
     }

@@ -1,14 +1,12 @@
 import { ReusedKey, StalePost, StoreBusy } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { cursorOf, cursorOfPost, encode } from './record.ts'
-import type { Draft, Cursor } from '../../../store.ts'
-
-type Stored = Cursor & { readonly again: boolean }
+import type { Appended, Draft } from '../../../store.ts'
 
 interface Post {
   readonly args: readonly [key: string, hash: string, since: string, content: string, size: number]
   readonly cost: number
-  readonly resolve: (stored: Stored) => void
+  readonly resolve: (stored: Appended) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -38,7 +36,7 @@ export class AppendQueue {
     this.#maxBytes = maxBytes
   }
 
-  append (room: string, draft: Draft): Promise<Stored> {
+  append (room: string, draft: Draft): Promise<Appended> {
     return new Promise((resolve, reject) => {
       const { key = '', hash = '', since } = draft
       const { content, size } = encode(draft)
@@ -84,7 +82,7 @@ export class AppendQueue {
       const time = Number(at)
       for (const [i, { resolve, reject }] of posts.entries()) {
         const outcome = outcomes[i]!
-        if (typeof outcome === 'number') resolve({ ...cursorOf({ epoch, at: time, offset: outcome }), again: false })
+        if (typeof outcome === 'number') resolve({ ...cursorOf({ epoch, at: time, offset: outcome }), at: time, again: false })
         else if (outcome === 'stale') reject(new StalePost())
         else if (outcome === 'reused') reject(new ReusedKey())
         else resolve({ ...cursorOfPost(epoch, outcome), again: true })

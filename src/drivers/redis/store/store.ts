@@ -17,7 +17,7 @@ import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
-import type { Cursor, Draft, Feed, Page, Position, Query, Store } from '../../../store.ts'
+import type { Appended, Cursor, Draft, Feed, Page, Position, Query, Store } from '../../../store.ts'
 
 /** ms between two polls of the followed rooms. */
 const POLL_INTERVAL = 10_000
@@ -65,7 +65,7 @@ export class RedisStore implements Store {
   /** Resolves when Redis holds data of this format, or doesn't answer in time. Rejects with FST_CHAT_STORE_FORMAT. */
   async open (): Promise<void> { await this.#client.open() }
 
-  append (room: string, draft: Draft): Promise<Cursor & { again: boolean }> {
+  append (room: string, draft: Draft): Promise<Appended> {
     return this.#closing === undefined ? this.#appends.append(room, draft) : Promise.reject(new StoreClosed())
   }
 
