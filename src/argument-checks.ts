@@ -1,4 +1,5 @@
 import { InvalidArgument } from './errors.ts'
+import { unknownProperty } from './unknown-name.ts'
 
 /** Maximum bytes of a reason, which is sent in a close frame. RFC 6455, section 5.5. */
 const MAX_REASON = 123
@@ -16,8 +17,8 @@ export function assertProperties (name: string, value: unknown, known: readonly 
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidArgument(name, `must be an object with ${known.join(', ')}`)
   }
-  const unknown = Object.keys(value).find((property) => !known.includes(property))
-  if (unknown !== undefined) throw new InvalidArgument(`${name}.${unknown}`, `does not exist: use ${known.join(', ')}`)
+  const unknown = unknownProperty(value, known, `${name}.`)
+  if (unknown !== undefined) throw new InvalidArgument(`${name}.${unknown.name}`, unknown.problem)
 }
 
 /** @throws InvalidArgument */

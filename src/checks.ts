@@ -1,4 +1,5 @@
 import { InvalidOption } from './errors.ts'
+import { unknownProperty } from './unknown-name.ts'
 
 /** A rule for one option. mustBe: the text after "must be" in the error. */
 export interface Check { readonly mustBe: string, readonly passes: (value: unknown) => boolean }
@@ -29,11 +30,10 @@ export const ttl = (least: number): Check => ({
  * @throws InvalidOption naming the first option that is unknown or of a wrong type or value
  */
 export function check (given: object = {}, checks: Readonly<Record<string, Check>>, path = ''): void {
+  const unknown = unknownProperty(given, Object.keys(checks), path)
+  if (unknown !== undefined) throw new InvalidOption(path + unknown.name, unknown.problem)
   for (const [name, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (rule === undefined) {
-      throw new InvalidOption(path + name, `does not exist: use ${Object.keys(checks).join(', ')}`)
-    }
+    const rule = checks[name]!
     if (value !== undefined && !rule.passes(value)) throw new InvalidOption(path + name, `must be ${rule.mustBe}`)
   }
 }

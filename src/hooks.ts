@@ -6,6 +6,7 @@ import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
 import type { Member } from './store.ts'
 import { messageOf } from './thrown.ts'
+import { unknownProperty } from './unknown-name.ts'
 
 /** Unverified properties that a client sends in `hello`, or as `?name=` if it is a plain client. */
 export interface Hello {
@@ -116,8 +117,8 @@ export function assertResult<Name extends string> (
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidHookResult(hook, `must return an object with ${known.join(', ')}`)
   }
-  const unknown = Object.keys(value).find((property) => !known.some((name) => name === property))
-  if (unknown !== undefined) throw new InvalidHookResult(hook, `returned '${unknown}', which does not exist: use ${known.join(', ')}`)
+  const unknown = unknownProperty(value, known)
+  if (unknown !== undefined) throw new InvalidHookResult(hook, `returned '${unknown.name}', which ${unknown.problem}`)
 }
 
 /** Returns a function that makes the errors for the properties of a hook's result. */

@@ -197,8 +197,7 @@ function assertRoom (room: string): void {
 /** Checks the sender: every client rejects a message with an invalid one, so all of them would reconnect in a loop. */
 function senderOf (from: unknown): Member | null {
   if (from === undefined || from === null) return null
-  if (typeof from !== 'object') throw new InvalidArgument('publication.from', 'must be { id, name } with a non-empty string id, or null')
-  // Other properties are ignored: an app may pass its own user object.
+  assertProperties('publication.from', from, ['id', 'name'])
   const { id, name } = from as Record<string, unknown>
   return checkMember(id, name, propertyErrors('publication.from'))
 }

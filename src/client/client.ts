@@ -32,7 +32,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
    * @param url of the chat route, such as wss://example.com/chat
    */
   constructor (url: string, options: ChatClientOptions = {}) {
-    super()
+    super(['status', 'error'])
     const settings = withDefaults(options)
     this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
     this.#posts = new PendingPosts({

@@ -1,11 +1,20 @@
+import { unknownName } from '../unknown-name.ts'
+
 /** Typed events: `Events` maps each name to the type of its event. */
 export class Emitter<Events> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>()
   readonly #queue: Array<{ name: keyof Events, event: unknown }> = []
+  readonly #names: ReadonlyArray<keyof Events & string>
   #emitting = false
 
-  /** Adds a listener. Returns an unsubscribe function. */
-  on<Name extends keyof Events> (name: Name, listener: (event: Events[Name]) => void): () => void {
+  constructor (names: ReadonlyArray<keyof Events & string>) {
+    this.#names = names
+  }
+
+  /** Adds a listener. Returns an unsubscribe function. @throws TypeError for an unknown event or a listener that isn't a function */
+  on<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): () => void {
+    if (!this.#names.includes(name)) throw new TypeError(`event '${name}' ${unknownName(name, this.#names)}`)
+    if (typeof listener !== 'function') throw new TypeError(`the listener of '${name}' must be a function`)
     let listeners = this.#listeners.get(name)
     if (listeners === undefined) this.#listeners.set(name, listeners = new Set())
     listeners.add(listener)

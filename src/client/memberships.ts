@@ -6,6 +6,7 @@ import { OFFLINE_HISTORY, type HistoryRequests } from './history-requests.ts'
 import { Membership } from './membership.ts'
 import type { PendingPosts } from './pending-posts.ts'
 import { ClientRoom } from './room.ts'
+import { unknownProperty } from '../unknown-name.ts'
 
 export interface MembershipsEvents {
   /** Sends the message once the rate limits permit. */
@@ -51,7 +52,10 @@ export class Memberships {
   /** Returns the room if it is joined now. */
   joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
 
-  join (name: string, { history, after }: JoinOptions): Promise<ClientRoom> {
+  join (name: string, options: JoinOptions): Promise<ClientRoom> {
+    const unknown = unknownProperty(options, ['history', 'after'])
+    if (unknown !== undefined) return rejected(new ChatError('invalid', `option '${unknown.name}' ${unknown.problem}`))
+    const { history, after } = options
     // Checked here, because the server's error for an invalid name couldn't be matched to this join.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))

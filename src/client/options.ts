@@ -1,5 +1,6 @@
 import { Backoff } from './backoff.ts'
 import { connectSocket, type Connect } from './socket.ts'
+import { unknownProperty } from '../unknown-name.ts'
 
 export interface ChatClientOptions {
   /** name shown to other members; the server refuses an invalid name, which closes the client */
@@ -31,8 +32,13 @@ export type Settings = ReturnType<typeof withDefaults>
 /** Minimum of each number. */
 const minimum = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbeat: 1 }
 
-/** @throws TypeError or RangeError that names the first option that isn't a number, or is too small */
+const names: ReadonlyArray<keyof ChatClientOptions> =
+  ['name', 'token', 'session', 'connect', 'minDelay', 'maxDelay', 'connectTimeout', 'queue', 'heartbeat']
+
+/** @throws TypeError or RangeError that names the first option that is unknown, isn't a number, or is too small */
 export function withDefaults (options: ChatClientOptions) {
+  const unknown = unknownProperty(options, names)
+  if (unknown !== undefined) throw new TypeError(`option '${unknown.name}' ${unknown.problem}`)
   for (const [name, min] of Object.entries(minimum)) check(name, options[name as keyof typeof minimum], min)
   const { name, token, session, heartbeat, connect = connectSocket, queue = 1_000, connectTimeout = 20_000 } = options
   const { minDelay = 500, maxDelay = 30_000 } = options

@@ -54,7 +54,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   #endedLocally = false
 
   constructor (name: string, position: string | undefined, operations: RoomOperations) {
-    super()
+    super(['joined', 'message', 'presence', 'typing', 'left'])
     this.name = name
     this.position = position
     this.#operations = operations
@@ -62,8 +62,9 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
+    const off = super.on(name, listener)
     this.#buffer.replay()
-    return super.on(name, listener)
+    return off
   }
 
   /**
