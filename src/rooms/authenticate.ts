@@ -7,6 +7,9 @@ import { CloseCode } from '../protocol.ts'
 import type { Member } from '../store.ts'
 import { isRejection } from '../thrown.ts'
 
+/** ms; lower values are seconds since the Unix epoch. In March 1973 nobody was authenticated. */
+const EARLIEST = 1e11
+
 /** The checked result of `authenticate`. expiresAt: ms since the Unix epoch. */
 export interface Authentication { readonly identity: Member, readonly expiresAt: number | undefined }
 
@@ -50,6 +53,8 @@ function checkTime (given: unknown): number | undefined {
   if (given === undefined) return undefined
   // Not instanceof, which fails for a Date of another realm.
   const time: unknown = types.isDate(given) ? Date.prototype.getTime.call(given) : given
-  if (typeof time === 'number' && !Number.isNaN(time)) return time
-  throw resultErrors('authenticate')('expiresAt', 'must be a number of ms since the epoch, or a valid Date')
+  const fault = resultErrors('authenticate')
+  if (typeof time !== 'number' || Number.isNaN(time)) throw fault('expiresAt', 'must be a number of ms since the Unix epoch, or a valid Date')
+  if (time < EARLIEST) throw fault('expiresAt', `is ${time}, but must be in ms since the Unix epoch: multiply the exp of a JWT, which is in seconds, by 1000`)
+  return time
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Compile } from 'typebox/compile'
 import type { MessageRates } from '../connection/allowance.ts'
 import { admit, newSession } from '../rooms/admission.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
-import { InvalidData, InvalidQuery } from '../errors.ts'
+import { compileDataSchema } from '../data-schema.ts'
+import { InvalidQuery } from '../errors.ts'
 import { inContext, type Hello } from '../hooks.ts'
 import type { Peer, PeerContext } from '../rooms/peer.ts'
 import { nameRule } from '../rooms/member-check.ts'
@@ -79,12 +79,12 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
 
   function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
     const { room, name, includeSender, history } = query
-    if (chat !== false && chat.greeting !== false) connection.writer.reply(chat.greeting)
     const admitClient = keepRequest(connection, request)
     PlainHandler.serve(connection, admitClient({ name }), {
       room,
       deflate,
       includeSender,
+      greeting: chat !== false && chat.greeting,
       // Half of the backlog, so that live entries of the same tick fit in too.
       history: { limit: history, maxBytes: limits.backlog / 2 },
       timeout: limits.handshakeTimeout,
@@ -111,17 +111,6 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       if (peer !== undefined) connection.receiver.release(cost)
       return peer
     }
-  }
-}
-
-/** Returns a function that throws InvalidData for data that doesn't match the schema. */
-function compileDataSchema (schema: object | undefined): (data: unknown) => void {
-  if (schema === undefined) return () => {}
-  const validator = Compile(schema)
-  return (data) => {
-    if (validator.Check(data)) return
-    const [error] = validator.Errors(data)
-    throw new InvalidData(error?.instancePath ?? '', error?.message ?? 'is invalid')
   }
 }
 

@@ -34,6 +34,8 @@ export interface PlainOptions {
   readonly room: string
   /** whether the client accepts deflated frames */
   readonly deflate: boolean
+  /** sent once the client is admitted; false for none */
+  readonly greeting: string | false
   /** whether the client receives its own messages */
   readonly includeSender: boolean
   /** bounds of the messages that the client receives when it joins */
@@ -90,9 +92,10 @@ export class PlainHandler implements MessageHandler {
     this.#peer?.ended()
   }
 
-  async #join (entering: Promise<Peer | undefined>, { deflate, includeSender, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
+  async #join (entering: Promise<Peer | undefined>, { deflate, greeting, includeSender, history }: Omit<PlainOptions, 'room' | 'rates' | 'timeout'>): Promise<void> {
     try {
       this.#peer = await entering
+      if (this.#peer !== undefined && greeting !== false) this.#connection.writer.reply(greeting)
       await this.#peer?.join(this.#room, { format: deflate ? deflatedFormat : plainFormat, includeSender, ...history })
     } catch (error) {
       this.#failed(error)

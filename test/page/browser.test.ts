@@ -155,7 +155,7 @@ t.setTimeout(600_000)
 
 t.test('of the compiled files only the client and what it imports are served', async (t) => {
   const app = await build(t)
-  for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js']) {
+  for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
     t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)

@@ -14,7 +14,7 @@ export interface ChatApp {
   injected (): Promise<V1Client>
   /** Opens a connection over TCP, sends hello and joins these rooms. */
   member (hello?: object, ...rooms: string[]): Promise<V1Client>
-  /** Opens a plain client. Resolves after its greeting. */
+  /** Opens a plain client. Resolves after its greeting, or its close. */
   plain (query?: string): Promise<Client>
 }
 
@@ -41,7 +41,7 @@ export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<
     },
     async plain (query = '') {
       const client = await open(t, url + query)
-      await client.next()
+      await client.next().catch(() => {})
       return client
     }
   }

@@ -9,6 +9,7 @@ import { gate } from '../support/gate.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
 import { turn } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
+import { open } from '../support/websocket-client.ts'
 
 /** Resolves once the server has detected the disconnects, which happens after the clients have. */
 async function left ({ app }: ChatApp, connections = 0): Promise<void> {
@@ -203,6 +204,9 @@ const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
   'a name of 5,000 characters': [() => ({ id, name: 'x'.repeat(5_000) }), /'name', which must be 1 to 32 characters/],
   'a name with a lone surrogate': [() => ({ id, name: 'x\ud83d' }), /'name', which must not contain control/],
   'a name that is empty once normalised': [() => ({ id, name: '  ' }), /'name', which must be 1 to 32/],
+  'expiresAt in seconds': [() => ({ id, expiresAt: 1_900_000_000 }), /'expiresAt', which is 1900000000, but must be in ms since the Unix epoch: .* exp of a JWT/],
+  'a Date made of seconds': [() => ({ id, expiresAt: new Date(1_900_000_000) }), /must be in ms/],
+  'expiresAt: 0': [() => ({ id, expiresAt: 0 }), /must be in ms/],
   'expiresAt: null': [() => ({ id, expiresAt: null }), /'expiresAt'/],
   'expiresAt: NaN': [() => ({ id, expiresAt: NaN }), /'expiresAt'/],
   'an invalid Date': [() => ({ id, expiresAt: new Date('x') }), /'expiresAt'/],
@@ -257,19 +261,34 @@ t.test('each property of the result of authenticate is read once', async (t) => 
 t.test('a plain client is authenticated by its query, and messages sent meanwhile are kept', async (t) => {
   const waits = gate()
   const hellos: unknown[] = []
-  const { plain } = await chat(t, {
+  const { port } = await chat(t, {
     authenticate: async (request, hello) => {
       hellos.push(hello)
       await waits.pass()
       return { id: 'x', name: `${(request.query as { name: string }).name} of the app` }
     }
   })
-  const client = await plain('?name=ada')
+  const client = await open(t, `ws://127.0.0.1:${port}/chat?name=ada`)
   for (let i = 0; i < 50; i++) client.socket.send(`${i}`)
   await waits.reached
+  let greeted = false
+  const greeting = client.next().finally(() => { greeted = true })
+  await turn()
+  t.notOk(greeted, 'the greeting follows the admission')
   waits.open()
+  t.equal(await greeting, 'connected to WebSocket server')
   for (let i = 0; i < 50; i++) t.equal(await client.next(), `ada of the app: ${i}`)
   t.strictSame(hellos, [{ name: 'ada', token: undefined, session: undefined }])
+})
+
+t.test('a plain client that is not admitted receives no greeting', async (t) => {
+  const { app, port } = await chat(t, { authenticate: (_request, { name }) => name === 'ada' ? { id: 'ada' } : null })
+  await app.chat.ban('ada', { duration: 1_000_000 })
+  for (const [name, code] of [['ada', 4403], ['bob', 4401]] as const) {
+    const client = await open(t, `ws://127.0.0.1:${port}/chat?name=${name}`)
+    await t.rejects(client.next(), name)
+    t.match(await client.closed, { code })
+  }
 })
 
 t.test('messages that a v1 client sends during authentication are kept in order', async (t) => {
@@ -318,7 +337,7 @@ t.test('a connection is closed with 4401 at expiresAt', async (t) => {
   t.teardown(() => mock.timers.reset())
   let expiresAt: number | Date = Date.now() - 1
   const { app, tcp, plain } = await chat(t, { authenticate: () => ({ id: 'x', expiresAt }) })
-  for (const past of [expiresAt, new Date(0)]) {
+  for (const past of [expiresAt, new Date(expiresAt)]) {
     expiresAt = past
     const client = await tcp()
     client.say({ type: 'hello' })
