@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import type { Bounds } from '../src/bounds.ts'
 import type { FastifyChatOptions } from '../src/index.ts'
 import type { DialectName } from './generator/dialects.ts'
 
@@ -19,15 +20,14 @@ export interface Contender {
   readonly missing?: string | undefined
 }
 
+/** Disables the fixed bounds that would refuse the load of a benchmark. */
+export const bounds: Partial<Bounds> = { controlRate: Infinity, inbox: Infinity, replayRate: Infinity, handshakes: Infinity }
+
 /** Disables the limits that would refuse the load of a benchmark. */
 const limits: FastifyChatOptions['limits'] = {
   messageRate: Infinity,
   byteRate: Infinity,
-  controlRate: Infinity,
-  inbox: Infinity,
-  replayRate: Infinity,
   connections: Infinity,
-  handshakes: Infinity,
   handshakeRate: Infinity
 }
 

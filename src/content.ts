@@ -33,9 +33,9 @@ export function appContent ({ text, bytes, data }: { readonly [K in keyof Messag
   return { body: bodyOf(text, bytes, fault), data: data === undefined ? undefined : jsonOf(data, fault) }
 }
 
-/** Returns the maximum bytes of a message from the app: a quarter of `backlog`, but at least `chatPayload`. */
-export function contentLimit ({ chatPayload, backlog }: { readonly chatPayload: number, readonly backlog: number }): number {
-  return Math.max(chatPayload, Math.floor(backlog / 4))
+/** Returns the maximum bytes of a message from the app: a quarter of `pendingBytes`, but at least `chatPayload`. */
+export function contentLimit ({ chatPayload, pendingBytes }: { readonly chatPayload: number, readonly pendingBytes: number }): number {
+  return Math.max(chatPayload, Math.floor(pendingBytes / 4))
 }
 
 /**

@@ -16,8 +16,7 @@ interface Need {
 const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> = [
   ['roomsPerMember', 'rooms'],
   ['roomsPerAddress', 'rooms'],
-  ['connectionsPerAddress', 'connections'],
-  ['handshakes', 'connections']
+  ['connectionsPerAddress', 'connections']
 ]
 
 /**
@@ -31,7 +30,7 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
     ...echo === false
       ? []
       : [
-          { limit: 'replyBudget', least: limits.echoPayload, from: 'echoPayload', item: 'the reply to one message' },
+          { limit: 'totalPendingBytes', least: limits.echoPayload, from: 'echoPayload', item: 'the reply to one message' },
           { limit: 'receiveBudget', least: receivedBytes(limits.echoPayload), from: 'echoPayload', item: 'one message' }
         ] as const
   ]
@@ -55,13 +54,13 @@ export function checkPayload ({ limits, chat }: Settings, maxPayload = Infinity)
 }
 
 function chatNeeds (limits: Limits): Need[] {
-  const { chatPayload: payload, byteRate, backlog } = limits
+  const { chatPayload: payload, byteRate, pendingBytes } = limits
   const framed = { least: framedBytes(payload), from: 'chatPayload', item: 'the frame of one message' } as const
   return [
-    { limit: 'backlog', ...framed },
-    { limit: 'replyBudget', ...framed },
+    { limit: 'pendingBytes', ...framed },
+    { limit: 'totalPendingBytes', ...framed },
     { limit: 'receiveBudget', least: receivedBytes(payload), from: 'chatPayload', item: 'one message' },
-    { limit: 'replyBudget', least: finite(backlog), from: 'backlog' },
+    { limit: 'totalPendingBytes', least: finite(pendingBytes), from: 'pendingBytes' },
     { limit: 'byteBurst', least: byteRate === Infinity ? 0 : payload, from: 'chatPayload', item: 'one message' }
   ]
 }

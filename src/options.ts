@@ -1,5 +1,6 @@
 import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Backend } from './backend.ts'
+import type { Bounds } from './bounds.ts'
 import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 
@@ -50,12 +51,6 @@ export interface Limits {
   readonly chatPayload: number
   /** bytes of an echo message; 64 KiB */
   readonly echoPayload: number
-  /** frames in one message; 256 */
-  readonly fragments: number
-  /** ms from the start of a message within which it must be complete; 30 s */
-  readonly messageTimeout: number
-  /** pings and pongs of a connection per second, with a burst of five times as many; 10 */
-  readonly controlRate: number
   /** requests of a chat connection per second; 10 */
   readonly messageRate: number
   /** burst of requests of a chat connection; 20 */
@@ -64,21 +59,23 @@ export interface Limits {
   readonly byteRate: number
   /** burst of bytes of messages of a chat connection, at least `chatPayload`; 256 KiB */
   readonly byteBurst: number
-  /** messages in the receive queue of a connection; 1,000 */
-  readonly inbox: number
   /** nesting depth of the `data` of a post, at most 256; 16 */
   readonly jsonDepth: number
-  /** pending bytes of a connection, above which it is terminated; 1 MiB */
-  readonly backlog: number
-  /** pending bytes of this process, shared buffers counted once; above, the connection with the most is terminated; 128 MiB */
-  readonly replyBudget: number
+  /**
+   * pending bytes of a connection, above which it is terminated; a higher value keeps slow clients of busy rooms connected and
+   * takes more memory for each; 1 MiB
+   */
+  readonly pendingBytes: number
+  /**
+   * pending bytes of this process, shared buffers counted once; above, the connection with the most is terminated; lower it in a
+   * container of less than 1 GiB; 128 MiB
+   */
+  readonly totalPendingBytes: number
   /**
    * bytes in this process of messages that are incomplete or wait to be handled, and of requests kept for `authenticate`;
-   * above, the connection with the most is terminated; 64 MiB
+   * above, the connection with the most is terminated; lower it in a container of less than 1 GiB; 64 MiB
    */
   readonly receiveBudget: number
-  /** bytes of missed messages of a connection per second, with a burst of eight times as many; further pages wait; 1 MiB */
-  readonly replayRate: number
   /** rooms of one connection; 20 */
   readonly roomsPerMember: number
   /** rooms followed by this process; 10,000 */
@@ -89,8 +86,6 @@ export interface Limits {
   readonly connections: number
   /** open connections of one `request.ip`, or one /64 of IPv6; needs Fastify's `trustProxy` behind a proxy; no limit */
   readonly connectionsPerAddress: number
-  /** concurrent upgrades of this chat; together their requests may take 32 KiB of memory for each; 2,000 */
-  readonly handshakes: number
   /** upgrades per second; 1,000 */
   readonly handshakeRate: number
   /** burst of upgrades; 2,000 */
@@ -146,6 +141,7 @@ export interface Settings {
   readonly heartbeatInterval: number
   readonly drainTimeout: number
   readonly limits: Limits
+  readonly bounds: Bounds
 }
 
 /**
@@ -154,7 +150,7 @@ export interface Settings {
  * @param pluginTimeout Fastify's, in ms; 0 for none
  * @throws InvalidOption for a `drainTimeout` of at least `pluginTimeout`
  */
-export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number): Settings {
+export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number, bounds: Bounds): Settings {
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
   const { authenticate, authorize, prePost, onPost, onJoin, onLeave, dataSchema } = given
@@ -183,28 +179,23 @@ export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number
     flushInterval: given.flushInterval ?? 0,
     heartbeatInterval,
     drainTimeout,
+    bounds,
     limits: {
       chatPayload: limits.chatPayload ?? 16 * 1024,
       echoPayload: limits.echoPayload ?? 64 * 1024,
-      fragments: limits.fragments ?? 256,
-      messageTimeout: limits.messageTimeout ?? 30_000,
-      controlRate: limits.controlRate ?? 10,
       messageRate: limits.messageRate ?? 10,
       messageBurst: limits.messageBurst ?? 20,
       byteRate: limits.byteRate ?? 32 * 1024,
       byteBurst: limits.byteBurst ?? 256 * 1024,
-      inbox: limits.inbox ?? 1_000,
       jsonDepth: limits.jsonDepth ?? 16,
-      backlog: limits.backlog ?? 1024 * 1024,
-      replyBudget: limits.replyBudget ?? 128 * 1024 * 1024,
+      pendingBytes: limits.pendingBytes ?? 1024 * 1024,
+      totalPendingBytes: limits.totalPendingBytes ?? 128 * 1024 * 1024,
       receiveBudget: limits.receiveBudget ?? 64 * 1024 * 1024,
-      replayRate: limits.replayRate ?? 1024 * 1024,
       roomsPerMember: limits.roomsPerMember ?? 20,
       rooms: limits.rooms ?? 10_000,
       roomsPerAddress: limits.roomsPerAddress ?? Infinity,
       connections: limits.connections ?? 10_000,
       connectionsPerAddress: limits.connectionsPerAddress ?? Infinity,
-      handshakes: limits.handshakes ?? 2_000,
       handshakeRate: limits.handshakeRate ?? 1_000,
       handshakeBurst: limits.handshakeBurst ?? 2_000,
       handshakeTimeout: limits.handshakeTimeout ?? 10_000

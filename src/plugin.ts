@@ -1,11 +1,13 @@
 import { setImmediate as endOfTick } from 'node:timers/promises'
-import type { FastifyInstance, RegisterOptions } from 'fastify'
+import type { FastifyInstance, FastifyPluginCallback, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import type { OpenBackend } from './backend.ts'
 import { BackendUse } from './backend-use.ts'
+import { BOUNDS, type Bounds } from './bounds.ts'
 import { Chat } from './chat/chat.ts'
 import { Connections } from './connection/connections.ts'
 import { checkContradictions, checkPayload } from './option-contradictions.ts'
+import { checkEffect } from './ineffective-options.ts'
 import { InstrumentedStore } from './observability/instrumented-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
@@ -42,11 +44,12 @@ const PLUGIN_TIMEOUT = 10_000
  * Opens the backend, and rejects as its `open` does.
  * @throws InvalidOption, AlreadyRegistered, PathTaken
  */
-async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions): Promise<void> {
+async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions, bounds: Bounds): Promise<void> {
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
   checkOptions(options)
-  const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
+  const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT, bounds)
   checkContradictions(settings, options)
+  checkEffect(settings, options)
   const use = new BackendUse(options.backend ?? memory())
   // The first hook that is added runs last, after everything that uses the backend.
   app.addHook('onClose', async () => await use.release())
@@ -70,8 +73,8 @@ async function addChat (
   const { prefix = '', logLevel, logSerializers } = options
   const counters = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
   const refusals = new RefusalLog(app.log, counters)
-  const connectionLimits = new ConnectionLimits(limits)
-  const upgrades = new ChatUpgrades(app, connectionLimits, refusals, limits)
+  const connectionLimits = new ConnectionLimits({ ...limits, handshakes: settings.bounds.handshakes })
+  const upgrades = new ChatUpgrades(app, connectionLimits, refusals, { ...limits, handshakes: settings.bounds.handshakes })
   app.addHook('onClose', async () => upgrades.remove())
   await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
   const instrumented = new InstrumentedStore(store, counters)
@@ -95,7 +98,7 @@ async function addChat (
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
     const admission = { rooms, store: instrumented, roster, postCalls, limits, peers, counters }
-    const budget = new ByteBudget(limits.replyBudget, () => connections.writers())
+    const budget = new ByteBudget(limits.totalPendingBytes, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
     await scope.register(echoRoute, context)
@@ -139,5 +142,10 @@ function browsable (origin: string): string {
   return origin.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost')
 }
 
+/** Returns the plugin with other fixed bounds. The package doesn't export it. */
+export function pluginWith (bounds: Partial<Bounds>): FastifyPluginCallback<FastifyChatOptions> {
+  return fp<FastifyChatOptions>(async (app, options) => await fastifyChat(app, options, { ...BOUNDS, ...bounds }), { fastify: '5.x', name: 'fastify-chat' })
+}
+
 /** Registers echo, chat and the page in a Fastify app. */
-export default fp<FastifyChatOptions>(fastifyChat, { fastify: '5.x', name: 'fastify-chat' })
+export default pluginWith({})

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fastify } from 'fastify'
 import type { Backend, FastifyChatOptions } from '../../src/index.ts'
+import { bounds } from '../contenders.ts'
 import { serve } from './serve.ts'
 
 interface Options extends FastifyChatOptions {
@@ -15,9 +16,9 @@ interface Options extends FastifyChatOptions {
 const compiled = (file: string) => new URL(`../../dist/${file}`, import.meta.url).href
 
 serve(async ({ storage, redis, ...options }: Options) => {
-  const { default: plugin } = await import(compiled('index.js')) as typeof import('../../src/index.ts')
+  const { pluginWith } = await import(compiled('plugin.js')) as typeof import('../../src/plugin.ts')
   const app = fastify()
-  await app.register(plugin, { ...options, backend: await backendOf(storage, redis) })
+  await app.register(pluginWith(bounds), { ...options, backend: await backendOf(storage, redis) })
   await app.listen({ port: 0, host: '127.0.0.1' })
   return app.server
 })

@@ -45,7 +45,7 @@ export interface ChatParts {
   readonly onPost: Hooks['onPost']
   readonly postCalls: PostCalls
   readonly counters: Counters
-  readonly limits: { readonly chatPayload: number, readonly backlog: number }
+  readonly limits: { readonly chatPayload: number, readonly pendingBytes: number }
   readonly log: FastifyBaseLogger
 }
 

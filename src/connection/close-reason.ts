@@ -2,7 +2,7 @@ import { CloseCode } from '../protocol.ts'
 
 /** Cause of a disconnect by the server, if the close code doesn't identify it. */
 export type Fault =
-  'slow_reader' | 'reply_budget' | 'receive_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' |
+  'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' |
   'too_many_parts' | 'dead'
 
 /** How the server ended a connection. err: for the log. */

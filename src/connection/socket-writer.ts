@@ -121,7 +121,7 @@ export class SocketWriter implements Writer, Corked {
   evict (): void {
     this.release(this.#charged)
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
-    this.#owner.terminate(CloseCode.tryAgainLater, 'reply budget exceeded', { fault: 'reply_budget' })
+    this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes' })
   }
 
   /**

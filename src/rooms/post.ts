@@ -26,7 +26,7 @@ export interface PostResult {
 export interface PostContext {
   readonly store: Store
   readonly postCalls: PostCalls
-  readonly limits: { readonly chatPayload: number, readonly backlog: number }
+  readonly limits: { readonly chatPayload: number, readonly pendingBytes: number }
 }
 
 /**

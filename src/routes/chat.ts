@@ -67,7 +67,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     protocol: SUBPROTOCOL,
     compression,
     payload: limits.chatPayload,
-    backlog: limits.backlog,
+    pendingBytes: limits.pendingBytes,
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
     serve (connection, query, request, { protocol, deflate }) {
       // The request would outlive the handshake, so it is kept only for `authenticate`.
@@ -85,8 +85,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       deflate,
       includeSender,
       greeting: chat !== false && chat.greeting,
-      // Half of the backlog, so that live entries of the same tick fit in too.
-      history: { limit: history, maxBytes: limits.backlog / 2 },
+      // Half of pendingBytes, so that live entries of the same tick fit in too.
+      history: { limit: history, maxBytes: limits.pendingBytes / 2 },
       timeout: limits.handshakeTimeout,
       rates
     })

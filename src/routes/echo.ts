@@ -16,7 +16,7 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     path: echo.path,
     payload: limits.echoPayload,
     // A client that doesn't read is not read from, so nothing accumulates.
-    backlog: Infinity,
+    pendingBytes: Infinity,
     parse: () => undefined,
     serve (connection) {
       if (echo.greeting !== undefined) connection.writer.reply(echo.greeting)

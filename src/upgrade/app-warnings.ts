@@ -17,8 +17,8 @@ export function warnOfAppSettings (app: FastifyInstance, { connectionsPerAddress
  */
 export function runtimeWarning (versions: Readonly<Record<string, string | undefined>> = process.versions): string | undefined {
   if (versions['bun'] !== undefined) {
-    return 'Bun passes no incomplete frames and no pings to the server, so limits.messageTimeout and limits.controlRate have no ' +
-      'effect: use Node where clients are not trusted'
+    return 'Bun passes no incomplete frames and no pings to the server, so an unfinished message and a flood ' +
+      'of pings end no connection: use Node where clients are not trusted'
   }
   if (versions['deno'] !== undefined) {
     return 'Deno delivers one SIGTERM twice, and a handler that ends the process at the second signal closes no connections: use ' +

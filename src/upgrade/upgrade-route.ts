@@ -53,7 +53,7 @@ export interface UpgradeRoute<Query> {
   /** maximum bytes of one message */
   readonly payload: number
   /** maximum pending bytes of a connection */
-  readonly backlog: number
+  readonly pendingBytes: number
   /** Parses the query. Throws the error to refuse the upgrade with. */
   readonly parse: (query: unknown) => Query
   /** Serves the connection. Called in the tick of the upgrade, so that no message is missed. */
@@ -67,28 +67,28 @@ export interface UpgradeRoute<Query> {
 export function upgradeRoute<Query> (
   app: FastifyInstance,
   { settings, counters, upgrades, refusals, connections, budget, receiveBudget }: RouteContext,
-  { path, protocol, compression = false, payload, backlog, parse, serve }: UpgradeRoute<Query>
+  { path, protocol, compression = false, payload, pendingBytes, parse, serve }: UpgradeRoute<Query>
 ): void {
-  const { routeOptions, origins, limits } = settings
-  const control = new Rate(limits.controlRate, limits.controlRate * CONTROL_BURST, tickTime)
+  const { routeOptions, origins, bounds } = settings
+  const control = new Rate(bounds.controlRate, bounds.controlRate * CONTROL_BURST, tickTime)
   const writing = {
-    pending: backlog,
+    pending: pendingBytes,
     budget,
-    replays: new Rate(limits.replayRate, limits.replayRate * REPLAY_BURST, tickTime)
+    replays: new Rate(bounds.replayRate, bounds.replayRate * REPLAY_BURST, tickTime)
   }
   const shared: ConnectionContext = {
     chat: counters.chat,
     path,
     refusals,
     connections,
-    frames: { control, messageTimeout: limits.messageTimeout },
-    receiving: { messages: limits.inbox, bytes: backlog, budget: receiveBudget },
+    frames: { control, messageTimeout: bounds.messageTimeout },
+    receiving: { messages: bounds.inbox, bytes: pendingBytes, budget: receiveBudget },
     reading: { stop: stopReading, start: startReading },
     createWriter: (stream, owner) => new SocketWriter(stream, owner, writing)
   }
   const handshakes = new Handshakes(app, {
     maxPayload: payload,
-    maxFragments: limits.fragments,
+    maxFragments: bounds.fragments,
     maxBufferedChunks: BUFFERED_CHUNKS,
     maxPendingAutoPongs: control.burst,
     closeTimeout: CLOSE_TIMEOUT,

@@ -123,7 +123,7 @@ for (const compression of [false, true]) {
     for (const socket of sockets) stall(t, socket)
     const before = await external()
 
-    // Half of a backlog for each member, or its deflated size.
+    // Half of pendingBytes for each member, or its deflated size.
     const text = randomBytes(12 * KiB).toString('base64')
     for (let i = 0; i < 32; i++) {
       await room.app.chat.publish('lobby', { text: `${i} ${text}` })
@@ -145,7 +145,7 @@ t.test('a burst of one tick is split into batches by bytes, and terminates no re
     data: (i: number) => ({ text: `${i}`, data: 'x'.repeat(16 * KiB) })
   }
   for (const [kind, say] of Object.entries(kinds)) {
-    const room = await chat(t, { backend: memory({ historyBytes: 64 * MiB }), limits: { backlog: 128 * KiB } })
+    const room = await chat(t, { backend: memory({ historyBytes: 64 * MiB }), limits: { pendingBytes: 128 * KiB } })
     const members = await Promise.all(Array.from({ length: 4 }, () => v1(room, 'lobby')))
     for (const { wire } of members) wire.writes.length = 0
     for (let i = 0; i < 200; i++) void room.app.chat.publish('lobby', say(i))
@@ -176,9 +176,9 @@ function delay (socket: Socket): void {
   socket._writev = (chunks, callback) => writev!.call(socket, chunks, () => later(callback))
 }
 
-t.test('the backlog counts bytes of earlier ticks, not those of several rooms in one tick', async (t) => {
+t.test('pendingBytes counts bytes of earlier ticks, not those of several rooms in one tick', async (t) => {
   const rooms = ['a', 'b', 'c', 'd']
-  const room = await chat(t, { limits: { backlog: 300 * KiB } })
+  const room = await chat(t, { limits: { pendingBytes: 300 * KiB } })
   const { client, wire } = await v1(room, ...rooms)
   delay(wire.socket)
   let most = 0
@@ -196,8 +196,8 @@ t.test('the backlog counts bytes of earlier ticks, not those of several rooms in
   t.strictSame(closings(room.app, 'reads too slowly'), [])
 })
 
-t.test('unread replies are bounded by replyBudget, and closed connections release their bytes', async (t) => {
-  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+t.test('unread replies are bounded by totalPendingBytes, and closed connections release theirs', async (t) => {
+  const room = await chat(t, { limits: { totalPendingBytes: 2 * MiB, pendingBytes: Infinity } })
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 40; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
   const listener = await room.plain()
@@ -213,7 +213,7 @@ t.test('unread replies are bounded by replyBudget, and closed connections releas
   for (let i = 0; i < 5; i++) {
     for (const { client, position } of greedy) client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
   }
-  await ended(room, 'reply budget exceeded', 1)
+  await ended(room, 'too many pending bytes in total', 1)
   const held = () => greedy.reduce((sum, { wire: { socket } }) => sum + (socket.destroyed ? 0 : socket.writableLength), 0)
   t.ok(held() <= 2 * MiB, `${Math.round(held() / KiB)} KiB are pending`)
   await room.app.chat.publish('lobby', { text: 'nobody else waits' })
@@ -233,10 +233,10 @@ t.test('unread replies are bounded by replyBudget, and closed connections releas
   t.ok(given >= 40 * 3, `${given} messages of history`)
 })
 
-t.test('beyond replyBudget the client with most pending bytes is terminated and releases them', async (t) => {
+t.test('beyond totalPendingBytes the client with most of them is terminated and releases them', async (t) => {
   const budget = MiB
   const page = 64 * KiB
-  const room = await chat(t, { limits: { replyBudget: budget, backlog: Infinity } })
+  const room = await chat(t, { limits: { totalPendingBytes: budget, pendingBytes: Infinity } })
   for (let i = 0; i < 8; i++) await room.app.chat.publish('lobby', { text: `${i} ${'x'.repeat(16 * KiB)}` })
   const stalled = async () => {
     const { client, wire: { socket } } = await v1(room)
@@ -261,8 +261,8 @@ t.test('beyond replyBudget the client with most pending bytes is terminated and 
   t.notOk(greedy.socket.destroyed)
   await modest.owe(budget * 0.48)
   t.ok(greedy.socket.destroyed)
-  await ended(room, 'reply budget exceeded', 1)
-  t.match(closings(room.app, 'reply budget exceeded'), [{ code: 1013 }])
+  await ended(room, 'too many pending bytes in total', 1)
+  t.match(closings(room.app, 'too many pending bytes in total'), [{ code: 1013 }])
 
   // The rest of the budget.
   const left = budget - frugal.socket.writableLength
@@ -275,9 +275,9 @@ t.test('beyond replyBudget the client with most pending bytes is terminated and 
   t.notOk(frugal.socket.destroyed, 'it may use the whole budget now')
 })
 
-t.test('unread messages of all rooms are bounded by replyBudget, and shared bytes count once', async (t) => {
+t.test('unread messages of all rooms are bounded together, and shared bytes count once', async (t) => {
   const budget = 2 * MiB
-  const room = await chat(t, { limits: { replyBudget: budget, backlog: budget } })
+  const room = await chat(t, { limits: { totalPendingBytes: budget, pendingBytes: budget } })
   const listener = await room.plain()
   const stalled = async (query: string) => {
     const { wire: { socket } } = await plain(room, query)
@@ -290,7 +290,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
     await room.app.chat.publish('crowd', { text })
     await turn()
   }
-  t.strictSame(closings(room.app, 'reply budget exceeded'), [], '20 x 800 KiB are pending, in shared buffers')
+  t.strictSame(closings(room.app, 'too many pending bytes in total'), [], '20 x 800 KiB are pending, in shared buffers')
 
   const slow: Socket[] = []
   for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
@@ -298,7 +298,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
     for (let j = 0; j < 10; j++) await room.app.chat.publish(`slow-${j}`, { text })
     await turn()
   }
-  await ended(room, 'reply budget exceeded', 1)
+  await ended(room, 'too many pending bytes in total', 1)
   const lives = slow.filter(({ destroyed }) => !destroyed)
   const held = lives.reduce((sum, { writableLength }) => sum + writableLength, 0)
   t.ok(held <= budget, `${Math.round(held / KiB)} KiB are pending in ${lives.length} rooms`)
@@ -307,7 +307,7 @@ t.test('unread messages of all rooms are bounded by replyBudget, and shared byte
 })
 
 t.test('pending bytes of a closed connection are released, even if the system accepted none', async (t) => {
-  const room = await chat(t, { limits: { replyBudget: 2 * MiB, backlog: Infinity } })
+  const room = await chat(t, { limits: { totalPendingBytes: 2 * MiB, pendingBytes: Infinity } })
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 4; i++) await room.app.chat.publish('lobby', { text: `${i} ${text}` })
   for (let i = 0; i < 4; i++) {
@@ -323,5 +323,5 @@ t.test('pending bytes of a closed connection are released, even if the system ac
     client.socket.terminate()
     await closed
   }
-  t.strictSame(closings(room.app, 'reply budget exceeded'), [])
+  t.strictSame(closings(room.app, 'too many pending bytes in total'), [])
 })

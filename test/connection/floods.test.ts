@@ -94,7 +94,7 @@ for (const path of ['/echo', '/chat']) {
   })
 
   t.test(`${path}: unfinished messages of 50 clients are released after messageTimeout`, async (t) => {
-    const app = await build(t, { limits: { messageTimeout: 300 } })
+    const app = await build(t, {}, { messageTimeout: 300 })
     const port = await listen(app)
     const before = await memoryInUse()
     const clients = await Promise.all(Array.from({ length: 50 }, () => upgraded(t, port, path)))
@@ -121,7 +121,7 @@ const halves: ReadonlyArray<[title: string, ...frames: Buffer[]]> = [
 
 for (const [title, ...frames] of halves) {
   t.test(`${title}: closed with 1008 if the rest does not arrive within messageTimeout`, async (t) => {
-    const port = await listen(await build(t, { limits: { messageTimeout: 200, controlRate: 1_000 } }))
+    const port = await listen(await build(t, {}, { messageTimeout: 200, controlRate: 1_000 }))
     const client = await upgraded(t, port, '/echo')
     client.socket.write(Buffer.concat(frames))
     const trickle = setInterval(() => client.socket.write(title.startsWith('fragments') ? clientFrame(PONG) : Buffer.alloc(0)), 20)
@@ -133,7 +133,7 @@ for (const [title, ...frames] of halves) {
 }
 
 t.test('messageTimeout also limits a message that arrives byte by byte', async (t) => {
-  const port = await listen(await build(t, { limits: { messageTimeout: 200 } }))
+  const port = await listen(await build(t, {}, { messageTimeout: 200 }))
   const client = await upgraded(t, port, '/echo')
   const frame = clientFrame(TEXT, 'x'.repeat(1_000))
   let at = 0
@@ -144,7 +144,7 @@ t.test('messageTimeout also limits a message that arrives byte by byte', async (
 })
 
 t.test('messageTimeout applies to each message, and large ones back to back are not lost', async (t) => {
-  const port = await listen(await build(t, { limits: { messageTimeout: 1_000 } }))
+  const port = await listen(await build(t, {}, { messageTimeout: 1_000 }))
   const client = await upgraded(t, port, '/echo')
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
@@ -166,7 +166,7 @@ t.test('messageTimeout applies to each message, and large ones back to back are 
 
 t.test('messageTimeout is suspended while the server has paused reading', async (t) => {
   const slow = gate()
-  const port = await listen(await build(t, { limits: { messageTimeout: 50 }, echo: { reply: async (text) => { await slow.pass(); return text } } }))
+  const port = await listen(await build(t, { echo: { reply: async (text) => { await slow.pass(); return text } } }, { messageTimeout: 50 }))
   const client = await upgraded(t, port, '/echo')
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())

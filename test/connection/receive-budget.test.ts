@@ -135,7 +135,7 @@ t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const authenticate = async () => { await slow.pass(); return { id: 'ada' } }
-  const app = await build(t, { authenticate, limits: { backlog: 128 * KiB, inbox: 100_000 } })
+  const app = await build(t, { authenticate, limits: { pendingBytes: 128 * KiB } }, { inbox: 100_000 })
   const port = await listen(app)
   const { socket, until } = await upgraded(t, port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol })
   socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame(TEXT, '{"type":"hello"}'))))

@@ -26,7 +26,7 @@ const lowered: ServerConfig = {
       handshakeRate: MANY,
       rooms: 500,
       connections: 1_500,
-      replyBudget: 8 * MiB,
+      totalPendingBytes: 8 * MiB,
       receiveBudget: 8 * MiB
     }
   }

@@ -47,7 +47,7 @@ async function register (app: FastifyInstance, backend: Backend, prefix = ''): P
 }
 
 async function history (chat: Chat): Promise<unknown[]> {
-  return (await chat.history('lobby')).entries.map(({ body }) => body)
+  return (await chat.history('lobby')).entries.map(({ text }) => text)
 }
 
 const kinds: Array<[name: string, keeps: boolean, skipped: string | false, make: (t: Test) => Backend | Promise<Backend>]> = [

@@ -94,7 +94,7 @@ t.test('app.close() resolves although a client never answers the close frame', a
 })
 
 t.test('app.close() resolves although a client of either route never reads', async (t) => {
-  const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { backlog: Infinity, messageRate: Infinity, byteRate: Infinity } })
+  const { app, port, allGone } = await serve(t, { drainTimeout: 50, limits: { pendingBytes: Infinity, messageRate: Infinity, byteRate: Infinity } })
   for (const path of ['/echo', '/chat']) {
     const connected = once(app.server, 'connection') as Promise<[Socket]>
     const client = await upgraded(t, port, path)

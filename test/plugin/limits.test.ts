@@ -174,8 +174,8 @@ t.test('a plain member that exceeds messageRate is read more slowly, without los
   t.ok(took > 500, `55 beyond the burst, at 100 a second, in ${Math.round(took)} ms`)
 })
 
-t.test('Infinity switches off messageRate, inbox and controlRate', async (t) => {
-  const { tcp } = await chat(t, { limits: { messageRate: Infinity, inbox: Infinity, controlRate: Infinity } })
+t.test('Infinity switches off messageRate', async (t) => {
+  const { tcp } = await chat(t, { limits: { messageRate: Infinity } }, { inbox: Infinity, controlRate: Infinity })
   const client = await tcp()
   const { limits } = await client.hello()
   t.strictSame(Object.keys(limits), ['payload', 'rooms'])
@@ -184,9 +184,9 @@ t.test('Infinity switches off messageRate, inbox and controlRate', async (t) => 
   t.equal(texts(await client.take(4_000)).length, 2_000)
 })
 
-t.test('messages that wait for a slow hook are bounded by limits.inbox', async (t) => {
+t.test('messages that wait for a slow hook are bounded by inbox', async (t) => {
   const slow = gate()
-  const { port, plain } = await chat(t, { limits: { inbox: 20 }, prePost: async (draft) => { await slow.pass(); return draft } })
+  const { port, plain } = await chat(t, { prePost: async (draft) => { await slow.pass(); return draft } }, { inbox: 20 })
   const [few, many] = [await plain('?room=few&self=1'), await plain('?room=many')]
   for (const { socket, count } of [{ ...few, count: 20 }, { ...many, count: 200 }]) {
     (socket as unknown as { _socket: { cork (): void, uncork (): void } })._socket.cork()
@@ -293,7 +293,7 @@ t.test('the client delays history requests beyond the rate and receives every pa
 })
 
 t.test('a resume is limited to replayRate and still complete', async (t) => {
-  const { app, member } = await chat(t, { limits: { replayRate: 256 * 1024 } })
+  const { app, member } = await chat(t, {}, { replayRate: 256 * 1024 })
   const { position } = (await app.chat.history('lobby')).head
   const text = 'x'.repeat(4_000)
   // The burst is eight times replayRate, 2 MiB; only the rest is slowed down.

@@ -1,5 +1,5 @@
 import { DEFAULT_STORE_BYTES } from '../../src/drivers/memory/store.ts'
-import type { Limits } from '../../src/options.ts'
+import type { Settings } from '../../src/options.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -14,7 +14,7 @@ export const COST = {
   membership: 320,
   /** An open room without its messages: 4.6 KiB. */
   room: 6 * KiB,
-  /** The request of a pending upgrade. All pending upgrades together take no more than `limits.handshakes` of them. */
+  /** The request of a pending upgrade. All pending upgrades together take no more than `handshakes` of them. */
   handshake: 32 * KiB,
   /** Messages of all rooms in the fan-out, with their frames, and one more batch. */
   fanOut: 20 * MiB,
@@ -23,16 +23,16 @@ export const COST = {
 } as const
 
 /** Returns the most bytes that this process holds at these limits, with the default backend, by what holds them. */
-export function memoryBounds (limits: Limits): Readonly<Record<string, number>> {
+export function memoryBounds ({ limits, bounds }: Pick<Settings, 'limits' | 'bounds'>): Readonly<Record<string, number>> {
   return {
     process: COST.process,
     store: DEFAULT_STORE_BYTES,
-    'pending bytes': limits.replyBudget,
+    'pending bytes': limits.totalPendingBytes,
     'received bytes': limits.receiveBudget,
     connections: limits.connections * COST.connection,
     memberships: limits.connections * limits.roomsPerMember * COST.membership,
     rooms: limits.rooms * COST.room,
-    handshakes: limits.handshakes * COST.handshake,
+    handshakes: bounds.handshakes * COST.handshake,
     'fan-out': COST.fanOut,
     rings: COST.rings
   }

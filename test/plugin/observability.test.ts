@@ -3,6 +3,7 @@ import { mock } from 'node:test'
 import Fastify from 'fastify'
 import { Counter, Registry } from 'prom-client'
 import t, { type Test } from 'tap'
+import type { Bounds } from '../../src/bounds.ts'
 import fastifyChat, { type DiagnosticsEvents, type FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
@@ -83,7 +84,7 @@ const v1 = { 'Sec-WebSocket-Protocol': protocol }
 const say = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
 const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(count).fill(frame))
 
-interface Attack { readonly options?: FastifyChatOptions, readonly make: (t: Test, room: ChatApp) => Promise<unknown> }
+interface Attack { readonly options?: FastifyChatOptions, readonly bounds?: Partial<Bounds>, readonly make: (t: Test, room: ChatApp) => Promise<unknown> }
 
 /** Sends the bytes, waits for a close frame, and disconnects. */
 const sends = (bytes: Buffer, headers: Record<string, string> = {}) => async (t: Test, { port }: ChatApp) => {
@@ -98,7 +99,7 @@ const disconnects: Record<string, Attack> = {
   too_big: { make: sends(clientFrame(TEXT, 'x'.repeat(16 * KiB + 1))) },
   too_many_parts: { make: sends(Buffer.concat([clientFrame(TEXT, 'x', { fin: false }), times(256, clientFrame(CONTINUATION, 'x', { fin: false }))])) },
   control_flood: { make: sends(times(100, clientFrame(PING))) },
-  unfinished_message: { options: { limits: { messageTimeout: 20 } }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
+  unfinished_message: { bounds: { messageTimeout: 20 }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
   bad_frame: { make: sends(times(11, clientFrame(TEXT, 'x')), v1) },
   flood: { options: { limits: { messageRate: 1, messageBurst: 1 } }, make: sends(times(110, say({ type: 'ping', id: 'x' })), v1) },
   no_hello: {
@@ -146,20 +147,21 @@ const disconnects: Record<string, Attack> = {
       }
     }
   },
-  reply_budget: {
-    options: { limits: { chatPayload: 100, echoPayload: 100, backlog: Infinity, replyBudget: 3_000 } },
+  total_pending_bytes: {
+    options: { limits: { chatPayload: 100, echoPayload: 100, pendingBytes: Infinity, totalPendingBytes: 3_000 } },
     make: sends(say(...Array<object>(60).fill({ type: 'ping', id: 'x'.repeat(64) })), v1)
   },
   inbox: {
-    options: { limits: { inbox: 5 }, authenticate: () => new Promise(() => {}) },
+    options: { authenticate: () => new Promise(() => {}) },
+    bounds: { inbox: 5 },
     make: sends(say({ type: 'hello' }, ...Array<object>(10).fill({ type: 'ping', id: 'x' })), v1)
   }
 }
 
-for (const [reason, { options = {}, make }] of Object.entries(disconnects)) {
+for (const [reason, { options = {}, bounds, make }] of Object.entries(disconnects)) {
   t.test(`a connection closed for ${reason} is counted, published and logged once`, async (t) => {
     const closed = published(t, 'fastify-chat:connection.close')
-    const room = await chat(t, options)
+    const room = await chat(t, options, bounds)
     await make(t, room)
     const line = await logged(room.app, 'websocket closed')
     t.strictSame(room.app.chat.stats().disconnects, { [reason]: 1 })

@@ -145,7 +145,7 @@ t.test('a room with 1,000 waiting calls gets none for further entries until it h
 t.test('waiting calls of all rooms together take no more than 16 MiB', async (t) => {
   const calls = new Calls()
   const { app } = await chat(t, {
-    limits: { chatPayload: 1024 * 1024, backlog: 16 * 1024 * 1024, byteBurst: Infinity },
+    limits: { chatPayload: 1024 * 1024, pendingBytes: 16 * 1024 * 1024, byteBurst: Infinity },
     onPost (entry, room) {
       calls.add(entry, room)
       return new Promise(() => {})

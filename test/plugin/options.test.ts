@@ -89,20 +89,15 @@ const wrong: Array<[name: string, options: object]> = [
   ['limits.chatPayload', { limits: { chatPayload: 2 ** 31 } }],
   ['limits.echoPayload', { limits: { echoPayload: -1 } }],
   ['limits.echoPayload', { limits: { echoPayload: 1.5 } }],
-  ['limits.fragments', { limits: { fragments: 0 } }],
-  ['limits.messageTimeout', { limits: { messageTimeout: Infinity } }],
-  ['limits.controlRate', { limits: { controlRate: 0 } }],
   ['limits.messageRate', { limits: { messageRate: 0.5 } }],
   ['limits.messageBurst', { limits: { messageBurst: 0 } }],
   ['limits.byteRate', { limits: { byteRate: 0 } }],
   ['limits.byteBurst', { limits: { byteBurst: '256 KiB' } }],
   ['limits.roomsPerAddress', { limits: { roomsPerAddress: -1 } }],
-  ['limits.inbox', { limits: { inbox: -1 } }],
   ['limits.jsonDepth', { limits: { jsonDepth: Infinity } }],
   ['limits.jsonDepth', { limits: { jsonDepth: 257 } }],
-  ['limits.replayRate', { limits: { replayRate: '1 MiB' } }],
-  ['limits.backlog', { limits: { backlog: NaN } }],
-  ['limits.backlog', { limits: { backlog: 10n } }],
+  ['limits.pendingBytes', { limits: { pendingBytes: NaN } }],
+  ['limits.pendingBytes', { limits: { pendingBytes: 10n } }],
   ['limits.historyEntries', { limits: { historyEntries: 1_000 } }],
   ['limits.handshakeTimeout', { limits: { handshakeTimeout: Infinity } }],
   ['limits.handshakeTimeout', { limits: { handshakeTimeout: 0 } }]
@@ -126,12 +121,12 @@ const MiB = 2 ** 20
 
 t.test('contradicting limits are rejected, and the error names both with their values', async (t) => {
   const contradictions: Array<[low: string, high: string, limits: Record<string, number>, values: [low: number, high: number]]> = [
-    ['backlog', 'chatPayload', { chatPayload: 16 * MiB }, [MiB, 16 * MiB]],
-    ['backlog', 'chatPayload', { chatPayload: Infinity }, [MiB, Infinity]],
-    ['backlog', 'chatPayload', { backlog: 64 * 1024 }, [64 * 1024, 16 * 1024]],
-    ['replyBudget', 'chatPayload', { replyBudget: 100, backlog: Infinity }, [100, 16 * 1024]],
-    ['replyBudget', 'backlog', { backlog: 512 * MiB, replyBudget: 256 * MiB }, [256 * MiB, 512 * MiB]],
-    ['replyBudget', 'echoPayload', { echoPayload: 512 * MiB, replyBudget: 256 * MiB, receiveBudget: Infinity }, [256 * MiB, 512 * MiB]],
+    ['pendingBytes', 'chatPayload', { chatPayload: 16 * MiB }, [MiB, 16 * MiB]],
+    ['pendingBytes', 'chatPayload', { chatPayload: Infinity }, [MiB, Infinity]],
+    ['pendingBytes', 'chatPayload', { pendingBytes: 64 * 1024 }, [64 * 1024, 16 * 1024]],
+    ['totalPendingBytes', 'chatPayload', { totalPendingBytes: 100, pendingBytes: Infinity }, [100, 16 * 1024]],
+    ['totalPendingBytes', 'pendingBytes', { pendingBytes: 512 * MiB, totalPendingBytes: 256 * MiB }, [256 * MiB, 512 * MiB]],
+    ['totalPendingBytes', 'echoPayload', { echoPayload: 512 * MiB, totalPendingBytes: 256 * MiB, receiveBudget: Infinity }, [256 * MiB, 512 * MiB]],
     ['receiveBudget', 'chatPayload', { receiveBudget: 16_384 }, [16_384, 16_384]],
     ['receiveBudget', 'echoPayload', { receiveBudget: 65_536 }, [65_536, 65_536]],
     ['byteBurst', 'chatPayload', { byteBurst: 16_383 }, [16_383, 16_384]],
@@ -139,8 +134,7 @@ t.test('contradicting limits are rejected, and the error names both with their v
     ['roomsPerMember', 'rooms', { rooms: 10, roomsPerMember: 11 }, [11, 10]],
     ['roomsPerMember', 'rooms', { roomsPerMember: 20_000 }, [20_000, 10_000]],
     ['roomsPerAddress', 'rooms', { roomsPerAddress: 10_001 }, [10_001, 10_000]],
-    ['connectionsPerAddress', 'connections', { connections: 10, connectionsPerAddress: 11 }, [11, 10]],
-    ['handshakes', 'connections', { connections: 10, handshakes: 11 }, [11, 10]]
+    ['connectionsPerAddress', 'connections', { connections: 10, connectionsPerAddress: 11 }, [11, 10]]
   ]
   for (const [low, high, limits, values] of contradictions) {
     const error: Error = await build(t, { limits }).then(() => new Error('it was taken'), (error: Error) => error)
@@ -150,10 +144,10 @@ t.test('contradicting limits are rejected, and the error names both with their v
   }
 })
 
-t.test('the error for a backlog below chatPayload states the bytes that a message needs', async (t) => {
+t.test('the error for pendingBytes below chatPayload states the bytes that a message needs', async (t) => {
   await t.rejects(build(t, { limits: { chatPayload: 16 * MiB } }), {
-    message: "fastify-chat: option 'limits.backlog' is 1048576, too low: limits.chatPayload is 16777216, " +
-      'so the frame of one message can take 100665344 bytes. Raise limits.backlog or lower limits.chatPayload'
+    message: "fastify-chat: option 'limits.pendingBytes' is 1048576, too low: limits.chatPayload is 16777216, " +
+      'so the frame of one message can take 100665344 bytes. Raise limits.pendingBytes or lower limits.chatPayload'
   })
 })
 
@@ -161,7 +155,7 @@ t.test('a chatPayload that the backend cannot keep is rejected, and the error na
   const options = [
     [{ backend: memory({ historyBytes: 16 * 1024 }) }, 'is 16384, but the backend keeps messages of up to 7168 bytes'],
     [{ backend: memory({ historyBytes: Infinity, storeBytes: 1_024 }) }, 'is 16384, but the backend keeps messages of up to 0 bytes'],
-    [{ backend: memory(), limits: { chatPayload: 8 * MiB, byteBurst: 8 * MiB, backlog: 64 * MiB } }, 'is 8388608, but']
+    [{ backend: memory(), limits: { chatPayload: 8 * MiB, byteBurst: 8 * MiB, pendingBytes: 64 * MiB } }, 'is 8388608, but']
   ] as const
   for (const [each, message] of options) {
     await t.rejects(build(t, each), { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'limits.chatPayload' ${message}.*historyBytes and storeBytes`) })
@@ -170,15 +164,38 @@ t.test('a chatPayload that the backend cannot keep is rejected, and the error na
 
 t.test('limits that only seem to contradict each other are accepted', async (t) => {
   for (const options of [
-    { limits: { backlog: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
-    { limits: { byteRate: Infinity, byteBurst: 1 } },
+    { limits: { pendingBytes: Infinity, rooms: Infinity, connectionsPerAddress: Infinity } },
+    { limits: { byteRate: Infinity, byteBurst: Infinity } },
     { limits: { connections: 10, roomsPerMember: Infinity } },
     { limits: { rooms: 10 } },
     { backend: memory({ historyBytes: 1 }), chat: false },
     { backend: memory({ historyBytes: Infinity, storeBytes: 64 * 1024 }) },
-    { limits: { backlog: 1, byteBurst: 1 }, chat: false },
-    { limits: { echoPayload: 512 * MiB, receiveBudget: 65_536 }, echo: false }
+    { limits: { pendingBytes: 1 }, chat: false },
+    { limits: { receiveBudget: 65_536 }, echo: false }
   ] as const) await t.resolves(build(t, options), show(options))
+})
+
+t.test('an option without effect is rejected, and the error states why', async (t) => {
+  const off = { chat: false } as const
+  const fn = () => {}
+  const ineffective: Array<[name: string, options: object, why: string]> = [
+    ['limits.messageBurst', { limits: { messageRate: Infinity, messageBurst: 5 } }, 'limits.messageRate is Infinity'],
+    ['limits.byteBurst', { limits: { byteRate: Infinity, byteBurst: 5 } }, 'limits.byteRate is Infinity'],
+    ['limits.handshakeBurst', { limits: { handshakeRate: Infinity, handshakeBurst: 5 } }, 'limits.handshakeRate is Infinity'],
+    ['limits.echoPayload', { echo: false, limits: { echoPayload: 5 } }, 'echo is false'],
+    ...['authenticate', 'authorize', 'prePost', 'onJoin', 'onLeave'].map((hook): [string, object, string] => [hook, { ...off, [hook]: fn }, 'chat is false']),
+    ['dataSchema', { ...off, dataSchema: {} }, 'chat is false'],
+    ['compression', { ...off, compression: true }, 'chat is false'],
+    ['flushInterval', { ...off, flushInterval: 5 }, 'chat is false'],
+    ['limits.jsonDepth', { ...off, limits: { jsonDepth: 5 } }, 'chat is false'],
+    ['limits.roomsPerMember', { ...off, limits: { roomsPerMember: 5 } }, 'chat is false'],
+    ['origins', { ...off, echo: false, origins: true }, 'chat and echo are false']
+  ]
+  for (const [name, options, why] of ineffective) {
+    await t.rejects(build(t, options), { code: 'FST_CHAT_INVALID_OPTION', message: `fastify-chat: option '${name}' has no effect: ${why}. Remove it` })
+  }
+  await t.resolves(build(t, { ...off, onPost: fn, compression: false, flushInterval: 0, limits: { messageRate: Infinity, messageBurst: Infinity } }))
+  await t.resolves(build(t, { ...off, origins: true }), 'the echo route has it')
 })
 
 t.test('a drainTimeout that is not below pluginTimeout is rejected', async (t) => {
@@ -230,7 +247,7 @@ t.test('every property of an option may be undefined', async (t) => {
       constraints: undefined,
       schema: undefined
     } as object,
-    limits: { backlog: undefined, fragments: undefined } as object
+    limits: { pendingBytes: undefined, chatPayload: undefined } as object
   })
   t.equal((await app.inject('/echo')).statusCode, 426)
   t.equal((await app.inject('/chat')).statusCode, 426)
@@ -240,18 +257,13 @@ t.test('the largest valid values are accepted', async (t) => {
   const most = {
     chatPayload: Infinity,
     echoPayload: 2 ** 31 - 1,
-    fragments: Infinity,
-    messageTimeout: 2 ** 31 - 1,
-    controlRate: Infinity,
     messageRate: Infinity,
     messageBurst: Infinity,
     byteRate: Infinity,
     byteBurst: Infinity,
-    inbox: Infinity,
     jsonDepth: 256,
-    replayRate: Infinity,
-    backlog: Infinity,
-    replyBudget: Infinity,
+    pendingBytes: Infinity,
+    totalPendingBytes: Infinity,
     receiveBudget: Infinity,
     rooms: Infinity,
     roomsPerMember: Infinity,

@@ -458,7 +458,7 @@ t.test('all messages of one tick reach a member in one write', async (t) => {
   t.equal(writes, 1)
 })
 
-t.test('a burst of one tick that exceeds the backlog reaches every member that reads', async (t) => {
+t.test('a burst of one tick that exceeds pendingBytes reaches every member that reads', async (t) => {
   const { app, join } = await chat(t)
   const members = [await join(), await join(), await join('?self=0')]
   const text = 'x'.repeat(16 * 1024)
@@ -470,8 +470,8 @@ t.test('a burst of one tick that exceeds the backlog reaches every member that r
   }
 })
 
-t.test('a member that reads too slowly is terminated at the backlog, and others lose nothing', async (t) => {
-  const { app, port, join } = await chat(t, { limits: { backlog: 256 * 1024 } })
+t.test('a member that reads too slowly is terminated at pendingBytes, and others lose nothing', async (t) => {
+  const { app, port, join } = await chat(t, { limits: { pendingBytes: 256 * 1024 } })
   const connected = once(app.server, 'connection') as Promise<[Socket]>
   const slow = await upgraded(t, port, '/chat')
   const [serverSide] = await connected
@@ -495,8 +495,8 @@ t.test('a member that reads too slowly is terminated at the backlog, and others 
   t.strictSame(await Promise.all(members.map(({ next }) => next())), ['and on', 'and on'])
 })
 
-t.test('a client that posts without reading is terminated at the backlog', async (t) => {
-  const { app, port } = await chat(t, { limits: { chatPayload: 8 * 1024, backlog: 64 * 1024 } })
+t.test('a client that posts without reading is terminated at pendingBytes', async (t) => {
+  const { app, port } = await chat(t, { limits: { chatPayload: 8 * 1024, pendingBytes: 64 * 1024 } })
   const client = await upgraded(t, port, '/chat')
   client.socket.pause()
   const message = clientFrame(BINARY, Buffer.alloc(8 * 1024))
@@ -507,8 +507,8 @@ t.test('a client that posts without reading is terminated at the backlog', async
   t.match(await closed, { code: 1008 })
 })
 
-t.test('a join with much history returns the newest messages within half of the backlog', async (t) => {
-  const { join } = await chat(t, { limits: { backlog: 128 * 1024 } })
+t.test('a join with much history returns the newest messages within half of pendingBytes', async (t) => {
+  const { join } = await chat(t, { limits: { pendingBytes: 128 * 1024 } })
   const writer = await join()
   for (let i = 0; i < 40; i++) writer.socket.send(`${i} ${'x'.repeat(8 * 1024)}`)
   await take(writer, 40)

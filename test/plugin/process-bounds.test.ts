@@ -16,9 +16,8 @@ t.test('requests of pending upgrades are bounded in bytes, and released afterwar
   const slow = gate()
   t.teardown(() => slow.open())
   const app = await build(t, {
-    limits: { handshakes: 4 },
     routeOptions: { onRequest: async ({ headers }) => { if ('slow' in headers) await slow.pass() } }
-  })
+  }, { handshakes: 4 })
   const port = await listen(app)
   const large = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`h${i}`, 'x']))
   const first = await raw(t, port)
@@ -32,19 +31,19 @@ t.test('requests of pending upgrades are bounded in bytes, and released afterwar
   for (let i = 0; i < 5; i++) await upgraded(t, port, '/chat', undefined, large)
 })
 
-t.test('acknowledgements that wait for their messages are bounded by replyBudget', async (t) => {
-  const limits = { chatPayload: KiB, backlog: 64 * KiB, replyBudget: 64 * KiB }
+t.test('acknowledgements that wait for their messages are bounded by totalPendingBytes', async (t) => {
+  const limits = { chatPayload: KiB, pendingBytes: 64 * KiB, totalPendingBytes: 64 * KiB }
   const { app, member } = await chat(t, { echo: false, flushInterval: 10_000, limits })
   const client = await member()
   await client.join('lobby')
   for (let i = 0; i < 500; i++) client.post('lobby', 'x')
   const line = await logged(app, 'websocket closed')
-  t.match(line, { code: 1013, reason: 'reply budget exceeded' })
-  t.match(app.chat.stats().disconnects, { reply_budget: 1 })
+  t.match(line, { code: 1013, reason: 'too many pending bytes in total' })
+  t.match(app.chat.stats().disconnects, { total_pending_bytes: 1 })
 })
 
 t.test('messages that wait for flushInterval are bounded in total; beyond, they are sent at once', async (t) => {
-  const { app, plain } = await chat(t, { flushInterval: 10_000, backend: memory({ historyBytes: 64 * MiB }), limits: { backlog: 32 * MiB, replyBudget: 64 * MiB } })
+  const { app, plain } = await chat(t, { flushInterval: 10_000, backend: memory({ historyBytes: 64 * MiB }), limits: { pendingBytes: 32 * MiB, totalPendingBytes: 64 * MiB } })
   const members = [await plain('?room=a'), await plain('?room=b')]
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())

@@ -50,7 +50,7 @@ function pieces (bytes: Buffer, sizes: readonly number[]): Buffer[] {
 }
 
 t.test('echo returns messages unchanged, however they are fragmented, masked and split', async (t) => {
-  const port = await listen(await build(t, { limits: { controlRate: 1_000 } }))
+  const port = await listen(await build(t, {}, { controlRate: 1_000 }))
   const pieceSizes = fc.array(fc.integer({ min: 1, max: 5_000 }), { maxLength: 20 })
   const mask = fc.uint8Array({ minLength: 4, maxLength: 4 })
   await fc.assert(fc.asyncProperty(fc.array(spoken, { minLength: 1, maxLength: 4 }), pieceSizes, mask, async (messages, sizes, mask) => {

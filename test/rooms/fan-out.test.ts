@@ -186,7 +186,7 @@ t.test('control frames are written between whole frames, even during a flood', a
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const heartbeatInterval = 25_000
-  const room = await chat(t, { heartbeatInterval, limits: { controlRate: Infinity } })
+  const room = await chat(t, { heartbeatInterval }, { controlRate: Infinity })
   const talkers = await gathered([v1(room), v1(room), v1(room)])
   const [listener] = await gathered([plain(room)])
   const members = [...talkers, listener!]

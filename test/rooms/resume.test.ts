@@ -89,7 +89,7 @@ t.test('a position stays valid across a restart if the store keeps its data', as
 })
 
 t.test('a replay larger than the pending-bytes limit is sent in pages while others post', async (t) => {
-  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { pendingBytes: 128 * 1024 } })
   const pad = ' '.repeat(2_000)
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 4_000, pad)
@@ -116,7 +116,7 @@ t.test('a replay larger than the pending-bytes limit is sent in pages while othe
 })
 
 t.test("a replay page waits until the last is sent: a client that doesn't read costs one page", async (t) => {
-  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024, replayRate: Infinity } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { pendingBytes: 128 * 1024 } }, { replayRate: Infinity })
   const { position: place } = (await server.app.chat.history('a')).head
   await say(server, 'a', 1, 6_000, ' '.repeat(4_000))
   const connected = once(server.app.server, 'connection') as Promise<[Socket]>
@@ -220,7 +220,7 @@ t.test('a page that is being read when the client leaves is not sent', async (t)
 })
 
 t.test('posts of a client that is catching up are acknowledged, each after its own message', async (t) => {
-  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { backlog: 128 * 1024 } })
+  const server = await chat(t, { backend: memory({ historyEntries: 100_000, historyBytes: 64 * 1024 * 1024 }), limits: { pendingBytes: 128 * 1024 } })
   for (const erased of [false, true]) {
     const room = `room-${erased}`
     // A room that was cleared once has a new epoch.

@@ -2,7 +2,9 @@ import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
-import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import type { Bounds } from '../../src/bounds.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { pluginWith } from '../../src/plugin.ts'
 
 /** A log line, parsed. */
 export type Line = Record<string, unknown> & { level: number, msg: string }
@@ -21,10 +23,10 @@ export function bare (t: Test, options: Omit<FastifyServerOptions, 'logger'> = {
   return Object.assign(app, { lines })
 }
 
-/** Creates such an app with the plugin registered at the root. */
-export async function build (t: Test, options: FastifyChatOptions = {}): Promise<App> {
+/** Creates such an app with the plugin registered at the root. @param bounds fixed bounds that the test changes */
+export async function build (t: Test, options: FastifyChatOptions = {}, bounds: Partial<Bounds> = {}): Promise<App> {
   const app = bare(t)
-  await app.register(fastifyChat, options)
+  await app.register(pluginWith(bounds), options)
   return app
 }
 

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import type { Bounds } from '../../src/bounds.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen, type App } from './app.ts'
@@ -19,8 +20,8 @@ export interface ChatApp {
 }
 
 /** Starts a chat that listens. Its connections end with the test, and its clients have no rate limits. */
-export async function chat (t: Test, options: FastifyChatOptions = {}): Promise<ChatApp> {
-  const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } })
+export async function chat (t: Test, options: FastifyChatOptions = {}, bounds: Partial<Bounds> = {}): Promise<ChatApp> {
+  const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } }, bounds)
   const port = await listen(app)
   const url = `ws://127.0.0.1:${port}/chat`
   const tcp = async () => new V1Client(await open(t, url, { protocol }))

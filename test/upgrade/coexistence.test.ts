@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { pluginWith } from '../../src/plugin.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, listen, logged } from '../support/app.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
@@ -173,10 +174,10 @@ t.test('an upgrade that no other listener handles gets 404 after the handshake t
   t.equal(app.chat.stats().refusals['FST_CHAT_UPGRADE_NOT_HANDLED'], 1)
 })
 
-t.test('unhandled upgrades beyond limits.handshakes end the oldest ones with 503', async (t) => {
+t.test('unhandled upgrades beyond handshakes end the oldest ones with 503', async (t) => {
   const app = bare(t)
   app.server.on('upgrade', () => {})
-  await app.register(fastifyChat, { limits: { ...late.limits, handshakes: 3 } })
+  await app.register(pluginWith({ handshakes: 3 }), late)
   const port = await listen(app)
   const clients = []
   for (let i = 0; i < 5; i++) {

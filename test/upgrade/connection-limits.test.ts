@@ -5,6 +5,7 @@ import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
+import { pluginWith } from '../../src/plugin.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, build, listen, logged, type Line } from '../support/app.ts'
@@ -252,12 +253,11 @@ t.test('upgrades beyond limits.handshakeBurst get 503, then pass at limits.hands
   t.equal(app.chat.stats().connections, 5)
 })
 
-t.test('upgrades beyond limits.handshakes get 503 before the hooks of the routes run', async (t) => {
+t.test('upgrades beyond handshakes get 503 before the hooks of the routes run', async (t) => {
   const hanging = new Set<() => void>()
   const app = await build(t, {
-    limits: { handshakes: 2 },
     routeOptions: { onRequest: () => new Promise<void>((resolve) => { hanging.add(resolve) }) }
-  })
+  }, { handshakes: 2 })
   const port = await listen(app)
   const first = open(t, `ws://127.0.0.1:${port}/chat`)
   const second = await raw(t, port)
@@ -280,7 +280,7 @@ for (const own of [false, true]) {
     const app = bare(t)
     if (own) await app.register(fastifyWebsocket)
     app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
-    await app.register(fastifyChat, { limits: { handshakes: 50, handshakeTimeout: 2 ** 30 } })
+    await app.register(pluginWith({ handshakes: 50 }), { limits: { handshakeTimeout: 2 ** 30 } })
     const port = await listen(app)
     const answers = await Promise.all(Array.from({ length: 1_000 }, async (_, i) => {
       const client = await raw(t, port)
@@ -318,11 +318,11 @@ for (const own of [false, true]) {
   })
 }
 
-t.test('upgrades of unknown paths count in limits.handshakes', async (t) => {
+t.test('upgrades of unknown paths count in handshakes', async (t) => {
   const app = bare(t)
   const hanging = new Set<() => void>()
   app.addHook('onRequest', () => new Promise<void>((resolve) => { hanging.add(resolve) }))
-  await app.register(fastifyChat, { limits: { handshakes: 1, handshakeTimeout: 2 ** 30 } })
+  await app.register(pluginWith({ handshakes: 1 }), { limits: { handshakeTimeout: 2 ** 30 } })
   const port = await listen(app)
   const first = await raw(t, port)
   first.socket.write(upgradeRequest('/nowhere'))

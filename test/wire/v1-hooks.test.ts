@@ -482,7 +482,7 @@ t.test('prePost changes the stored text, bytes and data, after the schema check'
 
 t.test('a message that prePost made too large is refused, and the connection stays open', async (t) => {
   const { member, plain } = await chat(t, {
-    limits: { chatPayload: 1_024, backlog: 8_192 },
+    limits: { chatPayload: 1_024, pendingBytes: 8_192 },
     prePost: (draft) => ({ text: String(draft.text).replace('grow', 'x'.repeat(3_000)) })
   })
   const ada = await member({}, 'lobby')

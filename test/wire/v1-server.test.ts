@@ -67,7 +67,7 @@ t.test('an invalid publication is rejected and leaves the room unchanged', async
 })
 
 t.test('a publication beyond the size limit is rejected, changes nothing and closes no reader', async (t) => {
-  const { app, member } = await chat(t, { limits: { chatPayload: 1_024, backlog: 8_192 } })
+  const { app, member } = await chat(t, { limits: { chatPayload: 1_024, pendingBytes: 8_192 } })
   const client = await member({}, 'a')
   const wrong = {
     text: { text: 'x'.repeat(2_049) },

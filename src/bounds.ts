@@ -1,0 +1,27 @@
+/**
+ * Fixed bounds: no app has a reason to change them, because no client that works reaches one. Tests lower them with
+ * `pluginWith`.
+ */
+export interface Bounds {
+  /** frames of one message; each one that is kept takes more memory than its bytes */
+  readonly fragments: number
+  /** ms from the start of a message within which it must be complete; 64 KiB need 18 kbit/s */
+  readonly messageTimeout: number
+  /** pings and pongs of a connection per second, with a burst of five times as many; clients send one in 25 s */
+  readonly controlRate: number
+  /** messages in the receive queue of a connection; more than a client may send while a hook of the app is slow */
+  readonly inbox: number
+  /** concurrent upgrades; together their requests may take 32 KiB of memory for each: 63 MiB */
+  readonly handshakes: number
+  /** bytes of missed messages of a connection per second, with a burst of eight times as many; one resume must not delay others */
+  readonly replayRate: number
+}
+
+export const BOUNDS: Bounds = {
+  fragments: 256,
+  messageTimeout: 30_000,
+  controlRate: 10,
+  inbox: 1_000,
+  handshakes: 2_000,
+  replayRate: 1024 * 1024
+}
