@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { EventEmitter } from 'node:events'
 import Fastify, { type FastifyBaseLogger, type FastifyRequest } from 'fastify'
 import fastifyChat, {
-  fastifyChat as named, memory, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello,
+  fastifyChat as named, memory, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
   type Member, type Posted, type Position, type Presence, type Stats
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
@@ -86,6 +86,21 @@ describe('hooks', () => {
     type Question = Parameters<NonNullable<FastifyChatOptions['authorize']>>[0]
     expect<Question['action']>().type.toBe<'join' | 'post' | 'history'>()
     expect<Question['member']>().type.toBe<Member>()
+  })
+
+  test('prePost receives text or bytes, and returns one of them', () => {
+    type PrePost = NonNullable<FastifyChatOptions['prePost']>
+    expect<PrePost>().type.toBeAssignableFrom((draft: PostDraft) => draft)
+    expect<PrePost>().type.toBeAssignableFrom((draft: PostDraft) => draft.text === undefined ? draft : { ...draft, text: draft.text.trim() })
+    expect<PrePost>().type.toBeAssignableFrom(async () => ({ bytes: new Uint8Array(1) }))
+    expect<PrePost>().type.not.toBeAssignableFrom(() => ({ data: 1 }))
+    expect<PrePost>().type.not.toBeAssignableFrom(() => ({ text: 'x', bytes: new Uint8Array(1) }))
+  })
+
+  test('onPost receives the entry and the room', () => {
+    expect<Parameters<NonNullable<FastifyChatOptions['onPost']>>>().type.toBe<[entry: ChatEntry, room: string]>()
+    expect<ChatEntry['text']>().type.toBe<string | undefined>()
+    expect<ChatEntry['bytes']>().type.toBe<Uint8Array | undefined>()
   })
 
   test('onJoin and onLeave receive the member and the room', () => {
