@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { Registry } from 'prom-client'
+import { BOUNDS } from '../../src/bounds.ts'
 import * as errors from '../../src/errors.ts'
 import { resolveOptions, type Limits } from '../../src/options.ts'
 import { CloseCode, ErrorCode, isTerminal } from '../../src/protocol.ts'
@@ -18,7 +19,7 @@ const types = propertiesOf({
   RedisOptions: 'drivers/redis/backend.ts'
 })
 
-const settings = resolveOptions({}, 0)
+const settings = resolveOptions({}, 0, BOUNDS)
 
 /** Compares the names of a table's first column with the properties of an interface. */
 function sameNames (t: Test, rows: string[][], properties: Iterable<string>): void {
