@@ -7,7 +7,7 @@ import { chat, type ChatApp } from '../support/chat-app.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 import { take } from '../support/websocket-client.ts'
 
@@ -30,7 +30,7 @@ const closings = ({ lines }: { lines: Line[] }, reason: string) => lines.filter(
 
 /** Resolves once `count` connections have closed for this reason. */
 async function ended ({ app }: ChatApp, reason: string, count: number): Promise<void> {
-  while (closings(app, reason).length < count) await turn()
+  while (closings(app, reason).length < count) await tick()
 }
 
 t.test('slow readers, v1 or plain, are terminated and logged once each; others lose nothing', async (t) => {
@@ -43,7 +43,7 @@ t.test('slow readers, v1 or plain, are terminated and logged once each; others l
   let said = 0
   while (slow.some(({ wire }) => !wire.socket.destroyed)) {
     for (let i = 0; i < 8; i++) await room.app.chat.publish('lobby', { text: `${said++} ${text}` })
-    await turn()
+    await tick()
   }
   t.strictSame((await reader.take(said)).map((message) => 'text' in message && number(message.text)), Array.from({ length: said }, (_, i) => i))
   t.strictSame((await take(listener, said)).map(number), Array.from({ length: said }, (_, i) => i))
@@ -70,13 +70,13 @@ t.test('a terminated client resumes and receives each missed message once', asyn
   const before = Math.floor(said / 2)
   for (let i = 0; i < before; i++) {
     await room.app.chat.publish('lobby', { text: `${i}` })
-    await turn()
+    await tick()
   }
-  while (!wire.writes.flat().some((bytes) => bytes.includes(`"text":"${before - 1}"`))) await turn()
+  while (!wire.writes.flat().some((bytes) => bytes.includes(`"text":"${before - 1}"`))) await tick()
   stall(t, wire.socket)
   for (let i = before; i < said; i++) {
     await room.app.chat.publish('lobby', { text: `${i} ${text}` })
-    await turn()
+    await tick()
   }
   t.ok(wire.socket.destroyed, 'terminated at once: a client that does not read would not answer a close frame')
   await logged(room.app, 'websocket closed')
@@ -105,7 +105,7 @@ t.test('a terminated client resumes and receives each missed message once', asyn
 async function external (): Promise<number> {
   for (let i = 0; i < 3; i++) {
     collectGarbage()
-    await turn()
+    await tick()
   }
   return process.memoryUsage().arrayBuffers
 }
@@ -127,9 +127,9 @@ for (const compression of [false, true]) {
     const text = randomBytes(12 * KiB).toString('base64')
     for (let i = 0; i < 32; i++) {
       await room.app.chat.publish('lobby', { text: `${i} ${text}` })
-      await turn()
+      await tick()
     }
-    while (sockets.some(({ writableLength }) => writableLength < 256 * KiB)) await turn()
+    while (sockets.some(({ writableLength }) => writableLength < 256 * KiB)) await tick()
     const held = await external() - before
     const waiting = sockets.reduce((sum, { writableLength }) => sum + writableLength, 0)
     t.ok(waiting > size * 256 * KiB, `${Math.round(waiting / MiB)} MiB are pending`)
@@ -220,7 +220,7 @@ t.test('unread replies are bounded by totalPendingBytes, and closed connections 
   t.equal(await listener.next(), 'nobody else waits')
 
   for (const { wire } of greedy) wire.socket.destroy()
-  while (room.app.chat.stats().connections > 1) await turn()
+  while (room.app.chat.stats().connections > 1) await tick()
   const later = await room.member()
   let given = 0
   for (let i = 0; i < 40; i++) {
@@ -249,7 +249,7 @@ t.test('beyond totalPendingBytes the client with most of them is terminated and 
         while (socket.writableLength < bytes && !socket.destroyed) {
           const before = socket.writableLength
           client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
-          while (socket.writableLength === before && !socket.destroyed) await turn()
+          while (socket.writableLength === before && !socket.destroyed) await tick()
         }
       }
     }
@@ -288,7 +288,7 @@ t.test('unread messages of all rooms are bounded together, and shared bytes coun
   const text = 'x'.repeat(16 * KiB)
   for (let i = 0; i < 50; i++) {
     await room.app.chat.publish('crowd', { text })
-    await turn()
+    await tick()
   }
   t.strictSame(closings(room.app, 'too many pending bytes in total'), [], '20 x 800 KiB are pending, in shared buffers')
 
@@ -296,7 +296,7 @@ t.test('unread messages of all rooms are bounded together, and shared bytes coun
   for (let i = 0; i < 10; i++) slow.push(await stalled(`?room=slow-${i}`))
   for (let i = 0; i < 20; i++) {
     for (let j = 0; j < 10; j++) await room.app.chat.publish(`slow-${j}`, { text })
-    await turn()
+    await tick()
   }
   await ended(room, 'too many pending bytes in total', 1)
   const lives = slow.filter(({ destroyed }) => !destroyed)
@@ -317,7 +317,7 @@ t.test('pending bytes of a closed connection are released, even if the system ac
     // Writes until the system accepts no more, and then a bit more.
     while (wire.socket.writableLength < 1.2 * MiB) {
       client.say({ type: 'history', room: 'lobby', before: position, limit: 100 })
-      await turn()
+      await tick()
     }
     const closed = new Promise<void>((resolve) => { wire.socket.once('close', () => resolve()) })
     client.socket.terminate()

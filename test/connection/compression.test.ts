@@ -12,7 +12,7 @@ import { launch, skip } from '../support/chromium.ts'
 import { clientFrame, serverFrames, wholeFrames, type WholeFrame } from '../support/frames.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol, texts } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -111,7 +111,7 @@ t.test('messages stay in order, deflated or not, for v1 and plain members', asyn
   t.strictSame(plain.map(({ socket }) => socket.extensions), ['permessage-deflate', 'permessage-deflate', ''])
   for (const [i, text] of posted.entries()) {
     await room.app.chat.publish('lobby', { text })
-    if (i % 7 === 0) await turn()
+    if (i % 7 === 0) await tick()
   }
   for (const member of members) t.strictSame(texts(await member.take(posted.length)), posted)
   for (const { next } of plain) {
@@ -280,7 +280,7 @@ for (const [title, size, chatPayload] of [
     for (const { socket } of clients) socket.write(bomb)
     while (app.chat.stats().connections > 0) {
       most = Math.max(most, process.memoryUsage().rss)
-      await turn()
+      await tick()
     }
     await Promise.all(clients.map(({ ended }) => ended))
     for (const { received } of clients) {

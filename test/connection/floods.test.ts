@@ -6,7 +6,7 @@ import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { serves } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
@@ -66,11 +66,11 @@ for (const path of ['/echo', '/chat']) {
     socket._writev = () => {}
     t.teardown(() => socket.destroy())
     client.socket.write(times(50, clientFrame(PING, 'x'.repeat(125))))
-    while (socket.writableLength < 50 * 127) await turn()
+    while (socket.writableLength < 50 * 127) await tick()
     const more = times(1_000, clientFrame(PING, 'x'.repeat(125)))
     const before = socket.bytesRead
     client.socket.write(more)
-    while (socket.bytesRead < before + more.length) await turn()
+    while (socket.bytesRead < before + more.length) await tick()
     t.ok(socket.writableLength < 8 * KiB, `${socket.writableLength} bytes are pending`)
     await serves(t, port)
   })
@@ -87,7 +87,7 @@ for (const path of ['/echo', '/chat']) {
     const held = await memoryInUse() - before
     t.ok(held < 20 * MiB, `${(held / MiB).toFixed(1)} MiB on both sides`)
     for (const { socket } of clients) socket.destroy()
-    while (app.chat.stats().connections > 0) await turn()
+    while (app.chat.stats().connections > 0) await tick()
     const left = await memoryInUse() - before
     t.ok(left < 2 * MiB, `${(left / MiB).toFixed(1)} MiB left`)
     await serves(t, port)
@@ -101,7 +101,7 @@ for (const path of ['/echo', '/chat']) {
     const half = clientFrame(BINARY, Buffer.alloc(15 * KiB), { fin: false })
     for (const { socket } of clients) socket.write(half)
     t.ok((await Promise.all(clients.map(closed))).every((ending) => ending?.code === 1008))
-    while (app.chat.stats().connections > 0) await turn()
+    while (app.chat.stats().connections > 0) await tick()
     const grown = await memoryInUse() - before
     t.ok(grown < 4 * MiB, `${(grown / MiB).toFixed(1)} MiB`)
     await serves(t, port)
@@ -208,7 +208,7 @@ t.test('1,000 floods leak no file descriptor and no memory', async (t) => {
   }
   const round = async (): Promise<void> => {
     for (let i = 0; i < 250; i += 25) await Promise.all(Array.from({ length: 25 }, (_, j) => flood(i + j)))
-    while (app.chat.stats().connections > 0) await turn()
+    while (app.chat.stats().connections > 0) await tick()
     app.lines.length = 0
   }
   await round()

@@ -4,7 +4,7 @@ import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -30,7 +30,7 @@ t.test('beyond receiveBudget the clients with most unfinished bytes are terminat
   small!.socket.write(clientFrame(BINARY, Buffer.alloc(1_000), { fin: false }))
   const half = clientFrame(BINARY, Buffer.alloc(60 * KiB), { fin: false })
   for (const { socket } of large) socket.write(half)
-  while (app.chat.stats().connections > 18) await turn()
+  while (app.chat.stats().connections > 18) await tick()
   t.ok(app.chat.stats().connections > 8, `${app.chat.stats().connections} connections are left`)
   t.match(terminated(app)[0], { level: 30, code: 1013 })
   t.match(app.chat.stats().disconnects, { receive_budget: Number })
@@ -38,7 +38,7 @@ t.test('beyond receiveBudget the clients with most unfinished bytes are terminat
   await small!.until((received) => received.includes('and the rest'))
   await serves(t, port, 10 * KiB)
   for (const { socket } of [small!, ...large]) socket.destroy()
-  while (app.chat.stats().connections > 0) await turn()
+  while (app.chat.stats().connections > 0) await tick()
   const cut = app.chat.stats().disconnects['receive_budget']
   for (let i = 0; i < 40; i++) await serves(t, port, 60 * KiB)
   t.equal(app.chat.stats().disconnects['receive_budget'], cut, 'the bytes of closed connections are released')
@@ -50,7 +50,7 @@ t.test('messages waiting for a slow hook count in receiveBudget, including the o
   const port = await listen(app)
   const clients = await Promise.all(Array.from({ length: 30 }, () => upgraded(t, port, '/echo')))
   for (const { socket } of clients) socket.write(clientFrame(BINARY, Buffer.alloc(60 * KiB)))
-  while (app.chat.stats().connections > 17) await turn()
+  while (app.chat.stats().connections > 17) await tick()
   t.ok(terminated(app).length > 0)
   slow.open()
   await serves(t, port)
@@ -77,7 +77,7 @@ t.test('reading nearly stops for a client that waits for a hook, and no message 
   const read = socket.bytesRead
   const later = Array.from({ length: 20 }, (_, i) => `${i} ${'x'.repeat(16 * KiB)}`)
   await Promise.all(later.map((text) => new Promise((resolve) => { client.socket.send(text, resolve) })))
-  for (let i = 0; i < 10; i++) await turn()
+  for (let i = 0; i < 10; i++) await tick()
   t.equal(socket.readableLength, 0)
   t.ok(socket.bytesRead - read < 160 * KiB, `${socket.bytesRead - read} of ${20 * 16 * KiB} bytes`)
   slow.open()
@@ -106,7 +106,7 @@ t.test('with authenticate, requests of connections without a hello count in rece
   }
   t.strictSame(terminated(app), [], 'requests are released after hello')
   for (let i = 0; i < 40; i++) await upgraded(t, port, '/chat', undefined, headers)
-  while (app.chat.stats().connections > 40 + 14) await turn()
+  while (app.chat.stats().connections > 40 + 14) await tick()
   t.ok(app.chat.stats().connections > 40, `${app.chat.stats().connections} connections are left`)
   t.match(terminated(app)[0], { level: 30, code: 1013 })
 })
@@ -142,7 +142,7 @@ t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   const [{ opcode, payload } = {}] = serverFrames(await until((received) => serverFrames(received).length > 0))
   t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
   socket.destroy()
-  while (app.chat.stats().connections > 0) await turn()
+  while (app.chat.stats().connections > 0) await tick()
   t.equal(app.chat.stats().disconnects['inbox'], 1)
   await serves(t, port)
 })

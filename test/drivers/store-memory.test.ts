@@ -6,7 +6,7 @@ import { memoryInUse } from '../support/memory.ts'
 import { storeContract } from '../../src/contract/store.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const bytes = (page: Page) => page.entries.reduce((sum, { body }) => sum + body.length, 0)
@@ -83,7 +83,7 @@ t.test('entries removed to stay within storeBytes are freed', async (t) => {
   const before = await memoryInUse()
   for (let i = 0; i < 100; i++) {
     await store.append('a', says(Buffer.alloc(1024 * 1024)))
-    await turn()
+    await tick()
   }
   const held = await memoryInUse() - before
   t.ok(held < 16 * 1024 * 1024, `${held} bytes are used`)
@@ -190,7 +190,7 @@ t.test('a post that followed rooms leave no bytes for is BUSY and changes nothin
   t.ok(store.bytes <= 2 * 1024 * 1024)
   const stored = outcomes.filter((outcome) => outcome === 'stored').length
   t.ok(stored > 100, `${stored} stored`)
-  await turn()
+  await tick()
   t.equal(followers.reduce((sum, { entries }) => sum + entries.length, 0), stored)
   for (const [i, outcome] of outcomes.entries()) t.equal((await store.read(`room ${i}`, all)).head.offset, outcome === 'stored' ? 1 : 0)
   t.equal((await store.append('room 0', says('y'))).offset, 2, 'a smaller post is accepted')
@@ -274,6 +274,6 @@ t.test('nothing is delivered after close, even if it was acknowledged', async (t
   const last = store.append('a', says('x'))
   await store.close()
   t.equal((await last).offset, 1)
-  await turn()
+  await tick()
   t.strictSame(follower.pages, [])
 })

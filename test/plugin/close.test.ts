@@ -13,7 +13,7 @@ import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { upgraded, upgradeRequest } from '../support/raw-client.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
 
@@ -222,7 +222,7 @@ for (const [title, sign] of Object.entries({
       beat()
       await client.until(() => pings() > i)
       client.socket.write(sign ?? whole.subarray(i, i + 1))
-      while (serverSide.bytesRead < client.socket.bytesWritten) await turn()
+      while (serverSide.bytesRead < client.socket.bytesWritten) await tick()
     }
     if (sign === undefined) client.socket.write(whole.subarray(8))
     else client.socket.write(whole)
@@ -245,7 +245,7 @@ t.test('a connection whose reply is pending is not closed by the heartbeat', asy
     for (let j = 0; j < 2; j++) {
       const { bytesRead } = serverSide
       beat()
-      while (serverSide.bytesRead === bytesRead) await turn()
+      while (serverSide.bytesRead === bytesRead) await tick()
     }
     await silent.ended
   }

@@ -8,7 +8,7 @@ import { build, listen } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, fixJitter, next, state } from '../support/chat-client.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
 
@@ -125,7 +125,7 @@ t.test('a client reconnects after the given wait, rejoins its rooms and loses no
   t.equal(all.length, 7)
   t.equal(new Set(all).size, 7, 'each message is stored once')
   for (const client of clients) await state(client, 'online')
-  while (heard.some((texts) => texts.length < 7)) await turn()
+  while (heard.some((texts) => texts.length < 7)) await tick()
   for (const texts of heard) t.strictSame(texts, all, 'each message is received once, in order')
 })
 

@@ -4,7 +4,7 @@ import t from 'tap'
 import fastifyChat from '../../src/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { collectGarbage } from '../support/memory.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol, V1Client } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -82,7 +82,7 @@ t.test('an open connection does not keep the request of its upgrade', async (t) 
   await client.posted('lobby', 'x')
   t.equal(requests.length, 2)
   for (let i = 0; i < 10 && requests.some((request) => request.deref() !== undefined); i++) {
-    await turn()
+    await tick()
     collectGarbage()
   }
   t.strictSame(requests.map((request) => request.deref()), [undefined, undefined])

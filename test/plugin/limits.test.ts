@@ -9,7 +9,7 @@ import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { upgraded } from '../support/raw-client.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
 import { refused, serves } from '../support/websocket-client.ts'
 
@@ -235,7 +235,7 @@ t.test('the client keeps its unacknowledged bytes within half of byteBurst', asy
   const posted = Promise.all(Array.from({ length: 10 }, () => room.post('x'.repeat(1_800))))
   const posts = () => told.filter(({ type }) => type === 'post').length
   for (let answered = 0; answered < 10; answered++) {
-    while (held.length === 0) await turn()
+    while (held.length === 0) await tick()
     t.ok(posts() <= answered + 2, `${posts()} posts of 2 kB, ${answered} of them answered`)
     held.shift()!()
   }
@@ -253,11 +253,11 @@ t.test('the client keeps its unacknowledged posts within half of the burst', asy
   const room = await client.join('lobby')
   const posted = Promise.all(Array.from({ length: 20 }, (_, i) => room.post(`${i}`)))
   const posts = () => told.filter(({ type }) => type === 'post').length
-  while (held.length < 5) await turn()
+  while (held.length < 5) await tick()
   // As long as all 20 posts would take at the rate alone.
   await new Promise((resolve) => setTimeout(resolve, 20))
   for (let answered = 0; answered < 20; answered++) {
-    while (held.length === 0) await turn()
+    while (held.length === 0) await tick()
     t.ok(posts() <= answered + 5, `${posts()} posts, ${answered} of them answered`)
     held.shift()!()
   }

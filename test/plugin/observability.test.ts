@@ -18,7 +18,7 @@ import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { wired } from '../support/server-side.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
@@ -54,7 +54,7 @@ t.test('stats counts connections, members, rooms, posts, deliveries and pending 
     connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, disconnects: {}, storeErrors: {}, pendingBytes: 0
   }, 'the two history messages of the last join count as deliveries')
   socket.terminate()
-  while (app.chat.stats().connections > 3) await turn()
+  while (app.chat.stats().connections > 3) await tick()
 })
 
 t.test('a repeated post is counted once', async (t) => {
@@ -73,10 +73,10 @@ t.test('stats().pendingBytes is the bytes that clients have not read, and drops 
   socket._write = () => {}
   socket._writev = () => {}
   await room.app.chat.publish('lobby', { text: 'x'.repeat(10_000) })
-  while (room.app.chat.stats().pendingBytes < 10_000) await turn()
+  while (room.app.chat.stats().pendingBytes < 10_000) await tick()
   t.equal(room.app.chat.stats().pendingBytes, socket.writableLength)
   socket.destroy()
-  while (room.app.chat.stats().connections > 0) await turn()
+  while (room.app.chat.stats().connections > 0) await tick()
   t.equal(room.app.chat.stats().pendingBytes, 0)
 })
 
@@ -143,7 +143,7 @@ const disconnects: Record<string, Attack> = {
       socket._writev = () => {}
       while (!socket.destroyed) {
         await room.app.chat.publish('lobby', { text: 'x'.repeat(100 * KiB) })
-        await turn()
+        await tick()
       }
     }
   },
@@ -179,7 +179,7 @@ t.test('a client that closes or resets its connection is not counted in disconne
   await client.closed
   const { socket } = await upgraded(t, port, '/chat')
   socket.resetAndDestroy()
-  while (app.chat.stats().connections > 0) await turn()
+  while (app.chat.stats().connections > 0) await tick()
   t.strictSame(app.chat.stats().disconnects, {})
 })
 
@@ -286,7 +286,7 @@ function about (lines: readonly Line[], msg: string) {
 t.test('a flood of closed connections logs few lines, which account for all of them', async (t) => {
   const { app, port } = await chat(t)
   for (let i = 0; i < 300; i++) (await upgraded(t, port, '/chat', clientFrame(TEXT, 'x', { masked: false }))).socket.end()
-  while (app.chat.stats().connections > 0) await turn()
+  while (app.chat.stats().connections > 0) await tick()
   await app.close()
   const { lines, all } = about(app.lines, 'websocket closed')
   t.ok(lines < 100, `${lines} lines`)
@@ -303,7 +303,7 @@ t.test('a flood of refused posts and invalid frames logs few lines, which accoun
     ada.say({ type: 'ping', id: 'a frame that is valid for each that is not' })
     await ada.expect('pong')
   }
-  while (app.chat.stats().refusals['refused'] !== 300) await turn()
+  while (app.chat.stats().refusals['refused'] !== 300) await tick()
   await app.close()
   const { lines, all } = about(app.lines, 'refused')
   t.ok(lines < 150, `${lines} lines`)
@@ -348,7 +348,7 @@ t.test('a metrics registry has the counts of stats and the durations of two chat
   await ada.posted('lobby', 'one')
   await ada.refused({ type: 'leave', room: 'tea' })
   await upgraded(t, room.port, '/echo', clientFrame(TEXT, 'x', { masked: false }))
-  while (app.chat.stats().connections > 2) await turn()
+  while (app.chat.stats().connections > 2) await tick()
   await other.chat.publish('lobby', { text: 'nobody hears it' })
 
   const first = await scrape()
@@ -419,7 +419,7 @@ t.test('check rejects while Redis hangs or is down, and resolves once it is back
     await fault()
     await t.rejects(app.chat.check())
     await mend()
-    while (await app.chat.check().then(() => false, () => true)) await turn()
+    while (await app.chat.check().then(() => false, () => true)) await tick()
   }
 })
 

@@ -5,7 +5,7 @@ import { logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 
 /** Records the calls of `onPost`. `until` resolves after so many calls have begun. */
 class Calls {
@@ -59,7 +59,7 @@ t.test('calls of one room are made one at a time, and acknowledgements do not wa
   await slow.reached
   await ada.posted('b', 'another room does not wait')
   await calls.until(2)
-  await turn()
+  await tick()
   t.strictSame(calls.contents, ['0', 'another room does not wait'])
   slow.open()
   await app.chat.publish('a', { text: '10' })
@@ -170,7 +170,7 @@ t.test('app.close() waits for the calls of onPost', async (t) => {
   await slow.reached
   let isClosed = false
   const closed = app.close().then(() => { isClosed = true })
-  await turn()
+  await tick()
   t.notOk(isClosed)
   slow.open()
   await closed
@@ -191,8 +191,8 @@ t.test('app.close() waits no longer than drainTimeout, and makes no call afterwa
   await slow.reached
   await app.close()
   slow.open()
-  await turn()
-  await turn()
+  await tick()
+  await tick()
   t.strictSame(calls.contents, ['0'])
 })
 

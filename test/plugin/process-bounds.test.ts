@@ -6,7 +6,7 @@ import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 
 const KiB = 1024
@@ -69,11 +69,11 @@ t.test('messages delivered while members join are bounded in total, and none is 
   const { app, member } = await chat(t, { backend })
   const clients = await Promise.all(rooms.map(() => member()))
   clients.forEach((client, i) => client.say({ type: 'join', room: rooms[i], history: 50 }))
-  while (reads < rooms.length) await turn()
+  while (reads < rooms.length) await tick()
   for (let i = 0; i < 30; i++) {
     for (const room of rooms) await app.chat.publish(room, { text: `${i} `.padEnd(16 * KiB, 'x') })
     // The store delivers all messages of one tick together.
-    await turn()
+    await tick()
   }
   slow.open()
   for (const client of clients) {

@@ -7,7 +7,7 @@ import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import type { V1Client } from '../support/v1-client.ts'
 
 const POSTS = 1_000
@@ -136,7 +136,7 @@ for (const [title, act] of Object.entries(acts)) {
       waits.open()
       if (title === 'mute') for (const message of await client.take(10)) t.match(message, { type: 'error', code: 'muted' })
       else t.match(await client.closed, { code: 4403 })
-      await turn()
+      await tick()
       t.strictSame(await stored(server), ['end'])
     })
   }
@@ -173,7 +173,7 @@ for (const [title, act] of Object.entries(acts)) {
     await act(server.app, 'ada')
     for (let i = 0; i < 100; i++) client.socket.send(`${i}`)
     if (title !== 'mute') t.strictSame(await client.closed, { code: 4403, reason: 'so it is' })
-    else while ((server.app.chat.stats().refusals['muted'] ?? 0) < 100) await turn()
+    else while ((server.app.chat.stats().refusals['muted'] ?? 0) < 100) await tick()
     t.strictSame(await stored(server), ['before', 'end'])
   })
 }
@@ -263,7 +263,7 @@ t.test('typing needs the right to post, and authorize runs once in five seconds 
   const allowed = new Set(['join', 'post'])
   const server = await chat(t, {
     authorize: async ({ member, action, room }) => {
-      await turn()
+      await tick()
       asked.push(`${member.name} ${action} ${room}`)
       return member.name === 'bob' ? action !== 'post' : allowed.has(action)
     }

@@ -11,7 +11,7 @@ import { clientFrame, serverFrames, wholeFrames } from '../support/frames.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { wired, type Wire } from '../support/server-side.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol, texts, type V1Client } from '../support/v1-client.ts'
 import { take } from '../support/websocket-client.ts'
 
@@ -250,7 +250,7 @@ t.test('a room of over 1,000 members is served in slices, and all receive everyt
   await app.chat.publish('hall', { text: '0' })
   const steps: number[] = []
   for (let before = 0; before < size;) {
-    await turn()
+    await tick()
     const now = served()
     steps.push(now - before)
     before = now
@@ -261,7 +261,7 @@ t.test('a room of over 1,000 members is served in slices, and all receive everyt
   const last = 30
   for (let i = 1; i <= last; i++) {
     await app.chat.publish('hall', { text: `${i}` })
-    await turn()
+    await tick()
   }
   const wanted = Array.from({ length: last + 1 }, (_, i) => `${i}`)
   const received = await Promise.all(members.map((member) => member.until((received) => serverFrames(received).length > last)))
@@ -277,7 +277,7 @@ t.test('a large room pauses for the duration of its last batch and batches later
   const last = await join()
   const guest = await wired(app, () => upgraded(t, port, '/chat?room=booth'))
   const all = [first.client, ...members, last.client]
-  while ((await app.chat.members('hall')).count < all.length) await turn()
+  while ((await app.chat.members('hall')).count < all.length) await tick()
   for (const { wire } of [first, last, guest]) wire.writes.length = 0
   mock.timers.enable({ apis: ['setTimeout'] })
   // Later than any pause after the presence of the joins.
@@ -290,7 +290,7 @@ t.test('a large room pauses for the duration of its last batch and batches later
   }
 
   await app.chat.publish('hall', { text: 'a' })
-  while (first.wire.writes.length === 0) await turn()
+  while (first.wire.writes.length === 0) await tick()
   t.equal(last.wire.writes.length, 0, 'the batch is written in slices')
   const took = 40
   pass(took)
@@ -299,7 +299,7 @@ t.test('a large room pauses for the duration of its last batch and batches later
 
   for (const text of ['c', 'd']) {
     await app.chat.publish('hall', { text })
-    await turn()
+    await tick()
   }
   pass(took - 1)
   // Two batches of 256 KiB; the second is due as soon as the first is served.
@@ -331,7 +331,7 @@ t.test("flushInterval delays a room's messages into one write with their acks, i
       talker!.client.say({ type: 'ping', id: `${batch} ${i}` })
       t.match(await talker!.client.next(), { type: 'pong', id: `${batch} ${i}` })
       mock.timers.tick(i === 0 ? flushInterval - 1 : 0)
-      await turn()
+      await tick()
     }
     t.strictSame(listener!.wire.writes, [], 'delayed')
     talker!.wire.writes.length = 0

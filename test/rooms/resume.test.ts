@@ -8,7 +8,7 @@ import { logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts, V1Client, type Message } from '../support/v1-client.ts'
 
 const trimmed = (text: unknown) => String(text).trimEnd()
@@ -103,7 +103,7 @@ t.test('a replay larger than the pending-bytes limit is sent in pages while othe
     const raging = (async () => {
       for (let i = 0; i < 200; i++) {
         await say(server, 'a', first + i, first + i, pad)
-        if (i % 3 === 0) await turn()
+        if (i % 3 === 0) await tick()
       }
     })()
     t.strictSame(await heardUpTo(behind, joined, `${first + 199}`), upTo(first + 199))
@@ -134,7 +134,7 @@ t.test("a replay page waits until the last is sent: a client that doesn't read c
   behind.socket.pause()
   for (let before = -1; serverSide.bytesWritten !== before || serverSide.writableLength === 0;) {
     before = serverSide.bytesWritten
-    for (let i = 0; i < 50; i++) await turn()
+    for (let i = 0; i < 50; i++) await tick()
   }
   const stopped = serverSide.bytesWritten
   t.ok(stopped < 20 * 1024 * 1024, `${stopped} of 24 MB were written`)
@@ -214,7 +214,7 @@ t.test('a page that is being read when the client leaves is not sent', async (t)
   await second.reached
   await behind.leave('a')
   second.open()
-  await turn()
+  await tick()
   t.match(await behind.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'not_joined' })
   await behind.posted('b', 'and nothing of the room comes after')
 })
@@ -257,12 +257,12 @@ for (const [title, backend] of Object.entries<() => Backend>({
     return {
       async read (room, query) {
         const page = await works.read(room, query)
-        for (let i = calls++ % 7; i > 0; i--) await turn()
+        for (let i = calls++ % 7; i > 0; i--) await tick()
         return page
       },
       async append (room, draft) {
         const stored = await works.append(room, draft)
-        for (let i = calls++ % 3; i > 0; i--) await turn()
+        for (let i = calls++ % 3; i > 0; i--) await tick()
         return stored
       }
     }
@@ -277,7 +277,7 @@ for (const [title, backend] of Object.entries<() => Backend>({
     const raging = (async () => {
       for (; !over.is; posted++) {
         writers[posted % 2]!.post('a', `${posted}`)
-        if (posted % 3 === 2) await turn()
+        if (posted % 3 === 2) await tick()
       }
     })()
     const wrong: string[] = []
@@ -301,12 +301,12 @@ for (const [title, backend] of Object.entries<() => Backend>({
     const joins: Array<ReturnType<typeof join>> = []
     while (joins.length < 1_000) {
       for (let i = 0; i < 10; i++) joins.push(join(joins.length))
-      await turn()
+      await tick()
     }
     const finish = await Promise.all(joins)
     over.is = true
     await raging
-    while (Number((await server.app.chat.history('a')).head.offset) < posted) await turn()
+    while (Number((await server.app.chat.history('a')).head.offset) < posted) await tick()
     await server.app.chat.publish('a', { text: 'end' })
     await Promise.all(finish.map((finish) => finish()))
     t.ok(posted > 100, `${posted} posts`)
@@ -381,9 +381,9 @@ t.test('a room cleared again during its reset delivers exactly the entries of th
   await server.app.chat.publish('a', { text: 'kept' })
   await second.reached
   first.open()
-  await turn()
+  await tick()
   second.open()
-  await turn()
+  await tick()
   await server.app.chat.publish('a', { text: 'end' })
   let last: Message<'joined'> | undefined
   const received: unknown[] = []
@@ -440,7 +440,7 @@ t.test('an ack follows its own message in the same write, unless its sender has 
   const ids = [client.post('a', '1'), client.post('a', '2')]
   client.say({ type: 'ping', id: 'p' })
   t.strictSame(await client.next(), { type: 'pong', id: 'p' }, 'nothing before the store delivers')
-  while (held.length === 0) await turn()
+  while (held.length === 0) await tick()
   const chunks: string[] = []
   client.socket.on('message', (data: Buffer) => chunks.push(data.toString()))
   const before = serverSide.bytesWritten
@@ -450,7 +450,7 @@ t.test('an ack follows its own message in the same write, unless its sender has 
   const id = client.post('a', '3')
   client.say({ type: 'ping', id: 'q' })
   t.match(await client.next(), { type: 'pong' })
-  while (held.length === 0) await turn()
+  while (held.length === 0) await tick()
   client.say({ type: 'leave', room: 'a' })
   t.strictSame(new Map((await client.take(2)).map((message) => [message.type, 'id' in message ? message.id : ''])), new Map([['ack', id], ['left', '']]))
   for (const deliver of held) deliver()
@@ -538,12 +538,12 @@ t.test('a catch-up resumes when few bytes are pending', async (t) => {
   await reads.reached
   client.socket.pause()
   for (let i = 0; i < 20; i++) await server.app.chat.publish('b', { text: `${i}` })
-  for (let i = 0; i < 3; i++) await turn()
+  for (let i = 0; i < 3; i++) await tick()
   // The page read belongs to the old epoch, so the server reads again once the pending bytes have drained.
   await memory.clear('a')
-  for (let i = 0; i < 3; i++) await turn()
+  for (let i = 0; i < 3; i++) await tick()
   reads.open()
-  for (let i = 0; i < 3; i++) await turn()
+  for (let i = 0; i < 3; i++) await tick()
   client.socket.resume()
   t.strictSame(texts(await client.take(20)), upTo(19, 0))
   t.match(await client.next(), { type: 'joined', room: 'a' })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { serves } from '../support/websocket-client.ts'
 
 /** Joins and leaves `names` rooms with generated names. Resolves with the number of answers per type. */
@@ -35,7 +35,7 @@ t.test('a client that joins generated rooms exceeds the message rate immediately
   const client = await member()
   for (let i = 0; i < 100_000 && client.socket.readyState === WebSocket.OPEN; i++) {
     client.say({ type: 'join', room: `r${i}` })
-    if (i % 100 === 0) await turn()
+    if (i % 100 === 0) await tick()
   }
   t.match(await client.closed, { code: 1008 })
   t.ok(app.chat.stats().rooms <= 20)

@@ -14,7 +14,7 @@ import type { Store, Feed } from '../../src/store.ts'
 import { Counters } from '../../src/observability/stats.ts'
 import { chat } from '../support/chat-app.ts'
 import { backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 
 const format: Format = {
   framing: webSocketFraming,
@@ -98,7 +98,7 @@ async function join (rooms: Rooms, name: string, listener: Listener, query: Join
 }
 
 async function ticks (count: number): Promise<void> {
-  while (count-- > 0) await turn()
+  while (count-- > 0) await tick()
 }
 
 /** Wraps a store so that its reads and follows resolve the given number of ticks later. */
@@ -126,7 +126,7 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
 async function storm (store: Store, name: string, from: number, to: number, perTick: number): Promise<void> {
   for (let n = from; n <= to;) {
     for (let i = 0; i < perTick && n <= to; i++, n++) void store.append(name, { from: null, body: String(n) })
-    await turn()
+    await tick()
   }
 }
 
@@ -158,7 +158,7 @@ t.test('a member that joins under load receives all entries from its history on,
           joinOne()
           if (i % 3 === 0) await Promise.resolve().then(joinOne)
           if (i % 5 === 0) process.nextTick(joinOne)
-          await turn()
+          await tick()
         }
         await Promise.all(joins)
         await raging
@@ -211,13 +211,13 @@ t.test('an entry delivered while the last member leaves and another joins reache
   }
   const member = new Listener()
   const joined = join(rooms, 'a', member, nothing)
-  await turn()
+  await tick()
   delivers(1)
   leave()
   delivers(2)
   answer()
   await joined
-  await turn()
+  await tick()
   delivers(3)
   await member.hears(3)
   t.strictSame(member.received, [1, 2, 3])
@@ -231,7 +231,7 @@ t.test('thousands of members served in slices receive all in order, despite join
   const raging = storm(store, 'a', 1, 400, 20)
   const joined: Listener[] = []
   for (let i = 0; i < 30; i++) {
-    await turn()
+    await tick()
     leaves[i * 50]!()
     const member = new Listener()
     joined.push(member)
@@ -254,7 +254,7 @@ t.test('the event loop runs between slices while many members are served', async
   const served: number[] = []
   void store.append('a', { from: null, body: '1' })
   while (members.at(-1)!.received.length === 0) {
-    await turn()
+    await tick()
     served.push(members.filter(({ received }) => received.length > 0).length)
   }
   const steps = served.map((count, i) => count - (served[i - 1] ?? 0))
@@ -310,7 +310,7 @@ t.test('a member that joins during a clear receives the entries after it', async
   }
   const member = new Listener()
   const joined = join(rooms, 'a', member, nothing)
-  await turn()
+  await tick()
   await memory.clear('a')
   await ticks(2)
   store.read = (...args) => memory.read(...args)
@@ -414,11 +414,11 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
   const leaveToo = await join(rooms, 'a', new Listener(), nothing)
   leave()
   mock.timers.tick(60_000)
-  await turn()
+  await tick()
   t.equal(following, 1, 'it stays while the room has a member')
   leaveToo()
   mock.timers.tick(29_999)
-  await turn()
+  await tick()
   t.equal(following, 1, 'it stays across a page reload')
   const back = new Listener()
   const leaveAgain = await join(rooms, 'a', back, nothing)
@@ -428,14 +428,14 @@ t.test("a room's fan-out ends 30 s after its last member leaves, and its history
   t.equal(following, 1)
   leaveAgain()
   mock.timers.tick(30_000)
-  await turn()
+  await tick()
   t.equal(following, 0)
   const later = new Listener()
   await join(rooms, 'a', later, everything)
   t.strictSame(later.received, [1, 2])
   t.equal(following, 1)
   rooms.close()
-  await turn()
+  await tick()
   t.equal(following, 0, 'close() ends all of them')
 })
 
@@ -454,7 +454,7 @@ t.test('at most 256 rooms without members follow the store', async (t) => {
     await client.join(`room${i}`)
     await client.leave(`room${i}`)
   }
-  while (following.size > 256) await turn()
+  while (following.size > 256) await tick()
   t.equal(following.size, 256)
   await client.join('room299')
   t.equal(following.size, 256, 'the room that was left last is still followed')

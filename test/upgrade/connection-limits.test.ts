@@ -13,7 +13,7 @@ import { chat } from '../support/chat-app.ts'
 import { clientFrame } from '../support/frames.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
@@ -85,11 +85,11 @@ t.test('beyond limits.connectionsPerAddress an upgrade from that address gets 42
     const free = await ask(app, { remoteAddress: other })
     if (typeof held === 'number' || typeof free === 'number') throw new Error(`${first} or ${other} was refused`)
     await Promise.all([free.close(), held.close()])
-    while (app.chat.stats().connections > 0) await turn()
+    while (app.chat.stats().connections > 0) await tick()
     const again = await ask(app, { remoteAddress: same })
     if (typeof again === 'number') throw new Error(`${same} was refused when ${first} had left`)
     await again.close()
-    while (app.chat.stats().connections > 0) await turn()
+    while (app.chat.stats().connections > 0) await tick()
   }
 })
 
@@ -153,7 +153,7 @@ t.test('1,000 resets at all stages of a handshake leak no descriptor and no memo
     async (socket) => {
       const before = hooks.size
       socket.write(upgradeRequest('/chat?wait'))
-      while (hooks.size === before) await turn()
+      while (hooks.size === before) await tick()
     },
     async (socket) => {
       socket.write(upgradeRequest('/chat'))
@@ -179,7 +179,7 @@ t.test('1,000 resets at all stages of a handshake leak no descriptor and no memo
     }
     for (const go of hooks) go()
     hooks.clear()
-    while (app.chat.stats().connections > 0 || await connections() > 0) await turn()
+    while (app.chat.stats().connections > 0 || await connections() > 0) await tick()
     app.lines.length = 0
     return { memory: await memoryInUse(), descriptors: readdirSync('/proc/self/fd').length }
   }
@@ -247,7 +247,7 @@ t.test('upgrades beyond limits.handshakeBurst get 503, then pass at limits.hands
   await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_HANDSHAKES')
   for (let connected = 3; connected < 5;) {
     const connection = await ask(app, {}, '/echo')
-    if (typeof connection === 'number') await turn()
+    if (typeof connection === 'number') await tick()
     else connected++
   }
   t.equal(app.chat.stats().connections, 5)
@@ -262,14 +262,14 @@ t.test('upgrades beyond handshakes get 503 before the hooks of the routes run', 
   const first = open(t, `ws://127.0.0.1:${port}/chat`)
   const second = await raw(t, port)
   second.socket.write(upgradeRequest('/echo'))
-  while (hanging.size < 2) await turn()
+  while (hanging.size < 2) await tick()
   await isRefused(t, port, 503, 'FST_CHAT_TOO_MANY_HANDSHAKES')
   t.equal(hanging.size, 2)
   for (const go of hanging) go()
   await first
   await second.until((received) => received.includes(' 101 '))
   const third = open(t, `ws://127.0.0.1:${port}/echo`)
-  while (hanging.size < 3) await turn()
+  while (hanging.size < 3) await tick()
   for (const go of hanging) go()
   await third
 })
@@ -299,7 +299,7 @@ for (const own of [false, true]) {
     t.equal(hanging.size, 50)
     t.ok(held.length >= 50)
     const connections = () => new Promise<number>((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
-    while (await connections() > 50) await turn()
+    while (await connections() > 50) await tick()
     t.equal(app.chat.stats().refusals['FST_CHAT_TOO_MANY_HANDSHAKES'], 950)
     await app.close()
     await Promise.all(answers.map(({ answered }) => answered))
@@ -326,7 +326,7 @@ t.test('upgrades of unknown paths count in handshakes', async (t) => {
   const port = await listen(app)
   const first = await raw(t, port)
   first.socket.write(upgradeRequest('/nowhere'))
-  while (hanging.size < 1) await turn()
+  while (hanging.size < 1) await tick()
   const second = await raw(t, port)
   second.socket.write(upgradeRequest('/nowhere'))
   await second.ended
@@ -347,7 +347,7 @@ t.test('a ban by address closes its chats on every node and refuses new ones unt
   const other = await from('2001:db8:1:3::1')
   await other.next()
   await live.next()
-  while (far.chat.stats().members < 2) await turn()
+  while (far.chat.stats().members < 2) await tick()
   await near.chat.ban({ address: '2001:db8:1:2:abcd::' }, { duration: 1_000_000, reason: 'spam' })
   t.strictSame(await live.closed, banned)
   silent.send('{"type":"hello"}')

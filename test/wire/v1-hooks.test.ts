@@ -7,13 +7,13 @@ import { build, logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
 /** Resolves once the server has detected the disconnects, which happens after the clients have. */
 async function left ({ app }: ChatApp, connections = 0): Promise<void> {
-  while (app.chat.stats().connections > connections) await turn()
+  while (app.chat.stats().connections > connections) await tick()
 }
 
 type Authenticate = NonNullable<FastifyChatOptions['authenticate']>
@@ -26,7 +26,7 @@ function httpError (statusCode: number): Error {
 for (const [title, authenticate] of Object.entries<Authenticate>({
   'at once': (request, hello) => ({ id: `user ${hello?.token}`, name: String(request.headers['x-name']) }),
   later: async (request, hello) => {
-    await turn()
+    await tick()
     return { id: `user ${hello?.token}`, name: String(request.headers['x-name']) }
   }
 })) {
@@ -100,9 +100,9 @@ function httpLike (property: 'status' | 'statusCode', value: number): Error {
 const rejections: Record<string, Authenticate> = {
   null: () => null,
   undefined: () => undefined,
-  'null, later': async () => { await turn(); return null },
+  'null, later': async () => { await tick(); return null },
   'an error with statusCode 401': () => { throw httpLike('statusCode', 401) },
-  'an error with statusCode 403, later': async () => { await turn(); throw httpLike('statusCode', 403) },
+  'an error with statusCode 403, later': async () => { await tick(); throw httpLike('statusCode', 403) },
   'an error with status 401': () => { throw httpLike('status', 401) },
   'an error with status 403': async () => { throw httpLike('status', 403) }
 }
@@ -273,7 +273,7 @@ t.test('a plain client is authenticated by its query, and messages sent meanwhil
   await waits.reached
   let greeted = false
   const greeting = client.next().finally(() => { greeted = true })
-  await turn()
+  await tick()
   t.notOk(greeted, 'the greeting follows the admission')
   waits.open()
   t.equal(await greeting, 'connected to WebSocket server')
@@ -328,7 +328,7 @@ t.test('a connection that ends during authentication leaves nothing behind', asy
   client.socket.terminate()
   await logged(app, 'websocket closed')
   waits.open()
-  await turn()
+  await tick()
   t.match([app.chat.rooms(), app.chat.stats()], [[], { connections: 0, members: 0, rooms: 0 }])
 })
 
@@ -649,8 +649,8 @@ t.test('a member that disconnects while it joins is reported by both hooks or by
   client.socket.terminate()
   await logged(app, 'websocket closed')
   reads.open()
-  await turn()
-  await turn()
+  await tick()
+  await tick()
   const joins = reported.filter((what) => what.startsWith('joins')).length
   t.strictSame(reported, joins === 0 ? [] : ['joins slow', 'leaves slow'])
   t.strictSame(app.chat.rooms(), [])

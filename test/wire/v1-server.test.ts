@@ -6,7 +6,7 @@ import { bare, logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { backendOf, backendWith } from '../support/backend.ts'
-import { turn } from '../support/tick.ts'
+import { tick } from '../support/tick.ts'
 import { texts, type V1Client } from '../support/v1-client.ts'
 
 /** Connects a member. Resolves with its client, id and session. */
@@ -170,7 +170,7 @@ t.test('a listener that throws or rejects is logged and does not affect others',
   await app.chat.subscribe('a', ({ text }) => { heard.push(text) })
   for (const text of ['1', '2']) void app.chat.publish('a', { text })
   await client.upTo('2')
-  await turn()
+  await tick()
   t.strictSame(heard, ['1', '2'])
   t.match(await logged(app, 'a listener of a room failed'), { level: 50, room: 'a', err: { message: 'a listener' } })
 })
@@ -182,7 +182,7 @@ t.test('a listener may return anything, and throw an error that throws when it i
   await app.chat.subscribe('a', (() => ({ catch: 'no function' })) as () => void)
   await app.chat.publish('a', { text: '1' })
   await client.upTo('1')
-  await turn()
+  await tick()
   t.strictSame(app.lines.filter(({ level }) => level > 40), [])
   await app.chat.subscribe('a', () => {
     throw Object.defineProperty(new Error('x'), 'message', { get () { throw new Error('again') } })
@@ -191,7 +191,7 @@ t.test('a listener may return anything, and throw an error that throws when it i
   await app.chat.subscribe('a', ({ text }) => { heard.push(text) })
   for (const text of ['2', '3']) await app.chat.publish('a', { text })
   await client.upTo('3')
-  await turn()
+  await tick()
   t.strictSame(heard, ['2', '3'])
   t.match(app.lines.filter(({ level }) => level > 40), [{ msg: /^a listener of a room failed/ }, { msg: /^a listener of a room failed/ }])
 })
@@ -333,7 +333,7 @@ t.test('posts of a banned member that were waiting are not stored', async (t) =>
   await server.app.chat.ban(id, { duration: 1_000_000 })
   slow.open()
   t.match(await client.closed, { code: 4403 })
-  await turn()
+  await tick()
   t.ok((await server.app.chat.history('a')).entries.length <= 1)
 })
 
