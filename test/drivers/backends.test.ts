@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
 import type { Backend, OpenBackend } from '../../src/backend.ts'
+import { bodies, says } from '../../src/contract/store/entries.ts'
 import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { redis } from '../../src/drivers/redis/backend.ts'
@@ -10,15 +11,10 @@ import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { directory } from '../support/directory.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
-import { bodies, says } from '../../src/contract/store/entries.ts'
+import { tick } from '../support/tick.ts'
 
 const all = { limit: 1_000, maxBytes: 1_000_000 }
 const member = { id: 'ada', name: 'ada' }
-
-/** Resolves in a later tick. */
-function turn (): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
 
 async function opened (t: Test, backend: Backend): Promise<OpenBackend> {
   const open = await backend.open(fastify())
@@ -153,7 +149,7 @@ t.test('Redis', { skip }, async (t) => {
       for (;;) {
         const error = await call().then(() => undefined, (error: unknown) => error)
         if ((error as { code?: string } | undefined)?.code !== 'FST_CHAT_UNAVAILABLE') return error
-        await turn()
+        await tick()
       }
     }
     const calls: Record<string, () => Promise<unknown>> = {
@@ -185,7 +181,7 @@ t.test('Redis', { skip }, async (t) => {
     for (;;) {
       const error = await store.append('a', says('x')).then(() => undefined, (error: unknown) => error) as { code?: string } | undefined
       if (error?.code === 'FST_CHAT_STORE_FORMAT') break
-      await turn()
+      await tick()
     }
     t.pass('it is rejected')
   })

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
@@ -150,8 +150,8 @@ t.test('while the disk hangs, the current commit is UNKNOWN and waiting posts ar
   const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
   await child.has(1)
   const first = store.append('a', says('first', { key: 'k' }))
-  await turn()
-  await turn()
+  await tick()
+  await tick()
   const waiting = store.append('a', says('waiting'))
   await Promise.all([
     t.rejects(first, { code: 'FST_CHAT_UNKNOWN' }),
@@ -214,8 +214,8 @@ t.test('a commit during removal of the directory is UNKNOWN, and followers resta
   const child = intruder(t, path, "root.transactionSync(() => { console.log('held'); readSync(0, Buffer.alloc(1)) })")
   await child.has(1)
   const post = t.rejects(store.append('a', says('x', { key: 'k' })), { code: 'FST_CHAT_UNKNOWN', cause: gone.cause })
-  await turn()
-  await turn()
+  await tick()
+  await tick()
   renameSync(path, `${path}-away`)
   child.child.stdin!.end('\n')
   await post
@@ -223,7 +223,7 @@ t.test('a commit during removal of the directory is UNKNOWN, and followers resta
   await follower.until(() => follower.pages.length > 0)
   t.match(follower.pages, [{ entries: [], complete: false, head: { offset: 1 } }])
   renameSync(`${path}-away`, path)
-  while (await store.check().then(() => false, () => true)) await turn()
+  while (await store.check().then(() => false, () => true)) await tick()
   t.match(await store.append('a', says('x', { key: 'k' })), { offset: 1, again: true }, 'restored, the store accepts posts')
   await Promise.all(['a', 'b'].map(async (room) => await store.append(room, says('after'))))
   await Promise.all([follower, other].map(async (each) => await each.has('after')))
@@ -250,7 +250,7 @@ async function fills (t: Test, path: string, makeSpace: () => void): Promise<voi
   t.comment(String(failure?.cause))
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   makeSpace()
-  while (await store.check().then(() => false, () => true)) await turn()
+  while (await store.check().then(() => false, () => true)) await tick()
   acked.push(...await Promise.all(Array.from({ length: 100 }, () => store.append('a', says('after')))))
   await follower.until(() => follower.entries.length >= acked.length)
   t.strictSame(acked.map(({ offset }) => offset), acked.map((_, i) => i + 1), 'a failed group consumed no offset')

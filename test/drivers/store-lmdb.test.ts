@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { mock } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import { open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
@@ -37,7 +37,7 @@ const MiB = 1024 * 1024
 async function idle (store: Store): Promise<void> {
   for (let i = 0; i < 50; i++) {
     await store.check()
-    await turn()
+    await tick()
   }
 }
 
@@ -48,7 +48,7 @@ async function minute (store: Store): Promise<void> {
   mock.timers.tick(60_000)
   for (let i = 0; i < 20; i++) {
     await store.check()
-    await turn()
+    await tick()
   }
 }
 
@@ -112,7 +112,7 @@ t.test('entries kept under larger limits are trimmed in steps', async (t) => {
   const after = lmdb(t, { historyEntries: 10 }, path)
   t.equal((await after.append('a', says('x'))).offset, 1_001)
   t.ok((await after.read('a', all)).entries.length > 900, 'not with a single post')
-  while ((await after.read('a', all)).entries.length > 10) await turn()
+  while ((await after.read('a', all)).entries.length > 10) await tick()
   t.strictSame(numbers(await after.read('a', all)), Array.from({ length: 10 }, (_, i) => 992 + i))
 })
 
@@ -330,7 +330,7 @@ t.test('a store that can remove nothing still accepts posts', async (t) => {
   }
   await idle(store)
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
-  for (let i = 0; i < 100; i++) await turn()
+  for (let i = 0; i < 100; i++) await tick()
   t.ok(commits().length <= 1, 'removal stops retrying')
 })
 
@@ -389,7 +389,7 @@ t.test('rooms that are only joined and read leave nothing on disk, and a read wr
     await store.read('used', all)
     stop()
   }
-  for (let i = 0; i < 20; i++) await turn()
+  for (let i = 0; i < 20; i++) await tick()
   t.equal(commits().length, 0)
   await store.close()
   t.match(await counts(path), { rows: 1, heads: 1, uses: 1 })
