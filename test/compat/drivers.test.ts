@@ -29,7 +29,7 @@ const script = `
     await app.register(fastifyChat, { backend })
     const { entries } = await app.chat.history('tea')
     await app.close()
-    return entries[0].body
+    return entries[0].text
   }
 
   async function node (client) {
