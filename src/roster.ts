@@ -16,14 +16,14 @@ export interface Signal { readonly typing: Member }
 /**
  * A restriction of a subject: a member id or an address. A kick closes the connections that exist at its moment.
  * A mute or a ban is in force for `duration` ms, counted by the backend's clock; 0 lifts it. A node's own clock MUST NOT
- * change a duration. A fraction of a ms counts as 1 ms; more than `LONGEST_DURATION`, `Infinity` included, counts as
- * `LONGEST_DURATION`.
+ * change a duration. A duration is rounded up to an integer; more than 100 years (3,155,760,000,000 ms), `Infinity` included,
+ * counts as 100 years.
  */
 export type Restriction =
   | { readonly kind: 'kick', readonly reason: string }
   | { readonly kind: 'mute' | 'ban', readonly duration: number, readonly reason: string }
 
-/** 100 years, in ms. */
+/** Longest duration of a mute or a ban: 100 years, in ms. */
 export const LONGEST_DURATION = 100 * 365.25 * 24 * 3_600_000
 
 /** ms that a kick is kept, for nodes that are disconnected and for connections that are being authenticated. */
@@ -81,14 +81,18 @@ export interface Roster {
    * kept and the listeners of this roster were called with it. The listeners of another node are called when that node
    * receives it.
    *
-   * Rejects with INVALID_ARGUMENT, without effect, for a subject that isn't a non-empty string, and for an unknown property
-   * or a kind, duration or reason of a wrong type or value. `checkedRestriction` does these checks.
+   * Rejects with INVALID_ARGUMENT, without effect, unless
+   * - `subject` is a non-empty string;
+   * - `restriction` is an object without other properties than `kind`, `reason` and, for a mute or a ban, `duration`;
+   * - `kind` is `'kick'`, `'mute'` or `'ban'`;
+   * - `duration` is a number of at least 0, or `Infinity`; `NaN` isn't valid;
+   * - `reason` is a string of at most 123 bytes of UTF-8 (a close frame holds no more), without lone surrogates.
    */
   restrict (subject: string, restriction: Restriction): Promise<void>
 
   /**
    * Resolves with the current moment and, for these subjects, the active mutes and bans and at least the kicks of the last
-   * `KICK_KEPT` ms. Without subjects, it resolves with the moment alone. A node requests the moment for each new connection:
+   * hour. Without subjects, it resolves with the moment alone. A node requests the moment for each new connection:
    * only kicks with a later moment apply to the connection.
    */
   restrictions (subjects: readonly string[]): Promise<RestrictionsAt>
@@ -100,7 +104,7 @@ export interface Roster {
    */
   onRestrict (listener: (subject: string, restriction: TimedRestriction) => void): () => void
 
-  /** Resolves if members can enter rooms and watchers receive changes. Otherwise rejects within a bounded time. */
+  /** Resolves if members can enter rooms and watchers receive changes. Otherwise MUST reject within a bounded time. */
   check (): Promise<void>
 
   /**

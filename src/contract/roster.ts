@@ -8,7 +8,7 @@ import { signalsPromises } from './roster/signals.ts'
 import type { Test } from './runner.ts'
 import { runSuite } from './suite.ts'
 
-/** What the suite must know about a roster, and what it promises beyond the interface. */
+/** The properties of a roster that the interface leaves open. The suite checks them. */
 export interface RosterCapabilities {
   /** Most members that `Presence.members` lists: at least 5. Default: 100 */
   readonly listed?: number | undefined
@@ -16,7 +16,7 @@ export interface RosterCapabilities {
   readonly shared?: boolean | undefined
 }
 
-/** The roster that the suite checks. */
+/** Options of `rosterContract`. */
 export interface RosterContractOptions {
   /**
    * Opens a roster on the data of this name, which consists of at most 64 letters, digits and `-`. A new name has no data. The

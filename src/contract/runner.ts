@@ -1,4 +1,4 @@
-/** What the suites use of a test's context. The contexts of `node:test` and tap have it. */
+/** The context of a running test: the part that the suites use. The contexts of `node:test` and tap match it. */
 export interface TestContext {
   /** Runs a subtest. */
   readonly test: Test

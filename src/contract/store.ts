@@ -12,9 +12,9 @@ import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
 import { runSuite } from './suite.ts'
 
-/** What a store promises beyond the interface. The suite checks each property that is `true`. */
+/** The properties of a store that the interface leaves open. The suite checks each one that is `true`. */
 export interface StoreCapabilities {
-  /** Data outlives its store: a later store on the same data has it. */
+  /** A store has the data of earlier, closed stores on the same data. */
   readonly durable?: boolean | undefined
   /** Entries older than the bound `historyAge` are removed. */
   readonly historyAge?: boolean | undefined
@@ -22,7 +22,7 @@ export interface StoreCapabilities {
   readonly shared?: boolean | undefined
 }
 
-/** The store that the suite checks. */
+/** Options of `storeContract`. */
 export interface StoreContractOptions {
   /**
    * Opens a store on the data of this name, which consists of at most 64 letters, digits and `-`. A new name has no data. The

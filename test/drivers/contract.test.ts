@@ -74,6 +74,8 @@ t.test('a roster that breaks a promise fails its subtest', async (t) => {
     }),
     'a signal reaches the listeners of its room': (roster) => ({ signal: (room) => roster.signal(room, { typing: { id: 'x', name: 'x' } }) }),
     'an invalid restriction rejects and changes nothing': () => ({ restrict: () => Promise.resolve() }),
+    'check resolves while members can enter': () => ({ check: () => Promise.reject(new Error('unavailable')) }),
+    'check rejects after close': () => ({ check: () => Promise.resolve() }),
     'after close every call rejects, none throws, and no listener is called': () => ({ enter: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {

@@ -4,8 +4,20 @@ import { ada, bob, eve } from './members.ts'
 import { mute } from './restrict.ts'
 import { Watcher } from './watcher.ts'
 
-/** Checks `close`. */
+/** Checks `check` and `close`. */
 export async function closePromises (test: RosterSubtest): Promise<void> {
+  await test('check resolves while members can enter', async (open) => {
+    await assert.doesNotReject((await open()).check())
+  })
+
+  await test('check rejects after close', async (open) => {
+    const roster = await open()
+    await roster.close()
+    let checked!: Promise<void>
+    assert.doesNotThrow(() => { checked = roster.check() })
+    await assert.rejects(checked, { code: 'FST_CHAT_ROSTER_CLOSED' })
+  })
+
   await test('after close every call rejects, none throws, and no listener is called', async (open) => {
     const roster = await open()
     await roster.enter('a', 'c1', ada)
