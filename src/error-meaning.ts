@@ -6,7 +6,7 @@ export interface Meaning {
   /**
    * - `usage`: the app's code or configuration is wrong
    * - `refusal`: the server refuses a client, or one of its requests, as intended
-   * - `failure`: the store or the roster failed; counted as a store error
+   * - `failure`: the store or the roster failed; a failure of the store is counted as a store error
    */
   readonly kind: 'usage' | 'refusal' | 'failure'
   /** Code of the v1 `error` message that answers the request. Absent: no request is answered with this error. */

@@ -30,13 +30,14 @@ export interface Authenticated {
   readonly expiresAt?: number | Date | undefined
 }
 
+/** The argument of `authorize`: an action of a member in a room. */
 export interface AuthorizeQuestion {
   readonly member: Member
   readonly action: 'join' | 'post' | 'history'
   readonly room: string
 }
 
-/** The result of `prePost`. `room` may be absent, and can't be changed. */
+/** The result of `prePost`. `room`: that of the draft, or absent; any other value closes the connection with 1011. */
 export type PrePosted = MessageContent & { readonly room?: string | undefined }
 
 /** A message that isn't stored yet. */
@@ -70,7 +71,9 @@ export interface Hooks {
    * crash loses those that wait.
    */
   readonly onPost?: ((entry: ChatEntry, room: string) => void | Promise<void>) | undefined
+  /** Called each time a connection has joined a room. An error closes that connection with 1011. */
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
+  /** Called each time a connection that `onJoin` was called for has left a room, or has ended. An error closes that connection with 1011. */
   readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
 }
 

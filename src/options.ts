@@ -104,7 +104,9 @@ export type RouteOptions = Pick<RouteShorthandOptions,
 export interface FastifyChatOptions extends Hooks {
   /** path of the page, or false for none; '/demo/' */
   readonly page?: string | false | undefined
+  /** options of the echo route, or false for none; a route with the defaults of `EchoOptions` */
   readonly echo?: EchoOptions | false | undefined
+  /** options of the chat route, or false for none; a route with the defaults of `ChatOptions` */
   readonly chat?: ChatOptions | false | undefined
   /** hooks, `config`, `constraints` and `schema` for both WebSocket routes */
   readonly routeOptions?: RouteOptions | undefined
@@ -124,6 +126,7 @@ export interface FastifyChatOptions extends Hooks {
   readonly drainTimeout?: number | undefined
   /** `prom-client` registry for the counters of `app.chat.stats()` and for durations; none */
   readonly metrics?: MetricsRegistry | undefined
+  /** limits that differ from their defaults; the defaults of `Limits` */
   readonly limits?: Partial<Limits> | undefined
 }
 

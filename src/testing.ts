@@ -7,6 +7,7 @@ import { assertProperties } from './argument-checks.ts'
 import { InvalidArgument } from './errors.ts'
 import { onNextUpgrade } from './upgrade/internals/index.ts'
 
+/** Options of `connect`. */
 export interface ConnectOptions {
   /** the subprotocol to request */
   readonly protocol?: string | undefined

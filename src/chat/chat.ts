@@ -29,6 +29,7 @@ export interface Publication {
 /** A page of entries as the app receives it. */
 export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
 
+/** Selects the entries that `history` returns. */
 export interface HistoryQuery {
   /** maximum number of entries, an integer from 0; default 50 */
   readonly limit?: number | undefined
@@ -60,8 +61,8 @@ export class Chat {
   }
 
   /**
-   * Posts a message in a room. Resolves with its position once it is stored. Calls no hook but `onPost`: the others are for members. Rejects as
-   * the store's `append` does.
+   * Posts a message in a room. Resolves with its position once it is stored. Of the hooks, it calls `onPost` only: the others
+   * are for members. Rejects as the store's `append` does.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge
    */
   async publish (room: string, publication: Publication): Promise<Position> {
@@ -78,9 +79,14 @@ export class Chat {
   }
 
   /**
-   * Calls the listener with every entry of a room from now on, from all nodes. Resolves with an unsubscribe function once
-   * the subscription is live. An error of the listener is logged, and affects nothing else.
-   * @throws InvalidRoom, InvalidArgument
+   * Calls the listener with the later entries of a room, from all nodes. Resolves with an unsubscribe function once the
+   * subscription is live. An error of the listener is logged, and affects nothing else. The room counts in `limits.rooms` until
+   * the unsubscribe function is called.
+   *
+   * Entries that are lost in a break are not delivered, and the break is not reported: after `clear`, or an outage of the backend
+   * that outlasts the kept history. The `offset` of the next entry then isn't the previous one plus 1: read `history` back to
+   * the last entry that the listener received.
+   * @throws InvalidRoom, InvalidArgument, TooManyRooms
    */
   async subscribe (name: string, listener: (entry: ChatEntry) => void | Promise<void>): Promise<() => void> {
     assertRoom(name)
@@ -99,7 +105,11 @@ export class Chat {
   /** Returns the names of the rooms in use on this node. */
   rooms (): string[] { return this.#parts.rooms.names() }
 
-  /** Resolves with the members of a room on all nodes. The list is capped, `count` is not. */
+  /**
+   * Resolves with the members of a room on all nodes. The list is capped, `count` is not. Opens the room on this node and
+   * follows it for 30 s, so the room counts in `limits.rooms`.
+   * @throws InvalidRoom, TooManyRooms
+   */
   async members (room: string): Promise<Presence> {
     assertRoom(room)
     return await this.#parts.rooms.presence(room)

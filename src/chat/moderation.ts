@@ -4,13 +4,15 @@ import { InvalidAddress, InvalidArgument } from '../errors.ts'
 import { idProblem } from '../rooms/member-check.ts'
 import type { Roster } from '../roster.ts'
 
+/** Options of `kick`. */
 export interface KickOptions {
   /** sent to the member, at most 123 bytes of UTF-8; default 'kicked by a moderator' */
   readonly reason?: string | undefined
 }
 
+/** Options of `mute` and `ban`. */
 export interface RestrictionOptions {
-  /** ms, at least 1, by the clock of the roster's backend; `Infinity` and anything above 100 years count as 100 years */
+  /** ms, at least 1, by the clock of the backend; `Infinity` and anything above 100 years count as 100 years */
   readonly duration: number
   /** sent to the member, at most 123 bytes of UTF-8; default 'muted by a moderator' or 'banned by a moderator' */
   readonly reason?: string | undefined

@@ -19,6 +19,7 @@ export interface ConnectionClosed extends OfConnection {
   readonly duration: number
 }
 
+/** A connection has joined or left a room. */
 export interface MembershipChanged extends OfConnection { readonly member: Member, readonly room: string }
 
 /** A message stored by this process. from: null for the app. */
