@@ -14,7 +14,7 @@ export interface Backend {
    * Opens the backend. Called at `register`, with the app of the first chat. MUST settle within Fastify's `pluginTimeout`, and
    * MUST release everything before it rejects.
    *
-   * MUST reject for what waiting doesn't fix: a wrong option, a directory in use, stored data of another format
+   * MUST reject for faults that waiting doesn't fix: a wrong option, a directory in use, stored data of another format
    * (FST_CHAT_STORE_FORMAT). `register` rejects with the same error. MUST NOT reject because a server can't be reached for
    * now: calls of the store and the roster then reject with UNAVAILABLE until it can, and so do their `check` methods.
    *
