@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import type { Backend, OpenBackend } from '../backend.ts'
+import { parseRedisUrl } from '../drivers/redis/client/redis-url.ts'
 
 /** ms within which Redis must accept the connection */
 const REDIS_TIMEOUT = 5_000
@@ -10,7 +11,7 @@ export class StorageError extends Error {}
 
 /** Returns whether the text is redis://host, rediss://host or the path of a Unix socket. */
 export function isRedisAddress (text: string): boolean {
-  return text.startsWith('/') || (/^rediss?:\/\/[^/?#]/.test(text) && URL.canParse(text))
+  return parseRedisUrl(text) !== undefined
 }
 
 /** Returns a backend in a directory. Its `open` rejects with a StorageError if the directory can't be used. */
@@ -53,7 +54,7 @@ async function openRedis (url: string, app: FastifyInstance): Promise<OpenBacken
 /** Rejects with the reason if Redis can't be reached. The drivers would retry for ever without reporting it. */
 async function probeRedis (url: string): Promise<void> {
   const { Redis } = await import('ioredis')
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null })
+  const client = new Redis({ ...parseRedisUrl(url), lazyConnect: true, retryStrategy: () => null })
   client.on('error', () => {})
   const signal = AbortSignal.timeout(REDIS_TIMEOUT)
   try {
@@ -68,8 +69,9 @@ async function probeRedis (url: string): Promise<void> {
 
 /** Returns an address that is safe to print, without user info and query, both of which may contain a password. */
 function withoutSecrets (url: string): string {
-  const { protocol, host, pathname } = new URL(url, 'file:')
-  return host === '' ? decodeURI(pathname) : `${protocol}//${host}${pathname}`
+  if (url.startsWith('/')) return url.replace(/\?.*/s, '')
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
 }
 
 export function isMissing (error: unknown): boolean {

@@ -11,7 +11,8 @@ const wrong = [
   'http://:s3cret@host', 'https://host/s3cret', 'ftp://s3cret', 's3cret', 'redis:s3cret', 'redis:/s3cret', 'redis//s3cret', 'localhost:6379', '6379', '127.0.0.1', './s3cret', '',
   'redis://', 'redis://:s3cret@', 'redis:///0', 'redis://:6379', 'redis://:s3cret@host:0x1', 'redis://:s3cret@host:65536',
   'redis://host/s3cret', 'redis://host/0/s3cret', 'redis://host/-1', 'redis://host/1.5', 'redis://host/1e1', 'redis://host/1?db=2', 'redis://host?db=s3cret',
-  'redis://host?family=5', 'redis://host?stringNumbers=true', 'redis://host?keyPrefix=s3cret', 'redis://host?password=s3cret', 'redis://host#s3cret'
+  'redis://host?family=5', 'redis://host?stringNumbers=true', 'redis://host?keyPrefix=s3cret', 'redis://host?password=s3cret', 'redis://host#s3cret',
+  '/run/redis.sock?pass=s3cret', '/run/redis.sock?password=s3cret&password=b', '/run/redis.sock?db=s3cret'
 ]
 
 t.test('an invalid url is rejected at once, without its secrets', (t) => {
@@ -47,7 +48,8 @@ t.test('the address that a url names', (t) => {
     'redis://ada@host': { ...tcp, username: 'ada' },
     'redis://a%40da:s%3Acret@host': { ...tcp, username: 'a@da', password: 's:cret' },
     'redis://[::1]:6380': { ...tcp, host: '::1', port: 6380 },
-    '/run/redis.sock': { path: '/run/redis.sock' }
+    '/run/redis.sock': { path: '/run/redis.sock', db: 0 },
+    '/run/my%20redis.sock?username=ada&password=p%3Fw&db=2': { path: '/run/my%20redis.sock', username: 'ada', password: 'p?w', db: 2 }
   }
   for (const [url, address] of Object.entries(known)) t.strictSame(parseRedisUrl(url), address, url)
   t.end()
