@@ -56,7 +56,10 @@ export interface Hooks {
    */
   readonly authenticate?: ((request: FastifyRequest, hello: Hello) =>
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
-  /** Returns whether a member may join a room, post to it or read its history. Without this hook, it may. */
+  /**
+   * Returns whether a member may join a room, post to it or read its history. Called with 'post' for a typing signal too: that
+   * answer is reused for 5 s for further signals in the room. Without this hook, it may.
+   */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /**
    * Returns the content to store: the draft, or other content for the same room. If it throws, the post is refused and the
@@ -64,11 +67,11 @@ export interface Hooks {
    */
   readonly prePost?: ((draft: PostDraft, member: Member) => PrePosted | Promise<PrePosted>) | undefined
   /**
-   * Called for each entry that this node has stored, also by `app.chat.publish`, after the acknowledgement. Calls of one room
-   * are made in its order, each after the previous one has ended. Posting doesn't wait for them: a room whose calls are so slow
-   * that 1,000 of them wait, or 16 MiB in all rooms, gets none for further entries until it has caught up. That is logged, as
-   * an error of the hook is; neither affects a connection. `app.close()` waits for the calls, at most for `drainTimeout`. A
-   * crash loses those that wait.
+   * Called for each entry that this node has stored, after it is stored; also for those of `app.chat.publish`, in the context
+   * of its caller. Calls of one room are made in its order, each after the previous one has ended. Posting doesn't wait for
+   * them: while 2 MiB of entries of a room wait, or 16 MiB in all rooms, further entries get no call. That is logged, as an
+   * error of the hook is; neither affects a connection. An entry whose outcome was unknown may get no call. `app.close()` waits
+   * for the calls, at most for `drainTimeout`. A crash loses those that wait.
    */
   readonly onPost?: ((entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection has joined a room. An error closes that connection with 1011. */

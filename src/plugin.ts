@@ -128,7 +128,7 @@ async function addChat (
     rooms.flush()
     const deadline = performance.now() + settings.drainTimeout
     await connections.close(settings.drainTimeout)
-    await postCalls.close(deadline - performance.now())
+    await postCalls.close(Math.max(0, deadline - performance.now()))
   })
   app.addHook('onClose', async () => {
     refusals.close()

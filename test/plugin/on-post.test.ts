@@ -1,7 +1,9 @@
 import t from 'tap'
 import { redis } from '../../src/drivers/redis/backend.ts'
 import type { ChatEntry } from '../../src/index.ts'
-import { logged } from '../support/app.ts'
+import { PostCalls } from '../../src/rooms/post-calls.ts'
+import type { Appended } from '../../src/store.ts'
+import { bare, logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
@@ -67,17 +69,72 @@ t.test('calls of one room are made one at a time, and acknowledgements do not wa
   t.strictSame(calls.contents.slice(2), Array.from({ length: 10 }, (_, i) => `${i + 1}`))
 })
 
-t.test('onPost is called after the sender received the acknowledgement of its post', async (t) => {
+t.test('onPost is called after the entry is stored', async (t) => {
+  const stored: ChatEntry[] = []
+  const called = gate()
+  const { app, member } = await chat(t, {
+    async onPost (_, room) {
+      stored.push(...(await app.chat.history(room)).entries)
+      await called.pass()
+    }
+  })
+  const ada = await member({}, 'a')
+  const position = await ada.posted('a', 'x')
+  await called.reached
+  called.open()
+  t.match(stored, [{ position, text: 'x' }])
+})
+
+t.test('1,500 concurrent posts to a room lose no call of a hook that settles at once', async (t) => {
+  const texts = Array.from({ length: 1_500 }, (_, i) => `${i}`)
+  for (const isAsync of [false, true]) {
+    const calls = new Calls()
+    const { app } = await chat(t, { onPost: isAsync ? async (entry, room) => { calls.add(entry, room) } : calls.add })
+    await Promise.all(texts.map((text) => app.chat.publish('a', { text })))
+    await calls.until(texts.length)
+    t.strictSame(calls.contents, texts)
+    t.strictSame(app.lines.filter(({ level }) => level === 50), [])
+  }
+})
+
+t.test('calls that return synchronously are made in one tick, up to 500', async (t) => {
   const calls = new Calls()
-  const order: string[] = []
-  const { injected } = await chat(t, { onPost: (entry, room) => { order.push('onPost'); calls.add(entry, room) } })
-  const ada = await injected()
-  await ada.hello()
-  await ada.join('a')
-  ada.socket.on('message', (data: Buffer) => { order.push((JSON.parse(data.toString()) as { type: string }).type) })
-  await ada.posted('a', 'x')
-  await calls.until(1)
-  t.strictSame(order, ['message', 'ack', 'onPost'])
+  const { app } = await chat(t, { onPost: calls.add })
+  await Promise.all(Array.from({ length: 1_200 }, (_, i) => app.chat.publish('a', { text: `${i}` })))
+  const counts = [calls.entries.length]
+  while (calls.entries.length < 1_200) {
+    await tick()
+    counts.push(calls.entries.length)
+  }
+  t.strictSame(counts, [500, 1_000, 1_200])
+})
+
+t.test('a post that is not settled yet delays later calls of its room', async (t) => {
+  const calls = new Calls()
+  const postCalls = new PostCalls(bare(t).log)
+  const pending = gate()
+  const store = async (offset: number, until?: Promise<void>): Promise<Appended> => {
+    await until
+    return { again: false, offset, position: `${offset}`, at: 0 }
+  }
+  postCalls.add(calls.add, 'a', { from: null, body: '1', data: undefined }, store(1, pending.pass()))
+  postCalls.add(calls.add, 'a', { from: null, body: '2', data: undefined }, store(2))
+  await tick()
+  t.strictSame(calls.contents, [])
+  pending.open()
+  await calls.until(2)
+  t.strictSame(calls.contents, ['1', '2'])
+})
+
+t.test('a post that is stored after the chat has closed gets no call', async (t) => {
+  const calls = new Calls()
+  const postCalls = new PostCalls(bare(t).log)
+  const pending = gate()
+  postCalls.add(calls.add, 'a', { from: null, body: '1', data: undefined }, pending.pass().then(() => ({ again: false, offset: 1, position: '1', at: 0 })))
+  await postCalls.close(0)
+  pending.open()
+  await tick()
+  t.strictSame(calls.contents, [])
 })
 
 t.test('onPost is not called for a repeated, refused or rejected post', async (t) => {
@@ -122,39 +179,49 @@ t.test('an error of onPost is logged, and affects neither the sender nor later c
   await ada.posted('a', 'still here')
 })
 
-t.test('a room with 1,000 waiting calls gets none for further entries until it has caught up', async (t) => {
+t.test('a room with 2 MiB of waiting entries gets no call for further ones; other rooms do', async (t) => {
   const calls = new Calls()
   const slow = gate()
   const { app } = await chat(t, {
     async onPost (entry, room) {
       calls.add(entry, room)
-      if (entry.text === '0') await slow.pass()
+      if (room === 'a') await slow.pass()
     }
   })
-  await app.chat.publish('a', { text: '0' })
-  await slow.reached
-  for (let i = 1; i <= 1_002; i++) await app.chat.publish('a', { text: `${i}` })
-  t.match(await logged(app, 'onPost is too slow: it is not called for further entries of the room'), { level: 50, room: 'a' })
+  const text = 'x'.repeat(60_000)
+  for (let i = 0; i < 30; i++) await app.chat.publish('a', { text })
+  for (let i = 0; i < 30; i++) await app.chat.publish('b', { text })
+  await calls.until(31)
+  const lines = () => app.lines.filter(({ level }) => level === 50)
+  await logged(app, 'onPost is too slow: it is not called for further entries of the room')
+  t.match(lines(), [{ room: 'a' }])
   slow.open()
-  t.match(await logged(app, 'onPost was not called for some entries of the room'), { level: 50, room: 'a', missed: 2 })
-  t.strictSame(calls.contents, Array.from({ length: 1_001 }, (_, i) => `${i}`))
+  t.match(await logged(app, 'onPost was not called for some entries of the room'), { level: 50, room: 'a', missed: 13 })
+  t.equal(lines().length, 2)
+  t.equal(calls.rooms.filter((room) => room === 'a').length, 17, 'two bytes for each character')
   await app.chat.publish('a', { text: 'caught up' })
-  await calls.until(1_002)
+  await calls.until(48)
 })
 
-t.test('waiting calls of all rooms together take no more than 16 MiB', async (t) => {
+t.test('waiting entries of all rooms together take no more than 16 MiB', async (t) => {
   const calls = new Calls()
+  const slow = gate()
   const { app } = await chat(t, {
     limits: { chatPayload: 1024 * 1024, pendingBytes: 16 * 1024 * 1024, byteBurst: Infinity },
-    onPost (entry, room) {
+    async onPost (entry, room) {
       calls.add(entry, room)
-      return new Promise(() => {})
-    },
-    drainTimeout: 1
+      await slow.pass()
+    }
   })
   const text = 'x'.repeat(1024 * 1024)
   for (let i = 0; i < 10; i++) await app.chat.publish(`${i}`, { text })
-  t.equal(app.lines.filter(({ msg }) => msg.startsWith('onPost is too slow')).length, 3, 'two bytes for each character')
+  t.equal(calls.entries.length, 7, 'two bytes for each character')
+  slow.open()
+  t.match(await logged(app, 'onPost was not called for some entries, because too many of all rooms waited'), { level: 50, missed: 3 })
+  t.match(app.lines.filter(({ level }) => level === 50).map(({ msg, room }) => [msg, room]), [
+    ['onPost is too slow: it is not called for further entries of all rooms', undefined],
+    ['onPost was not called for some entries, because too many of all rooms waited', undefined]
+  ])
 })
 
 t.test('app.close() waits for the calls of onPost', async (t) => {
@@ -190,10 +257,27 @@ t.test('app.close() waits no longer than drainTimeout, and makes no call afterwa
   for (let i = 0; i < 3; i++) await app.chat.publish('a', { text: `${i}` })
   await slow.reached
   await app.close()
+  const missed = () => app.lines.filter(({ msg }) => msg === 'onPost was not called for some entries of the room')
+  t.match(missed(), [{ level: 50, room: 'a', missed: 2 }])
   slow.open()
   await tick()
   await tick()
   t.strictSame(calls.contents, ['0'])
+  t.equal(missed().length, 1)
+})
+
+t.test('app.close() sets no negative timeout if closing connections took the whole drainTimeout', async (t) => {
+  const warnings: Error[] = []
+  const warn = (warning: Error) => { warnings.push(warning) }
+  process.on('warning', warn)
+  t.teardown(() => process.off('warning', warn))
+  const { app, member } = await chat(t, { drainTimeout: 1, onPost: () => new Promise(() => {}) })
+  const ada = await member({}, 'a')
+  await ada.posted('a', 'x')
+  ada.socket.pause()
+  await app.close()
+  await tick()
+  t.strictSame(warnings, [])
 })
 
 t.test('of two nodes on one Redis only the one that stored an entry calls onPost', { skip }, async (t) => {
