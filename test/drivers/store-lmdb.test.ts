@@ -94,6 +94,17 @@ t.test('a room keeps its newest entries up to historyEntries while posts go on',
   t.ok(statSync(join(path, 'data.mdb')).size < 16 * 1024 * 1024, 'trimmed space is reused')
 })
 
+t.test('an entry of exactly historyAge is not returned', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = lmdb(t, { historyAge: 500 })
+  await store.append('a', says('x'))
+  mock.timers.tick(499)
+  t.strictSame(numbers(await store.read('a', all)), [1])
+  mock.timers.tick(1)
+  t.strictSame(numbers(await store.read('a', all)), [])
+})
+
 t.test('a room keeps its newest entries up to historyBytes, and always the last', async (t) => {
   const store = lmdb(t, { historyBytes: 10_000 })
   await fill(store, 'a', 50, 'é'.repeat(500))

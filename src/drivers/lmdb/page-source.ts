@@ -11,12 +11,12 @@ export class LmdbPageSource implements PageSource {
   readonly #room: string
   readonly #head: Head
 
-  /** @param since ms since 1970; older entries are excluded */
-  constructor (database: LmdbDatabase, room: string, head: Head, since: number) {
+  /** @param after ms since 1970; entries of that time and older ones are excluded */
+  constructor (database: LmdbDatabase, room: string, head: Head, after: number) {
     this.#database = database
     this.#room = room
     this.#head = head
-    this.first = this.#firstSince(since)
+    this.first = this.#firstAfter(after)
   }
 
   get last (): number { return this.#head.last }
@@ -37,13 +37,13 @@ export class LmdbPageSource implements PageSource {
 
   #read (index: number): EntryRecord { return this.#database.entry(this.#room, index) }
 
-  /** Returns the index of the oldest entry since a time, by binary search: times never decrease. */
-  #firstSince (since: number): number {
-    if (since === -Infinity) return this.#head.first
+  /** Returns the index of the oldest entry after a time, by binary search: times never decrease. */
+  #firstAfter (after: number): number {
+    if (after === -Infinity) return this.#head.first
     let [low, high] = [this.#head.first, this.#head.last + 1]
     while (low < high) {
       const middle = (low + high) >> 1
-      if (timeOf(this.#read(middle)) < since) low = middle + 1
+      if (timeOf(this.#read(middle)) <= after) low = middle + 1
       else high = middle
     }
     return low
