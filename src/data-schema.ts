@@ -10,6 +10,9 @@ const defaults = [Schema.Meta['https://json-schema.org/draft/2020-12/schema'], S
 /** Keywords whose values are data. */
 const values = ['const', 'enum', 'default', 'examples']
 
+/** Keywords whose values are maps: their names are not keywords. */
+const maps = ['properties', 'patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions']
+
 /**
  * Returns a function that throws InvalidData for data that doesn't match the option `dataSchema`. The schema is checked first:
  * a compiled schema ignores an unknown type, and refuses everything for a reference that leads nowhere.
@@ -41,14 +44,15 @@ function schemaProblem (schema: object): string | undefined {
   return broken === undefined ? undefined : `$ref '${broken}' leads nowhere`
 }
 
-/** Returns the first `$ref` that can't be resolved within the schema. */
-function brokenReference (part: unknown, outer: Schema.XStack): string | undefined {
+/** Returns the first `$ref` that can't be resolved within the schema. @param isMap whether the part is a map of schemas */
+function brokenReference (part: unknown, outer: Schema.XStack, isMap = false): string | undefined {
   if (typeof part !== 'object' || part === null) return undefined
-  const stack = Array.isArray(part) ? outer : Schema.NextStack(outer, part)
+  const isSchema = !isMap && !Array.isArray(part)
+  const stack = isSchema ? Schema.NextStack(outer, part) : outer
   const { $ref } = part as { $ref?: unknown }
-  if (typeof $ref === 'string' && Schema.Resolve.Ref(stack, { $ref }).schema === undefined) return $ref
+  if (isSchema && typeof $ref === 'string' && Schema.Resolve.Ref(stack, { $ref }).schema === undefined) return $ref
   for (const [name, inner] of Object.entries(part)) {
-    const broken = values.includes(name) ? undefined : brokenReference(inner, stack)
+    const broken = isSchema && values.includes(name) ? undefined : brokenReference(inner, stack, isSchema && maps.includes(name))
     if (broken !== undefined) return broken
   }
   return undefined

@@ -13,6 +13,9 @@ const broken: Array<[schema: object, problem: RegExp]> = [
   [{ $ref: '#/nope' }, /\$ref '#\/nope' leads nowhere/],
   [{ $defs: { a: {} }, properties: { mood: { $ref: '#/$defs/b' } } }, /\$ref '#\/\$defs\/b' leads nowhere/],
   [{ anyOf: [{ type: 'null' }, { $ref: 'https://example.com/other.json' }] }, /\$ref 'https:\/\/example.com\/other.json' leads nowhere/],
+  ...['default', 'enum', 'const', 'examples', 'properties'].map((name): [object, RegExp] =>
+    [{ properties: { [name]: { $ref: '#/nope' } } }, /\$ref '#\/nope' leads nowhere/]),
+  [{ $defs: { default: { $ref: '#/nope' } } }, /\$ref '#\/nope' leads nowhere/],
   [{ $schema: 'https://example.com/draft' }, /\$schema must be one of/],
   [[], /must be an object/]
 ]
@@ -33,6 +36,7 @@ for (const schema of [
   { $id, properties: { next: { $ref: $id } } },
   { properties: { next: { $ref: '#' }, $ref: { type: 'string' } } },
   { const: { $ref: 'data' }, default: { $ref: 'data' }, enum: [{ $ref: 'data' }], examples: [{ $ref: 'data' }] },
+  { properties: { properties: { default: { $ref: 'data' } } } },
   { 'x-own': 1 }
 ]) {
   t.test(`a dataSchema of ${JSON.stringify(schema)} is accepted`, async (t) => {
