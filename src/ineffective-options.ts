@@ -14,6 +14,9 @@ const chatLimits = ['messageRate', 'messageBurst', 'byteRate', 'byteBurst', 'jso
 
 /** Options of both WebSocket routes. */
 const routeOptions = ['routeOptions', 'origins', 'heartbeatInterval'] as const
+const routeLimits = [
+  'totalPendingBytes', 'receiveBudget', 'connections', 'connectionsPerAddress', 'handshakeRate', 'handshakeBurst', 'handshakeTimeout'
+] as const
 
 /**
  * Rejects options that were given and have no effect, because the route or the limit that they belong to is off. A value that
@@ -34,4 +37,5 @@ export function checkEffect ({ limits, chat, echo }: Settings, given: FastifyCha
   for (const name of chatLimits) if (isGiven(given.limits?.[name])) reject(`limits.${name}`, 'chat is false')
   if (echo !== false) return
   for (const name of routeOptions) if (isGiven(given[name])) reject(name, 'chat and echo are false')
+  for (const name of routeLimits) if (isGiven(given.limits?.[name])) reject(`limits.${name}`, 'chat and echo are false')
 }

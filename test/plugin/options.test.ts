@@ -189,13 +189,17 @@ t.test('an option without effect is rejected, and the error states why', async (
     ['flushInterval', { ...off, flushInterval: 5 }, 'chat is false'],
     ['limits.jsonDepth', { ...off, limits: { jsonDepth: 5 } }, 'chat is false'],
     ['limits.roomsPerMember', { ...off, limits: { roomsPerMember: 5 } }, 'chat is false'],
-    ['origins', { ...off, echo: false, origins: true }, 'chat and echo are false']
+    ['origins', { ...off, echo: false, origins: true }, 'chat and echo are false'],
+    ...['totalPendingBytes', 'receiveBudget', 'connections', 'handshakeRate', 'handshakeBurst', 'handshakeTimeout']
+      .map((limit): [string, object, string] => [`limits.${limit}`, { ...off, echo: false, limits: { [limit]: 1e6 } }, 'chat and echo are false']),
+    ['limits.connectionsPerAddress', { ...off, echo: false, limits: { connectionsPerAddress: 5 } }, 'chat and echo are false']
   ]
   for (const [name, options, why] of ineffective) {
     await t.rejects(build(t, options), { code: 'FST_CHAT_INVALID_OPTION', message: `fastify-chat: option '${name}' has no effect: ${why}. Remove it` })
   }
   await t.resolves(build(t, { ...off, onPost: fn, compression: false, flushInterval: 0, limits: { messageRate: Infinity, messageBurst: Infinity } }))
-  await t.resolves(build(t, { ...off, origins: true }), 'the echo route has it')
+  await t.resolves(build(t, { ...off, origins: true, limits: { connections: 5, totalPendingBytes: 1e6 } }), 'the echo route has them')
+  await t.resolves(build(t, { ...off, echo: false, limits: { connections: Infinity, pendingBytes: 1e6 } }), 'app.chat.publish has pendingBytes')
 })
 
 t.test('a drainTimeout that is not below pluginTimeout is rejected', async (t) => {
