@@ -81,14 +81,14 @@ export interface Hooks {
 }
 
 /**
- * Returns the hooks bound to the caller's AsyncLocalStorage context: that of a connection's request, or of a call of
+ * Returns functions of the app bound to the caller's AsyncLocalStorage context: that of a connection's request, or of a call of
  * `app.chat`. Messages arrive in the context of the socket, which has none of the app's values.
  */
-export function inContext (hooks: Hooks): Hooks {
-  const given = Object.entries(hooks).filter(([, hook]) => hook !== undefined) as Array<[string, (...args: unknown[]) => unknown]>
-  if (given.length === 0) return hooks
+export function inContext<Functions extends object> (functions: Functions): Functions {
+  const given = Object.entries(functions).filter(([, each]) => each !== undefined) as Array<[string, (...args: unknown[]) => unknown]>
+  if (given.length === 0) return functions
   const run = AsyncLocalStorage.snapshot()
-  return Object.fromEntries(given.map(([name, hook]) => [name, (...args: unknown[]) => run(hook, ...args)]))
+  return Object.fromEntries(given.map(([name, each]) => [name, (...args: unknown[]) => run(each, ...args)])) as Functions
 }
 
 /** Resolves with whether `authorize` allows it. @throws HookFailed */

@@ -1,11 +1,10 @@
-import { AsyncResource } from 'node:async_hooks'
 import { assertFunction, assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
 import { InvalidArgument, InvalidRoom } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
 import { appContent, assertSize, contentLimit } from '../content.ts'
-import type { Hooks } from '../hooks.ts'
+import { inContext, type Hooks } from '../hooks.ts'
 import { checkMember } from '../rooms/member-check.ts'
 import type { Peers } from '../rooms/peers.ts'
 import type { PostCalls } from '../rooms/post-calls.ts'
@@ -74,7 +73,7 @@ export class Chat {
     assertSize(draft, draft.from, contentLimit(this.#parts.limits))
     const { store, onPost, postCalls } = this.#parts
     const stored = store.append(room, draft)
-    if (onPost !== undefined) postCalls.add(AsyncResource.bind(onPost), room, draft, stored)
+    if (onPost !== undefined) postCalls.add(inContext({ onPost }).onPost, room, draft, stored)
     return (await stored).position
   }
 

@@ -1,9 +1,9 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Connection } from '../connection/connection.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import type { Payload } from '../connection/writer.ts'
 import { InvalidHookResult } from '../errors.ts'
+import { inContext } from '../hooks.ts'
 import type { Message } from '../connection/message.ts'
 import type { Reply } from '../options.ts'
 import { upgradeRoute, type RouteContext } from '../upgrade/upgrade-route.ts'
@@ -20,7 +20,8 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
     parse: () => undefined,
     serve (connection) {
       if (echo.greeting !== undefined) connection.writer.reply(echo.greeting)
-      connection.receiver.serve(new EchoHandler(connection, echo.reply && AsyncResource.bind(echo.reply)))
+      const { reply } = inContext({ reply: echo.reply })
+      connection.receiver.serve(new EchoHandler(connection, reply))
     }
   })
 }
