@@ -62,8 +62,9 @@ export interface Limits {
   /** nesting depth of the `data` of a post, at most 256; 16 */
   readonly jsonDepth: number
   /**
-   * pending bytes of a connection, above which it is terminated; a higher value keeps slow clients of busy rooms connected and
-   * takes more memory for each; 1 MiB
+   * pending bytes of a chat connection, above which it is terminated; a higher value keeps slow clients of busy rooms connected
+   * and takes more memory for each. Also the bytes of its messages that wait for an earlier one, above which, and above 128 KiB,
+   * it is closed with 1008; 1 MiB
    */
   readonly pendingBytes: number
   /**
