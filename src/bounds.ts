@@ -10,7 +10,7 @@ export interface Bounds {
   /** pings and pongs of a connection per second, with a burst of five times as many; clients send one in 25 s */
   readonly controlRate: number
   /** messages in the receive queue of a connection; more than a client may send while a hook of the app is slow */
-  readonly inbox: number
+  readonly receiveQueue: number
   /** concurrent upgrades; together their requests may take 32 KiB of memory for each: 63 MiB */
   readonly handshakes: number
   /** bytes of missed messages of a connection per second, with a burst of eight times as many; one resume must not delay others */
@@ -21,7 +21,7 @@ export const BOUNDS: Bounds = {
   fragments: 256,
   messageTimeout: 30_000,
   controlRate: 10,
-  inbox: 1_000,
+  receiveQueue: 1_000,
   handshakes: 2_000,
   replayRate: 1024 * 1024
 }

@@ -2,8 +2,8 @@ import { CloseCode } from '../protocol.ts'
 
 /** Cause of a disconnect by the server, if the close code doesn't identify it. */
 export type Fault =
-  'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'inbox' | 'flood' | 'control_flood' | 'unfinished_message' |
-  'too_many_parts' | 'dead'
+  'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'receive_queue' | 'flood' | 'control_flood' | 'unfinished_message' |
+  'too_many_fragments' | 'dead'
 
 /** How the server ended a connection. err: for the log. */
 export interface CloseReason { readonly code: number, readonly reason: string, readonly fault?: Fault | undefined, readonly err?: unknown }
@@ -11,7 +11,7 @@ export interface CloseReason { readonly code: number, readonly reason: string, r
 /** Close reasons for error codes of `ws`. All other errors of `ws` are protocol errors. */
 const closes: Readonly<Record<string, Pick<CloseReason, 'code' | 'fault'>>> = {
   WS_ERR_INVALID_UTF8: { code: CloseCode.notText },
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: { code: CloseCode.policy, fault: 'too_many_parts' },
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: { code: CloseCode.policy, fault: 'too_many_fragments' },
   WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: { code: CloseCode.tooBig },
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: { code: CloseCode.tooBig }
 }

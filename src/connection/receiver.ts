@@ -147,7 +147,7 @@ export class Receiver implements ByteHolder, Reader {
     queue.push(message)
     const { messages, bytes } = this.#limits
     if (queue.size > messages || (queue.size > 1 && queue.bytes > Math.max(bytes, MAX_READ))) {
-      this.#source.close(CloseCode.policy, 'too many messages at once', { fault: 'inbox' })
+      this.#source.close(CloseCode.policy, 'too many messages at once', { fault: 'receive_queue' })
     }
   }
 

@@ -82,7 +82,7 @@ export function upgradeRoute<Query> (
     refusals,
     connections,
     frames: { control, messageTimeout: bounds.messageTimeout },
-    receiving: { messages: bounds.inbox, bytes: pendingBytes, budget: receiveBudget },
+    receiving: { messages: bounds.receiveQueue, bytes: pendingBytes, budget: receiveBudget },
     reading: { stop: stopReading, start: startReading },
     createWriter: (stream, owner) => new SocketWriter(stream, owner, writing)
   }

@@ -135,7 +135,7 @@ t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   const slow = gate()
   t.teardown(() => slow.open())
   const authenticate = async () => { await slow.pass(); return { id: 'ada' } }
-  const app = await build(t, { authenticate, limits: { pendingBytes: 128 * KiB } }, { inbox: 100_000 })
+  const app = await build(t, { authenticate, limits: { pendingBytes: 128 * KiB } }, { receiveQueue: 100_000 })
   const port = await listen(app)
   const { socket, until } = await upgraded(t, port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol })
   socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame(TEXT, '{"type":"hello"}'))))
@@ -143,6 +143,6 @@ t.test('the receive queue of one connection is bounded in bytes', async (t) => {
   t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
   socket.destroy()
   while (app.chat.stats().connections > 0) await tick()
-  t.equal(app.chat.stats().disconnects['inbox'], 1)
+  t.equal(app.chat.stats().disconnects['receive_queue'], 1)
   await serves(t, port)
 })

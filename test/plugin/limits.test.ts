@@ -175,7 +175,7 @@ t.test('a plain member that exceeds messageRate is read more slowly, without los
 })
 
 t.test('Infinity switches off messageRate', async (t) => {
-  const { tcp } = await chat(t, { limits: { messageRate: Infinity } }, { inbox: Infinity, controlRate: Infinity })
+  const { tcp } = await chat(t, { limits: { messageRate: Infinity } }, { receiveQueue: Infinity, controlRate: Infinity })
   const client = await tcp()
   const { limits } = await client.hello()
   t.strictSame(Object.keys(limits), ['payload', 'rooms'])
@@ -184,9 +184,9 @@ t.test('Infinity switches off messageRate', async (t) => {
   t.equal(texts(await client.take(4_000)).length, 2_000)
 })
 
-t.test('messages that wait for a slow hook are bounded by inbox', async (t) => {
+t.test('messages that wait for a slow hook are bounded by receiveQueue', async (t) => {
   const slow = gate()
-  const { port, plain } = await chat(t, { prePost: async (draft) => { await slow.pass(); return draft } }, { inbox: 20 })
+  const { port, plain } = await chat(t, { prePost: async (draft) => { await slow.pass(); return draft } }, { receiveQueue: 20 })
   const [few, many] = [await plain('?room=few&self=1'), await plain('?room=many')]
   for (const { socket, count } of [{ ...few, count: 20 }, { ...many, count: 200 }]) {
     (socket as unknown as { _socket: { cork (): void, uncork (): void } })._socket.cork()

@@ -97,7 +97,7 @@ const disconnects: Record<string, Attack> = {
   protocol: { make: sends(clientFrame(TEXT, 'x', { masked: false })) },
   not_text: { make: sends(clientFrame(TEXT, Buffer.from([0xff]))) },
   too_big: { make: sends(clientFrame(TEXT, 'x'.repeat(16 * KiB + 1))) },
-  too_many_parts: { make: sends(Buffer.concat([clientFrame(TEXT, 'x', { fin: false }), times(256, clientFrame(CONTINUATION, 'x', { fin: false }))])) },
+  too_many_fragments: { make: sends(Buffer.concat([clientFrame(TEXT, 'x', { fin: false }), times(256, clientFrame(CONTINUATION, 'x', { fin: false }))])) },
   control_flood: { make: sends(times(100, clientFrame(PING))) },
   unfinished_message: { bounds: { messageTimeout: 20 }, make: sends(clientFrame(TEXT, 'x', { fin: false })) },
   bad_frame: { make: sends(times(11, clientFrame(TEXT, 'x')), v1) },
@@ -151,9 +151,9 @@ const disconnects: Record<string, Attack> = {
     options: { limits: { chatPayload: 100, echoPayload: 100, pendingBytes: Infinity, totalPendingBytes: 3_000 } },
     make: sends(say(...Array<object>(60).fill({ type: 'ping', id: 'x'.repeat(64) })), v1)
   },
-  inbox: {
+  receive_queue: {
     options: { authenticate: () => new Promise(() => {}) },
-    bounds: { inbox: 5 },
+    bounds: { receiveQueue: 5 },
     make: sends(say({ type: 'hello' }, ...Array<object>(10).fill({ type: 'ping', id: 'x' })), v1)
   }
 }
