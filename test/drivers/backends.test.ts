@@ -1,3 +1,5 @@
+import { readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import fastify from 'fastify'
 import type { Cluster, Redis } from 'ioredis'
 import { open as openLmdb } from 'lmdb'
@@ -93,6 +95,33 @@ t.test('a directory of another format is rejected with both numbers, and stays a
     const { store } = await opened(t, backend)
     t.strictSame(bodies(await store.read('a', all)), ['kept'])
   }
+})
+
+t.test("another app's environment is rejected, and stays as it is", async (t) => {
+  for (const names of [['rooms'], ['rooms', 'owner'], ['owner', 'format']]) {
+    const path = directory(t)
+    const root = openLmdb({ path, noSubdir: false })
+    for (const name of names) await root.openDB(name, { encoding: 'json', useVersions: true }).put('key', 'of the app')
+    await root.close()
+    const data = () => readFileSync(join(path, 'data.mdb'))
+    const before = data()
+    await t.rejects(lmdb({ path }).open(fastify()), {
+      code: 'FST_CHAT_STORE_FORMAT',
+      message: `the data in '${realpathSync(path)}' has format 0, but this version reads and writes format 1: use the version that wrote it, or another place`
+    })
+    t.ok(data().equals(before), names.join())
+    t.strictSame(readdirSync(path).sort(), ['data.mdb', 'lock.mdb'])
+  }
+})
+
+t.test('an environment that a crash left without its first entry is used', async (t) => {
+  const path = directory(t)
+  const root = openLmdb({ path, noSubdir: false })
+  root.openDB('format', { encoding: 'json' })
+  await root.close()
+  const { store } = await opened(t, lmdb({ path }))
+  await store.append('a', says('kept'))
+  t.strictSame(bodies(await store.read('a', all)), ['kept'])
 })
 
 t.test('Redis', { skip }, async (t) => {

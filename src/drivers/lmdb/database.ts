@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Database } from 'lmdb'
+import type { Database, RootDatabase } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../errors.ts'
 import { assertFormat } from '../stored-format.ts'
 import { codedError, isDamage } from './damage.ts'
@@ -60,18 +60,17 @@ export class LmdbDatabase {
     this.#environment = environment
     const [owner, heads, records, uses] = this.reading(() => {
       const { root } = environment
+      assertFormat(`'${environment.path}'`, formatOf(root), FORMAT)
       const format = root.openDB<number, string>('format', { encoding: 'json' })
+      // Written before the other databases are created: without a number they would be refused after a crash.
+      if (format.get('number') === undefined) format.putSync('number', FORMAT)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
-      // Stores that were written before there was a number have an owner only.
-      const found = format.get('number') ?? (owner.get('epochSeed') === undefined ? FORMAT : 0)
-      assertFormat(`'${environment.path}'`, found, FORMAT)
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       // Checks again. Opening a database briefly releases the reader slot that shows our presence to other processes.
       environment.assertAlone()
       owner.transactionSync(() => {
-        format.putSync('number', FORMAT)
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
         if (owner.get('bytes') === undefined) owner.putSync('bytes', 0, 0)
@@ -180,3 +179,20 @@ export class LmdbDatabase {
     return codedError(this.#environment.path, error)
   }
 }
+
+/**
+ * Returns the number of the format of an environment: FORMAT if it is empty, 0 if it has data without a number, which may be of
+ * another app. Opens no database that doesn't exist, because that would create it.
+ */
+function formatOf (root: RootDatabase<unknown, string>): number {
+  const databases = entriesOf(root)
+  if (databases === 0) return FORMAT
+  // With `create: false`, lmdb 3.5 returns undefined for a missing database. Its types don't include that.
+  const existing = { encoding: 'json', create: false } as const
+  const format = root.openDB<number, string>('format', existing) as Database<number, string> | undefined
+  if (format === undefined) return 0
+  // A process that ended right after it created the first database left it empty.
+  return format.get('number') ?? (databases === 1 && entriesOf(format) === 0 ? FORMAT : 0)
+}
+
+function entriesOf (database: Database<unknown, string>): number { return (database.getStats() as { entryCount: number }).entryCount }
