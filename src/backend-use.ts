@@ -28,7 +28,7 @@ export class BackendUse {
   async open (app: FastifyInstance): Promise<OpenBackend> {
     const state = stateOf(this.#backend)
     const opening = this.#opening = state.opening ??= {
-      opened: state.closed.then(async () => checkOpenBackend(await this.#backend.open(app))),
+      opened: state.closed.then(async () => await openChecked(this.#backend, app)),
       users: 0
     }
     opening.users++
@@ -57,6 +57,24 @@ export class BackendUse {
     state.closed = closing.catch(() => {})
     await closing
   }
+}
+
+/** Opens a backend. Closes what `open` resolved with if that is no `OpenBackend`. @throws InvalidOption */
+async function openChecked (backend: Backend, app: FastifyInstance): Promise<OpenBackend> {
+  const opened = await backend.open(app)
+  try {
+    return checkOpenBackend(opened)
+  } catch (error) {
+    // An error of this close would hide the fault of the backend.
+    if (typeof (opened as Partial<OpenBackend> | undefined | null)?.close === 'function') await closeQuietly(opened)
+    throw error
+  }
+}
+
+async function closeQuietly (backend: OpenBackend): Promise<void> {
+  try {
+    await backend.close()
+  } catch {}
 }
 
 function stateOf (backend: Backend): Shared {

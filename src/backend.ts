@@ -23,7 +23,7 @@ export interface Backend {
   open (app: FastifyInstance): Promise<OpenBackend>
 }
 
-/** A backend in use. */
+/** A backend in use. If a member is missing or wrong, the plugin calls `close`, if it is a function, and `register` rejects. */
 export interface OpenBackend {
   readonly store: Store
   readonly roster: Roster

@@ -164,3 +164,16 @@ t.test('what an own backend opens is checked by name', async (t) => {
     await t.rejects(server(t, backend).registered, { code: 'FST_CHAT_INVALID_OPTION', message: new RegExp(`'${name}'`) }, name)
   }
 })
+
+t.test('what an own backend opens is closed if it is no OpenBackend', async (t) => {
+  const { roster, store } = await memory().open(Fastify())
+  for (const closing of [async () => {}, async () => { throw new Error('stuck') }, () => { throw new Error('stuck') }]) {
+    let closed = 0
+    const opened = { roster, store: { ...store, find: undefined }, close () { closed++; return closing() } }
+    const backend = { open: async () => opened as unknown as OpenBackend }
+    for (const times of [1, 2]) {
+      await t.rejects(server(t, backend).registered, { code: 'FST_CHAT_INVALID_OPTION', message: /'backend\.store'/ })
+      t.equal(closed, times)
+    }
+  }
+})
