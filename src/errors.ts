@@ -122,12 +122,12 @@ export const StoreDamaged = declareError(
   'FST_CHAT_STORE_DAMAGED', "the store in '%s' is damaged: %s", 500, { kind: 'failure', wireCode: ErrorCode.unavailable })
 
 /**
- * Stored data was written in another format. Waiting doesn't fix it. Arguments: the data's location; the numbers of its format,
- * 0 if it has none, and of the one that this version reads and writes.
+ * Stored data was written in another format. Waiting doesn't fix it. Arguments: the location of the data; the number of its
+ * format, 0 if it has none; the number of the format that this version reads and writes.
  */
 export const StoreFormat = declareError(
   'FST_CHAT_STORE_FORMAT',
-  'the data in %s has %s: use the version that wrote it, or another place',
+  'the data in %s has format %s, but this version reads and writes format %s: use the version that wrote it, or another place',
   500,
   { kind: 'failure', wireCode: ErrorCode.unavailable })
 

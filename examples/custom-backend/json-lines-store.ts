@@ -48,8 +48,8 @@ export class JsonLinesStore implements Store {
     const file = new RoomFile(join(options.path, 'store.json'))
     const found = await file.read()
     const text = found ?? JSON.stringify({ format: FORMAT, id: randomBytes(16).toString('hex') })
-    const { format, id } = JSON.parse(text) as { format: number, id: string }
-    if (format !== FORMAT) throw new errors.StoreFormat(options.path, format, FORMAT)
+    const { format, id } = JSON.parse(text) as { format?: number, id: string }
+    if (format !== FORMAT) throw new errors.StoreFormat(`'${options.path}'`, format ?? 0, FORMAT)
     if (found === undefined) await file.replace(text)
     const names = await readdir(options.path)
     const sizes = await Promise.all(names.map(async (name) => (await stat(join(options.path, name))).size))

@@ -6,5 +6,5 @@ import { StoreFormat } from '../errors.ts'
  * @throws StoreFormat naming both numbers
  */
 export function assertFormat (place: string, found: number | string, needed: number): void {
-  if (String(found) !== String(needed)) throw new StoreFormat(place, `format ${found}, but this version reads and writes format ${needed}`)
+  if (String(found) !== String(needed)) throw new StoreFormat(place, found, needed)
 }

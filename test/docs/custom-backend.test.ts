@@ -96,6 +96,9 @@ t.test('rooms that are not in memory are read from their files', async (t) => {
 t.test('data of another format is rejected', async (t) => {
   const path = directory(t)
   await writeFile(join(path, 'store.json'), '{"format":2,"id":"x"}')
-  await t.rejects(JsonLinesStore.open({ path }), { code: 'FST_CHAT_STORE_FORMAT' })
+  await t.rejects(JsonLinesStore.open({ path }), {
+    code: 'FST_CHAT_STORE_FORMAT',
+    message: `the data in '${path}' has format 2, but this version reads and writes format 1: use the version that wrote it, or another place`
+  })
   t.equal(await readFile(join(path, 'store.json'), 'utf8'), '{"format":2,"id":"x"}')
 })
