@@ -15,11 +15,13 @@ export interface HistoryOptions {
 
 export type HistoryBounds = { readonly [K in keyof HistoryOptions]-?: number }
 
-export const historyChecks: Checks<HistoryOptions> = {
+/** Rules for the bounds of the history, and for `roomTtl`, whose default depends on the backend. */
+export const historyChecks: Checks<HistoryOptions & { readonly roomTtl?: number | undefined }> = {
   historyEntries: limit,
   historyBytes: limit,
   historyAge: limit,
-  dedupWindow: ttl(0)
+  dedupWindow: ttl(0),
+  roomTtl: limit
 }
 
 /** Returns the bounds with their defaults. */

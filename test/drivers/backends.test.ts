@@ -42,7 +42,7 @@ t.test('a wrong option is rejected by name when the backend is made', async (t) 
     }],
     ['redis', (options) => redis(options), {
       ...bounds,
-      roomTtl: [0, Infinity],
+      roomTtl: [0, -1, null],
       inFlight: [0, null],
       inFlightBytes: [0],
       readBytes: [0, '1'],
@@ -65,6 +65,7 @@ t.test('a wrong option is rejected by name when the backend is made', async (t) 
       code: 'FST_CHAT_INVALID_OPTION',
       message: "fastify-chat: option 'storeBytes' is 1048576, too little for historyBytes, which is 4194304: raise the one or lower the other"
     }, `${factory}: one room can take more than all of them`)
+    t.doesNotThrow(() => make({ roomTtl: Infinity }), `${factory}: rooms are kept for ever`)
     t.doesNotThrow(() => make({ storeBytes: 2 ** 20, historyBytes: Infinity }), `${factory}: a bound that is switched off contradicts nothing`)
   }
   t.throws(() => (lmdb as (options?: object) => Backend)(), { code: 'FST_CHAT_INVALID_OPTION', message: /'path'/ })

@@ -15,6 +15,21 @@ async function keysOf (server: RedisServer): Promise<string[]> {
   return (await server.client.keys('*')).filter((key) => !/:\{(store|\?.*)\}:/.test(key)).sort()
 }
 
+/** Moves each entry of the room 'a' into the past, by as many ms. */
+async function age (server: RedisServer, ages: readonly number[]): Promise<void> {
+  const log = 'fastify-chat:{a}:log'
+  const entries = await server.client.xrange(log, '-', '+')
+  await server.client.del(log)
+  for (const [i, [id, fields]] of entries.entries()) {
+    const [at, offset] = id.split('-')
+    await server.client.xadd(log, `${Number(at) - ages[i]!}-${offset}`, ...fields)
+  }
+}
+
+function offsets (entries: ReadonlyArray<readonly [id: string, fields: string[]]>): Array<string | undefined> {
+  return entries.map(([id]) => id.split('-')[1])
+}
+
 function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, pollInterval?: number): RedisStore {
   const store = new RedisStore({ url: server.socket, ...options }, pollInterval)
   t.teardown(() => store.close())
@@ -70,6 +85,53 @@ t.test('entries older than historyAge are removed while posts go on', { skip }, 
   t.equal((await store.append('a', says('x'))).offset, 22)
 })
 
+t.test('a read or a follower removes entries older than historyAge from a room without posts', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyAge: 1 }, 20)
+  const log = 'fastify-chat:{a}:log'
+  const state = async () => await server.client.hmget('fastify-chat:{a}:room', 'n', 'first', 'bytes')
+  await store.append('a', says('x'))
+  const [, , bytes] = await state()
+  for (const use of ['read', 'follow'] as const) {
+    await store.clear('a')
+    await store.append('a', says('long'.repeat(500)))
+    await store.append('a', says('x'))
+    // The newest is alone in its millisecond.
+    await age(server, [1_000, 500])
+    const follower = use === 'follow' ? await Follower.of(store, 'a') : undefined
+    if (follower === undefined) t.strictSame((await store.read('a', all)).entries, [])
+    else while (await server.client.xlen(log) > 1);
+    t.strictSame(offsets(await server.client.xrange(log, '-', '+')), ['2'], use)
+    t.strictSame(await state(), ['2', '2', bytes], `${use}: the room is charged for what is left`)
+    t.equal((await store.append('a', says('x'))).offset, 3, `${use}: the room isn't lost`)
+    follower?.feed.stop()
+  }
+})
+
+t.test('the newest entry older than historyAge stays while the one after it is returned', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyAge: 3_600_000 })
+  await fill(store, 'a', 4)
+  await age(server, [7_200_000, 7_100_000, 7_000_000, 0])
+  t.strictSame(numbers(await store.read('a', all)), [4])
+  t.strictSame(offsets(await server.client.xrange('fastify-chat:{a}:log', '-', '+')), ['3', '4'])
+})
+
+t.test('a room with old entries is read while Redis rejects writes, or is out of memory', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyAge: 3_600_000 })
+  for (const [setting, left] of [['min-replicas-to-write', ['1', '2', '3']], ['maxmemory', ['2', '3']]] as const) {
+    await store.clear('a')
+    await fill(store, 'a', 3)
+    await age(server, [7_200_000, 7_100_000, 0])
+    await server.client.config('SET', setting, 1)
+    t.strictSame(numbers(await store.read('a', all)), [3], setting)
+    t.strictSame(offsets(await server.client.xrange('fastify-chat:{a}:log', '-', '+')), left, setting)
+    await server.client.config('SET', setting, 0)
+    t.equal((await store.append('a', says('x'))).offset, 4, setting)
+  }
+})
+
 t.test('a room keeps its newest entries up to historyBytes, and always the last', { skip }, async (t) => {
   const store = open(t, await redisServer(t), { historyBytes: 10_000 })
   await fill(store, 'a', 50, 'é'.repeat(500))
@@ -122,6 +184,18 @@ t.test('all keys have the prefix and expire', { skip }, async (t) => {
     'mine:{b}:log': 2,
     'mine:{c}:room': 1
   })
+})
+
+t.test('keys without an end by roomTtl expire after 100 years', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { roomTtl: Infinity })
+  await store.append('a', says('x'))
+  await store.append('a', says('x', { key: 'k' }))
+  const keys = await keysOf(server)
+  t.equal(keys.length, 3)
+  for (const key of keys) t.ok(await server.client.pttl(key) > 99 * 365 * 24 * 3_600_000, key)
+  while (await server.client.exists('fastify-chat:{store}:used') === 0);
+  t.equal(await server.client.zcard('fastify-chat:{store}:used'), 1)
 })
 
 t.test("a room's keys expire without posts or followers, and stay while it has some", { skip }, async (t) => {

@@ -17,7 +17,6 @@ const checks: Checks<LmdbOptions> = {
   verify: { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' },
   ...historyChecks,
   storeBytes: limit,
-  roomTtl: limit,
   inFlight: limit,
   inFlightBytes: limit,
   cacheBytes: limit,

@@ -15,7 +15,7 @@ export interface MemoryOptions extends HistoryOptions {
   readonly grace?: number | undefined
 }
 
-const checks: Checks<MemoryOptions> = { ...historyChecks, storeBytes: limit, roomTtl: limit, grace: milliseconds(0) }
+const checks: Checks<MemoryOptions> = { ...historyChecks, storeBytes: limit, grace: milliseconds(0) }
 
 /**
  * Returns a backend in the memory of this process. Messages, members and restrictions are lost when the last chat that uses it

@@ -1,5 +1,5 @@
 import type { Backend } from '../../backend.ts'
-import { check, limit, milliseconds, ttl, type Checks } from '../../checks.ts'
+import { check, limit, milliseconds, type Checks } from '../../checks.ts'
 import { largestPayload } from '../../message-size.ts'
 import { checkStoreBytes, historyChecks } from '../history-options.ts'
 import { ConnectionLog } from './client/connection-log.ts'
@@ -20,7 +20,6 @@ const checks: Checks<RedisOptions> = {
   ...connectionChecks,
   ...historyChecks,
   storeBytes: limit,
-  roomTtl: ttl(1),
   inFlightBytes: limit,
   readBytes: limit,
   grace: milliseconds(0),

@@ -9,7 +9,7 @@ export interface RedisStoreOptions extends ConnectionOptions, HistoryOptions {
    * read
    */
   readonly storeBytes?: number | undefined
-  /** ms that a room is kept after its last post or its last follower, an empty room at most an hour; 30 days */
+  /** ms that a room is kept after its last post or its last follower, an empty room at most an hour; Infinity counts as 100 years; 30 days */
   readonly roomTtl?: number | undefined
   /** bytes of memory of posts that wait for a reply; 64 MiB */
   readonly inFlightBytes?: number | undefined
@@ -32,6 +32,9 @@ interface ResolvedOptions {
   readonly readBytes: number
 }
 
+/** ms. Keys always expire, because the scripts renew and copy their ttl. */
+const MAX_ROOM_TTL = 100 * 365 * 24 * 60 * 60 * 1_000
+
 /** Maximum ms that an empty room is kept. */
 const EMPTY_TTL = 60 * 60 * 1_000
 
@@ -48,5 +51,5 @@ export function resolveOptions (options: RedisStoreOptions): ResolvedOptions {
     ...connection
   } = options
   const history = historyBounds({ historyEntries, historyBytes, historyAge, dedupWindow })
-  return { connection, room: { ...history, roomTtl, emptyTtl: Math.min(roomTtl, EMPTY_TTL) }, storeBytes, inFlightBytes, readBytes }
+  return { connection, room: { ...history, roomTtl: Math.min(roomTtl, MAX_ROOM_TTL), emptyTtl: Math.min(roomTtl, EMPTY_TTL) }, storeBytes, inFlightBytes, readBytes }
 }

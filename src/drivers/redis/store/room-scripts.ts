@@ -88,10 +88,10 @@ export class RoomScripts {
     return { charge, page }
   }
 
-  /** Resolves with the head of a room; undefined if the room is lost. @param renews whether the room's ttl begins again */
+  /** Resolves with the head of a room; undefined if the room is lost. Removes entries older than `historyAge`. @param renews whether the room's ttl begins again */
   async readHead (room: string, renews: boolean): Promise<{ readonly charge: number, readonly head: PositionParts } | undefined> {
-    const { roomTtl, emptyTtl } = this.#limits
-    const [charge, epoch, at, offset] = await this.#client.run(readHead, this.keys(room), [renews ? roomTtl : '', emptyTtl]) as
+    const { roomTtl, emptyTtl, historyAge } = this.#limits
+    const [charge, epoch, at, offset] = await this.#client.run(readHead, this.keys(room), [renews ? roomTtl : '', emptyTtl, orEmpty(historyAge)]) as
       [charge?: number, epoch?: string, at?: string, offset?: number]
     return charge === undefined ? undefined : { charge, head: { epoch: epoch!, at: Number(at), offset: offset! } }
   }

@@ -1,5 +1,6 @@
 import type { Script } from '../../client/script.ts'
 import { readOrBegin } from './room-state.ts'
+import { trim } from './trim.ts'
 
 /**
  * Appends posts. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
@@ -11,8 +12,7 @@ export const append: Script = {
   name: 'fastifyChatAppend',
   keys: 3,
   writes: true,
-  lua: `${readOrBegin}
-local ttl, entriesKept, bytesKept, dedupWindow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  lua: `${readOrBegin}${trim}local ttl, entriesKept, bytesKept, dedupWindow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local at = math.max(now, state.at)
 local headBefore = decimal(state.at) .. '-' .. decimal(state.offset)
 local reply, contents = { 0, 1, state.epoch, decimal(at) }, {}
@@ -56,25 +56,10 @@ if #contents == 0 then
 end
 
 -- Trims many entries at once: the cost of a trim hardly depends on their number.
-local kept = state.offset - state.first + 1
 local oldestKept = ARGV[7] == '' and -math.huge or now - ARGV[7]
-local function timeOf(id) return tonumber(string.match(id, '^%d+')) end
--- Reads leave old entries out until they are removed.
-local hasOld = ARGV[7] ~= '' and state.offset % 10 < #contents and timeOf(redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1][1]) <= oldestKept
-if hasOld or kept > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
-  local oldest, from = nil, '-'
-  local bytesLeft = state.bytes > bytesKept and bytesKept * 0.9 or bytesKept
-  for _ = 1, 100 do
-    for _, entry in ipairs(redis.call('XRANGE', log, from, '+', 'COUNT', 20)) do
-      oldest = entry[1]
-      if kept == 1 or (kept <= entriesKept and state.bytes <= bytesLeft and timeOf(entry[1]) > oldestKept) then break end
-      kept, state.bytes, oldest = kept - 1, state.bytes - chargeOfEntry(entry[2][2]), nil
-      from = '(' .. entry[1]
-    end
-    if oldest then break end
-  end
-  redis.call('XTRIM', log, 'MINID', oldest or redis.call('XRANGE', log, from, '+', 'COUNT', 1)[1][1])
-  state.first = state.offset - kept + 1
+local hasOld = ARGV[7] ~= '' and state.offset % 10 < #contents and hasUntil(oldestKept)
+if hasOld or state.offset - state.first + 1 > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
+  trim(entriesKept, state.bytes > bytesKept and bytesKept * 0.9 or bytesKept, oldestKept)
 end
 -- Runs at every tenth entry only: mostly, no key has to be removed.
 for _ = 1, state.offset % 10 < #contents and 100 + 2 * #contents or 0 do

@@ -1,17 +1,18 @@
 import type { Script } from '../../client/script.ts'
 import { readOrBegin, readState } from './room-state.ts'
+import { trimOld } from './trim.ts'
 
 /**
  * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before' or 'newest', id, epoch of the position, maximum
- * number of entries, maximum bytes, ms after which an entry is left out or ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is
- * complete, 1 if there are more entries, ids, and contents.
+ * number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or ''. Returns the
+ * room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids, and contents.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
-  // A read begins an epoch at most once, so it can be repeated without harm.
+  // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}
+  lua: `${readOrBegin}${trimOld}trimOld(ARGV[8])
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
@@ -58,15 +59,15 @@ return { charge(), state.epoch, decimal(state.beginning), decimal(state.at), sta
 }
 
 /**
- * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms. Returns the room's charge,
- * epoch, last time and last offset; nothing if the room is lost.
+ * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms; ms after which an
+ * entry is removed by `trimOld`, or ''. Returns the room's charge, epoch, last time and last offset; nothing if the room is lost.
  */
 export const readHead: Script = {
   name: 'fastifyChatReadHead',
   keys: 3,
   writes: false,
-  lua: `${readState}
-if lost then return {} end
+  lua: `${readState}${trimOld}if lost then return {} end
+trimOld(ARGV[3])
 if ARGV[1] ~= '' then expireIn(state.offset == 0 and ARGV[2] or ARGV[1]) end
 return { charge(), state.epoch, decimal(state.at), state.offset }
 `
