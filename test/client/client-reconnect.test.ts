@@ -383,13 +383,14 @@ for (const code of [...Object.values(CloseCode), 4999]) {
 
 t.test('a member whose authentication expired reconnects with a fresh token', async (t) => {
   const expiring = { id: 'ada', name: 'Ada' }
+  const start = Date.UTC(2030, 0)
   /** Advances a clock that the test holds by `ms`. */
   const hold = (t: Test): (ms: number) => void => {
-    mock.timers.enable({ apis: ['Date', 'setTimeout'], now: 1_000_000 })
+    mock.timers.enable({ apis: ['Date', 'setTimeout'], now: start })
     t.teardown(() => mock.timers.reset())
     return (ms) => mock.timers.tick(ms)
   }
-  const first = { ...expiring, expiresAt: 1_001_000 }
+  const first = { ...expiring, expiresAt: start + 1_000 }
   await t.test('a token function', async (t) => {
     const { network } = await serve(t, { authenticate: (_request, hello) => hello?.token === 'token 1' ? first : expiring })
     const pass = hold(t)
