@@ -3,6 +3,6 @@ import { runtimeWarning } from '../../src/upgrade/app-warnings.ts'
 
 t.test("a runtime that can't keep a limit is warned of, and Node is not", async (t) => {
   t.equal(runtimeWarning(), undefined)
-  t.match(runtimeWarning({ node: '24.3.0', bun: '1.3.0' }), /^Bun .*limits\.messageTimeout and limits\.controlRate have no effect: use Node/)
+  t.match(runtimeWarning({ node: '24.3.0', bun: '1.3.0' }), /^Bun passes no incomplete frames and no pings .* end no connection: use Node/)
   t.match(runtimeWarning({ node: '24.2.0', deno: '2.5.0' }), /^Deno delivers one SIGTERM twice/)
 })
