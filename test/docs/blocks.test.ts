@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -51,12 +51,16 @@ t.test("the programs compile with the package's types", async (t) => {
 t.test('every command exists', async (t) => {
   const known = new Set([manifest.name, ...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)])
   for (const { file, source } of written('sh')) {
-    for (const line of source.split('\n').filter((line) => line !== '')) {
-      const [program, name, ...args] = line.replace(/ +#.*/, '').split(' ')
+    const lines = source.split('\n').map((line) => line.replace(/ +#.*/, '')).filter((line) => line !== '')
+    for (const line of lines.flatMap((line) => line.split(' && '))) {
+      const [program = '', name = '', ...args] = line.split(' ')
       if (program === 'npm' && name === 'install') {
         t.strictSame(args.filter((arg) => !known.has(arg)), [], `${file}: ${line}`)
-      } else if (program === 'npm' && name === 'run') {
-        t.ok(manifest.scripts[args[0]!], `${file}: ${line}`)
+      } else if (line === 'npm ci') {
+        t.ok(existsSync(join(root, 'package-lock.json')), `${file}: ${line}`)
+      } else if (program === 'npm') {
+        const script = name === 'run' ? args[0]! : name
+        t.ok(manifest.scripts[script], `${file}: ${line}`)
       } else {
         t.strictSame([program, name], ['npx', manifest.name], `${file}: ${line}`)
         // With --help, the arguments are checked and nothing is started.
