@@ -56,3 +56,29 @@ export class ByteBudget {
     }
   }
 }
+
+/** The bytes that one holder has charged to a budget. */
+export class ByteAccount {
+  readonly #budget: ByteBudget
+  #bytes = 0
+
+  constructor (budget: ByteBudget) {
+    this.#budget = budget
+  }
+
+  get bytes (): number { return this.#bytes }
+
+  charge (bytes: number): void {
+    this.#bytes += bytes
+    this.#budget.charge(bytes)
+  }
+
+  /** Releases at most the charged bytes, so that a release that follows `releaseAll` changes nothing. */
+  release (bytes: number): void {
+    const released = Math.min(bytes, this.#bytes)
+    this.#bytes -= released
+    this.#budget.release(released)
+  }
+
+  releaseAll (): void { this.release(this.#bytes) }
+}

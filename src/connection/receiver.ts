@@ -1,4 +1,4 @@
-import type { ByteBudget, ByteHolder } from './byte-budget.ts'
+import { ByteAccount, type ByteBudget, type ByteHolder } from './byte-budget.ts'
 import type { CloseReason } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Message } from './message.ts'
@@ -56,7 +56,7 @@ export class Receiver implements ByteHolder, Reader {
   #handler: MessageHandler | undefined
   /** Set while the handler's promise is pending. */
   #queue: ReceiveQueue | undefined
-  #charged = 0
+  readonly #account: ByteAccount
   /** Bytes charged for the message that is being handled. */
   #handling = 0
   #messagesReceived = 0
@@ -65,10 +65,11 @@ export class Receiver implements ByteHolder, Reader {
   constructor (source: Source, limits: ReceiveLimits) {
     this.#source = source
     this.#limits = limits
+    this.#account = new ByteAccount(limits.budget)
   }
 
   /** Bytes charged. */
-  get bytes (): number { return this.#charged }
+  get bytes (): number { return this.#account.bytes }
 
   get messagesReceived (): number { return this.#messagesReceived }
 
@@ -100,20 +101,12 @@ export class Receiver implements ByteHolder, Reader {
   }
 
   /** Charges memory that is kept for input from this client. */
-  charge (bytes: number): void {
-    this.#charged += bytes
-    this.#limits.budget.charge(bytes)
-  }
+  charge (bytes: number): void { this.#account.charge(bytes) }
 
-  /** Releases at most the charged bytes, so that nothing is released twice after `evict`. */
-  release (bytes: number): void {
-    const released = Math.min(bytes, this.#charged)
-    this.#charged -= released
-    this.#limits.budget.release(released)
-  }
+  release (bytes: number): void { this.#account.release(bytes) }
 
   evict (): void {
-    this.release(this.#charged)
+    this.#account.releaseAll()
     this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget' })
   }
 
@@ -123,7 +116,7 @@ export class Receiver implements ByteHolder, Reader {
   /** Called when the connection has ended. Drops queued messages, which a hook that hangs would keep in memory. */
   ended (): void {
     this.stop()
-    this.release(this.#charged)
+    this.#account.releaseAll()
     this.#handler?.ended?.()
   }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ByteBudget } from './byte-budget.ts'
+import { ByteAccount, type ByteBudget } from './byte-budget.ts'
 import { BINARY, TEXT, frame, frames } from './frame.ts'
 import { CloseCode } from '../protocol.ts'
 import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
@@ -34,7 +34,7 @@ export class SocketWriter implements Writer, Corked {
   #bytesSent = 0
   /** Whether the stream is corked until the end of this tick. Corking also delays the frames of `ws`. */
   #corked = false
-  #charged = 0
+  readonly #account: ByteAccount
   /** Pending shared buffers, in the order of writing. Created when needed. */
   #shared: Buffer[] | undefined
   /** Number of the last tick with a write. */
@@ -44,6 +44,7 @@ export class SocketWriter implements Writer, Corked {
     this.#stream = stream
     this.#owner = owner
     this.#limits = limits
+    this.#account = new ByteAccount(limits.budget)
   }
 
   get messagesSent (): number { return this.#messagesSent }
@@ -52,7 +53,7 @@ export class SocketWriter implements Writer, Corked {
 
   get pendingBytes (): number { return this.#stream.writableLength }
 
-  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#charged, this.pendingBytes) }
+  get bytes (): number { return this.#stream.destroyed ? 0 : Math.max(this.#account.bytes, this.pendingBytes) }
 
   write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean {
     if (!this.#mayWrite()) return false
@@ -98,17 +99,9 @@ export class SocketWriter implements Writer, Corked {
     this.#stream.uncork()
   }
 
-  charge (bytes: number): void {
-    this.#charged += bytes
-    this.#limits.budget.charge(bytes)
-  }
+  charge (bytes: number): void { this.#account.charge(bytes) }
 
-  /** Releases at most the charged bytes: write callbacks that run after `evict` release nothing twice. */
-  release (bytes: number): void {
-    const released = Math.min(bytes, this.#charged)
-    this.#charged -= released
-    this.#limits.budget.release(released)
-  }
+  release (bytes: number): void { this.#account.release(bytes) }
 
   async drained (): Promise<void> {
     const stream = this.#stream
@@ -119,7 +112,7 @@ export class SocketWriter implements Writer, Corked {
   }
 
   evict (): void {
-    this.release(this.#charged)
+    this.#account.releaseAll()
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
     this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes' })
   }
@@ -154,8 +147,7 @@ export class SocketWriter implements Writer, Corked {
 
   #writeOwn (bytes: Buffer): void {
     this.#bytesSent += bytes.length
-    this.#charged += bytes.length
-    this.#stream.write(bytes, () => this.release(bytes.length))
-    this.#limits.budget.charge(bytes.length)
+    this.#stream.write(bytes, () => this.#account.release(bytes.length))
+    this.#account.charge(bytes.length)
   }
 }
