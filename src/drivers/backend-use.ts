@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import type { Backend, OpenBackend } from './backend.ts'
-import { checkOpenBackend } from './option-checks.ts'
+import type { Backend, OpenBackend } from '../backend.ts'
+import { checkOpenBackend } from '../option-checks.ts'
 
 /** A backend between an `open` and its `close`. */
 interface Opening { readonly opened: Promise<OpenBackend>, users: number }

@@ -1,6 +1,6 @@
 import { Compile } from 'typebox/compile'
 import Schema from 'typebox/schema'
-import { InvalidData, InvalidOption } from './errors.ts'
+import { InvalidData, InvalidOption } from '../errors.ts'
 
 const drafts: Readonly<Record<string, Schema.XSchema>> = Schema.Meta
 
