@@ -1,6 +1,7 @@
 import { assertPosition } from '../../argument-checks.ts'
 import { InvalidRoom, StoreClosed } from '../../errors.ts'
 import { readPage } from '../page.ts'
+import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
@@ -9,12 +10,6 @@ import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
 import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
-
-/** Longest time between two sweeps of quiet rooms, in ms. */
-const MAX_SWEEP_INTERVAL = 60_000
-
-/** Shortest time between two sweeps, in ms. */
-const MIN_SWEEP_INTERVAL = 1_000
 
 /** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
 const WRITE = 1_500
@@ -45,8 +40,7 @@ export class LmdbStore implements Store {
       settled: (committed) => this.#settled(committed),
       hasPendingWork: () => rooms.hasPendingWork
     }, limits)
-    const interval = Math.max(MIN_SWEEP_INTERVAL, Math.min(limits.historyAge, limits.roomTtl, MAX_SWEEP_INTERVAL))
-    this.#sweep = setInterval(() => this.#sweepRooms(), interval).unref()
+    this.#sweep = setInterval(() => this.#sweepRooms(), sweepInterval(limits)).unref()
   }
 
   append (room: string, draft: Draft): Promise<Appended> {

@@ -2,6 +2,7 @@ import { assertPosition } from '../../argument-checks.ts'
 import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../after-reactions.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
+import { sweepInterval } from '../sweep-interval.ts'
 import { MemoryRooms, type Room } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
@@ -19,12 +20,6 @@ export interface MemoryStoreOptions extends HistoryOptions {
 /** Default of `storeBytes`. */
 export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
 
-/** Longest time between two sweeps of idle rooms, in ms. */
-const MAX_SWEEP_INTERVAL = 60_000
-
-/** Shortest time between two sweeps, in ms. */
-const MIN_SWEEP_INTERVAL = 1_000
-
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements Store {
   readonly #rooms: MemoryRooms
@@ -33,10 +28,9 @@ export class MemoryStore implements Store {
   #closed = false
 
   constructor ({ storeBytes = DEFAULT_STORE_BYTES, roomTtl = 60 * 60 * 1_000, rooms = 100_000, ...history }: MemoryStoreOptions = {}) {
-    const bounds = historyBounds(history)
-    this.#rooms = new MemoryRooms({ ...bounds, storeBytes, rooms, roomTtl })
-    const interval = Math.max(MIN_SWEEP_INTERVAL, Math.min(roomTtl, bounds.historyAge, MAX_SWEEP_INTERVAL))
-    this.#sweep = setInterval(() => this.#rooms.sweep(), interval).unref()
+    const limits = { ...historyBounds(history), storeBytes, rooms, roomTtl }
+    this.#rooms = new MemoryRooms(limits)
+    this.#sweep = setInterval(() => this.#rooms.sweep(), sweepInterval(limits)).unref()
   }
 
   /** Bytes of memory charged for all rooms: at most `storeBytes`. */
