@@ -1,16 +1,12 @@
 import type { Backend } from '../../backend.ts'
 import { check, limit, milliseconds, type Checks } from '../../checks.ts'
 import { largestPayload } from '../../message-size.ts'
-import { checkStoreBytes, historyBounds, historyChecks, type HistoryOptions } from '../history-options.ts'
+import { checkStoreBytes, historyBounds, historyChecks } from '../history-options.ts'
 import { MemoryRoster } from './roster.ts'
-import { DEFAULT_STORE_BYTES, MemoryStore } from './store.ts'
+import { DEFAULT_STORE_BYTES, MemoryStore, type MemoryStoreOptions } from './store.ts'
 
 /** Bounds of the memory that a chat takes. Each comment ends with the default. */
-export interface MemoryOptions extends HistoryOptions {
-  /** bytes of memory of all rooms together; beyond it, the least recently used room is removed; 256 MiB */
-  readonly storeBytes?: number | undefined
-  /** ms after its last use that a room is removed; 1 h */
-  readonly roomTtl?: number | undefined
+export interface MemoryOptions extends Omit<MemoryStoreOptions, 'rooms'> {
   /** ms before the absence of a member is reported; 5 s */
   readonly grace?: number | undefined
 }

@@ -9,7 +9,7 @@ import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
 export interface MemoryStoreOptions extends HistoryOptions {
-  /** bytes of memory of all rooms together; 256 MiB */
+  /** bytes of memory of all rooms together; beyond it, the least recently used room is removed; 256 MiB */
   readonly storeBytes?: number | undefined
   /** ms after its last use that a room is removed; 1 h */
   readonly roomTtl?: number | undefined
