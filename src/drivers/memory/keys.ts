@@ -50,7 +50,7 @@ export class MemoryKeys {
 
   get size (): number { return (this.#young?.keys.size ?? 0) + (this.#old?.keys.size ?? 0) }
 
-  find (key: string): KeyedPost | undefined { return this.#find(key) }
+  find (key: string): Key | undefined { return this.#young?.keys.get(key) ?? this.#old?.keys.get(key) }
 
   /**
    * Returns the stored post if this is a repeat; undefined for a new post.
@@ -58,7 +58,7 @@ export class MemoryKeys {
    * @throws ReusedKey, StalePost
    */
   findRepeat (key: string | undefined, hash: string | undefined, since: number | undefined): KeyedPost | undefined {
-    const known = key === undefined ? undefined : this.#find(key)
+    const known = key === undefined ? undefined : this.find(key)
     if (known === undefined) {
       if (since !== undefined && !(since >= this.#forgotten)) throw new StalePost()
       return undefined
@@ -118,8 +118,6 @@ export class MemoryKeys {
     this.#old = this.#young
     this.#young = undefined
   }
-
-  #find (key: string): Key | undefined { return this.#young?.keys.get(key) ?? this.#old?.keys.get(key) }
 }
 
 /** Returns the bytes charged for a key. */
