@@ -1,14 +1,11 @@
 import { randomInt } from 'node:crypto'
-import type { Database, RootDatabase } from 'lmdb'
+import type { Database } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../errors.ts'
-import { assertFormat } from '../stored-format.ts'
 import { codedError, isDamage } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
+import { checkFormat } from './format-check.ts'
 import { newEpochSeed, type EpochSeed, type Head } from './head.ts'
 import type { EntryRecord } from './record.ts'
-
-/** The number of the format of heads, records and the other values. A version that can't read those of the one before has the next. */
-export const FORMAT = 1
 
 /** Collects the changes of one commit, which is atomic. An undefined record or head is removed. */
 export interface Changes {
@@ -60,10 +57,7 @@ export class LmdbDatabase {
     this.#environment = environment
     const [owner, heads, records, uses] = this.reading(() => {
       const { root } = environment
-      assertFormat(`'${environment.path}'`, formatOf(root), FORMAT)
-      const format = root.openDB<number, string>('format', { encoding: 'json' })
-      // Written before the other databases are created: without a number they would be refused after a crash.
-      if (format.get('number') === undefined) format.putSync('number', FORMAT)
+      checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
@@ -179,20 +173,3 @@ export class LmdbDatabase {
     return codedError(this.#environment.path, error)
   }
 }
-
-/**
- * Returns the number of the format of an environment: FORMAT if it is empty, 0 if it has data without a number, which may be of
- * another app. Opens no database that doesn't exist, because that would create it.
- */
-function formatOf (root: RootDatabase<unknown, string>): number {
-  const databases = entriesOf(root)
-  if (databases === 0) return FORMAT
-  // With `create: false`, lmdb 3.5 returns undefined for a missing database. Its types don't include that.
-  const existing = { encoding: 'json', create: false } as const
-  const format = root.openDB<number, string>('format', existing) as Database<number, string> | undefined
-  if (format === undefined) return 0
-  // A process that ended right after it created the first database left it empty.
-  return format.get('number') ?? (databases === 1 && entriesOf(format) === 0 ? FORMAT : 0)
-}
-
-function entriesOf (database: Database<unknown, string>): number { return (database.getStats() as { entryCount: number }).entryCount }

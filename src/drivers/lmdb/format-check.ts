@@ -1,0 +1,34 @@
+import type { Database, RootDatabase } from 'lmdb'
+import { assertFormat } from '../stored-format.ts'
+import type { LmdbEnvironment } from './environment.ts'
+
+/** Number of the format of heads, records and the other values. Increased when a version can't read those of the version before. */
+const FORMAT = 1
+
+/**
+ * Checks the number of the format of an environment, and writes it to an empty environment. Must be called before another
+ * database is created: a database without a number would be rejected after a crash.
+ * @throws StoreFormat
+ */
+export function checkFormat ({ path, root }: LmdbEnvironment): void {
+  assertFormat(`'${path}'`, formatOf(root), FORMAT)
+  const format = root.openDB<number, string>('format', { encoding: 'json' })
+  if (format.get('number') === undefined) format.putSync('number', FORMAT)
+}
+
+/**
+ * Returns the number of the format of an environment: FORMAT if it is empty, 0 if it has data without a number, which may be of
+ * another app. Opens no database that doesn't exist, because that would create it.
+ */
+function formatOf (root: RootDatabase<unknown, string>): number {
+  const databases = entriesOf(root)
+  if (databases === 0) return FORMAT
+  // With `create: false`, lmdb 3.5 returns undefined for a missing database. Its types don't include that.
+  const existing = { encoding: 'json', create: false } as const
+  const format = root.openDB<number, string>('format', existing) as Database<number, string> | undefined
+  if (format === undefined) return 0
+  // A process that ended right after it created the first database left it empty.
+  return format.get('number') ?? (databases === 1 && entriesOf(format) === 0 ? FORMAT : 0)
+}
+
+function entriesOf (database: Database<unknown, string>): number { return (database.getStats() as { entryCount: number }).entryCount }
