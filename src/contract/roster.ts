@@ -6,7 +6,7 @@ import { restrictionsPromises } from './roster/restrictions.ts'
 import { sharingPromises } from './roster/sharing.ts'
 import { signalsPromises } from './roster/signals.ts'
 import type { Test } from './runner.ts'
-import { runSuite } from './suite.ts'
+import { runSuite, type SuiteOptions } from './suite.ts'
 
 /** The properties of a roster that the interface leaves open. The suite checks them. */
 export interface RosterCapabilities {
@@ -17,14 +17,7 @@ export interface RosterCapabilities {
 }
 
 /** Options of `rosterContract`. */
-export interface RosterContractOptions {
-  /**
-   * Opens a roster on the data of this name, which consists of at most 64 letters, digits and `-`. A new name has no data. The
-   * suite closes the roster; the caller removes the data after the test.
-   */
-  open (name: string, bounds: RosterBounds): Roster | Promise<Roster>
-  readonly capabilities?: RosterCapabilities | undefined
-}
+export type RosterContractOptions = SuiteOptions<Roster, RosterBounds, RosterCapabilities>
 
 /**
  * Checks that a roster keeps the contract of `Roster`: one test, with a subtest for each promise.

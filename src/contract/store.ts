@@ -10,7 +10,7 @@ import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
 import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
-import { runSuite } from './suite.ts'
+import { runSuite, type SuiteOptions } from './suite.ts'
 
 /** The properties of a store that the interface leaves open. The suite checks each one that is `true`. */
 export interface StoreCapabilities {
@@ -23,14 +23,7 @@ export interface StoreCapabilities {
 }
 
 /** Options of `storeContract`. */
-export interface StoreContractOptions {
-  /**
-   * Opens a store on the data of this name, which consists of at most 64 letters, digits and `-`. A new name has no data. The
-   * suite closes the store; the caller removes the data after the test.
-   */
-  open (name: string, bounds: StoreBounds): Store | Promise<Store>
-  readonly capabilities?: StoreCapabilities | undefined
-}
+export type StoreContractOptions = SuiteOptions<Store, StoreBounds, StoreCapabilities>
 
 /**
  * Checks that a store keeps the contract of `Store`: one test, with a subtest for each promise.

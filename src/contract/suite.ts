@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Test, TestContext } from './runner.ts'
 
+/** Options of a suite. */
+export interface SuiteOptions<Subject, Bounds, Capabilities> {
+  /**
+   * Opens a store or a roster on the data of this name, which consists of at most 64 letters, digits and `-`. A new name has
+   * no data. The suite closes what this function opened; the caller removes the data after the test.
+   */
+  open (name: string, bounds: Bounds): Subject | Promise<Subject>
+  readonly capabilities?: Capabilities | undefined
+}
+
 /** Opens a subject, on data of its own unless it is given a name. Bounds that are absent have the suite's defaults. */
 export type Open<Subject, Bounds> = (bounds?: Partial<Bounds>, name?: string) => Promise<Subject>
 
@@ -14,7 +24,7 @@ export type Promises<Subject, Bounds> = (test: Subtest<Subject, Bounds>) => Prom
 export async function runSuite<Subject extends { close (): Promise<void> }, Bounds> (
   test: Test,
   title: string,
-  open: (name: string, bounds: Bounds) => Subject | Promise<Subject>,
+  open: SuiteOptions<Subject, Bounds, unknown>['open'],
   defaults: Bounds,
   groups: ReadonlyArray<Promises<Subject, Bounds>>
 ): Promise<void> {
@@ -31,7 +41,7 @@ export async function runSuite<Subject extends { close (): Promise<void> }, Boun
 
 function subtest<Subject extends { close (): Promise<void> }, Bounds> (
   t: TestContext,
-  open: (name: string, bounds: Bounds) => Subject | Promise<Subject>,
+  open: SuiteOptions<Subject, Bounds, unknown>['open'],
   defaults: Bounds
 ): Subtest<Subject, Bounds> {
   return async (title, run) => {
