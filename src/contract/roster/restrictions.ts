@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as tick } from 'node:timers/promises'
 import { LONGEST_DURATION, type Restriction } from '../../roster.ts'
 import type { RosterSubtest } from './bounds.ts'
 import { kick, mute, ban, unmute, unban, left, reported } from './restrict.ts'
@@ -33,7 +34,7 @@ export async function restrictionsPromises (test: RosterSubtest): Promise<void> 
     const watcher = Watcher.ofRestrictions(roster)
     const begun = performance.now()
     await roster.restrict('x', { kind: 'mute', duration: 20, reason: '' })
-    while (await left(roster, 'x', 'mute') !== undefined) await new Promise((resolve) => setImmediate(resolve))
+    while (await left(roster, 'x', 'mute') !== undefined) await tick()
     assert.ok(performance.now() - begun >= 18, 'it does not expire earlier')
     assert.deepEqual(reported(watcher), [['x', { kind: 'mute', duration: 20, reason: '' }]])
   })

@@ -9,14 +9,14 @@ export async function appendPromises (test: StoreSubtest): Promise<void> {
   await test('entries are numbered 1, 2, 3 … in call order, separately in each room', async (open) => {
     const one = await open()
     const rooms = ['a', 'b', 'a:b', '__proto__']
-    const marks = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
-    assert.equal(new Set(marks.map(({ position }) => position)).size, 400, 'each entry has its own position')
-    for (const { position } of marks) assert.match(position, /^[\w.-]{1,128}$/, 'a position needs no escaping in JSON')
-    assert.deepEqual(marks.map(({ offset }) => offset), upTo(400).map((i) => Math.ceil(i / 4)))
+    const cursors = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
+    assert.equal(new Set(cursors.map(({ position }) => position)).size, 400, 'each entry has its own position')
+    for (const { position } of cursors) assert.match(position, /^[\w.-]{1,128}$/, 'a position needs no escaping in JSON')
+    assert.deepEqual(cursors.map(({ offset }) => offset), upTo(400).map((i) => Math.ceil(i / 4)))
     for (const [r, room] of rooms.entries()) {
       const page = await one.read(room, all)
       assert.deepEqual(bodies(page), upTo(400).filter((i) => i % 4 === r).map(String), room)
-      assert.deepEqual(page.entries.map(cursor), marks.filter((_, i) => (i + 1) % 4 === r).map(cursor))
+      assert.deepEqual(page.entries.map(cursor), cursors.filter((_, i) => (i + 1) % 4 === r).map(cursor))
       assert.deepEqual(cursor(page.head), cursor(page.entries.at(-1)!))
     }
   })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import type { Cursor, Store } from '../../store.ts'
 import { newName } from '../suite.ts'
 import type { StoreSubtest } from './bounds.ts'
@@ -63,7 +63,7 @@ export async function closePromises (test: StoreSubtest, durable: boolean): Prom
     const codes = settled.flatMap((outcome) => outcome.status === 'rejected' ? [(outcome.reason as { code?: string }).code] : [])
     assert.ok(codes.length >= 50)
     assert.deepEqual(codes.filter((code) => !['FST_CHAT_STORE_CLOSED', 'FST_CHAT_UNAVAILABLE', 'FST_CHAT_UNKNOWN'].includes(code ?? '')), [])
-    await turn()
+    await tick()
     assert.deepEqual([follower, ...late].map(({ pages }) => pages.length), [...delivered, ...late.slice(delivered.length - 1).map(() => 0)])
     assert.deepEqual(follower.numbers, upTo(follower.numbers.length))
     assert.deepEqual(new Set(acked.map(({ offset }) => offset)).size, acked.length)

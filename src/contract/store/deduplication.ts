@@ -28,9 +28,9 @@ export async function deduplicationPromises (test: StoreSubtest): Promise<void> 
   await test('simultaneous repeats are stored and delivered once', async (open) => {
     const one = await open()
     const follower = await Follower.of(one, 'a')
-    const marks = await Promise.all(upTo(60).map((i) => one.append('a', says(`${i % 3}`, { key: `${i % 3}`, hash: 'h' }))))
-    assert.equal(marks.filter(({ again }) => !again).length, 3)
-    assert.equal(new Set(marks.map(({ position }) => position)).size, 3)
+    const cursors = await Promise.all(upTo(60).map((i) => one.append('a', says(`${i % 3}`, { key: `${i % 3}`, hash: 'h' }))))
+    assert.equal(cursors.filter(({ again }) => !again).length, 3)
+    assert.equal(new Set(cursors.map(({ position }) => position)).size, 3)
     assert.equal((await one.append('a', says('1', { key: '1', hash: 'h' }))).again, true)
     await one.append('a', says('end'))
     await follower.has('end')
@@ -50,16 +50,16 @@ export async function deduplicationPromises (test: StoreSubtest): Promise<void> 
 
   await test('a post whose key may have been forgotten is STALE; any other is stored', async (open) => {
     const one = await open({ historyEntries: 2, dedupWindow: 1 })
-    const genesis = (await one.read('a', all)).head.position
-    const marks: Cursor[] = []
-    const keyed = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
-    do await keyed(); while (marks.length < 3 || await one.find('a', 'k1') !== undefined)
+    const beginning = (await one.read('a', all)).head.position
+    const cursors: Cursor[] = []
+    const keyed = async () => cursors.push(await one.append('a', says('x', { key: `k${cursors.length}`, hash: 'h' })))
+    do await keyed(); while (cursors.length < 3 || await one.find('a', 'k1') !== undefined)
     const { head } = await one.read('a', all)
-    const [elsewhere] = (await fill(await open(), 'a', marks.length)).slice(-1)
-    const [other] = (await fill(one, 'b', marks.length)).slice(-1)
+    const [elsewhere] = (await fill(await open(), 'a', cursors.length)).slice(-1)
+    const [other] = (await fill(one, 'b', cursors.length)).slice(-1)
     const stale: Record<string, Position> = {
-      'the genesis': genesis,
-      'before a forgotten one': marks[0]!.position,
+      'the beginning': beginning,
+      'before a forgotten one': cursors[0]!.position,
       'another epoch': elsewhere!,
       "another room's": other!,
       'the future': renumbered(head.position, head.offset + 1),
@@ -72,6 +72,6 @@ export async function deduplicationPromises (test: StoreSubtest): Promise<void> 
     assert.equal((await one.read('a', all)).head.offset, head.offset, 'it is not stored')
     const { offset: n, again } = await one.append('a', says('x', { key: 'new', hash: 'h', since: head.position }))
     assert.deepEqual([n, again], [head.offset + 1, false], 'since the newest position it is stored')
-    assert.equal((await one.append('a', says('x', { key: 'new', hash: 'h', since: genesis }))).again, true, 'a known key is never STALE')
+    assert.equal((await one.append('a', says('x', { key: 'new', hash: 'h', since: beginning }))).again, true, 'a known key is never STALE')
   })
 }

@@ -9,7 +9,7 @@ export async function durabilityPromises (test: StoreSubtest): Promise<void> {
   await test('a reopened store continues with its data', async (open) => {
     const name = newName()
     const one = await open({}, name)
-    const genesis = (await one.read('a', all)).head.position
+    const beginning = (await one.read('a', all)).head.position
     await Promise.all(upTo(100).map((i) => one.append('a', says(`${i}`, { key: `${i}`, hash: 'h', data: `${i}`, from: { id: 'i', name: 'n' } }))))
     const empty = (await one.read('empty', all)).head.position
     await one.append('b', says(Uint8Array.of(0, 255)))
@@ -18,7 +18,7 @@ export async function durabilityPromises (test: StoreSubtest): Promise<void> {
 
     const two = await open({}, name)
     assert.deepEqual(await two.read('a', all), before)
-    assert.deepEqual((await two.read('a', { ...all, after: genesis })).entries, before.entries, 'positions stay valid')
+    assert.deepEqual((await two.read('a', { ...all, after: beginning })).entries, before.entries, 'positions stay valid')
     assert.deepEqual(summary(await two.read('a', { ...all, after: before.head.position })), { complete: true, numbers: [], more: false })
     assert.equal((await two.read('empty', { ...all, after: empty })).complete, true, 'the position of an empty room too')
     assert.deepEqual(Buffer.from((await two.read('b', all)).entries[0]!.body as Uint8Array), Buffer.from([0, 255]))

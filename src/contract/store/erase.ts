@@ -35,7 +35,7 @@ export async function erasePromises (test: StoreSubtest): Promise<void> {
 
   await test('clearing a room removes its entries, keys and positions', async (open) => {
     const one = await open()
-    const genesis = (await one.read('a', all)).head.position
+    const beginning = (await one.read('a', all)).head.position
     const positions = await fill(one, 'a', 3)
     await one.append('a', says('x', { key: 'k', hash: 'h' }))
     const [elsewhere] = await fill(one, 'b', 1)
@@ -43,12 +43,12 @@ export async function erasePromises (test: StoreSubtest): Promise<void> {
     const empty = await one.read('a', all)
     assert.deepEqual(bodies(empty), [])
     assert.equal(await one.find('a', 'k'), undefined)
-    for (const position of [genesis, ...positions]) {
+    for (const position of [beginning, ...positions]) {
       assert.equal((await one.read('a', { ...all, after: position })).complete, false)
       await assert.rejects(one.append('a', says('x', { key: 'k', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' })
     }
     await fill(one, 'a', 4)
-    for (const position of [genesis, ...positions]) assert.equal((await one.read('a', { ...all, after: position })).complete, false, 'also when the room has as many entries again')
+    for (const position of [beginning, ...positions]) assert.equal((await one.read('a', { ...all, after: position })).complete, false, 'also when the room has as many entries again')
     assert.deepEqual(summary(await one.read('a', { ...all, after: empty.head.position })), { complete: true, numbers: [1, 2, 3, 4], more: false }, 'a position from after the clear is kept')
     assert.equal((await one.read('b', { ...all, after: elsewhere! })).complete, true, 'every other room is kept')
   })
@@ -60,7 +60,7 @@ export async function erasePromises (test: StoreSubtest): Promise<void> {
     await one.append('a', says('before'))
     await Promise.all(followers.map((follower) => follower.has('before')))
     const erased = one.clear('a')
-    const same = one.append('a', says('in the same turn'))
+    const same = one.append('a', says('in the same tick'))
     await Promise.all([erased, same])
     const late = await Follower.of(one, 'a')
     await one.append('a', says('end'))

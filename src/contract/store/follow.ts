@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import type { Cursor, Store } from '../../store.ts'
 import type { StoreSubtest } from './bounds.ts'
 import { all, says, cursor, upTo, fill } from './entries.ts'
@@ -14,7 +14,7 @@ export async function followPromises (test: StoreSubtest): Promise<void> {
     assert.deepEqual(cursor(first.feed.head), cursor((await one.read('a', all)).head))
     await fill(one, 'a', 3)
     await fill(one, 'b', 3)
-    const undelivered = one.append('a', says('undelivered, perhaps, when the second comes'))
+    const undelivered = one.append('a', says('possibly not yet delivered when the second follower joins'))
     const second = await Follower.of(one, 'a')
     await undelivered
     await one.append('a', says('end'))
@@ -39,7 +39,7 @@ export async function followPromises (test: StoreSubtest): Promise<void> {
       if (round % 2 === 0) queueMicrotask(join)
       if (round % 3 === 0) process.nextTick(join)
       if (round % 4 === 0) await appends.at(-1)
-      else await turn()
+      else await tick()
     }
     assert.deepEqual((await Promise.all(appends)).map(({ offset }) => offset), upTo(60 * 17))
     await Promise.all(joins)
@@ -105,7 +105,7 @@ export async function followPromises (test: StoreSubtest): Promise<void> {
           const following = (async () => await one.follow('a', () => resolve(live)))()
           void following.then(async (feed) => feed).then(() => {
             live = true
-            void one.append('a', says('at the latest now'))
+            void one.append('a', says('after the reactions'))
           })
           void one.append('a', says('x'))
         }, one)

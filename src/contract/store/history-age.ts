@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as tick } from 'node:timers/promises'
 import type { StoreSubtest } from './bounds.ts'
 import { all, cursor, fill, numbers, says, summary, upTo } from './entries.ts'
 import { Follower } from './follower.ts'
@@ -17,7 +17,7 @@ export async function historyAgePromises (test: StoreSubtest): Promise<void> {
     const follower = await Follower.of(one, 'a')
     const old = await fill(one, 'a', 12)
     // The store's clock moves on by itself.
-    while (numbers(await one.read('a', all)).length > 0) await turn()
+    while (numbers(await one.read('a', all)).length > 0) await tick()
     for (const position of [beginning, ...old]) {
       for (const query of [{ ...all, after: position }, { ...all, before: position }]) {
         const page = await one.read('a', query)

@@ -9,8 +9,8 @@ import { Follower } from './follower.ts'
 export async function readPromises (test: StoreSubtest): Promise<void> {
   await test('read returns the page that a query selects', async (open) => {
     const one = await open()
-    const genesis = (await one.read('a', all)).head
-    assert.equal(genesis.offset, 0)
+    const beginning = (await one.read('a', all)).head
+    assert.equal(beginning.offset, 0)
     const positions = await fill(one, 'a', 10, 'é'.repeat(50))
     const [third, tenth] = [positions[2]!, positions[9]!]
     const cases: Array<[title: string, query: Query, expected: { numbers: number[], more?: boolean }]> = [
@@ -26,13 +26,13 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
       ['after an entry, within bytes of content', { limit: 9, maxBytes: 399, after: third }, { numbers: [4, 5, 6], more: true }],
       ['after an entry, one larger than the bytes', { limit: 9, maxBytes: 1, after: third }, { numbers: [4], more: true }],
       ['after the newest', { ...all, after: tenth }, { numbers: [] }],
-      ['after the genesis', { ...all, limit: 2, after: genesis.position }, { numbers: [1, 2], more: true }],
+      ['after the beginning', { ...all, limit: 2, after: beginning.position }, { numbers: [1, 2], more: true }],
       ['before an entry', { ...all, before: third }, { numbers: [1, 2] }],
       ['before an entry, a page of the nearest', { ...all, limit: 1, before: third }, { numbers: [2], more: true }],
       ['before an entry, exactly the rest', { ...all, limit: 2, before: third }, { numbers: [1, 2] }],
       ['before an entry, within bytes of content', { limit: 9, maxBytes: 399, before: tenth }, { numbers: [7, 8, 9], more: true }],
       ['before the first', { ...all, before: positions[0]! }, { numbers: [] }],
-      ['before the genesis', { ...all, before: genesis.position }, { numbers: [] }]
+      ['before the beginning', { ...all, before: beginning.position }, { numbers: [] }]
     ]
     for (const [title, query, { numbers: expected, more = false }] of cases) {
       const page = await one.read('a', query)
@@ -51,11 +51,11 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
       'of another epoch': elsewhere!,
       'of the future': renumbered(positions[9]!, 11),
       'of the far future': renumbered(positions[9]!, Number.MAX_SAFE_INTEGER),
-      'of a right number at a wrong time': atTime(positions[7]!, () => 1),
-      'the number alone': '8',
-      'no number': renumbered(positions[9]!, 'x'),
-      'a negative number': renumbered(positions[9]!, '-1'),
-      'a fraction': `${positions[9]!}.0`,
+      'with the right offset and a wrong time': atTime(positions[7]!, () => 1),
+      'the offset alone': '8',
+      'without an offset': renumbered(positions[9]!, 'x'),
+      'with a negative offset': renumbered(positions[9]!, '-1'),
+      'with a fraction': `${positions[9]!}.0`,
       'with something before': ` ${positions[9]!}`,
       'with something after': `${positions[9]!} `,
       nothing: '',
@@ -74,13 +74,13 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
 
   await test('a forged position is never accepted in after, before, since or erase', async (open) => {
     const one = await open({ historyEntries: 3, dedupWindow: 1 })
-    const marks: Cursor[] = []
-    const post = async () => marks.push(await one.append('a', says('x', { key: `k${marks.length}`, hash: 'h' })))
-    do await post(); while (marks.length < 5 || (await one.read('a', { ...all, after: marks[2]!.position })).complete)
-    const head = marks.at(-1)!
+    const cursors: Cursor[] = []
+    const post = async () => cursors.push(await one.append('a', says('x', { key: `k${cursors.length}`, hash: 'h' })))
+    do await post(); while (cursors.length < 5 || (await one.read('a', { ...all, after: cursors[2]!.position })).complete)
+    const head = cursors.at(-1)!
     const newest = cursor(head)
-    const positions = [head, marks.at(-2)!, marks[2]!, marks[0]!].flatMap(({ position }) => forged(position))
-    for (const position of [...positions, atTime(head.position, (at) => at + 1), atTime(marks.at(-2)!.position, (at) => at + 1)]) {
+    const positions = [head, cursors.at(-2)!, cursors[2]!, cursors[0]!].flatMap(({ position }) => forged(position))
+    for (const position of [...positions, atTime(head.position, (at) => at + 1), atTime(cursors.at(-2)!.position, (at) => at + 1)]) {
       for (const query of [{ ...all, after: position }, { ...all, before: position }]) {
         const page = await one.read('a', query)
         assert.deepEqual([page.complete, cursor(page.head), page.entries.at(-1)?.position], [false, newest, newest.position], JSON.stringify(query))
@@ -97,7 +97,7 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
 
   await test('a room keeps its newest entries; a trimmed position gives complete: false', async (open) => {
     const one = await open({ historyEntries: 5 })
-    const genesis = (await one.read('a', all)).head.position
+    const beginning = (await one.read('a', all)).head.position
     const positions: Position[] = []
     do positions.push(...await fill(one, 'a', 10)); while ((await one.read('a', { ...all, after: positions[0]! })).complete)
     const page = await one.read('a', all)
@@ -105,7 +105,7 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
     assert.ok(page.entries.length >= 5)
     assert.deepEqual(numbers(page), upTo(last, last - page.entries.length + 1))
     assert.deepEqual([page.head.offset, page.more], [last, false])
-    for (const position of [genesis, positions[0]!]) {
+    for (const position of [beginning, positions[0]!]) {
       assert.deepEqual(summary(await one.read('a', { ...all, limit: 2, after: position })), { complete: false, numbers: [last - 1, last], more: true })
       assert.deepEqual(summary(await one.read('a', { ...all, limit: 2, before: position })), { complete: false, numbers: [last - 1, last], more: true })
     }

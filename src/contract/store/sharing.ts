@@ -10,10 +10,10 @@ export async function sharingPromises (test: StoreSubtest): Promise<void> {
     const name = newName()
     const both = [await open({}, name), await open({}, name)]
     const followers = await Promise.all([...both, ...both].map((one) => Follower.of(one, 'a')))
-    const marks = await Promise.all(upTo(500).map((i) => both[i % 2]!.append('a', says(`${i}`))))
-    assert.deepEqual(marks.map(({ offset }) => offset).toSorted((a, b) => a - b), upTo(500))
+    const cursors = await Promise.all(upTo(500).map((i) => both[i % 2]!.append('a', says(`${i}`))))
+    assert.deepEqual(cursors.map(({ offset }) => offset).toSorted((a, b) => a - b), upTo(500))
     for (const parity of [0, 1]) {
-      const own = marks.filter((_, i) => i % 2 === parity).map(({ offset }) => offset)
+      const own = cursors.filter((_, i) => i % 2 === parity).map(({ offset }) => offset)
       assert.deepEqual(own, own.toSorted((a, b) => a - b), 'each peer numbers in the order of its calls')
     }
     await both[0]!.append('a', says('end'))
@@ -26,8 +26,8 @@ export async function sharingPromises (test: StoreSubtest): Promise<void> {
     const name = newName()
     const both = [await open({}, name), await open({}, name)]
     const draft = says('x', { key: 'k', hash: 'h' })
-    const marks = await Promise.all(upTo(20).map((i) => both[i % 2]!.append('a', draft)))
-    assert.equal(marks.filter(({ again }) => !again).length, 1)
+    const cursors = await Promise.all(upTo(20).map((i) => both[i % 2]!.append('a', draft)))
+    assert.equal(cursors.filter(({ again }) => !again).length, 1)
     assert.equal((await both[0]!.find('a', 'k'))?.offset, 1)
     assert.equal((await both[1]!.find('a', 'k'))?.offset, 1)
     await assert.rejects(both[1]!.append('a', { ...draft, hash: 'other' }), { code: 'FST_CHAT_REUSED' })
