@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as tick } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
@@ -11,6 +10,7 @@ import type { Cursor } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
+import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const unbounded = { historyEntries: Infinity, historyBytes: Infinity }

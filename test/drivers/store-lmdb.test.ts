@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { mock } from 'node:test'
-import { setImmediate as tick } from 'node:timers/promises'
 import { open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
@@ -12,6 +11,7 @@ import { directory } from '../support/directory.ts'
 import { storeContract } from '../../src/contract/store.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
+import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 
@@ -259,9 +259,9 @@ t.test('a flood of new rooms keeps the file within its limit, and used rooms sta
   const flood = async () => {
     while (posted < 3_000) {
       const room = `room ${++posted}`
-      const genesis = (await store.read(room, all)).head.position
+      const beginning = (await store.read(room, all)).head.position
       const { position } = await store.append(room, says('x'.repeat(15_900), { key: 'k', from: { id: 'i', name: 'n' } }))
-      if (posted <= 100) removed.push([room, genesis], [room, position])
+      if (posted <= 100) removed.push([room, beginning], [room, position])
       if (posted % 50 === 0) t.equal(await isKept(store, 'used', used), true)
       largest = Math.max(largest, size())
     }
