@@ -18,7 +18,7 @@ export interface Backend {
    * (FST_CHAT_STORE_FORMAT). `register` rejects with the same error. MUST NOT reject because a server can't be reached for
    * now: calls of the store and the roster then reject with UNAVAILABLE until it can, and so do their `check` methods.
    *
-   * The stored data MUST carry a number that names its format. Other data than that of the present format MUST NOT be changed.
+   * The stored data MUST carry a number that names its format. Data of another format MUST NOT be changed.
    */
   open (app: FastifyInstance): Promise<OpenBackend>
 }
