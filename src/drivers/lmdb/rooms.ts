@@ -64,12 +64,11 @@ export class LmdbRooms {
   }
 
   /** Records a use that writes no entry. Returns true if a commit should write it to disk. */
-  use (room: string): boolean {
-    const head = this.#database.head(room)
-    if (head === undefined) return false
+  use (room: string, { last, used } = this.head(room)): boolean {
+    if (last === 0) return false
     const now = Date.now()
     this.#evictions.uses.record(room, now)
-    if (now - head.used < USE_WRITE_INTERVAL || this.#unwrittenUses.size >= MAX_USES) return false
+    if (now - used < USE_WRITE_INTERVAL || this.#unwrittenUses.size >= MAX_USES) return false
     this.#unwrittenUses.add(room)
     return true
   }
@@ -140,12 +139,12 @@ export class LmdbRooms {
   /** Finds expired entries in quiet rooms, and expired rooms. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
     this.#evictions.expire()
-    let rooms: Array<{ room: string }> = []
+    let rooms: Array<{ room: string, head: Head }> = []
     do {
       rooms = this.#database.rooms(rooms.at(-1)?.room, ROOMS_PER_TICK)
-      for (const { room } of rooms) {
+      for (const { room, head } of rooms) {
         if (this.#peek(room).retention.isDue(Date.now())) this.#untrimmed.add(room)
-        if (this.#feeds.has(room)) this.use(room)
+        if (this.#feeds.has(room)) this.use(room, head)
       }
       if (this.hasPendingWork) found()
       await immediate()

@@ -5,6 +5,7 @@ import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
+import type { Head } from './head.ts'
 import { resolveLimits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
@@ -59,8 +60,9 @@ export class LmdbStore implements Store {
 
   async read (room: string, query: Query): Promise<Page> {
     return this.#read(room, () => {
-      this.#use(room)
-      return readPage(new LmdbPageSource(this.#database, room, this.#rooms.head(room), Date.now() - this.#historyAge), query)
+      const head = this.#rooms.head(room)
+      this.#use(room, head)
+      return readPage(new LmdbPageSource(this.#database, room, head, Date.now() - this.#historyAge), query)
     })
   }
 
@@ -117,8 +119,8 @@ export class LmdbStore implements Store {
     return this.#database.reading(read)
   }
 
-  #use (room: string): void {
-    if (this.#rooms.use(room)) this.#commits.start()
+  #use (room: string, head?: Head): void {
+    if (this.#rooms.use(room, head)) this.#commits.start()
   }
 
   #settled (committed: boolean | undefined): void {
