@@ -24,8 +24,8 @@ const MAX_CALLS = 2_000
 const MAX_ROOMS = 1_000
 
 /**
- * A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and none is removed by itself: there
- * is no `roomTtl` and no `historyAge`.
+ * A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and kept until the app clears
+ * them: there is no `roomTtl` and no `historyAge`.
  */
 export class JsonLinesStore implements Store {
   readonly #path: string

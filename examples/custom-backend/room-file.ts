@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** A file of which no write is lost by a crash: each is flushed to the disk before its promise resolves. */
+/** A file whose writes survive a crash: each is flushed to the disk before its promise resolves. */
 export class RoomFile {
   readonly #path: string
 

@@ -4,7 +4,7 @@ import type { Cursor, Entry, Page } from 'fastify-chat'
 /** `skip`: number of waiting events that are older than the follower. */
 interface Follower { readonly deliver: (page: Page) => void, skip: number }
 
-/** The followers of a room, and what waits for the next delivery: new entries, and heads after a break. */
+/** The followers of a room, and the events that wait for the next delivery: new entries, and heads after a break. */
 export class RoomFollowers {
   readonly #followers = new Set<Follower>()
   #events: Array<Entry | Cursor> = []
@@ -22,7 +22,7 @@ export class RoomFollowers {
 
   push (event: Entry | Cursor): void { this.#events.push(event) }
 
-  /** Delivers nothing of what waits. */
+  /** Discards the waiting events. */
   discard (): void { this.#events = [] }
 
   deliver (): void {

@@ -26,7 +26,7 @@ interface Line {
 /** `bytes`: a binary body, in base64. */
 type StoredEntry = Omit<Entry, 'position' | 'body'> & { readonly body?: string, readonly bytes?: string }
 
-/** The entries and keys of one room in memory. Each change returns the line that repeats it. */
+/** The entries and keys of one room in memory. The line that `append` returns repeats the post. */
 export class RoomLog {
   readonly #bounds: LogBounds
   #epoch: string
@@ -73,7 +73,7 @@ export class RoomLog {
     const lines: Line[] = [
       { epoch: this.#epoch, base, forgotten: this.#forgotten },
       ...[...this.#keys.values()].map((key) => ({ key })),
-      ...this.#entries.map((entry) => ({ entry: lineOf(entry) }))
+      ...this.#entries.map((entry) => ({ entry: storedEntry(entry) }))
     ]
     return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
   }
@@ -100,7 +100,7 @@ export class RoomLog {
       ...data !== undefined && { data }
     }
     const remembered = key === undefined ? undefined : { key, hash, offset: entry.offset, at }
-    const line: Line = { entry: lineOf(entry), ...remembered && { key: remembered } }
+    const line: Line = { entry: storedEntry(entry), ...remembered && { key: remembered } }
     const text = JSON.stringify(line)
     if (remembered !== undefined) this.#remember(remembered)
     this.#add(entry, text.length)
@@ -194,6 +194,6 @@ function keySize ({ key, hash = '' }: Key): number {
   return key.length + hash.length + 64
 }
 
-function lineOf ({ position: _, body, ...entry }: Entry): StoredEntry {
+function storedEntry ({ position: _, body, ...entry }: Entry): StoredEntry {
   return typeof body === 'string' ? { ...entry, body } : { ...entry, bytes: Buffer.from(body).toString('base64') }
 }
