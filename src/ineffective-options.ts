@@ -1,5 +1,13 @@
 import { InvalidOption } from './errors.ts'
-import type { FastifyChatOptions, Limits, Settings } from './options.ts'
+import type { FastifyChatOptions, Limits } from './options.ts'
+import type { Settings } from './settings.ts'
+
+/** Limits of a part, and the limit of the whole above which they are never reached. */
+const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> = [
+  ['roomsPerMember', 'rooms'],
+  ['roomsPerAddress', 'rooms'],
+  ['connectionsPerAddress', 'connections']
+]
 
 /** Limits of a burst, and the rate without which they have no effect. */
 const bursts: ReadonlyArray<readonly [burst: keyof Limits, rate: keyof Limits]> = [
@@ -19,8 +27,8 @@ const routeLimits = [
 ] as const
 
 /**
- * Rejects options that were given and have no effect, because the route or the limit that they belong to is off. A value that
- * switches something off is accepted.
+ * Rejects options that were given and have no effect, because the route or the limit that they belong to is off, or because
+ * another limit is reached first. A value that switches something off is accepted.
  * @throws InvalidOption
  */
 export function checkEffect ({ limits, chat, echo }: Settings, given: FastifyChatOptions): void {
@@ -28,6 +36,10 @@ export function checkEffect ({ limits, chat, echo }: Settings, given: FastifyCha
     throw new InvalidOption(name, `has no effect: ${reason}. Remove it`)
   }
   const isGiven = (value: unknown) => value !== undefined && value !== false && value !== 0 && value !== Infinity
+  for (const [part, whole] of parts) {
+    if (!isGiven(given.limits?.[part]) || limits[part] <= limits[whole]) continue
+    throw new InvalidOption(`limits.${part}`, `is ${limits[part]} and never reached: limits.${whole} is ${limits[whole]}. Lower limits.${part} or raise limits.${whole}`)
+  }
   for (const [burst, rate] of bursts) {
     if (isGiven(given.limits?.[burst]) && limits[rate] === Infinity) reject(`limits.${burst}`, `limits.${rate} is Infinity`)
   }

@@ -1,6 +1,7 @@
 import { InvalidOption } from './errors.ts'
 import { framedBytes, receivedBytes } from './message-size.ts'
-import type { FastifyChatOptions, Limits, Settings } from './options.ts'
+import type { Limits } from './options.ts'
+import type { Settings } from './settings.ts'
 
 /** The least value of a limit that another limit, or a message, requires. */
 interface Need {
@@ -12,19 +13,16 @@ interface Need {
   readonly item?: string
 }
 
-/** Limits that have no effect above another one. They are rejected only if they were given. */
-const parts: ReadonlyArray<readonly [part: keyof Limits, whole: keyof Limits]> = [
-  ['roomsPerMember', 'rooms'],
-  ['roomsPerAddress', 'rooms'],
-  ['connectionsPerAddress', 'connections']
-]
-
 /**
- * Rejects limits that contradict each other. `Infinity` switches a limit off: it contradicts another limit only if a message
- * must fit into that one.
- * @throws InvalidOption naming the limit that is too low, with both values
+ * Rejects limits that contradict each other, and a `drainTimeout` that Fastify's `pluginTimeout` would cut short. `Infinity`
+ * switches a limit off: it contradicts another limit only if a message must fit into that one.
+ * @param pluginTimeout ms; 0 for none
+ * @throws InvalidOption naming the option that is too low or too high, with both values
  */
-export function checkContradictions ({ limits, chat, echo }: Settings, given: FastifyChatOptions): void {
+export function checkContradictions ({ limits, chat, echo, drainTimeout }: Settings, pluginTimeout: number): void {
+  if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
+    throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout of ${pluginTimeout} ms, otherwise app.close() fails`)
+  }
   const needs = [
     ...chat === false ? [] : chatNeeds(limits),
     ...echo === false
@@ -39,10 +37,6 @@ export function checkContradictions ({ limits, chat, echo }: Settings, given: Fa
     const needed = item === undefined ? '' : `, so ${item} can take ${least} bytes`
     throw new InvalidOption(`limits.${limit}`,
       `is ${limits[limit]}, too low: limits.${from} is ${limits[from]}${needed}. Raise limits.${limit} or lower limits.${from}`)
-  }
-  for (const [part, whole] of parts) {
-    if (given.limits?.[part] === undefined || limits[part] === Infinity || limits[part] <= limits[whole]) continue
-    throw new InvalidOption(`limits.${part}`, `is ${limits[part]} and never reached: limits.${whole} is ${limits[whole]}. Lower limits.${part} or raise limits.${whole}`)
   }
 }
 

@@ -1,7 +1,5 @@
 import type { FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { Backend } from './backend.ts'
-import type { Bounds } from './bounds.ts'
-import { InvalidOption } from './errors.ts'
 import type { Hooks } from './hooks.ts'
 
 /** Returns the answer to an echo message: a string for a text frame, bytes for a binary frame, undefined for none. */
@@ -129,80 +127,4 @@ export interface FastifyChatOptions extends Hooks {
   readonly metrics?: MetricsRegistry | undefined
   /** limits that differ from their defaults; the defaults of `Limits` */
   readonly limits?: Partial<Limits> | undefined
-}
-
-/** The options with all defaults applied. */
-export interface Settings {
-  readonly page: string | false
-  readonly echo: { readonly path: string, readonly greeting: string | undefined, readonly reply: Reply | undefined } | false
-  readonly chat: Required<{ [K in keyof ChatOptions]: NonNullable<ChatOptions[K]> }> | false
-  readonly routeOptions: RouteOptions
-  readonly origins: Origins
-  readonly hooks: Hooks
-  readonly dataSchema: object | undefined
-  readonly compression: boolean
-  readonly flushInterval: number
-  readonly heartbeatInterval: number
-  readonly drainTimeout: number
-  readonly limits: Limits
-  readonly bounds: Bounds
-}
-
-/**
- * Returns the options with all defaults applied.
- * @param given options that passed `checkOptions`
- * @param pluginTimeout Fastify's, in ms; 0 for none
- * @throws InvalidOption for a `drainTimeout` of at least `pluginTimeout`
- */
-export function resolveOptions (given: FastifyChatOptions, pluginTimeout: number, bounds: Bounds): Settings {
-  const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
-  const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
-  const { authenticate, authorize, prePost, onPost, onJoin, onLeave, dataSchema } = given
-  if (pluginTimeout > 0 && drainTimeout >= pluginTimeout) {
-    throw new InvalidOption('drainTimeout', `must be less than Fastify's pluginTimeout of ${pluginTimeout} ms, otherwise app.close() fails`)
-  }
-  return {
-    page: page && (page.endsWith('/') ? page : `${page}/`),
-    echo: echo && {
-      path: echo.path ?? '/echo',
-      greeting: echo.greeting,
-      reply: echo.reply
-    },
-    chat: chat && {
-      path: chat.path ?? '/chat',
-      greeting: chat.greeting ?? 'connected to WebSocket server',
-      includeSender: chat.includeSender ?? true,
-      defaultRoom: chat.defaultRoom ?? 'lobby',
-      history: chat.history ?? 50
-    },
-    routeOptions,
-    origins,
-    hooks: { authenticate, authorize, prePost, onPost, onJoin, onLeave },
-    dataSchema,
-    compression: given.compression ?? false,
-    flushInterval: given.flushInterval ?? 0,
-    heartbeatInterval,
-    drainTimeout,
-    bounds,
-    limits: {
-      chatPayload: limits.chatPayload ?? 16 * 1024,
-      echoPayload: limits.echoPayload ?? 64 * 1024,
-      messageRate: limits.messageRate ?? 10,
-      messageBurst: limits.messageBurst ?? 20,
-      byteRate: limits.byteRate ?? 32 * 1024,
-      byteBurst: limits.byteBurst ?? 256 * 1024,
-      jsonDepth: limits.jsonDepth ?? 16,
-      pendingBytes: limits.pendingBytes ?? 1024 * 1024,
-      totalPendingBytes: limits.totalPendingBytes ?? 128 * 1024 * 1024,
-      receiveBudget: limits.receiveBudget ?? 64 * 1024 * 1024,
-      roomsPerMember: limits.roomsPerMember ?? 20,
-      rooms: limits.rooms ?? 10_000,
-      roomsPerAddress: limits.roomsPerAddress ?? Infinity,
-      connections: limits.connections ?? 10_000,
-      connectionsPerAddress: limits.connectionsPerAddress ?? Infinity,
-      handshakeRate: limits.handshakeRate ?? 1_000,
-      handshakeBurst: limits.handshakeBurst ?? 2_000,
-      handshakeTimeout: limits.handshakeTimeout ?? 10_000
-    }
-  }
 }

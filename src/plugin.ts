@@ -12,11 +12,12 @@ import { InstrumentedStore } from './observability/instrumented-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
 import { checkOptions } from './option-checks.ts'
-import { resolveOptions, type FastifyChatOptions, type Settings } from './options.ts'
+import type { FastifyChatOptions } from './options.ts'
 import { pagePaths, pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
 import { PostCalls } from './rooms/post-calls.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
+import { resolveOptions, type Settings } from './settings.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { chatRoute } from './routes/chat.ts'
@@ -47,8 +48,8 @@ const PLUGIN_TIMEOUT = 10_000
 async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & RegisterOptions, bounds: Bounds): Promise<void> {
   if (app.hasDecorator('chat')) throw new AlreadyRegistered()
   checkOptions(options)
-  const settings = resolveOptions(options, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT, bounds)
-  checkContradictions(settings, options)
+  const settings = resolveOptions(options, bounds)
+  checkContradictions(settings, app.initialConfig.pluginTimeout ?? PLUGIN_TIMEOUT)
   checkEffect(settings, options)
   const use = new BackendUse(options.backend ?? memory())
   // The first hook that is added runs last, after everything that uses the backend.

@@ -2,8 +2,9 @@ import t, { type Test } from 'tap'
 import { Registry } from 'prom-client'
 import { BOUNDS } from '../../src/bounds.ts'
 import * as errors from '../../src/errors.ts'
-import { resolveOptions, type Limits } from '../../src/options.ts'
+import type { Limits } from '../../src/options.ts'
 import { CloseCode, ErrorCode, isTerminal } from '../../src/protocol.ts'
+import { resolveOptions } from '../../src/settings.ts'
 import { build } from '../support/app.ts'
 import { namesIn, read, tableUnder } from '../support/markdown.ts'
 import { propertiesOf } from '../support/public-types.ts'
@@ -19,7 +20,7 @@ const types = propertiesOf({
   RedisOptions: 'drivers/redis/backend.ts'
 })
 
-const settings = resolveOptions({}, 0, BOUNDS)
+const settings = resolveOptions({}, BOUNDS)
 
 /** Compares the names of a table's first column with the properties of an interface. */
 function sameNames (t: Test, rows: string[][], properties: Iterable<string>): void {

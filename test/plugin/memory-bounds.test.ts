@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { BOUNDS } from '../../src/bounds.ts'
-import { resolveOptions } from '../../src/options.ts'
+import { resolveOptions } from '../../src/settings.ts'
 import { memoryBounds } from './memory-bounds.ts'
 
 const MiB = 1024 * 1024
-const bounds = memoryBounds(resolveOptions({}, 0, BOUNDS))
+const bounds = memoryBounds(resolveOptions({}, BOUNDS))
 const sum = Object.values(bounds).reduce((sum, bytes) => sum + bytes, 0)
 
 t.test('the default limits together fit into 1 GiB', async (t) => {

@@ -1,5 +1,5 @@
 import { DEFAULT_STORE_BYTES } from '../../src/drivers/memory/store.ts'
-import type { Settings } from '../../src/options.ts'
+import type { Settings } from '../../src/settings.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
