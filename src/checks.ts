@@ -12,11 +12,14 @@ export const limit: Check = {
   passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)
 }
 
-/** Returns a rule for the delay of a timer, in ms. */
-export const milliseconds = (least: number): Check => ({
-  mustBe: `an integer number of ms from ${least} to 2147483647`,
-  passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) < 2 ** 31
+/** @param unit follows "an integer" in the error */
+export const integer = (least: number, most: number, unit = ''): Check => ({
+  mustBe: `an integer${unit} from ${least} to ${most}`,
+  passes: (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most
 })
+
+/** Returns a rule for a time in ms. The default maximum is that of a timer. */
+export const milliseconds = (least: number, most = 2 ** 31 - 1): Check => integer(least, most, ' number of ms')
 
 /** Returns a rule for a ttl of a backend, in ms. */
 export const ttl = (least: number): Check => ({

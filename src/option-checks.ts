@@ -1,8 +1,8 @@
 import type { RegisterOptions } from 'fastify'
 import type { OpenBackend } from './backend.ts'
-import { check, limit, milliseconds, type Check, type Checks } from './checks.ts'
+import { check, integer, limit, milliseconds, type Check, type Checks } from './checks.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
-import { roomName } from './protocol.ts'
+import { MAX_MESSAGES, roomName } from './protocol.ts'
 
 type Given = FastifyChatOptions & RegisterOptions
 
@@ -61,7 +61,7 @@ const options: Checks<Given> = {
   onLeave: fn,
   dataSchema: object,
   compression: flag,
-  flushInterval: { mustBe: 'an integer number of ms from 0 to 10000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 10_000 },
+  flushInterval: milliseconds(0, 10_000),
   heartbeatInterval: milliseconds(1),
   drainTimeout: milliseconds(1),
   metrics: driver('a Registry of prom-client', ['registerMetric', 'getSingleMetric', 'removeSingleMetric']),
@@ -78,7 +78,7 @@ const chat: Checks<ChatOptions> = {
     mustBe: 'a room name: 1 to 64 letters, digits and ._:-',
     passes: (value) => typeof value === 'string' && roomName.test(value)
   },
-  history: { mustBe: 'an integer from 0 to 1000', passes: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 1_000 }
+  history: integer(0, MAX_MESSAGES)
 }
 
 const limits: Checks<Limits> = {
@@ -88,7 +88,7 @@ const limits: Checks<Limits> = {
   messageBurst: limit,
   byteRate: limit,
   byteBurst: limit,
-  jsonDepth: { mustBe: 'an integer from 1 to 256', passes: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 256 },
+  jsonDepth: integer(1, 256),
   pendingBytes: limit,
   totalPendingBytes: limit,
   receiveBudget: limit,
