@@ -59,7 +59,7 @@ async function fastifyChat (app: FastifyInstance, options: FastifyChatOptions & 
     checkPayload(settings, backend.maxPayload)
     await addChat(app, options, settings, backend)
   } catch (error) {
-    // `app.close()` reports an error of this.
+    // `app.close()` also calls `release`, and reports its error.
     await use.release().catch(() => {})
     throw error
   }
@@ -74,8 +74,9 @@ async function addChat (
   const { prefix = '', logLevel, logSerializers } = options
   const counters = new Counters((app.prefix + prefix).replace(/\/+$/, '') || '/')
   const refusals = new RefusalLog(app.log, counters)
-  const connectionLimits = new ConnectionLimits({ ...limits, handshakes: settings.bounds.handshakes })
-  const upgrades = new ChatUpgrades(app, connectionLimits, refusals, { ...limits, handshakes: settings.bounds.handshakes })
+  const upgradeLimits = { ...limits, handshakes: settings.bounds.handshakes }
+  const connectionLimits = new ConnectionLimits(upgradeLimits)
+  const upgrades = new ChatUpgrades(app, connectionLimits, refusals, upgradeLimits)
   app.addHook('onClose', async () => upgrades.remove())
   await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
   const instrumented = new InstrumentedStore(store, counters)
