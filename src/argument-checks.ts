@@ -33,8 +33,7 @@ export function assertPosition (name: string, value: unknown): asserts value is 
 
 /** @throws InvalidArgument */
 export function assertReason (name: string, value: unknown): asserts value is string {
-  // With the flag u, \p{Cs} matches lone surrogates only, not halves of a pair.
-  if (typeof value === 'string' && !/\p{Cs}/u.test(value) && Buffer.byteLength(value) <= MAX_REASON) return
+  if (typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= MAX_REASON) return
   throw new InvalidArgument(name, `must be a string of at most ${MAX_REASON} bytes of UTF-8, without lone surrogates`)
 }
 

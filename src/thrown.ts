@@ -3,14 +3,14 @@ import type { FastifyBaseLogger } from 'fastify'
 /** HTTP statuses of errors by which the app rejects a client. Any other error is a fault of the app. */
 const REJECTING = [401, 403]
 
-/** Lone surrogates. A strict JSON parser rejects a frame that contains one. */
-const loneSurrogates = /\p{Cs}/gu
-
-/** Returns the message of a thrown value. Never throws, even if a getter or `toString` does. */
+/**
+ * Returns the message of a thrown value. Never throws, even if a getter or `toString` does. Lone surrogates become U+FFFD,
+ * since a strict JSON parser rejects a frame that contains one.
+ */
 export function messageOf (thrown: unknown): string {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
-    return String(message).replace(loneSurrogates, '\ufffd')
+    return String(message).toWellFormed()
   } catch {
     return 'an error with an unreadable message'
   }

@@ -2,6 +2,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
+import { messageOf } from '../thrown.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
@@ -14,9 +15,6 @@ export class InvalidMessage extends Error {
     this.concerns = concerns
   }
 }
-
-/** Lone surrogates. */
-const loneSurrogates = /\p{Cs}/gu
 
 const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
 
@@ -32,8 +30,8 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   try {
     message = JSON.parse(text)
   } catch (error) {
-    // The error quotes a part of the text, which can begin or end inside a surrogate pair.
-    throw new InvalidMessage(`invalid JSON: ${(error as Error).message.replace(loneSurrogates, '\ufffd')}`)
+    // The error quotes a part of the text, which can begin or end inside a surrogate pair: `messageOf` replaces such a half.
+    throw new InvalidMessage(`invalid JSON: ${messageOf(error)}`)
   }
   if (!isObject(message)) {
     throw new InvalidMessage('must be a JSON object')
@@ -72,8 +70,7 @@ function isObject (value: unknown): value is Record<string, unknown> {
 
 /** Returns whether an error may contain the value. A strict JSON parser would reject a lone surrogate. */
 function isQuotable (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 &&
-    value.search(loneSurrogates) === -1
+  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 && value.isWellFormed()
 }
 
 function nestedDeeperThan (limit: number, value: unknown): boolean {
