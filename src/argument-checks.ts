@@ -1,3 +1,4 @@
+import { isObject } from './checks.ts'
 import { InvalidArgument } from './errors.ts'
 import { unknownProperty } from './unknown-name.ts'
 
@@ -14,11 +15,9 @@ export function propertyErrors (name: string): PropertyError {
 
 /** @throws InvalidArgument if the value isn't an object, or has an unknown property */
 export function assertProperties (name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InvalidArgument(name, `must be an object with ${known.join(', ')}`)
-  }
+  if (!isObject(value)) throw new InvalidArgument(name, `must be an object with ${known.join(', ')}`)
   const unknown = unknownProperty(value, known, `${name}.`)
-  if (unknown !== undefined) throw new InvalidArgument(`${name}.${unknown.name}`, unknown.problem)
+  if (unknown !== undefined) throw propertyErrors(name)(unknown.name, unknown.problem)
 }
 
 /** @throws InvalidArgument */

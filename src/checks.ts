@@ -7,6 +7,11 @@ export interface Check { readonly mustBe: string, readonly passes: (value: unkno
 /** A rule for each known option. */
 export type Checks<T> = { readonly [K in keyof T]-?: Check }
 
+/** Returns whether the value is an object and not an array. */
+export function isObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 export const limit: Check = {
   mustBe: 'a positive integer or Infinity',
   passes: (value) => value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 1)

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
 import type { ChatEntry, MessageContent } from './chat-entry.ts'
+import { isObject } from './checks.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
 import type { Member } from './store.ts'
@@ -113,18 +114,16 @@ export async function run<T> (name: keyof Hooks, hook: () => T | Promise<T>): Pr
 
 /** Returns the error for a hook that threw. */
 export function hookFailed (name: keyof Hooks, cause: unknown): Error {
-  return Object.assign(new HookFailed(name), { cause })
+  return new HookFailed(name, { cause })
 }
 
 /** @throws InvalidHookResult if the value isn't an object, or has an unknown property */
 export function assertResult<Name extends string> (
   hook: keyof Hooks, value: unknown, known: readonly Name[]
 ): asserts value is { readonly [K in Name]?: unknown } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InvalidHookResult(hook, `must return an object with ${known.join(', ')}`)
-  }
+  if (!isObject(value)) throw new InvalidHookResult(hook, `must return an object with ${known.join(', ')}`)
   const unknown = unknownProperty(value, known)
-  if (unknown !== undefined) throw new InvalidHookResult(hook, `returned '${unknown.name}', which ${unknown.problem}`)
+  if (unknown !== undefined) throw resultErrors(hook)(unknown.name, unknown.problem)
 }
 
 /** Returns a function that makes the errors for the properties of a hook's result. */

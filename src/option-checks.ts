@@ -1,6 +1,6 @@
 import type { RegisterOptions } from 'fastify'
 import type { OpenBackend } from './backend.ts'
-import { check, integer, limit, milliseconds, type Check, type Checks } from './checks.ts'
+import { check, integer, isObject, limit, milliseconds, type Check, type Checks } from './checks.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
 import { MAX_MESSAGES, roomName } from './protocol.ts'
 
@@ -22,10 +22,7 @@ const orFalse = ({ mustBe, passes }: Check): Check => ({
   mustBe: `${mustBe}, or false`,
   passes: (value) => value === false || passes(value)
 })
-const object: Check = {
-  mustBe: 'an object',
-  passes: (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+const object: Check = { mustBe: 'an object', passes: isObject }
 const origin: Check = {
   mustBe: 'an origin',
   passes (value) {

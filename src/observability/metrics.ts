@@ -79,7 +79,7 @@ export class Metrics {
    */
   static async add (registry: MetricsRegistry, chat: string, stats: () => Stats): Promise<{ timings: Timings, remove: () => void }> {
     const client = await import('prom-client').catch((error: unknown) => {
-      throw Object.assign(new PromClientMissing(), { cause: error })
+      throw new PromClientMissing({ cause: error })
     })
     let metrics = registries.get(registry)
     if (metrics === undefined) {

@@ -1,4 +1,5 @@
 import { Compile, type Validator } from 'typebox/compile'
+import { isObject } from '../checks.ts'
 import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
@@ -62,10 +63,6 @@ export function concerns ({ type, id, room }: Record<string, unknown>): Concerns
     ...isQuotable(id) && { id },
     ...isQuotable(room) && { room }
   }
-}
-
-function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Returns whether an error may contain the value. A strict JSON parser would reject a lone surrogate. */
