@@ -28,6 +28,9 @@ export interface ChatQuery {
   readonly includeSender: boolean
 }
 
+/** Admits the client of a connection. Resolves with undefined if the connection was closed. */
+type Admit = (hello: Hello) => Promise<Peer | undefined>
+
 export interface ChatRouteContext extends RouteContext {
   readonly admission: PeerContext
 }
@@ -71,15 +74,14 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
     serve (connection, query, request, { protocol, deflate }) {
       // The request would outlive the handshake, so it is kept only for `authenticate`.
-      const kept = hooks.authenticate === undefined ? undefined : request
-      if (protocol === SUBPROTOCOL) serveV1(connection, kept, deflate)
-      else servePlain(connection, kept, query, deflate)
+      const admitClient = keepRequest(connection, hooks.authenticate === undefined ? undefined : request)
+      if (protocol === SUBPROTOCOL) serveV1(connection, admitClient, deflate)
+      else servePlain(connection, admitClient, query, deflate)
     }
   })
 
-  function servePlain (connection: Connection, request: FastifyRequest | undefined, query: ChatQuery, deflate: boolean): void {
+  function servePlain (connection: Connection, admitClient: Admit, query: ChatQuery, deflate: boolean): void {
     const { room, name, includeSender, history } = query
-    const admitClient = keepRequest(connection, request)
     PlainHandler.serve(connection, admitClient({ name }), {
       room,
       deflate,
@@ -92,8 +94,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     })
   }
 
-  function serveV1 (connection: Connection, request: FastifyRequest | undefined, deflate: boolean): void {
-    const admitClient = keepRequest(connection, request)
+  function serveV1 (connection: Connection, admitClient: Admit, deflate: boolean): void {
     connection.receiver.serve(new V1Handler(connection, async (hello) => {
       const session = hello.session ?? newSession()
       const peer = await admitClient({ ...hello, session })
@@ -102,7 +103,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   /** Charges a request to the connection until its client is admitted. Returns the function that admits the client. */
-  function keepRequest (connection: Connection, request: FastifyRequest | undefined): (hello: Hello) => Promise<Peer | undefined> {
+  function keepRequest (connection: Connection, request: FastifyRequest | undefined): Admit {
     const cost = request === undefined ? 0 : requestCost(request.raw)
     const hooksOfRequest = inContext(hooks)
     connection.receiver.charge(cost)
