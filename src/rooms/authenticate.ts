@@ -7,7 +7,7 @@ import { CloseCode } from '../protocol.ts'
 import type { Member } from '../store.ts'
 import { isRejection } from '../thrown.ts'
 
-/** ms; lower values are seconds since the Unix epoch. In March 1973 nobody was authenticated. */
+/** ms since the Unix epoch: March 1973. A lower `expiresAt` is a time in seconds. */
 const EARLIEST = 1e11
 
 /** The checked result of `authenticate`. expiresAt: ms since the Unix epoch. */
