@@ -17,9 +17,10 @@ const fastifyChat: typeof plugin & NamedExports =
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, memory }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions, MetricsRegistry, Origins } from './options.ts'
 export type { ChatEntry, MessageContent } from './chat-entry.ts'
-export type { Chat, ChatPage, HistoryQuery, Publication } from './chat/chat.ts'
+export type { Chat, ChatPage, HistoryQuery } from './chat/chat.ts'
 export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, MembershipChanged, Posted, Refused } from './observability/diagnostics.ts'
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft, PrePosted } from './hooks.ts'
+export type { Publication } from './chat/publication.ts'
 export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
 export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryOptions } from './drivers/memory/backend.ts'

@@ -1,29 +1,20 @@
-import { assertFunction, assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
+import { assertFunction, assertPosition, assertProperties } from '../argument-checks.ts'
 import { InvalidArgument, InvalidRoom } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
-import { appContent, assertSize, contentLimit } from '../content.ts'
+import { contentLimit } from '../content.ts'
 import { inContext, type Hooks } from '../hooks.ts'
-import { checkMember } from '../rooms/member-check.ts'
 import type { Peers } from '../rooms/peers.ts'
 import type { PostCalls } from '../rooms/post-calls.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from '../protocol.ts'
+import { draftOf, type Publication } from './publication.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
-import type { Store, Entry, Member, Page, Position } from '../store.ts'
+import type { Store, Entry, Page, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
 import { logSafely } from '../thrown.ts'
-
-/** A message that the app posts in a room. */
-export interface Publication {
-  readonly text: string
-  /** the sender, by the rules for a member's id and name; default none */
-  readonly from?: Member | undefined
-  /** any JSON value, for v1 clients */
-  readonly data?: unknown
-}
 
 /** A page of entries as the app receives it. */
 export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
@@ -66,12 +57,8 @@ export class Chat {
    */
   async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
-    assertProperties('publication', publication, ['text', 'from', 'data'])
-    const { text, from, data } = publication
-    if (typeof text !== 'string') throw new InvalidArgument('publication.text', 'must be a string')
-    const draft = { from: senderOf(from), ...appContent({ text, data }, propertyErrors('publication')) }
-    assertSize(draft, draft.from, contentLimit(this.#parts.limits))
-    const { store, onPost, postCalls } = this.#parts
+    const { store, onPost, postCalls, limits } = this.#parts
+    const draft = draftOf(publication, contentLimit(limits))
     const stored = store.append(room, draft)
     if (onPost !== undefined) postCalls.add(inContext({ onPost }).onPost, room, draft, stored)
     return (await stored).position
@@ -201,12 +188,4 @@ export class Chat {
 
 function assertRoom (room: string): void {
   if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
-}
-
-/** Checks the sender: every client rejects a message with an invalid one, so all of them would reconnect in a loop. */
-function senderOf (from: unknown): Member | null {
-  if (from === undefined || from === null) return null
-  assertProperties('publication.from', from, ['id', 'name'])
-  const { id, name } = from as Record<string, unknown>
-  return checkMember(id, name, propertyErrors('publication.from'))
 }
