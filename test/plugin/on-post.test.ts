@@ -23,6 +23,14 @@ class Calls {
     for (const { count, resolve } of this.#waiting) if (this.entries.length >= count) resolve()
   }
 
+  /** Returns an `onPost` that records each call, and waits at the gate in those that match. */
+  waitingAt (slow: ReturnType<typeof gate>, matches: (entry: ChatEntry, room: string) => boolean = () => true) {
+    return async (entry: ChatEntry, room: string): Promise<void> => {
+      this.add(entry, room)
+      if (matches(entry, room)) await slow.pass()
+    }
+  }
+
   async until (count: number): Promise<void> {
     if (this.entries.length >= count) return
     await new Promise<void>((resolve) => { this.#waiting.push({ count, resolve }) })
@@ -50,12 +58,7 @@ t.test('onPost receives each entry as history returns it, after prePost, in the 
 t.test('calls of one room are made one at a time, and acknowledgements do not wait for them', async (t) => {
   const calls = new Calls()
   const slow = gate()
-  const { app, member } = await chat(t, {
-    async onPost (entry, room) {
-      calls.add(entry, room)
-      if (entry.text === '0') await slow.pass()
-    }
-  })
+  const { app, member } = await chat(t, { onPost: calls.waitingAt(slow, ({ text }) => text === '0') })
   const ada = await member({}, 'a', 'b')
   for (let i = 0; i < 10; i++) await ada.posted('a', `${i}`)
   await slow.reached
@@ -182,12 +185,7 @@ t.test('an error of onPost is logged, and affects neither the sender nor later c
 t.test('a room with 2 MiB of waiting entries gets no call for further ones; other rooms do', async (t) => {
   const calls = new Calls()
   const slow = gate()
-  const { app } = await chat(t, {
-    async onPost (entry, room) {
-      calls.add(entry, room)
-      if (room === 'a') await slow.pass()
-    }
-  })
+  const { app } = await chat(t, { onPost: calls.waitingAt(slow, (_entry, room) => room === 'a') })
   const text = 'x'.repeat(60_000)
   for (let i = 0; i < 30; i++) await app.chat.publish('a', { text })
   for (let i = 0; i < 30; i++) await app.chat.publish('b', { text })
@@ -208,10 +206,7 @@ t.test('waiting entries of all rooms together take no more than 16 MiB', async (
   const slow = gate()
   const { app } = await chat(t, {
     limits: { chatPayload: 1024 * 1024, pendingBytes: 16 * 1024 * 1024, byteBurst: Infinity },
-    async onPost (entry, room) {
-      calls.add(entry, room)
-      await slow.pass()
-    }
+    onPost: calls.waitingAt(slow)
   })
   const text = 'x'.repeat(1024 * 1024)
   for (let i = 0; i < 10; i++) await app.chat.publish(`${i}`, { text })
@@ -227,12 +222,7 @@ t.test('waiting entries of all rooms together take no more than 16 MiB', async (
 t.test('app.close() waits for the calls of onPost', async (t) => {
   const calls = new Calls()
   const slow = gate()
-  const { app } = await chat(t, {
-    async onPost (entry, room) {
-      calls.add(entry, room)
-      if (entry.text === '0') await slow.pass()
-    }
-  })
+  const { app } = await chat(t, { onPost: calls.waitingAt(slow, ({ text }) => text === '0') })
   for (let i = 0; i < 3; i++) await app.chat.publish('a', { text: `${i}` })
   await slow.reached
   let isClosed = false
@@ -249,10 +239,7 @@ t.test('app.close() waits no longer than drainTimeout, and makes no call afterwa
   const slow = gate()
   const { app } = await chat(t, {
     drainTimeout: 1,
-    async onPost (entry, room) {
-      calls.add(entry, room)
-      await slow.pass()
-    }
+    onPost: calls.waitingAt(slow)
   })
   for (let i = 0; i < 3; i++) await app.chat.publish('a', { text: `${i}` })
   await slow.reached
