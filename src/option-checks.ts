@@ -6,9 +6,9 @@ import { MAX_MESSAGES, roomName } from './protocol.ts'
 
 type Given = FastifyChatOptions & RegisterOptions
 
-const any: Check = { mustBe: 'anything', passes: () => true }
 const flag: Check = { mustBe: 'true or false', passes: (value) => typeof value === 'boolean' }
 const fn: Check = { mustBe: 'a function', passes: (value) => typeof value === 'function' }
+const hooks: Check = { mustBe: 'a function or a list of functions', passes: (value) => [value].flat().every(fn.passes) }
 const text: Check = { mustBe: 'a string', passes: (value) => typeof value === 'string' }
 const path: Check = {
   mustBe: "a path such as '/chat'",
@@ -40,7 +40,7 @@ const driver = (type: string, methods: string[]): Check => ({
 const options: Checks<Given> = {
   prefix: text,
   logLevel: text,
-  logSerializers: any,
+  logSerializers: object,
   page: orFalse(path),
   echo: orFalse(object),
   chat: orFalse(object),
@@ -100,7 +100,7 @@ const limits: Checks<Limits> = {
 }
 
 const routeOptions: Checks<RouteOptions> = {
-  onRequest: any, preValidation: any, preHandler: any, config: any, constraints: any, schema: any
+  onRequest: hooks, preValidation: hooks, preHandler: hooks, config: object, constraints: object, schema: object
 }
 
 const openBackend: Checks<OpenBackend> = {
