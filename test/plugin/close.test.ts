@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { mock } from 'node:test'
-import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -13,6 +12,7 @@ import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { connectionsGoneOf } from '../support/server-side.ts'
 import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
@@ -23,16 +23,14 @@ const goingAway = { code: 1001, reason: 'the server is stopping' }
 /** Starts a server. `allGone` resolves when the server's side of every connection is closed. */
 async function serve (t: Test, options: FastifyChatOptions = {}) {
   const app = await build(t, options)
-  const gone: Array<Promise<unknown>> = []
-  app.server.on('connection', (socket) => gone.push(new Promise((resolve) => socket.once('close', resolve))))
+  const connectionsGone = connectionsGoneOf(t, app)
   const port = await listen(app)
   return {
     app,
     port,
     url: `ws://127.0.0.1:${port}`,
     async allGone () {
-      await Promise.all(gone)
-      t.equal(await promisify(app.server.getConnections.bind(app.server))(), 0)
+      await connectionsGone()
       t.notOk(app.server.listening)
     }
   }

@@ -2,16 +2,15 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import type { Store, FastifyChatOptions } from '../../src/index.ts'
+import type { FastifyChatOptions } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
-import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { connect } from '../../src/testing.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { open, refused, take, type Client } from '../support/websocket-client.ts'
-import { backendOf } from '../support/backend.ts'
+import { backendWith } from '../support/backend.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
@@ -31,12 +30,6 @@ async function chat (t: Parameters<typeof build>[0], options: FastifyChatOptions
       return client
     }
   }
-}
-
-/** Returns a memory store with some methods replaced. */
-function failing (calls: Partial<Store>): Store {
-  const store = new MemoryStore()
-  return Object.assign(store, calls)
 }
 
 const payloads = (received: Buffer) => serverFrames(received).map(({ payload }) => payload.toString())
@@ -267,18 +260,18 @@ t.test('messages sent while a hook is pending are delivered, also if a frame is 
 t.test('messages sent while store.follow is pending are delivered, also to their sender', async (t) => {
   let go!: () => void
   const waiting = new Promise<void>((resolve) => { go = resolve })
-  const store = failing({
+  const backend = backendWith((works) => ({
     async follow (...args) {
       await waiting
-      return MemoryStore.prototype.follow.apply(store, args)
+      return await works.follow(...args)
     }
-  })
-  const { app, port } = await chat(t, { backend: backendOf({ store }) })
+  }))
+  const { app, port } = await chat(t, { backend })
   const client = await upgraded(t, port, '/chat', Buffer.concat(['one', 'two'].map((text) => clientFrame(TEXT, text))))
   const connected = await open(t, `ws://127.0.0.1:${port}/echo`)
   connected.socket.send('a turn later')
   await connected.next()
-  t.strictSame(await store.read('lobby', { limit: 9, maxBytes: 9 }).then(({ entries }) => entries), [])
+  t.strictSame((await app.chat.history('lobby')).entries, [])
   go()
   const received = await client.until((received) => serverFrames(received).length >= 3)
   t.strictSame(payloads(received), [greeting, 'one', 'two'])
@@ -349,14 +342,13 @@ t.test('the sender of a publication is normalised, and rejected if it is invalid
 
 for (const call of ['follow', 'read', 'append'] as const) {
   t.test(`a store whose ${call} rejects closes with 1013, and is used again once it works`, async (t) => {
-    const works = MemoryStore.prototype[call]
     let broken = true
-    const store = failing({
-      [call] (this: MemoryStore, ...args: unknown[]) {
-        return broken ? Promise.reject(new Error('down')) : (works as (...args: unknown[]) => unknown).apply(this, args)
+    const backend = backendWith((works) => ({
+      [call] (...args: unknown[]) {
+        return broken ? Promise.reject(new Error('down')) : (works[call] as (...args: unknown[]) => unknown).apply(works, args)
       }
-    })
-    const { app, url, join } = await chat(t, { backend: backendOf({ store }) })
+    }))
+    const { app, url, join } = await chat(t, { backend })
     const client = await open(t, url)
     client.socket.send('one')
     client.socket.send('two')
@@ -370,8 +362,7 @@ for (const call of ['follow', 'read', 'append'] as const) {
 }
 
 t.test('a store that throws instead of rejecting closes with 1013', async (t) => {
-  const store = failing({ append () { throw new Error('down') } })
-  const { join } = await chat(t, { backend: backendOf({ store }) })
+  const { join } = await chat(t, { backend: backendWith(() => ({ append () { throw new Error('down') } })) })
   const [one, other] = [await join(), await join()]
   one.socket.send('x')
   t.match(await one.closed, { code: 1013 })
@@ -380,14 +371,14 @@ t.test('a store that throws instead of rejecting closes with 1013', async (t) =>
 
 t.test('posts of one client reach a slow store in order', async (t) => {
   const bodies: unknown[] = []
-  const store = failing({
+  const backend = backendWith((works) => ({
     async append (room, draft) {
       bodies.push(draft.body)
       await new Promise((resolve) => setImmediate(resolve))
-      return MemoryStore.prototype.append.call(store, room, draft)
+      return await works.append(room, draft)
     }
-  })
-  const { join } = await chat(t, { backend: backendOf({ store }) })
+  }))
+  const { join } = await chat(t, { backend })
   const client = await join()
   for (let i = 0; i < 100; i++) client.socket.send(`${i}`)
   const wanted = Array.from({ length: 100 }, (_, i) => `${i}`)
@@ -397,13 +388,13 @@ t.test('posts of one client reach a slow store in order', async (t) => {
 
 t.test('a body that the store receives keeps no larger buffer alive', async (t) => {
   const bodies: Uint8Array[] = []
-  const store = failing({
+  const backend = backendWith((works) => ({
     append (room, draft) {
       if (typeof draft.body !== 'string') bodies.push(draft.body)
-      return MemoryStore.prototype.append.call(store, room, draft)
+      return works.append(room, draft)
     }
-  })
-  const { join } = await chat(t, { backend: backendOf({ store }) })
+  }))
+  const { join } = await chat(t, { backend })
   const client = await join()
   for (const size of [1, 100, 5_000]) {
     client.socket.send(Buffer.alloc(size))

@@ -1,6 +1,18 @@
 import type { Socket } from 'node:net'
+import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
 import { onNextUpgrade } from '../../src/upgrade/internals/index.ts'
+
+/** Returns a function that resolves when the server's side of every later connection is closed, and asserts that none is left. */
+export function connectionsGoneOf (t: Test, { server }: FastifyInstance): () => Promise<void> {
+  const gone: Array<Promise<unknown>> = []
+  server.on('connection', (socket) => gone.push(new Promise((resolve) => socket.once('close', resolve))))
+  return async () => {
+    await Promise.all(gone)
+    t.equal(await promisify(server.getConnections.bind(server))(), 0, 'no connection is left')
+  }
+}
 
 /** The server's side of a connection. */
 export interface Wire {

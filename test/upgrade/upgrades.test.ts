@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { promisify } from 'node:util'
 import fastifyWebsocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
@@ -12,6 +11,7 @@ import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { raw, upgraded, upgradeRequest, type RawClient } from '../support/raw-client.ts'
+import { connectionsGoneOf } from '../support/server-side.ts'
 import { open } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
@@ -24,18 +24,10 @@ const late = { limits: { handshakeTimeout: 2 ** 30 } }
 /** Starts an app. `allGone` resolves when the server's side of every connection is closed, and asserts it. */
 async function serve (t: Test, set: (app: App) => unknown) {
   const app = bare(t)
-  const gone: Array<Promise<unknown>> = []
-  app.server.on('connection', (socket) => gone.push(new Promise((resolve) => socket.once('close', resolve))))
+  const allGone = connectionsGoneOf(t, app)
   await set(app)
   const port = await listen(app)
-  return {
-    app,
-    port,
-    async allGone () {
-      await Promise.all(gone)
-      t.equal(await promisify(app.server.getConnections.bind(app.server))(), 0, 'no connection is left')
-    }
-  }
+  return { app, port, allGone }
 }
 
 /** Requests an upgrade that is refused. Resolves with the response once the server has ended the connection. */
