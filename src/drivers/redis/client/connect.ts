@@ -57,6 +57,8 @@ function connectToCluster (client: Cluster, timeout: number): Cluster {
     clusterRetryStrategy: () => backoff.next(),
     clusterNodeRetryStrategy: null,
     slotsRefreshTimeout: timeout,
+    // See `refreshSlots`.
+    slotsRefreshInterval: 0,
     maxRedirections: 16,
     retryDelayOnMoved: 0,
     retryDelayOnClusterDown: 100,
@@ -71,7 +73,22 @@ function connectToCluster (client: Cluster, timeout: number): Cluster {
   cluster.on('ready', () => backoff.works())
   cluster.on('error', withoutArguments)
   cluster.on('node error', withoutArguments)
+  refreshSlots(cluster, client.options.slotsRefreshInterval)
   return cluster
+}
+
+/**
+ * Refreshes the slots of a Cluster at an interval in ms while it is connected. Replaces `slotsRefreshInterval` of ioredis. Seen in
+ * ioredis 5.6.1 and 6.0.0: a refresh that ends after `disconnect` starts the next timer, so that the process never exits.
+ */
+function refreshSlots (cluster: Cluster, interval = 0): void {
+  if (interval === 0) return
+  let timer: NodeJS.Timeout | undefined
+  cluster.on('ready', () => { timer ??= setInterval(() => cluster.refreshSlotsCache(), interval).unref() })
+  cluster.on('close', () => {
+    clearInterval(timer)
+    timer = undefined
+  })
 }
 
 /** Options that a Redis and a Cluster have in common. undefined resets an option. */
