@@ -51,7 +51,7 @@ async function openRedis (url: string, app: FastifyInstance): Promise<OpenBacken
   }
 }
 
-/** Rejects with the reason if Redis can't be reached. The drivers would retry for ever without reporting it. */
+/** Rejects with the reason as soon as a connection fails. The driver would log it and retry until its timeout. */
 async function probeRedis (url: string): Promise<void> {
   const { Redis } = await import('ioredis')
   const client = new Redis({ ...parseRedisUrl(url), lazyConnect: true, retryStrategy: () => null })

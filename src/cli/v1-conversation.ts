@@ -16,7 +16,7 @@ export interface Participation {
   readonly history: number
 }
 
-/** Most posts that wait for acknowledgement. More input is then not read. */
+/** Maximum number of posts that wait for acknowledgement. No input is read while this many wait. */
 const MAX_PENDING = 100
 
 /**

@@ -214,3 +214,13 @@ for (const [title, lose] of Object.entries({
     t.equal(await server.client.exists('a*[b]:{new}:room'), 1)
   })
 }
+
+t.test('a probe that Redis rejects no longer counts towards inFlight', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const client = new RedisClient({ url: server.socket, inFlight: 1 })
+  t.teardown(() => client.close())
+  const key = client.key('a', 'text')
+  await client.command('SET', key, '')
+  await t.rejects(client.probe('HGET', key, ''), { message: /^WRONGTYPE/ })
+  t.equal(await client.command('GET', key), '')
+})

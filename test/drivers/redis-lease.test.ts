@@ -1,8 +1,8 @@
-import { setImmediate as tick } from 'node:timers/promises'
 import t from 'tap'
 import type { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { Lease } from '../../src/drivers/redis/roster/lease.ts'
 import { HeldClock } from '../support/held-clock.ts'
+import { tick } from '../support/tick.ts'
 
 /** Returns a lease of 3 s that a stub of Redis renews, and the names under which it was renewed. */
 function setUp () {

@@ -1,9 +1,9 @@
-import { setImmediate as tick } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { tick } from '../support/tick.ts'
 import { bodies, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 

@@ -220,7 +220,7 @@ export class RedisClient {
   within<T> (promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.start(() => reject(this.#unavailable()))
-      promise.then((value) => { if (this.#deadlines.end(deadline)) resolve(value) }, reject)
+      promise.finally(() => this.#deadlines.end(deadline)).then(resolve, reject)
     })
   }
 
