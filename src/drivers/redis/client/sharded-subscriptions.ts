@@ -79,7 +79,10 @@ export class ShardedSubscriptions {
       if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, onMessage)
       node.add(name, onMessage, onSettled)
     }
+    const hasMoved = channel.address !== undefined
     channel.address = address
+    // What was published before the new connection is live is lost.
+    if (hasMoved) this.#events.down()
   }
 
   #node (address: string): Subscriptions | undefined {

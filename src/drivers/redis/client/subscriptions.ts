@@ -48,17 +48,23 @@ export class Subscriptions {
     this.#redis = redis
     this.#sharded = sharded
     this.#events = events
-    this.#onClose = events.connected(redis)
+    const endConnected = events.connected(redis)
     redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, message: Buffer) => {
       for (const onMessage of this.#channels.get(channel.toString())?.listeners ?? []) call(onMessage, message)
     })
     redis.on('moved', events.moved)
     redis.on('ready', () => { if (isReady(redis)) this.#subscribeAll() })
-    redis.on('close', () => {
+    const onLost = () => {
       this.#live = false
       this.#endRetry()
       events.down()
-    })
+    }
+    redis.on('close', onLost)
+    // A connection that is closed because no channel needs it isn't lost: the others may still be connecting.
+    this.#onClose = () => {
+      endConnected()
+      redis.off('close', onLost)
+    }
     if (isReady(redis)) this.#subscribeAll()
   }
 
