@@ -1,5 +1,5 @@
 import { chromium, type Browser } from 'playwright-core'
-import { executable } from './executable.ts'
+import { installed } from './executable.ts'
 
 const args = [
   '--headless', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -8,14 +8,11 @@ const args = [
 
 // ms: the first start on a busy machine reads about 200 MB from disk.
 const startTimeout = 120_000
-const executablePath = executable('chromium')
-const missing = 'chromium is not installed (apt-get install chromium)'
+const browser = installed('chromium')
 
-/** The reason why browser tests are skipped; false if they run. In CI they must run. */
-export const skip = executablePath === undefined && process.env['CI'] !== 'true' && missing
+export const { skip } = browser
 
 /** Starts a Chromium. The caller must close it. Rejects if none is installed. */
 export async function launch (): Promise<Browser> {
-  if (executablePath === undefined) throw new Error(missing)
-  return await chromium.launch({ executablePath, args, timeout: startTimeout })
+  return await chromium.launch({ executablePath: browser.path(), args, timeout: startTimeout })
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname } from 'node:path'
 import type { Test } from 'tap'
@@ -7,7 +7,15 @@ export type Program = ReturnType<typeof program>
 
 /** Runs a file with Node, in its folder and without the variables that tap sets for its children. Killed with the test. */
 export function program (t: Test, file: string, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [file], { cwd: dirname(file), env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const node = started(t, process.execPath, [file], { cwd: dirname(file), env })
+  /** Resolves with the port, once it listens. */
+  const port = async () => Number((await node.printed(/"Server listening at http:\/\/.*:(\d+)"/))[1])
+  return { ...node, port }
+}
+
+/** Starts a program and reads its output. Killed with the test. */
+export function started (t: Test, file: string, args: string[], options: Pick<SpawnOptions, 'cwd' | 'env'> = {}) {
+  const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -30,7 +38,5 @@ export function program (t: Test, file: string, env: Record<string, string> = {}
       if (over) throw new Error(`ended without ${pattern}:\n${output}`)
     }
   }
-  /** Resolves with the port, once it listens. */
-  const port = async () => Number((await printed(/"Server listening at http:\/\/.*:(\d+)"/))[1])
-  return { printed, port, end, ended }
+  return { child, printed, end, ended }
 }
