@@ -12,11 +12,20 @@ import { connect as inject } from '../../src/testing.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, fixJitter, nextEvent, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
-import { proxy } from '../support/proxy.ts'
+import { proxy, type Proxy } from '../support/proxy.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}) {
   const app = await build(t, options)
-  return { app, network: await proxy(t, await listen(app)) }
+  const port = await listen(app)
+  return { app, port, network: await proxy(t, port) }
+}
+
+/** Breaks the connections, and refuses new ones until `target` is set. Resolves when the client waits for its next attempt. */
+async function disconnect (client: ChatClient, network: Proxy): Promise<void> {
+  network.target = undefined
+  const away = next(client, 'waiting')
+  network.cut()
+  await away
 }
 
 /** Publishes a message every 2 ms, and one at each `publish`, until it is stopped. */
@@ -188,14 +197,11 @@ t.test('after a server lost its data, sent posts are stale and unsent ones are s
   network.silence()
   const inDoubt = t.rejects(room.post('in doubt'), { code: 'stale_post' })
   await stored
-  network.target = undefined
-  const away = next(client, 'waiting')
-  network.cut()
-  await away
+  await disconnect(client, network)
   const unsent = room.post('not sent yet')
   const again = nextEvent(room, 'joined', ({ again }) => again)
-  const { app: after } = await serve(t)
-  network.target = (after.server.address() as { port: number }).port
+  const { app: after, port } = await serve(t)
+  network.target = port
   t.match(await again, { complete: false })
   await inDoubt
   await unsent
@@ -204,7 +210,7 @@ t.test('after a server lost its data, sent posts are stale and unsent ones are s
 })
 
 t.test('posts made offline are sent in order on reconnect, and can be refused then', async (t) => {
-  const { app, network } = await serve(t, {
+  const { app, port, network } = await serve(t, {
     prePost: (draft) => {
       if (draft.text === 'bad') throw new Error('not here')
       return draft
@@ -212,26 +218,23 @@ t.test('posts made offline are sent in order on reconnect, and can be refused th
   })
   const client = chatClient(t, network.port)
   const room = await client.join('lobby')
-  network.target = undefined
-  const away = next(client, 'waiting')
-  network.cut()
-  await away
+  await disconnect(client, network)
   const posts = ['one', 'bad', 'two'].map((text) => room.post(text))
   const refused = t.rejects(posts[1]!, { code: 'refused', message: /not here/ })
   await t.rejects(room.history('x'), { code: 'offline' })
-  network.target = (app.server.address() as { port: number }).port
+  network.target = port
   await Promise.all([posts[0], posts[2], refused])
   const { entries } = await app.chat.history('lobby')
   t.same(entries.map(({ text }) => text), ['one', 'two'])
 })
 
 t.test('a join made offline is sent on reconnect', async (t) => {
-  const { app, network } = await serve(t)
+  const { port, network } = await serve(t)
   network.target = undefined
   const client = chatClient(t, network.port)
   await state(client, 'waiting')
   const room = client.join('lobby')
-  network.target = (app.server.address() as { port: number }).port
+  network.target = port
   t.equal((await room).name, 'lobby')
 })
 
@@ -282,10 +285,7 @@ t.test('a post in flight when its room is left resolves or rejects with its true
     const { network } = await serve(t)
     const client = chatClient(t, network.port)
     const room = await client.join('lobby')
-    network.target = undefined
-    const away = next(client, 'waiting')
-    network.cut()
-    await away
+    await disconnect(client, network)
     const post = t.rejects(room.post('bye'), { code: 'left' })
     room.leave()
     await post
@@ -647,12 +647,12 @@ t.test('an attempt that exceeds connectTimeout is abandoned', async (t) => {
 })
 
 t.test('reconnect() skips the delay, and does nothing when not waiting', async (t) => {
-  const { app, network } = await serve(t)
+  const { port, network } = await serve(t)
   network.target = undefined
   fixJitter(t, 1)
   const client = chatClient(t, network.port, { minDelay: 1e9, maxDelay: 1e9 })
   await state(client, 'waiting')
-  network.target = (app.server.address() as { port: number }).port
+  network.target = port
   client.reconnect()
   t.equal(client.status.state, 'connecting')
   client.reconnect()
