@@ -9,7 +9,7 @@ import { requirements, run, type Result } from '../../conformance/suite.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
-import { command as compiled } from '../support/compiled.ts'
+import { run as runCommand } from '../support/command.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
@@ -61,17 +61,7 @@ t.test('the plugin meets every requirement', async (t) => {
 t.test("the README's command passes on the bundled server, with the defaults of both", async (t) => {
   const readme = readFileSync(new URL('../../conformance/README.md', import.meta.url), 'utf8')
   const [, line = ''] = /^ {4}(npm run conformance -- \S+)$/m.exec(readme) ?? []
-  const [node, ...main] = compiled
-  const server = spawn(node, [...main, 'serve', '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => server.kill('SIGKILL'))
-  let log = ''
-  for await (const chunk of server.stdout.iterator({ destroyOnReturn: false })) {
-    log += String(chunk)
-    if (log.includes('Server listening')) break
-  }
-  server.stdout.resume()
-  const [, port = ''] = /http:\/\/127\.0\.0\.1:(\d+)/.exec(log) ?? []
-
+  const [, port = ''] = await runCommand(t, ['serve', '--port', '0']).seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
   const [npm = '', ...args] = line.replace(':3000/', `:${port}/`).split(' ')
   const { code, stdout } = await spawned(npm, args)
   t.equal(stdout.match(/^ok /gm)?.length, requirements.length)

@@ -1,68 +1,30 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
+import { run, type Run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
 import { open } from '../support/websocket-client.ts'
 
 /** A program of examples/, run from source. */
-interface Program {
-  /** Resolves with the match once stdout matches. Rejects when the program ends before. */
-  printed (pattern: RegExp): Promise<string[]>
-  readonly ended: Promise<{ code: number | null, stdout: string, stderr: string }>
-  interrupt (): void
-  kill (): void
-}
-
-function run (t: Test, file: string, args: readonly string[] = [], variables: NodeJS.ProcessEnv = {}): Program {
-  const env = { ...process.env, PORT: '0', ...variables }
-  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(process.execPath, ['--import', 'tsx', file, ...args],
-    { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
-  const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }))
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return {
-    ended,
-    interrupt: () => child.kill('SIGINT'),
-    kill: () => child.kill('SIGKILL'),
-    async printed (pattern) {
-      for (;;) {
-        const found = pattern.exec(stdout)
-        if (found !== null) return found
-        if (child.stdout.readableEnded) throw new Error(`${file} ended without ${pattern}:\n${stdout}${stderr}`)
-        await Promise.race([once(child.stdout, 'data'), ended])
-      }
-    }
-  }
-}
-
-interface Example extends Program {
-  /** Returns the address it listens on: `127.0.0.1:3000`. */
+interface Example extends Run {
+  /** The address it listens on: `127.0.0.1:3000`. */
   readonly host: string
   /** Resolves once a line with this message, and this text if given, was logged. */
   logged (msg: string, text?: string): Promise<unknown>
 }
 
-async function example (t: Test, name: string, variables?: NodeJS.ProcessEnv): Promise<Example> {
-  const program = run(t, `examples/${name}.ts`, [], variables)
-  const [, host = ''] = await program.printed(/"Server listening at http:\/\/(127\.0\.0\.1:\d+)"/)
+async function example (t: Test, name: string, env: Record<string, string> = {}): Promise<Example> {
+  const program = run(t, ['--import', 'tsx', `examples/${name}.ts`], { file: process.execPath, env: { PORT: '0', ...env } })
+  const [, host = ''] = await program.seen(/"Server listening at http:\/\/(127\.0\.0\.1:\d+)"/)
   const field = (name: string, value: string) => `"${name}":${JSON.stringify(value)}`.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   return {
     ...program,
     host,
-    logged: (msg, text) => program.printed(new RegExp(`^{.*${text === undefined ? '' : `${field('text', text)}.*`}${field('msg', msg)}}$`, 'm'))
+    logged: (msg, text) => program.seen(new RegExp(`^{.*${text === undefined ? '' : `${field('text', text)}.*`}${field('msg', msg)}}$`, 'm'))
   }
 }
 
-const connect = (t: Test, ...args: string[]) => run(t, 'src/cli/main.ts', ['connect', ...args])
+const connect = (t: Test, ...args: string[]) => run(t, ['connect', ...args])
 
 /** Asserts what the page at an address offers. */
 async function panels (t: Test, page: string, headers = {}): Promise<{ chat: boolean, echo: boolean }> {
@@ -87,8 +49,8 @@ t.test('greeting: the client is greeted, and its message is logged, not answered
   const { host, logged } = await example(t, 'greeting')
   const client = connect(t, `ws://${host}/echo`, '--send', 'Msg from client')
   await logged('Message received: Msg from client')
-  await client.printed(/^Received: Hello from server$/m)
-  client.interrupt()
+  await client.seen(/^Received: Hello from server$/m)
+  client.child.kill('SIGINT')
 
   const { code, stdout } = await client.ended
   t.match(stdout, /^Connected\nReceived: Hello from server\nDisconnected \(code 1000\b.*\n$/)
@@ -238,7 +200,7 @@ t.test('custom-backend: messages are kept for the next start', async (t) => {
   const ada = chatClient(t, Number(first.host.split(':')[1]), { name: 'ada' })
   const lobby = await ada.join('lobby')
   await lobby.post('hello')
-  first.kill()
+  first.child.kill('SIGKILL')
   await first.ended
 
   const second = await example(t, 'custom-backend', { CHAT_DATA: data })

@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
-import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { cp, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
@@ -11,7 +7,9 @@ import fastifyChat, { memory, type FastifyChatOptions } from '../../src/index.ts
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { bare, build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { command } from '../support/compiled.ts'
+import { run, type Run } from '../support/command.ts'
+import { directory } from '../support/directory.ts'
+import { proxy } from '../support/proxy.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
 
@@ -66,64 +64,18 @@ async function serve (t: Test, options?: FastifyChatOptions): Promise<string> {
 }
 
 /** Starts the demo server as a process that can be killed; from source if `folder` is another checkout. */
-async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{ port: string, kill (): Promise<void>, output (): string }> {
-  const [file, ...args]: typeof command = folder === '' ? command : [process.execPath, '--import', 'tsx', 'src/cli/main.ts']
-  const child = spawn(file, [...args, 'serve', '--port', port], { cwd: folder || checkout, stdio: ['ignore', 'pipe', 'inherit'] })
-  const closed = once(child, 'close')
-  async function kill () {
-    child.kill('SIGKILL')
-    await closed
-  }
-  t.teardown(kill)
-  let output = ''
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-    output += String(chunk)
-    const [, listening] = /Server listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(output) ?? []
-    if (listening === undefined) continue
-    child.stdout.on('data', (chunk) => { output += String(chunk) })
-    return { port: listening, kill, output: () => output }
-  }
-  throw new Error(`the server ended: ${output}`)
-}
-
-/** Starts a proxy that can be interrupted: its connections are reset, and new ones are refused. */
-async function proxy (t: Test, port: number): Promise<{ port: number, hold (): void, cut (): void, restore (): void }> {
-  const sockets = new Set<Socket>()
-  const holds = new Set<() => void>()
-  let passing = true
-  const server = createServer((near) => {
-    if (!passing) {
-      near.destroy()
-      return
-    }
-    const far = connectSocket(port, '127.0.0.1')
-    holds.add(() => far.unpipe(near).pause())
-    for (const [one, other] of [[near, far], [far, near]] as const) {
-      sockets.add(one)
-      one.pipe(other)
-      one.on('error', () => {})
-      one.on('close', () => {
-        sockets.delete(one)
-        other.destroy()
-      })
-    }
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const cut = () => {
-    passing = false
-    for (const socket of sockets) socket.resetAndDestroy()
-  }
-  t.teardown(() => {
-    cut()
-    server.close()
-  })
+async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{ port: string, kill: () => Run['ended'] }> {
+  const args = ['serve', '--port', port]
+  const { child, seen, ended } = folder === ''
+    ? run(t, args)
+    : run(t, ['--import', 'tsx', 'src/cli/main.ts', ...args], { file: process.execPath, cwd: folder })
+  const [, listening = ''] = await seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
   return {
-    port: (server.address() as AddressInfo).port,
-    /** Stops forwarding the bytes that the server sends. */
-    hold () { for (const hold of holds) hold() },
-    cut,
-    restore () { passing = true }
+    port: listening,
+    kill () {
+      child.kill('SIGKILL')
+      return ended
+    }
   }
 }
 
@@ -404,10 +356,11 @@ t.test('the page', { skip }, async (t) => {
     await say(ada, 'first')
 
     async function through (meanwhile: () => Promise<void>, note: string) {
+      tunnel.target = undefined
       tunnel.cut()
       await status(ada, 'Retrying')
       await meanwhile()
-      tunnel.restore()
+      tunnel.target = port
       await ada.getByRole('button', { name: 'Reconnect now' }).click()
       await status(ada, 'Connected to lobby as ada.')
       await shows(ada, '#chat-log li.note', note)
@@ -427,7 +380,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await words(ada), ['first', 'second', '2 messages were missed and are shown below.', 'third', 'fourth', 'fifth'])
 
     // The message is stored, but its ack does not arrive.
-    tunnel.hold()
+    tunnel.silence()
     await type(ada, 'sixth')
     await shows(bob.page, '#chat-log li', 'sixth')
     await shows(ada, '#chat-log li.pending', 'Sending…')
@@ -569,12 +522,11 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('at most 100 messages wait for a connection, even for the first one', async (t) => {
-    const port = await listen(await build(t))
-    const tunnel = await proxy(t, port)
+    const url = await serve(t)
     const { page } = await open(t, 'about:blank')
     await page.clock.install()
     await page.routeWebSocket(/chat$/, async (socket) => socket.close({ code: 1013 }))
-    await page.goto(`http://127.0.0.1:${tunnel.port}/demo/?name=ada`)
+    await page.goto(`${url}/demo/?name=ada`)
     await status(page, 'Could not connect')
     await page.clock.pauseAt(Date.now() + 60_000)
     const input = page.getByLabel('Message', { exact: true })
@@ -675,8 +627,7 @@ t.test('the page', { skip }, async (t) => {
   })
 
   t.test('without the compiled client, page and log report it once, and the echo works', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'fastify-chat-page-'))
-    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    const folder = directory(t)
     for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })
     await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'))
     const server = await serveApart(t, { folder })
@@ -685,7 +636,7 @@ t.test('the page', { skip }, async (t) => {
     await shows(page, '#echo-status', 'Connected.')
     t.notOk(await page.locator('#chat-panel').isVisible())
     t.strictSame(complaints, [])
-    t.equal(server.output().split('its client is not compiled').length - 1, 1)
+    t.equal((await server.kill()).stdout.split('its client is not compiled').length - 1, 1)
   })
 
   t.end()

@@ -14,15 +14,15 @@ export interface Run {
   ended: Promise<{ code: number | null, stdout: string, stderr: string }>
 }
 
-export interface RunOptions { env?: Record<string, string>, file?: string, stdin?: 'ignore' | 'pipe' }
+export interface RunOptions { env?: Record<string, string>, file?: string, cwd?: string, stdin?: 'ignore' | 'pipe' }
 
 /**
  * Runs the compiled command, or the program `file`; killed with the test. `ended` waits for its child processes too: they
  * share its fourth descriptor.
  */
-export function run (t: Test, args: string[], { env = {}, file, stdin = 'ignore' }: RunOptions = {}): Run {
+export function run (t: Test, args: string[], { env = {}, file, cwd, stdin = 'ignore' }: RunOptions = {}): Run {
   const [executable = '', ...rest] = file === undefined ? [...command, ...args] : [file, ...args]
-  const child = spawn(executable, rest, { env: { ...environment, ...env }, stdio: [stdin, 'pipe', 'pipe', 'pipe'] })
+  const child = spawn(executable, rest, { cwd, env: { ...environment, ...env }, stdio: [stdin, 'pipe', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   ;(child.stdio[3] as Readable).resume()
   const output = { stdout: '', stderr: '' }
