@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { Compile } from 'typebox/compile'
 import { faultOf } from '../../conformance/shape.ts'
@@ -7,6 +6,7 @@ import { clientMessages, serverMessages } from '../../src/messages.ts'
 import { CloseCode, ErrorCode, SUBPROTOCOL, isTerminal } from '../../src/protocol.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'
 import { build } from '../support/app.ts'
+import { blocksOf, tableUnder } from '../support/markdown.ts'
 
 type Direction = 'client' | 'server'
 type Json = Record<string, unknown>
@@ -21,25 +21,18 @@ const validators: Record<Direction, Map<string, ReturnType<typeof Compile>>> = {
   server: new Map(Object.entries(serverMessages).map(([type, schema]) => [type, Compile(schema)]))
 }
 
-const protocol = readFileSync(new URL('../../docs/PROTOCOL.md', import.meta.url), 'utf8')
+const file = 'docs/PROTOCOL.md'
 
 /** Returns the plain JSON of a value: TypeBox's schemas have hidden properties. */
 function asJson<T> (value: unknown): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
 
-/** Returns the content of the fenced blocks with this info string. */
-function blocks (mark: string): string[] {
-  return [...protocol.matchAll(/^```(.*)\n([^]*?)^```$/gm)].filter(([, info]) => info === mark).map(([, , content]) => content!)
-}
+/** Returns the blocks with this info string. */
+const blocks = (mark: string) => blocksOf(file).filter(({ info }) => info === mark)
 
-/** Returns the cells of the table under a heading, without the header row. */
-function table (heading: string): string[][] {
-  const [, after = ''] = protocol.split(`\n${heading}\n`)
-  const section = after.split(/^#/m)[0]!
-  const rows = section.split('\n').filter((line) => line.startsWith('|'))
-  return rows.slice(2).map((row) => row.slice(1, -1).split('|').map((cell) => cell.trim()))
-}
+/** Returns the messages in the blocks with this info string. */
+const examplesIn = (mark: string) => blocks(mark).map(({ source }) => JSON.parse(source) as Json)
 
 /** Returns the schema errors of a message. */
 function faults (direction: Direction, message: Json): string[] {
@@ -50,7 +43,7 @@ function faults (direction: Direction, message: Json): string[] {
 
 t.test('every example is a valid message of its direction', async (t) => {
   for (const direction of ['client', 'server'] as const) {
-    const examples = blocks(`json ${direction}`).map((block) => JSON.parse(block) as Json)
+    const examples = examplesIn(`json ${direction}`)
     for (const example of examples) {
       t.same(faults(direction, example), [], `${direction}: ${JSON.stringify(example).slice(0, 60)}`)
       t.same(Object.keys(example).filter((name) => !(name in messages[direction][String(example['type'])]!.properties)), [], 'without unknown properties')
@@ -60,14 +53,14 @@ t.test('every example is a valid message of its direction', async (t) => {
 })
 
 t.test('the client and the conformance suite accept every example of a server message', async (t) => {
-  for (const example of blocks('json server').map((block) => JSON.parse(block) as Json)) {
+  for (const example of examplesIn('json server')) {
     t.same(parseMessage(JSON.stringify(example)), example)
     t.equal(faultOf(example), undefined)
   }
 })
 
 t.test('the conformance suite rejects a message with a missing or wrong property', async (t) => {
-  for (const example of blocks('json server').map((block) => JSON.parse(block) as Json)) {
+  for (const example of examplesIn('json server')) {
     const { properties, required } = messages.server[String(example['type'])]!
     for (const name of Object.keys(properties).filter((name) => !['type', 'data'].includes(name))) {
       t.type(faultOf({ ...example, [name]: -1.5 }), 'string', name)
@@ -83,8 +76,8 @@ t.test('the conformance suite rejects a message with a missing or wrong property
 
 t.test('every interface has the properties of its schema', async (t) => {
   for (const direction of ['client', 'server'] as const) {
-    const described = new Map(blocks(`ts ${direction}`).map((block) => {
-      const body = block.slice(0, block.indexOf('\n}'))
+    const described = new Map(blocks(`ts ${direction}`).map(({ source }) => {
+      const body = source.slice(0, source.indexOf('\n}'))
       const properties = [...body.matchAll(/^ {2}(\w+)(\??):/gm)].map(([, name, optional]) => `${name}${optional}`)
       return [/^ {2}type: '(\w+)'/m.exec(body)?.[1], properties.sort()]
     }))
@@ -96,11 +89,11 @@ t.test('every interface has the properties of its schema', async (t) => {
 })
 
 t.test("the table of errors matches the server's codes", async (t) => {
-  t.same(table('## 13. Errors').map(([code]) => code), Object.values(ErrorCode).map((code) => `\`${code}\``))
+  t.same(tableUnder(file, '13. Errors').map(([code]) => code), Object.values(ErrorCode).map((code) => `\`${code}\``))
 })
 
 t.test('the table of close codes matches the codes of the server and the client', async (t) => {
-  const rows = table('### 14.1 Close codes')
+  const rows = tableUnder(file, '14.1 Close codes')
   t.same(rows.map(([code]) => Number(code)), Object.values(CloseCode).sort((a, b) => a - b))
   for (const [code, , comeBack = ''] of rows) {
     t.equal(/^no\b/.test(comeBack), isTerminal(Number(code)), `${code}: ${comeBack}`)
@@ -108,16 +101,9 @@ t.test('the table of close codes matches the codes of the server and the client'
   }
 })
 
-t.test('every link within the document resolves', async (t) => {
-  const anchors = new Set([...protocol.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    heading!.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-')))
-  for (const [, anchor] of protocol.matchAll(/\]\(#([^)]*)\)/g)) t.ok(anchors.has(anchor!), anchor!)
-})
-
 t.test('every listing happens as written', async (t) => {
-  for (const listing of blocks('frames')) {
-    const title = /.*\n### (.*)\n/s.exec(protocol.slice(0, protocol.indexOf(listing)))?.[1] ?? ''
-    await t.test(title, (t) => play(t, listing.trimEnd().split('\n')))
+  for (const { heading, source } of blocks('frames')) {
+    await t.test(heading, (t) => play(t, source.trimEnd().split('\n')))
   }
 })
 
