@@ -1,15 +1,17 @@
 import type { Pattern } from '../generator/job.ts'
 import type { Contender } from '../contenders.ts'
 
-/**
- * ours: name of a contender. atMost, atLeast: bounds of our measure divided by the control's, in the same round;
- * neither if there is no target. measure: deliveries per second; by default cost (CPU or memory).
- */
+/** A comparison of two contenders of a load. With a bound, it is a target. Without one, only the ratio is printed. */
 export interface Target {
+  /** name of the contender whose measure is divided by that of the control, in the same round */
   readonly ours: string
+  /** name of the control */
   readonly control: string
+  /** `deliveries`: deliveries per second; default: the cost, which is CPU time or memory */
   readonly measure?: 'deliveries'
+  /** maximum ratio */
   readonly atMost?: number | undefined
+  /** minimum ratio */
   readonly atLeast?: number
 }
 
