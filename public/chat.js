@@ -7,13 +7,11 @@ import { nameTags } from './names.js'
 import { olderMessages } from './older-messages.js'
 import { peopleList, typingLine, typingSignal } from './people.js'
 import { storedSession } from './stored-session.js'
-import { setText } from './dom.js'
+import { byId, setText } from './dom.js'
 
 const PAGE_SIZE = 50
 const MIN_DELAY = 2_000
 const MAX_WAITING = 100
-
-const byId = (id) => document.getElementById(id)
 
 export function startChat (url, defaultRoom) {
   const panel = byId('chat-panel')

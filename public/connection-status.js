@@ -1,8 +1,6 @@
 // Shows the status of the connection, with a countdown to the next attempt.
 import { explainClose } from './close-codes.js'
-import { setText } from './dom.js'
-
-const byId = (id) => document.getElementById(id)
+import { byId, setText } from './dom.js'
 
 /** @param retry called when the user requests an immediate reconnect */
 export function connectionStatus (retry) {

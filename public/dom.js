@@ -1,4 +1,6 @@
-// Elements with text. Messages are only set as text. As HTML, a message could run a script in this page.
+// Finds elements, and creates elements with text. Messages are only set as text. As HTML, a message could run a script in this page.
+
+export const byId = (id) => document.getElementById(id)
 
 // Doesn't set the same text again, because a screen reader would repeat it.
 export function setText (element, text) {

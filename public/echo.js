@@ -1,11 +1,9 @@
 // A plain WebSocket: open, send, receive, close. The chat panel uses the typed client instead.
 import { explainClose } from './close-codes.js'
 import { messageList } from './message-list.js'
-import { setText, textElement } from './dom.js'
+import { byId, setText, textElement } from './dom.js'
 
 const USUAL_LIMIT = 64 * 1024
-
-const byId = (id) => document.getElementById(id)
 
 export function startEcho (url) {
   const status = byId('echo-status')

@@ -1,7 +1,7 @@
 // The entry point of the page. Fetches the configuration, and starts a panel for each route.
-import { setText } from './dom.js'
+import { byId, setText } from './dom.js'
 
-const error = document.getElementById('page-error')
+const error = byId('page-error')
 
 async function loadConfig () {
   const response = await fetch('config.json')

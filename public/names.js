@@ -1,4 +1,5 @@
-// Names of members. A colour distinguishes members with the same name. If necessary, a mark also does: a short hash of the id.
+// Names of members. A colour distinguishes members with the same name. Members that share a name, or have none, also have a
+// mark: a short hash of the id.
 import { textElement } from './dom.js'
 
 const MAX_NAMES = 2_000

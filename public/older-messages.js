@@ -1,5 +1,5 @@
 // Loads older messages page by page, until the room has no more or the list is full.
-import { setText } from './dom.js'
+import { byId, setText } from './dom.js'
 
 /**
  * @param messages the list to which they are added
@@ -7,8 +7,8 @@ import { setText } from './dom.js'
  * @param showError shows an error to the user
  */
 export function olderMessages (messages, request, showError) {
-  const button = document.getElementById('chat-older')
-  const beginning = document.getElementById('chat-beginning')
+  const button = byId('chat-older')
+  const beginning = byId('chat-beginning')
   let loading
 
   function show (isBeginning, words = 'Beginning of the room.') {

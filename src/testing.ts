@@ -37,7 +37,7 @@ export interface TestConnection {
  * Connects to a WebSocket route of an app without listening on a port.
  * @param app made ready first if it isn't
  * @param path with its query, for example '/chat?room=lobby'
- * @throws InvalidArgument; also when the upgrade is refused, with the status in the message
+ * @throws InvalidArgument, or an error with the status in its message if the upgrade is refused
  */
 export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
   assertArguments(path, options)

@@ -1,29 +1,37 @@
 import { equal, ok } from '../assertions.ts'
-import { newId } from '../client.ts'
+import { newId, type Client } from '../client.ts'
 import { requirement } from '../requirement.ts'
+
+/**
+ * Sends pings at once, and one more after the last `retryAfter`. Rejects with a Violation unless the server refuses some of the
+ * first and accepts the last.
+ * @param violation message of the error if the server refuses none
+ */
+async function exceed (client: Client, count: number, send: (id: string) => void, violation: string): Promise<void> {
+  const ids = Array.from({ length: count }, newId)
+  for (const id of ids) send(id)
+  let retryAfter: number | undefined
+  for (const id of ids) {
+    const answer = await client.receiveOneOf('pong', 'error')
+    equal(answer.id, id, 'id of the answer')
+    if (answer.type !== 'error') continue
+    equal(answer.code, 'rate_limited', 'code of the error')
+    retryAfter = answer.retryAfter ?? 0
+  }
+  ok(retryAfter !== undefined, violation)
+  ok(retryAfter > 0, 'the error has no retryAfter')
+  await new Promise((resolve) => setTimeout(resolve, retryAfter))
+  send('again')
+  equal((await client.receive('pong')).id, 'again', 'id of the pong')
+}
 
 export const errors = [
   requirement('17.1', 'a request beyond limits.burst is rate_limited, and accepted after retryAfter', async (server) => {
     const client = await server.welcomedClient()
     const { burst = Infinity } = client.welcome.limits
     if (burst > 200) return
-    const ids = Array.from({ length: burst + 10 }, newId)
-    for (const id of ids) client.send({ type: 'ping', id })
-    const answers = []
-    for (const id of ids) {
-      const answer = await client.receiveOneOf('pong', 'error')
-      equal(answer.id, id, 'id of the answer')
-      answers.push(answer)
-    }
-    const refused = answers.filter(({ type }) => type === 'error')
-    for (const error of refused) if (error.type === 'error') equal(error.code, 'rate_limited', 'code of the error')
-    ok(refused.length > 0, `${ids.length} pings at once were answered, although limits.burst is ${burst}`)
-    const last = refused.at(-1)!
-    const { retryAfter = 0 } = last.type === 'error' ? last : {}
-    ok(retryAfter > 0, 'the error has no retryAfter')
-    await new Promise((resolve) => setTimeout(resolve, retryAfter))
-    client.send({ type: 'ping', id: 'again' })
-    equal((await client.receive('pong')).id, 'again', 'id of the pong')
+    const pings = burst + 10
+    await exceed(client, pings, (id) => client.send({ type: 'ping', id }), `${pings} pings at once were answered, although limits.burst is ${burst}`)
   }),
 
   requirement('17.1', 'a message beyond limits.byteBurst is rate_limited, and accepted after retryAfter', async (server) => {
@@ -33,20 +41,7 @@ export const errors = [
     const messages = Math.ceil(byteBurst / bytes) + 2
     if (bytes < 100 || messages > Math.min(burst, 200)) return
     const send = (id: string) => client.send({ type: 'ping', id, _: 'x'.repeat(bytes - 40 - id.length) })
-    const ids = Array.from({ length: messages }, newId)
-    for (const id of ids) send(id)
-    let retryAfter = 0
-    for (const id of ids) {
-      const answer = await client.receiveOneOf('pong', 'error')
-      equal(answer.id, id, 'id of the answer')
-      if (answer.type !== 'error') continue
-      equal(answer.code, 'rate_limited', 'code of the error')
-      retryAfter = answer.retryAfter ?? 0
-    }
-    ok(retryAfter > 0, `${messages} messages of ${bytes} bytes at once were answered, although limits.byteBurst is ${byteBurst}`)
-    await new Promise((resolve) => setTimeout(resolve, retryAfter))
-    send('again')
-    equal((await client.receive('pong')).id, 'again', 'id of the pong')
+    await exceed(client, messages, send, `${messages} messages of ${bytes} bytes at once were answered, although limits.byteBurst is ${byteBurst}`)
   }),
 
   requirement('13', 'an error has the type, id and room of its request', async (server) => {

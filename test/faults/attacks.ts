@@ -6,7 +6,7 @@ export type Attack = (target: Target) => Promise<void>
 
 const PAYLOAD = 15_900
 
-/** Just below the default payload limit: thousands of objects in the least JSON. */
+/** Just below the default payload limit: thousands of objects in as little JSON as possible. */
 const objects = Array.from({ length: PAYLOAD / 3 - 50 }, () => ({}))
 
 const many = (target: Target, count: number, step: (attacker: Attacker, index: number, number: number) => void) =>

@@ -105,7 +105,7 @@ async function say (page: Page, words: string): Promise<void> {
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)
 
-t.test('of the compiled files only the client and what it imports are served', async (t) => {
+t.test('only the compiled files of the client and of its imports are served', async (t) => {
   const app = await build(t)
   for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)

@@ -3,7 +3,7 @@ import { memory } from '../../src/drivers/memory/backend.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Store } from '../../src/store.ts'
 
-/** Returns a backend of a given store or roster, which the test closes; what isn't given is in memory. */
+/** Returns a backend with the given store or roster, which the test closes. The other one is in memory. */
 export function backendOf (given: Partial<Pick<OpenBackend, 'store' | 'roster'>>): Backend {
   return {
     async open (app) {

@@ -5,8 +5,8 @@ function lacks (source: string, name: string): boolean {
 }
 
 /**
- * Returns the program that a block of a document is a part of, as docs/README.md says: the app, the client and the room of the
- * README stand before it, and an app that isn't told to listen does so on a free port.
+ * Returns the program that a block of a document is a part of, as docs/README.md describes: adds the app, the client and the
+ * room of the README before it. If the block doesn't call `listen`, the app listens on a free port.
  */
 export function whole (source: string): string {
   const before: string[] = []

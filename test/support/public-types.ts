@@ -5,7 +5,7 @@ const path = (file: string) => fileURLToPath(new URL(`../../src/${file}`, import
 
 /**
  * Returns the properties of interfaces that a file of src/ exports, inherited ones included, each with its comment.
- * @param names of the interfaces, by file
+ * @param names the file of each interface, by its name
  */
 export function propertiesOf (names: Record<string, string>): Record<string, Map<string, string>> {
   const { config } = ts.readConfigFile(fileURLToPath(new URL('../../tsconfig.json', import.meta.url)), (file) => ts.sys.readFile(file)) as

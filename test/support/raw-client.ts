@@ -15,11 +15,14 @@ export function upgradeRequest (path: string, headers: Record<string, string> = 
   return `GET ${path} HTTP/1.1\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-/** A TCP connection that keeps all received bytes. `until` waits until they satisfy, `ended` for the other side's FIN. */
+/** A TCP connection. */
 export interface RawClient {
   readonly socket: Socket
+  /** All bytes received so far. */
   received: Buffer
+  /** Resolves with the received bytes once they satisfy the predicate. Rejects when the connection has ended before. */
   until (satisfied: (received: Buffer) => boolean): Promise<Buffer>
+  /** Resolves when the other side has ended the connection, or it is closed. */
   readonly ended: Promise<void>
 }
 
