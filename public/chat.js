@@ -1,6 +1,6 @@
 // The chat panel. The typed client reconnects, resumes and repeats posts. This module displays the result.
 import { ChatClient } from './lib/client/index.js'
-import { normalizeName } from './lib/protocol.js'
+import { checkName } from './lib/member-name.js'
 import { chatMessages } from './chat-messages.js'
 import { connectionStatus } from './connection-status.js'
 import { nameTags } from './names.js'
@@ -152,8 +152,8 @@ export function startChat (url, defaultRoom) {
   function readForm () {
     const { room: roomInput, name: nameInput } = connectForm.elements
     const name = nameInput.value.trim()
-    const wrong = name !== '' && normalizeName(name) === undefined
-    nameInput.setCustomValidity(wrong ? 'At most 32 visible characters' : '')
+    const problem = name === '' ? undefined : checkName(name).problem
+    nameInput.setCustomValidity(problem === undefined ? '' : `The name ${problem}`)
     return { room: roomInput.value, name }
   }
 

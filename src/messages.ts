@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { MAX_MESSAGES, roomName } from './request-bounds.ts'
+import { MAX_MESSAGES, MAX_NAME, roomName } from './request-bounds.ts'
 
 const room = Type.String({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = Type.String({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
@@ -31,7 +31,7 @@ export const clientMessages = {
   hello: Type.Object({
     type: Type.Literal('hello'),
     session: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'of an earlier welcome' })),
-    name: Type.Optional(Type.String({ maxLength: 128, description: 'name shown to other members, before normalization' })),
+    name: Type.Optional(Type.String({ maxLength: MAX_NAME, description: 'name shown to other members, before normalization' })),
     token: Type.Optional(Type.String({ maxLength: 8192, description: "for the app's authentication" }))
   }, { description: 'Identifies the client. The first message, sent once' }),
   join: Type.Object({

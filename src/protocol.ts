@@ -104,13 +104,3 @@ export function isPosition (value: unknown): value is string {
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
 export const loneSurrogate = /[^\\](?:\\\\)*\\ud[89a-f]/
-
-const MAX_NAME = 32
-/** Control, format (with bidi and zero-width), surrogate and private-use characters, line and paragraph separators, fillers. */
-const invisible = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
-
-/** Returns the normalized name (NFKC, single spaces); undefined if it isn't valid. */
-export function normalizeName (given: string): string | undefined {
-  const name = given.normalize('NFKC').replace(/ +/g, ' ').trim()
-  return name !== '' && [...name].length <= MAX_NAME && !invisible.test(name) ? name : undefined
-}

@@ -1,5 +1,8 @@
 /** Matches a valid room name. Its source is the pattern of room names in the schemas. */
 export const roomName = /^[A-Za-z0-9._:-]{1,64}$/
 
+/** Maximum code points of a member's name, as sent and as normalised. */
+export const MAX_NAME = 128
+
 /** Maximum number of messages that a client may request at once. */
 export const MAX_MESSAGES = 1_000

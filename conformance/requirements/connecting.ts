@@ -1,4 +1,5 @@
 import { equal, ok } from '../assertions.ts'
+import { invalidNames } from '../member-names.ts'
 import { requirement } from '../requirement.ts'
 import { UpgradeRefused, SUBPROTOCOL, type Server } from '../server.ts'
 
@@ -23,7 +24,8 @@ export const connecting = [
   }),
 
   requirement('2.4', 'an upgrade with an invalid query parameter is refused with 400', async (server) => {
-    const wrong = [{ room: 'no spaces' }, { room: '' }, { room: 'x'.repeat(65) }, { name: 'x'.repeat(33) }, { name: 'a\u202eb' }, { history: 'all' }, { self: 'yes' }]
+    const names = invalidNames.map(([, name]) => ({ name }))
+    const wrong = [{ room: 'no spaces' }, { room: '' }, { room: 'x'.repeat(65) }, ...names, { history: 'all' }, { self: 'yes' }]
     for (const query of wrong) equal(await statusOfUpgrade(server, query), 400, `status for ${JSON.stringify(query)}`)
   }),
 

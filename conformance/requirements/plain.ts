@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { equal, ok } from '../assertions.ts'
 import type { Channel } from '../channel.ts'
+import { validNames } from '../member-names.ts'
 import { requirement } from '../requirement.ts'
 
 /** Resolves with all frames up to a text, including a greeting and history. */
@@ -73,6 +74,17 @@ export const plain = [
     equal({ text, name: from?.name }, { text: 'from plain', name: 'bob' }, 'message at the v1 member')
     await ada.post(room, 'from v1', { data: { not: 'shown' } })
     await receiveUntil(plain, `${ada.welcome.member.name === '' ? '' : `${ada.welcome.member.name}: `}from v1`)
+  }),
+
+  requirement('16', 'the name of a plain member is normalised', async (server) => {
+    const room = server.room()
+    for (const [, name, normalised = name] of validNames) {
+      const plain = await server.connect([], { room, name, self: '1' })
+      plain.socket.send('text')
+      await receiveUntil(plain, normalised === '' ? 'text' : `${normalised}: text`)
+      plain.socket.close(1000)
+      await plain.closed()
+    }
   }),
 
   requirement('8.1', 'a v1 member receives a binary message as bytes', async (server) => {

@@ -7,8 +7,7 @@ import { copyString } from '../copy-string.ts'
 import { InvalidName } from '../errors.ts'
 import type { Hello, Hooks } from '../hooks.ts'
 import { Peer, type PeerContext } from './peer.ts'
-import { nameRule } from './member-check.ts'
-import { normalizeName } from '../protocol.ts'
+import { checkName } from '../member-name.ts'
 import { randomId } from './random-id.ts'
 import type { Member } from '../store.ts'
 
@@ -37,7 +36,7 @@ export async function admit (
 ): Promise<Peer | undefined> {
   const { roster } = context
   // Only the known properties: the app might trust others that a client adds.
-  const hello = { name: checkedName(claims.name), token: claims.token, session: claims.session }
+  const hello = { name: normalizedName(claims.name), token: claims.token, session: claims.session }
   let arrival: ReturnType<typeof roster.restrictions> | undefined
   if (hooks.authenticate !== undefined) {
     arrival = roster.restrictions([])
@@ -71,9 +70,9 @@ function anonymousMember ({ session, name = '' }: Hello): Member {
 }
 
 /** Returns the normalised name; undefined if the client sent none. @throws InvalidName */
-function checkedName (given: string | undefined): string | undefined {
+function normalizedName (given: string | undefined): string | undefined {
   if (given === undefined || given === '') return undefined
-  const name = normalizeName(given)
-  if (name === undefined) throw new InvalidName(nameRule(given))
+  const { name, problem } = checkName(given)
+  if (problem !== undefined) throw new InvalidName(problem)
   return name
 }

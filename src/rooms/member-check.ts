@@ -1,24 +1,13 @@
 import { addressOf } from '../connection/address.ts'
 import type { PropertyError } from '../argument-checks.ts'
-import { normalizeName } from '../protocol.ts'
+import { checkName } from '../member-name.ts'
 import type { Member } from '../store.ts'
 
 /** Characters (UTF-16 code units) of a member's id. */
 const MAX_ID = 128
 
-/** Maximum code points of a name in which the invalid character is searched for. */
-const CHECKED = 128
-
 /** Control characters, line and paragraph separators, lone surrogates. */
 const invalid = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
-
-/** Returns the rule that a name breaks, after `normalizeName` rejected it. If each character alone is valid, it is the length. */
-export function nameRule (given: string): string {
-  const areValid = [...given.trim()].slice(0, CHECKED).every((character) => normalizeName(`x${character}x`) !== undefined)
-  return areValid
-    ? 'must be 1 to 32 characters after normalisation'
-    : 'must not contain control, bidirectional, zero-width, filler or private-use characters, variation selectors or line breaks'
-}
 
 /** Returns the rule that a member's id breaks; undefined for a valid id. */
 export function idProblem (id: unknown): string | undefined {
@@ -36,13 +25,13 @@ export function idProblem (id: unknown): string | undefined {
 export function checkMember (id: unknown, name: unknown, fault: PropertyError): Member {
   const problem = idProblem(id)
   if (problem !== undefined) throw fault('id', problem)
-  return { id: id as string, name: checkName(name, fault) }
+  return { id: id as string, name: normalizedName(name, fault) }
 }
 
-function checkName (given: unknown, fault: PropertyError): string {
+function normalizedName (given: unknown, fault: PropertyError): string {
   if (given === '') return ''
   if (typeof given !== 'string') throw fault('name', 'must be a string')
-  const name = normalizeName(given)
-  if (name === undefined) throw fault('name', nameRule(given))
+  const { name, problem } = checkName(given)
+  if (problem !== undefined) throw fault('name', problem)
   return name
 }

@@ -7,10 +7,10 @@ import { compileDataSchema } from './data-schema.ts'
 import { InvalidQuery } from '../errors.ts'
 import { inContext, type Hello } from '../hooks.ts'
 import type { Peer, PeerContext } from '../rooms/peer.ts'
-import { nameRule } from '../rooms/member-check.ts'
+import { checkName } from '../member-name.ts'
 import type { Settings } from '../settings.ts'
 import { requestCost } from '../upgrade/connection-limits.ts'
-import { SUBPROTOCOL, normalizeName, roomName } from '../protocol.ts'
+import { SUBPROTOCOL, roomName } from '../protocol.ts'
 import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
 import { PlainHandler } from '../wire/plain-handler.ts'
@@ -124,8 +124,8 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (typeof room !== 'string' || !roomName.test(room)) {
     throw new InvalidQuery('room', 'must be 1 to 64 letters, digits and ._:-')
   }
-  const normalized = typeof name === 'string' ? name && normalizeName(name) : undefined
-  if (normalized === undefined) throw new InvalidQuery('name', nameRule(String(name)))
+  const checked = name === '' ? { name } : checkName(String(name))
+  if (checked.problem !== undefined) throw new InvalidQuery('name', checked.problem)
   // A querystring schema of the app may have converted these to numbers.
   if (!/^\d{1,6}$/.test(String(history))) {
     throw new InvalidQuery('history', 'must be an integer from 0 to 999999')
@@ -133,5 +133,5 @@ function parseQuery (query: Record<string, unknown>, defaults: Exclude<Settings[
   if (self !== undefined && !/^[01]$/.test(String(self))) {
     throw new InvalidQuery('self', 'must be 0 or 1')
   }
-  return { room: copyString(room), name: copyString(normalized), history: Number(history), includeSender: self === undefined ? defaults.includeSender : String(self) === '1' }
+  return { room: copyString(room), name: copyString(checked.name), history: Number(history), includeSender: self === undefined ? defaults.includeSender : String(self) === '1' }
 }

@@ -63,7 +63,7 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
 /** Returns the compiled files that a browser loads: the client, and what it shares with the server. */
 function library (): string[] {
   const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
-  const shared = ['protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
+  const shared = ['member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
   return [...client.map((file) => `client/${file}`), ...shared]
 }
 

@@ -107,7 +107,7 @@ t.setTimeout(600_000)
 
 t.test('only the compiled files of the client and of its imports are served', async (t) => {
   const app = await build(t)
-  for (const file of ['client/index.js', 'client/room.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
+  for (const file of ['client/index.js', 'client/room.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
     t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
@@ -234,6 +234,16 @@ t.test('the page', { skip }, async (t) => {
     const listed = await reader.page.locator('#chat-people li').allTextContents()
     t.strictSame(listed.sort(), ['bob (you)', first.slice(0, 9), second.slice(0, 9)].sort(), 'the list distinguishes them too')
     t.match(await items(one.page), ['You: I am ada', second], 'the other member is not shown as the user')
+  })
+
+  t.test('the form states the rule that a name breaks', async (t) => {
+    const { page } = await open(t, `${await serve(t)}/demo/`)
+    const input = page.getByLabel('Your name')
+    const problem = (name: string) => input.fill(name).then(async () => await input.evaluate((element) => (element as HTMLInputElement).validationMessage))
+    t.equal(await problem('👩\u200d💻'.repeat(32)), '')
+    t.equal(await problem('👩\u200d💻'.repeat(33)), 'The name must have at most 32 grapheme clusters and 128 code points')
+    t.equal(await problem('a\u200db'), 'The name must not contain U+200D where it joins or selects nothing')
+    t.equal(await problem(''), '', 'a name is optional')
   })
 
   t.test('after a reload the member, the room and the messages are the same', async (t) => {

@@ -122,18 +122,6 @@ t.test('publish accepts from: null, and a sender whose name is empty', async (t)
   t.match(await client.next(), { type: 'message', from: { id: 'bot', name: '' } })
 })
 
-t.test('the error for an invalid name in hello states a wrong length or character', async (t) => {
-  const { tcp } = await chat(t)
-  const client = await tcp()
-  const length = '/name must be 1 to 32 characters after normalisation'
-  const kinds = /^\/name must not contain control, .*zero-width, filler or private-use characters, variation selectors or line breaks$/
-  const wrong: Array<[name: string, message: string | RegExp]> = [
-    ['x'.repeat(33), length], ['   ', length], ['\ufdfa\ufdfa', length], ['😀'.repeat(33), length], [`\t${'x'.repeat(33)}`, length],
-    ['a\tb', kinds], ['a\u202eb', kinds], ['a\u200bb', kinds], ['\u3164', kinds], ['\ue000', kinds], ['❤\ufe0f', kinds], ['a\u2028b', kinds]
-  ]
-  for (const [name, message] of wrong) t.match(await client.refused({ type: 'hello', name }), { code: 'invalid', message }, encodeURIComponent(name))
-})
-
 t.test('an invalid room name is rejected by every call', async (t) => {
   const { app: { chat: calls } } = await chat(t)
   for (const room of ['', 'a b', 'x'.repeat(65), 'a/b', 'ü', undefined, null, 7] as string[]) {
