@@ -10,6 +10,7 @@ export function nameTags (root) {
   /** By name: the id of the only member with that name, or SEVERAL. */
   const holders = new Map()
 
+  /** Adds a mark to the tags of a name when a second member has it. */
   function see ({ id, name }) {
     const key = keyOf(name)
     const holder = holders.get(key)
@@ -42,7 +43,7 @@ export function nameTags (root) {
     return element
   }
 
-  return { label, tag }
+  return { label, see, tag }
 }
 
 function addMark (element) {
@@ -51,7 +52,8 @@ function addMark (element) {
 
 function shown (name) { return name === '' ? 'Guest' : name }
 
-function keyOf (name) { return shown(name).toLowerCase() }
+/** Returns what names that look the same have in common: case and the invisible joiners that a name may have don't distinguish them. */
+function keyOf (name) { return shown(name).toLowerCase().replace(/\p{Default_Ignorable_Code_Point}/gu, '') }
 
 function markOf (id) {
   return `#${(Math.floor(hashOf(id) / 360) % 36 ** 4).toString(36).padStart(4, '0')}`

@@ -7,6 +7,8 @@ const SIGNAL_MS = 2_000
 /** Returns a function that shows the members of a room, the user first. The server lists about a hundred at most. */
 export function peopleList (list, heading, names) {
   return function show ({ members, count }, ownId) {
+    // Before the first tag is made: a later member may have the same name.
+    for (const member of members.values()) names.see(member)
     const others = [...members.values()].filter(({ id }) => id !== ownId)
       .sort((one, other) => names.label(one).localeCompare(names.label(other)))
     const self = members.get(ownId)

@@ -236,6 +236,15 @@ t.test('the page', { skip }, async (t) => {
     t.match(await items(one.page), ['You: I am ada', second], 'the other member is not shown as the user')
   })
 
+  t.test('two members whose names look the same are distinguished', async (t) => {
+    const url = `${await serve(t)}/demo/`
+    const one = await open(t, `${url}?name=${encodeURIComponent('Ada ❤\ufe0f')}`)
+    await status(one.page, 'Connected to lobby as Ada ❤\ufe0f.')
+    await open(t, `${url}?name=${encodeURIComponent('Ada ❤')}`)
+    await one.page.locator('#chat-people li .mark').nth(1).waitFor()
+    for (const listed of await one.page.locator('#chat-people li').allTextContents()) t.match(listed, /^Ada ❤\ufe0f? #[0-9a-z]{4}/)
+  })
+
   t.test('the form states the rule that a name breaks', async (t) => {
     const { page } = await open(t, `${await serve(t)}/demo/`)
     const input = page.getByLabel('Your name')
