@@ -19,10 +19,10 @@ export const MetricsTaken = declareError(
   500,
   { kind: 'usage' })
 
-/** The option `metrics` was given, but `prom-client` is not installed. */
-export const PromClientMissing = declareError(
-  'FST_CHAT_PROM_CLIENT_MISSING',
-  "fastify-chat: the option 'metrics' requires the package 'prom-client': run npm install prom-client",
+/** An optional package is not installed. Arguments: the feature that requires it, the package. */
+export const PackageMissing = declareError(
+  'FST_CHAT_PACKAGE_MISSING',
+  'fastify-chat: %s requires a package that is not installed: run npm install %s',
   500,
   { kind: 'usage' })
 

@@ -1,7 +1,11 @@
 import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import type { Backend, OpenBackend } from '../backend.ts'
+import { lmdb } from '../drivers/lmdb/backend.ts'
+import { redis } from '../drivers/redis/backend.ts'
 import { parseRedisUrl } from '../drivers/redis/client/redis-url.ts'
+import { PackageMissing } from '../errors.ts'
+import { withPackage } from '../optional-package.ts'
 
 /** ms within which Redis must accept the connection */
 const REDIS_TIMEOUT = 5_000
@@ -26,11 +30,8 @@ export function redisBackend (url: string): Backend {
 
 async function openDirectory (path: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
-    // Loaded on demand, like the Redis driver: its package is optional.
-    const { lmdb } = await import('../drivers/lmdb/backend.ts')
     return await lmdb({ path }).open(app)
   } catch (error) {
-    if (isMissing(error)) throw new StorageError("--data requires the package 'lmdb': run npm install lmdb")
     throw new StorageError(reasonOf(error as Error))
   }
 }
@@ -38,7 +39,6 @@ async function openDirectory (path: string, app: FastifyInstance): Promise<OpenB
 async function openRedis (url: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
     await probeRedis(url)
-    const { redis } = await import('../drivers/redis/backend.ts')
     const backend = await redis({ url }).open(app)
     await backend.store.check().catch(async (error: unknown) => {
       await backend.close()
@@ -46,14 +46,14 @@ async function openRedis (url: string, app: FastifyInstance): Promise<OpenBacken
     })
     return backend
   } catch (error) {
-    if (isMissing(error)) throw new StorageError("--redis requires the package 'ioredis': run npm install ioredis")
+    if (error instanceof PackageMissing) throw new StorageError(error.message)
     throw new StorageError(`can't use the Redis at ${withoutSecrets(url)}: ${reasonOf(error as Error)}`)
   }
 }
 
 /** Rejects with the reason as soon as a connection fails. The driver would log it and retry until its timeout. */
 async function probeRedis (url: string): Promise<void> {
-  const { Redis } = await import('ioredis')
+  const { Redis } = await withPackage('the Redis backend', 'ioredis', async () => await import('ioredis'))
   const client = new Redis({ ...parseRedisUrl(url), lazyConnect: true, retryStrategy: () => null })
   client.on('error', () => {})
   const signal = AbortSignal.timeout(REDIS_TIMEOUT)
@@ -74,11 +74,12 @@ function withoutSecrets (url: string): string {
   return `${protocol}//${host}${pathname}`
 }
 
-export function isMissing (error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
-}
-
-/** Returns the message of an error, or its code: a host name with several addresses fails with an empty message. */
-export function reasonOf ({ message, code, cause }: NodeJS.ErrnoException): string {
-  return cause instanceof Error ? `${message}: ${cause.message}` : message || String(code)
+/**
+ * Returns the message of an error and of its cause, unless the first includes the second. Returns the code of an error without
+ * a message: a host name with several addresses fails with an empty one.
+ */
+export function reasonOf (error: NodeJS.ErrnoException): string {
+  const { message, code, cause } = error
+  const isComplete = error instanceof PackageMissing || !(cause instanceof Error) || message.endsWith(cause.message)
+  return isComplete ? message || String(code) : `${message}: ${cause.message}`
 }

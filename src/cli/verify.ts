@@ -1,5 +1,6 @@
 import { UsageError, checkDirectory, parse } from './arguments.ts'
-import { isMissing, reasonOf } from './storage.ts'
+import { withPackage } from '../optional-package.ts'
+import { reasonOf } from './storage.ts'
 
 const help = `Usage: fastify-chat verify DIR
 
@@ -29,8 +30,7 @@ export async function verify (args: string[]): Promise<number> {
   if (extra !== undefined) throw new UsageError(`one argument too many: '${extra}'`)
   checkDirectory('DIR', directory)
   try {
-    // Loaded on demand: its package is optional.
-    const { verifyStore } = await import('../drivers/lmdb/verify.ts')
+    const { verifyStore } = await withPackage("'verify'", 'lmdb', async () => await import('../drivers/lmdb/verify.ts'))
     let printed = Date.now()
     const extent = await verifyStore(directory, (soFar) => {
       if (Date.now() - printed < PROGRESS_INTERVAL) return
@@ -40,10 +40,6 @@ export async function verify (args: string[]): Promise<number> {
     process.stdout.write(`${directory} is intact: ${describe(extent)}\n`)
     return 0
   } catch (error) {
-    if (isMissing(error)) {
-      process.stderr.write("verify needs the package 'lmdb': npm install lmdb\n")
-      return 1
-    }
     const { code } = error as { code?: unknown }
     if (!String(code).startsWith('FST_CHAT_')) throw error
     process.stderr.write(`${String(code)}: ${reasonOf(error as Error)}\n`)

@@ -1,5 +1,6 @@
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { MetricsTaken, PromClientMissing } from '../errors.ts'
+import { MetricsTaken } from '../errors.ts'
+import { withPackage } from '../optional-package.ts'
 import type { MetricsRegistry } from '../options.ts'
 import type { Stats, Timings } from './stats.ts'
 
@@ -75,12 +76,10 @@ export class Metrics {
    * Adds a chat to a registry.
    * @param chat its prefix
    * @returns the timers to record to, and a function that unregisters the chat
-   * @throws MetricsTaken, PromClientMissing
+   * @throws MetricsTaken, PackageMissing
    */
   static async add (registry: MetricsRegistry, chat: string, stats: () => Stats): Promise<{ timings: Timings, remove: () => void }> {
-    const client = await import('prom-client').catch((error: unknown) => {
-      throw new PromClientMissing({ cause: error })
-    })
+    const client = await withPackage("the option 'metrics'", 'prom-client', async () => await import('prom-client'))
     let metrics = registries.get(registry)
     if (metrics === undefined) {
       metrics = new Metrics(registry, client)

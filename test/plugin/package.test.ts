@@ -53,15 +53,12 @@ t.test('an app can import the installed package, chat and serve the page', async
     const heard = [await ada.next(), await ada.next()]
     const pages = await Promise.all(['', 'style.css', 'main.js', 'config.json'].map((file) => app.inject('/demo/' + file)))
     const wrong = await Fastify().register(fastifyChat, { page: 1 }).then(() => undefined, (error) => error)
-    const registry = { registerMetric () {}, getSingleMetric () {}, removeSingleMetric () {} }
-    const alone = await Fastify().register(fastifyChat, { metrics: registry }).then(() => undefined, (error) => error)
     console.log(JSON.stringify({
       same: named === fastifyChat,
       heard,
       position: typeof await app.chat.publish('lobby', { text: 'x' }),
       pages: pages.map(({ statusCode }) => statusCode),
       refused: wrong instanceof errors.InvalidOption,
-      missing: alone.code,
       contracts: [typeof rosterContract, typeof storeContract]
     }))
     await app.close()
@@ -75,9 +72,31 @@ t.test('an app can import the installed package, chat and serve the page', async
     position: 'string',
     pages: [200, 200, 200, 200],
     refused: true,
-    missing: 'FST_CHAT_PROM_CLIENT_MISSING',
     contracts: ['function', 'function']
   })
+})
+
+t.test('register rejects with the name of an optional package that is not installed', async (t) => {
+  await writeFile(join(app, 'optional.mjs'), `
+    import Fastify from 'fastify'
+    import fastifyChat from 'fastify-chat'
+    import { lmdb } from 'fastify-chat/lmdb'
+    import { redis } from 'fastify-chat/redis'
+
+    const registry = { registerMetric () {}, getSingleMetric () {}, removeSingleMetric () {} }
+    const outcomes = []
+    for (const options of [{ backend: lmdb({ path: 'data' }) }, { backend: redis() }, { metrics: registry }]) {
+      outcomes.push(await Fastify().register(fastifyChat, options).then(() => undefined, ({ code, message }) => ({ code, message })))
+    }
+    console.log(JSON.stringify(outcomes))
+  `)
+  const missing = (feature: string, name: string) => ({
+    code: 'FST_CHAT_PACKAGE_MISSING', message: `fastify-chat: ${feature} requires a package that is not installed: run npm install ${name}`
+  })
+  t.strictSame(JSON.parse(await ran(app, process.execPath, ['optional.mjs'])), [
+    missing('the LMDB backend', 'lmdb'), missing('the Redis backend', 'ioredis'), missing("the option 'metrics'", 'prom-client')
+  ])
+  t.notOk((await readdir(app)).includes('data'), 'no directory is created')
 })
 
 t.test('require() returns the plugin, with the named exports as properties', async (t) => {
@@ -197,11 +216,17 @@ t.test('the types compile for strict consumers', async (t) => {
 
 // Last, because it links optional packages, which no earlier test may need.
 t.test('the command names the missing package of a driver, and with it the driver loads', async (t) => {
-  for (const [option, place, needed] of [['--data', 'data', 'lmdb'], ['--redis', 'redis://127.0.0.1', 'ioredis']] as const) {
-    const { code, stdout, stderr } = await run(app, 'node_modules/.bin/fastify-chat', ['serve', '--port', '0', option, place])
-    t.equal(stderr, `${option} requires the package '${needed}': run npm install ${needed}\n`)
-    t.equal(stdout, '')
-    t.equal(code, 1)
+  await mkdir(join(app, 'copy'))
+  await writeFile(join(app, 'copy/data.mdb'), '')
+  const lacks = (feature: string, needed: string) => `fastify-chat: ${feature} requires a package that is not installed: run npm install ${needed}\n`
+  for (const [args, message] of [
+    [['serve', '--port', '0', '--data', 'data'], lacks('the LMDB backend', 'lmdb')],
+    [['serve', '--port', '0', '--redis', 'redis://127.0.0.1'], lacks('the Redis backend', 'ioredis')],
+    [['verify', 'copy'], `FST_CHAT_PACKAGE_MISSING: ${lacks("'verify'", 'lmdb')}`]
+  ] as const) {
+    t.strictSame(await run(app, 'node_modules/.bin/fastify-chat', args), { code: 1, stdout: '', stderr: message })
+  }
+  for (const needed of ['lmdb', 'ioredis']) {
     await symlink(join(checkout, 'node_modules', needed), join(app, 'node_modules', needed))
   }
   await writeFile(join(app, 'drivers.mjs'), `

@@ -1,10 +1,10 @@
 import type { Backend } from '../../backend.ts'
 import { check, limit, milliseconds, type Checks } from '../../checks.ts'
 import { largestPayload } from '../../message-size.ts'
+import { withPackage } from '../../optional-package.ts'
 import { checkStoreBytes, historyChecks } from '../history-options.ts'
 import { MemoryRoster } from '../memory/roster.ts'
 import { resolveLimits, type LmdbStoreOptions } from './options.ts'
-import { LmdbStore } from './store.ts'
 
 /** The directory of a chat, and its bounds. Each comment ends with the default. */
 export interface LmdbOptions extends LmdbStoreOptions {
@@ -26,7 +26,7 @@ const checks: Checks<LmdbOptions> = {
 /**
  * Returns a backend that stores messages in a local directory: acknowledged ones are on disk and outlive the process. Members
  * and restrictions are in the memory of this process. Opening it rejects if the directory is in use, damaged, of another
- * format, or can't be written.
+ * format, or can't be written, or if the package `lmdb` isn't installed.
  * @throws InvalidOption
  */
 export function lmdb (options: LmdbOptions): Backend {
@@ -37,6 +37,7 @@ export function lmdb (options: LmdbOptions): Backend {
   checkStoreBytes(historyBytes, storeBytes)
   return {
     async open () {
+      const { LmdbStore } = await withPackage('the LMDB backend', 'lmdb', async () => await import('./store.ts'))
       const opened = new LmdbStore(store)
       const roster = new MemoryRoster({ grace })
       const close = async () => { await Promise.all([opened.close(), roster.close()]) }

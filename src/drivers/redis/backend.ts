@@ -1,12 +1,10 @@
 import type { Backend } from '../../backend.ts'
 import { check, limit, milliseconds, type Checks } from '../../checks.ts'
 import { largestPayload } from '../../message-size.ts'
+import { withPackage } from '../../optional-package.ts'
 import { checkStoreBytes, historyChecks } from '../history-options.ts'
-import { ConnectionLog } from './client/connection-log.ts'
 import { checkTarget, connectionChecks } from './client/options.ts'
-import { RedisRoster } from './roster/roster.ts'
 import { resolveOptions, type RedisStoreOptions } from './store/options.ts'
-import { RedisStore } from './store/store.ts'
 
 /** Address of Redis, and bounds of the chat in it. Each comment ends with the default. */
 export interface RedisOptions extends RedisStoreOptions {
@@ -29,7 +27,7 @@ const checks: Checks<RedisOptions> = {
 /**
  * Returns a backend in a Redis, or a Redis Cluster, that any number of processes share: together they are one chat. Entries are
  * as durable as the configuration of Redis makes them. While Redis can't be reached, posts are rejected and members keep what
- * they have; it may be unavailable when the backend is opened.
+ * they have; it may be unavailable when the backend is opened. Opening it rejects if the package `ioredis` isn't installed.
  * @throws InvalidOption
  */
 export function redis (options: RedisOptions = {}): Backend {
@@ -40,6 +38,9 @@ export function redis (options: RedisOptions = {}): Backend {
   checkStoreBytes(historyBytes, storeBytes)
   return {
     async open (app) {
+      const [{ ConnectionLog }, { RedisStore }, { RedisRoster }] = await withPackage('the Redis backend', 'ioredis', async () => await Promise.all([
+        import('./client/connection-log.ts'), import('./store/store.ts'), import('./roster/roster.ts')
+      ]))
       const log = new ConnectionLog(app.log)
       // Two clients: a store that has as many commands in flight as it accepts must not delay the lease.
       const [store, roster] = [new RedisStore(storeOptions, undefined, log), new RedisRoster({ ...connection, grace, lease }, log)]
