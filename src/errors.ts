@@ -117,6 +117,13 @@ export const StoreUnknown = declareError(
 export const StoreInUse = declareError(
   'FST_CHAT_STORE_IN_USE', "the store in '%s' is in use by %s", 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
+/** The directory of a store can't be opened: it is read-only, or its disk is full, for example. Arguments: the directory, the reason. */
+export const StoreUnusable = declareError(
+  'FST_CHAT_STORE_UNUSABLE',
+  "the store in '%s' can't be opened: %s",
+  503,
+  { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
+
 /** Stored data can't be read. Arguments: its location, the problem. */
 export const StoreDamaged = declareError(
   'FST_CHAT_STORE_DAMAGED', "the store in '%s' is damaged: %s", 500, { kind: 'failure', wireCode: ErrorCode.unavailable })

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fastify } from 'fastify'
@@ -122,7 +123,7 @@ t.test('unusable storage prints one line and exits with code 1', async (t) => {
   const data = directory(t)
   const storage = await openDirectory(data)
   await Promise.all([
-    ['--data', data, `the store in '${data}' is in use by process ${process.pid}\n`],
+    ['--data', data, `the store in '${data}' is in use by process ${process.pid} on '${hostname().slice(0, 20)}'\n`],
     ['--redis', '/no/such%20socket?password=secret', "can't use the Redis at /no/such%20socket: connect ENOENT /no/such%20socket\n"]
   ].map(async ([option = '', value = '', reason = '']) => {
     const refused = serve(t, option, value)
@@ -137,7 +138,7 @@ t.test('an unusable directory is rejected with the reason', async (t) => {
   const damaged = directory(t)
   writeFileSync(join(damaged, 'data.mdb'), 'hello')
   await t.rejects(openDirectory(damaged), { message: `the store in '${damaged}' is damaged: it ends after 5 bytes` })
-  await t.rejects(openDirectory(join(damaged, 'data.mdb')), { message: /^the store is not available: EEXIST/ })
+  await t.rejects(openDirectory(join(damaged, 'data.mdb')), { message: /^the store in '.*data.mdb' can't be opened: EEXIST: file already exists, mkdir '[^']*'$/ })
 })
 
 t.test('an unusable Redis is rejected with the reason, without the password', { skip }, async (t) => {

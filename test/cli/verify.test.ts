@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { verify } from '../../src/cli/verify.ts'
@@ -19,7 +20,7 @@ function run (...args: string[]): Promise<{ code: unknown, stdout: string, stder
 /** Creates a closed store with three rooms. */
 async function stored (t: Test, count = 30): Promise<string> {
   const path = directory(t)
-  const store = new LmdbStore({ path })
+  const store = await LmdbStore.open({ path })
   await Promise.all(Array.from({ length: count }, (_, i) => store.append(`room ${i % 3}`, { from: { id: 'i', name: 'n' }, body: 'x'.repeat(1_000) })))
   await store.close()
   return path
@@ -28,7 +29,7 @@ async function stored (t: Test, count = 30): Promise<string> {
 t.test('an intact directory: what was read, and status 0', async (t) => {
   const path = await stored(t)
   t.match(await run(path), { code: 0, stdout: /^\/.* is intact: 3 rooms, 30 entries, [\d,]+ bytes read\n$/, stderr: '' })
-  const store = new LmdbStore({ path })
+  const store = await LmdbStore.open({ path })
   t.equal((await store.append('room 0', { from: null, body: 'x' })).offset, 11, 'the store can be opened afterwards')
   await store.close()
 })
@@ -58,10 +59,10 @@ t.test('a missing entry: its room, and status 1', async (t) => {
 
 t.test('a directory in use, or without a store: the reason, and status 1', async (t) => {
   const path = directory(t)
-  t.match(await run(path), { code: 1, stdout: '', stderr: /^FST_CHAT_UNAVAILABLE: .*there is no store in '/ })
-  const store = new LmdbStore({ path })
+  t.match(await run(path), { code: 1, stdout: '', stderr: `FST_CHAT_STORE_UNUSABLE: the store in '${path}' can't be opened: there is no store\n` })
+  const store = await LmdbStore.open({ path })
   t.teardown(() => store.close())
-  const stderr = `FST_CHAT_STORE_IN_USE: the store in '${path}' is in use by process ${process.pid}\n`
+  const stderr = `FST_CHAT_STORE_IN_USE: the store in '${path}' is in use by process ${process.pid} on '${hostname().slice(0, 20)}'\n`
   t.strictSame(await run(path), { code: 1, stdout: '', stderr })
 })
 

@@ -15,8 +15,8 @@ import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 
-function lmdb (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): LmdbStore {
-  const store = new LmdbStore({ path, ...options })
+async function opened (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): Promise<LmdbStore> {
+  const store = await LmdbStore.open({ path, ...options })
   t.teardown(() => store.close())
   return store
 }
@@ -54,25 +54,25 @@ async function minute (store: Store): Promise<void> {
 
 const parent = directory(t)
 void storeContract(t.test, {
-  open: (name, bounds) => new LmdbStore({ path: join(parent, name), ...bounds }),
+  open: (name, bounds) => LmdbStore.open({ path: join(parent, name), ...bounds }),
   capabilities: { durable: true, historyAge: true }
 })
 
 t.test('times follow the clock but never decrease, also after a restart', async (t) => {
   const path = directory(t)
   const clock = t.intercept(Date, 'now', { value: () => 2_000_000_000_000, writable: true, configurable: true })
-  const before = lmdb(t, {}, path)
+  const before = await opened(t, {}, path)
   await before.append('a', says('x'))
   await before.close()
   clock.restore()
-  const after = lmdb(t, {}, path)
+  const after = await opened(t, {}, path)
   await after.append('a', says('x'))
   t.strictSame((await after.read('a', all)).entries.map(({ at }) => at), [2_000_000_000_000, 2_000_000_000_000])
 })
 
 t.test('a room keeps its newest entries up to historyEntries while posts go on', async (t) => {
   const path = directory(t)
-  const store = lmdb(t, { historyEntries: 50, dedupWindow: 0 }, path)
+  const store = await opened(t, { historyEntries: 50, dedupWindow: 0 }, path)
   const delivered: number[] = []
   await store.follow('a', ({ entries }) => delivered.push(...entries.map(({ offset }) => offset)))
   let posted = 0
@@ -97,7 +97,7 @@ t.test('a room keeps its newest entries up to historyEntries while posts go on',
 t.test('an entry of exactly historyAge is not returned', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
-  const store = lmdb(t, { historyAge: 500 })
+  const store = await opened(t, { historyAge: 500 })
   await store.append('a', says('x'))
   mock.timers.tick(499)
   t.strictSame(numbers(await store.read('a', all)), [1])
@@ -106,7 +106,7 @@ t.test('an entry of exactly historyAge is not returned', async (t) => {
 })
 
 t.test('a room keeps its newest entries up to historyBytes, and always the last', async (t) => {
-  const store = lmdb(t, { historyBytes: 10_000 })
+  const store = await opened(t, { historyBytes: 10_000 })
   await fill(store, 'a', 50, 'é'.repeat(500))
   const page = await store.read('a', all)
   t.ok(page.entries.length <= 9 && page.entries.length >= 5, 'bytes, not characters')
@@ -117,10 +117,10 @@ t.test('a room keeps its newest entries up to historyBytes, and always the last'
 
 t.test('entries kept under larger limits are trimmed in steps', async (t) => {
   const path = directory(t)
-  const before = lmdb(t, {}, path)
+  const before = await opened(t, {}, path)
   await Promise.all(Array.from({ length: 1_000 }, (_, i) => before.append('a', says(`${i}`))))
   await before.close()
-  const after = lmdb(t, { historyEntries: 10 }, path)
+  const after = await opened(t, { historyEntries: 10 }, path)
   t.equal((await after.append('a', says('x'))).offset, 1_001)
   t.ok((await after.read('a', all)).entries.length > 900, 'not with a single post')
   while ((await after.read('a', all)).entries.length > 10) await tick()
@@ -130,11 +130,11 @@ t.test('entries kept under larger limits are trimmed in steps', async (t) => {
 t.test('a key outlives its entry by dedupWindow, up to ten times as many keys as entries', async (t) => {
   const path = directory(t)
   const options = { historyEntries: 2, dedupWindow: 60_000 }
-  const before = lmdb(t, options, path)
+  const before = await opened(t, options, path)
   const positions = []
   for (let i = 1; i <= 20; i++) positions.push((await before.append('a', says('x', { key: `k${i}`, hash: `h${i}` }))).position)
   await before.close()
-  const store = lmdb(t, options, path)
+  const store = await opened(t, options, path)
   const again = await store.append('a', says('x', { key: 'k1', hash: 'h1' }))
   t.strictSame([again.offset, again.position, again.again], [1, positions[0], true])
   await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h2' })), { code: 'FST_CHAT_REUSED' })
@@ -143,16 +143,16 @@ t.test('a key outlives its entry by dedupWindow, up to ten times as many keys as
   t.equal((await store.find('a', 'k2'))?.offset, 2)
   await t.rejects(store.append('a', says('x', { key: 'k1', hash: 'h1', since: (await store.read('b', all)).head.position })), { code: 'FST_CHAT_STALE' })
   await store.close()
-  await t.rejects(lmdb(t, options, path).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
+  await t.rejects((await opened(t, options, path)).append('a', says('x', { key: 'k1', since: 'x' })), { code: 'FST_CHAT_STALE' })
 })
 
 t.test('the oldest known key decides whether a repeat is STALE, also after a restart', async (t) => {
   const path = directory(t)
-  const before = lmdb(t, { historyEntries: 2, dedupWindow: 0 }, path)
+  const before = await opened(t, { historyEntries: 2, dedupWindow: 0 }, path)
   const cursors = []
   for (let i = 1; i <= 5; i++) cursors.push(await before.append('a', says('x', { key: `k${i}` })))
   await before.close()
-  const store = lmdb(t, { historyEntries: 2, dedupWindow: 0 }, path)
+  const store = await opened(t, { historyEntries: 2, dedupWindow: 0 }, path)
   await t.rejects(store.append('a', says('x', { key: 'k3', since: cursors[1]!.position })), { code: 'FST_CHAT_STALE' })
   t.equal((await store.append('a', says('x', { key: 'new', since: cursors[2]!.position }))).offset, 6, 'k4 and k5 are known, so this is a new post')
 })
@@ -161,7 +161,7 @@ t.test('expired entries are not shown, and are removed from disk with their room
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
-  const store = lmdb(t, { historyAge: 90_000, dedupWindow: 100_000 }, path)
+  const store = await opened(t, { historyAge: 90_000, dedupWindow: 100_000 }, path)
   const empty = (await store.read('empty', all)).head.position
   for (let i = 0; i < 200; i++) await store.append(`room ${i}`, says('x', { key: 'k' }))
   const [, position] = await fill(store, 'kept', 2)
@@ -190,7 +190,7 @@ t.test('a cleared room leaves nothing on disk', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
-  const store = lmdb(t, {}, path)
+  const store = await opened(t, {}, path)
   const positions = []
   for (let round = 0; round < 5; round++) {
     positions.push(...await Promise.all(Array.from({ length: 500 }, (_, i) => store.append('a', says('secret', { key: `${round} ${i}` })))))
@@ -205,12 +205,12 @@ t.test('a cleared room leaves nothing on disk', async (t) => {
 })
 
 t.test('posts beyond the in-flight limit are BUSY and never stored', async (t) => {
-  const store = lmdb(t, { inFlight: 2 })
+  const store = await opened(t, { inFlight: 2 })
   const first = [store.append('a', says('1')), store.append('a', says('2'))]
   await t.rejects(store.append('a', says('3')), { code: 'FST_CHAT_BUSY' })
   await Promise.all(first)
   t.equal((await store.append('a', says('4'))).offset, 3)
-  const other = lmdb(t, { inFlightBytes: 6_000 })
+  const other = await opened(t, { inFlightBytes: 6_000 })
   const large = other.append('a', says('x'.repeat(900)))
   await t.rejects(other.append('a', says('x'.repeat(900))), { code: 'FST_CHAT_BUSY' })
   await large
@@ -218,15 +218,15 @@ t.test('posts beyond the in-flight limit are BUSY and never stored', async (t) =
 
 t.test('posts made before close are stored and acknowledged', async (t) => {
   const path = directory(t)
-  const store = lmdb(t, {}, path)
+  const store = await opened(t, {}, path)
   const posts = Array.from({ length: 3_000 }, (_, i) => store.append('a', says(`${i}`)))
   await store.close()
   t.equal((await Promise.all(posts)).length, 3_000)
-  t.equal((await lmdb(t, {}, path).read('a', all)).entries.length, 3_000 - 2_000)
+  t.equal((await (await opened(t, {}, path)).read('a', all)).entries.length, 3_000 - 2_000)
 })
 
 t.test('bytes that the caller changes after append are not stored or delivered', async (t) => {
-  const store = lmdb(t)
+  const store = await opened(t)
   const follower = await Follower.of(store, 'a')
   const body = Uint8Array.of(1, 2)
   const appended = store.append('a', { from: null, body })
@@ -239,7 +239,7 @@ t.test('bytes that the caller changes after append are not stored or delivered',
 })
 
 t.test('a room whose name is too long for the disk is rejected', async (t) => {
-  const store = lmdb(t)
+  const store = await opened(t)
   for (const room of ['x'.repeat(513), '']) {
     await t.rejects(store.append(room, says('x')), { code: 'FST_CHAT_INVALID_ROOM' })
     await t.rejects(store.read(room, all), { code: 'FST_CHAT_INVALID_ROOM' })
@@ -250,7 +250,7 @@ t.test('a room whose name is too long for the disk is rejected', async (t) => {
 t.test('a flood of new rooms keeps the file within its limit, and used rooms stay', async (t) => {
   const path = directory(t)
   const storeBytes = 8 * MiB
-  const store = lmdb(t, { storeBytes }, path)
+  const store = await opened(t, { storeBytes }, path)
   const size = () => statSync(join(path, 'data.mdb')).size
   const follower = await Follower.of(store, 'followed')
   const [followed, used] = [(await fill(store, 'followed', 3))[0]!, (await fill(store, 'used', 3))[0]!]
@@ -292,7 +292,7 @@ t.test('the least recently used room is removed first, also after a restart', as
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
   const options = { storeBytes: MiB }
-  const before = lmdb(t, options, path)
+  const before = await opened(t, options, path)
   const positions = new Map<string, string>()
   const post = async (store: Store, room: string) => {
     mock.timers.tick(1)
@@ -305,7 +305,7 @@ t.test('the least recently used room is removed first, also after a restart', as
   await post(before, 'room 2')
   await idle(before)
   await before.close()
-  const store = lmdb(t, options, path)
+  const store = await opened(t, options, path)
   for (let i = 40; i < 80; i++) await post(store, `room ${i}`)
   await idle(store)
   for (const room of ['room 0', 'room 1', 'room 2', 'room 79']) t.equal(await isKept(store, room, positions.get(room)!), true, room)
@@ -314,7 +314,7 @@ t.test('the least recently used room is removed first, also after a restart', as
 
 t.test('a followed room that is too large by itself loses its oldest entries', async (t) => {
   const path = directory(t)
-  const store = lmdb(t, { storeBytes: MiB }, path)
+  const store = await opened(t, { storeBytes: MiB }, path)
   const follower = await Follower.of(store, 'a')
   const others = await Promise.all(['b', 'c'].map(async (room) => await store.follow(room, () => {})))
   await fill(store, 'b', 1)
@@ -332,7 +332,7 @@ t.test('a followed room that is too large by itself loses its oldest entries', a
 })
 
 t.test('a store that can remove nothing still accepts posts', async (t) => {
-  const store = lmdb(t, { storeBytes: 50_000 })
+  const store = await opened(t, { storeBytes: 50_000 })
   const followers = await Promise.all(Array.from({ length: 10 }, (_, i) => Follower.of(store, `room ${i}`)))
   for (let i = 0; i < 100; i++) await store.append(`room ${i % 10}`, says('x'.repeat(15_900)))
   for (const [i, follower] of followers.entries()) {
@@ -347,10 +347,10 @@ t.test('a store that can remove nothing still accepts posts', async (t) => {
 
 t.test('a large room is removed in steps, and reads as empty meanwhile', async (t) => {
   const path = directory(t)
-  const first = lmdb(t, { historyEntries: Infinity }, path)
+  const first = await opened(t, { historyEntries: Infinity }, path)
   const positions = await Promise.all(Array.from({ length: 9_000 }, async (_, i) => (await first.append('large', says('x', { key: `${i}` }))).position))
   await first.close()
-  const store = lmdb(t, { historyEntries: Infinity, storeBytes: 100_000 }, path)
+  const store = await opened(t, { historyEntries: Infinity, storeBytes: 100_000 }, path)
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
   await fill(store, 'b', 1)
   t.match(await store.read('large', { ...all, after: positions[8_999]! }), { complete: false, entries: [], more: false })
@@ -368,7 +368,7 @@ t.test("a room unused for roomTtl is removed; a read or followed room isn't", as
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
-  const store = lmdb(t, { roomTtl: 300_000 }, path)
+  const store = await opened(t, { roomTtl: 300_000 }, path)
   const position = new Map<string, string>()
   for (const room of ['unused', 'read', 'posted', 'followed']) position.set(room, (await fill(store, room, 100)).at(-1)!)
   const { stop } = await store.follow('followed', () => {})
@@ -390,7 +390,7 @@ t.test("a room unused for roomTtl is removed; a read or followed room isn't", as
 
 t.test('rooms that are only joined and read leave nothing on disk, and a read writes nothing', async (t) => {
   const path = directory(t)
-  const store = lmdb(t, {}, path)
+  const store = await opened(t, {}, path)
   await fill(store, 'used', 1)
   const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
   for (let i = 0; i < 200; i++) {
@@ -410,7 +410,7 @@ t.test('charged bytes follow each change of a room and are zero once the rooms a
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const path = directory(t)
-  const store = lmdb(t, { historyEntries: 20, roomTtl: 300_000, dedupWindow: 1_000 }, path)
+  const store = await opened(t, { historyEntries: 20, roomTtl: 300_000, dedupWindow: 1_000 }, path)
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 100; i++) {
       const { position } = await store.append(`room ${i % 3}`, says('x'.repeat(i * 100), { key: `${round} ${i}`, hash: 'h' }))
@@ -425,7 +425,7 @@ t.test('charged bytes follow each change of a room and are zero once the rooms a
 })
 
 t.test('rooms take at most cacheBytes of memory, and released rooms are read again', async (t) => {
-  const store = lmdb(t, { cacheBytes: 300_000 })
+  const store = await opened(t, { cacheBytes: 300_000 })
   const post = (room: string, number: number) => store.append(room, says('x', { key: `${number}`, hash: 'h' }))
   for (const room of ['a', 'b', 'c', 'd']) await Promise.all(Array.from({ length: 1_000 }, (_, i) => post(room, i)))
   const reads = t.capture(LmdbDatabase.prototype, 'records', LmdbDatabase.prototype.records)

@@ -393,7 +393,7 @@ t.test('a registry with a chat of the same prefix, or a metric of the same name,
 })
 
 t.test('check rejects while the store or the roster is closed', async (t) => {
-  for (const store of [new MemoryStore(), new LmdbStore({ path: directory(t) })]) {
+  for (const store of [new MemoryStore(), await LmdbStore.open({ path: directory(t) })]) {
     const app = await build(t, { backend: backendOf({ store }) })
     await t.resolves(app.chat.check())
     await store.close()

@@ -38,7 +38,7 @@ export function lmdb (options: LmdbOptions): Backend {
   return {
     async open () {
       const { LmdbStore } = await withPackage('the LMDB backend', 'lmdb', async () => await import('./store.ts'))
-      const opened = new LmdbStore(store)
+      const opened = await LmdbStore.open(store)
       const roster = new MemoryRoster({ grace })
       const close = async () => { await Promise.all([opened.close(), roster.close()]) }
       return { store: opened, roster, maxPayload: largestPayload(Math.min(historyBytes, storeBytes)), close }

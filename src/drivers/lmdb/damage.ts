@@ -1,4 +1,4 @@
-import { StoreDamaged, StoreUnavailable } from '../../errors.ts'
+import { StoreDamaged, StoreUnavailable, StoreUnusable } from '../../errors.ts'
 
 /**
  * LMDB error codes for damage: missing page, wrong page, wrong version, not an LMDB file. -30782 is the code of a transaction that
@@ -18,4 +18,11 @@ export function codedError (directory: string, error: unknown): unknown {
   if (String(code).startsWith('FST_CHAT_')) return error
   const isDamaged = isDamage(error) || [SyntaxError, RangeError, TypeError].some((kind) => error instanceof kind)
   return isDamaged ? new StoreDamaged(directory, message, { cause: error }) : new StoreUnavailable({ cause: error })
+}
+
+/** Returns an error as `codedError` does, but StoreUnusable instead of StoreUnavailable: the store could not be opened. */
+export function openError (directory: string, error: unknown): unknown {
+  const coded = codedError(directory, error)
+  if (!(coded instanceof StoreUnavailable)) return coded
+  return new StoreUnusable(directory, (error as Error).message, { cause: error })
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Database } from 'lmdb'
 import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../errors.ts'
-import { codedError, isDamage } from './damage.ts'
+import { codedError, isDamage, openError } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
 import { checkFormat } from './format-check.ts'
 import { newEpochSeed, type EpochSeed, type Head } from './head.ts'
@@ -34,36 +34,33 @@ export class LmdbDatabase {
   readonly #changes: Changes
 
   /**
-   * Opens the database of a directory.
+   * Opens the database of a directory. Rejects with StoreInUse, StoreDamaged, StoreFormat or StoreUnusable.
    * @param verify reads all pages first
-   * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
    */
-  static open (path: string, verify = false): LmdbDatabase {
-    const environment = new LmdbEnvironment(path)
+  static async open (path: string, verify = false): Promise<LmdbDatabase> {
+    const environment = await LmdbEnvironment.open(path)
     try {
       if (verify) environment.verify()
       return new LmdbDatabase(environment)
     } catch (error) {
-      environment.abandon()
+      await environment.close().catch(() => { /* the error that led here is thrown */ })
       throw error
     }
   }
 
   /**
    * Opens the database and takes ownership of the directory. If it throws, the caller must close the environment.
-   * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
+   * @throws StoreDamaged, StoreFormat, StoreUnusable
    */
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
-    const [owner, heads, records, uses] = this.reading(() => {
+    const [owner, heads, records, uses] = opening(environment, () => {
       const { root } = environment
       checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
-      // Checks again. Opening a database briefly releases the reader slot that shows our presence to other processes.
-      environment.assertAlone()
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
@@ -171,5 +168,14 @@ export class LmdbDatabase {
     // A transaction that read a missing page fails all further reads, including those of other rooms.
     if (isDamage(error)) this.#environment.root.resetReadTxn()
     return codedError(this.#environment.path, error)
+  }
+}
+
+/** Runs a step of opening a database. Converts errors as `openError` does. */
+function opening<T> ({ path }: LmdbEnvironment, open: () => T): T {
+  try {
+    return open()
+  } catch (error) {
+    throw openError(path, error)
   }
 }

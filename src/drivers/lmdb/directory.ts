@@ -1,29 +1,21 @@
 import { closeSync, existsSync, mkdirSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { StoreInUse, StoreUnavailable } from '../../errors.ts'
 import { DATA_FILE } from './data-file.ts'
 
 /** Bytes of LMDB's lock file, and an upper bound for the bytes of a new data file. */
 const [LOCK_FILE, NEW_DATA_FILE] = [16_384, 65_536]
 
-/** Real paths of the directories that are open in this process. LMDB would open a directory twice. */
-const opened = new Set<string>()
-
-/** Creates the directory if necessary, marks it as open, and returns its real path. @throws StoreInUse, StoreUnavailable */
-export function claimDirectory (path: string): string {
-  let directory: string
+/** Creates a directory if necessary, and returns its real path. */
+export function createDirectory (path: string): string {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    directory = realpathSync(path)
-  } catch (cause) {
-    throw new StoreUnavailable({ cause })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // Node 20 reports ENOENT on a read-only file system. Without `recursive` it reports the reason.
+    mkdirSync(path, { mode: 0o700 })
   }
-  if (opened.has(directory)) throw new StoreInUse(directory, `process ${process.pid}`)
-  opened.add(directory)
-  return directory
+  return realpathSync(path)
 }
-
-export function releaseDirectory (directory: string): void { opened.delete(directory) }
 
 /** Returns device and inode of the data file, to detect its replacement; undefined if it is missing or inaccessible. */
 export function identityOfFile (directory: string): string | undefined {

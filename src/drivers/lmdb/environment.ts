@@ -1,34 +1,44 @@
 import { closeSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
-import { StoreDamaged, StoreInUse } from '../../errors.ts'
-import { codedError } from './damage.ts'
+import { StoreDamaged } from '../../errors.ts'
+import { openError } from './damage.ts'
 import { damageOfMetas, openDataFile, type DataFile } from './data-file.ts'
-import { claimDirectory, identityOfFile, prepareFiles, releaseDirectory } from './directory.ts'
+import { DirectoryLock } from './directory-lock.ts'
+import { createDirectory, identityOfFile, prepareFiles } from './directory.ts'
 import { damageOfPages, damageOfSize } from './page-walk.ts'
 
-/** An LMDB environment that no other process or store has open. The meta pages and the size of its data file are intact. */
+/** An LMDB environment that no other store has open. The meta pages and the size of its data file are intact. */
 export class LmdbEnvironment {
   /** real path of the directory */
   readonly path: string
   readonly root: RootDatabase<unknown, string>
+  readonly #lock: DirectoryLock
   /** Device and inode of the open data file. */
   readonly #identity: string | undefined
 
-  /** @throws StoreInUse, StoreDamaged, StoreUnavailable */
-  constructor (path: string) {
-    this.path = claimDirectory(path)
-    let root: RootDatabase<unknown, string> | undefined
+  private constructor (path: string, root: RootDatabase<unknown, string>, lock: DirectoryLock) {
+    this.path = path
+    this.root = root
+    this.#lock = lock
+    this.#identity = identityOfFile(path)
+  }
+
+  /** Locks the directory before LMDB opens it. Rejects with StoreInUse, StoreDamaged or StoreUnusable. */
+  static async open (path: string): Promise<LmdbEnvironment> {
+    let [directory, lock, root]: [string, DirectoryLock?, RootDatabase<unknown, string>?] = [path]
     try {
-      prepareFiles(this.path)
-      this.#assertIntact(damageOfMetas)
+      directory = createDirectory(path)
+      lock = await DirectoryLock.acquire(directory)
+      prepareFiles(directory)
+      assertIntact(directory, damageOfMetas)
       // With overlappingSync, members could receive entries that a crash undoes. eventTurnBatching causes an unhandled rejection.
-      this.root = root = open<unknown, string>({ path: this.path, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
-      this.assertAlone()
-      this.#assertIntact(damageOfSize)
-      this.#identity = identityOfFile(this.path)
+      root = open<unknown, string>({ path: directory, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
+      assertIntact(directory, damageOfSize)
+      return new LmdbEnvironment(directory, root, lock)
     } catch (error) {
-      abandon(this.path, root)
-      throw codedError(this.path, error)
+      await root?.close().catch(() => { /* the error that led here is thrown */ })
+      lock?.release()
+      throw openError(directory, error)
     }
   }
 
@@ -36,38 +46,25 @@ export class LmdbEnvironment {
   get isGone (): boolean { return identityOfFile(this.path) !== this.#identity }
 
   /** Reads all pages of the data file. @throws StoreDamaged */
-  verify (): void { this.#assertIntact(damageOfPages) }
-
-  /** Checks that no other process has the database open. Ignores the locks of dead processes. @throws StoreInUse */
-  assertAlone (): void {
-    this.root.useReadTransaction().done()
-    this.root.readerCheck()
-    const pids = this.root.readerList().matchAll(/^ *(\d+) +[\da-f]+ /gm)
-    for (const [, pid] of pids) if (Number(pid) !== process.pid) throw new StoreInUse(this.path, `process ${pid}`)
-  }
-
-  /** Closes the environment in the background, after an error. The directory can be opened again at once. */
-  abandon (): void { abandon(this.path, this.root) }
+  verify (): void { assertIntact(this.path, damageOfPages) }
 
   async close (): Promise<void> {
-    await this.root.close()
-    releaseDirectory(this.path)
-  }
-
-  /** @throws StoreDamaged */
-  #assertIntact (damageOf: (file: DataFile) => string | undefined): void {
-    const file = openDataFile(this.path)
-    if (file === undefined) return
     try {
-      const damage = damageOf(file)
-      if (damage !== undefined) throw new StoreDamaged(this.path, damage)
+      await this.root.close()
     } finally {
-      closeSync(file.descriptor)
+      this.#lock.release()
     }
   }
 }
 
-function abandon (path: string, root: RootDatabase | undefined): void {
-  releaseDirectory(path)
-  root?.close().catch(() => { /* the error that led here is thrown */ })
+/** @throws StoreDamaged */
+function assertIntact (directory: string, damageOf: (file: DataFile) => string | undefined): void {
+  const file = openDataFile(directory)
+  if (file === undefined) return
+  try {
+    const damage = damageOf(file)
+    if (damage !== undefined) throw new StoreDamaged(directory, damage)
+  } finally {
+    closeSync(file.descriptor)
+  }
 }

@@ -6,7 +6,7 @@ import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
 import type { Head } from './head.ts'
-import { resolveLimits, type LmdbStoreOptions } from './options.ts'
+import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
@@ -30,18 +30,24 @@ export class LmdbStore implements Store {
   #sweeping: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
-  /** @param commitTimeout ms; tests pass their own @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable */
-  constructor ({ path, verify = false, ...bounds }: LmdbStoreOptions, commitTimeout?: number) {
-    const limits = resolveLimits(bounds, commitTimeout)
+  private constructor (database: LmdbDatabase, limits: Limits) {
     this.#historyAge = limits.historyAge
-    this.#database = LmdbDatabase.open(path, verify)
-    const rooms = this.#rooms = new LmdbRooms(this.#database, limits, this.#feeds)
+    this.#database = database
+    const rooms = this.#rooms = new LmdbRooms(database, limits, this.#feeds)
     this.#commits = new LmdbCommits({
       commit: () => rooms.commit(),
       settled: (committed) => this.#settled(committed),
       hasPendingWork: () => rooms.hasPendingWork
     }, limits)
     this.#sweep = setInterval(() => this.#sweepRooms(), sweepInterval(limits)).unref()
+  }
+
+  /**
+   * Opens the store of a directory. Rejects with StoreInUse, StoreDamaged, StoreFormat or StoreUnusable.
+   * @param commitTimeout ms; tests pass their own
+   */
+  static async open ({ path, verify, ...bounds }: LmdbStoreOptions, commitTimeout?: number): Promise<LmdbStore> {
+    return new LmdbStore(await LmdbDatabase.open(path, verify), resolveLimits(bounds, commitTimeout))
   }
 
   append (room: string, draft: Draft): Promise<Appended> {

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { setImmediate as immediate } from 'node:timers/promises'
-import { StoreDamaged, StoreUnavailable } from '../../errors.ts'
+import { StoreDamaged, StoreUnusable } from '../../errors.ts'
 import { openDataFile } from './data-file.ts'
 import { LmdbDatabase } from './database.ts'
 import { identityOfFile } from './directory.ts'
@@ -24,12 +24,12 @@ const ROOMS_PER_READ = 100
  * Reads all pages, and then all entries, of the store in a directory. Resolves with their extent if the store is intact.
  * Rejects with the first damage. No other process may have the store open. Yields to the event loop regularly.
  * @param onProgress called every few milliseconds with the extent so far
- * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnavailable
+ * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnusable
  */
 export async function verifyStore (path: string, onProgress: (soFar: Extent) => void): Promise<Extent> {
   // Checked first, because opening a directory creates a store.
-  if (identityOfFile(path) === undefined) throw new StoreUnavailable({ cause: new Error(`there is no store in '${path}'`) })
-  const environment = new LmdbEnvironment(path)
+  if (identityOfFile(path) === undefined) throw new StoreUnusable(path, 'there is no store')
+  const environment = await LmdbEnvironment.open(path)
   try {
     const total = { bytes: 0, rooms: 0, entries: 0 }
     for (const bytes of readPages(environment.path)) {
