@@ -13,7 +13,8 @@ import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
 import { checkOptions } from './option-checks.ts'
 import type { FastifyChatOptions } from './options.ts'
-import { pagePaths, pageRoutes } from './routes/page.ts'
+import { findPageFiles, pagePaths } from './routes/page-files.ts'
+import { pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
 import { PostCalls } from './rooms/post-calls.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
@@ -106,10 +107,12 @@ async function addChat (
     await scope.register(echoRoute, context)
     await scope.register(chatRoute, context)
     if (page === false) return
-    for (const path of pagePaths(page)) claims.claim(app, at(path), 'page')
+    const files = findPageFiles()
+    for (const path of pagePaths(page, files)) claims.claim(app, at(path), 'page')
     await scope.register(pageRoutes, {
       prefix: page.slice(0, -1),
       path: page,
+      files,
       chat: chat && chat.path,
       echo: echo && echo.path,
       room: chat === false ? '' : chat.defaultRoom

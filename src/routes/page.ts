@@ -1,16 +1,12 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { join, posix } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { posix } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-
-const root = fileURLToPath(new URL('../../public/', import.meta.url))
-/** Resolves to the same folder from `src/` and from `dist/`. */
-const compiled = fileURLToPath(new URL('../../dist/', import.meta.url))
+import type { PageFiles } from './page-files.ts'
 
 export interface PageOptions {
   /** path of the page; ends with a slash */
   readonly path: string
+  readonly files: PageFiles
   /** path of the chat route; false if it is off */
   readonly chat: string | false
   /** path of the echo route; false if it is off */
@@ -19,18 +15,10 @@ export interface PageOptions {
   readonly room: string
 }
 
-/** Returns all paths of the page: its own with and without the slash, its files and its configuration. */
-export function pagePaths (path: string): string[] {
-  const lib = [...library(), '*'].map((file) => `lib/${file}`)
-  const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
-  return path === '/' ? files : [path.slice(0, -1), ...files]
-}
-
 /** Adds the demo page. Its configuration has relative paths of the routes, so that a proxy may move everything together. */
-export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room }: PageOptions): Promise<void> {
+export async function pageRoutes (app: FastifyInstance, { path, files: { root, compiled, library }, chat, echo, room }: PageOptions): Promise<void> {
   const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
-  const built = library()
-  const client = built.includes('client/index.js')
+  const client = library.includes('client/index.js')
   const config = { chat: relative(chat), echo: relative(echo), room, client }
   if (chat !== false && !client) app.log.warn('the page cannot open the chat because its client is not compiled: run npm run build')
 
@@ -55,21 +43,9 @@ export async function pageRoutes (app: FastifyInstance, { path, chat, echo, room
   await app.register(fastifyStatic, {
     root: compiled,
     prefix: '/lib',
-    allowedPath: (path) => built.includes(path.slice(1)),
+    allowedPath: (path) => library.includes(path.slice(1)),
     decorateReply: false
   })
-}
-
-/** Returns the compiled files that a browser loads: the client, and what it shares with the server. */
-function library (): string[] {
-  const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
-  const shared = ['member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
-  return [...client.map((file) => `client/${file}`), ...shared]
-}
-
-/** Returns an empty list if the folder doesn't exist. */
-function filesIn (folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : []
 }
 
 /** Allows the page's origin only. Its WebSocket URLs are listed: in older browsers 'self' doesn't match ws: URLs. */
