@@ -28,11 +28,11 @@ export async function pageRoutes (app: FastifyInstance, { path, files: { root, c
     reply.header('referrer-policy', 'same-origin')
   })
   // Without the slash, relative links would resolve against the parent path.
-  app.addHook('onRequest', async ({ url, routeOptions }, reply) => {
-    const [pathname = '', query = ''] = url.split(/(?=\?)/)
-    if (routeOptions.url?.replace(/\/$/, '') === app.prefix && !pathname.endsWith('/')) {
-      return reply.redirect(`${app.prefix}/${query}`, 301)
-    }
+  app.addHook('onRequest', async ({ originalUrl, routeOptions }, reply) => {
+    const { pathname, query } = split(originalUrl)
+    if (routeOptions.url?.replace(/\/$/, '') !== app.prefix || pathname.endsWith('/')) return undefined
+    // Relative, because a proxy may have removed a prefix. With the dot, `\\host` in the last segment leads to no other host.
+    return reply.redirect(`./${pathname.slice(pathname.lastIndexOf('/') + 1)}/${query}`)
   })
   app.get('/config.json', async (_request, reply) => {
     reply.header('cache-control', 'no-cache')
@@ -46,6 +46,12 @@ export async function pageRoutes (app: FastifyInstance, { path, files: { root, c
     allowedPath: (path) => library.includes(path.slice(1)),
     decorateReply: false
   })
+}
+
+/** Splits a URL. query: begins with a question mark; empty for none. */
+function split (url: string): { readonly pathname: string, readonly query: string } {
+  const end = url.indexOf('?')
+  return end === -1 ? { pathname: url, query: '' } : { pathname: url.slice(0, end), query: url.slice(end) }
 }
 
 /** Allows the page's origin only. Its WebSocket URLs are listed: in older browsers 'self' doesn't match ws: URLs. */

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { bare, build, listen, logged } from '../support/app.ts'
+import { raw } from '../support/raw-client.ts'
 
 const files = readdirSync(new URL('../../public/', import.meta.url))
 const index = readFileSync(new URL('../../public/index.html', import.meta.url), 'utf8')
@@ -56,7 +57,7 @@ t.test('redirects and 304 answers have the security headers too', async (t) => {
   const app = await build(t)
   const { headers: { etag } } = await app.inject('/demo/')
   for (const [status, request] of [
-    [301, { url: '/demo' }],
+    [302, { url: '/demo' }],
     [304, { url: '/demo/', headers: { 'if-none-match': String(etag) } }]
   ] as const) {
     const { statusCode, headers } = await app.inject(request)
@@ -125,15 +126,50 @@ t.test('without the final slash the page redirects to it and keeps the query', a
   const cases: Array<[options: FastifyChatOptions & { prefix?: string }, from: string, to: string]> = [
     [{}, '/demo', '/demo/'],
     [{}, '/demo?room=hall', '/demo/?room=hall'],
+    [{}, '/demo?room=hall?a?', '/demo/?room=hall?a?'],
     [{ page: '/a/b' }, '/a/b', '/a/b/'],
     [{ prefix: '/live' }, '/live/demo', '/live/demo/'],
     [{ prefix: '/live/' }, '/live/demo', '/live/demo/'],
-    [{ prefix: '/live', page: '/' }, '/live', '/live/']
+    [{ prefix: '/live', page: '/' }, '/live', '/live/'],
+    [{ prefix: '/:tenant', page: '/' }, '/a:b', '/a:b/']
   ]
   for (const [options, from, to] of cases) {
     const app = await build(t, options)
-    const { statusCode, headers } = await app.inject(from)
-    t.match({ statusCode, location: headers.location }, { statusCode: 301, location: to }, from)
+    for (const removed of ['', '/app']) {
+      const { statusCode, headers } = await app.inject(from)
+      t.equal(statusCode, 302, `${from}: browsers don't keep it`)
+      const target = new URL(String(headers.location), `http://localhost${removed}${from}`)
+      t.equal(target.href, `http://localhost${removed}${to}`, `${from}, behind a proxy that removed '${removed}'`)
+    }
+  }
+})
+
+t.test('the page redirects to its slash with other router options, and with a rewritten URL', async (t) => {
+  const rewriteUrl = ({ url = '' }: { url?: string | undefined }) => url.replace(/^\/app\b/, '')
+  for (const [options, from, to] of [
+    [{ routerOptions: { ignoreTrailingSlash: true } }, '/demo?a', '/demo/?a'],
+    [{ routerOptions: { ignoreDuplicateSlashes: true } }, '//demo', '//demo/'],
+    [{ routerOptions: { caseSensitive: false } }, '/DEMO', '/DEMO/'],
+    [{ rewriteUrl }, '/app/demo?a', '/app/demo/?a']
+  ] as const) {
+    const app = bare(t, options)
+    await app.register(fastifyChat)
+    const { statusCode, headers: { location } } = await app.inject(from)
+    t.equal(statusCode, 302, from)
+    const target = new URL(String(location), new URL(`http://localhost${from}`))
+    t.equal(target.href, `http://localhost${to}`, from)
+    t.strictSame(await get(app, target.pathname + target.search), [200, index], `${target.pathname} is the page`)
+  }
+})
+
+t.test('the redirect leads to no other host', async (t) => {
+  const port = await listen(await build(t, { prefix: '/:tenant', page: '/' } as FastifyChatOptions))
+  for (const path of ['/\\\\evil.example', '/\\evil.example', '/https:evil.example']) {
+    const client = await raw(t, port)
+    client.socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    const [, location = ''] = /^location: (.*)\r$/m.exec((await client.until((received) => received.includes('\r\n\r\n'))).toString()) ?? []
+    t.equal(new URL(location, `http://localhost${path}`).host, 'localhost', location)
+    t.not(location, '')
   }
 })
 
@@ -205,7 +241,7 @@ t.test("the page coexists with the app's routes and static files", async (t) => 
       t.strictSame(await get(app, '/demo/'), [200, index])
       t.match(await get(app, '/demo/style.css'), [200, /color-scheme|--/])
       t.match(await get(app, '/demo/config.json'), [200, /"lobby"/])
-      t.equal((await app.inject('/demo')).headers.location, '/demo/')
+      t.equal((await app.inject('/demo')).headers.location, './demo/')
       t.equal((await app.inject('/chat')).statusCode, 426)
       if (!steps.includes(home)) t.strictSame(await get(app, '/style.css'), [200, 'own style'])
 
