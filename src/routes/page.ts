@@ -34,7 +34,7 @@ export async function pageRoutes (app: FastifyInstance, { path, files: { root, c
     // Relative, because a proxy may have removed a prefix. With the dot, `\\host` in the last segment leads to no other host.
     return reply.redirect(`./${pathname.slice(pathname.lastIndexOf('/') + 1)}/${query}`)
   })
-  app.get('/config.json', async (_request, reply) => {
+  app.get('/config.json', { schema: { hide: true } as object }, async (_request, reply) => {
     reply.header('cache-control', 'no-cache')
     return config
   })
