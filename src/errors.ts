@@ -36,9 +36,12 @@ export const PathTaken = declareError(
 /** A query parameter of an upgrade is invalid. Arguments: its name, the problem. */
 export const InvalidQuery = declareError('FST_CHAT_INVALID_QUERY', "query parameter '%s' %s", 400, { kind: 'refusal' })
 
-/** The page that opened the connection has an origin that the option `origins` does not allow. Argument: the origin. */
+/** The page that opened the connection has an origin that the option `origins` does not allow. Arguments: the origin, the host. */
 export const OriginRefused = declareError(
-  'FST_CHAT_ORIGIN_REFUSED', "connections from the origin '%s' are not allowed", 403, { kind: 'refusal' })
+  'FST_CHAT_ORIGIN_REFUSED',
+  "connections from the origin '%s' to the host '%s' are not allowed: allow the origin in the option 'origins', or let the proxy keep the Host header",
+  403,
+  { kind: 'refusal' })
 
 /** A request names a foreign host to a server that listens on loopback addresses only (DNS rebinding). Argument: the host. */
 export const HostRefused = declareError(

@@ -31,8 +31,8 @@ export interface ChatOptions {
 }
 
 /**
- * Origins whose pages may connect: a list, `true` for any, or a function that returns whether an origin may. Undefined: those
- * of the same host. A client that sends no `Origin` header isn't a page and may connect.
+ * Origins whose pages may connect, besides those of the same host: a list, or `true` for any. A function decides alone, for those
+ * of the same host too. A client that sends no `Origin` header isn't a page and may connect.
  */
 export type Origins = true | readonly string[] | ((origin: string, request: FastifyRequest) => boolean | Promise<boolean>) | undefined
 
@@ -113,7 +113,7 @@ export interface FastifyChatOptions extends Hooks {
   readonly backend?: Backend | undefined
   /** JSON Schema for the `data` of a post; any JSON */
   readonly dataSchema?: object | undefined
-  /** origins whose pages may connect, `true` for any, or a function; those of the same host */
+  /** origins whose pages may connect besides those of the same host, `true` for any, or a function that decides alone; none */
   readonly origins?: Origins
   /** whether chat messages are deflated, once for all clients with permessage-deflate; false */
   readonly compression?: boolean | undefined

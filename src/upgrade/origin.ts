@@ -11,12 +11,12 @@ export async function checkOrigin (request: FastifyRequest, allowed: Origins): P
   const { origin } = request.headers
   if (origin === undefined || allowed === true) return
   // Only `true` allows the origin, as in `authorize`: an untyped hook may return a string or an object.
-  if (typeof allowed === 'function' ? await allowed(origin, request) === true : matches(origin, request, allowed)) return
-  throw new OriginRefused(origin)
+  if (typeof allowed === 'function' ? await allowed(origin, request) === true : isOwn(origin, request) || allowed?.includes(origin) === true) return
+  throw new OriginRefused(origin, request.host)
 }
 
-function matches (origin: string, request: FastifyRequest, allowed: readonly string[] | undefined): boolean {
-  if (allowed !== undefined) return allowed.includes(origin)
+/** Returns whether the origin is that of the host that the request names. */
+function isOwn (origin: string, request: FastifyRequest): boolean {
   const from = parse(origin)
   // Both are parsed as URLs of the page's scheme, so that an explicit default port makes no difference.
   return from !== undefined && parse(`${from.protocol}//${request.host}`)?.host === from.host

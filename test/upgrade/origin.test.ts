@@ -67,17 +67,19 @@ t.test('a client that sends no origin may connect', async (t) => {
   }
 })
 
-t.test('a list allows pages of exactly these origins', async (t) => {
+t.test('a list allows pages of exactly these origins, and those of the same host', async (t) => {
   const origins = ['https://example.com', 'http://localhost:5173', 'chrome-extension://abc']
   for (const origin of origins) t.equal(await admits(t, origins, { origin }), true, origin)
   for (const origin of [
     'http://example.com', 'https://example.com:8443', 'https://a.example.com', 'https://example.com.evil.example',
     'http://localhost', 'http://localhost:5174', 'chrome-extension://abcd', 'null', ''
   ]) {
-    t.equal(await admits(t, origins, { origin }), false, origin)
+    t.equal(await admits(t, origins, { origin, host: 'chat.example' }), false, origin)
   }
-  t.equal(await admits(t, origins, { origin: 'https://own.example', host: 'own.example' }), false, 'the same host, not on the list')
-  t.equal(await admits(t, [], { origin: 'https://own.example', host: 'own.example' }), false, 'an empty list')
+  for (const list of [origins, []]) {
+    t.equal(await admits(t, list, { origin: 'https://own.example', host: 'own.example' }), true, 'the same host, not on the list')
+    t.equal(await admits(t, list, { origin: 'https://own.example', host: 'own.example:8443' }), false, 'another port')
+  }
 })
 
 t.test('true allows every page', async (t) => {
@@ -127,7 +129,12 @@ t.test('a refused page gets 403 with a code on both routes, and its socket is cl
   for (const path of ['/chat', '/echo']) {
     const { status, body } = await refused(`ws://127.0.0.1:${port}${path}`, { origin: 'https://evil.example' })
     t.equal(status, 403)
-    t.match(JSON.parse(body), { code: 'FST_CHAT_ORIGIN_REFUSED', message: "connections from the origin 'https://evil.example' are not allowed" })
+    t.match(JSON.parse(body), {
+      code: 'FST_CHAT_ORIGIN_REFUSED',
+      message: `connections from the origin 'https://evil.example' to the host '127.0.0.1:${port}' are not allowed: ` +
+        "allow the origin in the option 'origins', or let the proxy keep the Host header"
+    })
+    t.match(app.lines.filter(({ msg }) => msg === 'refused').at(-1), { reason: 'FST_CHAT_ORIGIN_REFUSED', message: JSON.parse(body).message })
 
     const client = await raw(t, port)
     client.socket.write(upgradeRequest(path, { Origin: 'https://evil.example' }))
@@ -143,14 +150,28 @@ t.test('a page of the same host connects over TCP', async (t) => {
 })
 
 t.test('the host is that of X-Forwarded-Host only if the app trusts its proxy', async (t) => {
-  const headers = { host: 'internal:3000', origin: 'https://example.com', 'x-forwarded-host': 'example.com' }
-  const app = bare(t, { trustProxy: true })
-  await app.register(fastifyChat)
-  const { close } = await connect(app, '/echo', { headers })
-  await close()
-  await t.rejects(connect(app, '/echo', { headers: { ...headers, origin: 'http://internal:3000' } }), { message: /403/ })
+  const origin = 'https://example.com'
+  const forwarded = { host: 'internal:3000', 'x-forwarded-host': 'example.com', 'x-forwarded-proto': 'https' }
+  for (const origins of [undefined, ['https://other.example']]) {
+    for (const [trustProxy, own, foreign] of [
+      ['127.0.0.1', origin, 'http://internal:3000'],
+      ['192.0.2.1', 'http://internal:3000', origin],
+      [false, 'http://internal:3000', origin]
+    ] as const) {
+      const app = bare(t, { trustProxy })
+      await app.register(fastifyChat, { origins })
+      const url = `ws://127.0.0.1:${await listen(app)}/echo`
+      const { socket } = await open(t, url, { headers: forwarded, origin: own })
+      socket.terminate()
+      t.match(await refused(url, { headers: forwarded, origin: foreign }), { status: 403 }, `trustProxy ${trustProxy}`)
+    }
+  }
+})
 
-  t.equal(await admits(t, undefined, headers), false, 'without trustProxy')
+t.test('behind a proxy that changes the host, the page is refused until the list has its origin', async (t) => {
+  const page = { origin: 'http://localhost:5173', host: 'localhost:3000' }
+  t.equal(await admits(t, undefined, page), false)
+  t.equal(await admits(t, ['http://localhost:5173'], page), true)
 })
 
 t.test('injectWS without an address works in an app that trusts its proxy', async (t) => {
@@ -170,11 +191,12 @@ t.test("the app's own hooks run before the origin check", async (t) => {
   }
 })
 
-t.test('a list of origins or a host constraint prevents DNS rebinding', async (t) => {
+t.test('a function as origins, or a host constraint, prevents DNS rebinding', async (t) => {
   const rebound = { host: 'evil.example:3000', origin: 'http://evil.example:3000' }
   const own = { host: 'localhost:3000', origin: 'http://localhost:3000' }
-  t.equal(await admits(t, ['http://localhost:3000'], rebound), false)
-  t.equal(await admits(t, ['http://localhost:3000'], own), true)
+  const localhost: Origins = (origin) => origin === 'http://localhost:3000'
+  t.equal(await admits(t, localhost, rebound), false)
+  t.equal(await admits(t, localhost, own), true)
   const app = await build(t, { routeOptions: { constraints: { host: 'localhost:3000' } } })
   await t.rejects(connect(app, '/chat', { headers: rebound }), { message: /404/ })
   await (await connect(app, '/chat', { headers: own })).close()
