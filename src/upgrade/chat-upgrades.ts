@@ -5,6 +5,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { Address } from '../connection/address.ts'
 import { Stopping, TooManyHandshakes, UpgradeFailed } from '../errors.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
+import { unknownAddressWarning } from './app-warnings.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake } from './handshake.ts'
 import { assignResponse, requestAddress, responseUnderWay } from './internals/index.ts'
@@ -29,12 +30,14 @@ export class ChatUpgrades implements UpgradeOwner {
   readonly #server: ServerUpgrades
   readonly #limits: ConnectionLimits
   readonly #handshakes: number
+  readonly #warnIfUnknown: ReturnType<typeof unknownAddressWarning>
   closing = false
 
   constructor (app: FastifyInstance, limits: ConnectionLimits, refusals: RefusalLog, { handshakeTimeout: timeout, handshakes }: UpgradeSettings) {
     this.app = app
     this.#limits = limits
     this.#handshakes = handshakes
+    this.#warnIfUnknown = unknownAddressWarning(app)
     const cancel = limits.cancel.bind(limits)
     this.pending = new PendingUpgrades({ timeout, refusals, cancel })
     this.passed = new PendingUpgrades({ timeout, refusals, cancel })
@@ -60,7 +63,9 @@ export class ChatUpgrades implements UpgradeOwner {
     try {
       if (this.#server.isClosing(this.app)) throw new Stopping()
       check(request)
-      this.pending.add(request, { socket, head, reservation: this.#limits.reserve(requestAddress(this.app, request), request) })
+      const address = requestAddress(this.app, request)
+      this.#warnIfUnknown(address, socket)
+      this.pending.add(request, { socket, head, reservation: this.#limits.reserve(address, request) })
     } catch (error) {
       return this.pending.refuseSocket(socket, error as FastifyError)
     }

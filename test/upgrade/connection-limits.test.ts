@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
+import { join } from 'node:path'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
@@ -10,6 +11,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, build, listen, logged, type Line } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
+import { directory } from '../support/directory.ts'
 import { clientFrame } from '../support/frames.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
@@ -123,6 +125,50 @@ for (const [title, trustProxy, limit, warned] of [
     t.equal(warnings(app).filter((warning) => String(warning).includes('trustProxy')).length, warned ? 1 : 0)
   })
 }
+
+t.test('a limit of rooms per address needs a reliable address too', async (t) => {
+  const app = bare(t, { trustProxy: true })
+  await app.register(fastifyChat, { limits: { roomsPerAddress: 5 } })
+  await app.ready()
+  t.match(warnings(app), [/^with trustProxy: true clients can spoof X-Forwarded-For/])
+})
+
+const unixSocketWarning = 'request.ip is undefined on a Unix socket, so limits per address and bans by address have no effect: ' +
+  'set trustProxy to (_address, hop) => hop === 0, and let the proxy set X-Forwarded-For'
+
+t.test('on a Unix socket, clients without an address are warned of once, at the first upgrade', async (t) => {
+  for (const trustProxy of [false, '127.0.0.1', 1] as Array<string | false>) {
+    const app = bare(t, { trustProxy })
+    await app.register(fastifyChat, { echo: false })
+    const path = join(directory(t), 'app.sock')
+    await app.listen({ path })
+    const before = warnings(app).length
+    for (let i = 0; i < 3; i++) {
+      const { next } = await open(t, `ws+unix://${path}:/chat`, { headers: { 'x-forwarded-for': '203.0.113.1' } })
+      await next()
+    }
+    t.strictSame(warnings(app).slice(before), [unixSocketWarning], `trustProxy ${trustProxy}`)
+  }
+})
+
+t.test('on a Unix socket, the function that the warning names makes limits and bans work', async (t) => {
+  const app = bare(t, { trustProxy: (_address, hop) => hop === 0 })
+  await app.register(fastifyChat, { limits: { connectionsPerAddress: 2 } })
+  const path = join(directory(t), 'app.sock')
+  await app.listen({ path })
+  const url = `ws+unix://${path}:/chat`
+  const from = (address: string) => ({ headers: { host: 'localhost', 'x-forwarded-for': `192.0.2.99, ${address}` } })
+  const ada = await open(t, url, from('203.0.113.1'))
+  await open(t, url, from('203.0.113.1'))
+  t.match(await refused(url, from('203.0.113.1')), { status: 429 })
+  const grace = await open(t, url, from('203.0.113.2'))
+  for (const { next } of [ada, grace]) await next()
+  await app.chat.ban({ address: '203.0.113.1' }, { duration: 60_000, reason: 'out' })
+  t.strictSame(await ada.closed, { code: 4403, reason: 'out' })
+  grace.socket.send('still here')
+  t.equal(await grace.next(), 'still here')
+  t.notOk(warnings(app).includes(unixSocketWarning))
+})
 
 t.test('a connection without a known address is not counted by address', async (t) => {
   for (const trustProxy of [true, false]) {

@@ -1,9 +1,11 @@
 import { request, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { bare, listen } from '../support/app.ts'
+import { directory } from '../support/directory.ts'
 import { haproxy, skip as skipHaproxy } from '../support/haproxy-server.ts'
 import { blocksOf, read } from '../support/markdown.ts'
 import { nginx, skip as skipNginx } from '../support/nginx-server.ts'
@@ -60,6 +62,22 @@ t.test('the document has a configuration for each proxy, and names the trusted p
   t.match(haproxyConfiguration, `server app1 ${upstream}`)
   t.match(haproxyConfiguration, 'bind :80')
   t.equal(trustProxy, '127.0.0.1')
+})
+
+t.test('behind nginx on a Unix socket, request.ip is the address of the client', { skip: skipNginx }, async (t) => {
+  const app = bare(t, { trustProxy: (_address, hop) => hop === 0 })
+  await app.register(fastifyChat, { limits: { connectionsPerAddress: 1 } })
+  const path = join(directory(t), 'app.sock')
+  await app.listen({ path })
+  t.match(read(file), 'proxy_pass http://unix:/run/app.sock:;')
+  t.match(read(file), '| `(_address, hop) => hop === 0` |')
+  const url = `ws://127.0.0.1:${await nginx(t, { http, server: server.replace(`http://${upstream}`, `http://unix:${path}:`) })}/chat`
+  const headers = { 'x-forwarded-for': '203.0.113.9' }
+  for (const localAddress of [ada, grace]) {
+    await open(t, url, { localAddress, headers })
+    t.match(await refused(url, { localAddress, headers }), { status: 429 })
+  }
+  t.notOk(app.lines.some(({ msg }) => msg.includes('trustProxy')), 'no warning is logged')
 })
 
 for (const [name, { skip, start }] of Object.entries(proxies)) {
