@@ -17,12 +17,12 @@ const TAIL = 4
 export const perMessageDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true } as const
 
 /**
- * Returns whether a client with these extensions can inflate frames deflated with the full window. A client that requested
- * a smaller window can't. Frames that aren't deflated are always allowed. RFC 7692, sections 6 and 7.1.2.1.
- * @param extensions the `Sec-WebSocket-Extensions` header of the request
+ * Returns whether a client can inflate frames deflated with the full window. A client that requested a smaller window can't.
+ * Frames that aren't deflated are always allowed. RFC 7692, sections 6 and 7.1.2.1.
+ * @param offer the accepted offer
  */
-export function takesFullWindow (extensions = ''): boolean {
-  return !/server_max_window_bits(?!\s*=\s*"?15\b)/.test(extensions)
+export function takesFullWindow (offer = ''): boolean {
+  return !/server_max_window_bits=(?!15)/.test(offer)
 }
 
 /** Frames messages for WebSocket clients that accept deflated ones. Signals aren't deflated, because they are short. */

@@ -140,8 +140,7 @@ for (const [offer, deflates] of [
   ['permessage-deflate; server_max_window_bits=14', false],
   ['permessage-deflate; server_max_window_bits="10"', false],
   ['permessage-deflate; server_max_window_bits="\\10"', false],
-  ['permessage-deflate; server_max_window_bits=010', false],
-  ['permessage-deflate; server_max_window_bits=0xa', false],
+  ['permessage-deflate ;\tserver_max_window_bits = 10', false],
   ['permessage-deflate; client_max_window_bits; server_max_window_bits=10; server_no_context_takeover', false],
   ['permessage-deflate; server_max_window_bits=15', true],
   ['permessage-deflate; client_max_window_bits=10', true]
@@ -158,7 +157,36 @@ for (const [offer, deflates] of [
   })
 }
 
+for (const declined of [
+  'permessage-deflate; foo=bar',
+  'permessage-deflate; foo',
+  'permessage-deflate; constructor',
+  'permessage-deflate; server_no_context_takeover=true',
+  'permessage-deflate; client_no_context_takeover="1"',
+  'permessage-deflate; server_no_context_takeover; server_no_context_takeover',
+  'permessage-deflate; server_max_window_bits',
+  'permessage-deflate; server_max_window_bits=7',
+  'permessage-deflate; server_max_window_bits=16',
+  'permessage-deflate; server_max_window_bits=010',
+  'permessage-deflate; server_max_window_bits=0xa',
+  'permessage-deflate; server_max_window_bits=10; server_max_window_bits=11',
+  'permessage-deflate; client_max_window_bits=1e1',
+  'Permessage-Deflate',
+  'x-webkit-deflate-frame'
+]) {
+  t.test(`an offer that can't be accepted is declined, and the next one is taken: ${declined}`, async (t) => {
+    const port = await listen(await build(t, { compression: true, chat: quiet }))
+    t.equal(accepted(await offering(t, port, declined)), undefined)
+    t.equal(accepted(await offering(t, port, `${declined}, ${declined}`)), undefined)
+    const answer = accepted(await offering(t, port, `${declined}, permessage-deflate; client_max_window_bits=12`))
+    t.match(answer, /client_max_window_bits=12/)
+    t.notMatch(answer, /foo|server_max/)
+  })
+}
+
 for (const [offer, answer] of [
+  ['permessage-deflate; server_max_window_bits=7, permessage-deflate; server_max_window_bits=9', /server_max_window_bits=9/],
+  ['permessage-deflate; foo=bar; server_max_window_bits=10, permessage-deflate', /^((?!window).)*$/],
   ['permessage-deflate; server_max_window_bits=10, permessage-deflate', /server_max_window_bits=10/],
   ['permessage-deflate, permessage-deflate; server_max_window_bits=10', /^((?!window).)*$/],
   ['x-unknown, permessage-deflate; server_max_window_bits=9', /server_max_window_bits=9/]

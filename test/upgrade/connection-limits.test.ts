@@ -242,7 +242,17 @@ t.test('1,000 resets at all stages of a handshake leak no descriptor and no memo
 })
 
 const handshake = upgradeRequest('/chat')
+const malformedExtensions = [
+  ',', ';', 'permessage-deflate;', 'permessage-deflate,', 'a b', 'a; b=', 'a; b=c d', 'a; b="', 'a; b="c', 'a; b=""', 'a; b="c,d"', 'a; b="c;d"', 'a; =c', '"a"', 'a=b', 'a; b=\u00e9'
+]
+const malformedProtocols = ['', ',', 'a,', 'a b', 'a, a', '"a"', 'a;b', 'a/b']
 const malformed: Record<string, string> = {
+  ...Object.fromEntries(malformedExtensions.map((header) => [
+    `with the extensions '${header}'`, upgradeRequest('/chat', { 'Sec-WebSocket-Extensions': header })
+  ])),
+  ...Object.fromEntries(malformedProtocols.map((header) => [
+    `with the subprotocols '${header}'`, upgradeRequest('/chat', { 'Sec-WebSocket-Protocol': header })
+  ])),
   'of HTTP/1.0': handshake.replace('HTTP/1.1', 'HTTP/1.0'),
   'of HTTP/2.0': handshake.replace('HTTP/1.1', 'HTTP/2.0'),
   'without a Host': handshake.replace('Host: localhost\r\n', ''),
