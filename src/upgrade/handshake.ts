@@ -29,6 +29,8 @@ export class Handshakes {
   readonly #app: FastifyInstance
   readonly #settings: HandshakeSettings
   #server: WebSocketServer | undefined
+  /** Header lines of the 101 responses to requests that are being answered. */
+  readonly #headers = new WeakMap<IncomingMessage, readonly string[]>()
 
   constructor (app: FastifyInstance, settings: HandshakeSettings) {
     this.#app = app
@@ -37,11 +39,13 @@ export class Handshakes {
 
   /**
    * Upgrades the socket, or responds with an HTTP error and ends it.
+   * @param headers further header lines of the 101 response
    * @param upgraded called in the tick of the 101 response, so that no message is missed
    */
-  answer (request: IncomingMessage, socket: UpgradeArguments[1], head: Buffer, upgraded: (websocket: WebSocket) => void): void {
+  answer (request: IncomingMessage, socket: UpgradeArguments[1], head: Buffer, headers: readonly string[], upgraded: (websocket: WebSocket) => void): void {
     const server = this.#server ??= this.#createServer()
     if (this.#settings.perMessageDeflate !== false) keepAcceptedOffer(request)
+    this.#headers.set(request, headers)
     server.handleUpgrade(request, socket, head, (websocket) => {
       server.emit('connection', websocket, request)
       upgraded(websocket)
@@ -56,7 +60,10 @@ export class Handshakes {
     const server = new WebSocketServer({ noServer: true, clientTracking: false, ...verifyClient && { verifyClient }, ...this.#settings })
     // Listeners of the app may add headers to the 101 response, and receive all connections.
     const appServer = this.#app.websocketServer as WebSocketServer | undefined
-    server.on('headers', (headers, request) => appServer?.emit('headers', headers, request))
+    server.on('headers', (headers, request) => {
+      headers.push(...this.#headers.get(request)!)
+      appServer?.emit('headers', headers, request)
+    })
     server.on('connection', (socket, request) => appServer?.emit('connection', socket, request))
     return server
   }

@@ -17,6 +17,7 @@ import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
 import { detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
+import { responseHeaders } from './response-headers.ts'
 import type { ChatUpgrades } from './chat-upgrades.ts'
 
 /** ms within which a client must answer a close frame. */
@@ -106,8 +107,9 @@ export function upgradeRoute<Query> (
   function answer (request: FastifyRequest, reply: FastifyReply): void {
     const upgrade = upgrades.pending.get(request.raw)
     if (upgrade === undefined || request.method === 'HEAD') return upgradeRequired(request, reply)
+    const headers = responseHeaders(reply)
     reply.hijack()
-    handshakes.answer(request.raw, upgrade.socket, upgrade.head, (websocket) => connect(websocket, request))
+    handshakes.answer(request.raw, upgrade.socket, upgrade.head, headers, (websocket) => connect(websocket, request))
     detachResponse(reply.raw, upgrade.socket)
   }
 
