@@ -21,7 +21,7 @@ const chatOptions = ['authenticate', 'authorize', 'prePost', 'onJoin', 'onLeave'
 const chatLimits = ['messageRate', 'messageBurst', 'byteRate', 'byteBurst', 'jsonDepth', 'roomsPerMember', 'roomsPerAddress'] as const
 
 /** Options of both WebSocket routes. */
-const routeOptions = ['routeOptions', 'origins', 'heartbeatInterval'] as const
+const routeOptions = ['routeOptions', 'origins', 'subprotocols', 'heartbeatInterval'] as const
 const routeLimits = [
   'totalPendingBytes', 'receiveBudget', 'connections', 'connectionsPerAddress', 'handshakeRate', 'handshakeBurst', 'handshakeTimeout'
 ] as const

@@ -1,8 +1,9 @@
 import type { RegisterOptions } from 'fastify'
 import type { OpenBackend } from './backend.ts'
 import { check, integer, isObject, limit, milliseconds, type Check, type Checks } from './checks.ts'
+import { httpToken } from './http-token.ts'
 import type { ChatOptions, EchoOptions, FastifyChatOptions, Limits, RouteOptions } from './options.ts'
-import { MAX_MESSAGES, roomName } from './protocol.ts'
+import { MAX_MESSAGES, SUBPROTOCOL, roomName } from './protocol.ts'
 
 type Given = FastifyChatOptions & RegisterOptions
 
@@ -49,6 +50,11 @@ const options: Checks<Given> = {
   origins: {
     mustBe: "true, a function, or a list of origins such as 'https://example.com', without a path",
     passes: (value) => value === true || fn.passes(value) || (Array.isArray(value) && value.every(origin.passes))
+  },
+  subprotocols: {
+    mustBe: `a list of different names, without spaces and commas, other than '${SUBPROTOCOL}'`,
+    passes: (value) => Array.isArray(value) && new Set([SUBPROTOCOL, ...value]).size === value.length + 1 &&
+      value.every((name) => typeof name === 'string' && httpToken.test(name))
   },
   authenticate: fn,
   authorize: fn,

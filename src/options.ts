@@ -115,6 +115,11 @@ export interface FastifyChatOptions extends Hooks {
   readonly dataSchema?: object | undefined
   /** origins whose pages may connect besides those of the same host, `true` for any, or a function that decides alone; none */
   readonly origins?: Origins
+  /**
+   * names of subprotocols that are selected, in this order, for clients that offer one and not `fastify-chat.v1`; such clients are
+   * plain. Browsers fail a connection if they offered subprotocols, for example a token, and none is selected; none
+   */
+  readonly subprotocols?: readonly string[] | undefined
   /** whether chat messages are deflated, once for all clients with permessage-deflate; false */
   readonly compression?: boolean | undefined
   /** ms that a room's messages may wait to be batched: fewer writes, more latency; 0 */

@@ -9,6 +9,7 @@ export interface Settings {
   readonly chat: Required<{ [K in keyof ChatOptions]: NonNullable<ChatOptions[K]> }> | false
   readonly routeOptions: RouteOptions
   readonly origins: Origins
+  readonly subprotocols: readonly string[]
   readonly hooks: Hooks
   readonly dataSchema: object | undefined
   readonly compression: boolean
@@ -43,6 +44,7 @@ export function resolveOptions (given: FastifyChatOptions, bounds: Bounds): Sett
     },
     routeOptions,
     origins,
+    subprotocols: given.subprotocols ?? [],
     hooks: { authenticate, authorize, prePost, onPost, onJoin, onLeave },
     dataSchema,
     compression: given.compression ?? false,

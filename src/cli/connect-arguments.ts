@@ -1,3 +1,4 @@
+import { httpToken } from '../http-token.ts'
 import { UsageError } from './arguments.ts'
 
 const protocols = new Map([['ws:', 'ws:'], ['wss:', 'wss:'], ['http:', 'ws:'], ['https:', 'wss:']])
@@ -6,9 +7,6 @@ const longestTimer = 2 ** 31 - 1
 
 /** Headers that the handshake sets. RFC 6455, section 4.1. */
 const handshakeHeader = /^(?:connection|upgrade|sec-websocket-.*)$/i
-
-/** A token. RFC 9110, section 5.6.2. */
-const token = /^[!#$%&'*+.^`|~\w-]+$/
 
 export function parseUrl (text: string): URL {
   const scheme = /^\w+:(?=\/\/)/.exec(text)?.[0].toLowerCase()
@@ -67,7 +65,7 @@ export function parseOrigin (text: string): string {
 
 export function parseSubprotocols (texts: readonly string[]): string[] {
   for (const text of texts) {
-    if (!token.test(text)) throw new UsageError(`--subprotocol must be a name without spaces or commas, not '${text}'`)
+    if (!httpToken.test(text)) throw new UsageError(`--subprotocol must be a name without spaces or commas, not '${text}'`)
   }
   if (new Set(texts).size < texts.length) throw new UsageError('--subprotocol must not be repeated with the same name')
   return [...texts]

@@ -1,10 +1,11 @@
-const TCHAR = "[!#$%&'*+\\-.^`|~\\w]"
-const TOKEN = `${TCHAR}+`
+import { TOKEN_CHARACTER } from '../http-token.ts'
+
+const TOKEN = `${TOKEN_CHARACTER}+`
 const SPACE = '[ \\t]*'
 
 const name = new RegExp(`^${SPACE}(${TOKEN})${SPACE}$`)
 /** A quoted value must be a token too. */
-const parameter = new RegExp(`^${SPACE}(${TOKEN})(?:${SPACE}=${SPACE}(?:(${TOKEN})|"((?:\\\\?${TCHAR})+)"))?${SPACE}$`)
+const parameter = new RegExp(`^${SPACE}(${TOKEN})(?:${SPACE}=${SPACE}(?:(${TOKEN})|"((?:\\\\?${TOKEN_CHARACTER})+)"))?${SPACE}$`)
 
 /** An extension that a client offers. Parameters without a value have the value undefined. */
 export interface ExtensionOffer {

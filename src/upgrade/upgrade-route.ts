@@ -46,7 +46,7 @@ export interface RouteContext {
 export interface Negotiated { readonly protocol: string, readonly deflate: boolean }
 
 export interface UpgradeRoute<Query> {
-  /** The subprotocol that a client may request. A client may also request none. */
+  /** The subprotocol of the route, preferred to those of the option `subprotocols`. A client may also request none. */
   readonly protocol?: string | undefined
   /** Whether the route accepts permessage-deflate. */
   readonly compression?: boolean
@@ -70,7 +70,8 @@ export function upgradeRoute<Query> (
   { settings, counters, upgrades, refusals, connections, budget, receiveBudget }: RouteContext,
   { path, protocol, compression = false, payload, pendingBytes, parse, serve }: UpgradeRoute<Query>
 ): void {
-  const { routeOptions, origins, bounds } = settings
+  const { routeOptions, origins, subprotocols, bounds } = settings
+  const selectable = protocol === undefined ? subprotocols : [protocol, ...subprotocols]
   const control = new Rate(bounds.controlRate, bounds.controlRate * CONTROL_BURST, tickTime)
   const writing = {
     pending: pendingBytes,
@@ -96,7 +97,7 @@ export function upgradeRoute<Query> (
     autoPong: true,
     skipUTF8Validation: false,
     perMessageDeflate: compression ? perMessageDeflate : false,
-    handleProtocols: (offered) => protocol !== undefined && offered.has(protocol) ? protocol : false
+    handleProtocols: (offered) => selectable.find((name) => offered.has(name)) ?? false
   })
 
   app.addHook('onRoute', (route) => {

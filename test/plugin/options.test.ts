@@ -60,6 +60,7 @@ const wrong: Array<[name: string, options: object]> = [
   ['backend', { backend: memory }],
   ['store', { store: {} }],
   ['roster', { roster: {} }],
+  ...[true, 'bearer', [''], ['a b'], ['a,b'], ['é'], [5], ['a', 'a'], ['fastify-chat.v1']].map((subprotocols): [string, object] => ['subprotocols', { subprotocols }]),
   ['origins', { origins: false }],
   ['origins', { origins: null }],
   ['origins', { origins: 'https://example.com' }],
@@ -197,6 +198,7 @@ t.test('an option without effect is rejected, and the error states why', async (
     ['limits.jsonDepth', { ...off, limits: { jsonDepth: 5 } }, 'chat is false'],
     ['limits.roomsPerMember', { ...off, limits: { roomsPerMember: 5 } }, 'chat is false'],
     ['origins', { ...off, echo: false, origins: true }, 'chat and echo are false'],
+    ['subprotocols', { ...off, echo: false, subprotocols: ['bearer'] }, 'chat and echo are false'],
     ...['totalPendingBytes', 'receiveBudget', 'connections', 'handshakeRate', 'handshakeBurst', 'handshakeTimeout']
       .map((limit): [string, object, string] => [`limits.${limit}`, { ...off, echo: false, limits: { [limit]: 1e6 } }, 'chat and echo are false']),
     ['limits.connectionsPerAddress', { ...off, echo: false, limits: { connectionsPerAddress: 5 } }, 'chat and echo are false']
@@ -237,6 +239,7 @@ t.test('every option may be undefined', async (t) => {
     compression: undefined,
     flushInterval: undefined,
     origins: undefined,
+    subprotocols: undefined,
     heartbeatInterval: undefined,
     drainTimeout: undefined,
     metrics: undefined,
