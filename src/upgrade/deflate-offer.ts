@@ -18,7 +18,7 @@ const parameters = new Map<string, (value: string | undefined) => boolean>([
  * invalid or repeated parameters: RFC 7692, sections 5.1 and 7.
  * @param header `Sec-WebSocket-Extensions` of the request
  */
-export function deflateOffer (header = ''): string | undefined {
+export function deflateOffer (header: string | undefined): string | undefined {
   const offer = parseExtensions(header)?.find(isAcceptable)
   return offer && [NAME, ...offer.parameters.map(([name, value]) => value === undefined ? name : `${name}=${value}`)].join('; ')
 }

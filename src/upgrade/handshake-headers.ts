@@ -15,20 +15,20 @@ export interface ExtensionOffer {
 
 /**
  * Parses `Sec-WebSocket-Extensions`: RFC 6455, section 9.1.
- * @param header empty for none
+ * @param header absent or empty for none
  * @returns undefined if the header is malformed
  */
-export function parseExtensions (header: string): ExtensionOffer[] | undefined {
+export function parseExtensions (header = ''): ExtensionOffer[] | undefined {
   // Neither a token nor a quoted value contains a comma or a semicolon.
   const offers = header === '' ? [] : header.split(',').map(parseOffer)
   return offers.includes(undefined) ? undefined : offers as ExtensionOffer[]
 }
 
-/** Returns the subprotocols of `Sec-WebSocket-Protocol`; undefined if one is malformed or repeated. RFC 6455, section 4.1. */
-export function parseProtocols (header: string): Set<string> | undefined {
+/** Returns whether `Sec-WebSocket-Protocol` is absent, or a list of tokens without repetition: RFC 6455, section 4.1. */
+export function isProtocolList (header: string | undefined): boolean {
+  if (header === undefined) return true
   const offered = header.split(',').map((text) => name.exec(text)?.[1])
-  const protocols = new Set(offered)
-  return protocols.has(undefined) || protocols.size < offered.length ? undefined : protocols as Set<string>
+  return !offered.includes(undefined) && new Set(offered).size === offered.length
 }
 
 function parseOffer (text: string): ExtensionOffer | undefined {

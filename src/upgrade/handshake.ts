@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws'
 import { BadHandshake } from '../errors.ts'
 import { deflateOffer } from './deflate-offer.ts'
-import { parseExtensions, parseProtocols } from './handshake-headers.ts'
+import { isProtocolList, parseExtensions } from './handshake-headers.ts'
 import { verifyClientOf, type UpgradeArguments } from './internals/index.ts'
 
 /** The options of `ws` for one route. */
@@ -76,13 +76,13 @@ const rules: ReadonlyArray<readonly [rule: string, follows: (request: IncomingMe
   ['Upgrade must be websocket', ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket'],
   ['Sec-WebSocket-Version must be 13', ({ headers }) => String(headers['sec-websocket-version']) === '13'],
   ['Sec-WebSocket-Key must be 16 bytes in base64', ({ headers }) => /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')],
-  ['Sec-WebSocket-Extensions must be a list of extensions', ({ headers }) => parseExtensions(headers['sec-websocket-extensions'] ?? '') !== undefined],
-  ['Sec-WebSocket-Protocol must be a list of different tokens', ({ headers: { 'sec-websocket-protocol': offered } }) => offered === undefined || parseProtocols(offered) !== undefined],
+  ['Sec-WebSocket-Extensions must be a list of extensions', ({ headers }) => parseExtensions(headers['sec-websocket-extensions']) !== undefined],
+  ['Sec-WebSocket-Protocol must be a list of different tokens', ({ headers }) => isProtocolList(headers['sec-websocket-protocol'])],
   // `ws` would parse a body as frames. A proxy in front of the server wouldn't.
   ['the request must not have a body', (request) => !hasBody(request)]
 ]
 
-/** Removes all extensions that the client offers, except for the accepted one: `ws` refuses a handshake with an offer that it can't accept. */
+/** Removes all extensions that the client offers, except for the accepted one: `ws` refuses a handshake if it can't accept one. */
 function keepAcceptedOffer ({ headers }: IncomingMessage): void {
   const offer = deflateOffer(headers['sec-websocket-extensions'])
   if (offer === undefined) delete headers['sec-websocket-extensions']

@@ -1,9 +1,10 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyWebsocket from '@fastify/websocket'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, onRequestAsyncHookHandler } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat from '../../src/index.ts'
 import { bare, build, listen } from '../support/app.ts'
+import { launch, skip } from '../support/chromium.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { open, serves } from '../support/websocket-client.ts'
 
@@ -111,6 +112,27 @@ t.test('a cookie of @fastify/cookie is set by its serializeCookie', async (t) =>
   await app.register(fastifyChat)
   const lines = await linesOf(t, await listen(app))
   t.strictSame(lines.filter((line) => /^set-cookie/i.test(line)), ['set-cookie: visitor=a%20b; Path=/; HttpOnly'])
+})
+
+t.test('a browser keeps a cookie of the 101 response, and sends it with the next upgrade', { skip }, async (t) => {
+  const received: Array<string | undefined> = []
+  const onRequest: onRequestAsyncHookHandler = async ({ headers }, reply) => {
+    received.push(headers.cookie)
+    reply.header('set-cookie', 'visitor=a1; Path=/; HttpOnly; SameSite=Strict')
+  }
+  const port = await listen(await build(t, { routeOptions: { onRequest } }))
+  const browser = await launch()
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  await page.goto(`http://127.0.0.1:${port}/demo/style.css`)
+  // A string, because functions that tsx compiles refer to helpers that the page doesn't have.
+  const connect = `new Promise((resolve) => {
+    const socket = new WebSocket('ws://127.0.0.1:${port}/echo')
+    socket.onopen = () => resolve('open')
+    socket.onclose = ({ code }) => resolve(code)
+  })`
+  for (let i = 0; i < 2; i++) t.equal(await page.evaluate(connect), 'open')
+  t.strictSame(received, [undefined, 'visitor=a1'])
 })
 
 t.test('an injected upgrade works with headers of a hook', async (t) => {
