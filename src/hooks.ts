@@ -4,7 +4,7 @@ import type { PropertyError } from './argument-checks.ts'
 import type { ChatEntry, MessageContent } from './chat-entry.ts'
 import { isObject } from './checks.ts'
 import { appContent, assertSize, type Content } from './content.ts'
-import { Forbidden, HookFailed, InvalidHookResult, PostRefused } from './errors.ts'
+import { Forbidden, HookFailed, InvalidHookResult, PostRefused, PrePostFailed } from './errors.ts'
 import type { Member } from './store.ts'
 import { messageOf } from './thrown.ts'
 import { unknownProperty } from './unknown-name.ts'
@@ -38,7 +38,7 @@ export interface AuthorizeQuestion {
   readonly room: string
 }
 
-/** The result of `prePost`. `room`: that of the draft, or absent; any other value closes the connection with 1011. */
+/** The result of `prePost`. `room`: that of the draft, or absent; any other value is a fault. */
 export type PrePosted = MessageContent & { readonly room?: string | undefined }
 
 /** A message that isn't stored yet. */
@@ -64,7 +64,8 @@ export interface Hooks {
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /**
    * Returns the content to store: the draft, or other content for the same room. If it throws, the post is refused and the
-   * member receives the error's message. A result of a wrong type closes the connection with 1011.
+   * member receives the error's message. A result of a wrong type is a fault of the app: it is logged as an error, and the post
+   * is refused without its details.
    */
   readonly prePost?: ((draft: PostDraft, member: Member) => PrePosted | Promise<PrePosted>) | undefined
   /**
@@ -135,7 +136,7 @@ export function resultErrors (name: keyof Hooks): PropertyError {
  * Authorizes a post and runs `prePost`. Resolves with the content to store: that of the draft, or the result of `prePost`.
  * @param content of the draft
  * @param limit maximum bytes of a message that `prePost` returns
- * @throws Forbidden, PostRefused, PostTooLarge, HookFailed
+ * @throws Forbidden, PostRefused, PrePostFailed, PostTooLarge, HookFailed
  */
 export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
@@ -146,13 +147,21 @@ export async function vet (hooks: Hooks, draft: PostDraft, content: Content, mem
   } catch (error) {
     throw new PostRefused(messageOf(error))
   }
-  const stored = await run('prePost', () => {
-    assertResult('prePost', result, ['room', 'text', 'bytes', 'data'])
-    // Read once: a getter may return another value the second time.
-    const { room = draft.room, ...given } = result
-    if (room !== draft.room) throw resultErrors('prePost')('room', `must be '${draft.room}', as in the draft`)
-    return appContent(given, resultErrors('prePost'))
-  })
+  const stored = contentOf(result, draft.room)
   assertSize(stored, null, limit)
   return stored
+}
+
+/** Returns the content that `prePost` returned for a post to a room. @throws PrePostFailed */
+function contentOf (result: unknown, expected: string): Content {
+  try {
+    assertResult('prePost', result, ['room', 'text', 'bytes', 'data'])
+    // Read once: a getter may return another value the second time.
+    const { room = expected, ...given } = result
+    if (room !== expected) throw resultErrors('prePost')('room', `must be '${expected}', as in the draft`)
+    return appContent(given, resultErrors('prePost'))
+  } catch (error) {
+    // Not a close: the client would repeat the post on each new connection.
+    throw new PrePostFailed({ cause: hookFailed('prePost', error) })
+  }
 }

@@ -145,8 +145,13 @@ export class Connection implements Guarded, Source, WriterOwner {
 
   /** Logs an error of the app's code and closes the connection. */
   fail (error: unknown, code: number = CloseCode.internal, reason = 'internal error'): void {
-    this.#context.refusals.failed('the handler of a connection failed', error, this.log)
+    this.logFault(error)
     this.close(code, reason)
+  }
+
+  /** Logs an error of the app's code. */
+  logFault (error: unknown): void {
+    this.#context.refusals.failed('the handler of a connection failed', error, this.log)
   }
 
   /** Terminates the connection. */

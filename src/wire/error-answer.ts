@@ -1,9 +1,9 @@
-import { meaningOf } from '../error-meaning.ts'
+import { meaningOf, type Meaning } from '../error-meaning.ts'
 import { StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { ErrorCode, type ErrorCodeName } from '../protocol.ts'
 
-/** The error to send to a client. failed: whether a backend failed, so that the error is logged. */
-export interface ErrorAnswer { readonly code: ErrorCodeName, readonly message: string, readonly failed: boolean }
+/** The error to send to a client. */
+export interface ErrorAnswer extends Pick<Meaning, 'kind'> { readonly code: ErrorCodeName, readonly message: string }
 
 /**
  * Returns the error to send to the client; undefined if the error closes the connection, for example after a failed hook.
@@ -12,7 +12,7 @@ export interface ErrorAnswer { readonly code: ErrorCodeName, readonly message: s
 export function errorFor (error: unknown, isPost: boolean): ErrorAnswer | undefined {
   const meaning = meaningOf(error)
   if (meaning?.wireCode === ErrorCode.unknown && !isPost) return errorFor(new StoreUnavailable(), isPost)
-  if (meaning?.wireCode !== undefined) return { code: meaning.wireCode, message: (error as Error).message, failed: meaning.kind === 'failure' }
+  if (meaning?.wireCode !== undefined) return { code: meaning.wireCode, message: (error as Error).message, kind: meaning.kind }
   if (meaning?.closeCode !== undefined) return undefined
   // An error outside the contract of the store or the roster doesn't show whether the operation was applied.
   return errorFor(new StoreUnknown(), isPost)

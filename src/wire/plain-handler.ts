@@ -104,20 +104,21 @@ export class PlainHandler implements MessageHandler {
     }
   }
 
-  /** Logs a permanently refused post, which this wire can't report. Closes the connection for any other error. */
+  /** Logs a post that would be refused again, which this wire can't report. Closes the connection for any other error. */
   #failed (error: unknown): void {
     const connection = this.#connection
     const room = this.#room
-    const { kind, closeCode, retryable } = meaningOf(error) ?? {}
+    const { closeCode, retryable } = meaningOf(error) ?? {}
     const answer = errorFor(error, true)
     if (answer === undefined) {
       connection.fail(error)
     } else if (closeCode !== undefined && this.#peer?.hasJoined(room) !== true) {
       connection.close(closeCode, answer.message)
-    } else if (kind === 'refusal' && !retryable) {
+    } else if (answer.kind !== 'failure' && !retryable) {
+      if (answer.kind === 'usage') connection.logFault(error)
       connection.refused(answer.code, answer.message, { room })
     } else {
-      connection.close(CloseCode.tryAgainLater, answer.failed ? 'the store failed' : answer.message, { err: error })
+      connection.close(CloseCode.tryAgainLater, answer.kind === 'failure' ? 'the store failed' : answer.message, { err: error })
     }
   }
 }

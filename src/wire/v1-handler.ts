@@ -159,7 +159,8 @@ export class V1Handler implements MessageHandler {
   #answerError (message: ClientMessage, error: unknown): void {
     const answer = errorFor(error, message.type === 'post')
     if (answer === undefined) return this.#connection.fail(error)
-    this.#send({ type: 'error', code: answer.code, message: answer.message, ...concerns(message) }, answer.failed ? { err: error } : undefined)
+    if (answer.kind === 'usage') this.#connection.logFault(error)
+    this.#send({ type: 'error', code: answer.code, message: answer.message, ...concerns(message) }, answer.kind === 'failure' ? { err: error } : undefined)
   }
 
   /** @param details for the log, if the message is an error */

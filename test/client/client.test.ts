@@ -358,6 +358,19 @@ t.test('a post', async (t) => {
     const room = await chatClient(t, port).join('lobby')
     await t.rejects(room.post('damn'), { code: 'refused', message: /no swearing/ })
   })
+  await t.test('for which prePost returns an invalid result rejects without a reconnect', async (t) => {
+    const calls: unknown[] = []
+    const { port } = await serve(t, {
+      prePost: (draft) => {
+        calls.push(draft.text)
+        return draft.text === 'bad' ? {} as typeof draft : draft
+      }
+    })
+    const room = await chatClient(t, port).join('lobby')
+    await t.rejects(room.post('bad'), { code: 'refused' })
+    t.ok(await room.post('good'))
+    t.strictSame(calls, ['bad', 'good'])
+  })
   await t.test('that is too large is never sent, and the connection stays open', async (t) => {
     const { port } = await serve(t, { limits: { chatPayload: 1_000 } })
     const room = await chatClient(t, port).join('lobby')

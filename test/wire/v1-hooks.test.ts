@@ -543,14 +543,22 @@ for (const [title, answer] of Object.entries<unknown>({
   'data that is a function': { text: 'x', data: () => {} },
   'a getter that throws': { get text () { throw new Error('a getter') } }
 })) {
-  t.test(`prePost that returns ${title} closes with 1011, and the room keeps working`, async (t) => {
-    const { member, app } = await chat(t, { prePost: (draft) => draft.text === 'bad' ? answer as typeof draft : draft })
-    const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
-    ada.post('a', 'bad')
-    t.match(await ada.closed, { code: 1011 })
-    await bob.posted('a', 'good')
-    t.strictSame(texts((await (await member()).join('a')).messages), ['good'])
-    t.equal((await app.chat.history('a')).head.offset, 1)
+  t.test(`prePost that returns ${title} refuses this post only, and logs the fault`, async (t) => {
+    const { member, plain, app } = await chat(t, { prePost: (draft) => draft.text === 'bad' ? answer as typeof draft : draft })
+    const ada = await member({}, 'lobby')
+    t.strictSame(await ada.refused({ type: 'post', room: 'lobby', text: 'bad', id: 'i' }), {
+      type: 'error', code: 'refused', message: 'the server failed to process this post', id: 'i', room: 'lobby', request: 'post'
+    })
+    t.match(await logged(app, 'the handler of a connection failed'), {
+      level: 50, reqId: String, err: { code: 'FST_CHAT_PRE_POST_FAILED', message: /the hook 'prePost' failed: ./ }
+    })
+    await ada.posted('lobby', 'good', { id: 'i' })
+    const bob = await plain()
+    bob.socket.send('bad')
+    bob.socket.send('good')
+    t.equal(await bob.next(), 'good')
+    t.equal((await app.chat.history('lobby')).head.offset, 2)
+    t.match(app.chat.stats(), { refusals: { refused: 2 }, disconnects: {} })
   })
 }
 
