@@ -18,6 +18,8 @@ export interface Meaning {
   readonly closeCode?: number
   /** Whether the same request may succeed later. */
   readonly retryable?: true
+  /** The option of the plugin that sets the limit, or the options, separated by commas. For the log. */
+  readonly option?: string
 }
 
 type DeclaredError<Code extends string> = FastifyErrorConstructor<{ code: Code, statusCode: number }> & { readonly meaning: Meaning }

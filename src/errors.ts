@@ -41,7 +41,7 @@ export const OriginRefused = declareError(
   'FST_CHAT_ORIGIN_REFUSED',
   "connections from the origin '%s' to the host '%s' are not allowed: allow the origin in the option 'origins', or let the proxy keep the Host header",
   403,
-  { kind: 'refusal' })
+  { kind: 'refusal', option: 'origins' })
 
 /** A request names a foreign host to a server that listens on loopback addresses only (DNS rebinding). Argument: the host. */
 export const HostRefused = declareError(
@@ -55,11 +55,11 @@ export const BadHandshake = declareError('FST_CHAT_BAD_HANDSHAKE', 'invalid WebS
 
 /** `limits.connections` is reached. */
 export const TooManyConnections = declareError(
-  'FST_CHAT_TOO_MANY_CONNECTIONS', 'connection limit reached', 503, { kind: 'refusal', retryable: true })
+  'FST_CHAT_TOO_MANY_CONNECTIONS', 'connection limit reached', 503, { kind: 'refusal', retryable: true, option: 'limits.connections' })
 
 /** `limits.connectionsPerAddress` is reached for this address. */
 export const TooManyFromAddress = declareError(
-  'FST_CHAT_TOO_MANY_FROM_ADDRESS', 'connection limit reached for this address', 429, { kind: 'refusal', retryable: true })
+  'FST_CHAT_TOO_MANY_FROM_ADDRESS', 'connection limit reached for this address', 429, { kind: 'refusal', retryable: true, option: 'limits.connectionsPerAddress' })
 
 /** A limit of concurrent upgrades or of their rate is reached. */
 export const TooManyHandshakes = declareError(
@@ -67,7 +67,10 @@ export const TooManyHandshakes = declareError(
 
 /** An upgrade, or the join or the authentication after it, took longer than `limits.handshakeTimeout`. */
 export const HandshakeTimeout = declareError(
-  'FST_CHAT_HANDSHAKE_TIMEOUT', 'the handshake timed out', 503, { kind: 'refusal', closeCode: CloseCode.tryAgainLater, retryable: true })
+  'FST_CHAT_HANDSHAKE_TIMEOUT',
+  'the handshake timed out',
+  503,
+  { kind: 'refusal', closeCode: CloseCode.tryAgainLater, retryable: true, option: 'limits.handshakeTimeout' })
 
 /** No listener of the server handles upgrades of this path. */
 export const UpgradeNotHandled = declareError(
@@ -145,16 +148,26 @@ export const StoreFormat = declareError(
 export const RosterClosed = declareError(
   'FST_CHAT_ROSTER_CLOSED', 'the roster is closed', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
-/** `limits.roomsPerMember` is reached for this connection, or `limits.rooms` for this process. */
+/** `limits.rooms` is reached for this process. */
 export const TooManyRooms = declareError(
-  'FST_CHAT_TOO_MANY_ROOMS', 'room limit reached', 503, { kind: 'refusal', wireCode: ErrorCode.tooManyRooms, retryable: true })
+  'FST_CHAT_TOO_MANY_ROOMS',
+  'room limit reached',
+  503,
+  { kind: 'refusal', wireCode: ErrorCode.tooManyRooms, retryable: true, option: 'limits.rooms' })
+
+/** `limits.roomsPerMember` is reached for this connection. */
+export const TooManyRoomsOfMember = declareError(
+  'FST_CHAT_TOO_MANY_ROOMS_OF_MEMBER',
+  'room limit reached for this connection',
+  503,
+  { kind: 'refusal', wireCode: ErrorCode.tooManyRooms, retryable: true, option: 'limits.roomsPerMember' })
 
 /** `limits.roomsPerAddress`, or the share of rooms of one address, is reached. */
 export const TooManyRoomsOfAddress = declareError(
   'FST_CHAT_TOO_MANY_ROOMS_OF_ADDRESS',
   'room limit reached for this address',
   503,
-  { kind: 'refusal', wireCode: ErrorCode.tooManyRooms, retryable: true })
+  { kind: 'refusal', wireCode: ErrorCode.tooManyRooms, retryable: true, option: 'limits.roomsPerAddress, limits.rooms' })
 
 /** A request concerns a room that the member has not joined. Argument: the room. */
 export const NotJoined = declareError(

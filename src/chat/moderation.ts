@@ -62,7 +62,7 @@ export class Moderation {
 }
 
 function reasonOf ({ reason }: KickOptions, fallback: string): string {
-  if (reason === undefined) return fallback
+  if (reason === undefined || reason === '') return fallback
   assertReason('options.reason', reason)
   return reason
 }

@@ -32,6 +32,11 @@ export class Allowance {
     return Math.max(this.#requests.spend(requests), this.#bytes.spend(bytes))
   }
 
+  /** Returns the option of the limit for which a message has to wait longest. */
+  limitingOption (requests: number, bytes: number): string {
+    return this.#requests.wait(requests) >= this.#bytes.wait(bytes) ? 'limits.messageRate' : 'limits.byteRate'
+  }
+
   fill (): void {
     this.#requests.fill()
     this.#bytes.fill()

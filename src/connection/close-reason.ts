@@ -5,10 +5,13 @@ export type Fault =
   'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'receive_queue' | 'flood' | 'control_flood' | 'unfinished_message' |
   'too_many_fragments' | 'dead'
 
-/** How the server ended a connection. err: for the log. */
-export interface CloseReason { readonly code: number, readonly reason: string, readonly fault?: Fault | undefined, readonly err?: unknown }
+/** Details of a close for the counters and the log. option: sets the limit that was exceeded. */
+export interface CloseDetails { readonly fault?: Fault | undefined, readonly err?: unknown, readonly option?: string | undefined }
 
-/** Close reasons for error codes of `ws`. All other errors of `ws` are protocol errors. */
+/** How the server ended a connection. reason: not empty. */
+export interface CloseReason extends CloseDetails { readonly code: number, readonly reason: string }
+
+/** Closes for error codes of `ws`. All its other errors are protocol errors, except those of zlib. */
 const closes: Readonly<Record<string, Pick<CloseReason, 'code' | 'fault'>>> = {
   WS_ERR_INVALID_UTF8: { code: CloseCode.notText },
   WS_ERR_TOO_MANY_BUFFERED_PARTS: { code: CloseCode.policy, fault: 'too_many_fragments' },
@@ -16,9 +19,15 @@ const closes: Readonly<Record<string, Pick<CloseReason, 'code' | 'fault'>>> = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: { code: CloseCode.tooBig }
 }
 
-/** Returns the reason with which `ws` closes the connection after one of its errors; undefined for any other error. */
-export function closeByWs ({ code, message }: NodeJS.ErrnoException): CloseReason | undefined {
-  return code?.startsWith('WS_ERR_') === true ? { reason: message, ...closes[code] ?? { code: CloseCode.protocol } } : undefined
+/**
+ * Returns the close with which `ws` answers bytes of a client that break the protocol.
+ * @param error of the receiver of `ws`
+ * @param payloadOption the option that sets the maximum size of a message
+ */
+export function protocolClose ({ code: cause = '', message }: NodeJS.ErrnoException, payloadOption: string): CloseReason {
+  if (cause.startsWith('Z_')) return { code: CloseCode.notText, reason: `Invalid compressed data: ${message}` }
+  const { code, fault } = closes[cause] ?? { code: CloseCode.protocol }
+  return { code, reason: message, fault, option: code === CloseCode.tooBig ? payloadOption : undefined }
 }
 
 /** The name of each close code in snake case. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { Address } from './address.ts'
-import { closeByWs, shorten, disconnectLabel, type CloseReason } from './close-reason.ts'
+import { disconnectLabel, protocolClose, shorten, type CloseDetails, type CloseReason } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
 import { legible } from '../observability/printable.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
@@ -19,6 +19,8 @@ export interface ConnectionContext {
   readonly chat: string
   /** of the route */
   readonly path: string
+  /** the option that sets the maximum size of a message */
+  readonly payloadOption: string
   readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
   readonly refusals: RefusalLog
   readonly frames: FrameLimits
@@ -41,6 +43,9 @@ type Connected = WebSocket & { [connection]: Connection }
 function connectionOf (socket: WebSocket): Connection {
   return (socket as Connected)[connection]
 }
+
+/** Listens to the errors of a socket, of which `protocolFailed` has received those of its receiver. */
+function ignore (): void {}
 
 /**
  * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers pings and close frames. The
@@ -72,7 +77,7 @@ export class Connection implements Guarded, Source, WriterOwner {
     this.#guard = new FrameGuard(stream, this, context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
-    socket.on('error', Connection.#onError)
+    socket.on('error', ignore)
     socket.on('close', Connection.#onClose)
     // The other end of an injected stream is in this process and never sends the FIN that a closing socket waits for.
     if (!(stream instanceof Socket)) stream.once('finish', () => setImmediate(() => stream.destroy()))
@@ -85,11 +90,6 @@ export class Connection implements Guarded, Source, WriterOwner {
 
   static readonly #onMessage = function (this: WebSocket, data: Buffer, isBinary: boolean): void {
     connectionOf(this).receiver.receive({ data, isBinary })
-  }
-
-  /** `ws` closes the connection after these errors. Its close event contains only the code of the client's answer. */
-  static readonly #onError = function (this: WebSocket, error: NodeJS.ErrnoException): void {
-    connectionOf(this).#closeReason ??= closeByWs(error)
   }
 
   static readonly #onClose = function (this: WebSocket, code: number, reason: Buffer): void {
@@ -134,13 +134,20 @@ export class Connection implements Guarded, Source, WriterOwner {
   }
 
   /** Starts the closing handshake. Messages that were already written are sent first. Later ones are dropped. */
-  close (code: number, reason: string, why: Pick<CloseReason, 'fault' | 'err'> = {}): void {
+  close (code: number, reason: string, details: CloseDetails = {}): void {
     if (!this.open) return
-    this.#closeReason = { code, reason, ...why }
+    this.#closeReason = { code, reason, ...details }
     this.receiver.stop()
     this.#socket.close(code, shorten(reason))
     this.#context.reading.start(this.#stream)
     this.#socket.resume()
+  }
+
+  /** Closes the connection for bytes of the client that break the protocol. Messages before them are still handled. */
+  protocolFailed (error: NodeJS.ErrnoException): void {
+    if (!this.open) return
+    this.#closeReason = protocolClose(error, this.#context.payloadOption)
+    this.#socket.close(this.#closeReason.code, shorten(this.#closeReason.reason))
   }
 
   /** Logs an error of the app's code and closes the connection. */
@@ -155,14 +162,14 @@ export class Connection implements Guarded, Source, WriterOwner {
   }
 
   /** Terminates the connection. */
-  terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'> = {}): void {
-    this.#closeReason ??= { code, reason, ...why }
+  terminate (code: number, reason: string, details: CloseDetails = {}): void {
+    this.#closeReason ??= { code, reason, ...details }
     this.#socket.terminate()
   }
 
   /** Counts and logs a refused request. @param message text of the error */
   refused (reason: string, message: string, details: Readonly<Record<string, unknown>>): void {
-    this.#context.refusals.refused(reason, message, details, this.log)
+    this.#context.refusals.refused(reason, message, { ...details, ...this.#client }, this.log)
   }
 
   /** Logs a message of the client at level debug. */
@@ -174,10 +181,15 @@ export class Connection implements Guarded, Source, WriterOwner {
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')
   }
 
+  /** The client, for the log. */
+  get #client (): { readonly address?: string | undefined, readonly member?: string | undefined } {
+    return { address: this.address.name || undefined, member: this.receiver.handler?.memberId }
+  }
+
   #end (closed: { code: number, reason: string }): void {
-    const { code, reason, err }: CloseReason = this.#closeReason ?? { ...closed, reason: legible(closed.reason) }
+    const { code, reason, err, option }: CloseReason = this.#closeReason ?? { ...closed, reason: legible(closed.reason) }
     const disconnect = this.#closeReason && disconnectLabel(this.#closeReason)
-    const { chat, refusals, connections } = this.#context
+    const { chat, path, refusals, connections } = this.#context
     const { receiver, writer } = this
     const duration = Math.round(performance.now()) - this.#opened
     this.#guard.ended()
@@ -185,6 +197,9 @@ export class Connection implements Guarded, Source, WriterOwner {
       code,
       reason,
       ...err !== undefined && { err },
+      option,
+      path,
+      ...this.#client,
       duration,
       received: { messages: receiver.messagesReceived, bytes: receiver.bytesReceived },
       sent: { messages: writer.messagesSent, bytes: writer.bytesSent }

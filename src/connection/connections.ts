@@ -10,6 +10,9 @@ export interface ConnectionsOptions {
   left (connection: Connection): void
 }
 
+/** Close reason of a server that stops. */
+const STOPPING = 'the server is stopping'
+
 /** Connections closed per tick. */
 const BATCH = 500
 
@@ -62,7 +65,7 @@ export class Connections {
     if (this.#open.size === 0) return
     const emptied = new Promise<void>((resolve) => { this.#emptied = resolve })
     const deadline = setTimeout(() => {
-      for (const connection of this.#open) connection.terminate(CloseCode.goingAway, 'no answer to the close frame')
+      for (const connection of this.#open) connection.terminate(CloseCode.goingAway, STOPPING)
     }, timeout)
     await this.#closeAll(timeout)
     await emptied
@@ -74,7 +77,7 @@ export class Connections {
     let closed = 0
     for (const connection of this.#open) {
       connection.drain(Math.round(closed * interval))
-      connection.close(CloseCode.goingAway, 'the server is stopping')
+      connection.close(CloseCode.goingAway, STOPPING)
       if (++closed % BATCH === 0) await immediate()
     }
   }
@@ -82,7 +85,7 @@ export class Connections {
   #pingAll (): void {
     for (const connection of this.#open) {
       if (connection.isAlive()) connection.ping()
-      else connection.terminate(CloseCode.goingAway, 'no data since the last ping', { fault: 'dead' })
+      else connection.terminate(CloseCode.goingAway, 'no data since the last ping', { fault: 'dead', option: 'heartbeatInterval' })
     }
   }
 }

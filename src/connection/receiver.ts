@@ -1,11 +1,13 @@
 import { ByteAccount, type ByteBudget, type ByteHolder } from './byte-budget.ts'
-import type { CloseReason } from './close-reason.ts'
+import type { CloseDetails } from './close-reason.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Message } from './message.ts'
 import { ReceiveQueue, type Reader } from './receive-queue.ts'
 
 /** Handles the messages of a connection. */
 export interface MessageHandler {
+  /** Id of the client's member; undefined until it is known. */
+  readonly memberId?: string | undefined
   /**
    * Called with one message at a time, in order. The next call waits until the promise has settled. A throw or a
    * rejection closes the connection with 1011.
@@ -23,8 +25,8 @@ export interface Source {
   pause (): void
   /** Starts reading again if reading is paused. */
   resume (): void
-  close (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
-  terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
+  close (code: number, reason: string, details: CloseDetails): void
+  terminate (code: number, reason: string, details: CloseDetails): void
   fail (error: unknown): void
 }
 
@@ -107,7 +109,7 @@ export class Receiver implements ByteHolder, Reader {
 
   evict (): void {
     this.#account.releaseAll()
-    this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget' })
+    this.#source.terminate(CloseCode.tryAgainLater, 'receive budget exceeded', { fault: 'receive_budget', option: 'limits.receiveBudget' })
   }
 
   /** Drops the queued messages and all later ones. */

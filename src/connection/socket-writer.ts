@@ -114,7 +114,7 @@ export class SocketWriter implements Writer, Corked {
   evict (): void {
     this.#account.releaseAll()
     for (const framed of this.#shared?.splice(0) ?? []) this.#limits.budget.releaseShared(framed)
-    this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes' })
+    this.#owner.terminate(CloseCode.tryAgainLater, 'too many pending bytes in total', { fault: 'total_pending_bytes', option: 'limits.totalPendingBytes' })
   }
 
   /**
@@ -127,7 +127,7 @@ export class SocketWriter implements Writer, Corked {
     if (this.#lastWriteTick !== tick) {
       this.#lastWriteTick = tick
       if (this.#stream.writableLength > this.#limits.pending) {
-        this.#owner.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader' })
+        this.#owner.terminate(CloseCode.policy, 'reads too slowly', { fault: 'slow_reader', option: 'limits.pendingBytes' })
         return false
       }
     }

@@ -1,5 +1,5 @@
 import type { ByteHolder } from './byte-budget.ts'
-import type { CloseReason } from './close-reason.ts'
+import type { CloseDetails } from './close-reason.ts'
 
 /** Content of a message: text as a string, or binary. */
 export type Payload = string | Uint8Array
@@ -13,7 +13,7 @@ export type Framing = (entries: readonly Payload[], signals: readonly Payload[])
 /** The connection that a writer writes for. */
 export interface WriterOwner {
   readonly open: boolean
-  terminate (code: number, reason: string, why: Pick<CloseReason, 'fault'>): void
+  terminate (code: number, reason: string, details: CloseDetails): void
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
-import { AlreadyJoined, NotJoined, TooManyRooms } from '../errors.ts'
+import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
 import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import type { JoinQuery } from './join.ts'
@@ -73,14 +73,14 @@ export class Peer {
   /**
    * Joins a room. Resolves when the answer was written and `onJoin` has run, or when the member left meanwhile. Rejects as the
    * store and the roster do.
-   * @throws AlreadyJoined, TooManyRooms, TooManyRoomsOfAddress, Forbidden, HookFailed
+   * @throws AlreadyJoined, TooManyRooms, TooManyRoomsOfMember, TooManyRoomsOfAddress, Forbidden, HookFailed
    */
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { member, connection } = this
     const { rooms, roster, limits } = this.#context
     const hooks = this.#hooks
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
-    if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRooms()
+    if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
     await authorize(hooks, { member, action: 'join', room: name })
     const room = await rooms.take(name, connection.address.name)
     const membership = new Membership(connection, member, room.name, { format, includeSender })

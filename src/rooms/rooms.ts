@@ -124,14 +124,14 @@ export class Rooms {
    * Ensures that an address may have one more room. If necessary, closes lingering rooms of the address, the longest empty one
    * first. An address may hold at most as many rooms as remain for other addresses. If all clients share one address, that is
    * half of all rooms.
-   * @throws TooManyRoomsOfAddress
+   * @throws TooManyRoomsOfAddress, TooManyRooms
    */
   #ensureShare (address: string): void {
     const { rooms, roomsPerAddress } = this.#limits
     const most = () => address === '' ? Infinity : Math.min(roomsPerAddress, rooms - (this.#uses.size - this.#lingering.size))
     while (this.#shares.of(address) >= most()) {
       const oldest = this.#shares.oldestLingering(address)
-      if (oldest === undefined) throw new TooManyRoomsOfAddress()
+      if (oldest === undefined) throw most() > 0 ? new TooManyRoomsOfAddress() : new TooManyRooms()
       this.#stop(oldest, this.#uses.get(oldest)!)
     }
   }

@@ -70,6 +70,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     protocol: SUBPROTOCOL,
     compression,
     payload: limits.chatPayload,
+    payloadOption: 'limits.chatPayload',
     pendingBytes: limits.pendingBytes,
     parse: (query) => parseQuery(query as Record<string, unknown>, chat),
     serve (connection, query, request, { protocol, deflate }) {

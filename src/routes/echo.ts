@@ -15,6 +15,7 @@ export async function echoRoute (app: FastifyInstance, context: RouteContext): P
   upgradeRoute(app, context, {
     path: echo.path,
     payload: limits.echoPayload,
+    payloadOption: 'limits.echoPayload',
     // A client that doesn't read is not read from, so nothing accumulates.
     pendingBytes: Infinity,
     parse: () => undefined,

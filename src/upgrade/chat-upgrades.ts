@@ -10,6 +10,7 @@ import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake } from './handshake.ts'
 import { assignResponse, requestAddress, responseUnderWay } from './internals/index.ts'
 import { PendingUpgrades } from './pending-upgrades.ts'
+import { refusedRequest } from './refused-request.ts'
 import { ServerUpgrades, type UpgradeHandler, type UpgradeOwner } from './server-upgrades.ts'
 
 export interface UpgradeSettings {
@@ -39,8 +40,10 @@ export class ChatUpgrades implements UpgradeOwner {
     this.#handshakes = handshakes
     this.#warnIfUnknown = unknownAddressWarning(app)
     const cancel = limits.cancel.bind(limits)
-    this.pending = new PendingUpgrades({ timeout, refusals, cancel })
-    this.passed = new PendingUpgrades({ timeout, refusals, cancel })
+    const refused = (request: IncomingMessage, error: FastifyError) =>
+      refusals.refused(error.code, error.message, { ...refusedRequest(app, request, error) })
+    this.pending = new PendingUpgrades({ timeout, refused, cancel })
+    this.passed = new PendingUpgrades({ timeout, refused, cancel })
     this.#server = ServerUpgrades.of(app.server)
     this.#server.add(this)
   }
@@ -67,7 +70,7 @@ export class ChatUpgrades implements UpgradeOwner {
       this.#warnIfUnknown(address, socket)
       this.pending.add(request, { socket, head, reservation: this.#limits.reserve(address, request) })
     } catch (error) {
-      return this.pending.refuseSocket(socket, error as FastifyError)
+      return this.pending.refuseSocket(request, socket, error as FastifyError)
     }
     try {
       const response = assignResponse(request, socket)
@@ -93,10 +96,10 @@ export class ChatUpgrades implements UpgradeOwner {
   }
 
   /** Refuses an upgrade that was neither dispatched nor passed. */
-  refuse (socket: Duplex, error: FastifyError): void { this.pending.refuseSocket(socket, error) }
+  refuse (request: IncomingMessage, socket: Duplex, error: FastifyError): void { this.pending.refuseSocket(request, socket, error) }
 
   /** Destroys the socket of a refused upgrade without a response. */
-  terminate (socket: Duplex, error: FastifyError): void { this.pending.terminate(socket, error) }
+  terminate (request: IncomingMessage, socket: Duplex, error: FastifyError): void { this.pending.terminate(request, socket, error) }
 
   /** Called when a dispatched upgrade became a connection. The caller must release the address when the connection ends. */
   accept (request: IncomingMessage): { readonly socket: Duplex, readonly address: Address } {

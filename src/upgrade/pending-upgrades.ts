@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 import { HandshakeTimeout, Stopping, UpgradeNotHandled } from '../errors.ts'
-import type { RefusalLog } from '../observability/refusal-log.ts'
 import { endSocket, writeRefusal } from './http-refusal.ts'
 import { responseUnderWay } from './internals/index.ts'
 import type { Reservation } from './connection-limits.ts'
@@ -10,7 +9,8 @@ import type { Reservation } from './connection-limits.ts'
 export interface PendingUpgradesOptions {
   /** ms after which an upgrade is ended if it is still pending */
   readonly timeout: number
-  readonly refusals: RefusalLog
+  /** Counts and logs a refusal. */
+  readonly refused: (request: IncomingMessage, error: FastifyError) => void
   /** Called when an upgrade with a reservation ends without becoming a connection. */
   readonly cancel: (reservation: Reservation) => void
 }
@@ -80,7 +80,7 @@ export class PendingUpgrades {
     const { socket } = this.#pending.get(request) ?? {}
     if (socket === undefined) return
     if (responseUnderWay(socket) === undefined) this.#end(request, error)
-    else this.#options.refusals.refused(error.code, error.message)
+    else this.#options.refused(request, error)
   }
 
   /** Ends the upgrade that has been pending longest. */
@@ -90,14 +90,14 @@ export class PendingUpgrades {
   }
 
   /** Refuses an upgrade that isn't pending here, and ends its socket. */
-  refuseSocket (socket: Duplex, error: FastifyError): void {
-    this.#options.refusals.refused(error.code, error.message)
+  refuseSocket (request: IncomingMessage, socket: Duplex, error: FastifyError): void {
+    this.#options.refused(request, error)
     writeRefusal(socket, error)
   }
 
   /** Refuses an upgrade that can't get a response, and destroys its socket. */
-  terminate (socket: Duplex, { code, message }: FastifyError): void {
-    this.#options.refusals.refused(code, message)
+  terminate (request: IncomingMessage, socket: Duplex, error: FastifyError): void {
+    this.#options.refused(request, error)
     socket.destroy()
   }
 
@@ -129,7 +129,7 @@ export class PendingUpgrades {
   #end (request: IncomingMessage, error: FastifyError): void {
     const { socket, written } = this.#cancel(request)!
     if (isRead(socket)) stopDestroyingOnError(socket)
-    else if (bytesWritten(socket) === written) this.refuseSocket(socket, error)
+    else if (bytesWritten(socket) === written) this.refuseSocket(request, socket, error)
     else endSocket(socket)
   }
 }

@@ -22,9 +22,9 @@ export interface UpgradeOwner {
   /** Passes an upgrade to other listeners of the server. @param emit calls the listeners */
   pass (request: IncomingMessage, socket: Duplex, head: Buffer, emit: () => void): void
   /** Refuses an upgrade that was neither dispatched nor passed. */
-  refuse (socket: Duplex, error: FastifyError): void
+  refuse (request: IncomingMessage, socket: Duplex, error: FastifyError): void
   /** Destroys the socket of a refused upgrade without a response. */
-  terminate (socket: Duplex, error: FastifyError): void
+  terminate (request: IncomingMessage, socket: Duplex, error: FastifyError): void
 }
 
 const servers = new WeakMap<EventEmitter, ServerUpgrades>()
@@ -78,9 +78,9 @@ export class ServerUpgrades {
     const [first] = this.#chats as unknown as [UpgradeOwner]
     destroyOnError(socket)
     const earlier = responseUnderWay(socket)
-    if (earlier !== undefined) return this.#refusePipelined(earlier, socket, first)
+    if (earlier !== undefined) return this.#refusePipelined(earlier, request, socket, first)
     const found = this.#find(request)
-    if (found === malformed) return first.refuse(socket, new BadHandshake('the path is invalid'))
+    if (found === malformed) return first.refuse(request, socket, new BadHandshake('the path is invalid'))
     if (found !== undefined) return found(request, socket, head)
     if (this.#server.listenerCount('upgrade') > 1) return first.pass(request, socket, head, pass)
     // Without a listener, Node would also let the app's routes handle the upgrade as a request.
@@ -102,9 +102,9 @@ export class ServerUpgrades {
    * Refuses an upgrade that was sent before the response to an earlier request. No listener could answer it, and some would
    * throw. If the earlier response has begun, the client would read a refusal as part of it, so the socket is destroyed.
    */
-  #refusePipelined (earlier: ServerResponse, socket: Duplex, chat: UpgradeOwner): void {
+  #refusePipelined (earlier: ServerResponse, request: IncomingMessage, socket: Duplex, chat: UpgradeOwner): void {
     const error = new BadHandshake('an earlier request has no response yet')
-    if (earlier.headersSent) chat.terminate(socket, error)
-    else chat.refuse(socket, error)
+    if (earlier.headersSent) chat.terminate(request, socket, error)
+    else chat.refuse(request, socket, error)
   }
 }

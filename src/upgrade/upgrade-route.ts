@@ -15,8 +15,9 @@ import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
-import { detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
+import { beforeProtocolClose, detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
+import { refusedRequest } from './refused-request.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { ChatUpgrades } from './chat-upgrades.ts'
 
@@ -53,6 +54,8 @@ export interface UpgradeRoute<Query> {
   readonly path: string
   /** maximum bytes of one message */
   readonly payload: number
+  /** the option that sets `payload` */
+  readonly payloadOption: string
   /** maximum pending bytes of a connection */
   readonly pendingBytes: number
   /** Parses the query. Throws the error to refuse the upgrade with. */
@@ -68,7 +71,7 @@ export interface UpgradeRoute<Query> {
 export function upgradeRoute<Query> (
   app: FastifyInstance,
   { settings, counters, upgrades, refusals, connections, budget, receiveBudget }: RouteContext,
-  { path, protocol, compression = false, payload, pendingBytes, parse, serve }: UpgradeRoute<Query>
+  { path, protocol, compression = false, payload, payloadOption, pendingBytes, parse, serve }: UpgradeRoute<Query>
 ): void {
   const { routeOptions, origins, subprotocols, bounds } = settings
   const selectable = protocol === undefined ? subprotocols : [protocol, ...subprotocols]
@@ -81,6 +84,7 @@ export function upgradeRoute<Query> (
   const shared: ConnectionContext = {
     chat: counters.chat,
     path,
+    payloadOption,
     refusals,
     connections,
     frames: { control, messageTimeout: bounds.messageTimeout },
@@ -117,6 +121,7 @@ export function upgradeRoute<Query> (
   function connect (websocket: WebSocket, request: FastifyRequest): void {
     const { socket, address } = upgrades.accept(request.raw)
     const connection = new Connection(websocket, socket, { log: request.log, address }, shared)
+    beforeProtocolClose(websocket, (error) => connection.protocolFailed(error))
     try {
       const deflate = websocket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
       serve(connection, parse(request.query), request, { protocol: websocket.protocol, deflate })
@@ -139,12 +144,27 @@ export function upgradeRoute<Query> (
   }
 
   /** Answers a refusal here, because Fastify would log a thrown one as an error. */
-  function refuse (error: unknown, { log }: FastifyRequest, reply: FastifyReply): FastifyReply {
+  function refuse (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (meaningOf(error)?.kind !== 'refusal') throw error
-    const { code, message } = error as FastifyError
-    refusals.refused(code, message, {}, log)
+    logRefusal(error as FastifyError, request)
     const { status, headers, body } = refusalOf(error as FastifyError)
     return reply.code(status).headers(headers).send(body)
+  }
+
+  function logRefusal (error: FastifyError, { raw, log }: FastifyRequest): void {
+    refusals.refused(error.code, error.message, { ...refusedRequest(app, raw, error) }, log)
+  }
+
+  /** Thrown, unlike other refusals, because it answers a plain request, which the app's error handler may format. */
+  function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
+    const { protocol, host, url } = request
+    // HTTP/2 forbids these headers: RFC 9113, section 8.2.2.
+    if (request.raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
+    const error = new UpgradeRequired(
+      `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
+      'if you did, a proxy removed the Upgrade header')
+    logRefusal(error, request)
+    throw error
   }
 
   app.route({
@@ -156,13 +176,4 @@ export function upgradeRoute<Query> (
     url: path,
     handler: answer
   })
-}
-
-function upgradeRequired (request: FastifyRequest, reply: FastifyReply): never {
-  const { protocol, host, url } = request
-  // HTTP/2 forbids these headers: RFC 9113, section 8.2.2.
-  if (request.raw.httpVersionMajor === 1) reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
-  throw new UpgradeRequired(
-    `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
-    'if you did, a proxy removed the Upgrade header')
 }

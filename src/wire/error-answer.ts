@@ -3,7 +3,7 @@ import { StoreUnavailable, StoreUnknown } from '../errors.ts'
 import { ErrorCode, type ErrorCodeName } from '../protocol.ts'
 
 /** The error to send to a client. */
-export interface ErrorAnswer extends Pick<Meaning, 'kind'> { readonly code: ErrorCodeName, readonly message: string }
+export interface ErrorAnswer extends Pick<Meaning, 'kind' | 'option'> { readonly code: ErrorCodeName, readonly message: string }
 
 /**
  * Returns the error to send to the client; undefined if the error closes the connection, for example after a failed hook.
@@ -12,7 +12,10 @@ export interface ErrorAnswer extends Pick<Meaning, 'kind'> { readonly code: Erro
 export function errorFor (error: unknown, isPost: boolean): ErrorAnswer | undefined {
   const meaning = meaningOf(error)
   if (meaning?.wireCode === ErrorCode.unknown && !isPost) return errorFor(new StoreUnavailable(), isPost)
-  if (meaning?.wireCode !== undefined) return { code: meaning.wireCode, message: (error as Error).message, kind: meaning.kind }
+  if (meaning?.wireCode !== undefined) {
+    const { wireCode: code, kind, option } = meaning
+    return { code, message: (error as Error).message, kind, ...option !== undefined && { option } }
+  }
   if (meaning?.closeCode !== undefined) return undefined
   // An error outside the contract of the store or the roster doesn't show whether the operation was applied.
   return errorFor(new StoreUnknown(), isPost)

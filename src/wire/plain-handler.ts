@@ -69,7 +69,7 @@ export class PlainHandler implements MessageHandler {
     const handler = new PlainHandler(connection, room, rates)
     connection.receiver.serve(handler)
     handler.#deadline = setTimeout(() => {
-      connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout() })
+      connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout(), option: 'limits.handshakeTimeout' })
     }, timeout).unref()
     connection.receiver.hold(handler.#join(entering, options))
   }
@@ -86,6 +86,8 @@ export class PlainHandler implements MessageHandler {
     if (wait === 0) return submitted
     return Promise.all([submitted, pause(wait, undefined, { ref: false })]).then(() => {})
   }
+
+  get memberId (): string | undefined { return this.#peer?.member.id }
 
   ended (): void {
     clearTimeout(this.#deadline)
@@ -118,7 +120,7 @@ export class PlainHandler implements MessageHandler {
       if (answer.kind === 'usage') connection.logFault(error)
       connection.refused(answer.code, answer.message, { room })
     } else {
-      connection.close(CloseCode.tryAgainLater, answer.kind === 'failure' ? 'the store failed' : answer.message, { err: error })
+      connection.close(CloseCode.tryAgainLater, answer.kind === 'failure' ? 'the store failed' : answer.message, { err: error, option: answer.option })
     }
   }
 }

@@ -64,8 +64,9 @@ export class V1Handler implements MessageHandler {
     this.#context = context
     this.#allowance = new Allowance(context.rates)
     this.#deadline = setTimeout(() => {
-      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout() })
-      else connection.close(CloseCode.noHello, 'no hello in time')
+      const option = 'limits.handshakeTimeout'
+      if (this.#greeting) connection.close(CloseCode.tryAgainLater, 'the handshake timed out', { err: new HandshakeTimeout(), option })
+      else connection.close(CloseCode.noHello, 'no hello in time', { option })
     }, context.helloTimeout).unref()
   }
 
@@ -82,8 +83,9 @@ export class V1Handler implements MessageHandler {
       return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
-    const wait = this.#allowance.take(message.type === 'history' ? PAGE_COST : 1, received.data.length)
-    if (wait > 0) return this.#refuse(message, wait)
+    const cost = message.type === 'history' ? PAGE_COST : 1
+    const wait = this.#allowance.take(cost, received.data.length)
+    if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, received.data.length))
     if (message.type === 'post') this.#connection.logReceived(received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))
@@ -95,6 +97,8 @@ export class V1Handler implements MessageHandler {
   drain (reconnectIn: number): void {
     this.#send({ type: 'draining', reconnectIn })
   }
+
+  get memberId (): string | undefined { return this.#peer?.member.id }
 
   ended (): void {
     this.#clearDeadline()
@@ -148,19 +152,23 @@ export class V1Handler implements MessageHandler {
     this.#connection.writer.reply(history(room, before, await peer.history(room, before, limit, PAGE_BYTES)))
   }
 
-  /** @param wait ms after which the request would be accepted */
-  #refuse (message: ClientMessage, wait: number): void {
+  /**
+   * @param wait ms after which the request would be accepted
+   * @param option the option that sets the exceeded rate
+   */
+  #refuse (message: ClientMessage, wait: number, option: string): void {
     this.#refusals ??= new TokenBucket(this.#context.flood)
-    if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood' })
+    if (this.#refusals.take(1) > 0) return this.#connection.close(CloseCode.policy, 'too many requests', { fault: 'flood', option })
     const text = `rate limit exceeded: retry after ${wait} ms`
-    this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) })
+    this.#send({ type: 'error', code: ErrorCode.rateLimited, message: text, retryAfter: wait, ...concerns(message) }, { option })
   }
 
   #answerError (message: ClientMessage, error: unknown): void {
     const answer = errorFor(error, message.type === 'post')
     if (answer === undefined) return this.#connection.fail(error)
     if (answer.kind === 'usage') this.#connection.logFault(error)
-    this.#send({ type: 'error', code: answer.code, message: answer.message, ...concerns(message) }, answer.kind === 'failure' ? { err: error } : undefined)
+    const { code, message: text, kind, option } = answer
+    this.#send({ type: 'error', code, message: text, ...concerns(message) }, { option, ...kind === 'failure' && { err: error } })
   }
 
   /** @param details for the log, if the message is an error */

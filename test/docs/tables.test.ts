@@ -61,7 +61,8 @@ t.test('API.md has every limit, with its default', async (t) => {
 })
 
 t.test('API.md has every error, with its class and its status', async (t) => {
-  const rows = tableUnder('docs/API.md', 'Errors')
+  const headings = ['Errors at register', 'Errors of an upgrade', 'Errors of a request or a call', 'Errors of a backend']
+  const rows = headings.flatMap((heading) => tableUnder('docs/API.md', heading))
   const documented = rows.map(([code, name, status]) => ({ code: namesIn(code)[0], name: namesIn(name)[0], status: Number(status) }))
   const declared = Object.entries(errors).flatMap(([name, value]) => {
     if (typeof value !== 'function' || !(value.prototype instanceof Error)) return []
@@ -76,6 +77,21 @@ t.test('API.md has every close code, and whether a client reconnects', async (t)
   const rows = tableUnder('docs/API.md', 'Close codes')
   t.strictSame(rows.map(([code]) => Number(code)), Object.values(CloseCode).sort((a, b) => a - b))
   for (const [code, , reconnects = ''] of rows) t.equal(!/^yes\b/.test(reconnects), isTerminal(Number(code)), code!)
+})
+
+t.test('the tables of limits and attacks have documented close codes and statuses only', async (t) => {
+  const known = new Set([
+    ...Object.values<number>(CloseCode),
+    ...Object.values(errors).map((ErrorClass) => new ErrorClass('', '', '').statusCode),
+    // The code of a connection without a close frame, and the status of Node for an unfinished request.
+    1006, 408
+  ])
+  const tables = [
+    ['docs/API.md', 'Limits'], ['docs/PROTOCOL.md', '17. Limits'], ['docs/SECURITY.md', 'Before the upgrade'], ['docs/SECURITY.md', 'Identity'], ['docs/SECURITY.md', 'On the wire']
+  ] as const
+  const named = tables.flatMap(([file, heading]) => tableUnder(file, heading)).flatMap((row) => [...row.at(-1)!.matchAll(/(?<![\d,.])\d{3,4}(?![\d,])/g)])
+  t.ok(named.length > 40, `${named.length} codes`)
+  for (const [code] of named) t.ok(known.has(Number(code)), code)
 })
 
 t.test('CLIENT.md has every option of the client, with its default', async (t) => {
@@ -114,7 +130,7 @@ t.test('OBSERVABILITY.md has every reason of a disconnect', async (t) => {
   // The server closes with 1000 never, with 1001 while it is stopping, and with 1008 for a fault only.
   const codes = Object.keys(CloseCode).filter((name) => !['normal', 'goingAway', 'policy'].includes(name))
   const labels = codes.map((name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`))
-  const rows = tableUnder('docs/OBSERVABILITY.md', 'Metrics and health').map(([cell]) => namesIn(cell)).filter(([name]) => !name?.startsWith('fastify_chat_'))
+  const rows = tableUnder('docs/OBSERVABILITY.md', 'Disconnects').map(([cell]) => namesIn(cell))
   t.strictSame(rows.flat().sort(), [...faults.matchAll(/'(\w+)'/g)].map(([, name]) => name!).concat(labels).sort())
 })
 

@@ -19,9 +19,15 @@ export interface ChatApp {
   plain (query?: string): Promise<Client>
 }
 
-/** Starts a chat that listens. Its connections end with the test, and its clients have no rate limits. */
-export async function chat (t: Test, options: FastifyChatOptions = {}, bounds: Partial<Bounds> = {}): Promise<ChatApp> {
+/**
+ * Starts a chat that listens. Its connections end with the test, and its clients have no rate limits.
+ * @param prepare changes the app before it listens
+ */
+export async function chat (
+  t: Test, options: FastifyChatOptions = {}, bounds: Partial<Bounds> = {}, prepare: (app: App) => void = () => {}
+): Promise<ChatApp> {
   const app = await build(t, { ...options, limits: { messageRate: Infinity, byteRate: Infinity, ...options.limits } }, bounds)
+  prepare(app)
   const port = await listen(app)
   const url = `ws://127.0.0.1:${port}/chat`
   const tcp = async () => new V1Client(await open(t, url, { protocol }))

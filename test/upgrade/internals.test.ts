@@ -5,12 +5,13 @@ import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t from 'tap'
-import type { WebSocket } from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
 import {
-  appKey, appOptions, assignResponse, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
+  appKey, appOptions, assignResponse, beforeProtocolClose, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
   restoreHandler, routerOptions, startReading, stopReading, verifyClientOf, websocketDispatchers, type UpgradeArguments
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
+import { clientFrame } from '../support/frames.ts'
 import { open } from '../support/websocket-client.ts'
 
 t.test("appOptions returns the app's options, also from a scope", async (t) => {
@@ -245,4 +246,19 @@ t.test('stopReading and startReading do nothing to an injected stream and a clos
     startReading(each)
   }
   t.equal(stream.isPaused(), false)
+})
+
+t.test('beforeProtocolClose is called before ws closes the connection without a reason', async (t) => {
+  for (const isEarlier of [true, false]) {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    t.teardown(() => server.close())
+    await once(server, 'listening')
+    server.on('connection', (socket) => {
+      socket.on('error', () => {})
+      if (isEarlier) beforeProtocolClose(socket, ({ code }) => socket.close(1002, code))
+    })
+    const { socket, closed } = await open(t, `ws://127.0.0.1:${(server.address() as { port: number }).port}`)
+    ;(socket as unknown as { _socket: Socket })._socket.write(clientFrame(3, 'x'))
+    t.strictSame(await closed, { code: 1002, reason: isEarlier ? 'WS_ERR_INVALID_OPCODE' : '' })
+  }
 })

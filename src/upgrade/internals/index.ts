@@ -7,3 +7,4 @@ export {
   assignResponse, detachResponse, interceptUpgrades, onNextUpgrade, responseUnderWay, startReading, stopReading, type UpgradeArguments
 } from './node.ts'
 export { markUpgrades, provideWebsocket, restoreHandler, verifyClientOf, websocketDispatchers } from './websocket-plugin.ts'
+export { beforeProtocolClose } from './ws.ts'
