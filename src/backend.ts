@@ -20,8 +20,12 @@ export interface Backend {
    *
    * The stored data MUST carry a number that names its format. Data of another format MUST NOT be changed.
    */
-  open (app: FastifyInstance): Promise<OpenBackend>
+  open (app: AnyApp): Promise<OpenBackend>
 }
+
+/** An app of any server, logger and type provider. */
+// `any`: a Fastify instance is invariant in its type parameters, so no other type accepts all of them.
+export type AnyApp = FastifyInstance<any, any, any, any, any>
 
 /** A backend in use. If a member is missing or wrong, the plugin calls `close`, if it is a function, and `register` rejects. */
 export interface OpenBackend {

@@ -79,6 +79,9 @@ export const UpgradeNotHandled = declareError(
 /** A listener of the app threw on an upgrade. Argument: the message of the thrown value. */
 export const UpgradeFailed = declareError('FST_CHAT_UPGRADE_FAILED', 'the upgrade failed: %s', 500, { kind: 'usage' })
 
+/** The server refused the upgrade of `connect` in a test. Arguments: the status and the message of the response. */
+export const UpgradeRefused = declareError('FST_CHAT_UPGRADE_REFUSED', 'the upgrade was refused with %s: %s', 500, { kind: 'usage' })
+
 /** A client connected while the server was stopping. */
 export const Stopping = declareError('FST_CHAT_STOPPING', 'the server is stopping', 503, { kind: 'refusal', retryable: true })
 

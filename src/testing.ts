@@ -1,10 +1,9 @@
 import type {} from '@fastify/websocket'
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
-import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
 import { assertProperties } from './argument-checks.ts'
-import { InvalidArgument } from './errors.ts'
+import { InvalidArgument, UpgradeRefused } from './errors.ts'
 import { onNextUpgrade } from './upgrade/internals/index.ts'
 
 /** Options of `connect`. */
@@ -19,6 +18,22 @@ export interface ConnectOptions {
 
 /** The close code and reason of a connection. */
 export interface Closed { readonly code: number, readonly reason: string }
+
+/** The part of an app that `connect` uses. Apps with any server, logger and type provider have it. */
+export interface TestableApp {
+  readonly server: EventEmitter
+  readonly injectWS: (path?: string, context?: never, options?: { onInit?: (socket: WebSocket) => void }) => Promise<WebSocket>
+  ready (listener: (error: Error | null) => void): unknown
+}
+
+/** The error of `connect` for a refused upgrade. */
+export interface RefusedUpgrade extends Error {
+  readonly code: 'FST_CHAT_UPGRADE_REFUSED'
+  /** HTTP status of the response */
+  readonly statusCode: number
+  /** The response. code, message: of its JSON body; without one, message is the body or the status text. */
+  readonly response: { readonly status: number, readonly code: string | undefined, readonly message: string }
+}
 
 /** An injected connection, without a port. Messages that arrive early are buffered until `next` is called. */
 export interface TestConnection {
@@ -37,9 +52,9 @@ export interface TestConnection {
  * Connects to a WebSocket route of an app without listening on a port.
  * @param app made ready first if it isn't
  * @param path with its query, for example '/chat?room=lobby'
- * @throws InvalidArgument, or an error with the status in its message if the upgrade is refused
+ * @throws InvalidArgument, RefusedUpgrade
  */
-export async function connect (app: FastifyInstance, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
+export async function connect (app: TestableApp, path: string, options: ConnectOptions = {}): Promise<TestConnection> {
   assertArguments(path, options)
   const { protocol, headers, remoteAddress = '127.0.0.1' } = options
   // On a child scope, `ready` without a callback rejects once the app has started.
@@ -56,9 +71,14 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
     socket: Object.assign(new EventEmitter(), { remoteAddress })
   }
   let stream: Duplex | undefined
-  const stop = onNextUpgrade(app.server, (serverSide) => { stream = serverSide })
-  const socket = await app.injectWS(path, context as unknown as Parameters<typeof app.injectWS>[1], { onInit })
-    .finally(stop) as unknown as WebSocket
+  let written: (() => Buffer) | undefined
+  const stop = onNextUpgrade(app.server, (serverSide) => {
+    stream = serverSide
+    written = recordWrites(serverSide)
+  })
+  const socket = await app.injectWS(path, context as never, { onInit })
+    .finally(stop)
+    .then((socket) => { written?.(); return socket }, (error: unknown) => { throw refusalOf(written?.(), error) })
 
   return {
     socket,
@@ -96,6 +116,46 @@ export async function connect (app: FastifyInstance, path: string, options: Conn
       // Nothing else ends the server's side of an injected connection, and its close timer would keep the process alive.
       setImmediate(() => stream?.destroy())
     })
+  }
+}
+
+/** Records what is written to a stream. Returns a function that stops, and returns the bytes. */
+function recordWrites (stream: Duplex): () => Buffer {
+  const { write } = stream
+  const chunks: Buffer[] = []
+  stream.write = (...args: unknown[]) => {
+    chunks.push(Buffer.from(args[0] as string))
+    return Reflect.apply(write, stream, args) as boolean
+  }
+  return () => {
+    stream.write = write
+    return Buffer.concat(chunks)
+  }
+}
+
+/** Returns the error for the HTTP response to a refused upgrade. @param cause the error of `injectWS`, which has only the status */
+function refusalOf (response: Buffer = Buffer.alloc(0), cause: unknown): unknown {
+  const start = response.indexOf('\r\n\r\n') + 4
+  const head = response.subarray(0, start).toString()
+  const [, status, phrase = ''] = /^HTTP\/1\.1 (\d{3}) (.*)\r\n/.exec(head) ?? []
+  if (status === undefined) return cause
+  // The stream of `injectWS` writes a byte of its own at its end.
+  const [, length = 0] = /\r\ncontent-length: *(\d+)\r\n/i.exec(head) ?? []
+  const body = response.subarray(start, start + Number(length)).toString()
+  const { code, message } = propertiesOf(body)
+  const reason = typeof message === 'string' ? message : body || phrase
+  return Object.assign(new UpgradeRefused(status, reason, { cause }), {
+    statusCode: Number(status),
+    response: { status: Number(status), code: typeof code === 'string' ? code : undefined, message: reason }
+  }) satisfies RefusedUpgrade
+}
+
+/** Returns the properties of a JSON object; none for any other text. */
+function propertiesOf (body: string): { readonly code?: unknown, readonly message?: unknown } {
+  try {
+    return Object(JSON.parse(body)) as object
+  } catch {
+    return {}
   }
 }
 

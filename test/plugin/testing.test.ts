@@ -1,11 +1,20 @@
 import { once } from 'node:events'
 import fastifyWebsocket from '@fastify/websocket'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import fastifyChat from '../../src/index.ts'
-import { connect, type TestConnection } from '../../src/testing.ts'
+import { connect, type RefusedUpgrade, type TestConnection } from '../../src/testing.ts'
 import { bare, build } from '../support/app.ts'
+import { tick } from '../support/tick.ts'
+
+/** A logger with a method that Fastify's doesn't have. */
+interface AuditLogger extends FastifyBaseLogger { audit (): void }
+
+const ignore = () => {}
+const silent: AuditLogger = {
+  level: 'silent', fatal: ignore, error: ignore, warn: ignore, info: ignore, debug: ignore, trace: ignore, silent: ignore, audit: ignore, child: () => silent
+}
 
 /** Returns an app with its own WebSocket route, `/own`. */
 async function withRoute (t: Test, handler: (socket: WebSocket, app: FastifyInstance) => void): Promise<FastifyInstance> {
@@ -27,7 +36,7 @@ t.test('messages sent before next() is called are not lost', async (t) => {
     for (let i = 0; i < 100; i++) socket.send(`message ${i}`)
   })
   const { next } = await connect(app, '/own')
-  await new Promise(setImmediate)
+  await tick()
   for (let i = 0; i < 100; i++) t.equal(await next(), `message ${i}`)
 })
 
@@ -82,20 +91,35 @@ t.test('with trustProxy request.ip is the address that the proxy forwards', asyn
   t.equal(await ip('10.0.0.2'), '10.0.0.2')
 })
 
-t.test('connect() rejects with the status of a refused upgrade, and the app still closes', async (t) => {
+t.test("connect() rejects with the server's reason for a refusal, and the app still closes", async (t) => {
   const app = await build(t, {
     routeOptions: { onRequest: async (request, reply) => request.headers['x-token'] === 'wrong' ? reply.code(401).send('no') : undefined }
   })
-  const cases: Array<[path: string, headers: Record<string, string>, status: number]> = [
-    ['/nowhere', {}, 404],
-    ['/chat?room=two%20words', {}, 400],
-    ['/chat', { origin: 'https://evil.example' }, 403],
-    ['/chat', { 'x-token': 'wrong' }, 401]
+  app.get('/empty', async (_request, reply) => reply.code(402).send())
+  const cases: Array<[path: string, headers: Record<string, string>, status: number, code: string | undefined, message: string]> = [
+    ['/nowhere', {}, 404, undefined, 'Route GET:/nowhere not found'],
+    ['/empty', {}, 402, undefined, 'Payment Required'],
+    ['/chat?room=two%20words', {}, 400, 'FST_CHAT_INVALID_QUERY', "query parameter 'room' must be 1 to 64 letters, digits and ._:-"],
+    ['/chat', { origin: 'https://evil.example' }, 403, 'FST_CHAT_ORIGIN_REFUSED', "connections from the origin 'https://evil.example' are not allowed"],
+    ['/chat', { 'x-token': 'wrong' }, 401, undefined, 'no']
   ]
-  for (const [path, headers, status] of cases) {
-    await t.rejects(connect(app, path, { headers }), { message: `Unexpected server response: ${status}` }, path)
+  for (const [path, headers, status, code, message] of cases) {
+    const error = await connect(app, path, { headers }).catch((error: unknown) => error)
+    t.match(error, { code: 'FST_CHAT_UPGRADE_REFUSED', statusCode: status, message: `the upgrade was refused with ${status}: ${message}` }, path)
+    t.strictSame((error as RefusedUpgrade).response, { status, code, message })
   }
   await t.resolves(app.close())
+})
+
+t.test('connect() takes apps with a logger of their own and with HTTP/2', async (t) => {
+  const logging = Fastify({ loggerInstance: silent })
+  t.teardown(() => logging.close())
+  await logging.register(fastifyChat)
+  t.equal(await (await connect(logging, '/chat')).next(), 'connected to WebSocket server')
+  const secure = Fastify({ http2: true, https: { allowHTTP1: true } })
+  t.teardown(() => secure.close())
+  await secure.register(fastifyChat)
+  t.equal(await (await connect(secure, '/chat')).next(), 'connected to WebSocket server')
 })
 
 t.test('close() resolves with the code and reason', async (t) => {

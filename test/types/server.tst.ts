@@ -1,6 +1,8 @@
 import { createServer } from 'node:http'
 import { EventEmitter } from 'node:events'
-import Fastify, { type FastifyBaseLogger, type FastifyRequest } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawReplyDefaultExpression, type RawRequestDefaultExpression, type RawServerDefault
+} from 'fastify'
 import fastifyChat, {
   fastifyChat as named, memory, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
   type Member, type Posted, type Position, type Presence, type Stats
@@ -134,6 +136,24 @@ describe('app.chat', () => {
 
 test('diagnostics events are typed', () => {
   expect<Posted['room']>().type.toBe<string>()
+})
+
+test('a test connects to an app of any logger, server and type provider', () => {
+  type Provided = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, { readonly schema: unknown, readonly validator: unknown, readonly serializer: unknown }>
+  expect(connect).type.toBeCallableWith(Fastify({ loggerInstance: {} as AuditLogger }), '/chat')
+  expect(connect).type.toBeCallableWith(Fastify({ http2: true, https: { allowHTTP1: true } }), '/chat')
+  expect(connect).type.toBeCallableWith(Fastify({ https: {} }), '/chat')
+  expect(connect).type.toBeCallableWith({} as Provided, '/chat')
+  expect(connect).type.not.toBeCallableWith({}, '/chat')
+  expect(app.register).type.toBeCallableWith(fastifyChat)
+  expect(Fastify({ loggerInstance: {} as AuditLogger }).register).type.toBeCallableWith(fastifyChat)
+  expect(({} as Provided).register).type.toBeCallableWith(fastifyChat)
+})
+
+test('a backend opens for an app of any logger, server and type provider', () => {
+  expect(memory().open).type.toBeCallableWith(app)
+  expect(memory().open).type.toBeCallableWith(Fastify({ loggerInstance: {} as AuditLogger }))
+  expect(memory().open).type.toBeCallableWith(Fastify({ http2: true, https: { allowHTTP1: true } }))
 })
 
 test('a test connects without a port', () => {
