@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import type { ChatClient } from '../../src/client/index.ts'
@@ -245,19 +246,25 @@ t.test('the client keeps its unacknowledged bytes within half of byteBurst', asy
 t.test('the client keeps its unacknowledged posts within half of the burst', async (t) => {
   const held: Array<() => void> = []
   const { port, requests: told } = await fakeServer(t, ({ type, id, room }) => {
-    if (type === 'hello') return [{ ...welcome, limits: { rate: 1_000, burst: 10 } }]
+    if (type === 'hello') return [{ ...welcome, limits: { rate: 1_000_000, burst: 10 } }]
     if (type !== 'post') return undefined
     return (socket) => { held.push(() => socket.send(JSON.stringify({ type: 'ack', id, room, position: 'p' }))) }
   })
   const client = chatClient(t, port)
   const room = await client.join('lobby')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
   const posted = Promise.all(Array.from({ length: 20 }, (_, i) => room.post(`${i}`)))
   const posts = () => told.filter(({ type }) => type === 'post').length
   while (held.length < 5) await tick()
-  // As long as all 20 posts would take at the rate alone.
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  // Longer than all 20 posts would take at the rate alone.
+  mock.timers.tick(20)
+  await tick()
   for (let answered = 0; answered < 20; answered++) {
-    while (held.length === 0) await tick()
+    while (held.length === 0) {
+      mock.timers.tick(1)
+      await tick()
+    }
     t.ok(posts() <= answered + 5, `${posts()} posts, ${answered} of them answered`)
     held.shift()!()
   }

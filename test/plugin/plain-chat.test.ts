@@ -11,6 +11,7 @@ import { memoryInUse } from '../support/memory.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { open, refused, take, type Client } from '../support/websocket-client.ts'
 import { backendWith } from '../support/backend.ts'
+import { tick } from '../support/tick.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
 const greeting = 'connected to WebSocket server'
@@ -250,7 +251,7 @@ t.test('messages sent while a hook is pending are delivered, also if a frame is 
   await hooked
   const before = serverSide.bytesRead
   client.socket.write(Buffer.concat([tail, ...Array.from({ length: 100 }, (_, i) => clientFrame(TEXT, `${i} ${'x'.repeat(1_000)}`))]))
-  while (serverSide.bytesRead === before) await new Promise((resolve) => setImmediate(resolve))
+  while (serverSide.bytesRead === before) await tick()
   go()
   const received = await client.until((received) => serverFrames(received).length >= 103)
   t.strictSame(payloads(received).map((text) => text.slice(0, 5).trimEnd()), [greeting.slice(0, 5), 'first', 'split', ...Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(1_000)}`.slice(0, 5))])
@@ -373,7 +374,7 @@ t.test('posts of one client reach a slow store in order', async (t) => {
   const backend = backendWith((works) => ({
     async append (room, draft) {
       bodies.push(draft.body)
-      await new Promise((resolve) => setImmediate(resolve))
+      await tick()
       return await works.append(room, draft)
     }
   }))
@@ -428,7 +429,7 @@ t.test('app.chat.rooms() lists a room until its last member leaves', async (t) =
   t.strictSame(app.chat.rooms(), ['a', 'b'])
   members[0]!.socket.terminate()
   members[2]!.socket.close()
-  while (app.chat.rooms().includes('b')) await new Promise((resolve) => setImmediate(resolve))
+  while (app.chat.rooms().includes('b')) await tick()
   t.strictSame(app.chat.rooms(), ['a'])
 })
 

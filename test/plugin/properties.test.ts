@@ -5,6 +5,7 @@ import { build, listen } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { upgraded } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { V1Client } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -59,7 +60,7 @@ t.test('echo returns messages unchanged, however they are fragmented, masked and
     for (const piece of pieces(bytes, sizes)) {
       client.socket.write(piece)
       // Each piece needs its own packet, or the sizes would have no effect.
-      await new Promise((resolve) => setImmediate(resolve))
+      await tick()
     }
     const echoed = () => serverFrames(client.received).filter(({ opcode }) => opcode !== PONG)
     await client.until(() => echoed().length >= messages.length)

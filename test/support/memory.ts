@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { tick } from './tick.ts'
 
 setFlagsFromString('--expose-gc')
 
@@ -10,7 +11,7 @@ export const collectGarbage = runInNewContext('gc') as () => void
 export async function memoryInUse (): Promise<number> {
   for (let i = 0; i < 3; i++) {
     // Array buffers are freed a tick after their owner.
-    await new Promise((resolve) => setImmediate(resolve))
+    await tick()
     collectGarbage()
   }
   const { heapUsed, arrayBuffers } = process.memoryUsage()

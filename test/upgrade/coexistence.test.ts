@@ -10,6 +10,7 @@ import { pluginWith } from '../../src/plugin.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, listen, logged } from '../support/app.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
 type App = ReturnType<typeof bare>
@@ -69,7 +70,7 @@ const others: Record<string, Other> = {
         app.routing(request, response)
       })
       app.get('/proxied', async ({ raw }, reply) => {
-        await new Promise(setImmediate)
+        await tick()
         reply.hijack()
         own.handleUpgrade(raw, raw.socket, heads.get(raw)!, (client) => client.on('message', (data) => client.send(`own: ${data.toString()}`)))
       })

@@ -1,9 +1,10 @@
 import Fastify, { type onRequestAsyncHookHandler, type preHandlerAsyncHookHandler } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type Origins } from '../../src/index.ts'
-import { connect } from '../../src/testing.ts'
+import { connect, type RefusedUpgrade } from '../../src/testing.ts'
 import { bare, build, listen } from '../support/app.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
 /** Resolves with true if a handshake with these headers is accepted. */
@@ -14,7 +15,7 @@ async function admits (t: Test, origins: Origins, headers: Record<string, string
     await close()
     return true
   } catch (error) {
-    if ((error as Error).message !== 'Unexpected server response: 403') throw error
+    if ((error as RefusedUpgrade).response.code !== 'FST_CHAT_ORIGIN_REFUSED') throw error
     return false
   }
 }
@@ -88,7 +89,7 @@ t.test('true allows every page', async (t) => {
 
 t.test('a function decides by origin and request, synchronously or not', async (t) => {
   const origins: Origins = async (origin, request) => {
-    await new Promise(setImmediate)
+    await tick()
     return origin === 'https://example.com' && request.headers['x-tenant'] === 'a'
   }
   t.equal(await admits(t, origins, { origin: 'https://example.com', 'x-tenant': 'a' }), true)
@@ -107,7 +108,7 @@ t.test('a function allows only by returning true', async (t) => {
 
 t.test('a function that never settles ends with 503 at the handshake timeout', async (t) => {
   const app = await build(t, { origins: () => new Promise(() => {}), limits: { handshakeTimeout: 200 } })
-  await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 503' })
+  await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: /refused with 503: the handshake timed out/ })
 })
 
 t.test('a function that throws or rejects allows no page', async (t) => {
@@ -119,7 +120,7 @@ t.test('a function that throws or rejects allows no page', async (t) => {
   ]
   for (const origins of failures) {
     const app = await build(t, { origins })
-    await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: 'Unexpected server response: 500' })
+    await t.rejects(connect(app, '/echo', { headers: { origin: 'https://example.com' } }), { message: /refused with 500/ })
   }
 })
 

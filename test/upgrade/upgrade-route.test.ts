@@ -8,6 +8,7 @@ import { emptied } from '../support/app-checks.ts'
 import { bare, build, listen } from '../support/app.ts'
 import { clientFrame } from '../support/frames.ts'
 import { raw, upgradeRequest } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
 t.test('plain HTTP', async (t) => {
@@ -51,7 +52,7 @@ t.test('plain HTTP', async (t) => {
 t.test('hooks before the upgrade', async (t) => {
   type Refuse = onRequestAsyncHookHandler & preHandlerAsyncHookHandler
   const refuse: Refuse = async (request, reply) => {
-    await new Promise(setImmediate)
+    await tick()
     if (request.headers.authorization === undefined) return reply.code(401).send({ who: 'are you?' })
   }
   const fail: Refuse = async () => { throw Object.assign(new Error('not today'), { statusCode: 418 }) }

@@ -7,6 +7,7 @@ import { connect } from '../../src/testing.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
 import { upgraded } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 
 const [CONTINUATION, TEXT, BINARY] = [0, 1, 2]
@@ -75,7 +76,7 @@ t.test('a message that arrives byte by byte is echoed', async (t) => {
   client.socket.setNoDelay(true)
   for (const byte of clientFrame(TEXT, 'x'.repeat(130))) {
     client.socket.write(Buffer.from([byte]))
-    await new Promise((resolve) => setImmediate(resolve))
+    await tick()
   }
   const received = await client.until((received) => serverFrames(received).length > 0)
   t.strictSame(serverFrames(received), [{ opcode: TEXT, payload: Buffer.from('x'.repeat(130)) }])
