@@ -1,8 +1,8 @@
-import { difference } from './presence-diff.ts'
 import { FanOut, type Waiting } from './fan-out.ts'
 import { Joins, type JoinQuery } from './join.ts'
 import type { Membership } from './membership.ts'
 import { Ring, type Rings } from './ring.ts'
+import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Store, Entry, Page } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
@@ -24,7 +24,7 @@ export class Room {
   readonly #fanOut: FanOut
   readonly #joins: Joins
   readonly #listeners = new Set<(entry: Entry) => void>()
-  #presence: Presence = { members: [], count: 0, stale: false }
+  readonly #presence = new RoomPresence()
   #stop: Array<() => void> = []
 
   private constructor (name: string, { store, flushInterval, waiting, rings, counters }: RoomContext) {
@@ -49,7 +49,7 @@ export class Room {
     return room
   }
 
-  get presence (): Presence { return this.#presence }
+  get presence (): Presence { return this.#presence.current }
 
   /** The address of a membership that has caught up; undefined for none. */
   get address (): string | undefined {
@@ -57,14 +57,16 @@ export class Room {
     return membership?.connection.address.name
   }
 
-  /** Adds a membership to the room. See `Joins.join`. */
+  /** Adds a membership to the room. See `Joins.join`. Its member has entered the roster. */
   join (membership: Membership, query: JoinQuery, onJoined: () => void): Promise<void> {
+    this.#presence.enter(membership)
     return this.#joins.join(membership, query, onJoined)
   }
 
   leave (membership: Membership): void {
     this.#fanOut.delete(membership)
     this.#joins.leave(membership)
+    this.#presence.leave(membership)
     membership.end()
   }
 
@@ -96,8 +98,7 @@ export class Room {
   }
 
   #onPresence (now: Presence): void {
-    const presence = difference(this.#presence, now)
-    this.#presence = now
+    const presence = this.#presence.report(now)
     if (presence !== undefined) this.#fanOut.announce({ presence })
   }
 }

@@ -13,12 +13,11 @@ export const v1Format: Format = {
   /** Built by hand, as entries are, because every post is acknowledged. */
   ack: (room, id, position) => `{"type":"ack","id":${JSON.stringify(id)},${positionJson(room, position)}}`,
   joined (room, { entries, head, more, complete }, { members, count, stale }, member) {
-    // The presence may not include the joining member yet. If the list is capped, it may count a member without listing it.
+    // A capped list counts the joining member, but may not list it.
     const listed = members.some(({ id }) => id === member.id)
-    const counted = listed || count > members.length
     const position = (more && complete ? entries.at(-1) : undefined)?.position ?? head.position
     return [`{"type":"joined","room":"${room}",` +
-      `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${counted ? count : count + 1},${stale ? '"stale":true,' : ''}` +
+      `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${count},${stale ? '"stale":true,' : ''}` +
       `"messages":[${entries.map((entry) => `{${entryJson(room, entry)}}`).join(',')}],` +
       `"position":"${position}","complete":${complete}}`]
   }
