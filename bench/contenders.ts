@@ -21,7 +21,7 @@ export interface Contender {
 }
 
 /** Disables the fixed bounds that would refuse the load of a benchmark. */
-export const bounds: Partial<Bounds> = { controlRate: Infinity, receiveQueue: Infinity, replayRate: Infinity, handshakes: Infinity }
+export const bounds: Partial<Bounds> = { controlRate: Infinity, replayRate: Infinity, handshakes: Infinity }
 
 /** Disables the limits that would refuse the load of a benchmark. */
 const limits: FastifyChatOptions['limits'] = {

@@ -3,14 +3,10 @@
  * `pluginWith`.
  */
 export interface Bounds {
-  /** frames of one message; each one that is kept takes more memory than its bytes */
-  readonly fragments: number
   /** ms from the start of a message within which it must be complete; 64 KiB need 18 kbit/s */
   readonly messageTimeout: number
   /** pings and pongs of a connection per second, with a burst of five times as many; clients send one in 25 s */
   readonly controlRate: number
-  /** messages in the receive queue of a connection; more than a client may send while a hook of the app is slow */
-  readonly receiveQueue: number
   /** concurrent upgrades; together their requests may take 32 KiB of memory for each: 63 MiB */
   readonly handshakes: number
   /** bytes of missed messages of a connection per second, with a burst of eight times as many; one resume must not delay others */
@@ -18,10 +14,8 @@ export interface Bounds {
 }
 
 export const BOUNDS: Bounds = {
-  fragments: 256,
   messageTimeout: 30_000,
   controlRate: 10,
-  receiveQueue: 1_000,
   handshakes: 2_000,
   replayRate: 1024 * 1024
 }

@@ -4,8 +4,8 @@ const ESCAPED = 6
 /** Bytes of memory for a byte of content: V8 stores a string with a character above U+00FF in two bytes a character. */
 const KEPT = 2
 
-/** Bytes of memory for a byte that is received in small packets: each packet is a buffer with its own overhead. */
-const PACKETS = 2
+/** Bytes of memory for a byte that is received: each read or fragment that is kept is a buffer with its own overhead. */
+const RECEIVED = 2
 
 /** Bytes around the content: property names, room, position, time, and the sender's id and name. */
 const ENVELOPE = 2_048
@@ -19,11 +19,25 @@ export function framedBytes (payload: number): number {
 }
 
 /**
- * Estimates the bytes of memory of a queued message. Assumes packets of 512 bytes.
+ * Estimates the bytes of memory of an incomplete message. Assumes reads of any size, and fragments of at least 256 bytes.
  * @param payload bytes of the message as received
  */
 export function receivedBytes (payload: number): number {
-  return payload * PACKETS + ENVELOPE
+  return payload * RECEIVED + ENVELOPE
+}
+
+/** Bytes of an average fragment, at least. A fragment that is kept takes more memory than its bytes. */
+const FRAGMENT = 64
+
+/** Maximum frames of a small message. */
+const FEW_FRAGMENTS = 256
+
+/**
+ * Returns the maximum frames of one message.
+ * @param payload maximum bytes of one message
+ */
+export function maxFragments (payload: number): number {
+  return Math.min(Math.max(FEW_FRAGMENTS, Math.ceil(payload / FRAGMENT)), 2 ** 31 - 1)
 }
 
 /** Returns the bytes, as received, of the largest message that certainly fits into these bytes of a store. */

@@ -61,8 +61,7 @@ export interface Limits {
   readonly jsonDepth: number
   /**
    * pending bytes of a chat connection, above which it is terminated; a higher value keeps slow clients of busy rooms connected
-   * and takes more memory for each. Also the bytes of its messages that wait for an earlier one, above which, and above 128 KiB,
-   * it is closed with 1008; 1 MiB
+   * and takes more memory for each; 1 MiB
    */
   readonly pendingBytes: number
   /**

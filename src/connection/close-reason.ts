@@ -2,7 +2,7 @@ import { CloseCode } from '../protocol.ts'
 
 /** Cause of a disconnect by the server, if the close code doesn't identify it. */
 export type Fault =
-  'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'receive_queue' | 'flood' | 'control_flood' | 'unfinished_message' |
+  'slow_reader' | 'total_pending_bytes' | 'receive_budget' | 'flood' | 'control_flood' | 'unfinished_message' |
   'too_many_fragments' | 'dead'
 
 /** Details of a close for the counters and the log. option: sets the limit that was exceeded. */

@@ -3,14 +3,17 @@ import type { Duplex } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { Address } from './address.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import { disconnectLabel, protocolClose, shorten, type CloseDetails, type CloseReason } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
 import { legible } from '../observability/printable.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import { CloseCode } from '../protocol.ts'
-import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
+import type { FrameLimits } from './frame-guard.ts'
+import type { ByteReader, FrameParser } from './frame-parser.ts'
 import type { Message } from './message.ts'
-import { Receiver, type ReceiveLimits, type Source } from './receiver.ts'
+import { ReceiveQueue, type Queued } from './receive-queue.ts'
+import { Receiver, type Source } from './receiver.ts'
 import type { Writer, WriterOwner } from './writer.ts'
 
 /** Shared by the connections of one route. */
@@ -24,8 +27,11 @@ export interface ConnectionContext {
   readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
   readonly refusals: RefusalLog
   readonly frames: FrameLimits
-  readonly receiving: ReceiveLimits
+  /** limits the bytes that the process received and hasn't handled yet */
+  readonly receiveBudget: ByteBudget
   readonly reading: ReadingControl
+  /** Creates the parser of a socket's frames, which passes the bytes that it reads to the reader. */
+  readonly openParser: (socket: WebSocket, reader: ByteReader) => FrameParser
   readonly createWriter: (stream: Duplex, owner: WriterOwner) => Writer
 }
 
@@ -51,7 +57,7 @@ function ignore (): void {}
  * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers pings and close frames. The
  * receiver handles incoming messages. The writer sends outgoing messages.
  */
-export class Connection implements Guarded, Source, WriterOwner {
+export class Connection implements Queued, Source, WriterOwner {
   readonly log: FastifyBaseLogger
   readonly address: Address
   readonly receiver: Receiver
@@ -59,7 +65,7 @@ export class Connection implements Guarded, Source, WriterOwner {
   readonly #socket: WebSocket
   readonly #stream: Duplex
   readonly #context: ConnectionContext
-  readonly #guard: FrameGuard
+  readonly #queue: ReceiveQueue
   readonly #opened = Math.round(performance.now())
   /** Bytes read from the client at the previous heartbeat. */
   #previousBytesRead: number | undefined
@@ -72,9 +78,9 @@ export class Connection implements Guarded, Source, WriterOwner {
     this.#context = context
     this.log = log
     this.address = address
-    this.receiver = new Receiver(this, context.receiving)
+    this.receiver = new Receiver(this, context.receiveBudget)
     this.writer = context.createWriter(stream, this)
-    this.#guard = new FrameGuard(stream, this, context.frames)
+    this.#queue = new ReceiveQueue(this, (reader) => context.openParser(socket, reader), context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
     socket.on('error', ignore)
@@ -100,6 +106,9 @@ export class Connection implements Guarded, Source, WriterOwner {
 
   get isPaused (): boolean { return this.#socket.isPaused }
 
+  /** Once the connection is closing, messages are ignored. Only the client's close frame matters. */
+  get isBusy (): boolean { return this.open && this.receiver.isBusy }
+
   /** Stops reading from the client. */
   pause (): void {
     this.#socket.pause()
@@ -111,6 +120,19 @@ export class Connection implements Guarded, Source, WriterOwner {
     if (!this.isPaused) return
     this.#context.reading.start(this.#stream)
     this.#socket.resume()
+  }
+
+  proceed (): void { this.#queue.proceed() }
+
+  malformed (error: Error): void {
+    const { code, reason, ...details } = protocolClose(error, this.#context.payloadOption)
+    const close = () => {
+      this.close(code, reason, details)
+      this.#queue.fail(error)
+    }
+    const delivered = this.open ? this.receiver.delivered() : undefined
+    if (delivered === undefined) close()
+    else delivered.then(close, close)
   }
 
   /**
@@ -137,17 +159,9 @@ export class Connection implements Guarded, Source, WriterOwner {
   close (code: number, reason: string, details: CloseDetails = {}): void {
     if (!this.open) return
     this.#closeReason = { code, reason, ...details }
-    this.receiver.stop()
     this.#socket.close(code, shorten(reason))
-    this.#context.reading.start(this.#stream)
-    this.#socket.resume()
-  }
-
-  /** Closes the connection for bytes of the client that break the protocol. Messages before them are still handled. */
-  protocolFailed (error: NodeJS.ErrnoException): void {
-    if (!this.open) return
-    this.#closeReason = protocolClose(error, this.#context.payloadOption)
-    this.#socket.close(this.#closeReason.code, shorten(this.#closeReason.reason))
+    this.#queue.proceed()
+    this.resume()
   }
 
   /** Logs an error of the app's code and closes the connection. */
@@ -192,7 +206,7 @@ export class Connection implements Guarded, Source, WriterOwner {
     const { chat, path, refusals, connections } = this.#context
     const { receiver, writer } = this
     const duration = Math.round(performance.now()) - this.#opened
-    this.#guard.ended()
+    this.#queue.stop()
     const line = {
       code,
       reason,

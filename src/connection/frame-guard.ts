@@ -1,7 +1,9 @@
-import type { Duplex } from 'node:stream'
 import type { Fault } from './close-reason.ts'
+import type { FrameParser } from './frame-parser.ts'
+import { FrameScanner } from './frame-scanner.ts'
+import { IncompleteMessage } from './incomplete-message.ts'
 import { CloseCode } from '../protocol.ts'
-import { receivedCost, type Receiver } from './receiver.ts'
+import type { Receiver } from './receiver.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 
 /** The connection whose frames a guard follows. */
@@ -19,127 +21,78 @@ export interface FrameLimits {
   readonly messageTimeout: number
 }
 
-/** Bytes of a masking key. RFC 6455, section 5.3. */
-const MASK = 4
-
-const guard = Symbol('guard')
-
-/** State of an incomplete message. */
-interface Part {
-  /** bytes of the current frame's header parsed so far */
-  header: number
-  /** first byte of that header */
-  first: number
-  /** missing bytes of its length field */
-  lengthBytes: number
-  /** payload length, or the part of it that was parsed so far */
-  length: number
-  /** missing bytes of masking key and payload */
-  rest: number
-  /** whether another fragment must follow */
-  fragmented: boolean
-  /** bytes charged for the pieces so far */
-  charged: number
-  deadline: NodeJS.Timeout | undefined
-}
-
 /**
- * Parses the headers of a client's frames before `ws` does. `ws` emits complete messages only. It doesn't report a message
+ * Passes a client's bytes to the parser of `ws`, one message at a time, and applies limits before. `ws` doesn't report a message
  * that is never completed, and it answers any number of pings even if the client reads no pong.
  */
 export class FrameGuard {
+  readonly #parser: FrameParser
   readonly #guarded: Guarded
   readonly #limits: FrameLimits
+  readonly #scanner = new FrameScanner()
   #control: TokenBucket | undefined
   /** Undefined between two messages. */
-  #part: Part | undefined
+  #message: IncompleteMessage | undefined
+  #deadline: NodeJS.Timeout | undefined
 
-  constructor (stream: Duplex, guarded: Guarded, limits: FrameLimits) {
+  constructor (parser: FrameParser, guarded: Guarded, limits: FrameLimits) {
+    this.#parser = parser
     this.#guarded = guarded
     this.#limits = limits
-    ;(stream as Duplex & { [guard]: FrameGuard })[guard] = this
-    stream.prependListener('data', FrameGuard.#onData)
   }
 
-  static readonly #onData = function (this: Duplex, chunk: Buffer): void {
-    (this as Duplex & { [guard]: FrameGuard })[guard].#follow(chunk)
+  /**
+   * Passes bytes up to the end of a message, or of the chunk. Returns the index after the last one.
+   * @param onParsed called when they are parsed, before or after this method returns
+   */
+  pass (chunk: Buffer, at: number, onParsed: (error?: Error | null) => void): number {
+    const scanner = this.#scanner
+    const message = this.#message
+    const isPart = scanner.isWithinPayload(chunk.length - at)
+    const end = scanner.scan(chunk, at)
+    if (message !== undefined && isPart) {
+      for (const part of message.add(chunk)) this.#parser.parse(part, ignore)
+      onParsed()
+      return end
+    }
+    if (scanner.controls > 0) this.#countControls(scanner.controls)
+    const copied = message?.flush()
+    if (scanner.isIncomplete) this.#expectMore(chunk)
+    else if (message !== undefined) this.#complete(message)
+    if (copied !== undefined) this.#parser.parse(copied, ignore)
+    this.#parser.parse(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end), onParsed)
+    return end
   }
 
-  ended (): void { clearTimeout(this.#part?.deadline) }
+  ended (): void { clearTimeout(this.#deadline) }
 
-  #follow (chunk: Buffer): void {
-    const part: Part = this.#part ??
-      { header: 0, first: 0, lengthBytes: 0, length: 0, rest: 0, fragmented: false, charged: 0, deadline: undefined }
-    let controls = 0
-    let messages = 0
-    for (let at = 0; at < chunk.length;) {
-      if (part.rest === 0) {
-        parse(part, chunk[at++]!)
-        continue
-      }
-      const bytes = Math.min(part.rest, chunk.length - at)
-      at += bytes
-      part.rest -= bytes
-      if (part.rest > 0) break
-      part.header = 0
-      if ((part.first & 0x08) !== 0) {
-        controls++
-      } else {
-        part.fragmented = (part.first & 0x80) === 0
-        if (!part.fragmented) messages++
-      }
-    }
-    if (controls > 0 && (this.#control ??= new TokenBucket(this.#limits.control)).spend(controls) > 0) {
-      this.#guarded.close(CloseCode.policy, 'too many pings or pongs', { fault: 'control_flood' })
-    }
-    this.#time(part, messages > 0)
-    this.#charge(part, messages > 0, chunk)
+  #countControls (count: number): void {
+    if ((this.#control ??= new TokenBucket(this.#limits.control)).spend(count) === 0) return
+    this.#guarded.close(CloseCode.policy, 'too many pings or pongs', { fault: 'control_flood' })
   }
 
-  /** Charges the pieces of an incomplete message, which `ws` keeps until the message is complete. */
-  #charge (part: Part, finished: boolean, chunk: Buffer): void {
-    if (part.charged > 0 && (finished || this.#part === undefined)) {
-      this.#guarded.receiver.release(part.charged)
-      part.charged = 0
-    }
-    if (this.#part === undefined) return
-    part.charged += receivedCost(chunk)
-    this.#guarded.receiver.charge(receivedCost(chunk))
+  /** The deadline counts from a message's first byte. */
+  #expectMore (chunk: Buffer): void {
+    this.#deadline ??= setTimeout(FrameGuard.#expire, this.#limits.messageTimeout, this).unref()
+    this.#message ??= new IncompleteMessage(this.#guarded.receiver)
+    this.#message.keep(chunk, this.#scanner.fragments)
   }
 
-  /** Sets or clears the deadline, which counts from a message's first byte. @param finished whether one was completed */
-  #time (part: Part, finished: boolean): void {
-    const incomplete = part.fragmented || part.header > 0
-    if (finished || !incomplete) {
-      clearTimeout(part.deadline)
-      part.deadline = undefined
-    }
-    if (incomplete) part.deadline ??= setTimeout(FrameGuard.#expire, this.#limits.messageTimeout, this).unref()
-    this.#part = incomplete ? part : undefined
+  #complete (message: IncompleteMessage): void {
+    clearTimeout(this.#deadline)
+    this.#deadline = undefined
+    this.#message = undefined
+    message.end()
   }
 
   static #expire (expired: FrameGuard): void {
-    const part = expired.#part
-    if (part === undefined) return
-    part.deadline = undefined
+    expired.#deadline = undefined
+    if (expired.#message === undefined) return
     // The client can't complete the message while reading is paused, so the deadline starts again.
-    if (expired.#guarded.isPaused) expired.#time(part, false)
+    if (expired.#guarded.isPaused) expired.#deadline = setTimeout(FrameGuard.#expire, expired.#limits.messageTimeout, expired).unref()
     else expired.#guarded.close(CloseCode.policy, 'message not completed in time', { fault: 'unfinished_message' })
   }
 }
 
-/** Parses one byte of a header. RFC 6455, section 5.2. */
-function parse (part: Part, byte: number): void {
-  if (part.header === 0) {
-    part.first = byte
-  } else if (part.header === 1) {
-    const length = byte & 0x7f
-    part.lengthBytes = length < 126 ? 0 : length === 126 ? 2 : 8
-    part.length = length < 126 ? length : 0
-  } else {
-    part.length = part.length * 256 + byte
-    part.lengthBytes--
-  }
-  part.header++
-  if (part.header > 1 && part.lengthBytes === 0) part.rest = MASK + part.length
-}
+/** A part of a payload that doesn't complete its frame can't be malformed. */
+function ignore (): void {}

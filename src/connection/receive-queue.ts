@@ -1,98 +1,108 @@
-import type { Message } from './message.ts'
+import { FrameGuard, type FrameLimits, type Guarded } from './frame-guard.ts'
+import type { ByteReader, FrameParser } from './frame-parser.ts'
+import { receivedCost } from './receiver.ts'
 
-/** Source and destination of the queued messages. */
-export interface Reader {
+/** The connection whose bytes are queued. */
+export interface Queued extends Guarded {
+  /** Whether the next message must wait. */
+  readonly isBusy: boolean
   /** Stops reading from the client. */
   pause (): void
-  /** Called when the queue is empty. Starts reading again if it was paused. */
-  emptied (): void
-  /** @returns a promise if the next message must wait for it */
-  handle (message: Message): void | Promise<void>
-  /** Called when the queue keeps more memory, in bytes. */
-  charge (bytes: number): void
-  /** Called when the queue keeps less memory, in bytes. */
-  release (bytes: number): void
-  fail (error: unknown): void
+  /** Starts reading again if reading is paused. */
+  resume (): void
+  /** Called with the error of a malformed frame. No later frame is parsed. */
+  malformed (error: Error): void
 }
-
-interface Queued { readonly message: Message, readonly cost: number }
-
-/** Bytes of memory of a queued message without its content: two objects, a Buffer and its ArrayBuffer. */
-const QUEUED_OVERHEAD = 384
 
 /** Bytes of queued memory above which reading pauses. While reading is paused, the end of a connection isn't detected. */
 const PAUSE_AT = 16 * 1024
 
-/** Queues messages while the handler is busy. Passes them on one at a time, in order of arrival. */
-export class ReceiveQueue {
-  readonly #reader: Reader
-  #queued: Queued[] = []
-  #bytes = 0
-  /** ArrayBuffer of the last message. It usually holds one socket read, which many messages share. */
-  #buffer: ArrayBufferLike | undefined
-  #paused = false
-  #stopped = false
+/**
+ * Keeps the bytes of a client that arrive while an earlier message of it is being handled, and pauses reading. The bytes aren't
+ * parsed before that message is handled: thousands of small messages take no more memory than their bytes, and a malformed frame
+ * is found only after the messages before it were handled.
+ */
+export class ReceiveQueue implements ByteReader {
+  readonly #connection: Queued
+  readonly #parser: FrameParser
+  readonly #guard: FrameGuard
+  #chunks: Buffer[] = []
+  /** Bytes of the first chunk that were passed on. */
+  #at = 0
+  /** Bytes of memory of the chunks. */
+  #cost = 0
+  #isPassing = false
+  /** Whether the parser hasn't called back yet. It inflates asynchronously. */
+  #isParsing = false
+  #isStopped = false
 
-  /** @param pending settles when the first message may be handled */
-  constructor (reader: Reader, pending: Promise<void>) {
-    this.#reader = reader
-    this.#wait(pending)
+  /** @param openParser creates the parser, which passes the client's bytes to `read` */
+  constructor (connection: Queued, openParser: (reader: ByteReader) => FrameParser, limits: FrameLimits) {
+    this.#connection = connection
+    this.#parser = openParser(this)
+    this.#guard = new FrameGuard(this.#parser, connection, limits)
   }
 
-  /** Number of queued messages. */
-  get size (): number { return this.#queued.length }
-  /** Bytes of memory of the queued messages. */
-  get bytes (): number { return this.#bytes }
-
-  push (message: Message): void {
-    if (this.#stopped) return
-    const { buffer } = message.data
-    const cost = QUEUED_OVERHEAD + (buffer === this.#buffer ? 0 : buffer.byteLength)
-    this.#buffer = buffer
-    this.#queued.push({ message, cost })
-    this.#bytes += cost
-    this.#reader.charge(cost)
-    if (this.#paused || this.#bytes <= PAUSE_AT) return
-    this.#paused = true
-    this.#reader.pause()
+  read (chunk: Buffer): void {
+    if (this.#isStopped) return
+    const at = this.#chunks.length > 0 ? 0 : this.#pass(chunk, 0)
+    if (at === chunk.length) return
+    if (this.#chunks.length === 0) this.#at = at
+    this.#chunks.push(chunk)
+    this.#cost += receivedCost(chunk)
+    this.#connection.receiver.charge(receivedCost(chunk))
+    if (this.#cost > PAUSE_AT && !this.#connection.isPaused) this.#connection.pause()
   }
 
-  /** Drops the queued messages and all later ones. */
-  stop (): void {
-    this.#stopped = true
-    this.#queued = []
-    this.#shrink(this.#bytes)
-  }
-
-  #wait (pending: Promise<void>): void {
-    pending.then(() => this.#release(), (error: unknown) => this.#fail(error))
-  }
-
-  #fail (error: unknown): void {
-    this.stop()
-    this.#reader.fail(error)
-  }
-
-  #release (): void {
-    try {
-      for (let handled = 1; handled <= this.#queued.length; handled++) {
-        const { message, cost } = this.#queued[handled - 1]!
-        this.#shrink(cost)
-        const pending = this.#reader.handle(message)
-        if (pending !== undefined) {
-          this.#queued.splice(0, handled)
-          if (this.#queued.length === 0) this.#buffer = undefined
-          return this.#wait(pending)
-        }
-      }
-    } catch (error) {
-      return this.#fail(error)
+  /** Passes on what no longer has to wait. Starts reading again when nothing waits. */
+  proceed (): void {
+    if (this.#isPassing) return
+    for (let [chunk] = this.#chunks; chunk !== undefined; [chunk] = this.#chunks) {
+      this.#at = this.#pass(chunk, this.#at)
+      if (this.#at < chunk.length || this.#isStopped) return
+      this.#at = 0
+      this.#chunks.shift()
+      this.#release(receivedCost(chunk))
     }
-    if (!this.#stopped) this.#reader.emptied()
+    if (!this.#mustWait) this.#connection.resume()
   }
 
-  #shrink (bytes: number): void {
-    this.#bytes -= bytes
-    this.#reader.release(bytes)
+  /** Drops the queued bytes and all later ones. */
+  stop (): void {
+    this.#isStopped = true
+    this.#chunks = []
+    this.#release(this.#cost)
+    this.#guard.ended()
+  }
+
+  /** Ends parsing. @param error that was passed to `malformed` */
+  fail (error: Error): void { this.#parser.fail(error) }
+
+  get #mustWait (): boolean { return this.#isParsing || this.#connection.isBusy }
+
+  /** Passes bytes on until the next message must wait. Returns the index after the last one. */
+  #pass (chunk: Buffer, at: number): number {
+    this.#isPassing = true
+    while (at < chunk.length && !this.#isStopped && !this.#mustWait) {
+      this.#isParsing = true
+      at = this.#guard.pass(chunk, at, this.#onParsed)
+    }
+    this.#isPassing = false
+    return this.#isStopped ? chunk.length : at
+  }
+
+  readonly #onParsed = (error?: Error | null) => {
+    this.#isParsing = false
+    if (error != null) {
+      this.stop()
+      this.#connection.malformed(error)
+    } else {
+      this.proceed()
+    }
+  }
+
+  #release (cost: number): void {
+    this.#cost -= cost
+    this.#connection.receiver.release(cost)
   }
 }

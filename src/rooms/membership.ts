@@ -6,8 +6,8 @@ import { difference } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page } from '../store.ts'
 
-/** An acknowledgement that waits for the message at this offset. */
-interface Ack { readonly offset: number, readonly text: string }
+/** An acknowledgement, or a function to call, that waits for the message at this offset. */
+interface Ack { readonly offset: number, readonly text?: string, readonly onSent?: () => void }
 
 /** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
@@ -38,6 +38,8 @@ export class Membership {
   #presence: Presence | undefined
   /** Acknowledgements that wait for their messages; undefined for none. */
   #acks: Ack[] | undefined
+  /** The result of the last post that was passed to the store. */
+  #lastPost: Promise<Cursor> | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
@@ -145,6 +147,18 @@ export class Membership {
     }, onRejected)
   }
 
+  /** Called with each post that was passed to the store. */
+  posted (stored: Promise<Cursor>): void { this.#lastPost = stored }
+
+  /** Resolves when the last post was sent to the member, or may never be sent; undefined without one. Never rejects. */
+  delivered (): Promise<void> | undefined {
+    const epoch = this.#epoch
+    return this.#lastPost?.then(({ offset }) => {
+      if (this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED) return
+      return new Promise((resolve) => { (this.#acks ??= []).push({ offset, onSent: resolve }) })
+    }, () => { /* reported by the wire */ })
+  }
+
   #replay (payloads: readonly Payload[], offset: number, messages: number): number {
     this.#offset = offset
     const acks = this.#takeAcks()
@@ -162,19 +176,25 @@ export class Membership {
     const due = acks.filter(({ offset }) => offset <= this.#offset)
     if (due.length === 0) return undefined
     this.#acks = due.length === acks.length ? undefined : acks.filter(({ offset }) => offset > this.#offset)
-    return due.map((ack) => this.#release(ack))
+    return this.#textsOf(due)
   }
 
   #sendAllAcks (): void {
     const acks = this.#acks ?? []
     this.#acks = undefined
-    for (const ack of acks) this.connection.writer.reply(this.#release(ack))
+    for (const text of this.#textsOf(acks) ?? []) this.connection.writer.reply(text)
   }
 
-  /** Releases the charge for an acknowledgement. Returns its text. */
-  #release ({ text }: Ack): string {
-    this.connection.writer.release(ackCost(text))
-    return text
+  /** Releases the charge for acknowledgements. Returns their texts; undefined for none. */
+  #textsOf (acks: readonly Ack[]): string[] | undefined {
+    const texts: string[] = []
+    for (const { text, onSent } of acks) {
+      onSent?.()
+      if (text === undefined) continue
+      this.connection.writer.release(ackCost(text))
+      texts.push(text)
+    }
+    return texts.length === 0 ? undefined : texts
   }
 }
 

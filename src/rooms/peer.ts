@@ -119,6 +119,12 @@ export class Peer {
     return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }
 
+  /** Resolves when the posts so far were sent to this member, or may never be sent; undefined if that is now. Never rejects. */
+  delivered (): Promise<unknown> | undefined {
+    const pending = this.#memberships.map((membership) => membership.delivered()).filter((delivered) => delivered !== undefined)
+    return pending.length === 0 ? undefined : Promise.all(pending)
+  }
+
   /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
     const { store } = this.#context

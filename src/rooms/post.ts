@@ -49,6 +49,7 @@ export function submit (
   }
   const append = (draft: Draft): Promise<Appended> => {
     const stored = store.append(room, draft)
+    membership.posted(stored)
     if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
     return stored
   }

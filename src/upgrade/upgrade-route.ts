@@ -6,6 +6,7 @@ import type { Connections } from '../connection/connections.ts'
 import { perMessageDeflate, takesFullWindow } from '../connection/deflate.ts'
 import { meaningOf } from '../error-meaning.ts'
 import { UpgradeRequired } from '../errors.ts'
+import { maxFragments } from '../message-size.ts'
 import type { Settings } from '../settings.ts'
 import type { RefusalLog } from '../observability/refusal-log.ts'
 import type { ByteBudget } from '../connection/byte-budget.ts'
@@ -15,7 +16,7 @@ import { tickTime } from '../connection/tick.ts'
 import { Rate } from '../token-bucket.ts'
 import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
-import { beforeProtocolClose, detachResponse, restoreHandler, startReading, stopReading } from './internals/index.ts'
+import { detachResponse, interceptBytes, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
 import { refusedRequest } from './refused-request.ts'
 import { responseHeaders } from './response-headers.ts'
@@ -23,9 +24,6 @@ import type { ChatUpgrades } from './chat-upgrades.ts'
 
 /** ms within which a client must answer a close frame. */
 const CLOSE_TIMEOUT = 5_000
-
-/** Maximum reads of one unfinished message. `ws` keeps a buffer for each read. A read of one byte costs hundreds of bytes. */
-const BUFFERED_CHUNKS = 4_096
 
 /** Burst of pings and pongs, in seconds of their rate. */
 const CONTROL_BURST = 5
@@ -88,14 +86,16 @@ export function upgradeRoute<Query> (
     refusals,
     connections,
     frames: { control, messageTimeout: bounds.messageTimeout },
-    receiving: { messages: bounds.receiveQueue, bytes: pendingBytes, budget: receiveBudget },
+    receiveBudget,
     reading: { stop: stopReading, start: startReading },
+    openParser: interceptBytes,
     createWriter: (stream, owner) => new SocketWriter(stream, owner, writing)
   }
   const handshakes = new Handshakes(app, {
     maxPayload: payload,
-    maxFragments: bounds.fragments,
-    maxBufferedChunks: BUFFERED_CHUNKS,
+    maxFragments: maxFragments(payload),
+    // The number of reads of a message needs no limit: small ones are copied into larger buffers.
+    maxBufferedChunks: 0,
     maxPendingAutoPongs: control.burst,
     closeTimeout: CLOSE_TIMEOUT,
     autoPong: true,
@@ -121,7 +121,6 @@ export function upgradeRoute<Query> (
   function connect (websocket: WebSocket, request: FastifyRequest): void {
     const { socket, address } = upgrades.accept(request.raw)
     const connection = new Connection(websocket, socket, { log: request.log, address }, shared)
-    beforeProtocolClose(websocket, (error) => connection.protocolFailed(error))
     try {
       const deflate = websocket.extensions !== '' && takesFullWindow(request.headers['sec-websocket-extensions'])
       serve(connection, parse(request.query), request, { protocol: websocket.protocol, deflate })

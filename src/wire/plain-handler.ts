@@ -89,6 +89,8 @@ export class PlainHandler implements MessageHandler {
 
   get memberId (): string | undefined { return this.#peer?.member.id }
 
+  delivered (): Promise<unknown> | undefined { return this.#peer?.delivered() }
+
   ended (): void {
     clearTimeout(this.#deadline)
     this.#peer?.ended()

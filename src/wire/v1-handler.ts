@@ -94,6 +94,8 @@ export class V1Handler implements MessageHandler {
     }
   }
 
+  delivered (): Promise<unknown> | undefined { return this.#peer?.delivered() }
+
   drain (reconnectIn: number): void {
     this.#send({ type: 'draining', reconnectIn })
   }

@@ -290,8 +290,21 @@ for (const [title, code, offer, ...sent] of [
     client.socket.write(Buffer.concat(sent))
     await client.ended
     t.strictSame(wholeFrames(client.received).map(({ opcode, payload }) => [opcode, payload.readUInt16BE()]), [[CLOSE, code]])
+    const reason = wholeFrames(client.received)[0]!.payload.subarray(2).toString()
+    t.not(reason, '')
+    client.socket.end()
+    t.match(await logged(app, 'websocket closed'), { code, reason })
   })
 }
+
+t.test('deflated messages before a malformed frame in one packet are delivered first', async (t) => {
+  const client = await offering(t, await listen(await build(t, { compression: true, chat: quiet })), 'permessage-deflate')
+  client.socket.write(Buffer.concat([deflatedFrame(TEXT, 'one'), clientFrame(TEXT, 'two'), deflatedFrame(TEXT, 'three'), clientFrame(3), clientFrame(TEXT, 'four')]))
+  await client.ended
+  const sent = wholeFrames(client.received)
+  t.strictSame(sent.slice(0, -1).map((frame) => content(frame).toString()), ['one', 'two', 'three'])
+  t.equal(sent.at(-1)?.payload.readUInt16BE(), 1002)
+})
 
 for (const [title, size, chatPayload] of [
   ['of 64 MiB, deflated below chatPayload', 64, 128 * 1024],

@@ -180,7 +180,7 @@ t.test('messageTimeout is suspended while the server has paused reading', async 
   t.equal(closeOf(client), undefined)
 })
 
-t.test('empty messages: echo answers each, v1 rejects them, plain is slowed down or closed', async (t) => {
+t.test('empty messages: echo answers each, v1 rejects them, plain is slowed down', async (t) => {
   const app = await build(t)
   const port = await listen(app)
   const echo = await upgraded(t, port, '/echo')
@@ -192,7 +192,8 @@ t.test('empty messages: echo answers each, v1 rejects them, plain is slowed down
   plain.socket.write(times(10_000, clientFrame(TEXT)))
   fragments.socket.write(Buffer.concat([clientFrame(TEXT, '', { fin: false }), times(10_000, clientFrame(CONTINUATION, '', { fin: false }))]))
   t.equal((await closed(json))?.code, 4400)
-  t.strictSame(await closed(plain), { code: 1008, reason: 'too many messages at once' })
+  await plain.until(() => count(plain, TEXT) > 20)
+  t.equal(closeOf(plain), undefined)
   t.equal((await closed(fragments))?.code, 1008)
   await serves(t, port)
 })

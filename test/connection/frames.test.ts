@@ -55,12 +55,17 @@ const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
   ['a text whose length field exceeds the limit', 1009, header(TEXT, 2 ** 40)],
   ['a length beyond 2^53', 1009, header(TEXT, 2 ** 60)],
   ['fragments that exceed the limit together', 1009, first(BINARY, Buffer.alloc(10_000)), header(CONTINUATION, 60_000)],
-  ['a message of more than 256 fragments', 1008, first(TEXT, ''), ...Array.from({ length: 256 }, () => first(CONTINUATION, ''))]
+  ['a message of too many fragments', 1008, first(TEXT, ''), ...Array.from({ length: 1_024 }, () => first(CONTINUATION, ''))]
 ]
 
 function closeCode (received: Buffer): number | undefined {
   const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
   return frame && (frame.payload.length < 2 ? 1005 : frame.payload.readUInt16BE())
+}
+
+/** Returns the reason of the server's close frame. */
+function closeReason (received: Buffer): string | undefined {
+  return serverFrames(received).find(({ opcode }) => opcode === CLOSE)?.payload.subarray(2).toString()
 }
 
 /** Returns the server's frames without the chat's greeting. */
@@ -79,6 +84,7 @@ for (const path of paths) {
         client.socket.write(Buffer.concat(frames))
         await client.ended
         t.equal(closeCode(client.received), code)
+        t.not(closeReason(client.received), '')
         t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE, 'no frame follows')
       })
     }
@@ -180,7 +186,7 @@ for (const path of paths) {
       client.socket.write(Buffer.concat(frames))
       await client.ended
       client.socket.end()
-      t.match(await logged(app, 'websocket closed'), { level: 30, code })
+      t.match(await logged(app, 'websocket closed'), { level: 30, code, reason: closeReason(client.received) })
     })
   }
 }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { build, listen, logged, type Line } from '../support/app.ts'
-import { clientFrame, serverFrames } from '../support/frames.ts'
+import { clientFrame } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
@@ -8,7 +8,7 @@ import { tick } from '../support/tick.ts'
 import { protocol } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
-const [TEXT, BINARY, CLOSE] = [1, 2, 8]
+const [TEXT, BINARY] = [1, 2]
 const KiB = 1024
 const MiB = 1024 * KiB
 
@@ -129,20 +129,4 @@ t.test('messages that wait for a slow hook are dropped with their connection', a
   await Promise.all(others.map(({ until }) => until((received) => received.length > 30 * KiB)))
   t.strictSame(handled, ['1', ...others.map(() => '3')])
   t.equal(terminated(app).length, 1)
-})
-
-t.test('the receive queue of one connection is bounded in bytes', async (t) => {
-  const slow = gate()
-  t.teardown(() => slow.open())
-  const authenticate = async () => { await slow.pass(); return { id: 'ada' } }
-  const app = await build(t, { authenticate, limits: { pendingBytes: 128 * KiB } }, { receiveQueue: 100_000 })
-  const port = await listen(app)
-  const { socket, until } = await upgraded(t, port, '/chat', undefined, { 'Sec-WebSocket-Protocol': protocol })
-  socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => clientFrame(TEXT, '{"type":"hello"}'))))
-  const [{ opcode, payload } = {}] = serverFrames(await until((received) => serverFrames(received).length > 0))
-  t.strictSame([opcode, payload?.readUInt16BE()], [CLOSE, 1008])
-  socket.destroy()
-  while (app.chat.stats().connections > 0) await tick()
-  t.equal(app.chat.stats().disconnects['receive_queue'], 1)
-  await serves(t, port)
 })

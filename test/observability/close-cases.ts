@@ -107,7 +107,7 @@ function ofFrames (name: string, wire: Wire): Record<string, CloseCase> {
     [`a large message ${on}`]: { label: 'too_big', option: name === 'echo' ? 'limits.echoPayload' : 'limits.chatPayload', provoke: sends(clientFrame(TEXT, 'x'.repeat(wire.payload + 1)), wire) },
     [`many fragments ${on}`]: {
       label: 'too_many_fragments',
-      provoke: sends(Buffer.concat([unfinished, times(256, clientFrame(CONTINUATION, 'x', { fin: false }))]), wire)
+      provoke: sends(Buffer.concat([unfinished, times(1_024, clientFrame(CONTINUATION, 'x', { fin: false }))]), wire)
     },
     [`many pings ${on}`]: { label: 'control_flood', provoke: sends(times(100, clientFrame(PING)), wire) },
     [`an unfinished message ${on}`]: { label: 'unfinished_message', bounds: { messageTimeout: 20 }, provoke: sends(unfinished, wire) },
@@ -208,12 +208,6 @@ function ofChat (name: string, wire: Wire, enters: Buffer, joined: Buffer): Reco
       isMember: true,
       options: { limits: { pendingBytes: Infinity, totalPendingBytes: 1024 * KiB } },
       provoke: readsNothing(wire, joined)
-    },
-    [`many messages that wait for a hook ${on}`]: {
-      label: 'receive_queue',
-      options: { authenticate: never },
-      bounds: { receiveQueue: 5 },
-      provoke: sends(Buffer.concat([enters, times(10, say({ type: 'ping', id: 'x' }))]), wire)
     }
   }
 }
@@ -275,8 +269,5 @@ export const closeCases: Record<string, CloseCase> = {
   'echo.reply that throws': { label: 'internal', isFault: true, options: { echo: { reply: fails } }, provoke: sends(clientFrame(TEXT, 'x'), echo) },
   'echo.reply that returns an object': {
     label: 'internal', isFault: true, options: { echo: { reply: () => ({}) as never } }, provoke: sends(clientFrame(TEXT, 'x'), echo)
-  },
-  'many messages that wait for echo.reply': {
-    label: 'receive_queue', options: { echo: { reply: never } }, bounds: { receiveQueue: 5 }, provoke: sends(times(10, clientFrame(TEXT, 'x')), echo)
   }
 }

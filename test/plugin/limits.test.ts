@@ -8,7 +8,6 @@ import { chat } from '../support/chat-app.ts'
 import { chatClient } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
-import { gate } from '../support/gate.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
@@ -176,28 +175,13 @@ t.test('a plain member that exceeds messageRate is read more slowly, without los
 })
 
 t.test('Infinity switches off messageRate', async (t) => {
-  const { tcp } = await chat(t, { limits: { messageRate: Infinity } }, { receiveQueue: Infinity, controlRate: Infinity })
+  const { tcp } = await chat(t, { limits: { messageRate: Infinity } }, { controlRate: Infinity })
   const client = await tcp()
   const { limits } = await client.hello()
   t.strictSame(Object.keys(limits), ['payload', 'rooms'])
   await client.join('lobby')
   for (let i = 0; i < 2_000; i++) client.say({ type: 'post', room: 'lobby', id: `${i}`, text: `${i}` })
   t.equal(texts(await client.take(4_000)).length, 2_000)
-})
-
-t.test('messages that wait for a slow hook are bounded by receiveQueue', async (t) => {
-  const slow = gate()
-  const { port, plain } = await chat(t, { prePost: async (draft) => { await slow.pass(); return draft } }, { receiveQueue: 20 })
-  const [few, many] = [await plain('?room=few&self=1'), await plain('?room=many')]
-  for (const { socket, count } of [{ ...few, count: 20 }, { ...many, count: 200 }]) {
-    (socket as unknown as { _socket: { cork (): void, uncork (): void } })._socket.cork()
-    for (let i = 0; i < count; i++) socket.send(`${i}`)
-    ;(socket as unknown as { _socket: { uncork (): void } })._socket.uncork()
-  }
-  t.strictSame(await many.closed, { code: 1008, reason: 'too many messages at once' })
-  slow.open()
-  for (let i = 0; i < 20; i++) t.equal(await few.next(), `${i}`)
-  await serves(t, port)
 })
 
 t.test('the client keeps within messageRate: a queue is sent in order, and no post is rejected', async (t) => {

@@ -57,7 +57,7 @@ for (const [backend, { skip, open }] of Object.entries(backends)) {
   for (const [title, act] of Object.entries(acts)) {
     t.test(`${backend}: none of ${POSTS} posts sent right after ${title} is stored`, { skip }, async (t) => {
       const { options, deafen } = await open(t)
-      const server = await chat(t, options, { receiveQueue: Infinity })
+      const server = await chat(t, options)
       const { client, id } = await member(server)
       await deafen()
       await act(server.app, id)
@@ -166,7 +166,7 @@ for (const [title, act] of Object.entries(acts)) {
   })
 
   t.test(`posts of a plain member after ${title} are not stored`, async (t) => {
-    const server = await chat(t, { chat: { defaultRoom: 'a' }, authenticate: () => ({ id: 'ada' }) }, { receiveQueue: Infinity })
+    const server = await chat(t, { chat: { defaultRoom: 'a' }, authenticate: () => ({ id: 'ada' }) })
     const client = await server.plain()
     client.socket.send('before')
     t.equal(await client.next(), 'before')

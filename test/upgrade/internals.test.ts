@@ -5,13 +5,14 @@ import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t from 'tap'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import {
-  appKey, appOptions, assignResponse, beforeProtocolClose, detachResponse, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
+  appKey, appOptions, assignResponse, detachResponse, interceptBytes, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
   restoreHandler, routerOptions, startReading, stopReading, verifyClientOf, websocketDispatchers, type UpgradeArguments
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { clientFrame } from '../support/frames.ts'
+import { upgraded } from '../support/raw-client.ts'
 import { open } from '../support/websocket-client.ts'
 
 t.test("appOptions returns the app's options, also from a scope", async (t) => {
@@ -248,17 +249,34 @@ t.test('stopReading and startReading do nothing to an injected stream and a clos
   t.equal(stream.isPaused(), false)
 })
 
-t.test('beforeProtocolClose is called before ws closes the connection without a reason', async (t) => {
-  for (const isEarlier of [true, false]) {
-    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
-    t.teardown(() => server.close())
-    await once(server, 'listening')
-    server.on('connection', (socket) => {
-      socket.on('error', () => {})
-      if (isEarlier) beforeProtocolClose(socket, ({ code }) => socket.close(1002, code))
-    })
-    const { socket, closed } = await open(t, `ws://127.0.0.1:${(server.address() as { port: number }).port}`)
-    ;(socket as unknown as { _socket: Socket })._socket.write(clientFrame(3, 'x'))
-    t.strictSame(await closed, { code: 1002, reason: isEarlier ? 'WS_ERR_INVALID_OPCODE' : '' })
-  }
+t.test("interceptBytes passes a client's bytes to the reader, and parses those that are passed on", async (t) => {
+  const server = new WebSocketServer({ port: 0 })
+  t.teardown(() => server.close())
+  const accepted = once(server, 'connection') as Promise<[WebSocket]>
+  const client = await upgraded(t, (server.address() as { port: number }).port, '/')
+  const [socket] = await accepted
+  const read: Buffer[] = []
+  const messages: string[] = []
+  const errors: Error[] = []
+  const reads = new EventEmitter()
+  const parser = interceptBytes(socket, { read: (chunk) => { read.push(chunk); reads.emit('read') } })
+  socket.on('message', (data: Buffer) => messages.push(data.toString()))
+  socket.on('error', (error) => errors.push(error))
+
+  const sent = Buffer.concat([clientFrame(1, 'one'), clientFrame(1, 'two'), clientFrame(3)])
+  client.socket.write(sent)
+  while (Buffer.concat(read).length < sent.length) await once(reads, 'read')
+  t.ok(Buffer.concat(read).equals(sent))
+  t.strictSame(messages, [])
+
+  let parsed = 0
+  parser.parse(clientFrame(1, 'one'), (error) => { t.notOk(error); parsed++ })
+  t.strictSame([messages, parsed], [['one'], 1])
+  parser.parse(clientFrame(3), (error) => {
+    t.match(error, { code: 'WS_ERR_INVALID_OPCODE' })
+    t.equal(socket.readyState, WebSocket.OPEN, 'ws closes only after fail')
+    parser.fail(error!)
+  })
+  await client.ended
+  t.match(errors, [{ code: 'WS_ERR_INVALID_OPCODE' }])
 })

@@ -1,10 +1,37 @@
-import type { EventEmitter } from 'node:events'
 import type { WebSocket } from 'ws'
+import type { ByteReader, FrameParser } from '../../connection/frame-parser.ts'
 
-/**
- * Calls `failed` when the client's bytes break the protocol, before `ws` closes the connection. `ws` would send a close frame
- * without a reason. Reads the private `_receiver`, `ws` 8.0.0 to 8.23.0.
- */
-export function beforeProtocolClose (socket: WebSocket, failed: (error: NodeJS.ErrnoException) => void): void {
-  (socket as WebSocket & { readonly _receiver: EventEmitter })._receiver.prependListener('error', failed)
+type Write = (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
+
+const byteReader = Symbol('byte reader')
+
+/** The private `_receiver` of a WebSocket, `ws` 8.23.0: a Writable that parses what is written to it. */
+interface WsReceiver { _write: Write, destroy (error: Error): void, [byteReader]?: ByteReader }
+
+/** Passes the bytes that `ws` reads from a client to a reader instead of its parser. Returns the parser. */
+export function interceptBytes (websocket: WebSocket, reader: ByteReader): FrameParser {
+  return new WsParser((websocket as WebSocket & { _receiver: WsReceiver })._receiver, reader)
+}
+
+class WsParser implements FrameParser {
+  readonly #receiver: WsReceiver
+  readonly #write: Write
+
+  constructor (receiver: WsReceiver, reader: ByteReader) {
+    this.#receiver = receiver
+    this.#write = receiver._write
+    receiver[byteReader] = reader
+    receiver._write = readBytes
+  }
+
+  parse (bytes: Buffer, onParsed: (error?: Error | null) => void): void {
+    this.#write.call(this.#receiver, bytes, 'utf8', onParsed)
+  }
+
+  fail (error: Error): void { this.#receiver.destroy(error) }
+}
+
+const readBytes: Write = function (this: WsReceiver, chunk, _encoding, callback) {
+  this[byteReader]!.read(chunk)
+  callback()
 }

@@ -1,0 +1,13 @@
+/** Parses the frames of one client. Emits its messages, and answers its pings and close frames. */
+export interface FrameParser {
+  /** Parses bytes. @param onParsed called when all of them are parsed, or with the error of a malformed frame */
+  parse (bytes: Buffer, onParsed: (error?: Error | null) => void): void
+  /** Ends parsing because of a malformed frame. */
+  fail (error: Error): void
+}
+
+/** Receives the bytes of one client. */
+export interface ByteReader {
+  /** Called with each read. */
+  read (chunk: Buffer): void
+}
