@@ -74,8 +74,8 @@ type Measurement<S> = (nodes: Nodes, generator: Process, target: Target, options
 function measureTraffic (load: Traffic): Measurement<Sample> {
   return async (nodes, generator, { contender, ports }, { seconds, warmUp, profile }) => {
     const { path, dialect } = contender
-    const { compressed = false, echo = false, size, pattern } = load
-    await generator.call('open', { ports, path, dialect, compressed, echo, size, pattern } satisfies Job, CALL_TIMEOUT)
+    const { compressed = false, binary = false, echo = false, roomSize = load.members, size, pattern } = load
+    await generator.call('open', { ports, path, dialect, compressed, binary, echo, roomSize, size, pattern } satisfies Job, CALL_TIMEOUT)
     await generator.call('enter', load.members, CALL_TIMEOUT)
     await generator.call('run', warmUp, CALL_TIMEOUT + warmUp * 1_000)
     // All posts of the warm-up have arrived, so that the window counts exactly the deliveries whose cost it measures.
@@ -118,7 +118,7 @@ function measureIdle (load: Idle): Measurement<IdleSample> {
   return async ({ first: server }, generator, { contender: { path, dialect }, ports }) => {
     const pattern = { kind: 'closed', inFlight: 1 } as const
     const early = Math.min(WARM_UP_MEMBERS, Math.floor(load.members / 2))
-    await generator.call('open', { ports, path, dialect, compressed: false, echo: false, size: 64, pattern } satisfies Job, CALL_TIMEOUT)
+    await generator.call('open', { ports, path, dialect, compressed: false, binary: false, echo: false, roomSize: load.members, size: 64, pattern } satisfies Job, CALL_TIMEOUT)
     await generator.call('enter', early, CALL_TIMEOUT)
     const before = await server.call<Memory>('memory', undefined, CALL_TIMEOUT)
     await generator.call('enter', load.members - early, CALL_TIMEOUT)

@@ -30,10 +30,16 @@ export interface Row {
 
 /** ratio: median over the rounds of our measure divided by the control's. */
 export interface Comparison extends Omit<Target, 'measure'> {
-  readonly measure: 'cpu' | 'heap' | 'rss' | 'deliveries'
+  readonly measure: 'cpu' | 'heap' | 'rss' | 'deliveries' | 'p50' | 'p99'
   readonly ratio: number
-  readonly met: boolean | undefined
+  readonly met: Met | undefined
 }
+
+/** `equal`: missed by at most `TOLERANCE`. */
+export type Met = 'met' | 'equal' | 'missed'
+
+/** Two measurements whose ratio differs from a target by less than this are equal to it: repeated runs differ by as much. */
+const TOLERANCE = 1.05
 
 export interface LoadResult {
   readonly name: string
@@ -62,9 +68,10 @@ export function summarize (load: Load, rounds: ReadonlyArray<ReadonlyMap<Contend
   }
 }
 
-function met ({ atMost, atLeast }: Target, ratio: number): boolean | undefined {
-  if (atMost === undefined && atLeast === undefined) return undefined
-  return ratio <= (atMost ?? Infinity) && ratio >= (atLeast ?? 0)
+function met ({ atMost = Infinity, atLeast = 0 }: Target, ratio: number): Met | undefined {
+  if (atMost === Infinity && atLeast === 0) return undefined
+  if (ratio <= atMost && ratio >= atLeast) return 'met'
+  return ratio <= atMost * TOLERANCE && ratio >= atLeast / TOLERANCE ? 'equal' : 'missed'
 }
 
 function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): Row {

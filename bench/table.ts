@@ -51,7 +51,7 @@ function compared ({ ours, measure, ratio, atMost, atLeast, met }: Comparison): 
   const of = measure === 'cpu' ? ours : `${ours} ${measure}`
   const target = atMost ?? atLeast
   if (target === undefined) return `${of} ${fraction(ratio)}`
-  return `${of} ${fraction(ratio)}, target ${atMost === undefined ? 'at least ' : ''}${fraction(target)}: ${met ? 'met' : 'NOT MET'}`
+  return `${of} ${fraction(ratio)}, target ${atMost === undefined ? 'at least ' : ''}${fraction(target)}: ${met === 'missed' ? 'MISSED' : met}`
 }
 
 function fraction (ratio: number): string {

@@ -26,6 +26,7 @@ const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
 export class ClientGroup implements MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
+  deliveries = 0
   tail: number | undefined
   readonly members: Member[] = []
   readonly #job: Job
@@ -43,14 +44,16 @@ export class ClientGroup implements MemberGroup {
   }
 
   async enter (count: number): Promise<void> {
-    const { ports, path, size, compressed: deflate } = this.#job
-    const { protocol, wrap, acks: numbered } = this.dialect
+    const { ports, path, size, binary, roomSize, compressed: deflate } = this.#job
+    const { protocol, path: pathOf, wrap, acks: numbered } = this.dialect
     const end = this.members.length + count
     const enterOneByOne = async () => {
       while (this.members.length < end) {
         const writer = this.members.length
         const port = ports[writer % ports.length]!
-        const member = new Member(writer, new Post({ writer, size, wrap, numbered }), this, { port, path, protocol, deflate })
+        const room = `room-${Math.floor(writer / roomSize)}`
+        const post = new Post({ writer, size, binary, wrap: (text, id) => wrap(text, id, room), numbered })
+        const member = new Member(writer, room, post, this, { port, path: pathOf(path, room), protocol, deflate })
         this.members.push(member)
         await member.entered
       }
@@ -62,11 +65,12 @@ export class ClientGroup implements MemberGroup {
 
   async run (seconds: number): Promise<Outcome> {
     for (const member of this.members) member.messages = member.acks = member.posts = member.due = 0
+    this.deliveries = 0
     this.#latencies.clear()
     const { cpuUsage } = process
     const before = cpuUsage()
     const begun = performance.now()
-    const poster = this.#poster = posting(this.#job.pattern, this.members)
+    const poster = this.#poster = posting(this.#job, this)
     const broken = () => this.#broken !== undefined
     await this.#poll(broken, seconds * 1_000)
     const offered = poster.stop()
@@ -76,7 +80,7 @@ export class ClientGroup implements MemberGroup {
     return {
       seconds: (this.#lastRead - begun) / 1_000,
       posts: sum(this.members, ({ posts }) => posts),
-      deliveries: sum(this.members, ({ messages }) => messages),
+      deliveries: this.deliveries,
       offered,
       p50: this.#latencies.percentile(0.5),
       p99: this.#latencies.percentile(0.99),
@@ -111,12 +115,13 @@ export class ClientGroup implements MemberGroup {
 
   onError (reason: string): void { this.#broken ??= reason }
 
-  /** Resolves when every member has received a message of the first member. */
+  /** Resolves when every member has received a message of the first member of its room. */
   async #settle (): Promise<void> {
-    const receivers = this.#job.echo ? this.members.slice(0, 1) : this.members
+    const posters = this.members.filter((_, i) => i % this.#job.roomSize === 0)
+    const receivers = this.#job.echo ? posters : this.members
     for (const end = performance.now() + JOIN_TIMEOUT; ;) {
       const before = receivers.map(({ messages }) => messages)
-      this.members[0]!.write(this.members[0]!.post.next())
+      for (const poster of posters) poster.write(poster.post.next())
       const all = () => receivers.every(({ messages }, i) => messages > before[i]!)
       await this.#poll(() => this.#broken !== undefined || all(), PROBE_TIMEOUT)
       await wait(SETTLE_TIME)
@@ -127,9 +132,10 @@ export class ClientGroup implements MemberGroup {
 
   /** Returns the error of the first member that did not receive exactly the posted messages. */
   #missing (): string | undefined {
-    const all = sum(this.members, ({ posts }) => posts)
-    for (const [i, { messages, acks, posts }] of this.members.entries()) {
-      const due = this.#job.echo ? posts : all
+    const inRoom = new Map<string, number>()
+    for (const { room, posts } of this.members) inRoom.set(room, (inRoom.get(room) ?? 0) + posts)
+    for (const [i, { room, messages, acks, posts }] of this.members.entries()) {
+      const due = this.#job.echo ? posts : inRoom.get(room)!
       if (messages !== due) return `member ${i} received ${messages} messages of ${due}`
       if (this.dialect.acks && acks !== posts) return `member ${i} received ${acks} acknowledgements of ${posts}`
     }

@@ -7,9 +7,11 @@ export type KindOfFrame = typeof Kind[keyof typeof Kind]
 /** A wire format: the messages by which a client enters and posts, and the first bytes that identify the kind of a frame. */
 export interface Dialect {
   readonly protocol?: string
+  /** Returns the path of the upgrade request. @param path of the server's route */
+  readonly path: (path: string, room: string) => string
   /** The client's messages after the upgrade. Each is sent after an answer to the previous one that begins with its `until`. */
-  readonly opening: ReadonlyArray<{ readonly send?: (name: string) => string, readonly until: string }>
-  readonly wrap: (text: string, id: string) => string
+  readonly opening: ReadonlyArray<{ readonly send?: (name: string, room: string) => string, readonly until: string }>
+  readonly wrap: (text: string, id: string, room: string) => string
   /** Whether posts have an id and are acknowledged. */
   readonly acks: boolean
   /** The answer to `Kind.ping`. */
@@ -17,10 +19,9 @@ export interface Dialect {
   readonly kind: (bytes: Uint8Array, start: number) => KindOfFrame
 }
 
-const room = 'lobby'
-
 export const dialects: Record<DialectName, Dialect> = {
   plain: {
+    path: (path, room) => `${path}?room=${room}`,
     opening: [],
     wrap: (text) => text,
     acks: false,
@@ -28,11 +29,12 @@ export const dialects: Record<DialectName, Dialect> = {
   },
   v1: {
     protocol: 'fastify-chat.v1',
+    path: (path) => path,
     opening: [
       { send: (name) => JSON.stringify({ type: 'hello', name }), until: '{"type":"welcome"' },
-      { send: () => JSON.stringify({ type: 'join', room }), until: '{"type":"joined"' }
+      { send: (_name, room) => JSON.stringify({ type: 'join', room }), until: '{"type":"joined"' }
     ],
-    wrap: (text, id) => JSON.stringify({ type: 'post', room, id, text }),
+    wrap: (text, id, room) => JSON.stringify({ type: 'post', room, id, text }),
     acks: true,
     kind (bytes, start) {
       switch (bytes[start + '{"type":"'.length]) {
@@ -45,6 +47,7 @@ export const dialects: Record<DialectName, Dialect> = {
   },
   // Engine.IO 4 over WebSocket, Socket.IO 5: one or two digits are the packet type.
   'socket.io': {
+    path: (path) => path,
     opening: [{ until: '0{' }, { send: () => '40', until: '40' }],
     wrap: (text) => `42${JSON.stringify(['message', text])}`,
     acks: false,

@@ -17,6 +17,10 @@ export interface Job {
   readonly echo: boolean
   /** characters of a message's text */
   readonly size: number
+  /** Whether messages are binary. */
+  readonly binary: boolean
+  /** Members of each room. */
+  readonly roomSize: number
   readonly pattern: Pattern
 }
 

@@ -8,6 +8,8 @@ import { isBy, stampOf, type Post } from './post.ts'
 export interface MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
+  /** Messages that all members have received. */
+  deliveries: number
   /** Bytes from the start of a message's text to the end of its frame, found by a probe. */
   readonly tail: number | undefined
   /** Called with a message that arrives before `tail` is known. */
@@ -32,6 +34,7 @@ export class Member {
   posts = 0
   /** Posts to write once the current chunk is handled. */
   due = 0
+  readonly room: string
   readonly #index: number
   readonly #group: MemberGroup
   readonly #socket: Socket
@@ -41,8 +44,9 @@ export class Member {
   /** Resolves when the opening is complete. */
   readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
 
-  constructor (index: number, post: Post, group: MemberGroup, offer: Offer) {
+  constructor (index: number, room: string, post: Post, group: MemberGroup, offer: Offer) {
     this.post = post
+    this.room = room
     this.#index = index
     this.#group = group
     const frames = new FrameReader(this)
@@ -75,6 +79,7 @@ export class Member {
     const kind = dialect.kind(bytes, start)
     if (kind === Kind.message) {
       this.messages++
+      this.#group.deliveries++
       if (tail === undefined) return this.#group.onProbe(bytes.subarray(start, end), first)
       // The text of a compressed message isn't read, so its latency is taken from its index.
       if (compressed) {
@@ -129,6 +134,6 @@ export class Member {
     const { opening } = this.#group.dialect
     if (this.#step === opening.length) return this.#entered()
     const { send } = opening[this.#step]!
-    if (send !== undefined) this.#send(send(`member-${this.#index}`))
+    if (send !== undefined) this.#send(send(`member-${this.#index}`, this.room))
   }
 }

@@ -1,4 +1,4 @@
-import { MASK, TEXT, maskedFrame } from '../frames.ts'
+import { BINARY, MASK, TEXT, maskedFrame } from '../frames.ts'
 import { sentences } from './text.ts'
 
 /** A text consists of 4 digits for its writer, a flag for a stamp, 12 digits for its time in µs, and sentences. */
@@ -13,6 +13,7 @@ export interface PostOptions {
   readonly writer: number
   /** characters of text */
   readonly size: number
+  readonly binary: boolean
   /** Encodes the message. @param id new for each */
   readonly wrap: (text: string, id: string) => string
   /** Whether the encoded message contains the id. */
@@ -28,11 +29,11 @@ export class Post {
   readonly #idAt: number | undefined
   #count = 0
 
-  constructor ({ writer, size, wrap, numbered }: PostOptions) {
+  constructor ({ writer, size, binary, wrap, numbered }: PostOptions) {
     const head = `${String(writer).padStart(WRITER, '0')}-${'0'.repeat(STAMP)} `
     this.text = head + sentences(size - head.length, writer)
     const message = wrap(this.text, COUNTER)
-    this.#frame = maskedFrame(TEXT, Buffer.from(message))
+    this.#frame = maskedFrame(binary ? BINARY : TEXT, Buffer.from(message))
     this.#payload = this.#frame.length - message.length
     this.#textAt = message.indexOf(this.text)
     this.#idAt = numbered ? message.indexOf(COUNTER) : undefined

@@ -1,4 +1,4 @@
-import type { Pattern } from './job.ts'
+import type { Job } from './job.ts'
 import type { Member } from './member.ts'
 
 /** In a closed pattern, one in this many posts is timed. */
@@ -10,18 +10,25 @@ const TIMED_RATE = 100
 /** Seconds of an open pattern that may be in flight. Bounds the queue of a server that can't keep up, and the wait for it. */
 const BEHIND = 0.5
 
+/** The members that post. */
+export interface Posters {
+  readonly members: readonly Member[]
+  /** Messages that all members have received. */
+  readonly deliveries: number
+}
+
 /** Schedules posts. */
 export interface Poster {
   onAnswer (member: Member): void
   write (member: Member): void
-  /** Returns the time in µs at which the n-th post was due, if posts are made in order. */
+  /** Returns the time in µs at which the n-th post was sent; undefined if it isn't timed or there is more than one room. */
   stampOf (n: number): number | undefined
   /** Stops posting. Returns the number of posts that were due, for an open pattern. */
   stop (): number | undefined
 }
 
-export function posting (pattern: Pattern, members: readonly Member[]): Poster {
-  return pattern.kind === 'closed' ? closed(pattern.inFlight, members) : open(pattern.rate, members)
+export function posting ({ pattern, roomSize }: Job, posters: Posters): Poster {
+  return pattern.kind === 'closed' ? closed(pattern.inFlight, posters.members) : open(pattern.rate, roomSize, posters)
 }
 
 function closed (inFlight: number, members: readonly Member[]): Poster {
@@ -49,18 +56,22 @@ function closed (inFlight: number, members: readonly Member[]): Poster {
   return poster
 }
 
-function open (rate: number, members: readonly Member[]): Poster {
+function open (rate: number, roomSize: number, posters: Posters): Poster {
+  const { members } = posters
   const begun = performance.now()
   const timed = Math.max(1, Math.round(rate / TIMED_RATE))
+  const rooms = Math.ceil(members.length / roomSize)
   let posts = 0
   const due = () => Math.floor((performance.now() - begun) / 1_000 * rate)
-  const scheduled = (n: number) => (begun + n * 1_000 / rate) * 1_000
-  const arrived = () => members.reduce((total, { messages }) => total + messages, 0) / members.length
+  const stamps = new Map<number, number>()
+  // Successive posts go to different rooms.
+  const poster = (n: number) => members[(n % rooms * roomSize + Math.floor(n / rooms) % roomSize) % members.length]!
   const timer = setInterval(() => {
-    for (let left = Math.min(due() - posts, Math.floor(rate * BEHIND + arrived() - posts)); left > 0; left--) {
-      const member = members[posts % members.length]!
-      // Stamped with the time at which the post was due, so that a server gains nothing by delaying its clients.
-      member.write(member.post.next(posts % timed === 0 ? scheduled(posts) : undefined))
+    for (let left = Math.min(due() - posts, Math.floor(rate * BEHIND + posters.deliveries / roomSize - posts)); left > 0; left--) {
+      const member = poster(posts)
+      const stamp = posts % timed === 0 ? performance.now() * 1_000 : undefined
+      if (stamp !== undefined) stamps.set(posts, stamp)
+      member.write(member.post.next(stamp))
       member.posts++
       posts++
     }
@@ -68,7 +79,7 @@ function open (rate: number, members: readonly Member[]): Poster {
   return {
     onAnswer () {},
     write () {},
-    stampOf: (n) => scheduled(n),
+    stampOf: (n) => stamps.get(n),
     stop () {
       clearInterval(timer)
       return due()

@@ -1,5 +1,5 @@
 import { plain, wsDeflate } from '../contenders.ts'
-import type { Traffic } from './load.ts'
+import { targets, type Traffic } from './load.ts'
 
 export const compressedHall: Traffic = {
   kind: 'traffic',
@@ -10,5 +10,5 @@ export const compressedHall: Traffic = {
   size: 512,
   compressed: true,
   contenders: [plain('plain deflate', { compression: true }), wsDeflate],
-  targets: [{ ours: 'plain deflate', control: 'ws deflate', atMost: 1 / 7 }]
+  targets: targets('plain deflate', 'ws deflate', { cpu: 1 / 15, latency: 1 })
 }

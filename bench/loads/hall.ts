@@ -1,10 +1,6 @@
 import { net, plain, socketIO, v1, ws } from '../contenders.ts'
-import type { Target, Traffic } from './load.ts'
-
-const both = (control: string, atMost: number | undefined): Target[] => [
-  { ours: 'plain', control, atMost },
-  { ours: 'v1', control, atMost }
-]
+import { targets, type Traffic } from './load.ts'
+import { bothWires } from './small-rooms.ts'
 
 export const hall: Traffic = {
   kind: 'traffic',
@@ -14,7 +10,17 @@ export const hall: Traffic = {
   pattern: { kind: 'open', rate: 100 },
   size: 64,
   contenders: [plain(), ws, v1(), net, socketIO],
-  targets: [...both('ws', 0.92), ...both('net', 1.05), ...both('Socket.IO', 0.8)]
+  targets: [...bothWires({ cpu: 0.95, latency: 1 }), { ours: 'plain', control: 'Socket.IO', atMost: 0.8 }]
+}
+
+export const largeHall: Traffic = {
+  ...hall,
+  name: 'large-hall',
+  title: '8,000 members, 10 messages/s in all, 64 B',
+  members: 8_000,
+  pattern: { kind: 'open', rate: 10 },
+  contenders: [plain(), ws, v1(), net],
+  targets: bothWires({ cpu: 0.95, latency: 1 })
 }
 
 export const busyHall: Traffic = {
@@ -23,7 +29,11 @@ export const busyHall: Traffic = {
   title: '1,000 members, 1,000 messages/s in all, 64 B',
   pattern: { kind: 'open', rate: 1_000 },
   contenders: [plain(), ws, v1(), net],
-  targets: [...both('ws', 1 / 10), ...both('net', undefined)]
+  targets: [
+    ...targets('plain', 'ws', { cpu: 1 / 12, latency: 1 }),
+    ...targets('v1', 'ws', { cpu: 1 / 10, latency: 1 }),
+    { ours: 'plain', control: 'net' }
+  ]
 }
 
 const intervals = [10, 50]

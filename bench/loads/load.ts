@@ -7,8 +7,8 @@ export interface Target {
   readonly ours: string
   /** name of the control */
   readonly control: string
-  /** `deliveries`: deliveries per second; default: the cost, which is CPU time or memory */
-  readonly measure?: 'deliveries'
+  /** `deliveries`: deliveries per second; `p50`, `p99`: latency; default: the cost, which is CPU time or memory */
+  readonly measure?: 'deliveries' | 'p50' | 'p99'
   /** maximum ratio */
   readonly atMost?: number | undefined
   /** minimum ratio */
@@ -32,6 +32,9 @@ export interface Traffic extends Common {
   readonly pattern: Pattern
   /** characters of a message's text */
   readonly size: number
+  readonly binary?: boolean
+  /** members of each room; default: all */
+  readonly roomSize?: number
   readonly compressed?: boolean
   readonly echo?: boolean
 }
@@ -40,3 +43,15 @@ export interface Traffic extends Common {
 export interface Idle extends Common { readonly kind: 'idle' }
 
 export type Load = Traffic | Idle
+
+/** Maximum ratios of a contender's CPU time and latencies to those of a control. */
+export interface Ratios { readonly cpu: number, readonly latency: number }
+
+/** Returns the targets for CPU time, p50 and p99. */
+export function targets (ours: string, control: string, { cpu, latency }: Ratios): Target[] {
+  return [
+    { ours, control, atMost: cpu },
+    { ours, control, measure: 'p50', atMost: latency },
+    { ours, control, measure: 'p99', atMost: latency }
+  ]
+}

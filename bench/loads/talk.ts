@@ -1,5 +1,5 @@
 import { net, plain, socketIO, v1, ws } from '../contenders.ts'
-import type { Traffic } from './load.ts'
+import { targets, type Traffic } from './load.ts'
 
 export const talk: Traffic = {
   kind: 'traffic',
@@ -10,10 +10,10 @@ export const talk: Traffic = {
   size: 64,
   contenders: [plain(), ws, v1(), net, socketIO],
   targets: [
-    { ours: 'plain', control: 'ws', atMost: 1 / 40 },
-    { ours: 'v1', control: 'ws', atMost: 1 / 25 },
-    { ours: 'plain', control: 'net', atMost: undefined },
-    { ours: 'v1', control: 'net', atMost: undefined },
+    ...targets('plain', 'ws', { cpu: 1 / 45, latency: 1 }),
+    ...targets('v1', 'ws', { cpu: 1 / 28, latency: 1 }),
+    { ours: 'plain', control: 'net' },
+    { ours: 'v1', control: 'net' },
     { ours: 'plain', control: 'Socket.IO', atMost: 1 / 40 },
     { ours: 'v1', control: 'Socket.IO', atMost: 1 / 40 }
   ]

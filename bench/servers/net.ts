@@ -5,14 +5,17 @@ import { serve } from './serve.ts'
 
 /** The lower bound in Node, without an HTTP server or a library. Frames a message once and writes it to each socket. */
 serve(() => {
-  const members = new Set<Socket>()
+  const rooms = new Map<string, Set<Socket>>()
   return createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => socket.destroy())
     socket.once('data', (request) => {
-      const key = /^sec-websocket-key: (.+)\r$/im.exec(request.toString('latin1'))![1]!
+      const head = request.toString('latin1')
+      const url = head.split(' ', 2)[1]!
+      const members = rooms.get(url) ?? new Set()
+      rooms.set(url, members.add(socket))
+      const key = /^sec-websocket-key: (.+)\r$/im.exec(head)![1]!
       socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`)
-      members.add(socket)
       socket.once('close', () => members.delete(socket))
       let rest = Buffer.alloc(0)
       socket.on('data', (chunk) => {
