@@ -2,7 +2,7 @@
 export interface Corked { uncork (): void }
 
 let tick = 0
-let time = 0
+let time: number | undefined
 let scheduled = false
 let flushes: Array<() => void> = []
 let corked: Corked[] = []
@@ -16,6 +16,7 @@ export function currentTick (): number {
 /** Returns the monotonic time in ms. It is read at the first call in each tick, so all calls in one tick return the same time. */
 export function tickTime (): number {
   schedule()
+  time ??= performance.now()
   return time
 }
 
@@ -36,7 +37,7 @@ export function uncorkAtEndOfTick (stream: Corked): void {
 function schedule (): void {
   if (scheduled) return
   scheduled = true
-  time = performance.now()
+  time = undefined
   setImmediate(endTick)
 }
 

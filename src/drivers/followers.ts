@@ -16,8 +16,12 @@ interface Follower {
 export class Followers {
   readonly #followers = new Set<Follower>()
   #undelivered: Entry[] = []
+  #isWaiting = false
 
   get size (): number { return this.#followers.size }
+
+  /** Whether `deliver` has to be called. */
+  get isWaiting (): boolean { return this.#isWaiting }
 
   /** Adds a follower of the entries after `head`. Returns an unsubscribe function. Only its first call returns true. */
   add (head: Cursor, deliver: (page: Page) => void): () => boolean {
@@ -32,11 +36,15 @@ export class Followers {
   }
 
   /** Adds an entry to the next delivery. */
-  push (entry: Entry): void { this.#undelivered.push(entry) }
+  push (entry: Entry): void {
+    this.#undelivered.push(entry)
+    this.#isWaiting = true
+  }
 
   /** Discards undelivered entries. The next delivery reports a break. */
   restart (head: Cursor): void {
     this.#undelivered = []
+    this.#isWaiting = true
     for (const follower of this.#followers) follower.restart = head
   }
 
@@ -44,7 +52,8 @@ export class Followers {
   deliver (): void {
     const entries = this.#undelivered
     this.#undelivered = []
-    for (const follower of [...this.#followers]) {
+    this.#isWaiting = false
+    for (const follower of this.#followers) {
       const { restart } = follower
       if (restart !== undefined) {
         follower.restart = undefined

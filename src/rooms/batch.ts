@@ -4,7 +4,7 @@ import type { RoomSignal } from './signal.ts'
 import type { Entry } from '../store.ts'
 
 /** A batch in one format: its entries, then its signals. payloads: of the entries. signals: their number. */
-export interface EncodedBatch extends Framed { readonly payloads: readonly Payload[], readonly signals: number }
+export interface EncodedBatch extends Framed { readonly format: Format, readonly payloads: readonly Payload[], readonly signals: number }
 
 /** Bytes of memory for each encoded byte: the byte, and its character in the payload string, of up to two bytes. */
 const COPIES = 3
@@ -18,8 +18,10 @@ export class Batch {
   readonly #room: string
   readonly #entries: readonly Entry[]
   readonly #signals: readonly RoomSignal[]
-  readonly #senders: ReadonlySet<string | undefined>
-  readonly #encoded = new Map<Format, EncodedBatch>()
+  /** Ids of the senders; undefined until it is needed. */
+  #senders: ReadonlySet<string | undefined> | undefined
+  /** One for each format that was needed: in most rooms one. */
+  readonly #encoded: EncodedBatch[] = []
   readonly #charge: (bytes: number) => void
 
   /** @param charge called once for each format, with the bytes of memory of its encoding */
@@ -28,21 +30,22 @@ export class Batch {
     this.#charge = charge
     this.#entries = entries
     this.#signals = signals
-    this.#senders = new Set(entries.map(({ from }) => from?.id))
     this.first = entries[0]?.offset ?? Infinity
     this.last = entries.at(-1)?.offset ?? 0
   }
 
   /** Returns whether the batch has an entry of this member. */
-  hasSender (memberId: string): boolean { return this.#senders.has(memberId) }
+  hasSender (memberId: string): boolean {
+    this.#senders ??= new Set(this.#entries.map(({ from }) => from?.id))
+    return this.#senders.has(memberId)
+  }
 
   encodedIn (format: Format): EncodedBatch {
-    let encoded = this.#encoded.get(format)
-    if (encoded === undefined) {
-      encoded = this.#encode(format)
-      this.#encoded.set(format, encoded)
-      this.#charge(COPIES * encoded.bytes.length)
-    }
+    const known = this.#find(format)
+    if (known !== undefined) return known
+    const encoded = this.#encode(format)
+    this.#encoded.push(encoded)
+    this.#charge(COPIES * encoded.bytes.length)
     return encoded
   }
 
@@ -63,10 +66,17 @@ export class Batch {
   /** Returns all signals, encoded. */
   signalsOf ({ bytes, ends, payloads }: EncodedBatch): Buffer { return bytes.subarray(ends[payloads.length - 1] ?? 0) }
 
+  #find (format: Format): EncodedBatch | undefined {
+    for (const encoded of this.#encoded) if (encoded.format === format) return encoded
+    return undefined
+  }
+
   #encode (format: Format): EncodedBatch {
-    const { sameEntriesAs: base = format } = format
-    const payloads = this.#encoded.get(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
+    const { framing, sameEntriesAs: base = format } = format
+    const payloads = this.#find(base)?.payloads ?? this.#entries.map((entry) => base.entry(this.#room, entry))
     const signals = this.#signals.map((signal) => format.signal(this.#room, signal)).filter((signal) => signal !== undefined)
-    return { ...format.framing(payloads, signals), payloads, signals: signals.length }
+    // Not spread: V8 gives each spread object a map of its own, which costs more than the rest of a batch of one entry.
+    const { bytes, ends } = framing(payloads, signals)
+    return { format, bytes, ends, payloads, signals: signals.length }
   }
 }

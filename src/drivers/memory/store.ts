@@ -1,9 +1,10 @@
 import { assertPosition } from '../../argument-checks.ts'
 import { StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../after-reactions.ts'
+import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
-import { MemoryRooms, type Room } from './rooms.ts'
+import { MemoryRooms } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
 
@@ -23,7 +24,7 @@ export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements Store {
   readonly #rooms: MemoryRooms
-  readonly #undelivered = new Set<Room>()
+  #undelivered: Followers[] = []
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
@@ -46,8 +47,8 @@ export class MemoryStore implements Store {
       this.#rooms.free(maxGrowth(stored, draft), room)
       const entry = this.#rooms.change(room, (log) => log.append(stored, draft))
       if (room.followers !== undefined) {
+        this.#deliverSoon(room.followers)
         room.followers.push(entry)
-        this.#deliverSoon(room)
       }
       return Promise.resolve({ offset: entry.offset, position: entry.position, at: entry.at, again: false })
     } catch (error) {
@@ -91,8 +92,8 @@ export class MemoryStore implements Store {
     if (room === undefined) return
     this.#rooms.clear(room)
     if (room.followers === undefined) return
+    this.#deliverSoon(room.followers)
     room.followers.restart(room.log.head)
-    this.#deliverSoon(room)
   }
 
   async check (): Promise<void> {
@@ -103,21 +104,23 @@ export class MemoryStore implements Store {
     this.#closed = true
     clearInterval(this.#sweep)
     this.#rooms.close()
-    this.#undelivered.clear()
+    this.#undelivered = []
   }
 
   #assertOpen (): void {
     if (this.#closed) throw new StoreClosed()
   }
 
-  #deliverSoon (room: Room): void {
-    if (this.#undelivered.size === 0) afterReactions(this.#deliver)
-    this.#undelivered.add(room)
+  /** Call it before the followers have something to deliver. */
+  #deliverSoon (followers: Followers): void {
+    if (followers.isWaiting) return
+    if (this.#undelivered.length === 0) afterReactions(this.#deliver)
+    this.#undelivered.push(followers)
   }
 
   readonly #deliver = () => {
-    const rooms = [...this.#undelivered]
-    this.#undelivered.clear()
-    for (const { followers } of rooms) followers?.deliver()
+    const undelivered = this.#undelivered
+    this.#undelivered = []
+    for (const followers of undelivered) followers.deliver()
   }
 }
