@@ -22,8 +22,15 @@ export interface Waiting { bytes: number }
 const MEMBERSHIPS_PER_SLICE = 512
 
 /**
- * Pause after a batch that takes several ticks, as a multiple of the time that it took. At 1, a room uses at most half of
- * the event loop. During the pause, other rooms are served and more entries join the next batch.
+ * A room is saturated if more entries wait at the end of this many successive batches: it gets posts faster than it can write
+ * one batch for each. Two posts shortly after each other don't make it saturated.
+ */
+const SATURATED = 4
+
+/**
+ * Pause after each batch of a saturated room that takes several ticks, as a multiple of the time that the batch took. At 1, a
+ * room uses at most half of the event loop. During the pause, other work is done and more entries join the next batch, so that
+ * a delivery costs less.
  */
 const PAUSE_FACTOR = 1
 
@@ -45,7 +52,10 @@ export class FanOut {
   #batch: Batch | undefined
   #unwritten = this.#memberships.values()
   #scheduled = false
+  /** Time at which the batch began; only for a batch that takes several ticks. */
   #batchStartedAt = 0
+  /** Successive batches at whose end more entries waited. */
+  #waited = 0
   /** `performance.now()` at the first waiting entry, and at the first entry of the batch; 0 without timings. */
   #receivedAt = 0
   #batchReceivedAt = 0
@@ -117,7 +127,8 @@ export class FanOut {
   #schedule (): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    const wait = Math.max(this.#flushInterval, this.#pausedUntil - performance.now())
+    const wait = Math.max(this.#flushInterval, this.#pausedUntil === 0 ? 0 : this.#pausedUntil - performance.now())
+    this.#pausedUntil = 0
     if (wait > 0) setTimeout(this.#run, wait)
     else atEndOfTick(this.#run)
   }
@@ -147,8 +158,10 @@ export class FanOut {
         this.#batch = undefined
         this.#free(this.#batchBytes)
         if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
-        if (this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#pause()
-        return this.#entries.length + this.#signals.length > 0
+        const isWaiting = this.#entries.length + this.#signals.length > 0
+        this.#waited = isWaiting ? this.#waited + 1 : 0
+        if (this.#waited >= SATURATED && this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#pause()
+        return isWaiting
       }
       this.#counters.deliveries += membership.deliver(this.#batch)
     }
@@ -162,18 +175,26 @@ export class FanOut {
 
   #nextBatch (): Batch | undefined {
     if (this.#entries.length + this.#signals.length === 0) return undefined
+    const entries = this.#takeEntries()
+    const signals = this.#signals
+    if (signals.length > 0) this.#signals = []
+    this.#batchReceivedAt = entries.length > 0 ? this.#receivedAt : 0
+    // What isn't in the batch waits as entries: usually nothing.
+    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
+    this.#unwritten = this.#memberships.values()
+    if (this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#batchStartedAt = performance.now()
+    return new Batch(this.#room, entries, signals, this.#encoded)
+  }
+
+  /** Removes and returns the entries of the next batch. */
+  #takeEntries (): Entry[] {
+    const entries = this.#entries
     let bytes = 0
     let end = 0
-    while (end < this.#entries.length && bytes < BATCH_BYTES) bytes += contentBytes(this.#entries[end++]!)
-    const entries = this.#entries.splice(0, end)
-    this.#batchReceivedAt = end > 0 ? this.#receivedAt : 0
-    const signals = this.#signals
-    this.#signals = []
-    const signalBytes = signals.reduce((sum, signal) => sum + signalCost(signal), 0)
-    this.#batchBytes = entries.reduce((sum, entry) => sum + entryCost(entry), signalBytes)
-    this.#unwritten = this.#memberships.values()
-    this.#batchStartedAt = performance.now()
-    return new Batch(this.#room, entries, signals, this.#encoded)
+    while (end < entries.length && bytes < BATCH_BYTES) bytes += contentBytes(entries[end++]!)
+    this.#entries = entries.slice(end)
+    if (end < entries.length) entries.length = end
+    return entries
   }
 }
 

@@ -268,7 +268,7 @@ t.test('a room of over 1,000 members is served in slices, and all receive everyt
   t.equal(received.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join() === wanted.join()).length, size)
 })
 
-t.test('a large room pauses for the duration of its last batch and batches later messages', async (t) => {
+t.test('a large room pauses for the duration of its last batch once it is saturated', async (t) => {
   const app = await build(t, { chat: { greeting: false } })
   const port = await listen(app)
   const join = () => wired(app, () => upgraded(t, port, '/chat?room=hall'))
@@ -288,29 +288,40 @@ t.test('a large room pauses for the duration of its last batch and batches later
     now += ms
     mock.timers.tick(ms)
   }
-
-  await app.chat.publish('hall', { text: 'a' })
-  while (first.wire.writes.length === 0) await tick()
-  t.equal(last.wire.writes.length, 0, 'the batch is written in slices')
-  const took = 40
-  pass(took)
-  await app.chat.publish('hall', { text: 'b' })
-  await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 1)))
-
-  for (const text of ['c', 'd']) {
+  /** Publishes a message, and resolves when the first member has received it in a batch that the last member hasn't received yet. */
+  const begin = async (text: string) => {
+    const batches = first.wire.writes.length
     await app.chat.publish('hall', { text })
-    await tick()
+    while (first.wire.writes.length === batches) await tick()
+    t.strictSame([first, last].map(({ wire }) => wire.writes.length), [batches + 1, batches], `${text} is written in slices`)
   }
+  const took = 40
+
+  await begin('a')
+  for (const text of ['b', 'c', 'd']) {
+    pass(took)
+    await begin(text)
+  }
+  pass(took)
+  await app.chat.publish('hall', { text: 'e' })
+  await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
+  await app.chat.publish('hall', { text: 'f' })
   pass(took - 1)
   // Two batches of 256 KiB; the second is due as soon as the first is served.
   for (let i = 0; i < 40; i++) void app.chat.publish('booth', { text: 'x'.repeat(16 * 1024) })
   await guest.client.until((received) => serverFrames(received).length === 40)
-  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [1, 1], 'the large room still pauses')
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [4, 4], 'the large room still pauses')
 
   pass(1)
-  const received = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 4)))
-  t.equal(received.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcd').length, all.length)
-  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [2, 2], 'messages posted during the pause are one batch')
+  const received = await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 6)))
+  t.equal(received.filter((received) => wholeFrames(received).map(({ payload }) => payload.toString()).join('') === 'abcdef').length, all.length)
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [5, 5], 'messages posted during the pause are one batch')
+
+  await begin('g')
+  pass(took)
+  await begin('h')
+  await Promise.all(all.map((member) => member.until((received) => serverFrames(received).length === 8)))
+  t.strictSame([first, last].map(({ wire }) => wire.writes.length), [7, 7], 'without a pause, as the room caught up before')
 })
 
 t.test("flushInterval delays a room's messages into one write with their acks, in order", async (t) => {
