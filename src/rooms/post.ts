@@ -34,7 +34,7 @@ export interface PostContext {
  * @param key under which the store remembers it; undefined for a post without an id
  */
 export function submit (
-  post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, { store, postCalls, limits }: PostContext
+  post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): PostResult {
   // Not `post.room`, which may be a slice of a large string: stores keep the name.
   const { member, room } = membership
@@ -47,15 +47,19 @@ export function submit (
     body: content.body,
     data: content.data
   }
-  const append = (draft: Draft): Promise<Appended> => {
-    const stored = store.append(room, draft)
-    membership.posted(stored)
-    if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
-    return stored
-  }
   if (post.since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.prePost === undefined) {
-    return { membership, submitted: undefined, stored: append(draft) }
+    return { membership, submitted: undefined, stored: append(draft, membership, hooks, context) }
   }
+  return { membership, ...checked(post, draft, content, membership, restrictions, hooks, context) }
+}
+
+/** Passes a draft to the store unless it may not be posted. */
+function checked (
+  post: Post, draft: Draft, content: Content, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
+): Omit<PostResult, 'membership'> {
+  const { member, room } = membership
+  const { store, limits } = context
+  const { key } = draft
   const check = async (): Promise<Content> => {
     restrictions.assertMayPost(room)
     return await vet(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
@@ -71,7 +75,15 @@ export function submit (
   const stored = vetted.then(({ body, data }) => {
     // Synchronous with the append: a restriction may have arrived while the hooks ran.
     if (!isRepeat) restrictions.assertMayPost(room)
-    return append({ ...draft, body, data })
+    return append({ ...draft, body, data }, membership, hooks, context)
   })
-  return { membership, submitted: vetted.then(() => {}, () => {}), stored }
+  return { submitted: vetted.then(() => {}, () => {}), stored }
+}
+
+function append (draft: Draft, membership: Membership, hooks: Hooks, { store, postCalls }: PostContext): Promise<Appended> {
+  const { room } = membership
+  const stored = store.append(room, draft)
+  membership.posted(stored)
+  if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
+  return stored
 }

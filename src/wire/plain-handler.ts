@@ -52,6 +52,8 @@ export class PlainHandler implements MessageHandler {
   readonly #rates: MessageRates
   #allowance: Allowance | undefined
   #peer: Peer | undefined
+  /** Created for the first post, and the same for all. */
+  #onRejected: ((error: unknown) => void) | undefined
   /** Set until the client has joined. */
   #deadline: NodeJS.Timeout | undefined
 
@@ -80,7 +82,8 @@ export class PlainHandler implements MessageHandler {
     // Copied, because a store may keep the body, and the slice from `ws` would keep the whole socket read in memory.
     const body = isBinary ? new Uint8Array(data) : data.toString()
     const { submitted, stored } = this.#peer!.post({ room: this.#room, body })
-    stored.catch((error: unknown) => this.#failed(error))
+    this.#onRejected ??= (error) => this.#failed(error)
+    stored.catch(this.#onRejected)
     // This wire can't report a refused message. Messages above the rate are delayed instead, so that none is lost.
     const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted
