@@ -19,12 +19,29 @@ export function frame (payload: Payload, opcode = opcodeOf(payload), deflated = 
   return bytes
 }
 
+/** Returns the header of an unmasked frame that carries the whole message. */
+export function frameHeader (length: number, opcode: number): Buffer {
+  const bytes = Buffer.allocUnsafe(headerLength(length))
+  putHeader(bytes, 0, FIN | opcode, length)
+  return bytes
+}
+
 /** Returns the frames of all payloads in one buffer. */
 export function frames (payloads: readonly Payload[]): Framed {
-  const lengths = payloads.map(byteLength)
-  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + headerLength(length) + length, 0))
+  let size = 0
+  const lengths: number[] = []
+  for (const payload of payloads) {
+    const length = byteLength(payload)
+    lengths.push(length)
+    size += headerLength(length) + length
+  }
+  const bytes = Buffer.allocUnsafe(size)
+  const ends: number[] = []
   let end = 0
-  const ends = payloads.map((payload, i) => { end = put(bytes, end, FIN | opcodeOf(payload), lengths[i]!, payload); return end })
+  for (let i = 0; i < payloads.length; i++) {
+    end = put(bytes, end, FIN | opcodeOf(payloads[i]!), lengths[i]!, payloads[i]!)
+    ends.push(end)
+  }
   return { bytes, ends }
 }
 
@@ -45,7 +62,14 @@ function headerLength (length: number): number {
 
 /** Writes a frame at the offset `at`. Returns the offset after it. */
 function put (bytes: Buffer, at: number, first: number, length: number, payload: Payload): number {
-  const start = at + headerLength(length)
+  const start = putHeader(bytes, at, first, length)
+  if (typeof payload === 'string') bytes.write(payload, start)
+  else bytes.set(payload, start)
+  return start + length
+}
+
+/** Writes a frame's header at the offset `at`. Returns the offset after it. */
+function putHeader (bytes: Buffer, at: number, first: number, length: number): number {
   bytes[at] = first
   if (length < 126) {
     bytes[at + 1] = length
@@ -56,7 +80,5 @@ function put (bytes: Buffer, at: number, first: number, length: number, payload:
     bytes[at + 1] = 127
     bytes.writeBigUInt64BE(BigInt(length), at + 2)
   }
-  if (typeof payload === 'string') bytes.write(payload, start)
-  else bytes.set(payload, start)
-  return start + length
+  return at + headerLength(length)
 }

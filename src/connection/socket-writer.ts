@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ByteAccount, type ByteBudget } from './byte-budget.ts'
-import { BINARY, TEXT, frame, frames } from './frame.ts'
+import { BINARY, TEXT, frame, frameHeader, frames } from './frame.ts'
 import { CloseCode } from '../protocol.ts'
 import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
@@ -20,6 +20,12 @@ const NOTHING = Buffer.alloc(0)
 
 /** Pending bytes from which `reply` returns false. */
 const HIGH_WATER = 64 * 1024
+
+/**
+ * Bytes from which a reply is written at once and without a copy of its payload. A shorter one costs less in a copy that waits
+ * for the other replies of its tick. A longer one that waits may survive a scavenge, and then stays until a major collection.
+ */
+const LARGE_REPLY = 2 * 1024
 
 /** Replays of up to this many bytes aren't charged to the replay rate. */
 const SMALL_REPLAY = 16 * 1024
@@ -84,17 +90,22 @@ export class SocketWriter implements Writer, Corked {
 
   reply (payload: Payload, isBinary = typeof payload !== 'string'): boolean {
     if (!this.#mayWrite()) return true
-    if (!this.#corked) {
-      this.#corked = true
-      this.#stream.cork()
-      uncorkAtEndOfTick(this)
-    }
     this.#messagesSent++
-    this.#writeOwn(frame(payload, isBinary ? BINARY : TEXT))
+    const opcode = isBinary ? BINARY : TEXT
+    const isLarge = typeof payload !== 'string' && payload.length >= LARGE_REPLY
+    if (!this.#corked) this.#cork()
+    if (isLarge) {
+      this.#writeOwn(frameHeader(payload.length, opcode))
+      this.#writeOwn(payload)
+      this.uncork()
+    } else {
+      this.#writeOwn(frame(payload, opcode))
+    }
     return this.#stream.writableLength < HIGH_WATER
   }
 
   uncork (): void {
+    if (!this.#corked) return
     this.#corked = false
     this.#stream.uncork()
   }
@@ -134,6 +145,13 @@ export class SocketWriter implements Writer, Corked {
     return true
   }
 
+  /** Delays all writes until the end of this tick. */
+  #cork (): void {
+    this.#corked = true
+    this.#stream.cork()
+    uncorkAtEndOfTick(this)
+  }
+
   /** Charges shared frames until they are sent or discarded. */
   #chargeShared (framed: Buffer): void {
     const shared = this.#shared ??= []
@@ -145,7 +163,7 @@ export class SocketWriter implements Writer, Corked {
     this.#limits.budget.chargeShared(framed)
   }
 
-  #writeOwn (bytes: Buffer): void {
+  #writeOwn (bytes: Uint8Array): void {
     this.#bytesSent += bytes.length
     this.#stream.write(bytes, () => this.#account.release(bytes.length))
     this.#account.charge(bytes.length)

@@ -44,7 +44,7 @@ export interface Writer extends ByteHolder {
   replay (payloads: readonly Payload[], messages: number): boolean
 
   /**
-   * Sends a message for this client alone, in one write with all other messages of this tick.
+   * Sends a message for this client alone, in one write with all other messages of this tick. Bytes MUST NOT change afterwards.
    * @param isBinary whether to send bytes as a binary message; if false, the bytes are sent as text and MUST be UTF-8
    * @returns false if the caller should wait for `drained()` before it sends more
    */

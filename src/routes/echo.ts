@@ -53,7 +53,9 @@ class EchoHandler implements MessageHandler {
   }
 
   #answerWith (payload: Payload | undefined): Promise<void> | undefined {
-    return payload === undefined ? undefined : this.#answer(payload, typeof payload !== 'string')
+    if (payload === undefined) return undefined
+    // The app may change its bytes afterwards.
+    return typeof payload === 'string' ? this.#answer(payload, false) : this.#answer(Buffer.from(payload), true)
   }
 
   /** Resolves when the next reply may be sent. Returns undefined if that is now. */
