@@ -6,11 +6,13 @@ export const help = `Usage: npm run bench -- [options]
 
 Compares fastify-chat with its controls: a ws broadcast loop, Socket.IO, and
 plain sockets. The server and the load generator are separate processes, started
-anew for each row and round. Use an idle machine with at least two cores.
+anew for each row and round. Use an idle machine with at least two cores. All
+loads take about an hour.
 
 Options:
   --load NAMES   measure only these loads, such as talk,hall
-  --rounds N     number of rounds; the table has the medians (default: 3)
+  --against REF  compare with this commit of the project instead of the controls
+  --rounds N     number of rounds; the table has the medians (default: 10)
   --seconds N    seconds measured for each row and round (default: 4)
   --quick        1 round of 1 second, to check that it runs; the numbers are
                  not reliable
@@ -26,6 +28,8 @@ ${loads.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join('\n')}
 
 export interface Arguments {
   readonly loads: readonly Load[]
+  /** A commit, branch or tag; undefined for the controls. */
+  readonly against: string | undefined
   readonly rounds: number
   readonly seconds: number
   readonly json: string | undefined
@@ -39,6 +43,7 @@ export function parseArguments (args: string[]): Arguments {
     args,
     options: {
       load: { type: 'string' },
+      against: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
@@ -49,7 +54,8 @@ export function parseArguments (args: string[]): Arguments {
   })
   return {
     loads: values.load === undefined ? loads : values.load.split(',').flatMap(named),
-    rounds: positive('--rounds', values.rounds ?? (values.quick ? '1' : '3'), 100),
+    against: values.against,
+    rounds: positive('--rounds', values.rounds ?? (values.quick ? '1' : '10'), 100),
     seconds: positive('--seconds', values.seconds ?? (values.quick ? '1' : '4'), 600),
     json: values.json,
     profile: values.profile,

@@ -9,6 +9,8 @@ export interface Contender {
   readonly ours: boolean
   /** Name of a file in `servers/`. */
   readonly server: string
+  /** Directory of the revision whose server is measured; this one by default. */
+  readonly root?: string
   readonly options: object
   /** Number of servers that clients are distributed over; 1 by default. */
   readonly nodes?: number

@@ -1,6 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { against } from './against.ts'
 import { help, parseArguments, type Arguments } from './arguments.ts'
+import { checkout } from './checkout.ts'
+import type { Load } from './loads/load.ts'
 import { machine, type Machine } from './machine.ts'
 import { measure, type Sample } from './measure.ts'
 import type { Contender } from './contenders.ts'
@@ -9,8 +12,8 @@ import { Progress } from './progress.ts'
 import { summarize } from './result.ts'
 import { legend, table } from './table.ts'
 
-/** Seconds before each window, in which code is compiled and buffers grow. */
-const WARM_UP = 2
+/** Seconds before each window, in which code is compiled and buffers grow. At a low rate, that takes several seconds. */
+const WARM_UP = 5
 
 /** Maximum load average of an idle machine. */
 const IDLE_LOAD = 0.7
@@ -20,12 +23,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 await run(argumentsOrExit())
 
-async function run ({ loads, rounds, seconds, json, profile }: Arguments): Promise<void> {
+async function run ({ loads: chosen, against: ref, rounds, seconds, json, profile }: Arguments): Promise<void> {
   if (profile !== undefined) mkdirSync(profile, { recursive: true })
   const on = machine()
+  const loads = ref === undefined ? chosen : chosenAgainst(ref, chosen)
   const steps = loads.flatMap(({ contenders }) => contenders.filter(({ missing }) => missing === undefined)).length * rounds
   const progress = new Progress(steps)
-  const options = { seconds, warmUp: Math.min(WARM_UP, seconds), profile }
+  const options = { seconds, warmUp: Math.min(WARM_UP, seconds * 2), profile }
   const results = []
   for (const load of loads) {
     const samples: Array<Map<Contender, Sample>> = []
@@ -46,6 +50,12 @@ async function run ({ loads, rounds, seconds, json, profile }: Arguments): Promi
   const file = json ?? fileURLToPath(new URL('result.json', import.meta.url))
   writeFileSync(file, `${JSON.stringify({ machine: on, rounds, seconds, results }, null, 2)}\n`)
   process.stdout.write(`\nResult as JSON: ${file}\n`)
+}
+
+function chosenAgainst (ref: string, loads: readonly Load[]): readonly Load[] {
+  process.stderr.write(`building ${ref}\n`)
+  const other = checkout(ref)
+  return loads.map((load) => against(load, other))
 }
 
 function described (on: Machine): string {

@@ -55,7 +55,7 @@ const WARM_UP_MEMBERS = 500
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
   const redis = contender.redis && new Redis()
   const nodes = new Nodes(contender)
-  const generator = new Process('generator/main.ts', [])
+  const generator = new Process(join(import.meta.dirname, 'generator/main.ts'), [])
   try {
     const ports = await nodes.start({ ...contender.options, ...redis && { redis: await redis.ready() } })
     const measured = load.kind === 'idle' ? measureIdle(load) : measureTraffic(load)

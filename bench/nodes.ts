@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Contender } from './contenders.ts'
 import { Process } from './processes.ts'
 
@@ -8,8 +9,9 @@ const CALL_TIMEOUT = 60_000
 export class Nodes {
   readonly #processes: readonly Process[]
 
-  constructor ({ server, nodes = 1 }: Contender) {
-    this.#processes = Array.from({ length: nodes }, () => new Process(`servers/${server}.ts`, ['--expose-gc']))
+  constructor ({ server, root, nodes = 1 }: Contender) {
+    const folder = root === undefined ? import.meta.dirname : join(root, 'bench')
+    this.#processes = Array.from({ length: nodes }, () => new Process(join(folder, 'servers', `${server}.ts`), ['--expose-gc']))
   }
 
   get first (): Process { return this.#processes[0]! }

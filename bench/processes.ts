@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { basename } from 'node:path'
 import type { Answer } from './calls.ts'
 
 /** ms within which a process must exit before it is killed. */
@@ -22,10 +22,9 @@ export class Process {
   #stderr = ''
   #calls = 0
 
-  /** @param file relative to this file */
   constructor (file: string, flags: readonly string[]) {
-    this.#name = file
-    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+    this.#name = basename(file)
+    this.#child = fork(file, {
       execArgv: ['--import', import.meta.resolve('tsx'), ...flags],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
