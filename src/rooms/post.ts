@@ -36,8 +36,7 @@ export interface PostContext {
 export function submit (
   post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): PostResult {
-  // Not `post.room`, which may be a slice of a large string: stores keep the name.
-  const { member, room } = membership
+  const { member } = membership
   const content = clientContent(post.body, post.data)
   const draft = {
     key,
@@ -81,6 +80,7 @@ function checked (
 }
 
 function append (draft: Draft, membership: Membership, hooks: Hooks, { store, postCalls }: PostContext): Promise<Appended> {
+  // Not the name in the post, which may be a slice of a large string: stores keep the name.
   const { room } = membership
   const stored = store.append(room, draft)
   membership.posted(stored)
