@@ -13,19 +13,29 @@ export interface ConnectionsOptions {
 /** Close reason of a server that stops. */
 const STOPPING = 'the server is stopping'
 
+/** Parts of an interval. In each, other connections are pinged: many pings at once would delay other work. */
+const PARTS = 16
+
+/** Connections that are pinged at once, unless there are more than can be distributed. */
+const PINGS = 250
+
 /** Connections closed per tick. */
 const BATCH = 500
 
 /** All open connections of one chat. Pings them, and closes them when the server stops. */
 export class Connections {
-  readonly #open = new Set<Connection>()
+  /** Each connection, and the part of the interval in which it is pinged. */
+  readonly #open = new Map<Connection, number>()
   readonly #heartbeat: NodeJS.Timeout
   readonly #left: (connection: Connection) => void
+  readonly #pings = Array.from({ length: PARTS }, () => 0)
+  /** The last part of an interval in which connections were pinged. */
+  #part = 0
   #emptied: (() => void) | undefined
 
   constructor ({ heartbeatInterval, left }: ConnectionsOptions) {
     this.#left = left
-    this.#heartbeat = setInterval(() => this.#pingAll(), heartbeatInterval).unref()
+    this.#heartbeat = setInterval(() => this.#pingPart(), heartbeatInterval / PARTS).unref()
   }
 
   get size (): number { return this.#open.size }
@@ -33,23 +43,28 @@ export class Connections {
   /** Pending bytes of all connections. */
   get pendingBytes (): number {
     let bytes = 0
-    for (const { writer } of this.#open) bytes += writer.pendingBytes
+    for (const { writer } of this.#open.keys()) bytes += writer.pendingBytes
     return bytes
   }
 
   /** Yields the writers of all connections. */
   * writers (): Iterable<ByteHolder> {
-    for (const { writer } of this.#open) yield writer
+    for (const { writer } of this.#open.keys()) yield writer
   }
 
   /** Yields the receivers of all connections. */
   * receivers (): Iterable<ByteHolder> {
-    for (const { receiver } of this.#open) yield receiver
+    for (const { receiver } of this.#open.keys()) yield receiver
   }
 
-  add (connection: Connection): void { this.#open.add(connection) }
+  add (connection: Connection): void {
+    const part = this.#latestPart()
+    this.#pings[part]!++
+    this.#open.set(connection, part)
+  }
 
   delete (connection: Connection): void {
+    this.#pings[this.#open.get(connection)!]!--
     this.#open.delete(connection)
     this.#left(connection)
     if (this.#open.size === 0) this.#emptied?.()
@@ -65,7 +80,7 @@ export class Connections {
     if (this.#open.size === 0) return
     const emptied = new Promise<void>((resolve) => { this.#emptied = resolve })
     const deadline = setTimeout(() => {
-      for (const connection of this.#open) connection.terminate(CloseCode.goingAway, STOPPING)
+      for (const connection of this.#open.keys()) connection.terminate(CloseCode.goingAway, STOPPING)
     }, timeout)
     await this.#closeAll(timeout)
     await emptied
@@ -75,15 +90,27 @@ export class Connections {
   async #closeAll (timeout: number): Promise<void> {
     const interval = Math.min(1, timeout / this.#open.size)
     let closed = 0
-    for (const connection of this.#open) {
+    for (const connection of this.#open.keys()) {
       connection.drain(Math.round(closed * interval))
       connection.close(CloseCode.goingAway, STOPPING)
       if (++closed % BATCH === 0) await immediate()
     }
   }
 
-  #pingAll (): void {
-    for (const connection of this.#open) {
+  /** Returns the part that is pinged last from now on, of those with less than `PINGS` connections; else the one with the fewest. */
+  #latestPart (): number {
+    for (let i = PARTS; i > 0; i--) {
+      const part = (this.#part + i) % PARTS
+      if (this.#pings[part]! < PINGS) return part
+    }
+    return this.#pings.indexOf(Math.min(...this.#pings))
+  }
+
+  #pingPart (): void {
+    this.#part = (this.#part + 1) % PARTS
+    if (this.#pings[this.#part] === 0) return
+    for (const [connection, part] of this.#open) {
+      if (part !== this.#part) continue
       if (connection.isAlive()) connection.ping()
       else connection.terminate(CloseCode.goingAway, 'no data since the last ping', { fault: 'dead', option: 'heartbeatInterval' })
     }

@@ -202,6 +202,21 @@ t.test('a connection that answers no ping is closed; one that answers stays open
   t.equal(app.chat.stats().connections, 1)
 })
 
+t.test('the pings of many connections are distributed over parts of the interval', async (t) => {
+  stopHeartbeats(t)
+  const { port } = await serve(t, { heartbeatInterval })
+  const clients = await Promise.all(Array.from({ length: 600 }, () => upgraded(t, port, '/echo')))
+  const pinged = () => clients.filter(({ received }) => serverFrames(received).some(({ opcode }) => opcode === PING)).length
+  const part = heartbeatInterval / 16
+  mock.timers.tick(13 * part)
+  t.equal(pinged(), 0)
+  for (const count of [100, 350, 600]) {
+    mock.timers.tick(part)
+    while (pinged() < count) await tick()
+    t.equal(pinged(), count)
+  }
+})
+
 for (const [title, sign] of Object.entries({
   'that answers with pongs': clientFrame(PONG, ''),
   'that sends messages but no pong': clientFrame(TEXT, 'x'),
