@@ -78,7 +78,9 @@ t.test('CLIENT.md, In a browser: the page imports the client and shows messages'
   await page.getByText('grace: Good day.').waitFor()
 })
 
-for (const [at, what] of [[0, 'two members talk'], [1, 'a member posts under the name that the app assigned']] as const) {
+const tests = ['two members talk', 'pages of other sites are refused', 'a member posts under the name that the app assigned']
+
+for (const [at, what] of tests.entries()) {
   t.test(`TESTING.md: the test '${what}' passes`, async (t) => {
     const { code, output } = await snippet(folder, 'docs/TESTING.md', 'Testing an app', at)(t).ended
     t.match(output, what)
