@@ -100,7 +100,7 @@ t.test("connect() rejects with the server's reason for a refusal, and the app st
     ['/nowhere', {}, 404, undefined, 'Route GET:/nowhere not found'],
     ['/empty', {}, 402, undefined, 'Payment Required'],
     ['/chat?room=two%20words', {}, 400, 'FST_CHAT_INVALID_QUERY', "query parameter 'room' must be 1 to 64 letters, digits and ._:-"],
-    ['/chat', { origin: 'https://evil.example' }, 403, 'FST_CHAT_ORIGIN_REFUSED', "connections from the origin 'https://evil.example' are not allowed"],
+    ['/chat', { origin: 'https://evil.example' }, 403, 'FST_CHAT_ORIGIN_REFUSED', "connections from the origin 'https://evil.example' to the host 'localhost' are not allowed: allow the origin in the option 'origins', or let the proxy keep the Host header"],
     ['/chat', { 'x-token': 'wrong' }, 401, undefined, 'no']
   ]
   for (const [path, headers, status, code, message] of cases) {
