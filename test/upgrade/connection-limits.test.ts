@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { pluginWith } from '../../src/plugin.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
-import { connect } from '../../src/testing.ts'
+import { connect, type RefusedUpgrade } from '../../src/testing.ts'
 import { bare, build, listen, logged, type Line } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
 import { directory } from '../support/directory.ts'
@@ -25,7 +25,7 @@ async function ask (app: Parameters<typeof connect>[0], options: Parameters<type
   try {
     return await connect(app, path, options)
   } catch (error) {
-    return Number(/\d+$/.exec((error as Error).message)?.[0])
+    return (error as RefusedUpgrade).statusCode
   }
 }
 
