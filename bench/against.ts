@@ -1,12 +1,14 @@
 import type { Checkout } from './checkout.ts'
 import type { Contender } from './contenders.ts'
-import type { Load, Target } from './loads/load.ts'
+import type { Load, Measure } from './loads/load.ts'
+
+/** All that a load may measure, the costs first. `summarize` leaves out what a load doesn't measure. */
+const measures: ReadonlyArray<Measure | undefined> = [undefined, 'p50', 'p99', 'route', 'roundTrips']
 
 /** Returns a load with each of our contenders beside the same contender of another revision, and without other controls. */
 export function against<L extends Load> (load: L, { directory, commit }: Checkout): L {
   const ours = load.contenders.filter(({ ours }) => ours)
   const nameOf = ({ name }: Contender) => `${name} of ${commit}`
-  const measures: ReadonlyArray<NonNullable<Target['measure']> | undefined> = load.kind === 'traffic' ? [undefined, 'p50', 'p99'] : [undefined]
   return {
     ...load,
     contenders: ours.flatMap((contender) => [contender, { ...contender, name: nameOf(contender), ours: false, root: directory }]),

@@ -5,11 +5,12 @@ import { help, parseArguments, type Arguments } from './arguments.ts'
 import { checkout } from './checkout.ts'
 import type { Load } from './loads/load.ts'
 import { machine, type Machine } from './machine.ts'
-import { measure, type Sample } from './measure.ts'
+import { measure } from './measure.ts'
 import type { Contender } from './contenders.ts'
 import { profiles } from './profile.ts'
 import { Progress } from './progress.ts'
 import { summarize } from './result.ts'
+import type { Sample } from './sample.ts'
 import { legend, table } from './table.ts'
 
 /** Seconds before each window, in which code is compiled and buffers grow. At a low rate, that takes several seconds. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Contender } from './contenders.ts'
+import type { Server } from './contenders.ts'
 import { Process } from './processes.ts'
 
 /** ms that a server may take to answer. */
@@ -9,7 +9,7 @@ const CALL_TIMEOUT = 60_000
 export class Nodes {
   readonly #processes: readonly Process[]
 
-  constructor ({ server, root, nodes = 1 }: Contender) {
+  constructor ({ server, root, nodes = 1 }: Server) {
     const folder = root === undefined ? import.meta.dirname : join(root, 'bench')
     this.#processes = Array.from({ length: nodes }, () => new Process(join(folder, 'servers', `${server}.ts`), ['--expose-gc']))
   }

@@ -4,14 +4,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Delay } from './delay.ts'
 
 /** An in-memory Redis for one measurement, on a Unix socket. */
 export class Redis {
   readonly #folder = mkdtempSync(join(tmpdir(), 'fastify-chat-bench-'))
   readonly #socket = join(this.#folder, 'redis.sock')
   readonly #child: ChildProcess
+  readonly #delay: Delay | undefined
 
-  constructor () {
+  /** @param roundTrip ms that each answer is delayed */
+  constructor (roundTrip?: number) {
+    this.#delay = roundTrip === undefined ? undefined : new Delay(this.#socket, roundTrip)
     const options = ['--port', '0', '--unixsocket', this.#socket, '--save', '', '--dir', this.#folder]
     this.#child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
     process.once('exit', this.#kill)
@@ -22,7 +26,7 @@ export class Redis {
     for await (const line of createInterface(this.#child.stdout!)) {
       if (!line.includes('eady to accept connections')) continue
       this.#child.stdout!.resume()
-      return this.#socket
+      return await this.#delay?.listen() ?? this.#socket
     }
     throw new Error('redis-server did not start')
   }
@@ -31,6 +35,7 @@ export class Redis {
     const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined
     this.#kill()
     await ended
+    this.#delay?.close()
     process.off('exit', this.#kill)
     rmSync(this.#folder, { recursive: true, force: true })
   }

@@ -1,6 +1,6 @@
-import type { IdleSample, Limit, Sample, TrafficSample } from './measure.ts'
 import type { Contender } from './contenders.ts'
-import type { Load, Target } from './loads/load.ts'
+import type { Load, Measure, Rooms, Target } from './loads/load.ts'
+import type { Limit, Sample } from './sample.ts'
 
 /** Numbers of a contender. A number that the load doesn't measure is undefined. */
 export interface Row {
@@ -17,9 +17,15 @@ export interface Row {
   /** ms */
   readonly p50: number | undefined
   readonly p99: number | undefined
-  /** bytes per connection */
+  /** p99 of an HTTP route, in ms */
+  readonly route: number | undefined
+  /** of a join to the store */
+  readonly roundTrips: number | undefined
+  /** bytes per connection, room or membership */
   readonly heap: number | undefined
   readonly rss: number | undefined
+  /** ms of a start */
+  readonly time: number | undefined
   /** cores */
   readonly serverCpu: number | undefined
   readonly generatorCpu: number | undefined
@@ -28,54 +34,64 @@ export interface Row {
   readonly limits: readonly Limit[]
 }
 
-/** ratio: median over the rounds of our measure divided by the control's. */
-export interface Comparison extends Omit<Target, 'measure'> {
-  readonly measure: 'cpu' | 'heap' | 'rss' | 'deliveries' | 'p50' | 'p99'
-  readonly ratio: number
+/** value: median over the rounds of our measure, divided by the control's if there is one. */
+export interface Comparison extends Target {
+  readonly measure: Measure
+  readonly value: number
   readonly met: Met | undefined
+}
+
+/** The costs that each kind of load measures. */
+const costs: Record<Load['kind'], readonly Measure[]> = {
+  traffic: ['cpu'],
+  idle: ['heap', 'rss'],
+  rooms: ['heap', 'rss'],
+  join: [],
+  start: ['time']
 }
 
 /** `equal`: missed by at most `TOLERANCE`. */
 export type Met = 'met' | 'equal' | 'missed'
 
-/** Two measurements whose ratio differs from a target by less than this are equal to it: repeated runs differ by as much. */
+/** A value that differs from its target by less than this is equal to it: repeated runs differ by as much. */
 const TOLERANCE = 1.05
 
 export interface LoadResult {
   readonly name: string
   readonly title: string
   readonly note: string | undefined
+  /** What the bytes are counted for; undefined for a load that doesn't measure memory. */
+  readonly per: 'connection' | Rooms['per'] | undefined
   readonly rows: readonly Row[]
   readonly comparisons: readonly Comparison[]
 }
 
 /** @param rounds the sample of each measured contender, by round */
 export function summarize (load: Load, rounds: ReadonlyArray<ReadonlyMap<Contender, Sample>>): LoadResult {
-  const costs = load.kind === 'idle' ? ['heap', 'rss'] as const : ['cpu'] as const
+  const contenders: readonly Contender[] = load.contenders
   return {
     name: load.name,
     title: load.title,
     note: load.note,
-    rows: load.contenders.map((contender) => row(contender, rounds.flatMap((round) => round.get(contender) ?? []))),
-    comparisons: load.targets.flatMap((target) => (target.measure === undefined ? costs : [target.measure]).flatMap((measure) => {
+    per: load.kind === 'rooms' ? load.per : load.kind === 'idle' ? 'connection' : undefined,
+    rows: contenders.map((contender) => row(contender, rounds.flatMap((round) => round.get(contender) ?? []))),
+    comparisons: load.targets.flatMap((target) => (target.measure === undefined ? costs[load.kind] : [target.measure]).flatMap((measure) => {
       const of = (name: string, round: ReadonlyMap<Contender, Sample>) =>
-        numberOf(round.get(load.contenders.find((contender) => contender.name === name)!), measure)
-      const ratio = median(rounds.map((round) => of(target.ours, round) / of(target.control, round)))
-      return ratio === undefined
-        ? []
-        : { ...target, measure, ratio, met: met(target, ratio) }
+        numberOf(round.get(contenders.find((contender) => contender.name === name)!), measure)
+      const value = median(rounds.map((round) => of(target.ours, round) / (target.control === undefined ? 1 : of(target.control, round))))
+      return value === undefined ? [] : { ...target, measure, value, met: met(target, value) }
     }))
   }
 }
 
-function met ({ atMost = Infinity, atLeast = 0 }: Target, ratio: number): Met | undefined {
+function met ({ atMost = Infinity, atLeast = 0 }: Target, value: number): Met | undefined {
   if (atMost === Infinity && atLeast === 0) return undefined
-  if (ratio <= atMost && ratio >= atLeast) return 'met'
-  return ratio <= atMost * TOLERANCE && ratio >= atLeast / TOLERANCE ? 'equal' : 'missed'
+  if (value <= atMost && value >= atLeast) return 'met'
+  return value <= atMost * TOLERANCE && value >= atLeast / TOLERANCE ? 'equal' : 'missed'
 }
 
 function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): Row {
-  const of = (measure: keyof TrafficSample | keyof IdleSample) => median(samples.map((sample) => numberOf(sample, measure)))
+  const of = (measure: string) => median(samples.map((sample) => numberOf(sample, measure)))
   return {
     contender: name,
     ours,
@@ -85,8 +101,11 @@ function row ({ name, ours, missing }: Contender, samples: readonly Sample[]): R
     cpu: of('cpu'),
     p50: of('p50'),
     p99: of('p99'),
+    route: of('route'),
+    roundTrips: of('roundTrips'),
     heap: of('heap'),
     rss: of('rss'),
+    time: of('time'),
     serverCpu: of('serverCpu'),
     generatorCpu: of('generatorCpu'),
     carried: of('carried'),

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { constants, inflateRawSync } from 'node:zlib'
 import { RSV1 } from '../frames.ts'
 import { dialects, type Dialect } from './dialects.ts'
-import type { Job, Outcome } from './job.ts'
+import type { Job, JoinOutcome, Outcome } from './job.ts'
 import { Latencies } from './latencies.ts'
 import { Member, type MemberGroup } from './member.ts'
 import { Post } from './post.ts'
@@ -36,6 +36,8 @@ export class ClientGroup implements MemberGroup {
   /** Time in ms at which the current chunk was read; 0 until it is needed. */
   #now = 0
   #lastRead = 0
+  /** Rooms that each member has joined in addition to its first. */
+  #joins = 0
 
   constructor (job: Job) {
     this.#job = job
@@ -61,6 +63,22 @@ export class ClientGroup implements MemberGroup {
     const entered = Promise.all(Array.from({ length: CONCURRENT_JOINS }, enterOneByOne)).then(() => {})
     if (!await this.#until(entered, JOIN_TIMEOUT)) throw new Error(this.#broken ?? `${count} members did not join in time`)
     await this.#settle()
+  }
+
+  /** Joins further rooms, of as many members as the first, one after another. @param rooms number of rooms for each member */
+  async join (rooms: number): Promise<JoinOutcome> {
+    this.#latencies.clear()
+    const joinAll = async () => {
+      for (const end = this.#joins + rooms; this.#joins < end; this.#joins++) {
+        for (const member of this.members) {
+          const begun = performance.now()
+          await member.join(`${member.room}-${this.#joins}`)
+          this.#latencies.add((performance.now() - begun) * 1_000)
+        }
+      }
+    }
+    if (!await this.#until(joinAll(), ARRIVAL_TIMEOUT)) throw new Error(this.#broken ?? 'a join was not answered in time')
+    return { p50: this.#latencies.percentile(0.5)!, p99: this.#latencies.percentile(0.99)! }
   }
 
   async run (seconds: number): Promise<Outcome> {

@@ -1,7 +1,7 @@
 export type DialectName = 'plain' | 'v1' | 'socket.io'
 
 /** The kinds of text frames that the generator distinguishes. */
-export const Kind = { message: 0, ack: 1, other: 2, ping: 3, error: 4 } as const
+export const Kind = { message: 0, ack: 1, other: 2, ping: 3, error: 4, joined: 5 } as const
 export type KindOfFrame = typeof Kind[keyof typeof Kind]
 
 /** A wire format: the messages by which a client enters and posts, and the first bytes that identify the kind of a frame. */
@@ -11,6 +11,8 @@ export interface Dialect {
   readonly path: (path: string, room: string) => string
   /** The client's messages after the upgrade. Each is sent after an answer to the previous one that begins with its `until`. */
   readonly opening: ReadonlyArray<{ readonly send?: (name: string, room: string) => string, readonly until: string }>
+  /** Returns the message that joins a further room, if a connection can have several. It is answered with `Kind.joined`. */
+  readonly join?: (room: string) => string
   readonly wrap: (text: string, id: string, room: string) => string
   /** Whether posts have an id and are acknowledged. */
   readonly acks: boolean
@@ -18,6 +20,8 @@ export interface Dialect {
   readonly pong?: string
   readonly kind: (bytes: Uint8Array, start: number) => KindOfFrame
 }
+
+const joinRoom = (room: string) => JSON.stringify({ type: 'join', room })
 
 export const dialects: Record<DialectName, Dialect> = {
   plain: {
@@ -32,8 +36,9 @@ export const dialects: Record<DialectName, Dialect> = {
     path: (path) => path,
     opening: [
       { send: (name) => JSON.stringify({ type: 'hello', name }), until: '{"type":"welcome"' },
-      { send: (_name, room) => JSON.stringify({ type: 'join', room }), until: '{"type":"joined"' }
+      { send: (_name, room) => joinRoom(room), until: '{"type":"joined"' }
     ],
+    join: joinRoom,
     wrap: (text, id, room) => JSON.stringify({ type: 'post', room, id, text }),
     acks: true,
     kind (bytes, start) {
@@ -41,6 +46,7 @@ export const dialects: Record<DialectName, Dialect> = {
         case 0x6d: return Kind.message
         case 0x61: return Kind.ack
         case 0x65: return Kind.error
+        case 0x6a: return Kind.joined
       }
       return Kind.other
     }

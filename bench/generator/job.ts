@@ -1,8 +1,8 @@
 import type { DialectName } from './dialects.ts'
 
-/** closed: each member keeps `inFlight` posts in flight. open: `rate` posts per second in all. */
+/** closed: the first `posters` members, by default all, keep `inFlight` posts in flight each. open: `rate` posts per second in all. */
 export type Pattern =
-  | { readonly kind: 'closed', readonly inFlight: number }
+  | { readonly kind: 'closed', readonly inFlight: number, readonly posters?: number }
   | { readonly kind: 'open', readonly rate: number }
 
 /** The task of a generator. */
@@ -23,6 +23,9 @@ export interface Job {
   readonly roomSize: number
   readonly pattern: Pattern
 }
+
+/** Latencies of joins, in ms. */
+export interface JoinOutcome { readonly p50: number, readonly p99: number }
 
 /** The result of one window, which lasts from the first post to the last delivery. */
 export interface Outcome {

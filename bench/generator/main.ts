@@ -7,5 +7,6 @@ let group: ClientGroup
 answerCalls({
   open (job: Job) { group = new ClientGroup(job) },
   enter: (count: number) => group.enter(count),
+  join: (rooms: number) => group.join(rooms),
   run: (seconds: number) => group.run(seconds)
 })

@@ -41,6 +41,7 @@ export class Member {
   #step = 0
   #head: string | undefined = ''
   #entered!: () => void
+  #joined: (() => void) | undefined
   /** Resolves when the opening is complete. */
   readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
 
@@ -71,6 +72,12 @@ export class Member {
 
   write (frames: Buffer): void { this.#socket.write(frames) }
 
+  /** Resolves when the answer to the join was read. */
+  join (room: string): Promise<void> {
+    this.#send(this.#group.dialect.join!(room))
+    return new Promise((resolve) => { this.#joined = resolve })
+  }
+
   frame (first: number, bytes: Uint8Array, start: number, end: number): void {
     const opcode = first & 0x0f
     if (opcode !== TEXT && opcode !== BINARY) return this.#control(opcode, bytes.subarray(start, end))
@@ -93,6 +100,8 @@ export class Member {
     } else if (kind === Kind.ack) {
       this.acks++
       if (tail !== undefined) this.#group.onAnswer(this)
+    } else if (kind === Kind.joined) {
+      this.#joined?.()
     } else if (kind === Kind.ping) {
       this.#send(dialect.pong!)
     } else if (kind === Kind.error) {

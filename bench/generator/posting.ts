@@ -28,7 +28,7 @@ export interface Poster {
 }
 
 export function posting ({ pattern, roomSize }: Job, posters: Posters): Poster {
-  return pattern.kind === 'closed' ? closed(pattern.inFlight, posters.members) : open(pattern.rate, roomSize, posters)
+  return pattern.kind === 'closed' ? closed(pattern.inFlight, posters.members.slice(0, pattern.posters)) : open(pattern.rate, roomSize, posters)
 }
 
 function closed (inFlight: number, members: readonly Member[]): Poster {

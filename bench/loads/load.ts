@@ -1,34 +1,43 @@
 import type { Pattern } from '../generator/job.ts'
-import type { Contender } from '../contenders.ts'
+import type { Contender, Program, Server } from '../contenders.ts'
 
-/** A comparison of two contenders of a load. With a bound, it is a target. Without one, only the ratio is printed. */
+/**
+ * Costs: `cpu`: µs of the server per delivery; `heap`, `rss`: bytes; `time`: ms of a start. Others: `deliveries`: per second;
+ * `p50`, `p99`: latency in ms; `route`: p99 of an HTTP route in ms; `roundTrips`: number of round trips of a join to the store.
+ */
+export type Measure = 'cpu' | 'heap' | 'rss' | 'time' | 'deliveries' | 'p50' | 'p99' | 'route' | 'roundTrips'
+
+/**
+ * A comparison of two contenders of a load, or a number of one of them. With a bound, it is a target. Without one, only the
+ * ratio or the number is printed.
+ */
 export interface Target {
   /** name of the contender whose measure is divided by that of the control, in the same round */
   readonly ours: string
-  /** name of the control */
-  readonly control: string
-  /** `deliveries`: deliveries per second; `p50`, `p99`: latency; default: the cost, which is CPU time or memory */
-  readonly measure?: 'deliveries' | 'p50' | 'p99'
-  /** maximum ratio */
+  /** name of the control; without one, the measure itself is compared with the bounds, in its unit */
+  readonly control?: string
+  /** default: each cost that the load measures */
+  readonly measure?: Measure
+  /** maximum ratio or measure */
   readonly atMost?: number | undefined
-  /** minimum ratio */
+  /** minimum ratio or measure */
   readonly atLeast?: number
 }
 
-interface Common {
+interface Common<C extends Contender> {
   readonly name: string
   readonly title: string
-  readonly members: number
   /** In the order in which they are measured. */
-  readonly contenders: readonly Contender[]
+  readonly contenders: readonly C[]
   readonly targets: readonly Target[]
   /** A remark for the table. */
   readonly note?: string
 }
 
 /** Measures CPU per delivery and latency. */
-export interface Traffic extends Common {
+export interface Traffic extends Common<Server> {
   readonly kind: 'traffic'
+  readonly members: number
   readonly pattern: Pattern
   /** characters of a message's text */
   readonly size: number
@@ -40,9 +49,38 @@ export interface Traffic extends Common {
 }
 
 /** Measures memory per connection. */
-export interface Idle extends Common { readonly kind: 'idle' }
+export interface Idle extends Common<Server> {
+  readonly kind: 'idle'
+  readonly members: number
+  /** members of each room; default: all */
+  readonly roomSize?: number
+}
 
-export type Load = Traffic | Idle
+/** Measures memory per room or per membership, of rooms that members join over a connection that they have. */
+export interface Rooms extends Common<Server> {
+  readonly kind: 'rooms'
+  readonly members: number
+  readonly roomSize: number
+  /** rooms that each member joins in addition to its first */
+  readonly joins: number
+  readonly per: 'room' | 'membership'
+}
+
+/** Measures the latency of joins, one after another. */
+export interface Join extends Common<Server> {
+  readonly kind: 'join'
+  /** number of joins, each of another room */
+  readonly joins: number
+}
+
+/** Measures the time of a start, each in a new process. */
+export interface Start extends Common<Program> {
+  readonly kind: 'start'
+  /** `ready`: from `register` of the plugin in the file to `ready()`; `listening`: from the start of the process to its log line */
+  readonly until: 'ready' | 'listening'
+}
+
+export type Load = Traffic | Idle | Rooms | Join | Start
 
 /** Maximum ratios of a contender's CPU time and latencies to those of a control. */
 export interface Ratios { readonly cpu: number, readonly latency: number }

@@ -1,4 +1,4 @@
-import { lmdb, net, plain, redis, v1, ws } from '../contenders.ts'
+import { lmdb, net, plain, redis, redisNode, v1, ws } from '../contenders.ts'
 import { targets, type Ratios, type Target, type Traffic } from './load.ts'
 
 /** Maximum CPU time of v1 as a multiple of that of plain. */
@@ -50,10 +50,12 @@ export const storesSmallRooms: Traffic = {
   name: 'stores-small-rooms',
   title: '400 rooms of 5, 1,000 messages/s in all, v1: in memory, on disk (acked after fsync), in Redis',
   pattern: { kind: 'open', rate: 1_000 },
-  contenders: [v1('memory'), lmdb, redis, { ...redis, name: 'redis, 1 node', nodes: 1 }],
+  contenders: [v1('memory'), lmdb, redis, redisNode],
   targets: [
     { ours: 'lmdb', control: 'memory', atMost: 2 },
     { ours: 'redis, 1 node', control: 'memory', atMost: 1.6 },
-    { ours: 'redis, 2 nodes', control: 'memory' }
+    { ours: 'redis, 2 nodes', control: 'memory' },
+    { ours: 'redis, 2 nodes', control: 'redis, 1 node', measure: 'p50' },
+    ...['lmdb', 'redis, 1 node', 'redis, 2 nodes'].map((ours) => ({ ours, measure: 'p50' as const, atMost: 1 }))
   ]
 }
