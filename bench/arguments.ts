@@ -4,10 +4,10 @@ import type { Load } from './loads/load.ts'
 
 export const help = `Usage: npm run bench -- [options]
 
-Compares fastify-chat with its controls: a ws broadcast loop, Socket.IO, and
-plain sockets. The server and the load generator are separate processes, started
+Compares fastify-chat with its controls: a ws broadcast loop, Socket.IO, plain
+sockets, and a bare Fastify. The server and the load generator are separate processes, started
 anew for each row and round. Use an idle machine with at least two cores. All
-loads take about an hour.
+loads take about two hours.
 
 Options:
   --load NAMES   measure only these loads, such as talk,hall
@@ -23,7 +23,7 @@ Options:
   -h, --help     show this help
 
 Loads:
-${loads.map(({ name, title }) => `  ${name.padEnd(16)} ${title}`).join('\n')}
+${loads.map(({ name, title }) => `  ${name.padEnd(18)} ${title}`).join('\n')}
 `
 
 export interface Arguments {

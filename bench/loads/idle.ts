@@ -26,6 +26,15 @@ export const idle: Idle = {
   ...members < WANTED && { note: `ulimit -n allows ${files} files, so ${members} members instead of ${WANTED}` }
 }
 
+/** Measures a connection with its half of a room of two, in which one message was posted. */
+export const idlePairs: Idle = {
+  ...idle,
+  name: 'idle-pairs',
+  title: `${count} members that send nothing, in rooms of 2: memory per connection`,
+  roomSize: 2,
+  targets: [{ ours: 'plain', control: 'ws' }, { ours: 'v1', control: 'ws' }]
+}
+
 /** Returns the hard limit, to which Node raises its own. */
 function allowedFiles (): number {
   try {

@@ -19,6 +19,7 @@ serve(async ({ storage, redis, ...options }: Options) => {
   const { pluginWith } = await import(compiled('plugin.js')) as typeof import('../../src/plugin.ts')
   const app = fastify()
   await app.register(pluginWith(bounds), { ...options, backend: await backendOf(storage, redis) })
+  app.get('/route', async () => 'ok')
   await app.listen({ port: 0, host: '127.0.0.1' })
   return app.server
 })
