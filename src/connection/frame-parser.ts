@@ -10,4 +10,9 @@ export interface FrameParser {
 export interface ByteReader {
   /** Called with each read. */
   read (chunk: Buffer): void
+  /**
+   * Called after the last read. The reader MUST NOT pass bytes to the parser afterwards.
+   * @param onParsed MUST be called once the parser has called back for all bytes; frees the parser
+   */
+  end (onParsed: () => void): void
 }

@@ -35,6 +35,8 @@ export class ReceiveQueue implements ByteReader {
   /** Whether the parser hasn't called back yet. It inflates asynchronously. */
   #isParsing = false
   #isStopped = false
+  /** Set if the connection ends while the parser inflates; called when it has called back. */
+  #onLastParsed: (() => void) | undefined
 
   /** @param openParser creates the parser, which passes the client's bytes to `read` */
   constructor (connection: Queued, openParser: (reader: ByteReader) => FrameParser, limits: FrameLimits) {
@@ -67,6 +69,14 @@ export class ReceiveQueue implements ByteReader {
     if (!this.#mustWait) this.#connection.resume()
   }
 
+  end (onParsed: () => void): void {
+    this.stop()
+    // The end of the socket is detected only while it is read.
+    this.#connection.resume()
+    if (this.#isParsing) this.#onLastParsed = onParsed
+    else onParsed()
+  }
+
   /** Drops the queued bytes and all later ones. */
   stop (): void {
     this.#isStopped = true
@@ -93,6 +103,7 @@ export class ReceiveQueue implements ByteReader {
 
   readonly #onParsed = (error?: Error | null) => {
     this.#isParsing = false
+    this.#onLastParsed?.()
     if (error != null) {
       this.stop()
       this.#connection.malformed(error)

@@ -356,6 +356,25 @@ for (const theirs of [undefined, true] as const) {
   })
 }
 
+for (const [title, end] of [
+  ['ends its connection', ({ socket }: RawClient, bytes: Buffer) => socket.end(bytes)],
+  ['resets its connection', ({ socket }: RawClient, bytes: Buffer) => socket.write(bytes, () => socket.resetAndDestroy())]
+] as const) {
+  t.test(`a client that ${title} while its message is inflated harms no other connection`, async (t) => {
+    const app = await build(t, { compression: true, chat: quiet })
+    const port = await listen(app)
+    // More than `ws` inflates at once.
+    for (let i = 0; i < 12; i++) {
+      const client = await offering(t, port, 'permessage-deflate')
+      end(client, Buffer.concat([deflatedFrame(TEXT, 'one'), deflatedFrame(TEXT, 'two')]))
+      while (app.chat.stats().connections > 0) await tick()
+    }
+    const client = await offering(t, port, 'permessage-deflate')
+    client.socket.write(deflatedFrame(TEXT, 'three'))
+    t.strictSame((await frames(client, 1)).map((frame) => content(frame).toString()), ['three'])
+  })
+}
+
 t.test('an injected client, which offers no extension, joins the same room', async (t) => {
   const room = await chat(t, { compression: true, chat: quiet })
   const [injected, other] = [await connect(room.app, '/chat'), await open(t, `ws://127.0.0.1:${room.port}/chat`)]

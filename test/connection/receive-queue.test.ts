@@ -132,6 +132,21 @@ t.test('messages before a close frame in the same packet are handled', async (t)
   t.strictSame((await app.chat.history('lobby', { limit: 100 })).entries.map(({ text }) => text), numbered(10))
 })
 
+t.test('a connection that is not read from is read to its end after a close frame of the client', async (t) => {
+  const slow = gate()
+  const app = await build(t, { echo: { reply: async (message) => { await slow.pass(); return message } } })
+  const client = await upgraded(t, await listen(app), '/echo')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const large = clientFrame(TEXT, 'x'.repeat(20 * KiB))
+  client.socket.write(Buffer.concat([large, large, clientFrame(CLOSE, Buffer.from([3, 232]))]))
+  await slow.reached
+  slow.open()
+  await client.until(() => closeOf(client) !== undefined)
+  client.socket.end()
+  t.match(await logged(app, 'websocket closed'), { code: 1000 }, 'before the timeout of the close')
+})
+
 const malformed: ReadonlyArray<[title: string, code: number, frame: Buffer]> = [
   ['reserved bits', 1002, clientFrame(TEXT, 'x', { rsv: 3 })],
   ['a reserved opcode', 1002, clientFrame(3)],

@@ -13,6 +13,7 @@ import {
 import { bare, listen } from '../support/app.ts'
 import { clientFrame } from '../support/frames.ts'
 import { upgraded } from '../support/raw-client.ts'
+import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 
 t.test("appOptions returns the app's options, also from a scope", async (t) => {
@@ -259,7 +260,10 @@ t.test("interceptBytes passes a client's bytes to the reader, and parses those t
   const messages: string[] = []
   const errors: Error[] = []
   const reads = new EventEmitter()
-  const parser = interceptBytes(socket, { read: (chunk) => { read.push(chunk); reads.emit('read') } })
+  const parser = interceptBytes(socket, {
+    read: (chunk) => { read.push(chunk); reads.emit('read') },
+    end: () => t.fail('a receiver that is destroyed has no end')
+  })
   socket.on('message', (data: Buffer) => messages.push(data.toString()))
   socket.on('error', (error) => errors.push(error))
 
@@ -279,4 +283,21 @@ t.test("interceptBytes passes a client's bytes to the reader, and parses those t
   })
   await client.ended
   t.match(errors, [{ code: 'WS_ERR_INVALID_OPCODE' }])
+})
+
+t.test('interceptBytes delays the close event of ws until the reader calls back', async (t) => {
+  const server = new WebSocketServer({ port: 0 })
+  t.teardown(() => server.close())
+  const accepted = once(server, 'connection') as Promise<[WebSocket]>
+  const client = await upgraded(t, (server.address() as { port: number }).port, '/')
+  const [socket] = await accepted
+  let isClosed = false
+  const closed = once(socket, 'close').then(() => { isClosed = true })
+  const ended = new Promise<() => void>((resolve) => { interceptBytes(socket, { read () {}, end: resolve }) })
+  client.socket.destroy()
+  const onParsed = await ended
+  await tick()
+  t.equal(isClosed, false)
+  onParsed()
+  await closed
 })

@@ -3,10 +3,15 @@ import type { ByteReader, FrameParser } from '../../connection/frame-parser.ts'
 
 type Write = (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
 
+type Final = (callback: () => void) => void
+
 const byteReader = Symbol('byte reader')
 
-/** The private `_receiver` of a WebSocket, `ws` 8.23.0: a Writable that parses what is written to it. */
-interface WsReceiver { _write: Write, destroy (error: Error): void, [byteReader]?: ByteReader }
+/**
+ * The private `_receiver` of a WebSocket, `ws` 8.23.0: a Writable that parses what is written to it. Once it has finished, `ws` frees
+ * the zlib stream. A callback of that stream that is still pending then throws, which ends the process.
+ */
+interface WsReceiver { _write: Write, _final?: Final, destroy (error: Error): void, [byteReader]?: ByteReader }
 
 /** Passes the bytes that `ws` reads from a client to a reader instead of its parser. Returns the parser. */
 export function interceptBytes (websocket: WebSocket, reader: ByteReader): FrameParser {
@@ -22,6 +27,7 @@ class WsParser implements FrameParser {
     this.#write = receiver._write
     receiver[byteReader] = reader
     receiver._write = readBytes
+    receiver._final = endReading
   }
 
   parse (bytes: Buffer, onParsed: (error?: Error | null) => void): void {
@@ -35,3 +41,5 @@ const readBytes: Write = function (this: WsReceiver, chunk, _encoding, callback)
   this[byteReader]!.read(chunk)
   callback()
 }
+
+const endReading: Final = function (this: WsReceiver, callback) { this[byteReader]!.end(callback) }
