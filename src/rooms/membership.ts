@@ -6,8 +6,8 @@ import { difference } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page } from '../store.ts'
 
-/** An acknowledgement, or a function to call, that waits for the message at this offset. */
-interface Ack { readonly offset: number, readonly text?: string, readonly onSent?: () => void }
+/** An acknowledgement that waits for the message at this offset. */
+interface Ack { readonly offset: number, readonly text: string }
 
 /** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
@@ -38,8 +38,12 @@ export class Membership {
   #presence: Presence | undefined
   /** Acknowledgements that wait for their messages; undefined for none. */
   #acks: Ack[] | undefined
-  /** The result of the last post that was passed to the store. */
-  #lastPost: Promise<Cursor> | undefined
+  /** Posts of the member whose outcome is unknown yet. */
+  #unsettled = 0
+  /** Offset of the last post of the member that is stored; 0 for none in this epoch. */
+  #lastPost = 0
+  /** Called when all posts of the member were sent to it. */
+  #onDelivered: (() => void) | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
@@ -71,7 +75,9 @@ export class Membership {
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
+    this.#lastPost = 0
     this.#sendAllAcks()
+    this.#reportDelivered()
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
@@ -128,35 +134,45 @@ export class Membership {
 
   /**
    * Acknowledges a post of this member once it is stored. Sends the acknowledgement with the message. Sends it immediately if
-   * the message was sent already, or may never be sent.
-   * @param id of the post, chosen by the client
+   * the message was sent already, or may never be sent. MUST be called for each post.
+   * @param id of the post, chosen by the client; empty for none
    * @param onRejected called if the post was not stored
    */
   acknowledge (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
     const epoch = this.#epoch
+    this.#unsettled++
     stored.then(({ offset, position, again }) => {
+      this.#unsettled--
       const { writer } = this.connection
       const text = this.#format.ack(this.room, id, position)
-      if (text === undefined) return
-      if (again || this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED) {
+      const isSent = again || this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED
+      if (!isSent) this.#lastPost = Math.max(this.#lastPost, offset)
+      if (text !== undefined && isSent) {
         writer.reply(text)
-      } else {
+      } else if (text !== undefined) {
         (this.#acks ??= []).push({ offset, text })
         writer.charge(ackCost(text))
       }
-    }, onRejected)
+      this.#reportDelivered()
+    }, (error: unknown) => {
+      this.#unsettled--
+      onRejected(error)
+      this.#reportDelivered()
+    })
   }
 
-  /** Called with each post that was passed to the store. */
-  posted (stored: Promise<Cursor>): void { this.#lastPost = stored }
-
-  /** Resolves when the last post was sent to the member, or may never be sent; undefined without one. Never rejects. */
+  /**
+   * Resolves when the posts so far were sent to the member or refused, or may never be sent; undefined if that is now. Never
+   * rejects. Call it only once.
+   */
   delivered (): Promise<void> | undefined {
-    const epoch = this.#epoch
-    return this.#lastPost?.then(({ offset }) => {
-      if (this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED) return
-      return new Promise((resolve) => { (this.#acks ??= []).push({ offset, onSent: resolve }) })
-    }, () => { /* reported by the wire */ })
+    return this.#hasUndelivered ? new Promise((resolve) => { this.#onDelivered = resolve }) : undefined
+  }
+
+  get #hasUndelivered (): boolean { return this.#unsettled > 0 || this.#lastPost > this.#offset }
+
+  #reportDelivered (): void {
+    if (this.#onDelivered !== undefined && !this.#hasUndelivered) this.#onDelivered()
   }
 
   #replay (payloads: readonly Payload[], offset: number, messages: number): number {
@@ -171,30 +187,25 @@ export class Membership {
 
   /** Removes and returns the acknowledgements of messages up to `#offset`; undefined for none. */
   #takeAcks (): string[] | undefined {
+    this.#reportDelivered()
     const acks = this.#acks
     if (acks === undefined) return undefined
     const due = acks.filter(({ offset }) => offset <= this.#offset)
     if (due.length === 0) return undefined
     this.#acks = due.length === acks.length ? undefined : acks.filter(({ offset }) => offset > this.#offset)
-    return this.#textsOf(due)
+    return due.map((ack) => this.#release(ack))
   }
 
   #sendAllAcks (): void {
     const acks = this.#acks ?? []
     this.#acks = undefined
-    for (const text of this.#textsOf(acks) ?? []) this.connection.writer.reply(text)
+    for (const ack of acks) this.connection.writer.reply(this.#release(ack))
   }
 
-  /** Releases the charge for acknowledgements. Returns their texts; undefined for none. */
-  #textsOf (acks: readonly Ack[]): string[] | undefined {
-    const texts: string[] = []
-    for (const { text, onSent } of acks) {
-      onSent?.()
-      if (text === undefined) continue
-      this.connection.writer.release(ackCost(text))
-      texts.push(text)
-    }
-    return texts.length === 0 ? undefined : texts
+  /** Releases the charge for an acknowledgement. Returns its text. */
+  #release ({ text }: Ack): string {
+    this.connection.writer.release(ackCost(text))
+    return text
   }
 }
 

@@ -111,10 +111,14 @@ export class Peer {
     this.#leave(membership)
   }
 
-  /** Posts a message. Posts reach the store in the order of the calls if each call waits for the previous `submitted`. */
+  /**
+   * Posts a message. Posts reach the store in the order of the calls if each call waits for the previous `submitted`. The caller
+   * must pass the result to `acknowledge` of its membership.
+   * @throws NotJoined
+   */
   post (post: Post): PostResult {
     const membership = this.#find(post.room)
-    if (membership === undefined) return { membership, submitted: undefined, stored: Promise.reject(new NotJoined(post.room)) }
+    if (membership === undefined) throw new NotJoined(post.room)
     const key = post.id === undefined ? undefined : this.#keyOf(post.id)
     return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }

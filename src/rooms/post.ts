@@ -16,8 +16,8 @@ export interface Post {
 }
 
 export interface PostResult {
-  /** The sender's membership in the room; undefined if the room is not joined. */
-  readonly membership: Membership | undefined
+  /** The sender's membership in the room. */
+  readonly membership: Membership
   /** Resolves when the post was passed to the store or refused, to keep posts in order; undefined if it was already. */
   readonly submitted: Promise<void> | undefined
   readonly stored: Promise<Appended>
@@ -83,7 +83,6 @@ function append (draft: Draft, membership: Membership, hooks: Hooks, { store, po
   // Not the name in the post, which may be a slice of a large string: stores keep the name.
   const { room } = membership
   const stored = store.append(room, draft)
-  membership.posted(stored)
   if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
   return stored
 }

@@ -81,9 +81,9 @@ export class PlainHandler implements MessageHandler {
     this.#connection.logReceived(message, this.#room)
     // Copied, because a store may keep the body, and the slice from `ws` would keep the whole socket read in memory.
     const body = isBinary ? new Uint8Array(data) : data.toString()
-    const { submitted, stored } = this.#peer!.post({ room: this.#room, body })
+    const { membership, submitted, stored } = this.#peer!.post({ room: this.#room, body })
     this.#onRejected ??= (error) => this.#failed(error)
-    stored.catch(this.#onRejected)
+    membership.acknowledge(stored, '', this.#onRejected)
     // This wire can't report a refused message. Messages above the rate are delayed instead, so that none is lost.
     const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted

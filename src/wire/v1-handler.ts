@@ -144,9 +144,7 @@ export class V1Handler implements MessageHandler {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
     const { membership, submitted, stored } = peer.post({ room, id, body: text, data, since })
-    const onRejected = (error: unknown) => this.#answerError(message, error)
-    if (membership === undefined) stored.catch(onRejected)
-    else membership.acknowledge(stored, id, onRejected)
+    membership.acknowledge(stored, id, (error) => this.#answerError(message, error))
     return submitted
   }
 

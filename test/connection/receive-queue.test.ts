@@ -219,3 +219,11 @@ t.test('a malformed frame behind a post and a refused one is answered after both
   t.strictSame(types(client).sort(), ['ack', 'error', 'joined', 'message', 'welcome'])
   t.equal(closeOf(client)?.code, 1002)
 })
+
+t.test('a malformed frame behind a post to a room that is not joined is answered after the error', async (t) => {
+  const client = await upgraded(t, await listen(await build(t)), '/chat', undefined, v1)
+  client.socket.write(Buffer.concat([json({ type: 'hello' }, { type: 'post', room: 'tea', id: 'a', text: 'x' }), clientFrame(3)]))
+  await client.ended
+  t.strictSame(types(client), ['welcome', 'error'])
+  t.equal(closeOf(client)?.code, 1002)
+})

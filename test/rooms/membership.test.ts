@@ -129,3 +129,31 @@ t.test('a member that has caught up receives the change of presence since its jo
   membership.caughtUp(present(4))
   t.strictSame(writes, ['joined, 2 present', '3 present', '1'])
 })
+
+t.test('delivered resolves when all posts so far were sent or rejected', async (t) => {
+  const { membership } = joined({ includeSender: false })
+  t.equal(membership.delivered(), undefined, 'without a post')
+  let refuse!: (error: Error) => void
+  membership.acknowledge(stored(1), '', fail)
+  membership.acknowledge(new Promise((_resolve, reject) => { refuse = reject }), '', () => {})
+  const delivered = membership.delivered()
+  let isDelivered = false
+  void delivered!.then(() => { isDelivered = true })
+  await stored(0)
+  membership.deliver(batch(entry(1, 'ada')))
+  await stored(0)
+  t.equal(isDelivered, false, 'one post is pending')
+  refuse(new Error('no'))
+  await delivered
+  t.equal(membership.delivered(), undefined, 'nothing is pending')
+})
+
+t.test('delivered resolves when the epoch of the stored post ends', async (t) => {
+  const { membership } = joined()
+  membership.acknowledge(stored(1), 'a', fail)
+  await stored(0)
+  const delivered = membership.delivered()
+  membership.enter(1)
+  await delivered
+  t.equal(membership.delivered(), undefined)
+})
