@@ -4,10 +4,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import { WebSocket } from 'ws'
 import type { Address } from './address.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import { disconnectLabel, protocolClose, shorten, type CloseDetails, type CloseReason } from './close-reason.ts'
+import { protocolClose, shorten, type CloseDetails, type CloseReason } from './close-reason.ts'
 import { diagnostics } from '../observability/diagnostics.ts'
-import { legible } from '../observability/printable.ts'
-import type { RefusalLog } from '../observability/refusal-log.ts'
+import { clientOf, reportEnd, type Closed, type Reporting } from './end-report.ts'
 import { CloseCode } from '../protocol.ts'
 import type { FrameLimits } from './frame-guard.ts'
 import type { ByteReader, FrameParser } from './frame-parser.ts'
@@ -17,15 +16,10 @@ import { Receiver, type Source } from './receiver.ts'
 import type { Writer, WriterOwner } from './writer.ts'
 
 /** Shared by the connections of one route. */
-export interface ConnectionContext {
-  /** the chat's prefix, which identifies it */
-  readonly chat: string
-  /** of the route */
-  readonly path: string
+export interface ConnectionContext extends Reporting {
   /** the option that sets the maximum size of a message */
   readonly payloadOption: string
   readonly connections: { add (connection: Connection): void, delete (connection: Connection): void }
-  readonly refusals: RefusalLog
   readonly frames: FrameLimits
   /** limits the bytes that the process received and hasn't handled yet */
   readonly receiveBudget: ByteBudget
@@ -50,7 +44,7 @@ function connectionOf (socket: WebSocket): Connection {
   return (socket as Connected)[connection]
 }
 
-/** Listens to the errors of a socket, of which `protocolFailed` has received those of its receiver. */
+/** Listens to the errors of a socket. `malformed` has received those of its receiver. */
 function ignore (): void {}
 
 /**
@@ -183,7 +177,7 @@ export class Connection implements Queued, Source, WriterOwner {
 
   /** Counts and logs a refused request. @param message text of the error */
   refused (reason: string, message: string, details: Readonly<Record<string, unknown>>): void {
-    this.#context.refusals.refused(reason, message, { ...details, ...this.#client }, this.log)
+    this.#context.refusals.refused(reason, message, { ...details, ...clientOf(this) }, this.log)
   }
 
   /** Logs a message of the client at level debug. */
@@ -195,33 +189,10 @@ export class Connection implements Queued, Source, WriterOwner {
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')
   }
 
-  /** The client, for the log. */
-  get #client (): { readonly address?: string | undefined, readonly member?: string | undefined } {
-    return { address: this.address.name || undefined, member: this.receiver.handler?.memberId }
-  }
-
-  #end (closed: { code: number, reason: string }): void {
-    const { code, reason, err, option }: CloseReason = this.#closeReason ?? { ...closed, reason: legible(closed.reason) }
-    const disconnect = this.#closeReason && disconnectLabel(this.#closeReason)
-    const { chat, path, refusals, connections } = this.#context
-    const { receiver, writer } = this
-    const duration = Math.round(performance.now()) - this.#opened
+  #end (closed: Closed): void {
     this.#queue.stop()
-    const line = {
-      code,
-      reason,
-      ...err !== undefined && { err },
-      option,
-      path,
-      ...this.#client,
-      duration,
-      received: { messages: receiver.messagesReceived, bytes: receiver.bytesReceived },
-      sent: { messages: writer.messagesSent, bytes: writer.bytesSent }
-    }
-    if (disconnect === undefined) this.log.info(line, 'websocket closed')
-    else refusals.disconnected(disconnect, line, this.log)
-    if (diagnostics.closed.hasSubscribers) diagnostics.closed.publish({ chat, connection: this, code, reason, disconnect, duration })
-    connections.delete(this)
-    receiver.ended()
+    reportEnd(this, this.#closeReason, closed, Math.round(performance.now()) - this.#opened, this.#context)
+    this.#context.connections.delete(this)
+    this.receiver.ended()
   }
 }
