@@ -11,6 +11,7 @@ import { CloseCode } from '../protocol.ts'
 import type { FrameLimits } from './frame-guard.ts'
 import type { ByteReader, FrameParser } from './frame-parser.ts'
 import type { Message } from './message.ts'
+import { Pongs } from './pongs.ts'
 import { ReceiveQueue, type Queued } from './receive-queue.ts'
 import { Receiver, type Source } from './receiver.ts'
 import type { Writer, WriterOwner } from './writer.ts'
@@ -48,8 +49,8 @@ function connectionOf (socket: WebSocket): Connection {
 function ignore (): void {}
 
 /**
- * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers pings and close frames. The
- * receiver handles incoming messages. The writer sends outgoing messages.
+ * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers close frames. The receiver handles
+ * incoming messages. The writer sends outgoing messages.
  */
 export class Connection implements Queued, Source, WriterOwner {
   readonly log: FastifyBaseLogger
@@ -63,6 +64,8 @@ export class Connection implements Queued, Source, WriterOwner {
   readonly #opened = Math.round(performance.now())
   /** Bytes read from the client at the previous heartbeat. */
   #previousBytesRead: number | undefined
+  /** Created at the first ping. */
+  #pongs: Pongs | undefined
   /** Set if the server ended the connection. */
   #closeReason: CloseReason | undefined
 
@@ -77,6 +80,7 @@ export class Connection implements Queued, Source, WriterOwner {
     this.#queue = new ReceiveQueue(this, (reader) => context.openParser(socket, reader), context.frames)
     ;(socket as Connected)[connection] = this
     socket.on('message', Connection.#onMessage)
+    socket.on('ping', Connection.#onPing)
     socket.on('error', ignore)
     socket.on('close', Connection.#onClose)
     // The other end of an injected stream is in this process and never sends the FIN that a closing socket waits for.
@@ -91,6 +95,8 @@ export class Connection implements Queued, Source, WriterOwner {
   static readonly #onMessage = function (this: WebSocket, data: Buffer, isBinary: boolean): void {
     connectionOf(this).receiver.receive({ data, isBinary })
   }
+
+  static readonly #onPing = function (this: WebSocket, data: Buffer): void { connectionOf(this).#answer(data) }
 
   static readonly #onClose = function (this: WebSocket, code: number, reason: Buffer): void {
     connectionOf(this).#end({ code, reason: reason.toString() })
@@ -187,6 +193,10 @@ export class Connection implements Queued, Source, WriterOwner {
     if (log.level === undefined || log.isLevelEnabled?.('debug') === false) return
     const content = isBinary ? { bytes: data.length } : { text: data.toString() }
     this.log.debug(room === undefined ? content : { room, ...content }, 'received')
+  }
+
+  #answer (ping: Buffer): void {
+    if (this.open) (this.#pongs ??= new Pongs(this, this.#context.frames)).send(this.#socket, ping)
   }
 
   #end (closed: Closed): void {

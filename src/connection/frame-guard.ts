@@ -23,7 +23,7 @@ export interface FrameLimits {
 
 /**
  * Passes a client's bytes to the parser of `ws`, one message at a time, and applies limits before. `ws` doesn't report a message
- * that is never completed, and it answers any number of pings even if the client reads no pong.
+ * that is never completed, and doesn't limit pings and pongs.
  */
 export class FrameGuard {
   readonly #parser: FrameParser
@@ -68,7 +68,7 @@ export class FrameGuard {
 
   #countControls (count: number): void {
     if ((this.#control ??= new TokenBucket(this.#limits.control)).spend(count) === 0) return
-    this.#guarded.close(CloseCode.policy, 'too many pings or pongs', { fault: 'control_flood' })
+    closeFlood(this.#guarded)
   }
 
   /** The deadline counts from a message's first byte. */
@@ -92,6 +92,11 @@ export class FrameGuard {
     if (expired.#guarded.isPaused) expired.#deadline = setTimeout(FrameGuard.#expire, expired.#limits.messageTimeout, expired).unref()
     else expired.#guarded.close(CloseCode.policy, 'message not completed in time', { fault: 'unfinished_message' })
   }
+}
+
+/** Closes a connection whose client sends too many pings or pongs, or doesn't read the answers. */
+export function closeFlood (guarded: Pick<Guarded, 'close'>): void {
+  guarded.close(CloseCode.policy, 'too many pings or pongs', { fault: 'control_flood' })
 }
 
 /** A part of a payload that doesn't complete its frame can't be malformed. */

@@ -14,11 +14,10 @@ export interface HandshakeSettings {
   readonly maxFragments: number
   /** reads of one unfinished message; more close the connection with 1008 */
   readonly maxBufferedChunks: number
-  /** pongs that the client has not read yet; one more ping terminates the connection */
-  readonly maxPendingAutoPongs: number
   /** ms within which a client must answer a close frame */
   readonly closeTimeout: number
-  readonly autoPong: true
+  /** The connection answers pings. */
+  readonly autoPong: false
   readonly skipUTF8Validation: false
   readonly perMessageDeflate: NonNullable<ServerOptions['perMessageDeflate']>
   readonly handleProtocols: NonNullable<ServerOptions['handleProtocols']>

@@ -96,9 +96,8 @@ export function upgradeRoute<Query> (
     maxFragments: maxFragments(payload),
     // The number of reads of a message needs no limit: small ones are copied into larger buffers.
     maxBufferedChunks: 0,
-    maxPendingAutoPongs: control.burst,
     closeTimeout: CLOSE_TIMEOUT,
-    autoPong: true,
+    autoPong: false,
     skipUTF8Validation: false,
     perMessageDeflate: compression ? perMessageDeflate : false,
     handleProtocols: (offered) => selectable.find((name) => offered.has(name)) ?? false

@@ -6,6 +6,7 @@ import { clientFrame, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
+import { wired } from '../support/server-side.ts'
 import { tick } from '../support/tick.ts'
 import { serves } from '../support/websocket-client.ts'
 
@@ -73,6 +74,27 @@ for (const path of ['/echo', '/chat']) {
     while (socket.bytesRead < before + more.length) await tick()
     t.ok(socket.writableLength < 8 * KiB, `${socket.writableLength} bytes are pending`)
     await serves(t, port)
+  })
+
+  t.test(`${path}: a client that pings at the permitted rate and reads no pongs is closed with a reason`, async (t) => {
+    let now = performance.now()
+    t.intercept(performance, 'now', { value: () => now })
+    const app = await build(t)
+    const { client, wire: { socket } } = await wired(app, async () => await upgraded(t, await listen(app), path))
+    socket._write = () => {}
+    socket._writev = () => {}
+    for (const pings of [50, 10]) {
+      const before = socket.bytesRead
+      const bytes = times(pings, clientFrame(PING))
+      client.socket.write(bytes)
+      while (socket.bytesRead < before + bytes.length) await tick()
+      await tick()
+      now += 10_000
+    }
+    client.socket.destroy()
+    socket.destroy()
+    t.match(await logged(app, 'websocket closed'), { code: 1008, reason: 'too many pings or pongs' })
+    t.strictSame(app.chat.stats().disconnects, { control_flood: 1 })
   })
 
   t.test(`${path}: 16,000 one-byte fragments on each of 100 connections take little memory`, async (t) => {
