@@ -10,7 +10,6 @@ import { clientOf, reportEnd, type Closed, type Reporting } from './end-report.t
 import { CloseCode } from '../protocol.ts'
 import type { FrameLimits } from './frame-guard.ts'
 import type { ByteReader, FrameParser } from './frame-parser.ts'
-import type { Message } from './message.ts'
 import { Pongs } from './pongs.ts'
 import { ReceiveQueue, type Queued } from './receive-queue.ts'
 import { Receiver, type Source } from './receiver.ts'
@@ -184,15 +183,6 @@ export class Connection implements Queued, Source, WriterOwner {
   /** Counts and logs a refused request. @param message text of the error */
   refused (reason: string, message: string, details: Readonly<Record<string, unknown>>): void {
     this.#context.refusals.refused(reason, message, { ...details, ...clientOf(this) }, this.log)
-  }
-
-  /** Logs a message of the client at level debug. */
-  logReceived ({ data, isBinary }: Message, room?: string): void {
-    const log = this.log as { readonly level?: string, isLevelEnabled? (level: string): boolean }
-    // Fastify's logger for an app without a logger has no level.
-    if (log.level === undefined || log.isLevelEnabled?.('debug') === false) return
-    const content = isBinary ? { bytes: data.length } : { text: data.toString() }
-    this.log.debug(room === undefined ? content : { room, ...content }, 'received')
   }
 
   #answer (ping: Buffer): void {

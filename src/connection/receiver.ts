@@ -77,7 +77,11 @@ export class Receiver implements ByteHolder {
   /** Lets the next message wait until the promise settles. */
   hold (pending: Promise<void>): void {
     this.#isBusy = true
-    pending.then(this.#settled, this.#failed)
+    // Not fields: each would be kept by every connection, and most never wait.
+    pending.then(() => this.#settled(), (error: unknown) => {
+      this.#source.fail(error)
+      this.#settled()
+    })
   }
 
   receive (message: Message): void {
@@ -120,15 +124,10 @@ export class Receiver implements ByteHolder {
     this.#handler?.ended?.()
   }
 
-  readonly #settled = () => {
+  #settled (): void {
     this.#isBusy = false
     this.release(this.#handling)
     this.#handling = 0
     this.#source.proceed()
-  }
-
-  readonly #failed = (error: unknown) => {
-    this.#source.fail(error)
-    this.#settled()
   }
 }

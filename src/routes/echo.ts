@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Connection } from '../connection/connection.ts'
+import { logReceived } from '../connection/received-log.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import type { Payload } from '../connection/writer.ts'
 import { InvalidHookResult } from '../errors.ts'
@@ -38,7 +39,7 @@ class EchoHandler implements MessageHandler {
 
   receive (message: Message): void | Promise<void> {
     const { data, isBinary } = message
-    this.#connection.logReceived(message)
+    logReceived(this.#connection.log, message)
     if (this.#reply === undefined) return this.#answer(data, isBinary)
     const replied = this.#reply(isBinary ? data : data.toString(), isBinary)
     // A synchronous reply is sent in the same write as the replies to all messages of this read.

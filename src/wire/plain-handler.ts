@@ -5,6 +5,7 @@ import { webSocketFraming } from '../connection/frame.ts'
 import { deflatedFraming } from '../connection/deflate.ts'
 import { meaningOf } from '../error-meaning.ts'
 import { HandshakeTimeout } from '../errors.ts'
+import { logReceived } from '../connection/received-log.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Message } from '../connection/message.ts'
@@ -78,7 +79,7 @@ export class PlainHandler implements MessageHandler {
 
   receive (message: Message): Promise<void> | undefined {
     const { data, isBinary } = message
-    this.#connection.logReceived(message, this.#room)
+    logReceived(this.#connection.log, message, this.#room)
     // Copied, because a store may keep the body, and the slice from `ws` would keep the whole socket read in memory.
     const body = isBinary ? new Uint8Array(data) : data.toString()
     const { membership, submitted, stored } = this.#peer!.post({ room: this.#room, body })

@@ -1,5 +1,6 @@
 import { Allowance, type MessageRates } from '../connection/allowance.ts'
 import type { Connection } from '../connection/connection.ts'
+import { logReceived } from '../connection/received-log.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { Message } from '../connection/message.ts'
@@ -86,7 +87,7 @@ export class V1Handler implements MessageHandler {
     const cost = message.type === 'history' ? PAGE_COST : 1
     const wait = this.#allowance.take(cost, received.data.length)
     if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, received.data.length))
-    if (message.type === 'post') this.#connection.logReceived(received, message.room)
+    if (message.type === 'post') logReceived(this.#connection.log, received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))
     } catch (error) {
