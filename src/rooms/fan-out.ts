@@ -179,7 +179,7 @@ export class FanOut {
     const signals = this.#signals
     if (signals.length > 0) this.#signals = []
     this.#batchReceivedAt = entries.length > 0 ? this.#receivedAt : 0
-    // What isn't in the batch waits as entries: usually nothing.
+    // Leaves out the entries that wait for a later batch. Usually there are none.
     this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
     this.#unwritten = this.#memberships.values()
     if (this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#batchStartedAt = performance.now()

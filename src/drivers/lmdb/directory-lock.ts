@@ -60,7 +60,7 @@ async function listen (server: Server, folder: string, name: string): Promise<vo
     server.listen({ path, exclusive: true })
     await once(server, 'listening')
   })
-  // A connection that can't be accepted has no effect: to be connected is all that its client needs.
+  // A connection that can't be accepted has no effect: its client needs only to be connected.
   server.on('error', () => {})
 }
 
