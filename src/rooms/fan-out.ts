@@ -1,22 +1,10 @@
-import { Batch } from './batch.ts'
-import { entryCost } from '../heap-cost.ts'
+import type { Batch } from './batch.ts'
+import { BatchQueue, type Waiting } from './batch-queue.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Membership } from './membership.ts'
 import type { Entry } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { atEndOfTick } from '../connection/tick.ts'
-
-/** Approximate bytes of content in one batch. */
-const BATCH_BYTES = 256 * 1024
-
-/**
- * Maximum bytes of memory that wait in the fan-outs of all rooms, batches included. Above this limit, the fan-out writes
- * immediately, even during a pause.
- */
-const WAITING_BYTES = 16 * 1024 * 1024
-
-/** Bytes of memory that wait in the fan-outs of all rooms. */
-export interface Waiting { bytes: number }
 
 /** Memberships that the fan-out writes to before it yields to the event loop. */
 const MEMBERSHIPS_PER_SLICE = 512
@@ -39,33 +27,27 @@ const PAUSE_FACTOR = 1
  * membership receives the buffer in one write. A batch is written to all memberships before the next begins.
  */
 export class FanOut {
-  readonly #room: string
   readonly #flushInterval: number
-  readonly #waiting: Waiting
   readonly #counters: Counters
   readonly #memberships = new Set<Membership>()
-  #entries: Entry[] = []
-  #signals: RoomSignal[] = []
-  /** Waiting bytes of this room, and the part of them in the current batch. */
-  #bytes = 0
-  #batchBytes = 0
+  readonly #queue: BatchQueue
   #batch: Batch | undefined
   #unwritten = this.#memberships.values()
   #scheduled = false
-  /** Time at which the batch began; only for a batch that takes several ticks. */
+  /** `performance.now()` when the batch began; 0 for a batch of one tick. */
   #batchStartedAt = 0
   /** Successive batches at whose end more entries waited. */
   #waited = 0
   /** `performance.now()` at the first waiting entry, and at the first entry of the batch; 0 without timings. */
   #receivedAt = 0
   #batchReceivedAt = 0
+  /** `performance.now()` at the end of the pause; 0 for none. */
   #pausedUntil = 0
 
   /** @param flushInterval ms that entries may gather into a batch; 0: until the end of the tick */
   constructor (room: string, flushInterval: number, waiting: Waiting, counters: Counters) {
-    this.#room = room
     this.#flushInterval = flushInterval
-    this.#waiting = waiting
+    this.#queue = new BatchQueue(room, waiting)
     this.#counters = counters
   }
 
@@ -75,7 +57,7 @@ export class FanOut {
    * Offset of the first entry that the fan-out writes to a membership added now. The caller must send all earlier entries
    * first.
    */
-  get next (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
+  get next (): number { return this.#queue.first }
 
   add (membership: Membership): void { this.#memberships.add(membership) }
 
@@ -83,27 +65,22 @@ export class FanOut {
     this.#memberships.delete(membership)
     if (this.#memberships.size > 0) return
     // `next` must not include these entries: they won't be written to a membership that is added later.
-    this.#entries = []
-    this.#signals = []
+    this.#queue.clear()
     this.#batch = undefined
-    this.#free(this.#bytes)
+    this.#receivedAt = 0
   }
 
   push (entries: readonly Entry[]): void {
     if (this.#memberships.size === 0) return
-    if (this.#entries.length === 0 && this.#counters.timings !== undefined) this.#receivedAt = performance.now()
-    let bytes = 0
-    for (const entry of entries) {
-      this.#entries.push(entry)
-      bytes += entryCost(entry)
-    }
-    this.#enqueued(bytes)
+    if (this.#counters.timings !== undefined && this.#receivedAt === 0) this.#receivedAt = performance.now()
+    this.#queue.push(entries)
+    this.#enqueued()
   }
 
   announce (signal: RoomSignal): void {
     if (this.#memberships.size === 0) return
-    this.#signals.push(signal)
-    this.#enqueued(signalCost(signal))
+    this.#queue.announce(signal)
+    this.#enqueued()
   }
 
   /** Writes everything that waits, synchronously. */
@@ -111,17 +88,10 @@ export class FanOut {
     while (this.#serve(Infinity));
   }
 
-  /** Charges bytes that were enqueued, and schedules their write. Writes immediately above `WAITING_BYTES`. */
-  #enqueued (bytes: number): void {
-    this.#bytes += bytes
-    this.#waiting.bytes += bytes
-    if (this.#waiting.bytes > WAITING_BYTES) this.flush()
+  /** Schedules a write. Writes immediately if too much waits, even during a pause. */
+  #enqueued (): void {
+    if (this.#queue.isFull) this.flush()
     else this.#schedule()
-  }
-
-  #free (bytes: number): void {
-    this.#bytes -= bytes
-    this.#waiting.bytes -= bytes
   }
 
   #schedule (): void {
@@ -138,71 +108,42 @@ export class FanOut {
     if (this.#serve(MEMBERSHIPS_PER_SLICE)) this.#schedule()
   }
 
-  /** Charges the encoding of the batch until it is written to all memberships. */
-  readonly #encoded = (bytes: number) => {
-    this.#batchBytes += bytes
-    this.#free(-bytes)
-  }
-
   /**
-   * Writes to up to `members` memberships. Continues beyond that while the waiting bytes exceed `WAITING_BYTES`. Returns whether
-   * there is more to write.
+   * Writes to up to `members` memberships. Continues beyond that while too much waits. Returns whether there is more to write.
    */
   #serve (members: number): boolean {
-    for (let served = 0; served < members || this.#waiting.bytes > WAITING_BYTES; served++) {
-      this.#batch ??= this.#nextBatch()
+    for (let served = 0; served < members || this.#queue.isFull; served++) {
+      this.#batch ??= this.#begin()
       if (this.#batch === undefined) return false
       const { value: membership } = this.#unwritten.next()
-      if (membership === undefined) {
-        // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick.
-        this.#batch = undefined
-        this.#free(this.#batchBytes)
-        if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
-        const isWaiting = this.#entries.length + this.#signals.length > 0
-        this.#waited = isWaiting ? this.#waited + 1 : 0
-        if (this.#waited >= SATURATED && this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#pause()
-        return isWaiting
-      }
+      // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick.
+      if (membership === undefined) return this.#end()
       this.#counters.deliveries += membership.deliver(this.#batch)
     }
     return true
+  }
+
+  #begin (): Batch | undefined {
+    const batch = this.#queue.begin()
+    this.#batchReceivedAt = this.#receivedAt
+    if (this.#queue.isEmpty) this.#receivedAt = 0
+    this.#unwritten = this.#memberships.values()
+    this.#batchStartedAt = this.#memberships.size > MEMBERSHIPS_PER_SLICE ? performance.now() : 0
+    return batch
+  }
+
+  /** Ends the batch. Returns whether there is more to write. */
+  #end (): boolean {
+    this.#batch = undefined
+    this.#queue.end()
+    if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
+    this.#waited = this.#queue.isEmpty ? 0 : this.#waited + 1
+    if (this.#waited >= SATURATED && this.#batchStartedAt > 0) this.#pause()
+    return !this.#queue.isEmpty
   }
 
   #pause (): void {
     const now = performance.now()
     this.#pausedUntil = now + (now - this.#batchStartedAt) * PAUSE_FACTOR
   }
-
-  #nextBatch (): Batch | undefined {
-    if (this.#entries.length + this.#signals.length === 0) return undefined
-    const entries = this.#takeEntries()
-    const signals = this.#signals
-    if (signals.length > 0) this.#signals = []
-    this.#batchReceivedAt = entries.length > 0 ? this.#receivedAt : 0
-    // Leaves out the entries that wait for a later batch. Usually there are none.
-    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
-    this.#unwritten = this.#memberships.values()
-    if (this.#memberships.size > MEMBERSHIPS_PER_SLICE) this.#batchStartedAt = performance.now()
-    return new Batch(this.#room, entries, signals, this.#encoded)
-  }
-
-  /** Removes and returns the entries of the next batch. */
-  #takeEntries (): Entry[] {
-    const entries = this.#entries
-    let bytes = 0
-    let end = 0
-    while (end < entries.length && bytes < BATCH_BYTES) bytes += contentBytes(entries[end++]!)
-    this.#entries = entries.slice(end)
-    if (end < entries.length) entries.length = end
-    return entries
-  }
-}
-
-function contentBytes ({ body, data = '' }: Entry): number {
-  return Buffer.byteLength(body) + data.length
-}
-
-/** Returns the bytes of memory of a signal and of the members in it. */
-function signalCost (signal: RoomSignal): number {
-  return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
 }

@@ -1,4 +1,5 @@
-import { FanOut, type Waiting } from './fan-out.ts'
+import type { Waiting } from './batch-queue.ts'
+import { FanOut } from './fan-out.ts'
 import { Joins, type JoinQuery } from './join.ts'
 import type { Membership } from './membership.ts'
 import { Ring, type Rings } from './ring.ts'

@@ -1,0 +1,116 @@
+import { entryCost } from '../heap-cost.ts'
+import type { Entry } from '../store.ts'
+import { Batch } from './batch.ts'
+import type { RoomSignal } from './signal.ts'
+
+/** Approximate bytes of content in one batch. */
+const BATCH_BYTES = 256 * 1024
+
+/** Entries that cost less have less content than `BATCH_BYTES`: a character costs two bytes and has at most three. */
+const BATCH_COST = BATCH_BYTES * 2 / 3
+
+/** Maximum bytes of memory that wait in the fan-outs of all rooms, batches included. */
+const WAITING_BYTES = 16 * 1024 * 1024
+
+/** Bytes of memory that wait in the fan-outs of all rooms. */
+export interface Waiting { bytes: number }
+
+/** The entries and signals of a room that wait to be written, and the batch that is being written. Charges their memory. */
+export class BatchQueue {
+  readonly #room: string
+  readonly #waiting: Waiting
+  #entries: Entry[] = []
+  #signals: RoomSignal[] = []
+  #batch: Batch | undefined
+  /** Waiting bytes of this room, and the part of them in the current batch. */
+  #bytes = 0
+  #batchBytes = 0
+
+  /** @param waiting shared by all rooms */
+  constructor (room: string, waiting: Waiting) {
+    this.#room = room
+    this.#waiting = waiting
+  }
+
+  /** Whether nothing waits for the next batch. */
+  get isEmpty (): boolean { return this.#entries.length + this.#signals.length === 0 }
+
+  /** Whether more bytes wait than may. */
+  get isFull (): boolean { return this.#waiting.bytes > WAITING_BYTES }
+
+  /** Offset of the first entry of the current batch, else of the first one that waits; Infinity for none. */
+  get first (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
+
+  push (entries: readonly Entry[]): void {
+    let bytes = 0
+    for (const entry of entries) {
+      this.#entries.push(entry)
+      bytes += entryCost(entry)
+    }
+    this.#charge(bytes)
+  }
+
+  announce (signal: RoomSignal): void {
+    this.#signals.push(signal)
+    this.#charge(signalCost(signal))
+  }
+
+  /** Makes a batch of what waits the current one. Returns undefined if nothing waits. */
+  begin (): Batch | undefined {
+    if (this.isEmpty) return undefined
+    const entries = this.#takeEntries()
+    const signals = this.#signals
+    if (signals.length > 0) this.#signals = []
+    // What isn't in the batch waits as entries: usually nothing.
+    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
+    this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding)
+    return this.#batch
+  }
+
+  /** Ends the current batch, which was written. */
+  end (): void {
+    this.#batch = undefined
+    this.#charge(-this.#batchBytes)
+  }
+
+  clear (): void {
+    this.#entries = []
+    this.#signals = []
+    this.#batch = undefined
+    this.#charge(-this.#bytes)
+  }
+
+  /** Removes and returns the entries of the next batch. */
+  #takeEntries (): Entry[] {
+    const entries = this.#entries
+    if (this.#bytes < BATCH_COST) {
+      this.#entries = []
+      return entries
+    }
+    let bytes = 0
+    let end = 0
+    while (end < entries.length && bytes < BATCH_BYTES) bytes += contentBytes(entries[end++]!)
+    this.#entries = entries.splice(end)
+    return entries
+  }
+
+  #charge (bytes: number): void {
+    this.#bytes += bytes
+    this.#waiting.bytes += bytes
+  }
+
+  /** Charges the encoding of the batch until it ends. */
+  readonly #chargeEncoding = (bytes: number) => {
+    this.#batchBytes += bytes
+    this.#charge(bytes)
+  }
+}
+
+function contentBytes ({ body, data = '' }: Entry): number {
+  return Buffer.byteLength(body) + data.length
+}
+
+/** Returns the bytes of memory of a signal and of the members in it. */
+function signalCost (signal: RoomSignal): number {
+  return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
+}
