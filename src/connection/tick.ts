@@ -52,7 +52,7 @@ function endTick (): void {
     }
   } finally {
     // If one throws, the remaining ones run in the next tick.
-    flushes.unshift(...flushing.slice(begun))
+    if (begun < flushing.length) flushes.unshift(...flushing.slice(begun))
     const uncorking = corked
     corked = []
     for (const stream of uncorking) stream.uncork()

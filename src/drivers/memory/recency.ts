@@ -7,6 +7,7 @@ export class Recency<T extends Recent<T>> {
   #newest: T | undefined
 
   get oldest (): T | undefined { return this.#oldest }
+  get newest (): T | undefined { return this.#newest }
 
   /** Adds an item as the newest. It must not be in a list. */
   add (item: T): void {

@@ -96,8 +96,8 @@ export class MemoryRooms {
    * @throws StoreBusy
    */
   free (bytes: number, room?: Room): void {
+    if (this.#bytes + bytes <= this.#limits.storeBytes) return
     const fits = () => this.#bytes + bytes <= this.#limits.storeBytes
-    if (fits()) return
     if (room !== undefined) this.#unlink(room)
     for (let oldest = this.#oldest; oldest !== undefined && !fits(); oldest = this.#oldest) {
       if (oldest.followers === undefined) this.#forget(oldest)
@@ -150,9 +150,11 @@ export class MemoryRooms {
 
   /** Puts a room at the end of the list it belongs to. */
   #link (room: Room): void {
+    const list = room.followers === undefined ? this.#idle : room.log.canShrink ? this.#followed : undefined
+    if (list === room.list && list?.newest === room) return
     this.#unlink(room)
-    room.list = room.followers === undefined ? this.#idle : room.log.canShrink ? this.#followed : undefined
-    room.list?.add(room)
+    room.list = list
+    list?.add(room)
   }
 
   #unlink (room: Room): void {
