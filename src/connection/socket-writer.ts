@@ -21,6 +21,9 @@ const NOTHING = Buffer.alloc(0)
 /** Pending bytes from which `reply` returns false. */
 const HIGH_WATER = 64 * 1024
 
+/** Bytes up to which a batch is copied to join it with messages for one client: a second buffer in a write costs more. */
+const SMALL_BATCH = 2 * 1024
+
 /**
  * Bytes from which a reply is written at once and without a copy of its payload. A shorter one costs less in a copy that waits
  * for the other replies of its tick. A longer one that waits may survive a scavenge, and then stays until a major collection.
@@ -64,6 +67,10 @@ export class SocketWriter implements Writer, Corked {
   write (framed: Buffer, messages: number, own?: readonly Payload[]): boolean {
     if (!this.#mayWrite()) return false
     this.#messagesSent += messages
+    if (own !== undefined && framed.length < SMALL_BATCH) {
+      this.#writeOwn(Buffer.concat([framed, frames(own).bytes]))
+      return true
+    }
     this.#bytesSent += framed.length
     if (own === undefined) {
       this.#stream.write(framed)
@@ -163,9 +170,17 @@ export class SocketWriter implements Writer, Corked {
     this.#limits.budget.chargeShared(framed)
   }
 
+  /** Charges bytes until they are sent or discarded. */
   #writeOwn (bytes: Uint8Array): void {
     this.#bytesSent += bytes.length
-    this.#stream.write(bytes, () => this.#account.release(bytes.length))
+    if (!this.#corked && this.#stream.writableLength === 0) {
+      this.#stream.write(bytes)
+      // For a client that reads, the kernel accepts the bytes at once and nothing is pending.
+      if (this.#stream.writableLength === 0) return
+      this.#stream.write(NOTHING, () => this.#account.release(bytes.length))
+    } else {
+      this.#stream.write(bytes, () => this.#account.release(bytes.length))
+    }
     this.#account.charge(bytes.length)
   }
 }
