@@ -61,7 +61,7 @@ export class BatchQueue {
     const entries = this.#takeEntries()
     const signals = this.#signals
     if (signals.length > 0) this.#signals = []
-    // What isn't in the batch waits as entries: usually nothing.
+    // Leaves out the entries that wait for a later batch. Usually there are none.
     this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
     this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding)
     return this.#batch
