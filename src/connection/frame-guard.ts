@@ -21,6 +21,9 @@ export interface FrameLimits {
   readonly messageTimeout: number
 }
 
+/** Scans the bytes of every connection that isn't within a message: it has no state then. */
+let idle = new FrameScanner()
+
 /**
  * Passes a client's bytes to the parser of `ws`, one message at a time, and applies limits before. `ws` doesn't report a message
  * that is never completed, and doesn't limit pings and pongs.
@@ -29,7 +32,8 @@ export class FrameGuard {
   readonly #parser: FrameParser
   readonly #guarded: Guarded
   readonly #limits: FrameLimits
-  readonly #scanner = new FrameScanner()
+  /** Set within a message. */
+  #scanner: FrameScanner | undefined
   #control: TokenBucket | undefined
   /** Undefined between two messages. */
   #message: IncompleteMessage | undefined
@@ -46,7 +50,7 @@ export class FrameGuard {
    * @param onParsed called when they are parsed, before or after this method returns
    */
   pass (chunk: Buffer, at: number, onParsed: (error?: Error | null) => void): number {
-    const scanner = this.#scanner
+    const scanner = this.#scanner ?? idle
     const message = this.#message
     const isPart = scanner.isWithinPayload(chunk.length - at)
     const end = scanner.scan(chunk, at)
@@ -55,6 +59,7 @@ export class FrameGuard {
       onParsed()
       return end
     }
+    this.#keepScanner(scanner)
     if (scanner.controls > 0) this.#countControls(scanner.controls)
     const copied = message?.flush()
     if (scanner.isIncomplete) this.#expectMore(chunk)
@@ -66,6 +71,12 @@ export class FrameGuard {
 
   ended (): void { clearTimeout(this.#deadline) }
 
+  /** Takes over the idle scanner within a message, and gives it up afterwards. */
+  #keepScanner (scanner: FrameScanner): void {
+    if (scanner === idle && scanner.isIncomplete) idle = new FrameScanner()
+    this.#scanner = scanner.isIncomplete ? scanner : undefined
+  }
+
   #countControls (count: number): void {
     if ((this.#control ??= new TokenBucket(this.#limits.control)).spend(count) === 0) return
     closeFlood(this.#guarded)
@@ -75,7 +86,7 @@ export class FrameGuard {
   #expectMore (chunk: Buffer): void {
     this.#deadline ??= setTimeout(FrameGuard.#expire, this.#limits.messageTimeout, this).unref()
     this.#message ??= new IncompleteMessage(this.#guarded.receiver)
-    this.#message.keep(chunk, this.#scanner.fragments)
+    this.#message.keep(chunk, this.#scanner!.fragments)
   }
 
   #complete (message: IncompleteMessage): void {

@@ -96,7 +96,7 @@ export class PlainHandler implements MessageHandler {
   delivered (): Promise<unknown> | undefined { return this.#peer?.delivered() }
 
   ended (): void {
-    clearTimeout(this.#deadline)
+    this.#clearDeadline()
     this.#peer?.ended()
   }
 
@@ -108,8 +108,13 @@ export class PlainHandler implements MessageHandler {
     } catch (error) {
       this.#failed(error)
     } finally {
-      clearTimeout(this.#deadline)
+      this.#clearDeadline()
     }
+  }
+
+  #clearDeadline (): void {
+    clearTimeout(this.#deadline)
+    this.#deadline = undefined
   }
 
   /** Logs a post that would be refused again, which this wire can't report. Closes the connection for any other error. */
