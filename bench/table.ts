@@ -9,7 +9,11 @@ const words = [true, false, false, false, false, false, false, false, false, tru
 export const legend = `µs/delivery: CPU time of the server process. CPU srv/gen: CPU use of the server and the generator, in % of a core.
 limit: the bottleneck: the server, the generator or both; rate: none, the offered rate was reached;
 machine: another process used the CPU. ours to it: our cost (µs, bytes or ms) divided by that of the control; a value with
-a unit is our own. RSS: resident memory. Heap and RSS are per connection, room or membership, as the load's title says.`
+a unit is our own. RSS: resident memory. Heap and RSS are per connection, room or membership, as the load's title says.
+equal: missed by at most 5 %.
+plain, v1: order for all, bounded history, limits of rates and memory; v1 also acknowledgements, presence and resume.
+ws: a set of sockets for each room and a send to each; nothing is stored or bounded. net: the same, without HTTP and ws.
+Socket.IO: the same by emit; with 2 nodes, messages go through a Redis stream.`
 
 /** Returns all loads as a table for a terminal. */
 export function table (results: readonly LoadResult[]): string {
