@@ -34,6 +34,29 @@ t.test('messages are echoed unchanged: text and binary, of every size up to the 
   }
 })
 
+t.test('short and long messages of one packet are echoed in order', async (t) => {
+  const { port } = await echo(t)
+  const sizes = [1, 3_000, 2, 3, 9_000, 2_048, 4, 2_047]
+  const sent = sizes.map((size, i) => Buffer.alloc(size, i))
+  const client = await upgraded(t, port, '/echo', Buffer.concat(sent.map((bytes) => clientFrame(BINARY, bytes))))
+  const received = await client.until((received) => serverFrames(received).length === sizes.length)
+  t.strictSame(serverFrames(received).map(({ payload }) => Buffer.from(payload)), sent)
+})
+
+t.test('the bytes of a reply may change afterwards, even while they are pending', async (t) => {
+  const bytes = Buffer.alloc(8_192)
+  const messages = 2_000
+  let count = 0
+  const { app, port } = await echo(t, { reply: () => { bytes.writeUInt32BE(count++); return bytes } })
+  const client = await upgraded(t, port, '/echo')
+  client.socket.pause()
+  client.socket.write(Buffer.concat(Array.from({ length: messages }, () => clientFrame(TEXT, ''))))
+  while (app.chat.stats().pendingBytes === 0) await tick()
+  client.socket.resume()
+  const received = await client.until((received) => received.length >= messages * (4 + bytes.length))
+  t.strictSame(serverFrames(received).map(({ payload }) => payload.readUInt32BE()), Array.from({ length: messages }, (_, i) => i))
+})
+
 t.test('a message larger than the limit closes with 1009; one of exactly the limit does not', async (t) => {
   const { url } = await echo(t)
   const { socket, next, closed } = await open(t, url)
