@@ -3,7 +3,6 @@ import type { MessageRates } from '../connection/allowance.ts'
 import { admit, newSession } from '../rooms/admission.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
-import { compileDataSchema } from './data-schema.ts'
 import { InvalidQuery } from '../errors.ts'
 import { inContext, type Hello } from '../hooks.ts'
 import type { Peer, PeerContext } from '../rooms/peer.ts'
@@ -39,7 +38,7 @@ export interface ChatRouteContext extends RouteContext {
 export async function chatRoute (app: FastifyInstance, context: ChatRouteContext): Promise<void> {
   const { settings: { chat, compression, limits, dataSchema, heartbeatInterval, hooks }, admission } = context
   if (chat === false) return
-  const checkData = compileDataSchema(dataSchema)
+  const checkData = await dataCheck(dataSchema)
   // JSON has no Infinity, so unlimited values are left out.
   const welcome = {
     limits: {
@@ -114,6 +113,14 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       return peer
     }
   }
+}
+
+/** Resolves with the check of the option `dataSchema`. Rejects with InvalidOption for an invalid schema. */
+async function dataCheck (schema: object | undefined): Promise<(data: unknown) => void> {
+  if (schema === undefined) return () => {}
+  // Loaded on demand: TypeBox takes longer to load than the rest of the plugin.
+  const { compileDataSchema } = await import('./data-schema.ts')
+  return compileDataSchema(schema)
 }
 
 /** @throws InvalidQuery */

@@ -18,8 +18,7 @@ const maps = ['properties', 'patternProperties', 'dependentSchemas', 'dependenci
  * a compiled schema ignores an unknown type, and refuses everything for a reference that leads nowhere.
  * @throws InvalidOption
  */
-export function compileDataSchema (schema: object | undefined): (data: unknown) => void {
-  if (schema === undefined) return () => {}
+export function compileDataSchema (schema: object): (data: unknown) => void {
   const problem = schemaProblem(schema)
   if (problem !== undefined) throw new InvalidOption('dataSchema', `is not a valid JSON Schema: ${problem}`)
   const validator = Compile(schema)

@@ -1,9 +1,9 @@
-import { Compile, type Validator } from 'typebox/compile'
 import { isObject } from '../checks.ts'
 import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
 import { messageOf } from '../thrown.ts'
+import { validator } from './validator.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
@@ -17,7 +17,7 @@ export class InvalidMessage extends Error {
   }
 }
 
-const validators: ReadonlyMap<unknown, Validator> = new Map(Object.entries(clientMessages).map(([type, schema]) => [type, Compile(schema)]))
+const validators = new Map<unknown, ReturnType<typeof validator>>(Object.entries(clientMessages).map(([type, schema]) => [type, validator(schema)]))
 
 /**
  * Parses and validates a frame.
@@ -37,14 +37,12 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   if (!isObject(message)) {
     throw new InvalidMessage('must be a JSON object')
   }
-  const validator = validators.get(message['type'])
-  if (validator === undefined) {
+  const problemOf = validators.get(message['type'])
+  if (problemOf === undefined) {
     throw new InvalidMessage(`/type must be one of ${[...validators.keys()].join(', ')}`, concerns(message))
   }
-  if (!validator.Check(message)) {
-    const [error] = validator.Errors(message)
-    throw new InvalidMessage(`${error?.instancePath ?? ''} ${error?.message ?? 'is invalid'}`.trim(), concerns(message))
-  }
+  const problem = problemOf(message)
+  if (problem !== undefined) throw new InvalidMessage(problem, concerns(message))
   // No other property of the schema is nested, and properties outside the schema are never read.
   if ('data' in message && nestedDeeperThan(depth, message['data'])) {
     throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
