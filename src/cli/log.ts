@@ -1,6 +1,5 @@
 import * as fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
-import { build as pretty } from 'pino-pretty'
 
 // Not a transport: its worker keeps the process alive for ten seconds after the terminal is closed.
 const style = { translateTime: 'HH:MM:ss', ignore: 'pid,hostname', singleLine: true, sync: true }
@@ -10,9 +9,9 @@ const style = { translateTime: 'HH:MM:ss', ignore: 'pid,hostname', singleLine: t
 const controls = /\\(?:\\|[bfr]|n(?! {4}at )|u00[01].)|[\x7f-\x9f\p{Bidi_Control}]/gu
 
 /** Returns options for readable lines on a terminal, and for JSON lines elsewhere. */
-export function logOptions (level: string): FastifyServerOptions {
+export async function logOptions (level: string): Promise<FastifyServerOptions> {
   const logger = process.stdout.isTTY
-    ? { level, stream: pretty(style), hooks: { streamWrite: escapeControls } }
+    ? { level, stream: (await import('pino-pretty')).build(style), hooks: { streamWrite: escapeControls } }
     : { level }
   return { logger, ...noRequestLines() }
 }

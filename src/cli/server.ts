@@ -23,7 +23,7 @@ const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'] 
 
 /** Resolves with 0 once the server listens, or with 1 if it can't. */
 export async function runServer ({ port, host, level, backend }: ServerOptions): Promise<number> {
-  const app = fastify(logOptions(level))
+  const app = fastify(await logOptions(level))
   logRefusedRequests(app)
   const grace = closeWithGrace({ logger: app.log, skip: [...crashes] }, async ({ err, signal }) => {
     if (err === undefined) app.log.info(`${signal} received, closing`)

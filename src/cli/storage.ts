@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import type { Backend, OpenBackend } from '../backend.ts'
-import { lmdb } from '../drivers/lmdb/backend.ts'
-import { redis } from '../drivers/redis/backend.ts'
 import { parseRedisUrl } from '../drivers/redis/client/redis-url.ts'
 import { PackageMissing } from '../errors.ts'
 import { withPackage } from '../optional-package.ts'
@@ -30,6 +28,7 @@ export function redisBackend (url: string): Backend {
 
 async function openDirectory (path: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
+    const { lmdb } = await import('../drivers/lmdb/backend.ts')
     return await lmdb({ path }).open(app)
   } catch (error) {
     throw new StorageError(reasonOf(error as Error))
@@ -39,6 +38,7 @@ async function openDirectory (path: string, app: FastifyInstance): Promise<OpenB
 async function openRedis (url: string, app: FastifyInstance): Promise<OpenBackend> {
   try {
     await probeRedis(url)
+    const { redis } = await import('../drivers/redis/backend.ts')
     const backend = await redis({ url }).open(app)
     await backend.store.check().catch(async (error: unknown) => {
       await backend.close()
