@@ -66,6 +66,24 @@ t.test('redirects and 304 answers have the security headers too', async (t) => {
   }
 })
 
+t.test('the files support ranges and preconditions, and other files are answered with 404', async (t) => {
+  const app = await build(t)
+  for (const [status, url, headers] of [
+    [206, '/demo/main.js', { range: 'bytes=0-9' }],
+    [416, '/demo/main.js', { range: 'bytes=9999999-' }],
+    [412, '/demo/main.js', { 'if-match': '"other"' }],
+    [404, '/demo/lib/plugin.js', {}],
+    [404, '/demo/lib/client/../plugin.js', {}],
+    [404, '/demo/lib/client%2F..%2Fplugin.js', {}]
+  ] as const) {
+    const response = await app.inject({ url, headers })
+    t.equal(response.statusCode, status, url)
+    if (status === 206) t.equal(response.body.length, 10)
+    if (status === 416) t.match(response.headers['content-range'], /^bytes \*\/\d+$/)
+    t.match(response.headers, { 'content-security-policy': /default-src 'none'/ })
+  }
+})
+
 t.test("a Host header can't extend the policy", async (t) => {
   const app = await build(t)
   for (const host of ['a; script-src *', "a 'unsafe-inline'", 'a,b', '*', 'a/b']) {
