@@ -19,7 +19,7 @@ async function imported (t: Test, args: string[], end: RegExp): Promise<string[]
   return [...new Set([...output.matchAll(/^imports (.+)$/gm)].map(([, name]) => name!))].sort()
 }
 
-const always = ['@fastify/error', '@fastify/send', '@fastify/websocket', 'fastify-plugin', 'find-my-way', 'ipaddr.js', 'ws']
+const always = ['@fastify/error', '@fastify/static', '@fastify/websocket', 'fastify-plugin', 'find-my-way', 'ipaddr.js', 'ws']
 
 t.test('registering with the defaults loads no package that only an option needs', async (t) => {
   const script = `
