@@ -14,10 +14,8 @@ export interface Changes {
   epochSeed (seed: EpochSeed): void
   /** Adds a use of a room to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
-  /** Sets the bytes charged for all rooms. */
+  /** Sets the bytes charged for all rooms. MUST be called in every commit, so that none is empty. */
   bytes (bytes: number): void
-  /** Writes a timestamp, so that no commit is empty. */
-  touch (): void
 }
 
 /** The LMDB database of one store: records and heads of its rooms, their order of use, and the owner of the directory. */
@@ -54,8 +52,8 @@ export class LmdbDatabase {
    */
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
+    const { root } = environment
     const [owner, heads, records, uses] = opening(environment, () => {
-      const { root } = environment
       checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
@@ -64,7 +62,6 @@ export class LmdbDatabase {
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
-        if (owner.get('bytes') === undefined) owner.putSync('bytes', 0, 0)
       })
       return [owner, heads, records, uses] as const
     })
@@ -77,15 +74,15 @@ export class LmdbDatabase {
       head: (room, head) => head === undefined ? heads.remove(room) : heads.put(room, head),
       epochSeed: (seed) => owner.put('epochSeed', seed, 0),
       use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
-      bytes: (bytes) => owner.put('bytes', bytes, 0),
-      touch: () => owner.put('committed', Date.now(), 0)
+      // Every commit writes a page of the main database, which has the roots of the others. This value needs no page of its own.
+      bytes: (bytes) => root.put('bytes', bytes)
     }
   }
 
   get epochSeed (): EpochSeed { return this.reading(() => this.#owner.get('epochSeed') as EpochSeed) }
 
   /** Bytes charged for all rooms. */
-  get bytes (): number { return this.reading(() => this.#owner.get('bytes') as number) }
+  get bytes (): number { return this.reading(() => this.#environment.root.get('bytes') as number | undefined ?? 0) }
 
   head (room: string): Head | undefined { return this.reading(() => this.#heads.get(room)) }
 
@@ -135,10 +132,7 @@ export class LmdbDatabase {
     if (this.#environment.isGone) throw new StoreUnavailable({ cause: this.#removal })
     let owned: boolean
     try {
-      owned = await this.#owner.ifVersion('owner', this.#token, () => {
-        this.#changes.touch()
-        write(this.#changes)
-      })
+      owned = await this.#owner.ifVersion('owner', this.#token, () => write(this.#changes))
     } catch (error) {
       // The reason is in a second promise, whose rejection would otherwise be unhandled.
       const { commitError = Promise.reject(error) } = error as { commitError?: Promise<never> }

@@ -32,7 +32,7 @@ export class LmdbEnvironment {
       prepareFiles(directory)
       assertIntact(directory, damageOfMetas)
       // With overlappingSync, members could receive entries that a crash undoes. eventTurnBatching causes an unhandled rejection.
-      root = open<unknown, string>({ path: directory, noSubdir: false, overlappingSync: false, eventTurnBatching: false })
+      root = open<unknown, string>({ path: directory, noSubdir: false, encoding: 'json', overlappingSync: false, eventTurnBatching: false })
       assertIntact(directory, damageOfSize)
       return new LmdbEnvironment(directory, root, lock)
     } catch (error) {
