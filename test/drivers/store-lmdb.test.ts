@@ -24,8 +24,10 @@ async function opened (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, pa
 /** Counts records, heads and uses in a closed directory. Resolves with them and the charged bytes. */
 async function counts (path: string): Promise<{ rows: number, heads: number, uses: number, bytes: unknown }> {
   const root = open<unknown, string>({ path, noSubdir: false, encoding: 'json' })
-  const count = (name: string) => root.openDB(name, {}).getKeysCount()
-  const counted = { rows: count('rows'), heads: count('heads'), uses: count('uses'), bytes: root.get('bytes') }
+  const indexes = Array.from(root.openDB<unknown, [string, number]>('rows', {}).getKeys(), ([, index]) => index)
+  const heads = indexes.filter((index) => index === Number.MAX_SAFE_INTEGER).length
+  const uses = root.openDB('uses', {}).getKeysCount()
+  const counted = { rows: indexes.length - heads, heads, uses, bytes: root.get('bytes') }
   await root.close()
   return counted
 }

@@ -18,14 +18,25 @@ export interface Changes {
   bytes (bytes: number): void
 }
 
+/** The last use of a room on disk. */
+export interface Use {
+  /** ms since 1970 */
+  readonly used: number
+  readonly room: string
+}
+
+/** The index of a head among the records of its room. A head follows the newest record, so that a post writes both to one page. */
+const HEAD = Number.MAX_SAFE_INTEGER
+
 /** The LMDB database of one store: records and heads of its rooms, their order of use, and the owner of the directory. */
 export class LmdbDatabase {
   readonly #environment: LmdbEnvironment
   /** Checked in every commit: a store whose directory was taken over by another process can't write. */
   readonly #token = randomInt(1, 2 ** 48 - 1)
   readonly #records: Database<EntryRecord, [room: string, index: number]>
-  readonly #heads: Database<Head, string>
-  /** The rooms in the order of their last use. Values are unused. */
+  /** The same tree as `#records`, with another encoding. */
+  readonly #heads: Database<Head, [room: string, index: typeof HEAD]>
+  /** All rooms on disk, in the order of their last use. Values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
   /** The version of the value 'owner' is the owner's token. */
   readonly #owner: Database<unknown, string>
@@ -56,7 +67,7 @@ export class LmdbDatabase {
     const [owner, heads, records, uses] = opening(environment, () => {
       checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
-      const heads = root.openDB<Head, string>('heads', { encoding: 'json' })
+      const heads = root.openDB<Head, [string, number]>('rows', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       owner.transactionSync(() => {
@@ -71,7 +82,7 @@ export class LmdbDatabase {
     this.#uses = uses
     this.#changes = {
       record: (room, index, record) => record === undefined ? records.remove([room, index]) : records.put([room, index], record),
-      head: (room, head) => head === undefined ? heads.remove(room) : heads.put(room, head),
+      head: (room, head) => head === undefined ? heads.remove([room, HEAD]) : heads.put([room, HEAD], head),
       epochSeed: (seed) => owner.put('epochSeed', seed, 0),
       use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
       // Every commit writes a page of the main database, which has the roots of the others. This value needs no page of its own.
@@ -84,7 +95,7 @@ export class LmdbDatabase {
   /** Bytes charged for all rooms. */
   get bytes (): number { return this.reading(() => this.#environment.root.get('bytes') as number | undefined ?? 0) }
 
-  head (room: string): Head | undefined { return this.reading(() => this.#heads.get(room)) }
+  head (room: string): Head | undefined { return this.reading(() => this.#heads.get([room, HEAD])) }
 
   entry (room: string, index: number): EntryRecord {
     const record = this.record(room, index)
@@ -108,14 +119,19 @@ export class LmdbDatabase {
     return records
   }
 
-  /** Returns up to `limit` rooms after a given one, in the order of their names. */
-  rooms (after: string | undefined, limit: number): Array<{ room: string, head: Head }> {
-    const range = { ...after !== undefined && { start: after, exclusiveStart: true }, limit }
-    return this.reading(() => Array.from(this.#heads.getRange(range), ({ key, value }) => ({ room: key, head: value })))
+  /** Returns up to `limit` rooms after a given one, the least recently used first. @throws StoreDamaged, StoreUnavailable */
+  rooms (after: Use | undefined, limit: number): Array<Use & { head: Head }> {
+    const range = { ...after !== undefined && { start: [after.used, after.room] as [number, string], exclusiveStart: true }, limit }
+    const uses = this.reading(() => Array.from(this.#uses.getKeys(range)))
+    return uses.map(([used, room]) => {
+      const head = this.head(room)
+      if (head === undefined) throw new StoreDamaged(this.#environment.path, `the head of the room '${room}' is missing`)
+      return { used, room, head }
+    })
   }
 
   /** Yields all rooms, the least recently used first. */
-  * leastUsed (): Generator<{ used: number, room: string }> {
+  * leastUsed (): Generator<Use> {
     try {
       for (const [used, room] of this.#uses.getKeys()) yield { used, room }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { StoreBusy } from '../../errors.ts'
 import type { HistoryBounds } from '../history-options.ts'
-import type { LmdbDatabase } from './database.ts'
+import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
 import { emptyHead, newEpochSeed, newestCursor, type EpochSeed, type Head } from './head.ts'
@@ -139,9 +139,9 @@ export class LmdbRooms {
   /** Finds expired entries in quiet rooms, and expired rooms. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
     this.#evictions.expire()
-    let rooms: Array<{ room: string, head: Head }> = []
+    let rooms: Array<Use & { head: Head }> = []
     do {
-      rooms = this.#database.rooms(rooms.at(-1)?.room, ROOMS_PER_TICK)
+      rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_TICK)
       for (const { room, head } of rooms) {
         if (this.#peek(room).retention.isDue(Date.now())) this.#untrimmed.add(room)
         if (this.#feeds.has(room)) this.use(room, head)

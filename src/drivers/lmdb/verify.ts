@@ -67,7 +67,7 @@ function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: He
   let rooms = database.rooms(undefined, ROOMS_PER_READ)
   while (rooms.length > 0) {
     yield * rooms
-    rooms = database.rooms(rooms.at(-1)!.room, ROOMS_PER_READ)
+    rooms = database.rooms(rooms.at(-1), ROOMS_PER_READ)
   }
 }
 
