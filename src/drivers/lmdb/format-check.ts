@@ -3,7 +3,7 @@ import { assertFormat } from '../stored-format.ts'
 import type { LmdbEnvironment } from './environment.ts'
 
 /** Number of the format of heads, records and the other values. Increased when a version can't read those of the version before. */
-const FORMAT = 1
+const FORMAT = 2
 
 /**
  * Checks the number of the format of an environment, and writes it to an empty environment. Must be called before another
