@@ -51,6 +51,8 @@ export class RoomFeed {
   receive (message: Buffer): void {
     const buffered = this.#buffered
     if (buffered === undefined) {
+      // The first read, which follows the subscription, covers it.
+      if (this.#last === undefined) return
       if (!this.#takeBatch(parseBatch(message))) this.catchUp().catch(() => {})
       return
     }
