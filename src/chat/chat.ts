@@ -78,7 +78,7 @@ export class Chat {
     assertRoom(name)
     assertFunction('listener', listener)
     const { rooms } = this.#parts
-    const room = await rooms.take(name)
+    const room = await rooms.open(name)
     const callListener = async (entry: Entry) => { await listener(chatEntry(entry, entry)) }
     const unsubscribe = room.subscribe((entry) => {
       callListener(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))

@@ -4,7 +4,7 @@ import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Ring } from './ring.ts'
 import type { Presence } from '../roster.ts'
-import type { Store, Entry, Page, Position } from '../store.ts'
+import type { Cursor, Store, Entry, Page, Position } from '../store.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
@@ -33,6 +33,8 @@ export class Joins {
   #readers = 0
   /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
+  /** The position after which the store delivers; undefined until the room follows it. */
+  #followed: Position | undefined
   /** Memberships that are still catching up. */
   readonly #joining = new Set<Membership>()
   /** Memberships whose view is no longer valid, until they receive the newest entries. */
@@ -47,40 +49,53 @@ export class Joins {
     this.#counters = counters
   }
 
+  /** Called when the store delivers every entry after the head. */
+  follow (head: Cursor): void { this.#followed = head.position }
+
   /**
    * Writes the answer to the join and the missed entries. Adds the membership to the fan-out, which writes every later entry,
    * without gaps or duplicates. Resolves when the member has caught up, or has left.
+   * @param entered resolves when the room is open and the member has entered it; the first read doesn't wait for it
    * @param onJoined called when the answer was written, and again after each later page
    */
-  async join (membership: Membership, { after, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
+  async join (membership: Membership, entered: Promise<void>, { after, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
     const { name } = this.#room
     let position = after
     let joined = false
     this.#joining.add(membership)
-    for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
-      isAttached = await this.#whileReading(async () => {
-        const epoch = this.#epoch
-        let page = await this.#store.read(name, position === undefined ? newest : { after: position, ...PAGE })
-        const resumed = position !== undefined && page.complete
-        if (!page.complete) page = { ...await this.#store.read(name, newest), complete: false }
-        if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
-        membership.enter(epoch)
-        const isPart = resumed && page.more
-        const end = isPart ? page.entries.at(-1)! : page.head
-        const hasCaughtUp = !isPart && this.#ring.isCompleteAfter(end.offset)
-        const later = hasCaughtUp ? this.#laterThan(page) : []
-        const offset = later.at(-1)?.offset ?? end.offset
-        this.#counters.deliveries += joined && resumed
-          ? membership.sendMissed([...page.entries, ...later], offset)
-          : membership.sendJoined(page, this.#room.presence, later, offset)
-        if (hasCaughtUp) this.#attach(membership)
-        position = end.position
-        joined = true
-        onJoined()
-        return hasCaughtUp
-      })
+    try {
+      for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
+        isAttached = await this.#whileReading(async () => {
+          const epoch = this.#epoch
+          const isFollowed = this.#followed !== undefined
+          const reading = this.#store.read(name, position === undefined ? newest : { after: position, ...PAGE })
+          reading.catch(() => { /* rethrown below */ })
+          await entered
+          let page = await reading
+          // The store doesn't deliver an entry that was stored between the two.
+          if (!isFollowed && page.head.position !== this.#followed) return false
+          const resumed = position !== undefined && page.complete
+          if (!page.complete) page = { ...await this.#store.read(name, newest), complete: false }
+          if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
+          membership.enter(epoch)
+          const isPart = resumed && page.more
+          const end = isPart ? page.entries.at(-1)! : page.head
+          const hasCaughtUp = !isPart && this.#ring.isCompleteAfter(end.offset)
+          const later = hasCaughtUp ? this.#laterThan(page) : []
+          const offset = later.at(-1)?.offset ?? end.offset
+          this.#counters.deliveries += joined && resumed
+            ? membership.sendMissed([...page.entries, ...later], offset)
+            : membership.sendJoined(page, this.#room.presence, later, offset)
+          if (hasCaughtUp) this.#attach(membership)
+          position = end.position
+          joined = true
+          onJoined()
+          return hasCaughtUp
+        })
+      }
+    } finally {
+      this.#joining.delete(membership)
     }
-    this.#joining.delete(membership)
   }
 
   leave (membership: Membership): void {

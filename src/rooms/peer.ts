@@ -77,21 +77,13 @@ export class Peer {
    */
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { member, connection } = this
-    const { rooms, roster, limits } = this.#context
+    const { rooms, limits } = this.#context
     const hooks = this.#hooks
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
     await authorize(hooks, { member, action: 'join', room: name })
-    const room = await rooms.take(name, connection.address.name)
+    const room = rooms.take(name, connection.address.name)
     const membership = new Membership(connection, member, room.name, { format, includeSender })
-    try {
-      await roster.enter(name, this.#id, member)
-    } catch (error) {
-      rooms.release(room, connection.address.name)
-      throw error
-    }
-    this.#memberships = this.#memberships.concat(membership)
-    if (!connection.open) return this.#remove(membership)
     try {
       await this.#waitForJoin(membership, room, query)
     } catch (error) {
@@ -175,12 +167,30 @@ export class Peer {
     return undefined
   }
 
+  /**
+   * Resolves when the room is open and the member has entered it. If one of them fails, undoes the other and rejects as the store
+   * or the roster does.
+   */
+  async #enter (membership: Membership, room: Room): Promise<void> {
+    const { rooms, roster } = this.#context
+    const { connection, member } = membership
+    const [opened, entered] = await Promise.allSettled([room.opened, roster.enter(room.name, this.#id, member)])
+    if (opened.status === 'rejected' || entered.status === 'rejected') {
+      rooms.release(room, connection.address.name)
+      if (entered.status === 'fulfilled') this.#leaveRoster(room.name)
+      throw (opened.status === 'rejected' ? opened : entered as PromiseRejectedResult).reason
+    }
+    room.enter(membership)
+    this.#memberships = this.#memberships.concat(membership)
+    if (!connection.open) this.#remove(membership)
+  }
+
   /** Resolves when the answer to the join was written; missed entries may follow. A failure after that closes the connection. */
   #waitForJoin (membership: Membership, room: Room, query: JoinQuery): Promise<void> {
     const { connection } = membership
     return new Promise((resolve, reject) => {
       let hasJoined = false
-      room.join(membership, query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
+      room.join(membership, this.#enter(membership, room), query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
         if (!hasJoined) return reject(error)
         connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
       })
@@ -200,10 +210,13 @@ export class Peer {
   }
 
   #remove (membership: Membership): void {
-    const { rooms, roster } = this.#context
-    const { room, connection } = membership
     this.#memberships = this.#memberships.filter((other) => other !== membership)
-    rooms.leave(membership)
-    roster.leave(room, this.#id).catch((error: unknown) => connection.log.warn({ err: error, room }, 'could not remove the member from the roster'))
+    this.#context.rooms.leave(membership)
+    this.#leaveRoster(membership.room)
+  }
+
+  #leaveRoster (room: string): void {
+    this.#context.roster.leave(room, this.#id)
+      .catch((error: unknown) => this.connection.log.warn({ err: error, room }, 'could not remove the member from the roster'))
   }
 }

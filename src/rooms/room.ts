@@ -26,28 +26,22 @@ export class Room {
   readonly #joins: Joins
   readonly #listeners = new Set<(entry: Entry) => void>()
   readonly #presence = new RoomPresence()
-  #stop: Array<() => void> = []
+  /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
+  readonly opened: Promise<ReadonlyArray<() => void>>
 
-  private constructor (name: string, { store, flushInterval, waiting, rings, counters }: RoomContext) {
+  constructor (name: string, { store, roster, flushInterval, waiting, rings, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#joins = new Joins(this, store, this.#fanOut, new Ring(rings), counters)
-  }
-
-  /** Resolves when the store and the roster deliver to the room. Rejects as they do. */
-  static async open (name: string, context: RoomContext): Promise<Room> {
-    const room = new Room(name, context)
-    const { store, roster } = context
-    const feed = await store.follow(name, (page) => room.#deliver(page))
-    room.#stop.push(() => feed.stop())
-    try {
-      room.#stop.push(await roster.watch(name, (now) => room.#onPresence(now)))
-      room.#stop.push(await roster.listen(name, ({ typing }) => room.#fanOut.announce({ typing })))
-    } catch (error) {
-      room.close()
-      throw error
-    }
-    return room
+    const subscriptions = [
+      this.#follow(store),
+      roster.watch(name, (now) => this.#onPresence(now)),
+      roster.listen(name, ({ typing }) => this.#fanOut.announce({ typing }))
+    ]
+    this.opened = Promise.all(subscriptions)
+    this.opened.catch(() => {
+      for (const subscription of subscriptions) subscription.then((unsubscribe) => unsubscribe(), () => { /* `opened` has rejected */ })
+    })
   }
 
   get presence (): Presence { return this.#presence.current }
@@ -58,11 +52,13 @@ export class Room {
     return membership?.connection.address.name
   }
 
-  /** Adds a membership to the room. See `Joins.join`. Its member has entered the roster. */
-  join (membership: Membership, query: JoinQuery, onJoined: () => void): Promise<void> {
-    this.#presence.enter(membership)
-    return this.#joins.join(membership, query, onJoined)
+  /** Adds a membership to the room once `entered` resolves. See `Joins.join`. */
+  join (membership: Membership, entered: Promise<void>, query: JoinQuery, onJoined: () => void): Promise<void> {
+    return this.#joins.join(membership, entered, query, onJoined)
   }
+
+  /** Called when the member has entered the roster. */
+  enter (membership: Membership): void { this.#presence.enter(membership) }
 
   leave (membership: Membership): void {
     this.#fanOut.delete(membership)
@@ -83,7 +79,15 @@ export class Room {
   flush (): void { this.#fanOut.flush() }
 
   close (): void {
-    for (const stop of this.#stop) stop()
+    this.opened.then((unsubscribes) => {
+      for (const unsubscribe of unsubscribes) unsubscribe()
+    }, () => { /* the others were ended */ })
+  }
+
+  async #follow (store: Store): Promise<() => void> {
+    const feed = await store.follow(this.name, (page) => this.#deliver(page))
+    this.#joins.follow(feed.head)
+    return () => feed.stop()
   }
 
   #deliver (page: Page): void {

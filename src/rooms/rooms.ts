@@ -11,11 +11,8 @@ const LINGER_TIME = 30_000
 /** Maximum rooms without members that still follow their store. A full store can't evict a followed room. */
 const MAX_LINGERING = 256
 
-/**
- * A room and the number of its users. opened: undefined until the promise has resolved. address: the address that the room is
- * charged to; empty for none.
- */
-interface Use { readonly room: Promise<Room>, opened: Room | undefined, users: number, linger: NodeJS.Timeout | undefined, address: string }
+/** A room and the number of its users. address: the address that the room is charged to; empty for none. */
+interface Use { readonly room: Room, users: number, linger: NodeJS.Timeout | undefined, address: string }
 
 export interface RoomsLimits {
   /** maximum number of rooms followed at once */
@@ -44,26 +41,41 @@ export class Rooms {
   }
 
   /**
-   * Opens a room, or adds a user to an open one. The room follows its store until `release`, which MUST be called once for
-   * each call that resolved. Rejects as the store and the roster do.
+   * Begins to open a room, or adds a user to one. The room follows its store until `release`, which MUST be called once for
+   * each call that returned, even if the room can't be opened.
    * @param address of the connection; empty for none
    * @throws TooManyRooms, TooManyRoomsOfAddress
    */
-  async take (name: string, address = ''): Promise<Room> {
-    const use = this.#use(name, address)
+  take (name: string, address = ''): Room {
+    const use = this.#uses.get(name) ?? this.#create(name, address)
+    if (this.#lingering.has(name)) {
+      if (use.address !== address) this.#ensureShare(address)
+      this.#lingering.delete(name)
+      this.#shares.revive(use.address, name)
+      this.#charge(name, use, address)
+    }
+    clearTimeout(use.linger)
+    use.users++
+    return use.room
+  }
+
+  /** Opens a room for the app, as `take` does. Resolves when it is open. Rejects as the store and the roster do. */
+  async open (name: string): Promise<Room> {
+    const room = this.take(name)
     try {
-      return await use.room
+      await room.opened
     } catch (error) {
-      use.users--
+      this.release(room)
       throw error
     }
+    return room
   }
 
   /** @param address as passed to `take` */
   release (room: Room, address = ''): void {
     const { name } = room
     const use = this.#uses.get(name)
-    if (use?.opened !== room) return
+    if (use?.room !== room) return
     if (--use.users > 0) {
       if (use.address === address) this.#charge(name, use, room.address ?? address)
       return
@@ -76,7 +88,7 @@ export class Rooms {
 
   /** Removes a membership from its room, and releases the room that `take` opened for it. */
   leave (membership: Membership): void {
-    const room = this.#uses.get(membership.room)?.opened
+    const room = this.#uses.get(membership.room)?.room
     if (room === undefined) return
     room.leave(membership)
     this.release(room, membership.connection.address.name)
@@ -84,39 +96,27 @@ export class Rooms {
 
   /** Resolves with the presence of a room on all nodes. */
   async presence (name: string): Promise<Presence> {
-    const room = await this.take(name)
+    const room = await this.open(name)
     this.release(room)
     return room.presence
   }
 
   /** Writes all delivered entries to the members, without waiting for the end of the tick. */
   flush (): void {
-    for (const { opened } of this.#uses.values()) opened?.flush()
+    for (const { room } of this.#uses.values()) room.flush()
   }
 
   close (): void {
     for (const [name, use] of this.#uses) this.#stop(name, use)
   }
 
-  #use (name: string, address: string): Use {
-    let use = this.#uses.get(name)
-    if (use === undefined) {
-      this.#ensureShare(address)
-      this.#ensureCapacity()
-      const room = Room.open(name, this.#context)
-      use = { room, opened: undefined, users: 0, linger: undefined, address }
-      this.#uses.set(name, use)
-      this.#shares.charge(address)
-      const opening = use
-      room.then((opened) => { opening.opened = opened }, () => this.#forget(name, opening))
-    } else if (this.#lingering.has(name)) {
-      if (use.address !== address) this.#ensureShare(address)
-      this.#lingering.delete(name)
-      this.#shares.revive(use.address, name)
-      this.#charge(name, use, address)
-    }
-    clearTimeout(use.linger)
-    use.users++
+  #create (name: string, address: string): Use {
+    this.#ensureShare(address)
+    this.#ensureCapacity()
+    const use: Use = { room: new Room(name, this.#context), users: 0, linger: undefined, address }
+    this.#uses.set(name, use)
+    this.#shares.charge(address)
+    use.room.opened.catch(() => { if (this.#uses.get(name) === use) this.#stop(name, use) })
     return use
   }
 
@@ -164,6 +164,6 @@ export class Rooms {
   #stop (name: string, use: Use): void {
     clearTimeout(use.linger)
     this.#forget(name, use)
-    use.room.then((room) => room.close(), () => { /* never opened: `take` has rejected */ })
+    use.room.close()
   }
 }

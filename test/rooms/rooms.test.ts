@@ -86,10 +86,11 @@ function open (store: Store): Rooms {
 
 /** Joins a room. Resolves, once the room has called back, with a function that leaves it. */
 async function join (rooms: Rooms, name: string, listener: Listener, query: JoinQuery): Promise<() => void> {
-  const room = await rooms.take(name)
+  const room = rooms.take(name)
   const membership = listener.membershipOf(name)
   try {
-    await new Promise<void>((resolve, reject) => { room.join(membership, query, resolve).then(resolve, reject) })
+    const entered = room.opened.then(() => room.enter(membership))
+    await new Promise<void>((resolve, reject) => { room.join(membership, entered, query, resolve).then(resolve, reject) })
   } catch (error) {
     rooms.release(room)
     throw error
