@@ -66,14 +66,18 @@ export class CommandSender {
           reject(Object.assign(isUnchanged(error) ? new StoreUnavailable() : new StoreUnknown(), { cause: error }))
         })
       }
-      this.#unsent.set(send, (error) => { if (this.#deadlines.end(deadline)) reject(error) })
-      this.sendWaiting()
+      if (this.#isOpen()) {
+        this.sendWaiting()
+        send()
+      } else {
+        this.#unsent.set(send, (error) => { if (this.#deadlines.end(deadline)) reject(error) })
+      }
     })
   }
 
   /** Sends the waiting commands. Called when the connection is ready, and when the gate has opened. */
   sendWaiting (): void {
-    if (!this.isWritable || !this.#gate.isOpen()) return
+    if (!this.#isOpen()) return
     this.#cork()
     for (const send of this.#unsent.keys()) {
       this.#unsent.delete(send)
@@ -87,6 +91,8 @@ export class CommandSender {
     this.#unsent.clear()
     for (const reject of waiting) reject(error)
   }
+
+  #isOpen (): boolean { return this.isWritable && this.#gate.isOpen() }
 
   /** Joins the commands of one tick into one write. */
   #cork (): void {

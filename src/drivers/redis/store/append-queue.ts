@@ -17,8 +17,14 @@ const MAX_BYTES = 256 * 1024
 /** Bytes of memory of a post without its content: promise, closures, arguments, and their copies in ioredis. */
 const POST_BYTES = 1_500
 
-/** Sends a room's posts. Resolves with the epoch, the time and the outcome of each post. */
-export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<unknown>
+/**
+ * Sends a room's posts: key, hash, since, content and size of each. Resolves with the charge of the room, whether the posts were
+ * published, the epoch, the time, and the outcome of each post.
+ */
+export type Send = (room: string, args: ReadonlyArray<string | number>) => Promise<AppendReply>
+
+/** As the append script returns it. */
+export type AppendReply = [charge: number, published: number, epoch: string, at: string, ...outcomes: Array<number | string>]
 
 /** Posts in flight. Those of one room and one tick are sent together. */
 export class AppendQueue {
@@ -74,22 +80,29 @@ export class AppendQueue {
   }
 
   #sendBatch (room: string, posts: readonly Post[]): void {
-    this.#send(room, posts.flatMap(({ args }) => args)).finally(() => {
-      this.#inFlight -= posts.length
-      for (const { cost } of posts) this.#bytesInFlight -= cost
-    }).then((reply) => {
-      const [epoch, at, ...outcomes] = reply as [epoch: string, at: string, ...outcomes: Array<number | string>]
-      const time = Number(at)
-      for (const [i, { resolve, reject }] of posts.entries()) {
-        const outcome = outcomes[i]!
+    const args: Array<string | number> = []
+    for (const post of posts) args.push(...post.args)
+    this.#send(room, args).then((reply) => {
+      this.#release(posts)
+      const epoch = reply[2]
+      const time = Number(reply[3])
+      let next = 4
+      for (const { resolve, reject } of posts) {
+        const outcome = reply[next++]!
         if (typeof outcome === 'number') resolve({ ...cursorOf({ epoch, at: time, offset: outcome }), at: time, again: false })
         else if (outcome === 'stale') reject(new StalePost())
         else if (outcome === 'reused') reject(new ReusedKey())
         else resolve({ ...cursorOfPost(epoch, outcome), again: true })
       }
     }, (error: unknown) => {
+      this.#release(posts)
       for (const { reject } of posts) reject(error)
     })
+  }
+
+  #release (posts: readonly Post[]): void {
+    this.#inFlight -= posts.length
+    for (const { cost } of posts) this.#bytesInFlight -= cost
   }
 }
 

@@ -27,7 +27,7 @@ export class FollowedRooms {
   readonly #read: (room: string, query: StreamQuery) => Promise<StreamPage>
   readonly #renewInterval: number
   readonly #rooms = new Map<string, FollowedRoom>()
-  readonly #undelivered = new Set<RoomFeed>()
+  #undelivered: RoomFeed[] = []
   readonly #timer: NodeJS.Timeout
   /** Current poll of all rooms. A new poll replaces it. */
   #poll: object | undefined
@@ -85,7 +85,7 @@ export class FollowedRooms {
     this.#closed = true
     clearInterval(this.#timer)
     this.#rooms.clear()
-    this.#undelivered.clear()
+    this.#undelivered = []
   }
 
   #start (name: string): FollowedRoom {
@@ -108,14 +108,14 @@ export class FollowedRooms {
   }
 
   #deliverSoon (feed: RoomFeed): void {
-    if (this.#undelivered.size === 0) {
-      setImmediate(() => {
-        const feeds = [...this.#undelivered]
-        this.#undelivered.clear()
-        for (const feed of feeds) if (!this.#closed) feed.deliver()
-      })
-    }
-    this.#undelivered.add(feed)
+    if (this.#undelivered.length === 0) setImmediate(this.#deliver)
+    this.#undelivered.push(feed)
+  }
+
+  readonly #deliver = (): void => {
+    const feeds = this.#undelivered
+    this.#undelivered = []
+    for (const feed of feeds) if (!this.#closed) feed.deliver()
   }
 
   async #pollAll (): Promise<void> {

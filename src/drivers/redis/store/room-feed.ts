@@ -24,10 +24,12 @@ export class RoomFeed {
    */
   #buffered: { readonly batches: Array<PublishedBatch | undefined>, bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
+  /** Whether pages wait for `deliver`. */
+  #isWaiting = false
 
   /**
    * @param read resolves with the next entries after a position; without one, with the head of the room
-   * @param deliverSoon schedules a call of `deliver` in a later tick
+   * @param deliverSoon schedules a call of `deliver` in a later tick; not called again until then
    */
   constructor (read: (after: PositionParts | undefined) => Promise<StreamPage>, deliverSoon: (feed: RoomFeed) => void) {
     this.#read = read
@@ -83,7 +85,8 @@ export class RoomFeed {
 
   /** Delivers the waiting pages to the followers. */
   deliver (): void {
-    for (const follower of [...this.#followers]) {
+    this.#isWaiting = false
+    for (const follower of this.#followers) {
       const pages = follower.undelivered
       follower.undelivered = []
       for (const page of joined(pages)) {
@@ -143,21 +146,26 @@ export class RoomFeed {
   #push (page: Page): void {
     if (this.#followers.size === 0) return
     for (const { undelivered } of this.#followers) undelivered.push(page)
+    if (this.#isWaiting) return
+    this.#isWaiting = true
     this.#deliverSoon(this)
   }
 }
 
-/** Joins consecutive complete pages into one. Yields incomplete pages separately. */
-function * joined (pages: readonly Page[]): Iterable<Page> {
+/** Joins consecutive complete pages into one. Incomplete pages stay separate. */
+function joined (pages: readonly Page[]): readonly Page[] {
+  if (pages.length < 2) return pages
+  const all: Page[] = []
   let entries: Entry[] = []
   for (const [i, page] of pages.entries()) {
     if (page.complete && pages[i + 1]?.complete === true) {
       entries.push(...page.entries)
     } else {
-      yield entries.length === 0 ? page : { ...page, entries: [...entries, ...page.entries] }
+      all.push(entries.length === 0 ? page : { ...page, entries: [...entries, ...page.entries] })
       entries = []
     }
   }
+  return all
 }
 
 function isSame (one: PositionParts | undefined, other: PositionParts | undefined): boolean {

@@ -1,5 +1,6 @@
 import { parsePosition, type PositionParts } from '../../position.ts'
 import type { RedisClient } from '../client/client.ts'
+import type { AppendReply } from './append-queue.ts'
 import type { RoomLimits } from './options.ts'
 import { cursorOfPost, decode, encode, type Content } from './record.ts'
 import { append } from './scripts/append.ts'
@@ -57,12 +58,11 @@ export class RoomScripts {
   /** Returns the channel to which a room's entries are published. */
   channel (room: string): string { return this.#client.channel(room, 'entries') }
 
-  /** @param posts key, hash, since, content and size of each. Resolves with the charge, 1 if published, and the results. */
-  async append (room: string, posts: ReadonlyArray<string | number>): Promise<[charge: number, published: number, ...results: unknown[]]> {
-    const { emptyTtl } = this.#limits
-    return await this.#client.run(append, this.keys(room), [
-      this.#newEpoch(), emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), ...posts
-    ]) as [number, number, ...unknown[]]
+  /** @param posts as `Send` takes them */
+  append (room: string, posts: ReadonlyArray<string | number>): Promise<AppendReply> {
+    return this.#client.run(append, this.keys(room), [
+      this.#newEpoch(), this.#limits.emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), ...posts
+    ]) as Promise<AppendReply>
   }
 
   async read (room: string, query: StreamQuery): Promise<{ readonly charge: number, readonly page: StreamPage }> {

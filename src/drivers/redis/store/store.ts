@@ -4,7 +4,7 @@ import { StoreClosed } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { RedisClient } from '../client/client.ts'
 import type { ConnectionLog } from '../client/connection-log.ts'
-import { AppendQueue } from './append-queue.ts'
+import { AppendQueue, type AppendReply } from './append-queue.ts'
 import { checkStore } from './check.ts'
 import { Evictions } from './evictions.ts'
 import { FollowedRooms } from './followed-rooms.ts'
@@ -117,11 +117,12 @@ export class RedisStore implements Store {
     await this.#client.close()
   }
 
-  async #append (room: string, posts: ReadonlyArray<string | number>): Promise<unknown> {
-    const [charge, published, ...results] = await this.#recovery.run(room, () => this.#scripts.append(room, posts))
+  async #append (room: string, posts: ReadonlyArray<string | number>): Promise<AppendReply> {
+    const reply = await this.#recovery.run(room, () => this.#scripts.append(room, posts))
+    const [charge, published] = reply
     this.#index.use(room, charge)
     // Redis stored the entries, but rejected PUBLISH. Other nodes find them by a poll.
     if (published === 0) this.#followed.catchUp(room)
-    return results
+    return reply
   }
 }
