@@ -124,7 +124,8 @@ export interface Store {
    * Subscribes to a room. Resolves once every later entry will be delivered. A room may have any number of followers.
    *
    * `deliver` MUST receive exactly the entries after `head`, in order, each once, including those of this node. This MUST
-   * hold across a lost and restored connection to the backend. Entries MUST be equal to those that `read` returns.
+   * hold across a lost and restored connection to the backend. Entries MUST be equal to those that `read` returns. A page MUST
+   * NOT change after it was delivered.
    *
    * `deliver` MUST NOT be called before the reactions of the returned promise have run, from within `append`, or from
    * within another call of `deliver`. If it throws, the store MUST keep delivering to this follower and to all others.

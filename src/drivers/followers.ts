@@ -12,10 +12,12 @@ interface Follower {
   readonly deliver: (page: Page) => void
 }
 
+const NONE: Entry[] = []
+
 /** The followers of one room, and the entries not yet delivered to them. */
 export class Followers {
   readonly #followers = new Set<Follower>()
-  #undelivered: Entry[] = []
+  #undelivered = NONE
   #isWaiting = false
 
   get size (): number { return this.#followers.size }
@@ -37,13 +39,15 @@ export class Followers {
 
   /** Adds an entry to the next delivery. */
   push (entry: Entry): void {
-    this.#undelivered.push(entry)
+    // A literal, because an empty array grows to 17 places.
+    if (this.#undelivered === NONE) this.#undelivered = [entry]
+    else this.#undelivered.push(entry)
     this.#isWaiting = true
   }
 
   /** Discards undelivered entries. The next delivery reports a break. */
   restart (head: Cursor): void {
-    this.#undelivered = []
+    this.#undelivered = NONE
     this.#isWaiting = true
     for (const follower of this.#followers) follower.restart = head
   }
@@ -51,7 +55,7 @@ export class Followers {
   /** Delivers breaks, and the entries since the last call, to each follower. */
   deliver (): void {
     const entries = this.#undelivered
-    this.#undelivered = []
+    this.#undelivered = NONE
     this.#isWaiting = false
     for (const follower of this.#followers) {
       const { restart } = follower

@@ -12,6 +12,8 @@ const BATCH_COST = BATCH_BYTES * 2 / 3
 /** Maximum bytes of memory that wait in the fan-outs of all rooms, batches included. */
 const WAITING_BYTES = 16 * 1024 * 1024
 
+const NONE: readonly Entry[] = []
+
 /** Bytes of memory that wait in the fan-outs of all rooms. */
 export interface Waiting { bytes: number }
 
@@ -19,7 +21,9 @@ export interface Waiting { bytes: number }
 export class BatchQueue {
   readonly #room: string
   readonly #waiting: Waiting
-  #entries: Entry[] = []
+  #entries = NONE
+  /** `#entries` if no one else has the array; else undefined. */
+  #own: Entry[] | undefined
   #signals: RoomSignal[] = []
   #batch: Batch | undefined
   /** Waiting bytes of this room, and the part of them in the current batch. */
@@ -41,13 +45,16 @@ export class BatchQueue {
   /** Offset of the first entry of the current batch, else of the first one that waits; Infinity for none. */
   get first (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
 
+  /** @param entries MUST NOT change afterwards */
   push (entries: readonly Entry[]): void {
     let bytes = 0
-    for (const entry of entries) {
-      this.#entries.push(entry)
-      bytes += entryCost(entry)
-    }
+    for (const entry of entries) bytes += entryCost(entry)
     this.#charge(bytes)
+    // In most batches, all entries are from one call, and aren't copied.
+    if (this.#entries.length === 0) return this.#replace(entries)
+    this.#own ??= [...this.#entries]
+    for (const entry of entries) this.#own.push(entry)
+    this.#entries = this.#own
   }
 
   announce (signal: RoomSignal): void {
@@ -74,24 +81,29 @@ export class BatchQueue {
   }
 
   clear (): void {
-    this.#entries = []
+    this.#replace(NONE)
     this.#signals = []
     this.#batch = undefined
     this.#charge(-this.#bytes)
   }
 
   /** Removes and returns the entries of the next batch. */
-  #takeEntries (): Entry[] {
+  #takeEntries (): readonly Entry[] {
     const entries = this.#entries
     if (this.#bytes < BATCH_COST) {
-      this.#entries = []
+      this.#replace(NONE)
       return entries
     }
     let bytes = 0
     let end = 0
     while (end < entries.length && bytes < BATCH_BYTES) bytes += contentBytes(entries[end++]!)
-    this.#entries = entries.splice(end)
-    return entries
+    this.#replace(entries.slice(end))
+    return entries.slice(0, end)
+  }
+
+  #replace (entries: readonly Entry[]): void {
+    this.#entries = entries
+    this.#own = undefined
   }
 
   #charge (bytes: number): void {
