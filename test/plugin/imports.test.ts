@@ -27,7 +27,7 @@ const files = [...sources.keys()]
 const areas = ['cli', 'entry', 'routes', 'upgrade', 'wire', 'rooms', 'connection', 'observability', 'drivers', 'client', 'contract', 'contracts']
 
 /** Files at the top of src that make up the plugin. All others there are contracts, which every area may import. */
-const entry = ['index.ts', 'plugin.ts', 'testing.ts']
+const entry = ['index.ts', 'plugin.ts', 'testing.ts', 'ineffective-options.ts', 'option-contradictions.ts']
 
 function area (file: string): string {
   const [folder, ...rest] = file.split('/')
