@@ -2,7 +2,7 @@ import type { Checkout } from './checkout.ts'
 import type { Contender } from './contenders.ts'
 import type { Load, Measure } from './loads/load.ts'
 
-/** All that a load may measure, the costs first. `summarize` leaves out what a load doesn't measure. */
+/** Everything that a load may measure, costs first. `summarize` leaves out what a load doesn't measure. */
 const measures: ReadonlyArray<Measure | undefined> = [undefined, 'p50', 'p99', 'route', 'roundTrips']
 
 /** Returns a load with each of our contenders beside the same contender of another revision, and without other controls. */

@@ -52,7 +52,7 @@ function addMark (element) {
 
 function shown (name) { return name === '' ? 'Guest' : name }
 
-/** Returns what names that look the same have in common: case and the invisible joiners that a name may have don't distinguish them. */
+/** Returns the name in lower case and without invisible joiners, so that names that look the same have the same key. */
 function keyOf (name) { return shown(name).toLowerCase().replace(/\p{Default_Ignorable_Code_Point}/gu, '') }
 
 function markOf (id) {

@@ -59,7 +59,7 @@ export interface Hooks {
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
   /**
    * Returns whether a member may join a room, post to it or read its history. Called with 'post' for a typing signal too: that
-   * answer is reused for 5 s for further signals in the room. Without this hook, it may.
+   * answer is reused for 5 s for further signals in the room. Without this hook, every member may.
    */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /**

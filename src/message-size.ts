@@ -26,10 +26,10 @@ export function receivedBytes (payload: number): number {
   return payload * RECEIVED + ENVELOPE
 }
 
-/** Bytes of an average fragment, at least. A fragment that is kept takes more memory than its bytes. */
+/** Minimum average bytes of a fragment. A fragment that is kept takes more memory than its bytes. */
 const FRAGMENT = 64
 
-/** Maximum frames of a small message. */
+/** Maximum frames of one message if the limit of its bytes is low. */
 const FEW_FRAGMENTS = 256
 
 /**

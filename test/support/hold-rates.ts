@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 
-/** Stops the clock of the rate limits for the test: no request that is refused is accepted later. */
+/** Stops the clock of the rate limits for the test: a refused request stays refused. */
 export function holdRates (t: Test): void {
   const now = performance.now()
   t.intercept(performance, 'now', { value: () => now })
