@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { StoreDenied, StoreUnavailable } from '../../../errors.ts'
 import { CommandSender } from './command-sender.ts'
-import { connect, isCluster, isReady } from './connect.ts'
+import { isCluster, isReady } from './connect.ts'
 import type { ConnectionLog } from './connection-log.ts'
-import { ConnectionState } from './connection-state.ts'
+import { Connections } from './connections.ts'
 import { Deadlines } from './deadlines.ts'
 import { areTogether, mastersOf } from './masters.ts'
 import { maxMemoryOf } from './memory.ts'
 import { FormatCheck } from './format-check.ts'
-import { changedNothing, connectionFailure, isDenied, isReply, rejectionOf } from './reply-errors.ts'
+import { changedNothing, isReply } from './reply-errors.ts'
 import type { ConnectionOptions } from './options.ts'
 import { keysOf } from './scan.ts'
 import type { Script } from './script.ts'
-import { ShardedSubscriptions } from './sharded-subscriptions.ts'
-import { Subscriptions, type MessageListener } from './subscriptions.ts'
+import type { MessageListener } from './subscriptions.ts'
 
 export type Argument = string | number | Buffer
 
@@ -24,25 +22,19 @@ type DefinedCommands = Record<string, (...args: Argument[]) => Promise<unknown>>
 /** Maximum ms that `open` waits for Redis: less than Fastify's default `pluginTimeout`. */
 const OPEN_TIMEOUT = 5_000
 
-/** Connections to one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
+/** A client of one Redis or Cluster. Commands have a deadline and a limit; subscriptions survive disconnects. */
 export class RedisClient {
   /** Maximum number of commands that wait for a reply. */
   readonly inFlight: number
   /** ms until a command without a reply is rejected */
   readonly timeout: number
   readonly #prefix: string
+  readonly #connections: Connections
   readonly #commands: Redis | Cluster
-  readonly #subscriptions: Subscriptions | ShardedSubscriptions
   readonly #scripts = new Set<string>()
   readonly #deadlines: Deadlines
   readonly #sender: CommandSender
-  readonly #state: ConnectionState
   readonly #format: FormatCheck
-  readonly #ping: NodeJS.Timeout
-  readonly #log: ConnectionLog | undefined
-  readonly #endLog: (() => void) | undefined
-  /** Why commands or subscriptions don't work; undefined while they do, or if it isn't known. */
-  #failure: Error | undefined
   #closed = false
 
   /** @param options must have passed `connectionChecks` and `checkTarget` @param log logs failures of the connections */
@@ -50,67 +42,37 @@ export class RedisClient {
     this.#prefix = prefix
     this.timeout = timeout
     this.inFlight = inFlight
-    this.#log = log
     this.#deadlines = new Deadlines(timeout)
-    this.#state = new ConnectionState(timeout)
-    this.#state.onUp(() => { this.#failure = undefined })
-    const commands = this.#commands = connect(target, timeout)
-    const fail = (error: Error) => { this.#failure = connectionFailure(error) }
-    commands.on('error', fail)
-    this.#endLog = log?.watch(commands)
+    const connections = this.#connections = new Connections(target, timeout, log, () => {
+      // Again after each disconnect: Redis may hold other data now.
+      this.#format.run()
+      this.#sender.sendWaiting()
+    })
+    this.#commands = connections.commands
     const formatKeys = [this.key('store', 'used'), this.key('store', 'format')] as const
-    this.#format = new FormatCheck(commands, prefix, formatKeys, {
+    this.#format = new FormatCheck(this.#commands, prefix, formatKeys, {
       verified: () => this.#sender.sendWaiting(),
       refused: (error) => this.#sender.rejectWaiting(error),
       // Without a reply, the commands wait for the next connection.
-      failed: (error) => { if (isReply(error)) this.#sender.rejectWaiting(this.#unavailable(error)) }
+      failed: (error) => { if (isReply(error)) this.#sender.rejectWaiting(connections.unavailable(error)) }
     })
-    this.#sender = new CommandSender(commands, this.#deadlines, inFlight, {
-      refusal: () => this.#state.failsFast ? this.#unavailable() : this.#format.refusal,
+    this.#sender = new CommandSender(this.#commands, this.#deadlines, inFlight, {
+      refusal: () => connections.state.failsFast ? connections.unavailable() : this.#format.refusal,
       isOpen: () => {
         if (!this.#format.isVerified) this.#format.run()
         return this.#format.isVerified
       }
     })
-    const events = {
-      live: () => this.#updateState(),
-      down: () => this.#updateState(),
-      moved: () => {},
-      refused: (redis: Redis, error: Error) => {
-        this.#failure = error
-        if (isDenied(error)) log?.rejected(redis, new StoreDenied(error.message).message)
-      },
-      connected: (redis: Redis) => {
-        redis.on('error', fail)
-        return log?.watch(redis) ?? (() => {})
-      }
-    }
-    this.#subscriptions = isCluster(commands)
-      ? new ShardedSubscriptions(commands, timeout, events)
-      : new Subscriptions(connect(target, timeout) as Redis, false, events)
-    commands.on('ready', () => {
-      // Again after each disconnect: Redis may hold other data now.
-      this.#format.run()
-      this.#sender.sendWaiting()
-      this.#updateState()
-    })
-    commands.on('close', () => this.#updateState())
-    // A ping makes an idle connection that went silent run into `socketTimeout`.
-    this.#ping = setInterval(() => {
-      for (const redis of [...mastersOf(commands), ...this.#subscriptions.connections()]) {
-        if (isReady(redis)) redis.ping().catch(() => {})
-      }
-    }, timeout).unref()
   }
 
   /** The error of all calls while Redis holds data of another format. */
   get refusal (): Error | undefined { return this.#format.refusal }
 
   /** Whether commands and subscriptions work now. */
-  get up (): boolean { return !this.#closed && this.#sender.isWritable && this.#subscriptions.live }
+  get up (): boolean { return !this.#closed && this.#connections.areUp }
 
   /** ms since commands and subscriptions began to work; 0 while they don't */
-  get upFor (): number { return this.#state.upFor }
+  get upFor (): number { return this.#connections.state.upFor }
 
   /** Command that publishes to a channel. */
   get publishCommand (): string { return isCluster(this.#commands) ? 'SPUBLISH' : 'PUBLISH' }
@@ -177,49 +139,41 @@ export class RedisClient {
         reject(this.refusal)
         return
       }
-      if (this.#state.failsFast) {
-        reject(this.#unavailable())
+      const { state, subscriptions } = this.#connections
+      if (state.failsFast) {
+        reject(this.#connections.unavailable())
         return
       }
-      const unsubscribe = () => this.#subscriptions.remove(channel, onMessage)
+      const unsubscribe = () => subscriptions.remove(channel, onMessage)
       const deadline = this.#deadlines.start(() => {
         unsubscribe()
-        reject(this.#unavailable())
+        reject(this.#connections.unavailable())
       })
-      this.#subscriptions.add(channel, onMessage, (error) => {
+      subscriptions.add(channel, onMessage, (error) => {
         if (!this.#deadlines.end(deadline)) return
         if (error === undefined) {
           resolve(unsubscribe)
         } else {
           unsubscribe()
-          reject(this.#unavailable(error))
+          reject(this.#connections.unavailable(error))
         }
       })
     })
   }
 
   /** Calls the listener each time that commands and subscriptions begin to work. See `ConnectionState.onUp`. */
-  onUp (listener: () => void): () => void { return this.#state.onUp(listener) }
+  onUp (listener: () => void): () => void { return this.#connections.state.onUp(listener) }
 
   /** Calls the listener each time that commands or subscriptions stop working. Returns an unsubscribe function. */
-  onDown (listener: () => void): () => void { return this.#state.onDown(listener) }
+  onDown (listener: () => void): () => void { return this.#connections.state.onDown(listener) }
 
   /** Runs a check each time that commands and subscriptions begin to work, and logs what Redis rejects. */
-  checkWhenUp (check: () => Promise<void>): void {
-    const log = this.#log
-    if (log === undefined) return
-    this.onUp(() => {
-      check().then(() => log.accepted(), (error: Error) => {
-        const reason = rejectionOf(error, isCluster(this.#commands))
-        if (reason !== undefined) log.rejected(this.#commands, reason)
-      })
-    })
-  }
+  checkWhenUp (check: () => Promise<void>): void { this.#connections.checkWhenUp(check) }
 
   /** Settles as the promise does. Rejects with StoreUnavailable after the timeout of a command. */
   within<T> (promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadline = this.#deadlines.start(() => reject(this.#unavailable()))
+      const deadline = this.#deadlines.start(() => reject(this.#connections.unavailable()))
       promise.finally(() => this.#deadlines.end(deadline)).then(resolve, reject)
     })
   }
@@ -245,18 +199,9 @@ export class RedisClient {
   async close (): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    clearInterval(this.#ping)
-    this.#state.close()
-    if (!this.#sender.isWritable) this.#deadlines.expireAll()
+    this.#connections.stop()
+    if (!isReady(this.#commands)) this.#deadlines.expireAll()
     await this.#deadlines.over()
-    this.#subscriptions.close()
-    this.#endLog?.()
-    this.#commands.disconnect()
-  }
-
-  #updateState (): void { this.#state.update(this.#sender.isWritable, this.#subscriptions.live) }
-
-  #unavailable (cause = this.#failure): Error {
-    return Object.assign(new StoreUnavailable(), cause !== undefined && { cause })
+    this.#connections.close()
   }
 }

@@ -34,8 +34,6 @@ export class CommandSender {
     this.#gate = gate
   }
 
-  get isWritable (): boolean { return isReady(this.#redis) }
-
   /**
    * Rejects with StoreUnavailable (certainly not run), StoreBusy (too many in flight) or StoreUnknown (perhaps run).
    * @param key of the command @param isUnchanged returns whether a command that failed with this error certainly changed nothing
@@ -92,7 +90,7 @@ export class CommandSender {
     for (const reject of waiting) reject(error)
   }
 
-  #isOpen (): boolean { return this.isWritable && this.#gate.isOpen() }
+  #isOpen (): boolean { return isReady(this.#redis) && this.#gate.isOpen() }
 
   /** Joins the commands of one tick into one write. */
   #cork (): void {
