@@ -14,8 +14,6 @@ export interface Changes {
   epochSeed (seed: EpochSeed): void
   /** Adds a use of a room to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
-  /** Sets the bytes charged for all rooms. MUST be called in every commit, so that none is empty. */
-  bytes (bytes: number): void
 }
 
 /** The last use of a room on disk. */
@@ -28,7 +26,7 @@ export interface Use {
 /** The index of a head among the records of its room. A head follows the newest record, so that a post writes both to one page. */
 const HEAD = Number.MAX_SAFE_INTEGER
 
-/** The LMDB database of one store: records and heads of its rooms, their order of use, and the owner of the directory. */
+/** The LMDB database of one store: records, heads, order of use and charged bytes of its rooms, and the owner of the directory. */
 export class LmdbDatabase {
   readonly #environment: LmdbEnvironment
   /** Checked in every commit: a store whose directory was taken over by another process can't write. */
@@ -84,9 +82,7 @@ export class LmdbDatabase {
       record: (room, index, record) => record === undefined ? records.remove([room, index]) : records.put([room, index], record),
       head: (room, head) => head === undefined ? heads.remove([room, HEAD]) : heads.put([room, HEAD], head),
       epochSeed: (seed) => owner.put('epochSeed', seed, 0),
-      use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
-      // Every commit writes a page of the main database, which has the roots of the others. This value needs no page of its own.
-      bytes: (bytes) => root.put('bytes', bytes)
+      use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room])
     }
   }
 
@@ -142,13 +138,19 @@ export class LmdbDatabase {
   /**
    * Commits changes atomically. Resolves once they are on disk. Rejects with UNKNOWN if the data file was removed or replaced
    * meanwhile, with DAMAGED or UNAVAILABLE if nothing was written.
+   * @param bytes charged for all rooms after the commit
    * @param write adds the changes; must not throw
    */
-  async commit (write: (changes: Changes) => void): Promise<void> {
+  async commit (bytes: number, write: (changes: Changes) => void): Promise<void> {
     if (this.#environment.isGone) throw new StoreUnavailable({ cause: this.#removal })
     let owned: boolean
     try {
-      owned = await this.#owner.ifVersion('owner', this.#token, () => write(this.#changes))
+      owned = await this.#owner.ifVersion('owner', this.#token, () => {
+        write(this.#changes)
+        // Makes every commit write to the disk. Needs no page of its own: a commit writes the main database, which has the roots
+        // of the others.
+        void this.#environment.root.put('bytes', bytes)
+      })
     } catch (error) {
       // The reason is in a second promise, whose rejection would otherwise be unhandled.
       const { commitError = Promise.reject(error) } = error as { commitError?: Promise<never> }

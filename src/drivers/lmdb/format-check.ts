@@ -21,14 +21,14 @@ export function checkFormat ({ path, root }: LmdbEnvironment): void {
  * another app. Opens no database that doesn't exist, because that would create it.
  */
 function formatOf (root: RootDatabase<unknown, string>): number {
-  const databases = entriesOf(root)
-  if (databases === 0) return FORMAT
+  const entries = entriesOf(root)
+  if (entries === 0) return FORMAT
   // With `create: false`, lmdb 3.5 returns undefined for a missing database. Its types don't include that.
   const existing = { encoding: 'json', create: false } as const
   const format = root.openDB<number, string>('format', existing) as Database<number, string> | undefined
   if (format === undefined) return 0
   // A process that ended right after it created the first database left it empty.
-  return format.get('number') ?? (databases === 1 && entriesOf(format) === 0 ? FORMAT : 0)
+  return format.get('number') ?? (entries === 1 && entriesOf(format) === 0 ? FORMAT : 0)
 }
 
 function entriesOf (database: Database<unknown, string>): number { return (database.getStats() as { entryCount: number }).entryCount }

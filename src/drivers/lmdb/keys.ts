@@ -27,6 +27,6 @@ export class LmdbKeys {
 
   delete (digest: string): void { this.#indexes?.delete(digest) }
 
-  /** Removes all keys. The room must have none on disk. */
+  /** Removes all keys. Called when a new epoch began, which has none on disk. */
   clear (): void { this.#indexes = new Map() }
 }

@@ -114,9 +114,8 @@ export class LmdbRooms {
     this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
     if (this.#staged.size === 0 && !this.#isTouched) return undefined
     this.#isTouched = false
-    return this.#database.commit((changes) => {
+    return this.#database.commit(this.#evictions.bytes, (changes) => {
       if (!this.#isSeedStored) changes.epochSeed(this.#seed)
-      changes.bytes(this.#evictions.bytes)
       for (const log of this.#staged) log.write(changes)
     })
   }
