@@ -8,7 +8,7 @@ const style = { translateTime: 'HH:MM:ss', ignore: 'pid,hostname', singleLine: t
 // characters that JSON does not escape.
 const controls = /\\(?:\\|[bfr]|n(?! {4}at )|u00[01].)|[\x7f-\x9f\p{Bidi_Control}]/gu
 
-/** Returns options for readable lines on a terminal, and for JSON lines elsewhere. */
+/** Resolves with options for readable lines on a terminal, and for JSON lines elsewhere. */
 export async function logOptions (level: string): Promise<FastifyServerOptions> {
   const logger = process.stdout.isTTY
     ? { level, stream: (await import('pino-pretty')).build(style), hooks: { streamWrite: escapeControls } }
