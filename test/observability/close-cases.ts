@@ -34,12 +34,9 @@ export interface CloseCase {
 
 interface Wire { readonly path: string, readonly headers: Record<string, string>, readonly payload: number }
 
-const wires: Record<string, Wire> = {
-  plain: { path: '/chat', headers: {}, payload: 16 * KiB },
-  v1: { path: '/chat', headers: { 'Sec-WebSocket-Protocol': protocol }, payload: 16 * KiB },
-  echo: { path: '/echo', headers: {}, payload: 64 * KiB }
-}
-const { plain, v1, echo } = wires as { plain: Wire, v1: Wire, echo: Wire }
+const plain: Wire = { path: '/chat', headers: {}, payload: 16 * KiB }
+const v1: Wire = { path: '/chat', headers: { 'Sec-WebSocket-Protocol': protocol }, payload: 16 * KiB }
+const echo: Wire = { path: '/echo', headers: {}, payload: 64 * KiB }
 
 const say = (...messages: object[]) => Buffer.concat(messages.map((message) => clientFrame(TEXT, JSON.stringify(message))))
 const times = (count: number, frame: Buffer) => Buffer.concat(Array<Buffer>(count).fill(frame))
@@ -245,10 +242,10 @@ export const closeCases: Record<string, CloseCase> = {
     option: 'limits.rooms',
     isMember: true,
     options: { limits: { rooms: 1 } },
-    async provoke (t, { app, port }) {
-      const stop = await app.chat.subscribe('other', () => {})
+    async provoke (t, chat) {
+      const stop = await chat.app.chat.subscribe('other', () => {})
       t.teardown(stop)
-      return await sends(nothing, plain)(t, { port } as ChatApp)
+      return await sends(nothing, plain)(t, chat)
     }
   },
   'a plain client from an address with many rooms': {
@@ -256,11 +253,10 @@ export const closeCases: Record<string, CloseCase> = {
     option: 'limits.roomsPerAddress, limits.rooms',
     isMember: true,
     options: { limits: { roomsPerAddress: 1 } },
-    async provoke (t, { app, port }) {
-      const first = await open(t, `ws://127.0.0.1:${port}/chat?room=other`)
-      await first.next()
-      while (!app.chat.rooms().includes('other')) await tick()
-      return await sends(nothing, plain)(t, { port } as ChatApp)
+    async provoke (t, chat) {
+      await chat.plain('?room=other')
+      while (!chat.app.chat.rooms().includes('other')) await tick()
+      return await sends(nothing, plain)(t, chat)
     }
   },
   'a plain post that the store rejects': {

@@ -6,7 +6,7 @@ import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import type { ChatApp } from '../support/chat-app.ts'
 import { holdRates } from '../support/hold-rates.ts'
-import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
+import { raw, upgraded, upgradeRequest, type RawClient } from '../support/raw-client.ts'
 import type { Message } from '../support/v1-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 
@@ -54,13 +54,18 @@ function parsed (body: string): string | undefined {
   return body.startsWith('{') ? (JSON.parse(body) as { code?: string }).code : undefined
 }
 
-/** Sends bytes over TCP. Resolves with the response, after which the server ends the connection. */
-async function answered (t: Test, port: number, bytes: string): Promise<Response> {
-  const client = await raw(t, port)
+/** Sends bytes over a connection. Resolves with the response, after which the server ends the connection. */
+async function answered (client: RawClient, bytes: string): Promise<Response> {
   client.socket.write(bytes)
   await client.ended
   const text = client.received.toString()
   return { status: Number(text.slice(9, 12)), code: parsed(text.slice(text.indexOf('\r\n\r\n') + 4)) }
+}
+
+/** Requests an upgrade while another client from the same address is connected. */
+async function secondUpgrade (t: Test, { port }: ChatApp): Promise<Response> {
+  await upgraded(t, port, '/chat')
+  return await response(url(port))
 }
 
 const never = () => new Promise<void>(() => {})
@@ -72,10 +77,10 @@ export const upgradeCases: Record<string, UpgradeCase> = {
   'another version of the handshake': {
     code: 'FST_CHAT_BAD_HANDSHAKE',
     status: 400,
-    provoke: (t, { port }) => answered(t, port, upgradeRequest('/chat').replace('Version: 13', 'Version: 8'))
+    provoke: async (t, { port }) => await answered(await raw(t, port), upgradeRequest('/chat').replace('Version: 13', 'Version: 8'))
   },
   'a path that can not be decoded': {
-    code: 'FST_CHAT_BAD_HANDSHAKE', status: 400, provoke: (t, { port }) => answered(t, port, upgradeRequest('/%ff'))
+    code: 'FST_CHAT_BAD_HANDSHAKE', status: 400, provoke: async (t, { port }) => await answered(await raw(t, port), upgradeRequest('/%ff'))
   },
   'a page of another origin': {
     code: 'FST_CHAT_ORIGIN_REFUSED',
@@ -125,10 +130,7 @@ export const upgradeCases: Record<string, UpgradeCase> = {
     status: 429,
     option: 'limits.connectionsPerAddress',
     options: { limits: { connectionsPerAddress: 1 } },
-    async provoke (t, { port }) {
-      await upgraded(t, port, '/chat')
-      return await response(url(port))
-    }
+    provoke: secondUpgrade
   },
   'a listener that throws': {
     code: 'FST_CHAT_UPGRADE_FAILED',
@@ -141,19 +143,15 @@ export const upgradeCases: Record<string, UpgradeCase> = {
     status: 503,
     option: 'limits.connections',
     options: { limits: { connections: 1 } },
-    async provoke (t, { port }) {
-      await upgraded(t, port, '/chat')
-      return await response(url(port))
-    }
+    provoke: secondUpgrade
   },
   'one upgrade too many': {
     code: 'FST_CHAT_TOO_MANY_HANDSHAKES',
     status: 503,
     options: { limits: { handshakeRate: 1, handshakeBurst: 1 } },
-    async provoke (t, { port }) {
+    async provoke (t, chat) {
       holdRates(t)
-      await upgraded(t, port, '/chat')
-      return await response(url(port))
+      return await secondUpgrade(t, chat)
     }
   },
   'a hook of the app that never settles': {
@@ -172,10 +170,7 @@ export const upgradeCases: Record<string, UpgradeCase> = {
       // The server waits for this connection, which doesn't answer its close frame.
       socket.pause()
       void app.close()
-      client.socket.write(upgradeRequest('/chat'))
-      await client.ended
-      const text = client.received.toString()
-      return { status: Number(text.slice(9, 12)), code: parsed(text.slice(text.indexOf('\r\n\r\n') + 4)) }
+      return await answered(client, upgradeRequest('/chat'))
     }
   }
 }
