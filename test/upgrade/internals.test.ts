@@ -4,7 +4,7 @@ import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { PassThrough, type Duplex } from 'node:stream'
 import fastifyWebsocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import {
   appKey, appOptions, assignResponse, detachResponse, interceptBytes, interceptUpgrades, markUpgrades, onNextUpgrade, provideWebsocket, requestAddress, responseUnderWay,
@@ -12,7 +12,7 @@ import {
 } from '../../src/upgrade/internals/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { clientFrame } from '../support/frames.ts'
-import { upgraded } from '../support/raw-client.ts'
+import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -250,12 +250,18 @@ t.test('stopReading and startReading do nothing to an injected stream and a clos
   t.equal(stream.isPaused(), false)
 })
 
-t.test("interceptBytes passes a client's bytes to the reader, and parses those that are passed on", async (t) => {
+/** Connects a client to a server of `ws`. Resolves with the client and the server's socket. */
+async function wsConnection (t: Test): Promise<{ client: RawClient, socket: WebSocket }> {
   const server = new WebSocketServer({ port: 0 })
   t.teardown(() => server.close())
   const accepted = once(server, 'connection') as Promise<[WebSocket]>
   const client = await upgraded(t, (server.address() as { port: number }).port, '/')
   const [socket] = await accepted
+  return { client, socket }
+}
+
+t.test("interceptBytes passes a client's bytes to the reader, and parses those that are passed on", async (t) => {
+  const { client, socket } = await wsConnection(t)
   const read: Buffer[] = []
   const messages: string[] = []
   const errors: Error[] = []
@@ -286,11 +292,7 @@ t.test("interceptBytes passes a client's bytes to the reader, and parses those t
 })
 
 t.test('interceptBytes delays the close event of ws until the reader calls back', async (t) => {
-  const server = new WebSocketServer({ port: 0 })
-  t.teardown(() => server.close())
-  const accepted = once(server, 'connection') as Promise<[WebSocket]>
-  const client = await upgraded(t, (server.address() as { port: number }).port, '/')
-  const [socket] = await accepted
+  const { client, socket } = await wsConnection(t)
   let isClosed = false
   const closed = once(socket, 'close').then(() => { isClosed = true })
   const ended = new Promise<() => void>((resolve) => { interceptBytes(socket, { read () {}, end: resolve }) })
