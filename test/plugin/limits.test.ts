@@ -8,6 +8,7 @@ import { chat } from '../support/chat-app.ts'
 import { chatClient } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcome } from '../support/fake-server.ts'
 import { clientFrame, serverFrames } from '../support/frames.ts'
+import { holdRates } from '../support/hold-rates.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
@@ -16,13 +17,13 @@ import { refused, serves } from '../support/websocket-client.ts'
 /** The default rates, which `chat` overrides. */
 const asTheyAre = { messageRate: undefined, byteRate: undefined } as unknown as FastifyChatOptions['limits']
 
-/** Repeats a request after each `retryAfter` until it is accepted. */
-async function insist (client: V1Client, request: object): Promise<Message> {
+/** Repeats a request after each `retryAfter` until it is accepted. @param pass advances the clock of the rates by ms */
+async function insist (client: V1Client, request: object, pass: (ms: number) => void): Promise<Message> {
   for (;;) {
     client.say(request)
     const answer = await client.next()
     if (answer.type !== 'error' || answer.code !== 'rate_limited') return answer
-    await new Promise((resolve) => setTimeout(resolve, answer.retryAfter))
+    pass(answer.retryAfter!)
   }
 }
 
@@ -78,6 +79,7 @@ t.test('an invalid frame counts in messageRate', async (t) => {
 })
 
 t.test('v1 messages beyond byteBurst are rejected, and accepted after retryAfter', async (t) => {
+  const pass = holdRates(t)
   const { app, member } = await chat(t, { limits: { chatPayload: 1_000, byteRate: 2_000, byteBurst: 2_000 } })
   const client = await member({}, 'lobby')
   const post = (id: string) => ({ type: 'post', room: 'lobby', id, text: 'x'.repeat(900) })
@@ -91,7 +93,7 @@ t.test('v1 messages beyond byteBurst are rejected, and accepted after retryAfter
   t.match(refused[0], { code: 'rate_limited', request: 'post', retryAfter: Number })
   t.ok(refused[0]!.retryAfter! >= 1 && refused[0]!.retryAfter! <= 500, `${refused[0]!.retryAfter} ms`)
   t.equal((await app.chat.history('lobby')).entries.length, 5 - refused.length)
-  t.match(await insist(client, post(refused[0]!.id!)), { type: 'message' })
+  t.match(await insist(client, post(refused[0]!.id!), pass), { type: 'message' })
 })
 
 t.test('bytes of invalid v1 frames count in byteRate', async (t) => {
@@ -114,6 +116,7 @@ t.test('a plain member that exceeds byteRate is read more slowly and loses no me
 })
 
 t.test('a rate-limited request has no effect, and takes effect when it is repeated', async (t) => {
+  const pass = holdRates(t)
   const { app, member } = await chat(t, { limits: { messageRate: 10, messageBurst: 3 } })
   const client = await member({}, 'lobby')
   const stored = async () => (await app.chat.history('lobby')).entries.map(({ text }) => text)
@@ -129,12 +132,12 @@ t.test('a rate-limited request has no effect, and takes effect when it is repeat
   t.ok(refused.length > 0)
   t.strictSame(await stored(), done)
   for (const id of refused) {
-    t.match(await insist(client, post(id)), { type: 'message', text: id })
+    t.match(await insist(client, post(id), pass), { type: 'message', text: id })
     t.match(await client.next(), { type: 'ack', id })
   }
   t.strictSame(await stored(), [...done, ...refused])
   const { position } = (await app.chat.history('lobby')).head
-  t.match(await insist(client, { type: 'history', room: 'lobby', before: position, limit: 10 }), { type: 'history' },
+  t.match(await insist(client, { type: 'history', room: 'lobby', before: position, limit: 10 }, pass), { type: 'history' },
     'a request that costs more than the burst is accepted when the bucket is full')
 })
 
