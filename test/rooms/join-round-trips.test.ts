@@ -1,5 +1,4 @@
-import t from 'tap'
-import type { Test } from 'tap'
+import t, { type Test } from 'tap'
 import { redis } from '../../src/drivers/redis/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { heldReplies } from '../support/held-replies.ts'
