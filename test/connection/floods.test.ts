@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { mock } from 'node:test'
 import t from 'tap'
 import { build, listen, logged } from '../support/app.ts'
-import { clientFrame, serverFrames } from '../support/frames.ts'
+import { clientFrame, closeOf, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { holdRates } from '../support/hold-rates.ts'
 import { memoryInUse } from '../support/memory.ts'
@@ -11,15 +11,10 @@ import { wired } from '../support/server-side.ts'
 import { tick } from '../support/tick.ts'
 import { serves } from '../support/websocket-client.ts'
 
-const [CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG] = [0, 1, 2, 8, 9, 10]
+const [CONTINUATION, TEXT, BINARY, PING, PONG] = [0, 1, 2, 9, 10]
 const KiB = 1024
 const MiB = 1024 * KiB
 const v1 = { 'Sec-WebSocket-Protocol': 'fastify-chat.v1' }
-
-function closeOf ({ received }: RawClient): { code: number, reason: string } | undefined {
-  const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
-  return frame && { code: frame.payload.readUInt16BE(), reason: frame.payload.subarray(2).toString() }
-}
 
 /** Resolves with the server's close code and reason, and destroys the connection. */
 async function closed (client: RawClient): Promise<{ code: number, reason: string } | undefined> {

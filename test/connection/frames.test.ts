@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { build, listen, logged } from '../support/app.ts'
-import { clientFrame, serverFrames, type Frame } from '../support/frames.ts'
+import { clientFrame, closeOf, serverFrames, type Frame } from '../support/frames.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { open } from '../support/websocket-client.ts'
 
@@ -58,16 +58,6 @@ const malformed: Array<[title: string, code: number, ...frames: Buffer[]]> = [
   ['a message of too many fragments', 1008, first(TEXT, ''), ...Array.from({ length: 1_024 }, () => first(CONTINUATION, ''))]
 ]
 
-function closeCode (received: Buffer): number | undefined {
-  const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
-  return frame && (frame.payload.length < 2 ? 1005 : frame.payload.readUInt16BE())
-}
-
-/** Returns the reason of the server's close frame. */
-function closeReason (received: Buffer): string | undefined {
-  return serverFrames(received).find(({ opcode }) => opcode === CLOSE)?.payload.subarray(2).toString()
-}
-
 /** Returns the server's frames without the chat's greeting. */
 function answers (received: Buffer): Frame[] {
   return serverFrames(received).filter(({ payload }) => !payload.equals(Buffer.from('connected to WebSocket server')))
@@ -83,8 +73,8 @@ for (const path of paths) {
         const client = await upgraded(t, port, path)
         client.socket.write(Buffer.concat(frames))
         await client.ended
-        t.equal(closeCode(client.received), code)
-        t.not(closeReason(client.received), '')
+        t.equal(closeOf(client)?.code, code)
+        t.not(closeOf(client)?.reason, '')
         t.equal(serverFrames(client.received).at(-1)?.opcode, CLOSE, 'no frame follows')
       })
     }
@@ -92,7 +82,7 @@ for (const path of paths) {
     t.test('a malformed frame in the same packet as the handshake is closed with its code', async (t) => {
       const client = await upgraded(t, port, path, clientFrame(TEXT, 'a', { masked: false }))
       await client.ended
-      t.equal(closeCode(client.received), 1002)
+      t.equal(closeOf(client)?.code, 1002)
     })
 
     t.test('a message far above the limit is closed with 1009 while the client still sends it', async (t) => {
@@ -143,7 +133,7 @@ for (const path of paths) {
         const client = await upgraded(t, port, path)
         client.socket.write(frame)
         await client.ended
-        t.equal(closeCode(client.received), code)
+        t.equal(closeOf(client)?.code, code)
       })
     }
 
@@ -186,7 +176,7 @@ for (const path of paths) {
       client.socket.write(Buffer.concat(frames))
       await client.ended
       client.socket.end()
-      t.match(await logged(app, 'websocket closed'), { level: 30, code, reason: closeReason(client.received) })
+      t.match(await logged(app, 'websocket closed'), { level: 30, code, reason: closeOf(client)?.reason })
     })
   }
 }

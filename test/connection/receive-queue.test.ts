@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import t from 'tap'
 import { build, listen, logged } from '../support/app.ts'
 import { backendWith } from '../support/backend.ts'
-import { clientFrame, serverFrames } from '../support/frames.ts'
+import { clientFrame, closeOf, serverFrames } from '../support/frames.ts'
 import { gate } from '../support/gate.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
@@ -27,11 +27,6 @@ function messages ({ received }: RawClient): string[] {
 
 /** Returns the types of the server's v1 messages. */
 const types = (client: RawClient) => messages(client).map((text) => (JSON.parse(text) as { type: string }).type)
-
-function closeOf ({ received }: RawClient): { code: number, reason: string } | undefined {
-  const frame = serverFrames(received).find(({ opcode }) => opcode === CLOSE)
-  return frame && { code: frame.payload.readUInt16BE(), reason: frame.payload.subarray(2).toString() }
-}
 
 t.test('1,600 messages of a plain client in one write are delayed to its rate, and none is lost', async (t) => {
   const port = await listen(await build(t, { limits: { messageRate: 4_000 } }))

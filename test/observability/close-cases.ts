@@ -4,7 +4,7 @@ import type { Bounds } from '../../src/bounds.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { backendWith } from '../support/backend.ts'
 import type { ChatApp } from '../support/chat-app.ts'
-import { clientFrame, serverFrames } from '../support/frames.ts'
+import { clientFrame, closeOf } from '../support/frames.ts'
 import { holdRates } from '../support/hold-rates.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { tick } from '../support/tick.ts'
@@ -12,7 +12,7 @@ import { protocol } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
 const KiB = 1024
-const [CONTINUATION, TEXT, CLOSE, PING] = [0, 1, 8, 9]
+const [CONTINUATION, TEXT, PING] = [0, 1, 9]
 
 /** The close as the client receives it; 1006 without a reason if it receives no close frame. */
 export interface Received { readonly code: number, readonly reason: string }
@@ -44,12 +44,9 @@ const unfinished = clientFrame(TEXT, 'x', { fin: false })
 
 /** Resolves when the server has closed or ended the connection. */
 async function received (client: RawClient): Promise<Received> {
-  const closing = (bytes: Buffer) => serverFrames(bytes).find(({ opcode }) => opcode === CLOSE)
-  await client.until((bytes) => closing(bytes) !== undefined).catch(() => {})
-  const { payload } = closing(client.received) ?? {}
+  await client.until(() => closeOf(client) !== undefined).catch(() => {})
   client.socket.destroy()
-  if (payload === undefined) return { code: 1006, reason: '' }
-  return { code: payload.length < 2 ? 1005 : payload.readUInt16BE(), reason: payload.subarray(2).toString() }
+  return closeOf(client) ?? { code: 1006, reason: '' }
 }
 
 /** Sends bytes with the upgrade request. */

@@ -16,6 +16,12 @@ export function serverFrames (received: Buffer): Frame[] {
   return frames
 }
 
+/** Returns the server's close as a client reports it: 1005 for a frame without a code, undefined before the frame. */
+export function closeOf ({ received }: { readonly received: Buffer }): { code: number, reason: string } | undefined {
+  const { payload } = serverFrames(received).find(({ opcode }) => opcode === 8) ?? {}
+  return payload && { code: payload.length < 2 ? 1005 : payload.readUInt16BE(), reason: payload.subarray(2).toString() }
+}
+
 /** A frame that is a whole message, or a control frame. */
 export interface WholeFrame extends Frame { readonly deflated: boolean }
 
