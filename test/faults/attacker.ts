@@ -5,7 +5,10 @@ import { WebSocket } from 'ws'
 /** The target of an attack, and its duration. */
 export interface Target {
   readonly port: number
-  /** ms between two steps of one attacker. The default request rate allows a pace of 100. */
+  /**
+   * ms between two steps of one attacker. The default request rate allows a pace of 100. The pace is part of the attack, in real
+   * time, because the limits are rates; no step waits for an outcome.
+   */
   readonly pace: number
   /** Returns whether the attack goes on; called before each step of each attacker. */
   goesOn (): boolean

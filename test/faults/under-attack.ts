@@ -13,7 +13,7 @@ const MiB = 1024 * 1024
 /** The witness uses a new room after this many posts. */
 const FRESH = 5
 
-/** ms between two posts of the witness, and between two readings of the server's memory. */
+/** Paces in ms: between two posts of the witness, and between two readings of the server's memory. */
 const [POST, LOOK] = [200, 500]
 
 export interface Siege {
