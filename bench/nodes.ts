@@ -2,9 +2,6 @@ import { join } from 'node:path'
 import type { Server } from './contenders.ts'
 import { Process } from './processes.ts'
 
-/** ms that a server may take to answer. */
-const CALL_TIMEOUT = 60_000
-
 /** The server processes of one contender. */
 export class Nodes {
   readonly #processes: readonly Process[]
@@ -20,7 +17,7 @@ export class Nodes {
   start (options: object): Promise<number[]> { return this.call('start', options) }
 
   call<Result>(method: string, argument?: unknown): Promise<Result[]> {
-    return Promise.all(this.#processes.map((process) => process.call<Result>(method, argument, CALL_TIMEOUT)))
+    return Promise.all(this.#processes.map((process) => process.call<Result>(method, argument)))
   }
 
   async end (): Promise<void> {

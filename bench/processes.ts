@@ -2,6 +2,9 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { basename } from 'node:path'
 import type { Answer } from './calls.ts'
 
+/** ms that a process may take to answer, in addition to the duration of the call. */
+const ANSWER_TIMEOUT = 60_000
+
 /** ms within which a process must exit before it is killed. */
 const GRACE = 5_000
 
@@ -10,6 +13,12 @@ const MAX_STDERR = 2_000
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
+
+/** Kills a child process when this process exits. */
+export function killAtExit (child: ChildProcess): void {
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+}
 
 interface Pending { resolve (result: never): void, reject (error: Error): void }
 
@@ -29,20 +38,20 @@ export class Process {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
-    running.add(this.#child)
+    killAtExit(this.#child)
     this.#child.stderr!.on('data', (text: Buffer) => { this.#stderr = (this.#stderr + text.toString()).slice(-MAX_STDERR) })
     this.#child.on('message', (answer: Answer) => this.#settle(answer))
     this.#child.on('error', (error) => this.#fail(error.message))
     this.#ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => {
-      running.delete(this.#child)
       this.#fail(`ended with ${signal ?? code}: ${this.#stderr.trim()}`)
       resolve()
     }))
   }
 
-  /** @param timeout ms */
-  call<Result>(method: string, argument: unknown, timeout: number): Promise<Result> {
+  /** @param duration ms that the call takes by itself */
+  call<Result>(method: string, argument?: unknown, duration = 0): Promise<Result> {
     const id = this.#calls++
+    const timeout = ANSWER_TIMEOUT + duration
     return new Promise<Result>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#settle({ id, error: `did not answer ${method} in ${timeout} ms` })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Delay } from './delay.ts'
+import { killAtExit } from './processes.ts'
 
 /** An in-memory Redis for one measurement, on a Unix socket. */
 export class Redis {
@@ -18,7 +19,7 @@ export class Redis {
     this.#delay = roundTrip === undefined ? undefined : new Delay(this.#socket, roundTrip)
     const options = ['--port', '0', '--unixsocket', this.#socket, '--save', '', '--dir', this.#folder]
     this.#child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
-    process.once('exit', this.#kill)
+    killAtExit(this.#child)
   }
 
   /** Resolves with the socket once Redis accepts connections. */
@@ -33,12 +34,9 @@ export class Redis {
 
   async end (): Promise<void> {
     const ended = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined
-    this.#kill()
+    this.#child.kill('SIGKILL')
     await ended
     this.#delay?.close()
-    process.off('exit', this.#kill)
     rmSync(this.#folder, { recursive: true, force: true })
   }
-
-  readonly #kill = () => { this.#child.kill('SIGKILL') }
 }

@@ -17,9 +17,6 @@ export interface Target { readonly contender: Server, readonly ports: readonly n
 /** Measures servers that run, by clients in another process. */
 export type Measurement<S> = (nodes: Nodes, generator: Process, target: Target, options: MeasureOptions) => Promise<S>
 
-/** ms that a process may take to answer, in addition to the duration of the call. */
-export const CALL_TIMEOUT = 60_000
-
 /** Returns the task of a generator whose members only enter, post a probe and join. */
 export function silentJob ({ contender: { path, dialect }, ports }: Target, roomSize: number): Job {
   return { ports, path, dialect, roomSize, compressed: false, binary: false, echo: false, size: 64, pattern: { kind: 'closed', inFlight: 1 } }

@@ -2,7 +2,7 @@ import type { Idle, Rooms } from '../loads/load.ts'
 import type { Process } from '../processes.ts'
 import type { MemorySample } from '../sample.ts'
 import type { Memory } from '../servers/serve.ts'
-import { CALL_TIMEOUT, silentJob, type Measurement } from './measurement.ts'
+import { silentJob, type Measurement } from './measurement.ts'
 
 /** Members that join before memory is first read, so that loading and compiling are not counted. */
 const WARM_UP_MEMBERS = 500
@@ -10,27 +10,27 @@ const WARM_UP_MEMBERS = 500
 export function measureIdle ({ members, roomSize = members }: Idle): Measurement<MemorySample> {
   return async ({ first: server }, generator, target) => {
     const early = Math.min(WARM_UP_MEMBERS, Math.floor(members / 2))
-    await generator.call('open', silentJob(target, roomSize), CALL_TIMEOUT)
-    await generator.call('enter', early, CALL_TIMEOUT)
-    return await growth(server, members - early, () => generator.call('enter', members - early, CALL_TIMEOUT))
+    await generator.call('open', silentJob(target, roomSize))
+    await generator.call('enter', early)
+    return await growth(server, members - early, () => generator.call('enter', members - early))
   }
 }
 
 export function measureRooms ({ members, roomSize, joins, per }: Rooms): Measurement<MemorySample> {
   return async ({ first: server }, generator, target) => {
-    await generator.call('open', silentJob(target, roomSize), CALL_TIMEOUT)
-    await generator.call('enter', members, CALL_TIMEOUT)
-    await generator.call('join', 1, CALL_TIMEOUT)
+    await generator.call('open', silentJob(target, roomSize))
+    await generator.call('enter', members)
+    await generator.call('join', 1)
     const memberships = members * joins
-    return await growth(server, per === 'room' ? memberships / roomSize : memberships, () => generator.call('join', joins, CALL_TIMEOUT))
+    return await growth(server, per === 'room' ? memberships / roomSize : memberships, () => generator.call('join', joins))
   }
 }
 
 /** Resolves with the memory that a change takes, for each of `count`. */
 async function growth (server: Process, count: number, change: () => Promise<unknown>): Promise<MemorySample> {
-  const before = await server.call<Memory>('memory', undefined, CALL_TIMEOUT)
+  const before = await server.call<Memory>('memory')
   await change()
-  const after = await server.call<Memory>('memory', undefined, CALL_TIMEOUT)
+  const after = await server.call<Memory>('memory')
   const each = (what: 'heap' | 'external' | 'rss') => (after[what] - before[what]) / count
   return { heap: each('heap') + each('external'), rss: each('rss') }
 }

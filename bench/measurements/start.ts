@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Program } from '../contenders.ts'
 import type { Start } from '../loads/load.ts'
+import { killAtExit } from '../processes.ts'
 import type { StartSample } from '../sample.ts'
-import { CALL_TIMEOUT } from './measurement.ts'
 
 /** The directory of the project. */
 const here = join(import.meta.dirname, '../..')
+
+/** ms that a start may take. */
+const START_TIMEOUT = 60_000
 
 const register = join(here, 'bench/programs/register.js')
 
@@ -16,10 +19,9 @@ const register = join(here, 'bench/programs/register.js')
 export async function measureStart ({ until }: Start, { file, arguments: args, root = here }: Program): Promise<StartSample> {
   const command = [...until === 'ready' ? [register] : [], join(root, file), ...args]
   const begun = performance.now()
-  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'], timeout: CALL_TIMEOUT })
-  const kill = () => { child.kill('SIGKILL') }
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'], timeout: START_TIMEOUT })
+  killAtExit(child)
   const ended = once(child, 'exit')
-  process.once('exit', kill)
   try {
     for await (const line of createInterface(child.stdout)) {
       if (until === 'ready') return { time: Number(line) }
@@ -27,8 +29,7 @@ export async function measureStart ({ until }: Start, { file, arguments: args, r
     }
     throw new Error(`${file} ended before the end of its start`)
   } finally {
-    kill()
+    child.kill('SIGKILL')
     await ended
-    process.off('exit', kill)
   }
 }

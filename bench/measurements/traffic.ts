@@ -3,7 +3,7 @@ import type { Job, Outcome } from '../generator/job.ts'
 import type { Traffic } from '../loads/load.ts'
 import { Requests } from '../requests.ts'
 import type { Limit, Sample } from '../sample.ts'
-import { CALL_TIMEOUT, type Measurement } from './measurement.ts'
+import type { Measurement } from './measurement.ts'
 
 /** Minimum CPU use of a saturated process, in cores. */
 const BUSY = 0.9
@@ -15,19 +15,19 @@ export function measureTraffic (load: Traffic): Measurement<Sample> {
   return async (nodes, generator, { contender, ports }, { seconds, warmUp, profile }) => {
     const { path, dialect } = contender
     const { compressed = false, binary = false, echo = false, roomSize = load.members, size, pattern } = load
-    await generator.call('open', { ports, path, dialect, compressed, binary, echo, roomSize, size, pattern } satisfies Job, CALL_TIMEOUT)
-    await generator.call('enter', load.members, CALL_TIMEOUT)
+    await generator.call('open', { ports, path, dialect, compressed, binary, echo, roomSize, size, pattern } satisfies Job)
+    await generator.call('enter', load.members)
     const requests = contender.requests && new Requests(ports[0]!)
     try {
       await requests?.begin()
-      await generator.call('run', warmUp, CALL_TIMEOUT + warmUp * 1_000)
+      await generator.call('run', warmUp, warmUp * 1_000)
       // All posts of the warm-up have arrived, so that the window counts exactly the deliveries whose cost it measures.
       const before = await nodes.call<NodeJS.CpuUsage>('begin', profile !== undefined)
       requests?.clear()
-      const outcome = await generator.call<Outcome>('run', seconds, CALL_TIMEOUT + seconds * 1_000)
+      const outcome = await generator.call<Outcome>('run', seconds, seconds * 1_000)
       const after = await nodes.call<NodeJS.CpuUsage>('usage')
       const route = await requests?.end()
-      if (profile !== undefined) await nodes.first.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`), CALL_TIMEOUT)
+      if (profile !== undefined) await nodes.first.call('profile', join(profile, `${load.name}, ${contender.name}.cpuprofile`))
       return traffic(outcome, used(after) - used(before), route)
     } finally {
       requests?.close()
