@@ -19,7 +19,7 @@ export interface Target {
   /** default: each cost that the load measures */
   readonly measure?: Measure
   /** maximum ratio or measure */
-  readonly atMost?: number | undefined
+  readonly atMost?: number
   /** minimum ratio or measure */
   readonly atLeast?: number
 }
@@ -91,5 +91,17 @@ export function targets (ours: string, control: string, { cpu, latency }: Ratios
     { ours, control, atMost: cpu },
     { ours, control, measure: 'p50', atMost: latency },
     { ours, control, measure: 'p99', atMost: latency }
+  ]
+}
+
+/** Maximum CPU time of v1 as a multiple of that of plain. */
+const V1_COST = 1.25
+
+/** Returns the targets of both wires, and the comparison with the lower bound. */
+export function bothWires (ratios: Ratios): Target[] {
+  return [
+    ...targets('plain', 'ws', ratios),
+    { ours: 'plain', control: 'net' },
+    { ours: 'v1', control: 'plain', atMost: V1_COST }
   ]
 }

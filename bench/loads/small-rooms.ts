@@ -1,17 +1,5 @@
 import { lmdb, net, plain, redis, redisNode, v1, ws } from '../contenders.ts'
-import { targets, type Ratios, type Target, type Traffic } from './load.ts'
-
-/** Maximum CPU time of v1 as a multiple of that of plain. */
-export const V1_COST = 1.25
-
-/** Returns the targets of both wires, and the comparison with the lower bound. */
-export function bothWires (ratios: Ratios): Target[] {
-  return [
-    ...targets('plain', 'ws', ratios),
-    { ours: 'plain', control: 'net' },
-    { ours: 'v1', control: 'plain', atMost: V1_COST }
-  ]
-}
+import { bothWires, type Traffic } from './load.ts'
 
 export const pairs: Traffic = {
   kind: 'traffic',
