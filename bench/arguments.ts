@@ -5,21 +5,24 @@ import type { Load } from './loads/load.ts'
 export const help = `Usage: npm run bench -- [options]
 
 Compares fastify-chat with its controls: a ws broadcast loop, Socket.IO, plain
-sockets, and a bare Fastify. The server and the load generator are separate processes, started
-anew for each row and round. Use an idle machine with at least two cores. All
-loads take about two hours.
+sockets, and a bare Fastify. The server and the load generator are separate
+processes, started anew for each row and round. Use an idle machine with at
+least two cores. All loads take about two hours.
 
 Options:
-  --load NAMES   measure only these loads, such as talk,hall
-  --against REF  compare with this commit of the project instead of the controls
+  --load NAMES   measure only these loads, such as talk,hall; echo selects all
+                 whose names begin with echo-
+  --against REF  compare with this commit, branch or tag of the project instead
+                 of the controls
   --rounds N     number of rounds; the table has the medians (default: 10)
-  --seconds N    seconds measured for each row and round (default: 4)
+  --seconds N    seconds measured for each row and round of a load with
+                 messages (default: 4)
   --quick        1 round of 1 second, to check that it runs; the numbers are
                  not reliable
   --json FILE    file for the result (default: bench/result.json)
-  --profile DIR  directory for CPU profiles of the servers; the output then
-                 lists the most expensive functions, and the numbers are
-                 less accurate
+  --profile DIR  directory for CPU profiles of the servers under loads with
+                 messages; the output then lists the most expensive functions,
+                 and the numbers are less accurate
   -h, --help     show this help
 
 Loads:
@@ -63,7 +66,7 @@ export function parseArguments (args: string[]): Arguments {
   }
 }
 
-/** Returns the loads of this name: `echo` is both `echo-1` and `echo-16`. */
+/** Returns the load of this name, and those whose names begin with it and a hyphen: `echo` selects all loads of echo. */
 function named (wanted: string): readonly Load[] {
   const found = loads.filter(({ name }) => name === wanted || name.startsWith(`${wanted}-`))
   if (found.length === 0) throw new Error(`--load: unknown load '${wanted}'; the loads are ${loads.map(({ name }) => name).join(', ')}`)
