@@ -5,7 +5,7 @@ import { idle, join, sample, start, traffic } from './loads.ts'
 
 const other = { directory: '/another', commit: 'abc1234' }
 
-t.test('each of our contenders is beside the same of the other revision, without controls', async (t) => {
+t.test('each of our contenders is beside that of the other revision, and controls are left out', async (t) => {
   const { contenders } = against(traffic({ ours: 'plain', control: 'ws', atMost: 1 }), other)
   t.match(contenders, [
     { name: 'plain', ours: true },
@@ -17,7 +17,7 @@ t.test('each of our contenders is beside the same of the other revision, without
   t.match(against(start(), other).contenders, [{ name: 'serve', file: 'a file' }, { name: 'serve of abc1234', root: '/another', file: 'a file' }])
 })
 
-t.test('all that the load measures is compared', async (t) => {
+t.test('every measure of the load is compared', async (t) => {
   const measures = (load: Parameters<typeof against>[0], taken: object) => {
     const compared = against(load, other)
     const round = new Map(compared.contenders.map((contender) => [contender, taken as ReturnType<typeof sample>]))

@@ -49,7 +49,7 @@ async function bundle (t: Test, chatOptions: string, options: BuildOptions): Pro
 }
 
 for (const [format, options] of Object.entries(formats)) {
-  t.test(`bundled as ${format}, the page is one error that names the option and the remedy`, async (t) => {
+  t.test(`bundled as ${format}, the page causes one error that names the option and the remedy`, async (t) => {
     const node = program(t, await bundle(t, '{}', options))
     const [, code, message] = await node.printed(/^FAILED (\S+) (.*)$/m)
     t.equal(code, 'FST_CHAT_INVALID_OPTION')

@@ -74,7 +74,7 @@ t.test('the fragments of a message may have 64 bytes on average, with any payloa
   t.ok((await answer()).payload.equals(message))
 })
 
-t.test('more fragments close with 1008 and a reason', async (t) => {
+t.test('fragments of less than 64 bytes on average close with 1008 and a reason', async (t) => {
   const { app, client } = await echo(t, { echoPayload: MiB })
   client.socket.write(fragments(random(MiB), 60))
   const { opcode, payload } = serverFrames(await client.until((received) => serverFrames(received).length > 0))[0]!

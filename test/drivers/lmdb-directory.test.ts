@@ -78,7 +78,7 @@ t.test('a directory of a dead owner can be opened although another process has i
   await t.resolves(open(t, path))
 })
 
-t.test('of stores that open a directory at the same time, exactly one succeeds', async (t) => {
+t.test('exactly one of several stores that open a directory at the same time succeeds', async (t) => {
   const path = directory(t)
   const { printed, end } = owner(t, path)
   await printed(/open/)
@@ -97,13 +97,13 @@ t.test('a lock that is released during the attempt of another one is acquired by
   const path = directory(t)
   const lock = await DirectoryLock.acquire(path)
   const next = DirectoryLock.acquire(path)
-  // Long enough for a connection to the socket, which the system completes in the next turn of the event loop.
+  // Long enough for a connection to the socket, which the system completes in the next tick.
   for (let i = 0; i < 20; i++) await new Promise<void>((resolve) => process.nextTick(resolve))
   lock.release()
   await t.resolves(next.then((lock) => lock.release()))
 })
 
-t.test('of processes that open a directory at the same time, exactly one succeeds', async (t) => {
+t.test('exactly one of several processes that open a directory at the same time succeeds', async (t) => {
   const path = directory(t)
   const processes = Array.from({ length: 4 }, () => owner(t, path))
   const outcomes = await Promise.all(processes.map(({ printed }) => printed(/^open|FST_CHAT_\w+/m)))

@@ -186,7 +186,7 @@ t.test('all keys have the prefix and expire', { skip }, async (t) => {
   })
 })
 
-t.test('keys without an end by roomTtl expire after 100 years', { skip }, async (t) => {
+t.test('with roomTtl: Infinity, keys expire after 100 years', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { roomTtl: Infinity })
   await store.append('a', says('x'))

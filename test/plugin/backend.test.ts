@@ -165,7 +165,7 @@ t.test('what an own backend opens is checked by name', async (t) => {
   }
 })
 
-t.test('what an own backend opens is closed if it is no OpenBackend', async (t) => {
+t.test("the result of an own backend is closed if it isn't an OpenBackend", async (t) => {
   const { roster, store } = await memory().open(Fastify())
   for (const closing of [async () => {}, async () => { throw new Error('stuck') }, () => { throw new Error('stuck') }]) {
     let closed = 0

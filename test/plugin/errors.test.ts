@@ -17,7 +17,7 @@ t.test('every exported error declares what it means', async (t) => {
   }
 })
 
-t.test('only failures must, and errors of usage must not, have a retryable wire code', async (t) => {
+t.test('every failure has a retryable wire code, and no error of usage has one', async (t) => {
   for (const { name, meaning } of declared) {
     if (meaning.kind === 'failure') t.ok(isRetryable(meaning.wireCode!), name)
     if (meaning.kind === 'usage') t.notOk(isRetryable(meaning.wireCode ?? ''), name)

@@ -32,6 +32,6 @@ t.test('registering with the defaults loads no package that only an option needs
   t.strictSame(await imported(t, ['--input-type=module', '-e', script], /^ready$/m), always)
 })
 
-t.test('the command loads no storage and no formatter of a terminal without need', async (t) => {
+t.test("the command loads no storage driver and no log formatter that it doesn't need", async (t) => {
   t.strictSame(await imported(t, [...command.slice(1), 'serve', '--port', '0'], /Server listening/), [...always, 'close-with-grace', 'fastify'].sort())
 })

@@ -136,7 +136,7 @@ t.test('a limit of rooms per address needs a reliable address too', async (t) =>
 const unixSocketWarning = 'request.ip is undefined on a Unix socket, so limits per address and bans by address have no effect: ' +
   'set trustProxy to (_address, hop) => hop === 0, and let the proxy set X-Forwarded-For'
 
-t.test('on a Unix socket, clients without an address are warned of once, at the first upgrade', async (t) => {
+t.test('on a Unix socket, the first upgrade logs one warning about clients without an address', async (t) => {
   for (const trustProxy of [false, '127.0.0.1', 1] as Array<string | false>) {
     const app = bare(t, { trustProxy })
     await app.register(fastifyChat, { echo: false })
