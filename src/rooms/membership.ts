@@ -5,9 +5,7 @@ import type { Format } from './format.ts'
 import { difference } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page } from '../store.ts'
-
-/** An acknowledgement that waits for the message at this offset. */
-interface Ack { readonly offset: number, readonly text: string }
+import { UndeliveredPosts } from './undelivered-posts.ts'
 
 /** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
@@ -36,14 +34,8 @@ export class Membership {
   #epoch = 0
   /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
   #presence: Presence | undefined
-  /** Acknowledgements that wait for their messages; undefined for none. */
-  #acks: Ack[] | undefined
-  /** Posts of the member whose outcome is unknown yet. */
-  #unsettled = 0
-  /** Offset of the last post of the member that is stored; 0 for none in this epoch. */
-  #lastPost = 0
-  /** Called when all posts of the member were sent to it. */
-  #onDelivered: (() => void) | undefined
+  /** Created for the first post. */
+  #posts: UndeliveredPosts | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
@@ -75,9 +67,7 @@ export class Membership {
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    this.#lastPost = 0
-    this.#sendAllAcks()
-    this.#reportDelivered()
+    for (const ack of this.#posts?.take(Infinity) ?? []) this.connection.writer.reply(ack)
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
@@ -120,10 +110,10 @@ export class Membership {
     if (offset < batch.last) this.#offset = batch.last
     if (offset < batch.first && (this.#includeSender || !batch.hasSender(this.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
-      return writer.write(bytes, length + signals, this.#takeAcks()) ? length : 0
+      return writer.write(bytes, length + signals, this.#posts?.take(this.#offset)) ? length : 0
     }
     const entries = batch.entriesAfter(offset, this.#includeSender ? undefined : this.member.id, encoded)
-    const acks = this.#takeAcks()
+    const acks = this.#posts?.take(this.#offset)
     if (entries.length + encoded.signals > 0) {
       const bytes = Buffer.concat([...entries, batch.signalsOf(encoded)])
       return writer.write(bytes, entries.length + encoded.signals, acks) ? entries.length : 0
@@ -140,24 +130,16 @@ export class Membership {
    */
   acknowledge (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
     const epoch = this.#epoch
-    this.#unsettled++
+    const posts = this.#posts ??= new UndeliveredPosts(this.connection.writer)
+    posts.add()
     stored.then(({ offset, position, again }) => {
-      this.#unsettled--
-      const { writer } = this.connection
-      const text = this.#format.ack(this.room, id, position)
-      const isSent = again || this.#offset >= offset || this.#epoch !== epoch || epoch === ENDED
-      if (!isSent) this.#lastPost = Math.max(this.#lastPost, offset)
-      if (text !== undefined && isSent) {
-        writer.reply(text)
-      } else if (text !== undefined) {
-        (this.#acks ??= []).push({ offset, text })
-        writer.charge(ackCost(text))
-      }
-      this.#reportDelivered()
+      const ack = this.#format.ack(this.room, id, position)
+      if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, ack)
+      else if (ack !== undefined) this.connection.writer.reply(ack)
+      posts.settle()
     }, (error: unknown) => {
-      this.#unsettled--
       onRejected(error)
-      this.#reportDelivered()
+      posts.settle()
     })
   }
 
@@ -165,49 +147,15 @@ export class Membership {
    * Resolves when the posts so far were sent to the member or refused, or may never be sent; undefined if that is now. Never
    * rejects. Call it only once.
    */
-  delivered (): Promise<void> | undefined {
-    return this.#hasUndelivered ? new Promise((resolve) => { this.#onDelivered = resolve }) : undefined
-  }
-
-  get #hasUndelivered (): boolean { return this.#unsettled > 0 || this.#lastPost > this.#offset }
-
-  #reportDelivered (): void {
-    if (this.#onDelivered !== undefined && !this.#hasUndelivered) this.#onDelivered()
-  }
+  delivered (): Promise<void> | undefined { return this.#posts?.delivered() }
 
   #replay (payloads: readonly Payload[], offset: number, messages: number): number {
     this.#offset = offset
-    const acks = this.#takeAcks()
+    const acks = this.#posts?.take(offset)
     return this.connection.writer.replay(acks === undefined ? payloads : [...payloads, ...acks], messages) ? messages : 0
   }
 
   #encode (entries: readonly Entry[]): Payload[] {
     return entries.filter(({ from }) => this.#includeSender || from?.id !== this.member.id).map((entry) => this.#format.entry(this.room, entry))
   }
-
-  /** Removes and returns the acknowledgements of messages up to `#offset`; undefined for none. */
-  #takeAcks (): string[] | undefined {
-    this.#reportDelivered()
-    const acks = this.#acks
-    if (acks === undefined) return undefined
-    const due = acks.filter(({ offset }) => offset <= this.#offset)
-    if (due.length === 0) return undefined
-    this.#acks = due.length === acks.length ? undefined : acks.filter(({ offset }) => offset > this.#offset)
-    return due.map((ack) => this.#release(ack))
-  }
-
-  #sendAllAcks (): void {
-    const acks = this.#acks ?? []
-    this.#acks = undefined
-    for (const ack of acks) this.connection.writer.reply(this.#release(ack))
-  }
-
-  /** Releases the charge for an acknowledgement. Returns its text. */
-  #release ({ text }: Ack): string {
-    this.connection.writer.release(ackCost(text))
-    return text
-  }
 }
-
-/** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its object. */
-function ackCost (text: string): number { return 256 + 2 * text.length }
