@@ -22,7 +22,7 @@ export class BatchQueue {
   readonly #room: string
   readonly #waiting: Waiting
   #entries = NONE
-  /** `#entries` if no one else has the array; else undefined. */
+  /** `#entries` if nothing else references the array; else undefined. */
   #own: Entry[] | undefined
   #signals: RoomSignal[] = []
   #batch: Batch | undefined
@@ -39,8 +39,11 @@ export class BatchQueue {
   /** Whether nothing waits for the next batch. */
   get isEmpty (): boolean { return this.#entries.length + this.#signals.length === 0 }
 
-  /** Whether more bytes wait than may. */
+  /** Whether the waiting bytes exceed their limit. */
   get isFull (): boolean { return this.#waiting.bytes > WAITING_BYTES }
+
+  /** The current batch: it is being written. Undefined for none. */
+  get batch (): Batch | undefined { return this.#batch }
 
   /** Offset of the first entry of the current batch, else of the first one that waits; Infinity for none. */
   get first (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
@@ -62,7 +65,7 @@ export class BatchQueue {
     this.#charge(signalCost(signal))
   }
 
-  /** Makes a batch of what waits the current one. Returns undefined if nothing waits. */
+  /** Begins a batch. Returns undefined if nothing waits. */
   begin (): Batch | undefined {
     if (this.isEmpty) return undefined
     const entries = this.#takeEntries()
@@ -74,7 +77,7 @@ export class BatchQueue {
     return this.#batch
   }
 
-  /** Ends the current batch, which was written. */
+  /** Ends the current batch. Call it when the batch was written. */
   end (): void {
     this.#batch = undefined
     this.#charge(-this.#batchBytes)

@@ -31,7 +31,6 @@ export class FanOut {
   readonly #counters: Counters
   readonly #memberships = new Set<Membership>()
   readonly #queue: BatchQueue
-  #batch: Batch | undefined
   #unwritten = this.#memberships.values()
   #scheduled = false
   /** `performance.now()` when the batch began; 0 for a batch of one tick. */
@@ -66,7 +65,6 @@ export class FanOut {
     if (this.#memberships.size > 0) return
     // `next` must not include these entries: they won't be written to a membership that is added later.
     this.#queue.clear()
-    this.#batch = undefined
     this.#receivedAt = 0
   }
 
@@ -113,12 +111,12 @@ export class FanOut {
    */
   #serve (members: number): boolean {
     for (let served = 0; served < members || this.#queue.isFull; served++) {
-      this.#batch ??= this.#begin()
-      if (this.#batch === undefined) return false
+      const batch = this.#queue.batch ?? this.#begin()
+      if (batch === undefined) return false
       const { value: membership } = this.#unwritten.next()
       // The next batch waits for another tick, because a connection checks its pending bytes only at the first write of a tick.
       if (membership === undefined) return this.#end()
-      this.#counters.deliveries += membership.deliver(this.#batch)
+      this.#counters.deliveries += membership.deliver(batch)
     }
     return true
   }
@@ -134,7 +132,6 @@ export class FanOut {
 
   /** Ends the batch. Returns whether there is more to write. */
   #end (): boolean {
-    this.#batch = undefined
     this.#queue.end()
     if (this.#batchReceivedAt > 0) this.#counters.timings?.delivered((performance.now() - this.#batchReceivedAt) / 1_000)
     this.#waited = this.#queue.isEmpty ? 0 : this.#waited + 1

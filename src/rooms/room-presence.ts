@@ -2,17 +2,17 @@ import type { Membership } from './membership.ts'
 import { difference, type PresenceDiff } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
 
-/** Maximum number of listed members, as that of the rosters of this package. A roster may list fewer or more. */
+/** Maximum number of listed members, the same as in the rosters of this package. Another roster may list fewer or more. */
 const LISTED = 100
 
 /** The presence of a room: the last report of the roster, and the members that entered on this node since. */
 export class RoomPresence {
   #reported: Presence = { members: [], count: 0, stale: false }
-  /** `#reported` with the members of `#entered`. */
+  /** `#reported` with the members that entered since. */
   #current = this.#reported
-  /** Memberships that the roster hasn't reported yet. The value is whether the member has left. */
-  #entered = new Map<Membership, boolean>()
-  /** Ids of their members. */
+  /** Memberships that the roster hasn't reported yet and that haven't ended. */
+  #entered = new Set<Membership>()
+  /** Ids of the members that entered since, also of those whose memberships have ended. */
   readonly #ids = new Set<string>()
 
   get current (): Presence { return this.#current }
@@ -23,7 +23,7 @@ export class RoomPresence {
     const { members, count } = this.#reported
     // A capped list may count a member without listing it.
     if (count > members.length || members.some(({ id }) => id === member.id)) return
-    this.#entered.set(membership, false)
+    this.#entered.add(membership)
     if (this.#ids.has(member.id)) return
     this.#ids.add(member.id)
     const { members: listed, count: before, stale } = this.#current
@@ -31,9 +31,7 @@ export class RoomPresence {
   }
 
   /** Called when a membership has ended. Its member is listed until the next report, as during the grace period of the roster. */
-  leave (membership: Membership): void {
-    if (this.#entered.has(membership)) this.#entered.set(membership, true)
-  }
+  leave (membership: Membership): void { this.#entered.delete(membership) }
 
   /**
    * Called with a report of the roster. Returns the change for all members: those that joined before a member entered weren't
@@ -44,9 +42,9 @@ export class RoomPresence {
     const before = this.#current
     const entered = this.#entered
     this.#reported = this.#current = now
-    this.#entered = new Map()
+    this.#entered = new Set()
     this.#ids.clear()
-    for (const [membership, hasLeft] of entered) if (!hasLeft) this.enter(membership)
+    for (const membership of entered) this.enter(membership)
     const left = difference(before, this.#current)?.left ?? []
     if (change === undefined && left.length === 0) return undefined
     return { joined: change?.joined ?? [], left, count: now.count, ...now.stale && { stale: true } }

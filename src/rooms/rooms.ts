@@ -155,15 +155,11 @@ export class Rooms {
     use.address = address
   }
 
-  #forget (name: string, use: Use): void {
+  #stop (name: string, use: Use): void {
+    clearTimeout(use.linger)
     this.#uses.delete(name)
     this.#lingering.delete(name)
     this.#shares.release(use.address, name)
-  }
-
-  #stop (name: string, use: Use): void {
-    clearTimeout(use.linger)
-    this.#forget(name, use)
     use.room.close()
   }
 }
