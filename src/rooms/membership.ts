@@ -53,6 +53,8 @@ export class Membership {
 
   announce (): void { this.#isAnnounced = true }
 
+  get hasEnded (): boolean { return this.#epoch === ENDED }
+
   /** The answer that was passed to `rememberTyping`; undefined when it is no longer valid. */
   get isTypingAllowed (): boolean | undefined {
     return this.#typing !== undefined && this.#typing.until > performance.now() ? this.#typing.isAllowed : undefined

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
-import { authorize, may, run, type Hooks } from '../hooks.ts'
+import { authorize, run, type Hooks } from '../hooks.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import type { JoinQuery } from './join.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
@@ -13,6 +13,7 @@ import type { Roster } from '../roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { Member, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
+import { signalTyping } from './typing.ts'
 
 export interface PeerContext extends PostContext {
   readonly rooms: Rooms
@@ -131,35 +132,15 @@ export class Peer {
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
   typing (room: string): Promise<void> | undefined {
-    const hooks = this.#hooks
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
-    const isAllowed = hooks.authorize === undefined ? true : membership.isTypingAllowed
-    if (isAllowed !== undefined) {
-      if (isAllowed) this.#showTyping(membership)
-      return undefined
-    }
-    return may(hooks, { member: this.member, action: 'post', room: membership.room }).then((answer) => {
-      membership.rememberTyping(answer)
-      if (answer) this.#showTyping(membership)
-    })
+    return signalTyping(membership, this.restrictions, this.#hooks, this.#context.roster)
   }
 
   /** Returns a key of the member's id and the post's id. The length keeps two pairs of ids from making the same key. */
   #keyOf (id: string): string {
     this.#keyPrefix ??= `${this.member.id.length} ${this.member.id} `
     return this.#keyPrefix + id
-  }
-
-  #showTyping (membership: Membership): void {
-    const { room } = membership
-    if (!this.#memberships.includes(membership)) return
-    try {
-      this.restrictions.assertMayPost(room)
-    } catch {
-      return
-    }
-    this.#context.roster.signal(room, { typing: this.member })
   }
 
   #find (name: string): Membership | undefined {
