@@ -10,7 +10,7 @@ import type { ConnectionLimits } from './connection-limits.ts'
 import { checkHandshake } from './handshake.ts'
 import { assignResponse, requestAddress, responseUnderWay } from './internals/index.ts'
 import { PendingUpgrades } from './pending-upgrades.ts'
-import { refusedRequest } from './refused-request.ts'
+import { reportRefused } from './refused-request.ts'
 import { ServerUpgrades, type UpgradeHandler, type UpgradeOwner } from './server-upgrades.ts'
 
 export interface UpgradeSettings {
@@ -40,8 +40,7 @@ export class ChatUpgrades implements UpgradeOwner {
     this.#handshakes = handshakes
     this.#warnIfUnknown = unknownAddressWarning(app)
     const cancel = limits.cancel.bind(limits)
-    const refused = (request: IncomingMessage, error: FastifyError) =>
-      refusals.refused(error.code, error.message, { ...refusedRequest(app, request, error) })
+    const refused = (request: IncomingMessage, error: FastifyError) => reportRefused(refusals, app, request, error)
     this.pending = new PendingUpgrades({ timeout, refused, cancel })
     this.passed = new PendingUpgrades({ timeout, refused, cancel })
     this.#server = ServerUpgrades.of(app.server)

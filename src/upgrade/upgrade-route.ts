@@ -18,7 +18,7 @@ import { checkHandshake, Handshakes } from './handshake.ts'
 import { refusalOf } from './http-refusal.ts'
 import { detachResponse, interceptBytes, restoreHandler, startReading, stopReading } from './internals/index.ts'
 import { checkOrigin } from './origin.ts'
-import { refusedRequest } from './refused-request.ts'
+import { reportRefused } from './refused-request.ts'
 import { responseHeaders } from './response-headers.ts'
 import type { ChatUpgrades } from './chat-upgrades.ts'
 
@@ -144,13 +144,9 @@ export function upgradeRoute<Query> (
   /** Answers a refusal here, because Fastify would log a thrown one as an error. */
   function refuse (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     if (meaningOf(error)?.kind !== 'refusal') throw error
-    logRefusal(error as FastifyError, request)
+    reportRefused(refusals, app, request.raw, error as FastifyError, request.log)
     const { status, headers, body } = refusalOf(error as FastifyError)
     return reply.code(status).headers(headers).send(body)
-  }
-
-  function logRefusal (error: FastifyError, { raw, log }: FastifyRequest): void {
-    refusals.refused(error.code, error.message, { ...refusedRequest(app, raw, error) }, log)
   }
 
   /** Thrown, unlike other refusals, because it answers a plain request, which the app's error handler may format. */
@@ -161,7 +157,7 @@ export function upgradeRoute<Query> (
     const error = new UpgradeRequired(
       `connect with new WebSocket('${protocol === 'https' ? 'wss' : 'ws'}://${host}${url}'); ` +
       'if you did, a proxy removed the Upgrade header')
-    logRefusal(error, request)
+    reportRefused(refusals, app, request.raw, error, request.log)
     throw error
   }
 
