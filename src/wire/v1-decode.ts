@@ -3,7 +3,7 @@ import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
 import { messageOf } from '../thrown.ts'
-import { validator } from './validator.ts'
+import { hasMoreCodePoints, validator } from './validator.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 
@@ -31,7 +31,7 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
   try {
     message = JSON.parse(text)
   } catch (error) {
-    // The error quotes a part of the text, which can begin or end inside a surrogate pair: `messageOf` replaces such a half.
+    // The error quotes a part of the text, which can begin or end with a lone surrogate: `messageOf` replaces it.
     throw new InvalidMessage(`invalid JSON: ${messageOf(error)}`)
   }
   if (!isObject(message)) {
@@ -65,7 +65,7 @@ export function concerns ({ type, id, room }: Record<string, unknown>): Concerns
 
 /** Returns whether an error may contain the value. A strict JSON parser would reject a lone surrogate. */
 function isQuotable (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 128 && [...value].length <= 64 && value.isWellFormed()
+  return typeof value === 'string' && value !== '' && !hasMoreCodePoints(value, 64) && value.isWellFormed()
 }
 
 function nestedDeeperThan (limit: number, value: unknown): boolean {

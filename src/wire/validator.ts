@@ -76,7 +76,7 @@ function integerCheck ({ minimum = -Infinity, maximum = Infinity }: PropertySche
   }
 }
 
-/** Counts only where the number of code units doesn't decide. */
-function hasMoreCodePoints (text: string, limit: number): boolean {
+/** Returns whether a text has more code points than the limit. Counts them only where the number of code units doesn't decide. */
+export function hasMoreCodePoints (text: string, limit: number): boolean {
   return text.length > limit && (text.length > 2 * limit || [...text].length > limit)
 }
