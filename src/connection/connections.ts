@@ -97,7 +97,7 @@ export class Connections {
     }
   }
 
-  /** Returns the part that is pinged last from now on, of those with less than `PINGS` connections; else the one with the fewest. */
+  /** Returns the part that is pinged last, of those with fewer than `PINGS` connections. If there is none, the one with the fewest. */
   #latestPart (): number {
     for (let i = PARTS; i > 0; i--) {
       const part = (this.#part + i) % PARTS
