@@ -1,4 +1,4 @@
-import { MAX_NAME } from './request-bounds.ts'
+import { MAX_NAME, hasMoreCodePoints } from './request-bounds.ts'
 
 /** Maximum grapheme clusters of a name. */
 const MAX_CLUSTERS = 32
@@ -15,9 +15,9 @@ const plain = /^[!-~]+(?: [!-~]+)*$/
  */
 export function checkName (given: string): CheckedName {
   if (given.length <= MAX_CLUSTERS && plain.test(given)) return { name: given }
-  if (isTooLong(given)) return { problem: tooLong }
+  if (hasMoreCodePoints(given, MAX_NAME)) return { problem: tooLong }
   const name = normalize(given)
-  const problem = isTooLong(name) ? tooLong : problemOf(name)
+  const problem = hasMoreCodePoints(name, MAX_NAME) ? tooLong : problemOf(name)
   return problem === undefined ? { name } : { problem }
 }
 
@@ -96,10 +96,6 @@ function isVirama (mark: string): boolean {
 
 function codePoint (character: string): string {
   return `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`
-}
-
-function isTooLong (name: string): boolean {
-  return name.length > MAX_NAME && (name.length > 2 * MAX_NAME || [...name].length > MAX_NAME)
 }
 
 let segmenter: Intl.Segmenter | undefined

@@ -6,3 +6,8 @@ export const MAX_NAME = 128
 
 /** Maximum number of messages that a client may request at once. */
 export const MAX_MESSAGES = 1_000
+
+/** Returns whether a text has more code points than the limit. Counts them only where the number of code units doesn't decide. */
+export function hasMoreCodePoints (text: string, limit: number): boolean {
+  return text.length > limit && (text.length > 2 * limit || [...text].length > limit)
+}

@@ -2,8 +2,9 @@ import { isObject } from '../checks.ts'
 import type { Message } from '../connection/message.ts'
 import { clientMessages, type ClientMessage } from '../messages.ts'
 import { loneSurrogate } from '../protocol.ts'
+import { hasMoreCodePoints } from '../request-bounds.ts'
 import { messageOf } from '../thrown.ts'
-import { hasMoreCodePoints, validator } from './validator.ts'
+import { validator } from './validator.ts'
 
 interface Concerns { readonly id?: string, readonly room?: string, readonly request?: string }
 

@@ -1,3 +1,5 @@
+import { hasMoreCodePoints } from '../request-bounds.ts'
+
 /** Keywords of the schemas of properties. A property without a type may be any value. */
 interface PropertySchema {
   readonly type?: string
@@ -74,9 +76,4 @@ function integerCheck ({ minimum = -Infinity, maximum = Infinity }: PropertySche
     if (value as number > maximum) return `must be <= ${maximum}`
     return undefined
   }
-}
-
-/** Returns whether a text has more code points than the limit. Counts them only where the number of code units doesn't decide. */
-export function hasMoreCodePoints (text: string, limit: number): boolean {
-  return text.length > limit && (text.length > 2 * limit || [...text].length > limit)
 }
