@@ -10,7 +10,7 @@ import { atEndOfTick } from '../connection/tick.ts'
 const MEMBERSHIPS_PER_SLICE = 512
 
 /**
- * A room is saturated if more entries wait at the end of this many successive batches: it gets posts faster than it can write
+ * A room is saturated if more entries wait at the end of this many successive batches: it receives posts faster than it can write
  * one batch for each. Two posts shortly after each other don't make it saturated.
  */
 const SATURATED = 4

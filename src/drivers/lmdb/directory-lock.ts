@@ -11,7 +11,7 @@ import { withSocketPath } from './socket-path.ts'
  * The exclusive use of a directory, across all processes, threads and containers of one machine.
  *
  * The owner listens on a Unix socket in the folder `owner` of the directory. The system ends the socket with its process, so a
- * connection attempt finds out whether the owner is alive, without its process id, which other pid namespaces don't know.
+ * connection attempt shows whether the owner is alive, without its process id, which other pid namespaces don't know.
  *
  * A store first listens in a folder of its own, and then renames that folder to `owner`. This succeeds only if `owner` is
  * missing or empty, so that of several stores exactly one succeeds. Socket names are never used twice: a socket that refuses
