@@ -10,6 +10,7 @@ import { clientOf, reportEnd, type Closed, type Reporting } from './end-report.t
 import { CloseCode } from '../protocol.ts'
 import type { FrameLimits } from './frame-guard.ts'
 import type { ByteReader, FrameParser } from './frame-parser.ts'
+import type { Message } from './message.ts'
 import { Pongs } from './pongs.ts'
 import { ReceiveQueue, type Queued } from './receive-queue.ts'
 import { Receiver, type Source } from './receiver.ts'
@@ -48,7 +49,7 @@ function connectionOf (socket: WebSocket): Connection {
 function ignore (): void {}
 
 /**
- * One upgraded socket, from the upgrade to its end. `ws` parses incoming frames and answers close frames. The receiver handles
+ * One upgraded socket, from the upgrade to its end. The queue reads incoming frames, and `ws` answers close frames. The receiver handles
  * incoming messages. The writer sends outgoing messages.
  */
 export class Connection implements Queued, Source, WriterOwner {
@@ -120,6 +121,9 @@ export class Connection implements Queued, Source, WriterOwner {
     this.#context.reading.start(this.#stream)
     this.#socket.resume()
   }
+
+  /** Emits the message as `ws` does: the app may listen to it too. */
+  received ({ data, isBinary }: Message): void { this.#socket.emit('message', data, isBinary) }
 
   proceed (): void { this.#queue.proceed() }
 

@@ -4,17 +4,24 @@ import { FrameScanner } from './frame-scanner.ts'
 import { IncompleteMessage } from './incomplete-message.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Receiver } from './receiver.ts'
+import type { Message } from './message.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
+import { wholeMessage } from './whole-message.ts'
 
 /** The connection whose frames a guard follows. */
 export interface Guarded {
   /** Whether reading is paused. */
   readonly isPaused: boolean
+  readonly open: boolean
   readonly receiver: Pick<Receiver, 'charge' | 'release'>
+  /** Called with a message that `ws` doesn't parse. */
+  received (message: Message): void
   close (code: number, reason: string, why: { readonly fault: Fault }): void
 }
 
 export interface FrameLimits {
+  /** bytes of a message */
+  readonly payload: number
   /** limits pings and pongs */
   readonly control: Rate
   /** ms from the first byte of a message until it must be complete */
@@ -25,8 +32,9 @@ export interface FrameLimits {
 let idle = new FrameScanner()
 
 /**
- * Passes a client's bytes to the parser of `ws`, one message at a time, and applies limits before. `ws` doesn't report a message
- * that is never completed, and doesn't limit pings and pongs.
+ * Passes on a client's messages, one at a time, and applies limits before. A message that is one frame of one read, as most are,
+ * is read here. All else is passed to the parser of `ws`, which doesn't report a message that is never completed, and doesn't
+ * limit pings and pongs.
  */
 export class FrameGuard {
   readonly #parser: FrameParser
@@ -50,6 +58,12 @@ export class FrameGuard {
    * @param onParsed called when they are parsed, before or after this method returns
    */
   pass (chunk: Buffer, at: number, onParsed: (error?: Error | null) => void): number {
+    const whole = this.#scanner === undefined && this.#guarded.open ? wholeMessage(chunk, at, this.#limits.payload) : undefined
+    if (whole !== undefined) {
+      this.#guarded.received(whole)
+      onParsed()
+      return whole.data.byteOffset - chunk.byteOffset + whole.data.length
+    }
     const scanner = this.#scanner ?? idle
     const message = this.#message
     const isPart = scanner.isWithinPayload(chunk.length - at)

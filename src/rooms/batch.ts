@@ -21,7 +21,7 @@ export class Batch {
   /** Ids of the senders; undefined until it is needed. */
   #senders: ReadonlySet<string | undefined> | undefined
   /** One for each format that was needed: in most rooms one. */
-  readonly #encoded: EncodedBatch[] = []
+  #encoded: readonly EncodedBatch[] = []
   readonly #charge: (bytes: number) => void
 
   /** @param charge called once for each format, with the bytes of memory of its encoding */
@@ -44,7 +44,7 @@ export class Batch {
     const known = this.#find(format)
     if (known !== undefined) return known
     const encoded = this.#encode(format)
-    this.#encoded.push(encoded)
+    this.#encoded = this.#encoded.concat(encoded)
     this.#charge(COPIES * encoded.bytes.length)
     return encoded
   }

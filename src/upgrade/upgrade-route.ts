@@ -85,7 +85,7 @@ export function upgradeRoute<Query> (
     payloadOption,
     refusals,
     connections,
-    frames: { control, messageTimeout: bounds.messageTimeout },
+    frames: { payload, control, messageTimeout: bounds.messageTimeout },
     receiveBudget,
     reading: { stop: stopReading, start: startReading },
     openParser: interceptBytes,

@@ -96,16 +96,15 @@ export class MemoryRooms {
    * @throws StoreBusy
    */
   free (bytes: number, room?: Room): void {
-    if (this.#bytes + bytes <= this.#limits.storeBytes) return
-    const fits = () => this.#bytes + bytes <= this.#limits.storeBytes
+    if (this.#fits(bytes)) return
     if (room !== undefined) this.#unlink(room)
-    for (let oldest = this.#oldest; oldest !== undefined && !fits(); oldest = this.#oldest) {
+    for (let oldest = this.#oldest; oldest !== undefined && !this.#fits(bytes); oldest = this.#oldest) {
       if (oldest.followers === undefined) this.#forget(oldest)
       else this.#shrink(oldest)
     }
-    if (room !== undefined && !fits()) this.#shrink(room)
+    if (room !== undefined && !this.#fits(bytes)) this.#shrink(room)
     if (room !== undefined) this.#link(room)
-    if (!fits()) throw new StoreBusy()
+    if (!this.#fits(bytes)) throw new StoreBusy()
   }
 
   /** Removes the entries of a room that are older than `historyAge`. */
@@ -147,6 +146,8 @@ export class MemoryRooms {
     this.#bytes += room.log.bytes - before
     return result
   }
+
+  #fits (bytes: number): boolean { return this.#bytes + bytes <= this.#limits.storeBytes }
 
   /** Puts a room at the end of the list it belongs to. */
   #link (room: Room): void {

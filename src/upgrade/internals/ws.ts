@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws'
 import type { ByteReader, FrameParser } from '../../connection/frame-parser.ts'
 
-type Write = (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
+type Parse = (chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void) => void
 
 type Final = (callback: () => void) => void
 
@@ -11,7 +11,14 @@ const byteReader = Symbol('byte reader')
  * The private `_receiver` of a WebSocket, `ws` 8.23.0: a Writable that parses what is written to it. Once it has finished, `ws` frees
  * the zlib stream. A callback of that stream that is still pending then throws, which ends the process.
  */
-interface WsReceiver { _write: Write, _final?: Final, destroy (error: Error): void, [byteReader]?: ByteReader }
+interface WsReceiver {
+  /** `ws` pauses the socket if it returns false. */
+  write: (chunk: Buffer) => boolean
+  readonly _write: Parse
+  _final?: Final
+  destroy (error: Error): void
+  [byteReader]?: ByteReader
+}
 
 /** Passes the bytes that `ws` reads from a client to a reader instead of its parser. Returns the parser. */
 export function interceptBytes (websocket: WebSocket, reader: ByteReader): FrameParser {
@@ -20,26 +27,24 @@ export function interceptBytes (websocket: WebSocket, reader: ByteReader): Frame
 
 class WsParser implements FrameParser {
   readonly #receiver: WsReceiver
-  readonly #write: Write
 
   constructor (receiver: WsReceiver, reader: ByteReader) {
     this.#receiver = receiver
-    this.#write = receiver._write
     receiver[byteReader] = reader
-    receiver._write = readBytes
+    receiver.write = readBytes
     receiver._final = endReading
   }
 
   parse (bytes: Buffer, onParsed: (error?: Error | null) => void): void {
-    this.#write.call(this.#receiver, bytes, 'utf8', onParsed)
+    this.#receiver._write(bytes, 'utf8', onParsed)
   }
 
   fail (error: Error): void { this.#receiver.destroy(error) }
 }
 
-const readBytes: Write = function (this: WsReceiver, chunk, _encoding, callback) {
+const readBytes = function (this: WsReceiver, chunk: Buffer): boolean {
   this[byteReader]!.read(chunk)
-  callback()
+  return true
 }
 
 const endReading: Final = function (this: WsReceiver, callback) { this[byteReader]!.end(callback) }
