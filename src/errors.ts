@@ -106,6 +106,21 @@ export const StalePost = declareError(
 export const ReusedKey = declareError(
   'FST_CHAT_REUSED', 'this id was already used for another post', 409, { kind: 'refusal', wireCode: ErrorCode.reusedId })
 
+/** The store doesn't keep the entry at a position. Nothing was changed. */
+export const NotKept = declareError(
+  'FST_CHAT_NOT_KEPT', 'the server does not keep this message', 404, { kind: 'refusal', wireCode: ErrorCode.notKept })
+
+/** A deleted entry can't be changed. */
+export const EntryDeleted = declareError(
+  'FST_CHAT_DELETED', 'this message is deleted', 409, { kind: 'refusal', wireCode: ErrorCode.deleted })
+
+/** The entry can't be changed like this. Argument: the problem. */
+export const InvalidChange = declareError('FST_CHAT_INVALID_CHANGE', '%s', 400, { kind: 'refusal', wireCode: ErrorCode.invalid })
+
+/** The entry, or the room, has as many reactions as it can have. */
+export const TooManyReactions = declareError(
+  'FST_CHAT_TOO_MANY_REACTIONS', 'this message has too many reactions', 409, { kind: 'refusal', wireCode: ErrorCode.tooManyReactions })
+
 /** A bound of the store is reached. Nothing was stored. */
 export const StoreBusy = declareError(
   'FST_CHAT_BUSY', 'the store is overloaded', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })

@@ -41,7 +41,13 @@ const permanent = {
   /** the id was already used for another post */
   reusedId: 'reused_id',
   /** the server no longer knows whether it stored the post */
-  stalePost: 'stale_post'
+  stalePost: 'stale_post',
+  /** the server doesn't keep the message */
+  notKept: 'not_kept',
+  /** the message is deleted */
+  deleted: 'deleted',
+  /** the message has as many reactions as it can have */
+  tooManyReactions: 'too_many_reactions'
 } as const
 
 /** Codes of `error` messages. After an error the connection stays open. */
@@ -101,6 +107,9 @@ export const PAGE_COST = 4
 export function isPosition (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128
 }
+
+/** Returns whether the value has the type and the length of a revision; its content is opaque. */
+export const isRevision = isPosition
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
 export const loneSurrogate = /[^\\](?:\\\\)*\\ud[89a-f]/

@@ -7,6 +7,15 @@ export const MAX_NAME = 128
 /** Maximum number of messages that a client may request at once. */
 export const MAX_MESSAGES = 1_000
 
+/** Maximum code points of a reaction. */
+export const MAX_REACTION = 64
+
+/** Maximum number of different reactions of one entry. */
+export const MAX_REACTIONS = 20
+
+/** Maximum number of reactions of all members together on one entry. */
+export const MAX_REACTION_PAIRS = 1_000
+
 /** Returns whether a text has more code points than the limit. Counts them only where the number of code units doesn't decide. */
 export function hasMoreCodePoints (text: string, limit: number): boolean {
   return text.length > limit && (text.length > 2 * limit || [...text].length > limit)

@@ -1,3 +1,5 @@
+import type { Amended, Amendment, ChangeCursor, Changed, ChangedPage, Head, Reaction, Revision } from './change.ts'
+
 /** The author of a message. `name` is empty for a member without a name. */
 export interface Member { readonly id: string, readonly name: string }
 
@@ -26,6 +28,14 @@ export interface Entry extends Cursor {
   readonly body: string | Uint8Array
   /** JSON text, exactly as in the draft. The property MUST be absent if the draft had none. */
   readonly data?: string | undefined
+  /** Revision of its last change. This property and those below MUST be absent unless they apply. */
+  readonly revision?: Revision | undefined
+  /** Time of its last edit in ms since 1970. */
+  readonly editedAt?: number | undefined
+  /** The content was removed: `body` is an empty string. */
+  readonly deleted?: true | undefined
+  /** In the order of their first use. */
+  readonly reactions?: readonly Reaction[] | undefined
 }
 
 /**
@@ -48,31 +58,49 @@ export interface Draft {
   readonly data?: string | undefined
 }
 
-/** Consecutive entries of a room, oldest first. */
-export interface Page {
+/** Consecutive entries of a room, oldest first, and the entries before them that changed. */
+export interface Page extends ChangedPage {
   readonly entries: readonly Entry[]
-  /** `false` if entries may be missing between the requested position, or the last delivered entry, and this page. */
+  /** `false` if entries or changes may be missing between the requested position and revision and this page. */
   readonly complete: boolean
   /** `true` if further entries are kept in the direction of reading. */
   readonly more: boolean
-  /** The newest entry of the room when the page was read; the room's beginning (`offset: 0`) if there is none. */
-  readonly head: Cursor
+  /** The newest entry and change of the room when the page was read; the room's beginning (`offset: 0`) if there is none. */
+  readonly head: Head
+}
+
+/** What a feed delivers: entries, then changes. */
+export interface FeedPage {
+  /** Oldest first. */
+  readonly entries: readonly Entry[]
+  /**
+   * Of entries that were delivered before, or are in this page, or are older than the subscription. Their numbers rise. A number
+   * may be missing only if the effect of that change is part of an entry or a record that was delivered.
+   */
+  readonly changes: readonly Changed[]
+  /** `false` if entries or changes may be missing between the last delivered ones and `head`. */
+  readonly complete: boolean
+  /** What the follower has reached with this page. */
+  readonly head: Head
 }
 
 /**
  * Selects the entries after a position, the entries before it, or the newest entries. `limit`: number of entries; 0 for none.
  * `maxBytes`: total content in bytes, of `body` and `data` as UTF-8 at least. The entry nearest to the position, or the
- * newest one, MUST be returned even if it alone exceeds `maxBytes`.
+ * newest one, MUST be returned even if it alone exceeds `maxBytes`. Both bounds hold for `entries` and for `changed`, each alone.
+ *
+ * `revision`: selects also the entries up to `after` that changed after it. `for`: id of the member whose reactions are `mine`.
  */
-export type Query = { readonly limit: number, readonly maxBytes: number } & (
-  | { readonly after?: Position | undefined, readonly before?: undefined }
-  | { readonly before: Position, readonly after?: undefined }
+export type Query = { readonly limit: number, readonly maxBytes: number, readonly for?: string | undefined } & (
+  | { readonly after?: undefined, readonly before?: undefined, readonly revision?: undefined }
+  | { readonly after: Position, readonly revision?: Revision | undefined, readonly before?: undefined }
+  | { readonly before: Position, readonly after?: undefined, readonly revision?: undefined }
 )
 
 /** A subscription to a room's entries. */
 export interface Feed {
-  /** The newest entry when the subscription began; the room's beginning if there is none. */
-  readonly head: Cursor
+  /** The newest entry and change when the subscription began; the room's beginning if there is none. */
+  readonly head: Head
   /** Ends the subscription. `deliver` MUST NOT be called after it returns. Idempotent; MUST NOT throw, even after `close`. */
   stop (): void
 }
@@ -114,18 +142,19 @@ export interface Store {
    * or `before`, it has the entries on that side of the position that are nearest to it.
    *
    * The store MUST NOT honour a position whose entry isn't kept, is in another room or another epoch, or never existed,
-   * a forged position included. For such a position the page has `complete: false` and the newest entries.
+   * a forged position included. For such a position the page has `complete: false` and the newest entries. The same holds for
+   * a revision.
    *
-   * A page MUST NOT be older than an entry that this store has acknowledged or delivered before the call.
+   * A page MUST NOT be older than an entry or a change that this store has acknowledged or delivered before the call.
    */
   read (room: string, query: Query): Promise<Page>
 
   /**
    * Subscribes to a room. Resolves once every later entry will be delivered. A room may have any number of followers.
    *
-   * `deliver` MUST receive exactly the entries after `head`, in order, each once, including those of this node. This MUST
-   * hold across a lost and restored connection to the backend. Entries MUST be equal to those that `read` returns. A page MUST
-   * NOT change after it was delivered.
+   * `deliver` MUST receive exactly the entries and changes after `head`, in order, each once, including those of this node, and each
+   * change after its entry. This MUST hold across a lost and restored connection to the backend. Entries with all changes so far
+   * MUST be equal to those that `read` returns. A page MUST NOT change after it was delivered.
    *
    * `deliver` MUST NOT be called before the reactions of the returned promise have run, from within `append`, or from
    * within another call of `deliver`. If it throws, the store MUST keep delivering to this follower and to all others.
@@ -133,18 +162,41 @@ export interface Store {
    * A page with `complete: false` and without entries reports a break: entries between the last one delivered and
    * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page.
    */
-  follow (room: string, deliver: (page: Page) => void): Promise<Feed>
+  follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed>
+
+  /** Resolves with the entry at a position; with undefined if the position isn't honoured. @param options `for`: see `Query` */
+  get (room: string, position: Position, options?: { readonly for?: string | undefined }): Promise<Entry | undefined>
 
   /**
-   * Removes `data` and the content of `body` from one entry. The body becomes an empty string. The entry keeps its offset,
-   * position, time, author and key. A position that isn't honoured changes nothing. Resolves once durable. Rejects with
-   * INVALID_ARGUMENT, without effect, if the position isn't a non-empty string.
+   * Changes one entry and publishes the change to all followers on every node, in one step. The store keeps the entry as it is
+   * afterwards. Resolves once the change is as durable as the backend makes it.
+   *
+   * A change without an effect (an edit to the same content, a second deletion, a reaction that is there already) resolves with
+   * `again: true` and the newest change of the entry, or of the room if the entry never changed. It is not published. The
+   * same holds for an edit whose `key` the room remembers, with the cursor of that edit. The last edit that the store receives wins.
+   * Keys of edits are remembered with the newest changes of the room, whose number is bounded as that of the keys of drafts
+   * is. Deletions and reactions need no key.
+   *
+   * Rejects as `append` does, and with the first of these that applies:
+   * - REUSED and STALE for an edit, as `append`;
+   * - NOT_KEPT if the position isn't honoured;
+   * - FORBIDDEN if `own` is present and isn't the id of the author;
+   * - DELETED if the entry is deleted and the change isn't a deletion;
+   * - INVALID_CHANGE if the body of the entry isn't text and the change is an edit;
+   * - TOO_MANY_REACTIONS beyond `MAX_REACTIONS` different reactions or `MAX_REACTION_PAIRS` reactions of an entry, or beyond the
+   *   bytes that the store keeps for reactions.
    */
-  erase (room: string, position: Position): Promise<void>
+  amend (room: string, position: Position, amendment: Amendment): Promise<Amended>
+
+  /** Resolves with the cursor of the durable edit that was stored under a key. Resolves with `undefined` for an unknown key. */
+  findChange (room: string, key: string): Promise<ChangeCursor | undefined>
+
+  /** Returns the names of the kept rooms, in pages. A room that is created or removed meanwhile may be missing. */
+  rooms (): AsyncIterable<readonly string[]>
 
   /**
-   * Removes all entries and keys of a room and begins another epoch. The store MUST NOT honour a position of an earlier epoch,
-   * even after the room has reached the same offset again. Each follower MUST receive a page that reports the break, with a
+   * Removes all entries, changes and keys of a room and begins another epoch. The store MUST NOT honour a position or a revision of
+   * an earlier epoch, even after the room has reached the same numbers again. Each follower MUST receive a page that reports the break, with a
    * `head` of the new epoch. Resolves once durable.
    */
   clear (room: string): Promise<void>

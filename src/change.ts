@@ -1,0 +1,71 @@
+import type { Cursor, Entry, Position } from './store.ts'
+
+/**
+ * Names one change of a room, or the beginning of its changes. Opaque to clients. Consists of the same characters as a position,
+ * and is never one. A store MUST NOT honour the revision of a change unless it remembers that very change.
+ */
+export type Revision = string
+
+/**
+ * A change's number with its revision. Changes are numbered 1, 2, 3 … without gaps in each epoch of a room. `number`: 0 before
+ * the first change.
+ */
+export interface ChangeCursor { readonly number: number, readonly revision: Revision }
+
+/** The newest entry of a room, and its newest change. */
+export interface Head extends Cursor { readonly change: ChangeCursor }
+
+/** Members who reacted to an entry with the same text. `mine`: one of them is the member for whom the entry was read. */
+export interface Reaction { readonly reaction: string, readonly count: number, readonly mine?: true }
+
+/**
+ * A change of one entry.
+ * - `edit` replaces `body` and `data`. `data`: JSON text; without it, the entry has none afterwards.
+ * - `delete` removes the content and the reactions. The entry keeps its offset, position, time, author and key.
+ * - `react` adds (`on`) or removes a reaction of the member `by`.
+ */
+export type Change =
+  | { readonly edit: { readonly body: string, readonly data?: string | undefined } }
+  | { readonly delete: true }
+  | { readonly react: string, readonly on: boolean }
+
+/** A change to be made. */
+export interface Amendment {
+  /** Identifies an edit within its room, for deduplication. Apart from the keys of drafts. Any string. */
+  readonly key?: string | undefined
+  /** Hash of the edit before hooks. A repeat has the same hash. */
+  readonly hash?: string | undefined
+  /** Present on a repeated edit only: the client's revision when it first sent the edit. */
+  readonly since?: Revision | undefined
+  /** Id of the member who makes the change; `null` for the app. A member for `react`. */
+  readonly by: string | null
+  /** The change is allowed only if the author of the entry has this id. */
+  readonly own?: string | undefined
+  readonly change: Change
+}
+
+/** The result of `amend`: the cursor of the change. `again`: nothing changed, because it is a repeat or has no effect. */
+export type Amended = ChangeCursor & { readonly again: boolean }
+
+/**
+ * A change as a feed delivers it, with the cursor of the changed entry. `at`: when it was made, ms since 1970 by the store's clock.
+ * `count`: of the reaction of a `react`, afterwards. Only `entry`, as a whole, if the feed knows the state of the entry but not
+ * the changes that led to it: after a break of the connection to the backend, for example.
+ */
+export type Changed = Cursor & { readonly change: ChangeCursor, readonly at: number } & (
+  | { readonly by: string | null, readonly made: Exclude<Change, { readonly react: string }>, readonly entry?: undefined }
+  | { readonly by: string, readonly made: Extract<Change, { readonly react: string }>, readonly count: number, readonly entry?: undefined }
+  | { readonly made?: undefined, readonly entry: Entry }
+)
+
+/** The changed entries of a page. */
+export interface ChangedPage {
+  /** The kept entries up to the position of the query that changed after its revision, each once, in the order of their last change. */
+  readonly changed: readonly Entry[]
+  /** `true` if further changed entries follow: read on with `revision`. */
+  readonly moreChanged: boolean
+  /** The last change that the page contains: that of the last of `changed` if `moreChanged`, else the newest one. */
+  readonly revision: Revision
+  /** The position of the oldest kept entry, present if an entry that changed after the requested revision was removed meanwhile. */
+  readonly oldest?: Position | undefined
+}
