@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errors } from 'fastify-chat'
-import type { Appended, Cursor, Draft, Feed, Page, Position, Query, Store } from 'fastify-chat'
+import type { Amended, Amendment, Appended, ChangeCursor, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from 'fastify-chat'
 import { Room, type Disk } from './room.ts'
 import { RoomFile } from './room-file.ts'
 import { RoomLog, type LogBounds } from './room-log.ts'
@@ -62,12 +62,22 @@ export class JsonLinesStore implements Store {
 
   read (name: string, query: Query): Promise<Page> { return this.#use(name, (room) => room.read(query)) }
 
-  follow (name: string, deliver: (page: Page) => void): Promise<Feed> { return this.#use(name, (room) => room.follow(deliver)) }
+  follow (name: string, deliver: (page: FeedPage) => void): Promise<Feed> { return this.#use(name, (room) => room.follow(deliver)) }
 
-  async erase (name: string, position: Position): Promise<void> {
+  get (name: string, position: Position, { for: member }: { readonly for?: string | undefined } = {}): Promise<Entry | undefined> {
+    return this.#use(name, (room) => room.get(position, member))
+  }
+
+  amend (name: string, position: Position, amendment: Amendment): Promise<Amended> {
+    return this.#use(name, (room) => room.amend(name, position, amendment))
+  }
+
+  findChange (name: string, key: string): Promise<ChangeCursor | undefined> { return this.#use(name, (room) => room.findChange(key)) }
+
+  async * rooms (): AsyncGenerator<string[]> {
     this.#assertOpen()
-    if (typeof position !== 'string' || position === '') throw new errors.InvalidArgument('position', 'must be a non-empty string')
-    await this.#use(name, (room) => room.erase(position))
+    const files = await readdir(this.#path)
+    yield files.flatMap((file) => file.endsWith('.jsonl') ? [Buffer.from(file.slice(0, -'.jsonl'.length), 'hex').toString()] : [])
   }
 
   clear (name: string): Promise<void> { return this.#use(name, (room) => room.clear()) }

@@ -1,18 +1,21 @@
 import { inspect } from 'node:util'
-import type { Cursor, Entry, Page } from 'fastify-chat'
+import type { Changed, Entry, FeedPage, Head } from 'fastify-chat'
+
+/** An entry, a change or, with neither, a break; and the head of the room after it. */
+export interface FeedEvent { readonly entry?: Entry, readonly changed?: Changed | undefined, readonly head: Head }
 
 /** `skip`: number of waiting events that are older than the follower. */
-interface Follower { readonly deliver: (page: Page) => void, skip: number }
+interface Follower { readonly deliver: (page: FeedPage) => void, skip: number }
 
-/** The followers of a room, and the events that wait for the next delivery: new entries, and heads after a break. */
+/** The followers of a room, and the events that wait for the next delivery. */
 export class RoomFollowers {
   readonly #followers = new Set<Follower>()
-  #events: Array<Entry | Cursor> = []
+  #events: FeedEvent[] = []
 
   get size (): number { return this.#followers.size }
 
   /** Adds a follower of the events from now on. Returns an unsubscribe function. */
-  add (deliver: (page: Page) => void): () => void {
+  add (deliver: (page: FeedPage) => void): () => void {
     const follower = { deliver, skip: this.#events.length }
     this.#followers.add(follower)
     return () => { this.#followers.delete(follower) }
@@ -20,7 +23,7 @@ export class RoomFollowers {
 
   clear (): void { this.#followers.clear() }
 
-  push (event: Entry | Cursor): void { this.#events.push(event) }
+  push (event: FeedEvent): void { this.#events.push(event) }
 
   /** Discards the waiting events. */
   discard (): void { this.#events = [] }
@@ -43,20 +46,22 @@ export class RoomFollowers {
   }
 }
 
-/** Returns a page for each run of entries, and a page for each break. */
-function pagesOf (events: ReadonlyArray<Entry | Cursor>): Page[] {
-  const pages: Page[] = []
+/** Returns a page for each run of entries and changes, and a page for each break. */
+function pagesOf (events: readonly FeedEvent[]): FeedPage[] {
+  const pages: FeedPage[] = []
   let entries: Entry[] = []
-  for (const event of events) {
-    const head = { offset: event.offset, position: event.position }
-    if ('body' in event) {
-      if (entries.length > 0) pages.pop()
-      entries.push(event)
-      pages.push({ entries, complete: true, more: false, head })
-    } else {
+  let changes: Changed[] = []
+  for (const { entry, changed, head } of events) {
+    if (entry === undefined && changed === undefined) {
+      pages.push({ entries: [], changes: [], complete: false, head })
       entries = []
-      pages.push({ entries: [], complete: false, more: false, head })
+      changes = []
+      continue
     }
+    if (entries.length + changes.length > 0) pages.pop()
+    if (entry !== undefined) entries.push(entry)
+    if (changed !== undefined) changes.push(changed)
+    pages.push({ entries, changes, complete: true, head })
   }
   return pages
 }

@@ -1,46 +1,50 @@
 import { randomBytes } from 'node:crypto'
 import { errors } from 'fastify-chat'
-import type { Cursor, Draft, Entry, Page, Position, Query } from 'fastify-chat'
+import type { Amended, Amendment, ChangeCursor, Changed, Cursor, Draft, Entry, Head, Position, Revision } from 'fastify-chat'
+import { KeptEntry, type ChangeLine, type EntryLine } from './kept-entry.ts'
+import { RoomChanges, changeCursor, type ChangesLine } from './room-changes.ts'
+import { RoomKeys, type Key } from './room-keys.ts'
 
 /** Bounds of a room. */
 export interface LogBounds {
   /** entries that a room keeps; the oldest are removed first */
   readonly historyEntries: number
-  /** bytes of the entries that a room keeps, as lines of its file; the newest entry is kept in any case */
+  /** bytes of the entries that a room keeps, as lines of its file; the newest entry is kept in any case; a quarter more for reactions */
   readonly historyBytes: number
   /** ms that a key is remembered, up to ten times as many keys as entries; as long as its entry in any case */
   readonly dedupWindow: number
 }
 
-interface Key { readonly key: string, readonly hash?: string | undefined, readonly offset: number, readonly at: number }
-
-/** A line of a file. The first one has `epoch`, and `base`: the offset of the entry before the first one. */
+/** A line of a file. The first one has `epoch`. */
 interface Line {
   readonly epoch?: string
+  /** offset of the entry before the first one */
   readonly base?: number
   readonly forgotten?: number
+  readonly changes?: ChangesLine
+  /** number of the newest change of a removed entry */
+  readonly removed?: number
   readonly key?: Key
-  readonly entry?: StoredEntry
+  readonly entry?: EntryLine
+  readonly change?: ChangeLine
+  /** The key of an edit without an effect. */
+  readonly idle?: { readonly key: string, readonly hash: string | undefined }
 }
 
-/** `bytes`: a binary body, in base64. */
-type StoredEntry = Omit<Entry, 'position' | 'body'> & { readonly body?: string, readonly bytes?: string }
-
-/** The entries and keys of one room in memory. The line that `append` returns repeats the post. */
+/** The entries, changes and keys of one room in memory. The lines that `append` and `amend` return repeat them. */
 export class RoomLog {
   readonly #bounds: LogBounds
   #epoch: string
-  /** The kept entries, oldest first, and the bytes of each one's line. */
-  #entries: Entry[] = []
-  #sizes: number[] = []
+  /** The kept entries, oldest first. */
+  #entries: KeptEntry[] = []
   #bytes = 0
+  #reactionBytes = 0
   /** offset of the newest entry */
   #last = 0
-  /** The remembered keys, oldest first. */
-  #keys = new Map<string, Key>()
-  #keyBytes = 0
-  /** Keys of entries up to this offset may have been forgotten. */
-  #forgotten = 0
+  #keys = new RoomKeys()
+  #changes = new RoomChanges()
+  /** number of the newest change of a removed entry */
+  #removed = 0
 
   /** @param epoch 1 to 32 letters and digits, for a room without a file */
   constructor (epoch: string, bounds: LogBounds) {
@@ -49,33 +53,38 @@ export class RoomLog {
   }
 
   /** Bytes of a snapshot, roughly. */
-  get bytes (): number { return this.#bytes + this.#keyBytes }
+  get bytes (): number { return this.#bytes + this.#reactionBytes + this.#keys.bytes + this.#changes.bytes }
 
-  get head (): Cursor { return this.#cursor(this.#last) }
+  get head (): Head { return { ...this.#cursor(this.#last), change: this.#changeCursor(this.#changes.newest) } }
+
+  /** Offset of the oldest kept entry. */
+  get first (): number { return this.#last - this.#entries.length + 1 }
+  get last (): number { return this.#last }
 
   /** Repeats a line of the room's file. */
   repeat (text: string): void {
-    const { epoch, base = 0, forgotten = 0, key, entry } = JSON.parse(text) as Line
+    const { epoch, base = 0, forgotten = 0, removed = 0, changes, key, entry, change, idle } = JSON.parse(text) as Line
     if (epoch !== undefined) {
       this.#epoch = epoch
       this.#last = base
-      this.#forgotten = forgotten
+      this.#keys.forgotten = forgotten
+      this.#removed = removed
+      if (changes !== undefined) this.#changes.load(changes)
     }
-    if (key !== undefined) this.#remember(key)
-    if (entry === undefined) return
-    const { bytes, body = Buffer.from(bytes ?? '', 'base64'), ...rest } = entry
-    this.#add({ ...rest, position: this.#cursor(rest.offset).position, body }, text.length)
+    if (key !== undefined) this.#keys.remember(key)
+    if (entry !== undefined) this.#add(entry)
+    if (change !== undefined) this.#change(change)
+    if (idle !== undefined) this.#changes.addIdle(idle.key, idle.hash)
   }
 
   /** Returns the lines of a new file, oldest first. */
   snapshot (): string {
-    const base = this.#last - this.#entries.length
     const lines: Line[] = [
-      { epoch: this.#epoch, base, forgotten: this.#forgotten },
-      ...[...this.#keys.values()].map((key) => ({ key })),
-      ...this.#entries.map((entry) => ({ entry: storedEntry(entry) }))
+      { epoch: this.#epoch, base: this.first - 1, forgotten: this.#keys.forgotten, removed: this.#removed, changes: this.#changes.line },
+      ...this.#keys.all.map((key) => ({ key })),
+      ...this.#entries.map(({ line }) => ({ entry: line }))
     ]
-    return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+    return lines.map(textOf).join('')
   }
 
   /**
@@ -84,73 +93,105 @@ export class RoomLog {
    */
   append ({ key, hash, since, from, body, data }: Draft, hasSpace: boolean): { known: Cursor } | { entry: Entry, line: string } {
     if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new errors.InvalidArgument('draft.body', 'must be a string or a Uint8Array')
-    const known = key === undefined ? undefined : this.#keys.get(key)
+    const known = key === undefined ? undefined : this.#keys.find(key)
     if (known !== undefined) {
       if (known.hash !== hash) throw new errors.ReusedKey()
       return { known: this.#cursor(known.offset) }
     }
-    if (since !== undefined && !(this.#offsetOf(since) >= this.#forgotten)) throw new errors.StalePost()
+    if (since !== undefined && !(this.#offsetOf(since) >= this.#keys.forgotten)) throw new errors.StalePost()
     if (!hasSpace) throw new errors.StoreBusy()
     const at = Math.max(Date.now(), this.#entries.at(-1)?.at ?? 0)
-    const entry: Entry = {
-      ...this.#cursor(this.#last + 1),
+    const offset = this.#last + 1
+    const entry: EntryLine = {
+      offset,
       at,
       from: from && { id: from.id, name: from.name },
-      body: typeof body === 'string' ? body : Buffer.from(body),
+      ...typeof body === 'string' ? { body } : { bytes: Buffer.from(body).toString('base64') },
       ...data !== undefined && { data }
     }
-    const remembered = key === undefined ? undefined : { key, hash, offset: entry.offset, at }
-    const line: Line = { entry: storedEntry(entry), ...remembered && { key: remembered } }
-    const text = JSON.stringify(line)
-    if (remembered !== undefined) this.#remember(remembered)
-    this.#add(entry, text.length)
-    return { entry, line: `${text}\n` }
+    const line: Line = { entry, ...key !== undefined && { key: { key, hash, offset, at } } }
+    if (line.key !== undefined) this.#keys.remember(line.key)
+    return { entry: this.#add(entry).read(), line: textOf(line) }
+  }
+
+  /**
+   * Changes an entry. Returns the record of the change, and the line that must be written.
+   * @throws ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, InvalidChange, TooManyReactions; StoreBusy if there is no space
+   */
+  amend (room: string, position: Position, amendment: Amendment, hasSpace: boolean): { amended: Amended, changed?: Changed, line?: string } {
+    const { key, hash, since, by, change } = amendment
+    const known = this.#changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
+    if (known !== undefined) return { amended: { ...this.#changeCursor(known), again: true } }
+    const entry = this.#entryAt(this.indexOf(position) ?? NaN)
+    if (entry === undefined) throw new errors.NotKept()
+    const hasEffect = entry.check(room, amendment)
+    if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace)) {
+      const amended = { ...this.#changeCursor(entry.number ?? this.#changes.newest), again: true }
+      if (key === undefined) return { amended }
+      this.#changes.addIdle(key, hash)
+      return { amended, line: textOf({ idle: { key, hash } }) }
+    }
+    if (!('delete' in change) && !hasSpace) throw new errors.StoreBusy()
+    if ('react' in change && change.on && this.#reactionBytes > this.#bounds.historyBytes / 4) throw new errors.TooManyReactions()
+    const at = Math.max(Date.now(), this.#changes.newestAt ?? 0)
+    const line: ChangeLine = { number: this.#changes.newest + 1, offset: entry.offset, at, by, change, key, hash }
+    this.#change(line)
+    const cursor = this.#changeCursor(line.number)
+    const record = { ...this.#cursor(entry.offset), change: cursor, at }
+    const changed: Changed = 'react' in change ? { ...record, by: by!, made: change, count: entry.count(change.react) } : { ...record, by, made: change }
+    return { amended: { ...cursor, again: false }, changed, line: textOf({ change: line }) }
   }
 
   find (key: string): Cursor | undefined {
-    const known = this.#keys.get(key)
+    const known = this.#keys.find(key)
     return known && this.#cursor(known.offset)
   }
 
-  read ({ limit, maxBytes, after, before }: Query): Page {
-    const position = after ?? before
-    const start = position === undefined ? undefined : this.#indexOf(position)
-    const isForward = after !== undefined && start !== undefined
-    const step = isForward ? 1 : -1
-    const entries: Entry[] = []
-    let bytes = 0
-    let index = (start ?? this.#entries.length) + step
-    for (; index >= 0 && index < this.#entries.length && entries.length < limit; index += step) {
-      const entry = this.#entries[index]!
-      bytes += Buffer.byteLength(entry.body) + Buffer.byteLength(entry.data ?? '')
-      if (bytes > maxBytes && entries.length > 0) break
-      entries.push(entry)
-    }
-    if (!isForward) entries.reverse()
-    const more = index >= 0 && index < this.#entries.length
-    return { entries, complete: position === undefined || start !== undefined, more, head: this.head }
+  findChange (key: string): ChangeCursor | undefined {
+    const number = this.#changes.find(key)
+    return number === undefined ? undefined : this.#changeCursor(number)
   }
 
-  /** Returns whether the entry was kept. */
-  erase (position: Position): boolean {
-    const index = this.#indexOf(position) ?? -1
-    const entry = this.#entries[index]
-    if (entry === undefined) return false
-    const { data: _, ...rest } = entry
-    this.#entries[index] = { ...rest, body: '' }
-    return true
+  get (position: Position, member?: string): Entry | undefined { return this.#entryAt(this.indexOf(position) ?? NaN)?.read(member) }
+
+  /** Returns a kept entry. */
+  entryAt (offset: number, member: string | undefined): Entry { return this.#entryAt(offset)!.read(member) }
+
+  /** Returns the offset of a kept entry; that before the first one for the beginning of a log that keeps its first entry. */
+  indexOf (position: Position): number | undefined {
+    const offset = this.#offsetOf(position)
+    return offset >= this.first || (offset === 0 && this.first === 1) ? offset : undefined
   }
+
+  /** Returns the number of a revision after which all changes are remembered. */
+  numberOf (revision: Revision): number | undefined {
+    const number = Number(revision.slice(revision.lastIndexOf('-c') + 2))
+    return this.#changes.isHonoured(number) && revision === this.#changeCursor(number).revision ? number : undefined
+  }
+
+  /** Returns the offset of the kept entry whose last change has this number. */
+  changedAt (number: number): number | undefined {
+    const entry = this.#entryAt(this.#changes.offsetOf(number) ?? NaN)
+    return entry?.number === number ? entry.offset : undefined
+  }
+
+  /** Returns whether an entry that changed after this number is no longer kept. */
+  hasRemovedSince (number: number): boolean { return this.#removed > number }
 
   /** Begins another epoch. */
   clear (): void {
     this.#epoch = randomBytes(12).toString('hex')
     this.#entries = []
-    this.#sizes = []
-    this.#keys.clear()
-    this.#bytes = this.#keyBytes = this.#last = this.#forgotten = 0
+    this.#keys = new RoomKeys()
+    this.#changes = new RoomChanges()
+    this.#bytes = this.#reactionBytes = this.#last = this.#removed = 0
   }
 
   #cursor (offset: number): Cursor { return { offset, position: `${this.#epoch}-${offset}` } }
+
+  #changeCursor (number: number): ChangeCursor { return changeCursor(this.#epoch, number) }
+
+  #entryAt (offset: number): KeptEntry | undefined { return this.#entries[offset - this.first] }
 
   /** Returns the offset of a position of this epoch; NaN for any other string. */
   #offsetOf (position: Position): number {
@@ -158,42 +199,42 @@ export class RoomLog {
     return offset <= this.#last && offset >= 0 && position === this.#cursor(offset).position ? offset : NaN
   }
 
-  /** Returns the index of a kept entry; -1 for the beginning of a log that keeps its first entry. */
-  #indexOf (position: Position): number | undefined {
-    const index = this.#offsetOf(position) - 1 - (this.#last - this.#entries.length)
-    return index >= 0 || (index === -1 && this.#last === this.#entries.length) ? index : undefined
-  }
-
-  #remember (key: Key): void {
-    this.#keys.set(key.key, key)
-    this.#keyBytes += keySize(key)
-  }
-
-  #add (entry: Entry, size: number): void {
+  #add (line: EntryLine): KeptEntry {
+    const { number, offset, at } = line
+    const entry = new KeptEntry(line, this.#cursor(offset).position, number === undefined ? undefined : this.#changeCursor(number).revision)
     this.#entries.push(entry)
-    this.#sizes.push(size)
-    this.#bytes += size
-    this.#last = entry.offset
-    const { historyEntries, historyBytes, dedupWindow } = this.#bounds
+    this.#bytes += entry.size
+    this.#reactionBytes += entry.reactionSize
+    this.#last = offset
+    this.#trim()
+    this.#keys.forget(this.first, at - this.#bounds.dedupWindow, 10 * this.#bounds.historyEntries)
+    return entry
+  }
+
+  #change (line: ChangeLine): void {
+    const { number, offset, at, key, hash } = line
+    const { dedupWindow, historyEntries } = this.#bounds
+    const entry = this.#entryAt(offset)
+    this.#changes.add({ offset, at, key, hash })
+    if (entry === undefined) return
+    this.#bytes -= entry.size
+    this.#reactionBytes -= entry.reactionSize
+    entry.apply(line, this.#changeCursor(number).revision)
+    this.#bytes += entry.size
+    this.#reactionBytes += entry.reactionSize
+    this.#trim()
+    this.#changes.forget(this.first, at - dedupWindow, 10 * historyEntries)
+  }
+
+  #trim (): void {
+    const { historyEntries, historyBytes } = this.#bounds
     while (this.#entries.length > historyEntries || (this.#bytes > historyBytes && this.#entries.length > 1)) {
-      this.#entries.shift()
-      this.#bytes -= this.#sizes.shift()!
-    }
-    for (const key of this.#keys.values()) {
-      const isNeeded = key.at >= entry.at - dedupWindow && this.#keys.size <= 10 * historyEntries
-      if (isNeeded || key.offset >= this.#entries[0]!.offset) break
-      this.#keys.delete(key.key)
-      this.#keyBytes -= keySize(key)
-      this.#forgotten = key.offset
+      const { size, reactionSize, number = 0 } = this.#entries.shift()!
+      this.#bytes -= size
+      this.#reactionBytes -= reactionSize
+      this.#removed = Math.max(this.#removed, number)
     }
   }
 }
 
-/** Returns the bytes of a key's line, roughly. */
-function keySize ({ key, hash = '' }: Key): number {
-  return key.length + hash.length + 64
-}
-
-function storedEntry ({ position: _, body, ...entry }: Entry): StoredEntry {
-  return typeof body === 'string' ? { ...entry, body } : { ...entry, bytes: Buffer.from(body).toString('base64') }
-}
+function textOf (line: Line): string { return `${JSON.stringify(line)}\n` }

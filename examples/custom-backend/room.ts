@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { errors } from 'fastify-chat'
-import type { Appended, Cursor, Draft, Feed, Page, Position, Query } from 'fastify-chat'
+import type { Amended, Amendment, Appended, ChangeCursor, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query } from 'fastify-chat'
 import type { RoomFile } from './room-file.ts'
 import { RoomFollowers } from './room-followers.ts'
 import type { RoomLog } from './room-log.ts'
+import { readPage } from './room-page.ts'
 
 /** The bytes of all files. Appends are rejected while they are at `max` or above. */
 export interface Disk { bytes: number, readonly max: number }
@@ -45,16 +46,16 @@ export class Room {
       if ('known' in result) return { ...result.known, again: true }
       const { entry, line } = result
       this.#lines += line
-      this.#followers.push(entry)
+      this.#followers.push({ entry, head: log.head })
       return { offset: entry.offset, position: entry.position, at: entry.at, again: false }
     })
   }
 
   find (key: string): Promise<Cursor | undefined> { return this.#call((log) => log.find(key)) }
 
-  read (query: Query): Promise<Page> { return this.#call((log) => log.read(query)) }
+  read (query: Query): Promise<Page> { return this.#call((log) => readPage(log, query)) }
 
-  async follow (deliver: (page: Page) => void): Promise<Feed> {
+  async follow (deliver: (page: FeedPage) => void): Promise<Feed> {
     let stop = () => {}
     try {
       const head = await this.#call((log) => {
@@ -68,15 +69,27 @@ export class Room {
     }
   }
 
-  erase (position: Position): Promise<void> {
-    return this.#call((log) => { if (log.erase(position)) this.#replace = this.#unsaved = true })
+  get (position: Position, member?: string): Promise<Entry | undefined> { return this.#call((log) => log.get(position, member)) }
+
+  amend (name: string, position: Position, amendment: Amendment): Promise<Amended> {
+    return this.#call((log) => {
+      const { amended, changed, line = '' } = log.amend(name, position, amendment, this.#disk.bytes < this.#disk.max)
+      this.#lines += line
+      if (changed === undefined) return amended
+      this.#followers.push({ changed, head: log.head })
+      // The line of the entry still has what was deleted.
+      if ('delete' in amendment.change) this.#replace = true
+      return amended
+    })
   }
+
+  findChange (key: string): Promise<ChangeCursor | undefined> { return this.#call((log) => log.findChange(key)) }
 
   clear (): Promise<void> {
     return this.#call((log) => {
       log.clear()
       this.#replace = this.#unsaved = true
-      this.#followers.push(log.head)
+      this.#followers.push({ head: log.head })
     })
   }
 
@@ -127,7 +140,7 @@ export class Room {
       if (lines.length === 0 || rest !== '') this.#replace = true
       this.#setBytes(Buffer.byteLength(text))
       // Followers exist after a failed write only: entries that it left in the file were never delivered.
-      if (this.#followers.size > 0) this.#followers.push(log.head)
+      if (this.#followers.size > 0) this.#followers.push({ head: log.head })
       this.#log = log
       return log
     } catch (cause) {

@@ -17,7 +17,7 @@ import type { Stats, Counters } from '../observability/stats.ts'
 import { logSafely } from '../thrown.ts'
 
 /** A page of entries as the app receives it. */
-export interface ChatPage extends Omit<Page, 'entries'> { readonly entries: readonly ChatEntry[] }
+export interface ChatPage extends Pick<Page, 'complete' | 'more' | 'head'> { readonly entries: readonly ChatEntry[] }
 
 /** Selects the entries that `history` returns. */
 export interface HistoryQuery {
@@ -112,18 +112,19 @@ export class Chat {
     const { limit = 50, before } = query
     if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
     if (before !== undefined) assertPosition('query.before', before)
-    const page = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
-    return { ...page, entries: page.entries.map((entry) => chatEntry(entry, entry)) }
+    const { entries, complete, more, head } = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+    return { entries: entries.map((entry) => chatEntry(entry, entry)), complete, more, head }
   }
 
   /**
-   * Removes the content of one message. Its offset stays. Does nothing if the position isn't kept.
-   * @throws InvalidRoom, InvalidArgument
+   * Removes the content and the reactions of one message. Its position stays. Resolves also if the message is deleted already.
+   * Rejects as the store's `amend` does.
+   * @throws InvalidRoom, InvalidArgument, NotKept
    */
-  async erase (room: string, position: Position): Promise<void> {
+  async delete (room: string, position: Position): Promise<void> {
     assertRoom(room)
     assertPosition('position', position)
-    await this.#parts.store.erase(room, position)
+    await this.#parts.store.amend(room, position, { by: null, change: { delete: true } })
   }
 
   /**

@@ -2,10 +2,10 @@ import type { Store } from '../store.ts'
 import type { Test } from './runner.ts'
 import { appendPromises } from './store/append.ts'
 import type { StoreBounds } from './store/bounds.ts'
+import { clearPromises } from './store/clear.ts'
 import { closePromises } from './store/close.ts'
 import { deduplicationPromises } from './store/deduplication.ts'
 import { durabilityPromises } from './store/durability.ts'
-import { erasePromises } from './store/erase.ts'
 import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
 import { readPromises } from './store/read.ts'
@@ -39,7 +39,7 @@ export async function storeContract (test: Test, { open, capabilities = {} }: St
     readPromises,
     deduplicationPromises,
     followPromises,
-    erasePromises,
+    clearPromises,
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises] : [],
     ...durable ? [durabilityPromises] : [],

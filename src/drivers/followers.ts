@@ -1,23 +1,28 @@
 import { inspect } from 'node:util'
 import { afterReactions } from './after-reactions.ts'
-import type { Entry, Cursor, Page } from '../store.ts'
+import type { ChangeCursor, Changed, Head } from '../change.ts'
+import type { Cursor, Entry, FeedPage } from '../store.ts'
 
 interface Follower {
-  /** offset of the last entry delivered */
-  offset: number
-  /** cursor after which delivery continues, while a break has to be reported; else undefined */
-  restart: Cursor | undefined
+  /** the last entry delivered */
+  last: Cursor
+  /** the last change delivered */
+  change: ChangeCursor
+  /** head after which delivery continues, while a break has to be reported; else undefined */
+  restart: Head | undefined
   /** pages that wait until the reactions of the promise of `follow` have run; undefined afterwards */
-  early: Page[] | undefined
-  readonly deliver: (page: Page) => void
+  early: FeedPage[] | undefined
+  readonly deliver: (page: FeedPage) => void
 }
 
-const NONE: Entry[] = []
+const NO_ENTRIES: Entry[] = []
+const NO_CHANGES: Changed[] = []
 
-/** The followers of one room, and the entries not yet delivered to them. */
+/** The followers of one room, and the entries and changes not yet delivered to them. */
 export class Followers {
   readonly #followers = new Set<Follower>()
-  #undelivered = NONE
+  #entries = NO_ENTRIES
+  #changes = NO_CHANGES
   #isWaiting = false
 
   get size (): number { return this.#followers.size }
@@ -25,9 +30,9 @@ export class Followers {
   /** Whether `deliver` has to be called. */
   get isWaiting (): boolean { return this.#isWaiting }
 
-  /** Adds a follower of the entries after `head`. Returns an unsubscribe function. Only its first call returns true. */
-  add (head: Cursor, deliver: (page: Page) => void): () => boolean {
-    const follower: Follower = { offset: head.offset, restart: undefined, early: [], deliver }
+  /** Adds a follower of what comes after `head`. Returns an unsubscribe function. Only its first call returns true. */
+  add (head: Head, deliver: (page: FeedPage) => void): () => boolean {
+    const follower: Follower = { last: head, change: head.change, restart: undefined, early: [], deliver }
     this.#followers.add(follower)
     afterReactions(() => {
       const { early = [] } = follower
@@ -40,40 +45,59 @@ export class Followers {
   /** Adds an entry to the next delivery. */
   push (entry: Entry): void {
     // A literal, because an empty array grows to 17 places.
-    if (this.#undelivered === NONE) this.#undelivered = [entry]
-    else this.#undelivered.push(entry)
+    if (this.#entries === NO_ENTRIES) this.#entries = [entry]
+    else this.#entries.push(entry)
     this.#isWaiting = true
   }
 
-  /** Discards undelivered entries. The next delivery reports a break. */
-  restart (head: Cursor): void {
-    this.#undelivered = NONE
+  /** Adds a change to the next delivery. */
+  pushChange (changed: Changed): void {
+    if (this.#changes === NO_CHANGES) this.#changes = [changed]
+    else this.#changes.push(changed)
+    this.#isWaiting = true
+  }
+
+  /** Discards what wasn't delivered. The next delivery reports a break. */
+  restart (head: Head): void {
+    this.#entries = NO_ENTRIES
+    this.#changes = NO_CHANGES
     this.#isWaiting = true
     for (const follower of this.#followers) follower.restart = head
   }
 
-  /** Delivers breaks, and the entries since the last call, to each follower. */
+  /** Delivers breaks, and the entries and changes since the last call, to each follower. */
   deliver (): void {
-    const entries = this.#undelivered
-    this.#undelivered = NONE
+    const [entries, changes] = [this.#entries, this.#changes]
+    this.#entries = NO_ENTRIES
+    this.#changes = NO_CHANGES
     this.#isWaiting = false
     for (const follower of this.#followers) {
       const { restart } = follower
       if (restart !== undefined) {
         follower.restart = undefined
-        follower.offset = restart.offset
-        this.#deliverTo(follower, { entries: [], complete: false, more: false, head: restart })
+        follower.last = restart
+        follower.change = restart.change
+        this.#deliverTo(follower, { entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: restart })
       }
-      const { offset: delivered } = follower
-      const due = entries[0] !== undefined && entries[0].offset <= delivered ? entries.filter(({ offset }) => offset > delivered) : entries
-      const last = due.at(-1)
-      if (last === undefined) continue
-      follower.offset = last.offset
-      this.#deliverTo(follower, { entries: due, complete: true, more: false, head: last })
+      this.#deliverAfter(follower, entries, changes)
     }
   }
 
-  #deliverTo (follower: Follower, page: Page): void {
+  /** Delivers the entries and changes that a follower lacks. */
+  #deliverAfter (follower: Follower, entries: Entry[], changes: Changed[]): void {
+    const { last: { offset: lastOffset }, change: { number: lastNumber } } = follower
+    const newEntries = entries[0] !== undefined && entries[0].offset <= lastOffset ? entries.filter(({ offset }) => offset > lastOffset) : entries
+    const newChanges = changes[0] !== undefined && changes[0].change.number <= lastNumber
+      ? changes.filter(({ change }) => change.number > lastNumber)
+      : changes
+    if (newEntries.length === 0 && newChanges.length === 0) return
+    const last = follower.last = newEntries.at(-1) ?? follower.last
+    const change = follower.change = newChanges.at(-1)?.change ?? follower.change
+    const head = { offset: last.offset, position: last.position, change }
+    this.#deliverTo(follower, { entries: newEntries, changes: newChanges, complete: true, head })
+  }
+
+  #deliverTo (follower: Follower, page: FeedPage): void {
     if (!this.#followers.has(follower)) return
     if (follower.early !== undefined) {
       follower.early.push(page)

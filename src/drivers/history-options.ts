@@ -13,6 +13,12 @@ export interface HistoryOptions {
   readonly dedupWindow?: number | undefined
 }
 
+/** Maximum keys, and maximum changes, that a room remembers, as a multiple of `historyEntries`. */
+export const KEYS_PER_ENTRY = 10
+
+/** The bytes that a room keeps of reactions, as a share of `historyBytes`, which doesn't include them. */
+export const REACTIONS_SHARE = 1 / 4
+
 export type HistoryBounds = { readonly [K in keyof HistoryOptions]-?: number }
 
 /** Rules for the bounds of the history, and for `roomTtl`, whose default depends on the backend. */

@@ -1,7 +1,8 @@
 import type { FastifyError } from '@fastify/error'
 import { meaningOf } from '../error-meaning.ts'
 import { diagnostics } from './diagnostics.ts'
-import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../store.ts'
+import type { Amended, Amendment, ChangeCursor } from '../change.ts'
+import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
 /** Wraps a store. Counts stored messages and errors. Returns the store's own promises. */
@@ -36,13 +37,23 @@ export class InstrumentedStore implements Store {
     return this.#countErrors(this.#store.read(room, query))
   }
 
-  follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
+  follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed> {
     return this.#countErrors(this.#store.follow(room, deliver))
   }
 
-  erase (room: string, position: Position): Promise<void> {
-    return this.#countErrors(this.#store.erase(room, position))
+  get (room: string, position: Position, options?: { readonly for?: string | undefined }): Promise<Entry | undefined> {
+    return this.#countErrors(this.#store.get(room, position, options))
   }
+
+  amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
+    return this.#countErrors(this.#store.amend(room, position, amendment))
+  }
+
+  findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
+    return this.#countErrors(this.#store.findChange(room, key))
+  }
+
+  rooms (): AsyncIterable<readonly string[]> { return this.#store.rooms() }
 
   clear (room: string): Promise<void> {
     return this.#countErrors(this.#store.clear(room))

@@ -5,7 +5,7 @@ import type { Membership } from './membership.ts'
 import { Ring, type Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
-import type { Store, Entry, Page } from '../store.ts'
+import type { Store, Entry, FeedPage } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
 export interface RoomContext {
@@ -90,7 +90,7 @@ export class Room {
     return () => feed.stop()
   }
 
-  #deliver (page: Page): void {
+  #deliver (page: FeedPage): void {
     if (!page.complete) {
       this.#joins.restart().catch(() => { /* the connections were closed */ })
       return

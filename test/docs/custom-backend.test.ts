@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { JsonLinesStore, type JsonLinesOptions } from '../../examples/custom-backend/json-lines-store.ts'
 import { storeContract } from '../../src/contract/index.ts'
-import { all, bodies, fill, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, fill, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { directory } from '../support/directory.ts'
 
@@ -55,12 +55,12 @@ t.test('a post that could not be written is UNKNOWN; its repeat is stored once, 
   t.strictSame(bodies(await (await open(t, { path })).read('a', all)), ['before', 'x'])
 })
 
-t.test('the content of erased and cleared messages is in no file', async (t) => {
+t.test('the content of deleted and cleared messages is in no file', async (t) => {
   const path = directory(t)
   const store = await open(t, { path })
   const { position } = await store.append('a', says('secret', { data: '"secret"' }))
   await store.append('b', says('secret'))
-  await store.erase('a', position)
+  await store.amend('a', position, deletion)
   await store.clear('b')
   for (const name of await readdir(path)) t.notMatch(await readFile(join(path, name), 'utf8'), 'secret', name)
 })

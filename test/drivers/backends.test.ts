@@ -5,7 +5,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
 import type { Backend, OpenBackend } from '../../src/backend.ts'
-import { bodies, says } from '../../src/contract/store/entries.ts'
+import { bodies, deletion, says } from '../../src/contract/store/entries.ts'
 import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { redis } from '../../src/drivers/redis/backend.ts'
@@ -188,7 +188,8 @@ t.test('Redis', { skip }, async (t) => {
       find: () => store.find('a', 'key'),
       read: () => store.read('a', all),
       follow: () => store.follow('a', () => {}),
-      erase: () => store.erase('a', 'e-1-1'),
+      get: () => store.get('a', 'e-1-1'),
+      amend: () => store.amend('a', 'e-1-1', deletion),
       clear: () => store.clear('a'),
       'roster.check': () => roster.check(),
       enter: () => roster.enter('a', 'connection', member),

@@ -53,7 +53,7 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
     'a follower receives exactly the entries after its head, in order, once': (store) => ({
       follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, entries: page.entries.toReversed(), head: { ...page.head, offset: 0 } }))
     }),
-    'erasing an entry empties it and keeps its position': () => ({ erase: () => Promise.resolve() }),
+    'clearing a room removes its entries, keys and positions': () => ({ clear: () => Promise.resolve() }),
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {

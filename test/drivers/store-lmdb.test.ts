@@ -9,7 +9,7 @@ import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { storeContract } from '../../src/contract/store.ts'
-import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { bodies, deletion, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { tick } from '../support/tick.ts'
 
@@ -415,7 +415,7 @@ t.test('charged bytes follow each change of a room and are zero once the rooms a
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 100; i++) {
       const { position } = await store.append(`room ${i % 3}`, says('x'.repeat(i * 100), { key: `${round} ${i}`, hash: 'h' }))
-      if (i % 7 === 0) await store.erase(`room ${i % 3}`, position)
+      if (i % 7 === 0) await store.amend(`room ${i % 3}`, position, deletion)
     }
     await store.clear('room 1')
     mock.timers.tick(10_000)

@@ -3,7 +3,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { says } from '../../src/contract/store/entries.ts'
+import { deletion, says } from '../../src/contract/store/entries.ts'
 
 const MiB = 1024 * 1024
 
@@ -66,9 +66,9 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
     await store.append(other(i), posted(`${i} ${text}`, `${i}`))
     await store.clear(other(i))
   },
-  'erased messages': async (store, i) => {
+  'deleted messages': async (store, i) => {
     const { position } = await store.append(room(i), says(`${i} ${text}`, { from: someone(i), data: `"${text}"` }))
-    await store.erase(room(i), position)
+    await store.amend(room(i), position, deletion)
   }
 }
 

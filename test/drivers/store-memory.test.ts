@@ -4,7 +4,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Page } from '../../src/store.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { storeContract } from '../../src/contract/store.ts'
-import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { bodies, deletion, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { tick } from '../support/tick.ts'
 
@@ -228,13 +228,13 @@ t.test('keys count towards storeBytes', async (t) => {
   t.ok(known > 0 && known < 1_000, `${known} known`)
 })
 
-t.test('erased entries free their bytes', async (t) => {
+t.test('deleted entries free their bytes', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000 })
   const [kept] = await fill(store, 'kept', 1)
   for (let i = 0; i < 20; i++) {
     const positions = await fill(store, 'a', 4, 'x'.repeat(20_000))
     if (i % 2 === 0) await store.clear('a')
-    else for (const position of positions) await store.erase('a', position)
+    else for (const position of positions) await store.amend('a', position, deletion)
   }
   t.equal((await store.read('kept', { ...all, after: kept! })).complete, true, 'no other room was evicted')
 })

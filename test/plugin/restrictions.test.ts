@@ -229,12 +229,12 @@ t.test('invalid arguments of kick, mute, ban, unmute and unban reject and change
   await client.end()
 })
 
-t.test('invalid arguments of erase, history, subscribe and publish reject and change nothing', async (t) => {
+t.test('invalid arguments of delete, history, subscribe and publish reject and change nothing', async (t) => {
   const server = await chat(t)
   const { chat: calls } = server.app
   const position = await calls.publish('a', { text: 'kept' })
   const argument = { code: 'FST_CHAT_INVALID_ARGUMENT', statusCode: 400 }
-  for (const wrong of [undefined, null, '', 0, 1, {}, [position]] as string[]) await t.rejects(calls.erase('a', wrong), argument, JSON.stringify(wrong))
+  for (const wrong of [undefined, null, '', 0, 1, {}, [position]] as string[]) await t.rejects(calls.delete('a', wrong), argument, JSON.stringify(wrong))
   for (const wrong of [null, 10, 'x', [], { limit: '5' }, { limit: NaN }, { limit: -1 }, { limit: 1.5 }, { limit: Infinity }, { limit: null },
     { before: null }, { before: '' }, { before: 7 }, { after: position }] as object[]) await t.rejects(calls.history('a', wrong), argument, JSON.stringify(wrong))
   for (const wrong of [undefined, null, 'x', {}] as never[]) await t.rejects(calls.subscribe('a', wrong), argument, JSON.stringify(wrong))

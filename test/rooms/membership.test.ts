@@ -18,7 +18,16 @@ const member = { id: 'ada', name: '' }
 const present = (count: number) => ({ members: [], count, stale: false })
 
 const entry = (offset: number, from = 'bob'): Entry => ({ offset, position: `${offset}`, at: 0, from: { id: from, name: '' }, body: `${offset}` })
-const page = (...entries: Entry[]): Page => ({ entries, complete: true, more: false, head: entries.at(-1) ?? { offset: 0, position: '0' } })
+const change = { number: 0, revision: 'c0' }
+const page = (...entries: Entry[]): Page => ({
+  entries,
+  complete: true,
+  more: false,
+  head: { ...entries.at(-1) ?? { offset: 0, position: '0' }, change },
+  changed: [],
+  moreChanged: false,
+  revision: change.revision
+})
 const batch = (...entries: Entry[]) => new Batch('lobby', entries, [], () => {})
 
 /** A membership, the messages of each write to it, and the bytes that are charged for it. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { errors, type Backend, type Page } from '../../src/index.ts'
+import { errors, type Backend, type FeedPage } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { logged } from '../support/app.ts'
@@ -399,7 +399,7 @@ t.test('a room cleared again during its reset delivers exactly the entries of th
 })
 
 t.test('a gap reported by the store is sent to members as joined with complete: false', async (t) => {
-  let deliver!: (page: Page) => void
+  let deliver!: (page: FeedPage) => void
   const server = await chat(t, {
     backend: backendWith((works) => ({
       follow (room, given) {
@@ -415,7 +415,7 @@ t.test('a gap reported by the store is sent to members as joined with complete: 
   await say(server, 'a', 2, 60)
   broken = false
   const { head } = await server.app.chat.history('a')
-  deliver({ entries: [], complete: false, more: false, head })
+  deliver({ entries: [], changes: [], complete: false, head })
   const joined = await client.expect('joined')
   t.strictSame([joined.complete, texts(joined.messages), joined.position], [false, upTo(60, 11), head.position])
   await say(server, 'a', 61, 61)
@@ -520,7 +520,10 @@ t.test('a catch-up resumes when few bytes are pending', async (t) => {
     backend: backendWith(() => ({
       append: (...args) => memory.append(...args),
       follow: (...args) => memory.follow(...args),
-      erase: (...args) => memory.erase(...args),
+      get: (...args) => memory.get(...args),
+      amend: (...args) => memory.amend(...args),
+      findChange: (...args) => memory.findChange(...args),
+      rooms: () => memory.rooms(),
       clear: (...args) => memory.clear(...args),
       async read (...args) {
         const page = await memory.read(...args)

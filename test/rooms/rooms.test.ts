@@ -116,7 +116,10 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
       await ticks(follow())
       return store.follow(room, deliver)
     },
-    erase: (room, position) => store.erase(room, position),
+    get: (...args) => store.get(...args),
+    amend: (...args) => store.amend(...args),
+    findChange: (...args) => store.findChange(...args),
+    rooms: () => store.rooms(),
     clear: (room) => store.clear(room),
     check: () => store.check(),
     close: () => store.close()
@@ -200,7 +203,7 @@ t.test('an entry delivered while the last member leaves and another joins reache
   }
   const delivers = (n: number) => {
     const entry = { offset: n, position: `${n}`, at: 0, from: null, body: String(n) }
-    deliver({ entries: [entry], complete: true, more: false, head: entry })
+    deliver({ entries: [entry], changes: [], complete: true, head: { ...entry, change: { number: 0, revision: 'c0' } } })
   }
   const rooms = open(store)
   const leave = await join(rooms, 'a', new Listener(), nothing)

@@ -13,7 +13,7 @@ import type { Presence } from '../../src/roster.ts'
 import { freePort } from './free-port.ts'
 import { LogLines } from './log-lines.ts'
 import { redisCluster, redisSentinel, redisServer } from './redis-server.ts'
-import { bodies, says } from '../../src/contract/store/entries.ts'
+import { bodies, deletion, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
 type ClusterOptions = NonNullable<ConstructorParameters<typeof Cluster>[1]>
@@ -235,7 +235,7 @@ async function works (t: Test, client: Redis | Cluster): Promise<void> {
     t.match(await store.find('a', 'k'), { offset: 1, position: first.position })
     const page = await store.read('a', { ...all, after: first.position })
     t.strictSame([bodies(page), page.complete, page.head.offset], [['end'], true, 2])
-    await store.erase('a', first.position)
+    await store.amend('a', first.position, deletion)
     t.strictSame(bodies(await store.read('a', all)), ['', 'end'])
 
     await roster.enter('a', 'connection', { id: 'ada', name: 'Ada' })

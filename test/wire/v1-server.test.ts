@@ -125,7 +125,7 @@ t.test('publish accepts from: null, and a sender whose name is empty', async (t)
 t.test('an invalid room name is rejected by every call', async (t) => {
   const { app: { chat: calls } } = await chat(t)
   for (const room of ['', 'a b', 'x'.repeat(65), 'a/b', 'ü', undefined, null, 7] as string[]) {
-    for (const call of [() => calls.publish(room, { text: 'x' }), () => calls.subscribe(room, () => {}), () => calls.members(room), () => calls.history(room), () => calls.erase(room, 'x'), () => calls.clear(room)]) {
+    for (const call of [() => calls.publish(room, { text: 'x' }), () => calls.subscribe(room, () => {}), () => calls.members(room), () => calls.history(room), () => calls.delete(room, 'x'), () => calls.clear(room)]) {
       await t.rejects(call() as Promise<unknown>, { code: 'FST_CHAT_INVALID_ROOM', statusCode: 400 }, String(room))
     }
   }
@@ -227,15 +227,15 @@ t.test('history returns entries, the newest 50 or a page before a position', asy
   t.match(await app.chat.history('nobody'), { entries: [], complete: true, more: false })
 })
 
-t.test('erase removes text and data of an entry, and its position stays', async (t) => {
+t.test('delete removes text and data of an entry, and its position stays', async (t) => {
   const server = await chat(t)
   const client = await server.member({}, 'a')
   const positions = [await client.posted('a', '1'), await client.posted('a', 'secret', { data: 'secret' }), await client.posted('a', '3')]
-  await server.app.chat.erase('a', positions[1]!)
+  await server.app.chat.delete('a', positions[1]!)
   const other = await server.member()
   const { messages } = await other.join('a', { after: positions[0]! })
   t.strictSame(messages.map(({ text, position, data }) => [text, position, data]), [['', positions[1], undefined], ['3', positions[2], undefined]])
-  await server.app.chat.erase('a', 'rubbish')
+  await t.rejects(server.app.chat.delete('a', 'rubbish'), { code: 'FST_CHAT_NOT_KEPT', statusCode: 404 })
   await client.posted('a', 'goes on')
 })
 
@@ -357,7 +357,7 @@ t.test('a store passed as an option stays open, and calls reject once it is clos
   await app.close()
   await t.resolves(store.check())
   await store.close()
-  for (const call of [() => app.chat.publish('a', { text: 'x' }), () => app.chat.history('a'), () => app.chat.erase('a', 'x'), () => app.chat.clear('a'), () => app.chat.check()]) {
+  for (const call of [() => app.chat.publish('a', { text: 'x' }), () => app.chat.history('a'), () => app.chat.delete('a', 'x'), () => app.chat.clear('a'), () => app.chat.check()]) {
     await t.rejects(call() as Promise<unknown>, { code: 'FST_CHAT_STORE_CLOSED' })
   }
 })

@@ -3,7 +3,7 @@ import { setImmediate as tick } from 'node:timers/promises'
 import type { Cursor, Store } from '../../store.ts'
 import { newName } from '../suite.ts'
 import type { StoreSubtest } from './bounds.ts'
-import { all, says, upTo, fill } from './entries.ts'
+import { all, deletion, says, upTo, fill } from './entries.ts'
 import { Follower } from './follower.ts'
 
 /** Checks `check` and `close`. */
@@ -18,7 +18,10 @@ export async function closePromises (test: StoreSubtest, durable: boolean): Prom
     read: (one) => one.read('a', all),
     'read of a room of its own': (one) => one.read('new', all),
     follow: (one) => one.follow('a', () => {}),
-    'erase an entry': (one) => one.erase('a', 'x'),
+    get: (one) => one.get('a', 'x'),
+    amend: (one) => one.amend('a', 'x', deletion),
+    findChange: (one) => one.findChange('a', 'k'),
+    rooms: async (one) => await one.rooms()[Symbol.asyncIterator]().next(),
     'clear a room': (one) => one.clear('a'),
     check: (one) => one.check()
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { newName } from '../suite.ts'
 import type { StoreSubtest } from './bounds.ts'
-import { all, says, bodies, cursor, summary, upTo, fill } from './entries.ts'
+import { all, deletion, says, bodies, cursor, summary, upTo, fill } from './entries.ts'
 import { Follower } from './follower.ts'
 
 /** Checks that data outlives its store. */
@@ -32,12 +32,12 @@ export async function durabilityPromises (test: StoreSubtest): Promise<void> {
     assert.ok(follower.entries[0]!.at >= before.entries.at(-1)!.at)
   })
 
-  await test('erased entries and cleared rooms stay so after a restart', async (open) => {
+  await test('deleted entries and cleared rooms stay so after a restart', async (open) => {
     const name = newName()
     const one = await open({}, name)
     const [position] = await fill(one, 'a', 2, 'secret')
     const [old] = await fill(one, 'b', 2, 'secret')
-    await one.erase('a', position!)
+    await one.amend('a', position!, deletion)
     await one.clear('b')
     await one.close()
     const two = await open({}, name)

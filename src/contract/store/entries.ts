@@ -1,7 +1,11 @@
+import type { Amendment } from '../../change.ts'
 import type { Cursor, Draft, Entry, Page, Position, Store } from '../../store.ts'
 
 /** The part of a query that selects everything. */
 export const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
+
+/** Deletes an entry on behalf of the app. */
+export const deletion: Amendment = { by: null, change: { delete: true } }
 
 /** Returns a draft of the app with this content. */
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })

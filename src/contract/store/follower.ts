@@ -1,13 +1,13 @@
 import { EventEmitter, once } from 'node:events'
-import type { Entry, Feed, Page, Store } from '../../store.ts'
+import type { Entry, Feed, FeedPage, Store } from '../../store.ts'
 import { numbers } from './entries.ts'
 
 /** A follower that collects the pages it receives. */
 export class Follower extends EventEmitter {
-  readonly pages: Page[] = []
+  readonly pages: FeedPage[] = []
   feed!: Feed
 
-  static async of (store: Store, room: string, then: (page: Page) => void = () => {}): Promise<Follower> {
+  static async of (store: Store, room: string, then: (page: FeedPage) => void = () => {}): Promise<Follower> {
     const follower = new Follower()
     follower.feed = await store.follow(room, (page) => {
       follower.pages.push(page)

@@ -20,8 +20,8 @@ export async function historyAgePromises (test: StoreSubtest): Promise<void> {
     while (numbers(await one.read('a', all)).length > 0) await tick()
     for (const position of [beginning, ...old]) {
       for (const query of [{ ...all, after: position }, { ...all, before: position }]) {
-        const page = await one.read('a', query)
-        assert.deepEqual({ ...page, head: cursor(page.head) }, { complete: false, more: false, entries: [], head: { offset: 12, position: old[11] } })
+        const { complete, more, entries, head } = await one.read('a', query)
+        assert.deepEqual({ complete, more, entries, head: cursor(head) }, { complete: false, more: false, entries: [], head: { offset: 12, position: old[11] } })
       }
     }
     const late = await Follower.of(one, 'a')

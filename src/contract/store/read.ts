@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Cursor, Position, Query } from '../../store.ts'
 import type { StoreSubtest } from './bounds.ts'
-import { all, says, bodies, numbers, cursor, summary, upTo, fill } from './entries.ts'
+import { all, deletion, says, bodies, numbers, cursor, summary, upTo, fill } from './entries.ts'
 import { atTime, forged, renumbered } from './forged-positions.ts'
 import { Follower } from './follower.ts'
 
@@ -72,7 +72,7 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
     }
   })
 
-  await test('a forged position is never accepted in after, before, since or erase', async (open) => {
+  await test('a forged position is never accepted in after, before, since, get or amend', async (open) => {
     const one = await open({ historyEntries: 3, dedupWindow: 1 })
     const cursors: Cursor[] = []
     const post = async () => cursors.push(await one.append('a', says('x', { key: `k${cursors.length}`, hash: 'h' })))
@@ -86,10 +86,11 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
         assert.deepEqual([page.complete, cursor(page.head), page.entries.at(-1)?.position], [false, newest, newest.position], JSON.stringify(query))
       }
       await assert.rejects(one.append('a', says('forged', { key: 'f', hash: 'h', since: position })), { code: 'FST_CHAT_STALE' }, `since ${JSON.stringify(position)}`)
-      await one.erase('a', position)
+      await assert.rejects(one.amend('a', position, deletion), { code: 'FST_CHAT_NOT_KEPT' }, JSON.stringify(position))
+      assert.equal(await one.get('a', position), undefined, JSON.stringify(position))
     }
     assert.deepEqual(cursor((await one.read('a', all)).head), newest, 'nothing is stored')
-    assert.equal(bodies(await one.read('a', all)).includes(''), false, 'nothing is erased')
+    assert.equal(bodies(await one.read('a', all)).includes(''), false, 'nothing is deleted')
     for (const position of [...forged((await one.read('empty', all)).head.position)]) {
       assert.equal((await one.read('empty', { ...all, after: position })).complete, false, JSON.stringify(position))
     }

@@ -1,11 +1,12 @@
 import { Followers } from '../followers.ts'
 import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
-import type { Draft, Entry, Feed, Cursor, Page } from '../../store.ts'
+import type { Head } from '../../change.ts'
+import type { Draft, Entry, Feed, FeedPage, Cursor } from '../../store.ts'
 
 /** An undelivered entry or break of one room. */
 type FeedEvent = { readonly room: string } & (
   | { readonly cursor: Cursor, readonly record: EntryRecord, readonly draft: Draft }
-  | { readonly restart: Cursor }
+  | { readonly restart: Head }
 )
 
 /** The followers of all rooms, and the events that they receive after the next commit. */
@@ -15,7 +16,7 @@ export class LmdbFeeds {
 
   has (room: string): boolean { return this.#rooms.has(room) }
 
-  follow (room: string, head: Cursor, deliver: (page: Page) => void): Feed {
+  follow (room: string, head: Head, deliver: (page: FeedPage) => void): Feed {
     const followers = this.#rooms.get(room) ?? new Followers()
     this.#rooms.set(room, followers)
     const stop = followers.add(head, deliver)
@@ -31,7 +32,7 @@ export class LmdbFeeds {
   push (room: string, cursor: Cursor, record: EntryRecord, draft: Draft): void { this.#events.push({ room, cursor, record, draft }) }
 
   /** Reports a break: delivery continues after `head`. */
-  restart (room: string, head: Cursor): void { this.#events.push({ room, restart: head }) }
+  restart (room: string, head: Head): void { this.#events.push({ room, restart: head }) }
 
   deliver (): void {
     const due = new Set<Followers>()
@@ -50,7 +51,7 @@ export class LmdbFeeds {
   drop (): void { this.#events = [] }
 
   /** Reports a break in each room of a commit whose outcome is unknown. @param headOf returns the newest entry on disk */
-  doubt (headOf: (room: string) => Cursor): void {
+  doubt (headOf: (room: string) => Head): void {
     const rooms = new Set(this.#events.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
     this.#events = [...rooms].map((room) => ({ room, restart: headOf(room) }))
     this.deliver()

@@ -1,5 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { formatPosition, parsePosition } from '../position.ts'
+import { formatRevision } from '../revision.ts'
+import type { Head as RoomHead } from '../../change.ts'
 import type { Cursor, Position } from '../../store.ts'
 
 /**
@@ -62,6 +64,12 @@ export function beginningCursor (head: Head): Cursor { return cursorAt(head, hea
 
 export function newestCursor (head: Head): Cursor {
   return head.last === head.base ? beginningCursor(head) : cursorAt(head, head.last, head.at)
+}
+
+/** Returns the newest entry of a room and its newest change. */
+export function newestHead (head: Head): RoomHead {
+  const { offset, position } = newestCursor(head)
+  return { offset, position, change: { number: 0, revision: formatRevision(head.epoch, head.startedAt, 0) } }
 }
 
 /** Returns the index of a position of this epoch, even of a trimmed entry; NaN for any other position. Doesn't check the time. */

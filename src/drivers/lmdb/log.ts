@@ -3,11 +3,12 @@ import { stringCost } from '../../heap-cost.ts'
 import type { HistoryBounds } from '../history-options.ts'
 import { chargeOfRecord, chargeOfRoom } from './charge.ts'
 import type { Changes, LmdbDatabase } from './database.ts'
-import { beginningCursor, cursorAt, emptyHead, indexInEpoch, newestCursor, nextEpochHead, type EpochSeed, type Head } from './head.ts'
+import { beginningCursor, cursorAt, emptyHead, indexInEpoch, newestCursor, newestHead, nextEpochHead, type EpochSeed, type Head } from './head.ts'
 import { LmdbKeys } from './keys.ts'
 import { digestOf, emptied, hashOf, keyOf, stamp, timeOf, trimmed, type EntryRecord } from './record.ts'
 import { LmdbRetention } from './retention.ts'
 import { parsePosition } from '../position.ts'
+import type { Head as RoomHead } from '../../change.ts'
 import type { Appended, Draft, Cursor, Position } from '../../store.ts'
 
 /** ms between two writes of a room's last use. */
@@ -25,7 +26,7 @@ export class LmdbLog {
   readonly #changes = new Map<number, EntryRecord | undefined>()
   readonly #keys = new LmdbKeys()
   #head: Head
-  #committed: Cursor
+  #committed: RoomHead
   /** Bytes charged for the room on disk, and its last use there; 0 for a room that isn't on disk. */
   #stored: { charge: number, used: number }
 
@@ -34,13 +35,13 @@ export class LmdbLog {
     this.retention = new LmdbRetention(this, limits)
     this.#database = database
     this.#head = { ...database.head(room) ?? emptyHead(room, seed) }
-    this.#committed = newestCursor(this.#head)
+    this.#committed = newestHead(this.#head)
     this.#stored = this.#state()
   }
 
   get head (): Readonly<Head> { return this.#head }
   /** The newest entry on disk. */
-  get committed (): Cursor { return this.#committed }
+  get committed (): RoomHead { return this.#committed }
   /** Whether the room never had an entry. */
   get isUnused (): boolean { return this.#head.last === 0 }
   /** Bytes that the next commit adds to the charge. */
@@ -83,22 +84,23 @@ export class LmdbLog {
     return cursor.offset > this.#committed.offset ? undefined : cursor
   }
 
-  /** Removes the content of one entry. Its offset and position stay. */
-  erase (position: Position): void {
+  /** Removes the content of one entry. Its offset and position stay. Returns false if the entry isn't kept. */
+  erase (position: Position): boolean {
     const index = indexInEpoch(this.#head, position)
-    if (!(index >= this.#head.first)) return
+    if (!(index >= this.#head.first)) return false
     const record = this.entryAt(index)
-    if (cursorAt(this.#head, index, timeOf(record)).position !== position) return
+    if (cursorAt(this.#head, index, timeOf(record)).position !== position) return false
     const empty = emptied(record)
     this.#head.bytes += empty.length - record.length
     this.#change(index, record, empty)
+    return true
   }
 
   /** Begins a new epoch and returns its beginning. The records of the old one are removed step by step, by `retention`. */
-  clear (): Cursor { return this.#restart(nextEpochHead(this.#head)) }
+  clear (): RoomHead { return this.#restart(nextEpochHead(this.#head)) }
 
   /** Resets the room to one that never had an entry, and returns its beginning. */
-  forget (seed: EpochSeed): Cursor { return this.#restart(emptyHead(this.room, seed)) }
+  forget (seed: EpochSeed): RoomHead { return this.#restart(emptyHead(this.room, seed)) }
 
   /** Records a use. @param exactly whether to record it even if the last record is less than `USE_WRITE_INTERVAL` old */
   use (at: number, exactly = false): void {
@@ -154,15 +156,15 @@ export class LmdbLog {
   /** Called when the commit is on disk. */
   settle (): void {
     this.#changes.clear()
-    this.#committed = newestCursor(this.#head)
+    this.#committed = newestHead(this.#head)
     this.#stored = this.#state()
   }
 
-  #restart (head: Head): Cursor {
+  #restart (head: Head): RoomHead {
     this.#head = head
     this.#keys.clear()
     this.retention.reset()
-    return newestCursor(head)
+    return newestHead(head)
   }
 
   /**

@@ -1,8 +1,9 @@
 import type { PageSource } from '../page.ts'
 import type { LmdbDatabase } from './database.ts'
-import { beginningCursor, cursorAt, indexInEpoch, newestCursor, type Head } from './head.ts'
+import { beginningCursor, cursorAt, indexInEpoch, newestHead, type Head } from './head.ts'
 import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
-import type { Cursor, Entry, Position } from '../../store.ts'
+import type { Head as RoomHead, Revision } from '../../change.ts'
+import type { Entry, Position } from '../../store.ts'
 
 /** The entries of one room on disk, except those that are too old and will be trimmed. */
 export class LmdbPageSource implements PageSource {
@@ -20,7 +21,7 @@ export class LmdbPageSource implements PageSource {
   }
 
   get last (): number { return this.#head.last }
-  get head (): Cursor { return newestCursor(this.#head) }
+  get head (): RoomHead { return newestHead(this.#head) }
 
   indexOf (position: Position): number | undefined {
     const { base } = this.#head
@@ -34,6 +35,12 @@ export class LmdbPageSource implements PageSource {
     const record = this.#read(index)
     return decodeRecord(record, cursorAt(this.#head, index, timeOf(record)))
   }
+
+  numberOf (revision: Revision): number | undefined { return revision === this.head.change.revision ? 0 : undefined }
+
+  changedAt (): undefined { return undefined }
+
+  hasRemovedSince (): boolean { return false }
 
   #read (index: number): EntryRecord { return this.#database.entry(this.#room, index) }
 

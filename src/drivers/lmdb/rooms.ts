@@ -4,10 +4,11 @@ import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
-import { emptyHead, newEpochSeed, newestCursor, type EpochSeed, type Head } from './head.ts'
+import { emptyHead, newEpochSeed, newestHead, type EpochSeed, type Head } from './head.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
 import type { EntryRecord } from './record.ts'
+import type { Head as RoomHead } from '../../change.ts'
 import type { Appended, Draft, Cursor, Position } from '../../store.ts'
 
 /** Trimming steps per commit, in addition to two for each appended entry: one trims an entry, one removes a key. */
@@ -55,7 +56,7 @@ export class LmdbRooms {
   head (room: string): Head { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
 
   /** Returns the newest entry on disk. */
-  newest (room: string): Cursor { return this.#cache.get(room)?.committed ?? newestCursor(this.head(room)) }
+  newest (room: string): RoomHead { return this.#cache.get(room)?.committed ?? newestHead(this.head(room)) }
 
   find (room: string, key: string): Cursor | undefined {
     const found = this.#log(room).find(key)
@@ -88,11 +89,12 @@ export class LmdbRooms {
     return appended
   }
 
-  erase (room: string, position: Position): void {
+  /** Returns false if the entry isn't kept. */
+  erase (room: string, position: Position): boolean {
     const log = this.#log(room)
-    if (log.isUnused) return
+    if (!log.erase(position)) return false
     this.#staged.add(log)
-    log.erase(position)
+    return true
   }
 
   clear (room: string): void {

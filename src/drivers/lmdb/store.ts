@@ -1,5 +1,4 @@
-import { assertPosition } from '../../argument-checks.ts'
-import { InvalidRoom, StoreClosed } from '../../errors.ts'
+import { InvalidRoom, NotKept, StoreClosed, StoreUnavailable } from '../../errors.ts'
 import { readPage } from '../page.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
@@ -10,10 +9,14 @@ import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
-import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Amended, Amendment } from '../../change.ts'
+import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
 const WRITE = 1_500
+
+/** Rooms in a page of `rooms`. */
+const ROOMS = 1_000
 
 /** Longest room name in bytes: longer ones don't fit LMDB's keys. */
 const ROOM_NAME = 512
@@ -72,7 +75,7 @@ export class LmdbStore implements Store {
     })
   }
 
-  async follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
+  async follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed> {
     return this.#read(room, () => {
       this.#use(room)
       const { head, stop } = this.#feeds.follow(room, this.#rooms.newest(room), deliver)
@@ -87,10 +90,30 @@ export class LmdbStore implements Store {
     })
   }
 
-  async erase (room: string, position: Position): Promise<void> {
+  async get (room: string, position: Position): Promise<Entry | undefined> {
+    return this.#read(room, () => {
+      const source = new LmdbPageSource(this.#database, room, this.#rooms.head(room), Date.now() - this.#historyAge)
+      const index = source.indexOf(position)
+      return index === undefined || index < source.first ? undefined : source.entryAt(index)
+    })
+  }
+
+  async amend (room: string, position: Position, { change }: Amendment): Promise<Amended> {
     assertRoom(room)
-    assertPosition('position', position)
-    await this.#write(WRITE, () => this.#rooms.erase(room, position))
+    return await this.#write(WRITE, () => {
+      if (!('delete' in change)) throw new StoreUnavailable()
+      if (!this.#rooms.erase(room, position)) throw new NotKept()
+      return { ...this.#rooms.newest(room).change, again: false }
+    })
+  }
+
+  async findChange (room: string): Promise<undefined> { this.#read(room, () => {}) }
+
+  async * rooms (): AsyncGenerator<readonly string[]> {
+    if (this.#closed !== undefined) throw new StoreClosed()
+    for (let rooms = this.#database.rooms(undefined, ROOMS); rooms.length > 0; rooms = this.#database.rooms(rooms.at(-1), ROOMS)) {
+      yield rooms.map(({ room }) => room)
+    }
   }
 
   async clear (room: string): Promise<void> {

@@ -50,6 +50,17 @@ export class MemoryRooms {
 
   get (name: string): Room | undefined { return this.#rooms.get(name) }
 
+  /** Yields the names of the rooms, in pages of this size. A room that is added or removed meanwhile may be missing. */
+  * names (pageSize: number): Generator<string[]> {
+    let page: string[] = []
+    for (const name of this.#rooms.keys()) {
+      if (page.push(name) < pageSize) continue
+      yield page
+      page = []
+    }
+    if (page.length > 0) yield page
+  }
+
   /** Returns a room, which becomes the most recently used one. Creates it if necessary. @throws StoreBusy */
   use (name: string): Room {
     const room = this.#rooms.get(name) ?? this.#add(copyString(name))

@@ -1,12 +1,12 @@
-import { assertPosition } from '../../argument-checks.ts'
-import { StoreClosed } from '../../errors.ts'
+import { NotKept, StalePost, StoreClosed } from '../../errors.ts'
 import { afterReactions } from '../after-reactions.ts'
 import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { MemoryRooms } from './rooms.ts'
-import { maxGrowth, storedEntry } from './stored-entry.ts'
-import type { Appended, Store, Draft, Feed, Cursor, Page, Position, Query } from '../../store.ts'
+import { maxChangeGrowth, maxGrowth, storedEntry } from './stored-entry.ts'
+import type { Amended, Amendment, ChangeCursor } from '../../change.ts'
+import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
 export interface MemoryStoreOptions extends HistoryOptions {
@@ -17,6 +17,9 @@ export interface MemoryStoreOptions extends HistoryOptions {
   /** rooms kept; 100,000 */
   readonly rooms?: number | undefined
 }
+
+/** Names in a page of `rooms`. */
+const ROOMS_PER_PAGE = 1_000
 
 /** Default of `storeBytes`. */
 export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
@@ -68,7 +71,7 @@ export class MemoryStore implements Store {
     return room.log.read(query)
   }
 
-  async follow (name: string, deliver: (page: Page) => void): Promise<Feed> {
+  async follow (name: string, deliver: (page: FeedPage) => void): Promise<Feed> {
     this.#assertOpen()
     const room = this.#rooms.use(name)
     const followers = this.#rooms.follow(room)
@@ -77,13 +80,36 @@ export class MemoryStore implements Store {
     return { head, stop: () => { if (stop()) this.#rooms.unfollow(room) } }
   }
 
-  async erase (name: string, position: Position): Promise<void> {
+  async get (name: string, position: Position, { for: member }: { readonly for?: string | undefined } = {}): Promise<Entry | undefined> {
     this.#assertOpen()
-    assertPosition('position', position)
     const room = this.#rooms.get(name)
-    if (room === undefined) return
+    if (room === undefined) return undefined
     this.#rooms.expire(room)
-    this.#rooms.change(room, (log) => log.erase(position))
+    return room.log.get(position, member)
+  }
+
+  async amend (name: string, position: Position, amendment: Amendment): Promise<Amended> {
+    this.#assertOpen()
+    if (this.#rooms.get(name) === undefined) throw amendment.since === undefined ? new NotKept() : new StalePost()
+    const room = this.#rooms.use(name)
+    this.#rooms.expire(room)
+    this.#rooms.free(maxChangeGrowth(amendment), room)
+    const { amended, record } = this.#rooms.change(room, (log) => log.amend(name, position, amendment))
+    if (record !== undefined && room.followers !== undefined) {
+      this.#deliverSoon(room.followers)
+      room.followers.pushChange(record)
+    }
+    return amended
+  }
+
+  async findChange (name: string, key: string): Promise<ChangeCursor | undefined> {
+    this.#assertOpen()
+    return this.#rooms.get(name)?.log.findChange(key)
+  }
+
+  async * rooms (): AsyncGenerator<readonly string[]> {
+    this.#assertOpen()
+    yield * this.#rooms.names(ROOMS_PER_PAGE)
   }
 
   async clear (name: string): Promise<void> {

@@ -1,31 +1,82 @@
 import { copyString } from '../../copy-string.ts'
 import { bodyCost, memberCost, stringCost } from '../../heap-cost.ts'
+import { amended, type Changeable, type EntryState } from '../entry-state.ts'
+import { changeCost } from './changes.ts'
 import { keyCost } from './keys.ts'
+import type { Amendment } from '../../change.ts'
 import type { Draft, Member } from '../../store.ts'
 
-/** An entry without its offset and position, which the log derives from the index of the entry. */
-export interface StoredEntry {
-  /** ms since the log began */
+/** An entry without its offset and position, which the log derives from the index of the entry. Times are ms since the log began. */
+export interface StoredEntry extends Changeable {
   at: number
   readonly from: Member | null
-  readonly body: string | Uint8Array
-  readonly data: string | undefined
-  /** bytes of memory */
+  /** bytes of memory without reactions */
   readonly charge: number
+  /** bytes of memory of reactions */
+  readonly reactionCharge: number
 }
 
 /** Bytes of a stored entry without its content, and bytes of its slot in a ring that is a quarter full. */
-const ENTRY = 64 + 32
+const ENTRY = 80 + 32
+
+/** Bytes of the state of an entry that changed; of its reactions without their texts and members, with the state. */
+const [STATE, REACTIONS] = [72, 400]
+
+/** Bytes of a reaction without its text: its set, and its slot in a map; of a member's slot in a set. */
+const [REACTION, MEMBER] = [240, 48]
 
 /** Returns the stored entry of a draft. The log sets its time. Copies slices, which would keep more memory than is charged. */
 export function storedEntry ({ from, body: given, data: text }: Draft): StoredEntry {
   const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
   const data = text === undefined ? undefined : copyString(text)
-  const charge = ENTRY + bodyCost(body) + memberCost(from) + (data === undefined ? 0 : stringCost(data))
-  return { at: 0, from, body, data, charge }
+  return { at: 0, from, body, data, charge: chargeOf(from, body, data), reactionCharge: 0, state: undefined }
 }
 
 /** Returns the maximum bytes of memory by which a draft grows a room. */
 export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): number {
   return charge + (key === undefined ? 0 : keyCost(key, hash))
+}
+
+/**
+ * Returns an entry after an amendment that has an effect on it.
+ * @param amendment as `copied` returned it @param at time of the change, ms since the log began
+ */
+export function changedEntry (entry: StoredEntry, amendment: Amendment, number: number, at: number): StoredEntry & { readonly state: EntryState } {
+  const reactionCharge = entry.reactionCharge + reactionGrowth(entry, amendment)
+  const { body, data, state } = amended(entry, amendment, number, at)
+  const charge = 'react' in amendment.change ? entry.charge : STATE + chargeOf(entry.from, body, data)
+  return { at: entry.at, from: entry.from, body, data, charge, reactionCharge, state }
+}
+
+/** Returns an amendment without slices, which would keep more memory than is charged. */
+export function copied ({ by: member, change }: Amendment): Amendment {
+  const by = member === null ? null : copyString(member)
+  if ('delete' in change) return { by, change }
+  if ('react' in change) return { by, change: { react: copyString(change.react), on: change.on } }
+  const { body, data } = change.edit
+  return { by, change: { edit: data === undefined ? { body: copyString(body) } : { body: copyString(body), data: copyString(data) } } }
+}
+
+/** Returns the bytes by which an amendment grows the reactions of an entry. */
+export function reactionGrowth ({ state, reactionCharge }: StoredEntry, { by, change }: Amendment): number {
+  if ('edit' in change) return 0
+  if ('delete' in change) return -reactionCharge
+  const count = state?.reactions?.count(change.react) ?? 0
+  const member = MEMBER + stringCost(by ?? '')
+  const reaction = REACTION + stringCost(change.react)
+  if (change.on) return (reactionCharge === 0 ? REACTIONS : 0) + (count === 0 ? reaction : 0) + member
+  return -member - (count === 1 ? reaction : 0)
+}
+
+/** Returns the maximum bytes of memory by which an amendment grows a room. */
+export function maxChangeGrowth ({ key, hash, by, change }: Amendment): number {
+  const cost = changeCost(key, hash) + STATE + stringCost('')
+  if ('delete' in change) return cost
+  if ('react' in change) return cost + REACTIONS + REACTION + stringCost(change.react) + MEMBER + stringCost(by ?? '')
+  const { body, data } = change.edit
+  return cost + stringCost(body) + (data === undefined ? 0 : stringCost(data))
+}
+
+function chargeOf (from: Member | null, body: string | Uint8Array, data: string | undefined): number {
+  return ENTRY + bodyCost(body) + memberCost(from) + (data === undefined ? 0 : stringCost(data))
 }

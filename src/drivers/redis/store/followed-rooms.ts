@@ -2,7 +2,7 @@ import type { RedisClient } from '../client/client.ts'
 import { RoomFeed } from './room-feed.ts'
 import type { RoomIndex } from './room-index.ts'
 import type { RoomScripts, StreamPage, StreamQuery } from './room-scripts.ts'
-import type { Feed, Page } from '../../../store.ts'
+import type { Feed, FeedPage } from '../../../store.ts'
 
 interface FollowedRoom {
   readonly feed: RoomFeed
@@ -52,7 +52,7 @@ export class FollowedRooms {
   }
 
   /** @param assertOpen throws if the store was closed meanwhile */
-  async follow (name: string, deliver: (page: Page) => void, assertOpen: () => void): Promise<Feed> {
+  async follow (name: string, deliver: (page: FeedPage) => void, assertOpen: () => void): Promise<Feed> {
     const room = this.#rooms.get(name) ?? this.#start(name)
     room.followers++
     try {

@@ -1,4 +1,6 @@
 import { formatPosition, type PositionParts } from '../../position.ts'
+import { formatRevision } from '../../revision.ts'
+import type { Head } from '../../../change.ts'
 import type { Cursor, Draft, Entry, Member } from '../../../store.ts'
 
 /** An entry as stored and published, in JSON. Bytes are base64 in an array; data is JSON text. */
@@ -32,6 +34,11 @@ export function decode ([sender, storedBody, data]: Content, { epoch, at, offset
 
 export function cursorOf ({ epoch, at, offset }: PositionParts): Cursor {
   return { offset, position: formatPosition(epoch, at, offset) }
+}
+
+/** Returns the head of a room whose newest entry has a position. */
+export function headOf (position: PositionParts): Head {
+  return { ...cursorOf(position), change: { number: 0, revision: formatRevision(position.epoch, 0, 0) } }
 }
 
 /** Returns the cursor of a post that Redis remembers as `<offset> <time>`; more text may follow. */

@@ -1,15 +1,18 @@
 import { inspect } from 'node:util'
 import { parseBatch, type PublishedBatch } from './published-batch.ts'
-import { cursorOf } from './record.ts'
+import { headOf } from './record.ts'
 import type { StreamPage } from './room-scripts.ts'
 import type { PositionParts } from '../../position.ts'
-import type { Cursor, Entry, Page } from '../../../store.ts'
+import type { Changed, Head } from '../../../change.ts'
+import type { Entry, FeedPage } from '../../../store.ts'
 
 /** undelivered: pages that are delivered at the end of the tick. */
-interface Follower { readonly deliver: (page: Page) => void, undelivered: Page[] }
+interface Follower { readonly deliver: (page: FeedPage) => void, undelivered: FeedPage[] }
 
 /** Published batches, and their bytes, that a feed buffers while it catches up. It reads further ones again. */
 const [MAX_BATCHES, MAX_BUFFERED_BYTES] = [100, 256 * 1024]
+
+const NONE: Changed[] = []
 
 /** One room as this process follows it. Delivers entries in order; a gap is delivered as an incomplete page. */
 export class RoomFeed {
@@ -37,10 +40,10 @@ export class RoomFeed {
   }
 
   /** Head of the room; defined only after `catchUp`. */
-  get head (): Cursor { return cursorOf(this.#last!) }
+  get head (): Head { return headOf(this.#last!) }
 
   /** Adds a follower, which receives pages from the head on. Returns a function that removes it. */
-  add (deliver: (page: Page) => void): () => void {
+  add (deliver: (page: FeedPage) => void): () => void {
     const follower: Follower = { deliver, undelivered: [] }
     this.#followers.add(follower)
     return () => {
@@ -119,13 +122,13 @@ export class RoomFeed {
       const last = entries.at(-1)
       if (last === undefined) return false
       this.#last = { epoch: head.epoch, at: last.at, offset: last.offset }
-      this.#push({ entries, complete: true, more: false, head: last })
+      this.#push({ entries, changes: NONE, complete: true, head: headOf(this.#last) })
       return more
     } else {
       // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
       const continues = isSame(this.#last, beginning) || this.#last.epoch === head.epoch
       this.#last = continues ? head : beginning
-      this.#push({ entries: [], complete: false, more: false, head: cursorOf(this.#last) })
+      this.#push({ entries: [], changes: NONE, complete: false, head: headOf(this.#last) })
       return !continues
     }
     return false
@@ -139,11 +142,11 @@ export class RoomFeed {
     if (last === undefined || before.epoch !== last.epoch) return false
     if (!isSame(before, last)) return before.offset + entries.length <= last.offset && at <= last.at
     this.#last = { epoch: before.epoch, at, offset: before.offset + entries.length }
-    this.#push({ entries, complete: true, more: false, head: cursorOf(this.#last) })
+    this.#push({ entries, changes: NONE, complete: true, head: headOf(this.#last) })
     return true
   }
 
-  #push (page: Page): void {
+  #push (page: FeedPage): void {
     if (this.#followers.size === 0) return
     for (const { undelivered } of this.#followers) undelivered.push(page)
     if (this.#isWaiting) return
@@ -153,9 +156,9 @@ export class RoomFeed {
 }
 
 /** Joins consecutive complete pages into one. Incomplete pages stay separate. */
-function joined (pages: readonly Page[]): readonly Page[] {
+function joined (pages: readonly FeedPage[]): readonly FeedPage[] {
   if (pages.length < 2) return pages
-  const all: Page[] = []
+  const all: FeedPage[] = []
   let entries: Entry[] = []
   for (const [i, page] of pages.entries()) {
     if (page.complete && pages[i + 1]?.complete === true) {

@@ -102,17 +102,26 @@ export class RoomScripts {
     return epoch != null && post != null ? cursorOfPost(epoch, post) : undefined
   }
 
-  /** Removes the content of an entry. Changes nothing if the position names no kept entry. */
-  async erase (room: string, position: string): Promise<void> {
+  async get (room: string, position: string): Promise<Entry | undefined> {
     const parts = parsePosition(position)
-    if (parts === undefined) return
-    const keys = this.keys(room)
+    if (parts === undefined) return undefined
+    const [state, log] = this.keys(room)
     const id = `${parts.at}-${parts.offset}`
-    const [found] = await this.#client.query('XRANGE', keys[1]!, id, id) as Array<[id: string, fields: string[]]>
-    if (found === undefined) return
-    const { from } = decode(JSON.parse(found[1][1]!) as Content, parts)
-    const { content, size } = encode({ from, body: '' })
-    await this.#client.run(eraseEntry, keys, [parts.epoch, id, content, size])
+    const [[epoch], [found]] = await Promise.all([
+      this.#client.query('HMGET', state!, 'tag') as Promise<Array<string | null>>,
+      this.#client.query('XRANGE', log!, id, id) as Promise<Array<[id: string, fields: string[]]>>
+    ])
+    return epoch !== parts.epoch || found === undefined ? undefined : decode(JSON.parse(found[1][1]!) as Content, parts)
+  }
+
+  /** Removes the content of an entry. Resolves with false if the position names no kept entry. */
+  async erase (room: string, position: string): Promise<boolean> {
+    const entry = await this.get(room, position)
+    if (entry === undefined) return false
+    const { epoch, at, offset } = parsePosition(position)!
+    const { content, size } = encode({ from: entry.from, body: '' })
+    await this.#client.run(eraseEntry, this.keys(room), [epoch, `${at}-${offset}`, content, size])
+    return true
   }
 
   async clear (room: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { assertPosition } from '../../../argument-checks.ts'
-import { StoreClosed } from '../../../errors.ts'
+import { NotKept, StoreClosed, StoreUnavailable } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { RedisClient } from '../client/client.ts'
 import type { ConnectionLog } from '../client/connection-log.ts'
@@ -12,12 +11,13 @@ import { MemoryRecovery } from './memory-recovery.ts'
 import { MissingRooms } from './missing-rooms.ts'
 import { resolveOptions, type RedisStoreOptions } from './options.ts'
 import { ReadQueue } from './read-queue.ts'
-import { cursorOf } from './record.ts'
+import { headOf } from './record.ts'
 import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
-import type { Appended, Cursor, Draft, Feed, Page, Position, Query, Store } from '../../../store.ts'
+import type { Amended, Amendment } from '../../../change.ts'
+import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../../store.ts'
 
 /** ms between two polls of the followed rooms. */
 const POLL_INTERVAL = 10_000
@@ -78,19 +78,33 @@ export class RedisStore implements Store {
     const position = parsePosition(after ?? before ?? '')
     const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
     const query = { direction, position, limit, maxBytes, maxAge: this.#historyAge } as const
-    const { entries, complete, more, head } = await this.#reader.read(room, query, this.#assertOpen)
-    return { entries, complete, more, head: cursorOf(head) }
+    const { entries, complete, more, head: newest } = await this.#reader.read(room, query, this.#assertOpen)
+    const head = headOf(newest)
+    return { entries, complete, more, head, changed: [], moreChanged: false, revision: head.change.revision }
   }
 
-  async follow (room: string, deliver: (page: Page) => void): Promise<Feed> {
+  async follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed> {
     this.#assertOpen()
     return await this.#followed.follow(room, deliver, this.#assertOpen)
   }
 
-  async erase (room: string, position: Position): Promise<void> {
+  async get (room: string, position: Position): Promise<Entry | undefined> {
     this.#assertOpen()
-    assertPosition('position', position)
-    await this.#scripts.erase(room, position)
+    return await this.#scripts.get(room, position)
+  }
+
+  async amend (room: string, position: Position, { change }: Amendment): Promise<Amended> {
+    this.#assertOpen()
+    if (!('delete' in change)) throw new StoreUnavailable()
+    if (!await this.#scripts.erase(room, position)) throw new NotKept()
+    return { ...headOf(parsePosition(position)!).change, again: false }
+  }
+
+  async findChange (): Promise<undefined> { this.#assertOpen() }
+
+  async * rooms (): AsyncGenerator<readonly string[]> {
+    this.#assertOpen()
+    for await (const rooms of this.#client.rooms('room')) yield rooms
   }
 
   async clear (room: string): Promise<void> {

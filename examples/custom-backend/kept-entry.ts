@@ -1,0 +1,119 @@
+import { errors } from 'fastify-chat'
+import type { Amendment, Change, Entry } from 'fastify-chat'
+
+/** Bounds of the reactions of one entry, as the contract sets them: different reactions, and reactions of all members. */
+const [MAX_REACTIONS, MAX_PAIRS] = [20, 1_000]
+
+/** An entry as a line of a file. `number`: of its last change. `bytes`: a binary body, in base64. `reactions`: with their members. */
+export type EntryLine = Omit<Entry, 'position' | 'revision' | 'body' | 'reactions'> & {
+  readonly body?: string
+  readonly bytes?: string
+  readonly number?: number | undefined
+  readonly reactions?: ReadonlyArray<readonly [reaction: string, members: readonly string[]]>
+}
+
+/** A change as a line of a file. */
+export interface ChangeLine {
+  readonly number: number
+  readonly offset: number
+  readonly at: number
+  readonly by: string | null
+  readonly change: Change
+  readonly key?: string | undefined
+  readonly hash?: string | undefined
+}
+
+/** One entry of a room, as its changes have left it. */
+export class KeptEntry {
+  #entry: Entry
+  #number: number | undefined
+  #reactions: Map<string, Set<string>>
+  #size!: number
+  #reactionSize = 0
+
+  constructor ({ number, bytes = '', body, reactions = [], ...rest }: EntryLine, position: string, revision?: string) {
+    this.#entry = { ...rest, position, body: body ?? Buffer.from(bytes, 'base64'), ...revision !== undefined && { revision } }
+    this.#number = number
+    this.#reactions = new Map(reactions.map(([reaction, members]) => [reaction, new Set(members)]))
+    for (const [reaction, members] of reactions) for (const member of members) this.#reactionSize += sizeOf(reaction, member)
+    this.#measure()
+  }
+
+  /** number of the last change; undefined if there is none */
+  get number (): number | undefined { return this.#number }
+  get offset (): number { return this.#entry.offset }
+  get at (): number { return this.#entry.at }
+  /** Bytes of its line without reactions; of its reactions, roughly. */
+  get size (): number { return this.#size }
+  get reactionSize (): number { return this.#reactionSize }
+
+  get line (): EntryLine {
+    const { position: _, revision: __, reactions: ___, body, ...rest } = this.#entry
+    return {
+      ...rest,
+      ...typeof body === 'string' ? { body } : { bytes: Buffer.from(body).toString('base64') },
+      ...this.#number !== undefined && { number: this.#number },
+      ...this.#reactions.size > 0 && { reactions: [...this.#reactions].map(([reaction, members]) => [reaction, [...members]] as const) }
+    }
+  }
+
+  /** Returns the entry. @param member whose reactions are `mine` */
+  read (member?: string): Entry {
+    if (this.#reactions.size === 0) return this.#entry
+    const reactions = [...this.#reactions].map(([reaction, members]) => {
+      return { reaction, count: members.size, ...member !== undefined && members.has(member) && { mine: true as const } }
+    })
+    return { ...this.#entry, reactions }
+  }
+
+  count (reaction: string): number { return this.#reactions.get(reaction)?.size ?? 0 }
+
+  /** Returns whether a change has an effect. @throws Forbidden, EntryDeleted, InvalidChange, TooManyReactions */
+  check (room: string, { own, by, change }: Amendment): boolean {
+    const { from, body, data, deleted } = this.#entry
+    if (own !== undefined && from?.id !== own) throw new errors.Forbidden('change messages of others', room)
+    if ('delete' in change) return deleted !== true
+    if (deleted === true) throw new errors.EntryDeleted()
+    if ('edit' in change) {
+      if (typeof body !== 'string') throw new errors.InvalidChange('a binary message has no text')
+      return change.edit.body !== body || change.edit.data !== data
+    }
+    const { react, on } = change
+    if ((this.#reactions.get(react)?.has(by!) ?? false) === on) return false
+    const pairs = [...this.#reactions.values()].reduce((sum, { size }) => sum + size, 0)
+    if (on && (pairs >= MAX_PAIRS || (this.#reactions.size >= MAX_REACTIONS && !this.#reactions.has(react)))) throw new errors.TooManyReactions()
+    return true
+  }
+
+  /** Applies a change that has an effect. */
+  apply ({ number, at, by, change }: ChangeLine, revision: string): void {
+    const { offset, position, at: storedAt, from, body, data, editedAt } = this.#entry
+    const kept = { offset, position, at: storedAt, from, revision }
+    this.#number = number
+    if ('delete' in change) {
+      this.#entry = { ...kept, body: '', deleted: true }
+      this.#reactions = new Map()
+      this.#reactionSize = 0
+    } else if ('edit' in change) {
+      this.#entry = { ...kept, ...change.edit, editedAt: at }
+    } else {
+      this.#entry = { ...kept, body, ...data !== undefined && { data }, ...editedAt !== undefined && { editedAt } }
+      this.#react(change.react, by!, change.on)
+    }
+    this.#measure()
+  }
+
+  #react (reaction: string, member: string, on: boolean): void {
+    const members = this.#reactions.get(reaction) ?? new Set()
+    if (on) this.#reactions.set(reaction, members.add(member))
+    else if (members.delete(member) && members.size === 0) this.#reactions.delete(reaction)
+    this.#reactionSize += on ? sizeOf(reaction, member) : -sizeOf(reaction, member)
+  }
+
+  #measure (): void {
+    const { body, data = '' } = this.#entry
+    this.#size = 200 + body.length + data.length
+  }
+}
+
+function sizeOf (reaction: string, member: string): number { return reaction.length + member.length + 8 }
