@@ -1,10 +1,6 @@
-import type { Cursor, Entry, Position } from './store.ts'
+import type { Cursor, Entry, Position, Reaction, Revision } from './entry.ts'
 
-/**
- * Names one change of a room, or the beginning of its changes. Opaque to clients. Consists of the same characters as a position,
- * and is never one. A store MUST NOT honour the revision of a change unless it remembers that very change.
- */
-export type Revision = string
+export type { Reaction, Revision }
 
 /**
  * A change's number with its revision. Changes are numbered 1, 2, 3 … without gaps in each epoch of a room. `number`: 0 before
@@ -15,14 +11,12 @@ export interface ChangeCursor { readonly number: number, readonly revision: Revi
 /** The newest entry of a room, and its newest change. */
 export interface Head extends Cursor { readonly change: ChangeCursor }
 
-/** Members who reacted to an entry with the same text. `mine`: one of them is the member for whom the entry was read. */
-export interface Reaction { readonly reaction: string, readonly count: number, readonly mine?: true }
-
 /**
  * A change of one entry.
  * - `edit` replaces `body` and `data`. `data`: JSON text; without it, the entry has none afterwards.
  * - `delete` removes the content and the reactions. The entry keeps its offset, position, time, author and key.
- * - `react` adds (`on`) or removes a reaction of the member `by`.
+ * - `react` adds (`on`) or removes a reaction of the member `by`. The caller MUST pass 1 to `MAX_REACTION` code points, without control
+ *   characters and lone surrogates.
  */
 export type Change =
   | { readonly edit: { readonly body: string, readonly data?: string | undefined } }

@@ -85,8 +85,10 @@ t.test("errors.ts imports only the protocol's codes; a browser can load what the
   t.strictSame(sources.get('request-bounds.ts'), { ...sources.get('request-bounds.ts'), local: [], packages: [] })
 })
 
-t.test('store.ts imports no local file, and roster.ts only store.ts', async (t) => {
-  t.strictSame(sources.get('store.ts')!.local, [])
+t.test('the contracts of the store and the roster import only each other', async (t) => {
+  t.strictSame(sources.get('entry.ts')!.local, [])
+  t.strictSame(sources.get('change.ts')!.local, ['entry.ts'])
+  t.strictSame(sources.get('store.ts')!.local, ['change.ts', 'entry.ts'])
   t.strictSame(sources.get('roster.ts')!.local, ['store.ts'])
 })
 
