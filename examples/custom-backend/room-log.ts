@@ -116,10 +116,11 @@ export class RoomLog {
 
   /**
    * Changes an entry. Returns the record of the change, and the line that must be written.
-   * @throws ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, InvalidChange, TooManyReactions; StoreBusy if there is no space
+   * @throws InvalidArgument, ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, InvalidChange, TooManyReactions; StoreBusy if there is no space
    */
   amend (room: string, position: Position, amendment: Amendment, hasSpace: boolean): { amended: Amended, changed?: Changed, line?: string } {
     const { key, hash, since, by, change } = amendment
+    if ('edit' in change && typeof change.edit.body !== 'string') throw new errors.InvalidArgument('amendment.change.edit.body', 'must be a string')
     const known = this.#changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
     if (known !== undefined) return { amended: { ...this.#changeCursor(known), again: true } }
     const entry = this.#entryAt(this.indexOf(position) ?? NaN)

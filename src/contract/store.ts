@@ -2,6 +2,12 @@ import type { Store } from '../store.ts'
 import type { Test } from './runner.ts'
 import { appendPromises } from './store/append.ts'
 import type { StoreBounds } from './store/bounds.ts'
+import { changesDeduplicationPromises } from './store/changes-dedup.ts'
+import { changesDurablePromises } from './store/changes-durable.ts'
+import { changesFeedPromises } from './store/changes-feed.ts'
+import { changesResumePromises } from './store/changes-resume.ts'
+import { changesSharedPromises } from './store/changes-shared.ts'
+import { changesPromises } from './store/changes.ts'
 import { clearPromises } from './store/clear.ts'
 import { closePromises } from './store/close.ts'
 import { deduplicationPromises } from './store/deduplication.ts'
@@ -20,6 +26,8 @@ export interface StoreCapabilities {
   readonly historyAge?: boolean | undefined
   /** Several stores, on several nodes, may be open on the same data. */
   readonly shared?: boolean | undefined
+  /** Temporary: `false` for a backend of this package that doesn't change entries yet. */
+  readonly changes?: boolean | undefined
 }
 
 /** Options of `storeContract`. */
@@ -33,13 +41,16 @@ export type StoreContractOptions = SuiteOptions<Store, StoreBounds, StoreCapabil
  * ```
  */
 export async function storeContract (test: Test, { open, capabilities = {} }: StoreContractOptions): Promise<void> {
-  const { durable = false, historyAge = false, shared = false } = capabilities
+  const { durable = false, historyAge = false, shared = false, changes = true } = capabilities
   await runSuite(test, 'the contract of a store', open, { historyEntries: 100_000, historyAge: Infinity, dedupWindow: 300_000 }, [
     appendPromises,
     readPromises,
     deduplicationPromises,
     followPromises,
     clearPromises,
+    ...changes ? [changesPromises, changesFeedPromises, changesResumePromises, changesDeduplicationPromises] : [],
+    ...changes && durable ? [changesDurablePromises] : [],
+    ...changes && shared ? [changesSharedPromises] : [],
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises] : [],
     ...durable ? [durabilityPromises] : [],

@@ -7,6 +7,13 @@ export const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 /** Deletes an entry on behalf of the app. */
 export const deletion: Amendment = { by: null, change: { delete: true } }
 
+/** Returns an edit on behalf of the app. */
+export const edit = (body: string, more: Partial<Amendment> = {}, data?: string): Amendment =>
+  ({ by: null, ...more, change: { edit: data === undefined ? { body } : { body, data } } })
+
+/** Returns a member's reaction. @param on `false` removes it */
+export const react = (reaction: string, by: string, on = true): Amendment => ({ by, change: { react: reaction, on } })
+
 /** Returns a draft of the app with this content. */
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })
 

@@ -1,6 +1,8 @@
 import { EventEmitter, once } from 'node:events'
+import type { Changed } from '../../change.ts'
 import type { Entry, Feed, FeedPage, Store } from '../../store.ts'
 import { numbers } from './entries.ts'
+import type { View } from './view.ts'
 
 /** A follower that collects the pages it receives. */
 export class Follower extends EventEmitter {
@@ -18,7 +20,14 @@ export class Follower extends EventEmitter {
   }
 
   get entries (): Entry[] { return this.pages.flatMap(({ entries }) => entries) }
+  get changes (): Changed[] { return this.pages.flatMap(({ changes }) => changes) }
   get numbers (): number[] { return numbers(this) }
+
+  /** Returns a view that has taken all pages. @param view what the follower knew before */
+  viewAfter (view: View): View {
+    for (const page of this.pages) view.follow(page)
+    return view
+  }
 
   async until (satisfied: () => boolean): Promise<void> {
     while (!satisfied()) await once(this, 'page')
