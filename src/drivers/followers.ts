@@ -1,13 +1,13 @@
 import { inspect } from 'node:util'
 import { afterReactions } from './after-reactions.ts'
-import type { ChangeCursor, Changed, Head } from '../change.ts'
-import type { Cursor, Entry, FeedPage } from '../store.ts'
+import type { Changed, Head } from '../change.ts'
+import type { Entry, FeedPage } from '../store.ts'
 
 interface Follower {
-  /** the last entry delivered */
-  last: Cursor
-  /** the last change delivered */
-  change: ChangeCursor
+  /** offset of the last entry delivered */
+  offset: number
+  /** number of the last change delivered */
+  number: number
   /** head after which delivery continues, while a break has to be reported; else undefined */
   restart: Head | undefined
   /** pages that wait until the reactions of the promise of `follow` have run; undefined afterwards */
@@ -24,6 +24,8 @@ export class Followers {
   #entries = NO_ENTRIES
   #changes = NO_CHANGES
   #isWaiting = false
+  /** What all followers have reached after the last delivery, or when the newest of them was added. */
+  #head: Head | undefined
 
   get size (): number { return this.#followers.size }
 
@@ -32,7 +34,8 @@ export class Followers {
 
   /** Adds a follower of what comes after `head`. Returns an unsubscribe function. Only its first call returns true. */
   add (head: Head, deliver: (page: FeedPage) => void): () => boolean {
-    const follower: Follower = { last: head, change: head.change, restart: undefined, early: [], deliver }
+    const follower: Follower = { offset: head.offset, number: head.change.number, restart: undefined, early: [], deliver }
+    this.#head = head
     this.#followers.add(follower)
     afterReactions(() => {
       const { early = [] } = follower
@@ -62,6 +65,7 @@ export class Followers {
     this.#entries = NO_ENTRIES
     this.#changes = NO_CHANGES
     this.#isWaiting = true
+    this.#head = head
     for (const follower of this.#followers) follower.restart = head
   }
 
@@ -71,29 +75,30 @@ export class Followers {
     this.#entries = NO_ENTRIES
     this.#changes = NO_CHANGES
     this.#isWaiting = false
+    const { offset, position } = entries.at(-1) ?? this.#head!
+    const head = this.#head = { offset, position, change: changes.at(-1)?.change ?? this.#head!.change }
     for (const follower of this.#followers) {
       const { restart } = follower
       if (restart !== undefined) {
         follower.restart = undefined
-        follower.last = restart
-        follower.change = restart.change
+        follower.offset = restart.offset
+        follower.number = restart.change.number
         this.#deliverTo(follower, { entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: restart })
       }
-      this.#deliverAfter(follower, entries, changes)
+      this.#deliverAfter(follower, entries, changes, head)
     }
   }
 
   /** Delivers the entries and changes that a follower lacks. */
-  #deliverAfter (follower: Follower, entries: Entry[], changes: Changed[]): void {
-    const { last: { offset: lastOffset }, change: { number: lastNumber } } = follower
+  #deliverAfter (follower: Follower, entries: Entry[], changes: Changed[], head: Head): void {
+    const { offset: lastOffset, number: lastNumber } = follower
     const newEntries = entries[0] !== undefined && entries[0].offset <= lastOffset ? entries.filter(({ offset }) => offset > lastOffset) : entries
     const newChanges = changes[0] !== undefined && changes[0].change.number <= lastNumber
       ? changes.filter(({ change }) => change.number > lastNumber)
       : changes
     if (newEntries.length === 0 && newChanges.length === 0) return
-    const last = follower.last = newEntries.at(-1) ?? follower.last
-    const change = follower.change = newChanges.at(-1)?.change ?? follower.change
-    const head = { offset: last.offset, position: last.position, change }
+    follower.offset = head.offset
+    follower.number = head.change.number
     this.#deliverTo(follower, { entries: newEntries, changes: newChanges, complete: true, head })
   }
 

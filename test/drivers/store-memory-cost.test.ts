@@ -3,7 +3,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { deletion, says } from '../../src/contract/store/entries.ts'
+import { deletion, edit, fill, react, says } from '../../src/contract/store/entries.ts'
 
 const MiB = 1024 * 1024
 
@@ -69,7 +69,42 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   'deleted messages': async (store, i) => {
     const { position } = await store.append(room(i), says(`${i} ${text}`, { from: someone(i), data: `"${text}"` }))
     await store.amend(room(i), position, deletion)
+  },
+  'edited messages': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    const change = posted(`${i} ${text}`, `${i}`).body as string
+    await store.amend(room(i), position, edit(change, { key: `22 member-${'x'.repeat(20)} ${i}`, hash: String(-2_000_000_000 - i) }, `"${text}"`))
+  },
+  'edits of one message': async (store, i) => {
+    const change = edit(`${i}`, { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })
+    await store.amend('one', await only(store, 'one'), change)
+  },
+  'edits without an effect': async (store, i) => {
+    const name = other(Math.floor(i / 1_000))
+    await store.amend(name, await only(store, name), edit('x', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` }))
+  },
+  'a reaction to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    await store.amend(room(i), position, react('👍', someone(i)!.id))
+  },
+  'reactions of many members to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 50; j++) await store.amend(room(i), position, react('👍', someone(1_000 * i + j)!.id))
+  },
+  'many reactions to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 20; j++) await store.amend(room(i), position, react(`${'ā'.repeat(60)} ${j}`, someone(i)!.id))
+  },
+  'one change in each room': async (store, i) => {
+    const { position } = await store.append(other(i), says(`${i}`))
+    await store.amend(other(i), position, react('👍', someone(i)!.id))
   }
+}
+
+/** Resolves with the position of the only message of a room. */
+async function only (store: MemoryStore, name: string): Promise<string> {
+  const [entry] = (await store.read(name, { limit: 1, maxBytes: 1 })).entries
+  return entry?.position ?? (await fill(store, name, 1))[0]!
 }
 
 for (const [title, add] of Object.entries(shapes)) {

@@ -94,6 +94,7 @@ export class MemoryChanges {
     const { number, at } = this.newest
     this.#idleKeys++
     this.#remember(key, { number, at, hash }, number + 1)
+    this.forget(Infinity, -Infinity)
   }
 
   /**

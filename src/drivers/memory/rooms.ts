@@ -29,7 +29,7 @@ export interface Room extends Recent<Room> {
 const ROOM = 160
 
 /** Bytes of a room's `Followers` object, and of each follower. */
-const [FOLLOWERS, FOLLOWER] = [280, 200]
+const [FOLLOWERS, FOLLOWER] = [440, 160]
 
 /** The rooms of a store, within its bounds. The least recently used rooms are forgotten or shrunk first. */
 export class MemoryRooms {
