@@ -9,9 +9,6 @@ interface Key { readonly number: number, readonly until: number, readonly hash: 
 /** The remembered changes of a room, as a line of a file. `base`: number of the change before the first. */
 export interface ChangesLine { readonly base: number, readonly items: readonly Item[], readonly keys: ReadonlyArray<readonly [string, Key]> }
 
-/** Keys of edits without an effect that are remembered between two changes. */
-const MAX_IDLE_KEYS = 1_000
-
 /** The newest changes of a room, without gaps, and the keys of edits. */
 export class RoomChanges {
   /** number of the last forgotten change */
@@ -31,7 +28,8 @@ export class RoomChanges {
 
   get line (): ChangesLine { return { base: this.#base, items: this.#items, keys: [...this.#keys] } }
 
-  get hasIdleSpace (): boolean { return this.#idleKeys < MAX_IDLE_KEYS }
+  /** Returns whether the key of an edit without an effect can be remembered: a tenth of all keys between two changes. */
+  hasIdleSpace (max: number): boolean { return this.#idleKeys < max / 10 }
 
   /** Takes the place of what is remembered. */
   load ({ base, items, keys }: ChangesLine): void {

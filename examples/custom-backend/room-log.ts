@@ -126,7 +126,7 @@ export class RoomLog {
     const entry = this.#entryAt(this.indexOf(position) ?? NaN)
     if (entry === undefined) throw new errors.NotKept()
     const hasEffect = entry.check(room, amendment)
-    if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace)) {
+    if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace(10 * this.#bounds.historyEntries))) {
       const amended = { ...this.#changeCursor(entry.number ?? this.#changes.newest), again: true }
       if (key === undefined) return { amended }
       this.#changes.addIdle(key, hash)

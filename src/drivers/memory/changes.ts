@@ -20,8 +20,8 @@ const CHANGES = 560
 /** Bytes of an item and its slot in a ring that is a quarter full; of a `KeyAge` and its slot. */
 const [ITEM, KEY_AGE] = [64, 72]
 
-/** Keys of edits without an effect that are remembered between two changes. */
-const MAX_IDLE_KEYS = 1_000
+/** Keys of edits without an effect that are remembered between two changes, as a share of all. */
+const IDLE_SHARE = 1 / 10
 
 /** The newest changes of one room, without gaps, and the keys of edits. */
 export class MemoryChanges {
@@ -51,7 +51,7 @@ export class MemoryChanges {
   }
 
   /** Whether the key of an edit without an effect can be remembered. Its number is bounded, so that an idle room doesn't grow. */
-  get hasIdleSpace (): boolean { return this.#idleKeys < MAX_IDLE_KEYS }
+  get hasIdleSpace (): boolean { return this.#idleKeys < this.#max * IDLE_SHARE }
 
   /** Returns the time of a remembered change, or of the last forgotten one; undefined for any other. */
   timeOf (number: number): number | undefined {
