@@ -4,9 +4,11 @@ import t from 'tap'
 import { rosterContract } from '../../src/contract/roster.ts'
 import type { Test } from '../../src/contract/runner.ts'
 import { storeContract } from '../../src/contract/store.ts'
+import type { StoreBounds } from '../../src/contract/store/bounds.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Roster } from '../../src/roster.ts'
+import { edit } from '../../src/contract/store/entries.ts'
 import type { Store } from '../../src/store.ts'
 
 t.test('the suites run under node:test', async (t) => {
@@ -54,13 +56,93 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
       follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, entries: page.entries.toReversed(), head: { ...page.head, offset: 0 } }))
     }),
     'clearing a room removes its entries, keys and positions': () => ({ clear: () => Promise.resolve() }),
+    'an edit replaces body and data, and changes nothing else': (store) => ({
+      amend: (room, position, { change, ...rest }) =>
+        store.amend(room, position, { ...rest, change: 'edit' in change ? { edit: { body: change.edit.body } } : change })
+    }),
+    'a deletion removes content and reactions, and keeps everything else': (store) => ({
+      amend: (room, position, amendment) => 'delete' in amendment.change ? store.amend(room, position, edit('')) : store.amend(room, position, amendment)
+    }),
+    'reactions are counted, in the order of their first use, with mine for one member': (store) => ({
+      read: (room, { for: _, ...query }) => store.read(room, query)
+    }),
+    'changes are numbered 1, 2, 3 … in call order, separately in each room': (store) => ({
+      amend: async (...args) => {
+        const { revision, ...rest } = await store.amend(...args)
+        return { ...rest, revision: revision.replace('c', '') }
+      }
+    }),
+    'a change without an effect resolves with again and leaves no change': (store) => ({
+      amend: async (room, ...args) => ({ ...await store.amend(room, ...args), ...(await store.read(room, { limit: 0, maxBytes: 0 })).head.change })
+    }),
+    'a change is rejected with the first error that applies, and leaves nothing behind': (store) => ({
+      amend: (room, position, { own: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
+    'get resolves with the kept entry at a position': (store) => ({
+      get: async (room, position) => (await store.read(room, { limit: 1, maxBytes: 0, after: position })).entries[0]
+    }),
+    'rooms returns the kept rooms': (store) => ({
+      async * rooms () {
+        for await (const [, ...rest] of store.rooms()) yield rest
+      }
+    }),
+    'a follower receives each change after its head once, in order, after its entry': (store) => ({
+      follow: (room, deliver) => store.follow(room, (page) => {
+        deliver({ ...page, entries: [] })
+        deliver({ ...page, changes: [] })
+      })
+    }),
+    'a follower that joins under a load of posts and changes reaches the state that is read': (store) => ({
+      follow: (room, deliver) => {
+        let pages = 0
+        return store.follow(room, (page) => deliver(pages++ === 3 ? { ...page, changes: page.changes.slice(1) } : page))
+      }
+    }),
+    'a page is never older than a change that was acknowledged or delivered': (store) => ({
+      read: async (room, query) => {
+        const { head: { change, ...cursor }, ...page } = await store.read(room, query)
+        return { ...page, head: { ...cursor, change: { ...change, number: change.number - 1 } } }
+      }
+    }),
+    'from every position and revision of a run, pages lead to the state that is read': (store) => ({
+      read: async (room, query) => {
+        const page = await store.read(room, query)
+        return { ...page, changed: page.changed.toReversed(), revision: page.moreChanged ? page.changed[0]!.revision! : page.revision }
+      }
+    }),
+    'changed entries are returned in the order of their last change, within the bounds': (store) => ({
+      read: (room, { revision, ...query }) => store.read(room, revision === undefined ? query : { ...query, maxBytes: Infinity, after: query.after!, before: undefined, revision })
+    }),
+    'the revision of a room without changes can be resumed from': (store) => ({
+      read: async (room, query) => ({ ...await store.read(room, query), changed: [] })
+    }),
+    'a revision that is not remembered gives complete: false and the newest entries': (store) => ({
+      read: async (room, query) => ({ ...await store.read(room, query), complete: true })
+    }),
+    'if an entry that changed was removed, the page is complete and has the oldest kept position': (store) => ({
+      read: async (room, query) => {
+        const { oldest: _, ...page } = await store.read(room, query)
+        return page
+      }
+    }),
+    'a known key returns the cursor of its edit': () => ({ findChange: () => Promise.resolve(undefined) }),
+    'a repeat of an edit without an effect does not undo a later edit': (store) => ({
+      amend: async (room, position, amendment) => {
+        const { body } = await store.get(room, position) ?? {}
+        const { key: _, ...unkeyed } = amendment
+        return store.amend(room, position, 'edit' in amendment.change && amendment.change.edit.body === body ? unkeyed : amendment)
+      }
+    }),
+    'an edit whose key may have been forgotten is STALE; any other is made': (store) => ({
+      amend: (room, position, { since: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {
-    const open = () => new MemoryStore()
+    const open = (_: string, bounds: StoreBounds) => new MemoryStore(bounds)
     t.equal(await failure(title, (test) => storeContract(test, { open })), undefined, `${title}: passes`)
-    const openBroken = () => {
-      const store = open()
+    const openBroken = (name: string, bounds: StoreBounds) => {
+      const store = open(name, bounds)
       return changed<Store>(store, fault(store))
     }
     t.match(await failure(title, (test) => storeContract(test, { open: openBroken })), { code: 'ERR_ASSERTION' }, `${title}: fails`)
