@@ -2,6 +2,7 @@ import type { Store } from '../store.ts'
 import type { Test } from './runner.ts'
 import { appendPromises } from './store/append.ts'
 import type { StoreBounds } from './store/bounds.ts'
+import { changesAgePromises } from './store/changes-age.ts'
 import { changesDeduplicationPromises } from './store/changes-dedup.ts'
 import { changesDurablePromises } from './store/changes-durable.ts'
 import { changesFeedPromises } from './store/changes-feed.ts'
@@ -49,6 +50,7 @@ export async function storeContract (test: Test, { open, capabilities = {} }: St
     followPromises,
     clearPromises,
     ...changes ? [changesPromises, changesFeedPromises, changesResumePromises, changesDeduplicationPromises] : [],
+    ...changes && historyAge ? [changesAgePromises] : [],
     ...changes && durable ? [changesDurablePromises] : [],
     ...changes && shared ? [changesSharedPromises] : [],
     (test) => closePromises(test, durable),

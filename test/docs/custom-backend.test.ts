@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { JsonLinesStore, type JsonLinesOptions } from '../../examples/custom-backend/json-lines-store.ts'
 import { storeContract } from '../../src/contract/index.ts'
-import { all, bodies, deletion, fill, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, edit, fill, react, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { directory } from '../support/directory.ts'
 
@@ -59,6 +59,8 @@ t.test('the content of deleted and cleared messages is in no file', async (t) =>
   const path = directory(t)
   const store = await open(t, { path })
   const { position } = await store.append('a', says('secret', { data: '"secret"' }))
+  await store.amend('a', position, edit('secret, edited'))
+  await store.amend('a', position, react('secret', 'ada'))
   await store.append('b', says('secret'))
   await store.amend('a', position, deletion)
   await store.clear('b')
@@ -73,6 +75,15 @@ t.test('the file of a room is bounded, also when the room is read again between 
     await store.close()
     t.ok((await stat(fileOf(path, 'a'))).size < 600_000)
   }
+})
+
+t.test('the file of a room is bounded, also when one message is changed again and again', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path, historyEntries: 10, dedupWindow: 0 })
+  const [position] = await fill(store, 'a', 1)
+  for (let i = 0; i < 100; i++) await store.amend('a', position!, edit(`${i}`.padEnd(10_000), { key: `${i}`, hash: 'h' }))
+  for (let i = 0; i < 500; i++) await store.amend('a', position!, react('x', 'ada', i % 2 === 0))
+  t.ok((await stat(fileOf(path, 'a'))).size < 400_000)
 })
 
 t.test('posts are rejected while the files have storeBytes; repeats are answered', async (t) => {
