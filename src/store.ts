@@ -121,10 +121,10 @@ export interface Store {
    * change after its entry. This MUST hold across a lost and restored connection to the backend. Entries with all changes so far
    * MUST be equal to those that `read` returns. A page MUST NOT change after it was delivered.
    *
-   * `deliver` MUST NOT be called before the reactions of the returned promise have run, from within `append`, or from
+   * `deliver` MUST NOT be called before the reactions of the returned promise have run, from within `append` or `amend`, or from
    * within another call of `deliver`. If it throws, the store MUST keep delivering to this follower and to all others.
    *
-   * A page with `complete: false` and without entries reports a break: entries between the last one delivered and
+   * A page with `complete: false` and without entries reports a break: entries and changes between the last ones delivered and
    * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page.
    */
   follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed>
@@ -140,7 +140,8 @@ export interface Store {
    * `again: true` and the newest change of the entry, or of the room if the entry never changed. It is not published. The
    * same holds for an edit whose `key` the room remembers, with the cursor of that edit. The last edit that the store receives wins.
    * Keys of edits are remembered with the newest changes of the room, whose number is bounded as that of the keys of drafts
-   * is. Deletions and reactions need no key.
+   * is. So is the key of an edit without an effect; if there is no space for it, the edit counts as one that has an effect.
+   * Deletions and reactions need no key.
    *
    * Rejects as `append` does, and with the first of these that applies:
    * - REUSED and STALE for an edit, as `append`;

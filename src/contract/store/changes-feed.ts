@@ -72,10 +72,10 @@ export async function changesFeedPromises (test: StoreSubtest): Promise<void> {
       else await tick()
     }
     await Promise.all(calls)
+    const followers = await Promise.all(joined)
     await one.append('a', says('end'))
     const { entries, head } = await one.read('a', all)
     assert.ok(head.change.number > 100)
-    const followers = await Promise.all(joined)
     assert.equal(followers.length, 40 + 20 + 13)
     for (const { follower, page } of followers) {
       await follower.has('end')
