@@ -27,8 +27,6 @@ export interface StoreCapabilities {
   readonly historyAge?: boolean | undefined
   /** Several stores, on several nodes, may be open on the same data. */
   readonly shared?: boolean | undefined
-  /** Temporary: `false` for a backend of this package that doesn't change entries yet. */
-  readonly changes?: boolean | undefined
 }
 
 /** Options of `storeContract`. */
@@ -42,20 +40,20 @@ export type StoreContractOptions = SuiteOptions<Store, StoreBounds, StoreCapabil
  * ```
  */
 export async function storeContract (test: Test, { open, capabilities = {} }: StoreContractOptions): Promise<void> {
-  const { durable = false, historyAge = false, shared = false, changes = true } = capabilities
+  const { durable = false, historyAge = false, shared = false } = capabilities
   await runSuite(test, 'the contract of a store', open, { historyEntries: 100_000, historyAge: Infinity, dedupWindow: 300_000 }, [
     appendPromises,
     readPromises,
     deduplicationPromises,
     followPromises,
     clearPromises,
-    ...changes ? [changesPromises, changesFeedPromises, changesResumePromises, changesDeduplicationPromises] : [],
-    ...changes && historyAge ? [changesAgePromises] : [],
-    ...changes && durable ? [changesDurablePromises] : [],
-    ...changes && shared ? [changesSharedPromises] : [],
+    changesPromises,
+    changesFeedPromises,
+    changesResumePromises,
+    changesDeduplicationPromises,
     (test) => closePromises(test, durable),
-    ...historyAge ? [historyAgePromises] : [],
-    ...durable ? [durabilityPromises] : [],
-    ...shared ? [sharingPromises] : []
+    ...historyAge ? [historyAgePromises, changesAgePromises] : [],
+    ...durable ? [durabilityPromises, changesDurablePromises] : [],
+    ...shared ? [sharingPromises, changesSharedPromises] : []
   ])
 }
