@@ -4,13 +4,15 @@ import { StoreDamaged, StoreInUse, StoreUnavailable, StoreUnknown } from '../../
 import { codedError, isDamage, openError } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
 import { checkFormat } from './format-check.ts'
-import { newEpochSeed, type EpochSeed, type Head } from './head.ts'
+import { newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
+import type { ChangeRow } from './change-row.ts'
 import type { EntryRecord } from './record.ts'
 
-/** Collects the changes of one commit, which is atomic. An undefined record or head is removed. */
-export interface Changes {
+/** Collects the writes of one commit, which is atomic. An undefined record, change or head is removed. */
+export interface Writes {
   record (room: string, index: number, record: EntryRecord | undefined): void
-  head (room: string, head: Head | undefined): void
+  change (room: string, index: number, row: ChangeRow | undefined): void
+  head (room: string, head: RoomHead | undefined): void
   epochSeed (seed: EpochSeed): void
   /** Adds a use of a room to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
@@ -26,19 +28,21 @@ export interface Use {
 /** The index of a head among the records of its room. A head follows the newest record, so that a post writes both to one page. */
 const HEAD = Number.MAX_SAFE_INTEGER
 
-/** The LMDB database of one store: records, heads, order of use and charged bytes of its rooms, and the owner of the directory. */
+/** The LMDB database of one store: records, changes, heads, order of use and charged bytes of its rooms, and the directory's owner. */
 export class LmdbDatabase {
   readonly #environment: LmdbEnvironment
   /** Checked in every commit: a store whose directory was taken over by another process can't write. */
   readonly #token = randomInt(1, 2 ** 48 - 1)
   readonly #records: Database<EntryRecord, [room: string, index: number]>
   /** The same tree as `#records`, with another encoding. */
-  readonly #heads: Database<Head, [room: string, index: typeof HEAD]>
+  readonly #heads: Database<RoomHead, [room: string, index: typeof HEAD]>
+  /** In a tree of their own, so that a post doesn't write more pages because its room has changes. */
+  readonly #changes: Database<ChangeRow, [room: string, index: number]>
   /** All rooms on disk, in the order of their last use. Values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
   /** The version of the value 'owner' is the owner's token. */
   readonly #owner: Database<unknown, string>
-  readonly #changes: Changes
+  readonly #writes: Writes
 
   /**
    * Opens the database of a directory. Rejects with StoreInUse, StoreDamaged, StoreFormat or StoreUnusable.
@@ -62,24 +66,27 @@ export class LmdbDatabase {
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
     const { root } = environment
-    const [owner, heads, records, uses] = opening(environment, () => {
+    const [owner, heads, records, changes, uses] = opening(environment, () => {
       checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
-      const heads = root.openDB<Head, [string, number]>('rows', { encoding: 'json' })
+      const heads = root.openDB<RoomHead, [string, number]>('rows', { encoding: 'json' })
       const records = root.openDB<EntryRecord, [string, number]>('rows', { encoding: 'binary' })
+      const changes = root.openDB<ChangeRow, [string, number]>('changes', { encoding: 'binary' })
       const uses = root.openDB<number, [number, string]>('uses', { encoding: 'json' })
       owner.transactionSync(() => {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
       })
-      return [owner, heads, records, uses] as const
+      return [owner, heads, records, changes, uses] as const
     })
     this.#owner = owner
     this.#heads = heads
     this.#records = records
+    this.#changes = changes
     this.#uses = uses
-    this.#changes = {
+    this.#writes = {
       record: (room, index, record) => record === undefined ? records.remove([room, index]) : records.put([room, index], record),
+      change: (room, index, row) => row === undefined ? changes.remove([room, index]) : changes.put([room, index], row),
       head: (room, head) => head === undefined ? heads.remove([room, HEAD]) : heads.put([room, HEAD], head),
       epochSeed: (seed) => owner.put('epochSeed', seed, 0),
       use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room])
@@ -91,7 +98,7 @@ export class LmdbDatabase {
   /** Bytes charged for all rooms. */
   get bytes (): number { return this.reading(() => this.#environment.root.get('bytes') as number | undefined ?? 0) }
 
-  head (room: string): Head | undefined { return this.reading(() => this.#heads.get([room, HEAD])) }
+  head (room: string): RoomHead | undefined { return this.reading(() => this.#heads.get([room, HEAD])) }
 
   entry (room: string, index: number): EntryRecord {
     const record = this.record(room, index)
@@ -115,8 +122,17 @@ export class LmdbDatabase {
     return records
   }
 
+  changeAt (room: string, index: number): ChangeRow {
+    const row = this.change(room, index)
+    if (row === undefined) throw new StoreDamaged(this.#environment.path, `change ${index} of the room '${room}' is missing`)
+    return row
+  }
+
+  /** Returns the row of a change; undefined if there is none. */
+  change (room: string, index: number): ChangeRow | undefined { return this.reading(() => this.#changes.getBinary([room, index])) }
+
   /** Returns up to `limit` rooms after a given one, the least recently used first. @throws StoreDamaged, StoreUnavailable */
-  rooms (after: Use | undefined, limit: number): Array<Use & { head: Head }> {
+  rooms (after: Use | undefined, limit: number): Array<Use & { head: RoomHead }> {
     const range = { ...after !== undefined && { start: [after.used, after.room] as [number, string], exclusiveStart: true }, limit }
     const uses = this.reading(() => Array.from(this.#uses.getKeys(range)))
     return uses.map(([used, room]) => {
@@ -136,17 +152,17 @@ export class LmdbDatabase {
   }
 
   /**
-   * Commits changes atomically. Resolves once they are on disk. Rejects with UNKNOWN if the data file was removed or replaced
+   * Commits writes atomically. Resolves once they are on disk. Rejects with UNKNOWN if the data file was removed or replaced
    * meanwhile, with DAMAGED or UNAVAILABLE if nothing was written.
    * @param bytes charged for all rooms after the commit
-   * @param write adds the changes; must not throw
+   * @param add adds the writes; must not throw
    */
-  async commit (bytes: number, write: (changes: Changes) => void): Promise<void> {
+  async commit (bytes: number, add: (writes: Writes) => void): Promise<void> {
     if (this.#environment.isGone) throw new StoreUnavailable({ cause: this.#removal })
     let owned: boolean
     try {
       owned = await this.#owner.ifVersion('owner', this.#token, () => {
-        write(this.#changes)
+        add(this.#writes)
         // Makes every commit write to the disk. Needs no page of its own: a commit writes the main database, which has the roots
         // of the others.
         void this.#environment.root.put('bytes', bytes)

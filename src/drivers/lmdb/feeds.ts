@@ -1,11 +1,12 @@
 import { Followers } from '../followers.ts'
 import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
-import type { Head } from '../../change.ts'
-import type { Draft, Entry, Feed, FeedPage, Cursor } from '../../store.ts'
+import type { Changed, Head } from '../../change.ts'
+import type { Cursor, Draft, Entry, Feed, FeedPage } from '../../store.ts'
 
-/** An undelivered entry or break of one room. */
+/** An undelivered entry, change or break of one room. */
 type FeedEvent = { readonly room: string } & (
   | { readonly cursor: Cursor, readonly record: EntryRecord, readonly draft: Draft }
+  | { readonly changed: Changed }
   | { readonly restart: Head }
 )
 
@@ -31,6 +32,8 @@ export class LmdbFeeds {
 
   push (room: string, cursor: Cursor, record: EntryRecord, draft: Draft): void { this.#events.push({ room, cursor, record, draft }) }
 
+  pushChange (room: string, changed: Changed): void { this.#events.push({ room, changed }) }
+
   /** Reports a break: delivery continues after `head`. */
   restart (room: string, head: Head): void { this.#events.push({ room, restart: head }) }
 
@@ -40,6 +43,7 @@ export class LmdbFeeds {
       const followers = this.#rooms.get(event.room)
       if (followers === undefined) continue
       if ('restart' in event) followers.restart(event.restart)
+      else if ('changed' in event) followers.pushChange(event.changed)
       else followers.push(entryOf(event))
       due.add(followers)
     }
@@ -50,7 +54,7 @@ export class LmdbFeeds {
   /** Discards the events of a commit that failed. */
   drop (): void { this.#events = [] }
 
-  /** Reports a break in each room of a commit whose outcome is unknown. @param headOf returns the newest entry on disk */
+  /** Reports a break in each room of a commit whose outcome is unknown. @param headOf returns the head on disk */
   doubt (headOf: (room: string) => Head): void {
     const rooms = new Set(this.#events.map(({ room }) => room).filter((room) => this.#rooms.has(room)))
     this.#events = [...rooms].map((room) => ({ room, restart: headOf(room) }))
@@ -63,9 +67,9 @@ export class LmdbFeeds {
   }
 }
 
-/** Returns an entry that is equal to the result of a read. */
+/** Returns an entry that is equal to the result of a read before its first change. */
 function entryOf ({ cursor: { offset, position }, record, draft: { from, body, data } }: { cursor: Cursor, record: EntryRecord, draft: Draft }): Entry {
-  if (typeof body !== 'string') return decodeRecord(record, { offset, position })
+  if (typeof body !== 'string') return decodeRecord(record, { offset, position }, '')
   const at = timeOf(record)
   return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }

@@ -2,18 +2,25 @@ import type { Database, RootDatabase } from 'lmdb'
 import { assertFormat } from '../stored-format.ts'
 import type { LmdbEnvironment } from './environment.ts'
 
-/** Number of the format of heads, records and the other values. Increased when a version can't read those of the version before. */
-const FORMAT = 2
+/**
+ * Number of the format of heads, records and the other values. Increased when the version before can't read what this version
+ * writes. Format 3 added the changes of entries.
+ */
+const FORMAT = 3
+
+/** The format that has no changes, but is otherwise the same. It becomes format 3 when it is opened. */
+const WITHOUT_CHANGES = 2
 
 /**
- * Checks the number of the format of an environment, and writes it to an empty environment. Must be called before another
+ * Checks the number of the format of an environment, and writes it unless the environment has it. Must be called before another
  * database is created: a database without a number would be rejected after a crash.
  * @throws StoreFormat
  */
 export function checkFormat ({ path, root }: LmdbEnvironment): void {
-  assertFormat(`'${path}'`, formatOf(root), FORMAT)
+  const found = formatOf(root)
+  if (found !== WITHOUT_CHANGES) assertFormat(`'${path}'`, found, FORMAT)
   const format = root.openDB<number, string>('format', { encoding: 'json' })
-  if (format.get('number') === undefined) format.putSync('number', FORMAT)
+  if (format.get('number') !== FORMAT) format.putSync('number', FORMAT)
 }
 
 /**

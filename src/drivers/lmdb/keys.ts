@@ -1,25 +1,14 @@
-import { keyOf } from './record.ts'
-import type { LmdbDatabase } from './database.ts'
-
-/** The keys of one room's posts, by digest. Read from disk when first needed. */
+/** The keys of one room's posts or edits, by digest, each with the index of its entry or change. Read from disk when first needed. */
 export class LmdbKeys {
   #indexes: Map<string, number> | undefined
 
   /** Number of keys in memory. */
   get size (): number { return this.#indexes?.size ?? 0 }
 
-  /** Reads the keys of the records after one index, up to and including another. Does nothing if they were read before. */
-  load (database: LmdbDatabase, room: string, after: number, last: number): void {
-    if (this.#indexes !== undefined) return
-    const indexes = new Map<string, number>()
-    for (const { index, record } of database.records(room, after, last)) {
-      const digest = keyOf(record)
-      if (digest !== undefined) indexes.set(digest, index)
-    }
-    this.#indexes = indexes
-  }
+  /** Reads all keys, unless they were read before. @param keys called to read them */
+  load (keys: () => Iterable<readonly [digest: string, index: number]>): void { this.#indexes ??= new Map(keys()) }
 
-  /** Returns the index of a key's entry. The keys must be loaded. */
+  /** Returns the index of a key's entry or change. The keys must be loaded. */
   find (digest: string): number | undefined { return this.#indexes!.get(digest) }
 
   /** Adds a key. The keys must be loaded. */

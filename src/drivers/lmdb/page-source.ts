@@ -1,19 +1,22 @@
 import type { PageSource } from '../page.ts'
+import { entryOfChange } from './change-row.ts'
 import type { LmdbDatabase } from './database.ts'
-import { beginningCursor, cursorAt, indexInEpoch, newestHead, type Head } from './head.ts'
-import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
-import type { Head as RoomHead, Revision } from '../../change.ts'
+import { beginningCursor, cursorAt, headOf, indexInEpoch, rememberedNumber, type RoomHead } from './head.ts'
+import { changeOf, decodeRecord, timeOf, type EntryRecord } from './record.ts'
+import type { Head, Revision } from '../../change.ts'
 import type { Entry, Position } from '../../store.ts'
 
-/** The entries of one room on disk, except those that are too old and will be trimmed. */
+/** The entries and changes of one room on disk, except entries that are too old and will be trimmed. */
 export class LmdbPageSource implements PageSource {
   readonly first: number
   readonly #database: LmdbDatabase
   readonly #room: string
-  readonly #head: Head
+  readonly #head: RoomHead
+  /** The kept entries that changed, by the number of their last change. Read when it takes fewer reads than the rows of changes. */
+  #changed: Map<number, number> | undefined
 
   /** @param after ms since 1970; entries of that time and older ones are excluded */
-  constructor (database: LmdbDatabase, room: string, head: Head, after: number) {
+  constructor (database: LmdbDatabase, room: string, head: RoomHead, after: number) {
     this.#database = database
     this.#room = room
     this.#head = head
@@ -21,7 +24,7 @@ export class LmdbPageSource implements PageSource {
   }
 
   get last (): number { return this.#head.last }
-  get head (): RoomHead { return newestHead(this.#head) }
+  get head (): Head { return headOf(this.#head) }
 
   indexOf (position: Position): number | undefined {
     const { base } = this.#head
@@ -31,18 +34,42 @@ export class LmdbPageSource implements PageSource {
     return cursorAt(this.#head, index, timeOf(this.#read(index))).position === position ? index : undefined
   }
 
-  entryAt (index: number): Entry {
+  entryAt (index: number, member: string | undefined): Entry {
     const record = this.#read(index)
-    return decodeRecord(record, cursorAt(this.#head, index, timeOf(record)))
+    return decodeRecord(record, cursorAt(this.#head, index, timeOf(record)), this.#head.epoch, member)
   }
 
-  numberOf (revision: Revision): number | undefined { return revision === this.head.change.revision ? 0 : undefined }
+  numberOf (revision: Revision): number | undefined {
+    return rememberedNumber(this.#head, revision, (index) => this.#database.changeAt(this.#room, index))
+  }
 
-  changedAt (): undefined { return undefined }
+  changedAt (number: number): number | undefined {
+    const { last, base } = this.#head.changes!
+    // A storm of reactions to few entries leaves more changes than a room has entries.
+    if (last - base - number > this.last - this.first) this.#changed ??= this.#changedEntries()
+    if (this.#changed !== undefined) return this.#changed.get(number)
+    const index = entryOfChange(this.#database.changeAt(this.#room, base + number))
+    return index >= this.first && changeOf(this.#read(index)) === number ? index : undefined
+  }
 
-  hasRemovedSince (): boolean { return false }
+  hasRemovedSince (number: number): boolean {
+    const { changes, first } = this.#head
+    if (changes === undefined || changes.last - changes.base === number) return false
+    if (changes.trimmed > number) return true
+    for (let index = first; index < this.first; index++) if (changeOf(this.#read(index)) > number) return true
+    return false
+  }
 
   #read (index: number): EntryRecord { return this.#database.entry(this.#room, index) }
+
+  #changedEntries (): Map<number, number> {
+    const indexes = new Map<number, number>()
+    for (let index = this.first; index <= this.last; index++) {
+      const number = changeOf(this.#read(index))
+      if (number > 0) indexes.set(number, index)
+    }
+    return indexes
+  }
 
   /** Returns the index of the oldest entry after a time, by binary search: times never decrease. */
   #firstAfter (after: number): number {

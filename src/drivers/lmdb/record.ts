@@ -1,20 +1,35 @@
 import { hash as digest } from 'node:crypto'
+import { withState, type Changeable, type EntryState } from '../entry-state.ts'
+import { formatRevision } from '../revision.ts'
+import { decodeReactions, encodeReactions } from './reaction-text.ts'
 import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
 /**
- * An encoded entry: kind; time; digest of the key and hash of the content, if it has them; lengths of `from` and `data`; `from`
- * as JSON; `data` unchanged; body. The record of a trimmed entry with a key ends before the lengths.
+ * An encoded entry: kind; time; digest of the key and hash of the content, if it has them; the state of an entry that changed;
+ * lengths of `from` and `data`; `from` as JSON; `data` unchanged; body. The record of a trimmed entry with a key ends after the
+ * hash.
  */
 export type EntryRecord = Buffer
+
+/** The decoded part of a record that changes replace, with the author. */
+export type Content = Changeable & { readonly from: Member | null }
+
+/** The content of an entry that changed. */
+export type ChangedContent = Content & { readonly state: EntryState }
 
 const BYTES = 1
 const KEYED = 2
 const HASHED = 4
+const CHANGED = 8
+const DELETED = 16
 
 const AT = 1
 const KEY = AT + 8
 const HASH_LENGTH = KEY + 16
 const HASH = HASH_LENGTH + 4
+
+/** Offsets in the state: number and time of the last change, time of the last edit or 0, bytes of the reactions; the reactions. */
+const [CHANGED_AT, EDITED_AT, REACTIONS_LENGTH, REACTIONS] = [8, 16, 24, 28]
 
 /** Bytes of the lengths of `from` and `data`. 0 means that there is none, because no JSON text is empty. */
 const LENGTHS = 8
@@ -59,34 +74,80 @@ export function keyOf (record: EntryRecord): string | undefined {
 }
 
 export function hashOf (record: EntryRecord): string | undefined {
-  return (record[0]! & HASHED) === 0 ? undefined : record.toString('utf8', HASH, startOf(record))
+  return (record[0]! & HASHED) === 0 ? undefined : record.toString('utf8', HASH, stateOf(record))
 }
 
-export function decodeRecord (record: EntryRecord, { offset, position }: Cursor): Entry {
-  const lengths = startOf(record)
+/** Returns the number of the entry's last change; 0 for an entry that never changed. */
+export function changeOf (record: EntryRecord): number {
+  return (record[0]! & CHANGED) === 0 ? 0 : record.readDoubleLE(stateOf(record))
+}
+
+/** Returns the bytes of a record that are reactions. */
+export function reactionBytesOf (record: EntryRecord): number {
+  return (record[0]! & CHANGED) === 0 ? 0 : record.readUInt32LE(stateOf(record) + REACTIONS_LENGTH)
+}
+
+/** Returns the bytes of a record that `historyBytes` bounds. Reactions have a bound of their own. */
+export function historyBytesOf (record: EntryRecord): number { return record.length - reactionBytesOf(record) }
+
+/** @param epoch of the room @param member whose reactions are `mine` */
+export function decodeRecord (record: EntryRecord, { offset, position }: Cursor, epoch: string, member?: string): Entry {
+  const { from, body, data, state } = decodeContent(record)
+  const at = timeOf(record)
+  const entry = data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
+  return state === undefined ? entry : withState(entry, state, formatRevision(epoch, state.at, state.number), state.editedAt, member)
+}
+
+export function decodeContent (record: EntryRecord): Content {
+  const lengths = lengthsOf(record)
   const start = lengths + LENGTHS
   const dataStart = start + record.readUInt32LE(lengths)
   const content = dataStart + record.readUInt32LE(lengths + 4)
   const bytes = (record[0]! & BYTES) !== 0
   const body = bytes ? new Uint8Array(record.subarray(content)) : record.toString('utf8', content)
   const from = dataStart === start ? null : JSON.parse(record.toString('utf8', start, dataStart)) as Member
-  const at = timeOf(record)
-  if (content === dataStart) return { offset, position, at, from, body }
-  return { offset, position, at, from, body, data: record.toString('utf8', dataStart, content) }
+  const data = content === dataStart ? undefined : record.toString('utf8', dataStart, content)
+  return { from, body, data, state: decodeState(record) }
+}
+
+/** Returns the record of the same entry with another content and state. */
+export function encodeChanged (record: EntryRecord, { from, body, data, state }: ChangedContent): EntryRecord {
+  const reactions = encodeReactions(state.reactions)
+  const block = Buffer.allocUnsafe(REACTIONS + Buffer.byteLength(reactions))
+  block.writeDoubleLE(state.number)
+  block.writeDoubleLE(state.at, CHANGED_AT)
+  block.writeDoubleLE(state.editedAt ?? 0, EDITED_AT)
+  block.writeUInt32LE(block.length - REACTIONS, REACTIONS_LENGTH)
+  block.write(reactions, REACTIONS)
+  const content = encodeRecord({ from, body, data })
+  const changed = Buffer.concat([trimmed(record), block, content.subarray(KEY)])
+  changed[0] = (record[0]! & (KEYED | HASHED)) | (content[0]! & BYTES) | CHANGED | (state.isDeleted ? DELETED : 0)
+  return changed
 }
 
 /** Returns the part of a record that remains when its entry is trimmed and its key is still needed. */
-export function trimmed (record: EntryRecord): EntryRecord { return record.subarray(0, startOf(record)) }
+export function trimmed (record: EntryRecord): EntryRecord { return record.subarray(0, stateOf(record)) }
 
-/** Returns the record of the same entry without `data` and with an empty body. */
-export function emptied (record: EntryRecord): EntryRecord {
-  const { from } = decodeRecord(record, { offset: 0, position: '' })
-  const blank = encodeRecord({ from, body: '' })
-  const empty = Buffer.concat([trimmed(record), blank.subarray(KEY)])
-  empty[0]! &= ~BYTES
-  return empty
+function decodeState (record: EntryRecord): EntryState | undefined {
+  if ((record[0]! & CHANGED) === 0) return undefined
+  const start = stateOf(record)
+  const editedAt = record.readDoubleLE(start + EDITED_AT)
+  return {
+    number: record.readDoubleLE(start),
+    at: record.readDoubleLE(start + CHANGED_AT),
+    editedAt: editedAt === 0 ? undefined : editedAt,
+    isDeleted: (record[0]! & DELETED) !== 0,
+    reactions: decodeReactions(record.toString('utf8', start + REACTIONS, lengthsOf(record)))
+  }
 }
 
-function startOf (record: EntryRecord): number {
+/** Returns the offset of the state, or of what follows if there is none. */
+function stateOf (record: EntryRecord): number {
   return (record[0]! & KEYED) === 0 ? KEY : HASH + record.readUInt32LE(HASH_LENGTH)
+}
+
+/** Returns the offset of the lengths of `from` and `data`. */
+function lengthsOf (record: EntryRecord): number {
+  const state = stateOf(record)
+  return (record[0]! & CHANGED) === 0 ? state : state + REACTIONS + record.readUInt32LE(state + REACTIONS_LENGTH)
 }

@@ -1,24 +1,23 @@
-import type { HistoryBounds } from '../history-options.ts'
-import type { Head } from './head.ts'
-import { keyOf, timeOf, type EntryRecord } from './record.ts'
+import { KEYS_PER_ENTRY, REACTIONS_SHARE, type HistoryBounds } from '../history-options.ts'
+import { keyOf, timeOf } from './record.ts'
+import type { LmdbChanges } from './changes.ts'
+import type { RoomHead } from './head.ts'
+import type { LmdbRecords } from './records.ts'
 
-/** The entries of one room. */
+/** The entries and changes of one room. */
 interface Entries {
-  readonly head: Readonly<Head>
-  /** Whether the room has neither entries nor records of former entries. */
+  readonly head: Readonly<RoomHead>
+  readonly records: LmdbRecords
+  readonly changes: LmdbChanges
+  /** Whether the room has neither entries nor records of former entries, and no change but the oldest. */
   readonly hasNoRecords: boolean
   readonly keyCount: number
-  recordAt (index: number): EntryRecord | undefined
-  entryAt (index: number): EntryRecord
   trimOldest (): void
   /** Removes the record of the oldest trimmed entry. */
   removeOldest (): void
 }
 
-/** Maximum keys of a room, as a multiple of `historyEntries`. */
-const KEYS_PER_ENTRY = 10
-
-/** Keeps one room within its bounds. Trims the oldest entries, and later removes their records with the keys. */
+/** Keeps one room within its bounds. Trims the oldest entries, and later removes their records with the keys; forgets old changes. */
 export class LmdbRetention {
   readonly #entries: Entries
   readonly #limits: HistoryBounds
@@ -40,10 +39,18 @@ export class LmdbRetention {
     return this.#entries.hasNoRecords && this.#entries.head.at <= now - this.#limits.dedupWindow
   }
 
+  /** Returns whether an entry of this time is no longer returned, ms since 1970. */
+  isTooOld (at: number, now: number): boolean { return at <= now - this.#limits.historyAge }
+
+  /** Returns whether the reactions of the room may take further bytes. */
+  hasSpaceForReactions (bytes: number): boolean {
+    return this.#entries.changes.reactionBytes + bytes <= this.#limits.historyBytes * REACTIONS_SHARE
+  }
+
   /** Returns whether there is anything to trim or to remove. Returns true if reading fails: `trim` then records the damage. */
   isDue (now: number): boolean {
     try {
-      return this.#isOver(now) || this.#isRemovable(now) || this.isEmpty(now)
+      return this.#isOver(now) || this.#isRemovable(now) || this.#isForgettable(now) || this.isEmpty(now)
     } catch {
       return true
     }
@@ -54,16 +61,18 @@ export class LmdbRetention {
     return this.#steps(maxSteps, () => {
       if (this.#isOver(now)) this.#entries.trimOldest()
       else if (this.#isRemovable(now)) this.#entries.removeOldest()
+      else if (this.#isForgettable(now)) this.#entries.changes.removeOldest()
       else return false
       return true
     })
   }
 
-  /** Removes the oldest entries and their keys, never the newest, in up to `maxSteps` steps. Returns the steps taken. */
+  /** Removes the oldest entries, keys and changes, never the newest entry and change, in up to `maxSteps` steps. Returns the steps taken. */
   shrink (maxSteps: number): number {
     return this.#steps(maxSteps, () => {
-      const { removed, first, last } = this.#entries.head
+      const { head: { removed, first, last }, changes } = this.#entries
       if (removed + 1 < first) this.#entries.removeOldest()
+      else if (changes.hasEarlierEpoch || changes.size > 0) changes.removeOldest()
       else if (first < last) this.#entries.trimOldest()
       else return false
       return true
@@ -87,7 +96,7 @@ export class LmdbRetention {
     const { last, first, bytes } = this.#entries.head
     const count = last - first + 1
     if (count > historyEntries || (bytes > historyBytes && count > 1)) return true
-    return count > 0 && historyAge !== Infinity && timeOf(this.#entries.entryAt(first)) <= now - historyAge
+    return count > 0 && historyAge !== Infinity && timeOf(this.#entries.records.entryAt(first)) <= now - historyAge
   }
 
   /** Returns whether the record of the oldest trimmed entry is no longer needed. */
@@ -95,9 +104,18 @@ export class LmdbRetention {
     const { removed, first, base } = this.#entries.head
     if (removed + 1 >= first) return false
     if (removed < base) return true
-    const record = this.#entries.recordAt(removed + 1)
+    const record = this.#entries.records.recordAt(removed + 1)
     if (record === undefined || keyOf(record) === undefined) return true
     const { dedupWindow, historyEntries } = this.#limits
     return timeOf(record) <= now - dedupWindow || this.#entries.keyCount > historyEntries * KEYS_PER_ENTRY
+  }
+
+  /** Returns whether the row of the oldest change is no longer needed. */
+  #isForgettable (now: number): boolean {
+    const { changes } = this.#entries
+    if (changes.hasEarlierEpoch) return true
+    if (changes.size === 0) return false
+    const { dedupWindow, historyEntries } = this.#limits
+    return changes.size > historyEntries * KEYS_PER_ENTRY || changes.nextOldestAt() <= now - dedupWindow
   }
 }

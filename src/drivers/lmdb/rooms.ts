@@ -4,14 +4,15 @@ import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
-import { emptyHead, newEpochSeed, newestHead, type EpochSeed, type Head } from './head.ts'
+import { emptyHead, headOf, newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
+import { amend } from './amend.ts'
 import type { EntryRecord } from './record.ts'
-import type { Head as RoomHead } from '../../change.ts'
-import type { Appended, Draft, Cursor, Position } from '../../store.ts'
+import type { Amended, Amendment, ChangeCursor, Head } from '../../change.ts'
+import type { Appended, Cursor, Draft, Position } from '../../store.ts'
 
-/** Trimming steps per commit, in addition to two for each appended entry: one trims an entry, one removes a key. */
+/** Trimming steps per commit, in addition to two for each appended entry or change: one trims an entry, one removes a key. */
 const STEPS = 64
 
 /** Rooms that a sweep examines in one tick. */
@@ -31,7 +32,8 @@ export class LmdbRooms {
   readonly #evictions: LmdbEvictions
   /** Rooms whose last use has to be written to disk. */
   readonly #unwrittenUses = new Set<string>()
-  #appendCount = 0
+  /** Appended entries and changes of the next commit. */
+  #writeCount = 0
   #isTouched = false
   #seed: EpochSeed
   #isSeedStored = true
@@ -53,13 +55,19 @@ export class LmdbRooms {
   get hasPendingWork (): boolean { return this.#untrimmed.size > 0 || this.#unwrittenUses.size > 0 || this.#evictions.hasPendingWork }
 
   /** Returns the head of a room on disk. */
-  head (room: string): Head { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
+  head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
 
-  /** Returns the newest entry on disk. */
-  newest (room: string): RoomHead { return this.#cache.get(room)?.committed ?? newestHead(this.head(room)) }
+  /** Returns the newest entry and change on disk. */
+  newest (room: string): Head { return headOf(this.head(room)) }
 
   find (room: string, key: string): Cursor | undefined {
     const found = this.#log(room).find(key)
+    this.#count(room)
+    return found
+  }
+
+  findChange (room: string, key: string): ChangeCursor | undefined {
+    const found = this.#log(room).findChange(key)
     this.#count(room)
     return found
   }
@@ -83,18 +91,26 @@ export class LmdbRooms {
     if (!appended.again) {
       log.use(now)
       this.#staged.add(log)
-      this.#appendCount++
+      this.#writeCount++
       this.#feeds.push(room, appended, record, draft)
     }
     return appended
   }
 
-  /** Returns false if the entry isn't kept. */
-  erase (room: string, position: Position): boolean {
+  amend (room: string, position: Position, amendment: Amendment): Amended {
+    if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
-    if (!log.erase(position)) return false
-    this.#staged.add(log)
-    return true
+    const { amended, changed } = amend(log, position, amendment)
+    const now = Date.now()
+    this.#evictions.uses.record(room, now)
+    // An edit without effect is remembered.
+    if (log.hasWrites) this.#staged.add(log)
+    if (changed !== undefined) {
+      log.use(now)
+      this.#writeCount++
+      this.#feeds.pushChange(room, changed)
+    }
+    return amended
   }
 
   clear (room: string): void {
@@ -111,14 +127,15 @@ export class LmdbRooms {
   /** Commits all staged logs and some background work. Returns undefined if there is nothing to commit. */
   commit (): Promise<void> | undefined {
     const now = Date.now()
+    for (const log of this.#staged) log.records.encode()
     this.#trim(now)
     this.#writeUses(now)
     this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
     if (this.#staged.size === 0 && !this.#isTouched) return undefined
     this.#isTouched = false
-    return this.#database.commit(this.#evictions.bytes, (changes) => {
-      if (!this.#isSeedStored) changes.epochSeed(this.#seed)
-      for (const log of this.#staged) log.write(changes)
+    return this.#database.commit(this.#evictions.bytes, (writes) => {
+      if (!this.#isSeedStored) writes.epochSeed(this.#seed)
+      for (const log of this.#staged) log.write(writes)
     })
   }
 
@@ -133,14 +150,14 @@ export class LmdbRooms {
     }
     const staged = [...this.#staged]
     this.#staged.clear()
-    this.#appendCount = 0
+    this.#writeCount = 0
     for (const { room } of staged) this.#count(room)
   }
 
   /** Finds expired entries in quiet rooms, and expired rooms. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
     this.#evictions.expire()
-    let rooms: Array<Use & { head: Head }> = []
+    let rooms: Array<Use & { head: RoomHead }> = []
     do {
       rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_TICK)
       for (const { room, head } of rooms) {
@@ -159,7 +176,7 @@ export class LmdbRooms {
   #log (room: string): LmdbLog { return this.#cache.use(room, () => this.#peek(room)) }
 
   #trim (now: number): void {
-    let left = STEPS + 2 * this.#appendCount
+    let left = STEPS + 2 * this.#writeCount
     for (const log of this.#staged) {
       const steps = log.retention.trim(left, now)
       if (steps === left) this.#untrimmed.add(log.room)

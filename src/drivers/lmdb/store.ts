@@ -1,22 +1,22 @@
-import { InvalidRoom, NotKept, StoreClosed, StoreUnavailable } from '../../errors.ts'
+import { InvalidRoom, StoreClosed } from '../../errors.ts'
 import { readPage } from '../page.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
-import type { Head } from './head.ts'
+import type { RoomHead } from './head.ts'
 import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
-import type { Amended, Amendment } from '../../change.ts'
-import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Amended, Amendment, ChangeCursor } from '../../change.ts'
+import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../store.ts'
 
 /** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
 const WRITE = 1_500
 
-/** Rooms in a page of `rooms`. */
-const ROOMS = 1_000
+/** Rooms that `rooms` reads at once. */
+const ROOMS_PER_PAGE = 100
 
 /** Longest room name in bytes: longer ones don't fit LMDB's keys. */
 const ROOM_NAME = 512
@@ -68,10 +68,14 @@ export class LmdbStore implements Store {
   }
 
   async read (room: string, query: Query): Promise<Page> {
+    return this.#read(room, () => readPage(this.#pageSource(room), query))
+  }
+
+  async get (room: string, position: Position, options?: { readonly for?: string | undefined }): Promise<Entry | undefined> {
     return this.#read(room, () => {
-      const head = this.#rooms.head(room)
-      this.#use(room, head)
-      return readPage(new LmdbPageSource(this.#database, room, head, Date.now() - this.#historyAge), query)
+      const source = this.#pageSource(room)
+      const index = source.indexOf(position)
+      return index === undefined || index < source.first ? undefined : source.entryAt(index, options?.for)
     })
   }
 
@@ -90,30 +94,23 @@ export class LmdbStore implements Store {
     })
   }
 
-  async get (room: string, position: Position): Promise<Entry | undefined> {
-    return this.#read(room, () => {
-      const source = new LmdbPageSource(this.#database, room, this.#rooms.head(room), Date.now() - this.#historyAge)
-      const index = source.indexOf(position)
-      return index === undefined || index < source.first ? undefined : source.entryAt(index)
-    })
-  }
-
-  async amend (room: string, position: Position, { change }: Amendment): Promise<Amended> {
+  async amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
     assertRoom(room)
-    return await this.#write(WRITE, () => {
-      if (!('delete' in change)) throw new StoreUnavailable()
-      if (!this.#rooms.erase(room, position)) throw new NotKept()
-      return { ...this.#rooms.newest(room).change, again: false }
-    })
+    return await this.#write(WRITE + changeCost(amendment), () => this.#rooms.amend(room, position, amendment))
   }
 
-  async findChange (room: string): Promise<undefined> { this.#read(room, () => {}) }
+  async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
+    return this.#read(room, () => this.#rooms.findChange(room, key))
+  }
 
-  async * rooms (): AsyncGenerator<readonly string[]> {
-    if (this.#closed !== undefined) throw new StoreClosed()
-    for (let rooms = this.#database.rooms(undefined, ROOMS); rooms.length > 0; rooms = this.#database.rooms(rooms.at(-1), ROOMS)) {
-      yield rooms.map(({ room }) => room)
-    }
+  async * rooms (): AsyncGenerator<string[]> {
+    let rooms: ReturnType<LmdbDatabase['rooms']> = []
+    do {
+      if (this.#closed !== undefined) throw new StoreClosed()
+      rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_PAGE)
+      const kept = rooms.filter(({ head: { first, last } }) => first <= last)
+      if (kept.length > 0) yield kept.map(({ room }) => room)
+    } while (rooms.length > 0)
   }
 
   async clear (room: string): Promise<void> {
@@ -148,7 +145,14 @@ export class LmdbStore implements Store {
     return this.#database.reading(read)
   }
 
-  #use (room: string, head?: Head): void {
+  /** Returns the state of a room on disk. Counts as a use. */
+  #pageSource (room: string): LmdbPageSource {
+    const head = this.#rooms.head(room)
+    this.#use(room, head)
+    return new LmdbPageSource(this.#database, room, head, Date.now() - this.#historyAge)
+  }
+
+  #use (room: string, head?: RoomHead): void {
     if (this.#rooms.use(room, head)) this.#commits.start()
   }
 
@@ -169,6 +173,11 @@ export class LmdbStore implements Store {
 /** Returns the bytes of memory of a draft's content, which is kept until it is on disk. */
 function contentCost ({ body, data = '' }: Draft): number {
   return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
+}
+
+/** Returns the bytes of memory of the content of a change, with its copy in the record. */
+function changeCost ({ change }: Amendment): number {
+  return 'edit' in change ? 2 * contentCost({ from: null, ...change.edit }) : 0
 }
 
 function assertRoom (room: string): void {

@@ -5,7 +5,8 @@ import { openDataFile } from './data-file.ts'
 import { LmdbDatabase } from './database.ts'
 import { identityOfFile } from './directory.ts'
 import { LmdbEnvironment } from './environment.ts'
-import type { Head } from './head.ts'
+import { keysOfChange } from './change-row.ts'
+import { firstChange, type RoomHead } from './head.ts'
 import { walkPages } from './page-walk.ts'
 import { decodeRecord } from './record.ts'
 
@@ -21,7 +22,7 @@ export interface Extent {
 const ROOMS_PER_READ = 100
 
 /**
- * Reads all pages, and then all entries, of the store in a directory. Resolves with their extent if the store is intact.
+ * Reads all pages, and then all entries and changes, of the store in a directory. Resolves with their extent if the store is intact.
  * Rejects with the first damage. No other process may have the store open. Yields to the event loop regularly.
  * @param onProgress called every few milliseconds with the extent so far
  * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnusable
@@ -40,6 +41,7 @@ export async function verifyStore (path: string, onProgress: (soFar: Extent) => 
     const database = new LmdbDatabase(environment)
     for (const { room, head } of allRooms(database)) {
       for (let index = head.first; index <= head.last; index++) readEntry(environment.path, database, room, head, index)
+      readChanges(environment.path, database, room, head)
       total.rooms++
       total.entries += head.last - head.first + 1
       onProgress({ ...total })
@@ -63,7 +65,7 @@ function * readPages (path: string): Generator<number> {
   }
 }
 
-function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: Head }> {
+function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: RoomHead }> {
   let rooms = database.rooms(undefined, ROOMS_PER_READ)
   while (rooms.length > 0) {
     yield * rooms
@@ -71,11 +73,24 @@ function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: He
   }
 }
 
-function readEntry (path: string, database: LmdbDatabase, room: string, { base }: Head, index: number): void {
+function readEntry (path: string, database: LmdbDatabase, room: string, { base, epoch }: RoomHead, index: number): void {
   const record = database.entry(room, index)
   try {
-    decodeRecord(record, { offset: index - base, position: '' })
+    decodeRecord(record, { offset: index - base, position: '' }, epoch)
   } catch (cause) {
     throw new StoreDamaged(path, `entry ${index} of the room '${room}' can't be decoded`, { cause })
+  }
+}
+
+function readChanges (path: string, database: LmdbDatabase, room: string, { changes }: RoomHead): void {
+  if (changes === undefined) return
+  for (let index = firstChange(changes); index <= changes.last; index++) {
+    // The beginning of the changes may have no row.
+    const row = index === changes.base ? database.change(room, index) : database.changeAt(room, index)
+    try {
+      if (row !== undefined) keysOfChange(row)
+    } catch (cause) {
+      throw new StoreDamaged(path, `change ${index} of the room '${room}' can't be decoded`, { cause })
+    }
   }
 }
