@@ -7,7 +7,8 @@ import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
-import type { Cursor } from '../../src/store.ts'
+import type { Head } from '../../src/change.ts'
+import type { Cursor, Entry } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
@@ -54,8 +55,8 @@ class Lines extends EventEmitter {
 }
 
 /** A killed process writes no coverage, so it runs on tsx, which starts faster. */
-const writer = (t: Test, path: string, atOnce: number) =>
-  new Lines(t, ['--import', 'tsx', 'test/support/fixtures/lmdb-writer.ts', path, String(atOnce)])
+const writer = (t: Test, path: string, atOnce: number, fixture = 'lmdb-writer') =>
+  new Lines(t, ['--import', 'tsx', `test/support/fixtures/${fixture}.ts`, path, String(atOnce)])
 
 const intrusion = (path: string, code: string) => ['--input-type=module', '-e', `
   import { readSync } from 'node:fs'
@@ -67,8 +68,8 @@ const intrusion = (path: string, code: string) => ['--input-type=module', '-e', 
 /** Starts a process that opens the LMDB database itself and runs this code. */
 const intruder = (t: Test, path: string, code: string) => new Lines(t, intrusion(path, code))
 
-/** Runs the same and waits for the process to end. */
-const intrude = (path: string, code: string) => execFileSync(process.execPath, intrusion(path, code))
+/** Runs the same and waits for the process to end. Returns what it prints. */
+const intrude = (path: string, code: string) => execFileSync(process.execPath, intrusion(path, code), { encoding: 'utf8' })
 
 t.test('a store killed with SIGKILL repeatedly keeps all acknowledged entries, once and in order', async (t) => {
   const path = directory(t)
@@ -84,6 +85,69 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged entries, o
   t.equal(new Set(entries.map(({ body }) => body)).size, entries.length, 'no duplicate')
   t.strictSame(acked.filter((line) => line !== `${line.split(' ')[0]} ${String(entries[Number(line.split(' ')[0]) - 1]?.body)}`), [])
   t.ok(acked.length > 1_000, `${acked.length} acknowledged, ${entries.length} stored`)
+})
+
+t.test('a store killed with SIGKILL repeatedly keeps all acknowledged changes, once and in order', async (t) => {
+  const path = directory(t)
+  const before = await open(t, path)
+  const { revision } = await before.read('room', all)
+  await before.close()
+  const acked: Array<{ position: string, kind: string, number: number, count: number }> = []
+  for (const atOnce of [1, 256, 64, 7, 256, 64]) {
+    const child = writer(t, path, atOnce, 'lmdb-changer')
+    await child.has(2 + Math.floor(Math.random() * (atOnce === 1 ? 20 : 2_000)))
+    await child.kill()
+    for (const line of child.lines.slice(1)) {
+      const [position = '', kind = '', ...numbers] = line.split(' ')
+      const [number, count] = numbers.map(Number) as [number, number]
+      acked.push({ position, kind, number, count })
+    }
+  }
+  const store = await open(t, path, unbounded)
+  const { entries, head } = await store.read('room', all)
+  const stored = new Map(entries.map((entry) => [entry.position, entry]))
+  const lastAcked = new Map(acked.map(({ position, kind, count }) => [`${position} ${kind}`, count]))
+  const numberOf = ({ revision }: Entry) => revision === undefined ? 0 : Number(revision.split('-c')[1])
+  const isKept = ({ position, kind, number, count }: typeof acked[number]): boolean => {
+    const entry = stored.get(position)
+    if (entry === undefined || numberOf(entry) < number) return false
+    if (entry.deleted === true || kind === 'post') return true
+    const now = kind === 'edit' ? Number(entry.body) : kind === 'react' ? entry.reactions?.[0]?.count ?? 0 : 0
+    // The change after the last acknowledged one of an entry may be stored.
+    return now >= count && now <= lastAcked.get(`${position} ${kind}`)! + 1
+  }
+  t.strictSame(acked.filter((change) => !isKept(change)), [])
+  const numbers = acked.map(({ number }) => number).filter((number) => number > 0)
+  t.equal(new Set(numbers).size, numbers.length, 'no number twice')
+  t.ok(numbers.length > 500 && head.change.number >= numbers.length, `${numbers.length} changes acknowledged, ${head.change.number} stored`)
+  const since = await store.read('room', { ...all, after: head.position, revision })
+  const changed = entries.filter((entry) => entry.revision !== undefined).sort((a, b) => numberOf(a) - numberOf(b))
+  t.match(since, { complete: true, moreChanged: false, oldest: undefined })
+  t.strictSame(since.changed, changed, 'the list of changes leads to each changed entry')
+})
+
+t.test('a commit that fails leaves no change behind', async (t) => {
+  const path = directory(t)
+  const store = await open(t, path)
+  const follower = await Follower.of(store, 'a')
+  const [first, second] = await fill(store, 'a', 2) as [string, string]
+  const edit = (position: string, body: string, key: string) => store.amend('a', position, { by: null, key, change: { edit: { body } } })
+  const react = (by: string) => store.amend('a', second, { by, change: { react: '👍', on: true } })
+  await Promise.all([edit(first, 'edited', 'k1'), react('ada')])
+  const state = await store.read('a', all)
+  const token = intrude(path, "console.log(owner.getEntry('owner').version)")
+  intrude(path, "await owner.put('owner', {}, 1)")
+  const failed = [edit(first, 'lost', 'k2'), edit(first, 'edited', 'k3'), react('bob'), store.amend('a', second, { by: null, change: { delete: true } })]
+  for (const change of failed) await t.rejects(change, { code: 'FST_CHAT_UNAVAILABLE' })
+  intrude(path, `await owner.put('owner', {}, ${token})`)
+  while (await store.check().then(() => false, () => true)) await tick()
+  t.strictSame(await store.read('a', all), state)
+  t.equal(await store.findChange('a', 'k2'), undefined)
+  t.match(await edit(first, 'again', 'k2'), { number: 3, again: false })
+  t.match(await react('bob'), { number: 4, again: false })
+  await follower.until(() => follower.pages.at(-1)!.head.change.number === 4)
+  t.strictSame(follower.pages.flatMap(({ changes }) => changes.map(({ change: { number } }) => number)), [1, 2, 3, 4])
+  t.match((await store.read('a', all)).entries, [{ body: 'again' }, { reactions: [{ count: 2 }] }])
 })
 
 t.test('a store whose directory another owner has taken stores nothing more', async (t) => {
@@ -274,13 +338,15 @@ t.test('a file at its size limit refuses posts, loses none, and accepts them onc
   return fills(t, directory(t), () => limit('unlimited'))
 })
 
-/** Creates a store with ten rooms. Returns the content of its data file. */
+/** Creates a store with ten rooms, whose entries were edited. Returns the content of its data file. */
 async function storedFile (t: Test, perRoom: number, text: (i: number) => string): Promise<Buffer> {
   const path = directory(t)
   const store = await LmdbStore.open({ path, ...unbounded })
-  for (let round = 0; round < 3; round++) {
-    await Promise.all(Array.from({ length: perRoom * 10 }, (_, i) => store.append(`room ${i % 10}`, says(text(i), { key: `${round} ${i}` }))))
+  const post = async (i: number, key: string) => {
+    const { position } = await store.append(`room ${i % 10}`, says('', { key }))
+    await store.amend(`room ${i % 10}`, position, { by: null, key, change: { edit: { body: text(i) } } })
   }
+  for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: perRoom * 10 }, (_, i) => post(i, `${round} ${i}`)))
   await store.close()
   return readFileSync(join(path, data))
 }
@@ -353,9 +419,12 @@ t.test('with verify, damage to any page in use is rejected when the store opens'
   t.ok(damaged > 20, `damage detected ${damaged} times`)
 })
 
-t.test('without verify, a zeroed page is reported by the reads and posts that need it', async (t) => {
+t.test('without verify, a zeroed page is reported by the reads, posts and edits that need it', async (t) => {
   const whole = await storedFile(t, 7, (i) => 'x'.repeat(i % 7 * 500))
-  const counts = { open: 0, read: 0, post: 0, fine: 0 }
+  const counts = { open: 0, read: 0, resume: 0, post: 0, edit: 0, fine: 0 }
+  const intact = await LmdbStore.open({ path: restored(t, whole) })
+  const heads = new Map<string, Head>(await Promise.all(Array.from({ length: 10 }, async (_, i) => [`room ${i}`, (await intact.read(`room ${i}`, all)).head] as const)))
+  await intact.close()
   for (let page = 2; page < whole.length / PAGE; page++) {
     let store: LmdbStore
     try {
@@ -365,15 +434,21 @@ t.test('without verify, a zeroed page is reported by the reads and posts that ne
       counts.open++
       continue
     }
-    const calls: Record<'read' | 'post', (room: string) => Promise<unknown>> = {
+    const calls: Record<'read' | 'resume' | 'post' | 'edit', (room: string) => Promise<unknown>> = {
       read: (room) => store.read(room, all),
-      post: (room) => store.append(room, says('x'))
+      resume: (room) => {
+        const { position: after, change: { revision } } = heads.get(room)!
+        return store.read(room, { ...all, after, revision: revision.replace(/-c\d+$/, '-c1') })
+      },
+      post: (room) => store.append(room, says('x')),
+      edit: (room) => store.amend(room, heads.get(room)!.position, { by: null, key: 'x', change: { edit: { body: 'x' } } })
     }
-    for (const call of ['read', 'post'] as const) {
+    for (const call of ['read', 'resume', 'post', 'edit'] as const) {
       const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => calls[call](`room ${i}`)))
       for (const outcome of outcomes) {
         counts[outcome.status === 'fulfilled' ? 'fine' : call]++
-        if (outcome.status === 'rejected') t.match(outcome.reason, { code: 'FST_CHAT_STORE_DAMAGED' })
+        // LMDB may miss that the page of a room's head is zeroed. The room is empty then.
+        if (outcome.status === 'rejected') t.match(outcome.reason, { code: call === 'edit' ? /STORE_DAMAGED|NOT_KEPT/ : 'FST_CHAT_STORE_DAMAGED' })
       }
     }
     await store.close()
