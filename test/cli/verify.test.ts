@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { Database } from 'lmdb'
 import t, { type Test } from 'tap'
 import { verify } from '../../src/cli/verify.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
@@ -55,6 +56,27 @@ t.test('a missing entry: its room, and status 1', async (t) => {
   await root.openDB<Buffer, [string, number]>('rows', { encoding: 'binary' }).remove(['room 1', 4])
   await root.close()
   t.match(await run(path), { code: 1, stdout: '', stderr: /entry 4 of the room 'room 1' is missing\n$/ })
+})
+
+t.test('a change that is missing or damaged: its room, and status 1', async (t) => {
+  const path = await stored(t)
+  const store = await LmdbStore.open({ path })
+  const { position } = await store.append('changed', { from: null, body: 'x' })
+  for (const key of ['a', 'b', 'c']) await store.amend('changed', position, { by: null, key, change: { edit: { body: key } } })
+  await store.close()
+  t.match(await run(path), { code: 0, stdout: /4 rooms, 31 entries/ })
+  const { open } = await import('lmdb')
+  const damage = async (change: (rows: Database<Buffer, [string, number]>) => Promise<unknown>) => {
+    const root = open({ path, noSubdir: false })
+    await change(root.openDB<Buffer, [string, number]>('changes', { encoding: 'binary' }))
+    await root.close()
+  }
+  await damage((rows) => rows.put(['changed', 3], rows.getBinary(['changed', 3])!.subarray(0, 20)))
+  t.match(await run(path), { code: 1, stdout: '', stderr: /change 3 of the room 'changed' can't be decoded: .*\n$/ })
+  await damage((rows) => rows.put(['changed', 3], Buffer.alloc(9)))
+  t.match(await run(path), { code: 1, stdout: '', stderr: /change 3 of the room 'changed' can't be decoded: .*\n$/ })
+  await damage((rows) => rows.remove(['changed', 2]))
+  t.match(await run(path), { code: 1, stdout: '', stderr: /change 2 of the room 'changed' is missing\n$/ })
 })
 
 t.test('a directory in use, or without a store: the reason, and status 1', async (t) => {

@@ -51,3 +51,8 @@ export function keysOfChange (row: ChangeRow): EditKey[] {
   }
   return keys
 }
+
+/** Returns all of a row. @throws RangeError for a damaged row */
+export function decodeChange (row: ChangeRow): { at: number, entry: number, keys: EditKey[] } {
+  return { at: timeOfChange(row), entry: entryOfChange(row), keys: keysOfChange(row) }
+}

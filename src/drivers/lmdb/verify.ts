@@ -5,7 +5,7 @@ import { openDataFile } from './data-file.ts'
 import { LmdbDatabase } from './database.ts'
 import { identityOfFile } from './directory.ts'
 import { LmdbEnvironment } from './environment.ts'
-import { keysOfChange } from './change-row.ts'
+import { decodeChange } from './change-row.ts'
 import { firstChange, type RoomHead } from './head.ts'
 import { walkPages } from './page-walk.ts'
 import { decodeRecord } from './record.ts'
@@ -88,7 +88,7 @@ function readChanges (path: string, database: LmdbDatabase, room: string, { chan
     // The beginning of the changes may have no row.
     const row = index === changes.base ? database.change(room, index) : database.changeAt(room, index)
     try {
-      if (row !== undefined) keysOfChange(row)
+      if (row !== undefined) decodeChange(row)
     } catch (cause) {
       throw new StoreDamaged(path, `change ${index} of the room '${room}' can't be decoded`, { cause })
     }
