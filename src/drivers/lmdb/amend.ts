@@ -22,8 +22,12 @@ export function amend (log: LmdbLog, position: Position, amendment: Amendment): 
   const key = amendment.key === undefined || !('edit' in change) ? undefined : { digest: digestOf(amendment.key), hash }
   const repeated = changes.findRepeat(key, since)
   if (repeated !== undefined) return again(repeated)
-  const index = keptIndexOf(log, position, now)
-  const content = records.contentAt(index)
+  const index = indexInEpoch(head, position)
+  if (!(index >= head.first)) throw new NotKept()
+  const record = records.entryAt(index)
+  const entry = cursorAt(head, index, timeOf(record))
+  if (entry.position !== position || retention.isTooOld(timeOf(record), now)) throw new NotKept()
+  const content = records.contentAt(index, record)
   const { from, state } = content
   if (!checkAmendment(room, content, amendment) && (key === undefined || changes.remember(key))) {
     return again(state === undefined ? newestChange(head) : changeCursorAt(head, state.number, state.at))
@@ -33,22 +37,12 @@ export function amend (log: LmdbLog, position: Position, amendment: Amendment): 
 
   const { cursor, at } = changes.add(index, now, key)
   const { body, data, state: next } = amended(content, amendment, cursor.number, at)
-  records.amend(index, { from, body, data, state: next })
+  records.amend(index, record, { from, body, data, state: next })
   changes.addReactionBytes(growth)
   const { number, revision } = cursor
-  const entry = cursorAt(head, index, timeOf(records.entryAt(index)))
   return { amended: { number, revision, again: false }, changed: changedRecord(entry, cursor, at, amendment, next) }
 }
 
 function again ({ number, revision }: ChangeCursor): AmendResult {
   return { amended: { number, revision, again: true }, changed: undefined }
-}
-
-/** Returns the index of a kept entry. @throws NotKept for any other position */
-function keptIndexOf ({ head, records, retention }: LmdbLog, position: Position, now: number): number {
-  const index = indexInEpoch(head, position)
-  if (!(index >= head.first)) throw new NotKept()
-  const at = timeOf(records.entryAt(index))
-  if (retention.isTooOld(at, now) || cursorAt(head, index, at).position !== position) throw new NotKept()
-  return index
 }

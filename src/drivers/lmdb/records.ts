@@ -10,7 +10,7 @@ export class LmdbRecords {
   /** Records that the next commit writes, by index; undefined for a record that it removes. */
   readonly #writes = new Map<number, EntryRecord | undefined>()
   /** Amended entries that aren't encoded yet, by index. Created with the first of them. */
-  #amended: Map<number, ChangedContent> | undefined
+  #amended: Map<number, { readonly record: EntryRecord, readonly content: ChangedContent }> | undefined
   #head: RoomHead
 
   constructor (room: string, database: LmdbDatabase, head: RoomHead) {
@@ -29,8 +29,8 @@ export class LmdbRecords {
   /** Returns the record of a kept entry, without amendments that aren't encoded yet. @throws StoreDamaged if it is missing */
   entryAt (index: number): EntryRecord { return this.#writes.get(index) ?? this.#database.entry(this.#room, index) }
 
-  /** Returns the content of a kept entry with all amendments. @throws StoreDamaged */
-  contentAt (index: number): Content { return this.#amended?.get(index) ?? decodeContent(this.entryAt(index)) }
+  /** Returns the content of a kept entry with all amendments. @param record of the entry, as `entryAt` returns it */
+  contentAt (index: number, record: EntryRecord): Content { return this.#amended?.get(index)?.content ?? decodeContent(record) }
 
   /**
    * Replaces a record and updates the charge.
@@ -50,20 +50,19 @@ export class LmdbRecords {
     this.#writes.set(index, undefined)
   }
 
-  /** Replaces the content of a kept entry. */
-  amend (index: number, content: ChangedContent): void {
+  /** Replaces the content of a kept entry. @param record of the entry, as `entryAt` returns it */
+  amend (index: number, record: EntryRecord, content: ChangedContent): void {
     this.#amended ??= new Map()
-    this.#amended.set(index, content)
+    this.#amended.set(index, { record, content })
   }
 
   /** Encodes the amended entries: once for all amendments of a commit, because the reactions of an entry may be many. */
   encode (): void {
     if (this.#amended === undefined) return
-    for (const [index, content] of this.#amended) {
-      const before = this.entryAt(index)
-      const after = encodeChanged(before, content)
-      this.#head.bytes += historyBytesOf(after) - historyBytesOf(before)
-      this.set(index, before, after)
+    for (const [index, { record, content }] of this.#amended) {
+      const changed = encodeChanged(record, content)
+      this.#head.bytes += historyBytesOf(changed) - historyBytesOf(record)
+      this.set(index, record, changed)
     }
     this.#amended = undefined
   }
