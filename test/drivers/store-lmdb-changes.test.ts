@@ -326,6 +326,27 @@ t.test('charged bytes follow each change of a room and are zero once the rooms a
   t.strictSame(await counts(path), { rows: 0, changes: 0, bytes: 0 })
 })
 
+t.test('the changes of expired entries are removed from disk with their room', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = await opened(t, { historyAge: 90_000, dedupWindow: 100_000 }, path)
+  await Promise.all(upTo(50).map(async (i) => {
+    const { position } = await store.append(`room ${i}`, says('x'))
+    await store.amend(`room ${i}`, position, { by: null, key: 'without effect', change: edit('x') })
+    for (const j of upTo(i % 3)) await store.amend(`room ${i}`, position, { by: `${j}`, change: react('👍') })
+    if (i % 2 === 0) await store.clear(`room ${i}`)
+  }))
+  t.ok((await store.read('room 1', all)).head.change.number > 0)
+  for (let i = 0; i < 4; i++) {
+    mock.timers.tick(60_000)
+    await idle(store)
+  }
+  t.match((await store.read('room 1', all)).head, { offset: 0, change: { number: 0 } })
+  await store.close()
+  t.strictSame(await counts(path), { rows: 0, changes: 0, bytes: 0 })
+})
+
 t.test('at least the bytes of the pages in use are charged', async (t) => {
   for (const [rooms, edits, reactions, size] of [[500, 1, 0, 10], [20, 300, 0, 100], [50, 3, 0, 3_000], [20, 0, 300, 100]] as const) {
     const path = directory(t)
