@@ -174,14 +174,16 @@ t.test("a store that can't write doesn't retry its pending trim in a loop", asyn
   t.equal(commits().length, 0)
 })
 
-t.test("a room that can't be trimmed refuses posts until it is cleared; other rooms accept them", async (t) => {
+t.test("a room that can't be trimmed refuses posts and edits until it is cleared", async (t) => {
   const path = directory(t)
   const store = await open(t, path, { historyEntries: 5 })
   const follower = await Follower.of(store, 'a')
   await fill(store, 'a', 5)
   intrude(path, "await root.openDB('rows', { encoding: 'binary' }).remove(['a', 1])")
-  t.equal((await store.append('a', says('x'))).offset, 6)
+  const { offset, position } = await store.append('a', says('x'))
+  t.equal(offset, 6)
   await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_STORE_DAMAGED' })
+  await t.rejects(store.amend('a', position, { by: null, change: { delete: true } }), { code: 'FST_CHAT_STORE_DAMAGED' })
   await follower.until(() => follower.entries.length === 6)
   t.equal((await store.append('b', says('x'))).offset, 1)
   await store.clear('a')
