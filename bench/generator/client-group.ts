@@ -5,7 +5,7 @@ import { dialects, type Dialect } from './dialects.ts'
 import type { Job, JoinOutcome, Outcome } from './job.ts'
 import { Latencies } from './latencies.ts'
 import { Member, type MemberGroup } from './member.ts'
-import { Post } from './post.ts'
+import { alternating, Post, type Posts } from './post.ts'
 import { posting, type Poster } from './posting.ts'
 
 /** Concurrent handshakes. */
@@ -43,19 +43,19 @@ export class ClientGroup implements MemberGroup {
     this.#job = job
     this.dialect = dialects[job.dialect]
     this.compressed = job.compressed
+    if (!this.dialect.hasText) this.tail = 0
   }
 
   async enter (count: number): Promise<void> {
-    const { ports, path, size, binary, roomSize, compressed: deflate } = this.#job
-    const { protocol, path: pathOf, wrap, acks: numbered } = this.dialect
+    const { ports, path, roomSize, compressed: deflate } = this.#job
+    const { protocol, path: pathOf } = this.dialect
     const end = this.members.length + count
     const enterOneByOne = async () => {
       while (this.members.length < end) {
         const writer = this.members.length
         const port = ports[writer % ports.length]!
         const room = `room-${Math.floor(writer / roomSize)}`
-        const post = new Post({ writer, size, binary, wrap: (text, id) => wrap(text, id, room), numbered })
-        const member = new Member(writer, room, post, this, { port, path: pathOf(path, room), protocol, deflate })
+        const member = new Member(writer, room, (target) => this.#posts(writer, room, target), this, { port, path: pathOf(path, room), protocol, deflate })
         this.members.push(member)
         await member.entered
       }
@@ -132,6 +132,13 @@ export class ClientGroup implements MemberGroup {
   }
 
   onError (reason: string): void { this.#broken ??= reason }
+
+  #posts (writer: number, room: string, target: string): Posts {
+    const { size, binary } = this.#job
+    const { wrap, undo, acks: numbered } = this.dialect
+    const post = (encode: Dialect['wrap']) => new Post({ writer, size, binary, numbered, wrap: (text, id) => encode(text, id, room, target) })
+    return undo === undefined ? post(wrap) : alternating(post(wrap), post(undo))
+  }
 
   /** Resolves when every member has received a message of the first member of its room. */
   async #settle (): Promise<void> {

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { BINARY, CLOSE, FrameReader, PING, PONG, RSV1, TEXT, maskedFrame } from '../frames.ts'
 import { assertUpgraded, upgradeRequest, type Offer } from '../handshake.ts'
 import { Kind, type Dialect } from './dialects.ts'
-import { isBy, stampOf, type Post } from './post.ts'
+import { isBy, stampOf, type Posts } from './post.ts'
 
 /** The state that all members of a group share. */
 export interface MemberGroup {
@@ -28,7 +28,8 @@ const buffer = Buffer.allocUnsafeSlow(256 * 1024)
 
 /** A client with its own socket. */
 export class Member {
-  readonly post: Post
+  /** Available once the member has entered. */
+  post!: Posts
   messages = 0
   acks = 0
   posts = 0
@@ -38,15 +39,19 @@ export class Member {
   readonly #index: number
   readonly #group: MemberGroup
   readonly #socket: Socket
+  readonly #postsTo: (target: string) => Posts
   #step = 0
   #head: string | undefined = ''
+  /** the last answer of the opening */
+  #answer = ''
   #entered!: () => void
   #joined: (() => void) | undefined
   /** Resolves when the opening is complete. */
   readonly entered = new Promise<void>((resolve) => { this.#entered = resolve })
 
-  constructor (index: number, room: string, post: Post, group: MemberGroup, offer: Offer) {
-    this.post = post
+  /** @param postsTo returns what the member sends, given the position of the message that it changes */
+  constructor (index: number, room: string, postsTo: (target: string) => Posts, group: MemberGroup, offer: Offer) {
+    this.#postsTo = postsTo
     this.room = room
     this.#index = index
     this.#group = group
@@ -93,6 +98,7 @@ export class Member {
         if ((first & RSV1) === 0) this.#group.onError('the server does not compress')
         return this.#group.onMessage(undefined, this.messages - 1)
       }
+      if (!dialect.hasText) return
       const text = end - tail
       const stamp = stampOf(bytes, text)
       if (stamp !== undefined) this.#group.onMessage(stamp, this.messages - 1)
@@ -136,12 +142,16 @@ export class Member {
   #enter (text: string): void {
     if (!text.startsWith(this.#group.dialect.opening[this.#step]!.until)) return
     this.#step++
+    this.#answer = text
     this.#proceed()
   }
 
   #proceed (): void {
-    const { opening } = this.#group.dialect
-    if (this.#step === opening.length) return this.#entered()
+    const { opening, target } = this.#group.dialect
+    if (this.#step === opening.length) {
+      this.post = this.#postsTo(target?.(this.#answer) ?? '')
+      return this.#entered()
+    }
     const { send } = opening[this.#step]!
     if (send !== undefined) this.#send(send(`member-${this.#index}`, this.room))
   }

@@ -16,17 +16,24 @@ export interface PostOptions {
   readonly binary: boolean
   /** Encodes the message. @param id new for each */
   readonly wrap: (text: string, id: string) => string
-  /** Whether the encoded message contains the id. */
+  /** Whether the encoded message contains the id, once or several times. */
   readonly numbered: boolean
 }
 
+/** The messages that one member sends. */
+export interface Posts {
+  readonly text: string
+  /** @param stamp µs, for a message whose latency is measured */
+  next (stamp?: number): Buffer
+}
+
 /** One member's message, masked once. Only its id and its stamp are rewritten. */
-export class Post {
+export class Post implements Posts {
   readonly text: string
   readonly #frame: Buffer
   readonly #payload: number
   readonly #textAt: number
-  readonly #idAt: number | undefined
+  readonly #idsAt: readonly number[]
   #count = 0
 
   constructor ({ writer, size, binary, wrap, numbered }: PostOptions) {
@@ -36,16 +43,16 @@ export class Post {
     this.#frame = maskedFrame(binary ? BINARY : TEXT, Buffer.from(message))
     this.#payload = this.#frame.length - message.length
     this.#textAt = message.indexOf(this.text)
-    this.#idAt = numbered ? message.indexOf(COUNTER) : undefined
+    this.#idsAt = numbered ? [...message.matchAll(new RegExp(COUNTER, 'g'))].map(({ index }) => index) : []
   }
 
-  /** @param stamp µs, for a message whose latency is measured */
   next (stamp?: number): Buffer {
-    if (stamp === undefined && this.#idAt === undefined) return this.#frame
+    if (stamp === undefined && this.#idsAt.length === 0) return this.#frame
     const frame = Buffer.allocUnsafe(this.#frame.length)
     frame.set(this.#frame)
-    if (this.#idAt !== undefined) this.#digits(frame, this.#idAt, COUNTER.length, this.#count++)
-    if (stamp !== undefined) {
+    for (const at of this.#idsAt) this.#digits(frame, at, COUNTER.length, this.#count)
+    this.#count++
+    if (stamp !== undefined && this.#textAt !== -1) {
       const flag = this.#textAt + WRITER
       frame[this.#payload + flag] = STAMPED ^ MASK[flag & 3]!
       this.#digits(frame, flag + 1, STAMP, Math.round(stamp))
@@ -58,6 +65,18 @@ export class Post {
       const rest = Math.floor(number / 10)
       frame[this.#payload + i] = (ZERO + number - rest * 10) ^ MASK[i & 3]!
       number = rest
+    }
+  }
+}
+
+/** Returns the messages of two posts in turn. */
+export function alternating (first: Post, second: Post): Posts {
+  let [current, other] = [second, first]
+  return {
+    text: first.text,
+    next (stamp) {
+      [current, other] = [other, current]
+      return current.next(stamp)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { edits, reactions } from './changes.ts'
 import { compressedHall } from './compressed-hall.ts'
 import { echo1, echo16, echo16k, echo1k } from './echo.ts'
 import { busyHall, flush, hall, largeHall } from './hall.ts'
@@ -14,5 +15,5 @@ import { talk } from './talk.ts'
 
 export const loads: readonly Load[] = [
   pairs, smallRooms, teams, hall, largeHall, busyHall, responsive, talk, compressedHall, echo1, echo1k, echo16k, echo16, idle, idlePairs,
-  roomsOfTwo, roomsMemberships, flush, stores, storesSmallRooms, nodes, join, startRegister, startServe
+  roomsOfTwo, roomsMemberships, flush, stores, storesSmallRooms, nodes, edits, reactions, join, startRegister, startServe
 ]
