@@ -9,7 +9,7 @@ import { RoomScripts } from './room-scripts.ts'
 const TTL = 60_000
 
 /**
- * Posts in a test room, receives the post, reads the room and deletes it. Rejects with FST_CHAT_STORE_DENIED if the Redis
+ * Posts in a test room, receives the post, changes it, reads the room and deletes it. Rejects with FST_CHAT_STORE_DENIED if the Redis
  * user lacks a permission.
  */
 export async function checkStore ({ client, processId, index, recovery }: {
@@ -24,7 +24,10 @@ export async function checkStore ({ client, processId, index, recovery }: {
   const room = `?${processId}`
   await checkRoundTrip(client, client.key(room, 'permission'), scripts.channel(room), async () => {
     const posts = [randomUUID(), randomUUID()].flatMap((key) => [key, '', '', '[0,""]', 0])
-    const [charge, published] = await recovery.run(room, () => scripts.append(room, posts))
+    const [charge, published, epoch, at] = await recovery.run(room, () => scripts.append(room, posts))
+    const change = ['', '', '', epoch, `${at}-2`, '', 'null', 'delete', '', 0]
+    await recovery.run(room, () => scripts.amend(room, change))
+    await scripts.removeDeleted(room)
     await scripts.removeOlderHalf(room)
     await scripts.read(room, { direction: 'newest', position: undefined, limit: 1, maxBytes: 1, maxAge: TTL })
     await scripts.readHead(room, true)

@@ -1,7 +1,9 @@
 import type { RedisClient } from '../client/client.ts'
 import { RoomFeed } from './room-feed.ts'
 import type { RoomIndex } from './room-index.ts'
-import type { RoomScripts, StreamPage, StreamQuery } from './room-scripts.ts'
+import type { DeletedContents } from './deleted-contents.ts'
+import type { RoomScripts } from './room-scripts.ts'
+import type { StreamPage, StreamQuery } from './stream-page.ts'
 import type { Feed, FeedPage } from '../../../store.ts'
 
 interface FollowedRoom {
@@ -24,6 +26,7 @@ export class FollowedRooms {
   readonly #client: RedisClient
   readonly #scripts: RoomScripts
   readonly #index: RoomIndex
+  readonly #deleted: DeletedContents
   readonly #read: (room: string, query: StreamQuery) => Promise<StreamPage>
   readonly #renewInterval: number
   readonly #rooms = new Map<string, FollowedRoom>()
@@ -34,10 +37,11 @@ export class FollowedRooms {
   #closed = false
 
   /** @param renewInterval ms between two renewals of a room's ttl */
-  constructor ({ client, scripts, index, read, pollInterval, renewInterval }: {
+  constructor ({ client, scripts, index, deleted, read, pollInterval, renewInterval }: {
     readonly client: RedisClient
     readonly scripts: RoomScripts
     readonly index: RoomIndex
+    readonly deleted: DeletedContents
     readonly read: (room: string, query: StreamQuery) => Promise<StreamPage>
     readonly pollInterval: number
     readonly renewInterval: number
@@ -45,6 +49,7 @@ export class FollowedRooms {
     this.#client = client
     this.#scripts = scripts
     this.#index = index
+    this.#deleted = deleted
     this.#read = read
     this.#renewInterval = renewInterval
     this.#timer = setInterval(() => this.#poll ?? this.#pollAll(), pollInterval).unref()
@@ -76,7 +81,7 @@ export class FollowedRooms {
     }
   }
 
-  /** Reads the entries of a room whose publication failed. Does nothing if the room isn't followed. */
+  /** Reads the entries and changes of a room whose publication failed. Does nothing if the room isn't followed. */
   catchUp (name: string): void {
     this.#rooms.get(name)?.feed.catchUp().catch(() => { /* the next poll catches up */ })
   }
@@ -90,9 +95,9 @@ export class FollowedRooms {
 
   #start (name: string): FollowedRoom {
     const feed = new RoomFeed(
-      (position) => this.#read(name, position === undefined
-        ? { direction: 'newest', position, limit: 0, maxBytes: 0, maxAge: Infinity }
-        : { direction: 'after', position, ...FEED_READ }),
+      (last) => this.#read(name, last === undefined
+        ? { direction: 'newest', position: undefined, limit: 0, maxBytes: 0, maxAge: Infinity }
+        : { direction: 'after', position: last.position, revision: last.change, ...FEED_READ }),
       (feed) => this.#deliverSoon(feed)
     )
     const live = this.#client.subscribe(this.#scripts.channel(name), (message) => feed.receive(message))
@@ -134,6 +139,7 @@ export class FollowedRooms {
       room.renewedAt = performance.now()
       if (found !== undefined) this.#index.use(name, found.charge)
     }
+    if (found?.hasOverdue === true) this.#deleted.removeNow(name)
     room.feed.compareHead(found?.head)
   }
 }

@@ -67,6 +67,6 @@ export class MissingRooms {
   /** Resolves with a room's charge and last use; with an empty array if the room is lost. */
   async #inspect (room: string): Promise<IndexedRoom[]> {
     const found = await this.#scripts.readHead(room, false)
-    return found === undefined ? [] : [{ room, usedAt: String(found.head.at), charge: found.charge }]
+    return found === undefined ? [] : [{ room, usedAt: String(Math.max(found.head.position.at, found.head.change.at)), charge: found.charge }]
   }
 }

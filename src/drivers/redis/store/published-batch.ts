@@ -1,27 +1,48 @@
 import { parsePosition, type PositionParts } from '../../position.ts'
-import { decode, type Content } from './record.ts'
+import { parseRevision, type RevisionParts } from '../../revision.ts'
+import { decode, decodeChange, type Content, type ChangeRecord } from './record.ts'
+import type { Changed } from '../../../change.ts'
 import type { Entry } from '../../../store.ts'
 
 /** Entries that one call of the append script published. */
-export interface PublishedBatch {
+export interface PublishedEntries {
   /** Head of the room before the batch. */
   readonly before: PositionParts
   /** Time of the entries in ms. */
   readonly at: number
   readonly entries: readonly Entry[]
+  readonly changes?: undefined
 }
 
-/** Parses `<epoch>-<time>-<offset>-<time of the batch>[<content>,…]`. Returns undefined for any other message. */
-export function parseBatch (message: Buffer): PublishedBatch | undefined {
+/** Changes that one call of the amend script published. */
+export interface PublishedChanges {
+  /** The newest change of the room before the batch. */
+  readonly before: RevisionParts
+  /** Time of the changes in ms. */
+  readonly at: number
+  readonly changes: readonly Changed[]
+}
+
+/**
+ * Parses `<epoch>-<time>-<offset>-<time of the batch>[<content>,…]` or `<epoch>-<time>-c<number>-<time of the batch>[<change>,…]`.
+ * Returns undefined for any other message. A version without changes does so for the latter, and reads the room.
+ */
+export function parseBatch (message: Buffer): PublishedEntries | PublishedChanges | undefined {
   const start = message.indexOf('[')
-  const [, position = '', time = ''] = /^(.*)-(\d+)$/.exec(message.toString('latin1', 0, start)) ?? []
-  const before = parsePosition(position)
-  if (before === undefined) return undefined
-  const { epoch, offset } = before
+  const [, before = '', time = ''] = /^(.*)-(\d+)$/.exec(message.toString('latin1', 0, start)) ?? []
+  const position = parsePosition(before)
+  const revision = position === undefined ? parseRevision(before) : undefined
   const at = Number(time)
   try {
-    const contents = JSON.parse(message.toString('utf8', start)) as Content[]
-    return { before, at, entries: contents.map((content, i) => decode(content, { epoch, at, offset: offset + i + 1 })) }
+    if (position !== undefined) {
+      const { epoch, offset } = position
+      const contents = JSON.parse(message.toString('utf8', start)) as Content[]
+      return { before: position, at, entries: contents.map((content, i) => decode(content, { epoch, at, offset: offset + i + 1 })) }
+    }
+    if (revision === undefined) return undefined
+    const { epoch, number } = revision
+    const records = JSON.parse(message.toString('utf8', start)) as ChangeRecord[]
+    return { before: revision, at, changes: records.map((record, i) => decodeChange(record, { epoch, at, number: number + i + 1 })) }
   } catch {
     return undefined
   }

@@ -1,16 +1,37 @@
 import { formatPosition, type PositionParts } from '../../position.ts'
-import { formatRevision } from '../../revision.ts'
-import type { Head } from '../../../change.ts'
+import { formatRevision, type RevisionParts } from '../../revision.ts'
+import type { ChangeCursor, Changed } from '../../../change.ts'
 import type { Cursor, Draft, Entry, Member } from '../../../store.ts'
 
 /** An entry as stored and published, in JSON. Bytes are base64 in an array; data is JSON text. */
 export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: string]
+
+/** The state of an entry as the scripts return it: 0 if the entry never changed. `content`: empty if it wasn't edited. */
+export type State = 0 | [
+  number: number, at: number, flags: number, editedAt: number, storedAt: number, size: number, charge: number,
+  content: [] | [body: string, data?: string], reactions: Array<[reaction: string, count: number]>, mine: string[]
+]
+
+/** A change as published. `storedAt`: time of the entry. */
+export type ChangeRecord = [offset: number, storedAt: number, by: string | null, ...made:
+  | ['edit', body: string, data?: string]
+  | ['delete']
+  | ['react' | 'unreact', reaction: string, count: number]
+]
 
 /** Maximum number of cached members. */
 const MAX_CACHED_MEMBERS = 10_000
 
 /** Recent senders by id. Entries of a sender share one object, so that values derived from it are computed once. */
 const cachedMembers = new Map<string, Member>()
+
+/** Returns the content of an edit without the author, as the scripts store it, and its size in bytes. */
+export function encodeEdit ({ body, data }: { readonly body: string, readonly data?: string | undefined }): { readonly content: string, readonly size: number } {
+  const text = JSON.stringify(body)
+  return data === undefined
+    ? { content: text, size: Buffer.byteLength(body) }
+    : { content: `${text},${JSON.stringify(data)}`, size: Buffer.byteLength(body) + Buffer.byteLength(data) }
+}
 
 /** Returns a draft's content and its size in bytes. @throws TypeError if the body can't be stored */
 export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
@@ -32,13 +53,55 @@ export function decode ([sender, storedBody, data]: Content, { epoch, at, offset
   return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }
 
-export function cursorOf ({ epoch, at, offset }: PositionParts): Cursor {
-  return { offset, position: formatPosition(epoch, at, offset) }
+/** Returns an entry with the properties that changes set. */
+export function withState (entry: Entry, state: State, epoch: string): Entry {
+  if (state === 0) return entry
+  const [number, at, flags, editedAt, , , , [body, data], reactions, mine] = state
+  const { offset, position, at: storedAt, from } = entry
+  const revision = formatRevision(epoch, at, number)
+  if (flags !== 0) return { offset, position, at: storedAt, from, body: '', revision, deleted: true }
+  const content = body === undefined ? entry : { offset, position, at: storedAt, from, body, ...data !== undefined && { data } }
+  return {
+    ...content,
+    revision,
+    ...editedAt !== 0 && { editedAt },
+    ...reactions.length > 0 && {
+      reactions: reactions.map(([reaction, count]) => mine.includes(reaction) ? { reaction, count, mine: true } : { reaction, count })
+    }
+  }
 }
 
-/** Returns the head of a room whose newest entry has a position. */
-export function headOf (position: PositionParts): Head {
-  return { ...cursorOf(position), change: { number: 0, revision: formatRevision(position.epoch, 0, 0) } }
+/** Returns a published change. */
+export function decodeChange ([offset, storedAt, by, ...made]: ChangeRecord, parts: RevisionParts): Changed {
+  const { epoch, at } = parts
+  const record = { offset, position: formatPosition(epoch, storedAt, offset), change: changeOf(parts), at }
+  switch (made[0]) {
+    case 'edit': {
+      const [, body, data] = made
+      return { ...record, by, made: { edit: data === undefined ? { body } : { body, data } } }
+    }
+    case 'delete': return { ...record, by, made: { delete: true } }
+    case 'react':
+    case 'unreact': {
+      const [kind, reaction, count] = made
+      return { ...record, by: by!, made: { react: reaction, on: kind === 'react' }, count }
+    }
+  }
+}
+
+/** Returns the record of an entry of which only the state is known. */
+export function changedEntry (entry: Entry, state: Exclude<State, 0>): Extract<Changed, { readonly made?: undefined }> {
+  const { offset, position } = entry
+  const [number, at] = state
+  return { offset, position, change: { number, revision: entry.revision! }, at, entry }
+}
+
+export function changeOf ({ epoch, at, number }: RevisionParts): ChangeCursor {
+  return { number, revision: formatRevision(epoch, at, number) }
+}
+
+export function cursorOf ({ epoch, at, offset }: PositionParts): Cursor {
+  return { offset, position: formatPosition(epoch, at, offset) }
 }
 
 /** Returns the cursor of a post that Redis remembers as `<offset> <time>`; more text may follow. */

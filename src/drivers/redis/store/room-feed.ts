@@ -1,10 +1,11 @@
 import { inspect } from 'node:util'
-import { parseBatch, type PublishedBatch } from './published-batch.ts'
-import { headOf } from './record.ts'
-import type { StreamPage } from './room-scripts.ts'
-import type { PositionParts } from '../../position.ts'
+import { FeedChain } from './feed-chain.ts'
+import { parseBatch } from './published-batch.ts'
+import type { RoomHead, StreamPage } from './stream-page.ts'
 import type { Changed, Head } from '../../../change.ts'
 import type { Entry, FeedPage } from '../../../store.ts'
+
+type Batch = ReturnType<typeof parseBatch>
 
 /** undelivered: pages that are delivered at the end of the tick. */
 interface Follower { readonly deliver: (page: FeedPage) => void, undelivered: FeedPage[] }
@@ -12,35 +13,33 @@ interface Follower { readonly deliver: (page: FeedPage) => void, undelivered: Fe
 /** Published batches, and their bytes, that a feed buffers while it catches up. It reads further ones again. */
 const [MAX_BATCHES, MAX_BUFFERED_BYTES] = [100, 256 * 1024]
 
-const NONE: Changed[] = []
-
-/** One room as this process follows it. Delivers entries in order; a gap is delivered as an incomplete page. */
+/** One room as this process follows it. Delivers entries and changes in order; a gap is delivered as an incomplete page. */
 export class RoomFeed {
-  readonly #read: (after: PositionParts | undefined) => Promise<StreamPage>
+  readonly #read: (after: RoomHead | undefined) => Promise<StreamPage>
   readonly #deliverSoon: (feed: RoomFeed) => void
   readonly #followers = new Set<Follower>()
-  /** Position up to which entries were delivered or wait for delivery; undefined before the first read. */
-  #last: PositionParts | undefined
+  /** Entries and changes that were delivered or wait for delivery. */
+  readonly #chain = new FeedChain((page) => this.#push(page))
   /**
    * Batches received while the feed catches up. A message that can't be parsed is undefined. complete: false after the
    * buffer overflowed.
    */
-  #buffered: { readonly batches: Array<PublishedBatch | undefined>, bytes: number, complete: boolean } | undefined
+  #buffered: { readonly batches: Batch[], bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
   /** Whether pages wait for `deliver`. */
   #isWaiting = false
 
   /**
-   * @param read resolves with the next entries after a position; without one, with the head of the room
+   * @param read resolves with the next entries and changes after a head; without one, with the head of the room
    * @param deliverSoon schedules a call of `deliver` in a later tick; not called again until then
    */
-  constructor (read: (after: PositionParts | undefined) => Promise<StreamPage>, deliverSoon: (feed: RoomFeed) => void) {
+  constructor (read: (after: RoomHead | undefined) => Promise<StreamPage>, deliverSoon: (feed: RoomFeed) => void) {
     this.#read = read
     this.#deliverSoon = deliverSoon
   }
 
   /** Head of the room; defined only after `catchUp`. */
-  get head (): Head { return headOf(this.#last!) }
+  get head (): Head { return this.#chain.head }
 
   /** Adds a follower, which receives pages from the head on. Returns a function that removes it. */
   add (deliver: (page: FeedPage) => void): () => void {
@@ -57,8 +56,8 @@ export class RoomFeed {
     const buffered = this.#buffered
     if (buffered === undefined) {
       // The first read, which follows the subscription, covers it.
-      if (this.#last === undefined) return
-      if (!this.#takeBatch(parseBatch(message))) this.catchUp().catch(() => {})
+      if (this.#chain.last === undefined) return
+      if (!this.#chain.take(parseBatch(message))) this.catchUp().catch(() => {})
       return
     }
     buffered.bytes += message.length
@@ -67,11 +66,11 @@ export class RoomFeed {
   }
 
   /** Catches up if a poll found another head than that of the feed. */
-  compareHead (head: PositionParts | undefined): void {
-    if (this.#buffered === undefined && !isSame(head, this.#last)) this.catchUp().catch(() => {})
+  compareHead (head: RoomHead | undefined): void {
+    if (this.#buffered === undefined && !this.#chain.isAt(head)) this.catchUp().catch(() => {})
   }
 
-  /** Reads from the last position on. Resolves when all entries acknowledged before the call are read. */
+  /** Reads from the last position on. Resolves when all entries and changes acknowledged before the call are read. */
   async catchUp (): Promise<void> {
     const before = this.#catchingUp
     const reading = (async () => {
@@ -106,44 +105,12 @@ export class RoomFeed {
   async #readOn (): Promise<void> {
     const buffered = this.#buffered ??= { batches: [], bytes: 0, complete: true }
     try {
-      for (let more = true; more;) more = this.#takePage(await this.#read(this.#last))
+      for (let more = true; more;) more = this.#chain.takePage(await this.#read(this.#chain.last))
     } finally {
       this.#buffered = undefined
-      const lost = buffered.batches.filter((batch) => !this.#takeBatch(batch))
+      const lost = buffered.batches.filter((batch) => !this.#chain.take(batch))
       if (lost.length > 0 || !buffered.complete) this.catchUp().catch(() => {})
     }
-  }
-
-  /** Takes a page that was read. Returns whether to read on. */
-  #takePage ({ entries, complete, more, head, beginning }: StreamPage): boolean {
-    if (this.#last === undefined) {
-      this.#last = head
-    } else if (complete) {
-      const last = entries.at(-1)
-      if (last === undefined) return false
-      this.#last = { epoch: head.epoch, at: last.at, offset: last.offset }
-      this.#push({ entries, changes: NONE, complete: true, head: headOf(this.#last) })
-      return more
-    } else {
-      // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
-      const continues = isSame(this.#last, beginning) || this.#last.epoch === head.epoch
-      this.#last = continues ? head : beginning
-      this.#push({ entries: [], changes: NONE, complete: false, head: headOf(this.#last) })
-      return !continues
-    }
-    return false
-  }
-
-  /** Takes a published batch. Returns whether it follows the last position, or was delivered already. */
-  #takeBatch (batch: PublishedBatch | undefined): boolean {
-    if (batch === undefined) return false
-    const { before, at, entries } = batch
-    const last = this.#last
-    if (last === undefined || before.epoch !== last.epoch) return false
-    if (!isSame(before, last)) return before.offset + entries.length <= last.offset && at <= last.at
-    this.#last = { epoch: before.epoch, at, offset: before.offset + entries.length }
-    this.#push({ entries, changes: NONE, complete: true, head: headOf(this.#last) })
-    return true
   }
 
   #push (page: FeedPage): void {
@@ -160,17 +127,17 @@ function joined (pages: readonly FeedPage[]): readonly FeedPage[] {
   if (pages.length < 2) return pages
   const all: FeedPage[] = []
   let entries: Entry[] = []
+  let changes: Changed[] = []
   for (const [i, page] of pages.entries()) {
     if (page.complete && pages[i + 1]?.complete === true) {
       entries.push(...page.entries)
-    } else {
-      all.push(entries.length === 0 ? page : { ...page, entries: [...entries, ...page.entries] })
-      entries = []
+      changes.push(...page.changes)
+      continue
     }
+    const { complete, head } = page
+    all.push(entries.length + changes.length === 0 ? page : { entries: [...entries, ...page.entries], changes: [...changes, ...page.changes], complete, head })
+    entries = []
+    changes = []
   }
   return all
-}
-
-function isSame (one: PositionParts | undefined, other: PositionParts | undefined): boolean {
-  return one !== undefined && other !== undefined && one.offset === other.offset && one.at === other.at && one.epoch === other.epoch
 }

@@ -2,7 +2,9 @@ import type { RoomLimits } from './options.ts'
 import type { ReadQueue } from './read-queue.ts'
 import type { MemoryRecovery } from './memory-recovery.ts'
 import type { RoomIndex } from './room-index.ts'
-import type { RoomScripts, StreamPage, StreamQuery } from './room-scripts.ts'
+import type { DeletedContents } from './deleted-contents.ts'
+import type { RoomScripts } from './room-scripts.ts'
+import type { StreamPage, StreamQuery } from './stream-page.ts'
 
 /** Reads pages of rooms, each once this process has memory for it. */
 export class RoomReader {
@@ -10,30 +12,36 @@ export class RoomReader {
   readonly #queue: ReadQueue
   readonly #recovery: MemoryRecovery
   readonly #index: RoomIndex
+  readonly #deleted: DeletedContents
   readonly #limits: RoomLimits
 
-  constructor ({ scripts, queue, recovery, index, limits }: {
+  constructor ({ scripts, queue, recovery, index, deleted, limits }: {
     readonly scripts: RoomScripts
     readonly queue: ReadQueue
     readonly recovery: MemoryRecovery
     readonly index: RoomIndex
+    readonly deleted: DeletedContents
     readonly limits: RoomLimits
   }) {
     this.#scripts = scripts
     this.#queue = queue
     this.#recovery = recovery
     this.#index = index
+    this.#deleted = deleted
     this.#limits = limits
   }
 
   /** @param onStart called before the page is read; the read rejects with what it throws */
   read (room: string, query: StreamQuery, onStart: () => void): Promise<StreamPage> {
     const { historyEntries, historyBytes } = this.#limits
-    const { limit, maxBytes } = query
-    return this.#queue.run(Math.min(limit, historyEntries), limit === 0 ? 0 : Math.min(maxBytes, historyBytes), async () => {
+    const { limit, maxBytes, revision } = query
+    // With a revision, the bounds hold for the entries and for the changed ones.
+    const parts = revision === undefined ? 1 : 2
+    return this.#queue.run(parts * Math.min(limit, historyEntries), limit === 0 ? 0 : parts * Math.min(maxBytes, historyBytes), async () => {
       onStart()
-      const { charge, page } = await this.#recovery.run(room, () => this.#scripts.read(room, query))
+      const { charge, hasOverdue, page } = await this.#recovery.run(room, () => this.#scripts.read(room, query))
       this.#index.use(room, charge)
+      if (hasOverdue) this.#deleted.removeNow(room)
       return page
     })
   }

@@ -1,39 +1,21 @@
-import { parsePosition, type PositionParts } from '../../position.ts'
 import type { RedisClient } from '../client/client.ts'
+import { changeOfOutcome, type AmendReply } from './amend-queue.ts'
 import type { AppendReply } from './append-queue.ts'
+import { bucketOf } from './buckets.ts'
 import type { RoomLimits } from './options.ts'
-import { cursorOfPost, decode, encode, type Content } from './record.ts'
+import { cursorOfPost } from './record.ts'
+import { amend } from './scripts/amend.ts'
 import { append } from './scripts/append.ts'
-import { clearRoom, eraseEntry } from './scripts/erase.ts'
+import { clearRoom } from './scripts/clear.ts'
 import { evict, removeOlderHalf } from './scripts/evict.ts'
 import { read, readHead } from './scripts/read.ts'
-import type { Cursor, Entry } from '../../../store.ts'
+import { removeDeleted } from './scripts/remove-deleted.ts'
+import { parsePage, type ReadReply, type RoomHead, type StreamPage, type StreamQuery } from './stream-page.ts'
+import type { ChangeCursor } from '../../../change.ts'
+import type { Cursor } from '../../../store.ts'
 
-/** Entries of a room as one call of the read script returned them. */
-export interface StreamPage {
-  readonly entries: readonly Entry[]
-  readonly complete: boolean
-  readonly more: boolean
-  readonly head: PositionParts
-  /** Beginning of the room's current epoch. */
-  readonly beginning: PositionParts
-}
-
-/** Selects the entries of a page. `position`: undefined if the client's position couldn't be parsed, or for the newest. */
-export interface StreamQuery {
-  readonly direction: 'after' | 'before' | 'newest'
-  readonly position: PositionParts | undefined
-  readonly limit: number
-  readonly maxBytes: number
-  /** ms; older entries are left out, and their positions aren't honoured; Infinity for the feed of a room, which had them */
-  readonly maxAge: number
-}
-
-/** As the read script returns it. */
-type ReadReply = [
-  charge: number, epoch: string, beginning: string, at: string, offset: number,
-  complete: number, more: number, ids: string, contents: string
-]
+/** `hasOverdue`: the content of entries that were deleted long ago is still in the stream. */
+interface Found { readonly charge: number, readonly hasOverdue: boolean }
 
 /** Commands on one room. A charge is the memory that Redis uses for the room, in bytes. */
 export class RoomScripts {
@@ -58,42 +40,41 @@ export class RoomScripts {
   /** Returns the channel to which a room's entries are published. */
   channel (room: string): string { return this.#client.channel(room, 'entries') }
 
-  /** @param posts as `Send` takes them */
+  /** @param posts key, hash, since, content and size of each */
   append (room: string, posts: ReadonlyArray<string | number>): Promise<AppendReply> {
     return this.#client.run(append, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), ...posts
     ]) as Promise<AppendReply>
   }
 
-  async read (room: string, query: StreamQuery): Promise<{ readonly charge: number, readonly page: StreamPage }> {
-    const { direction, position, limit, maxBytes, maxAge } = query
+  /** @param changes as the amend script takes them */
+  amend (room: string, changes: ReadonlyArray<string | number>): Promise<AmendReply> {
+    return this.#client.run(amend, this.keys(room), [
+      ...this.#appendArgs, this.#client.publishCommand, this.channel(room), ...changes
+    ]) as Promise<AmendReply>
+  }
+
+  async read (room: string, query: StreamQuery): Promise<Found & { readonly page: StreamPage }> {
+    const { direction, position, revision, for: member, limit, maxBytes, maxAge } = query
     const reply = await this.#client.run(read, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, direction,
       position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
-      Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge)
+      Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge),
+      ...member === undefined ? ['', ''] : [JSON.stringify(member), bucketOf(member)],
+      ...revision === undefined ? ['', '', ''] : [revision.epoch, revision.at, revision.number]
     ]) as ReadReply
-    const [charge, epoch, beginning, at, offset, complete, more, ids, contents] = reply
-    const idList = ids === '' ? [] : ids.split(' ')
-    const entries = (JSON.parse(contents) as Content[]).map((content, i) => {
-      const [at, offset] = idList[i]!.split('-')
-      return decode(content, { epoch, at: Number(at), offset: Number(offset) })
-    })
-    const page = {
-      entries,
-      complete: complete === 1,
-      more: more === 1,
-      head: { epoch, at: Number(at), offset },
-      beginning: { epoch, at: Number(beginning), offset: 0 }
-    }
-    return { charge, page }
+    return { charge: reply[0], hasOverdue: reply[11] === 1, page: parsePage(reply) }
   }
 
   /** Resolves with the head of a room; undefined if the room is lost. Removes entries older than `historyAge`. @param renews whether the room's ttl begins again */
-  async readHead (room: string, renews: boolean): Promise<{ readonly charge: number, readonly head: PositionParts } | undefined> {
+  async readHead (room: string, renews: boolean): Promise<Found & { readonly head: RoomHead } | undefined> {
     const { roomTtl, emptyTtl, historyAge } = this.#limits
-    const [charge, epoch, at, offset] = await this.#client.run(readHead, this.keys(room), [renews ? roomTtl : '', emptyTtl, orEmpty(historyAge)]) as
-      [charge?: number, epoch?: string, at?: string, offset?: number]
-    return charge === undefined ? undefined : { charge, head: { epoch: epoch!, at: Number(at), offset: offset! } }
+    const reply = await this.#client.run(readHead, this.keys(room), [renews ? roomTtl : '', emptyTtl, orEmpty(historyAge)]) as
+      [] | [charge: number, epoch: string, at: string, offset: number, number: string, changedAt: string, overdue: number]
+    if (reply.length === 0) return undefined
+    const [charge, epoch, at, offset, number, changedAt, overdue] = reply
+    const head = { position: { epoch, at: Number(at), offset }, change: { epoch, at: Number(changedAt), number: Number(number) } }
+    return { charge, hasOverdue: overdue === 1, head }
   }
 
   /** Resolves with the cursor of the post with this key; undefined if the key isn't remembered. */
@@ -102,26 +83,15 @@ export class RoomScripts {
     return epoch != null && post != null ? cursorOfPost(epoch, post) : undefined
   }
 
-  async get (room: string, position: string): Promise<Entry | undefined> {
-    const parts = parsePosition(position)
-    if (parts === undefined) return undefined
-    const [state, log] = this.keys(room)
-    const id = `${parts.at}-${parts.offset}`
-    const [[epoch], [found]] = await Promise.all([
-      this.#client.query('HMGET', state!, 'tag') as Promise<Array<string | null>>,
-      this.#client.query('XRANGE', log!, id, id) as Promise<Array<[id: string, fields: string[]]>>
-    ])
-    return epoch !== parts.epoch || found === undefined ? undefined : decode(JSON.parse(found[1][1]!) as Content, parts)
+  /** Resolves with the cursor of the edit with this key; undefined if the key isn't remembered. */
+  async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
+    const [epoch, change] = await this.#client.query('HMGET', this.keys(room)[0]!, 'tag', `+${key}`) as Array<string | null>
+    return epoch != null && change != null ? changeOfOutcome(epoch, change) : undefined
   }
 
-  /** Removes the content of an entry. Resolves with false if the position names no kept entry. */
-  async erase (room: string, position: string): Promise<boolean> {
-    const entry = await this.get(room, position)
-    if (entry === undefined) return false
-    const { epoch, at, offset } = parsePosition(position)!
-    const { content, size } = encode({ from: entry.from, body: '' })
-    await this.#client.run(eraseEntry, this.keys(room), [epoch, `${at}-${offset}`, content, size])
-    return true
+  /** Removes the content of deleted entries from the stream. Resolves with the room's charge. */
+  async removeDeleted (room: string): Promise<number> {
+    return await this.#client.run(removeDeleted, this.keys(room), []) as number
   }
 
   async clear (room: string): Promise<void> {
@@ -131,7 +101,7 @@ export class RoomScripts {
   }
 
   /**
-   * Deletes a room without followers and without posts since its last use. Resolves with its charge, 0 if it was deleted.
+   * Deletes a room without followers and without posts or changes since its last use. Resolves with its charge, 0 if it was deleted.
    * @param usedAt time of the last use in ms @param channel whose subscribers count as followers
    */
   async evict (room: string, usedAt: string | number, channel = this.channel(room)): Promise<number> {

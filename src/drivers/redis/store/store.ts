@@ -1,26 +1,34 @@
 import { randomBytes } from 'node:crypto'
-import { NotKept, StoreClosed, StoreUnavailable } from '../../../errors.ts'
+import { StoreClosed } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
+import { parseRevision } from '../../revision.ts'
 import { RedisClient } from '../client/client.ts'
 import type { ConnectionLog } from '../client/connection-log.ts'
+import { AmendQueue, type AmendReply } from './amend-queue.ts'
 import { AppendQueue, type AppendReply } from './append-queue.ts'
 import { checkStore } from './check.ts'
+import { DeletedContents } from './deleted-contents.ts'
 import { Evictions } from './evictions.ts'
 import { FollowedRooms } from './followed-rooms.ts'
+import { InFlight } from './in-flight.ts'
 import { MemoryRecovery } from './memory-recovery.ts'
 import { MissingRooms } from './missing-rooms.ts'
 import { resolveOptions, type RedisStoreOptions } from './options.ts'
 import { ReadQueue } from './read-queue.ts'
-import { headOf } from './record.ts'
+import { changeOf, cursorOf } from './record.ts'
 import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
-import type { Amended, Amendment } from '../../../change.ts'
+import { roomName } from '../../../request-bounds.ts'
+import type { Amended, Amendment, ChangeCursor } from '../../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../../store.ts'
 
 /** ms between two polls of the followed rooms. */
 const POLL_INTERVAL = 10_000
+
+/** A revision that no room has. */
+const NEVER = { epoch: '?', at: 0, number: 0 }
 
 /** A store in Redis, shared by many processes. Entries are as durable as the configuration of Redis makes them. */
 export class RedisStore implements Store {
@@ -31,6 +39,8 @@ export class RedisStore implements Store {
   readonly #recovery: MemoryRecovery
   readonly #evictions: Evictions
   readonly #appends: AppendQueue
+  readonly #amends: AmendQueue
+  readonly #deleted: DeletedContents
   readonly #reader: RoomReader
   readonly #followed: FollowedRooms
   readonly #historyAge: number
@@ -49,12 +59,16 @@ export class RedisStore implements Store {
     const missing = new MissingRooms({ client, index, scripts, signal })
     const recovery = this.#recovery = new MemoryRecovery({ client, index, scripts, missing, signal })
     this.#evictions = new Evictions({ client, index, scripts, missing, limit: new StoreLimit(client, storeBytes) })
-    this.#appends = new AppendQueue((room, posts) => this.#append(room, posts), client.inFlight, inFlightBytes)
-    const reader = this.#reader = new RoomReader({ scripts, queue: new ReadQueue(client.inFlight, readBytes), recovery, index, limits })
+    const inFlight = new InFlight(client.inFlight, inFlightBytes)
+    this.#appends = new AppendQueue((room, posts) => this.#append(room, posts), inFlight)
+    this.#amends = new AmendQueue((room, changes) => this.#amend(room, changes), inFlight)
+    const deleted = this.#deleted = new DeletedContents(async (room) => index.use(room, await scripts.removeDeleted(room)))
+    const reader = this.#reader = new RoomReader({ scripts, queue: new ReadQueue(client.inFlight, readBytes), recovery, index, deleted, limits })
     this.#followed = new FollowedRooms({
       client,
       scripts,
       index,
+      deleted,
       read: (room, query) => reader.read(room, query, this.#assertOpen),
       pollInterval,
       renewInterval: limits.emptyTtl / 3
@@ -74,13 +88,35 @@ export class RedisStore implements Store {
     return await this.#scripts.find(room, key)
   }
 
-  async read (room: string, { limit, maxBytes, after, before }: Query): Promise<Page> {
+  async read (room: string, { limit, maxBytes, after, before, revision, for: member }: Query): Promise<Page> {
     const position = parsePosition(after ?? before ?? '')
     const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
-    const query = { direction, position, limit, maxBytes, maxAge: this.#historyAge } as const
-    const { entries, complete, more, head: newest } = await this.#reader.read(room, query, this.#assertOpen)
-    const head = headOf(newest)
-    return { entries, complete, more, head, changed: [], moreChanged: false, revision: head.change.revision }
+    const { entries, complete, more, head, changed, moreChanged, oldest } = await this.#reader.read(room, {
+      direction,
+      position,
+      revision: revision === undefined ? undefined : parseRevision(revision) ?? NEVER,
+      for: member,
+      limit,
+      maxBytes,
+      maxAge: this.#historyAge
+    }, this.#assertOpen)
+    const change = changeOf(head.change)
+    return {
+      entries,
+      complete,
+      more,
+      head: { ...cursorOf(head.position), change },
+      changed: changed.map(({ entry }) => entry),
+      moreChanged,
+      revision: moreChanged ? changed.at(-1)?.change.revision ?? revision! : change.revision,
+      ...oldest !== undefined && { oldest: cursorOf(oldest).position }
+    }
+  }
+
+  async get (room: string, position: Position, options: { readonly for?: string | undefined } = {}): Promise<Entry | undefined> {
+    const query = { direction: 'at', position: parsePosition(position), for: options.for, limit: 1, maxBytes: Infinity, maxAge: this.#historyAge } as const
+    const { entries, complete } = await this.#reader.read(room, query, this.#assertOpen)
+    return complete ? entries[0] : undefined
   }
 
   async follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed> {
@@ -88,23 +124,22 @@ export class RedisStore implements Store {
     return await this.#followed.follow(room, deliver, this.#assertOpen)
   }
 
-  async get (room: string, position: Position): Promise<Entry | undefined> {
-    this.#assertOpen()
-    return await this.#scripts.get(room, position)
+  amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
+    return this.#closing === undefined ? this.#amends.amend(room, position, amendment) : Promise.reject(new StoreClosed())
   }
 
-  async amend (room: string, position: Position, { change }: Amendment): Promise<Amended> {
+  async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
     this.#assertOpen()
-    if (!('delete' in change)) throw new StoreUnavailable()
-    if (!await this.#scripts.erase(room, position)) throw new NotKept()
-    return { ...headOf(parsePosition(position)!).change, again: false }
+    return await this.#scripts.findChange(room, key)
   }
-
-  async findChange (): Promise<undefined> { this.#assertOpen() }
 
   async * rooms (): AsyncGenerator<readonly string[]> {
     this.#assertOpen()
-    for await (const rooms of this.#client.rooms('room')) yield rooms
+    for await (const names of this.#client.rooms('room')) {
+      this.#assertOpen()
+      // Without the rooms of checks.
+      yield names.filter((name) => roomName.test(name))
+    }
   }
 
   async clear (room: string): Promise<void> {
@@ -127,6 +162,8 @@ export class RedisStore implements Store {
     this.#evictions.close()
     this.#closeController.abort()
     this.#appends.flush()
+    this.#amends.flush()
+    this.#deleted.flush()
     this.#followed.close()
     await this.#client.close()
   }
@@ -137,6 +174,15 @@ export class RedisStore implements Store {
     this.#index.use(room, charge)
     // Redis stored the entries, but rejected PUBLISH. Other nodes find them by a poll.
     if (published === 0) this.#followed.catchUp(room)
+    return reply
+  }
+
+  async #amend (room: string, changes: ReadonlyArray<string | number>): Promise<AmendReply> {
+    const reply = await this.#recovery.run(room, () => this.#scripts.amend(room, changes))
+    const [charge, published, , hasDeleted] = reply
+    if (charge > 0) this.#index.use(room, charge)
+    if (published === 0) this.#followed.catchUp(room)
+    if (hasDeleted === 1) this.#deleted.removeSoon(room)
     return reply
   }
 }

@@ -58,8 +58,9 @@ end
 -- Trims many entries at once: the cost of a trim hardly depends on their number.
 local oldestKept = ARGV[7] == '' and -math.huge or now - ARGV[7]
 local hasOld = ARGV[7] ~= '' and state.offset % 10 < #contents and hasUntil(oldestKept)
-if hasOld or state.offset - state.first + 1 > entriesKept + math.min(100, entriesKept / 10) or state.bytes > bytesKept then
-  trim(entriesKept, state.bytes > bytesKept and bytesKept * 0.9 or bytesKept, oldestKept)
+local bytes = changes and state.bytes + changes.edited or state.bytes
+if hasOld or state.offset - state.first + 1 > entriesKept + math.min(100, entriesKept / 10) or bytes > bytesKept then
+  trim(entriesKept, bytes > bytesKept and bytesKept * 0.9 or bytesKept, oldestKept)
 end
 -- Runs at every tenth entry only: mostly, no key has to be removed.
 for _ = 1, state.offset % 10 < #contents and 100 + 2 * #contents or 0 do

@@ -1,8 +1,9 @@
 import type { Script } from '../../client/script.ts'
+import { changeFunctions, forgetChange } from './changes.ts'
 import { readState } from './room-state.ts'
 
 /**
- * Deletes a room without followers and without posts since its last use. KEYS: those of a room. ARGV: last use in ms,
+ * Deletes a room without followers and without posts or changes since its last use. KEYS: those of a room. ARGV: last use in ms,
  * subcommand of PUBSUB, channel. Returns the room's charge if it is in use, else 0.
  */
 export const evict: Script = {
@@ -11,8 +12,9 @@ export const evict: Script = {
   writes: true,
   lua: `${readState}
 if not lost then
-  local hasNewPosts = state.at > tonumber(ARGV[1]) and state.at <= now
-  if hasNewPosts or redis.call('PUBSUB', ARGV[2], ARGV[3])[2] > 0 then return charge() end
+  local usedAt = changes and math.max(state.at, changes.at) or state.at
+  local isUsed = usedAt > tonumber(ARGV[1]) and usedAt <= now
+  if isUsed or redis.call('PUBSUB', ARGV[2], ARGV[3])[2] > 0 then return charge() end
 end
 redis.call('DEL', room, log, order)
 return 0
@@ -20,14 +22,14 @@ return 0
 }
 
 /**
- * Removes the older half of a room's entries and of its posts' keys, but never the last entry. KEYS: those of a room.
+ * Removes the older half of a room's entries, of its posts' keys and of its changes, but never the last entry or change. KEYS: those of a room.
  * Returns the charge of what is left.
  */
 export const removeOlderHalf: Script = {
   name: 'fastifyChatRemoveOlderHalf',
   keys: 3,
   writes: true,
-  lua: `${readState}
+  lua: `${readState}${changeFunctions}
 if lost then return 0 end
 local kept = state.offset - state.first + 1
 local removed = math.floor(kept / 2)
@@ -46,6 +48,12 @@ for _ = 1, math.floor(state.keys / 2) do
   state.forgotten = math.max(state.forgotten, tonumber(string.match(post, '^%d+')))
 end
 save()
+if changes then
+  ${forgetChange}
+  sweep()
+  for _ = 1, math.floor((changes.number - changes.base) / 2) do forgetChange() end
+  redis.call('HSET', room, 'changes', packedChanges())
+end
 return charge()
 `
 }

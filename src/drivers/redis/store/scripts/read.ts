@@ -1,18 +1,35 @@
 import type { Script } from '../../client/script.ts'
+import { isRemembered } from './changes.ts'
+import { changedSince, readChanged } from './changed.ts'
 import { readOrBegin, readState } from './room-state.ts'
 import { trimOld } from './trim.ts'
 
+/** ms after which the content of a deleted entry should have been removed from the stream. */
+const OVERDUE = 2_000
+
+/** Function that returns the number and the time of the newest change, and 1 if the content of deleted entries is overdue. */
+const newestChange = `
+local function newestChange()
+  if not changes then return '0', decimal(state.beginning), 0 end
+  return decimal(changes.number), decimal(changes.at), changes.deleted > 0 and now - changes.deletedAt > ${OVERDUE} and 1 or 0
+end
+`
+
 /**
- * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before' or 'newest', id, epoch of the position, maximum
- * number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or ''. Returns the
- * room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids, and contents.
+ * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before', 'at' or 'newest', id, epoch of the position, maximum
+ * number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or ''; JSON and bucket of the
+ * member whose reactions are marked, or ''; epoch, time and number of the revision after which entries changed, or ''. Returns the
+ * room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids, contents;
+ * number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]'; and in a room
+ * with changes, if there was a revision: ids, contents and states of changed entries, 1 if there are more of them, and the id of the
+ * oldest entry if an entry that changed was removed, or ''.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}trimOld(ARGV[8])
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${readChanged}trimOld(ARGV[8])
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
@@ -27,48 +44,63 @@ local function isHonoured()
   end
   return #redis.call('XRANGE', log, id, id) == 1 and (oldest == '-' or #redis.call('XRANGE', log, oldest, id, 'COUNT', 1) == 1)
 end
-if direction ~= 'newest' and not isHonoured() then direction, complete = 'newest', 0 end
+local hasRevision = ARGV[11] ~= ''
+if direction ~= 'newest' and not (isHonoured() and (not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13]))) then
+  direction, complete = 'newest', 0
+end
 local function range(from, count)
+  if direction == 'at' then return redis.call('XRANGE', log, id, id) end
   if direction == 'after' then return redis.call('XRANGE', log, from, '+', 'COUNT', count) end
   return redis.call('XREVRANGE', log, from, oldest, 'COUNT', count)
 end
 local from = direction == 'newest' and '+' or '(' .. id
-local entries, bytes, more = {}, 0, 0
+local entries, states, bytes, more = {}, {}, 0, 0
 -- No entry is before the beginning.
 if isBeginning and direction == 'before' then limit, from = 0, nil end
 while from and more == 0 do
   local found = range(from, math.min(100, limit - #entries + 1))
-  for _, entry in ipairs(found) do
-    bytes = bytes + entry[2][4]
+  local foundStates, sizes
+  if hasStates then foundStates, sizes = statesOf(found) end
+  for i, entry in ipairs(found) do
+    bytes = bytes + (sizes and sizes[i] or entry[2][4])
     if #entries == limit or (bytes > maxBytes and #entries > 0) then
       more = 1
       break
     end
     entries[#entries + 1] = entry
+    states[#entries] = foundStates and foundStates[i]
   end
-  if #found == 0 then break end
+  if #found == 0 or direction == 'at' then break end
   from = '(' .. found[#found][1]
 end
-local ids, contents = {}, {}
+local ids, contents, statesInOrder = {}, {}, {}
 for i = 1, #entries do
-  local entry = entries[direction == 'after' and i or #entries + 1 - i]
-  ids[i], contents[i] = entry[1], entry[2][2]
+  local place = direction == 'after' and i or #entries + 1 - i
+  ids[i], contents[i], statesInOrder[i] = entries[place][1], entries[place][2][2], states[place]
 end
-return { charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',') .. ']' }
+local number, changedAt, overdue = newestChange()
+local reply = {
+  charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',') .. ']',
+  number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',') .. ']'
+}
+if not changes or not hasRevision or direction ~= 'after' then return reply end
+${changedSince}
+return reply
 `
 }
 
 /**
  * Reads the head of a room. ARGV: new ttl in ms, or '' to leave it; ttl of an empty room in ms; ms after which an
- * entry is removed by `trimOld`, or ''. Returns the room's charge, epoch, last time and last offset; nothing if the room is lost.
+ * entry is removed by `trimOld`, or ''. Returns the room's charge, epoch, last time and last offset, number and time of the newest change,
+ * and 1 if the content of deleted entries is overdue; nothing if the room is lost.
  */
 export const readHead: Script = {
   name: 'fastifyChatReadHead',
   keys: 3,
   writes: false,
-  lua: `${readState}${trimOld}if lost then return {} end
+  lua: `${readState}${trimOld}${newestChange}if lost then return {} end
 trimOld(ARGV[3])
 if ARGV[1] ~= '' then expireIn(state.offset == 0 and ARGV[2] or ARGV[1]) end
-return { charge(), state.epoch, decimal(state.at), state.offset }
+return { charge(), state.epoch, decimal(state.at), state.offset, newestChange() }
 `
 }

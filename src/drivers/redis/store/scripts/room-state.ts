@@ -1,6 +1,7 @@
 /*
  * Keys of a room, all in one slot.
- * room, a hash: the state, and under `=<key>` the offset, time and hash of the post with each remembered key.
+ * room, a hash: the state, and under `=<key>` the offset, time and hash of the post with each remembered key. Changes of entries are
+ * fields of it too, see changes.ts: a stream can't be changed, and Redis could evict a key of its own alone.
  * log, a stream: entries, as `<time>-<offset>`, with content (e) and size (s). order, a list: remembered keys, oldest first.
  *
  * A room is charged the memory that Redis 7 uses for it, or slightly more (measured; a test compares). Allocations of more
@@ -13,24 +14,43 @@
  * stored entries by a poll.
  */
 
+/** Names of the numbers in the field `changes`, in order. */
+export const changeFields =
+  "{ 'number', 'at', 'base', 'baseAt', 'idle', 'entries', 'edited', 'reacted', 'listed', 'trimmed', 'swept', 'deleted', 'deletedAt' }"
+
 /**
  * Reads the state of a room. A room is lost if it was evicted, flushed, deleted or modified, even in part. It then begins a
- * new epoch, which shows the loss to followers and clients.
+ * new epoch, which shows the loss to followers and clients. `changes`: nil if no entry of the room ever changed.
+ * - number, at: of the newest change. base, baseAt: of the last forgotten one. idle: keys of edits without an effect since the newest.
+ * - entries: with a state. edited, reacted, listed: charges of contents, of reactions, and of the rest.
+ * - trimmed: the highest number of an entry that was removed. swept: the entries before this offset have no state.
+ * - deleted: entries whose content is still in the stream, since the time deletedAt.
  */
 export const readState = `
 local room, log, order = KEYS[1], KEYS[2], KEYS[3]
 local state = {}
 local fields = { 'epoch', 'beginning', 'at', 'offset', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
 -- Short: each append writes all of them to the append-only file.
-local stored = { 'tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
-for i, value in ipairs(redis.call('HMGET', room, unpack(stored))) do
-  state[fields[i]] = i == 1 and value or tonumber(value)
+local stored = { 'tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed', 'changes' }
+local found = redis.call('HMGET', room, unpack(stored))
+for i, field in ipairs(fields) do state[field] = i == 1 and found[1] or tonumber(found[i]) end
+local changes, changeFields
+if found[11] then
+  changes, changeFields = {}, ${changeFields}
+  local i = 0
+  for digits in string.gmatch(found[11], '%d+') do
+    i = i + 1
+    changes[changeFields[i]] = tonumber(digits)
+  end
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function chargeOfEntry(content) return #content + 48 + (#content > 1024 and math.floor(#content / 4) or 0) end
 local function chargeOfKey(key, post) return 2 * #key + #post + 160 end
-local function charge() return 1792 + 5 * #room + state.keyBytes + (state.offset == 0 and 0 or math.max(4096, state.bytes)) end
+local function charge()
+  local changed = changes and changes.edited + changes.reacted + changes.listed or 0
+  return 1792 + 5 * #room + state.keyBytes + (state.offset == 0 and 0 or math.max(4096, state.bytes)) + changed
+end
 local function decimal(number) return string.format('%.0f', number) end
 local function save()
   local values = {}
@@ -47,6 +67,7 @@ local lost = not state.epoch or not state.keyBytes or redis.call('XLEN', log) ~=
 local function begin(epoch, ttl)
   local beginning = math.max(now, state.at or 0)
   state = { epoch = epoch, beginning = beginning, at = beginning, offset = 0, first = 1, bytes = 0, keys = 0, keyBytes = 0, forgotten = 0, renewed = now }
+  changes = nil
   save()
   redis.call('DEL', room, log, order)
   save()

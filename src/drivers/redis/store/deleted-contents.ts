@@ -1,0 +1,36 @@
+/** ms for which the deletions of a room are gathered: each removal writes the whole stream of the room again */
+const DELAY = 1_000
+
+/** Removes the contents of deleted entries from Redis. No read returns them, before as well. */
+export class DeletedContents {
+  readonly #remove: (room: string) => Promise<unknown>
+  readonly #delay: number
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #removing = new Set<string>()
+
+  /** @param remove removes the contents from a room @param delay ms after the first deletion; tests pass their own */
+  constructor (remove: (room: string) => Promise<unknown>, delay = DELAY) {
+    this.#remove = remove
+    this.#delay = delay
+  }
+
+  /** Removes the contents from a room when its deletions of a second have been gathered. */
+  removeSoon (room: string): void {
+    if (this.#timers.has(room)) return
+    this.#timers.set(room, setTimeout(() => this.removeNow(room), this.#delay).unref())
+  }
+
+  /** Removes the contents from a room. If that fails, the next use of the room finds them overdue. */
+  removeNow (room: string): void {
+    clearTimeout(this.#timers.get(room))
+    this.#timers.delete(room)
+    if (this.#removing.has(room)) return
+    this.#removing.add(room)
+    this.#remove(room).catch(() => {}).finally(() => this.#removing.delete(room))
+  }
+
+  /** Removes the contents that wait. */
+  flush (): void {
+    for (const room of this.#timers.keys()) this.removeNow(room)
+  }
+}

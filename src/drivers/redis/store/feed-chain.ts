@@ -1,0 +1,100 @@
+import type { PositionParts } from '../../position.ts'
+import type { RevisionParts } from '../../revision.ts'
+import type { PublishedChanges, PublishedEntries } from './published-batch.ts'
+import { changeOf, cursorOf } from './record.ts'
+import type { RoomHead, StreamPage } from './stream-page.ts'
+import type { Changed, Head } from '../../../change.ts'
+import type { Entry, FeedPage } from '../../../store.ts'
+
+const NO_ENTRIES: readonly Entry[] = []
+const NO_CHANGES: readonly Changed[] = []
+
+/** What a feed has reached. Takes published batches and pages that follow it. */
+export class FeedChain {
+  readonly #push: (page: FeedPage) => void
+  /** undefined before the first page */
+  #last: RoomHead | undefined
+  #head: Head | undefined
+
+  /** @param push called with each page that is to be delivered */
+  constructor (push: (page: FeedPage) => void) {
+    this.#push = push
+  }
+
+  /** The newest entry and change that were pushed; undefined before the first page. */
+  get last (): RoomHead | undefined { return this.#last }
+
+  /** `last` as followers receive it; defined only after the first page. */
+  get head (): Head { return this.#head! }
+
+  /** Returns whether the room has exactly this head. */
+  isAt (head: RoomHead | undefined): boolean {
+    return head !== undefined && isSameEntry(head.position, this.#last?.position) && isSameChange(head.change, this.#last?.change)
+  }
+
+  /** Takes a page that was read after `last`. Returns whether to read on. */
+  takePage (page: StreamPage): boolean {
+    const { entries, changed, complete, more, moreChanged, head, beginning } = page
+    const last = this.#last
+    if (last === undefined) {
+      this.#advance(head.position, head.change)
+    } else if (complete) {
+      const entry = entries.at(-1)
+      const record = changed.at(-1)
+      const { epoch } = head.change
+      const position = entry === undefined ? last.position : { epoch, at: entry.at, offset: entry.offset }
+      const change = !moreChanged ? head.change : record === undefined ? last.change : { epoch, at: record.at, number: record.change.number }
+      if (entry === undefined && change.number === last.change.number) return false
+      this.#advance(position, change)
+      this.#push({ entries, changes: changed, complete: true, head: this.head })
+      return more || moreChanged
+    } else {
+      // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
+      const continues = isSameEntry(last.position, beginning) || last.position.epoch === beginning.epoch
+      if (continues) this.#advance(head.position, head.change)
+      else this.#advance(beginning, { epoch: beginning.epoch, at: beginning.at, number: 0 })
+      this.#push({ entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
+      return !continues
+    }
+    return false
+  }
+
+  /** Takes a published batch. Returns whether it follows `last`, or was delivered already. */
+  take (batch: PublishedEntries | PublishedChanges | undefined): boolean {
+    if (batch === undefined || this.#last === undefined) return false
+    return batch.changes === undefined ? this.#takeEntries(batch, this.#last) : this.#takeChanges(batch, this.#last)
+  }
+
+  #takeEntries ({ before, at, entries }: PublishedEntries, { position, change }: RoomHead): boolean {
+    if (before.epoch !== position.epoch) return false
+    if (!isSameEntry(before, position)) return before.offset + entries.length <= position.offset && at <= position.at
+    this.#advance({ epoch: before.epoch, at, offset: before.offset + entries.length }, change)
+    this.#push({ entries, changes: NO_CHANGES, complete: true, head: this.head })
+    return true
+  }
+
+  #takeChanges ({ before, at, changes }: PublishedChanges, { position, change }: RoomHead): boolean {
+    if (before.epoch !== change.epoch) return false
+    if (!isSameChange(before, change)) return before.number + changes.length <= change.number && at <= change.at
+    // An entry that wasn't published, or its publication was lost.
+    if (changes.some(({ offset }) => offset > position.offset)) return false
+    this.#advance(position, { epoch: before.epoch, at, number: before.number + changes.length })
+    this.#push({ entries: NO_ENTRIES, changes, complete: true, head: this.head })
+    return true
+  }
+
+  #advance (position: PositionParts, change: RevisionParts): void {
+    const known = this.#head !== undefined && isSameChange(change, this.#last?.change) ? this.#head.change : changeOf(change)
+    const { offset, position: text } = cursorOf(position)
+    this.#last = { position, change }
+    this.#head = { offset, position: text, change: known }
+  }
+}
+
+function isSameEntry (one: PositionParts, other: PositionParts | undefined): boolean {
+  return other !== undefined && one.offset === other.offset && one.at === other.at && one.epoch === other.epoch
+}
+
+function isSameChange (one: RevisionParts, other: RevisionParts | undefined): boolean {
+  return other !== undefined && one.number === other.number && one.at === other.at && one.epoch === other.epoch
+}

@@ -1,0 +1,91 @@
+/**
+ * Function that returns the states of entries in JSON, and the sizes of those that changed. The state of an entry that never changed
+ * is 0. It follows `readState`. ARGV 9: JSON of the member whose reactions are marked, or ''. ARGV 10: bucket of the member.
+ */
+export const readChanged = `
+local hasStates = changes and changes.entries > 0
+local statesOf
+if hasStates then
+  -- Returns the reactions of the member among the lines of a bucket, as JSON.
+  local function mineIn(bucket)
+    local mine, start = {}, '\\n' .. ARGV[9] .. ' '
+    local from, to = string.find(bucket, start, 1, true)
+    while from do
+      local last = string.find(bucket, '\\n', to, true)
+      mine[#mine + 1] = string.sub(bucket, to + 1, last - 1)
+      from, to = string.find(bucket, start, last, true)
+    end
+    return table.concat(mine, ',')
+  end
+  statesOf = function(entries)
+    local states, sizes, names, perEntry = {}, {}, {}, ARGV[9] == '' and 3 or 4
+    for _, entry in ipairs(entries) do
+      local digits = string.match(entry[1], '%d+$')
+      local last = #names
+      names[last + 1], names[last + 2], names[last + 3] = '~' .. digits, '$' .. digits, '#' .. digits
+      if perEntry == 4 then names[last + 4] = '@' .. digits .. ':' .. ARGV[10] end
+    end
+    local values = #names > 0 and redis.call('HMGET', room, unpack(names)) or {}
+    for i = 1, #entries do
+      local first = (i - 1) * perEntry
+      local found, content, reactions, bucket = unpack(values, first + 1, first + perEntry)
+      states[i] = '0'
+      if found then
+        local flags, size = string.match(found, '^%d+,%d+,(%d+),%d+,%d+,(%d+)')
+        reactions = reactions and string.match(reactions, '^%d+ %d+ %d+ (.*)$') or ''
+        states[i] = '[' .. found .. ',[' .. (content or '') .. '],[' .. reactions .. '],[' .. (bucket and mineIn(bucket) or '') .. ']]'
+        sizes[i] = #reactions + (content and size or flags ~= '0' and 0 or entries[i][2][4])
+      end
+    end
+    return states, sizes
+  end
+end
+`
+
+/** Adds to the reply of a read the entries up to a position that changed after a revision. Only in a room with changes. */
+export const changedSince = `
+local since, last = tonumber(ARGV[13]), tonumber(string.match(id, '%d+$'))
+local offsets, isRemoved = {}, changes.trimmed > since or (changes.swept < state.first and hasStates and changes.number > since)
+if changes.number - since <= state.offset - state.first then
+  local names, seen = {}, {}
+  for number = since + 1, changes.number do names[#names + 1] = '!' .. decimal(number) end
+  for i = 1, #names, 1000 do
+    for _, item in ipairs(redis.call('HMGET', room, unpack(names, i, math.min(i + 999, #names)))) do
+      local digits = string.match(item, '^%d+ (%d+)')
+      if not seen[digits] and tonumber(digits) >= state.first and tonumber(digits) <= last then offsets[#offsets + 1] = digits end
+      seen[digits] = true
+    end
+  end
+elseif hasStates then
+  for offset = state.first, last do offsets[#offsets + 1] = decimal(offset) end
+end
+local found = {}
+for i = 1, #offsets, 1000 do
+  local names = {}
+  for j = i, math.min(i + 999, #offsets) do names[#names + 1] = '~' .. offsets[j] end
+  for j, value in ipairs(redis.call('HMGET', room, unpack(names))) do
+    local number, at = string.match(value or '', '^(%d+),%d+,%d+,%d+,(%d+)')
+    if number and tonumber(number) > since then
+      local entryId = at .. '-' .. offsets[i + j - 1]
+      -- An entry that is too old, but not removed yet, counts as removed.
+      if ARGV[8] == '' or now - ARGV[8] < tonumber(at) then found[#found + 1] = { tonumber(number), entryId } else isRemoved = true end
+    end
+  end
+end
+table.sort(found, function(a, b) return a[1] < b[1] end)
+local changedIds, changedContents, changedStates, changedBytes, moreChanged = {}, {}, {}, 0, 0
+for i = 1, #found do
+  local entry = redis.call('XRANGE', log, found[i][2], found[i][2])[1]
+  local entryStates, sizes = statesOf({ entry })
+  changedBytes = changedBytes + sizes[1]
+  if #changedIds == tonumber(ARGV[6]) or (changedBytes > maxBytes and #changedIds > 0) then
+    moreChanged = 1
+    break
+  end
+  changedIds[i], changedContents[i], changedStates[i] = entry[1], entry[2][2], entryStates[1]
+end
+local oldestKept = isRemoved and redis.call('XRANGE', log, oldest, '+', 'COUNT', 1)[1]
+for _, value in ipairs({
+  table.concat(changedIds, ' '), '[' .. table.concat(changedContents, ',') .. ']', '[' .. table.concat(changedStates, ',') .. ']', moreChanged, oldestKept and oldestKept[1] or ''
+}) do reply[#reply + 1] = value end
+`

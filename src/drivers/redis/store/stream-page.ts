@@ -1,0 +1,85 @@
+import type { PositionParts } from '../../position.ts'
+import type { RevisionParts } from '../../revision.ts'
+import { changedEntry, decode, withState, type Content, type State } from './record.ts'
+import type { Changed } from '../../../change.ts'
+import type { Entry } from '../../../store.ts'
+
+/** The newest entry and the newest change of a room. */
+export interface RoomHead { readonly position: PositionParts, readonly change: RevisionParts }
+
+/** Entries of a room as one call of the read script returned them. */
+export interface StreamPage {
+  readonly entries: readonly Entry[]
+  readonly complete: boolean
+  readonly more: boolean
+  readonly head: RoomHead
+  /** Beginning of the room's current epoch. */
+  readonly beginning: PositionParts
+  /** The entries before that changed, each as a whole. */
+  readonly changed: readonly ChangedEntry[]
+  readonly moreChanged: boolean
+  /** The oldest kept entry, if an entry that changed was removed. */
+  readonly oldest: PositionParts | undefined
+}
+
+/** A record with a whole entry. */
+export type ChangedEntry = Extract<Changed, { readonly made?: undefined }>
+
+/** Selects the entries of a page. `position`: undefined if the client's position couldn't be parsed, or for the newest. */
+export interface StreamQuery {
+  readonly direction: 'after' | 'before' | 'at' | 'newest'
+  readonly position: PositionParts | undefined
+  /** selects the entries that changed after it too; undefined for none */
+  readonly revision?: RevisionParts | undefined
+  /** id of the member whose reactions are marked */
+  readonly for?: string | undefined
+  readonly limit: number
+  readonly maxBytes: number
+  /** ms; older entries are left out, and their positions aren't honoured; Infinity for the feed of a room, which had them */
+  readonly maxAge: number
+}
+
+/** As the read script returns it. */
+export type ReadReply = [
+  charge: number, epoch: string, beginning: string, at: string, offset: number,
+  complete: number, more: number, ids: string, contents: string, number: string, changedAt: string, overdue: number, states: string,
+  changedIds?: string, changedContents?: string, changedStates?: string, moreChanged?: number, oldest?: string
+]
+
+const NONE: readonly ChangedEntry[] = []
+
+/** Parses what the read script returned. */
+export function parsePage (reply: ReadReply): StreamPage {
+  const [
+    , epoch, beginning, at, offset, complete, more, ids, contents, number, changedAt, , states,
+    changedIds = '', changedContents = '', changedStates = '', moreChanged, oldest = ''
+  ] = reply
+  return {
+    entries: entriesOf(epoch, ids, contents, states),
+    complete: complete === 1,
+    more: more === 1,
+    head: { position: { epoch, at: Number(at), offset }, change: { epoch, at: Number(changedAt), number: Number(number) } },
+    beginning: { epoch, at: Number(beginning), offset: 0 },
+    changed: changedIds === '' ? NONE : changedOf(epoch, changedIds, changedContents, changedStates),
+    moreChanged: moreChanged === 1,
+    oldest: oldest === '' ? undefined : partsOf(epoch, oldest)
+  }
+}
+
+function entriesOf (epoch: string, ids: string, contents: string, states: string): Entry[] {
+  const idList = ids === '' ? [] : ids.split(' ')
+  const entries = (JSON.parse(contents) as Content[]).map((content, i) => decode(content, partsOf(epoch, idList[i]!)))
+  if (states === '[]') return entries
+  return (JSON.parse(states) as State[]).map((state, i) => withState(entries[i]!, state, epoch))
+}
+
+function changedOf (epoch: string, ids: string, contents: string, states: string): ChangedEntry[] {
+  const entries = entriesOf(epoch, ids, contents, states)
+  return (JSON.parse(states) as Array<Exclude<State, 0>>).map((state, i) => changedEntry(entries[i]!, state))
+}
+
+/** Returns the parts of the position of an entry with an id of a stream. */
+function partsOf (epoch: string, id: string): PositionParts {
+  const [at, offset] = id.split('-')
+  return { epoch, at: Number(at), offset: Number(offset) }
+}
