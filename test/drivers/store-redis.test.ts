@@ -161,7 +161,8 @@ t.test("a deleted entry's content is removed from Redis", { skip }, async (t) =>
   await fill(store, 'a', 1)
   t.equal(await kept(), true)
   await store.amend('a', position!, deletion)
-  t.equal(await kept(), false)
+  t.strictSame(bodies(await store.read('a', all)), ['x', 'x', '', 'x'])
+  while (await kept());
   t.strictSame(bodies(await store.read('a', all)), ['x', 'x', '', 'x'])
   await store.clear('a')
   t.strictSame(await keysOf(server), ['fastify-chat:{a}:room'])

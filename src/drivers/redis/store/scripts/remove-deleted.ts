@@ -14,7 +14,8 @@ export const removeDeleted: Script = {
   lua: `${readState}${changeFunctions}${afterAuthor}
 if lost or not changes then return 0 end
 if changes.deleted == 0 then return charge() end
-save()
+-- Removes nothing. While Redis is out of memory it allows this write, and then all later ones of the script, which free some.
+redis.call('HDEL', room, '')
 local entries = redis.call('XRANGE', log, '-', '+')
 local ttl = redis.call('PTTL', log)
 redis.call('DEL', log)
