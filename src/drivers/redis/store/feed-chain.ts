@@ -1,7 +1,7 @@
 import type { PositionParts } from '../../position.ts'
-import type { RevisionParts } from '../../revision.ts'
+import { parseRevision, type RevisionParts } from '../../revision.ts'
 import type { PublishedChanges, PublishedEntries } from './published-batch.ts'
-import { changeOf, cursorOf } from './record.ts'
+import { changedEntry, changeOf, cursorOf } from './record.ts'
 import type { RoomHead, StreamPage } from './stream-page.ts'
 import type { Changed, Head } from '../../../change.ts'
 import type { Entry, FeedPage } from '../../../store.ts'
@@ -40,13 +40,11 @@ export class FeedChain {
       this.#advance(head.position, head.change)
     } else if (complete) {
       const entry = entries.at(-1)
-      const record = changed.at(-1)
-      const { epoch } = head.change
-      const position = entry === undefined ? last.position : { epoch, at: entry.at, offset: entry.offset }
-      const change = !moreChanged ? head.change : record === undefined ? last.change : { epoch, at: record.at, number: record.change.number }
+      const position = entry === undefined ? last.position : { epoch: head.position.epoch, at: entry.at, offset: entry.offset }
+      const change = moreChanged ? parseRevision(changed.at(-1)!.revision!)! : head.change
       if (entry === undefined && change.number === last.change.number) return false
       this.#advance(position, change)
-      this.#push({ entries, changes: changed, complete: true, head: this.head })
+      this.#push({ entries, changes: recordsOf([...changed, ...entries], last.change, change), complete: true, head: this.head })
       return more || moreChanged
     } else {
       // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
@@ -89,6 +87,16 @@ export class FeedChain {
     this.#last = { position, change }
     this.#head = { offset, position: text, change: known }
   }
+}
+
+/**
+ * Returns the records of entries that changed after a change, up to another one. Entries that are new have records too: a reader
+ * that had them already, from a page that is older than this change, needs them.
+ */
+function recordsOf (entries: readonly Entry[], after: RevisionParts, last: RevisionParts): readonly Changed[] {
+  const records = entries.filter(({ revision }) => revision !== undefined).map(changedEntry)
+    .filter(({ change: { number } }) => number > after.number && number <= last.number)
+  return records.length === 0 ? NO_CHANGES : records.toSorted((one, other) => one.change.number - other.change.number)
 }
 
 function isSameEntry (one: PositionParts, other: PositionParts | undefined): boolean {

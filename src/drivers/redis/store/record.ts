@@ -1,5 +1,5 @@
 import { formatPosition, type PositionParts } from '../../position.ts'
-import { formatRevision, type RevisionParts } from '../../revision.ts'
+import { formatRevision, parseRevision, type RevisionParts } from '../../revision.ts'
 import type { ChangeCursor, Changed } from '../../../change.ts'
 import type { Cursor, Draft, Entry, Member } from '../../../store.ts'
 
@@ -89,11 +89,11 @@ export function decodeChange ([offset, storedAt, by, ...made]: ChangeRecord, par
   }
 }
 
-/** Returns the record of an entry of which only the state is known. */
-export function changedEntry (entry: Entry, state: Exclude<State, 0>): Extract<Changed, { readonly made?: undefined }> {
-  const { offset, position } = entry
-  const [number, at] = state
-  return { offset, position, change: { number, revision: entry.revision! }, at, entry }
+/** Returns the record of an entry that changed, of which only the state is known. */
+export function changedEntry (entry: Entry): Changed {
+  const { offset, position, revision = '' } = entry
+  const { number, at } = parseRevision(revision)!
+  return { offset, position, change: { number, revision }, at, entry }
 }
 
 export function changeOf ({ epoch, at, number }: RevisionParts): ChangeCursor {

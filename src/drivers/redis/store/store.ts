@@ -20,7 +20,6 @@ import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
-import { roomName } from '../../../request-bounds.ts'
 import type { Amended, Amendment, ChangeCursor } from '../../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../../store.ts'
 
@@ -106,9 +105,9 @@ export class RedisStore implements Store {
       complete,
       more,
       head: { ...cursorOf(head.position), change },
-      changed: changed.map(({ entry }) => entry),
+      changed,
       moreChanged,
-      revision: moreChanged ? changed.at(-1)?.change.revision ?? revision! : change.revision,
+      revision: moreChanged ? changed.at(-1)?.revision ?? revision! : change.revision,
       ...oldest !== undefined && { oldest: cursorOf(oldest).position }
     }
   }
@@ -138,7 +137,7 @@ export class RedisStore implements Store {
     for await (const names of this.#client.rooms('room')) {
       this.#assertOpen()
       // Without the rooms of checks.
-      yield names.filter((name) => roomName.test(name))
+      yield names.filter((name) => !name.startsWith('?'))
     }
   }
 

@@ -1,7 +1,6 @@
 import type { PositionParts } from '../../position.ts'
 import type { RevisionParts } from '../../revision.ts'
-import { changedEntry, decode, withState, type Content, type State } from './record.ts'
-import type { Changed } from '../../../change.ts'
+import { decode, withState, type Content, type State } from './record.ts'
 import type { Entry } from '../../../store.ts'
 
 /** The newest entry and the newest change of a room. */
@@ -15,15 +14,12 @@ export interface StreamPage {
   readonly head: RoomHead
   /** Beginning of the room's current epoch. */
   readonly beginning: PositionParts
-  /** The entries before that changed, each as a whole. */
-  readonly changed: readonly ChangedEntry[]
+  /** The entries before that changed, in the order of their last change. */
+  readonly changed: readonly Entry[]
   readonly moreChanged: boolean
   /** The oldest kept entry, if an entry that changed was removed. */
   readonly oldest: PositionParts | undefined
 }
-
-/** A record with a whole entry. */
-export type ChangedEntry = Extract<Changed, { readonly made?: undefined }>
 
 /** Selects the entries of a page. `position`: undefined if the client's position couldn't be parsed, or for the newest. */
 export interface StreamQuery {
@@ -46,7 +42,7 @@ export type ReadReply = [
   changedIds?: string, changedContents?: string, changedStates?: string, moreChanged?: number, oldest?: string
 ]
 
-const NONE: readonly ChangedEntry[] = []
+const NONE: readonly Entry[] = []
 
 /** Parses what the read script returned. */
 export function parsePage (reply: ReadReply): StreamPage {
@@ -60,7 +56,7 @@ export function parsePage (reply: ReadReply): StreamPage {
     more: more === 1,
     head: { position: { epoch, at: Number(at), offset }, change: { epoch, at: Number(changedAt), number: Number(number) } },
     beginning: { epoch, at: Number(beginning), offset: 0 },
-    changed: changedIds === '' ? NONE : changedOf(epoch, changedIds, changedContents, changedStates),
+    changed: changedIds === '' ? NONE : entriesOf(epoch, changedIds, changedContents, changedStates),
     moreChanged: moreChanged === 1,
     oldest: oldest === '' ? undefined : partsOf(epoch, oldest)
   }
@@ -71,11 +67,6 @@ function entriesOf (epoch: string, ids: string, contents: string, states: string
   const entries = (JSON.parse(contents) as Content[]).map((content, i) => decode(content, partsOf(epoch, idList[i]!)))
   if (states === '[]') return entries
   return (JSON.parse(states) as State[]).map((state, i) => withState(entries[i]!, state, epoch))
-}
-
-function changedOf (epoch: string, ids: string, contents: string, states: string): ChangedEntry[] {
-  const entries = entriesOf(epoch, ids, contents, states)
-  return (JSON.parse(states) as Array<Exclude<State, 0>>).map((state, i) => changedEntry(entries[i]!, state))
 }
 
 /** Returns the parts of the position of an entry with an id of a stream. */
