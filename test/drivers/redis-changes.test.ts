@@ -133,7 +133,7 @@ t.test('edits count in historyBytes, and trim the oldest entries', { skip }, asy
   t.strictSame(numbers(await store.read('a', all)), [10], 'the newest stays')
 })
 
-t.test('trimmed entries leave nothing behind, and a reader that missed their changes receives oldest', { skip }, async (t) => {
+t.test('trimmed entries leave nothing behind; a reader that missed their changes receives oldest', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { historyEntries: 10, dedupWindow: 0 })
   const [first, ...others] = await fill(store, 'a', 10)

@@ -3,6 +3,7 @@ import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { masterOf } from '../../src/drivers/redis/client/masters.ts'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
 import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts'
+import { amend } from '../../src/drivers/redis/store/scripts/amend.ts'
 import { append } from '../../src/drivers/redis/store/scripts/append.ts'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
@@ -10,8 +11,10 @@ import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
+import { MixedLoad } from '../../src/contract/store/mixed-load.ts'
+import { View } from '../../src/contract/store/view.ts'
 import { backendOf } from '../support/backend.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
@@ -72,6 +75,15 @@ for (const [title, lose] of Object.entries(losses)) {
   }
 }
 
+/** Resolves when the clock of Redis has passed the time in a position or revision: what is stored in the same ms could have the same. */
+async function later ({ client }: RedisServer, position: string): Promise<void> {
+  const at = Number(position.split('-')[1])
+  for (let now = at; now === at;) {
+    const [seconds, microseconds] = (await client.time()).map(Number) as [number, number]
+    now = seconds * 1_000 + Math.floor(microseconds / 1_000)
+  }
+}
+
 t.test('a failover that rolled a room back is reported, although epoch and offsets continue', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
@@ -83,12 +95,7 @@ t.test('a failover that rolled a room back is reported, although epoch and offse
   await follower.until(() => follower.entries.length === 4)
   await server.client.del(keys)
   for (const [i, key] of keys.entries()) if (replica[i] !== null) await server.client.restore(key, 0, replica[i]!)
-  // An entry that is stored in the same ms as the lost one would have its position.
-  const lostAt = Number(lost!.split('-')[1])
-  for (let now = lostAt; now === lostAt;) {
-    const [seconds, microseconds] = (await server.client.time()).map(Number) as [number, number]
-    now = seconds * 1_000 + Math.floor(microseconds / 1_000)
-  }
+  await later(server, lost!)
   await store.append('a', says('instead of 4'))
   await store.append('a', says('5'))
   await store.append('a', says('6'))
@@ -97,6 +104,31 @@ t.test('a failover that rolled a room back is reported, although epoch and offse
   t.equal((await store.read('a', { ...all, after: lost! })).complete, false)
   const gap = follower.pages.findIndex(({ complete }) => !complete)
   t.strictSame(follower.pages.slice(gap + 1).flatMap(numbers), [4, 5, 6].filter((offset) => offset > follower.pages[gap]!.head.offset))
+})
+
+t.test('a failover that rolled changes back is reported, although their numbers are reached again', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const [first, second] = await fill(store, 'a', 2) as [string, string]
+  const follower = await Follower.of(store, 'a')
+  const kept = await store.amend('a', first, edit('kept'))
+  const key = 'fastify-chat:{a}:room'
+  const replica = await server.client.dumpBuffer(key)
+  const lost = [await store.amend('a', first, edit('lost')), await store.amend('a', second, edit('lost'))]
+  await follower.until(() => follower.changes.length === 3)
+  await server.client.del(key)
+  await server.client.restore(key, 0, replica)
+  await later(server, lost[1]!.revision)
+  for (const body of ['one', 'two', 'three']) await store.amend('a', second, edit(body))
+  const { entries, head } = await store.read('a', all)
+  await follower.until(() => follower.pages.at(-1)!.head.change.revision === head.change.revision)
+  t.equal(follower.pages.filter(({ complete }) => !complete).length, 1)
+  t.strictSame(bodies({ entries }), ['kept', 'three'])
+  for (const { revision } of lost) {
+    t.equal((await store.read('a', { ...all, after: second, revision })).complete, false)
+    await t.rejects(store.amend('a', second, edit('x', { key: 'k', hash: 'h', since: revision })), { code: 'FST_CHAT_STALE' })
+  }
+  t.match(await store.read('a', { ...all, after: second, revision: kept.revision }), { complete: true, changed: [{ offset: 2, body: 'three' }] })
 })
 
 t.test('entries whose notification was lost are read from Redis', { skip }, async (t) => {
@@ -121,11 +153,67 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
   }
 })
 
+t.test('changes whose notification was lost are read from Redis, in a room where nobody posts', { skip }, async (t) => {
+  const server = await redisServer(t)
+  for (const found of ['by the next change', 'by a poll', 'by resubscribing']) {
+    await t.test(found, async (t) => {
+      const store = open(t, server, {}, found === 'by a poll' ? 10 : never)
+      const client = new RedisClient({ url: server.socket })
+      t.teardown(() => client.close())
+      const positions = await fill(store, found, 2)
+      const view = new View((await store.read(found, all)).entries)
+      const follower = await Follower.of(store, found)
+      const [epoch, at, offset] = positions[0]!.split('-') as [string, string, string]
+      const keys = ['room', 'log', 'order'].map((rest) => client.key(found, rest))
+      for (const i of upTo(3)) {
+        await client.run(amend, keys, [1e6, 1e6, 1e6, 1e6, '', 'PUBLISH', 'elsewhere', '', '', '', epoch, `${at}-${offset}`, '', 'null', 'edit', `"${i}"`, 1])
+      }
+      if (found === 'by the next change') await store.amend(found, positions[1]!, edit('end'))
+      if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      const { entries, head } = await store.read(found, all)
+      await follower.until(() => follower.pages.at(-1)?.head.change.revision === head.change.revision)
+      t.strictSame(follower.viewAfter(view).entries, entries)
+      t.equal(entries[0]!.body, '3')
+      t.ok(follower.pages.every(({ complete }) => complete))
+    })
+  }
+})
+
+t.test('a connection that is cut between any two publications loses no change', { skip }, async (t) => {
+  const server = await redisServer(t, { tcp: true })
+  const line = await proxy(t, server.port!)
+  const store = new RedisStore({ url: `redis://127.0.0.1:${line.port}`, timeout: 1_000 }, never)
+  t.teardown(() => store.close())
+  const peer = open(t, server)
+  const calls = 24
+  for (const cut of upTo(calls - 1)) {
+    const room = `cut-${cut}`
+    const follower = await Follower.of(store, room)
+    const load = new MixedLoad(room, cut)
+    for (const call of upTo(calls)) {
+      if (call === cut) {
+        const { head } = await peer.read(room, all)
+        await follower.until(() => (follower.pages.at(-1)?.head ?? follower.feed.head).change.number === head.change.number)
+        line.cut()
+      }
+      await load.next(peer)
+    }
+    const { entries, head } = await peer.read(room, all)
+    await follower.until(() => {
+      const reached = follower.pages.at(-1)?.head
+      return reached?.position === head.position && reached.change.revision === head.change.revision
+    })
+    t.strictSame(follower.viewAfter(new View()).entries, entries, `before call ${cut}`)
+    t.ok(follower.pages.every(({ complete }) => complete))
+    follower.feed.stop()
+  }
+})
+
 t.test("a foreign message on a room's channel is ignored", { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)
   const follower = await Follower.of(store, 'a')
-  for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}']) await server.client.publish('fastify-chat:{a}:entries', message)
+  for (const message of ['', 'nonsense', '[', 'a-1-1-1[{}]', 'a-1-1-1{}', 'a-1-c1-1[{}]', 'a-1-c1-1[[1,1,null,"edit"]]', 'a-1-c1']) await server.client.publish('fastify-chat:{a}:entries', message)
   await store.append('a', says('x'))
   await follower.has('x')
   const { offset, position } = (await store.read('a', all)).head
@@ -200,7 +288,8 @@ t.test('while Redis is stopped a post is UNKNOWN, and a retry with its key settl
   await Promise.all([
     t.rejects(store.append('a', draft), { code: 'FST_CHAT_UNKNOWN' }),
     t.rejects(store.read('a', all), { code: 'FST_CHAT_UNAVAILABLE' }, 'a read has no unknown outcome'),
-    t.rejects(store.find('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' })
+    t.rejects(store.find('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' }),
+    t.rejects(store.findChange('a', 'k'), { code: 'FST_CHAT_UNAVAILABLE' })
   ])
   for (const call of [() => store.append('a', draft), () => store.check(), () => store.follow('b', () => {})]) {
     await t.rejects(call() as Promise<unknown>, { code: /UNAVAILABLE|UNKNOWN/ })
@@ -257,6 +346,9 @@ t.test('a Redis out of memory refuses posts, stores no part of them, and still s
   const stored = await keys()
   await server.client.config('SET', 'maxmemory', 1)
   for (const room of ['a', 'b']) await t.rejects(store.append(room, says('x', { key: 'k', hash: 'h' })), { code: 'FST_CHAT_UNAVAILABLE', cause: { message: /OOM/ } })
+  for (const change of [edit('y'), react('👍', 'ada'), deletion]) {
+    await t.rejects(store.amend('a', before.head.position, change), { code: 'FST_CHAT_UNAVAILABLE', cause: { message: /OOM/ } })
+  }
   await t.rejects(store.check(), { code: 'FST_CHAT_UNAVAILABLE' })
   await t.rejects(store.read('b', all), { code: 'FST_CHAT_UNAVAILABLE' })
   const { entries } = await store.read('a', all)

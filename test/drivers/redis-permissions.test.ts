@@ -4,7 +4,7 @@ import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { tick } from '../support/tick.ts'
-import { bodies, says } from '../../src/contract/store/entries.ts'
+import { bodies, edit, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
 const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
@@ -60,7 +60,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
   })
 }
 
-t.test('a post without the permission to publish is stored, and followers find it', { skip }, async (t) => {
+t.test('a post or change without the permission to publish is stored, and followers find it', { skip }, async (t) => {
   const { server, url, set } = await restricted(t)
   const store = new RedisStore({ url })
   const peer = new RedisStore({ url: server.socket }, 20)
@@ -69,6 +69,8 @@ t.test('a post without the permission to publish is stored, and followers find i
   await set('-publish')
   t.equal((await store.append('a', says('silent', { key: 'k', hash: 'h' }))).offset, 1)
   await Promise.all(followers.map((follower) => follower.has('silent')))
+  await store.amend('a', followers[0]!.entries[0]!.position, edit('silent too'))
+  await Promise.all(followers.map((follower) => follower.until(() => follower.changes.length === 1)))
   await store.clear('a')
   t.strictSame(bodies(await store.read('a', all)), [])
   await set('+publish')
