@@ -1,9 +1,9 @@
 import type { Script } from '../../client/script.ts'
 import { beginChanges, forgetChange, isRemembered, STATE } from './changes.ts'
 import { afterAuthor } from './content.ts'
+import { react } from './react.ts'
 import { readState } from './room-state.ts'
 import { trim } from './trim.ts'
-import { MAX_REACTION_PAIRS, MAX_REACTIONS } from '../../../../request-bounds.ts'
 
 /** Number of idle keys that are remembered between two changes. */
 const MAX_IDLE_KEYS = 1_000
@@ -49,7 +49,7 @@ local function entryOf(id)
   if not entries[id] then entries[id] = redis.call('XRANGE', log, id, id)[1] end
   return entries[id]
 end
-local hasEdits = false
+${react}local hasEdits = false
 for i = 8, #ARGV, 10 do
   local key, hash, since, epoch, id, own, by, kind, value, more = unpack(ARGV, i, i + 9)
   local outcome, entry
@@ -72,9 +72,8 @@ for i = 8, #ARGV, 10 do
   if not outcome then
     local entryAt, digits = string.match(id, '^(%d+)-(%d+)$')
     local stateField, contentField = '~' .. digits, '$' .. digits
-    local reactionsField, bucketField = '#' .. digits, '@' .. digits .. ':' .. more
-    local isReaction = kind == 'react' or kind == 'unreact'
-    load(kind == 'edit' and { stateField, contentField } or kind == 'delete' and { stateField, reactionsField } or { stateField, reactionsField, bucketField })
+    local reactionsField = '#' .. digits
+    load(kind == 'edit' and { stateField, contentField } or kind == 'delete' and { stateField, reactionsField } or { stateField, reactionsField, '@' .. digits .. ':' .. more })
     local number, madeAt, flags, editedAt, size, contentCharge = 0, 0, '0', '0', 0, 0
     local old = values[stateField]
     if old then number, madeAt, flags, editedAt, size, contentCharge = string.match(old, '^(%d+),(%d+),(%d+),(%d+),%d+,(%d+),(%d+)$') end
@@ -88,7 +87,7 @@ for i = 8, #ARGV, 10 do
         changes.edited, contentCharge = changes.edited - contentCharge, 0
         set(contentField, false)
         if values[reactionsField] then
-          changes.reacted = changes.reacted - chargeOfField(reactionsField, values[reactionsField]) - string.match(values[reactionsField], '^%d+ %d+ (%d+)')
+          changes.reacted = changes.reacted - chargeOfReactions(reactionsField, values[reactionsField])
           for _, field in ipairs(fieldsOf(digits)) do set(field, false) end
         end
         if changes.deleted == 0 then changes.deletedAt = now end
@@ -115,47 +114,8 @@ for i = 8, #ARGV, 10 do
         set(contentField, value)
       end
     else
-      local pairsOfEntry, kinds, bytes, reactions = string.match(values[reactionsField] or '0 0 0 ', '^(%d+) (%d+) (%d+) (.*)$')
-      local bucket = values[bucketField] or '\\n'
-      local line, start = by .. ' ' .. value .. '\\n', '[' .. value .. ','
-      local from, to = string.find(bucket, '\\n' .. line, 1, true)
-      local found, last = string.find(reactions, start, 1, true)
-      if (from ~= nil) == (kind == 'react') then
-        outcome = unchanged
-      elseif kind == 'react' and (tonumber(pairsOfEntry) >= ${MAX_REACTION_PAIRS} or (not found and tonumber(kinds) >= ${MAX_REACTIONS})) then
-        outcome = 'tooMany'
-      else
-        local oldCharge = bytes + (values[reactionsField] and chargeOfField(reactionsField, values[reactionsField]) or 0)
-        if values[bucketField] then bytes = bytes - chargeOfField(bucketField, bucket) end
-        count = found and tonumber(string.match(reactions, '^%d+', last + 1)) or 0
-        local rest = found and string.match(reactions, '^%d+%](.*)$', last + 1)
-        if kind == 'react' then
-          bucket, count, pairsOfEntry = bucket .. line, count + 1, pairsOfEntry + 1
-        else
-          bucket, count, pairsOfEntry = string.sub(bucket, 1, from) .. string.sub(bucket, to + 1), count - 1, pairsOfEntry - 1
-        end
-        if count == 0 then
-          -- Without the comma after it, or before it if it is the last.
-          reactions = rest == '' and string.sub(reactions, 1, math.max(0, found - 2)) or string.sub(reactions, 1, found - 1) .. string.sub(rest, 2)
-          kinds = kinds - 1
-        elseif found then
-          reactions = string.sub(reactions, 1, last) .. decimal(count) .. ']' .. rest
-        else
-          reactions = reactions .. (reactions == '' and '' or ',') .. start .. '1]'
-          kinds = kinds + 1
-        end
-        local hasBucket = bucket ~= '\\n'
-        if hasBucket then bytes = bytes + chargeOfField(bucketField, bucket) end
-        local stored = pairsOfEntry > 0 and decimal(pairsOfEntry) .. ' ' .. decimal(tonumber(kinds)) .. ' ' .. decimal(tonumber(bytes)) .. ' ' .. reactions
-        local grown = bytes + (stored and chargeOfField(reactionsField, stored) or 0) - oldCharge
-        if kind == 'react' and changes.reacted + grown > bytesKept / 4 then
-          outcome = 'tooMany'
-        else
-          changes.reacted = changes.reacted + grown
-          set(reactionsField, stored)
-          set(bucketField, hasBucket and bucket)
-        end
-      end
+      outcome, count = react(digits, more, by, value, kind == 'react')
+      if outcome == 'unchanged' then outcome = unchanged end
     end
     if not outcome then
       if not old then changes.entries, changes.listed = changes.entries + 1, changes.listed + ${STATE} end
@@ -166,7 +126,7 @@ for i = 8, #ARGV, 10 do
       set(stateField, digitsOfChange .. ',' .. decimal(at) .. ',' .. flags .. ',' .. editedAt .. ',' .. entryAt .. ',' .. size .. ',' .. contentCharge)
       list('!' .. digitsOfChange, item)
       if key ~= '' then list('+' .. key, outcome .. ' ' .. hash) end
-      local made = kind == 'edit' and ',' .. value or isReaction and ',' .. value .. ',' .. decimal(count) or ''
+      local made = kind == 'edit' and ',' .. value or count and ',' .. value .. ',' .. decimal(count) or ''
       records[#records + 1] = '[' .. digits .. ',' .. entryAt .. ',' .. by .. ',"' .. kind .. '"' .. made .. ']'
     end
   end

@@ -27,10 +27,11 @@ end
 
 /** Functions that exist in a room with changes only: a post in any other room doesn't create them. They follow `readState`. */
 export const changeFunctions = `
-local chargeOfField, packedChanges, fieldsOf, sweep
+local chargeOfField, chargeOfReactions, packedChanges, fieldsOf, sweep
 if changes then
   -- Redis rounds each allocation up by at most a quarter.
   chargeOfField = function(field, value) return math.floor(1.25 * (#field + #value)) + 72 end
+  chargeOfReactions = function(field, value) return chargeOfField(field, value) + tonumber(string.match(value, '^%d+ %d+ (%d+)')) end
   packedChanges = function()
     local values = {}
     for i, field in ipairs(changeFields) do values[i] = decimal(changes[field]) end
@@ -62,7 +63,7 @@ if changes then
           if flags == '3' then changes.deleted = changes.deleted - 1 end
           redis.call('HDEL', room, names[i], '$' .. digits)
           if values[i + 1] then
-            changes.reacted = changes.reacted - chargeOfField(names[i + 1], values[i + 1]) - string.match(values[i + 1], '^%d+ %d+ (%d+)')
+            changes.reacted = changes.reacted - chargeOfReactions(names[i + 1], values[i + 1])
             redis.call('HDEL', room, unpack(fieldsOf(digits)))
           end
         end
