@@ -26,6 +26,9 @@ import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Qu
 /** ms between two polls of the followed rooms. */
 const POLL_INTERVAL = 10_000
 
+/** Bytes for which a read of one entry waits. A larger one is read too. */
+const ENTRY_BYTES = 64 * 1024
+
 /** A revision that no room has. */
 const NEVER = { epoch: '?', at: 0, number: 0 }
 
@@ -113,7 +116,7 @@ export class RedisStore implements Store {
   }
 
   async get (room: string, position: Position, options: { readonly for?: string | undefined } = {}): Promise<Entry | undefined> {
-    const query = { direction: 'at', position: parsePosition(position), for: options.for, limit: 1, maxBytes: Infinity, maxAge: this.#historyAge } as const
+    const query = { direction: 'at', position: parsePosition(position), for: options.for, limit: 1, maxBytes: ENTRY_BYTES, maxAge: this.#historyAge } as const
     const { entries, complete } = await this.#reader.read(room, query, this.#assertOpen)
     return complete ? entries[0] : undefined
   }

@@ -51,7 +51,8 @@ local function charge()
   local changed = changes and changes.edited + changes.reacted + changes.listed or 0
   return 1792 + 5 * #room + state.keyBytes + (state.offset == 0 and 0 or math.max(4096, state.bytes)) + changed
 end
-local function decimal(number) return string.format('%.0f', number) end
+local format = string.format
+local function decimal(number) return format('%.0f', number) end
 local function save()
   local values = {}
   for i, field in ipairs(fields) do
