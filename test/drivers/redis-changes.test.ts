@@ -195,6 +195,25 @@ t.test('reactions have a quarter of historyBytes, trim nothing, and their bytes 
   t.match(await store.amend('a', positions[1]!, reacts('another')), { again: false })
 })
 
+t.test('a change counts as a use of its room', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { roomTtl: 10_000 })
+  const scripts = new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
+  const [position] = await fill(store, 'a', 1)
+  const now = async () => { const [seconds] = await server.client.time(); return 1_000 * Number(seconds) }
+  const before = await now() - 1
+  await store.amend('a', position!, edit('y'))
+  const [, , ...rest] = [...(await server.client.hget(state, 'changes'))!.split(' ')]
+  t.ok(await scripts.evict('a', before) > 0, 'a room that changed since is not evicted')
+  await server.client.hset(state, 'changes', ['1', '1', ...rest].join(' '), 'at', '1', 'renewed', '1')
+  await store.amend('a', position!, edit('z'))
+  for (const key of [state, log]) t.ok(await server.client.pttl(key) > 9_000, 'its ttl begins again')
+  t.equal(await scripts.removeDeleted('a'), (await scripts.readHead('a', false))!.charge)
+  await server.client.del(log)
+  t.equal(await scripts.removeDeleted('a'), 0, 'a lost room')
+  await t.rejects(store.amend('a', position!, edit('y')), { code: 'FST_CHAT_NOT_KEPT' })
+})
+
 t.test('an edit costs Redis at most twice what a post costs', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server)

@@ -10,7 +10,7 @@ const MAX_IDLE_KEYS = 1_000
 
 /**
  * Changes entries. ARGV: ms a room is kept, entries kept, bytes kept, ms a key is remembered, ms an entry is kept or '', publishing
- * command, channel; ten of each change: key, hash, since as epoch, time and number or '', epoch and id of the entry, begin of the
+ * command, channel; ten of each change: key, hash, since as epoch, time and number or '', epoch and id of the entry, beginning of the
  * content of an own entry or '', JSON of the member who changes it, 'edit', 'delete', 'react' or 'unreact', the new content or the
  * reaction, the size of the content or the bucket of the member. Returns the room's charge, 1 (0 if publishing failed), the epoch, 1 if
  * the content of deleted entries is still in the stream, and for each change its number and time, after '=' if nothing

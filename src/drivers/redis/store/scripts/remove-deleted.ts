@@ -12,8 +12,8 @@ export const removeDeleted: Script = {
   keys: 3,
   writes: false,
   lua: `${readState}${changeFunctions}${afterAuthor}
-if lost or not changes then return 0 end
-if changes.deleted == 0 then return charge() end
+if lost then return 0 end
+if not changes or changes.deleted == 0 then return charge() end
 -- Removes nothing. While Redis is out of memory it allows this write, and then all later ones of the script, which free some.
 redis.call('HDEL', room, '')
 local entries = redis.call('XRANGE', log, '-', '+')
