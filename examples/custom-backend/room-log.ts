@@ -3,14 +3,11 @@ import { errors } from 'fastify-chat'
 import type { Amended, Amendment, ChangeCursor, Changed, Cursor, Draft, Entry, Head, Position, Revision } from 'fastify-chat'
 import { KeptEntry, type ChangeLine, type EntryLine } from './kept-entry.ts'
 import { RoomChanges, changeCursor, type ChangesLine } from './room-changes.ts'
+import { RoomEntries, type EntryBounds } from './room-entries.ts'
 import { RoomKeys, type Key } from './room-keys.ts'
 
 /** Bounds of a room. */
-export interface LogBounds {
-  /** entries that a room keeps; the oldest are removed first */
-  readonly historyEntries: number
-  /** bytes of the entries that a room keeps, as lines of its file; the newest entry is kept in any case; a quarter more for reactions */
-  readonly historyBytes: number
+export interface LogBounds extends EntryBounds {
   /** ms that a key is remembered, up to ten times as many keys as entries; as long as its entry in any case */
   readonly dedupWindow: number
 }
@@ -35,40 +32,33 @@ interface Line {
 export class RoomLog {
   readonly #bounds: LogBounds
   #epoch: string
-  /** The kept entries, oldest first. */
-  #entries: KeptEntry[] = []
-  #bytes = 0
-  #reactionBytes = 0
-  /** offset of the newest entry */
-  #last = 0
+  #entries: RoomEntries
   #keys = new RoomKeys()
   #changes = new RoomChanges()
-  /** number of the newest change of a removed entry */
-  #removed = 0
 
   /** @param epoch 1 to 32 letters and digits, for a room without a file */
   constructor (epoch: string, bounds: LogBounds) {
     this.#epoch = epoch
     this.#bounds = bounds
+    this.#entries = new RoomEntries(bounds)
   }
 
   /** Bytes of a snapshot, roughly. */
-  get bytes (): number { return this.#bytes + this.#reactionBytes + this.#keys.bytes + this.#changes.bytes }
+  get bytes (): number { return this.#entries.bytes + this.#keys.bytes + this.#changes.bytes }
 
-  get head (): Head { return { ...this.#cursor(this.#last), change: this.#changeCursor(this.#changes.newest) } }
+  get head (): Head { return { ...this.#cursor(this.last), change: this.#changeCursor(this.#changes.newest) } }
 
   /** Offset of the oldest kept entry. */
-  get first (): number { return this.#last - this.#entries.length + 1 }
-  get last (): number { return this.#last }
+  get first (): number { return this.#entries.first }
+  get last (): number { return this.#entries.last }
 
   /** Repeats a line of the room's file. */
   repeat (text: string): void {
     const { epoch, base = 0, forgotten = 0, removed = 0, changes, key, entry, change, idle } = JSON.parse(text) as Line
     if (epoch !== undefined) {
       this.#epoch = epoch
-      this.#last = base
       this.#keys.forgotten = forgotten
-      this.#removed = removed
+      this.#entries = new RoomEntries(this.#bounds, base, removed)
       if (changes !== undefined) this.#changes.load(changes)
     }
     if (key !== undefined) this.#keys.remember(key)
@@ -80,9 +70,9 @@ export class RoomLog {
   /** Returns the lines of a new file, oldest first. */
   snapshot (): string {
     const lines: Line[] = [
-      { epoch: this.#epoch, base: this.first - 1, forgotten: this.#keys.forgotten, removed: this.#removed, changes: this.#changes.line },
+      { epoch: this.#epoch, base: this.first - 1, forgotten: this.#keys.forgotten, removed: this.#entries.removed, changes: this.#changes.line },
       ...this.#keys.all.map((key) => ({ key })),
-      ...this.#entries.map(({ line }) => ({ entry: line }))
+      ...this.#entries.all.map(({ line }) => ({ entry: line }))
     ]
     return lines.map(textOf).join('')
   }
@@ -100,8 +90,8 @@ export class RoomLog {
     }
     if (since !== undefined && !(this.#offsetOf(since) >= this.#keys.forgotten)) throw new errors.StalePost()
     if (!hasSpace) throw new errors.StoreBusy()
-    const at = Math.max(Date.now(), this.#entries.at(-1)?.at ?? 0)
-    const offset = this.#last + 1
+    const at = Math.max(Date.now(), this.#entries.newest?.at ?? 0)
+    const offset = this.last + 1
     const entry: EntryLine = {
       offset,
       at,
@@ -123,7 +113,7 @@ export class RoomLog {
     if ('edit' in change && typeof change.edit.body !== 'string') throw new errors.InvalidArgument('amendment.change.edit.body', 'must be a string')
     const known = this.#changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
     if (known !== undefined) return { amended: { ...this.#changeCursor(known), again: true } }
-    const entry = this.#entryAt(this.indexOf(position) ?? NaN)
+    const entry = this.#entries.at(this.indexOf(position) ?? NaN)
     if (entry === undefined) throw new errors.NotKept()
     const hasEffect = entry.check(room, amendment)
     if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace(10 * this.#bounds.historyEntries))) {
@@ -133,7 +123,7 @@ export class RoomLog {
       return { amended, line: textOf({ idle: { key, hash } }) }
     }
     if (!('delete' in change) && !hasSpace) throw new errors.StoreBusy()
-    if ('react' in change && change.on && this.#reactionBytes > this.#bounds.historyBytes / 4) throw new errors.TooManyReactions()
+    if ('react' in change && change.on && !this.#entries.hasReactionSpace) throw new errors.TooManyReactions()
     const at = Math.max(Date.now(), this.#changes.newestAt ?? 0)
     const line: ChangeLine = { number: this.#changes.newest + 1, offset: entry.offset, at, by, change, key, hash }
     this.#change(line)
@@ -153,10 +143,10 @@ export class RoomLog {
     return number === undefined ? undefined : this.#changeCursor(number)
   }
 
-  get (position: Position, member?: string): Entry | undefined { return this.#entryAt(this.indexOf(position) ?? NaN)?.read(member) }
+  get (position: Position, member?: string): Entry | undefined { return this.#entries.at(this.indexOf(position) ?? NaN)?.read(member) }
 
   /** Returns a kept entry. */
-  entryAt (offset: number, member: string | undefined): Entry { return this.#entryAt(offset)!.read(member) }
+  entryAt (offset: number, member: string | undefined): Entry { return this.#entries.at(offset)!.read(member) }
 
   /** Returns the offset of a kept entry; that before the first one for the beginning of a log that keeps its first entry. */
   indexOf (position: Position): number | undefined {
@@ -172,42 +162,35 @@ export class RoomLog {
 
   /** Returns the offset of the kept entry whose last change has this number. */
   changedAt (number: number): number | undefined {
-    const entry = this.#entryAt(this.#changes.offsetOf(number) ?? NaN)
+    const entry = this.#entries.at(this.#changes.offsetOf(number) ?? NaN)
     return entry?.number === number ? entry.offset : undefined
   }
 
   /** Returns whether an entry that changed after this number is no longer kept. */
-  hasRemovedSince (number: number): boolean { return this.#removed > number }
+  hasRemovedSince (number: number): boolean { return this.#entries.removed > number }
 
   /** Begins another epoch. */
   clear (): void {
     this.#epoch = randomBytes(12).toString('hex')
-    this.#entries = []
+    this.#entries = new RoomEntries(this.#bounds)
     this.#keys = new RoomKeys()
     this.#changes = new RoomChanges()
-    this.#bytes = this.#reactionBytes = this.#last = this.#removed = 0
   }
 
   #cursor (offset: number): Cursor { return { offset, position: `${this.#epoch}-${offset}` } }
 
   #changeCursor (number: number): ChangeCursor { return changeCursor(this.#epoch, number) }
 
-  #entryAt (offset: number): KeptEntry | undefined { return this.#entries[offset - this.first] }
-
   /** Returns the offset of a position of this epoch; NaN for any other string. */
   #offsetOf (position: Position): number {
     const offset = Number(position.slice(position.lastIndexOf('-') + 1))
-    return offset <= this.#last && offset >= 0 && position === this.#cursor(offset).position ? offset : NaN
+    return offset <= this.last && offset >= 0 && position === this.#cursor(offset).position ? offset : NaN
   }
 
   #add (line: EntryLine): KeptEntry {
     const { number, offset, at } = line
     const entry = new KeptEntry(line, this.#cursor(offset).position, number === undefined ? undefined : this.#changeCursor(number).revision)
     this.#entries.push(entry)
-    this.#bytes += entry.size
-    this.#reactionBytes += entry.reactionSize
-    this.#last = offset
-    this.#trim()
     this.#keys.forget(this.first, at - this.#bounds.dedupWindow, 10 * this.#bounds.historyEntries)
     return entry
   }
@@ -215,26 +198,11 @@ export class RoomLog {
   #change (line: ChangeLine): void {
     const { number, offset, at, key, hash } = line
     const { dedupWindow, historyEntries } = this.#bounds
-    const entry = this.#entryAt(offset)
+    const entry = this.#entries.at(offset)
     this.#changes.add({ offset, at, key, hash })
     if (entry === undefined) return
-    this.#bytes -= entry.size
-    this.#reactionBytes -= entry.reactionSize
-    entry.apply(line, this.#changeCursor(number).revision)
-    this.#bytes += entry.size
-    this.#reactionBytes += entry.reactionSize
-    this.#trim()
+    this.#entries.change(entry, () => entry.apply(line, this.#changeCursor(number).revision))
     this.#changes.forget(this.first, at - dedupWindow, 10 * historyEntries)
-  }
-
-  #trim (): void {
-    const { historyEntries, historyBytes } = this.#bounds
-    while (this.#entries.length > historyEntries || (this.#bytes > historyBytes && this.#entries.length > 1)) {
-      const { size, reactionSize, number = 0 } = this.#entries.shift()!
-      this.#bytes -= size
-      this.#reactionBytes -= reactionSize
-      this.#removed = Math.max(this.#removed, number)
-    }
   }
 }
 
