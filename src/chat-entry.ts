@@ -1,4 +1,5 @@
-import type { Cursor, Draft, Entry, Member } from './store.ts'
+import type { Reaction, Revision } from './change.ts'
+import type { Cursor, Entry, Member } from './store.ts'
 
 /** The content of a message: text, or the bytes of a plain client's binary message. */
 export type MessageContent =
@@ -11,6 +12,14 @@ export type ChatEntry = MessageContent & Cursor & {
   readonly at: number
   /** `null` for a message of the app itself */
   readonly from: Member | null
+  /** of its last change; absent if it never changed, as are the properties below */
+  readonly revision?: Revision
+  /** time of its last edit, in ms since 1970 */
+  readonly editedAt?: number
+  /** the content was removed: `text` is empty */
+  readonly deleted?: true
+  /** in the order of their first use */
+  readonly reactions?: readonly Reaction[]
 }
 
 /** Returns content as the app receives it. */
@@ -20,6 +29,14 @@ export function messageContent (body: string | Uint8Array, data: unknown): Messa
 }
 
 /** Returns an entry as the app receives it. */
-export function chatEntry ({ offset, position, at }: Pick<Entry, 'offset' | 'position' | 'at'>, { from, body, data }: Pick<Draft, 'from' | 'body' | 'data'>): ChatEntry {
-  return { offset, position, at, from, ...messageContent(body, data === undefined ? undefined : JSON.parse(data)) }
+export function chatEntry ({ offset, position, at, from, body, data, revision, editedAt, deleted, reactions }: Entry): ChatEntry {
+  const entry = { offset, position, at, from, ...messageContent(body, data === undefined ? undefined : JSON.parse(data)) }
+  if (revision === undefined) return entry
+  return {
+    ...entry,
+    revision,
+    ...editedAt !== undefined && { editedAt },
+    ...deleted !== undefined && { deleted },
+    ...reactions !== undefined && { reactions }
+  }
 }

@@ -207,7 +207,7 @@ export const PostRefused = declareError('FST_CHAT_REFUSED', '%s', 403, { kind: '
 
 /** `prePost` returned a wrong type or value. Only this post is refused; `cause` names the hook and the problem. */
 export const PrePostFailed = declareError(
-  'FST_CHAT_PRE_POST_FAILED', 'the server failed to process this post', 500, { kind: 'usage', wireCode: ErrorCode.refused })
+  'FST_CHAT_PRE_POST_FAILED', 'the server failed to process this request', 500, { kind: 'usage', wireCode: ErrorCode.refused })
 
 /** The member is muted. Argument: the reason. */
 export const Muted = declareError('FST_CHAT_MUTED', 'muted: %s', 403, { kind: 'refusal', wireCode: ErrorCode.muted })

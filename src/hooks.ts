@@ -1,12 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
+import type { ChatChange } from './chat-change.ts'
 import type { ChatEntry, MessageContent } from './chat-entry.ts'
 import { isObject } from './checks.ts'
-import { appContent, assertSize, type Content } from './content.ts'
-import { Forbidden, HookFailed, InvalidHookResult, PostRefused, PrePostFailed } from './errors.ts'
+import { Forbidden, HookFailed, InvalidHookResult } from './errors.ts'
 import type { Member } from './store.ts'
-import { messageOf } from './thrown.ts'
 import { unknownProperty } from './unknown-name.ts'
 
 /** Unverified properties that a client sends in `hello`, or as `?name=` if it is a plain client. */
@@ -31,12 +30,11 @@ export interface Authenticated {
   readonly expiresAt?: number | Date | undefined
 }
 
-/** The argument of `authorize`: an action of a member in a room. */
-export interface AuthorizeQuestion {
-  readonly member: Member
-  readonly action: 'join' | 'post' | 'history'
-  readonly room: string
-}
+/** The argument of `authorize`: an action of a member in a room. entry: the entry that the member wants to change, as it is now. */
+export type AuthorizeQuestion = { readonly member: Member, readonly room: string } & (
+  | { readonly action: 'join' | 'post' | 'history', readonly entry?: undefined }
+  | { readonly action: 'edit' | 'delete' | 'react', readonly entry: ChatEntry }
+)
 
 /** The result of `prePost`. `room`: that of the draft, or absent; any other value is a fault. */
 export type PrePosted = MessageContent & { readonly room?: string | undefined }
@@ -46,7 +44,7 @@ export type PostDraft = MessageContent & { readonly room: string }
 
 /**
  * Hooks of the app. Each runs in the AsyncLocalStorage context of the connection's upgrade request. If one throws, the
- * connection is closed with 1011; `authenticate`, `prePost` and `onPost` differ, see there.
+ * connection is closed with 1011; `authenticate`, `prePost`, `preChange`, `onPost` and `onChange` differ, see there.
  */
 export interface Hooks {
   /**
@@ -58,8 +56,10 @@ export interface Hooks {
   readonly authenticate?: ((request: FastifyRequest, hello: Hello) =>
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
   /**
-   * Returns whether a member may join a room, post to it or read its history. Called with 'post' for a typing signal too: that
-   * answer is reused for 5 s for further signals in the room. Without this hook, every member may.
+   * Returns whether a member may join a room, post to it, read its history, or change an entry. Called with 'post' for a typing
+   * signal too: that answer is reused for 5 s for further signals in the room. Without this hook, every member may, but edit and
+   * delete only its own entries. With it, the hook alone decides: one that returns true for 'edit' and 'delete' allows every
+   * member to change the entries of all.
    */
   readonly authorize?: ((question: AuthorizeQuestion) => boolean | Promise<boolean>) | undefined
   /**
@@ -76,6 +76,19 @@ export interface Hooks {
    * for the calls, at most for `drainTimeout`. A crash loses those that wait.
    */
   readonly onPost?: ((entry: ChatEntry, room: string) => void | Promise<void>) | undefined
+  /**
+   * Returns the change to make: the change itself, or an edit with other content. It must have the same type and reaction. If it
+   * throws, the change is refused and the member receives the error's message. A result of a wrong type is handled as that of `prePost`.
+   * @param entry as it is before the change
+   */
+  readonly preChange?: ((change: ChatChange, entry: ChatEntry, member: Member) => ChatChange | Promise<ChatChange>) | undefined
+  /**
+   * Called for each change that this node has stored, after it is stored, and in one order with the calls of `onPost`; also for
+   * those of `app.chat`. The rules of `onPost` hold. A change without an effect gets no call, and neither does one whose entry is
+   * no longer kept.
+   * @param entry as it is when the hook is called: it may have changed again
+   */
+  readonly onChange?: ((change: ChatChange, entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection has joined a room. An error closes that connection with 1011. */
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection that `onJoin` was called for has left a room, or has ended. An error closes that connection with 1011. */
@@ -130,38 +143,4 @@ export function assertResult<Name extends string> (
 /** Returns a function that makes the errors for the properties of a hook's result. */
 export function resultErrors (name: keyof Hooks): PropertyError {
   return (property, problem) => new InvalidHookResult(name, `returned '${property}', which ${problem}`)
-}
-
-/**
- * Authorizes a post and runs `prePost`. Resolves with the content to store: that of the draft, or the result of `prePost`.
- * @param content of the draft
- * @param limit maximum bytes of a message that `prePost` returns
- * @throws Forbidden, PostRefused, PrePostFailed, PostTooLarge, HookFailed
- */
-export async function vet (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
-  await authorize(hooks, { member, action: 'post', room: draft.room })
-  if (hooks.prePost === undefined) return content
-  let result: unknown
-  try {
-    result = await hooks.prePost(draft, member)
-  } catch (error) {
-    throw new PostRefused(messageOf(error))
-  }
-  const stored = contentOf(result, draft.room)
-  assertSize(stored, null, limit)
-  return stored
-}
-
-/** Returns the content that `prePost` returned for a post to a room. @throws PrePostFailed */
-function contentOf (result: unknown, expected: string): Content {
-  try {
-    assertResult('prePost', result, ['room', 'text', 'bytes', 'data'])
-    // Read once: a getter may return another value the second time.
-    const { room = expected, ...given } = result
-    if (room !== expected) throw resultErrors('prePost')('room', `must be '${expected}', as in the draft`)
-    return appContent(given, resultErrors('prePost'))
-  } catch (error) {
-    // Not a close: the client would repeat the post on each new connection.
-    throw new PrePostFailed({ cause: hookFailed('prePost', error) })
-  }
 }

@@ -1,14 +1,16 @@
-import { MAX_MESSAGES, MAX_NAME, roomName } from './request-bounds.ts'
-import { array, integer, literal, object, string, type Static } from './schema.ts'
+import { MAX_MESSAGES, MAX_NAME, reactionText, roomName } from './request-bounds.ts'
+import { array, flag, integer, literal, object, string, type Static } from './schema.ts'
 
 const room = string({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = string({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
+const revision = string({ minLength: 1, maxLength: 128, description: 'names one change of one room; opaque' })
 const id = string({ minLength: 1, maxLength: 64, description: 'chosen by the client' })
+const reactionName = string({ pattern: reactionText.source, description: '1 to 64 code points without control characters' })
 
 const member = object({ id: string({}), name: string({ description: 'empty: no name' }) })
 const members = (description: string) => array(member, description)
 const count = integer({ minimum: 0, description: 'members of the room, listed or not' })
-const stale = { type: 'boolean', const: true, description: 'the list of members may be out of date' } as const
+const stale = flag('the list of members may be out of date')
 const data = { description: 'JSON that the app defines' } as const
 const errorCode = string({ description: 'other codes may be added: a client that receives one must not repeat the request' })
 
@@ -18,30 +20,60 @@ const content = {
   at: string({ format: 'date-time', description: "ISO 8601, the server's clock" }),
   from: { anyOf: [member, { type: 'null' }], description: 'null: the app is the sender' }
 } as const
+const reaction = object({
+  reaction: string({}),
+  count: integer({ minimum: 0, description: 'members who have it; 0: it was removed' })
+}, { mine: { type: 'boolean', description: 'whether the receiver is one of them; absent: unchanged, at first false' } })
+const text = string({})
+const state = {
+  text,
+  data,
+  editedAt: string({ format: 'date-time', description: 'time of the last edit' }),
+  deleted: flag('the content and the reactions were removed'),
+  reactions: array(reaction, 'in order of their first use')
+}
 const optionalContent = {
-  text: string({}),
+  ...state,
   bytes: string({ description: 'base64; replaces text in a binary message of a plain client' }),
-  data
+  revision
 }
 const message = object(content, optionalContent)
 const messages = array(message, 'oldest first')
+const changedState = {
+  ...state,
+  reactions: array(reaction, 'those that changed; with whole, all'),
+  whole: flag('the message as it is: data and reactions that are absent were removed')
+}
+const change = object({ position, revision }, changedState)
 
 /** Named parts of the messages. */
-export const definitions = { room, position, id, member, errorCode, message }
+export const definitions = { room, position, revision, id, member, errorCode, reaction, message, change }
 
 /** Schemas of the messages to the server, by type. */
 export const clientMessages = {
   hello: object({ type: literal('hello') }, {
     session: string({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'of an earlier welcome' }),
     name: string({ maxLength: MAX_NAME, description: 'name shown to other members, before normalization' }),
-    token: string({ maxLength: 8192, description: "for the app's authentication" })
+    token: string({ maxLength: 8192, description: "for the app's authentication" }),
+    changes: flag('the client understands changes')
   }, 'Identifies the client. The first message, sent once'),
   join: object({ type: literal('join'), room }, {
     after: position,
+    revision,
     history: integer({ minimum: 0, maximum: MAX_MESSAGES, description: 'number of the newest messages to send' })
-  }, 'Joins a room, with its newest messages or with those after a position'),
+  }, 'Joins a room, with its newest messages or with those after a position and the changes after a revision'),
   leave: object({ type: literal('leave'), room }, {}, 'Leaves a room'),
   post: object({ type: literal('post'), room, id, text: string({}) }, { data, since: position }, 'Posts a message in a joined room'),
+  edit: object({ type: literal('edit'), room, position, id, text }, { data, since: revision }, 'Replaces the content of a message'),
+  delete: object({ type: literal('delete'), room, position, id }, {}, 'Deletes a message'),
+  react: object({
+    type: literal('react'),
+    room,
+    position,
+    id,
+    reaction: reactionName,
+    on: { type: 'boolean', description: 'false removes the reaction' }
+  }, {}, 'Adds a reaction of the member to a message, or removes it'),
   typing: object({ type: literal('typing'), room }, {}, 'Reports that the user is typing'),
   history: object({
     type: literal('history'),
@@ -67,7 +99,7 @@ export const serverMessages = {
       byteBurst: integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' })
     }),
     heartbeat: integer({ description: 'ms between the pings of the server; a client should send a ping as often' })
-  }, {}, 'Answers hello with the member and its limits'),
+  }, { features: array(string({}), 'what the server has beyond the first version: changes') }, 'Answers hello with the member and its limits'),
   joined: object({
     type: literal('joined'),
     room,
@@ -76,10 +108,16 @@ export const serverMessages = {
     messages,
     position,
     complete: { type: 'boolean', description: 'false: earlier messages and positions of this room are no longer valid' }
-  }, { stale }, 'Answers join. Also sent without a request when earlier messages are no longer valid'),
+  }, {
+    stale,
+    revision,
+    changes: array(change, 'of earlier messages, each whole, in the order of their revisions'),
+    oldest: position
+  }, 'Answers join. Also sent without a request when earlier messages are no longer valid'),
   left: object({ type: literal('left'), room }, {}, 'Answers leave. The room is no longer joined'),
   message: object({ ...content, type: literal('message') }, optionalContent, 'An entry of a joined room'),
-  ack: object({ type: literal('ack'), id, room, position }, {}, 'The post is stored at this position'),
+  changed: object({ type: literal('changed'), room, position, revision }, changedState, 'A message of a joined room has changed'),
+  ack: object({ type: literal('ack'), id, room, position }, { revision }, 'The post is stored at this position, or the message at it is changed'),
   history: object({
     type: literal('history'),
     room,
@@ -87,7 +125,7 @@ export const serverMessages = {
     messages,
     more: { type: 'boolean', description: 'whether there are older messages' },
     complete: { type: 'boolean', description: 'false: the entry at before is no longer stored' }
-  }, {}, 'Answers history with a page of messages'),
+  }, { revision }, 'Answers history with a page of messages'),
   presence: object({
     type: literal('presence'),
     room,
@@ -119,3 +157,6 @@ export type ClientMessage = Messages<typeof clientMessages>
 export type ServerMessage = Messages<typeof serverMessages>
 /** at: ISO 8601, by the server's clock. from: null if the app is the sender. bytes: base64; replaces text. */
 export type Message = Static<typeof message>
+/** A change of the message at its position. The properties that it has replace those of the message; see `docs/PROTOCOL.md`. */
+export type Change = Static<typeof change>
+export type Reaction = Static<typeof reaction>

@@ -16,7 +16,7 @@ import type { FastifyChatOptions } from './options.ts'
 import { findPageFiles, pagePaths } from './routes/page-files.ts'
 import { pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
-import { PostCalls } from './rooms/post-calls.ts'
+import { HookCalls } from './rooms/hook-calls.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { resolveOptions, type Settings } from './settings.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
@@ -83,10 +83,10 @@ async function addChat (
   const instrumented = new InstrumentedStore(store, counters)
   const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
   const peers = new Peers(roster)
-  const postCalls = new PostCalls(app.log)
+  const hookCalls = new HookCalls(app.log)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
   const appChat = new Chat({
-    rooms, roster, store: instrumented, peers, connections, onPost: settings.hooks.onPost, postCalls, counters, limits, log: app.log
+    rooms, roster, store: instrumented, peers, connections, hooks: settings.hooks, hookCalls, counters, limits, log: app.log
   })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
@@ -100,7 +100,7 @@ async function addChat (
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, store: instrumented, roster, postCalls, limits, peers, counters }
+    const admission = { rooms, store: instrumented, roster, hookCalls, limits, peers, counters }
     const budget = new ByteBudget(limits.totalPendingBytes, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
@@ -133,7 +133,7 @@ async function addChat (
     rooms.flush()
     const deadline = performance.now() + settings.drainTimeout
     await connections.close(settings.drainTimeout)
-    await postCalls.close(Math.max(0, deadline - performance.now()))
+    await hookCalls.close(Math.max(0, deadline - performance.now()))
   })
   app.addHook('onClose', async () => {
     refusals.close()

@@ -1,6 +1,6 @@
 import type * as messages from './messages.ts'
 
-export { MAX_MESSAGES, roomName } from './request-bounds.ts'
+export { MAX_MESSAGES, reactionText, roomName } from './request-bounds.ts'
 
 /** The subprotocol that a v1 client requests. RFC 6455, section 1.9. */
 export const SUBPROTOCOL = 'fastify-chat.v1'

@@ -10,6 +10,9 @@ export const MAX_MESSAGES = 1_000
 /** Maximum code points of a reaction. */
 export const MAX_REACTION = 64
 
+/** Matches a valid reaction. Its source is the pattern of reactions in the schemas. */
+export const reactionText = new RegExp(`^[^\\p{Cc}\\p{Cs}]{1,${MAX_REACTION}}$`, 'u')
+
 /** Maximum number of different reactions of one entry. */
 export const MAX_REACTIONS = 20
 

@@ -36,6 +36,9 @@ export const string = <const Rules extends object>(rules: Rules) => ({ type: 'st
 
 export const integer = <const Rules extends object>(rules: Rules) => ({ type: 'integer', ...rules } as const)
 
+/** Returns the schema of a property that is `true` or absent. */
+export const flag = (description: string) => ({ type: 'boolean', const: true, description } as const)
+
 export const array = <Items extends object>(items: Items, description: string) => ({ type: 'array', items, description } as const)
 
 /** Returns the schema of an object with these required and optional properties. */

@@ -27,7 +27,7 @@ export interface Settings {
 export function resolveOptions (given: FastifyChatOptions, bounds: Bounds): Settings {
   const { echo = {}, chat = {}, limits = {}, routeOptions = {} } = given
   const { page = '/demo/', origins, heartbeatInterval = 25_000, drainTimeout = 5_000 } = given
-  const { authenticate, authorize, prePost, onPost, onJoin, onLeave, dataSchema } = given
+  const { authenticate, authorize, prePost, preChange, onPost, onChange, onJoin, onLeave, dataSchema } = given
   return {
     page: page && (page.endsWith('/') ? page : `${page}/`),
     echo: echo && {
@@ -45,7 +45,7 @@ export function resolveOptions (given: FastifyChatOptions, bounds: Bounds): Sett
     routeOptions,
     origins,
     subprotocols: given.subprotocols ?? [],
-    hooks: { authenticate, authorize, prePost, onPost, onJoin, onLeave },
+    hooks: { authenticate, authorize, prePost, preChange, onPost, onChange, onJoin, onLeave },
     dataSchema,
     compression: given.compression ?? false,
     flushInterval: given.flushInterval ?? 0,

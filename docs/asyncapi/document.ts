@@ -9,13 +9,16 @@ const answers: Record<ClientMessage['type'], ServerMessage['type'] | undefined> 
   join: 'joined',
   leave: 'left',
   post: 'ack',
+  edit: 'ack',
+  delete: 'ack',
+  react: 'ack',
   typing: undefined,
   history: 'history',
   ping: 'pong'
 }
 
 /** Types of the messages that the server sends without a request. */
-const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'presence', 'typing', 'draining']
+const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'changed', 'presence', 'typing', 'draining']
 
 interface Message { readonly key: string, readonly name: string, readonly summary: string, readonly payload: object }
 

@@ -3,10 +3,13 @@ import { InvalidArgument, InvalidRoom } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
+import { ChatChanges, type Edit, type MessagesOfMember, type ReactOptions } from './changes.ts'
 import { contentLimit } from '../content.ts'
 import { inContext, type Hooks } from '../hooks.ts'
+import { assertMemberId } from './member-id.ts'
+import type { HookCalls } from '../rooms/hook-calls.ts'
 import type { Peers } from '../rooms/peers.ts'
-import type { PostCalls } from '../rooms/post-calls.ts'
+import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { roomName } from '../protocol.ts'
 import { draftOf, type Publication } from './publication.ts'
@@ -33,8 +36,8 @@ export interface ChatParts {
   readonly store: Store
   readonly peers: Peers
   readonly connections: Connections
-  readonly onPost: Hooks['onPost']
-  readonly postCalls: PostCalls
+  readonly hooks: Pick<Hooks, 'onPost' | 'onChange'>
+  readonly hookCalls: HookCalls
   readonly counters: Counters
   readonly limits: { readonly chatPayload: number, readonly pendingBytes: number }
   readonly log: FastifyBaseLogger
@@ -43,10 +46,12 @@ export interface ChatParts {
 /** `app.chat`: the server API of the chat, for HTTP routes, bots and jobs. */
 export class Chat {
   readonly #parts: ChatParts
+  readonly #changes: ChatChanges
   readonly #moderation: Moderation
 
   constructor (parts: ChatParts) {
     this.#parts = parts
+    this.#changes = new ChatChanges(parts, parts.hooks.onChange)
     this.#moderation = new Moderation(parts.roster)
   }
 
@@ -57,10 +62,10 @@ export class Chat {
    */
   async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
-    const { store, onPost, postCalls, limits } = this.#parts
+    const { store, hooks: { onPost }, hookCalls, limits } = this.#parts
     const draft = draftOf(publication, contentLimit(limits))
     const stored = store.append(room, draft)
-    if (onPost !== undefined) postCalls.add(inContext({ onPost }).onPost, room, draft, stored)
+    if (onPost !== undefined) callOnPost(hookCalls, inContext({ onPost }).onPost, room, draft, stored)
     return (await stored).position
   }
 
@@ -79,7 +84,7 @@ export class Chat {
     assertFunction('listener', listener)
     const { rooms } = this.#parts
     const room = await rooms.open(name)
-    const callListener = async (entry: Entry) => { await listener(chatEntry(entry, entry)) }
+    const callListener = async (entry: Entry) => { await listener(chatEntry(entry)) }
     const unsubscribe = room.subscribe((entry) => {
       callListener(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
     })
@@ -113,18 +118,48 @@ export class Chat {
     if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
     if (before !== undefined) assertPosition('query.before', before)
     const { entries, complete, more, head } = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
-    return { entries: entries.map((entry) => chatEntry(entry, entry)), complete, more, head }
+    return { entries: entries.map((entry) => chatEntry(entry)), complete, more, head }
   }
 
   /**
-   * Removes the content and the reactions of one message. Its position stays. Resolves also if the message is deleted already.
-   * Rejects as the store's `amend` does.
+   * Replaces the content of a message. Of the hooks, it calls `onChange` only, as all changes of the app do. An edit to the same
+   * content changes nothing.
+   * @throws InvalidRoom, InvalidArgument, PostTooLarge, NotKept, EntryDeleted; InvalidChange for a binary message
+   */
+  async edit (room: string, position: Position, edit: Edit): Promise<void> {
+    assertRoom(room)
+    await this.#changes.edit(room, position, edit)
+  }
+
+  /**
+   * Deletes a message: its content and reactions are removed, its position and offset stay.
    * @throws InvalidRoom, InvalidArgument, NotKept
    */
   async delete (room: string, position: Position): Promise<void> {
     assertRoom(room)
-    assertPosition('position', position)
-    await this.#parts.store.amend(room, position, { by: null, change: { delete: true } })
+    await this.#changes.delete(room, position)
+  }
+
+  /**
+   * Adds a reaction of a member to a message, or removes it.
+   * @throws InvalidRoom, InvalidArgument, NotKept, EntryDeleted, TooManyReactions
+   */
+  async react (room: string, position: Position, reaction: string, options: ReactOptions): Promise<void> {
+    assertRoom(room)
+    await this.#changes.react(room, position, reaction, options)
+  }
+
+  /**
+   * Deletes all messages of a member that were stored before the call, in one room or in all. Resolves with their number. To keep
+   * the member from posting again, mute or ban it first.
+   * @throws InvalidRoom, InvalidArgument
+   */
+  async deleteMessages (of: MessagesOfMember): Promise<number> {
+    assertProperties('of', of, ['member', 'room'])
+    const { member, room } = of
+    assertMemberId('of.member', member)
+    if (room !== undefined) assertRoom(room)
+    return await this.#changes.deleteMessages(member, room === undefined ? this.#parts.store.rooms() : [[room]])
   }
 
   /**
@@ -172,6 +207,7 @@ export class Chat {
       members: peers.size,
       rooms: rooms.names().length,
       posts: counters.posts,
+      changes: counters.changes,
       deliveries: counters.deliveries,
       refusals: counters.refusals.toObject(),
       disconnects: counters.disconnects.toObject(),

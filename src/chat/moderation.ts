@@ -1,7 +1,7 @@
 import { normalizeAddress, subjectOf } from '../connection/address.ts'
 import { assertDuration, assertProperties, assertReason } from '../argument-checks.ts'
-import { InvalidAddress, InvalidArgument } from '../errors.ts'
-import { idProblem } from '../rooms/member-check.ts'
+import { InvalidAddress } from '../errors.ts'
+import { assertMemberId } from './member-id.ts'
 import type { Roster } from '../roster.ts'
 
 /** Options of `kick`. */
@@ -30,18 +30,18 @@ export class Moderation {
   }
 
   async kick (id: string, options: KickOptions = {}): Promise<void> {
-    assertMemberId(id)
+    assertMemberId('id', id)
     assertProperties('options', options, ['reason'])
     await this.#roster.restrict(id, { kind: 'kick', reason: reasonOf(options, 'kicked by a moderator') })
   }
 
   async mute (id: string, options: RestrictionOptions): Promise<void> {
-    assertMemberId(id)
+    assertMemberId('id', id)
     await this.#restrict(id, 'mute', options, 'muted by a moderator')
   }
 
   async unmute (id: string): Promise<void> {
-    assertMemberId(id)
+    assertMemberId('id', id)
     await this.#roster.restrict(id, { kind: 'mute', duration: 0, reason: '' })
   }
 
@@ -67,16 +67,10 @@ function reasonOf ({ reason }: KickOptions, fallback: string): string {
   return reason
 }
 
-/** @throws InvalidArgument for an id that no member can have */
-function assertMemberId (id: unknown): void {
-  const problem = idProblem(id)
-  if (problem !== undefined) throw new InvalidArgument('id', problem)
-}
-
 /** Returns the roster's subject for a member id or an address. @throws InvalidArgument, InvalidAddress */
 function subjectOfBan (who: BanSubject): string {
   if (typeof who !== 'object') {
-    assertMemberId(who)
+    assertMemberId('id', who)
     return who
   }
   assertProperties('who', who, ['address'])

@@ -13,17 +13,33 @@ const shape = (checks: Record<string, Check>): Check => (value) => typeof value 
 
 const member = shape({ id: string, name: string })
 const sender: Check = (value) => value === null || member(value)
-const message = { room: string, position: string, at: string, from: sender }
+
+const flag = optional((value) => value === true)
+const reactions = optional(listOf(shape({ reaction: string, count: number, mine: optional(boolean) })))
+const state = { text: optional(string), editedAt: optional(string), deleted: flag, reactions }
+const message = { room: string, position: string, at: string, from: sender, revision: optional(string), ...state }
 const messages = listOf(shape(message))
+const change = { position: string, revision: string, ...state, whole: flag }
 
 const limit = optional(number)
 const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit, byteRate: limit, byteBurst: limit })
 
 const checks: { [Type in ServerMessage['type']]: Check } = {
-  welcome: shape({ member, session: string, limits, heartbeat: number }),
-  joined: shape({ room: string, members: listOf(member), count: number, messages, position: string, complete: boolean }),
+  welcome: shape({ member, session: string, limits, heartbeat: number, features: optional(listOf(string)) }),
+  joined: shape({
+    room: string,
+    members: listOf(member),
+    count: number,
+    messages,
+    position: string,
+    complete: boolean,
+    revision: optional(string),
+    changes: optional(listOf(shape(change))),
+    oldest: optional(string)
+  }),
   left: shape({ room: string }),
   message: shape(message),
+  changed: shape({ room: string, ...change }),
   ack: shape({ id: string, position: string }),
   history: shape({ room: string, before: string, messages, more: boolean, complete: boolean }),
   presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),

@@ -5,7 +5,7 @@ import type { Amended, Amendment, ChangeCursor } from '../change.ts'
 import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
-/** Wraps a store. Counts stored messages and errors. Returns the store's own promises. */
+/** Wraps a store. Counts stored messages, changes and errors. Returns the store's own promises. */
 export class InstrumentedStore implements Store {
   readonly #store: Store
   readonly #counters: Counters
@@ -46,7 +46,9 @@ export class InstrumentedStore implements Store {
   }
 
   amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
-    return this.#countErrors(this.#store.amend(room, position, amendment))
+    const stored = this.#countErrors(this.#store.amend(room, position, amendment))
+    stored.then(({ again }) => { if (!again) this.#counters.changes++ }, () => { /* counted as an error */ })
+    return stored
   }
 
   findChange (room: string, key: string): Promise<ChangeCursor | undefined> {

@@ -8,7 +8,9 @@ export interface Stats {
   readonly rooms: number
   /** messages stored by this process */
   readonly posts: number
-  /** messages written to members of this process; a message written to ten members counts ten times */
+  /** edits, deletions and reactions stored by this process */
+  readonly changes: number
+  /** messages and changes written to members of this process; a message written to ten members counts ten times */
   readonly deliveries: number
   /** refused upgrades, and requests answered with an error, by error code */
   readonly refusals: Readonly<Record<string, number>>
@@ -44,6 +46,7 @@ export class Counters {
   /** Set if metrics are enabled; otherwise nothing is timed. */
   timings: Timings | undefined
   posts = 0
+  changes = 0
   deliveries = 0
   readonly refusals = new Counts()
   readonly disconnects = new Counts()

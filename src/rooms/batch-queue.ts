@@ -1,6 +1,8 @@
+import type { Changed } from '../change.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Entry } from '../store.ts'
-import { Batch } from './batch.ts'
+import { Batch, type BatchChanges } from './batch.ts'
+import { PendingChanges } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
 
 /** Approximate bytes of content in one batch. */
@@ -17,13 +19,16 @@ const NONE: readonly Entry[] = []
 /** Bytes of memory that wait in the fan-outs of all rooms. */
 export interface Waiting { bytes: number }
 
-/** The entries and signals of a room that wait to be written, and the batch that is being written. Charges their memory. */
+/** The entries, changes and signals of a room that wait to be written, and the batch that is being written. Charges their memory. */
 export class BatchQueue {
   readonly #room: string
   readonly #waiting: Waiting
   #entries = NONE
   /** `#entries` if nothing else references the array; else undefined. */
   #own: Entry[] | undefined
+  readonly #changes = new PendingChanges()
+  /** Number of the last change that the store delivered, if no batch has completed it; else 0. */
+  #reached = 0
   #signals: RoomSignal[] = []
   #batch: Batch | undefined
   /** Waiting bytes of this room, and the part of them in the current batch. */
@@ -37,7 +42,7 @@ export class BatchQueue {
   }
 
   /** Whether nothing waits for the next batch. */
-  get isEmpty (): boolean { return this.#entries.length + this.#signals.length === 0 }
+  get isEmpty (): boolean { return this.#entries.length + this.#signals.length + this.#reached === 0 }
 
   /** Whether the waiting bytes exceed their limit. */
   get isFull (): boolean { return this.#waiting.bytes > WAITING_BYTES }
@@ -47,6 +52,9 @@ export class BatchQueue {
 
   /** Offset of the first entry of the current batch, else of the first one that waits; Infinity for none. */
   get first (): number { return this.#batch?.first ?? this.#entries[0]?.offset ?? Infinity }
+
+  /** Number of the first change of the current batch, else of the first one that waits; Infinity for none. */
+  get firstChange (): number { return Math.min(this.#batch?.firstChange ?? Infinity, this.#changes.next) }
 
   /** @param entries MUST NOT change afterwards */
   push (entries: readonly Entry[]): void {
@@ -60,6 +68,14 @@ export class BatchQueue {
     this.#entries = this.#own
   }
 
+  /** @param reached number of the last change that is part of `changes` or of entries that were pushed */
+  change (changes: readonly Changed[], reached: number): void {
+    const before = this.#changes.cost
+    for (const changed of changes) this.#changes.push(changed)
+    this.#charge(this.#changes.cost - before)
+    this.#reached = reached
+  }
+
   announce (signal: RoomSignal): void {
     this.#signals.push(signal)
     this.#charge(signalCost(signal))
@@ -71,9 +87,10 @@ export class BatchQueue {
     const entries = this.#takeEntries()
     const signals = this.#signals
     if (signals.length > 0) this.#signals = []
-    // Leaves out the entries that wait for a later batch. Usually there are none.
-    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes)
-    this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding)
+    const changes = this.#reached === 0 ? undefined : this.#takeChanges(entries)
+    // Leaves out the entries and changes that wait for a later batch. Usually there are none.
+    this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - this.#changes.cost
+    this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes)
     return this.#batch
   }
 
@@ -85,6 +102,8 @@ export class BatchQueue {
 
   clear (): void {
     this.#replace(NONE)
+    this.#changes.clear()
+    this.#reached = 0
     this.#signals = []
     this.#batch = undefined
     this.#charge(-this.#bytes)
@@ -102,6 +121,15 @@ export class BatchQueue {
     while (end < entries.length && bytes < BATCH_BYTES) bytes += contentBytes(entries[end++]!)
     this.#replace(entries.slice(end))
     return entries.slice(0, end)
+  }
+
+  /** Removes and returns the changes of the next batch. @param entries of that batch */
+  #takeChanges (entries: readonly Entry[]): BatchChanges {
+    const items = this.#changes.take(this.#entries.length === 0 ? Infinity : entries.at(-1)?.offset ?? 0, BATCH_COST)
+    if (this.#changes.size > 0) return { items, last: this.#changes.earliest - 1 }
+    const last = this.#reached
+    this.#reached = 0
+    return { items, last }
   }
 
   #replace (entries: readonly Entry[]): void {

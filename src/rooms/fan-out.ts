@@ -1,3 +1,4 @@
+import type { Changed } from '../change.ts'
 import type { Batch } from './batch.ts'
 import { BatchQueue, type Waiting } from './batch-queue.ts'
 import type { RoomSignal } from './signal.ts'
@@ -23,7 +24,7 @@ const SATURATED = 4
 const PAUSE_FACTOR = 1
 
 /**
- * Writes a room's batches to its memberships. The entries of one tick are joined into one buffer for each format. Each
+ * Writes a room's batches to its memberships. The entries and changes of one tick are joined into one buffer for each format. Each
  * membership receives the buffer in one write. A batch is written to all memberships before the next begins.
  */
 export class FanOut {
@@ -32,6 +33,8 @@ export class FanOut {
   readonly #memberships = new Set<Membership>()
   readonly #queue: BatchQueue
   #unwritten = this.#memberships.values()
+  /** Number of the last change that the store delivered. */
+  #reached = 0
   #scheduled = false
   /** `performance.now()` when the batch began; 0 for a batch of one tick. */
   #batchStartedAt = 0
@@ -58,6 +61,9 @@ export class FanOut {
    */
   get next (): number { return this.#queue.first }
 
+  /** Number of the last change that a membership added now has received, if the caller has sent it all earlier entries and changes. */
+  get lastChange (): number { return Math.min(this.#reached, this.#queue.firstChange - 1) }
+
   add (membership: Membership): void { this.#memberships.add(membership) }
 
   delete (membership: Membership): void {
@@ -74,6 +80,22 @@ export class FanOut {
     this.#queue.push(entries)
     this.#enqueued()
   }
+
+  /**
+   * Call it after `push`.
+   * @param changes none if `reached` is as before
+   * @param reached number of the last change that the store has delivered, in a change or in an entry
+   */
+  change (changes: readonly Changed[], reached: number): void {
+    if (reached === this.#reached) return
+    this.#reached = reached
+    if (this.#memberships.size === 0) return
+    this.#queue.change(changes, reached)
+    this.#enqueued()
+  }
+
+  /** Called when the store has begun to deliver the changes after this number. */
+  startAt (change: number): void { this.#reached = change }
 
   announce (signal: RoomSignal): void {
     if (this.#memberships.size === 0) return

@@ -1,19 +1,32 @@
+import type { Revision } from '../change.ts'
 import type { Framing, Payload } from '../connection/writer.ts'
+import type { MergedChange, OwnReactions } from './merged-change.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
 /** Encodes the messages of a room for one wire. Entries and signals MUST be encoded equally for all members: batches share them. */
 export interface Format {
-  /** Frames entries and signals for the transport of the wire. */
+  /** Frames entries, changes and signals for the transport of the wire. */
   readonly framing: Framing
-  /** Another format whose entries have the same payloads. A batch encodes them once for both. */
+  /** Another format whose entries and changes have the same payloads. A batch encodes them once for both. */
   readonly sameEntriesAs?: Format
+  /** Another format with the same framing, entries that never changed, and signals. A batch without changes is encoded once for both. */
+  readonly withoutChanges?: Format
   entry (room: string, entry: Entry): Payload
+  /**
+   * Returns the message of a change. Absent if the wire has none.
+   * @param own reactions of the receiver; undefined if they are not known, or unchanged
+   */
+  change? (room: string, change: MergedChange, own?: OwnReactions): Payload
   /** Returns undefined if the wire has no message for the signal. */
   signal (room: string, signal: RoomSignal): Payload | undefined
-  /** Returns the acknowledgement of a post; undefined if the wire has none. @param id of the post, chosen by the client */
-  ack (room: string, id: string, position: Position): string | undefined
+  /**
+   * Returns the acknowledgement of a post or a change; undefined if the wire has none.
+   * @param id of the request, chosen by the client
+   * @param revision of a change
+   */
+  ack (room: string, id: string, position: Position, revision?: Revision): string | undefined
   /** Returns the answer to a join. The same messages are sent when the view of a member is no longer valid. */
   joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
 }

@@ -1,16 +1,22 @@
+import type { Changed, Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
-import type { Membership } from './membership.ts'
+import { entryCost } from '../heap-cost.ts'
+import type { Later, Membership } from './membership.ts'
+import { changedCost } from './merged-change.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
-import type { Ring } from './ring.ts'
+import { Ring, type Rings } from './ring.ts'
 import type { Presence } from '../roster.ts'
-import type { Cursor, Store, Entry, Page, Position } from '../store.ts'
+import type { Store, Entry, FeedPage, Page, Position, Query } from '../store.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
 
 /** The newest entries that members receive when their view is no longer valid. */
 const RESTART = { limit: 50, maxBytes: PAGE.maxBytes }
+
+/** Of a page that is followed by another one. */
+const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }
 
 /** The entries that a member receives when it joins. */
 export interface JoinQuery {
@@ -20,6 +26,8 @@ export interface JoinQuery {
   readonly maxBytes: number
   /** position to resume from; replaces the newest entries if the store guarantees that none is missing */
   readonly after?: Position | undefined
+  /** revision to resume from, with `after`; without it, no changes of earlier entries are sent */
+  readonly revision?: Revision | undefined
 }
 
 /** Sends entries from the store to memberships that join and, after a break, to all. Then adds them to the fan-out. */
@@ -27,40 +35,48 @@ export class Joins {
   readonly #room: { readonly name: string, readonly presence: Presence }
   readonly #store: Store
   readonly #fanOut: FanOut
-  readonly #ring: Ring
+  /** The entries and the changes that are delivered during a read. */
+  readonly #entries: Ring<Entry>
+  readonly #changes: Ring<Changed>
   readonly #counters: Counters
   /** Reads in progress. */
   #readers = 0
   /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
-  /** The position after which the store delivers; undefined until the room follows it. */
-  #followed: Position | undefined
+  /** The head after which the store delivers; undefined until the room follows it. */
+  #followed: Head | undefined
   /** Memberships that are still catching up. */
   readonly #joining = new Set<Membership>()
   /** Memberships whose view is no longer valid, until they receive the newest entries. */
   readonly #restarting = new Set<Membership>()
 
-  /** @param ring keeps the entries that are delivered during a read */
-  constructor (room: { readonly name: string, readonly presence: Presence }, store: Store, fanOut: FanOut, ring: Ring, counters: Counters) {
+  constructor (room: { readonly name: string, readonly presence: Presence }, store: Store, fanOut: FanOut, rings: Rings, counters: Counters) {
     this.#room = room
     this.#store = store
     this.#fanOut = fanOut
-    this.#ring = ring
+    this.#entries = new Ring(rings, ({ offset }: Entry) => offset, entryCost)
+    this.#changes = new Ring(rings, ({ change }: Changed) => change.number, changedCost)
     this.#counters = counters
   }
 
-  /** Called when the store delivers every entry after the head. */
-  follow (head: Cursor): void { this.#followed = head.position }
+  /** Called when the store delivers every entry and every change after the head. */
+  follow (head: Head): void {
+    this.#followed = head
+    this.#fanOut.startAt(head.change.number)
+  }
 
   /**
-   * Writes the answer to the join and the missed entries. Adds the membership to the fan-out, which writes every later entry,
-   * without gaps or duplicates. Resolves when the member has caught up, or has left.
+   * Writes the answer to the join and what the member missed. Adds the membership to the fan-out, which writes every later entry
+   * and change, without gaps or duplicates. Resolves when the member has caught up, or has left.
    * @param entered resolves when the room is open and the member has entered it; the first read doesn't wait for it
    * @param onJoined called when the answer was written, and again after each later page
    */
-  async join (membership: Membership, entered: Promise<void>, { after, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
+  async join (membership: Membership, entered: Promise<void>, { after, revision: since, ...query }: JoinQuery, onJoined: () => void): Promise<void> {
     const { name } = this.#room
+    const { reader } = membership
+    const newest: Query = { ...query, for: reader }
     let position = after
+    let revision = reader === undefined ? undefined : since
     let joined = false
     this.#joining.add(membership)
     try {
@@ -68,26 +84,25 @@ export class Joins {
         isAttached = await this.#whileReading(async () => {
           const epoch = this.#epoch
           const isFollowed = this.#followed !== undefined
-          const reading = this.#store.read(name, position === undefined ? newest : { after: position, ...PAGE })
+          const reading = this.#store.read(name, position === undefined ? newest : { after: position, revision, for: reader, ...PAGE })
           reading.catch(() => { /* rethrown below */ })
           await entered
           let page = await reading
-          // The store doesn't deliver an entry that was stored between the two.
-          if (!isFollowed && page.head.position !== this.#followed) return false
+          // The store doesn't deliver an entry or a change that was stored between the two.
+          if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
           const resumed = position !== undefined && page.complete
           if (!page.complete) page = { ...await this.#store.read(name, newest), complete: false }
           if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
           membership.enter(epoch)
-          const isPart = resumed && page.more
-          const end = isPart ? page.entries.at(-1)! : page.head
-          const hasCaughtUp = !isPart && this.#ring.isCompleteAfter(end.offset)
-          const later = hasCaughtUp ? this.#laterThan(page) : []
-          const offset = later.at(-1)?.offset ?? end.offset
+          const end = resumed && page.more ? page.entries.at(-1)! : page.head
+          const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && this.#isCompleteAfter(page.head)
+          const later = hasCaughtUp ? this.#laterThan(page.head) : { ...NOTHING, offset: end.offset }
           this.#counters.deliveries += joined && resumed
-            ? membership.sendMissed([...page.entries, ...later], offset)
-            : membership.sendJoined(page, this.#room.presence, later, offset)
+            ? membership.sendMissed(page, later)
+            : membership.sendJoined(page, this.#room.presence, later)
           if (hasCaughtUp) this.#attach(membership)
           position = end.position
+          if (reader !== undefined) revision = page.revision
           joined = true
           onJoined()
           return hasCaughtUp
@@ -103,35 +118,32 @@ export class Joins {
     this.#joining.delete(membership)
   }
 
-  /** Called with the entries that the store delivers. */
-  keep (entries: readonly Entry[]): void {
-    if (this.#readers > 0) this.#ring.push(entries)
+  /** Called with what the store delivers. */
+  keep ({ entries, changes }: FeedPage): void {
+    if (this.#readers === 0) return
+    this.#entries.push(entries)
+    this.#changes.push(changes)
   }
 
-  /** Called when entries may be missing. Sends the newest entries to all members, which discard their view. */
-  async restart (): Promise<void> {
+  /**
+   * Called when entries or changes may be missing. Sends the newest entries to all members, which discard their view.
+   * @param head after which the store delivers now
+   */
+  async restart (head: Head): Promise<void> {
     const epoch = ++this.#epoch
-    this.#ring.clear()
+    this.#clearRings()
     this.#fanOut.flush()
     for (const membership of this.#fanOut.memberships) {
       this.#fanOut.delete(membership)
       this.#restarting.add(membership)
     }
+    this.#fanOut.startAt(head.change.number)
     try {
-      await this.#whileReading(async () => {
-        let page: Page
-        do page = { ...await this.#store.read(this.#room.name, RESTART), complete: false }
-        while (epoch === this.#epoch && !this.#ring.isCompleteAfter(page.head.offset))
-        // A later restart has taken over these memberships, and attaches them.
+      await this.#sendNewest(epoch, undefined)
+      for (const { reader } of this.#restarting) {
         if (epoch !== this.#epoch) return
-        const later = this.#laterThan(page)
-        for (const membership of this.#restarting) {
-          membership.enter(epoch)
-          this.#counters.deliveries += membership.sendJoined(page, this.#room.presence, later, later.at(-1)?.offset ?? page.head.offset)
-          this.#attach(membership)
-        }
-        this.#restarting.clear()
-      })
+        await this.#sendNewest(epoch, reader)
+      }
     } catch {
       if (epoch !== this.#epoch) return
       for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'the store failed')
@@ -139,20 +151,61 @@ export class Joins {
     }
   }
 
-  /** Keeps the entries that are delivered during a read. The page contains every entry delivered before the read. */
+  /**
+   * Sends the newest entries to the connections of one restarting member.
+   * @param reader id of the member; undefined for all members, except for those that need to know which reactions are their own
+   */
+  async #sendNewest (epoch: number, reader: string | undefined): Promise<void> {
+    await this.#whileReading(async () => {
+      let page: Page
+      do page = { ...await this.#store.read(this.#room.name, { ...RESTART, for: reader }), complete: false }
+      while (epoch === this.#epoch && !this.#isCompleteAfter(page.head))
+      // A later restart has taken over these memberships, and attaches them.
+      if (epoch !== this.#epoch) return
+      const later = this.#laterThan(page.head)
+      const isForAll = page.entries.every(({ reactions }) => reactions === undefined)
+      for (const membership of this.#restarting) {
+        if (!isForAll && membership.reader !== reader) continue
+        this.#restarting.delete(membership)
+        membership.enter(epoch)
+        this.#counters.deliveries += membership.sendJoined(page, this.#room.presence, later)
+        this.#attach(membership)
+      }
+    })
+  }
+
+  /** Keeps what is delivered during a read. The page contains everything that was delivered before the read. */
   async #whileReading<T> (read: () => Promise<T>): Promise<T> {
     this.#readers++
     try {
       return await read()
     } finally {
-      if (--this.#readers === 0) this.#ring.clear()
+      if (--this.#readers === 0) this.#clearRings()
     }
   }
 
-  /** Returns the entries between a page and the next entry of the fan-out. */
-  #laterThan ({ head }: Page): readonly Entry[] { return this.#ring.between(head.offset, this.#fanOut.next) }
+  #clearRings (): void {
+    this.#entries.clear()
+    this.#changes.clear()
+  }
 
-  /** Adds a membership to the fan-out. Call it in the same tick as `#laterThan`, so that no entry is delivered in between. */
+  #isFollowedAfter ({ position, change: { revision } }: Head): boolean {
+    return this.#followed?.position === position && this.#followed.change.revision === revision
+  }
+
+  /** Returns whether everything is kept that was delivered after a page with this head. */
+  #isCompleteAfter ({ offset, change: { number } }: Head): boolean {
+    return this.#entries.isCompleteAfter(offset) && this.#changes.isCompleteAfter(number)
+  }
+
+  /** Returns what was delivered between a page with this head and what the fan-out writes next. */
+  #laterThan ({ offset, change: { number } }: Head): Later {
+    const entries = this.#entries.between(offset, this.#fanOut.next)
+    const change = Math.max(number, this.#fanOut.lastChange)
+    return { entries, changes: this.#changes.between(number, change + 1), offset: entries.at(-1)?.offset ?? offset, change }
+  }
+
+  /** Adds a membership to the fan-out. Call it in the same tick as `#laterThan`, so that nothing is delivered in between. */
   #attach (membership: Membership): void {
     membership.caughtUp(this.#room.presence)
     this.#fanOut.add(membership)

@@ -1,11 +1,13 @@
+import type { Amended, Changed } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
-import type { Batch } from './batch.ts'
+import type { Batch, EncodedBatch } from './batch.ts'
 import type { Format } from './format.ts'
+import { MemberEncoder, type MembershipOptions } from './member-encoder.ts'
 import { difference } from './presence-diff.ts'
 import type { Presence } from '../roster.ts'
-import type { Cursor, Entry, Member, Page } from '../store.ts'
-import { UndeliveredPosts } from './undelivered-posts.ts'
+import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
+import { UndeliveredRequests } from './undelivered-requests.ts'
 
 /** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
@@ -13,14 +15,16 @@ const TYPING_ALLOWED = 5_000
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
 const ENDED = -1
 
-/** How a member receives the messages of a room. */
-export interface MembershipOptions {
-  readonly format: Format
-  /** whether the member receives its own messages */
-  readonly includeSender: boolean
+/** What a member receives after a page from the store: later entries, then later changes. */
+export interface Later {
+  readonly entries: readonly Entry[]
+  readonly changes: readonly Changed[]
+  /** Offset of the last entry, and number of the last change, that the member has afterwards. */
+  readonly offset: number
+  readonly change: number
 }
 
-/** A peer's part in one room: the offset up to which it has received messages, and the acknowledgements that wait. */
+/** A peer's part in one room: what it has received, and the acknowledgements that wait. */
 export class Membership {
   readonly connection: Connection
   readonly member: Member
@@ -28,30 +32,39 @@ export class Membership {
   readonly room: string
   readonly #format: Format
   readonly #includeSender: boolean
+  readonly #encoder: MemberEncoder
   /** Entries up to this offset were sent to the member, or are not sent. */
   #offset = 0
-  /** The epoch of the room to which `#offset` belongs: offsets of different epochs can't be compared. */
+  /** Changes up to this number were sent to the member, or are not sent. */
+  #change = 0
+  /** The epoch of the room to which `#offset` and `#change` belong: offsets of different epochs can't be compared. */
   #epoch = 0
   /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
   #presence: Presence | undefined
   /** Created for the first post. */
-  #posts: UndeliveredPosts | undefined
+  #posts: UndeliveredRequests | undefined
+  /** Created for the first change. */
+  #changes: UndeliveredRequests | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
 
-  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions) {
+  constructor (connection: Connection, member: Member, room: string, options: MembershipOptions) {
     this.connection = connection
     this.member = member
     this.room = room
-    this.#format = format
-    this.#includeSender = includeSender
+    this.#format = options.format
+    this.#includeSender = options.includeSender
+    this.#encoder = new MemberEncoder(room, member, options)
   }
 
   /** Whether `onJoin` was called, so that `onLeave` must be called. */
   get isAnnounced (): boolean { return this.#isAnnounced }
 
   announce (): void { this.#isAnnounced = true }
+
+  /** The member if it receives changes: the store reads which reactions are its own. Else undefined. */
+  get reader (): string | undefined { return this.#format.change && this.member.id }
 
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
@@ -69,31 +82,21 @@ export class Membership {
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    for (const ack of this.#posts?.take(Infinity) ?? []) this.connection.writer.reply(ack)
+    for (const ack of this.#takeAcks(Infinity, Infinity) ?? []) this.connection.writer.reply(ack)
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
   end (): void { this.enter(ENDED) }
 
-  /**
-   * Sends the answer to the join, or a new view of the room after a break.
-   * @param later entries that were stored after the page was read
-   * @param offset offset of the last entry that the member has afterwards
-   * @returns the number of messages sent
-   */
-  sendJoined (page: Page, presence: Presence, later: readonly Entry[], offset: number): number {
+  /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
+  sendJoined (page: Page, presence: Presence, later: Later): number {
     this.#presence = presence
-    const payloads = this.#format.joined(this.room, page, presence, this.member)
-    return this.#replay(later.length === 0 ? payloads : [...payloads, ...this.#encode(later)], offset, page.entries.length + later.length)
+    return this.#replay(this.#format.joined(this.room, page, presence, this.member), page, later)
   }
 
-  /**
-   * Sends further missed entries.
-   * @param offset offset of the last entry that the member has afterwards
-   * @returns the number of messages sent
-   */
-  sendMissed (entries: readonly Entry[], offset: number): number {
-    return this.#replay(this.#encode(entries), offset, entries.length)
+  /** Sends further missed entries, and the entries that changed. Returns the number of messages sent. */
+  sendMissed (missed: Pick<Page, 'entries' | 'changed'>, later: Later): number {
+    return this.#replay([...this.#encoder.entries(missed.entries), ...this.#encoder.changed(missed.changed)], missed, later)
   }
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */
@@ -110,18 +113,12 @@ export class Membership {
     const { writer } = this.connection
     const encoded = batch.encodedIn(this.#format)
     if (offset < batch.last) this.#offset = batch.last
+    if (batch.hasChanges) return this.#deliverChanges(batch, encoded, offset)
     if (offset < batch.first && (this.#includeSender || !batch.hasSender(this.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
       return writer.write(bytes, length + signals, this.#posts?.take(this.#offset)) ? length : 0
     }
-    const entries = batch.entriesAfter(offset, this.#includeSender ? undefined : this.member.id, encoded)
-    const acks = this.#posts?.take(this.#offset)
-    if (entries.length + encoded.signals > 0) {
-      const bytes = Buffer.concat([...entries, batch.signalsOf(encoded)])
-      return writer.write(bytes, entries.length + encoded.signals, acks) ? entries.length : 0
-    }
-    for (const ack of acks ?? []) writer.reply(ack)
-    return 0
+    return this.#writeRest(batch.entriesAfter(offset, this.#excluded, encoded), batch, encoded, this.#posts?.take(this.#offset))
   }
 
   /**
@@ -132,7 +129,7 @@ export class Membership {
    */
   acknowledge (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
     const epoch = this.#epoch
-    const posts = this.#posts ??= new UndeliveredPosts(this.connection.writer)
+    const posts = this.#posts ??= new UndeliveredRequests(this.connection.writer)
     posts.add()
     stored.then(({ offset, position, again }) => {
       const ack = this.#format.ack(this.room, id, position)
@@ -146,18 +143,79 @@ export class Membership {
   }
 
   /**
-   * Resolves when the posts so far were sent to the member or refused, or may never be sent; undefined if that is now. Never
-   * rejects. Call it only once.
+   * Acknowledges a change that this member has made, once it is stored. Sends the acknowledgement with the change, or immediately,
+   * as `acknowledge` does. MUST be called for each change.
+   * @param id of the request, chosen by the client
+   * @param position of the changed entry
+   * @param onRejected called if nothing was changed
    */
-  delivered (): Promise<void> | undefined { return this.#posts?.delivered() }
-
-  #replay (payloads: readonly Payload[], offset: number, messages: number): number {
-    this.#offset = offset
-    const acks = this.#posts?.take(offset)
-    return this.connection.writer.replay(acks === undefined ? payloads : [...payloads, ...acks], messages) ? messages : 0
+  acknowledgeChange (stored: Promise<Amended>, id: string, position: Position, onRejected: (error: unknown) => void): void {
+    const epoch = this.#epoch
+    const changes = this.#changes ??= new UndeliveredRequests(this.connection.writer)
+    changes.add()
+    stored.then(({ number, revision, again }) => {
+      const ack = this.#format.ack(this.room, id, position, revision)
+      if (!again && number > this.#change && this.#epoch === epoch && epoch !== ENDED) changes.expect(number, ack)
+      else if (ack !== undefined) this.connection.writer.reply(ack)
+      changes.settle()
+    }, (error: unknown) => {
+      onRejected(error)
+      changes.settle()
+    })
   }
 
-  #encode (entries: readonly Entry[]): Payload[] {
-    return entries.filter(({ from }) => this.#includeSender || from?.id !== this.member.id).map((entry) => this.#format.entry(this.room, entry))
+  /**
+   * Resolves when the posts and changes so far were sent to the member or refused, or may never be sent; undefined if that is now.
+   * Never rejects. Call it only once.
+   */
+  delivered (): Promise<unknown> | undefined {
+    const posts = this.#posts?.delivered()
+    const changes = this.#changes?.delivered()
+    return posts === undefined || changes === undefined ? posts ?? changes : Promise.all([posts, changes])
+  }
+
+  /** The id of the member if its own entries are left out; else undefined. */
+  get #excluded (): string | undefined { return this.#includeSender ? undefined : this.member.id }
+
+  /** @param offset up to which entries were sent before */
+  #deliverChanges (batch: Batch, encoded: EncodedBatch, offset: number): number {
+    const { writer } = this.connection
+    const { id } = this.member
+    const change = this.#change
+    if (change < batch.lastChange) this.#change = batch.lastChange
+    const acks = this.#takeAcks()
+    const isWhole = offset < batch.first && change < batch.firstChange && (this.#includeSender || !batch.hasSender(id))
+    if (!isWhole) {
+      const messages = [...batch.entriesAfter(offset, this.#excluded, encoded), ...batch.changesAfter(change, id, encoded)]
+      return this.#writeRest(messages, batch, encoded, acks)
+    }
+    const parts = batch.partsFor(id, encoded, acks)
+    return parts.every(({ shared, messages, own }) => writer.write(shared, messages, own)) ? encoded.payloads.length : 0
+  }
+
+  /** Writes the messages of a batch that the member lacks, and its signals. Returns the number of messages sent. */
+  #writeRest (messages: readonly Buffer[], batch: Batch, encoded: EncodedBatch, acks: readonly string[] | undefined): number {
+    const { writer } = this.connection
+    if (messages.length + encoded.signals > 0) {
+      const bytes = Buffer.concat([...messages, batch.signalsOf(encoded)])
+      return writer.write(bytes, messages.length + encoded.signals, acks) ? messages.length : 0
+    }
+    for (const ack of acks ?? []) writer.reply(ack)
+    return 0
+  }
+
+  /** Returns the acknowledgements of the entries and changes that were sent; undefined for none. */
+  #takeAcks (offset = this.#offset, change = this.#change): readonly string[] | undefined {
+    const posts = this.#posts?.take(offset)
+    const changes = this.#changes?.take(change)
+    return posts === undefined || changes === undefined ? posts ?? changes : [...posts, ...changes]
+  }
+
+  #replay (payloads: readonly Payload[], { entries, changed }: Pick<Page, 'entries' | 'changed'>, later: Later): number {
+    this.#offset = later.offset
+    this.#change = later.change
+    const more = [...this.#encoder.entries(later.entries), ...this.#encoder.changes(later.changes), ...this.#takeAcks() ?? []]
+    const messages = entries.length + changed.length + later.entries.length + later.changes.length
+    return this.connection.writer.replay(more.length === 0 ? payloads : [...payloads, ...more], messages) ? messages : 0
   }
 }

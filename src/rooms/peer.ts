@@ -2,9 +2,11 @@ import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
 import { authorize, run, type Hooks } from '../hooks.ts'
+import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import type { JoinQuery } from './join.ts'
-import { Membership, type MembershipOptions } from './membership.ts'
+import type { MembershipOptions } from './member-encoder.ts'
+import { Membership } from './membership.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
@@ -34,7 +36,7 @@ export class Peer {
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
   readonly #id = randomId()
-  /** Prefix of the keys of its posts; undefined until the first. */
+  /** Prefix of the keys of its posts and changes; undefined until the first. */
   #keyPrefix: string | undefined
   readonly #hooks: Hooks
   readonly #context: PeerContext
@@ -116,7 +118,18 @@ export class Peer {
     return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }
 
-  /** Resolves when the posts so far were sent to this member, or may never be sent; undefined if that is now. Never rejects. */
+  /**
+   * Changes an entry, in the order of the calls as `post` does. The caller must pass the result to `acknowledgeChange` of its
+   * membership.
+   * @throws NotJoined
+   */
+  change (request: ChangeRequest): ChangeResult {
+    const membership = this.#find(request.room)
+    if (membership === undefined) throw new NotJoined(request.room)
+    return submitChange(request, this.#keyOf(request.id), membership, this.restrictions, this.#hooks, this.#context)
+  }
+
+  /** Resolves when the posts and changes so far were sent to this member, or may never be sent; undefined if that is now. Never rejects. */
   delivered (): Promise<unknown> | undefined {
     const pending = this.#memberships.map((membership) => membership.delivered()).filter((delivered) => delivered !== undefined)
     return pending.length === 0 ? undefined : Promise.all(pending)
@@ -125,9 +138,10 @@ export class Peer {
   /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
     const { store } = this.#context
-    if (this.#find(room) === undefined) throw new NotJoined(room)
+    const membership = this.#find(room)
+    if (membership === undefined) throw new NotJoined(room)
     await authorize(this.#hooks, { member: this.member, action: 'history', room })
-    return await store.read(room, { before, limit, maxBytes })
+    return await store.read(room, { before, limit, maxBytes, for: membership.reader })
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
@@ -137,7 +151,7 @@ export class Peer {
     return signalTyping(membership, this.restrictions, this.#hooks, this.#context.roster)
   }
 
-  /** Returns a key of the member's id and the post's id. The length keeps two pairs of ids from making the same key. */
+  /** Returns a key of the member's id and the id of a request. The length keeps two pairs of ids from making the same key. */
   #keyOf (id: string): string {
     this.#keyPrefix ??= `${this.member.id.length} ${this.member.id} `
     return this.#keyPrefix + id

@@ -1,9 +1,11 @@
 import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
-import { messageContent } from '../chat-entry.ts'
-import { vet, type Hooks } from '../hooks.ts'
+import { chatEntry, messageContent } from '../chat-entry.ts'
+import { entryCost } from '../heap-cost.ts'
+import type { Hooks } from '../hooks.ts'
+import type { HookCalls } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
-import type { PostCalls } from './post-calls.ts'
+import { vetPost } from '../pre-hooks.ts'
 import type { Appended, Draft, Position, Store } from '../store.ts'
 
 /** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
@@ -25,7 +27,7 @@ export interface PostResult {
 
 export interface PostContext {
   readonly store: Store
-  readonly postCalls: PostCalls
+  readonly hookCalls: HookCalls
   readonly limits: { readonly chatPayload: number, readonly pendingBytes: number }
 }
 
@@ -61,7 +63,7 @@ function checked (
   const { key } = draft
   const check = async (): Promise<Content> => {
     restrictions.assertMayPost(room)
-    return await vet(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
+    return await vetPost(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
   }
   // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
   let isRepeat = false
@@ -79,10 +81,15 @@ function checked (
   return { submitted: vetted.then(() => {}, () => {}), stored }
 }
 
-function append (draft: Draft, membership: Membership, hooks: Hooks, { store, postCalls }: PostContext): Promise<Appended> {
+function append (draft: Draft, membership: Membership, hooks: Hooks, { store, hookCalls }: PostContext): Promise<Appended> {
   // Not the name in the post, which may be a slice of a large string: stores keep the name.
   const { room } = membership
   const stored = store.append(room, draft)
-  if (hooks.onPost !== undefined) postCalls.add(hooks.onPost, room, draft, stored)
+  if (hooks.onPost !== undefined) callOnPost(hookCalls, hooks.onPost, room, draft, stored)
   return stored
+}
+
+/** Calls `onPost` once a draft is stored. @param stored result of `append` */
+export function callOnPost (hookCalls: HookCalls, onPost: NonNullable<Hooks['onPost']>, room: string, draft: Draft, stored: Promise<Appended>): void {
+  hookCalls.add('onPost', room, entryCost(draft), stored, ({ offset, position, at }) => onPost(chatEntry({ ...draft, offset, position, at }), room))
 }

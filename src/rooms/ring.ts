@@ -1,57 +1,62 @@
 import { ByteBudget, type ByteHolder } from '../connection/byte-budget.ts'
-import { entryCost } from '../heap-cost.ts'
-import type { Entry } from '../store.ts'
 
 /**
- * Target size of a ring in entries, and in bytes of memory. A ring that exceeds twice a target is trimmed to its newest
- * entries, until they reach one target.
+ * Target size of a ring in items, and in bytes of memory. A ring that exceeds twice a target is trimmed to its newest
+ * items, until they reach one target.
  */
-const [TARGET_ENTRIES, TARGET_BYTES] = [16_384, 1024 * 1024]
+const [TARGET_ITEMS, TARGET_BYTES] = [16_384, 1024 * 1024]
 
 /** Maximum bytes of memory in the rings of all rooms. Above this, the largest ring is emptied. */
 const ALL_BYTES = 8 * 1024 * 1024
 
 /** Bounds the memory of the rings of all rooms of a chat. */
 export class Rings {
-  readonly #used = new Set<Ring>()
+  readonly #used = new Set<ByteHolder>()
   readonly #budget = new ByteBudget(ALL_BYTES, () => this.#used)
 
   /** @param bytes of memory, at least 1 */
-  charge (ring: Ring, bytes: number): void {
+  charge (ring: ByteHolder, bytes: number): void {
     this.#used.add(ring)
     this.#budget.charge(bytes)
   }
 
-  release (ring: Ring, bytes: number): void {
+  release (ring: ByteHolder, bytes: number): void {
     if (ring.bytes === 0) this.#used.delete(ring)
     this.#budget.release(bytes)
   }
 }
 
-/** The newest entries that the store delivered to a room while the room reads from the store. */
-export class Ring implements ByteHolder {
+/** Returns a number of an item: of its place in the order of the room, or of its bytes of memory. */
+type Measure<Item> = (item: Item) => number
+
+/** The newest entries, or changes, that the store delivered to a room while the room reads from the store. */
+export class Ring<Item> implements ByteHolder {
   readonly #rings: Rings
-  #entries: Entry[] = []
+  readonly #numberOf: Measure<Item>
+  readonly #costOf: Measure<Item>
+  #items: Item[] = []
   #bytes = 0
-  /** Offset of the newest entry that `evict` dropped; 0 for none. */
+  /** Number of the newest item that was dropped; 0 for none. */
   #dropped = 0
 
-  constructor (rings: Rings) {
+  constructor (rings: Rings, numberOf: Measure<Item>, costOf: Measure<Item>) {
     this.#rings = rings
+    this.#numberOf = numberOf
+    this.#costOf = costOf
   }
 
   get bytes (): number { return this.#bytes }
 
-  push (entries: readonly Entry[]): void {
-    if (entries.length === 0) return
+  push (items: readonly Item[]): void {
+    if (items.length === 0) return
     let bytes = 0
-    for (const entry of entries) {
-      this.#entries.push(entry)
-      bytes += entryCost(entry)
+    for (const item of items) {
+      this.#items.push(item)
+      bytes += this.#costOf(item)
     }
     this.#bytes += bytes
     this.#rings.charge(this, bytes)
-    if (this.#entries.length > 2 * TARGET_ENTRIES || this.#bytes > 2 * TARGET_BYTES) this.#trim()
+    if (this.#items.length > 2 * TARGET_ITEMS || this.#bytes > 2 * TARGET_BYTES) this.#trim()
   }
 
   clear (): void {
@@ -59,31 +64,35 @@ export class Ring implements ByteHolder {
     this.#dropped = 0
   }
 
-  /** Drops all entries. A reader that needs one of them reads again. */
-  evict (): void {
-    this.#dropped = this.#entries.at(-1)?.offset ?? this.#dropped
-    this.#replace([], 0)
+  /** Drops all items. A reader that needs one of them reads again. */
+  evict (): void { this.#drop(this.#items.length, 0) }
+
+  /** Returns the items between two numbers, both exclusive. */
+  between (after: number, before: number): Item[] {
+    return this.#items.filter((item) => this.#numberOf(item) > after && this.#numberOf(item) < before)
   }
 
-  /** Returns the entries between two offsets, both exclusive. */
-  between (after: number, before: number): Entry[] { return this.#entries.filter(({ offset }) => offset > after && offset < before) }
-
-  /** Returns whether the ring has dropped no entry after this offset. */
-  isCompleteAfter (offset: number): boolean {
-    return offset >= this.#dropped && offset + 1 >= (this.#entries[0]?.offset ?? 0)
-  }
+  /** Returns whether the ring has dropped no item after this number. */
+  isCompleteAfter (number: number): boolean { return number >= this.#dropped }
 
   #trim (): void {
     let bytes = 0
-    let first = this.#entries.length
-    do bytes += entryCost(this.#entries[--first]!)
-    while (first > 0 && this.#entries.length - first < TARGET_ENTRIES && bytes < TARGET_BYTES)
-    this.#replace(this.#entries.slice(first), bytes)
+    let first = this.#items.length
+    do bytes += this.#costOf(this.#items[--first]!)
+    while (first > 0 && this.#items.length - first < TARGET_ITEMS && bytes < TARGET_BYTES)
+    this.#drop(first, bytes)
   }
 
-  #replace (entries: Entry[], bytes: number): void {
+  /** Drops the first items. @param bytes of the others */
+  #drop (count: number, bytes: number): void {
+    const last = this.#items[count - 1]
+    if (last !== undefined) this.#dropped = this.#numberOf(last)
+    this.#replace(this.#items.slice(count), bytes)
+  }
+
+  #replace (items: Item[], bytes: number): void {
     const dropped = this.#bytes - bytes
-    this.#entries = entries
+    this.#items = items
     this.#bytes = bytes
     this.#rings.release(this, dropped)
   }

@@ -2,7 +2,7 @@ import type { Waiting } from './batch-queue.ts'
 import { FanOut } from './fan-out.ts'
 import { Joins, type JoinQuery } from './join.ts'
 import type { Membership } from './membership.ts'
-import { Ring, type Rings } from './ring.ts'
+import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Store, Entry, FeedPage } from '../store.ts'
@@ -19,7 +19,7 @@ export interface RoomContext {
   readonly counters: Counters
 }
 
-/** One room on this node. Passes the entries that its store delivers to the memberships of this node. */
+/** One room on this node. Passes the entries and changes that its store delivers to the memberships of this node. */
 export class Room {
   readonly name: string
   readonly #fanOut: FanOut
@@ -32,7 +32,7 @@ export class Room {
   constructor (name: string, { store, roster, flushInterval, waiting, rings, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
-    this.#joins = new Joins(this, store, this.#fanOut, new Ring(rings), counters)
+    this.#joins = new Joins(this, store, this.#fanOut, rings, counters)
     const subscriptions = [
       this.#follow(store),
       roster.watch(name, (now) => this.#onPresence(now)),
@@ -92,11 +92,12 @@ export class Room {
 
   #deliver (page: FeedPage): void {
     if (!page.complete) {
-      this.#joins.restart().catch(() => { /* the connections were closed */ })
+      this.#joins.restart(page.head).catch(() => { /* the connections were closed */ })
       return
     }
-    this.#joins.keep(page.entries)
-    this.#fanOut.push(page.entries)
+    this.#joins.keep(page)
+    if (page.entries.length > 0) this.#fanOut.push(page.entries)
+    this.#fanOut.change(page.changes, page.head.change.number)
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
     }

@@ -49,7 +49,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       ...Number.isFinite(limits.byteRate) && { byteRate: limits.byteRate },
       ...Number.isFinite(limits.byteRate) && Number.isFinite(limits.byteBurst) && { byteBurst: limits.byteBurst }
     },
-    heartbeat: heartbeatInterval
+    heartbeat: heartbeatInterval,
+    features: ['changes']
   }
   const rates: MessageRates = {
     requests: new Rate(limits.messageRate, limits.messageBurst, tickTime),

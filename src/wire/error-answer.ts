@@ -7,16 +7,16 @@ export interface ErrorAnswer extends Pick<Meaning, 'kind' | 'option'> { readonly
 
 /**
  * Returns the error to send to the client; undefined if the error closes the connection, for example after a failed hook.
- * @param isPost whether the request is a post: no other request can have been applied in spite of an error
+ * @param mayBeApplied whether the request may have been applied in spite of an error: it is a post or a change
  */
-export function errorFor (error: unknown, isPost: boolean): ErrorAnswer | undefined {
+export function errorFor (error: unknown, mayBeApplied: boolean): ErrorAnswer | undefined {
   const meaning = meaningOf(error)
-  if (meaning?.wireCode === ErrorCode.unknown && !isPost) return errorFor(new StoreUnavailable(), isPost)
+  if (meaning?.wireCode === ErrorCode.unknown && !mayBeApplied) return errorFor(new StoreUnavailable(), mayBeApplied)
   if (meaning?.wireCode !== undefined) {
     const { wireCode: code, kind, option } = meaning
     return { code, message: (error as Error).message, kind, ...option !== undefined && { option } }
   }
   if (meaning?.closeCode !== undefined) return undefined
   // An error outside the contract of the store or the roster doesn't show whether the operation was applied.
-  return errorFor(new StoreUnknown(), isPost)
+  return errorFor(new StoreUnknown(), mayBeApplied)
 }

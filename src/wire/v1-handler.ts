@@ -7,14 +7,15 @@ import type { Message } from '../connection/message.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
-import type { Format } from '../rooms/format.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
-import { deflatedV1Format, history, v1Format } from './v1-encode.ts'
+import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
+import { v1Encoding, type V1Encoding } from './v1-encode.ts'
+import { v1ChangesEncoding } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
 
 /** The properties of `welcome` that the connection determines. */
-export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat'>
+export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat' | 'features'>
 
 type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
 
@@ -39,6 +40,12 @@ export type Enter = (hello: Request<'hello'>) => Promise<{ peer: Peer, welcome: 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
 
+/** Requests that are charged as `PAGE_COST` requests: a store may have to rewrite data for a deletion. */
+const costly: ReadonlySet<ClientMessage['type']> = new Set(['history', 'delete'])
+
+/** Requests that may have been applied in spite of an error. */
+const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'delete', 'react'])
+
 /** The connection is closed at this count. An invalid frame increments the count; a valid one decrements it. */
 const MAX_STRIKES = 10
 
@@ -46,7 +53,9 @@ const MAX_STRIKES = 10
 export class V1Handler implements MessageHandler {
   readonly #connection: Connection
   readonly #context: V1Context
-  readonly #format: Format
+  readonly #deflate: boolean
+  /** Set by `hello`. */
+  #encoding: V1Encoding = v1Encoding
   /** Undefined after use, because it references the request. */
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
@@ -61,7 +70,7 @@ export class V1Handler implements MessageHandler {
   constructor (connection: Connection, enter: Enter, deflate: boolean, context: V1Context) {
     this.#connection = connection
     this.#enter = enter
-    this.#format = deflate ? deflatedV1Format : v1Format
+    this.#deflate = deflate
     this.#context = context
     this.#allowance = new Allowance(context.rates)
     this.#deadline = setTimeout(() => {
@@ -84,10 +93,10 @@ export class V1Handler implements MessageHandler {
       return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
-    const cost = message.type === 'history' ? PAGE_COST : 1
+    const cost = costly.has(message.type) ? PAGE_COST : 1
     const wait = this.#allowance.take(cost, received.data.length)
     if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, received.data.length))
-    if (message.type === 'post') logReceived(this.#connection.log, received, message.room)
+    if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))
     } catch (error) {
@@ -121,6 +130,9 @@ export class V1Handler implements MessageHandler {
         peer.leave(message.room)
         return this.#send({ type: 'left', room: message.room })
       case 'post': return this.#post(peer, message)
+      case 'edit':
+      case 'delete':
+      case 'react': return this.#change(peer, message)
       case 'typing': return peer.typing(message.room)
       case 'history': return this.#page(peer, message)
     }
@@ -133,12 +145,13 @@ export class V1Handler implements MessageHandler {
     this.#clearDeadline()
     this.#enter = undefined
     this.#peer = entered.peer
+    this.#encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
     this.#allowance.fill()
     this.#send({ type: 'welcome', member: entered.peer.member, ...entered.welcome })
   }
 
-  async #join (peer: Peer, { room, after, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
-    await peer.join(room, { format: this.#format, includeSender: true, after, limit, maxBytes: PAGE_BYTES })
+  async #join (peer: Peer, { room, after, revision, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
+    await peer.join(room, { format: this.#deflate ? this.#encoding.deflated : this.#encoding.format, includeSender: true, after, revision, limit, maxBytes: PAGE_BYTES })
   }
 
   #post (peer: Peer, message: Request<'post'>): Promise<void> | undefined {
@@ -149,8 +162,16 @@ export class V1Handler implements MessageHandler {
     return submitted
   }
 
+  #change (peer: Peer, message: ChangeMessage): Promise<void> | undefined {
+    if (message.type === 'edit' && message.data !== undefined) this.#context.checkData(message.data)
+    const { membership, submitted, stored } = peer.change(changeRequest(message))
+    membership.acknowledgeChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
+    return submitted
+  }
+
   async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
-    this.#connection.writer.reply(history(room, before, await peer.history(room, before, limit, PAGE_BYTES)))
+    const page = await peer.history(room, before, limit, PAGE_BYTES)
+    this.#connection.writer.reply(this.#encoding.history(room, before, page))
   }
 
   /**
@@ -165,7 +186,7 @@ export class V1Handler implements MessageHandler {
   }
 
   #answerError (message: ClientMessage, error: unknown): void {
-    const answer = errorFor(error, message.type === 'post')
+    const answer = errorFor(error, changing.has(message.type))
     if (answer === undefined) return this.#connection.fail(error)
     if (answer.kind === 'usage') this.#connection.logFault(error)
     const { code, message: text, kind, option } = answer

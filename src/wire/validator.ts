@@ -22,7 +22,7 @@ type Check = (value: unknown) => string | undefined
 
 /**
  * Returns a function that returns the rule that a parsed message breaks, after the path of the property; undefined for a valid
- * message. Its properties are strings, integers or unknown. The texts are those of TypeBox.
+ * message. Its properties are strings, integers, booleans or unknown. The texts are those of TypeBox.
  */
 export function validator ({ required, properties }: MessageSchema): (message: Readonly<Record<string, unknown>>) => string | undefined {
   const checks = Object.entries(properties).map(([name, schema]) => ({ name, check: checkOf(schema), isRequired: required.includes(name) }))
@@ -51,6 +51,8 @@ function checkOf (schema: PropertySchema): Check {
       return stringCheck(schema)
     case 'integer':
       return integerCheck(schema)
+    case 'boolean':
+      return booleanCheck(schema)
     case undefined:
       return () => undefined
   }
@@ -75,5 +77,12 @@ function integerCheck ({ minimum = -Infinity, maximum = Infinity }: PropertySche
     if (value as number < minimum) return `must be >= ${minimum}`
     if (value as number > maximum) return `must be <= ${maximum}`
     return undefined
+  }
+}
+
+function booleanCheck ({ const: literal }: PropertySchema): Check {
+  return (value) => {
+    if (typeof value !== 'boolean') return 'must be boolean'
+    return literal === undefined || value === literal ? undefined : 'must be equal to constant'
   }
 }

@@ -42,7 +42,7 @@ t.test('stats counts connections, members, rooms, posts, deliveries and pending 
   t.strictSame([await bob.next(), await bob.next()], ['one', 'two'])
   await member({}, 'lobby')
   t.strictSame(app.chat.stats(), {
-    connections: 4, members: 3, rooms: 2, posts: 2, deliveries: 6, refusals: {}, disconnects: {}, storeErrors: {}, pendingBytes: 0
+    connections: 4, members: 3, rooms: 2, posts: 2, changes: 0, deliveries: 6, refusals: {}, disconnects: {}, storeErrors: {}, pendingBytes: 0
   }, 'the two history messages of the last join count as deliveries')
   socket.terminate()
   while (app.chat.stats().connections > 3) await tick()

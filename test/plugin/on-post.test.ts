@@ -1,7 +1,8 @@
 import t from 'tap'
 import { redis } from '../../src/drivers/redis/backend.ts'
 import type { ChatEntry } from '../../src/index.ts'
-import { PostCalls } from '../../src/rooms/post-calls.ts'
+import { HookCalls } from '../../src/rooms/hook-calls.ts'
+import { callOnPost } from '../../src/rooms/post.ts'
 import type { Appended } from '../../src/store.ts'
 import { bare, logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
@@ -114,14 +115,14 @@ t.test('calls that return synchronously are made in one tick, up to 500', async 
 
 t.test('a post that is not settled yet delays later calls of its room', async (t) => {
   const calls = new Calls()
-  const postCalls = new PostCalls(bare(t).log)
+  const hookCalls = new HookCalls(bare(t).log)
   const pending = gate()
   const store = async (offset: number, until?: Promise<void>): Promise<Appended> => {
     await until
     return { again: false, offset, position: `${offset}`, at: 0 }
   }
-  postCalls.add(calls.add, 'a', { from: null, body: '1', data: undefined }, store(1, pending.pass()))
-  postCalls.add(calls.add, 'a', { from: null, body: '2', data: undefined }, store(2))
+  callOnPost(hookCalls, calls.add, 'a', { from: null, body: '1', data: undefined }, store(1, pending.pass()))
+  callOnPost(hookCalls, calls.add, 'a', { from: null, body: '2', data: undefined }, store(2))
   await tick()
   t.strictSame(calls.contents, [])
   pending.open()
@@ -131,10 +132,10 @@ t.test('a post that is not settled yet delays later calls of its room', async (t
 
 t.test('a post that is stored after the chat has closed gets no call', async (t) => {
   const calls = new Calls()
-  const postCalls = new PostCalls(bare(t).log)
+  const hookCalls = new HookCalls(bare(t).log)
   const pending = gate()
-  postCalls.add(calls.add, 'a', { from: null, body: '1', data: undefined }, pending.pass().then(() => ({ again: false, offset: 1, position: '1', at: 0 })))
-  await postCalls.close(0)
+  callOnPost(hookCalls, calls.add, 'a', { from: null, body: '1', data: undefined }, pending.pass().then(() => ({ again: false, offset: 1, position: '1', at: 0 })))
+  await hookCalls.close(0)
   pending.open()
   await tick()
   t.strictSame(calls.contents, [])
@@ -191,10 +192,10 @@ t.test('a room with 2 MiB of waiting entries gets no call for further ones; othe
   for (let i = 0; i < 30; i++) await app.chat.publish('b', { text })
   await calls.until(31)
   const lines = () => app.lines.filter(({ level }) => level === 50)
-  await logged(app, 'onPost is too slow: it is not called for further entries of the room')
+  await logged(app, 'onPost is too slow: further calls for the room are not made')
   t.match(lines(), [{ room: 'a' }])
   slow.open()
-  t.match(await logged(app, 'onPost was not called for some entries of the room'), { level: 50, room: 'a', missed: 13 })
+  t.match(await logged(app, 'some calls of onPost and onChange for the room were not made'), { level: 50, room: 'a', missed: 13 })
   t.equal(lines().length, 2)
   t.equal(calls.rooms.filter((room) => room === 'a').length, 17, 'two bytes for each character')
   await app.chat.publish('a', { text: 'caught up' })
@@ -212,10 +213,10 @@ t.test('waiting entries of all rooms together take no more than 16 MiB', async (
   for (let i = 0; i < 10; i++) await app.chat.publish(`${i}`, { text })
   t.equal(calls.entries.length, 7, 'two bytes for each character')
   slow.open()
-  t.match(await logged(app, 'onPost was not called for some entries, because too many of all rooms waited'), { level: 50, missed: 3 })
+  t.match(await logged(app, 'some calls of onPost and onChange were not made, because too many of all rooms waited'), { level: 50, missed: 3 })
   t.match(app.lines.filter(({ level }) => level === 50).map(({ msg, room }) => [msg, room]), [
-    ['onPost is too slow: it is not called for further entries of all rooms', undefined],
-    ['onPost was not called for some entries, because too many of all rooms waited', undefined]
+    ['onPost is too slow: further calls for all rooms are not made', undefined],
+    ['some calls of onPost and onChange were not made, because too many of all rooms waited', undefined]
   ])
 })
 
@@ -244,7 +245,7 @@ t.test('app.close() waits no longer than drainTimeout, and makes no call afterwa
   for (let i = 0; i < 3; i++) await app.chat.publish('a', { text: `${i}` })
   await slow.reached
   await app.close()
-  const missed = () => app.lines.filter(({ msg }) => msg === 'onPost was not called for some entries of the room')
+  const missed = () => app.lines.filter(({ msg }) => msg === 'some calls of onPost and onChange for the room were not made')
   t.match(missed(), [{ level: 50, room: 'a', missed: 2 }])
   slow.open()
   await tick()

@@ -4,7 +4,7 @@ import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Payload } from '../../src/connection/writer.ts'
 import { Batch } from '../../src/rooms/batch.ts'
 import type { Format } from '../../src/rooms/format.ts'
-import { Membership } from '../../src/rooms/membership.ts'
+import { Membership, type Later } from '../../src/rooms/membership.ts'
 import type { Entry, Page } from '../../src/store.ts'
 
 const format: Format = {
@@ -28,6 +28,7 @@ const page = (...entries: Entry[]): Page => ({
   moreChanged: false,
   revision: change.revision
 })
+const upTo = (offset: number, ...entries: Entry[]): Later => ({ entries, changes: [], offset, change: 0 })
 const batch = (...entries: Entry[]) => new Batch('lobby', entries, [], () => {})
 
 /** A membership, the messages of each write to it, and the bytes that are charged for it. */
@@ -47,7 +48,7 @@ function joined ({ includeSender = true } = {}) {
     release (bytes: number): void { charges.bytes -= bytes }
   }
   const membership = new Membership({ writer } as unknown as Connection, member, 'lobby', { format, includeSender })
-  membership.sendJoined(page(), present(1), [], 0)
+  membership.sendJoined(page(), present(1), upTo(0))
   membership.caughtUp(present(1))
   writes.length = 0
   return { membership, writes, charges }
@@ -87,7 +88,7 @@ t.test('acknowledgements of an earlier epoch are sent at once, now and later', a
   await stored(0)
   membership.enter(1)
   t.strictSame(writes, ['ack waits'])
-  membership.sendJoined(page(entry(1)), present(1), [], 1)
+  membership.sendJoined(page(entry(1)), present(1), upTo(1))
   store()
   await later
   t.strictSame(writes, ['ack waits', 'joined, 1 present,1', 'ack follows'])
@@ -116,7 +117,7 @@ t.test('a rejected post is passed to the caller and not acknowledged', async (t)
 
 t.test('a member that joined mid-batch receives the rest of it, once', async (t) => {
   const { membership, writes } = joined()
-  membership.sendJoined(page(entry(1)), present(1), [entry(2)], 2)
+  membership.sendJoined(page(entry(1)), present(1), upTo(2, entry(2)))
   t.equal(membership.deliver(batch(entry(1), entry(2), entry(3))), 1)
   t.equal(membership.deliver(batch(entry(4))), 1)
   t.strictSame(writes, ['joined, 1 present,1,2', '3', '4'])
@@ -126,15 +127,15 @@ t.test('a member that excludes its own messages receives the others, and no empt
   const { membership, writes } = joined({ includeSender: false })
   t.equal(membership.deliver(batch(entry(1, 'ada'), entry(2), entry(3, 'ada'))), 1)
   t.equal(membership.deliver(batch(entry(4, 'ada'))), 0)
-  t.equal(membership.sendMissed([entry(5, 'ada'), entry(6)], 6), 2)
+  t.equal(membership.sendMissed(page(entry(5, 'ada'), entry(6)), upTo(6)), 2)
   t.strictSame(writes, ['2', '6'])
 })
 
 t.test('a member that has caught up receives the change of presence since its join', async (t) => {
   const { membership, writes } = joined()
-  membership.sendJoined(page(), present(2), [], 0)
+  membership.sendJoined(page(), present(2), upTo(0))
   membership.caughtUp(present(3))
-  membership.sendMissed([entry(1)], 1)
+  membership.sendMissed(page(entry(1)), upTo(1))
   membership.caughtUp(present(4))
   t.strictSame(writes, ['joined, 2 present', '3 present', '1'])
 })

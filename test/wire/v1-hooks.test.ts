@@ -547,7 +547,7 @@ for (const [title, answer] of Object.entries<unknown>({
     const { member, plain, app } = await chat(t, { prePost: (draft) => draft.text === 'bad' ? answer as typeof draft : draft })
     const ada = await member({}, 'lobby')
     t.strictSame(await ada.refused({ type: 'post', room: 'lobby', text: 'bad', id: 'i' }), {
-      type: 'error', code: 'refused', message: 'the server failed to process this post', id: 'i', room: 'lobby', request: 'post'
+      type: 'error', code: 'refused', message: 'the server failed to process this request', id: 'i', room: 'lobby', request: 'post'
     })
     t.match(await logged(app, 'the handler of a connection failed'), {
       level: 50, reqId: String, err: { code: 'FST_CHAT_PRE_POST_FAILED', message: /the hook 'prePost' failed: ./ }

@@ -1,21 +1,16 @@
 import { setImmediate as endOfTick } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
-import { chatEntry } from '../chat-entry.ts'
-import { entryCost } from '../heap-cost.ts'
-import { hookFailed, type Hooks } from '../hooks.ts'
-import type { Appended, Draft } from '../store.ts'
+import { hookFailed } from '../hooks.ts'
 import { logSafely } from '../thrown.ts'
 
-type Hook = NonNullable<Hooks['onPost']>
-type Stored = Exclude<Appended, { readonly again: true }>
+type Hook = 'onPost' | 'onChange'
 
-/** A post that was passed to the store. */
+/** The call for a post or a change that was passed to the store. */
 interface Call {
   readonly hook: Hook
-  readonly draft: Draft
   readonly cost: number
   /** undefined while the outcome is unknown. The call keeps its place in the order of its room then, and has no cost. */
-  appended: Stored | undefined
+  make: (() => unknown) | undefined
 }
 
 interface Queue {
@@ -23,31 +18,31 @@ interface Queue {
   /** In the order of the room. */
   readonly calls: Set<Call>
   isRunning: boolean
-  /** Bytes of the stored entries that wait, and of the one that the hook is called with. */
+  /** Bytes of the stored entries and changes that wait, and of the one that its hook is called with. */
   bytes: number
-  /** Stored entries beyond the room's own bound since the queue was last empty. */
+  /** Calls beyond the room's own bound since the queue was last empty. */
   missed: number
 }
 
-/** Bytes of memory of the stored entries of one room that wait. */
+/** Bytes of memory of the stored entries and changes of one room that wait. */
 const ROOM_BYTES = 2 * 1024 * 1024
 
-/** Bytes of memory of the stored entries of all rooms that wait. */
+/** Bytes of memory of those of all rooms. */
 const BYTES = 16 * 1024 * 1024
 
 /** Maximum number of calls in one tick, so that a room that catches up doesn't block the event loop. */
 const CALLS_PER_TICK = 500
 
 /**
- * Calls `onPost` for the entries that this node stored, in the order of each room and one at a time for each room. If it is so
- * slow that 2 MiB of entries of a room wait, or 16 MiB in all rooms, further entries get no call: posting doesn't wait. The
- * first one is logged. Their number is logged when the room has caught up, or half of the 16 MiB are free again.
+ * Calls `onPost` and `onChange` for the entries and changes that this node stored, in the order of each room and one at a time for
+ * each room. If they are so slow that 2 MiB of a room wait, or 16 MiB of all rooms, further ones get no call: requests don't wait.
+ * The first one is logged. Their number is logged when the room has caught up, or half of the 16 MiB are free again.
  */
-export class PostCalls {
+export class HookCalls {
   readonly #log: FastifyBaseLogger
   readonly #queues = new Map<string, Queue>()
   #bytes = 0
-  /** Stored entries beyond the bound of all rooms since it was first reached. */
+  /** Calls beyond the bound of all rooms since it was first reached. */
   #missed = 0
   #callsInTick = 0
   #tick: Promise<void> | undefined
@@ -58,16 +53,21 @@ export class PostCalls {
   }
 
   /**
-   * Calls the hook once the draft is stored, unless it is a repeat. Stores number the entries of one node in the order of its
-   * calls, so this order is that of the room.
-   * @param stored result of `append`
+   * Makes a call once a post or a change is stored, unless it is a repeat. Stores number the entries and changes of one node in the
+   * order of its calls, so this order is that of the room.
+   * @param hook for the log
+   * @param cost bytes of memory while the call waits
+   * @param stored result of `append` or `amend`
+   * @param make calls the hook
    */
-  add (hook: Hook, room: string, draft: Draft, stored: Promise<Appended>): void {
+  add<Stored extends { readonly again: boolean }> (
+    hook: Hook, room: string, cost: number, stored: Promise<Stored>, make: (stored: Extract<Stored, { readonly again: false }>) => unknown
+  ): void {
     const queue = this.#queues.get(room) ?? this.#start(room)
-    const call: Call = { hook, draft, cost: entryCost(draft), appended: undefined }
+    const call: Call = { hook, cost, make: undefined }
     queue.calls.add(call)
     stored.then(
-      (appended) => { this.#settle(queue, call, appended.again ? undefined : appended) },
+      (result) => { this.#settle(queue, call, result.again ? undefined : () => make(result as Extract<Stored, { readonly again: false }>)) },
       () => { this.#settle(queue, call, undefined) }
     )
   }
@@ -83,7 +83,7 @@ export class PostCalls {
       clearTimeout(timer)
     }
     for (const queue of this.#queues.values()) {
-      for (const { appended } of queue.calls) if (appended !== undefined) queue.missed++
+      for (const { make } of queue.calls) if (make !== undefined) queue.missed++
       queue.calls.clear()
       this.#logMissed(queue)
     }
@@ -96,22 +96,22 @@ export class PostCalls {
     return queue
   }
 
-  /** @param appended undefined if nothing was stored */
-  #settle (queue: Queue, call: Call, appended: Stored | undefined): void {
+  /** @param make undefined if nothing was stored */
+  #settle (queue: Queue, call: Call, make: Call['make']): void {
     if (!queue.calls.has(call)) return
-    if (appended !== undefined && this.#take(queue, call.cost)) call.appended = appended
+    if (make !== undefined && this.#take(queue, call)) call.make = make
     else queue.calls.delete(call)
     if (!queue.isRunning) void this.#run(queue)
   }
 
-  /** Returns whether a stored entry may wait. An entry above a bound may if no other one waits. */
-  #take (queue: Queue, cost: number): boolean {
+  /** Returns whether a call may wait. A call above a bound may if no other one waits. */
+  #take (queue: Queue, { hook, cost }: Call): boolean {
     if (queue.bytes > 0 && queue.bytes + cost > ROOM_BYTES) {
-      if (queue.missed++ === 0) this.#log.error({ room: queue.room }, 'onPost is too slow: it is not called for further entries of the room')
+      if (queue.missed++ === 0) this.#log.error({ room: queue.room }, `${hook} is too slow: further calls for the room are not made`)
       return false
     }
     if (this.#bytes > 0 && this.#bytes + cost > BYTES) {
-      if (this.#missed++ === 0) this.#log.error('onPost is too slow: it is not called for further entries of all rooms')
+      if (this.#missed++ === 0) this.#log.error(`${hook} is too slow: further calls for all rooms are not made`)
       return false
     }
     queue.bytes += cost
@@ -131,15 +131,15 @@ export class PostCalls {
     for (;;) {
       while (this.#callsInTick >= CALLS_PER_TICK) await this.#tick
       const [call] = queue.calls
-      if (call?.appended === undefined) break
+      if (call?.make === undefined) break
       queue.calls.delete(call)
       this.#countCall()
       try {
-        const result = call.hook(chatEntry(call.appended, call.draft), queue.room)
-        // A call that returns synchronously ends at once, so that the next entry doesn't have to wait.
+        const result = call.make()
+        // A call that returns synchronously ends at once, so that the next one doesn't have to wait.
         if (result !== undefined) await result
       } catch (error) {
-        logSafely(this.#log, 'error', { err: hookFailed('onPost', error), room: queue.room }, 'the hook onPost failed')
+        logSafely(this.#log, 'error', { err: hookFailed(call.hook, error), room: queue.room }, `the hook ${call.hook} failed`)
       }
       this.#release(queue, call.cost)
     }
@@ -158,12 +158,12 @@ export class PostCalls {
   #logMissed (queue: Queue): void {
     const { room, missed } = queue
     queue.missed = 0
-    if (missed > 0) this.#log.error({ room, missed }, 'onPost was not called for some entries of the room')
+    if (missed > 0) this.#log.error({ room, missed }, 'some calls of onPost and onChange for the room were not made')
   }
 
   #logAllMissed (): void {
     const missed = this.#missed
     this.#missed = 0
-    if (missed > 0) this.#log.error({ missed }, 'onPost was not called for some entries, because too many of all rooms waited')
+    if (missed > 0) this.#log.error({ missed }, 'some calls of onPost and onChange were not made, because too many of all rooms waited')
   }
 }

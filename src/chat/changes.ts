@@ -1,0 +1,115 @@
+import { assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
+import { storedChange, type ChatChange } from '../chat-change.ts'
+import { appContent, assertSize, contentLimit, type Content } from '../content.ts'
+import { InvalidArgument, NotKept } from '../errors.ts'
+import { inContext, type Hooks } from '../hooks.ts'
+import { MAX_REACTION, reactionText } from '../request-bounds.ts'
+import { amendEntry } from '../rooms/change.ts'
+import { assertMemberId } from './member-id.ts'
+import type { PostContext } from '../rooms/post.ts'
+import type { Position } from '../store.ts'
+
+/** The new content of an edited message. */
+export interface Edit {
+  readonly text: string
+  /** any JSON value, for v1 clients; without it, the message has none afterwards */
+  readonly data?: unknown
+}
+
+/** Options of `react`. */
+export interface ReactOptions {
+  /** id of the member that reacts, for example of a bot */
+  readonly by: string
+  /** whether the reaction is added or removed; default true */
+  readonly on?: boolean | undefined
+}
+
+/** Selects the messages that `deleteMessages` deletes. */
+export interface MessagesOfMember {
+  /** id of the sender */
+  readonly member: string
+  /** default: all rooms */
+  readonly room?: string | undefined
+}
+
+/** Entries that `deleteMessages` reads at once. Their content isn't bounded in bytes: few entries are as long as they may be. */
+const PAGE = { limit: 100, maxBytes: 256 * 1024 }
+
+/** Changes messages for the app. Each call checks all its arguments before it changes anything. */
+export class ChatChanges {
+  readonly #context: PostContext
+  readonly #onChange: Hooks['onChange']
+
+  constructor (context: PostContext, onChange: Hooks['onChange']) {
+    this.#context = context
+    this.#onChange = onChange
+  }
+
+  async edit (room: string, position: Position, edit: Edit): Promise<void> {
+    assertPosition('position', position)
+    assertProperties('edit', edit, ['text', 'data'])
+    const { text, data } = edit
+    const content = appContent({ text, data }, propertyErrors('edit'))
+    assertSize(content, null, contentLimit(this.#context.limits))
+    await this.#amend(room, position, null, { type: 'edit', text }, content)
+  }
+
+  async delete (room: string, position: Position): Promise<void> {
+    assertPosition('position', position)
+    await this.#amend(room, position, null, { type: 'delete' })
+  }
+
+  async react (room: string, position: Position, reaction: string, options: ReactOptions): Promise<void> {
+    assertPosition('position', position)
+    if (typeof reaction !== 'string' || !reactionText.test(reaction)) {
+      throw new InvalidArgument('reaction', `must be a string of 1 to ${MAX_REACTION} code points, without control characters and lone surrogates`)
+    }
+    assertProperties('options', options, ['by', 'on'])
+    const { by, on = true } = options
+    assertMemberId('options.by', by)
+    if (typeof on !== 'boolean') throw new InvalidArgument('options.on', 'must be true or false')
+    await this.#amend(room, position, by, { type: 'react', reaction, on })
+  }
+
+  /** @param rooms pages of room names */
+  async deleteMessages (member: string, rooms: AsyncIterable<readonly string[]> | Iterable<readonly string[]>): Promise<number> {
+    let count = 0
+    for await (const names of rooms) {
+      for (const room of names) count += await this.#deleteMessagesIn(room, member)
+    }
+    return count
+  }
+
+  async #deleteMessagesIn (room: string, member: string): Promise<number> {
+    const { store } = this.#context
+    let count = 0
+    let before: Position | undefined
+    for (let more = true; more;) {
+      const page = await store.read(room, before === undefined ? PAGE : { before, ...PAGE })
+      // The rest of the messages was trimmed, or the room was cleared.
+      if (!page.complete) break
+      for (const { position, from, deleted } of page.entries.toReversed()) {
+        if (from?.id === member && deleted !== true && await this.#deleteIfKept(room, position)) count++
+      }
+      before = page.entries[0]?.position
+      more = page.more && before !== undefined
+    }
+    return count
+  }
+
+  /** Returns whether this call deleted the message. It may be trimmed, or deleted by another one, meanwhile. */
+  async #deleteIfKept (room: string, position: Position): Promise<boolean> {
+    try {
+      return !await this.#amend(room, position, null, { type: 'delete' })
+    } catch (error) {
+      if (error instanceof NotKept) return false
+      throw error
+    }
+  }
+
+  /** Resolves with whether nothing had to be changed. */
+  async #amend (room: string, position: Position, by: string | null, change: ChatChange, content?: Content): Promise<boolean> {
+    const hooks = this.#onChange === undefined ? {} : inContext({ onChange: this.#onChange })
+    return (await amendEntry(this.#context, hooks, room, position, { by, change: storedChange(change, content) })).again
+  }
+}

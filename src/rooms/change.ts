@@ -1,0 +1,104 @@
+import type { Amended, Amendment, Change, Revision } from '../change.ts'
+import { chatChange, storedChange, type ChatChange } from '../chat-change.ts'
+import { chatEntry } from '../chat-entry.ts'
+import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
+import { EntryDeleted, Forbidden, NotKept } from '../errors.ts'
+import { entryCost } from '../heap-cost.ts'
+import { authorize, type Hooks } from '../hooks.ts'
+import type { Membership } from './membership.ts'
+import type { PeerRestrictions } from './peer-restrictions.ts'
+import type { PostContext } from './post.ts'
+import { vetChange } from '../pre-hooks.ts'
+import type { Position } from '../store.ts'
+
+/** A member's request to change an entry. since: the client's revision when it first sent a repeated edit. */
+export interface ChangeRequest {
+  readonly room: string
+  readonly position: Position
+  /** chosen by the client, to recognise a repeated edit */
+  readonly id: string
+  readonly since?: Revision | undefined
+  readonly change: ChatChange
+}
+
+export interface ChangeResult {
+  /** The member's membership in the room. */
+  readonly membership: Membership
+  /** Resolves when the change was passed to the store or refused, to keep requests in order; undefined if it was already. */
+  readonly submitted: Promise<void> | undefined
+  readonly stored: Promise<Amended>
+}
+
+/**
+ * Passes a change to the store, after the hooks of the app if there are any.
+ * @param key under which the store remembers an edit
+ */
+export function submitChange (
+  request: ChangeRequest, key: string, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
+): ChangeResult {
+  const { change, position, since } = request
+  const { member, room } = membership
+  const content = change.type === 'edit' ? clientContent(change.text, change.data) : undefined
+  // An edit of another entry is another request, even to the same content.
+  const identity = content === undefined ? undefined : { key, hash: `${contentHash(content)} ${position}`, since }
+  const own = isForOwnOnly(change, hooks) ? member.id : undefined
+  const amend = (vetted: Content | undefined): Promise<Amended> =>
+    amendEntry(context, hooks, room, position, { ...identity, by: member.id, own, change: storedChange(change, vetted) })
+  if (since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.preChange === undefined) {
+    return { membership, submitted: undefined, stored: amend(content) }
+  }
+  // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already.
+  let isRepeat = false
+  const check = async (): Promise<Content | undefined> => {
+    isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
+    if (isRepeat) return content
+    restrictions.assertMayPost(room)
+    return await vet(request, content, membership, hooks, context)
+  }
+  const vetted = check()
+  const stored = vetted.then((checked) => {
+    // Synchronous with `amend`: a restriction may have arrived while the hooks ran.
+    if (!isRepeat) restrictions.assertMayPost(room)
+    return amend(checked)
+  })
+  return { membership, submitted: vetted.then(() => {}, () => {}), stored }
+}
+
+/** Passes a change to the store, and calls `onChange` once it is stored. */
+export function amendEntry (
+  { store, hookCalls }: Pick<PostContext, 'store' | 'hookCalls'>, { onChange }: Pick<Hooks, 'onChange'>, room: string, position: Position, amendment: Amendment
+): Promise<Amended> {
+  const stored = store.amend(room, position, amendment)
+  if (onChange !== undefined) {
+    const { change } = amendment
+    hookCalls.add('onChange', room, costOf(change), stored, async () => {
+      const entry = await store.get(room, position)
+      if (entry !== undefined) await onChange(chatChange(change), chatEntry(entry), room)
+    })
+  }
+  return stored
+}
+
+/** Without `authorize`, members edit and delete only their own entries. The store checks it in the same step as it changes the entry. */
+function isForOwnOnly ({ type }: ChatChange, { authorize }: Hooks): boolean { return authorize === undefined && type !== 'react' }
+
+/**
+ * Runs the hooks for a change. Resolves with the content to store if it is an edit.
+ * @throws NotKept, Forbidden, EntryDeleted, and as `authorize` and `vetChange` do
+ */
+async function vet (
+  { change, position }: ChangeRequest, content: Content | undefined, { member, room }: Membership, hooks: Hooks, { store, limits }: PostContext
+): Promise<Content | undefined> {
+  if (hooks.authorize === undefined && hooks.preChange === undefined) return content
+  const stored = await store.get(room, position)
+  if (stored === undefined) throw new NotKept()
+  const entry = chatEntry(stored)
+  await authorize(hooks, { member, action: change.type, room, entry })
+  if (isForOwnOnly(change, hooks) && stored.from?.id !== member.id) throw new Forbidden('change messages of others', room)
+  if (stored.deleted === true && change.type !== 'delete') throw new EntryDeleted()
+  return await vetChange(hooks, change, content, entry, member, contentLimit(limits))
+}
+
+function costOf (change: Change): number {
+  return entryCost({ ...'edit' in change ? change.edit : { body: '', data: undefined }, from: null })
+}

@@ -1,0 +1,74 @@
+import type { Writer } from '../connection/writer.ts'
+
+/** An acknowledgement that waits for the entry with this offset, or for the change with this number. */
+interface Ack { readonly number: number, readonly text: string }
+
+/**
+ * The posts of a member in one room that weren't sent to it yet, or its changes, and their acknowledgements. Charges those to the
+ * writer.
+ */
+export class UndeliveredRequests {
+  readonly #writer: Pick<Writer, 'charge' | 'release'>
+  /** Requests whose outcome is unknown yet. */
+  #unsettled = 0
+  /** Number of the last stored entry or change that wasn't sent; 0 for none. */
+  #last = 0
+  #acks: Ack[] = []
+  /** Called when all were sent. */
+  #onDelivered: (() => void) | undefined
+
+  constructor (writer: Pick<Writer, 'charge' | 'release'>) {
+    this.#writer = writer
+  }
+
+  /** Adds a request. `settle` MUST be called once its outcome is known. */
+  add (): void { this.#unsettled++ }
+
+  /**
+   * Called before `settle` if the entry or the change is stored and will be sent.
+   * @param number the offset of the entry, or the number of the change
+   * @param ack text that is sent with it; undefined for none
+   */
+  expect (number: number, ack: string | undefined): void {
+    this.#last = Math.max(this.#last, number)
+    if (ack === undefined) return
+    // A literal, because an empty array grows to 17 places.
+    if (this.#acks.length === 0) this.#acks = [{ number, text: ack }]
+    else this.#acks.push({ number, text: ack })
+    this.#writer.charge(ackCost(ack))
+  }
+
+  settle (): void {
+    this.#unsettled--
+    this.#reportDelivered()
+  }
+
+  /** Called when everything up to this number is sent. Removes and returns the acknowledgements of it; undefined for none. */
+  take (number: number): string[] | undefined {
+    if (this.#last <= number) this.#last = 0
+    this.#reportDelivered()
+    const acks = this.#acks
+    if (acks.length === 0) return undefined
+    const due = acks.filter((ack) => ack.number <= number)
+    if (due.length === 0) return undefined
+    this.#acks = due.length === acks.length ? [] : acks.filter((ack) => ack.number > number)
+    return due.map(({ text }) => {
+      this.#writer.release(ackCost(text))
+      return text
+    })
+  }
+
+  /** See `Membership.delivered`. */
+  delivered (): Promise<void> | undefined {
+    return this.#isEmpty ? undefined : new Promise((resolve) => { this.#onDelivered = resolve })
+  }
+
+  get #isEmpty (): boolean { return this.#unsettled === 0 && this.#last === 0 }
+
+  #reportDelivered (): void {
+    if (this.#onDelivered !== undefined && this.#isEmpty) this.#onDelivered()
+  }
+}
+
+/** Returns the bytes of memory of an acknowledgement: its text, the strings that it is joined from, and its object. */
+function ackCost (text: string): number { return 256 + 2 * text.length }

@@ -1,0 +1,64 @@
+import type { Reaction } from '../change.ts'
+import { deflatedFraming } from '../connection/deflate.ts'
+import type { Format } from '../rooms/format.ts'
+import { ownReactions, wholeChange, type MergedChange, type OwnReactions } from '../rooms/merged-change.ts'
+import type { Entry, Page } from '../store.ts'
+import { entryJson, historyJson, joinedJson, positionJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
+
+const { format: v1Format, deflated: deflatedV1Format } = v1Encoding
+
+const v1ChangesFormat: Format = {
+  ...v1Format,
+  withoutChanges: v1Format,
+  entry: (room, entry) => `{"type":"message",${stateJson(room, entry)}}`,
+  change: (room, change, own) => `{"type":"changed",${positionJson(room, change.position)},${changeJson(change, own)}}`,
+  joined: (room, page, presence, member) => [`{${joinedJson(room, page, presence, member, stateJson)},${changesJson(page)}}`]
+}
+
+/** For clients that understand changes. */
+export const v1ChangesEncoding: V1Encoding = {
+  format: v1ChangesFormat,
+  deflated: { ...v1ChangesFormat, framing: deflatedFraming, sameEntriesAs: v1ChangesFormat, withoutChanges: deflatedV1Format },
+  history: (room, before, page) => `{${historyJson(room, before, page, stateJson)},"revision":"${page.revision}"}`
+}
+
+/** Returns the properties of an entry and of its state as JSON. */
+function stateJson (room: string, entry: Entry): string {
+  const { revision, editedAt, deleted, reactions } = entry
+  const json = entryJson(room, entry)
+  if (revision === undefined) return json
+  return `${json},"revision":"${revision}"${editedJson(editedAt)}${deleted === true ? ',"deleted":true' : ''}` +
+    (reactions === undefined ? '' : `,"reactions":${JSON.stringify(reactions)}`)
+}
+
+/** Returns the changes of a page as JSON. */
+function changesJson ({ revision, changed, oldest }: Page): string {
+  const changes = changed.map((entry) => `{"position":"${entry.position}",${changeJson(wholeChange(entry), ownReactions(entry))}}`)
+  return `"revision":"${revision}","changes":[${changes.join(',')}]${oldest === undefined ? '' : `,"oldest":"${oldest}"`}`
+}
+
+/** Returns the properties of a change as JSON, apart from its position. */
+function changeJson ({ revision, whole, deleted, edit, reactions }: MergedChange, own: OwnReactions | undefined): string {
+  const start = `"revision":"${revision}"`
+  if (deleted === true || whole?.deleted === true) return `${start},"deleted":true`
+  if (whole !== undefined) {
+    const text = typeof whole.body === 'string' ? contentJson(whole.body, whole.data) : ''
+    return `${start}${text}${editedJson(whole.editedAt)},"reactions":${reactionsJson(whole.reactions ?? [], own)},"whole":true`
+  }
+  const counts = reactions && [...reactions].map(([reaction, count]) => ({ reaction, count }))
+  return start + (edit === undefined ? '' : contentJson(edit.body, edit.data) + editedJson(edit.at)) +
+    (counts === undefined ? '' : `,"reactions":${reactionsJson(counts, own)}`)
+}
+
+function contentJson (body: string, data: string | undefined): string {
+  return `,"text":${JSON.stringify(body)}${data === undefined ? '' : `,"data":${data}`}`
+}
+
+function editedJson (at: number | undefined): string {
+  return at === undefined ? '' : `,"editedAt":"${new Date(at).toISOString()}"`
+}
+
+/** @param own the receiver's reactions; the others are left as the receiver knows them */
+function reactionsJson (reactions: readonly Reaction[], own: OwnReactions | undefined): string {
+  return JSON.stringify(reactions.map(({ reaction, count }) => ({ reaction, count, mine: own?.get(reaction) })))
+}
