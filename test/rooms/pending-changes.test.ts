@@ -1,0 +1,83 @@
+import t from 'tap'
+import type { Changed } from '../../src/change.ts'
+import { PendingChanges } from '../../src/rooms/pending-changes.ts'
+import type { Entry } from '../../src/store.ts'
+
+const cursor = (offset: number, number: number) => ({ offset, position: `p${offset}`, change: { number, revision: `r${number}` }, at: number })
+const edit = (offset: number, number: number, body: string, data?: string): Changed => ({ ...cursor(offset, number), by: 'ada', made: { edit: { body, data } } })
+const remove = (offset: number, number: number): Changed => ({ ...cursor(offset, number), by: 'ada', made: { delete: true } })
+const react = (offset: number, number: number, count: number, { by = 'ada', on = true, reaction = '👍' } = {}): Changed =>
+  ({ ...cursor(offset, number), by, made: { react: reaction, on }, count })
+const whole = (offset: number, number: number, entry: Partial<Entry> = {}): Changed =>
+  ({ ...cursor(offset, number), entry: { offset, position: `p${offset}`, at: 0, from: null, body: 'whole', revision: `r${number}`, ...entry } })
+
+function pending (...changes: Changed[]): PendingChanges {
+  const pending = new PendingChanges()
+  for (const changed of changes) pending.push(changed)
+  return pending
+}
+
+/** Returns the only change that the changes of one entry are merged into. */
+function merged (...changes: Changed[]) {
+  const items = pending(...changes).take(Infinity, Infinity)
+  t.equal(items.length, 1)
+  return items[0]!
+}
+
+t.test('the changes of one entry become one, at the place of the last', async (t) => {
+  const changes = pending(edit(1, 1, 'a'), edit(2, 2, 'b'), react(1, 3, 1), edit(3, 4, 'c'), edit(2, 5, 'd'))
+  t.strictSame([changes.size, changes.next, changes.earliest], [3, 3, 1])
+  t.match(changes.take(Infinity, Infinity), [
+    { offset: 1, first: 1, last: 3, merged: { position: 'p1', revision: 'r3', edit: { body: 'a', at: 1 } } },
+    { offset: 3, first: 4, last: 4, merged: { edit: { body: 'c' } } },
+    { offset: 2, first: 2, last: 5, merged: { revision: 'r5', edit: { body: 'd', at: 5 } } }
+  ])
+  t.strictSame([changes.size, changes.cost, changes.next, changes.earliest], [0, 0, Infinity, Infinity])
+})
+
+t.test('the last edit and the last count of each reaction are kept', async (t) => {
+  const { merged: { edit: content, reactions }, reactors } = merged(
+    edit(1, 1, 'a', '1'), react(1, 2, 1), react(1, 3, 2, { by: 'bob' }), edit(1, 4, 'b'), react(1, 5, 1, { on: false }), react(1, 6, 1, { reaction: '🎉' }))
+  t.strictSame(content, { body: 'b', data: undefined, at: 4 })
+  t.strictSame([...reactions!], [['👍', 1], ['🎉', 1]])
+  t.strictSame([...reactors!].map(([id, own]) => [id, [...own]]), [['ada', [['👍', false], ['🎉', true]]], ['bob', [['👍', true]]]])
+})
+
+t.test('a deletion replaces all changes before it', async (t) => {
+  const { merged: change, reactors } = merged(edit(1, 1, 'a'), react(1, 2, 1), remove(1, 3))
+  t.strictSame(change, { position: 'p1', revision: 'r3', deleted: true })
+  t.equal(reactors, undefined)
+})
+
+t.test('a whole entry replaces all changes before it and takes up those after it', async (t) => {
+  const reactions = [{ reaction: '👍', count: 3 }, { reaction: '🎉', count: 1 }]
+  const { merged: { whole: entry, ...rest } } = merged(
+    edit(1, 1, 'a'), whole(1, 2, { reactions }), edit(1, 3, 'b', '2'), react(1, 4, 4), react(1, 5, 0, { reaction: '🎉' }), react(1, 6, 1, { reaction: '🚀' }))
+  t.match(entry, { body: 'b', data: '2', editedAt: 3, revision: 'r6' })
+  t.strictSame(entry!.reactions, [{ reaction: '👍', count: 4 }, { reaction: '🚀', count: 1 }])
+  t.strictSame(rest, { position: 'p1', revision: 'r6' })
+  t.match(merged(whole(1, 1), remove(1, 2)).merged, { deleted: true, whole: undefined })
+})
+
+t.test('a change is not taken before its entry, and those after it wait too', async (t) => {
+  const changes = pending(edit(1, 1, 'a'), edit(5, 2, 'b'), edit(2, 3, 'c'))
+  const offsets = (lastOffset: number) => changes.take(lastOffset, Infinity).map(({ offset }) => offset)
+  t.strictSame([offsets(4), offsets(4), offsets(5)], [[1], [], [5, 2]])
+})
+
+t.test('changes are taken up to a cost, and at least one', async (t) => {
+  const changes = pending(edit(1, 1, 'x'.repeat(1_000)), edit(2, 2, 'x'.repeat(1_000)), edit(3, 3, 'x'))
+  t.ok(changes.cost > 4_000)
+  t.equal(changes.take(Infinity, 1).length, 1)
+  t.equal(changes.take(Infinity, 1).length, 1)
+  t.ok(changes.cost < 2_000, `${changes.cost}`)
+})
+
+t.test('1,000 members that react to one entry cost one change and their ids', async (t) => {
+  const changes = new PendingChanges()
+  for (let i = 1; i <= 1_000; i++) changes.push(react(1, i, i, { by: `member ${i}` }))
+  t.equal(changes.size, 1)
+  t.ok(changes.cost < 1_000 * 600, `${changes.cost}`)
+  const [item] = changes.take(Infinity, 1)
+  t.strictSame([item!.reactors!.size, [...item!.merged.reactions!]], [1_000, [['👍', 1_000]]])
+})
