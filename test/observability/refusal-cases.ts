@@ -3,6 +3,7 @@ import type { FastifyChatOptions } from '../../src/index.ts'
 import { logRefusedRequests } from '../../src/cli/log.ts'
 import { guardLoopback } from '../../src/cli/loopback.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
+import { MAX_REACTIONS } from '../../src/request-bounds.ts'
 import { backendWith } from '../support/backend.ts'
 import type { ChatApp } from '../support/chat-app.ts'
 import { holdRates } from '../support/hold-rates.ts'
@@ -187,6 +188,8 @@ async function plainPost (_t: Test, { plain }: ChatApp): Promise<undefined> {
   socket.send('x')
 }
 
+const reaction = (position: string) => ({ type: 'react', room: 'lobby', position, id: 'a', reaction: '👍', on: true })
+
 export const requestCases: Record<string, RequestCase> = {
   'a message that is not JSON': { code: 'invalid', provoke: async (_t, { tcp }) => await (await tcp()).refused('{') },
   'an invalid name': { code: 'invalid', provoke: async (_t, { tcp }) => await (await tcp()).refused({ type: 'hello', name: '\u202e' }) },
@@ -242,6 +245,26 @@ export const requestCases: Record<string, RequestCase> = {
       const { position: since } = await ada.join('lobby')
       for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await ada.posted('lobby', 'x', { id })
       return await ada.refused({ ...post, since })
+    }
+  },
+  'a change of a message that is not kept': {
+    code: 'not_kept',
+    provoke: async (_t, { member }) => await (await member({}, 'lobby')).refused(reaction('unknown'))
+  },
+  'a reaction to a deleted message': {
+    code: 'deleted',
+    async provoke (_t, { app, member }) {
+      const position = await app.chat.publish('lobby', { text: 'one' })
+      await app.chat.delete('lobby', position)
+      return await (await member({}, 'lobby')).refused(reaction(position))
+    }
+  },
+  'more reactions than a message can have': {
+    code: 'too_many_reactions',
+    async provoke (_t, { app, member }) {
+      const position = await app.chat.publish('lobby', { text: 'one' })
+      for (let i = 0; i < MAX_REACTIONS; i++) await app.chat.react('lobby', position, `${i}`, { by: 'bob' })
+      return await (await member({}, 'lobby')).refused(reaction(position))
     }
   },
   'more requests than the rate': {

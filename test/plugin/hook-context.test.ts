@@ -20,11 +20,14 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
     authenticate: () => { see('authenticate'); return { id: visitors.getStore()! } },
     authorize: ({ action }) => { see(`authorize ${action}`); return true },
     prePost: (draft) => { see('prePost'); return draft },
+    preChange: (change) => { see('preChange'); return change },
     onPost: () => { see('onPost'); ended.emit('onPost') },
+    onChange: () => { see('onChange'); ended.emit('onChange') },
     onJoin: () => { see('onJoin') },
     onLeave: () => { see('onLeave'); ended.emit('onLeave') }
   })
   app.post('/say', async () => await app.chat.publish('lobby', { text: 'from a route' }))
+  app.post('/delete', async (request) => { await app.chat.delete('lobby', String(request.body)) })
   const url = `ws://127.0.0.1:${await listen(app)}`
   const hooks = ['authenticate', 'authorize join', 'onJoin', 'authorize post', 'prePost', 'onPost']
 
@@ -38,6 +41,11 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
   ada.say({ type: 'history', room: 'lobby', before: position, limit: 1 })
   await ada.expect('history')
   t.strictSame(seen.splice(0), [...hooks, 'authorize post', 'authorize history'].map((hook) => `${hook} ada`))
+  const adaChanged = once(ended, 'onChange')
+  ada.say({ type: 'edit', room: 'lobby', position, id: 'e', text: 'y' })
+  while ((await ada.next()).type !== 'ack');
+  await adaChanged
+  t.strictSame(seen.splice(0), ['authorize edit', 'preChange', 'onChange'].map((hook) => `${hook} ada`))
   const adaLeft = once(ended, 'onLeave')
   ada.socket.terminate()
   await adaLeft
@@ -58,6 +66,10 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
   await app.inject({ method: 'POST', url: '/say', headers: { 'x-visitor': 'eve' } })
   await evePosted
   t.strictSame(seen.splice(0), ['onPost eve'], "app.chat.publish keeps its caller's")
+  const eveChanged = once(ended, 'onChange')
+  await app.inject({ method: 'POST', url: '/delete', headers: { 'x-visitor': 'eve', 'content-type': 'text/plain' }, payload: position })
+  await eveChanged
+  t.strictSame(seen.splice(0), ['onChange eve'], 'and so does app.chat.delete')
 
   const echo = await open(t, `${url}/echo`, { headers: { 'x-visitor': 'fay' } })
   echo.socket.send('x')

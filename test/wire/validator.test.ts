@@ -9,7 +9,7 @@ const value = fc.oneof(
   fc.constantFrom('', 'lobby', 'a b', 'é', '\ud800', 'x'.repeat(43), ...Object.keys(clientMessages)),
   fc.constantFrom(63, 64, 65, 127, 128, 129, 8_192, 8_193).chain((length) => fc.constantFrom('x', '😀').map((text) => text.repeat(length))),
   fc.constantFrom(-1, 0, -0, 1, 1.5, 1_000, 1_001, 1e9, 1e300),
-  fc.constantFrom(true, null, [], {}, ['lobby'], { type: 'string' }),
+  fc.constantFrom(true, false, null, [], {}, ['lobby'], { type: 'string' }),
   fc.string({ unit: 'grapheme' })
 )
 
