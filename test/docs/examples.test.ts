@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 import { run, type Run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
+import { protocol, V1Client } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
 
 /** A program of examples/, run from source. */
@@ -177,6 +178,40 @@ t.test('jwt-auth: the member is the one that the token names', async (t) => {
     t.match(await state(chatClient(t, port, { token: wrong }), 'closed'), { code: 4401 })
     await logged('token rejected')
   }
+})
+
+t.test('moderation: a message that the moderator deletes disappears for every member', async (t) => {
+  const { host, logged } = await example(t, 'moderation')
+  const [ada, bob, mia] = await Promise.all(['ada', 'bob', 'mia'].map(async (token) => {
+    const client = new V1Client(await open(t, `ws://${host}/chat`, { protocol }))
+    await client.hello({ token, changes: true })
+    await client.join('lobby')
+    return client
+  })) as [V1Client, V1Client, V1Client]
+  const others = [ada, bob, mia]
+  const said = async (client: V1Client, text: string) => {
+    const position = await client.posted('lobby', text)
+    for (const other of others) if (other !== client) await other.expect('message')
+    return position
+  }
+  const position = await said(bob, 'spam')
+  for (const type of ['edit', 'delete']) {
+    t.match(await ada.refused({ type, room: 'lobby', position, id: 'a', text: 'x' }), { code: 'forbidden', request: type })
+  }
+  mia.say({ type: 'delete', room: 'lobby', position, id: 'm' })
+  for (const client of others) t.match(await client.next(), { type: 'changed', position, deleted: true })
+  await mia.expect('ack')
+  await logged('a message was deleted')
+
+  const more = [await said(bob, 'more spam'), await said(bob, 'and more')]
+  const remove = async (token: string) => await fetch(`http://${host}/members/bob/messages`, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })
+  t.equal((await remove('ada')).status, 403)
+  t.strictSame(await (await remove('mia')).json(), { deleted: 2 })
+  t.match(await bob.closed, { code: 4403 })
+  for (const client of [ada, mia]) t.strictSame((await client.take(2)).map((message) => 'position' in message && message.position).sort(), more.sort())
+  const late = new V1Client(await open(t, `ws://${host}/chat`, { protocol }))
+  await late.hello({ token: 'ada' })
+  t.strictSame((await late.join('lobby')).messages.map(({ text }) => text), ['', '', ''])
 })
 
 t.test('metrics: /metrics counts the messages, and has the metrics of the process', async (t) => {
