@@ -4,7 +4,7 @@ import Fastify, {
   type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawReplyDefaultExpression, type RawRequestDefaultExpression, type RawServerDefault
 } from 'fastify'
 import fastifyChat, {
-  fastifyChat as named, memory, type Authenticated, type Chat, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
+  fastifyChat as named, memory, type Authenticated, type Chat, type ChatChange, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
   type Member, type Posted, type Position, type Presence, type Stats
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
@@ -86,8 +86,11 @@ describe('hooks', () => {
 
   test('authorize knows the action', () => {
     type Question = Parameters<NonNullable<FastifyChatOptions['authorize']>>[0]
-    expect<Question['action']>().type.toBe<'join' | 'post' | 'history'>()
+    expect<Question['action']>().type.toBe<'join' | 'post' | 'history' | 'edit' | 'delete' | 'react'>()
     expect<Question['member']>().type.toBe<Member>()
+    expect<Question['entry']>().type.toBe<ChatEntry | undefined>()
+    expect<NonNullable<FastifyChatOptions['authorize']>>().type.toBeAssignableFrom(
+      ({ action, entry, member }: Question) => action !== 'edit' || entry.from?.id === member.id)
   })
 
   test('prePost receives text or bytes, and returns one of them', () => {
@@ -105,6 +108,14 @@ describe('hooks', () => {
     expect<ChatEntry['bytes']>().type.toBe<Uint8Array | undefined>()
   })
 
+  test('preChange receives a change and the entry, and returns a change; onChange returns nothing', () => {
+    type PreChange = NonNullable<FastifyChatOptions['preChange']>
+    expect<Parameters<PreChange>>().type.toBe<[change: ChatChange, entry: ChatEntry, member: Member]>()
+    expect<PreChange>().type.toBeAssignableFrom((change: ChatChange) => change.type === 'edit' ? { ...change, text: change.text.trim() } : change)
+    expect<PreChange>().type.not.toBeAssignableFrom(() => ({ text: 'x' }))
+    expect<Parameters<NonNullable<FastifyChatOptions['onChange']>>>().type.toBe<[change: ChatChange, entry: ChatEntry, room: string]>()
+  })
+
   test('onJoin and onLeave receive the member and the room', () => {
     expect<Parameters<NonNullable<FastifyChatOptions['onJoin']>>>().type.toBe<[member: Member, room: string]>()
     expect<Parameters<NonNullable<FastifyChatOptions['onLeave']>>>().type.toBe<[member: Member, room: string]>()
@@ -115,6 +126,10 @@ describe('app.chat', () => {
   test('methods resolve with their results', () => {
     expect(app.chat.publish('lobby', { text: 'hi', from: { id: 'u1', name: 'Ada' }, data: { mood: 'good' } })).type.toBe<Promise<Position>>()
     expect(app.chat.history('lobby', { limit: 10 })).type.toBe<Promise<ChatPage>>()
+    expect(app.chat.edit('lobby', 'p', { text: 'hi', data: 1 })).type.toBe<Promise<void>>()
+    expect(app.chat.delete('lobby', 'p')).type.toBe<Promise<void>>()
+    expect(app.chat.react('lobby', 'p', '👍', { by: 'bot', on: false })).type.toBe<Promise<void>>()
+    expect(app.chat.deleteMessages({ member: 'u1' })).type.toBe<Promise<number>>()
     expect(app.chat.members('lobby')).type.toBe<Promise<Presence>>()
     expect(app.chat.rooms()).type.toBe<string[]>()
     expect(app.chat.stats()).type.toBe<Stats>()
@@ -128,6 +143,9 @@ describe('app.chat', () => {
   test('wrong arguments are errors', () => {
     expect(app.chat.publish).type.not.toBeCallableWith('lobby', 'hi')
     expect(app.chat.publish).type.not.toBeCallableWith('lobby', {})
+    expect(app.chat.edit).type.not.toBeCallableWith('lobby', 'p', 'hi')
+    expect(app.chat.react).type.not.toBeCallableWith('lobby', 'p', '👍')
+    expect(app.chat.deleteMessages).type.not.toBeCallableWith('u1')
     expect(app.chat.ban).type.toBeCallableWith({ address: '192.0.2.1' }, { duration: 1 })
     expect(app.chat.ban).type.not.toBeCallableWith('u1')
     expect(app.chat.mute).type.not.toBeCallableWith('u1', { until: 1 })
