@@ -1,4 +1,5 @@
 import type { Framed, Payload } from '../connection/writer.ts'
+import { BatchParts } from './batch-parts.ts'
 import type { Format } from './format.ts'
 import type { PendingChange } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
@@ -6,12 +7,6 @@ import type { Entry } from '../store.ts'
 
 /** A batch in one format: its entries, its changes, then its signals. payloads: of entries and changes. signals: their number. */
 export interface EncodedBatch extends Framed { readonly format: Format, readonly payloads: readonly Payload[], readonly signals: number }
-
-/**
- * A part of a batch for one member: messages that members share, then messages for this member alone; undefined for none.
- * messages: number of messages in it, without acknowledgements.
- */
-export interface BatchPart { readonly shared: Buffer, readonly messages: number, readonly own: readonly Payload[] | undefined }
 
 /** The changes of a batch. last: no change up to this number follows in a later batch. */
 export interface BatchChanges { readonly items: readonly PendingChange[], readonly last: number }
@@ -39,8 +34,8 @@ export class Batch {
   #senders: ReadonlySet<string | undefined> | undefined
   /** One for each format that was needed: in most rooms one. */
   #encoded: readonly EncodedBatch[] = []
-  /** Parts of encoded batches, by their ranges; undefined until one is needed. */
-  #slices: Map<Buffer, Map<string, Buffer>> | undefined
+  /** Undefined until it is needed. */
+  #parts: BatchParts | undefined
   readonly #charge: (bytes: number) => void
 
   /** @param charge called once for each encoding, with its bytes of memory */
@@ -80,55 +75,8 @@ export class Batch {
     return encoded
   }
 
-  /**
-   * Returns each entry after an offset, encoded. For a member that joined mid-batch or excludes its own messages.
-   * @param excluded id of the member whose entries are left out; undefined for none
-   */
-  entriesAfter (offset: number, excluded: string | undefined, { bytes, ends }: EncodedBatch): Buffer[] {
-    const entries: Buffer[] = []
-    let start = 0
-    for (const [i, entry] of this.#entries.entries()) {
-      if (entry.offset > offset && (excluded === undefined || entry.from?.id !== excluded)) entries.push(bytes.subarray(start, ends[i]))
-      start = ends[i]!
-    }
-    return entries
-  }
-
-  /** Returns each change after a number, encoded for one member. */
-  changesAfter (number: number, memberId: string, { format, bytes, ends }: EncodedBatch): Buffer[] {
-    if (format.change === undefined) return []
-    return this.#changes.items.flatMap((item, i) => {
-      if (item.last <= number) return []
-      const own = this.#ownChange(item, memberId, format)
-      const at = this.#entries.length + i
-      return [own === undefined ? bytes.subarray(ends[at - 1] ?? 0, ends[at]) : format.framing([own], []).bytes]
-    })
-  }
-
-  /**
-   * Returns the whole batch for one member, and then its acknowledgements. A change by a reaction of the member is replaced by a
-   * message of its own. Usually there is one part, the buffer that all members share.
-   */
-  partsFor (memberId: string, encoded: EncodedBatch, acks: readonly string[] | undefined): BatchPart[] {
-    const { format, bytes, payloads, signals } = encoded
-    const parts: BatchPart[] = []
-    let first = 0
-    for (const [i, item] of this.#changes.items.entries()) {
-      const own = this.#ownChange(item, memberId, format)
-      if (own === undefined) continue
-      const at = this.#entries.length + i
-      parts.push({ shared: this.#slice(encoded, first, at), messages: at - first + 1, own: [own] })
-      first = at + 1
-    }
-    const messages = payloads.length - first + signals
-    const last = parts.at(-1)
-    if (messages === 0 && last !== undefined) return [...parts.slice(0, -1), { ...last, own: [...last.own!, ...acks ?? []] }]
-    if (messages === 0 && acks === undefined) return []
-    return [...parts, { shared: first === 0 ? bytes : this.#slice(encoded, first, Infinity), messages, own: acks }]
-  }
-
-  /** Returns all signals, encoded. */
-  signalsOf ({ bytes, ends, payloads }: EncodedBatch): Buffer { return bytes.subarray(ends[payloads.length - 1] ?? 0) }
+  /** For a member that can't be sent the whole buffer. */
+  get parts (): BatchParts { return (this.#parts ??= new BatchParts(this.#room, this.#entries, this.#changes.items)) }
 
   #find (format: Format): EncodedBatch | undefined {
     for (const encoded of this.#encoded) if (encoded.format === format) return encoded
@@ -138,21 +86,6 @@ export class Batch {
   /** Whether a format with changes has other messages than one without. */
   #isChanged (): boolean {
     return this.#changes.items.length > 0 || this.#entries.some(({ revision }) => revision !== undefined)
-  }
-
-  #ownChange ({ merged, reactors }: PendingChange, memberId: string, { change }: Format): Payload | undefined {
-    const own = reactors?.get(memberId)
-    return own && change?.(this.#room, merged, own)
-  }
-
-  /** Returns the messages from `first` to before `end`. Members with the same range share the buffer. */
-  #slice ({ bytes, ends }: EncodedBatch, first: number, end: number): Buffer {
-    this.#slices ??= new Map()
-    const slices = this.#slices.get(bytes) ?? new Map<string, Buffer>()
-    this.#slices.set(bytes, slices)
-    const slice = slices.get(`${first} ${end}`) ?? bytes.subarray(ends[first - 1] ?? 0, end === 0 ? 0 : ends[end - 1])
-    slices.set(`${first} ${end}`, slice)
-    return slice
   }
 
   /** Returns the encoding in a format that has the same messages as another one. */

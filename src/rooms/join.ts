@@ -1,13 +1,12 @@
-import type { Changed, Head, Revision } from '../change.ts'
+import type { Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
-import { entryCost } from '../heap-cost.ts'
 import type { Later, Membership } from './membership.ts'
-import { changedCost } from './merged-change.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
-import { Ring, type Rings } from './ring.ts'
+import { Recent } from './recent.ts'
+import type { Rings } from './ring.ts'
 import type { Presence } from '../roster.ts'
-import type { Store, Entry, FeedPage, Page, Position, Query } from '../store.ts'
+import type { Store, FeedPage, Page, Position, Query } from '../store.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
@@ -35,12 +34,8 @@ export class Joins {
   readonly #room: { readonly name: string, readonly presence: Presence }
   readonly #store: Store
   readonly #fanOut: FanOut
-  /** The entries and the changes that are delivered during a read. */
-  readonly #entries: Ring<Entry>
-  readonly #changes: Ring<Changed>
+  readonly #recent: Recent
   readonly #counters: Counters
-  /** Reads in progress. */
-  #readers = 0
   /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
   /** The head after which the store delivers; undefined until the room follows it. */
@@ -54,8 +49,7 @@ export class Joins {
     this.#room = room
     this.#store = store
     this.#fanOut = fanOut
-    this.#entries = new Ring(rings, ({ offset }: Entry) => offset, entryCost)
-    this.#changes = new Ring(rings, ({ change }: Changed) => change.number, changedCost)
+    this.#recent = new Recent(rings)
     this.#counters = counters
   }
 
@@ -81,7 +75,7 @@ export class Joins {
     this.#joining.add(membership)
     try {
       for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
-        isAttached = await this.#whileReading(async () => {
+        isAttached = await this.#recent.whileReading(async () => {
           const epoch = this.#epoch
           const isFollowed = this.#followed !== undefined
           const reading = this.#store.read(name, position === undefined ? newest : { after: position, revision, for: reader, ...PAGE })
@@ -95,7 +89,7 @@ export class Joins {
           if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
           membership.enter(epoch)
           const end = resumed && page.more ? page.entries.at(-1)! : page.head
-          const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && this.#isCompleteAfter(page.head)
+          const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && this.#recent.isCompleteAfter(page.head)
           const later = hasCaughtUp ? this.#laterThan(page.head) : { ...NOTHING, offset: end.offset }
           this.#counters.deliveries += joined && resumed
             ? membership.sendMissed(page, later)
@@ -119,11 +113,7 @@ export class Joins {
   }
 
   /** Called with what the store delivers. */
-  keep ({ entries, changes }: FeedPage): void {
-    if (this.#readers === 0) return
-    this.#entries.push(entries)
-    this.#changes.push(changes)
-  }
+  keep (page: FeedPage): void { this.#recent.push(page) }
 
   /**
    * Called when entries or changes may be missing. Sends the newest entries to all members, which discard their view.
@@ -131,7 +121,7 @@ export class Joins {
    */
   async restart (head: Head): Promise<void> {
     const epoch = ++this.#epoch
-    this.#clearRings()
+    this.#recent.clear()
     this.#fanOut.flush()
     for (const membership of this.#fanOut.memberships) {
       this.#fanOut.delete(membership)
@@ -156,10 +146,10 @@ export class Joins {
    * @param reader id of the member; undefined for all members, except for those that need to know which reactions are their own
    */
   async #sendNewest (epoch: number, reader: string | undefined): Promise<void> {
-    await this.#whileReading(async () => {
+    await this.#recent.whileReading(async () => {
       let page: Page
       do page = { ...await this.#store.read(this.#room.name, { ...RESTART, for: reader }), complete: false }
-      while (epoch === this.#epoch && !this.#isCompleteAfter(page.head))
+      while (epoch === this.#epoch && !this.#recent.isCompleteAfter(page.head))
       // A later restart has taken over these memberships, and attaches them.
       if (epoch !== this.#epoch) return
       const later = this.#laterThan(page.head)
@@ -174,35 +164,15 @@ export class Joins {
     })
   }
 
-  /** Keeps what is delivered during a read. The page contains everything that was delivered before the read. */
-  async #whileReading<T> (read: () => Promise<T>): Promise<T> {
-    this.#readers++
-    try {
-      return await read()
-    } finally {
-      if (--this.#readers === 0) this.#clearRings()
-    }
-  }
-
-  #clearRings (): void {
-    this.#entries.clear()
-    this.#changes.clear()
-  }
-
   #isFollowedAfter ({ position, change: { revision } }: Head): boolean {
     return this.#followed?.position === position && this.#followed.change.revision === revision
   }
 
-  /** Returns whether everything is kept that was delivered after a page with this head. */
-  #isCompleteAfter ({ offset, change: { number } }: Head): boolean {
-    return this.#entries.isCompleteAfter(offset) && this.#changes.isCompleteAfter(number)
-  }
-
   /** Returns what was delivered between a page with this head and what the fan-out writes next. */
-  #laterThan ({ offset, change: { number } }: Head): Later {
-    const entries = this.#entries.between(offset, this.#fanOut.next)
-    const change = Math.max(number, this.#fanOut.lastChange)
-    return { entries, changes: this.#changes.between(number, change + 1), offset: entries.at(-1)?.offset ?? offset, change }
+  #laterThan (head: Head): Later {
+    const entries = this.#recent.entriesAfter(head, this.#fanOut.next)
+    const change = Math.max(head.change.number, this.#fanOut.lastChange)
+    return { entries, changes: this.#recent.changesAfter(head, change + 1), offset: entries.at(-1)?.offset ?? head.offset, change }
   }
 
   /** Adds a membership to the fan-out. Call it in the same tick as `#laterThan`, so that nothing is delivered in between. */

@@ -1,10 +1,11 @@
 import type { Amended, Changed } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
-import type { Batch, EncodedBatch } from './batch.ts'
+import type { Batch } from './batch.ts'
+import type { Received } from './batch-parts.ts'
 import type { Format } from './format.ts'
-import { MemberEncoder, type MembershipOptions } from './member-encoder.ts'
 import { difference } from './presence-diff.ts'
+import { encodeChanged, encodeChanges, encodeEntries, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
 import { UndeliveredRequests } from './undelivered-requests.ts'
@@ -15,24 +16,19 @@ const TYPING_ALLOWED = 5_000
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
 const ENDED = -1
 
-/** What a member receives after a page from the store: later entries, then later changes. */
-export interface Later {
+/** What a member receives after a page from the store: later entries, then later changes; and up to where it has received them then. */
+export interface Later extends Received {
   readonly entries: readonly Entry[]
   readonly changes: readonly Changed[]
-  /** Offset of the last entry, and number of the last change, that the member has afterwards. */
-  readonly offset: number
-  readonly change: number
 }
 
 /** A peer's part in one room: what it has received, and the acknowledgements that wait. */
-export class Membership {
+export class Membership implements Receiver {
   readonly connection: Connection
   readonly member: Member
-  /** Name of the room. */
   readonly room: string
-  readonly #format: Format
-  readonly #includeSender: boolean
-  readonly #encoder: MemberEncoder
+  readonly format: Format
+  readonly includeSender: boolean
   /** Entries up to this offset were sent to the member, or are not sent. */
   #offset = 0
   /** Changes up to this number were sent to the member, or are not sent. */
@@ -49,13 +45,12 @@ export class Membership {
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
 
-  constructor (connection: Connection, member: Member, room: string, options: MembershipOptions) {
+  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions) {
     this.connection = connection
     this.member = member
     this.room = room
-    this.#format = options.format
-    this.#includeSender = options.includeSender
-    this.#encoder = new MemberEncoder(room, member, options)
+    this.format = format
+    this.includeSender = includeSender
   }
 
   /** Whether `onJoin` was called, so that `onLeave` must be called. */
@@ -63,8 +58,8 @@ export class Membership {
 
   announce (): void { this.#isAnnounced = true }
 
-  /** The member if it receives changes: the store reads which reactions are its own. Else undefined. */
-  get reader (): string | undefined { return this.#format.change && this.member.id }
+  /** The id of a member that receives changes, for which the store reads entries; undefined for any other. */
+  get reader (): string | undefined { return this.format.change && this.member.id }
 
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
@@ -91,18 +86,18 @@ export class Membership {
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
   sendJoined (page: Page, presence: Presence, later: Later): number {
     this.#presence = presence
-    return this.#replay(this.#format.joined(this.room, page, presence, this.member), page, later)
+    return this.#replay(this.format.joined(this.room, page, presence, this.member), page, later)
   }
 
   /** Sends further missed entries, and the entries that changed. Returns the number of messages sent. */
   sendMissed (missed: Pick<Page, 'entries' | 'changed'>, later: Later): number {
-    return this.#replay([...this.#encoder.entries(missed.entries), ...this.#encoder.changed(missed.changed)], missed, later)
+    return this.#replay([...encodeEntries(this, missed.entries), ...encodeChanged(this, missed.changed)], missed, later)
   }
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */
   caughtUp (presence: Presence): void {
     const diff = this.#presence && difference(this.#presence, presence)
-    const payload = diff && this.#format.signal(this.room, { presence: diff })
+    const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
   }
@@ -111,14 +106,20 @@ export class Membership {
   deliver (batch: Batch): number {
     const offset = this.#offset
     const { writer } = this.connection
-    const encoded = batch.encodedIn(this.#format)
+    const encoded = batch.encodedIn(this.format)
     if (offset < batch.last) this.#offset = batch.last
-    if (batch.hasChanges) return this.#deliverChanges(batch, encoded, offset)
-    if (offset < batch.first && (this.#includeSender || !batch.hasSender(this.member.id))) {
+    if (!batch.hasChanges && offset < batch.first && (this.includeSender || !batch.hasSender(this.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
       return writer.write(bytes, length + signals, this.#posts?.take(this.#offset)) ? length : 0
     }
-    return this.#writeRest(batch.entriesAfter(offset, this.#excluded, encoded), batch, encoded, this.#posts?.take(this.#offset))
+    const received = { offset, change: this.#change }
+    if (received.change < batch.lastChange) this.#change = batch.lastChange
+    let sent = -encoded.signals
+    for (const { framed, messages, own } of batch.parts.of(encoded, this, received, this.#takeAcks())) {
+      if (!writer.write(framed, messages, own)) return 0
+      sent += messages
+    }
+    return Math.max(sent, 0)
   }
 
   /**
@@ -132,7 +133,7 @@ export class Membership {
     const posts = this.#posts ??= new UndeliveredRequests(this.connection.writer)
     posts.add()
     stored.then(({ offset, position, again }) => {
-      const ack = this.#format.ack(this.room, id, position)
+      const ack = this.format.ack(this.room, id, position)
       if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, ack)
       else if (ack !== undefined) this.connection.writer.reply(ack)
       posts.settle()
@@ -154,7 +155,7 @@ export class Membership {
     const changes = this.#changes ??= new UndeliveredRequests(this.connection.writer)
     changes.add()
     stored.then(({ number, revision, again }) => {
-      const ack = this.#format.ack(this.room, id, position, revision)
+      const ack = this.format.ack(this.room, id, position, revision)
       if (!again && number > this.#change && this.#epoch === epoch && epoch !== ENDED) changes.expect(number, ack)
       else if (ack !== undefined) this.connection.writer.reply(ack)
       changes.settle()
@@ -174,36 +175,6 @@ export class Membership {
     return posts === undefined || changes === undefined ? posts ?? changes : Promise.all([posts, changes])
   }
 
-  /** The id of the member if its own entries are left out; else undefined. */
-  get #excluded (): string | undefined { return this.#includeSender ? undefined : this.member.id }
-
-  /** @param offset up to which entries were sent before */
-  #deliverChanges (batch: Batch, encoded: EncodedBatch, offset: number): number {
-    const { writer } = this.connection
-    const { id } = this.member
-    const change = this.#change
-    if (change < batch.lastChange) this.#change = batch.lastChange
-    const acks = this.#takeAcks()
-    const isWhole = offset < batch.first && change < batch.firstChange && (this.#includeSender || !batch.hasSender(id))
-    if (!isWhole) {
-      const messages = [...batch.entriesAfter(offset, this.#excluded, encoded), ...batch.changesAfter(change, id, encoded)]
-      return this.#writeRest(messages, batch, encoded, acks)
-    }
-    const parts = batch.partsFor(id, encoded, acks)
-    return parts.every(({ shared, messages, own }) => writer.write(shared, messages, own)) ? encoded.payloads.length : 0
-  }
-
-  /** Writes the messages of a batch that the member lacks, and its signals. Returns the number of messages sent. */
-  #writeRest (messages: readonly Buffer[], batch: Batch, encoded: EncodedBatch, acks: readonly string[] | undefined): number {
-    const { writer } = this.connection
-    if (messages.length + encoded.signals > 0) {
-      const bytes = Buffer.concat([...messages, batch.signalsOf(encoded)])
-      return writer.write(bytes, messages.length + encoded.signals, acks) ? messages.length : 0
-    }
-    for (const ack of acks ?? []) writer.reply(ack)
-    return 0
-  }
-
   /** Returns the acknowledgements of the entries and changes that were sent; undefined for none. */
   #takeAcks (offset = this.#offset, change = this.#change): readonly string[] | undefined {
     const posts = this.#posts?.take(offset)
@@ -214,7 +185,7 @@ export class Membership {
   #replay (payloads: readonly Payload[], { entries, changed }: Pick<Page, 'entries' | 'changed'>, later: Later): number {
     this.#offset = later.offset
     this.#change = later.change
-    const more = [...this.#encoder.entries(later.entries), ...this.#encoder.changes(later.changes), ...this.#takeAcks() ?? []]
+    const more = [...encodeEntries(this, later.entries), ...encodeChanges(this, later.changes), ...this.#takeAcks() ?? []]
     const messages = entries.length + changed.length + later.entries.length + later.changes.length
     return this.connection.writer.replay(more.length === 0 ? payloads : [...payloads, ...more], messages) ? messages : 0
   }
