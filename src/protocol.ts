@@ -100,7 +100,10 @@ export function isTerminal (code: number): boolean {
   return Object.values<number>(terminal).includes(code)
 }
 
-/** Number of requests that one `history` counts as, because the server reads a page from the store and sends it. */
+/**
+ * Number of requests that one `history` counts as, because the server reads a page from the store and sends it, and one `delete`,
+ * because a store may have to rewrite as much.
+ */
 export const PAGE_COST = 4
 
 /** Returns whether the value has the type and the length of a position; its content is opaque. */

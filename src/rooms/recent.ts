@@ -4,6 +4,9 @@ import { changedCost } from './merged-change.ts'
 import { Ring, type Rings } from './ring.ts'
 import type { Entry, FeedPage } from '../store.ts'
 
+const offsetOf = ({ offset }: Entry): number => offset
+const numberOf = ({ change }: Changed): number => change.number
+
 /** What the store delivers to a room while the room reads from the store. */
 export class Recent {
   readonly #entries: Ring<Entry>
@@ -12,8 +15,8 @@ export class Recent {
   #readers = 0
 
   constructor (rings: Rings) {
-    this.#entries = new Ring(rings, ({ offset }: Entry) => offset, entryCost)
-    this.#changes = new Ring(rings, ({ change }: Changed) => change.number, changedCost)
+    this.#entries = new Ring(rings, offsetOf, entryCost)
+    this.#changes = new Ring(rings, numberOf, changedCost)
   }
 
   /** Keeps what is delivered during a read. The page contains everything that was delivered before the read. */

@@ -40,9 +40,6 @@ export type Enter = (hello: Request<'hello'>) => Promise<{ peer: Peer, welcome: 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
 
-/** Requests that are charged as `PAGE_COST` requests: a store may have to rewrite data for a deletion. */
-const costly: ReadonlySet<ClientMessage['type']> = new Set(['history', 'delete'])
-
 /** Requests that may have been applied in spite of an error. */
 const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'delete', 'react'])
 
@@ -93,7 +90,7 @@ export class V1Handler implements MessageHandler {
       return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
-    const cost = costly.has(message.type) ? PAGE_COST : 1
+    const cost = message.type === 'history' || message.type === 'delete' ? PAGE_COST : 1
     const wait = this.#allowance.take(cost, received.data.length)
     if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, received.data.length))
     if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)

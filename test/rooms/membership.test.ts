@@ -5,6 +5,7 @@ import type { Payload } from '../../src/connection/writer.ts'
 import { Batch } from '../../src/rooms/batch.ts'
 import type { Format } from '../../src/rooms/format.ts'
 import { Membership, type Later } from '../../src/rooms/membership.ts'
+import { PendingChanges } from '../../src/rooms/pending-changes.ts'
 import type { Entry, Page } from '../../src/store.ts'
 
 const format: Format = {
@@ -31,15 +32,20 @@ const page = (...entries: Entry[]): Page => ({
 const upTo = (offset: number, ...entries: Entry[]): Later => ({ entries, changes: [], offset, change: 0 })
 const batch = (...entries: Entry[]) => new Batch('lobby', entries, [], () => {})
 
+/** Returns the texts of short frames. */
+function framesOf (framed: Buffer): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < framed.length; at += 2 + framed[at + 1]!) texts.push(framed.toString('latin1', at + 2, at + 2 + framed[at + 1]!))
+  return texts
+}
+
 /** A membership, the messages of each write to it, and the bytes that are charged for it. */
 function joined ({ includeSender = true } = {}) {
   const writes: string[] = []
   const charges = { bytes: 0 }
   const writer = {
     write (framed: Buffer, _messages: number, own: readonly Payload[] = []): boolean {
-      const texts: string[] = []
-      for (let at = 0; at < framed.length; at += 2 + framed[at + 1]!) texts.push(framed.toString('latin1', at + 2, at + 2 + framed[at + 1]!))
-      writes.push([...texts, ...own].join())
+      writes.push([...framesOf(framed), ...own].join())
       return true
     },
     replay (payloads: readonly Payload[]): boolean { writes.push(payloads.join()); return true },
@@ -166,4 +172,101 @@ t.test('delivered resolves when the epoch of the stored post ends', async (t) =>
   membership.enter(1)
   await delivered
   t.equal(membership.delivered(), undefined)
+})
+
+const changing: Format = {
+  ...format,
+  withoutChanges: format,
+  change: (_room, { position, edit, reactions = [] }, own) => `${position} ${edit?.body ?? [...reactions].join()}${own === undefined ? '' : ` own ${[...own].join()}`}`
+}
+
+/** A batch of entries and of changes; the numbers of the changes are those of their places. */
+function changes (entries: Entry[], ...changed: Array<{ readonly offset: number, readonly text?: string, readonly by?: string[] }>): Batch {
+  const pending = new PendingChanges()
+  for (const [i, { offset, text, by = [] }] of changed.entries()) {
+    const cursor = { offset, position: `p${offset}`, at: 0, change: { number: i + 1, revision: `r${i + 1}` } }
+    if (text !== undefined) pending.push({ ...cursor, by: null, made: { edit: { body: text } } })
+    for (const [count, member] of by.entries()) pending.push({ ...cursor, by: member, made: { react: '+', on: true }, count: count + 1 })
+  }
+  return new Batch('lobby', entries, [], () => {}, { items: pending.take(Infinity, Infinity), last: changed.length })
+}
+
+/** Memberships of a room, and the buffers of each write to one of them. */
+function receivers (...ids: string[]) {
+  return ids.map((id) => {
+    const buffers: Buffer[] = []
+    const texts: string[] = []
+    const writer = {
+      write (framed: Buffer, _messages: number, own: readonly Payload[] = []): boolean {
+        buffers.push(framed)
+        texts.push([...framesOf(framed), ...own].join())
+        return true
+      },
+      replay: () => true,
+      charge: () => {},
+      release: () => {},
+      reply: (payload: Payload) => { texts.push(`${payload.toString()}`); return true }
+    }
+    const membership = new Membership({ writer } as unknown as Connection, { id, name: '' }, 'lobby', { format: changing, includeSender: true })
+    return { membership, buffers, texts }
+  })
+}
+
+t.test('members share the buffer of a batch with changes, apart from those that reacted', async (t) => {
+  const [ada, bob, carl, dora] = receivers('ada', 'bob', 'carl', 'dora')
+  const batch = changes([entry(1)], { offset: 1, text: 'x'.repeat(100) }, { offset: 2, by: ['carl', 'dora'] }, { offset: 3, text: 'last' })
+  for (const { membership } of [ada!, bob!, carl!, dora!]) t.equal(membership.deliver(batch), 4)
+  t.equal(ada!.buffers[0], bob!.buffers[0])
+  t.strictSame(ada!.texts, [`1,p1 ${'x'.repeat(100)},p2 +,2,p3 last`])
+  for (const { texts, buffers } of [carl!, dora!]) {
+    t.strictSame(texts, [`1,p1 ${'x'.repeat(100)},p2 +,2 own +,true`, 'p3 last'], 'in the same place')
+    for (const [i, buffer] of buffers.entries()) {
+      t.equal(buffer, carl!.buffers[i])
+      t.equal(buffer.buffer, ada!.buffers[0]!.buffer, 'a part of the shared buffer')
+    }
+  }
+})
+
+t.test('a batch without changes is one buffer for members with and without them', async (t) => {
+  const [ada] = receivers('ada')
+  const { membership, writes } = joined()
+  let encodings = 0
+  const batch = new Batch('lobby', [entry(1)], [], () => { encodings++ })
+  ada!.membership.deliver(batch)
+  membership.deliver(batch)
+  t.strictSame([ada!.texts, writes, encodings], [['1'], ['1'], 1])
+  const changed = new Batch('lobby', [{ ...entry(2), revision: 'r' }], [], () => { encodings++ })
+  ada!.membership.deliver(changed)
+  membership.deliver(changed)
+  t.equal(encodings, 3, 'an entry that has changed is encoded for each')
+})
+
+t.test('a member that joined between the changes of a batch receives the later ones', async (t) => {
+  const [ada, bob] = receivers('ada', 'bob')
+  for (const { membership } of [ada!, bob!]) membership.sendJoined(page(entry(1)), present(1), { ...upTo(1), change: 2 })
+  const batch = changes([entry(1), entry(2)], { offset: 1, text: 'a' }, { offset: 2, text: 'b' }, { offset: 3, text: 'c' }, { offset: 4, by: ['bob'] })
+  t.equal(ada!.membership.deliver(batch), 3)
+  t.equal(bob!.membership.deliver(batch), 3)
+  t.strictSame([ada!.texts, bob!.texts], [['2,p3 c,p4 +,1'], ['2,p3 c,p4 +,1 own +,true']])
+  t.equal(ada!.membership.deliver(changes([], { offset: 1, text: 'a' })), 0)
+  t.equal(ada!.texts.length, 1, 'no empty write')
+})
+
+t.test('the acknowledgement of a change follows the batch that completes it', async (t) => {
+  const [ada] = receivers('ada')
+  const { membership, texts } = ada!
+  const amended = (number: number, again = false) => Promise.resolve({ number, revision: `r${number}`, again })
+  membership.acknowledgeChange(amended(2), 'a', 'p1', fail)
+  membership.acknowledgeChange(amended(1, true), 'b', 'p1', fail)
+  await amended(0)
+  t.strictSame(texts.splice(0), ['ack b'])
+  let isDelivered = false
+  void membership.delivered()!.then(() => { isDelivered = true })
+  membership.deliver(new Batch('lobby', [], [], () => {}, { items: [], last: 1 }))
+  await amended(0)
+  t.strictSame([texts.splice(0), isDelivered], [[], false])
+  membership.deliver(new Batch('lobby', [], [], () => {}, { items: [], last: 2 }))
+  membership.acknowledgeChange(amended(2), 'c', 'p1', fail)
+  await amended(0)
+  t.strictSame([texts, isDelivered, membership.delivered()], [['ack a', 'ack c'], true, undefined])
 })
