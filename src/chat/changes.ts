@@ -1,8 +1,10 @@
 import { assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
 import { storedChange, type ChatChange } from '../chat-change.ts'
 import { appContent, assertSize, contentLimit, type Content } from '../content.ts'
-import { InvalidArgument, NotKept } from '../errors.ts'
+import { meaningOf } from '../error-meaning.ts'
+import { InvalidArgument } from '../errors.ts'
 import { inContext, type Hooks } from '../hooks.ts'
+import { ErrorCode } from '../protocol.ts'
 import { MAX_REACTION, reactionText } from '../request-bounds.ts'
 import { amendEntry } from '../rooms/change.ts'
 import { assertMemberId } from './member-id.ts'
@@ -32,7 +34,7 @@ export interface MessagesOfMember {
   readonly room?: string | undefined
 }
 
-/** Entries that `deleteMessages` reads at once. Their content isn't bounded in bytes: few entries are as long as they may be. */
+/** Size of the pages that `deleteMessages` reads. */
 const PAGE = { limit: 100, maxBytes: 256 * 1024 }
 
 /** Changes messages for the app. Each call checks all its arguments before it changes anything. */
@@ -102,7 +104,7 @@ export class ChatChanges {
     try {
       return !await this.#amend(room, position, null, { type: 'delete' })
     } catch (error) {
-      if (error instanceof NotKept) return false
+      if (meaningOf(error)?.wireCode === ErrorCode.notKept) return false
       throw error
     }
   }
