@@ -1,9 +1,11 @@
-import type { Payload } from '../connection/writer.ts'
-import type { EncodedBatch } from './batch.ts'
+import type { Framed, Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
 import type { PendingChange } from './pending-changes.ts'
 import { receives, type Receiver } from './receiver.ts'
 import type { Entry } from '../store.ts'
+
+/** A batch in one format: its entries, its changes, then its signals. payloads: of entries and changes. signals: their number. */
+export interface EncodedBatch extends Framed { readonly format: Format, readonly payloads: readonly Payload[], readonly signals: number }
 
 /**
  * A part of a batch for one member: messages, then messages for this member alone; undefined for none. messages: number of messages

@@ -1,12 +1,9 @@
-import type { Framed, Payload } from '../connection/writer.ts'
-import { BatchParts } from './batch-parts.ts'
+import type { Payload } from '../connection/writer.ts'
+import { BatchParts, type EncodedBatch } from './batch-parts.ts'
 import type { Format } from './format.ts'
 import type { PendingChange } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Entry } from '../store.ts'
-
-/** A batch in one format: its entries, its changes, then its signals. payloads: of entries and changes. signals: their number. */
-export interface EncodedBatch extends Framed { readonly format: Format, readonly payloads: readonly Payload[], readonly signals: number }
 
 /** The changes of a batch. last: no change up to this number follows in a later batch. */
 export interface BatchChanges { readonly items: readonly PendingChange[], readonly last: number }
