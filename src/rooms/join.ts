@@ -72,6 +72,7 @@ export class Joins {
     let position = after
     let revision = reader === undefined ? undefined : since
     let joined = false
+    let oldest: Position | undefined
     this.#joining.add(membership)
     try {
       for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
@@ -91,9 +92,12 @@ export class Joins {
           const end = resumed && page.more ? page.entries.at(-1)! : page.head
           const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && this.#recent.isCompleteAfter(page.head)
           const later = hasCaughtUp ? this.#laterThan(page.head) : { ...NOTHING, offset: end.offset }
-          this.#counters.deliveries += joined && resumed
+          // Only `joined` can tell the member that messages which it has are out of date.
+          const isTold = page.oldest === undefined || page.oldest === oldest
+          this.#counters.deliveries += joined && resumed && isTold
             ? membership.sendMissed(page, later)
             : membership.sendJoined(page, this.#room.presence, later)
+          oldest = page.oldest ?? oldest
           if (hasCaughtUp) this.#attach(membership)
           position = end.position
           if (reader !== undefined) revision = page.revision

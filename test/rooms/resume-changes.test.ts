@@ -153,6 +153,44 @@ t.test('a client is told the oldest kept message if one that changed was removed
   t.strictSame(view.state(false), stateOf(await server.app.chat.history('a')))
 })
 
+t.test('a client is told the oldest kept message between two pages too', async (t) => {
+  const second = gate()
+  let pages = 0
+  const server = await chat(t, {
+    authenticate,
+    backend: backendWith((works) => ({
+      async read (room, query) {
+        if (query.after !== undefined && ++pages === 2) await second.pass()
+        return await works.read(room, query)
+      }
+    }))
+  })
+  const publish = async (count: number) => {
+    const positions: string[] = []
+    for (let i = 0; i < count; i++) positions.push(await server.app.chat.publish('a', { text: `${i}`.padEnd(1_000) }))
+    return positions
+  }
+  const [first] = await publish(50)
+  const [client, view] = [await named(server, 'ada'), new RoomView()]
+  view.receive(await client.join('a'))
+  await client.leave('a')
+  await publish(200)
+  client.say({ type: 'join', room: 'a', after: view.position, revision: view.revision })
+  view.receive(await client.expect('joined'))
+  await second.reached
+  await server.app.chat.edit('a', first!, { text: 'edited, then removed' })
+  await publish(775)
+  const { entries: [oldest] } = await server.app.chat.history('a', { limit: 1_000 })
+  second.open()
+  const joined = await client.expect('joined')
+  t.match(joined, { complete: true, oldest: oldest!.position })
+  view.receive(joined)
+  await server.app.chat.react('a', oldest!.position, '👍', { by: 'bob' })
+  const { head: { position, change } } = await server.app.chat.history('a')
+  while (view.position !== position || view.revision !== change.revision) view.receive(await client.next())
+  await matches(t, server, 'a', view, 'in the end')
+})
+
 t.test('a revision that names no change of the room gets complete: false', async (t) => {
   const server = await chat(t, { authenticate })
   const position = await server.app.chat.publish('a', { text: '1' })
