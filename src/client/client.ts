@@ -5,7 +5,7 @@ import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
 import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
-import { PendingPosts } from './pending-posts.ts'
+import { PendingRequests } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
@@ -17,15 +17,16 @@ export interface ChatClientEvents {
   error: ChatError
 }
 
-/** A chat client. After a reconnect it joins its rooms again and repeats the posts that were not acknowledged. */
+/** A chat client. After a reconnect it joins its rooms again and repeats the posts and changes that were not acknowledged. */
 export class ChatClient extends Emitter<ChatClientEvents> {
   readonly #reconnector: Reconnector
-  readonly #posts: PendingPosts
+  readonly #requests: PendingRequests
   readonly #history: HistoryRequests
   readonly #memberships: Memberships
   readonly #rateLimiter = new RateLimiter()
   #member: string | undefined
   #closed: ChatError | undefined
+  #features: readonly string[] = []
 
   /**
    * Connects, and reconnects until `close()` is called or the server closes with a terminal code.
@@ -35,8 +36,8 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     super(['status', 'error'])
     const settings = withDefaults(options)
     this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
-    this.#posts = new PendingPosts({
-      positionOf: (room) => this.#memberships.joinedRoom(room)?.position,
+    this.#requests = new PendingRequests({
+      joinedRoom: (room) => this.#memberships.joinedRoom(room),
       includes: (room) => this.#memberships.includes(room),
       send: (json) => this.#reconnector.send(json)
     }, settings.queue, settings.backoff(), this.#rateLimiter)
@@ -49,12 +50,12 @@ export class ChatClient extends Emitter<ChatClientEvents> {
         const json = JSON.stringify({ type: 'typing', room })
         if (this.#rateLimiter.take(json.length) === 0) this.#reconnector.send(json)
       },
-      onJoined: () => this.#posts.flush(),
+      onJoined: () => this.#requests.flush(),
       onLeft: (room, error) => {
-        this.#posts.onLeft(room, error)
+        this.#requests.onLeft(room, error)
         this.#history.onLeft(room, error)
       }
-    }, { posts: this.#posts, history: this.#history }, settings.backoff)
+    }, { requests: this.#requests, history: this.#history }, settings.backoff)
     this.#reconnector = new Reconnector(url, settings, {
       onStatus: (status) => this.emit('status', status),
       onWelcome: (welcome) => this.#onWelcome(welcome),
@@ -68,6 +69,9 @@ export class ChatClient extends Emitter<ChatClientEvents> {
 
   /** The current status. Each change emits `status`, in order. */
   get status (): Status { return this.#reconnector.status }
+
+  /** What the server supports besides posts: `changes`. Empty before the first connection. */
+  get features (): readonly string[] { return this.#features }
 
   /**
    * Joins a room as soon as the client is connected, and again after each reconnect. Returns the same promise while the
@@ -87,11 +91,12 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   /** Closes the client permanently. Pending promises reject with `closed`, and iterations end. */
   close (): void { this.#reconnector.close() }
 
-  #onWelcome ({ member, limits }: Welcome): void {
-    if (this.#member !== undefined && this.#member !== member.id) this.#posts.onMemberChange()
+  #onWelcome ({ member, limits, features = [] }: Welcome): void {
+    if (this.#member !== undefined && this.#member !== member.id) this.#requests.onMemberChange()
     this.#member = member.id
+    this.#features = features
     this.#rateLimiter.reset(limits)
-    this.#posts.onConnect(limits.payload)
+    this.#requests.onConnect(limits.payload, features.includes('changes'))
     this.#memberships.onConnect()
   }
 
@@ -104,8 +109,12 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       case 'typing':
         this.#memberships.receive(message)
         break
+      case 'changed':
+        this.#history.onChanged(message)
+        this.#memberships.receive(message)
+        break
       case 'ack':
-        this.#posts.onAck(message.id, message.position)
+        this.#requests.onAck(message.id, message.position)
         break
       case 'history':
         this.#history.receive(message)
@@ -118,7 +127,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   #onError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
     const error = new ChatError(code, message, retryAfter)
     const answered = id !== undefined
-      ? this.#posts.onError(id, error)
+      ? this.#requests.onError(id, error)
       // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
       : ((request ?? 'history') === 'history' && this.#history.onError(room, error)) ||
         (['join', 'leave'].includes(request ?? 'join') && this.#memberships.onError(room, error))
@@ -130,14 +139,14 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#rateLimiter.clear()
     this.#memberships.onDisconnect()
     this.#history.end(new ChatError('offline', 'the connection was lost'))
-    this.#posts.onDisconnect()
+    this.#requests.onDisconnect()
   }
 
   /** @param own whether `close()` ended the client */
   #onEnd (error: ChatError, own: boolean): void {
     this.#closed = error
     this.#rateLimiter.clear()
-    this.#posts.end(error)
+    this.#requests.end(error)
     this.#history.end(error)
     this.#memberships.end(error, own)
   }

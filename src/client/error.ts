@@ -10,13 +10,14 @@ export class ChatError extends Error {
    * - `closed`: the client was closed permanently, by `close()` or by the server
    * - `left`: the room was left
    * - `offline`: the request needs a connection
-   * - `overflow`: too many posts or messages are waiting
+   * - `overflow`: too many posts, changes or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
+   * - `unsupported`: the server doesn't support changes of messages
    * - `invalid`: an argument is wrong; the server also sends this code
    *
    * Later versions of the server may send other codes.
    */
-  readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | (string & {})
+  readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | (string & {})
 
   /** ms after which the request may be repeated; the server sends it with `rate_limited` */
   readonly retryAfter: number | undefined

@@ -1,19 +1,25 @@
 import { ErrorCode, MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
+import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
-import type { HistoryPage } from './room-events.ts'
+import type { HistoryPage, Of } from './room-events.ts'
 
 /** Message of the error with which a request rejects while the room isn't joined. */
 export const OFFLINE_HISTORY = 'history requires a joined room and a connection'
 
-/** left: the room was left and the page rejected, but the answer hasn't arrived. */
+/** Maximum changes that are kept for one page. With more, the page is requested again. */
+const MAX_CHANGES = 1_000
+
 interface Request {
   readonly room: string
   readonly before: string
   readonly limit: number
   readonly page: Deferred<HistoryPage>
+  /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
+  changes: Array<Of<'changed'>>
+  /** Whether the room was left and the page rejected, but the answer hasn't arrived. */
   left: boolean
 }
 
@@ -25,6 +31,8 @@ export class HistoryRequests {
   /** Requests that the rate limiter has not sent yet. */
   readonly #waiting = new Set<Request>()
   readonly #inFlight = new Set<Request>()
+  /** Answered requests, in the same tick: the app doesn't have the page yet, so it can't apply the changes that follow the page. */
+  readonly #answered = new Set<Request>()
 
   constructor (send: (json: string) => boolean, rateLimiter: RateLimiter, backoff: Backoff) {
     this.#send = send
@@ -38,14 +46,24 @@ export class HistoryRequests {
     if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_MESSAGES)) {
       return rejected(new ChatError('invalid', `limit must be an integer from 1 to ${MAX_MESSAGES}`))
     }
-    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), left: false }
+    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), changes: [], left: false }
     this.#enqueue(request)
     return request.page.promise
   }
 
-  receive ({ room, before, messages, more, complete }: HistoryPage & { room: string, before: string }): void {
+  receive (page: Of<'history'>): void {
     this.#backoff.reset()
-    this.#remove(room, before)?.page.resolve({ messages, more, complete })
+    const request = this.#remove(page.room, page.before)
+    if (request === undefined) return
+    this.#answered.add(request)
+    queueMicrotask(() => this.#answer(request, page))
+  }
+
+  /** Called with each change of a message. */
+  onChanged (changed: Of<'changed'>): void {
+    for (const { room, changes } of [...this.#inFlight, ...this.#answered]) {
+      if (room === changed.room && changes.length <= MAX_CHANGES) changes.push(changed)
+    }
   }
 
   /** Returns whether a request for a page of that room was in flight. */
@@ -85,6 +103,15 @@ export class HistoryRequests {
       if (this.#send(json)) this.#inFlight.add(request)
       else page.reject(new ChatError('offline', OFFLINE_HISTORY))
     })
+  }
+
+  #answer (request: Request, { messages, more, complete }: HistoryPage): void {
+    this.#answered.delete(request)
+    if (request.changes.length > MAX_CHANGES) {
+      request.changes = []
+      return this.#enqueue(request)
+    }
+    request.page.resolve({ messages: applyChanges(messages, request.changes), more, complete })
   }
 
   /** Removes and returns the room's oldest request in flight; with `before`, the oldest for that position. */

@@ -1,4 +1,5 @@
-import type { Message } from '../messages.ts'
+import type { Change, Message } from '../messages.ts'
+import { applyChange } from './apply-change.ts'
 import { ChatError } from './error.ts'
 
 /** Number of buffered messages at which an iteration ends with `overflow`. */
@@ -19,9 +20,16 @@ export class Iteration implements AsyncIterableIterator<Message> {
   }
 
   push (message: Message): void {
-    const waiting = this.#waiting.shift()
-    if (waiting !== undefined) waiting.resolve({ done: false, value: message })
-    else if (this.#buffered.push(message) >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
+    const buffered = this.#buffered.push(message)
+    if (buffered >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
+    // In a microtask: a change of the message may be received in this tick, before the loop has the message.
+    else if (this.#waiting.length > 0 && buffered === 1) queueMicrotask(() => this.#settle())
+  }
+
+  /** Applies a change to its message if the loop doesn't have the message yet. */
+  apply (change: Change): void {
+    const index = this.#buffered.findLastIndex(({ position }) => position === change.position)
+    if (index >= 0) this.#buffered[index] = applyChange(this.#buffered[index]!, change)
   }
 
   [Symbol.asyncIterator] (): this { return this }
@@ -32,23 +40,13 @@ export class Iteration implements AsyncIterableIterator<Message> {
     this.#ended = true
     this.#error = error
     this.#onEnd()
-    for (const { resolve, reject } of this.#waiting.splice(0)) {
-      if (this.#error === undefined) {
-        resolve({ done: true, value: undefined })
-      } else {
-        reject(this.#error)
-        this.#error = undefined
-      }
-    }
+    this.#settle()
   }
 
   next (): Promise<IteratorResult<Message>> {
-    const message = this.#buffered.shift()
-    if (message !== undefined) return Promise.resolve({ done: false, value: message })
-    if (!this.#ended) return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    const error = this.#error
-    this.#error = undefined
-    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error)
+    const result = new Promise<IteratorResult<Message>>((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    this.#settle()
+    return result
   }
 
   return (): Promise<IteratorResult<Message>> {
@@ -56,5 +54,20 @@ export class Iteration implements AsyncIterableIterator<Message> {
     this.#error = undefined
     this.end()
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** Settles the results that wait, as far as messages or the end have arrived. */
+  #settle (): void {
+    while (this.#buffered.length > 0 || this.#ended) {
+      const waiting = this.#waiting.shift()
+      if (waiting === undefined) return
+      const value = this.#buffered.shift()
+      if (value !== undefined) waiting.resolve({ done: false, value })
+      else if (this.#error === undefined) waiting.resolve({ done: true, value: undefined })
+      else {
+        waiting.reject(this.#error)
+        this.#error = undefined
+      }
+    }
   }
 }

@@ -15,7 +15,7 @@ export interface RoomJoin {
 
 export interface MembershipEvents {
   send (message: ClientMessage): void
-  /** Called when the room is joined: posts can be sent. */
+  /** Called when the room is joined: its requests can be sent. */
   onJoined (): void
   /** Called when the app has left the room, and the server has no membership. */
   onUnused (): void
@@ -64,8 +64,9 @@ export class Membership {
     if (join === undefined) return
     this.#stage = 'joining'
     this.#requestedFor = join
-    const { room: { name: room, position: after }, history } = join
-    this.#events.send({ type: 'join', room, ...after !== undefined && { after }, ...history !== undefined && { history } })
+    const { room: { name: room, position: after, revision }, history } = join
+    const resume = { ...after !== undefined && { after }, ...revision !== undefined && { revision } }
+    this.#events.send({ type: 'join', room, ...resume, ...history !== undefined && { history } })
   }
 
   /** Leaves the room at the request of the app. */

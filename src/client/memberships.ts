@@ -1,10 +1,11 @@
-import { MAX_MESSAGES, isPosition, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { MAX_MESSAGES, isPosition, isRevision, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
 import { OFFLINE_HISTORY, type HistoryRequests } from './history-requests.ts'
 import { Membership } from './membership.ts'
-import type { PendingPosts } from './pending-posts.ts'
+import type { RoomState } from './pending-request.ts'
+import type { PendingRequests } from './pending-requests.ts'
 import { ClientRoom } from './room.ts'
 import { unknownProperty } from '../unknown-name.ts'
 
@@ -13,7 +14,7 @@ export interface MembershipsEvents {
   send (message: ClientMessage): void
   /** Sends the signal now, or drops it. */
   sendTyping (room: string): void
-  /** Called when posts to the room can be sent. */
+  /** Called when requests of the room can be sent. */
   onJoined (room: string): void
   /** Called when the room is left, its join is refused, or the client is closed. */
   onLeft (room: string, error: ChatError): void
@@ -24,13 +25,15 @@ export interface JoinOptions {
   readonly history?: number | undefined
   /** `position` of the last message that an earlier client handled; later messages are delivered, as after a reconnect */
   readonly after?: string | undefined
+  /** with `after`: `revision` of the last change that the earlier client handled; later changes are delivered too */
+  readonly revision?: string | undefined
 }
 
 /** Minimum ms between two `typing` signals to a room. */
 const TYPING_INTERVAL = 1_000
 
 /** Services that a room needs besides its membership. */
-export interface RoomServices { readonly posts: PendingPosts, readonly history: HistoryRequests }
+export interface RoomServices { readonly requests: PendingRequests, readonly history: HistoryRequests }
 
 /** The memberships of one client, by room name. */
 export class Memberships {
@@ -53,19 +56,21 @@ export class Memberships {
   joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
 
   join (name: string, options: JoinOptions): Promise<ClientRoom> {
-    const unknown = unknownProperty(options, ['history', 'after'])
+    const unknown = unknownProperty(options, ['history', 'after', 'revision'])
     if (unknown !== undefined) return rejected(new ChatError('invalid', `option '${unknown.name}' ${unknown.problem}`))
-    const { history, after } = options
+    const { history, after, revision } = options
     // Checked here, because the server's error for an invalid name couldn't be matched to this join.
     if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
+    if (revision !== undefined && !isRevision(revision)) return rejected(new ChatError('invalid', 'revision must be a revision'))
+    if (revision !== undefined && after === undefined) return rejected(new ChatError('invalid', 'revision requires after'))
     if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MAX_MESSAGES)) {
       return rejected(new ChatError('invalid', `history must be an integer from 0 to ${MAX_MESSAGES}`))
     }
     const membership = this.#membership(name)
     if (membership.promise !== undefined) return membership.promise
     const joined = new Deferred<ClientRoom>()
-    membership.join({ room: this.#room(membership, after), history, joined }, this.#online)
+    membership.join({ room: this.#room(membership, { position: after, revision }), history, joined }, this.#online)
     return joined.promise
   }
 
@@ -74,7 +79,7 @@ export class Memberships {
     if (membership?.promise !== undefined) membership.leave(new ChatError('left', `the room ${name} was left`))
   }
 
-  receive (message: Extract<ServerMessage, { type: 'joined' | 'left' | 'message' | 'presence' | 'typing' }>): void {
+  receive (message: Extract<ServerMessage, { type: 'joined' | 'left' | 'message' | 'changed' | 'presence' | 'typing' }>): void {
     const membership = this.#memberships.get(message.room)
     if (message.type === 'joined') membership?.onJoined(message)
     else if (message.type === 'left') membership?.onLeft()
@@ -102,12 +107,13 @@ export class Memberships {
     this.#memberships.clear()
   }
 
-  #room (membership: Membership, after: string | undefined): ClientRoom {
+  #room (membership: Membership, state: RoomState): ClientRoom {
     const { name } = membership
-    const { posts, history } = this.#services
+    const { requests, history } = this.#services
     let typedAt = -Infinity
-    const room: ClientRoom = new ClientRoom(name, after, {
-      post: (text, data) => posts.add(name, text, data),
+    const room: ClientRoom = new ClientRoom(name, state, {
+      post: (text, data) => requests.post(name, text, data),
+      change: (change) => requests.change(name, change),
       history: (before, limit) => membership.joinedRoom === room
         ? history.request(name, before, limit)
         : rejected(new ChatError('offline', OFFLINE_HISTORY)),

@@ -20,7 +20,7 @@ export interface ChatClientOptions {
   readonly maxDelay?: number | undefined
   /** ms from the call of `token` within which the server's `welcome` must arrive; 20 s */
   readonly connectTimeout?: number | undefined
-  /** maximum posts that wait for acknowledgement, including posts made offline; 1,000 */
+  /** maximum posts and changes that wait for acknowledgement, including those made offline; 1,000 */
   readonly queue?: number | undefined
   /** ms between two pings; an answer must arrive within half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined

@@ -49,10 +49,13 @@ export class RateLimiter {
     return requests <= this.#requestRate.burst && bytes <= this.#byteRate.burst
   }
 
-  /** Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again. */
-  take (bytes: number): number {
-    const wait = this.#wait(1, bytes, this.#costWaiting, this.#bytesWaiting)
-    if (wait === 0) this.#spend(1, bytes)
+  /**
+   * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
+   * @param cost requests that it counts as
+   */
+  take (bytes: number, cost = 1): number {
+    const wait = this.#wait(cost, bytes, this.#costWaiting, this.#bytesWaiting)
+    if (wait === 0) this.#spend(cost, bytes)
     return wait
   }
 

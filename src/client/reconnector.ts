@@ -75,6 +75,7 @@ export class Reconnector {
     const session = this.#session
     return {
       type: 'hello',
+      changes: true,
       ...session !== undefined && { session },
       ...name !== undefined && { name },
       ...token !== undefined && { token }

@@ -1,36 +1,26 @@
 import type { Message } from '../messages.ts'
 import { rejected } from './deferred.ts'
+import { Deliveries } from './deliveries.ts'
 import { Emitter } from './emitter.ts'
-import { ChatError } from './error.ts'
-import { Iteration } from './iteration.ts'
-import { ReplayBuffer } from './replay-buffer.ts'
+import type { ChatError } from './error.ts'
+import type { RequestedChange, RoomState } from './pending-request.ts'
 import type { HistoryPage, Member, Of, RoomEvents } from './room-events.ts'
 
 /** The operations that a room delegates to its client. */
 export interface RoomOperations {
   post (text: string, data: unknown): Promise<string>
+  change (change: RequestedChange): Promise<void>
   history (before: string, limit: number): Promise<HistoryPage>
   typing (): void
   leave (): void
 }
 
-type RoomMessage = Of<'joined' | 'message' | 'presence' | 'typing'>
-
-/** An event that a room delivers to its listeners and iterations. */
-type Delivery =
-  | Of<'message' | 'presence' | 'typing'>
-  | RoomEvents['joined']
-  /** Replaces the buffered events when there are too many. */
-  | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
-  | { readonly type: 'end', readonly error: ChatError }
-
-/** Maximum events that are buffered for the first listener. */
-const MAX_BUFFERED = 1_000
+type RoomMessage = Of<'joined' | 'message' | 'changed' | 'presence' | 'typing'>
 
 /**
- * A joined room: its messages, its members and a method to post. Events that arrive between `join()` and the first listener
- * or iteration are buffered, including the end but not `typing`. They are replayed to it and to all listeners that are
- * attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
+ * A joined room: its messages, its members, and methods to post and to change messages. Events that arrive between `join()` and
+ * the first listener or iteration are buffered, including the end but not `typing`. They are replayed to it and to all listeners
+ * that are attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
  */
 export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Message> {
   readonly name: string
@@ -45,25 +35,26 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * keep the position of the last message that the app has handled.
    */
   position: string | undefined
+  /** Revision of the last change that was received; undefined if the server doesn't support changes. */
+  revision: string | undefined
   readonly #operations: RoomOperations
   readonly #resumed: boolean
-  readonly #iterations = new Set<Iteration>()
-  readonly #buffer = new ReplayBuffer<Delivery>((delivery) => this.#dispatch(delivery))
+  readonly #deliveries = new Deliveries((name, event) => this.emit(name, event), () => this.#gap())
   #ended: ChatError | undefined
-  /** Whether `leave()` or `close()` ended the room: iterations then end without an error. */
-  #endedLocally = false
 
-  constructor (name: string, position: string | undefined, operations: RoomOperations) {
-    super(['joined', 'message', 'presence', 'typing', 'left'])
+  /** @param state what an earlier client has received of the room */
+  constructor (name: string, { position, revision }: RoomState, operations: RoomOperations) {
+    super(['joined', 'message', 'changed', 'presence', 'typing', 'left'])
     this.name = name
     this.position = position
+    this.revision = revision
     this.#operations = operations
     this.#resumed = position !== undefined
   }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
     const off = super.on(name, listener)
-    this.#buffer.replay()
+    this.#deliveries.replay()
     return off
   }
 
@@ -77,6 +68,34 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    */
   post (text: string, data?: unknown): Promise<string> {
     return this.#ended === undefined ? this.#operations.post(text, data) : rejected(this.#ended)
+  }
+
+  /**
+   * Replaces the text and the data of a message. Resolves when it is changed for all members, who receive `changed`. If the
+   * connection is lost, the change is sent again, and made once. Changes of one message are made in order. Rejects with a
+   * ChatError. Its code is the error code of the server, such as `not_kept`, `deleted` or `forbidden`; `unsupported` if the server
+   * has no changes; or one of those of `post`. Rejects with a TypeError if `data` can't be serialized as JSON.
+   * @param position of the message
+   * @param data a JSON value for the app's own use; without it, the message has none afterwards
+   */
+  edit (position: string, text: string, data?: unknown): Promise<void> {
+    return this.#change({ type: 'edit', position, text, data })
+  }
+
+  /** Removes the content and the reactions of a message. Resolves and rejects as `edit`. Deleting twice has no further effect. */
+  delete (position: string): Promise<void> { return this.#change({ type: 'delete', position }) }
+
+  /**
+   * Adds this member's reaction to a message. Resolves and rejects as `edit`. Reacting twice has no further effect.
+   * @param reaction such as '👍': any text of 1 to 64 characters, without control characters
+   */
+  react (position: string, reaction: string): Promise<void> {
+    return this.#change({ type: 'react', position, reaction, on: true })
+  }
+
+  /** Removes this member's reaction from a message. Resolves and rejects as `edit`. */
+  unreact (position: string, reaction: string): Promise<void> {
+    return this.#change({ type: 'react', position, reaction, on: false })
   }
 
   /** Signals to the other members that this member is typing. Sent at most once a second. Dropped while offline. */
@@ -93,8 +112,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   /**
-   * Leaves the room permanently. A later `join()` resolves with another object. Posts that were not sent yet reject with `left`.
-   * Posts in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
+   * Leaves the room permanently. A later `join()` resolves with another object. Posts and changes that were not sent yet reject
+   * with `left`. Those in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
     if (this.#ended === undefined) this.#operations.leave()
@@ -102,51 +121,44 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   /**
-   * Iterates over all later messages, including those missed while offline. After an incomplete `joined`, iterates over the
-   * messages that it contains. Ends when the room is left or the client is closed. Throws a ChatError when the server ends the
-   * membership. Throws one with `overflow` when the loop is 10,000 messages behind, or when events before the first listener were
-   * dropped.
+   * Iterates over all later messages, including those missed while offline, each as it is when the loop receives it. After an
+   * incomplete `joined`, iterates over the messages that it contains. Ends when the room is left or the client is closed. Throws a
+   * ChatError when the server ends the membership. Throws one with `overflow` when the loop is 10,000 messages behind, or when
+   * events before the first listener were dropped.
    */
   [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
-    const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
-    this.#iterations.add(iteration)
-    if (this.#ended !== undefined && this.#buffer.size === 0) this.#endIterations()
-    this.#buffer.replay()
-    return iteration
+    return this.#deliveries.iterate()
   }
 
   /** Called by the client with each server message of this room. */
   receive (message: RoomMessage): void {
     const delivery = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)
-    if (message.type === 'typing' && this.#buffer.open) return
-    this.#buffer.push(delivery)
-    if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace(this.#gap())
+    this.#deliveries.push(delivery)
   }
 
   /** Called by the client when the membership has ended. @param own whether by `leave()` or `close()` */
   end (error: ChatError, own: boolean): void {
     this.#ended = error
-    this.#endedLocally = own
-    if (own) {
-      this.#buffer.close()
-      this.forget()
-      this.#endIterations()
-    } else {
-      this.#buffer.push({ type: 'end', error })
-    }
+    if (own) this.forget()
+    this.#deliveries.end(error, own)
   }
 
-  #gap (): Delivery {
-    const { name: room, count, stale, position = '' } = this
-    const now = { room, members: [...this.members.values()], count, ...stale && { stale }, position }
-    return { type: 'gap', joined: { type: 'joined', ...now, messages: [], complete: false, again: this.#resumed } }
+  #change (change: RequestedChange): Promise<void> {
+    return this.#ended === undefined ? this.#operations.change(change) : rejected(this.#ended)
+  }
+
+  #gap (): RoomEvents['joined'] {
+    const { name: room, count, stale, position = '', revision } = this
+    const now = { room, members: [...this.members.values()], count, ...stale && { stale }, position, ...revision !== undefined && { revision } }
+    return { type: 'joined', ...now, messages: [], complete: false, again: this.#resumed }
   }
 
   #update (message: RoomMessage): void {
     switch (message.type) {
       case 'joined':
         this.position = message.position
+        this.revision = message.revision
         this.members.clear()
         for (const member of message.members) this.members.set(member.id, member)
         this.count = message.count
@@ -155,45 +167,14 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
       case 'message':
         this.position = message.position
         break
+      case 'changed':
+        this.revision = message.revision
+        break
       case 'presence':
         for (const { id } of message.left) this.members.delete(id)
         for (const member of message.joined) this.members.set(member.id, member)
         this.count = message.count
         this.stale = message.stale === true
     }
-  }
-
-  #dispatch (delivery: Delivery): void {
-    switch (delivery.type) {
-      case 'joined':
-        this.emit('joined', delivery)
-        if (delivery.again) for (const missed of delivery.messages) this.#iterate(missed)
-        break
-      case 'message':
-        this.emit('message', delivery)
-        this.#iterate(delivery)
-        break
-      case 'presence':
-        this.emit('presence', delivery)
-        break
-      case 'typing':
-        this.emit('typing', delivery.from)
-        break
-      case 'gap':
-        this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))
-        this.emit('joined', delivery.joined)
-        break
-      case 'end':
-        this.#endIterations()
-        this.emit('left', delivery.error)
-    }
-  }
-
-  #iterate (message: Message): void {
-    for (const iteration of this.#iterations) iteration.push(message)
-  }
-
-  #endIterations (error = this.#endedLocally ? undefined : this.#ended): void {
-    for (const iteration of this.#iterations) iteration.end(error)
   }
 }

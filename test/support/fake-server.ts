@@ -35,6 +35,9 @@ export const welcome = {
   type: 'welcome', member: { id: 'me', name: '' }, session: 's', limits: { payload: 16_384, rooms: 20 }, heartbeat: 25_000
 }
 
+/** The `welcome` of a server that supports changes. */
+export const welcomeWithChanges = { ...welcome, features: ['changes'] }
+
 export function joined (room: unknown, rest: object = {}): Message {
   return { type: 'joined', room, members: [], count: 1, messages: [], position: 'p0', complete: true, ...rest }
 }
@@ -43,10 +46,15 @@ export function message (room: unknown, position: string, text: string): Message
   return { type: 'message', room, position, at: '2026-01-01T00:00:00.000Z', from: null, text }
 }
 
-function usual ({ type, room, id }: Message): Message[] {
+export function changed (room: unknown, position: string, revision: string, rest: object): Message {
+  return { type: 'changed', room, position, revision, ...rest }
+}
+
+function usual ({ type, room, id, position }: Message): Message[] {
   if (type === 'hello') return [welcome]
   if (type === 'join') return [joined(room)]
   if (type === 'leave') return [{ type: 'left', room }]
   if (type === 'post') return [{ type: 'ack', id, room, position: `p-${String(id)}` }]
+  if (type === 'edit' || type === 'delete' || type === 'react') return [{ type: 'ack', id, room, position, revision: `r-${String(id)}` }]
   return type === 'ping' ? [{ type: 'pong', id }] : []
 }

@@ -1,0 +1,111 @@
+import type { Message } from '../messages.ts'
+import { ChatError } from './error.ts'
+import { Iteration } from './iteration.ts'
+import { ReplayBuffer } from './replay-buffer.ts'
+import type { Of, RoomEvents } from './room-events.ts'
+
+/** What a room delivers to its listeners and iterations. */
+export type Delivery =
+  | Of<'message' | 'changed' | 'presence' | 'typing'>
+  | RoomEvents['joined']
+  /** Replaces the buffered events when there are too many. */
+  | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
+  | { readonly type: 'end', readonly error: ChatError }
+
+/** Maximum events that are buffered for the first listener. */
+const MAX_BUFFERED = 1_000
+
+type Emit = <Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]) => void
+
+/** Delivers the events of a room to its listeners and iterations, and buffers them until there is one. */
+export class Deliveries {
+  readonly #emit: Emit
+  readonly #gap: () => RoomEvents['joined']
+  readonly #iterations = new Set<Iteration>()
+  readonly #buffer = new ReplayBuffer<Delivery>((delivery) => this.#dispatch(delivery))
+  /** Set when the room has ended. error: undefined if the app ended it. */
+  #ended: { readonly error: ChatError | undefined } | undefined
+
+  /**
+   * @param emit calls the listeners of an event
+   * @param gap returns the `joined` that replaces the buffered events when there are too many
+   */
+  constructor (emit: Emit, gap: () => RoomEvents['joined']) {
+    this.#emit = emit
+    this.#gap = gap
+  }
+
+  push (delivery: Delivery): void {
+    if (delivery.type === 'typing' && this.#buffer.open) return
+    this.#buffer.push(delivery)
+    if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace({ type: 'gap', joined: this.#gap() })
+  }
+
+  /** Delivers the buffered events when all listeners of this tick are attached. */
+  replay (): void { this.#buffer.replay() }
+
+  /** Returns a new iteration over the later messages, the buffered ones included. */
+  iterate (): Iteration {
+    const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
+    this.#iterations.add(iteration)
+    if (this.#ended !== undefined && this.#buffer.size === 0) this.#endIterations(this.#ended.error)
+    this.replay()
+    return iteration
+  }
+
+  /** Ends the room. The app has ended it if `own`: buffered events are dropped then, and iterations end without an error. */
+  end (error: ChatError, own: boolean): void {
+    this.#ended = { error: own ? undefined : error }
+    if (own) {
+      this.#buffer.close()
+      this.#endIterations()
+    } else {
+      this.#buffer.push({ type: 'end', error })
+    }
+  }
+
+  #dispatch (delivery: Delivery): void {
+    switch (delivery.type) {
+      case 'joined':
+        this.#emit('joined', delivery)
+        if (delivery.again) this.#resume(delivery)
+        break
+      case 'message':
+        this.#emit('message', delivery)
+        this.#iterate(delivery)
+        break
+      case 'changed':
+        this.#emit('changed', delivery)
+        for (const iteration of this.#iterations) iteration.apply(delivery)
+        break
+      case 'presence':
+        this.#emit('presence', delivery)
+        break
+      case 'typing':
+        this.#emit('typing', delivery.from)
+        break
+      case 'gap':
+        this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))
+        this.#emit('joined', delivery.joined)
+        break
+      case 'end':
+        this.#endIterations(this.#ended?.error)
+        this.#emit('left', delivery.error)
+    }
+  }
+
+  #resume ({ changes = [], messages }: RoomEvents['joined']): void {
+    for (const iteration of this.#iterations) {
+      for (const change of changes) iteration.apply(change)
+    }
+    for (const message of messages) this.#iterate(message)
+  }
+
+  #iterate (message: Message): void {
+    for (const iteration of this.#iterations) iteration.push(message)
+  }
+
+  #endIterations (error?: ChatError): void {
+    for (const iteration of this.#iterations) iteration.end(error)
+  }
+}

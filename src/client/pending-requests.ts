@@ -1,0 +1,207 @@
+import { ErrorCode, isRetryable } from '../protocol.ts'
+import type { Backoff } from './backoff.ts'
+import { Deferred, rejected } from './deferred.ts'
+import { ChatError } from './error.ts'
+import { PendingRequest, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
+import type { RateLimiter } from './rate-limiter.ts'
+import { RetryTimers } from './retry-timers.ts'
+
+/** The operations that pending requests need of the client. */
+export interface RequestOperations {
+  /** Returns the room if it is joined now. */
+  joinedRoom (name: string): RoomState | undefined
+  /** Returns whether the room is joined, or will be. */
+  includes (room: string): boolean
+  /** Returns whether the message was passed to the socket. */
+  send (json: string): boolean
+}
+
+/** A bounded queue of the posts and changes that wait for acknowledgement, oldest first. */
+export class PendingRequests {
+  readonly #requests = new Map<string, PendingRequest>()
+  readonly #operations: RequestOperations
+  readonly #limit: number
+  readonly #backoff: Backoff
+  readonly #rateLimiter: RateLimiter
+  /** Set while requests wait only for the rate limiter. */
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** Of rooms with a request that failed with a retryable error. Later requests of the room wait too, to keep the order. */
+  readonly #retries: RetryTimers
+  /** Largest message that the server accepts, in bytes. */
+  #payload = Infinity
+  /** Whether the server accepts changes; undefined before the first connection. */
+  #supportsChanges: boolean | undefined
+
+  /** @param limit requests that may wait */
+  constructor (operations: RequestOperations, limit: number, backoff: Backoff, rateLimiter: RateLimiter) {
+    this.#operations = operations
+    this.#limit = limit
+    this.#backoff = backoff
+    this.#retries = new RetryTimers(() => this.flush())
+    this.#rateLimiter = rateLimiter
+  }
+
+  /** Resolves with the position of the stored message. */
+  post (room: string, text: string, data: unknown): Promise<string> {
+    const stored = new Deferred<string>()
+    this.#add({ type: 'post', room, text, data }, stored)
+    return stored.promise
+  }
+
+  /** Resolves when the message is changed. */
+  change (room: string, change: RequestedChange): Promise<void> {
+    if (this.#supportsChanges === false) return rejected(unsupported())
+    const made = new Deferred<void>()
+    this.#add({ room, ...change }, { resolve: () => made.resolve(), reject: (error) => made.reject(error) })
+    return made.promise
+  }
+
+  /** Sends the requests that are not in flight, in order and within the server's limits. */
+  flush (): void {
+    if (this.#timer !== undefined) return
+    let costInFlight = 0
+    let bytesInFlight = 0
+    const count = ({ inFlight, cost, bytes }: PendingRequest) => {
+      if (!inFlight) return
+      costInFlight += cost
+      bytesInFlight += bytes
+    }
+    this.#requests.forEach(count)
+    // A message's changes are sent one at a time: the last one that the server receives wins, and an earlier one may be repeated.
+    const targets = new Set<string>()
+    for (const request of this.#requests.values()) {
+      const { target, cost, bytes } = request
+      const isBehind = target !== undefined && targets.has(target)
+      if (target !== undefined) targets.add(target)
+      if (isBehind || request.inFlight || this.#retries.has(request.room)) continue
+      const room = this.#operations.joinedRoom(request.room)
+      if (room === undefined) continue
+      if (costInFlight > 0 && !this.#rateLimiter.fits(costInFlight + cost, bytesInFlight + bytes)) return
+      const wait = this.#rateLimiter.take(bytes, cost)
+      if (wait > 0) {
+        this.#timer = setTimeout(() => {
+          this.#timer = undefined
+          this.flush()
+        }, wait)
+        return
+      }
+      this.#send(request, room)
+      count(request)
+    }
+  }
+
+  onAck (id: string, position: string): void {
+    this.#backoff.reset()
+    const request = this.#requests.get(id)
+    if (request === undefined) return
+    this.#requests.delete(id)
+    request.outcome.resolve(position)
+    this.#sendMore(request)
+  }
+
+  /** Returns whether the id is that of a pending request. */
+  onError (id: string, error: ChatError): boolean {
+    const request = this.#requests.get(id)
+    if (request === undefined) return false
+    if (isRetryable(error.code) && this.#operations.includes(request.room)) {
+      request.inFlight = false
+      this.#retries.start(request.room, () => this.#backoff.next(error.retryAfter))
+    } else {
+      this.#reject(request, error)
+    }
+    this.#sendMore(request)
+    return true
+  }
+
+  /**
+   * @param payload largest message that the server accepts, in bytes; undefined: no limit
+   * @param supportsChanges whether the server accepts changes
+   */
+  onConnect (payload: number | undefined, supportsChanges: boolean): void {
+    this.#payload = payload ?? Infinity
+    this.#supportsChanges = supportsChanges
+    if (supportsChanges) return
+    for (const request of this.#requests.values()) {
+      if (request.target !== undefined) this.#rejectUnanswered(request, unsupported())
+    }
+  }
+
+  onDisconnect (): void {
+    this.#clearTimers()
+    for (const request of this.#requests.values()) {
+      request.inFlight = false
+      if (!this.#operations.includes(request.room)) {
+        this.#reject(request, new ChatError(ErrorCode.unknown, 'the outcome is unknown: the room was left, and the connection was lost before the acknowledgement'))
+      }
+    }
+  }
+
+  /** Rejects the requests that are not in flight, because the room will not be joined again. Those in flight are still answered. */
+  onLeft (room: string, error: ChatError): void {
+    this.#retries.stop(room)
+    for (const request of this.#requests.values()) {
+      if (request.room === room && !request.inFlight) this.#rejectUnanswered(request, error)
+    }
+  }
+
+  /** Called when the client has another member id: the server would not detect repeats of requests by the former member. */
+  onMemberChange (): void {
+    for (const request of this.#requests.values()) {
+      if (request.sent) this.#reject(request, new ChatError(ErrorCode.stalePost, 'the request was sent as another member and not acknowledged'))
+    }
+  }
+
+  end (error: ChatError): void {
+    this.#clearTimers()
+    for (const request of this.#requests.values()) this.#reject(request, error)
+  }
+
+  #add (content: Repeatable, outcome: Outcome): void {
+    let request
+    try {
+      request = new PendingRequest(content, outcome)
+    } catch (error) {
+      return outcome.reject(error as Error)
+    }
+    if (this.#requests.size >= this.#limit) {
+      return outcome.reject(new ChatError('overflow', `queue full: ${this.#limit} requests wait for acknowledgement`))
+    }
+    this.#requests.set(request.id, request)
+    this.flush()
+  }
+
+  #send (request: PendingRequest, room: RoomState): void {
+    let frame
+    try {
+      frame = request.encode(room, this.#payload)
+    } catch (error) {
+      return this.#reject(request, error as ChatError)
+    }
+    if (this.#operations.send(frame)) request.onSent(room)
+  }
+
+  /** Called after an answer. A later change of the same message can be sent now, and the next request may fit into the limits. */
+  #sendMore (answered: PendingRequest): void {
+    if (this.#rateLimiter.limited || answered.target !== undefined) this.flush()
+  }
+
+  #clearTimers (): void {
+    this.#retries.clear()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Rejects with the error, or with `unknown` if the request was sent. */
+  #rejectUnanswered (request: PendingRequest, error: ChatError): void {
+    this.#reject(request, request.sent ? new ChatError(ErrorCode.unknown, `the outcome is unknown: ${error.message}`) : error)
+  }
+
+  #reject (request: PendingRequest, error: ChatError): void {
+    this.#requests.delete(request.id)
+    request.outcome.reject(error)
+  }
+}
+
+function unsupported (): ChatError {
+  return new ChatError('unsupported', "the server doesn't support changes of messages")
+}
