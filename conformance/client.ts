@@ -13,16 +13,35 @@ export interface Message {
   readonly text?: string
   readonly bytes?: string
   readonly data?: unknown
+  readonly revision?: string
+  readonly editedAt?: string
+  readonly deleted?: true
+  readonly reactions?: readonly Reaction[]
+}
+
+export interface Reaction { readonly reaction: string, readonly count: number, readonly mine?: boolean }
+
+/** A change of the message at its position. */
+export interface Change {
+  readonly position: string
+  readonly revision: string
+  readonly text?: string
+  readonly data?: unknown
+  readonly editedAt?: string
+  readonly deleted?: true
+  readonly reactions?: readonly Reaction[]
+  readonly whole?: true
 }
 
 /** Messages from the server by type, with the properties that the requirements read. */
 export interface ServerMessages {
-  welcome: { member: Member, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number }
-  joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean }
+  welcome: { member: Member, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number, features?: string[] }
+  joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean, revision?: string, changes?: Change[], oldest?: string }
   left: { room: string }
   message: Message
-  ack: { id: string, room: string, position: string }
-  history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean }
+  changed: Change & { readonly room: string }
+  ack: { id: string, room: string, position: string, revision?: string }
+  history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean, revision?: string }
   presence: { room: string, joined: Member[], left: Member[], count: number }
   typing: { room: string, from: Member }
   pong: { id: string }
@@ -35,7 +54,10 @@ export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: Server
 /** Types of messages that may arrive at any time. */
 const unsolicited = new Set(['presence', 'typing', 'draining'])
 
-const known = new Set(['welcome', 'joined', 'left', 'message', 'ack', 'history', 'presence', 'typing', 'pong', 'error', 'draining'])
+const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'pong', 'error', 'draining'])
+
+/** The properties of `hello`. */
+export interface Hello { readonly session?: string, readonly name?: string, readonly token?: string, readonly changes?: true }
 
 export function newId (): string { return randomBytes(16).toString('hex') }
 
@@ -89,12 +111,12 @@ export class Client {
     if (rate < Infinity) await new Promise((resolve) => setTimeout(resolve, requests * 1_000 / rate))
   }
 
-  async hello (hello: { session?: string, name?: string, token?: string } = {}): Promise<ServerMessages['welcome']> {
+  async hello (hello: Hello = {}): Promise<ServerMessages['welcome']> {
     this.send({ type: 'hello', ...hello })
     return await this.receive('welcome')
   }
 
-  async join (room: string, options: { after?: string, history?: number } = {}): Promise<ServerMessages['joined']> {
+  async join (room: string, options: { after?: string | undefined, revision?: string | undefined, history?: number } = {}): Promise<ServerMessages['joined']> {
     this.send({ type: 'join', room, ...options })
     return await this.receive('joined')
   }
@@ -107,6 +129,18 @@ export class Client {
     equal({ room: message.room, text: message.text }, { room, text }, 'the message of the post')
     equal(await this.receive('ack').then(({ id, position }) => ({ id, position })), { id, position: message.position }, 'the ack of the post')
     return message
+  }
+
+  /** Requests a change. Resolves with it and its ack when both have arrived. */
+  async change (request: { type: 'edit' | 'delete' | 'react', room: string, position: string } & Record<string, unknown>): Promise<ServerMessages['changed']> {
+    const id = newId()
+    this.send({ ...request, id })
+    const { room, position } = request
+    const changed = await this.receive('changed')
+    equal({ room: changed.room, position: changed.position }, { room, position }, 'the message of the change')
+    const ack = await this.receive('ack')
+    equal({ id: ack.id, room: ack.room, position: ack.position, revision: ack.revision }, { id, room, position, revision: changed.revision }, 'the ack of the change')
+    return changed
   }
 
   /** Resolves with `count` messages: the messages of `joined`, and the messages that follow. */

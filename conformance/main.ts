@@ -38,8 +38,8 @@ function parse (args: string[]) {
   }
 }
 
-function print ({ section, title, reason }: Result): void {
-  process.stdout.write(`${reason === undefined ? 'ok    ' : 'not ok'}  ${section.padEnd(5)} ${title}\n`)
+function print ({ section, title, reason, skipped }: Result): void {
+  process.stdout.write(`${skipped ? 'skip  ' : reason === undefined ? 'ok    ' : 'not ok'}  ${section.padEnd(5)} ${title}\n`)
   if (reason !== undefined) process.stdout.write(`              ${reason}\n`)
 }
 
@@ -75,7 +75,8 @@ async function main (args: string[]): Promise<number> {
 
   const results = await run(url, { only, timeout, token }, print)
   const failed = results.filter(({ reason }) => reason !== undefined).length
-  process.stdout.write(`\n${results.length - failed} passed, ${failed} failed\n`)
+  const skipped = results.filter((result) => result.skipped).length
+  process.stdout.write(`\n${results.length - failed - skipped} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`)
   return failed === 0 ? 0 : 1
 }
 

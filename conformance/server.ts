@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { Channel } from './channel.ts'
-import { Client, type ServerMessages } from './client.ts'
+import { Client, type Hello, type ServerMessages } from './client.ts'
 import { equal } from './assertions.ts'
 
 export const SUBPROTOCOL = 'fastify-chat.v1'
@@ -72,7 +72,7 @@ export class Server {
   }
 
   /** Resolves with a v1 client that has received `welcome`. */
-  async welcomedClient (hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: ServerMessages['welcome'] }> {
+  async welcomedClient (hello: Hello = {}): Promise<Client & { welcome: ServerMessages['welcome'] }> {
     const client = await this.client()
     const welcome = await client.hello({ ...hello, ...this.token() })
     return Object.assign(client, { welcome })
@@ -82,7 +82,7 @@ export class Server {
   token (): { token?: string } { return this.#token === undefined ? {} : { token: this.#token } }
 
   /** Resolves with a v1 client that has joined a room. */
-  async joinedClient (room: string, hello: { session?: string, name?: string } = {}): Promise<Client & { welcome: ServerMessages['welcome'], joined: ServerMessages['joined'] }> {
+  async joinedClient (room: string, hello: Hello = {}): Promise<Client & { welcome: ServerMessages['welcome'], joined: ServerMessages['joined'] }> {
     const client = await this.welcomedClient(hello)
     return Object.assign(client, { joined: await client.join(room) })
   }

@@ -8,29 +8,35 @@ const count: Kind = (value) => Number.isSafeInteger(value) && Number(value) >= 0
 const room: Kind = (value) => text(value) && /^[A-Za-z0-9._:-]{1,64}$/.test(String(value))
 const short = (most: number): Kind => (value) => text(value) && String(value).length >= 1 && String(value).length <= most
 const position = short(128)
+const revision = short(128)
 const id = short(64)
 const time: Kind = (value) => text(value) && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(String(value))
 const base64: Kind = (value) => text(value) && /^[A-Za-z0-9+/]*={0,2}$/.test(String(value))
-const stale: Kind = (value) => value === true
 const any: Kind = () => true
 const listOf = (kind: Kind): Kind => (value) => Array.isArray(value) && value.every(kind)
 const object = (shape: Shape): Kind => (value) => typeof value === 'object' && value !== null && fault(shape, value) === undefined
 
 const member = object({ id: text, name: text })
+const isTrue: Kind = (value) => value === true
+const reaction = object({ reaction: text, count, 'mine?': flag })
+const state: Shape = { 'text?': text, 'data?': any, 'editedAt?': time, 'deleted?': isTrue, 'reactions?': listOf(reaction) }
 const entry: Shape = {
-  room, position, at: time, from: (value) => value === null || member(value), 'text?': text, 'bytes?': base64, 'data?': any
+  room, position, at: time, from: (value) => value === null || member(value), 'bytes?': base64, 'revision?': revision, ...state
 }
+const change: Shape = { position, revision, ...state, 'whole?': isTrue }
 const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
 const limits: Shape = { 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count, 'byteRate?': count, 'byteBurst?': count }
+const resumed: Shape = { 'revision?': revision, 'changes?': listOf(object(change)), 'oldest?': position }
 
 const shapes: { readonly [type: string]: Shape } = {
-  welcome: { member, session: text, limits: object(limits), heartbeat: count },
-  joined: { room, members: listOf(member), count, 'stale?': stale, messages: entries, position, complete: flag },
+  welcome: { member, session: text, limits: object(limits), heartbeat: count, 'features?': listOf(text) },
+  joined: { room, members: listOf(member), count, 'stale?': isTrue, messages: entries, position, complete: flag, ...resumed },
   left: { room },
   message: entry,
-  ack: { id, room, position },
-  history: { room, before: position, messages: entries, more: flag, complete: flag },
-  presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': stale },
+  changed: { room, ...change },
+  ack: { id, room, position, 'revision?': revision },
+  history: { room, before: position, messages: entries, more: flag, complete: flag, 'revision?': revision },
+  presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': isTrue },
   typing: { room, from: member },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },

@@ -1,4 +1,5 @@
 import type { Requirement } from './requirement.ts'
+import { changes } from './requirements/changes.ts'
 import { closing } from './requirements/closing.ts'
 import { connecting } from './requirements/connecting.ts'
 import { errors } from './requirements/errors.ts'
@@ -17,11 +18,11 @@ import { pings } from './requirements/pings.ts'
 import { Server, type ServerOptions } from './server.ts'
 
 export const requirements: readonly Requirement[] = [
-  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, pings, errors, closing, names
+  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, pings, errors, closing, names, changes
 ].flat().sort((a, b) => a.section.localeCompare(b.section, 'en', { numeric: true }))
 
-/** reason: of the failure; undefined if the server passed. */
-export interface Result { readonly section: string, readonly title: string, readonly reason: string | undefined }
+/** reason: of the failure; undefined if the server passed. skipped: the server doesn't announce the feature. */
+export interface Result { readonly section: string, readonly title: string, readonly reason: string | undefined, readonly skipped: boolean }
 
 export interface SuiteOptions extends ServerOptions {
   /** section of the requirements to check, with its subsections: '7' or '7.3' */
@@ -34,14 +35,30 @@ export interface SuiteOptions extends ServerOptions {
  */
 export async function run (url: string, { only, ...options }: SuiteOptions = {}, report: (result: Result) => void = () => {}): Promise<Result[]> {
   const results: Result[] = []
-  for (const { section, title, check } of requirements) {
+  const features = await featuresOf(url, options)
+  for (const { section, title, feature, check } of requirements) {
     if (only !== undefined && section !== only && !section.startsWith(`${only}.`)) continue
+    const skipped = feature !== undefined && !features.includes(feature)
     const server = new Server(url, options)
-    const reason = await check(server).then(() => undefined, (error: unknown) => error instanceof Error ? error.message : String(error))
+    const reason = skipped
+      ? undefined
+      : await check(server).then(() => undefined, (error: unknown) => error instanceof Error ? error.message : String(error))
     server.close()
-    const result = { section, title, reason }
+    const result = { section, title, reason, skipped }
     results.push(result)
     report(result)
   }
   return results
+}
+
+/** Resolves with the features that the server announces; with none if it doesn't answer, which the requirements report. */
+async function featuresOf (url: string, options: ServerOptions): Promise<readonly string[]> {
+  const server = new Server(url, options)
+  try {
+    return (await server.welcomedClient()).welcome.features ?? []
+  } catch {
+    return []
+  } finally {
+    server.close()
+  }
 }

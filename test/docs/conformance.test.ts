@@ -56,6 +56,17 @@ t.test('the plugin meets every requirement', async (t) => {
   const results = await run(await serve(t))
   t.same(failures(results), [])
   t.equal(results.length, requirements.length)
+  t.notOk(results.some(({ skipped }) => skipped))
+})
+
+t.test("a server that doesn't announce changes isn't checked for them", async (t) => {
+  const url = await broken(t, await serve(t), (frame) => [frame.replace(',"features":["changes"]', '')])
+  const results = await run(url, { only: '20' })
+  t.ok(results.length > 10)
+  t.ok(results.every(({ skipped, reason }) => skipped && reason === undefined))
+  const { code, stdout } = await command('--only', '20.8', url)
+  t.match(stdout, /^skip {4}20\.8 {2}\w.*\n\n0 passed, 0 failed, 1 skipped\n$/)
+  t.equal(code, 0)
 })
 
 t.test("the README's command passes on the bundled server, with the defaults of both", async (t) => {
@@ -84,6 +95,9 @@ t.test('a server with one fault fails', async (t) => {
     ['claims that nothing was missed', '6.2', (frame) => [frame.replace('"complete":false', '"complete":true')]],
     ['omits the failed request', '13', (frame) => [frame.replace(/,"request":"\w+"/, '')]],
     ['omits a property', '5.2', (frame) => [frame.replace(/,"heartbeat":\d+/, '')]],
+    ['loses every other change', '20.2', odd((frame) => frame.includes('"type":"changed"'))],
+    ["sends everybody's own reactions", '20.3', (frame) => [frame.replace('"count":1}', '"count":1,"mine":true}')]],
+    ['omits the changes of a resume', '20.5', (frame) => [frame.replace(/"changes":\[.+\]/, '"changes":[]')]],
     ['sends invalid JSON', '12', (frame) => [`${frame};`]]
   ]
   for (const [what, only, change] of faults) {
