@@ -26,8 +26,8 @@ Messages:
                     without a unit is in seconds
   --count N         send TEXT N times, then close; without --every the messages
                     are sent at once
-  --json            print each message as one line of JSON to stdout, and the
-                    status to stderr
+  --json            print each message, and with --v1 each change of one, as
+                    one line of JSON to stdout, and the status to stderr
 
 Chat:
   --room R          join room R, as with ?room=R in the URL (default: lobby)

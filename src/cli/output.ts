@@ -1,4 +1,4 @@
-import type { Message } from '../messages.ts'
+import type { Change, Message } from '../messages.ts'
 import { printable } from '../observability/printable.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -10,21 +10,30 @@ export interface Output {
   /** Called when the connection opens, is lost or closes. */
   status (line: string): void
   message (message: ReceivedMessage): void
+  /** Called with a change of a message, and with the message before and after if it was printed. */
+  change (change: Change, before?: Message, after?: Message): void
 }
 
 /** Prints a line of text for each event to stdout. */
 export function textOutput (terminal: Terminal): Output {
   return {
     status: (line) => terminal.print(line),
-    message: (message) => terminal.print(`Received${sender(message)}: ${content(message)}`)
+    message: (message) => terminal.print(`Received${sender(message)}: ${content(message)}`),
+    change (_change, before, after) {
+      if (before === undefined || after === undefined) return
+      if (after.deleted !== before.deleted) return terminal.print(`Deleted${sender(before)}: ${content(before)}`)
+      if (after.text !== before.text) terminal.print(`Changed${sender(after)}: ${content(after)}`)
+      if (reactions(after) !== reactions(before)) terminal.print(`Reactions to '${content(after)}'${sender(after)}: ${reactions(after)}`)
+    }
   }
 }
 
-/** Prints each message as one line of JSON to stdout, and the status to stderr. */
+/** Prints each message and each change as one line of JSON to stdout, and the status to stderr. */
 export function jsonOutput (terminal: Terminal): Output {
   return {
     status: printError,
-    message: (message) => terminal.print(escapeControls(JSON.stringify(message)))
+    message: (message) => terminal.print(escapeControls(JSON.stringify(message))),
+    change: (change) => terminal.print(escapeControls(JSON.stringify(change)))
   }
 }
 
@@ -41,6 +50,10 @@ function content (message: ReceivedMessage): string {
   if ('text' in message && message.text !== undefined) return printable(message.text)
   const { bytes = '' } = message as { readonly bytes?: string }
   return `${Buffer.byteLength(bytes, 'base64')} bytes of binary`
+}
+
+function reactions ({ reactions = [] }: Message): string {
+  return reactions.map(({ reaction, count }) => `${printable(reaction)} ${count}`).join(', ') || 'none'
 }
 
 /** Escapes the characters that JSON leaves unescaped and that could control a terminal or end a line. */

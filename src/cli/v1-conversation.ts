@@ -5,6 +5,7 @@ import { exitStatus } from './exit-status.ts'
 import { openSocket, type Target } from './handshake.ts'
 import { onInterruption } from './interruption.ts'
 import { printError, type Output } from './output.ts'
+import { printRoom } from './print-room.ts'
 import type { Script } from './script.ts'
 
 /** How to take part in a chat. */
@@ -42,7 +43,7 @@ export function converseV1 (target: Target, { room: roomName, name, token, histo
 
   async function converse () {
     const room = await client.join(roomName, { history })
-    print(room, output)
+    printRoom(room, output)
     room.on('left', ({ code, message }) => {
       if (code === 'closed') return
       fail(`Error: removed from the room: ${message} (${code})`)
@@ -89,15 +90,6 @@ export function converseV1 (target: Target, { room: roomName, name, token, histo
       }
     })
   })
-}
-
-/** Prints the messages of a room. */
-function print (room: ClientRoom, output: Output): void {
-  room.on('joined', ({ again, complete, messages }) => {
-    if (again && !complete) output.status('Messages may be missing')
-    for (const message of messages) output.message(message)
-  })
-  room.on('message', (message) => output.message(message))
 }
 
 /** Resolves when all posts are acknowledged or refused. */

@@ -41,6 +41,44 @@ t.test('--history prints the newest messages, --json as PROTOCOL.md defines them
   t.match(text.stdout, /^Connected\nReceived from [\w-]{22}: four\nDisconnected/)
 })
 
+t.test('changes of printed messages are printed, with --json all of them', async (t) => {
+  const { port, url } = await serve(t)
+  const room = await chatClient(t, port, { name: 'ada' }).join('lobby')
+  const [before, first] = [await room.post('before'), await room.post('helo')]
+  const [text, json] = [[], ['--json']].map((more) => run(t, ['connect', url, '--v1', '--history', '1', ...more], { stdin: 'pipe' }))
+  await Promise.all([text!.seen(/helo/), json!.seen(/helo/)])
+  await room.edit(first, 'hello\u009b')
+  await room.react(first, '👍')
+  await room.unreact(first, '👍')
+  await room.edit(before, 'not printed')
+  await room.delete(first)
+  await room.post('end')
+  for (const { seen, child } of [text!, json!]) {
+    await seen(/end/)
+    child.stdin?.end()
+  }
+  t.strictSame((await text!.ended).stdout.trimEnd().split('\n'), [
+    'Connected',
+    'Received from ada: helo',
+    'Changed from ada: hello\\x9b',
+    "Reactions to 'hello\\x9b' from ada: 👍 1",
+    "Reactions to 'hello\\x9b' from ada: none",
+    'Deleted from ada: hello\\x9b',
+    'Received from ada: end',
+    'Disconnected (code 1000)'
+  ])
+  const lines = (await json!.ended).stdout.trimEnd().split('\n').map((line): unknown => JSON.parse(line))
+  t.match(lines, [
+    { text: 'helo' },
+    { type: 'changed', position: first, text: 'hello\u009b' },
+    { type: 'changed', position: first, reactions: [{ reaction: '👍', count: 1 }] },
+    { type: 'changed', position: first, reactions: [{ reaction: '👍', count: 0 }] },
+    { type: 'changed', position: before, text: 'not printed' },
+    { type: 'changed', position: first, deleted: true },
+    { text: 'end' }
+  ])
+})
+
 t.test('--token is sent with hello, and a refusal is the exit code', async (t) => {
   const { url } = await serve(t, {
     authenticate: async (_request, { token }) => token === 'right' ? { id: 'u1', name: 'Ada' } : null

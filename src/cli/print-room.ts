@@ -1,0 +1,33 @@
+import { applyChange, type Change, type ClientRoom, type Message } from '../client/index.ts'
+import type { Output } from './output.ts'
+
+/** Number of the newest messages that are kept, to print what a change changes. */
+const KEPT = 1_000
+
+/** Prints the messages of a room and their changes. */
+export function printRoom (room: ClientRoom, output: Output): void {
+  const printed = new Map<string, Message>()
+
+  function print (message: Message) {
+    output.message(message)
+    printed.set(message.position, message)
+    if (printed.size > KEPT) printed.delete(printed.keys().next().value!)
+  }
+
+  function change (change: Change) {
+    const before = printed.get(change.position)
+    if (before === undefined) return output.change(change)
+    const after = applyChange(before, change)
+    printed.set(change.position, after)
+    output.change(change, before, after)
+  }
+
+  room.on('joined', ({ again, complete, messages, changes = [] }) => {
+    if (again && !complete) output.status('Messages may be missing')
+    if (!complete) printed.clear()
+    changes.forEach(change)
+    messages.forEach(print)
+  })
+  room.on('message', print)
+  room.on('changed', change)
+}
