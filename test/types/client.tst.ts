@@ -1,5 +1,6 @@
 import {
-  ChatClient, ChatError, type ChatClientOptions, type ClientRoom, type HistoryPage, type Member, type Message, type Status
+  ChatClient, ChatError, applyChange, type Change, type Changed, type ChatClientOptions, type ClientRoom, type HistoryPage, type Member, type Message,
+  type Reaction, type Status
 } from 'fastify-chat/client'
 import { describe, expect, test } from 'tstyche'
 
@@ -35,10 +36,23 @@ describe('events', () => {
     const room = {} as ClientRoom
     room.on('message', (message) => { expect(message).type.toBe<Message>() })
     room.on('joined', ({ again, complete }) => { expect({ again, complete }).type.toBe<{ again: boolean, complete: boolean }>() })
+    room.on('changed', (changed) => { expect(changed).type.toBe<Changed>() })
     room.on('typing', (member) => { expect(member).type.toBe<Member>() })
     room.on('left', (error) => { expect(error).type.toBe<ChatError>() })
     expect(room.on).type.not.toBeCallableWith('status', () => {})
   })
+})
+
+test('a room changes messages, and a change is applied to a message', async () => {
+  const room = await client.join('lobby', { after: 'position', revision: 'revision' })
+  expect(room.edit('position', 'text', { any: 'data' })).type.toBe<Promise<void>>()
+  expect(room.delete('position')).type.toBe<Promise<void>>()
+  expect(room.react('position', '👍')).type.toBe<Promise<void>>()
+  expect(room.unreact('position', '👍')).type.toBe<Promise<void>>()
+  expect(applyChange({} as Message, {} as Changed)).type.toBe<Message>()
+  expect<Change>().type.toBeAssignableFrom<Changed>()
+  expect<Message>().type.toHaveProperty('reactions')
+  expect<Reaction['mine']>().type.toBe<boolean | undefined>()
 })
 
 test('a room posts, reads its history and iterates over its messages', async () => {
