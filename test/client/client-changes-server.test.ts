@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Message } from '../../src/client/index.ts'
-import type { FastifyChatOptions } from '../../src/index.ts'
+import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { changesLoad, StoredEdits } from '../support/changes-load.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
@@ -79,6 +79,25 @@ t.test('changes that were missed are part of joined after a reconnect', async (t
   t.match(await joined, { complete: true, messages: [], changes: [{ position, whole: true }, { position: second, whole: true }] })
   t.strictSame(shown(views.ada, position).reactions, [{ reaction: '👍', count: 1 }])
   t.strictSame(shown(views.ada, second).reactions, [{ reaction: '🎉', count: 1 }])
+})
+
+t.test('messages that were removed after a change are discarded when the client resumes', async (t) => {
+  const { port, network, client, ada, bob, views, position } = await two(t, { backend: memory({ historyEntries: 3 }) })
+  await ada.post('second')
+  const third = nextEvent(bob, 'message', ({ text }) => text === 'third')
+  await ada.post('third')
+  await third
+  network.target = undefined
+  network.cut()
+  await state(client, 'waiting')
+  await bob.react(position, '👍')
+  await bob.post('fourth')
+  const joined = nextEvent(ada, 'joined', ({ again }) => again)
+  network.target = port
+  const [, oldest] = views.ada.messages.keys()
+  t.match(await joined, { complete: true, oldest, changes: [], messages: [{ text: 'fourth' }] })
+  t.strictSame([...views.ada.messages.values()].map(({ text }) => text), ['second', 'third', 'fourth'])
+  await t.rejects(ada.react(position, '👍'), { code: 'not_kept' })
 })
 
 t.test('an edit whose ack was lost is made once, and undoes no later edit', async (t) => {
