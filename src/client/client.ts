@@ -5,10 +5,12 @@ import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
 import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
+import { withOwnReactions } from './own-reactions.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
+import type { Changed } from './room-events.ts'
 import type { Status } from './status.ts'
 
 export interface ChatClientEvents {
@@ -110,8 +112,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
         this.#memberships.receive(message)
         break
       case 'changed':
-        this.#history.onChanged(message)
-        this.#memberships.receive(message)
+        this.#onChanged(message)
         break
       case 'ack':
         this.#requests.onAck(message.id, message.position)
@@ -122,6 +123,13 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       case 'error':
         this.#onError(message)
     }
+  }
+
+  #onChanged (message: Changed): void {
+    const { room, position, whole } = message
+    const changed = whole === true ? withOwnReactions(message, this.#requests.reactionsTo(room, position)) : message
+    this.#history.onChanged(changed)
+    this.#memberships.receive(changed)
   }
 
   #onError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {

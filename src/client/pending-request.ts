@@ -32,6 +32,8 @@ export class PendingRequest {
   readonly bytes: number
   /** Identifies the message to change among all rooms; undefined for a post. */
   readonly target: string | undefined
+  /** The reaction that it adds (`on`) or removes; undefined for another request. */
+  readonly reaction: { readonly text: string, readonly on: boolean } | undefined
   /** Whether the request was sent, on any connection: the server may have applied it. */
   sent = false
   /** Whether the request was sent on this connection and is not answered yet. */
@@ -53,7 +55,8 @@ export class PendingRequest {
     const problem = problemOf(request)
     if (problem !== undefined) throw new ChatError('invalid', problem)
     if (loneSurrogate.test(this.#json)) throw new ChatError('invalid', 'the request contains a lone surrogate')
-    this.target = type === 'post' ? undefined : `${room} ${request.position}`
+    this.target = type === 'post' ? undefined : targetOf(room, request.position)
+    this.reaction = type === 'react' ? { text: request.reaction, on: request.on } : undefined
     this.cost = type === 'delete' ? PAGE_COST : 1
     this.bytes = bytesOf(this.#json) + SINCE
   }
@@ -84,6 +87,9 @@ export class PendingRequest {
     return this.#type === 'post' ? position : this.#type === 'edit' ? revision : undefined
   }
 }
+
+/** Returns what identifies a message among all rooms. */
+export function targetOf (room: string, position: string): string { return `${room} ${position}` }
 
 function problemOf (request: Repeatable): string | undefined {
   if ('text' in request && typeof request.text !== 'string') return 'text must be a string'

@@ -2,7 +2,7 @@ import { ErrorCode, isRetryable } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
-import { PendingRequest, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
+import { PendingRequest, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { RetryTimers } from './retry-timers.ts'
 
@@ -54,6 +54,16 @@ export class PendingRequests {
     const made = new Deferred<void>()
     this.#add({ room, ...change }, { resolve: () => made.resolve(), reject: (error) => made.reject(error) })
     return made.promise
+  }
+
+  /** Returns the reactions to a message that were sent and not acknowledged: those that are added (`true`) and removed. */
+  reactionsTo (room: string, position: string): ReadonlyMap<string, boolean> {
+    const target = targetOf(room, position)
+    const own = new Map<string, boolean>()
+    for (const { target: other, sent, reaction } of this.#requests.values()) {
+      if (other === target && sent && reaction !== undefined) own.set(reaction.text, reaction.on)
+    }
+    return own
   }
 
   /** Sends the requests that are not in flight, in order and within the server's limits. */

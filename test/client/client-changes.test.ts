@@ -171,6 +171,26 @@ t.test('changes in flight are not repeated as another member', async (t) => {
   await t.rejects(room.edit('p1', 'two'), { code: 'stale_post' })
 })
 
+t.test('a whole change without mine has it for reactions that are under way', async (t) => {
+  const reactions = [{ reaction: '👍', count: 2 }, { reaction: '🎉', count: 1 }, { reaction: '🚀', count: 1, mine: true }]
+  const { port } = await fakeServer(t, answers(({ type, room, id, position }) => type === 'react'
+    ? [
+        changed(room, 'p2', 'r1', { text: 'other', reactions, whole: true }),
+        changed(room, 'p1', 'r2', { reactions: [{ reaction: '👍', count: 2 }] }),
+        changed(room, 'p1', 'r3', { text: 'one', reactions, whole: true }),
+        { type: 'ack', id, room, position, revision: 'r3' },
+        changed(room, 'p1', 'r4', { text: 'one', reactions, whole: true })
+      ]
+    : undefined))
+  const room = await chatClient(t, port).join('lobby')
+  const seen: Array<boolean | undefined> = []
+  const last = nextEvent(room, 'changed', ({ revision }) => revision === 'r4')
+  room.on('changed', ({ reactions }) => { for (const { mine } of reactions!) seen.push(mine) })
+  await room.react('p1', '👍')
+  await last
+  t.strictSame(seen, [undefined, undefined, true, undefined, true, undefined, true, undefined, undefined, true])
+})
+
 /** Resolves with a room whose next `history` is answered with these messages, and the requests for pages. */
 async function roomWithHistory (t: Parameters<typeof fakeServer>[0], said: (page: object) => object[]): Promise<{ room: ClientRoom, pages: () => number }> {
   const { port, requests } = await fakeServer(t, answers(({ type, room, before }) => type === 'history'
