@@ -1,5 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
+import type { Amendment } from '../../src/change.ts'
 import { all, bodies, deletion, edit, fill, numbers, react, says } from '../../src/contract/store/entries.ts'
 import { MemoryStore, type MemoryStoreOptions } from '../../src/drivers/memory/store.ts'
 
@@ -51,6 +52,40 @@ t.test('edits and deletions free the bytes of what they replace', async (t) => {
   const { bytes } = store
   await store.clear('a')
   t.equal(store.bytes, bytes)
+})
+
+t.test('a refused change, or one without an effect, takes no memory', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = open(t, { roomTtl: 60_000, historyBytes: 40_000 })
+  const change = async (name: string, amendment: Amendment) => { await store.amend(name, (await store.read(name, all)).entries[0]!.position, amendment) }
+  const cases: Array<[code: string | undefined, amendment: Amendment, earlier?: Amendment[], body?: Uint8Array]> = [
+    ['FST_CHAT_STALE', edit('y', { key: 'k', hash: 'h', since: 'x' })],
+    ['FST_CHAT_REUSED', edit('y', { key: 'k', hash: 'other' }), [edit('y', { key: 'k', hash: 'h' })]],
+    ['FST_CHAT_FORBIDDEN', { ...deletion, own: 'nobody' }],
+    ['FST_CHAT_DELETED', react('👍', 'ada'), [deletion]],
+    ['FST_CHAT_INVALID_CHANGE', edit('y'), [], Uint8Array.of(1)],
+    ['FST_CHAT_INVALID_ARGUMENT', { by: null, change: { react: '👍', on: true } }],
+    ['FST_CHAT_TOO_MANY_REACTIONS', react('21', 'ada'), upTo(20).map((i) => react(`${i}`, 'ada'))],
+    ['FST_CHAT_TOO_MANY_REACTIONS', react('x'.repeat(10_000), 'ada')],
+    [undefined, edit('x')],
+    [undefined, react('👍', 'ada', false)]
+  ]
+  for (const [i, [code = 'none', amendment, earlier = [], body = 'x']] of cases.entries()) {
+    const name = `${i}`
+    await fill(store, name, 1, body)
+    for (const each of earlier) await change(name, each)
+    const { bytes } = store
+    t.equal(await change(name, amendment).then(() => 'none', ({ code }: { code: string }) => code), code)
+    await t.rejects(store.amend(name, 'nonsense', react('👍', 'ada')), { code: 'FST_CHAT_NOT_KEPT' })
+    t.equal(store.bytes, bytes, code)
+  }
+  for (const i of upTo(1_000)) {
+    await store.read(`empty ${i}`, all)
+    await t.rejects(store.amend(`empty ${i}`, 'nonsense', react('👍', 'ada')), { code: 'FST_CHAT_NOT_KEPT' })
+  }
+  mock.timers.tick(600_000)
+  t.equal(store.bytes, 0, 'all rooms are removed')
 })
 
 t.test('bytes of reactions are freed when they are removed, deleted and trimmed', async (t) => {

@@ -67,17 +67,18 @@ export class MemoryLog implements PageSource {
    */
   amend (room: string, position: Position, amendment: Amendment): Amending {
     const { key, hash, since } = amendment
-    if (this.#changes === NO_CHANGES) this.#changes = new MemoryChanges(this.#limits.historyEntries * KEYS_PER_ENTRY)
-    const changes = this.#changes
-    const known = changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
+    const known = this.#changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
     if (known !== undefined) return { amended: { ...this.#epoch.changeCursorOf(known), again: true } }
     const offset = this.indexOf(position) ?? NaN
     const entry = this.#entries.at(offset)
     if (entry === undefined) throw new NotKept()
-    const hasEffect = checkAmendment(room, entry, amendment)
-    if (hasEffect || (key !== undefined && !changes.hasIdleSpace)) return this.#change(offset, entry, amendment)
-    if (key !== undefined) changes.addIdle(key, hash)
-    return { amended: { ...this.#epoch.changeCursorOf(entry.state ?? changes.newest), again: true } }
+    if (checkAmendment(room, entry, amendment)) return this.#change(offset, entry, amendment)
+    if (key !== undefined) {
+      const changes = this.#ownChanges()
+      if (!changes.hasIdleSpace) return this.#change(offset, entry, amendment)
+      changes.addIdle(key, hash)
+    }
+    return { amended: { ...this.#epoch.changeCursorOf(entry.state ?? this.#changes.newest), again: true } }
   }
 
   find (key: string): Cursor | undefined { return this.#cursorOfPost(this.#keys.find(key)) }
@@ -134,15 +135,22 @@ export class MemoryLog implements PageSource {
 
   hasRemovedSince (number: number): boolean { return this.#entries.removedChange > number }
 
+  /** Returns the changes of this log. Called for a change to be remembered only, so that a refused one takes no memory. */
+  #ownChanges (): MemoryChanges {
+    if (this.#changes === NO_CHANGES) this.#changes = new MemoryChanges(this.#limits.historyEntries * KEYS_PER_ENTRY)
+    return this.#changes
+  }
+
   #change (offset: number, entry: StoredEntry, amendment: Amendment): Amending {
     if (!this.#entries.hasReactionSpace(reactionGrowth(entry, amendment))) throw new TooManyReactions()
-    const at = Math.max(this.#changes.newest.at, this.#epoch.now)
+    const changes = this.#ownChanges()
+    const at = Math.max(changes.newest.at, this.#epoch.now)
     const made = copied(amendment)
-    this.#changes.add(offset, at, amendment.key, amendment.hash)
-    const cursor = this.#epoch.changeCursorOf(this.#changes.newest)
+    changes.add(offset, at, amendment.key, amendment.hash)
+    const cursor = this.#epoch.changeCursorOf(changes.newest)
     const changed = changedEntry(entry, made, cursor.number, at)
     this.#entries.replace(offset, changed)
-    this.#changes.forget(this.first, at - this.#limits.dedupWindow)
+    changes.forget(this.first, at - this.#limits.dedupWindow)
     const record = changedRecord(this.#epoch.cursorOf(offset, entry.at), cursor, this.#epoch.startedAt + at, made, changed.state)
     return { amended: { ...cursor, again: false }, record }
   }

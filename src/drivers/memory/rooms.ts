@@ -153,9 +153,11 @@ export class MemoryRooms {
 
   #counted<T> (room: Room, change: (log: MemoryLog) => T): T {
     const before = room.log.bytes
-    const result = change(room.log)
-    this.#bytes += room.log.bytes - before
-    return result
+    try {
+      return change(room.log)
+    } finally {
+      this.#bytes += room.log.bytes - before
+    }
   }
 
   #fits (bytes: number): boolean { return this.#bytes + bytes <= this.#limits.storeBytes }
