@@ -139,8 +139,9 @@ export interface Store {
    * A change without an effect (an edit to the same content, a second deletion, a reaction that is there already) resolves with
    * `again: true` and the newest change of the entry, or of the room if the entry never changed. It is not published. The
    * same holds for an edit whose `key` the room remembers, with the cursor of that edit. The last edit that the store receives wins.
-   * Keys of edits are remembered with the newest changes of the room, whose number is bounded as that of the keys of drafts
-   * is. So is the key of an edit without an effect; if there is no space for it, the edit counts as one that has an effect.
+   * A change MUST be remembered as long as its entry is kept, and SHOULD be remembered longer. The number of remembered changes
+   * is bounded, as that of the keys of drafts is: beyond it, the oldest are forgotten, but never the newest. The key of an edit is
+   * remembered with its change. So is the key of an edit without an effect; if there is no space for it, the edit counts as one that has an effect.
    * Deletions and reactions need no key.
    *
    * Rejects as `append` does, and with the first of these that applies:

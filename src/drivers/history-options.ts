@@ -9,7 +9,7 @@ export interface HistoryOptions {
   readonly historyBytes?: number | undefined
   /** ms after which an entry is no longer returned; it is removed some time later; Infinity */
   readonly historyAge?: number | undefined
-  /** ms that the id of a post is remembered at least, unless a room has more than ten times `historyEntries` of them; 5 min */
+  /** ms that the id of a post or an edit is remembered at least, unless a room has more than ten times `historyEntries` of them; 5 min */
   readonly dedupWindow?: number | undefined
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate as tick } from 'node:timers/promises'
 import type { Position, Store } from '../../store.ts'
 import type { Revision } from '../../change.ts'
 import type { StoreSubtest } from './bounds.ts'
@@ -142,6 +143,21 @@ export async function changesResumePromises (test: StoreSubtest): Promise<void> 
     assert.deepEqual([(await read(revisions.at(-1)!)).complete, (await read(revisions.at(-1)!)).changed], [true, []])
     const { complete, changed } = await read(revisions.at(-2)!)
     if (complete) assert.deepEqual(changed.map(({ body }) => body), [`${revisions.length - 1}`])
+  })
+
+  await test('a change of a kept entry is remembered for longer than dedupWindow', async (open) => {
+    const one = await open({ historyEntries: 20, dedupWindow: 1 })
+    const { revision: beginning } = await one.read('a', all)
+    const [first, second] = await fill(one, 'a', 2)
+    const keyed = edit('edited', { key: 'k', hash: 'h', since: beginning })
+    const { number, revision } = await one.amend('a', first!, keyed)
+    const { at } = (await one.get('a', second!))!
+    // The store's clock moves on by itself.
+    for (let now = at; now <= at + 5; now = (await one.get('b', (await fill(one, 'b', 1))[0]!))!.at) await tick()
+    for (const i of upTo(5)) await one.amend('a', second!, react('👍', `${i}`))
+    const { complete, changed } = await one.read('a', { ...all, after: second!, revision: beginning })
+    assert.deepEqual([complete, numbers({ entries: changed })], [true, [1, 2]])
+    assert.deepEqual(await one.amend('a', first!, keyed), { number, revision, again: true })
   })
 
   await test('if an entry that changed was removed, the page is complete and has the oldest kept position', async (open) => {

@@ -101,8 +101,8 @@ export class LmdbChanges {
     changes.reactionBytes -= reactionBytesOf(record)
   }
 
-  /** Returns the time of the change that is the oldest one after `removeOldest`, ms since 1970. */
-  nextOldestAt (): number { return timeOfChange(this.#rowAt(firstChange(this.#changes) + 1)) }
+  /** Returns the row of the change that is the oldest one after `removeOldest`. */
+  nextOldest (): ChangeRow { return this.#rowAt(firstChange(this.#changes) + 1) }
 
   /** Removes the oldest row, with its keys. Doesn't read rows of earlier epochs, so that removing a room is fast. */
   removeOldest (): void {

@@ -1,4 +1,5 @@
 import { KEYS_PER_ENTRY, REACTIONS_SHARE, type HistoryBounds } from '../history-options.ts'
+import { entryOfChange, timeOfChange } from './change-row.ts'
 import { keyOf, timeOf } from './record.ts'
 import type { LmdbChanges } from './changes.ts'
 import type { RoomHead } from './head.ts'
@@ -112,10 +113,12 @@ export class LmdbRetention {
 
   /** Returns whether the row of the oldest change is no longer needed. */
   #isForgettable (now: number): boolean {
-    const { changes } = this.#entries
+    const { changes, head } = this.#entries
     if (changes.hasEarlierEpoch) return true
     if (changes.size === 0) return false
     const { dedupWindow, historyEntries } = this.#limits
-    return changes.size > historyEntries * KEYS_PER_ENTRY || changes.nextOldestAt() <= now - dedupWindow
+    if (changes.size > historyEntries * KEYS_PER_ENTRY) return true
+    const next = changes.nextOldest()
+    return entryOfChange(next) < head.first && timeOfChange(next) <= now - dedupWindow
   }
 }
