@@ -11,6 +11,7 @@ import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
+import { StoreUnavailable } from '../../src/errors.ts'
 import type { Entry, Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { tick } from '../support/tick.ts'
@@ -166,6 +167,31 @@ t.test('a change without effect is not written, unless it has a key', async (t) 
   for (const i of upTo(16)) t.strictSame(await change(store, position, edit('x'), { key: `${i}` }), { ...beginning, again: true })
   t.match(await store.get('a', position), { body: 'later' }, 'a repeat changes nothing')
   await t.rejects(store.amend('a', position, { by: null, key: '3', hash: 'other', change: edit('x') }), { code: 'FST_CHAT_REUSED' })
+})
+
+t.test('an edit, even one without effect, is found by its key once it is on disk', async (t) => {
+  const store = await opened(t)
+  const [position] = await posts(store, 1) as [Position]
+  await change(store, position, edit('y'), { key: 'earlier' })
+  const { commit } = LmdbDatabase.prototype
+  const during: Array<Promise<unknown>> = []
+  let fails = true
+  t.intercept(LmdbDatabase.prototype, 'commit', {
+    value (this: LmdbDatabase, ...args: Parameters<typeof commit>) {
+      for (const key of ['earlier', 'without effect', 'new']) during.push(store.findChange('a', key))
+      return fails ? Promise.reject(new StoreUnavailable()) : commit.apply(this, args)
+    }
+  })
+  const amend = () => Promise.allSettled([change(store, position, edit('y'), { key: 'without effect' }), change(store, position, edit('z'), { key: 'new' })])
+  t.match(await amend(), [{ reason: { code: 'FST_CHAT_UNAVAILABLE' } }, { reason: { code: 'FST_CHAT_UNAVAILABLE' } }])
+  t.equal(await store.findChange('a', 'without effect'), undefined)
+  fails = false
+  do await tick(); while (await store.check().then(() => false, () => true))
+  during.splice(0)
+  t.match(await amend(), [{ value: { number: 1, again: true } }, { value: { number: 2, again: false } }])
+  t.match(await Promise.all(during), [{ number: 1 }, undefined, undefined], 'during the commit')
+  t.equal((await store.findChange('a', 'without effect'))?.number, 1)
+  t.equal((await store.findChange('a', 'new'))?.number, 2)
 })
 
 t.test('a room remembers ten times as many changes as entries, and the last one for ever', async (t) => {

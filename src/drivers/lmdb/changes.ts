@@ -20,15 +20,14 @@ export class LmdbChanges {
   readonly #keys = new LmdbKeys()
   /** Rows that the next commit writes, by index; undefined for a row that it removes. Created with the first of them. */
   #writes: Map<number, ChangeRow | undefined> | undefined
+  /** Digests of the keys that the next commit adds. Created with the first of them. */
+  #newKeys: Set<string> | undefined
   #head: RoomHead
-  /** index of the newest change on disk */
-  #stored: number
 
   constructor (room: string, database: LmdbDatabase, head: RoomHead) {
     this.#room = room
     this.#database = database
     this.#head = head
-    this.#stored = head.changes?.last ?? 0
   }
 
   /** Bytes charged on disk. */
@@ -52,7 +51,7 @@ export class LmdbChanges {
   /** Returns the cursor of an edit by the digest of its key if the edit is on disk. */
   find (digest: string): ChangeCursor | undefined {
     const index = this.#indexOfKey(digest)
-    return index === undefined || index > this.#stored ? undefined : this.#cursorAt(index)
+    return index === undefined || this.#newKeys?.has(digest) === true ? undefined : this.#cursorAt(index)
   }
 
   /**
@@ -143,7 +142,7 @@ export class LmdbChanges {
   /** Called when the commit is on disk. */
   settle (): void {
     this.#writes = undefined
-    this.#stored = this.#head.changes?.last ?? 0
+    this.#newKeys = undefined
   }
 
   get #changes (): ChangesHead {
@@ -175,7 +174,11 @@ export class LmdbChanges {
     }
   }
 
-  #addKey ({ digest }: EditKey): void { this.#keys.add(digest, this.#changes.last) }
+  #addKey ({ digest }: EditKey): void {
+    this.#keys.add(digest, this.#changes.last)
+    this.#newKeys ??= new Set()
+    this.#newKeys.add(digest)
+  }
 
   /** Replaces a row and updates the charge. */
   #write (index: number, before: ChangeRow | undefined, after: ChangeRow | undefined): void {
