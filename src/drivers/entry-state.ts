@@ -71,16 +71,24 @@ export function changedRecord ({ offset, position }: Cursor, change: ChangeCurso
   return { offset, position, change, at, by: by!, made, count: state.reactions?.count(made.react) ?? 0 }
 }
 
+/** The part of an entry's state that readers see. `reactions`: as they are in memory, or encoded. */
+export interface ReadableState {
+  readonly isDeleted: boolean
+  readonly reactions: Pick<Reactions, 'list'> | undefined
+}
+
 /**
  * Returns an entry with the properties that changes set.
  * @param editedAt time of the last edit in ms since 1970 @param member whose reactions are `mine`
  */
-export function withState (entry: Entry, state: EntryState, revision: Revision, editedAt: number | undefined, member: string | undefined): Entry {
+export function withState (
+  entry: Entry, { isDeleted, reactions }: ReadableState, revision: Revision, editedAt: number | undefined, member: string | undefined
+): Entry {
   return {
     ...entry,
     revision,
     ...editedAt !== undefined && { editedAt },
-    ...state.isDeleted && { deleted: true },
-    ...state.reactions !== undefined && { reactions: state.reactions.list(member) }
+    ...isDeleted && { deleted: true },
+    ...reactions !== undefined && { reactions: reactions.list(member) }
   }
 }

@@ -12,6 +12,7 @@ import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
+import { Reactions } from '../../src/drivers/reactions.ts'
 import type { Entry, Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
 import { tick } from '../support/tick.ts'
@@ -187,7 +188,7 @@ t.test('an edit, even one without effect, is found by its key once it is on disk
   t.equal(await store.findChange('a', 'without effect'), undefined)
   fails = false
   do await tick(); while (await store.check().then(() => false, () => true))
-  during.splice(0)
+  during.length = 0
   t.match(await amend(), [{ value: { number: 1, again: true } }, { value: { number: 2, again: false } }])
   t.match(await Promise.all(during), [{ number: 1 }, undefined, undefined], 'during the commit')
   t.equal((await store.findChange('a', 'without effect'))?.number, 1)
@@ -279,6 +280,26 @@ t.test('resume after a storm of reactions finds each changed entry once, in orde
   while (pages.at(-1)!.moreChanged) pages.push(await store.read('a', { ...query, revision: pages.at(-1)!.revision }))
   t.strictSame(pages.flatMap(({ changed }) => changed.map(({ offset }) => offset)), [4, 8, 2, 6])
   t.equal(pages.at(-1)!.revision, (await store.read('a', all)).head.change.revision)
+})
+
+t.test('a read decodes no ids of members that reacted, and yet finds the reactions of each', async (t) => {
+  const store = await opened(t)
+  const positions = await posts(store, 10)
+  const odd = ['"', '\\', ',"', '["', '"]', '",', '\\"', '"\\', ',"ada"', 'ada","bob', '\ud83d', '\n', '1', '👍']
+  const members = [...odd, 'ada', 'bob', ...upTo(80).map((i) => `member ${i} `.padEnd(60, 'x'))]
+  const expected = new Map<Position, Reactions>()
+  await Promise.all(positions.flatMap((position, i) => members.flatMap((by, j) => odd.filter((_, k) => (i + j * k) % 5 === 0).map((reaction) => {
+    expected.set(position, expected.get(position) ?? new Reactions())
+    expected.get(position)!.add(reaction, by)
+    return change(store, position, react(reaction), { by })
+  }))))
+  const parsed = t.capture(JSON, 'parse', JSON.parse)
+  for (const member of [undefined, ...members, 'nobody', 'ad']) {
+    const { entries } = await store.read('a', { ...all, for: member })
+    for (const { position, reactions } of entries) t.strictSame(reactions, expected.get(position)!.list(member), `for ${member ?? 'nobody'}`)
+  }
+  const longest = Math.max(...parsed().map(({ args: [text] }) => text.length))
+  t.ok(longest < 400, `the longest text that was parsed has ${longest} characters`)
 })
 
 t.test('clear forgets changes, and their rows are removed in steps', async (t) => {

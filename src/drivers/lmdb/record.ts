@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto'
 import { withState, type Changeable, type EntryState } from '../entry-state.ts'
 import { formatRevision } from '../revision.ts'
-import { decodeReactions, encodeReactions } from './reaction-text.ts'
+import { decodeReactions, encodeReactions, listReactions } from './reaction-text.ts'
 import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
 /**
@@ -92,13 +92,23 @@ export function historyBytesOf (record: EntryRecord): number { return record.len
 
 /** @param epoch of the room @param member whose reactions are `mine` */
 export function decodeRecord (record: EntryRecord, { offset, position }: Cursor, epoch: string, member?: string): Entry {
-  const { from, body, data, state } = decodeContent(record)
+  const { from, body, data } = decodeMessage(record)
   const at = timeOf(record)
   const entry = data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
-  return state === undefined ? entry : withState(entry, state, formatRevision(epoch, state.at, state.number), state.editedAt, member)
+  const state = decodeState(record)
+  if (state === undefined) return entry
+  const { isDeleted, reactions: text } = state
+  const reactions = text === '' ? undefined : { list: (member?: string) => listReactions(text, member) }
+  return withState(entry, { isDeleted, reactions }, formatRevision(epoch, state.at, state.number), state.editedAt, member)
 }
 
 export function decodeContent (record: EntryRecord): Content {
+  const { from, body, data } = decodeMessage(record)
+  const state = decodeState(record)
+  return { from, body, data, state: state && { ...state, reactions: decodeReactions(state.reactions) } }
+}
+
+function decodeMessage (record: EntryRecord): Omit<Content, 'state'> {
   const lengths = lengthsOf(record)
   const start = lengths + LENGTHS
   const dataStart = start + record.readUInt32LE(lengths)
@@ -107,7 +117,7 @@ export function decodeContent (record: EntryRecord): Content {
   const body = bytes ? new Uint8Array(record.subarray(content)) : record.toString('utf8', content)
   const from = dataStart === start ? null : JSON.parse(record.toString('utf8', start, dataStart)) as Member
   const data = content === dataStart ? undefined : record.toString('utf8', dataStart, content)
-  return { from, body, data, state: decodeState(record) }
+  return { from, body, data }
 }
 
 /** Returns the record of the same entry with another content and state. */
@@ -128,7 +138,8 @@ export function encodeChanged (record: EntryRecord, { from, body, data, state }:
 /** Returns the part of a record that remains when its entry is trimmed and its key is still needed. */
 export function trimmed (record: EntryRecord): EntryRecord { return record.subarray(0, stateOf(record)) }
 
-function decodeState (record: EntryRecord): EntryState | undefined {
+/** Returns the state of an entry that changed. `reactions`: encoded. */
+function decodeState (record: EntryRecord): Omit<EntryState, 'reactions'> & { readonly reactions: string } | undefined {
   if ((record[0]! & CHANGED) === 0) return undefined
   const start = stateOf(record)
   const editedAt = record.readDoubleLE(start + EDITED_AT)
@@ -137,7 +148,7 @@ function decodeState (record: EntryRecord): EntryState | undefined {
     at: record.readDoubleLE(start + CHANGED_AT),
     editedAt: editedAt === 0 ? undefined : editedAt,
     isDeleted: (record[0]! & DELETED) !== 0,
-    reactions: decodeReactions(record.toString('utf8', start + REACTIONS, lengthsOf(record)))
+    reactions: record.toString('utf8', start + REACTIONS, lengthsOf(record))
   }
 }
 

@@ -8,7 +8,7 @@ import { LmdbEnvironment } from './environment.ts'
 import { decodeChange } from './change-row.ts'
 import { firstChange, type RoomHead } from './head.ts'
 import { walkPages } from './page-walk.ts'
-import { decodeRecord } from './record.ts'
+import { decodeContent } from './record.ts'
 
 /** The extent of the data that was read. */
 export interface Extent {
@@ -40,7 +40,7 @@ export async function verifyStore (path: string, onProgress: (soFar: Extent) => 
     }
     const database = new LmdbDatabase(environment)
     for (const { room, head } of allRooms(database)) {
-      for (let index = head.first; index <= head.last; index++) readEntry(environment.path, database, room, head, index)
+      for (let index = head.first; index <= head.last; index++) readEntry(environment.path, database, room, index)
       readChanges(environment.path, database, room, head)
       total.rooms++
       total.entries += head.last - head.first + 1
@@ -73,10 +73,10 @@ function * allRooms (database: LmdbDatabase): Generator<{ room: string, head: Ro
   }
 }
 
-function readEntry (path: string, database: LmdbDatabase, room: string, { base, epoch }: RoomHead, index: number): void {
+function readEntry (path: string, database: LmdbDatabase, room: string, index: number): void {
   const record = database.entry(room, index)
   try {
-    decodeRecord(record, { offset: index - base, position: '' }, epoch)
+    decodeContent(record)
   } catch (cause) {
     throw new StoreDamaged(path, `entry ${index} of the room '${room}' can't be decoded`, { cause })
   }
