@@ -55,8 +55,9 @@ export interface FeedPage {
  * newest one, MUST be returned even if it alone exceeds `maxBytes`. Both bounds hold for `entries` and for `changed`, each alone.
  *
  * `revision`: selects also the entries up to `after` that changed after it. `for`: id of the member whose reactions are `mine`.
+ * `use`: `false` for a read that is no use of the room. It MUST NOT create the room, nor keep it from being removed.
  */
-export type Query = { readonly limit: number, readonly maxBytes: number, readonly for?: string | undefined } & (
+export type Query = { readonly limit: number, readonly maxBytes: number, readonly for?: string | undefined, readonly use?: boolean | undefined } & (
   | { readonly after?: undefined, readonly before?: undefined, readonly revision?: undefined }
   | { readonly after: Position, readonly revision?: Revision | undefined, readonly before?: undefined }
   | { readonly before: Position, readonly after?: undefined, readonly revision?: undefined }
@@ -158,7 +159,10 @@ export interface Store {
   /** Resolves with the cursor of the durable edit that was stored under a key. Resolves with `undefined` for an unknown key. */
   findChange (room: string, key: string): Promise<ChangeCursor | undefined>
 
-  /** Returns the names of the kept rooms, in pages. A room that is created or removed meanwhile may be missing. */
+  /**
+   * Returns the names of the kept rooms, in pages. A room that is created or removed meanwhile may be missing. The name of a room that
+   * is used meanwhile may appear twice.
+   */
   rooms (): AsyncIterable<readonly string[]>
 
   /**

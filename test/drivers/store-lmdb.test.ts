@@ -440,3 +440,23 @@ t.test('rooms take at most cacheBytes of memory, and released rooms are read aga
   t.equal((await post('a', 2)).again, true)
   t.equal(reads().length, 1, 'rooms without keys count too')
 })
+
+t.test('a read that is no use keeps no room from being removed, and writes nothing', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = await opened(t, { roomTtl: 3_600_000 })
+  for (const room of ['a', 'b']) await store.append(room, says('x'))
+  mock.timers.tick(1_800_000)
+  await idle(store)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  t.strictSame(bodies(await store.read('a', { ...all, use: false })), ['x'])
+  await tick()
+  t.equal(commits().length, 0)
+  await store.read('b', all)
+  while (commits().length === 0) await tick()
+  mock.timers.tick(1_800_000)
+  await idle(store)
+  const rooms = []
+  for await (const page of store.rooms()) rooms.push(...page)
+  t.strictSame(rooms, ['b'])
+})

@@ -277,3 +277,31 @@ t.test('nothing is delivered after close, even if it was acknowledged', async (t
   await tick()
   t.strictSame(follower.pages, [])
 })
+
+t.test('a read that is no use keeps no room from being removed', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = new MemoryStore({ rooms: 2, roomTtl: 600_000, historyAge: 300_000 })
+  t.teardown(() => store.close())
+  const unused = { ...all, use: false }
+  await fill(store, 'a', 1)
+  mock.timers.tick(1)
+  await fill(store, 'b', 1)
+  mock.timers.tick(299_999)
+  t.strictSame(bodies(await store.read('a', unused)), [], 'its entries are removed by age')
+  t.strictSame(bodies(await store.read('b', unused)), ['x'])
+  const names = async () => {
+    const names = []
+    for await (const page of store.rooms()) names.push(...page)
+    return names
+  }
+  await fill(store, 'c', 1)
+  t.strictSame(await names(), ['b', 'c'], 'the room used longest ago is removed')
+  const { bytes } = store
+  await store.read('a', unused)
+  t.strictSame([await names(), store.bytes], [['b', 'c'], bytes])
+  mock.timers.tick(300_001)
+  await store.read('b', unused)
+  mock.timers.tick(60_000)
+  t.strictSame(await names(), ['c'])
+})

@@ -188,6 +188,19 @@ export async function changesPromises (test: StoreSubtest): Promise<void> {
     const names: string[] = []
     for await (const page of one.rooms()) names.push(...page)
     const kept = names.filter((name) => rooms.includes(name) || name === '__proto__')
-    assert.deepEqual(kept.toSorted(), [...rooms, '__proto__'].toSorted())
+    assert.deepEqual([...new Set(kept)].toSorted(), [...rooms, '__proto__'].toSorted())
+  })
+
+  await test('a read that is no use returns the same page, and creates no room', async (open) => {
+    const one = await open()
+    const positions = await fill(one, 'a', 3)
+    const { revision } = await one.amend('a', positions[0]!, edit('edited'))
+    for (const query of [all, { ...all, limit: 1 }, { ...all, before: positions[2]! }, { ...all, after: positions[1]!, revision }]) {
+      assert.deepEqual(await one.read('a', { ...query, use: false }), await one.read('a', query))
+    }
+    const { entries, complete, more, changed, moreChanged, head } = await one.read('unused', { ...all, use: false })
+    assert.deepEqual([entries, complete, more, changed, moreChanged, head.offset, head.change.number], [[], true, false, [], false, 0, 0])
+    for (const position of positions) assert.equal((await one.read('unused', { ...all, before: position, use: false })).complete, false)
+    for await (const page of one.rooms()) assert.ok(!page.includes('unused'))
   })
 }

@@ -68,7 +68,7 @@ export class LmdbStore implements Store {
   }
 
   async read (room: string, query: Query): Promise<Page> {
-    return this.#read(room, () => readPage(this.#pageSource(room), query))
+    return this.#read(room, () => readPage(this.#pageSource(room, query.use), query))
   }
 
   async get (room: string, position: Position, options?: { readonly for?: string | undefined }): Promise<Entry | undefined> {
@@ -145,10 +145,10 @@ export class LmdbStore implements Store {
     return this.#database.reading(read)
   }
 
-  /** Returns the state of a room on disk. Counts as a use. */
-  #pageSource (room: string): LmdbPageSource {
+  /** Returns the state of a room on disk. @param isUse whether this counts as a use */
+  #pageSource (room: string, isUse = true): LmdbPageSource {
     const head = this.#rooms.head(room)
-    this.#use(room, head)
+    if (isUse) this.#use(room, head)
     return new LmdbPageSource(this.#database, room, head, Date.now() - this.#historyAge)
   }
 

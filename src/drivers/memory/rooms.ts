@@ -50,6 +50,14 @@ export class MemoryRooms {
 
   get (name: string): Room | undefined { return this.#rooms.get(name) }
 
+  /** Returns the log of a room for a read that is no use of it. Returns an empty log for a room that isn't kept. */
+  peek (name: string): MemoryLog {
+    const room = this.#rooms.get(name)
+    if (room === undefined) return new MemoryLog(this.#limits)
+    this.expire(room)
+    return room.log
+  }
+
   /** Yields the names of the rooms, in pages of this size. A room that is added or removed meanwhile may be missing. */
   * names (pageSize: number): Generator<string[]> {
     let page: string[] = []
@@ -118,9 +126,9 @@ export class MemoryRooms {
     if (!this.#fits(bytes)) throw new StoreBusy()
   }
 
-  /** Removes the entries of a room that are older than `historyAge`. */
+  /** Removes the entries of a room that are older than `historyAge`. Doesn't change the order of use. */
   expire (room: Room): void {
-    if (room.log.isExpired) this.change(room, (log) => log.expire())
+    if (room.log.isExpired) this.#counted(room, (log) => log.expire())
   }
 
   /** Forgets the rooms that were not used for `roomTtl`, and removes old entries of the others. */
@@ -128,8 +136,7 @@ export class MemoryRooms {
     const since = Date.now() - this.#limits.roomTtl
     for (let room = this.#idle.oldest; room !== undefined && room.used <= since; room = this.#idle.oldest) this.#forget(room)
     if (this.#limits.historyAge === Infinity) return
-    // Doesn't change the order of use.
-    for (const room of this.#rooms.values()) if (room.log.isExpired) this.#counted(room, (log) => log.expire())
+    for (const room of this.#rooms.values()) this.expire(room)
   }
 
   close (): void {

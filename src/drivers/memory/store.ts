@@ -66,6 +66,7 @@ export class MemoryStore implements Store {
 
   async read (name: string, query: Query): Promise<Page> {
     this.#assertOpen()
+    if (query.use === false) return this.#rooms.peek(name).read(query)
     const room = this.#rooms.use(name)
     this.#rooms.expire(room)
     return room.log.read(query)
