@@ -98,13 +98,13 @@ export const UpgradeRequired = declareError('FST_CHAT_UPGRADE_REQUIRED', 'this i
 export const StoreClosed = declareError(
   'FST_CHAT_STORE_CLOSED', 'the store is closed', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
-/** A repeated post has a key that the store may have forgotten, so it can't know whether the post was stored. */
+/** A repeated post or edit has a key that the store may have forgotten, so it can't know whether it was stored. */
 export const StalePost = declareError(
-  'FST_CHAT_STALE', 'the server no longer knows whether it stored this post', 409, { kind: 'refusal', wireCode: ErrorCode.stalePost })
+  'FST_CHAT_STALE', 'the server no longer knows whether this was stored', 409, { kind: 'refusal', wireCode: ErrorCode.stalePost })
 
 /** A key was used again for different content. */
 export const ReusedKey = declareError(
-  'FST_CHAT_REUSED', 'this id was already used for another post', 409, { kind: 'refusal', wireCode: ErrorCode.reusedId })
+  'FST_CHAT_REUSED', 'this id was already used for other content', 409, { kind: 'refusal', wireCode: ErrorCode.reusedId })
 
 /** The store doesn't keep the entry at a position. Nothing was changed. */
 export const NotKept = declareError(
@@ -133,7 +133,7 @@ export const StoreUnavailable = declareError(
 export const StoreDenied = declareError(
   'FST_CHAT_STORE_DENIED', 'the Redis user lacks a permission: %s', 503, { kind: 'failure', wireCode: ErrorCode.unavailable, retryable: true })
 
-/** The outcome is unknown: the post may have been stored. If it is repeated under the same id, it is stored once. */
+/** The outcome is unknown: the post or change may have been stored. If it is repeated under the same id, it is stored once. */
 export const StoreUnknown = declareError(
   'FST_CHAT_UNKNOWN', 'the outcome is unknown', 503, { kind: 'failure', wireCode: ErrorCode.unknown, retryable: true })
 
@@ -202,10 +202,10 @@ export const Forbidden = declareError(
   403,
   { kind: 'refusal', wireCode: ErrorCode.forbidden, closeCode: CloseCode.forbidden })
 
-/** `prePost` threw. Argument: the message of the thrown value. */
+/** A hook that vets posts or changes threw. Argument: the message of the thrown value. */
 export const PostRefused = declareError('FST_CHAT_REFUSED', '%s', 403, { kind: 'refusal', wireCode: ErrorCode.refused })
 
-/** `prePost` returned a wrong type or value. Only this post is refused; `cause` names the hook and the problem. */
+/** A hook that vets posts or changes returned a wrong type or value. Only this request is refused; `cause` names the hook and the problem. */
 export const PrePostFailed = declareError(
   'FST_CHAT_PRE_POST_FAILED', 'the server failed to process this request', 500, { kind: 'usage', wireCode: ErrorCode.refused })
 

@@ -34,13 +34,13 @@ const permanent = {
   tooManyRooms: 'too_many_rooms',
   /** not allowed by the app */
   forbidden: 'forbidden',
-  /** the app refused this post; `message` has the reason */
+  /** the app refused this post or change; `message` has the reason */
   refused: 'refused',
   /** the member is muted and may not post */
   muted: 'muted',
-  /** the id was already used for another post */
+  /** the id was already used for another post or edit */
   reusedId: 'reused_id',
-  /** the server no longer knows whether it stored the post */
+  /** the server no longer knows whether it stored the post or edit */
   stalePost: 'stale_post',
   /** the server doesn't keep the message */
   notKept: 'not_kept',
