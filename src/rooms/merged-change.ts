@@ -23,14 +23,18 @@ export interface MergedChange {
 const CHANGE = 400
 
 /** Bytes of memory of a reaction, which has at most 64 code points. */
-const REACTION = 350
+export const REACTION = 350
 
 /** Returns the change that leads to an entry, whatever it was before. */
 export function wholeChange (entry: Entry): MergedChange {
   return { position: entry.position, revision: entry.revision!, whole: entry }
 }
 
-/** Returns the changes before a change, merged with it. @param before of the same entry; undefined for none */
+/**
+ * Returns the changes before a change, merged with it.
+ * @param before of the same entry; undefined for none. MUST NOT be used afterwards: its reactions are reused, because a copy for each
+ *   of many reactions would take quadratic time
+ */
 export function merge (before: MergedChange | undefined, changed: Changed): MergedChange {
   const { position, change: { revision }, at } = changed
   if (changed.entry !== undefined) return { position, revision, whole: changed.entry }
@@ -46,7 +50,8 @@ export function merge (before: MergedChange | undefined, changed: Changed): Merg
   if (whole !== undefined) {
     return { position, revision, whole: { ...whole, reactions: withCount(whole.reactions ?? [], made.react, count), revision } }
   }
-  return { position, revision, edit: before?.edit, reactions: new Map(before?.reactions).set(made.react, count) }
+  const reactions = before?.reactions as Map<string, number> | undefined ?? new Map<string, number>()
+  return { position, revision, edit: before?.edit, reactions: reactions.set(made.react, count) }
 }
 
 /** Returns the reactions of the member for whom an entry was read. */

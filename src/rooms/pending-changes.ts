@@ -1,7 +1,8 @@
 import type { Changed } from '../change.ts'
-import { merge, mergedCost, type MergedChange, type OwnReactions } from './merged-change.ts'
+import { MAX_REACTIONS } from '../request-bounds.ts'
+import { merge, mergedCost, REACTION, type MergedChange, type OwnReactions } from './merged-change.ts'
 
-/** The changes of one entry that wait for delivery. */
+/** Changes of one entry that wait for delivery. */
 export interface PendingChange {
   /** Offset of the entry. */
   readonly offset: number
@@ -14,6 +15,9 @@ export interface PendingChange {
 }
 
 interface Pending extends PendingChange {
+  /** Whether earlier items of the entry, to which no further change is added, may wait. */
+  readonly isLater: boolean
+  first: number
   last: number
   merged: MergedChange
   reactors: Map<string, Map<string, boolean>> | undefined
@@ -22,13 +26,20 @@ interface Pending extends PendingChange {
   cost: number
 }
 
-/** Bytes of memory of a member that reacted, without its id. */
-const REACTOR = 512
+/** Bytes of memory of a member that reacted, without its id and its reactions. */
+const REACTOR = 162
 
-/** The changes of a room that wait for delivery: one item for each entry, in the order of the last change of each. */
+/** Maximum number of different reactions in an item. An entry has fewer, but members can add and remove any number of them. */
+const MAX_ITEM_REACTIONS = 2 * MAX_REACTIONS
+
+/**
+ * The changes of a room that wait for delivery, in the order of the last change of each item. Usually there is one item for each
+ * entry.
+ */
 export class PendingChanges {
-  /** By the offset of the entry. */
-  readonly #items = new Map<number, Pending>()
+  readonly #items = new Set<Pending>()
+  /** The last item of each entry, by its offset. */
+  readonly #last = new Map<number, Pending>()
   #cost = 0
 
   get size (): number { return this.#items.size }
@@ -38,28 +49,30 @@ export class PendingChanges {
 
   /** Number of the last change of the first item; Infinity for none. The numbers rise from item to item. */
   get next (): number {
-    const [item] = this.#items.values()
+    const [item] = this.#items
     return item?.last ?? Infinity
   }
 
   /** Number of the earliest change of all items; Infinity for none. */
   get earliest (): number {
     let earliest = Infinity
-    for (const { first } of this.#items.values()) earliest = Math.min(earliest, first)
+    for (const { first } of this.#items) earliest = Math.min(earliest, first)
     return earliest
   }
 
   push (changed: Changed): void {
     const { offset, change: { number } } = changed
-    const before = this.#items.get(offset)
-    const item = before ?? { offset, first: number, last: number, merged: merge(undefined, changed), reactors: undefined, reactorCost: 0, cost: 0 }
-    if (before !== undefined) {
+    const before = this.#last.get(offset)
+    const item = before === undefined || !canMerge(before, changed) ? begin(changed, before !== undefined) : before
+    if (item === before) {
       // Moves it to the place of its last change, so that revisions rise.
-      this.#items.delete(offset)
-      item.merged = merge(before.merged, changed)
+      this.#items.delete(item)
+      item.merged = merge(item.merged, changed)
       item.last = number
     }
-    this.#items.set(offset, item)
+    if (item.isLater && item.merged.deleted === true) this.#dropEarlier(item)
+    this.#items.add(item)
+    this.#last.set(offset, item)
     addReactor(item, changed)
     const cost = mergedCost(item.merged) + item.reactorCost
     this.#cost += cost - item.cost
@@ -74,9 +87,10 @@ export class PendingChanges {
   take (lastOffset: number, maxCost: number): readonly PendingChange[] {
     const taken: Pending[] = []
     let total = 0
-    for (const item of this.#items.values()) {
+    for (const item of this.#items) {
       if (item.offset > lastOffset || total >= maxCost) break
-      this.#items.delete(item.offset)
+      this.#items.delete(item)
+      if (this.#last.get(item.offset) === item) this.#last.delete(item.offset)
       taken.push(item)
       total += item.cost
     }
@@ -86,8 +100,32 @@ export class PendingChanges {
 
   clear (): void {
     this.#items.clear()
+    this.#last.clear()
     this.#cost = 0
   }
+
+  /** Removes the earlier items of a deleted entry. */
+  #dropEarlier (item: Pending): void {
+    for (const earlier of this.#items) {
+      if (earlier.offset !== item.offset) continue
+      this.#items.delete(earlier)
+      item.first = Math.min(item.first, earlier.first)
+      this.#cost -= earlier.cost
+    }
+  }
+}
+
+function begin (changed: Changed, isLater: boolean): Pending {
+  const { offset, change: { number } } = changed
+  return { offset, isLater, first: number, last: number, merged: merge(undefined, changed), reactors: undefined, reactorCost: 0, cost: 0 }
+}
+
+/** Returns whether a change can be added to an item. */
+function canMerge ({ merged, reactors }: Pending, { made }: Changed): boolean {
+  // A whole entry doesn't contain which reactions are a member's own. What is known of them must be sent before it.
+  if (made === undefined) return reactors === undefined
+  if (!('react' in made)) return true
+  return merged.reactions === undefined || merged.reactions.size < MAX_ITEM_REACTIONS || merged.reactions.has(made.react)
 }
 
 /** Adds the reaction of a change to those of its member. A deletion removes all. */
@@ -99,8 +137,12 @@ function addReactor (item: Pending, { made, by }: Pick<Changed, 'made'> & { read
   } else if ('react' in made && typeof by === 'string') {
     const reactors = item.reactors ??= new Map()
     const own = reactors.get(by)
-    if (own === undefined) reactors.set(by, new Map([[made.react, made.on]]))
-    else own.set(made.react, made.on)
-    if (own === undefined) item.reactorCost += REACTOR + 2 * by.length
+    if (own === undefined) {
+      reactors.set(by, new Map([[made.react, made.on]]))
+      item.reactorCost += REACTOR + REACTION + 2 * by.length
+    } else {
+      if (!own.has(made.react)) item.reactorCost += REACTION
+      own.set(made.react, made.on)
+    }
   }
 }

@@ -81,3 +81,45 @@ t.test('1,000 members that react to one entry cost one change and their ids', as
   const [item] = changes.take(Infinity, 1)
   t.strictSame([item!.reactors!.size, [...item!.merged.reactions!]], [1_000, [['👍', 1_000]]])
 })
+
+t.test('8,000 changes of one entry with ever new reactions become items of at most 40 reactions', async (t) => {
+  const changes = new PendingChanges()
+  let before = 0
+  for (let i = 1; i <= 8_000; i++) {
+    changes.push(react(1, i, i % 2, { reaction: `${(i + 1) >> 1}`, by: `member ${i % 10}`, on: i % 2 === 1 }))
+    if (changes.cost < before) t.fail('the cost rises')
+    before = changes.cost
+  }
+  t.ok(changes.cost < 8_000 * 1_500, `${changes.cost}`)
+  const taken = changes.take(Infinity, Infinity)
+  t.equal(taken.length, 100)
+  t.equal(Math.max(...taken.map(({ merged: { reactions } }) => reactions!.size)), 40)
+  t.strictSame(taken.map(({ last }) => last), taken.map(({ last }) => last).toSorted((a, b) => a - b))
+  t.strictSame([taken[0]!.first, taken.at(-1)!.last, changes.size, changes.cost], [1, 8_000, 0, 0])
+  t.strictSame(taken.flatMap(({ merged: { reactions } }) => [...reactions!.values()]).filter((count) => count > 0), [], 'the last counts')
+})
+
+t.test('each reaction of one member is charged', async (t) => {
+  const changes = pending(react(1, 1, 1))
+  const { cost } = changes
+  for (let i = 2; i <= 40; i++) changes.push(react(1, i, 1, { reaction: `${i}` }))
+  t.ok(changes.cost > cost + 39 * 600, `${changes.cost}`)
+})
+
+t.test('a deletion replaces all items of its entry that wait', async (t) => {
+  const changes = new PendingChanges()
+  for (let i = 1; i <= 100; i++) changes.push(react(1, i, 1, { reaction: `${i}` }))
+  t.equal(changes.size, 3)
+  changes.take(Infinity, 1)
+  changes.push(edit(2, 101, 'a'))
+  changes.push(remove(1, 102))
+  t.match(changes.take(Infinity, Infinity), [{ offset: 2 }, { first: 41, last: 102, merged: { deleted: true } }])
+  t.strictSame([changes.size, changes.cost], [0, 0])
+})
+
+t.test('own reactions before a whole entry are sent before it, and are not part of it', async (t) => {
+  const changes = pending(react(1, 1, 1), edit(1, 2, 'a'), whole(1, 3, { reactions: [{ reaction: '👍', count: 1 }] }), react(1, 4, 2, { by: 'bob' }))
+  const [first, second] = changes.take(Infinity, Infinity)
+  t.strictSame([first!.last, [...first!.reactors!.keys()]], [2, ['ada']])
+  t.strictSame([second!.last, [...second!.reactors!.keys()], second!.merged.whole!.reactions], [4, ['bob'], [{ reaction: '👍', count: 2 }]])
+})
