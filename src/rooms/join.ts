@@ -14,6 +14,9 @@ const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
 /** The newest entries that members receive when their view is no longer valid. */
 const RESTART = { limit: 50, maxBytes: PAGE.maxBytes }
 
+/** Maximum number of members for which the newest entries are read at the same time. */
+const RESTART_READS = 32
+
 /** Of a page that is followed by another one. */
 const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }
 
@@ -133,11 +136,15 @@ export class Joins {
     }
     this.#fanOut.startAt(head.change.number)
     try {
-      await this.#sendNewest(epoch, undefined)
-      for (const { reader } of this.#restarting) {
-        if (epoch !== this.#epoch) return
-        await this.#sendNewest(epoch, reader)
+      await this.#sendNewest(epoch, undefined, this.#restarting)
+      // One iterator, so that each loop takes the next member.
+      const members = byReader(this.#restarting).entries()
+      const readOn = async (): Promise<void> => {
+        for (const [reader, memberships] of members) {
+          if (memberships.some((membership) => this.#restarting.has(membership))) await this.#sendNewest(epoch, reader, memberships)
+        }
       }
+      await Promise.all(Array.from({ length: RESTART_READS }, readOn))
     } catch {
       if (epoch !== this.#epoch) return
       for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'the store failed')
@@ -146,21 +153,23 @@ export class Joins {
   }
 
   /**
-   * Sends the newest entries to the connections of one restarting member.
-   * @param reader id of the member; undefined for all members, except for those that need to know which reactions are their own
+   * Sends the newest entries to restarting memberships.
+   * @param reader id of their member; undefined for those of all members, except for those that need to know which reactions are
+   *   their own
    */
-  async #sendNewest (epoch: number, reader: string | undefined): Promise<void> {
+  async #sendNewest (epoch: number, reader: string | undefined, memberships: Iterable<Membership>): Promise<void> {
     await this.#recent.whileReading(async () => {
       let page: Page
-      do page = { ...await this.#store.read(this.#room.name, { ...RESTART, for: reader }), complete: false }
-      while (epoch === this.#epoch && !this.#recent.isCompleteAfter(page.head))
+      do {
+        if (epoch !== this.#epoch) return
+        page = { ...await this.#store.read(this.#room.name, { ...RESTART, for: reader }), complete: false }
+      } while (!this.#recent.isCompleteAfter(page.head))
       // A later restart has taken over these memberships, and attaches them.
       if (epoch !== this.#epoch) return
       const later = this.#laterThan(page.head)
       const isForAll = page.entries.every(({ reactions }) => reactions === undefined)
-      for (const membership of this.#restarting) {
-        if (!isForAll && membership.reader !== reader) continue
-        this.#restarting.delete(membership)
+      for (const membership of memberships) {
+        if ((!isForAll && membership.reader !== reader) || !this.#restarting.delete(membership)) continue
         membership.enter(epoch)
         this.#counters.deliveries += membership.sendJoined(page, this.#room.presence, later)
         this.#attach(membership)
@@ -186,4 +195,15 @@ export class Joins {
   }
 
   #isJoining (membership: Membership): boolean { return this.#joining.has(membership) && membership.connection.open }
+}
+
+/** Returns the memberships of each reader. */
+function byReader (memberships: Iterable<Membership>): Map<string | undefined, Membership[]> {
+  const readers = new Map<string | undefined, Membership[]>()
+  for (const membership of memberships) {
+    const others = readers.get(membership.reader)
+    if (others === undefined) readers.set(membership.reader, [membership])
+    else others.push(membership)
+  }
+  return readers
 }

@@ -115,6 +115,35 @@ t.test('a member that is sent the newest messages after a break is told its own 
   for (const client of clients) t.match(await client.expect('changed'), { text: '2' })
 })
 
+t.test('after a break, the newest messages are read once for each member, for several at a time', async (t) => {
+  let deliver!: (page: FeedPage) => void
+  let [reads, pending, most] = [0, 0, 0]
+  const backend = backendWith((works) => ({
+    follow (room, given) { deliver = given; return works.follow(room, given) },
+    async read (...args) {
+      reads++
+      most = Math.max(most, ++pending)
+      await tick()
+      pending--
+      return await works.read(...args)
+    }
+  }))
+  const server = await chat(t, { authenticate, backend })
+  const [position] = await published(server, '1')
+  const clients: V1Client[] = []
+  for (let i = 0; i < 200; i++) clients.push(await named(server, `${i >> 1}`))
+  await server.app.chat.react('a', position!, '👍', { by: '7' })
+  for (const client of clients) await client.expect('changed')
+  const { head } = await server.app.chat.history('a')
+  reads = 0
+  deliver({ entries: [], changes: [], complete: false, head })
+  for (const [i, client] of clients.entries()) {
+    t.strictSame((await client.expect('joined')).messages[0]!.reactions, [{ reaction: '👍', count: 1, ...i >> 1 === 7 && { mine: true } }])
+  }
+  t.equal(reads, 101)
+  t.ok(most > 10 && most <= 32, `${most}`)
+})
+
 t.test('clients that did not announce changes receive messages only, as they are then', async (t) => {
   const server = await chat(t, { authenticate })
   const [position] = await published(server, '1')
