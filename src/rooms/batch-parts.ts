@@ -1,5 +1,6 @@
 import type { Framed, Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
+import { reactionsOf } from './merged-change.ts'
 import type { PendingChange } from './pending-changes.ts'
 import { receives, type Receiver } from './receiver.ts'
 import type { Entry } from '../store.ts'
@@ -31,8 +32,9 @@ export class BatchParts {
   }
 
   /**
-   * Returns the parts of a batch that a member receives, and then its acknowledgements. A change by a reaction of the member is
-   * replaced by a message of its own.
+   * Returns the parts of a batch that a member receives, and then its acknowledgements. A change of reactions alone, one of them by
+   * the member, is replaced by a message of its own. Any other change with one is followed by a message of its own reactions: many
+   * members may have reacted, and the content may be large.
    */
   of (encoded: EncodedBatch, receiver: Receiver, received: Received, acks: readonly string[] | undefined): BatchPart[] {
     const isWhole = this.#entries.every((entry) => entry.offset > received.offset && receives(receiver, entry)) &&
@@ -49,7 +51,8 @@ export class BatchParts {
       const own = this.#ownChange(item, memberId, format)
       if (own === undefined) continue
       const at = this.#entries.length + i
-      parts.push({ framed: this.#slice(encoded, first, at), messages: at - first + 1, own: [own] })
+      const end = hasContent(item) ? at + 1 : at
+      parts.push({ framed: this.#slice(encoded, first, end), messages: end - first + 1, own: [own] })
       first = at + 1
     }
     const messages = payloads.length - first + signals
@@ -71,7 +74,8 @@ export class BatchParts {
       for (const [i, item] of this.#changes.entries()) {
         if (item.last <= change) continue
         const own = this.#ownChange(item, receiver.member.id, format)
-        frames.push(own === undefined ? frame(this.#entries.length + i) : format.framing([own], []).bytes)
+        if (own === undefined || hasContent(item)) frames.push(frame(this.#entries.length + i))
+        if (own !== undefined) frames.push(format.framing([own], []).bytes)
       }
     }
     const messages = frames.length + signals
@@ -81,7 +85,7 @@ export class BatchParts {
 
   #ownChange ({ merged, reactors }: PendingChange, memberId: string, { change }: Format): Payload | undefined {
     const own = reactors?.get(memberId)
-    return own && change?.(this.#room, merged, own)
+    return own && change?.(this.#room, reactionsOf(merged), own)
   }
 
   /** Returns the messages from `first` to before `end`. Members with the same range share the buffer. */
@@ -94,3 +98,6 @@ export class BatchParts {
     return slice
   }
 }
+
+/** Returns whether a change has more than counts of reactions. */
+function hasContent ({ merged: { whole, edit } }: PendingChange): boolean { return whole !== undefined || edit !== undefined }

@@ -54,6 +54,11 @@ export function merge (before: MergedChange | undefined, changed: Changed): Merg
   return { position, revision, edit: before?.edit, reactions: reactions.set(made.react, count) }
 }
 
+/** Returns a change without its content. */
+export function reactionsOf ({ position, revision, whole, reactions }: MergedChange): MergedChange {
+  return { position, revision, reactions: whole === undefined ? reactions : new Map(whole.reactions?.map(({ reaction, count }) => [reaction, count])) }
+}
+
 /** Returns the reactions of the member for whom an entry was read. */
 export function ownReactions ({ reactions = [] }: Entry): OwnReactions {
   return new Map(reactions.map(({ reaction, mine }) => [reaction, mine === true]))

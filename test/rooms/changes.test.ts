@@ -78,6 +78,20 @@ t.test("only the connections of a member are told which reactions are the member
   }
 })
 
+t.test('a member that reacted is not sent the content of an edit twice', async (t) => {
+  const server = await chat(t, { authenticate })
+  const [one, two] = await published(server, '1', '2') as [string, string]
+  const clients = [await named(server, 'ada'), await named(server, 'bob')]
+  const { chat: app } = server.app
+  await Promise.all([app.edit('a', one, { text: 'x' }), app.react('a', one, '👍', { by: 'ada' }), app.edit('a', two, { text: 'y' })])
+  const shared = [{ position: one, text: 'x', reactions: [{ reaction: '👍', count: 1 }] }, { position: two, text: 'y' }]
+  const own = { position: one, reactions: [{ reaction: '👍', count: 1, mine: true }] }
+  const [ada, bob] = [await clients[0]!.take(3), await clients[1]!.take(2)] as [Array<Message<'changed'>>, Array<Message<'changed'>>]
+  t.match(ada, [shared[0], own, shared[1]])
+  t.strictSame(Object.keys(ada[1]!).sort(), ['position', 'reactions', 'revision', 'room', 'type'])
+  t.match(bob, shared)
+})
+
 t.test('replies tell a member which reactions are its own, and which are not', async (t) => {
   const server = await chat(t, { authenticate })
   const [position] = await published(server, '1')
@@ -179,13 +193,15 @@ t.test('an ack follows its changed in the same write, and comes at once if nothi
   wire.writes.length = 0
   client.say({ type: 'edit', room: 'a', position, id: 'e', text: '2' })
   client.say({ type: 'react', room: 'a', position, id: 'r', reaction: '👍', on: true })
-  const received = await client.take(3)
+  const received = await client.take(4)
   const frames = wire.writes.map((write) => wholeFrames(Buffer.concat(write)).map(({ payload }) => (JSON.parse(payload.toString()) as { type: string }).type))
-  if (received[1]!.type === 'ack' && received[2]!.type === 'ack') {
-    t.match(received, [{ type: 'changed', text: '2', reactions: [{ count: 1, mine: true }] }, { id: 'e' }, { id: 'r', position, revision: /-c2$/ }])
-    t.strictSame(frames, [['changed', 'ack', 'ack']])
+  if (received[2]!.type === 'ack' && received[3]!.type === 'ack') {
+    const [content, own] = received as Array<Message<'changed'>>
+    t.strictSame([content!.text, content!.reactions, own!.text, own!.reactions], ['2', [{ reaction: '👍', count: 1 }], undefined, [{ reaction: '👍', count: 1, mine: true }]])
+    t.match(received.slice(2), [{ id: 'e' }, { id: 'r', position, revision: /-c2$/ }])
+    t.strictSame(frames, [['changed', 'changed', 'ack', 'ack']])
   } else {
-    t.match([...received, await client.next()], [{ type: 'changed' }, { id: 'e' }, { type: 'changed' }, { id: 'r' }], 'the requests arrived in two ticks')
+    t.match(received, [{ type: 'changed' }, { id: 'e' }, { type: 'changed' }, { id: 'r' }], 'the requests arrived in two ticks')
   }
   for (const [id, request] of Object.entries({ same: { type: 'edit', text: '2' }, again: { type: 'react', reaction: '👍', on: true } })) {
     client.say({ ...request, room: 'a', position, id })
