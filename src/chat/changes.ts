@@ -34,7 +34,7 @@ export interface MessagesOfMember {
   readonly room?: string | undefined
 }
 
-/** Size of the pages that `deleteMessages` reads. */
+/** Size of the pages that `deleteMessages` reads. The messages of a page are deleted together: a store may flush once for all. */
 const PAGE = { limit: 100, maxBytes: 256 * 1024 }
 
 /** Changes messages for the app. Each call checks all its arguments before it changes anything. */
@@ -90,9 +90,8 @@ export class ChatChanges {
       const page = await store.read(room, before === undefined ? PAGE : { before, ...PAGE })
       // The rest of the messages was trimmed, or the room was cleared.
       if (!page.complete) break
-      for (const { position, from, deleted } of page.entries.toReversed()) {
-        if (from?.id === member && deleted !== true && await this.#deleteIfKept(room, position)) count++
-      }
+      const own = page.entries.filter(({ from, deleted }) => from?.id === member && deleted !== true)
+      for (const isDeleted of await Promise.all(own.map(({ position }) => this.#deleteIfKept(room, position)))) if (isDeleted) count++
       before = page.entries[0]?.position
       more = page.more && before !== undefined
     }

@@ -3,6 +3,7 @@ import { errors } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
+import { tick } from '../support/tick.ts'
 import type { V1Client } from '../support/v1-client.ts'
 
 /** Connects a member that understands changes and joins a room. */
@@ -92,6 +93,24 @@ t.test('deleteMessages deletes what a member said, in one room or in all', async
     t.strictSame([entries.length, new Set(entries.map(({ from }) => from?.id))], [126, new Set(['bob', undefined])])
   }
   t.equal((await app.history('a', { limit: 1_000 })).entries.length, 251, 'positions and offsets stay')
+})
+
+t.test('deleteMessages deletes the messages of a page together', async (t) => {
+  let [pending, most] = [0, 0]
+  const server = await chat(t, {
+    backend: backendWith((works) => ({
+      async amend (...args) {
+        most = Math.max(most, ++pending)
+        await tick()
+        pending--
+        return await works.amend(...args)
+      }
+    }))
+  })
+  const { chat: app } = server.app
+  for (let i = 0; i < 250; i++) await app.publish('a', { text: `${i}`, from: { id: 'ada', name: '' } })
+  t.equal(await app.deleteMessages({ member: 'ada' }), 250)
+  t.equal(most, 100, 'at most a page')
 })
 
 t.test('deleteMessages continues if messages are trimmed, and rejects if the store fails', async (t) => {
