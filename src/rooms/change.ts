@@ -90,7 +90,7 @@ async function vet (
   { change, position }: ChangeRequest, content: Content | undefined, { member, room }: Membership, hooks: Hooks, { store, limits }: PostContext
 ): Promise<Content | undefined> {
   if (hooks.authorize === undefined && hooks.preChange === undefined) return content
-  const stored = await store.get(room, position)
+  const stored = await store.get(room, position, { for: member.id })
   if (stored === undefined) throw new NotKept()
   const entry = chatEntry(stored)
   await authorize(hooks, { member, action: change.type, room, entry })

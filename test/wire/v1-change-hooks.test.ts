@@ -49,6 +49,30 @@ t.test('authorize decides alone, and is asked with the entry as it is', async (t
   ])
 })
 
+t.test('authorize and preChange receive which reactions are those of the member', async (t) => {
+  const seen: unknown[] = []
+  const server = await chat(t, {
+    authenticate,
+    authorize (question) {
+      if (question.action === 'react') seen.push(question.entry.reactions)
+      return true
+    },
+    preChange (change, entry) {
+      seen.push(entry.reactions)
+      return change
+    }
+  })
+  const [ada, bob] = [await named(server, 'ada'), await named(server, 'bob')]
+  const position = await ada.posted('a', 'one')
+  await server.app.chat.react('a', position, '👍', { by: 'ada' })
+  for (const client of [ada, bob]) while ((await client.next()).type !== 'changed');
+  for (const [client, mine] of [[ada, { mine: true }], [bob, {}]] as const) {
+    client.say({ ...react(position), reaction: '👍', on: true })
+    while ((await client.next()).type !== 'ack');
+    t.strictSame(seen.splice(0), Array(2).fill([{ reaction: '👍', count: 1, ...mine }]))
+  }
+})
+
 t.test('authorize is not asked about a message that is not kept', async (t) => {
   const actions: string[] = []
   const server = await chat(t, {
