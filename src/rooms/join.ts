@@ -3,6 +3,7 @@ import type { FanOut } from './fan-out.ts'
 import type { Later, Membership } from './membership.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
+import { byReader } from './readers.ts'
 import { Recent } from './recent.ts'
 import type { Rings } from './ring.ts'
 import type { Presence } from '../roster.ts'
@@ -195,15 +196,4 @@ export class Joins {
   }
 
   #isJoining (membership: Membership): boolean { return this.#joining.has(membership) && membership.connection.open }
-}
-
-/** Returns the memberships of each reader. */
-function byReader (memberships: Iterable<Membership>): Map<string | undefined, Membership[]> {
-  const readers = new Map<string | undefined, Membership[]>()
-  for (const membership of memberships) {
-    const others = readers.get(membership.reader)
-    if (others === undefined) readers.set(membership.reader, [membership])
-    else others.push(membership)
-  }
-  return readers
 }

@@ -4,6 +4,7 @@ import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format } from './format.ts'
+import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import { difference } from './presence-diff.ts'
 import { encodeChanged, encodeChanges, encodeEntries, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
@@ -61,6 +62,9 @@ export class Membership implements Receiver {
   /** The id of a member that receives changes, for which the store reads entries; undefined for any other. */
   get reader (): string | undefined { return this.format.change && this.member.id }
 
+  /** Whether the member waits for a change of its own. */
+  get awaitsChange (): boolean { return this.#changes?.isEmpty === false }
+
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
   /** The answer that was passed to `rememberTyping`; undefined when it is no longer valid. */
@@ -92,6 +96,12 @@ export class Membership implements Receiver {
   /** Sends further missed entries, and the entries that changed. Returns the number of messages sent. */
   sendMissed (missed: Pick<Page, 'entries' | 'changed'>, later: Later): number {
     return this.#replay([...encodeEntries(this, missed.entries), ...encodeChanged(this, missed.changed)], missed, later)
+  }
+
+  /** Sends which reactions of an entry are the member's own. @param entry read for this member */
+  sendReactions (entry: Entry): void {
+    const { change } = this.format
+    if (change !== undefined) this.connection.writer.reply(change(this.room, reactionsOf(wholeChange(entry)), ownReactions(entry)))
   }
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */

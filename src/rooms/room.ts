@@ -2,6 +2,7 @@ import type { Waiting } from './batch-queue.ts'
 import { FanOut } from './fan-out.ts'
 import { Joins, type JoinQuery } from './join.ts'
 import type { Membership } from './membership.ts'
+import { OwnReactions } from './own-reactions.ts'
 import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
@@ -24,6 +25,7 @@ export class Room {
   readonly name: string
   readonly #fanOut: FanOut
   readonly #joins: Joins
+  readonly #ownReactions: OwnReactions
   readonly #listeners = new Set<(entry: Entry) => void>()
   readonly #presence = new RoomPresence()
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
@@ -33,6 +35,7 @@ export class Room {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#joins = new Joins(this, store, this.#fanOut, rings, counters)
+    this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
     const subscriptions = [
       this.#follow(store),
       roster.watch(name, (now) => this.#onPresence(now)),
@@ -92,11 +95,13 @@ export class Room {
 
   #deliver (page: FeedPage): void {
     if (!page.complete) {
+      this.#ownReactions.restart()
       this.#joins.restart(page.head).catch(() => { /* the connections were closed */ })
       return
     }
     this.#joins.keep(page)
     if (page.entries.length > 0) this.#fanOut.push(page.entries)
+    if (page.changes.length > 0) this.#ownReactions.deliver(page.changes)
     this.#fanOut.change(page.changes, page.head.change.number)
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)

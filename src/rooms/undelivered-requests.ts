@@ -60,13 +60,14 @@ export class UndeliveredRequests {
 
   /** See `Membership.delivered`. */
   delivered (): Promise<void> | undefined {
-    return this.#isEmpty ? undefined : new Promise((resolve) => { this.#onDelivered = resolve })
+    return this.isEmpty ? undefined : new Promise((resolve) => { this.#onDelivered = resolve })
   }
 
-  get #isEmpty (): boolean { return this.#unsettled === 0 && this.#last === 0 }
+  /** Whether the outcome of each request is known, and was sent. */
+  get isEmpty (): boolean { return this.#unsettled === 0 && this.#last === 0 }
 
   #reportDelivered (): void {
-    if (this.#onDelivered !== undefined && this.#isEmpty) this.#onDelivered()
+    if (this.#onDelivered !== undefined && this.isEmpty) this.#onDelivered()
   }
 }
 
