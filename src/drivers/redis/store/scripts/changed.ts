@@ -32,7 +32,8 @@ if hasStates then
       states[i] = '0'
       if found then
         local flags, size = string.match(found, '^%d+,%d+,(%d+),%d+,%d+,(%d+)')
-        reactions = reactions and string.match(reactions, '^%d+ %d+ %d+ (.*)$') or ''
+        -- Lines of JSON become the items of an array.
+        reactions = reactions and string.gsub(string.match(reactions, '^%d+ %d+ %d+ \\n(.*)\\n$') or '', '\\n', ',') or ''
         states[i] = '[' .. found .. ',[' .. (content or '') .. '],[' .. reactions .. '],[' .. (bucket and mineIn(bucket) or '') .. ']]'
         sizes[i] = #reactions + (content and size or flags ~= '0' and 0 or entries[i][2][4])
       end

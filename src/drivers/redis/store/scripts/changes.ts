@@ -10,7 +10,7 @@ import { changeFields } from './room-state.ts'
  * ~<offset>: state of an entry: number and time of its last change, flags (1: deleted, 2: its content is still in the stream), time
  * of its last edit or 0, time of its storage, size and charge of its edited content.
  * $<offset>: edited content: body and data, as in the entry.
- * #<offset>: number of pairs, of reactions, charge of the buckets; then [reaction, count], … in order of the first use.
+ * #<offset>: number of pairs, of reactions, charge of the buckets; then lines with [reaction, count], in order of the first use.
  * @<offset>:<bucket>: lines with a member and a reaction. A bucket has the members with one hash of their id, so that a reaction
  * rewrites a small part of them, and all fields of an entry are known without a scan.
  */
