@@ -1,4 +1,4 @@
-import { EntryDeleted, Forbidden, InvalidArgument, InvalidChange, NotKept, ReusedKey, StalePost, TooManyReactions } from '../../../errors.ts'
+import { EntryDeleted, Forbidden, InvalidArgument, InvalidChange, NotKept, ReusedKey, StalePost, StoreUnavailable, TooManyReactions } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { parseRevision } from '../../revision.ts'
 import { bucketOf } from './buckets.ts'
@@ -27,7 +27,8 @@ const rejections: Readonly<Record<string, (room: string) => Error>> = {
   notOwn: (room) => new Forbidden('change messages of others', room),
   deleted: () => new EntryDeleted(),
   binary: () => new InvalidChange('a binary message has no text'),
-  tooMany: () => new TooManyReactions()
+  tooMany: () => new TooManyReactions(),
+  failed: () => Object.assign(new StoreUnavailable(), { cause: new Error('Redis holds invalid data of this entry') })
 }
 
 /** Changes in flight. Those of one room and one tick are sent together. */

@@ -64,9 +64,33 @@ export function parsePage (reply: ReadReply): StreamPage {
 
 function entriesOf (epoch: string, ids: string, contents: string, states: string): Entry[] {
   const idList = ids === '' ? [] : ids.split(' ')
-  const entries = (JSON.parse(contents) as Content[]).map((content, i) => decode(content, partsOf(epoch, idList[i]!)))
+  const entries = parseItems<Content>(contents, () => [0, '']).map((content, i) => decode(content, partsOf(epoch, idList[i]!)))
   if (states === '[]') return entries
-  return (JSON.parse(states) as State[]).map((state, i) => withState(entries[i]!, state, epoch))
+  return parseItems<State>(states, invalidState).map((state, i) => withState(entries[i]!, state, epoch))
+}
+
+/**
+ * Parses an array of JSON whose items the scripts join by a comma and a line break: JSON has none.
+ * @param replace returns the item for one that isn't JSON, which only damage or another program leaves in Redis
+ */
+function parseItems<Item> (array: string, replace: (text: string) => Item): Item[] {
+  try {
+    return JSON.parse(array) as Item[]
+  } catch {
+    return array.slice(1, -1).split(',\n').map((text) => {
+      try {
+        return JSON.parse(text) as Item
+      } catch {
+        return replace(text)
+      }
+    })
+  }
+}
+
+/** Returns the state of an entry whose own can't be parsed: deleted, because no deleted text may be read. */
+function invalidState (text: string): State {
+  const [, number = 0, at = 0] = /^\[(\d+),(\d+),/.exec(text) ?? []
+  return [Number(number), Number(at), 1, 0, 0, 0, 0, [], [], []]
 }
 
 /** Returns the parts of the position of an entry with an id of a stream. */

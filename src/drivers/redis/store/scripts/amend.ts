@@ -39,7 +39,9 @@ local function load(names)
   if #missing == 0 then return end
   for i, value in ipairs(redis.call('HMGET', room, unpack(missing))) do values[missing[i]] = value end
 end
-local function set(name, value) values[name], isChanged[name] = value, true end
+-- What the current change writes: nothing of it is applied if the change fails.
+local written
+local function set(name, value) written[#written + 1] = { name, value } end
 local function list(name, value)
   set(name, value)
   changes.listed = changes.listed + chargeOfField(name, value)
@@ -50,7 +52,8 @@ local function entryOf(id)
   return entries[id]
 end
 ${react}local hasEdits = false
-for i = 8, #ARGV, 10 do
+-- Makes the change whose arguments begin at this index. Returns its outcome.
+local function make(i)
   local key, hash, since, epoch, id, own, by, kind, value, more = unpack(ARGV, i, i + 9)
   local outcome, entry
   if key ~= '' then load({ '+' .. key }) end
@@ -129,6 +132,20 @@ for i = 8, #ARGV, 10 do
       local made = kind == 'edit' and ',' .. value or count and ',' .. value .. ',' .. decimal(count) or ''
       records[#records + 1] = '[' .. digits .. ',' .. entryAt .. ',' .. by .. ',"' .. kind .. '"' .. made .. ']'
     end
+  end
+  return outcome
+end
+for i = 8, #ARGV, 10 do
+  local numbers = {}
+  for _, field in ipairs(changeFields) do numbers[field] = changes[field] end
+  written = {}
+  local isMade, outcome = pcall(make, i)
+  if isMade then
+    for _, field in ipairs(written) do values[field[1]], isChanged[field[1]] = field[2], true end
+  else
+    -- What Redis holds of this entry or key was modified. The other changes are made.
+    for field, number in pairs(numbers) do changes[field] = number end
+    outcome = 'failed'
   end
   reply[#reply + 1] = outcome
 end

@@ -87,6 +87,6 @@ for i = 1, #found do
 end
 local oldestKept = isRemoved and redis.call('XRANGE', log, oldest, '+', 'COUNT', 1)[1]
 for _, value in ipairs({
-  table.concat(changedIds, ' '), '[' .. table.concat(changedContents, ',') .. ']', '[' .. table.concat(changedStates, ',') .. ']', moreChanged, oldestKept and oldestKept[1] or ''
+  table.concat(changedIds, ' '), '[' .. table.concat(changedContents, ',\\n') .. ']', '[' .. table.concat(changedStates, ',\\n') .. ']', moreChanged, oldestKept and oldestKept[1] or ''
 }) do reply[#reply + 1] = value end
 `

@@ -80,8 +80,8 @@ for i = 1, #entries do
 end
 local number, changedAt, overdue = newestChange()
 local reply = {
-  charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',') .. ']',
-  number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',') .. ']'
+  charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',\\n') .. ']',
+  number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',\\n') .. ']'
 }
 if not changes or not hasRevision or direction ~= 'after' then return reply end
 ${changedSince}
