@@ -161,6 +161,14 @@ export class RedisClient {
     })
   }
 
+  /**
+   * Resolves when all messages that were published to a channel before the call have been passed to its listeners. Does not wait
+   * for messages that are lost because the subscription is down.
+   */
+  async received (channel: string): Promise<void> {
+    await this.within(this.#connections.subscriptions.received(channel)).catch(() => {})
+  }
+
   /** Calls the listener each time that commands and subscriptions begin to work. See `ConnectionState.onUp`. */
   onUp (listener: () => void): () => void { return this.#connections.state.onUp(listener) }
 

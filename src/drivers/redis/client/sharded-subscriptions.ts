@@ -50,6 +50,12 @@ export class ShardedSubscriptions {
     if (channel.address !== undefined) this.#nodes.get(channel.address)?.remove(name, onMessage)
   }
 
+  /** As `Subscriptions.received`, for the messages of one channel. */
+  async received (name: string): Promise<void> {
+    const address = this.#channels.get(name)?.address
+    if (address !== undefined) await this.#nodes.get(address)?.received(name)
+  }
+
   connections (): Redis[] { return [...this.#nodes.values()].map(({ redis }) => redis) }
 
   close (): void {

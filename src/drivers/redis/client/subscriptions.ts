@@ -91,6 +91,12 @@ export class Subscriptions {
     unsubscribed.catch(() => {})
   }
 
+  /** Resolves when the messages that Redis sent before the call have been passed to the listeners. Rejects if Redis doesn't reply. */
+  async received (_name: string): Promise<void> {
+    // Redis sends its reply after the messages.
+    if (isReady(this.#redis)) await this.#redis.ping()
+  }
+
   close (): void {
     this.#endRetry()
     this.#onClose()

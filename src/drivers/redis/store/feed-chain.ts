@@ -32,29 +32,44 @@ export class FeedChain {
     return head !== undefined && isSameEntry(head.position, this.#last?.position) && isSameChange(head.change, this.#last?.change)
   }
 
-  /** Takes a page that was read after `last`. Returns whether to read on. */
-  takePage (page: StreamPage): boolean {
-    const { entries, changed, complete, more, moreChanged, head, beginning } = page
+  /**
+   * Takes a page. Returns whether to read on.
+   * @param after what `last` was when the page was read; published batches may have been taken since
+   */
+  takePage (page: StreamPage, after: RoomHead | undefined): boolean {
     const last = this.#last
-    if (last === undefined) {
-      this.#advance(head.position, head.change)
-    } else if (complete) {
-      const entry = entries.at(-1)
-      const position = entry === undefined ? last.position : { epoch: head.position.epoch, at: entry.at, offset: entry.offset }
-      const change = moreChanged ? parseRevision(changed.at(-1)!.revision!)! : head.change
-      if (entry === undefined && change.number === last.change.number) return false
-      this.#advance(position, change)
-      this.#push({ entries, changes: recordsOf([...changed, ...entries], last.change, change), complete: true, head: this.head })
-      return more || moreChanged
-    } else {
-      // A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head.
-      const continues = isSameEntry(last.position, beginning) || last.position.epoch === beginning.epoch
-      if (continues) this.#advance(head.position, head.change)
-      else this.#advance(beginning, { epoch: beginning.epoch, at: beginning.at, number: 0 })
-      this.#push({ entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
-      return !continues
+    if (last === undefined || after === undefined) {
+      this.#advance(page.head.position, page.head.change)
+      return false
     }
-    return false
+    // An entry that changed and was removed since is on no page.
+    if (page.complete && page.oldest === undefined) return this.#takeNext(page, after, last)
+    if (last === after) return this.#takeBreak(page, last)
+    // The batches since may have closed the gap. Otherwise a read after them shows one.
+    return !isCovered(page.head, last)
+  }
+
+  /** Takes from a page that follows `after` what follows `last`. */
+  #takeNext ({ entries, changed, more, moreChanged, head }: StreamPage, after: RoomHead, last: RoomHead): boolean {
+    const newer = last === after ? entries : entries.filter(({ offset }) => offset > last.position.offset)
+    const entry = newer.at(-1)
+    const position = entry === undefined ? last.position : { epoch: head.position.epoch, at: entry.at, offset: entry.offset }
+    const reached = moreChanged ? parseRevision(changed.at(-1)!.revision!)! : head.change
+    const change = reached.number > last.change.number ? reached : last.change
+    if (entry !== undefined || change !== last.change) {
+      this.#advance(position, change)
+      this.#push({ entries: newer, changes: recordsOf([...changed, ...entries], last.change, change), complete: true, head: this.head })
+    }
+    return more || moreChanged
+  }
+
+  /** A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head. */
+  #takeBreak ({ head, beginning }: StreamPage, last: RoomHead): boolean {
+    const continues = isSameEntry(last.position, beginning) || last.position.epoch === beginning.epoch
+    if (continues) this.#advance(head.position, head.change)
+    else this.#advance(beginning, { epoch: beginning.epoch, at: beginning.at, number: 0 })
+    this.#push({ entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
+    return !continues
   }
 
   /** Takes a published batch. Returns whether it follows `last`, or was delivered already. */
@@ -97,6 +112,11 @@ function recordsOf (entries: readonly Entry[], after: RevisionParts, last: Revis
   const records = entries.filter(({ revision }) => revision !== undefined).map(changedEntry)
     .filter(({ change: { number } }) => number > after.number && number <= last.number)
   return records.length === 0 ? NO_CHANGES : records.toSorted((one, other) => one.change.number - other.change.number)
+}
+
+/** Returns whether a head of the same epoch is not newer than another. */
+function isCovered ({ position, change }: RoomHead, by: RoomHead): boolean {
+  return position.epoch === by.position.epoch && position.offset <= by.position.offset && change.number <= by.change.number
 }
 
 function isSameEntry (one: PositionParts, other: PositionParts | undefined): boolean {

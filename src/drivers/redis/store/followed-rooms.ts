@@ -94,13 +94,15 @@ export class FollowedRooms {
   }
 
   #start (name: string): FollowedRoom {
+    const channel = this.#scripts.channel(name)
     const feed = new RoomFeed(
       (last) => this.#read(name, last === undefined
         ? { direction: 'newest', position: undefined, limit: 0, maxBytes: 0, maxAge: Infinity }
         : { direction: 'after', position: last.position, revision: last.change, ...FEED_READ }),
+      () => this.#client.received(channel),
       (feed) => this.#deliverSoon(feed)
     )
-    const live = this.#client.subscribe(this.#scripts.channel(name), (message) => feed.receive(message))
+    const live = this.#client.subscribe(channel, (message) => feed.receive(message))
     const room = { feed, live, followers: 0, renewedAt: performance.now() }
     this.#rooms.set(name, room)
     return room

@@ -16,6 +16,7 @@ const [MAX_BATCHES, MAX_BUFFERED_BYTES] = [100, 256 * 1024]
 /** One room as this process follows it. Delivers entries and changes in order; a gap is delivered as an incomplete page. */
 export class RoomFeed {
   readonly #read: (after: RoomHead | undefined) => Promise<StreamPage>
+  readonly #published: () => Promise<void>
   readonly #deliverSoon: (feed: RoomFeed) => void
   readonly #followers = new Set<Follower>()
   /** Entries and changes that were delivered or wait for delivery. */
@@ -24,17 +25,21 @@ export class RoomFeed {
    * Batches received while the feed catches up. A message that can't be parsed is undefined. complete: false after the
    * buffer overflowed.
    */
-  #buffered: { readonly batches: Batch[], bytes: number, complete: boolean } | undefined
+  #buffered: { batches: Batch[], bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
   /** Whether pages wait for `deliver`. */
   #isWaiting = false
 
   /**
    * @param read resolves with the next entries and changes after a head; without one, with the head of the room
+   * @param published resolves when the messages published before the call have been received, except for lost ones
    * @param deliverSoon schedules a call of `deliver` in a later tick; not called again until then
    */
-  constructor (read: (after: RoomHead | undefined) => Promise<StreamPage>, deliverSoon: (feed: RoomFeed) => void) {
+  constructor (
+    read: (after: RoomHead | undefined) => Promise<StreamPage>, published: () => Promise<void>, deliverSoon: (feed: RoomFeed) => void
+  ) {
     this.#read = read
+    this.#published = published
     this.#deliverSoon = deliverSoon
   }
 
@@ -105,7 +110,14 @@ export class RoomFeed {
   async #readOn (): Promise<void> {
     const buffered = this.#buffered ??= { batches: [], bytes: 0, complete: true }
     try {
-      for (let more = true; more;) more = this.#chain.takePage(await this.#read(this.#chain.last))
+      for (let more = true; more;) {
+        const after = this.#chain.last
+        const page = await this.#read(after)
+        // What the page has was published too, with the member who made a change. It may arrive later, on the other connection.
+        if (after !== undefined && !this.#chain.isAt(page.head)) await this.#published()
+        buffered.batches = buffered.batches.filter((batch) => !this.#chain.take(batch))
+        more = this.#chain.takePage(page, after)
+      }
     } finally {
       this.#buffered = undefined
       const lost = buffered.batches.filter((batch) => !this.#chain.take(batch))
