@@ -296,3 +296,34 @@ t.test('an entry with invalid data fails alone, in reads and in the changes of a
   t.strictSame(follower.changes.map(({ offset, change: { number } }) => [offset, number]), [[1, 5], [1, 6], [4, 7], [4, 8]])
   t.match((await store.read('a', all)).entries[3], { reactions: [{ reaction: '👎', count: 1 }] })
 })
+
+for (const [title, amendments] of Object.entries({
+  'edits of its only entry': upTo(200).map((i) => edit(`${i}`, { key: `k${i}`, hash: 'h' })),
+  'reactions to its only entry': upTo(1_000).map((i) => reacts(`${i}`.padStart(300, 'm')))
+})) {
+  t.test(`a room is halved while Redis is out of memory: ${title}`, { skip }, async (t) => {
+    const server = await redisServer(t)
+    const store = open(t, server, {}, 20)
+    const scripts = new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
+    const [position] = await fill(store, 'a', 1, 'text')
+    await Promise.all(amendments.map((each) => store.amend('a', position!, each)))
+    const follower = await Follower.of(store, 'a')
+    const { charge } = (await scripts.readHead('a', false))!
+    await server.client.config('SET', 'maxmemory', '1mb')
+    await t.rejects(server.client.set('other', 'x'), { message: /^OOM/ })
+    const left = await scripts.removeOlderHalf('a')
+    t.ok(left < charge * 0.6, `${charge} before, ${left} after`)
+    const { used, charge: charged } = await sizes(server)
+    t.equal(charged, left)
+    t.ok(charged >= used, `${used} used, ${charged} charged`)
+    await server.client.config('SET', 'maxmemory', '0')
+    const { entries } = await store.read('a', all)
+    t.equal(entries.length, 1)
+    if (title.startsWith('reactions')) {
+      await follower.until(() => follower.changes.length > 0)
+      t.strictSame(follower.changes.map(({ entry }) => entry), entries, 'followers receive the entry without reactions')
+      t.equal('reactions' in entries[0]!, false)
+    }
+    t.match(await store.amend('a', position!, reacts('ada')), { again: false, number: amendments.length + (title.startsWith('reactions') ? 2 : 1) })
+  })
+}

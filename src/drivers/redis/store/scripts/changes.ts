@@ -115,3 +115,23 @@ local function forgetChange()
   changes.base, changes.baseAt = changes.base + 1, tonumber(at)
 end
 `
+
+/**
+ * Function that removes the reactions to an entry. This is a change of the entry that isn't published: followers find it by a poll, or with
+ * the next change. The caller saves the changes. Follows `changeFunctions`, in a room with changes.
+ */
+export const removeReactions = `
+local function removeReactions(digits)
+  local field, stateField = '#' .. digits, '~' .. digits
+  local reactions, entryState = unpack(redis.call('HMGET', room, field, stateField))
+  if not reactions then return end
+  redis.call('HDEL', room, unpack(fieldsOf(digits)))
+  changes.reacted = changes.reacted - chargeOfReactions(field, reactions)
+  local item = decimal(math.max(now, changes.at)) .. ' ' .. digits .. ' ' .. decimal(changes.idle) .. ' '
+  changes.number, changes.at, changes.idle = changes.number + 1, math.max(now, changes.at), 0
+  local itemField = '!' .. decimal(changes.number)
+  changes.listed = changes.listed + chargeOfField(itemField, item)
+  local rest = string.match(entryState, '^%d+,%d+(,.*)$')
+  redis.call('HSET', room, itemField, item, stateField, decimal(changes.number) .. ',' .. decimal(changes.at) .. rest)
+end
+`

@@ -1,6 +1,6 @@
 import type { Script } from '../../client/script.ts'
-import { changeFunctions, forgetChange } from './changes.ts'
-import { readState } from './room-state.ts'
+import { changeFunctions, forgetChange, removeReactions } from './changes.ts'
+import { allowWrites, readState } from './room-state.ts'
 
 /**
  * Deletes a room without followers and without posts or changes since its last use. KEYS: those of a room. ARGV: last use in ms,
@@ -22,8 +22,9 @@ return 0
 }
 
 /**
- * Removes the older half of a room's entries, of its posts' keys and of its changes, but never the last entry or change. KEYS: those of a room.
- * Returns the charge of what is left.
+ * Removes the older half of a room's entries, of its posts' keys and of its changes, but never the last entry or change. Removes reactions
+ * of the other entries, the oldest first, while the room holds more of them than of all else. KEYS: those of a room. Returns the charge
+ * of what is left.
  */
 export const removeOlderHalf: Script = {
   name: 'fastifyChatRemoveOlderHalf',
@@ -31,6 +32,7 @@ export const removeOlderHalf: Script = {
   writes: true,
   lua: `${readState}${changeFunctions}
 if lost then return 0 end
+${allowWrites}
 local kept = state.offset - state.first + 1
 local removed = math.floor(kept / 2)
 if removed > 0 then
@@ -52,6 +54,12 @@ if changes then
   ${forgetChange}
   sweep()
   for _ = 1, math.floor((changes.number - changes.base) / 2) do forgetChange() end
+  ${removeReactions}
+  local offset = state.first
+  while changes.reacted > charge() / 2 and offset <= state.offset do
+    removeReactions(decimal(offset))
+    offset = offset + 1
+  end
   redis.call('HSET', room, 'changes', packedChanges())
 end
 return charge()

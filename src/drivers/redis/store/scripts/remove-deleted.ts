@@ -1,7 +1,7 @@
 import type { Script } from '../../client/script.ts'
 import { changeFunctions } from './changes.ts'
 import { afterAuthor } from './content.ts'
-import { readState } from './room-state.ts'
+import { allowWrites, readState } from './room-state.ts'
 
 /**
  * Removes the content of deleted entries from the stream, which is written again: Redis can't change an entry of a stream. Can be
@@ -14,8 +14,7 @@ export const removeDeleted: Script = {
   lua: `${readState}${changeFunctions}${afterAuthor}
 if lost then return 0 end
 if not changes or changes.deleted == 0 then return charge() end
--- Removes nothing. While Redis is out of memory it allows this write, and then all later ones of the script, which free some.
-redis.call('HDEL', room, '')
+${allowWrites}
 local entries = redis.call('XRANGE', log, '-', '+')
 local ttl = redis.call('PTTL', log)
 redis.call('DEL', log)

@@ -76,6 +76,12 @@ local function begin(epoch, ttl)
 end
 `
 
+/**
+ * Removes nothing, for scripts that free memory. While Redis is out of memory it allows this write, and then all later ones of the
+ * script. Where it rejects writes for another reason, it rejects this one before there are others.
+ */
+export const allowWrites = "redis.call('HDEL', room, '')"
+
 /** Reads the state of a room. Begins an epoch if the room is new or lost. ARGV: new epoch, ms an empty room is kept. */
 export const readOrBegin = `${readState}
 if lost then begin(ARGV[1], ARGV[2]) end
