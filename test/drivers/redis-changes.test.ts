@@ -327,3 +327,27 @@ for (const [title, amendments] of Object.entries({
     t.match(await store.amend('a', position!, reacts('ada')), { again: false, number: amendments.length + (title.startsWith('reactions') ? 2 : 1) })
   })
 }
+
+t.test('changed entries are read with few commands, in the order of their last change', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const positions = await fill(store, 'a', 600)
+  const { revision } = await store.read('a', all)
+  // Neighbours in the stream, in another order.
+  const order = upTo(5).flatMap((block) => upTo(100 * block, 100 * block - 99).reverse())
+  await Promise.all(order.map((offset) => store.amend('a', positions[offset - 1]!, edit(`${offset}`))))
+  await server.client.config('RESETSTAT')
+  const after = positions.at(-1)!
+  t.strictSame((await store.read('a', { ...all, after, revision })).changed.map(({ offset, body }) => [offset, body]), order.map((offset) => [offset, `${offset}`]))
+  const stats = await server.client.info('commandstats')
+  const [ranges, gets] = ['xrange', 'hmget'].map((name) => Number(new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(stats)![1]))
+  t.ok(ranges! < 12 && gets! < 12, `${ranges} XRANGE, ${gets} HMGET`)
+  const read: number[] = []
+  for (let since = revision, more = true; more;) {
+    const page = await store.read('a', { limit: 130, maxBytes: 200, after, revision: since })
+    read.push(...page.changed.map(({ offset }) => offset))
+    since = page.revision
+    more = page.moreChanged
+  }
+  t.strictSame(read, order, 'page by page')
+})

@@ -67,24 +67,42 @@ for i = 1, #offsets, 1000 do
   for j, value in ipairs(redis.call('HMGET', room, unpack(names))) do
     local number, at = string.match(value or '', '^(%d+),%d+,%d+,%d+,(%d+)')
     if number and tonumber(number) > since then
-      local entryId = at .. '-' .. offsets[i + j - 1]
+      local digits = offsets[i + j - 1]
+      local entryId = at .. '-' .. digits
       -- An entry that is too old, but not removed yet, counts as removed.
-      if ARGV[8] == '' or now - ARGV[8] < tonumber(at) then found[#found + 1] = { tonumber(number), entryId } else isRemoved = true end
+      if ARGV[8] == '' or now - ARGV[8] < tonumber(at) then found[#found + 1] = { tonumber(number), entryId, tonumber(digits) } else isRemoved = true end
     end
   end
 end
 table.sort(found, function(a, b) return a[1] < b[1] end)
 local changedIds, changedContents, changedStates, changedBytes, moreChanged = {}, {}, {}, 0, 0
-for i = 1, #found do
-  local entry = redis.call('XRANGE', log, found[i][2], found[i][2])[1]
-  local entryStates, sizes = statesOf({ entry })
-  changedBytes = changedBytes + sizes[1]
-  if #changedIds == tonumber(ARGV[6]) or (changedBytes > maxBytes and #changedIds > 0) then
-    moreChanged = 1
-    break
+-- Returns some of the found entries. Those that follow each other are read by one command.
+local function entriesOf(first, last)
+  local places, byId, entries = {}, {}, {}
+  for i = first, last do places[#places + 1] = found[i] end
+  table.sort(places, function(a, b) return a[3] < b[3] end)
+  local from = 1
+  for i, place in ipairs(places) do
+    if not places[i + 1] or places[i + 1][3] > place[3] + 1 then
+      for _, entry in ipairs(redis.call('XRANGE', log, places[from][2], place[2])) do byId[entry[1]] = entry end
+      from = i + 1
+    end
   end
-  changedIds[i], changedContents[i], changedStates[i] = entry[1], entry[2][2], entryStates[1]
+  for i = first, last do entries[#entries + 1] = byId[found[i][2]] end
+  return entries
 end
+local listed = math.min(#found, limit)
+for first = 1, listed, 100 do
+  local entries = entriesOf(first, math.min(first + 99, listed))
+  local entryStates, sizes = statesOf(entries)
+  for i, entry in ipairs(entries) do
+    changedBytes = changedBytes + sizes[i]
+    if changedBytes > maxBytes and #changedIds > 0 then break end
+    changedIds[first + i - 1], changedContents[first + i - 1], changedStates[first + i - 1] = entry[1], entry[2][2], entryStates[i]
+  end
+  if #changedIds < math.min(first + 99, listed) then break end
+end
+if #changedIds < #found then moreChanged = 1 end
 local oldestKept = isRemoved and redis.call('XRANGE', log, oldest, '+', 'COUNT', 1)[1]
 for _, value in ipairs({
   table.concat(changedIds, ' '), '[' .. table.concat(changedContents, ',\\n') .. ']', '[' .. table.concat(changedStates, ',\\n') .. ']', moreChanged, oldestKept and oldestKept[1] or ''
