@@ -24,6 +24,20 @@ async function charged (server: RedisServer, room: string): Promise<number> {
   return Number(await server.client.zscore('fastify-chat:{store}:bytes', room) ?? 0)
 }
 
+/** Counts the reads that run at once. */
+function countReads (t: Test): { running: number, most: number } {
+  const reads = { running: 0, most: 0 }
+  const { run } = RedisClient.prototype
+  t.intercept(RedisClient.prototype, 'run', {
+    value: async function (this: RedisClient, ...args: Parameters<typeof run>) {
+      if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
+      reads.most = Math.max(reads.most, ++reads.running)
+      return await run.apply(this, args).finally(() => { reads.running-- })
+    }
+  })
+  return reads
+}
+
 /** Bytes per room by which the hash tables of Redis, which double in size, distort the measurement of a few hundred rooms. */
 const TABLES = 128
 
@@ -166,20 +180,22 @@ t.test('reads beyond readBytes wait until there is memory for their pages', { sk
   const server = await redisServer(t)
   const store = open(t, server, { readBytes: 300_000 })
   for (let i = 0; i < 20; i++) await fill(store, `room${i}`, 3, large)
-  const reads = { running: 0, most: 0 }
-  const { run } = RedisClient.prototype
-  t.intercept(RedisClient.prototype, 'run', {
-    value: async function (this: RedisClient, ...args: Parameters<typeof run>) {
-      if (args[0].name !== 'fastifyChatRead') return await run.apply(this, args)
-      reads.most = Math.max(reads.most, ++reads.running)
-      return await run.apply(this, args).finally(() => { reads.running-- })
-    }
-  })
+  const reads = countReads(t)
   const query = { limit: 10, maxBytes: 16_384 }
   const pages = await Promise.all(Array.from({ length: 200 }, (_, i) => store.read(`room${i % 20}`, query)))
   t.ok(pages.every(({ entries }) => entries.length === 1))
   t.equal(reads.most, 2)
   t.equal((await store.read('room0', all)).entries.length, 3, 'a single read larger than readBytes is answered')
+})
+
+t.test('single entries are read at once, however large historyBytes is', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const positions = await fill(store, 'a', 50, large)
+  const reads = countReads(t)
+  const entries = await Promise.all(positions.map((position) => store.get('a', position)))
+  t.strictSame(entries.map((entry) => entry?.position), positions)
+  t.equal(reads.most, 50)
 })
 
 t.test('reads that wait for an unresponsive Redis are refused', { skip }, async (t) => {
