@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
+import { DeletedContents } from '../../src/drivers/redis/store/deleted-contents.ts'
 import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
@@ -89,6 +90,29 @@ t.test('the deletions of a second write the stream again once', { skip }, async 
   t.equal(Number(written), 2 * 101)
   t.equal((await store.get('a', kept[0]!))?.body, 'kept')
   t.equal((await store.append('a', says('end'))).offset, 102, 'the room is not lost')
+})
+
+t.test('entries that are deleted while contents are removed have a removal of their own', async (t) => {
+  const removals: string[] = []
+  const deleted = new DeletedContents((room) => new Promise<void>(() => { removals.push(room) }), 1)
+  deleted.removeNow('a')
+  deleted.removeSoon('a')
+  deleted.removeNow('a')
+  t.equal(removals.length, 1, 'a poll or a read starts no second one')
+  while (removals.length < 2) await new Promise(setImmediate)
+  deleted.removeSoon('a')
+  deleted.flush()
+  t.equal(removals.length, 3)
+})
+
+t.test('a room without a ttl stays when contents are removed', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const [position] = await fill(store, 'a', 1, 'secret')
+  await store.amend('a', position!, deletion)
+  for (const key of keys) await server.client.persist(key)
+  await new RoomScripts(connect(t, server), 'x', resolveOptions({}).room).removeDeleted('a')
+  t.match(await store.read('a', all), { entries: [{ position, deleted: true }] })
 })
 
 t.test('a store that closes removes the content of deleted entries', { skip }, async (t) => {

@@ -17,20 +17,24 @@ export class DeletedContents {
   /** Removes the contents from a room when its deletions of a second have been gathered. */
   removeSoon (room: string): void {
     if (this.#timers.has(room)) return
-    this.#timers.set(room, setTimeout(() => this.removeNow(room), this.#delay).unref())
+    this.#timers.set(room, setTimeout(() => this.#start(room), this.#delay).unref())
   }
 
-  /** Removes the contents from a room. If that fails, the next use of the room finds them overdue. */
+  /** Removes the contents from a room, unless that is under way. If it fails, the next use of the room finds them overdue. */
   removeNow (room: string): void {
-    clearTimeout(this.#timers.get(room))
-    this.#timers.delete(room)
-    if (this.#removing.has(room)) return
-    this.#removing.add(room)
-    this.#remove(room).catch(() => {}).finally(() => this.#removing.delete(room))
+    if (!this.#removing.has(room)) this.#start(room)
   }
 
   /** Removes the contents that wait. */
   flush (): void {
-    for (const room of this.#timers.keys()) this.removeNow(room)
+    for (const room of this.#timers.keys()) this.#start(room)
+  }
+
+  /** Sends a removal. One that is under way may not have what was deleted since. */
+  #start (room: string): void {
+    clearTimeout(this.#timers.get(room))
+    this.#timers.delete(room)
+    this.#removing.add(room)
+    this.#remove(room).catch(() => {}).finally(() => this.#removing.delete(room))
   }
 }

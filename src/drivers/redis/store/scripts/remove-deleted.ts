@@ -33,7 +33,8 @@ for i = 1, #entries, 1000 do
     redis.call('XADD', log, entry[1], 'e', entry[2][2], 's', entry[2][4])
   end
 end
-redis.call('PEXPIRE', log, ttl)
+-- No ttl, or less than 1 ms: with the result of PTTL, Redis would remove the stream.
+if ttl > 0 then redis.call('PEXPIRE', log, ttl) end
 changes.deleted = 0
 redis.call('HSET', room, 'changes', packedChanges())
 save()
