@@ -168,6 +168,30 @@ t.test("a deleted entry's content is removed from Redis", { skip }, async (t) =>
   t.strictSame(await keysOf(server), ['fastify-chat:{a}:room'])
 })
 
+t.test('a read that is no use leaves the last use of a room, and a lost room, as they are', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server, { historyAge: 60_000 })
+  const unused = { ...all, use: false }
+  const lastUse = async (room: string) => {
+    for (;;) {
+      const used = await server.client.zscore('fastify-chat:{store}:used', room)
+      if (used !== null) return used
+    }
+  }
+  await fill(store, 'a', 3)
+  const used = await lastUse('a')
+  t.strictSame(bodies(await store.read('a', unused)), ['x', 'x', 'x'])
+  await fill(store, 'b', 1)
+  await lastUse('b')
+  t.equal(await lastUse('a'), used)
+  await age(server, [120_000, 110_000, 0])
+  await server.client.del('fastify-chat:{a}:room')
+  const keys = await keysOf(server)
+  t.match(await store.read('a', unused), { entries: [], complete: true, more: false, head: { offset: 0 } })
+  t.strictSame(await keysOf(server), keys)
+  t.equal(await server.client.xlen('fastify-chat:{a}:log'), 3)
+})
+
 t.test('all keys have the prefix and expire', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { prefix: 'mine', roomTtl: 7_200_000 })

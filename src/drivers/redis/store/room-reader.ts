@@ -34,13 +34,13 @@ export class RoomReader {
   /** @param onStart called before the page is read; the read rejects with what it throws */
   read (room: string, query: StreamQuery, onStart: () => void): Promise<StreamPage> {
     const { historyEntries, historyBytes } = this.#limits
-    const { limit, maxBytes, revision } = query
+    const { limit, maxBytes, revision, isUse = true } = query
     // With a revision, the bounds hold for the entries and for the changed ones.
     const parts = revision === undefined ? 1 : 2
     return this.#queue.run(parts * Math.min(limit, historyEntries), limit === 0 ? 0 : parts * Math.min(maxBytes, historyBytes), async () => {
       onStart()
       const { charge, hasOverdue, page } = await this.#recovery.run(room, () => this.#scripts.read(room, query))
-      this.#index.use(room, charge)
+      if (isUse) this.#index.use(room, charge)
       if (hasOverdue) this.#deleted.removeNow(room)
       return page
     })

@@ -55,9 +55,9 @@ export class RoomScripts {
   }
 
   async read (room: string, query: StreamQuery): Promise<Found & { readonly page: StreamPage }> {
-    const { direction, position, revision, for: member, limit, maxBytes, maxAge } = query
+    const { direction, position, revision, for: member, limit, maxBytes, maxAge, isUse = true } = query
     const reply = await this.#client.run(read, this.keys(room), [
-      this.#newEpoch(), this.#limits.emptyTtl, direction,
+      this.#newEpoch(), isUse ? this.#limits.emptyTtl : '', direction,
       position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge),
       ...member === undefined ? ['', ''] : [JSON.stringify(member), bucketOf(member)],

@@ -90,7 +90,7 @@ export class RedisStore implements Store {
     return await this.#scripts.find(room, key)
   }
 
-  async read (room: string, { limit, maxBytes, after, before, revision, for: member }: Query): Promise<Page> {
+  async read (room: string, { limit, maxBytes, after, before, revision, for: member, use: isUse }: Query): Promise<Page> {
     const position = parsePosition(after ?? before ?? '')
     const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
     const { entries, complete, more, head, changed, moreChanged, oldest } = await this.#reader.read(room, {
@@ -100,7 +100,8 @@ export class RedisStore implements Store {
       for: member,
       limit,
       maxBytes,
-      maxAge: this.#historyAge
+      maxAge: this.#historyAge,
+      isUse
     }, this.#assertOpen)
     const change = changeOf(head.change)
     return {

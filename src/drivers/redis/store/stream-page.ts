@@ -33,6 +33,8 @@ export interface StreamQuery {
   readonly maxBytes: number
   /** ms; older entries are left out, and their positions aren't honoured; Infinity for the feed of a room, which had them */
   readonly maxAge: number
+  /** whether the read is a use of the room, and creates it; `true` by default */
+  readonly isUse?: boolean | undefined
 }
 
 /** As the read script returns it. */

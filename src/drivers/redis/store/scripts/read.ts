@@ -16,20 +16,20 @@ end
 `
 
 /**
- * Reads a page. ARGV: new epoch, ms an empty room is kept, 'after', 'before', 'at' or 'newest', id, epoch of the position, maximum
- * number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or ''; JSON and bucket of the
- * member whose reactions are marked, or ''; epoch, time and number of the revision after which entries changed, or ''. Returns the
- * room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids, contents;
- * number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]'; and in a room
- * with changes, if there was a revision: ids, contents and states of changed entries, 1 if there are more of them, and the id of the
- * oldest entry if an entry that changed was removed, or ''.
+ * Reads a page. ARGV: new epoch, ms an empty room is kept, or '' to create none, 'after', 'before', 'at' or 'newest', id, epoch of
+ * the position, maximum number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or '';
+ * JSON and bucket of the member whose reactions are marked, or ''; epoch, time and number of the revision after which entries
+ * changed, or ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are
+ * more entries, ids, contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the
+ * entries or '[]'; and in a room with changes, if there was a revision: ids, contents and states of changed entries, 1 if there
+ * are more of them, and the id of the oldest entry if an entry that changed was removed, or ''.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${readChanged}trimOld(ARGV[8])
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${readChanged}if not lost then trimOld(ARGV[8]) end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
@@ -55,8 +55,8 @@ local function range(from, count)
 end
 local from = direction == 'newest' and '+' or '(' .. id
 local entries, states, bytes, more = {}, {}, 0, 0
--- No entry is before the beginning.
-if isBeginning and direction == 'before' then limit, from = 0, nil end
+-- No entry is before the beginning, or in a new epoch.
+if lost or (isBeginning and direction == 'before') then limit, from = 0, nil end
 while from and more == 0 do
   local found = range(from, math.min(100, limit - #entries + 1))
   local foundStates, sizes

@@ -69,6 +69,7 @@ local function begin(epoch, ttl)
   local beginning = math.max(now, state.at or 0)
   state = { epoch = epoch, beginning = beginning, at = beginning, offset = 0, first = 1, bytes = 0, keys = 0, keyBytes = 0, forgotten = 0, renewed = now }
   changes = nil
+  if ttl == '' then return end
   save()
   redis.call('DEL', room, log, order)
   save()
@@ -82,7 +83,10 @@ end
  */
 export const allowWrites = "redis.call('HDEL', room, '')"
 
-/** Reads the state of a room. Begins an epoch if the room is new or lost. ARGV: new epoch, ms an empty room is kept. */
+/**
+ * Reads the state of a room. Begins an epoch if the room is new or lost. ARGV: new epoch; ms an empty room is kept, or '' to write
+ * nothing of the epoch.
+ */
 export const readOrBegin = `${readState}
 if lost then begin(ARGV[1], ARGV[2]) end
 `
