@@ -35,7 +35,7 @@ export interface MessagesOfMember {
 }
 
 /** Size of the pages that `deleteMessages` reads. The messages of a page are deleted together: a store may flush once for all. */
-const PAGE = { limit: 100, maxBytes: 256 * 1024 }
+const PAGE = { limit: 100, maxBytes: 256 * 1024, use: false } as const
 
 /** Changes messages for the app. Each call checks all its arguments before it changes anything. */
 export class ChatChanges {
