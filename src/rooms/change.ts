@@ -5,6 +5,7 @@ import { clientContent, contentHash, contentLimit, type Content } from '../conte
 import { EntryDeleted, Forbidden, NotKept } from '../errors.ts'
 import { entryCost } from '../heap-cost.ts'
 import { authorize, type Hooks } from '../hooks.ts'
+import { NotCalled } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import type { PostContext } from './post.ts'
@@ -47,18 +48,19 @@ export function submitChange (
   if (since === undefined && restrictions.isEmpty && hooks.authorize === undefined && hooks.preChange === undefined) {
     return { membership, submitted: undefined, stored: amend(content) }
   }
-  // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already.
+  // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already. If the store forgets its key
+  // meanwhile, it refuses the edit as stale, because of `since`: it never stores the content that no hook has seen.
   let isRepeat = false
   const check = async (): Promise<Content | undefined> => {
     isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
     if (isRepeat) return content
-    restrictions.assertMayPost(room)
+    restrictions.assertMay(change.type, room)
     return await vet(request, content, membership, hooks, context)
   }
   const vetted = check()
   const stored = vetted.then((checked) => {
     // Synchronous with `amend`: a restriction may have arrived while the hooks ran.
-    if (!isRepeat) restrictions.assertMayPost(room)
+    if (!isRepeat) restrictions.assertMay(change.type, room)
     return amend(checked)
   })
   return { membership, submitted: vetted.then(() => {}, () => {}), stored }
@@ -71,8 +73,10 @@ export function amendEntry (
   const stored = store.amend(room, position, amendment)
   if (onChange !== undefined) {
     const { change } = amendment
-    hookCalls.add('onChange', room, costOf(change), stored, async () => {
-      const entry = await store.get(room, position)
+    hookCalls.add('onChange', room, costOf(change, position), stored, async () => {
+      const entry = await store.get(room, position).catch((cause: unknown) => {
+        throw new NotCalled('the store failed', { cause })
+      })
       if (entry !== undefined) await onChange(chatChange(change), chatEntry(entry), room)
     })
   }
@@ -99,6 +103,8 @@ async function vet (
   return await vetChange(hooks, change, content, entry, member, contentLimit(limits))
 }
 
-function costOf (change: Change): number {
-  return entryCost({ ...'edit' in change ? change.edit : { body: '', data: undefined }, from: null })
+/** Returns the bytes of memory of a change that waits for its call. */
+function costOf (change: Change, position: Position): number {
+  const content = 'edit' in change ? change.edit : { body: 'react' in change ? change.react : '', data: undefined }
+  return entryCost({ ...content, from: null }) + 2 * position.length
 }

@@ -5,6 +5,9 @@ import { logSafely } from '../thrown.ts'
 
 type Hook = 'onPost' | 'onChange'
 
+/** Thrown if a hook could not be called. The cause is not its fault. */
+export class NotCalled extends Error {}
+
 /** The call for a post or a change that was passed to the store. */
 interface Call {
   readonly hook: Hook
@@ -58,7 +61,7 @@ export class HookCalls {
    * @param hook for the log
    * @param cost bytes of memory while the call waits
    * @param stored result of `append` or `amend`
-   * @param make calls the hook
+   * @param make calls the hook. Throws NotCalled if it can't
    */
   add<Stored extends { readonly again: boolean }> (
     hook: Hook, room: string, cost: number, stored: Promise<Stored>, make: (stored: Extract<Stored, { readonly again: false }>) => unknown
@@ -139,7 +142,7 @@ export class HookCalls {
         // A call that returns synchronously ends at once, so that the next one doesn't have to wait.
         if (result !== undefined) await result
       } catch (error) {
-        logSafely(this.#log, 'error', { err: hookFailed(call.hook, error), room: queue.room }, `the hook ${call.hook} failed`)
+        this.#logFailed(call.hook, queue.room, error)
       }
       this.#release(queue, call.cost)
     }
@@ -153,6 +156,11 @@ export class HookCalls {
   #countCall (): void {
     if (this.#callsInTick++ > 0) return
     this.#tick = endOfTick().then(() => { this.#callsInTick = 0 })
+  }
+
+  #logFailed (hook: Hook, room: string, error: unknown): void {
+    if (error instanceof NotCalled) logSafely(this.#log, 'error', { err: error.cause, room }, `the hook ${hook} was not called: ${error.message}`)
+    else logSafely(this.#log, 'error', { err: hookFailed(hook, error), room }, `the hook ${hook} failed`)
   }
 
   #logMissed (queue: Queue): void {

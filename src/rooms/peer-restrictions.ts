@@ -20,7 +20,7 @@ export class PeerRestrictions {
     this.#connection = connection
   }
 
-  /** Whether no restriction could refuse a post. */
+  /** Whether no restriction could refuse a post or a change. */
   get isEmpty (): boolean { return this.#mute === undefined && !this.#isBarred }
 
   /**
@@ -46,9 +46,9 @@ export class PeerRestrictions {
     }
   }
 
-  /** @throws Muted, Forbidden */
-  assertMayPost (room: string): void {
-    if (this.#isBarred) throw new Forbidden('post', room)
+  /** @param action for the error @throws Muted, Forbidden */
+  assertMay (action: 'post' | 'edit' | 'delete' | 'react', room: string): void {
+    if (this.#isBarred) throw new Forbidden(action, room)
     if (this.#mute === undefined) return
     if (this.#mute.until > performance.now()) throw new Muted(this.#mute.reason)
     this.#mute = undefined

@@ -62,7 +62,7 @@ function checked (
   const { store, limits } = context
   const { key } = draft
   const check = async (): Promise<Content> => {
-    restrictions.assertMayPost(room)
+    restrictions.assertMay('post', room)
     return await vetPost(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
   }
   // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
@@ -75,7 +75,7 @@ function checked (
     })
   const stored = vetted.then(({ body, data }) => {
     // Synchronous with the append: a restriction may have arrived while the hooks ran.
-    if (!isRepeat) restrictions.assertMayPost(room)
+    if (!isRepeat) restrictions.assertMay('post', room)
     return append({ ...draft, body, data }, membership, hooks, context)
   })
   return { submitted: vetted.then(() => {}, () => {}), stored }

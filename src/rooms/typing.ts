@@ -19,7 +19,7 @@ export function signalTyping (membership: Membership, restrictions: PeerRestrict
 
 function send ({ member, room }: Membership, restrictions: PeerRestrictions, roster: Roster): void {
   try {
-    restrictions.assertMayPost(room)
+    restrictions.assertMay('post', room)
   } catch {
     return
   }

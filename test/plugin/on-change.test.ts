@@ -144,6 +144,6 @@ t.test('the store is read for onChange only, and its failure is logged', async (
   t.equal(reads, 0)
   const { app } = await chat(t, { backend: backend(true), onChange: () => { t.fail('called') } })
   await app.chat.delete('a', await app.chat.publish('a', { text: '1' }))
-  await logged(app, 'the hook onChange failed')
+  t.match(await logged(app, 'the hook onChange was not called: the store failed'), { level: 50, room: 'a', err: { code: 'FST_CHAT_UNAVAILABLE' } })
   t.equal(reads, 1)
 })
