@@ -266,10 +266,10 @@ t.test('an edit costs Redis at most twice what a post costs', { skip }, async (t
   t.ok(Math.min(...edits) <= 2 * Math.min(...posts), `posts ${posts}, edits ${edits}`)
 })
 
-/** Scripts of the version without changes. Its nodes run beside those of this version during an update. */
+/** Returns a script of the version without changes. Its nodes run beside those of this version during an update. */
 function scriptWithoutChanges (name: string): { name: string, keys: 3, writes: true, lua: string } {
-  const lua = readFileSync(`test/support/fixtures/redis-without-changes/${name}.lua`, 'utf8')
-  return { name: `old ${name}`, keys: 3, writes: true, lua }
+  const [room, script] = ['room', name].map((file) => readFileSync(`test/support/fixtures/redis-without-changes/${file}.lua`, 'utf8'))
+  return { name: `old ${name}`, keys: 3, writes: true, lua: `${room}${script}` }
 }
 
 t.test('a node of the version without changes posts, reads and trims in a room with changes', { skip }, async (t) => {
