@@ -28,6 +28,10 @@ function connect (t: Test, server: RedisServer): RedisClient {
   return client
 }
 
+function scriptsOf (t: Test, server: RedisServer): RoomScripts {
+  return new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
+}
+
 const by = (member: string, change: Change, more: Partial<Amendment> = {}): Amendment => ({ by: member, change, ...more })
 const edit = (body: string, more: Partial<Amendment> = {}): Amendment => by('ada', { edit: { body } }, more)
 const reacts = (member: string, react = '👍', on = true): Amendment => by(member, { react, on })
@@ -38,15 +42,10 @@ async function changeFields (server: RedisServer): Promise<string[]> {
 }
 
 /** Returns the memory that Redis uses for the room 'a', and its charge. */
-async function sizes (server: RedisServer): Promise<{ used: number, charge: number }> {
-  const client = new RedisClient({ url: server.socket })
-  try {
-    const found = await new RoomScripts(client, 'x', resolveOptions({}).room).readHead('a', false)
-    const used = await Promise.all(keys.map(async (key) => Number(await server.client.memory('USAGE', key, 'SAMPLES', 0))))
-    return { used: used.reduce((sum, bytes) => sum + bytes, 0), charge: found!.charge }
-  } finally {
-    await client.close()
-  }
+async function sizes (server: RedisServer, scripts: RoomScripts): Promise<{ used: number, charge: number }> {
+  const found = await scripts.readHead('a', false)
+  const used = await Promise.all(keys.map(async (key) => Number(await server.client.memory('USAGE', key, 'SAMPLES', 0))))
+  return { used: used.reduce((sum, bytes) => sum + bytes, 0), charge: found!.charge }
 }
 
 const member = (i: number) => `${i}`.padStart(22, 'm')
@@ -67,9 +66,10 @@ for (const [title, load] of Object.entries(loads)) {
     const server = await redisServer(t)
     const store = open(t, server)
     const positions = await fill(store, 'a', 300, 'text')
-    const before = await sizes(server)
+    const scripts = scriptsOf(t, server)
+    const before = await sizes(server, scripts)
     await load(store, positions)
-    const after = await sizes(server)
+    const after = await sizes(server, scripts)
     const [used, charged] = [after.used - before.used, after.charge - before.charge]
     t.ok(after.charge >= after.used, `${after.used} used, ${after.charge} charged`)
     t.ok(charged >= used && charged <= 2 * used, `grown by ${used}, charged ${charged}`)
@@ -111,7 +111,7 @@ t.test('a room without a ttl stays when contents are removed', { skip }, async (
   const [position] = await fill(store, 'a', 1, 'secret')
   await store.amend('a', position!, deletion)
   for (const key of keys) await server.client.persist(key)
-  await new RoomScripts(connect(t, server), 'x', resolveOptions({}).room).removeDeleted('a')
+  await scriptsOf(t, server).removeDeleted('a')
   t.match(await store.read('a', all), { entries: [{ position, deleted: true }] })
 })
 
@@ -131,7 +131,7 @@ for (const use of ['a read', 'a poll'] as const) {
     const [position] = await fill(store, 'a', 1, 'secret')
     if (use === 'a poll') await Follower.of(store, 'a')
     const { epoch, at } = parsePosition(position!)!
-    await new RoomScripts(connect(t, server), 'x', resolveOptions({}).room).amend('a', ['', '', '', epoch, `${at}-1`, '', 'null', 'delete', '', 0])
+    await scriptsOf(t, server).amend('a', ['', '', '', epoch, `${at}-1`, '', 'null', 'delete', '', 0])
     t.equal(await isInLog(server, 'secret'), true)
     // The last of these numbers is the time of the deletion.
     const changes = (await server.client.hget(state, 'changes'))!
@@ -184,7 +184,7 @@ t.test('a room remembers at most ten times as many changes as entries, and alway
   t.equal(await store.findChange('a', 'k1'), undefined)
   t.equal((await store.findChange('a', 'k195'))?.number, 195)
   await t.rejects(store.amend('a', position!, edit('1', { key: 'k1', hash: 'h', since: revision })), { code: 'FST_CHAT_STALE' })
-  await new RoomScripts(connect(t, server), 'x', resolveOptions({}).room).removeOlderHalf('a')
+  await scriptsOf(t, server).removeOlderHalf('a')
   const newest = await store.read('a', all)
   t.equal((await store.read('a', { ...all, after: position!, revision: newest.revision })).complete, true)
 })
@@ -222,7 +222,7 @@ t.test('reactions have a quarter of historyBytes, trim nothing, and their bytes 
 t.test('a change counts as a use of its room', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { roomTtl: 10_000 })
-  const scripts = new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
+  const scripts = scriptsOf(t, server)
   const [position] = await fill(store, 'a', 1)
   const now = async () => { const [seconds] = await server.client.time(); return 1_000 * Number(seconds) }
   const before = await now() - 1
@@ -328,7 +328,7 @@ for (const [title, amendments] of Object.entries({
   t.test(`a room is halved while Redis is out of memory: ${title}`, { skip }, async (t) => {
     const server = await redisServer(t)
     const store = open(t, server, {}, 20)
-    const scripts = new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
+    const scripts = scriptsOf(t, server)
     const [position] = await fill(store, 'a', 1, 'text')
     await Promise.all(amendments.map((each) => store.amend('a', position!, each)))
     const follower = await Follower.of(store, 'a')
@@ -337,7 +337,7 @@ for (const [title, amendments] of Object.entries({
     await t.rejects(server.client.set('other', 'x'), { message: /^OOM/ })
     const left = await scripts.removeOlderHalf('a')
     t.ok(left < charge * 0.6, `${charge} before, ${left} after`)
-    const { used, charge: charged } = await sizes(server)
+    const { used, charge: charged } = await sizes(server, scripts)
     t.equal(charged, left)
     t.ok(charged >= used, `${used} used, ${charged} charged`)
     await server.client.config('SET', 'maxmemory', '0')

@@ -3,9 +3,8 @@ import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { masterOf } from '../../src/drivers/redis/client/masters.ts'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
 import { restrict } from '../../src/drivers/redis/roster/scripts/restrictions.ts'
-import { amend } from '../../src/drivers/redis/store/scripts/amend.ts'
-import { append } from '../../src/drivers/redis/store/scripts/append.ts'
-import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
+import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
@@ -24,6 +23,13 @@ function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, po
   const store = new RedisStore({ url: server.socket, ...options }, pollInterval)
   t.teardown(() => store.close())
   return store
+}
+
+/** Returns scripts that publish to a channel without subscribers. */
+function silentScripts (t: Test, server: RedisServer): RoomScripts {
+  const client = new RedisClient({ url: server.socket })
+  t.teardown(() => client.close())
+  return Object.assign(new RoomScripts(client, 'x', resolveOptions({}).room), { channel: () => 'elsewhere' })
 }
 
 /** Retries a call while Redis is unavailable or its outcome is unknown. */
@@ -136,12 +142,10 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
   for (const found of ['by a gap', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
       const store = open(t, server, {}, found === 'by a poll' ? 10 : never)
-      const client = new RedisClient({ url: server.socket })
-      t.teardown(() => client.close())
+      const scripts = silentScripts(t, server)
       const follower = await Follower.of(store, found)
       await store.append(found, says('received'))
-      const keys = ['room', 'log', 'order'].map((rest) => client.key(found, rest))
-      for (let i = 0; i < 3; i++) await client.run(append, keys, ['new', 1e6, 1e6, 1e6, 1e6, 1e6, '', 'PUBLISH', 'elsewhere', '', '', '', `[0,"${i}"]`, 1])
+      for (let i = 0; i < 3; i++) await scripts.append(found, ['', '', '', `[0,"${i}"]`, 1])
       if (found === 'by a gap') await store.append(found, says('end'))
       if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await follower.has('2')
@@ -158,16 +162,12 @@ t.test('changes whose notification was lost are read from Redis, in a room where
   for (const found of ['by the next change', 'by a poll', 'by resubscribing']) {
     await t.test(found, async (t) => {
       const store = open(t, server, {}, found === 'by a poll' ? 10 : never)
-      const client = new RedisClient({ url: server.socket })
-      t.teardown(() => client.close())
+      const scripts = silentScripts(t, server)
       const positions = await fill(store, found, 2)
       const view = new View((await store.read(found, all)).entries)
       const follower = await Follower.of(store, found)
       const [epoch, at, offset] = positions[0]!.split('-') as [string, string, string]
-      const keys = ['room', 'log', 'order'].map((rest) => client.key(found, rest))
-      for (const i of upTo(3)) {
-        await client.run(amend, keys, [1e6, 1e6, 1e6, 1e6, '', 'PUBLISH', 'elsewhere', '', '', '', epoch, `${at}-${offset}`, '', 'null', 'edit', `"${i}"`, 1])
-      }
+      for (const i of upTo(3)) await scripts.amend(found, ['', '', '', epoch, `${at}-${offset}`, '', 'null', 'edit', `"${i}"`, 1])
       if (found === 'by the next change') await store.amend(found, positions[1]!, edit('end'))
       if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       const { entries, head } = await store.read(found, all)
