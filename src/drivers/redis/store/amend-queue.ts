@@ -3,7 +3,7 @@ import { parsePosition } from '../../position.ts'
 import { parseRevision } from '../../revision.ts'
 import { bucketOf } from './buckets.ts'
 import type { InFlight } from './in-flight.ts'
-import { changeOf, encodeEdit } from './record.ts'
+import { cursorOfChange, encodeEdit } from './record.ts'
 import { TickQueue, type QueuedCall } from './tick-queue.ts'
 import type { Amended, Amendment, Change } from '../../../change.ts'
 import type { Position } from '../../../store.ts'
@@ -61,14 +61,8 @@ function settle (room: string, changes: readonly Amending[], [, , epoch, , ...ou
       continue
     }
     const again = outcome.startsWith('=')
-    resolve({ ...changeOfOutcome(epoch, again ? outcome.slice(1) : outcome), again })
+    resolve({ ...cursorOfChange(epoch, again ? outcome.slice(1) : outcome), again })
   }
-}
-
-/** Returns the cursor of a change that Redis remembers as `<number> <time>`; more text may follow. */
-export function changeOfOutcome (epoch: string, outcome: string): Omit<Amended, 'again'> {
-  const [number, at] = outcome.split(' ')
-  return changeOf({ epoch, at: Number(at), number: Number(number) })
 }
 
 /** Returns the arguments of a change, as the script takes them. @throws InvalidArgument */

@@ -110,6 +110,12 @@ export function cursorOfPost (epoch: string, post: string): Cursor {
   return cursorOf({ epoch, at: Number(at), offset: Number(offset) })
 }
 
+/** Returns the cursor of a change that Redis remembers as `<number> <time>`; more text may follow. */
+export function cursorOfChange (epoch: string, change: string): ChangeCursor {
+  const [number, at] = change.split(' ')
+  return changeOf({ epoch, at: Number(at), number: Number(number) })
+}
+
 function memberOf (id: string, name: string): Member {
   let member = cachedMembers.get(id)
   if (member === undefined || member.name !== name) {

@@ -1,9 +1,9 @@
 import type { RedisClient } from '../client/client.ts'
-import { changeOfOutcome, type AmendReply } from './amend-queue.ts'
+import type { AmendReply } from './amend-queue.ts'
 import type { AppendReply } from './append-queue.ts'
 import { bucketOf } from './buckets.ts'
 import type { RoomLimits } from './options.ts'
-import { cursorOfPost } from './record.ts'
+import { cursorOfChange, cursorOfPost } from './record.ts'
 import { amend } from './scripts/amend.ts'
 import { append } from './scripts/append.ts'
 import { clearRoom } from './scripts/clear.ts'
@@ -86,7 +86,7 @@ export class RoomScripts {
   /** Resolves with the cursor of the edit with this key; undefined if the key isn't remembered. */
   async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
     const [epoch, change] = await this.#client.query('HMGET', this.keys(room)[0]!, 'tag', `+${key}`) as Array<string | null>
-    return epoch != null && change != null ? changeOfOutcome(epoch, change) : undefined
+    return epoch != null && change != null ? cursorOfChange(epoch, change) : undefined
   }
 
   /** Removes the content of deleted entries from the stream. Resolves with the room's charge. */
