@@ -1,3 +1,4 @@
+import { withState } from '../../entry-state.ts'
 import { formatPosition, type PositionParts } from '../../position.ts'
 import { formatRevision, parseRevision, type RevisionParts } from '../../revision.ts'
 import type { ChangeCursor, Changed } from '../../../change.ts'
@@ -53,22 +54,18 @@ export function decode ([sender, storedBody, data]: Content, { epoch, at, offset
   return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }
 
-/** Returns an entry with the properties that changes set. */
-export function withState (entry: Entry, state: State, epoch: string): Entry {
+/** Returns an entry with the content and the properties that its state adds. */
+export function withStoredState (entry: Entry, state: State, epoch: string): Entry {
   if (state === 0) return entry
-  const [number, at, flags, editedAt, , , , [body, data], reactions, mine] = state
+  const [number, at, flags, editedAt, , , , [edited, data], reactions, mine] = state
+  const isDeleted = flags !== 0
+  const body = isDeleted ? '' : edited
   const { offset, position, at: storedAt, from } = entry
-  const revision = formatRevision(epoch, at, number)
-  if (flags !== 0) return { offset, position, at: storedAt, from, body: '', revision, deleted: true }
-  const content = body === undefined ? entry : { offset, position, at: storedAt, from, body, ...data !== undefined && { data } }
-  return {
-    ...content,
-    revision,
-    ...editedAt !== 0 && { editedAt },
-    ...reactions.length > 0 && {
-      reactions: reactions.map(([reaction, count]) => mine.includes(reaction) ? { reaction, count, mine: true } : { reaction, count })
-    }
-  }
+  const changed = body === undefined ? entry : { offset, position, at: storedAt, from, body, ...data !== undefined && { data } }
+  // The script was given the member whose reactions are `mine`.
+  const list = () => reactions.map(([reaction, count]) => mine.includes(reaction) ? { reaction, count, mine: true as const } : { reaction, count })
+  const readable = { isDeleted, reactions: reactions.length === 0 ? undefined : { list } }
+  return withState(changed, readable, formatRevision(epoch, at, number), editedAt === 0 ? undefined : editedAt, undefined)
 }
 
 /** Returns a published change. */

@@ -1,6 +1,6 @@
 import type { PositionParts } from '../../position.ts'
 import type { RevisionParts } from '../../revision.ts'
-import { decode, withState, type Content, type State } from './record.ts'
+import { decode, withStoredState, type Content, type State } from './record.ts'
 import type { Entry } from '../../../store.ts'
 
 /** The newest entry and the newest change of a room. */
@@ -68,7 +68,7 @@ function entriesOf (epoch: string, ids: string, contents: string, states: string
   const idList = ids === '' ? [] : ids.split(' ')
   const entries = parseItems<Content>(contents, () => [0, '']).map((content, i) => decode(content, partsOf(epoch, idList[i]!)))
   if (states === '[]') return entries
-  return parseItems<State>(states, invalidState).map((state, i) => withState(entries[i]!, state, epoch))
+  return parseItems<State>(states, invalidState).map((state, i) => withStoredState(entries[i]!, state, epoch))
 }
 
 /**
