@@ -1,7 +1,7 @@
-/** ms for which the deletions of a room are gathered: each removal writes the whole stream of the room again */
+/** ms for which the deletions of a room are gathered: each removal rewrites the whole stream of the room */
 const DELAY = 1_000
 
-/** Removes the contents of deleted entries from Redis. No read returns them, before as well. */
+/** Removes the contents of deleted entries from Redis. Reads return none of them, even before their removal. */
 export class DeletedContents {
   readonly #remove: (room: string) => Promise<unknown>
   readonly #delay: number
@@ -30,7 +30,7 @@ export class DeletedContents {
     for (const room of this.#timers.keys()) this.#start(room)
   }
 
-  /** Sends a removal. One that is under way may not have what was deleted since. */
+  /** Starts a removal. Another one that is under way may miss what was deleted since it started. */
   #start (room: string): void {
     clearTimeout(this.#timers.get(room))
     this.#timers.delete(room)

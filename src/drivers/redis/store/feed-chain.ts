@@ -89,7 +89,7 @@ export class FeedChain {
   #takeChanges ({ before, at, changes }: PublishedChanges, { position, change }: RoomHead): boolean {
     if (before.epoch !== change.epoch) return false
     if (!isSameChange(before, change)) return before.number + changes.length <= change.number && at <= change.at
-    // An entry that wasn't published, or its publication was lost.
+    // The entry wasn't published, or its publication was lost.
     if (changes.some(({ offset }) => offset > position.offset)) return false
     this.#advance(position, { epoch: before.epoch, at, number: before.number + changes.length })
     this.#push({ entries: NO_ENTRIES, changes, complete: true, head: this.head })

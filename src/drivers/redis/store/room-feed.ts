@@ -113,7 +113,7 @@ export class RoomFeed {
       for (let more = true; more;) {
         const after = this.#chain.last
         const page = await this.#read(after)
-        // What the page has was published too, with the member who made a change. It may arrive later, on the other connection.
+        // The changes of the page were published too, with the member who made each. They may arrive later, on the other connection.
         if (after !== undefined && !this.#chain.isAt(page.head)) await this.#published()
         buffered.batches = buffered.batches.filter((batch) => !this.#chain.take(batch))
         more = this.#chain.takePage(page, after)

@@ -14,7 +14,7 @@ export interface StreamPage {
   readonly head: RoomHead
   /** Beginning of the room's current epoch. */
   readonly beginning: PositionParts
-  /** The entries before that changed, in the order of their last change. */
+  /** The entries up to the position of the query that changed after its revision, in the order of their last change. */
   readonly changed: readonly Entry[]
   readonly moreChanged: boolean
   /** The oldest kept entry, if an entry that changed was removed. */
@@ -25,13 +25,13 @@ export interface StreamPage {
 export interface StreamQuery {
   readonly direction: 'after' | 'before' | 'at' | 'newest'
   readonly position: PositionParts | undefined
-  /** selects the entries that changed after it too; undefined for none */
+  /** selects also the entries up to `position` that changed after it; undefined for none */
   readonly revision?: RevisionParts | undefined
   /** id of the member whose reactions are marked */
   readonly for?: string | undefined
   readonly limit: number
   readonly maxBytes: number
-  /** ms; older entries are left out, and their positions aren't honoured; Infinity for the feed of a room, which had them */
+  /** ms; older entries are left out, and their positions aren't honoured; Infinity for a feed, which has delivered them */
   readonly maxAge: number
   /** whether the read is a use of the room, and creates it; `true` by default */
   readonly isUse?: boolean | undefined

@@ -1,7 +1,7 @@
 /*
  * Keys of a room, all in one slot.
  * room, a hash: the state, and under `=<key>` the offset, time and hash of the post with each remembered key. Changes of entries are
- * fields of it too, see changes.ts: a stream can't be changed, and Redis could evict a key of its own alone.
+ * fields of it too, see changes.ts: a stream can't be changed, and Redis could evict a separate key alone.
  * log, a stream: entries, as `<time>-<offset>`, with content (e) and size (s). order, a list: remembered keys, oldest first.
  *
  * A room is charged the memory that Redis 7 uses for it, or slightly more (measured; a test compares). Allocations of more
