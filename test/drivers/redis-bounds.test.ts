@@ -4,10 +4,9 @@ import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { tick } from '../support/tick.ts'
-import { bodies, fill, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, fill, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
-const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const large = 'x'.repeat(15_900)
 
 function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}): RedisStore {

@@ -6,12 +6,10 @@ import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/
 import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { parsePosition } from '../../src/drivers/position.ts'
-import type { Amendment, Change } from '../../src/change.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { bodies, deletion, fill, numbers, says, upTo } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
-const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const never = 3_600_000
 const keys = ['room', 'log', 'order'].map((rest) => `fastify-chat:{a}:${rest}`)
 const [state, log] = keys as [string, string]
@@ -32,9 +30,7 @@ function scriptsOf (t: Test, server: RedisServer): RoomScripts {
   return new RoomScripts(connect(t, server), 'x', resolveOptions({}).room)
 }
 
-const by = (member: string, change: Change, more: Partial<Amendment> = {}): Amendment => ({ by: member, change, ...more })
-const edit = (body: string, more: Partial<Amendment> = {}): Amendment => by('ada', { edit: { body } }, more)
-const reacts = (member: string, react = '👍', on = true): Amendment => by(member, { react, on })
+const reacts = (member: string, reaction = '👍', on = true) => react(reaction, member, on)
 
 /** Returns the names of the fields that hold changes. */
 async function changeFields (server: RedisServer): Promise<string[]> {

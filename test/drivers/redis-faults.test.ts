@@ -10,13 +10,12 @@ import type { Cursor } from '../../src/store.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { MixedLoad } from '../../src/contract/store/mixed-load.ts'
 import { View } from '../../src/contract/store/view.ts'
 import { backendOf } from '../support/backend.ts'
 
-const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const never = 3_600_000
 
 function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, pollInterval = never): RedisStore {

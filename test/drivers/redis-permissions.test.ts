@@ -4,10 +4,9 @@ import { RedisRoster } from '../../src/drivers/redis/roster/roster.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { tick } from '../support/tick.ts'
-import { bodies, edit, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, edit, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
-const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 const drivers = { store: RedisStore, roster: RedisRoster }
 
 /** Starts a Redis with a user that has all permissions, except for these changes. */

@@ -5,10 +5,8 @@ import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { storeContract } from '../../src/contract/store.ts'
-import { bodies, deletion, fill, numbers, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
-
-const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
 
 /** Returns the keys in Redis without those of the index, which is written once a second. */
 async function keysOf (server: RedisServer): Promise<string[]> {
