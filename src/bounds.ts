@@ -11,11 +11,14 @@ export interface Bounds {
   readonly handshakes: number
   /** bytes of missed messages of a connection per second, with a burst of eight times as many; one resume must not delay others */
   readonly replayRate: number
+  /** ms after its last renewal that a streamed text is ended as unfinished; its process renews it three times as often */
+  readonly streamLease: number
 }
 
 export const BOUNDS: Bounds = {
   messageTimeout: 30_000,
   controlRate: 10,
   handshakes: 2_000,
-  replayRate: 1024 * 1024
+  replayRate: 1024 * 1024,
+  streamLease: 30_000
 }

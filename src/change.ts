@@ -17,11 +17,16 @@ export interface Head extends Cursor { readonly change: ChangeCursor }
  * - `delete` removes the content and the reactions. The entry keeps its offset, position, time, author and key.
  * - `react` adds (`on`) or removes a reaction of the member `by`. The caller MUST pass 1 to `MAX_REACTION` code points, without control
  *   characters and lone surrogates.
+ * - `append` adds text without lone surrogates to an entry that is streaming. `at`: length of the text before it, in code points. It
+ *   needs no key, because `at` identifies it. An empty text only renews the stream.
+ * - `end` ends the streaming of an entry. `unfinished`: the rest of the text is missing.
  */
 export type Change =
   | { readonly edit: { readonly body: string, readonly data?: string | undefined } }
   | { readonly delete: true }
   | { readonly react: string, readonly on: boolean }
+  | { readonly append: string, readonly at: number }
+  | { readonly end: true, readonly unfinished?: true | undefined }
 
 /** A change to be made. */
 export interface Amendment {
@@ -35,6 +40,8 @@ export interface Amendment {
   readonly by: string | null
   /** The change is allowed only if the author of the entry has this id. */
   readonly own?: string | undefined
+  /** Present on an `end` only: it is made only if the stream was neither begun nor renewed within so many ms, by the store's clock. */
+  readonly idle?: number | undefined
   readonly change: Change
 }
 
@@ -44,13 +51,18 @@ export type Amended = ChangeCursor & { readonly again: boolean }
 /**
  * A change as a feed delivers it, with the cursor of the changed entry. `at`: when it was made, ms since 1970 by the store's clock.
  * `count`: of the reaction of a `react`, afterwards. Only `entry`, as a whole, if the feed knows the state of the entry but not
- * the changes that led to it: after a break of the connection to the backend, for example.
+ * the changes that led to it: after a break of the connection to the backend, for example. `ended`: the entry of an `end`, afterwards,
+ * without `mine`.
  */
 export type Changed = Cursor & { readonly change: ChangeCursor, readonly at: number } & (
-  | { readonly by: string | null, readonly made: Exclude<Change, { readonly react: string }>, readonly entry?: undefined }
+  | { readonly by: string | null, readonly made: PlainChange, readonly entry?: undefined }
   | { readonly by: string, readonly made: Extract<Change, { readonly react: string }>, readonly count: number, readonly entry?: undefined }
+  | { readonly by: string | null, readonly made: Extract<Change, { readonly end: true }>, readonly ended: Entry, readonly entry?: undefined }
   | { readonly made?: undefined, readonly entry: Entry }
 )
+
+/** A change whose record has nothing but the change. */
+export type PlainChange = Exclude<Change, { readonly react: string } | { readonly end: true }>
 
 /** The changed entries of a page. */
 export interface ChangedPage {

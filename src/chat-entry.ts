@@ -18,6 +18,10 @@ export type ChatEntry = MessageContent & Cursor & {
   readonly editedAt?: number
   /** the content was removed: `text` is empty */
   readonly deleted?: true
+  /** the text still grows */
+  readonly streaming?: true
+  /** the text was not completed */
+  readonly unfinished?: true
   /** in the order of their first use */
   readonly reactions?: readonly Reaction[]
 }
@@ -29,14 +33,17 @@ export function messageContent (body: string | Uint8Array, data: unknown): Messa
 }
 
 /** Returns an entry as the app receives it. */
-export function chatEntry ({ offset, position, at, from, body, data, revision, editedAt, deleted, reactions }: Entry): ChatEntry {
+export function chatEntry (stored: Entry): ChatEntry {
+  const { offset, position, at, from, body, data, revision, editedAt, deleted, streaming, unfinished, reactions } = stored
   const entry = { offset, position, at, from, ...messageContent(body, data === undefined ? undefined : JSON.parse(data)) }
-  if (revision === undefined) return entry
+  if (revision === undefined && streaming === undefined) return entry
   return {
     ...entry,
-    revision,
+    ...revision !== undefined && { revision },
     ...editedAt !== undefined && { editedAt },
     ...deleted !== undefined && { deleted },
+    ...streaming !== undefined && { streaming },
+    ...unfinished !== undefined && { unfinished },
     ...reactions !== undefined && { reactions }
   }
 }

@@ -7,7 +7,8 @@ export interface Member { readonly id: string, readonly name: string }
  * position of the beginning until it removes the first entry.
  *
  * A position that a store returns MUST consist of 1 to 128 letters, digits, `.`, `_` and `-`, because it is written into
- * JSON without escaping. A position that a store receives may be any string.
+ * JSON without escaping. It MUST NOT contain `-.`, which separates positions on the wire. A position that a store receives may be
+ * any string.
  */
 export type Position = string
 
@@ -41,6 +42,10 @@ export interface Entry extends Cursor {
   readonly editedAt?: number | undefined
   /** The content was removed: `body` is an empty string. */
   readonly deleted?: true | undefined
+  /** The text still grows. */
+  readonly streaming?: true | undefined
+  /** The streaming ended before the text was complete. */
+  readonly unfinished?: true | undefined
   /** In the order of their first use. */
   readonly reactions?: readonly Reaction[] | undefined
 }

@@ -117,6 +117,10 @@ export const EntryDeleted = declareError(
 /** The entry can't be changed like this. Argument: the problem. */
 export const InvalidChange = declareError('FST_CHAT_INVALID_CHANGE', '%s', 400, { kind: 'refusal', wireCode: ErrorCode.invalid })
 
+/** Text can't be added to this entry: it isn't streaming, or not any more. */
+export const StreamEnded = declareError(
+  'FST_CHAT_STREAM_ENDED', 'this message is no longer streaming', 409, { kind: 'refusal' })
+
 /** The entry, or the room, has as many reactions as it can have. */
 export const TooManyReactions = declareError(
   'FST_CHAT_TOO_MANY_REACTIONS', 'this message has too many reactions', 409, { kind: 'refusal', wireCode: ErrorCode.tooManyReactions })

@@ -30,6 +30,8 @@ const state = {
   data,
   editedAt: string({ format: 'date-time', description: 'time of the last edit' }),
   deleted: flag('the content and the reactions were removed'),
+  streaming: flag('the text still grows'),
+  unfinished: flag('the text was not completed'),
   reactions: array(reaction, 'in order of their first use')
 }
 const optionalContent = {
@@ -42,6 +44,11 @@ const messages = array(message, 'oldest first')
 const changedState = {
   ...state,
   reactions: array(reaction, 'those that changed; with whole, all'),
+  appended: object({
+    at: integer({ minimum: 0, description: 'length of the text before it, in code points' }),
+    text
+  }, {}, 'added to the text'),
+  ended: flag('the text is complete, or unfinished'),
   whole: flag('the message as it is: data and reactions that are absent were removed')
 }
 const change = object({ position, revision }, changedState)

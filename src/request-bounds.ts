@@ -19,6 +19,9 @@ export const MAX_REACTIONS = 20
 /** Maximum number of reactions of all members together on one entry. */
 export const MAX_REACTION_PAIRS = 1_000
 
+/** Maximum bytes of a streamed text, as UTF-8. */
+export const MAX_STREAM_BYTES = 64 * 1024
+
 /** Returns whether a text has more code points than the limit. Counts them only where the number of code units doesn't decide. */
 export function hasMoreCodePoints (text: string, limit: number): boolean {
   return text.length > limit && (text.length > 2 * limit || [...text].length > limit)

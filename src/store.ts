@@ -21,6 +21,8 @@ export interface Draft {
   readonly body: string | Uint8Array
   /** JSON text. */
   readonly data?: string | undefined
+  /** The text will grow by `append` changes until an `end`. Only for text. */
+  readonly streaming?: true | undefined
 }
 
 /** Consecutive entries of a room, oldest first, and the entries before them that changed. */
@@ -137,20 +139,23 @@ export interface Store {
    * Changes one entry and publishes the change to all followers on every node, in one step. The store keeps the entry as it is
    * afterwards. Resolves once the change is as durable as the backend makes it.
    *
-   * A change without an effect (an edit to the same content, a second deletion, a reaction that is there already) resolves with
-   * `again: true` and the newest change of the entry, or of the room if the entry never changed. It is not published. The
+   * A change without an effect resolves with `again: true` and the newest change of the entry, or of the room if the entry never
+   * changed: an edit to the same content, a second deletion, a reaction that is there already, an `append` of what the text of the entry
+   * has at `at`, an `end` of an entry that isn't streaming or not idle for long enough. It is not published. The
    * same holds for an edit whose `key` the room remembers, with the cursor of that edit. The last edit that the store receives wins.
    * A change MUST be remembered as long as its entry is kept, and SHOULD be remembered longer. The number of remembered changes
    * is bounded, as that of the keys of drafts is: beyond it, the oldest are forgotten, but never the newest. The key of an edit is
    * remembered with its change. So is the key of an edit without an effect; if there is no space for it, the edit counts as one that has an effect.
-   * Deletions and reactions need no key.
+   * Other changes need no key.
    *
    * Rejects as `append` does, and with the first of these that applies:
    * - REUSED and STALE for an edit, as `append`;
    * - NOT_KEPT if the position isn't honoured;
    * - FORBIDDEN if `own` is present and isn't the id of the author;
    * - DELETED if the entry is deleted and the change isn't a deletion;
-   * - INVALID_CHANGE if the body of the entry isn't text and the change is an edit;
+   * - STREAM_ENDED for an `append` to an entry that isn't streaming;
+   * - INVALID_CHANGE for an edit if the body of the entry isn't text, or it is streaming; for an `append` if `at` isn't the length of the
+   *   text, or the text would exceed `MAX_STREAM_BYTES`;
    * - TOO_MANY_REACTIONS beyond `MAX_REACTIONS` different reactions or `MAX_REACTION_PAIRS` reactions of an entry, or beyond the
    *   bytes that the store keeps for reactions.
    */
