@@ -1,20 +1,23 @@
 import type { Position } from '../store.ts'
 
-/** When the streaming entries of a store of one process were begun or last renewed. What an earlier process began is idle. */
-export class StreamLeases {
+/**
+ * When the streaming entries of a store of one process were begun or last renewed. What an earlier process began is idle. `Key`: what
+ * the store names an entry by.
+ */
+export class StreamLeases<Key = Position> {
   /** ms of `performance.now()`, the longest idle one first. */
-  readonly #renewed = new Map<Position, number>()
+  readonly #renewed = new Map<Key, number>()
 
-  renew (position: Position): void {
-    this.#renewed.delete(position)
-    this.#renewed.set(position, performance.now())
+  renew (key: Key): void {
+    this.#renewed.delete(key)
+    this.#renewed.set(key, performance.now())
   }
 
   /** Called when an entry is no longer streaming, or no longer kept. */
-  end (position: Position): void { this.#renewed.delete(position) }
+  end (key: Key): void { this.#renewed.delete(key) }
 
   /** Returns for how many ms an entry was not renewed. */
-  idleTime (position: Position): number { return performance.now() - (this.#renewed.get(position) ?? -Infinity) }
+  idleTime (key: Key): number { return performance.now() - (this.#renewed.get(key) ?? -Infinity) }
 
   clear (): void { this.#renewed.clear() }
 }
