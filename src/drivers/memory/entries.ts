@@ -1,6 +1,7 @@
 import { REACTIONS_SHARE, type HistoryBounds } from '../history-options.ts'
+import { StreamLeases } from '../stream-leases.ts'
 import { RingQueue } from './ring-queue.ts'
-import type { StoredEntry } from './stored-entry.ts'
+import { LEASES, type StoredEntry } from './stored-entry.ts'
 
 /** The newest entries of one room, within the limits. Offsets have no gaps. Times are ms since the log began. */
 export class MemoryEntries {
@@ -14,13 +15,15 @@ export class MemoryEntries {
   #lastAt = 0
   /** number of the newest change of a removed entry */
   #removedChange = 0
+  /** Of the streaming entries, by their offset; undefined until the room has one. */
+  #leases: StreamLeases<number> | undefined
 
   constructor (limits: HistoryBounds) {
     this.#limits = limits
   }
 
   get size (): number { return this.#entries.size }
-  get bytes (): number { return this.#entryBytes + this.#reactionBytes }
+  get bytes (): number { return this.#entryBytes + this.#reactionBytes + (this.#leases === undefined ? 0 : LEASES) }
   /** Offset of the oldest kept entry. */
   get first (): number { return this.#last - this.#entries.size + 1 }
   get last (): number { return this.#last }
@@ -36,6 +39,7 @@ export class MemoryEntries {
     this.#lastAt = entry.at = Math.max(this.#lastAt, now)
     this.#entries.push(entry)
     this.#entryBytes += entry.charge
+    if (entry.state !== undefined) this.renew(this.#last)
     this.#trim()
     this.expire(entry.at)
     return this.#last
@@ -47,8 +51,17 @@ export class MemoryEntries {
     this.#entries.replace(offset - this.first, entry)
     this.#entryBytes += entry.charge - before.charge
     this.#reactionBytes += entry.reactionCharge - before.reactionCharge
+    if (before.state?.streamed !== undefined && entry.state?.streamed === undefined) this.#leases!.end(offset)
     this.#trim()
   }
+
+  /** Renews the lease of a kept entry if it is streaming. */
+  renew (offset: number): void {
+    if (this.at(offset)!.state?.streamed !== undefined) (this.#leases ??= new StreamLeases()).renew(offset)
+  }
+
+  /** Returns for how many ms a streaming entry was not renewed. */
+  idleTime (offset: number): number { return this.#leases!.idleTime(offset) }
 
   /** Returns whether reactions may grow. They have a budget of their own, so that they don't trim entries. */
   hasReactionSpace (growth: number): boolean {
@@ -78,9 +91,12 @@ export class MemoryEntries {
   }
 
   #trimOldest (): void {
+    const offset = this.first
     const { charge, reactionCharge, state } = this.#entries.shift()!
     this.#entryBytes -= charge
     this.#reactionBytes -= reactionCharge
-    if (state !== undefined) this.#removedChange = Math.max(this.#removedChange, state.number)
+    if (state === undefined) return
+    this.#removedChange = Math.max(this.#removedChange, state.number)
+    if (state.streamed !== undefined) this.#leases!.end(offset)
   }
 }

@@ -6,7 +6,7 @@ import { MemoryChanges } from './changes.ts'
 import { MemoryEntries } from './entries.ts'
 import { Epoch } from './epoch.ts'
 import { MemoryKeys, type KeyedPost } from './keys.ts'
-import { changedEntry, copied, reactionGrowth, type StoredEntry } from './stored-entry.ts'
+import { changedEntry, copied, maxChangeGrowth, reactionGrowth, type StoredEntry } from './stored-entry.ts'
 import type { Amended, Amendment, ChangeCursor, Changed, Head, Revision } from '../../change.ts'
 import type { Cursor, Draft, Entry, Page, Position, Query } from '../../store.ts'
 
@@ -63,22 +63,31 @@ export class MemoryLog implements PageSource {
 
   /**
    * Changes an entry. @param room name of the room
-   * @throws ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, InvalidChange, TooManyReactions
+   * @throws ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, StreamEnded, InvalidChange, TooManyReactions
    */
   amend (room: string, position: Position, amendment: Amendment): Amending {
-    const { key, hash, since } = amendment
+    const { key, hash, since, change } = amendment
     const known = this.#changes.findRepeat(key, hash, since !== undefined && this.numberOf(since) === undefined)
     if (known !== undefined) return { amended: { ...this.#epoch.changeCursorOf(known), again: true } }
     const offset = this.indexOf(position) ?? NaN
     const entry = this.#entries.at(offset)
     if (entry === undefined) throw new NotKept()
-    if (checkAmendment(room, entry, amendment)) return this.#change(offset, entry, amendment)
+    const hasEffect = checkAmendment(room, entry, amendment, () => this.#entries.idleTime(offset))
+    if ('append' in change) this.#entries.renew(offset)
+    if (hasEffect) return this.#change(offset, entry, amendment)
     if (key !== undefined) {
       const changes = this.#ownChanges()
       if (!changes.hasIdleSpace) return this.#change(offset, entry, amendment)
       changes.addIdle(key, hash)
     }
-    return { amended: { ...this.#epoch.changeCursorOf(entry.state ?? this.#changes.newest), again: true } }
+    const { state } = entry
+    const newest = state === undefined || state.number === 0 ? this.#changes.newest : state
+    return { amended: { ...this.#epoch.changeCursorOf(newest), again: true } }
+  }
+
+  /** Returns the maximum bytes of memory by which an amendment grows this log. */
+  maxChangeGrowth (position: Position, amendment: Amendment): number {
+    return maxChangeGrowth(amendment, 'append' in amendment.change ? this.#entries.at(this.indexOf(position) ?? NaN)?.body : undefined)
   }
 
   find (key: string): Cursor | undefined { return this.#cursorOfPost(this.#keys.find(key)) }
@@ -151,7 +160,8 @@ export class MemoryLog implements PageSource {
     const changed = changedEntry(entry, made, cursor.number, at)
     this.#entries.replace(offset, changed)
     changes.forget(this.first, at - this.#limits.dedupWindow)
-    const record = changedRecord(this.#epoch.cursorOf(offset, entry.at), cursor, this.#epoch.startedAt + at, made, changed.state)
+    const record = changedRecord(this.#epoch.cursorOf(offset, entry.at), cursor, this.#epoch.startedAt + at, made, changed.state,
+      () => this.#entryOf(offset, changed, undefined))
     return { amended: { ...cursor, again: false }, record }
   }
 
@@ -163,7 +173,8 @@ export class MemoryLog implements PageSource {
     const entry = data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
     if (state === undefined) return entry
     const editedAt = state.editedAt === undefined ? undefined : this.#epoch.startedAt + state.editedAt
-    return withState(entry, state, this.#epoch.changeCursorOf(state).revision, editedAt, member)
+    const revision = state.number === 0 ? undefined : this.#epoch.changeCursorOf(state).revision
+    return withState(entry, state, revision, editedAt, member)
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { MemoryRooms } from './rooms.ts'
-import { maxChangeGrowth, maxGrowth, storedEntry } from './stored-entry.ts'
+import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Amended, Amendment, ChangeCursor } from '../../change.ts'
 import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
 
@@ -94,7 +94,7 @@ export class MemoryStore implements Store {
     if (this.#rooms.get(name) === undefined) throw amendment.since === undefined ? new NotKept() : new StalePost()
     const room = this.#rooms.use(name)
     this.#rooms.expire(room)
-    this.#rooms.free(maxChangeGrowth(amendment), room)
+    this.#rooms.free(room.log.maxChangeGrowth(position, amendment), room)
     const { amended, record } = this.#rooms.change(room, (log) => log.amend(name, position, amendment))
     if (record !== undefined && room.followers !== undefined) {
       this.#deliverSoon(room.followers)

@@ -1,6 +1,6 @@
 import { copyString } from '../../copy-string.ts'
 import { bodyCost, memberCost, stringCost } from '../../heap-cost.ts'
-import { amended, type Changeable, type EntryState } from '../entry-state.ts'
+import { amended, stateOfDraft, type Changeable, type EntryState } from '../entry-state.ts'
 import { changeCost } from './changes.ts'
 import { keyCost } from './keys.ts'
 import type { Amendment } from '../../change.ts'
@@ -19,22 +19,33 @@ export interface StoredEntry extends Changeable {
 /** Bytes of a stored entry without its content, and bytes of its slot in a ring that is a quarter full. */
 const ENTRY = 80 + 32
 
-/** Bytes of the state of an entry that changed; of its reactions without their texts and members, with the state. */
-const [STATE, REACTIONS] = [72, 400]
+/** Bytes of the state of an entry that changed or is streaming; of its reactions without their texts and members, with the state. */
+const [STATE, REACTIONS] = [88, 416]
+
+/** Bytes of the lease of a streaming entry. */
+const LEASE = 96
+
+/** Bytes of the leases of a room, without those of its entries. */
+export const LEASES = 240
 
 /** Bytes of a reaction without its text: its set, and its slot in a map; of a member's slot in a set. */
 const [REACTION, MEMBER] = [240, 48]
 
-/** Returns the stored entry of a draft. The log sets its time. Copies slices, which would keep more memory than is charged. */
-export function storedEntry ({ from, body: given, data: text }: Draft): StoredEntry {
+/**
+ * Returns the stored entry of a draft. The log sets its time. Copies slices, which would keep more memory than is charged.
+ * @throws InvalidArgument
+ */
+export function storedEntry (draft: Draft): StoredEntry {
+  const { from, body: given, data: text } = draft
   const body = typeof given === 'string' ? copyString(given) : given.byteLength === given.buffer.byteLength ? given : new Uint8Array(given)
   const data = text === undefined ? undefined : copyString(text)
-  return { at: 0, from, body, data, charge: chargeOf(from, body, data), reactionCharge: 0, state: undefined }
+  const state = stateOfDraft(draft)
+  return { at: 0, from, body, data, charge: chargeOf(from, body, data, state), reactionCharge: 0, state }
 }
 
 /** Returns the maximum bytes of memory by which a draft grows a room. */
-export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): number {
-  return charge + (key === undefined ? 0 : keyCost(key, hash))
+export function maxGrowth ({ charge, state }: StoredEntry, { key, hash }: Draft): number {
+  return charge + (state === undefined ? 0 : LEASES) + (key === undefined ? 0 : keyCost(key, hash))
 }
 
 /**
@@ -43,24 +54,27 @@ export function maxGrowth ({ charge }: StoredEntry, { key, hash }: Draft): numbe
  */
 export function changedEntry (entry: StoredEntry, amendment: Amendment, number: number, at: number): StoredEntry & { readonly state: EntryState } {
   const reactionCharge = entry.reactionCharge + reactionGrowth(entry, amendment)
-  const { body, data, state } = amended(entry, amendment, number, at)
-  const charge = 'react' in amendment.change ? entry.charge : STATE + chargeOf(entry.from, body, data)
+  const { body: text, data, state } = amended(entry, amendment, number, at)
+  // The concatenation of an append keeps the texts that it consists of.
+  const body = 'append' in amendment.change ? copyString(text as string) : text
+  const charge = 'react' in amendment.change ? entry.charge : chargeOf(entry.from, body, data, state)
   return { at: entry.at, from: entry.from, body, data, charge, reactionCharge, state }
 }
 
 /** Returns an amendment without slices, which would keep more memory than is charged. */
 export function copied ({ by: member, change }: Amendment): Amendment {
   const by = member === null ? null : copyString(member)
-  if ('delete' in change) return { by, change }
+  if ('delete' in change || 'end' in change) return { by, change }
   if ('react' in change) return { by, change: { react: copyString(change.react), on: change.on } }
+  if ('append' in change) return { by, change: { append: copyString(change.append), at: change.at } }
   const { body, data } = change.edit
   return { by, change: { edit: data === undefined ? { body: copyString(body) } : { body: copyString(body), data: copyString(data) } } }
 }
 
 /** Returns the bytes by which an amendment grows the reactions of an entry. */
 export function reactionGrowth ({ state, reactionCharge }: StoredEntry, { by, change }: Amendment): number {
-  if ('edit' in change) return 0
   if ('delete' in change) return -reactionCharge
+  if (!('react' in change)) return 0
   const count = state?.reactions?.count(change.react) ?? 0
   const member = MEMBER + stringCost(by ?? '')
   const reaction = REACTION + stringCost(change.react)
@@ -68,15 +82,21 @@ export function reactionGrowth ({ state, reactionCharge }: StoredEntry, { by, ch
   return -member - (count === 1 ? reaction : 0)
 }
 
-/** Returns the maximum bytes of memory by which an amendment grows a room. */
-export function maxChangeGrowth ({ key, hash, by, change }: Amendment): number {
+/**
+ * Returns the maximum bytes of memory by which an amendment grows a room.
+ * @param body of the entry; undefined if it isn't kept
+ */
+export function maxChangeGrowth ({ key, hash, by, change }: Amendment, body: string | Uint8Array | undefined): number {
   const cost = changeCost(key, hash) + STATE + stringCost('')
-  if ('delete' in change) return cost
+  if ('delete' in change || 'end' in change) return cost
   if ('react' in change) return cost + REACTIONS + REACTION + stringCost(change.react) + MEMBER + stringCost(by ?? '')
-  const { body, data } = change.edit
-  return cost + stringCost(body) + (data === undefined ? 0 : stringCost(data))
+  // A character above U+00FF makes the text so far take two bytes for every character.
+  if ('append' in change) return cost + (body?.length ?? 0) + 2 * change.append.length
+  const { edit } = change
+  return cost + stringCost(edit.body) + (edit.data === undefined ? 0 : stringCost(edit.data))
 }
 
-function chargeOf (from: Member | null, body: string | Uint8Array, data: string | undefined): number {
-  return ENTRY + bodyCost(body) + memberCost(from) + (data === undefined ? 0 : stringCost(data))
+function chargeOf (from: Member | null, body: string | Uint8Array, data: string | undefined, state: EntryState | undefined): number {
+  const content = ENTRY + bodyCost(body) + memberCost(from) + (data === undefined ? 0 : stringCost(data))
+  return state === undefined ? content : content + STATE + (state.streamed === undefined ? 0 : LEASE)
 }
