@@ -17,6 +17,7 @@ import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
 import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
+import { streamsPromises } from './store/streams.ts'
 import { runSuite, type SuiteOptions } from './suite.ts'
 
 /** The properties of a store that the interface leaves open. The suite checks each one that is `true`. */
@@ -51,6 +52,7 @@ export async function storeContract (test: Test, { open, capabilities = {} }: St
     changesFeedPromises,
     changesResumePromises,
     changesDeduplicationPromises,
+    streamsPromises,
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises, changesAgePromises] : [],
     ...durable ? [durabilityPromises, changesDurablePromises] : [],

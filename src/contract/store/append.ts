@@ -12,6 +12,7 @@ export async function appendPromises (test: StoreSubtest): Promise<void> {
     const cursors = await Promise.all(upTo(400).map((i) => one.append(rooms[i % 4]!, says(`${i}`))))
     assert.equal(new Set(cursors.map(({ position }) => position)).size, 400, 'each entry has its own position')
     for (const { position } of cursors) assert.match(position, /^[\w.-]{1,128}$/, 'a position needs no escaping in JSON')
+    for (const { position } of cursors) assert.ok(!position.includes('-.'), 'positions can be joined')
     assert.deepEqual(cursors.map(({ offset }) => offset), upTo(400).map((i) => Math.ceil(i / 4)))
     for (const [r, room] of rooms.entries()) {
       const page = await one.read(room, all)

@@ -14,6 +14,15 @@ export const edit = (body: string, more: Partial<Amendment> = {}, data?: string)
 /** Returns a member's reaction. @param on `false` removes it */
 export const react = (reaction: string, by: string, on = true): Amendment => ({ by, change: { react: reaction, on } })
 
+/** Returns an append to a streaming entry. @param at length of the text before it, in code points */
+export const append = (text: string, at: number): Amendment => ({ by: null, change: { append: text, at } })
+
+/** Returns the end of a streaming entry whose text is complete. */
+export const end: Amendment = { by: null, change: { end: true } }
+
+/** Returns the end of a streaming entry that was not renewed for so many ms. */
+export const idleEnd = (idle: number): Amendment => ({ by: null, idle, change: { end: true, unfinished: true } })
+
 /** Returns a draft of the app with this content. */
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })
 
@@ -24,6 +33,11 @@ export const summary = ({ entries, complete, more }: Page) => ({ complete, numbe
 
 /** Returns the integers from `first` to `last`. */
 export const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
+
+/** Begins a streaming entry. Resolves with its position. */
+export async function begin (store: Store, room: string, text = ''): Promise<Position> {
+  return (await store.append(room, says(text, { streaming: true }))).position
+}
 
 /** Appends `count` entries one after another. Resolves with their positions. */
 export async function fill (store: Store, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {

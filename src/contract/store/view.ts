@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { Changed } from '../../change.ts'
 import type { Entry, FeedPage, Page } from '../../store.ts'
 
@@ -30,20 +31,33 @@ export class View {
   }
 }
 
-/** Returns an entry after a change, as the contract describes it. */
+/** Returns an entry after a change, as the contract describes it. Fails if an append isn't the continuation of the text. */
 function changedEntry (entry: Entry, changed: Changed): Entry {
   if (changed.made === undefined) return changed.entry
   const { made, at, change: { revision } } = changed
   const { offset, position, at: storedAt, from } = entry
   if ('delete' in made) return { offset, position, at: storedAt, from, body: '', revision, deleted: true }
-  const { reactions: before = [] } = entry
+  const { body, reactions: before = [], unfinished, streaming: _, ...rest } = entry
+  if ('append' in made) {
+    assert.deepEqual([entry.streaming, made.at], [true, [...body as string].length], 'an append continues the text')
+    return { ...entry, body: `${body as string}${made.append}`, revision }
+  }
+  if ('end' in made) {
+    assert.equal(entry.streaming, true, 'a stream ends once')
+    const ended = { ...rest, body, revision, ...made.unfinished === true && { unfinished: true as const }, ...before.length > 0 && { reactions: before } }
+    assert.deepEqual('ended' in changed ? changed.ended : undefined, ended, 'an end has the whole entry')
+    return ended
+  }
   if ('edit' in made) {
-    return { offset, position, at: storedAt, from, ...made.edit, revision, editedAt: at, ...before.length > 0 && { reactions: before } }
+    return {
+      offset, position, at: storedAt, from, ...made.edit, revision, editedAt: at,
+      ...unfinished !== undefined && { unfinished }, ...before.length > 0 && { reactions: before }
+    }
   }
   const { react: reaction } = made
   const now = { reaction, count: 'count' in changed ? changed.count : NaN }
   const isKnown = before.some((each) => each.reaction === reaction)
   const reactions = [...before.map((each) => each.reaction === reaction ? now : each), ...isKnown ? [] : [now]].filter(({ count }) => count !== 0)
-  const { reactions: _, ...rest } = entry
-  return { ...rest, revision, ...reactions.length > 0 && { reactions } }
+  const { reactions: __, ...others } = entry
+  return { ...others, revision, ...reactions.length > 0 && { reactions } }
 }
