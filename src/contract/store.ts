@@ -1,7 +1,7 @@
 import type { Store } from '../store.ts'
 import type { Test } from './runner.ts'
 import { appendPromises } from './store/append.ts'
-import type { StoreBounds } from './store/bounds.ts'
+import type { StoreBounds, StoreSubtest } from './store/bounds.ts'
 import { changesAgePromises } from './store/changes-age.ts'
 import { changesDeduplicationPromises } from './store/changes-dedup.ts'
 import { changesDurablePromises } from './store/changes-durable.ts'
@@ -17,6 +17,9 @@ import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
 import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
+import { streamsDurablePromises } from './store/streams-durable.ts'
+import { streamsFeedPromises } from './store/streams-feed.ts'
+import { streamsSharedPromises } from './store/streams-shared.ts'
 import { streamsPromises } from './store/streams.ts'
 import { runSuite, type SuiteOptions } from './suite.ts'
 
@@ -53,9 +56,10 @@ export async function storeContract (test: Test, { open, capabilities = {} }: St
     changesResumePromises,
     changesDeduplicationPromises,
     streamsPromises,
+    streamsFeedPromises,
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises, changesAgePromises] : [],
-    ...durable ? [durabilityPromises, changesDurablePromises] : [],
-    ...shared ? [sharingPromises, changesSharedPromises] : []
+    ...durable ? [durabilityPromises, changesDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)] : [],
+    ...shared ? [sharingPromises, changesSharedPromises, streamsSharedPromises] : []
   ])
 }

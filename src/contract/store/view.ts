@@ -50,8 +50,15 @@ function changedEntry (entry: Entry, changed: Changed): Entry {
   }
   if ('edit' in made) {
     return {
-      offset, position, at: storedAt, from, ...made.edit, revision, editedAt: at,
-      ...unfinished !== undefined && { unfinished }, ...before.length > 0 && { reactions: before }
+      offset,
+      position,
+      at: storedAt,
+      from,
+      ...made.edit,
+      revision,
+      editedAt: at,
+      ...unfinished !== undefined && { unfinished },
+      ...before.length > 0 && { reactions: before }
     }
   }
   const { react: reaction } = made
