@@ -1,8 +1,8 @@
 import { errors } from 'fastify-chat'
-import type { Amendment, Change, Entry } from 'fastify-chat'
+import type { Amendment, Change, ChangeCursor, Changed, Entry } from 'fastify-chat'
 
-/** Bounds of the reactions of one entry, as the contract sets them: different reactions, and reactions of all members. */
-const [MAX_REACTIONS, MAX_PAIRS] = [20, 1_000]
+/** Bounds of one entry, as the contract sets them: different reactions, reactions of all members, and bytes of streamed text. */
+const [MAX_REACTIONS, MAX_PAIRS, MAX_STREAM_BYTES] = [20, 1_000, 64 * 1024]
 
 /** An entry as a line of a file. `number`: of its last change. `bytes`: a binary body, in base64. `reactions`: with their members. */
 export type EntryLine = Omit<Entry, 'position' | 'revision' | 'body' | 'reactions'> & {
@@ -30,6 +30,8 @@ export class KeptEntry {
   #reactions: Map<string, Set<string>>
   #size!: number
   #reactionSize = 0
+  /** ms of `performance.now()` when it was begun or last renewed; an entry that was read from a file is idle */
+  #renewedAt = -Infinity
 
   constructor ({ number, bytes = '', body, reactions = [], ...rest }: EntryLine, position: string, revision?: string) {
     this.#entry = { ...rest, position, body: body ?? Buffer.from(bytes, 'base64'), ...revision !== undefined && { revision } }
@@ -66,18 +68,30 @@ export class KeptEntry {
     return { ...this.#entry, reactions }
   }
 
-  count (reaction: string): number { return this.#reactions.get(reaction)?.size ?? 0 }
+  /** Called when the entry is begun, and for each append. */
+  renew (): void { this.#renewedAt = performance.now() }
 
-  /** Returns whether a change has an effect. @throws Forbidden, EntryDeleted, InvalidChange, TooManyReactions */
-  check (room: string, { own, by, change }: Amendment): boolean {
-    const { from, body, data, deleted } = this.#entry
+  /** Returns the record of the change that was applied last. */
+  record (change: ChangeCursor, { at, by, change: made }: ChangeLine): Changed {
+    const { offset, position } = this.#entry
+    const record = { offset, position, change, at }
+    if ('react' in made) return { ...record, by: by!, made, count: this.#reactions.get(made.react)?.size ?? 0 }
+    return 'end' in made ? { ...record, by, made, ended: this.read() } : { ...record, by, made }
+  }
+
+  /** Returns whether a change has an effect. @throws Forbidden, EntryDeleted, StreamEnded, InvalidChange, TooManyReactions */
+  check (room: string, { own, by, idle = 0, change }: Amendment): boolean {
+    const { from, body, data, deleted, streaming = false } = this.#entry
     if (own !== undefined && from?.id !== own) throw new errors.Forbidden('change messages of others', room)
     if ('delete' in change) return deleted !== true
     if (deleted === true) throw new errors.EntryDeleted()
     if ('edit' in change) {
       if (typeof body !== 'string') throw new errors.InvalidChange('a binary message has no text')
+      if (streaming) throw new errors.InvalidChange('a message can be edited only after its streaming has ended')
       return change.edit.body !== body || change.edit.data !== data
     }
+    if ('append' in change) return this.#checkAppend(change.append, change.at)
+    if ('end' in change) return streaming && performance.now() - this.#renewedAt >= idle
     const { react, on } = change
     if ((this.#reactions.get(react)?.has(by!) ?? false) === on) return false
     const pairs = [...this.#reactions.values()].reduce((sum, { size }) => sum + size, 0)
@@ -87,7 +101,7 @@ export class KeptEntry {
 
   /** Applies a change that has an effect. */
   apply ({ number, at, by, change }: ChangeLine, revision: string): void {
-    const { offset, position, at: storedAt, from, body, data, editedAt } = this.#entry
+    const { offset, position, at: storedAt, from, body, unfinished } = this.#entry
     const kept = { offset, position, at: storedAt, from, revision }
     this.#number = number
     if ('delete' in change) {
@@ -95,12 +109,28 @@ export class KeptEntry {
       this.#reactions = new Map()
       this.#reactionSize = 0
     } else if ('edit' in change) {
-      this.#entry = { ...kept, ...change.edit, editedAt: at }
+      this.#entry = { ...kept, ...change.edit, ...unfinished !== undefined && { unfinished }, editedAt: at }
+    } else if ('append' in change) {
+      this.#entry = { ...this.#entry, revision, body: `${body as string}${change.append}` }
+    } else if ('end' in change) {
+      const { streaming: _, ...rest } = this.#entry
+      this.#entry = { ...rest, revision, ...change.unfinished === true && { unfinished: true as const } }
     } else {
-      this.#entry = { ...kept, body, ...data !== undefined && { data }, ...editedAt !== undefined && { editedAt } }
+      this.#entry = { ...this.#entry, revision }
       this.#react(change.react, by!, change.on)
     }
     this.#measure()
+  }
+
+  #checkAppend (text: string, at: number): boolean {
+    const { body, streaming } = this.#entry
+    if (typeof body !== 'string') throw new errors.StreamEnded()
+    const points = [...body]
+    if (at < points.length && points.slice(at).join('').startsWith(text)) return false
+    if (streaming !== true) throw new errors.StreamEnded()
+    if (at !== points.length) throw new errors.InvalidChange(`the text has ${points.length} code points`)
+    if (Buffer.byteLength(body + text) > MAX_STREAM_BYTES) throw new errors.InvalidChange(`a streamed text has at most ${MAX_STREAM_BYTES} bytes`)
+    return text !== ''
   }
 
   #react (reaction: string, member: string, on: boolean): void {

@@ -81,8 +81,9 @@ export class RoomLog {
    * Returns the new entry and its line, or the cursor of the first entry of a known key.
    * @throws ReusedKey, StalePost, InvalidArgument; StoreBusy if there is no space for a new entry
    */
-  append ({ key, hash, since, from, body, data }: Draft, hasSpace: boolean): { known: Cursor } | { entry: Entry, line: string } {
+  append ({ key, hash, since, from, body, data, streaming }: Draft, hasSpace: boolean): { known: Cursor } | { entry: Entry, line: string } {
     if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new errors.InvalidArgument('draft.body', 'must be a string or a Uint8Array')
+    if (streaming === true && typeof body !== 'string') throw new errors.InvalidArgument('draft.body', 'must be text if it is streaming')
     const known = key === undefined ? undefined : this.#keys.find(key)
     if (known !== undefined) {
       if (known.hash !== hash) throw new errors.ReusedKey()
@@ -97,16 +98,19 @@ export class RoomLog {
       at,
       from: from && { id: from.id, name: from.name },
       ...typeof body === 'string' ? { body } : { bytes: Buffer.from(body).toString('base64') },
-      ...data !== undefined && { data }
+      ...data !== undefined && { data },
+      ...streaming !== undefined && { streaming }
     }
     const line: Line = { entry, ...key !== undefined && { key: { key, hash, offset, at } } }
     if (line.key !== undefined) this.#keys.remember(line.key)
-    return { entry: this.#add(entry).read(), line: textOf(line) }
+    const added = this.#add(entry)
+    added.renew()
+    return { entry: added.read(), line: textOf(line) }
   }
 
   /**
    * Changes an entry. Returns the record of the change, and the line that must be written.
-   * @throws InvalidArgument, ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, InvalidChange, TooManyReactions; StoreBusy if there is no space
+   * @throws InvalidArgument, ReusedKey, StalePost, NotKept, Forbidden, EntryDeleted, StreamEnded, InvalidChange, TooManyReactions; StoreBusy if there is no space
    */
   amend (room: string, position: Position, amendment: Amendment, hasSpace: boolean): { amended: Amended, changed?: Changed, line?: string } {
     const { key, hash, since, by, change } = amendment
@@ -116,6 +120,7 @@ export class RoomLog {
     const entry = this.#entries.at(this.indexOf(position) ?? NaN)
     if (entry === undefined) throw new errors.NotKept()
     const hasEffect = entry.check(room, amendment)
+    if ('append' in change) entry.renew()
     if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace(10 * this.#bounds.historyEntries))) {
       const amended = { ...this.#changeCursor(entry.number ?? this.#changes.newest), again: true }
       if (key === undefined) return { amended }
@@ -128,9 +133,7 @@ export class RoomLog {
     const line: ChangeLine = { number: this.#changes.newest + 1, offset: entry.offset, at, by, change, key, hash }
     this.#change(line)
     const cursor = this.#changeCursor(line.number)
-    const record = { ...this.#cursor(entry.offset), change: cursor, at }
-    const changed: Changed = 'react' in change ? { ...record, by: by!, made: change, count: entry.count(change.react) } : { ...record, by, made: change }
-    return { amended: { ...cursor, again: false }, changed, line: textOf({ change: line }) }
+    return { amended: { ...cursor, again: false }, changed: entry.record(cursor, line), line: textOf({ change: line }) }
   }
 
   find (key: string): Cursor | undefined {
