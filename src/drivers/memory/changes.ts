@@ -18,7 +18,7 @@ interface KeyAge { readonly key: string, readonly until: number }
 const CHANGES = 560
 
 /** Bytes of an item and its slot in a ring that is a quarter full; of a `KeyAge` and its slot. */
-const [ITEM, KEY_AGE] = [64, 72]
+const [ITEM, KEY_AGE] = [88, 72]
 
 /** Keys of edits without an effect that are remembered between two changes, as a share of all. */
 const IDLE_SHARE = 1 / 10
