@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { Amendment } from '../../src/change.ts'
-import { all, bodies, deletion, edit, fill, numbers, react, says } from '../../src/contract/store/entries.ts'
+import { all, append, begin, bodies, deletion, edit, end, fill, numbers, react, says } from '../../src/contract/store/entries.ts'
 import { MemoryStore, type MemoryStoreOptions } from '../../src/drivers/memory/store.ts'
 
 const full = { code: 'FST_CHAT_TOO_MANY_REACTIONS' }
@@ -68,6 +68,9 @@ t.test('a refused change, or one without an effect, takes no memory', async (t) 
     ['FST_CHAT_INVALID_ARGUMENT', { by: null, change: { react: '👍', on: true } }],
     ['FST_CHAT_TOO_MANY_REACTIONS', react('21', 'ada'), upTo(20).map((i) => react(`${i}`, 'ada'))],
     ['FST_CHAT_TOO_MANY_REACTIONS', react('x'.repeat(10_000), 'ada')],
+    ['FST_CHAT_STREAM_ENDED', append('y', 1)],
+    [undefined, append('x', 0)],
+    [undefined, end],
     [undefined, edit('x')],
     [undefined, react('👍', 'ada', false)]
   ]
@@ -185,6 +188,58 @@ t.test('changes count in storeBytes: other rooms are evicted, or the change is B
   const before = await store.read('a', all)
   await t.rejects(store.amend('a', position!, edit('y'.repeat(60_000))), { code: 'FST_CHAT_BUSY' })
   t.strictSame(await store.read('a', all), before)
+})
+
+t.test('streamed text counts in historyBytes as it grows', async (t) => {
+  const store = open(t, { historyBytes: 10_000 })
+  await fill(store, 'a', 5, 'x'.repeat(1_000))
+  const position = await begin(store, 'a')
+  for (const i of upTo(9)) await store.amend('a', position, append('y'.repeat(1_000), 1_000 * (i - 1)))
+  t.strictSame(numbers(await store.read('a', all)), [6])
+  await store.amend('a', position, append('y'.repeat(10_000), 9_000))
+  t.strictSame(numbers(await store.read('a', all)), [6], 'alone beyond the bound')
+  const oldest = await begin(store, 'b')
+  await fill(store, 'b', 5, 'x'.repeat(1_000))
+  const { revision } = await store.read('b', all)
+  t.equal((await store.amend('b', oldest, append('y'.repeat(9_000), 0))).again, false)
+  await t.rejects(store.amend('b', oldest, append('y', 9_000)), { code: 'FST_CHAT_NOT_KEPT' }, 'it trims itself')
+  t.match(await store.read('b', { ...all, after: (await store.read('b', all)).head.position, revision }), { complete: true, changed: [], oldest: String })
+})
+
+t.test('a stream counts in storeBytes: other rooms are evicted, or the append is BUSY', async (t) => {
+  const store = open(t, { storeBytes: 50_000 })
+  const [other] = await fill(store, 'other', 1, 'x'.repeat(10_000))
+  await store.follow('a', () => {})
+  const position = await begin(store, 'a', 'x'.repeat(20_000))
+  t.not(await store.get('other', other!), undefined)
+  await store.amend('a', position, append('ā', 20_000))
+  t.equal(await store.get('other', other!), undefined, 'a wide character doubles the text')
+  const before = await store.read('a', all)
+  await t.rejects(store.amend('a', position, append('y'.repeat(10_000), 20_001)), { code: 'FST_CHAT_BUSY' })
+  t.strictSame(await store.read('a', all), before)
+  const { bytes } = store
+  t.ok(bytes > 40_000 && bytes <= 50_000)
+  await store.amend('a', position, deletion)
+  t.ok(store.bytes < bytes - 39_000)
+})
+
+t.test('the bytes of a lease are freed when its stream ends, is deleted or is trimmed', async (t) => {
+  const store = open(t, { historyEntries: 1 })
+  const position = await begin(store, 'a')
+  await store.amend('a', position, append('x', 0))
+  const { bytes } = store
+  for (const at of [1, 1, 1]) await store.amend('a', position, append('', at))
+  t.equal(store.bytes, bytes, 'a renewal takes none')
+  for (const [room, amendment] of [['b', end], ['c', deletion]] as const) {
+    const stream = await begin(store, room, 'x')
+    const before = store.bytes
+    await store.amend(room, stream, amendment)
+    t.ok(store.bytes - before < 600, 'the list of changes')
+  }
+  await begin(store, 'd')
+  const before = store.bytes
+  for (let i = 0; i < 1_000; i++) await begin(store, 'd')
+  t.equal(store.bytes, before)
 })
 
 t.test('a store short of memory forgets changes but the newest', async (t) => {

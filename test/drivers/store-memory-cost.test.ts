@@ -3,7 +3,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { deletion, edit, fill, react, says } from '../../src/contract/store/entries.ts'
+import { append, begin, deletion, edit, end, fill, react, says } from '../../src/contract/store/entries.ts'
 
 const MiB = 1024 * 1024
 
@@ -95,6 +95,39 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
     const { position } = await store.append(room(i), says(`${i}`))
     for (let j = 0; j < 20; j++) await store.amend(room(i), position, react(`${'ā'.repeat(60)} ${j}`, someone(i)!.id))
   },
+  'streams without text': (store, i) => begin(store, room(i)),
+  'streamed text of many pieces': async (store, i) => {
+    const position = await begin(store, room(i), `${i}`)
+    let at = `${i}`.length
+    for (let j = 0; j < 30; j++) {
+      await store.amend(room(i), position, append(posted(text, `${j}`).body as string, at))
+      at += text.length
+    }
+  },
+  'long streamed text': async (store, i) => {
+    const position = await begin(store, room(i), posted(text.repeat(300), `${i}`).body as string)
+    await store.amend(room(i), position, append(posted(text, `${i}`).body as string, 300 * text.length))
+  },
+  'streamed text with a wide piece at its end': async (store, i) => {
+    const position = await begin(store, room(i), posted(text.repeat(30), `${i}`).body as string)
+    await store.amend(room(i), position, append('ā', 30 * text.length))
+  },
+  'streams that have ended': async (store, i) => {
+    const position = await begin(store, room(i), `${i}`)
+    await store.amend(room(i), position, append('x', `${i}`.length))
+    await store.amend(room(i), position, end)
+  },
+  'one stream in each room': (store, i) => begin(store, other(i), `${i}`),
+  'one stream that has ended in each room': async (store, i) => {
+    await store.amend(other(i), await begin(store, other(i), `${i}`), end)
+  },
+  'rooms of many streams of which one is left': async (store, i) => {
+    for (let j = 0; j < 200; j++) await begin(store, other(i))
+  },
+  'renewals of one stream': async (store, i) => {
+    await store.amend('one', await only(store, 'one', true), append('', 0))
+    await begin(store, 'two', `${i}`)
+  },
   'one change in each room': async (store, i) => {
     const { position } = await store.append(other(i), says(`${i}`))
     await store.amend(other(i), position, react('👍', someone(i)!.id))
@@ -102,9 +135,9 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
 }
 
 /** Resolves with the position of the only message of a room. */
-async function only (store: MemoryStore, name: string): Promise<string> {
+async function only (store: MemoryStore, name: string, streaming = false): Promise<string> {
   const [entry] = (await store.read(name, { limit: 1, maxBytes: 1 })).entries
-  return entry?.position ?? (await fill(store, name, 1))[0]!
+  return entry?.position ?? (streaming ? begin(store, name) : (await fill(store, name, 1))[0]!)
 }
 
 for (const [title, add] of Object.entries(shapes)) {

@@ -20,10 +20,10 @@ export interface StoredEntry extends Changeable {
 const ENTRY = 80 + 32
 
 /** Bytes of the state of an entry that changed or is streaming; of its reactions without their texts and members, with the state. */
-const [STATE, REACTIONS] = [88, 416]
+const [STATE, REACTIONS] = [104, 424]
 
 /** Bytes of the lease of a streaming entry. */
-const LEASE = 96
+const LEASE = 72
 
 /** Bytes of the leases of a room, without those of its entries. */
 export const LEASES = 240
