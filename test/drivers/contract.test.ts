@@ -8,7 +8,7 @@ import type { StoreBounds } from '../../src/contract/store/bounds.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Roster } from '../../src/roster.ts'
-import { edit } from '../../src/contract/store/entries.ts'
+import { append, edit, end } from '../../src/contract/store/entries.ts'
 import type { Store } from '../../src/store.ts'
 
 t.test('the suites run under node:test', async (t) => {
@@ -135,6 +135,48 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
     }),
     'an edit whose key may have been forgotten is STALE; any other is made': (store) => ({
       amend: (room, position, { since: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
+    'a streamed text grows by its appends until its end': (store) => ({
+      append: (room, { streaming: _, ...draft }) => store.append(room, draft)
+    }),
+    'a stream that ends before its text is complete is unfinished, also after changes': (store) => ({
+      amend: (room, position, amendment) => store.amend(room, position, 'end' in amendment.change ? end : amendment)
+    }),
+    'an append that the text has already, or of no text, resolves with again': (store) => ({
+      amend: (...args) => store.amend(...args).then((amended) => ({ ...amended, again: false }))
+    }),
+    'an append anywhere but at the end of the text is INVALID_CHANGE': (store) => ({
+      amend: async (room, position, amendment) => {
+        const { body } = (await store.get(room, position))!
+        return store.amend(room, position, 'append' in amendment.change ? append(amendment.change.append, [...body as string].length) : amendment)
+      }
+    }),
+    'a streaming entry can be reacted to and deleted, but not edited before its end': (store) => ({
+      amend: async (room, position, amendment) => {
+        if ('edit' in amendment.change) await store.amend(room, position, end)
+        return store.amend(room, position, amendment)
+      }
+    }),
+    'a change of a streaming entry is rejected with the first error that applies': (store) => ({
+      amend: (room, position, { own: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
+    'an end of an entry that is not streaming resolves with again': (store) => ({
+      amend: async (room, position, amendment) => {
+        const { streaming } = (await store.get(room, position))!
+        return 'end' in amendment.change && streaming === undefined ? store.amend(room, position, edit('ended')) : store.amend(room, position, amendment)
+      }
+    }),
+    'an idle end has an effect on a stream that was not renewed for so long': (store) => ({
+      amend: (room, position, { idle: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
+    'a follower receives the beginning of a stream, each append, and its end with the whole entry': (store) => ({
+      follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, entries: page.entries.map(({ streaming: _, ...entry }) => entry) }))
+    }),
+    'a follower that joins within a streamed text receives the rest without a gap or an overlap': (store) => ({
+      follow: (room, deliver) => {
+        let pages = 0
+        return store.follow(room, (page) => deliver(pages++ === 1 ? { ...page, changes: page.changes.slice(1) } : page))
+      }
     }),
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
