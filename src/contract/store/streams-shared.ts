@@ -43,7 +43,8 @@ export async function streamsSharedPromises (test: StoreSubtest): Promise<void> 
     const peers = [await open({}, name), await open({}, name)] as const
     let isRenewed = false
     for (let idle = 10; !isRenewed && idle < 100_000; idle *= 2) {
-      const [clock, renewed, other] = [await begin(peers[0], 'a'), await begin(peers[0], 'a'), await begin(peers[0], 'a')]
+      // The clock begins last: when it is idle, the others are.
+      const [renewed, other, clock] = [await begin(peers[0], 'a'), await begin(peers[0], 'a'), await begin(peers[0], 'a')]
       // The store's clock moves on by itself.
       while ((await peers[1].amend('a', clock, idleEnd(idle))).again) await tick()
       await peers[0].amend('a', renewed, append('', 0))

@@ -168,7 +168,8 @@ export async function streamsPromises (test: StoreSubtest): Promise<void> {
     for (const [i, renewal] of [append('', 1), append('y', 1)].entries()) {
       let isRenewed = false
       for (let idle = 10; !isRenewed && idle < 100_000; idle *= 2) {
-        const [clock, streams] = [await begin(one, 'a', 'x'), await Promise.all(upTo(2).map(() => begin(one, 'a', 'x')))]
+        // The clock begins last: when it is idle, the others are.
+        const [streams, clock] = [await Promise.all(upTo(2).map(() => begin(one, 'a', 'x'))), await begin(one, 'a', 'x')]
         assert.deepEqual((await one.amend('a', clock, idleEnd(1e9))).again, true, 'not idle for so long')
         // The store's clock moves on by itself.
         while ((await one.amend('a', clock, idleEnd(idle))).again) await tick()
