@@ -47,20 +47,32 @@ export async function streamsFeedPromises (test: StoreSubtest): Promise<void> {
       return { follower, page: await one.read('a', all) }
     }
     const calls: Array<Promise<unknown>> = []
+    const grow = () => {
+      const made = one.amend('a', position, append('👋b', 2 * calls.length))
+      calls.push(made)
+      return made
+    }
     for (const i of upTo(200)) {
-      calls.push(one.amend('a', position, append('👋b', 2 * (i - 1))))
+      const made = grow()
       if (i % 7 === 0) joined.push(join())
       if (i % 11 === 0) queueMicrotask(() => joined.push(join()))
       if (i % 13 === 0) process.nextTick(() => joined.push(join()))
-      if (i % 20 === 0) await calls.at(-1)
+      if (i % 20 === 0) await made
       else if (i % 5 === 0) await tick()
     }
-    calls.push(one.amend('a', position, end), one.append('a', says('end')))
+    let isGrowing = true
+    const joining = Promise.all(joined).finally(() => { isGrowing = false })
+    while (isGrowing) {
+      await grow()
+      await tick()
+    }
+    const followers = await joining
+    await Promise.all([grow(), grow(), one.amend('a', position, end), one.append('a', says('end'))])
     await Promise.all(calls)
     const final = await one.read('a', all)
-    assert.deepEqual(final.entries[0]!.body, '👋b'.repeat(200))
+    assert.deepEqual(final.entries[0]!.body, '👋b'.repeat(calls.length))
     let inTheMiddle = 0
-    for (const { follower, page } of await Promise.all(joined)) {
+    for (const { follower, page } of followers) {
       await follower.has('end')
       const view = new View([...page.entries, ...follower.entries.filter(({ offset }) => offset > page.head.offset)])
       await follower.until(() => follower.pages.at(-1)!.head.change.number === final.head.change.number)
