@@ -1,6 +1,7 @@
+import { codePoints } from '../code-points.ts'
 import { EntryDeleted, Forbidden, InvalidArgument, InvalidChange, StreamEnded } from '../errors.ts'
 import { Reactions } from './reactions.ts'
-import { checkAppend, codePoints } from './streamed-text.ts'
+import { checkAppend } from './streamed-text.ts'
 import type { Amendment, ChangeCursor, Changed, Revision } from '../change.ts'
 import type { Cursor, Draft, Entry, Member } from '../store.ts'
 

@@ -1,18 +1,6 @@
+import { indexOfCodePoint } from '../code-points.ts'
 import { InvalidChange, StreamEnded } from '../errors.ts'
 import { MAX_STREAM_BYTES } from '../request-bounds.ts'
-
-/** Returns the length of a text in code points. */
-export function codePoints (text: string): number {
-  let count = text.length
-  for (let i = 0; i < text.length - 1; i++) {
-    // A lone surrogate is a code point of its own.
-    if (isHigh(text.charCodeAt(i)) && isLow(text.charCodeAt(i + 1))) {
-      count--
-      i++
-    }
-  }
-  return count
-}
 
 /**
  * Returns whether an `append` has an effect on a text. Makes the checks of `Store.amend` that concern it.
@@ -29,13 +17,3 @@ export function checkAppend (text: string, length: number, isStreaming: boolean,
   }
   return true
 }
-
-/** Returns the index of the code unit at which a code point of a text begins. */
-function indexOfCodePoint (text: string, at: number): number {
-  let index = 0
-  for (let count = 0; count < at; count++) index += isHigh(text.charCodeAt(index)) && isLow(text.charCodeAt(index + 1)) ? 2 : 1
-  return index
-}
-
-function isHigh (unit: number): boolean { return (unit & 0xfc00) === 0xd800 }
-function isLow (unit: number): boolean { return (unit & 0xfc00) === 0xdc00 }
