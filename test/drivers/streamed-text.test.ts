@@ -1,5 +1,6 @@
 import t from 'tap'
-import { checkAppend, codePoints } from '../../src/drivers/streamed-text.ts'
+import { codePoints } from '../../src/code-points.ts'
+import { checkAppend } from '../../src/drivers/streamed-text.ts'
 import { MAX_STREAM_BYTES } from '../../src/request-bounds.ts'
 
 const [high, low] = ['\ud83d', '\ude00']
