@@ -54,9 +54,8 @@ export function maxGrowth ({ charge, state }: StoredEntry, { key, hash }: Draft)
  */
 export function changedEntry (entry: StoredEntry, amendment: Amendment, number: number, at: number): StoredEntry & { readonly state: EntryState } {
   const reactionCharge = entry.reactionCharge + reactionGrowth(entry, amendment)
-  const { body: text, data, state } = amended(entry, amendment, number, at)
-  // The concatenation of an append keeps the texts that it consists of.
-  const body = 'append' in amendment.change ? copyString(text as string) : text
+  const { body, data, state } = amended(entry, amendment, number, at)
+  // `chargeOf` also makes the concatenation of an append flat: otherwise it would keep the texts that it consists of.
   const charge = 'react' in amendment.change ? entry.charge : chargeOf(entry.from, body, data, state)
   return { at: entry.at, from: entry.from, body, data, charge, reactionCharge, state }
 }
