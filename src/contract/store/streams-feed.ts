@@ -60,13 +60,9 @@ export async function streamsFeedPromises (test: StoreSubtest): Promise<void> {
       if (i % 20 === 0) await made
       else if (i % 5 === 0) await tick()
     }
-    let isGrowing = true
-    const joining = Promise.all(joined).finally(() => { isGrowing = false })
-    while (isGrowing) {
-      await grow()
-      await tick()
-    }
-    const followers = await joining
+    const joining = Promise.all(joined)
+    let followers: Awaited<typeof joining> | undefined
+    while (followers === undefined) followers = await Promise.race([joining, grow().then(() => tick(undefined))])
     await Promise.all([grow(), grow(), one.amend('a', position, end), one.append('a', says('end'))])
     await Promise.all(calls)
     const final = await one.read('a', all)
