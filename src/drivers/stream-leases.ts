@@ -19,5 +19,11 @@ export class StreamLeases<Key = Position> {
   /** Returns for how many ms an entry was not renewed. */
   idleTime (key: Key): number { return performance.now() - (this.#renewed.get(key) ?? -Infinity) }
 
+  /** Removes the leases of entries that are no longer streaming. Returns the number of those that are left. */
+  prune (isStreaming: (key: Key) => boolean): number {
+    for (const key of this.#renewed.keys()) if (!isStreaming(key)) this.#renewed.delete(key)
+    return this.#renewed.size
+  }
+
   clear (): void { this.#renewed.clear() }
 }
