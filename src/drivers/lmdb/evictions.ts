@@ -1,6 +1,7 @@
 import type { LmdbDatabase } from './database.ts'
 import type { LmdbFeeds } from './feeds.ts'
 import type { LmdbLog } from './log.ts'
+import type { StagedRooms } from './staged-rooms.ts'
 import { LmdbUses } from './uses.ts'
 
 /** Bounds of all rooms together. */
@@ -9,15 +10,6 @@ export interface StoreLimits {
   readonly storeBytes: number
   /** ms without use after which a room is removed */
   readonly roomTtl: number
-}
-
-/** Operations on the rooms. Their state is that after the next commit. */
-interface Rooms {
-  log (room: string): LmdbLog
-  /** Adds the changes of a log to the next commit. */
-  stage (log: LmdbLog): void
-  /** Removes the head of a room without records. */
-  forget (log: LmdbLog): void
 }
 
 /** Maximum steps per commit. A step removes a record or examines a room. All steps block the event loop for some milliseconds. */
@@ -38,7 +30,7 @@ export class LmdbEvictions {
   readonly #database: LmdbDatabase
   readonly #limits: StoreLimits
   readonly #feeds: LmdbFeeds
-  readonly #rooms: Rooms
+  readonly #rooms: StagedRooms
   /** Bytes above which appends may be rejected. */
   readonly #maxBytes: number
   /** Bytes charged for all rooms on disk. */
@@ -56,7 +48,7 @@ export class LmdbEvictions {
   /** Whether the last run used all its steps, so that more may be left to remove. */
   #isExhausted = false
 
-  constructor (database: LmdbDatabase, limits: StoreLimits, feeds: LmdbFeeds, rooms: Rooms) {
+  constructor (database: LmdbDatabase, limits: StoreLimits, feeds: LmdbFeeds, rooms: StagedRooms) {
     this.#database = database
     this.#limits = limits
     this.#feeds = feeds

@@ -8,13 +8,11 @@ import { LmdbKeys } from './keys.ts'
 import { digestOf, hashOf, historyBytesOf, keyOf, stamp, timeOf, trimmed, type EntryRecord } from './record.ts'
 import { LmdbRecords } from './records.ts'
 import { LmdbRetention } from './retention.ts'
+import { USE_WRITE_INTERVAL } from './uses.ts'
 import type { ChangeCursor, Head } from '../../change.ts'
 import type { Appended, Cursor, Draft, Position } from '../../store.ts'
 import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase, Writes } from './database.ts'
-
-/** ms between two writes of a room's last use. */
-export const USE_WRITE_INTERVAL = 10 * 60_000
 
 /** Measured bytes of heap: of a log with its head and maps and its slots in two orders of use; of its changes; of a key. */
 const [LOG, CHANGES, KEY] = [1_300, 650, 100]

@@ -1,25 +1,21 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import { StoreBusy } from '../../errors.ts'
+import { amend } from './amend.ts'
 import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
 import { emptyHead, headOf, newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
-import { LmdbLog, USE_WRITE_INTERVAL } from './log.ts'
-import { amend } from './amend.ts'
+import { LmdbLog } from './log.ts'
 import type { EntryRecord } from './record.ts'
+import type { StagedRooms } from './staged-rooms.ts'
+import { LmdbTrimming } from './trimming.ts'
 import type { Amended, Amendment, ChangeCursor, Head } from '../../change.ts'
 import type { Appended, Cursor, Draft, Position } from '../../store.ts'
 
-/** Trimming steps per commit, in addition to two for each appended entry or change: one trims an entry, one removes a key. */
-const STEPS = 64
-
 /** Rooms that a sweep examines in one tick. */
 const ROOMS_PER_TICK = 100
-
-/** Maximum number of rooms whose last use one commit writes. */
-const MAX_USES = 64
 
 /** The rooms of a store. Applies writes to the logs of the rooms, and commits the logs. */
 export class LmdbRooms {
@@ -28,10 +24,8 @@ export class LmdbRooms {
   readonly #feeds: LmdbFeeds
   readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
-  readonly #untrimmed = new Set<string>()
+  readonly #trimming: LmdbTrimming
   readonly #evictions: LmdbEvictions
-  /** Rooms whose last use has to be written to disk. */
-  readonly #unwrittenUses = new Set<string>()
   /** Appended entries and changes of the next commit. */
   #writeCount = 0
   #isTouched = false
@@ -44,15 +38,19 @@ export class LmdbRooms {
     this.#feeds = feeds
     this.#cache = new LmdbLogCache(limits)
     this.#seed = database.epochSeed
-    this.#evictions = new LmdbEvictions(database, limits, feeds, {
+    const rooms: StagedRooms = {
       log: (room) => this.#log(room),
       stage: (log) => this.#staged.add(log),
       forget: (log) => this.#forget(log)
-    })
+    }
+    this.#trimming = new LmdbTrimming(feeds, rooms)
+    this.#evictions = new LmdbEvictions(database, limits, feeds, rooms)
   }
 
   /** Whether there is background work to commit. */
-  get hasPendingWork (): boolean { return this.#untrimmed.size > 0 || this.#unwrittenUses.size > 0 || this.#evictions.hasPendingWork }
+  get hasPendingWork (): boolean {
+    return this.#trimming.hasPendingWork || this.#evictions.uses.hasUnwritten || this.#evictions.hasPendingWork
+  }
 
   /** Returns the head of a room on disk. */
   head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
@@ -74,12 +72,7 @@ export class LmdbRooms {
 
   /** Records a use that writes no entry. Returns true if a commit should write it to disk. */
   use (room: string, { last, used } = this.head(room)): boolean {
-    if (last === 0) return false
-    const now = Date.now()
-    this.#evictions.uses.record(room, now)
-    if (now - used < USE_WRITE_INTERVAL || this.#unwrittenUses.size >= MAX_USES) return false
-    this.#unwrittenUses.add(room)
-    return true
+    return last !== 0 && this.#evictions.uses.recordRead(room, used, Date.now())
   }
 
   append (room: string, record: EntryRecord, draft: Draft): Appended {
@@ -118,7 +111,7 @@ export class LmdbRooms {
     if (log.isUnused) return
     this.#staged.add(log)
     this.#feeds.restart(room, log.clear())
-    this.#untrimmed.add(room)
+    this.#trimming.add(room)
   }
 
   /** Makes the next commit write to the disk even without changes, to test the disk. */
@@ -128,7 +121,7 @@ export class LmdbRooms {
   commit (): Promise<void> | undefined {
     const now = Date.now()
     for (const log of this.#staged) log.records.encode()
-    this.#trim(now)
+    this.#trimming.run(this.#staged, this.#writeCount, now)
     this.#writeUses(now)
     this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
     if (this.#staged.size === 0 && !this.#isTouched) return undefined
@@ -161,7 +154,7 @@ export class LmdbRooms {
     do {
       rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_TICK)
       for (const { room, head } of rooms) {
-        if (this.#peek(room).retention.isDue(Date.now())) this.#untrimmed.add(room)
+        if (this.#peek(room).retention.isDue(Date.now())) this.#trimming.add(room)
         if (this.#feeds.has(room)) this.use(room, head)
       }
       if (this.hasPendingWork) found()
@@ -175,32 +168,13 @@ export class LmdbRooms {
 
   #log (room: string): LmdbLog { return this.#cache.use(room, () => this.#peek(room)) }
 
-  #trim (now: number): void {
-    let left = STEPS + 2 * this.#writeCount
-    for (const log of this.#staged) {
-      const steps = log.retention.trim(left, now)
-      if (steps === left) this.#untrimmed.add(log.room)
-      left -= steps
-    }
-    for (const room of this.#untrimmed) {
-      if (left === 0) return
-      const log = this.#log(room)
-      const steps = log.retention.trim(left, now)
-      if (steps > 0) this.#staged.add(log)
-      if (steps < left) this.#untrimmed.delete(room)
-      left -= steps
-      // A room with followers isn't forgotten, because its offsets would begin again.
-      if (!log.isUnused && log.retention.isEmpty(now) && !this.#feeds.has(room)) this.#forget(log)
-    }
-  }
-
   #writeUses (now: number): void {
-    for (const room of this.#unwrittenUses) {
+    const { uses } = this.#evictions
+    for (const room of uses.takeUnwritten()) {
       const log = this.#log(room)
-      log.use(this.#evictions.uses.lastUse(room) ?? now)
+      log.use(uses.lastUse(room) ?? now)
       if (!log.isUnused) this.#staged.add(log)
     }
-    this.#unwrittenUses.clear()
   }
 
   /**
