@@ -2,9 +2,10 @@ import { NotKept, TooManyReactions } from '../../errors.ts'
 import { amended, changedRecord, checkAmendment } from '../entry-state.ts'
 import { changeCursorAt, cursorAt, indexInEpoch, newestChange } from './head.ts'
 import { growthOfReactions } from './reaction-text.ts'
-import { digestOf, timeOf } from './record.ts'
+import { digestOf, entryOf, timeOf } from './record.ts'
 import type { Amended, Amendment, ChangeCursor, Changed } from '../../change.ts'
 import type { Position } from '../../store.ts'
+import type { LmdbLeases } from './leases.ts'
 import type { LmdbLog } from './log.ts'
 
 /** The result of an amendment. `changed`: its record; undefined if it is a repeat or has no effect. */
@@ -14,7 +15,7 @@ export interface AmendResult { readonly amended: Amended, readonly changed: Chan
  * Changes an entry of a room.
  * @throws ReusedKey, StalePost, NotKept, StoreDamaged, and as `checkAmendment` does: nothing is changed then
  */
-export function amend (log: LmdbLog, position: Position, amendment: Amendment): AmendResult {
+export function amend (log: LmdbLog, position: Position, amendment: Amendment, leases: LmdbLeases): AmendResult {
   const { room, head, records, changes, retention } = log
   if (retention.damage !== undefined) throw retention.damage
   const { by, change, hash, since } = amendment
@@ -29,18 +30,21 @@ export function amend (log: LmdbLog, position: Position, amendment: Amendment): 
   if (entry.position !== position || retention.isTooOld(timeOf(record), now)) throw new NotKept()
   const content = records.contentAt(index, record)
   const { from, state } = content
-  if (!checkAmendment(room, content, amendment) && (key === undefined || changes.remember(key))) {
-    return again(state === undefined ? newestChange(head) : changeCursorAt(head, state.number, state.at))
+  const hasEffect = checkAmendment(room, content, amendment, () => leases.idleTime(room, index))
+  if ('append' in change && state?.streamed !== undefined) leases.renew(room, index)
+  if (!hasEffect && (key === undefined || changes.remember(key))) {
+    return again(state === undefined || state.number === 0 ? newestChange(head) : changeCursorAt(head, state.number, state.at))
   }
   const growth = growthOfReactions(state?.reactions, change, by)
   if (growth > 0 && !retention.hasSpaceForReactions(growth)) throw new TooManyReactions()
 
   const { cursor, at } = changes.add(index, now, key)
-  const { body, data, state: next } = amended(content, amendment, cursor.number, at)
-  records.amend(index, record, { from, body, data, state: next })
+  const made = { from, ...amended(content, amendment, cursor.number, at) }
+  records.amend(index, record, made)
   changes.addReactionBytes(growth)
   const { number, revision } = cursor
-  return { amended: { number, revision, again: false }, changed: changedRecord(entry, cursor, at, amendment, next) }
+  const ended = () => entryOf(entry, timeOf(record), made, made.state, head.epoch)
+  return { amended: { number, revision, again: false }, changed: changedRecord(entry, cursor, at, amendment, made.state, ended) }
 }
 
 function again ({ number, revision }: ChangeCursor): AmendResult {

@@ -1,5 +1,5 @@
 import { Followers } from '../followers.ts'
-import { decodeRecord, timeOf, type EntryRecord } from './record.ts'
+import { decodeRecord, entryOf, timeOf, type EntryRecord } from './record.ts'
 import type { Changed, Head } from '../../change.ts'
 import type { Cursor, Draft, Entry, Feed, FeedPage } from '../../store.ts'
 
@@ -44,7 +44,7 @@ export class LmdbFeeds {
       if (followers === undefined) continue
       if ('restart' in event) followers.restart(event.restart)
       else if ('changed' in event) followers.pushChange(event.changed)
-      else followers.push(entryOf(event))
+      else followers.push(entryBefore(event))
       due.add(followers)
     }
     this.#events = []
@@ -68,8 +68,7 @@ export class LmdbFeeds {
 }
 
 /** Returns an entry that is equal to the result of a read before its first change. */
-function entryOf ({ cursor: { offset, position }, record, draft: { from, body, data } }: { cursor: Cursor, record: EntryRecord, draft: Draft }): Entry {
-  if (typeof body !== 'string') return decodeRecord(record, { offset, position }, '')
-  const at = timeOf(record)
-  return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
+function entryBefore ({ cursor, record, draft }: { cursor: Cursor, record: EntryRecord, draft: Draft }): Entry {
+  if (typeof draft.body !== 'string' || draft.streaming === true) return decodeRecord(record, cursor, '')
+  return entryOf(cursor, timeOf(record), draft, undefined, '')
 }

@@ -36,8 +36,8 @@ export function listReactions (text: string, member: string | undefined): Reacti
 
 /** Returns the bytes by which a change that has an effect makes the encoded reactions of an entry longer. */
 export function growthOfReactions (reactions: Reactions | undefined, change: Change, member: string | null): number {
-  if ('edit' in change) return 0
   if ('delete' in change) return -Buffer.byteLength(encodeReactions(reactions))
+  if (!('react' in change)) return 0
   const { react, on } = change
   // The first member of a reaction adds a line, with a line feed.
   const line = (reactions?.count(react) ?? 0) === (on ? 0 : 1) ? bytesOf(react) + 1 : 0

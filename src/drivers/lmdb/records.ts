@@ -1,5 +1,5 @@
 import { chargeOfRow } from './charge.ts'
-import { decodeContent, encodeChanged, historyBytesOf, type ChangedContent, type Content, type EntryRecord } from './record.ts'
+import { decodeContent, historyBytesOf, withContent, type Content, type EntryRecord, type StatefulContent } from './record.ts'
 import type { LmdbDatabase, Writes } from './database.ts'
 import type { RoomHead } from './head.ts'
 
@@ -10,7 +10,7 @@ export class LmdbRecords {
   /** Records that the next commit writes, by index; undefined for a record that it removes. */
   readonly #writes = new Map<number, EntryRecord | undefined>()
   /** Amended entries that aren't encoded yet, by index. Created with the first of them. */
-  #amended: Map<number, { readonly record: EntryRecord, readonly content: ChangedContent }> | undefined
+  #amended: Map<number, { readonly record: EntryRecord, readonly content: StatefulContent }> | undefined
   #head: RoomHead
 
   constructor (room: string, database: LmdbDatabase, head: RoomHead) {
@@ -51,16 +51,16 @@ export class LmdbRecords {
   }
 
   /** Replaces the content of a kept entry. @param record of the entry, as `entryAt` returns it */
-  amend (index: number, record: EntryRecord, content: ChangedContent): void {
+  amend (index: number, record: EntryRecord, content: StatefulContent): void {
     this.#amended ??= new Map()
     this.#amended.set(index, { record, content })
   }
 
-  /** Encodes the amended entries: once for all amendments of a commit, because the reactions of an entry may be many. */
+  /** Encodes the amended entries: once for all amendments of a commit, because an entry may have many reactions or a long text. */
   encode (): void {
     if (this.#amended === undefined) return
     for (const [index, { record, content }] of this.#amended) {
-      const changed = encodeChanged(record, content)
+      const changed = withContent(record, content)
       this.#head.bytes += historyBytesOf(changed) - historyBytesOf(record)
       this.set(index, record, changed)
     }

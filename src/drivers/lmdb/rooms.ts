@@ -6,6 +6,7 @@ import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
 import { emptyHead, headOf, newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
+import { LmdbLeases } from './leases.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog } from './log.ts'
 import type { EntryRecord } from './record.ts'
@@ -24,6 +25,7 @@ export class LmdbRooms {
   readonly #feeds: LmdbFeeds
   readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
+  readonly #leases = new LmdbLeases()
   readonly #trimming: LmdbTrimming
   readonly #evictions: LmdbEvictions
   /** Appended entries and changes of the next commit. */
@@ -85,6 +87,7 @@ export class LmdbRooms {
       log.use(now)
       this.#staged.add(log)
       this.#writeCount++
+      if (draft.streaming === true) this.#leases.renew(room, log.head.last)
       this.#feeds.push(room, appended, record, draft)
     }
     return appended
@@ -93,7 +96,7 @@ export class LmdbRooms {
   amend (room: string, position: Position, amendment: Amendment): Amended {
     if (this.#evictions.isBehind) throw new StoreBusy()
     const log = this.#log(room)
-    const { amended, changed } = amend(log, position, amendment)
+    const { amended, changed } = amend(log, position, amendment, this.#leases)
     const now = Date.now()
     this.#evictions.uses.record(room, now)
     // An edit without effect is remembered.
@@ -147,8 +150,9 @@ export class LmdbRooms {
     for (const { room } of staged) this.#count(room)
   }
 
-  /** Finds expired entries in quiet rooms, and expired rooms. @param found called when there is work to commit */
+  /** Finds expired entries in quiet rooms, expired rooms and leases without an entry. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
+    this.#leases.prune((room) => this.#peek(room))
     this.#evictions.expire()
     let rooms: Array<Use & { head: RoomHead }> = []
     do {

@@ -1,4 +1,5 @@
 import { InvalidRoom, StoreClosed } from '../../errors.ts'
+import { MAX_STREAM_BYTES } from '../../request-bounds.ts'
 import { readPage } from '../page.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
@@ -175,8 +176,9 @@ function contentCost ({ body, data = '' }: Draft): number {
   return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
 }
 
-/** Returns the bytes of memory of the content of a change, with its copy in the record. */
+/** Returns the bytes of memory of the content of a change, with its copy in the record. An `append` rewrites the text before it. */
 function changeCost ({ change }: Amendment): number {
+  if ('append' in change) return 4 * (Math.min(change.at, MAX_STREAM_BYTES) + change.append.length)
   return 'edit' in change ? 2 * contentCost({ from: null, ...change.edit }) : 0
 }
 
