@@ -72,7 +72,7 @@ t.test('a wrong option is rejected by name when the backend is made', async (t) 
 })
 
 t.test('a directory of another format is rejected with both numbers, and stays as it is', async (t) => {
-  for (const [number, found] of [[1, 1], [4, 4], [undefined, 0]] as const) {
+  for (const [number, found] of [[1, 1], [5, 5], [undefined, 0]] as const) {
     const path = directory(t)
     const backend = lmdb({ path })
     const before = await backend.open(fastify())
@@ -89,10 +89,10 @@ t.test('a directory of another format is rejected with both numbers, and stays a
     for (let i = 0; i < 2; i++) {
       await t.rejects(backend.open(fastify()), {
         code: 'FST_CHAT_STORE_FORMAT',
-        message: new RegExp(`^the data in '.*' has format ${found}, but this version reads and writes format 3`)
+        message: new RegExp(`^the data in '.*' has format ${found}, but this version reads and writes format 4`)
       })
     }
-    await change(3)
+    await change(4)
     const { store } = await opened(t, backend)
     t.strictSame(bodies(await store.read('a', all)), ['kept'])
   }
@@ -108,7 +108,7 @@ t.test("another app's environment is rejected, and stays as it is", async (t) =>
     const before = data()
     await t.rejects(lmdb({ path }).open(fastify()), {
       code: 'FST_CHAT_STORE_FORMAT',
-      message: `the data in '${realpathSync(path)}' has format 0, but this version reads and writes format 3: use the version that wrote it, or another place`
+      message: `the data in '${realpathSync(path)}' has format 0, but this version reads and writes format 4: use the version that wrote it, or another place`
     })
     t.ok(data().equals(before), names.join())
     t.strictSame(readdirSync(path).sort(), ['data.mdb', 'lock.mdb'])

@@ -113,10 +113,24 @@ t.test('a store that is opened again has every state, revision and key of before
   t.match(await verifyStore(path, () => {}), { rooms: 1, entries: 7 })
 })
 
-t.test('a directory of format 2 is opened, and has format 3 afterwards', async (t) => {
+/** Creates a directory with data that the last version of a format wrote. */
+function ofFormat (t: Test, format: number): string {
   const path = directory(t)
-  // Written by the last version of format 2: a room with trimmed entries and keys, and a cleared room with an erased entry.
-  writeFileSync(join(path, 'data.mdb'), gunzipSync(readFileSync('test/support/fixtures/lmdb-format-2.mdb.gz')))
+  writeFileSync(join(path, 'data.mdb'), gunzipSync(readFileSync(`test/support/fixtures/lmdb-format-${format}.mdb.gz`)))
+  return path
+}
+
+/** Resolves with the number of the format of a closed directory. */
+async function formatOf (path: string): Promise<number | undefined> {
+  const root = open({ path, noSubdir: false })
+  const format = root.openDB<number, string>('format', { encoding: 'json' }).get('number')
+  await root.close()
+  return format
+}
+
+t.test('a directory of format 2 is opened, and has format 4 afterwards', async (t) => {
+  // A room with trimmed entries and keys, and a cleared room with an erased entry.
+  const path = ofFormat(t, 2)
   t.match(await verifyStore(path, () => {}), { rooms: 2, entries: 5 }, 'verify reads it')
   const store = await opened(t, {}, path)
   const { entries, head, revision } = await store.read('a', all)
@@ -128,10 +142,26 @@ t.test('a directory of format 2 is opened, and has format 3 afterwards', async (
   t.equal((await change(store, position, edit('edited'))).number, 1)
   t.strictSame((await changedSince(store, position, revision)).offsets, [3])
   await store.close()
-  const root = open({ path, noSubdir: false })
-  t.equal(root.openDB<number, string>('format', { encoding: 'json' }).get('number'), 3)
-  await root.close()
+  t.equal(await formatOf(path), 4)
   t.match((await (await opened(t, {}, path)).read('a', all)).entries, [{ body: 'edited' }, {}, {}])
+})
+
+t.test('a directory of format 3 is opened with its changes, and has format 4 afterwards', async (t) => {
+  // A room with trimmed entries and keys, and with changes; and a cleared room.
+  const path = ofFormat(t, 3)
+  t.match(await verifyStore(path, () => {}), { rooms: 2, entries: 6 }, 'verify reads it')
+  const store = await opened(t, {}, path)
+  const { entries, head } = await store.read('a', all)
+  const text = (offset: number) => ({ offset, from: ada, body: `text ${offset}` })
+  t.match(entries, [text(3), { body: 'edited', editedAt: Number }, { ...text(5), reactions: [{ reaction: '👍', count: 2 }] }, { body: '', deleted: true }, text(7)])
+  t.strictSame(entries.filter((entry) => 'streaming' in entry || 'unfinished' in entry), [])
+  t.equal(head.change.number, 4)
+  t.equal((await store.findChange('a', 'e1'))?.number, 1)
+  const { position } = await store.append('a', says('', { streaming: true }))
+  t.equal((await change(store, position, { append: 'text', at: 0 })).number, 5)
+  await store.close()
+  t.equal(await formatOf(path), 4)
+  t.match((await (await opened(t, {}, path)).read('a', all)).entries.at(-1), { body: 'text', streaming: true })
 })
 
 t.test('changes and posts of one tick are one commit, and each change follows its entry', async (t) => {

@@ -4,12 +4,12 @@ import type { LmdbEnvironment } from './environment.ts'
 
 /**
  * Number of the format of heads, records and the other values. Increased when the version before can't read what this version
- * writes. Format 3 added the changes of entries.
+ * writes. Format 3 added the changes of entries. Format 4 added streamed text, which the version before would take for complete.
  */
-const FORMAT = 3
+const FORMAT = 4
 
-/** The format that has no changes, but is otherwise the same. It becomes format 3 when it is opened. */
-const WITHOUT_CHANGES = 2
+/** The formats that have no changes, and no streamed text, but are otherwise the same. They become format 4 when they are opened. */
+const EARLIER: Array<number | string> = [2, 3]
 
 /**
  * Checks the number of the format of an environment, and writes it unless the environment has it. Must be called before another
@@ -18,7 +18,7 @@ const WITHOUT_CHANGES = 2
  */
 export function checkFormat ({ path, root }: LmdbEnvironment): void {
   const found = formatOf(root)
-  if (found !== WITHOUT_CHANGES) assertFormat(`'${path}'`, found, FORMAT)
+  if (!EARLIER.includes(found)) assertFormat(`'${path}'`, found, FORMAT)
   const format = root.openDB<number, string>('format', { encoding: 'json' })
   if (format.get('number') !== FORMAT) format.putSync('number', FORMAT)
 }
