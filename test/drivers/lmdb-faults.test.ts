@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
+import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import type { Head } from '../../src/change.ts'
 import type { Cursor, Entry } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
@@ -124,6 +125,45 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged changes, o
   const changed = entries.filter((entry) => entry.revision !== undefined).sort((a, b) => numberOf(a) - numberOf(b))
   t.match(since, { complete: true, moreChanged: false, oldest: undefined })
   t.strictSame(since.changed, changed, 'the list of changes leads to each changed entry')
+})
+
+t.test('a store killed with SIGKILL repeatedly keeps all acknowledged pieces of streams', async (t) => {
+  const path = directory(t)
+  const acked = new Map<string, { pieces: number, isEnded: boolean }>()
+  const acknowledged: number[] = []
+  for (const atOnce of [1, 64, 7, 256, 1, 64]) {
+    const child = writer(t, path, atOnce, 'lmdb-streamer')
+    await child.has(atOnce === 1 ? 2 + Math.floor(Math.random() * 40) : 300 + Math.floor(Math.random() * 2_000))
+    await child.kill()
+    for (const line of child.lines.slice(1)) {
+      const [position = '', kind = '', number, pieces] = line.split(' ')
+      acked.set(position, { pieces: Number(pieces), isEnded: kind === 'end' })
+      if (kind !== 'begin') acknowledged.push(Number(number))
+    }
+  }
+  t.equal(new Set(acknowledged).size, acknowledged.length, 'no number twice')
+  const store = await open(t, path, unbounded)
+  const { entries } = await store.read('room', all)
+  const texts = Array.from({ length: 31 }, (_, count) => Array.from({ length: count }, (_, i) => `${i + 1} é👋 `).join(''))
+  const isKept = ({ position, body, streaming, unfinished }: Entry) => {
+    const { pieces, isEnded } = acked.get(position) ?? { pieces: 0, isEnded: false }
+    const stored = texts.indexOf(String(body))
+    // The piece or the end after the last acknowledged one may be stored.
+    return stored >= pieces && stored <= pieces + 1 && unfinished === undefined && (streaming === true ? !isEnded : isEnded || pieces === 30)
+  }
+  t.strictSame(entries.filter((entry) => !isKept(entry)), [])
+  const stored = new Set(entries.map(({ position }) => position))
+  t.strictSame([...acked.keys()].filter((position) => !stored.has(position)), [])
+  const streaming = entries.filter((entry) => entry.streaming === true)
+  t.ok(streaming.length > 0 && acknowledged.length > 500, `${streaming.length} streaming, ${acknowledged.length} pieces acknowledged`)
+  const unfinished = { by: null, idle: 1e9, change: { end: true, unfinished: true } } as const
+  await Promise.all(streaming.map(async ({ position }) => { t.equal((await store.amend('room', position, unfinished)).again, false) }))
+  await store.close()
+  t.match(await verifyStore(path, () => {}), { entries: entries.length })
+  const ended = (await (await open(t, path, unbounded)).read('room', all)).entries
+  t.strictSame(ended.map(({ body }) => body), entries.map(({ body }) => body))
+  t.strictSame(ended.filter((entry) => entry.streaming === true), [])
+  t.equal(ended.filter((entry) => entry.unfinished === true).length, streaming.length)
 })
 
 t.test('a commit that fails leaves no change behind', async (t) => {
