@@ -8,24 +8,17 @@ import type { Change, Head, Revision } from '../../src/change.ts'
 import { says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
-import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
-import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import { Reactions } from '../../src/drivers/reactions.ts'
 import type { Entry, Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const MiB = 1024 * 1024
 const ada = { id: 'ada', name: 'Ada' }
-
-async function opened (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): Promise<LmdbStore> {
-  const store = await LmdbStore.open({ path, ...options })
-  t.teardown(() => store.close())
-  return store
-}
 
 const edit = (body: string, data?: string): Change => ({ edit: { body, data } })
 const react = (reaction: string, on = true): Change => ({ react: reaction, on })
@@ -44,23 +37,6 @@ async function posts (store: Store, count: number, body = 'x'): Promise<Position
 async function changedSince (store: Store, after: Position, revision: Revision): Promise<{ offsets: number[], complete: boolean, oldest: Position | undefined }> {
   const { changed, complete, oldest } = await store.read('a', { ...all, after, revision })
   return { offsets: changed.map(({ offset }) => offset), complete, oldest }
-}
-
-/** Resolves when nothing is left to remove. */
-async function idle (store: Store): Promise<void> {
-  for (let i = 0; i < 50; i++) {
-    await store.check()
-    await tick()
-  }
-}
-
-/** Counts the rows of a closed directory. Resolves with them and the charged bytes. */
-async function counts (path: string): Promise<{ rows: number, changes: number, bytes: unknown }> {
-  const root = open<unknown, string>({ path, noSubdir: false, encoding: 'json' })
-  const [rows, changes] = ['rows', 'changes'].map((name) => root.openDB(name, {}).getKeysCount()) as [number, number]
-  const counted = { rows, changes, bytes: root.get('bytes') }
-  await root.close()
-  return counted
 }
 
 t.test('a store that is opened again has every state, revision and key of before', async (t) => {
@@ -226,8 +202,7 @@ t.test('an edit, even one without effect, is found by its key once it is on disk
 })
 
 t.test('a room remembers ten times as many changes as entries, and the last one for ever', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const path = directory(t)
   const store = await opened(t, { historyEntries: 5, dedupWindow: 60_000 }, path)
   const [first, second] = await posts(store, 5) as [Position, Position]
@@ -251,7 +226,7 @@ t.test('a room remembers ten times as many changes as entries, and the last one 
   t.strictSame(await changedSince(store, last, revisions[100]!), { complete: true, offsets: [], oldest: undefined })
   t.equal((await store.findChange('a', '100'))?.number, 100)
   await store.close()
-  t.equal((await counts(path)).changes, 1)
+  t.equal((await storedIn(path)).changes, 1)
 })
 
 t.test('edits count in historyBytes; reactions have a quarter of it, and trim nothing', async (t) => {
@@ -278,8 +253,7 @@ t.test('edits count in historyBytes; reactions have a quarter of it, and trim no
 })
 
 t.test('a change of an entry that was trimmed meanwhile is reported with the oldest kept position', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const store = await opened(t, { historyEntries: 3, historyAge: 90_000 })
   const [first, second, third] = await posts(store, 3) as [Position, Position, Position]
   const { revision } = await store.read('a', all)
@@ -355,7 +329,7 @@ t.test('clear forgets changes, and their rows are removed in steps', async (t) =
   }
   await idle(store)
   await store.close()
-  t.match(await counts(path), { rows: 2, changes: 1 })
+  t.match(await storedIn(path), { rows: 1, heads: 1, changes: 1 })
 })
 
 t.test('a flood of changes keeps the file within its limit, and used rooms stay', async (t) => {
@@ -382,8 +356,7 @@ t.test('a flood of changes keeps the file within its limit, and used rooms stay'
 })
 
 t.test('charged bytes follow each change of a room and are zero once the rooms are removed', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const path = directory(t)
   const store = await opened(t, { historyEntries: 20, roomTtl: 300_000, dedupWindow: 1_000 }, path)
   for (const round of upTo(3)) {
@@ -398,17 +371,13 @@ t.test('charged bytes follow each change of a room and are zero once the rooms a
     await store.clear('room 1')
     mock.timers.tick(10_000)
   }
-  for (let i = 0; i < 8; i++) {
-    mock.timers.tick(60_000)
-    await idle(store)
-  }
+  await minutes(store, 8)
   await store.close()
-  t.strictSame(await counts(path), { rows: 0, changes: 0, bytes: 0 })
+  t.strictSame(await storedIn(path), NOTHING)
 })
 
 t.test('the changes of expired entries are removed from disk with their room', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const path = directory(t)
   const store = await opened(t, { historyAge: 90_000, dedupWindow: 100_000 }, path)
   await Promise.all(upTo(50).map(async (i) => {
@@ -418,13 +387,10 @@ t.test('the changes of expired entries are removed from disk with their room', a
     if (i % 2 === 0) await store.clear(`room ${i}`)
   }))
   t.ok((await store.read('room 1', all)).head.change.number > 0)
-  for (let i = 0; i < 4; i++) {
-    mock.timers.tick(60_000)
-    await idle(store)
-  }
+  await minutes(store, 4)
   t.match((await store.read('room 1', all)).head, { offset: 0, change: { number: 0 } })
   await store.close()
-  t.strictSame(await counts(path), { rows: 0, changes: 0, bytes: 0 })
+  t.strictSame(await storedIn(path), NOTHING)
 })
 
 t.test('at least the bytes of the pages in use are charged', async (t) => {
@@ -439,9 +405,9 @@ t.test('at least the bytes of the pages in use are charged', async (t) => {
       ])
     }))
     await store.close()
-    const [{ bytes }, used] = [await counts(path), (await verifyStore(path, () => {})).bytes]
+    const [{ bytes }, used] = [await storedIn(path), (await verifyStore(path, () => {})).bytes]
     // An empty store has some pages too.
-    t.ok(Number(bytes) >= used - 32_768, `${Number(bytes) / used} times the bytes in use`)
+    t.ok(bytes >= used - 32_768, `${bytes / used} times the bytes in use`)
   }
 })
 
@@ -455,7 +421,7 @@ t.test('a followed room that is too large by itself loses its changes before its
   t.equal((await store.read('a', all)).entries.length, 100)
   t.equal(follower.pages.flatMap(({ changes }) => changes).length, 8_000)
   await store.close()
-  const { changes, bytes } = await counts(path)
+  const { changes, bytes } = await storedIn(path)
   t.ok(changes < 4_000 && changes > 500, `${changes} changes`)
-  t.ok(Number(bytes) <= 400_000)
+  t.ok(bytes <= 400_000)
 })

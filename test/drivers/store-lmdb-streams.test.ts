@@ -4,34 +4,19 @@ import t, { type Test } from 'tap'
 import { all, append, begin, deletion, edit, end, fill, idleEnd, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { LmdbDatabase, type Writes } from '../../src/drivers/lmdb/database.ts'
-import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
-import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StreamLeases } from '../../src/drivers/stream-leases.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import type { Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 import { tick } from '../support/tick.ts'
 
 const KiB = 1024
 
-async function opened (t: Test, options: Omit<LmdbStoreOptions, 'path'> = {}, path = directory(t)): Promise<LmdbStore> {
-  const store = await LmdbStore.open({ path, ...options })
-  t.teardown(() => store.close())
-  return store
-}
-
 /** Appends pieces of equal length to a stream without text, one after another. */
 async function pieces (store: Store, room: string, position: Position, count: number, length: number): Promise<void> {
   for (let i = 0; i < count; i++) await store.amend(room, position, append('x'.repeat(length), i * length))
-}
-
-/** Resolves when nothing is left to remove. */
-async function idle (store: Store): Promise<void> {
-  for (let i = 0; i < 50; i++) {
-    await store.check()
-    await tick()
-  }
 }
 
 /** Lets `commit` fail, without effect. */
@@ -44,15 +29,6 @@ function failing (t: Test): { fails: boolean } {
     }
   })
   return state
-}
-
-/** Counts the rows of a closed directory. Resolves with them and the charged bytes. */
-async function counts (path: string): Promise<{ rows: number, changes: number, bytes: unknown }> {
-  const root = open<unknown, string>({ path, noSubdir: false, encoding: 'json' })
-  const [rows, changes] = ['rows', 'changes'].map((name) => root.openDB(name, {}).getKeysCount()) as [number, number]
-  const counted = { rows, changes, bytes: root.get('bytes') }
-  await root.close()
-  return counted
 }
 
 t.test('a store that is opened again has each stream as it was, idle for ever', async (t) => {
@@ -151,8 +127,7 @@ t.test('the growing text counts in historyBytes and trims the oldest entries', a
 })
 
 t.test('streams are charged with at least the bytes that they use, until they are removed', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const path = directory(t)
   const options = { roomTtl: 300_000, dedupWindow: 1_000 }
   const before = await opened(t, options, path)
@@ -162,17 +137,14 @@ t.test('streams are charged with at least the bytes that they use, until they ar
     if (i % 3 === 0) await before.amend(`room ${i}`, position, i % 2 === 0 ? end : deletion)
   }))
   await before.close()
-  const [{ bytes }, used] = [await counts(path), (await verifyStore(path, () => {})).bytes]
+  const [{ bytes }, used] = [await storedIn(path), (await verifyStore(path, () => {})).bytes]
   // An empty store has some pages too.
-  t.ok(Number(bytes) >= used - 32_768, `${Number(bytes) / used} times the bytes in use`)
+  t.ok(bytes >= used - 32_768, `${bytes / used} times the bytes in use`)
   const store = await opened(t, options, path)
   await store.clear('room 1')
-  for (let i = 0; i < 8; i++) {
-    mock.timers.tick(60_000)
-    await idle(store)
-  }
+  await minutes(store, 8)
   await store.close()
-  t.strictSame(await counts(path), { rows: 0, changes: 0, bytes: 0 })
+  t.strictSame(await storedIn(path), NOTHING)
 })
 
 t.test('a failed commit leaves a stream as it was before, and its repeat continues it', async (t) => {
@@ -207,8 +179,7 @@ t.test('an append is charged with the text that it rewrites, while it is in flig
 })
 
 t.test('streams that end, or whose entries are removed, leave no lease behind', async (t) => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdClock(t)
   const store = await opened(t, { historyEntries: 10, roomTtl: 90_000, cacheBytes: 1 })
   const { prune } = StreamLeases.prototype
   let left: number[] = []
@@ -235,8 +206,7 @@ t.test('streams that end, or whose entries are removed, leave no lease behind', 
   do await tick(); while (await store.check().then(() => false, () => true))
   const sweep = async () => {
     left = []
-    mock.timers.tick(60_000)
-    await idle(store)
+    await minutes(store, 1)
     await store.amend('living', living, append('', 1))
     return left
   }
