@@ -198,7 +198,7 @@ t.test('streams that end, or whose entries are removed, leave no lease behind', 
     cleared: () => store.clear('cleared'),
     again: async () => { await store.clear('again'); await fill(store, 'again', 1) }
   }
-  for (const [room, remove] of Object.entries(ways)) await remove(await begin(store, room, 'x'))
+  for (const [room, remove] of Object.entries(ways)) await remove((await store.append(room, says('x', { key: 'k', streaming: true }))).position)
   const unused = await begin(store, 'unused', 'x')
   const commits = failing(t)
   await t.rejects(store.append('failed', says('', { streaming: true })), { code: 'FST_CHAT_UNAVAILABLE' })
