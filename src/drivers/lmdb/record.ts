@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto'
+import { codePoints } from '../../code-points.ts'
 import { stateOfDraft, withState, type Changeable, type EntryState, type ReadableState } from '../entry-state.ts'
 import { formatRevision } from '../revision.ts'
-import { codePoints } from '../streamed-text.ts'
 import { decodeReactions, encodeReactions, listReactions } from './reaction-text.ts'
 import type { Draft, Entry, Member, Cursor } from '../../store.ts'
 
