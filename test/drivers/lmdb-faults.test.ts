@@ -88,6 +88,9 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged entries, o
   t.ok(acked.length > 1_000, `${acked.length} acknowledged, ${entries.length} stored`)
 })
 
+/** Returns the number of an entry's last change; 0 for none. */
+const numberOf = ({ revision }: Entry) => revision === undefined ? 0 : Number(revision.split('-c')[1])
+
 t.test('a store killed with SIGKILL repeatedly keeps all acknowledged changes, once and in order', async (t) => {
   const path = directory(t)
   const before = await open(t, path)
@@ -108,7 +111,6 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged changes, o
   const { entries, head } = await store.read('room', all)
   const stored = new Map(entries.map((entry) => [entry.position, entry]))
   const lastAcked = new Map(acked.map(({ position, kind, count }) => [`${position} ${kind}`, count]))
-  const numberOf = ({ revision }: Entry) => revision === undefined ? 0 : Number(revision.split('-c')[1])
   const isKept = ({ position, kind, number, count }: typeof acked[number]): boolean => {
     const entry = stored.get(position)
     if (entry === undefined || numberOf(entry) < number) return false
@@ -129,6 +131,9 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged changes, o
 
 t.test('a store killed with SIGKILL repeatedly keeps all acknowledged pieces of streams', async (t) => {
   const path = directory(t)
+  const before = await open(t, path)
+  const { revision } = await before.read('room', all)
+  await before.close()
   const acked = new Map<string, { pieces: number, isEnded: boolean }>()
   const acknowledged: number[] = []
   for (const atOnce of [1, 64, 7, 256, 1, 64]) {
@@ -143,7 +148,7 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged pieces of 
   }
   t.equal(new Set(acknowledged).size, acknowledged.length, 'no number twice')
   const store = await open(t, path, unbounded)
-  const { entries } = await store.read('room', all)
+  const { entries, head } = await store.read('room', all)
   const texts = Array.from({ length: 31 }, (_, count) => Array.from({ length: count }, (_, i) => `${i + 1} é👋 `).join(''))
   const isKept = ({ position, body, streaming, unfinished }: Entry) => {
     const { pieces, isEnded } = acked.get(position) ?? { pieces: 0, isEnded: false }
@@ -154,6 +159,8 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged pieces of 
   t.strictSame(entries.filter((entry) => !isKept(entry)), [])
   const stored = new Set(entries.map(({ position }) => position))
   t.strictSame([...acked.keys()].filter((position) => !stored.has(position)), [])
+  const since = await store.read('room', { ...all, after: head.position, revision })
+  t.strictSame(since.changed, entries.filter((entry) => entry.revision !== undefined).sort((a, b) => numberOf(a) - numberOf(b)))
   const streaming = entries.filter((entry) => entry.streaming === true)
   t.ok(streaming.length > 0 && acknowledged.length > 500, `${streaming.length} streaming, ${acknowledged.length} pieces acknowledged`)
   const unfinished = { by: null, idle: 1e9, change: { end: true, unfinished: true } } as const
