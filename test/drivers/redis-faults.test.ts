@@ -144,7 +144,7 @@ t.test('entries whose notification was lost are read from Redis', { skip }, asyn
       const scripts = silentScripts(t, server)
       const follower = await Follower.of(store, found)
       await store.append(found, says('received'))
-      for (let i = 0; i < 3; i++) await scripts.append(found, ['', '', '', `[0,"${i}"]`, 1])
+      for (let i = 0; i < 3; i++) await scripts.append(found, ['', '', '', `[0,"${i}"]`, 1, ''])
       if (found === 'by a gap') await store.append(found, says('end'))
       if (found === 'by resubscribing') await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await follower.has('2')

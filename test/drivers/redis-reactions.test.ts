@@ -21,7 +21,7 @@ function expected (changes: ReadonlyArray<{ by: string, reaction: string, on: bo
   const outcomes = changes.map(({ by, reaction, on }) => {
     const amendment = react(reaction, by, on)
     try {
-      if (!checkAmendment('a', { ...entry, from: null }, amendment)) return 'again'
+      if (!checkAmendment('a', { ...entry, from: null }, amendment, () => 0)) return 'again'
       entry = amended(entry, amendment, ++number, 0)
       return 'made'
     } catch (error) {

@@ -5,7 +5,7 @@ import { cursorOf, cursorOfPost, encode } from './record.ts'
 import { TickQueue, type QueuedCall } from './tick-queue.ts'
 import type { Appended, Draft } from '../../../store.ts'
 
-/** `args`: key, hash, since, content and size. */
+/** `args`: key, hash, since, content, size, and the lengths of a streaming text. */
 interface Post extends QueuedCall { readonly resolve: (stored: Appended) => void }
 
 /** Bytes of memory of a post without its content: promise, closures, arguments, and their copies in ioredis. */
@@ -29,10 +29,10 @@ export class AppendQueue {
   append (room: string, draft: Draft): Promise<Appended> {
     return new Promise((resolve, reject) => {
       const { key = '', hash = '', since } = draft
-      const { content, size } = encode(draft)
+      const { content, size, streamed } = encode(draft)
       // Counts its copies: as a string, in the written command, and in what Redis returns.
       const cost = POST_BYTES + 4 * content.length + 4 * key.length
-      this.#queue.add(room, { args: [key, hash, sinceOf(since), content, size], bytes: content.length, cost, resolve, reject })
+      this.#queue.add(room, { args: [key, hash, sinceOf(since), content, size, streamed], bytes: content.length, cost, resolve, reject })
     })
   }
 

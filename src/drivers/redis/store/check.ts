@@ -23,7 +23,7 @@ export async function checkStore ({ client, processId, index, recovery }: {
   // No client's room has such a name.
   const room = `?${processId}`
   await checkRoundTrip(client, client.key(room, 'permission'), scripts.channel(room), async () => {
-    const posts = [randomUUID(), randomUUID()].flatMap((key) => [key, '', '', '[0,""]', 0])
+    const posts = [randomUUID(), randomUUID()].flatMap((key) => [key, '', '', '[0,""]', 0, ''])
     const [charge, published, epoch, at, offset] = await recovery.run(room, () => scripts.append(room, posts))
     const change = ['', '', '', epoch, `${at}-${offset!}`, '', 'null', 'delete', '', 0]
     await recovery.run(room, () => scripts.amend(room, change))

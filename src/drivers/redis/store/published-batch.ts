@@ -1,6 +1,6 @@
 import { parsePosition, type PositionParts } from '../../position.ts'
 import { parseRevision, type RevisionParts } from '../../revision.ts'
-import { decode, decodeChange, type Content, type ChangeRecord } from './record.ts'
+import { decodeChange, decodePublished, type ChangeRecord, type Content, type OfStream } from './record.ts'
 import type { Changed } from '../../../change.ts'
 import type { Entry } from '../../../store.ts'
 
@@ -25,7 +25,8 @@ export interface PublishedChanges {
 
 /**
  * Parses `<epoch>-<time>-<offset>-<time of the batch>[<content>,…]` or `<epoch>-<time>-c<number>-<time of the batch>[<change>,…]`.
- * Returns undefined for any other message. A version without changes does so for the latter, and reads the room.
+ * Returns undefined for any other message. A version without changes does so for the latter, and a version without streams for what is
+ * `OfStream`: both read the room.
  */
 export function parseBatch (message: Buffer): PublishedEntries | PublishedChanges | undefined {
   const start = message.indexOf('[')
@@ -36,8 +37,8 @@ export function parseBatch (message: Buffer): PublishedEntries | PublishedChange
   try {
     if (position !== undefined) {
       const { epoch, offset } = position
-      const contents = JSON.parse(message.toString('utf8', start)) as Content[]
-      return { before: position, at, entries: contents.map((content, i) => decode(content, { epoch, at, offset: offset + i + 1 })) }
+      const contents = JSON.parse(message.toString('utf8', start)) as Array<Content | OfStream<Content>>
+      return { before: position, at, entries: contents.map((content, i) => decodePublished(content, { epoch, at, offset: offset + i + 1 })) }
     }
     if (revision === undefined) return undefined
     const { epoch, number } = revision

@@ -1,4 +1,4 @@
-import { withState } from '../../entry-state.ts'
+import { stateOfDraft, withState } from '../../entry-state.ts'
 import { formatPosition, type PositionParts } from '../../position.ts'
 import { formatRevision, parseRevision, type RevisionParts } from '../../revision.ts'
 import type { ChangeCursor, Changed } from '../../../change.ts'
@@ -7,18 +7,27 @@ import type { Cursor, Draft, Entry, Member } from '../../../store.ts'
 /** An entry as stored and published, in JSON. Bytes are base64 in an array; data is JSON text. */
 export type Content = [from: 0 | [id: string, name: string], body: string | [base64: string], data?: string]
 
-/** The state of an entry as the scripts return it: 0 if the entry never changed. `content`: empty if it wasn't edited. */
+/**
+ * The state of an entry as the scripts return it: 0 if the entry never changed. `size` has a fraction while the entry is streaming, or if it
+ * is unfinished. `content`: empty if it neither was edited nor is streamed.
+ */
 export type State = 0 | [
   number: number, at: number, flags: number, editedAt: number, storedAt: number, size: number, charge: number,
   content: [] | [body: string, data?: string], reactions: Array<[reaction: string, count: number]>, mine: string[]
 ]
 
+/** What a version without streams can't parse: it then reads the room. */
+export interface OfStream<Item> { readonly stream: Item }
+
 /** A change as published. `storedAt`: time of the entry. */
-export type ChangeRecord = [offset: number, storedAt: number, by: string | null, ...made:
-  | ['edit', body: string, data?: string]
-  | ['delete']
-  | ['react' | 'unreact', reaction: string, count: number]
-]
+export type ChangeRecord =
+  | [...ChangedEntry, ...made: ['edit', body: string, data?: string] | ['delete'] | ['react' | 'unreact', reaction: string, count: number]]
+  | OfStream<[...ChangedEntry, ...made: ['append', at: number, text: string] | ['end', content: Content, state: State]]>
+
+type ChangedEntry = [offset: number, storedAt: number, by: string | null]
+
+/** Fractions of the size of a state, in tenths. */
+const [STREAMING, UNFINISHED] = [1, 2]
 
 /** Maximum number of cached members. */
 const MAX_CACHED_MEMBERS = 10_000
@@ -34,15 +43,20 @@ export function encodeEdit ({ body, data }: { readonly body: string, readonly da
     : { content: `${text},${JSON.stringify(data)}`, size: Buffer.byteLength(body) + Buffer.byteLength(data) }
 }
 
-/** Returns a draft's content and its size in bytes. @throws TypeError if the body can't be stored */
-export function encode ({ from, body, data }: Draft): { readonly content: string, readonly size: number } {
+/**
+ * Returns a draft's content, its size in bytes, and the lengths of a streaming text, or ''.
+ * @throws TypeError if the body can't be stored; InvalidArgument if it can't be streamed
+ */
+export function encode (draft: Draft): { readonly content: string, readonly size: number, readonly streamed: string } {
+  const { from, body, data } = draft
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('a body must be a string or bytes')
   const text = typeof body === 'string' ? JSON.stringify(body) : `["${bytesOf(body).toString('base64')}"]`
   const sender = from === null ? '0' : JSON.stringify([from.id, from.name])
   return {
     content: data === undefined ? `[${sender},${text}]` : `[${sender},${text},${JSON.stringify(data)}]`,
     size: (typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) +
-      (from?.name.length ?? 0) + (data === undefined ? 0 : Buffer.byteLength(data))
+      (from?.name.length ?? 0) + (data === undefined ? 0 : Buffer.byteLength(data)),
+    streamed: draft.streaming === undefined ? '' : `${stateOfDraft(draft)!.streamed} ${Buffer.byteLength(body as string)} ${Buffer.byteLength(text) - 2}`
   }
 }
 
@@ -54,24 +68,38 @@ export function decode ([sender, storedBody, data]: Content, { epoch, at, offset
   return data === undefined ? { offset, position, at, from, body } : { offset, position, at, from, body, data }
 }
 
+/** Returns a published entry. */
+export function decodePublished (content: Content | OfStream<Content>, parts: PositionParts): Entry {
+  return 'stream' in content ? { ...decode(content.stream, parts), streaming: true } : decode(content, parts)
+}
+
 /** Returns an entry with the content and the properties that its state adds. */
 export function withStoredState (entry: Entry, state: State, epoch: string): Entry {
   if (state === 0) return entry
-  const [number, at, flags, editedAt, , , , [edited, data], reactions, mine] = state
+  const [number, at, flags, editedAt, , size, , [edited, data], reactions, mine] = state
+  const progress = Math.round(10 * size) % 10
   const isDeleted = flags !== 0
   const body = isDeleted ? '' : edited
   const { offset, position, at: storedAt, from } = entry
   const changed = body === undefined ? entry : { offset, position, at: storedAt, from, body, ...data !== undefined && { data } }
   // The script was given the member whose reactions are `mine`.
   const list = () => reactions.map(([reaction, count]) => mine.includes(reaction) ? { reaction, count, mine: true as const } : { reaction, count })
-  const readable = { isDeleted, reactions: reactions.length === 0 ? undefined : { list } }
-  return withState(changed, readable, formatRevision(epoch, at, number), editedAt === 0 ? undefined : editedAt, undefined)
+  const readable = {
+    isDeleted,
+    streamed: progress === STREAMING ? 0 : undefined,
+    isUnfinished: progress === UNFINISHED,
+    reactions: reactions.length === 0 ? undefined : { list }
+  }
+  const revision = number === 0 ? undefined : formatRevision(epoch, at, number)
+  return withState(changed, readable, revision, editedAt === 0 ? undefined : editedAt, undefined)
 }
 
 /** Returns a published change. */
-export function decodeChange ([offset, storedAt, by, ...made]: ChangeRecord, parts: RevisionParts): Changed {
+export function decodeChange (published: ChangeRecord, parts: RevisionParts): Changed {
+  const [offset, storedAt, by, ...made] = 'stream' in published ? published.stream : published
   const { epoch, at } = parts
-  const record = { offset, position: formatPosition(epoch, storedAt, offset), change: changeOf(parts), at }
+  const position = { epoch, at: storedAt, offset }
+  const record = { ...cursorOf(position), change: changeOf(parts), at }
   switch (made[0]) {
     case 'edit': {
       const [, body, data] = made
@@ -82,6 +110,11 @@ export function decodeChange ([offset, storedAt, by, ...made]: ChangeRecord, par
     case 'unreact': {
       const [kind, reaction, count] = made
       return { ...record, by: by!, made: { react: reaction, on: kind === 'react' }, count }
+    }
+    case 'append': return { ...record, by, made: { append: made[2], at: made[1] } }
+    case 'end': {
+      const ended = withStoredState(decode(made[1], position), made[2], epoch)
+      return { ...record, by, made: { end: true, ...ended.unfinished !== undefined && { unfinished: true } }, ended }
     }
   }
 }

@@ -40,7 +40,7 @@ export class RoomScripts {
   /** Returns the channel to which a room's entries are published. */
   channel (room: string): string { return this.#client.channel(room, 'entries') }
 
-  /** @param posts key, hash, since, content and size of each */
+  /** @param posts as the append script takes them */
   append (room: string, posts: ReadonlyArray<string | number>): Promise<AppendReply> {
     return this.#client.run(append, this.keys(room), [
       this.#newEpoch(), this.#limits.emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), ...posts

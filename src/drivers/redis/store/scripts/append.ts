@@ -1,18 +1,24 @@
 import type { Script } from '../../client/script.ts'
+import { beginStream } from './begin-stream.ts'
+import { beginChanges } from './changes.ts'
 import { readOrBegin } from './room-state.ts'
 import { trim } from './trim.ts'
 
 /**
  * Appends posts. ARGV: new epoch, ms an empty room is kept, ms a room is kept, entries kept, bytes kept, ms a key is
- * remembered, ms an entry is kept or '', publishing command, channel; key, hash, since, content and size of each draft.
- * Returns the room's charge, 1 (0 if publishing failed), the epoch, the time, and for each draft its
- * offset, 'stale', 'reused', or offset and time of the post that it repeats.
+ * remembered, ms an entry is kept or '', publishing command, channel; key, hash, since, content and size of each draft, and for a
+ * streaming one code points, bytes, and bytes in JSON of its text, else ''. Returns the room's charge, 1 (0 if publishing failed),
+ * the epoch, the time, and for each draft its offset, 'stale', 'reused', or offset and time of the post that it repeats.
  */
 export const append: Script = {
   name: 'fastifyChatAppend',
   keys: 3,
   writes: true,
-  lua: `${readOrBegin}${trim}local ttl, entriesKept, bytesKept, dedupWindow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  lua: `${readOrBegin}
+local isStreaming = false
+for i = 15, #ARGV, 6 do isStreaming = isStreaming or ARGV[i] ~= '' end
+if isStreaming then${beginChanges}end
+${trim}local ttl, entriesKept, bytesKept, dedupWindow = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local at = math.max(now, state.at)
 local headBefore = decimal(state.at) .. '-' .. decimal(state.offset)
 local reply, contents = { 0, 1, state.epoch, decimal(at) }, {}
@@ -25,8 +31,8 @@ local function existed(epoch, at, digits)
   if offset >= state.first then return #redis.call('XRANGE', log, at .. '-' .. digits, at .. '-' .. digits) == 1 end
   return tonumber(at) >= state.beginning and tonumber(at) <= state.at
 end
-for i = 10, #ARGV, 5 do
-  local key, hash, since, content, size = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+${beginStream}for i = 10, #ARGV, 6 do
+  local key, hash, since, content, size, streamed = unpack(ARGV, i, i + 5)
   local post = key ~= '' and redis.call('HGET', room, '=' .. key)
   local outcome
   if post then
@@ -46,7 +52,8 @@ for i = 10, #ARGV, 5 do
       state.keys, state.keyBytes = state.keys + 1, state.keyBytes + chargeOfKey(key, post)
     end
     state.offset, state.at, state.bytes = outcome, at, state.bytes + chargeOfEntry(content)
-    contents[#contents + 1] = content
+    if streamed ~= '' then beginStream(outcome, decimal(at), size, streamed) end
+    contents[#contents + 1] = streamed == '' and content or '{"stream":' .. content .. '}'
   end
   reply[#reply + 1] = outcome
 end

@@ -1,6 +1,6 @@
 /**
  * Function that returns the states of entries in JSON, and the sizes of those that changed. The state of an entry that never changed
- * is 0. It follows `readState`. ARGV 9: JSON of the member whose reactions are marked, or ''. ARGV 10: bucket of the member.
+ * is 0. It follows `changeFunctions`. ARGV 9: JSON of the member whose reactions are marked, or ''. ARGV 10: bucket of the member.
  */
 export const readChanged = `
 local hasStates = changes and changes.entries > 0
@@ -17,6 +17,12 @@ if hasStates then
     end
     return table.concat(mine, ',')
   end
+  -- Returns the content of a streaming entry with the pieces of its text.
+  local function streamedContent(digits, folded)
+    local stream = redis.call('HGET', room, '%' .. digits)
+    local foldedBytes, count = string.match(stream or '', '^%d+ %d+ (%d+) ([1-9]%d*)')
+    return count and withPieces(folded, foldedBytes, redis.call('HMGET', room, unpack(namesOfPieces(digits, tonumber(count))))) or folded
+  end
   statesOf = function(entries)
     local states, sizes, names, perEntry = {}, {}, {}, ARGV[9] == '' and 3 or 4
     for _, entry in ipairs(entries) do
@@ -31,11 +37,11 @@ if hasStates then
       local found, content, reactions, bucket = unpack(values, first + 1, first + perEntry)
       states[i] = '0'
       if found then
-        local flags, size = string.match(found, '^%d+,%d+,(%d+),%d+,%d+,(%d+)')
-        -- Lines of JSON become the items of an array.
-        reactions = reactions and string.gsub(string.match(reactions, '^%d+ %d+ %d+ \\n(.*)\\n$') or '', '\\n', ',') or ''
-        states[i] = '[' .. found .. ',[' .. (content or '') .. '],[' .. reactions .. '],[' .. (bucket and mineIn(bucket) or '') .. ']]'
-        sizes[i] = #reactions + (content and size or flags ~= '0' and 0 or entries[i][2][4])
+        local flags, size, progress = string.match(found, '^%d+,%d+,(%d+),%d+,%d+,(%d+)(%.?%d*)')
+        if progress == '.1' then content = streamedContent(string.match(entries[i][1], '%d+$'), content or contentIn(entries[i][2][2])) end
+        local reactionBytes
+        states[i], reactionBytes = stateInJson(found, content, reactions, bucket and mineIn(bucket) or '')
+        sizes[i] = reactionBytes + (content and size or flags ~= '0' and 0 or entries[i][2][4])
       end
     end
     return states, sizes

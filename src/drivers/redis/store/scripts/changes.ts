@@ -8,9 +8,14 @@ import { changeFields } from './room-state.ts'
  * that was made after the change before; it is idle. Each key is forgotten with the change it is listed with.
  * +<key>: number, time and hash of the edit with a remembered key.
  * ~<offset>: state of an entry: number and time of its last change, flags (1: deleted, 2: its content is still in the stream), time
- * of its last edit or 0, time of its storage, size and charge of its edited content.
+ * of its last edit or 0, time of its storage, size and charge of its edited or streamed content. The size has a fraction while the entry
+ * is streaming (.1), or if it is unfinished (.2). A version without streams reads and removes such an entry as any other, but rejects
+ * its changes: it takes its state for invalid data. Number 0: a streaming entry that never changed.
  * $<offset>: edited content: body and data, as in the entry.
  * #<offset>: number of pairs, of reactions, charge of the buckets; then lines with [reaction, count], in order of the first use.
+ * %<offset>: stream of a streaming entry: length of its text in code points, its bytes, bytes of the folded text in JSON, number
+ * and bytes of the pieces since, time of the last renewal. The folded text is in $<offset>, or in the entry itself.
+ * %<offset>:<i>: a piece, as JSON without quotes. streams: offsets of streaming entries. Entries that ended may be among them.
  * @<offset>:<bucket>: lines with a member and a reaction. A bucket has the members with one hash of their id, so that a reaction
  * rewrites a small part of them, and all fields of an entry are known without a scan.
  */
@@ -18,16 +23,19 @@ import { changeFields } from './room-state.ts'
 /** Charge of the state of an entry without its content. */
 export const STATE = 192
 
+/** Charge of the stream of an entry without its text. */
+export const STREAM = 160
+
 /** Begins the changes of a room that has none. Follows `readState`. */
 export const beginChanges = `
-if not lost and not changes then
+if state.epoch and not changes then
   changes, changeFields = { number = 0, at = state.beginning, base = 0, baseAt = state.beginning, idle = 0, entries = 0, edited = 0, reacted = 0, listed = 0, trimmed = 0, swept = state.first, deleted = 0, deletedAt = 0 }, ${changeFields}
 end
 `
 
 /** Functions that exist in a room with changes only: a post in any other room doesn't create them. They follow `readState`. */
 export const changeFunctions = `
-local chargeOfField, chargeOfReactions, packedChanges, fieldsOf, sweep
+local chargeOfField, chargeOfReactions, packedChanges, fieldsOf, namesOfPieces, fieldsOfStream, sweep
 if changes then
   -- Redis rounds each allocation up by at most a quarter.
   chargeOfField = function(field, value) return math.floor(1.25 * (#field + #value)) + 72 end
@@ -41,6 +49,17 @@ if changes then
   fieldsOf = function(digits)
     local names = { '#' .. digits }
     for bucket = 0, ${BUCKETS - 1} do names[#names + 1] = '@' .. digits .. ':' .. bucket end
+    return names
+  end
+  namesOfPieces = function(digits, count)
+    local names = {}
+    for i = 1, count do names[i] = '%' .. digits .. ':' .. i end
+    return names
+  end
+  -- Returns the names of the fields of an entry's stream.
+  fieldsOfStream = function(digits, stream)
+    local names = namesOfPieces(digits, tonumber(string.match(stream, '^%d+ %d+ %d+ (%d+)')))
+    names[#names + 1] = '%' .. digits
     return names
   end
   -- Removes the states of entries that were removed, by this version or by one that doesn't know of changes.
@@ -62,6 +81,8 @@ if changes then
           changes.entries, changes.listed, changes.edited = changes.entries - 1, changes.listed - ${STATE}, changes.edited - contentCharge
           if flags == '3' then changes.deleted = changes.deleted - 1 end
           redis.call('HDEL', room, names[i], '$' .. digits)
+          local stream = string.find(values[i], '.1,', 1, true) and redis.call('HGET', room, '%' .. digits)
+          if stream then redis.call('HDEL', room, unpack(fieldsOfStream(digits, stream))) end
           if values[i + 1] then
             changes.reacted = changes.reacted - chargeOfReactions(names[i + 1], values[i + 1])
             redis.call('HDEL', room, unpack(fieldsOf(digits)))
@@ -73,6 +94,14 @@ if changes then
     changes.swept = state.first
     redis.call('HSET', room, 'changes', packedChanges())
   end
+end
+`
+
+/** Function that returns the state of an entry in JSON. Lines of reactions become the items of an array. */
+export const stateInJson = `
+local function stateInJson(found, content, reactions, mine)
+  local list = reactions and string.gsub(string.match(reactions, '^%d+ %d+ %d+ \\n(.*)\\n$') or '', '\\n', ',') or ''
+  return '[' .. found .. ',[' .. (content or '') .. '],[' .. list .. '],[' .. mine .. ']]', #list
 end
 `
 

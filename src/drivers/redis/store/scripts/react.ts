@@ -1,13 +1,13 @@
 import { MAX_REACTION_PAIRS, MAX_REACTIONS } from '../../../../request-bounds.ts'
 
 /**
- * Function that adds or removes a member's reaction to an entry. Returns 'unchanged', or 'tooMany', or nil and the count of the
- * reaction afterwards. Member and reaction are JSON, which has no line break. Each search begins with one and ends behind a closing
+ * Function that adds or removes a member's reaction to an entry. Returns 'unchanged', or 'tooMany', or nil and what the record of
+ * the change has: the reaction and its count. Member and reaction are JSON, which has no line break. Each search begins with one and ends behind a closing
  * quote, so that it finds no part of another line. Part of the amend script, which has read the fields.
  */
 export const react = `
-local function react(digits, bucketDigits, member, reaction, isOn)
-  local field, bucketField = '#' .. digits, '@' .. digits .. ':' .. bucketDigits
+local function react(target, reaction, bucketDigits, member, isOn)
+  local field, bucketField = '#' .. target.digits, '@' .. target.digits .. ':' .. bucketDigits
   local old, oldBucket = values[field], values[bucketField]
   local bucket, line = oldBucket or '\\n', member .. ' ' .. reaction .. '\\n'
   local lineStart, lineEnd = string.find(bucket, '\\n' .. line, 1, true)
@@ -40,6 +40,6 @@ local function react(digits, bucketDigits, member, reaction, isOn)
   changes.reacted = reacted
   set(field, new)
   set(bucketField, bucket)
-  return nil, count
+  return nil, ',' .. reaction .. ',' .. decimal(count)
 end
 `

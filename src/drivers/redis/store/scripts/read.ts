@@ -1,6 +1,7 @@
 import type { Script } from '../../client/script.ts'
-import { isRemembered } from './changes.ts'
+import { isRemembered, stateInJson } from './changes.ts'
 import { changedSince, readChanged } from './changed.ts'
+import { content } from './content.ts'
 import { readOrBegin, readState } from './room-state.ts'
 import { trimOld } from './trim.ts'
 
@@ -29,7 +30,7 @@ export const read: Script = {
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${readChanged}if not lost then trimOld(ARGV[8]) end
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${content}${stateInJson}${readChanged}if not lost then trimOld(ARGV[8]) end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1

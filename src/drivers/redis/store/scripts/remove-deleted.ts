@@ -1,6 +1,6 @@
 import type { Script } from '../../client/script.ts'
 import { changeFunctions } from './changes.ts'
-import { afterAuthor } from './content.ts'
+import { content } from './content.ts'
 import { allowWrites, readState } from './room-state.ts'
 
 /**
@@ -11,7 +11,7 @@ export const removeDeleted: Script = {
   name: 'fastifyChatRemoveDeleted',
   keys: 3,
   writes: false,
-  lua: `${readState}${changeFunctions}${afterAuthor}
+  lua: `${readState}${changeFunctions}${content}
 if lost then return 0 end
 if not changes or changes.deleted == 0 then return charge() end
 ${allowWrites}
@@ -25,9 +25,9 @@ for i = 1, #entries, 1000 do
     local entry = entries[i + j - 1]
     local start, rest = string.match(found or '', '^(%d+,%d+,)3(,.*)$')
     if start then
-      local content = string.sub(entry[2][2], 1, afterAuthor(entry[2][2])) .. '""]'
-      state.bytes = state.bytes - chargeOfEntry(entry[2][2]) + chargeOfEntry(content)
-      entry[2][2], entry[2][4] = content, '0'
+      local erased = string.sub(entry[2][2], 1, afterAuthor(entry[2][2])) .. '""]'
+      state.bytes = state.bytes - chargeOfEntry(entry[2][2]) + chargeOfEntry(erased)
+      entry[2][2], entry[2][4] = erased, '0'
       redis.call('HSET', room, names[j], start .. '1' .. rest)
     end
     redis.call('XADD', log, entry[1], 'e', entry[2][2], 's', entry[2][4])
