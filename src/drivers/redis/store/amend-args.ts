@@ -1,7 +1,7 @@
+import { codePoints } from '../../../code-points.ts'
 import { InvalidArgument } from '../../../errors.ts'
 import { parsePosition } from '../../position.ts'
 import { parseRevision } from '../../revision.ts'
-import { codePoints } from '../../streamed-text.ts'
 import { bucketOf } from './buckets.ts'
 import { encodeEdit } from './record.ts'
 import type { Amendment, Change } from '../../../change.ts'

@@ -1,6 +1,7 @@
+import { codePoints } from '../../../code-points.ts'
 import { EntryDeleted, Forbidden, InvalidChange, NotKept, ReusedKey, StalePost, StoreUnavailable, StreamEnded, TooManyReactions } from '../../../errors.ts'
 import { MAX_STREAM_BYTES } from '../../../request-bounds.ts'
-import { checkAppend, codePoints } from '../../streamed-text.ts'
+import { checkAppend } from '../../streamed-text.ts'
 import { cursorOfChange } from './record.ts'
 import type { Amended, Change } from '../../../change.ts'
 
