@@ -95,7 +95,7 @@ const texts: Record<string, readonly string[]> = {
   'large pieces': upTo(7).map((i) => `${i}`.repeat(9_000))
 }
 for (const [title, pieces] of Object.entries(texts)) {
-  t.test(`the charge of a room covers its streamed text, and is exact again after its end: ${title}`, { skip }, async (t) => {
+  t.test(`the charge covers a streamed text, and is exact after its end: ${title}`, { skip }, async (t) => {
     const server = await redisServer(t)
     const store = open(t, server, { historyEntries: 100_000 })
     // Their keys make the hash a hash table, which takes more memory than a short list.
