@@ -1,6 +1,11 @@
 import type { Changed } from '../change.ts'
+import { entryCost } from '../heap-cost.ts'
 import { MAX_REACTIONS } from '../request-bounds.ts'
-import { merge, mergedCost, REACTION, type MergedChange, type OwnReactions } from './merged-change.ts'
+import type { Entry } from '../store.ts'
+import { follows, merge, mergedCost, REACTION, type MergedChange, type OwnReactions } from './merged-change.ts'
+
+/** An entry that isn't streaming, with the number of the change after which it was so. isWhole: it may have been so before. */
+export interface EndedEntry { readonly number: number, readonly entry: Entry, readonly isWhole: boolean }
 
 /** Changes of one entry that wait for delivery. */
 export interface PendingChange {
@@ -10,6 +15,8 @@ export interface PendingChange {
   readonly first: number
   readonly last: number
   readonly merged: MergedChange
+  /** The entry as it was after its streaming ended; undefined if it didn't end with these changes, or was deleted. */
+  readonly ended: EndedEntry | undefined
   /** What each member that reacted has added and removed, by its id. */
   readonly reactors: ReadonlyMap<string, OwnReactions> | undefined
 }
@@ -20,6 +27,7 @@ interface Pending extends PendingChange {
   first: number
   last: number
   merged: MergedChange
+  ended: EndedEntry | undefined
   reactors: Map<string, Map<string, boolean>> | undefined
   /** Bytes of memory of `reactors`, and of the whole. */
   reactorCost: number
@@ -74,7 +82,8 @@ export class PendingChanges {
     this.#items.add(item)
     this.#last.set(offset, item)
     addReactor(item, changed)
-    const cost = mergedCost(item.merged) + item.reactorCost
+    item.ended = endedWith(item.ended, changed)
+    const cost = mergedCost(item.merged) + item.reactorCost + (item.ended === undefined || item.ended.isWhole ? 0 : entryCost(item.ended.entry))
     this.#cost += cost - item.cost
     item.cost = cost
   }
@@ -117,15 +126,24 @@ export class PendingChanges {
 
 function begin (changed: Changed, isLater: boolean): Pending {
   const { offset, change: { number } } = changed
-  return { offset, isLater, first: number, last: number, merged: merge(undefined, changed), reactors: undefined, reactorCost: 0, cost: 0 }
+  return { offset, isLater, first: number, last: number, merged: merge(undefined, changed), ended: undefined, reactors: undefined, reactorCost: 0, cost: 0 }
 }
 
 /** Returns whether a change can be added to an item. */
 function canMerge ({ merged, reactors }: Pending, { made }: Changed): boolean {
   // A whole entry doesn't contain which reactions are a member's own. What is known of them must be sent before it.
   if (made === undefined) return reactors === undefined
+  if ('append' in made) return follows(merged, made)
   if (!('react' in made)) return true
   return merged.reactions === undefined || merged.reactions.size < MAX_ITEM_REACTIONS || merged.reactions.has(made.react)
+}
+
+/** Returns the entry of a change that ended its streaming, else the one before. A deletion removes it. */
+function endedWith (before: EndedEntry | undefined, changed: Changed): EndedEntry | undefined {
+  const { change: { number }, made } = changed
+  if (made === undefined) return changed.entry.streaming || changed.entry.deleted ? undefined : before ?? { number, entry: changed.entry, isWhole: true }
+  if ('delete' in made) return undefined
+  return 'ended' in changed ? { number, entry: changed.ended, isWhole: false } : before
 }
 
 /** Adds the reaction of a change to those of its member. A deletion removes all. */

@@ -24,10 +24,10 @@ export const v1ChangesEncoding: V1Encoding = {
 
 /** Returns the properties of an entry and of its state as JSON. */
 function stateJson (room: string, entry: Entry): string {
-  const { revision, editedAt, deleted, reactions } = entry
+  const { revision, editedAt, deleted, streaming, reactions } = entry
   const json = entryJson(room, entry)
-  if (revision === undefined) return json
-  return `${json},"revision":"${revision}"${editedJson(editedAt)}${deleted === true ? ',"deleted":true' : ''}` +
+  if (revision === undefined) return streaming === true ? `${json},"streaming":true` : json
+  return `${json},"revision":"${revision}"${editedJson(editedAt)}${deleted === true ? ',"deleted":true' : ''}${streamJson(entry)}` +
     (reactions === undefined ? '' : `,"reactions":${JSON.stringify(reactions)}`)
 }
 
@@ -38,20 +38,26 @@ function changesJson ({ revision, changed, oldest }: Page): string {
 }
 
 /** Returns the properties of a change as JSON, apart from its position. */
-function changeJson ({ revision, whole, deleted, edit, reactions }: MergedChange, own: OwnReactions | undefined): string {
+function changeJson ({ revision, whole, deleted, edit, appended, ended, unfinished, reactions }: MergedChange, own: OwnReactions | undefined): string {
   const start = `"revision":"${revision}"`
   if (deleted === true || whole?.deleted === true) return `${start},"deleted":true`
   if (whole !== undefined) {
     const text = typeof whole.body === 'string' ? contentJson(whole.body, whole.data) : ''
-    return `${start}${text}${editedJson(whole.editedAt)},"reactions":${reactionsJson(whole.reactions ?? [], own)},"whole":true`
+    return `${start}${text}${editedJson(whole.editedAt)}${streamJson(whole)},"reactions":${reactionsJson(whole.reactions ?? [], own)},"whole":true`
   }
   const counts = reactions && [...reactions].map(([reaction, count]) => ({ reaction, count }))
   return start + (edit === undefined ? '' : contentJson(edit.body, edit.data) + editedJson(edit.at)) +
+    (appended === undefined ? '' : `,"appended":{"at":${appended.at},"text":${JSON.stringify(appended.text)}}`) +
+    (ended === undefined ? '' : `,"ended":true${streamJson({ unfinished })}`) +
     (counts === undefined ? '' : `,"reactions":${reactionsJson(counts, own)}`)
 }
 
 function contentJson (body: string, data: string | undefined): string {
   return `,"text":${JSON.stringify(body)}${data === undefined ? '' : `,"data":${data}`}`
+}
+
+function streamJson ({ streaming, unfinished }: Pick<Entry, 'streaming' | 'unfinished'>): string {
+  return (streaming === true ? ',"streaming":true' : '') + (unfinished === true ? ',"unfinished":true' : '')
 }
 
 function editedJson (at: number | undefined): string {

@@ -11,6 +11,10 @@ const react = (offset: number, number: number, count: number, { by = 'ada', on =
 const whole = (offset: number, number: number, entry: Partial<Entry> = {}): Changed =>
   ({ ...cursor(offset, number), entry: { offset, position: `p${offset}`, at: 0, from: null, body: 'whole', revision: `r${number}`, ...entry } })
 
+const append = (offset: number, number: number, at: number, text: string): Changed => ({ ...cursor(offset, number), by: null, made: { append: text, at } })
+const end = (offset: number, number: number, body: string, unfinished?: true): Changed =>
+  ({ ...cursor(offset, number), by: null, made: { end: true, unfinished }, ended: { offset, position: `p${offset}`, at: 0, from: null, body, unfinished } })
+
 function pending (...changes: Changed[]): PendingChanges {
   const pending = new PendingChanges()
   for (const changed of changes) pending.push(changed)
@@ -122,4 +126,42 @@ t.test('own reactions before a whole entry are sent before it, and are not part 
   const [first, second] = changes.take(Infinity, Infinity)
   t.strictSame([first!.last, [...first!.reactors!.keys()]], [2, ['ada']])
   t.strictSame([second!.last, [...second!.reactors!.keys()], second!.merged.whole!.reactions], [4, ['bob'], [{ reaction: '👍', count: 2 }]])
+})
+
+t.test('appends that follow each other become one, and its end and reactions join them', async (t) => {
+  const { merged: change, ended } = merged(append(1, 1, 3, 'a😀'), react(1, 2, 1), append(1, 3, 5, 'b'), end(1, 4, 'xyza😀b', true))
+  t.match(change, { revision: 'r4', appended: { at: 3, end: 6, text: 'a😀b' }, ended: true, unfinished: true })
+  t.strictSame([...change.reactions!], [['👍', 1]])
+  t.match(ended, { number: 4, entry: { body: 'xyza😀b', unfinished: true } })
+})
+
+t.test('an append that does not follow the one before begins another item', async (t) => {
+  const changes = pending(append(1, 1, 0, 'ab'), append(1, 2, 5, 'c'), append(1, 3, 6, 'd'))
+  t.match(changes.take(Infinity, Infinity), [{ first: 1, last: 1, merged: { appended: { at: 0, text: 'ab' } } }, { first: 2, last: 3, merged: { appended: { at: 5, text: 'cd' } } }])
+})
+
+t.test('a whole entry takes up appends and the end after it', async (t) => {
+  const { merged: { whole: entry } } = merged(whole(1, 1, { streaming: true }), append(1, 2, 5, '!'), end(1, 3, 'whole!'))
+  t.match(entry, { body: 'whole!', streaming: undefined, unfinished: undefined, revision: 'r3' })
+})
+
+t.test('an edit after the end replaces the text that was added, and keeps the end', async (t) => {
+  t.match(merged(append(1, 1, 0, 'a'), end(1, 2, 'a'), edit(1, 3, 'b')).merged, { edit: { body: 'b' }, appended: undefined, ended: true })
+})
+
+t.test('a deletion removes what was added', async (t) => {
+  const { merged: change, ended } = merged(append(1, 1, 0, 'a'), end(1, 2, 'a'), remove(1, 3))
+  t.strictSame(change, { position: 'p1', revision: 'r3', deleted: true })
+  t.equal(ended, undefined)
+})
+
+t.test('the cost of appends counts their text and each piece', async (t) => {
+  const [few, many] = [1, 1_000].map((pieces) => {
+    const changes = new PendingChanges()
+    for (let i = 0; i < pieces; i++) changes.push(append(1, i + 1, i * 1_000 / pieces, 'x'.repeat(1_000 / pieces)))
+    t.equal(changes.size, 1)
+    return changes.cost
+  })
+  t.ok(few! > 2_000)
+  t.ok(many! > few! + 50_000)
 })
