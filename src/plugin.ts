@@ -81,7 +81,7 @@ async function addChat (
   app.addHook('onClose', async () => upgrades.remove())
   await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
   const instrumented = new InstrumentedStore(store, counters)
-  const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval }, limits)
+  const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval, streamLease: settings.bounds.streamLease }, limits)
   const peers = new Peers(roster)
   const hookCalls = new HookCalls(app.log)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })

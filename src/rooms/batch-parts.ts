@@ -1,6 +1,7 @@
 import type { Framed, Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
 import { reactionsOf } from './merged-change.ts'
+import type { WholeMessage } from './outstanding-streams.ts'
 import type { PendingChange } from './pending-changes.ts'
 import { receives, type Receiver } from './receiver.ts'
 import type { Entry } from '../store.ts'
@@ -22,10 +23,13 @@ export class BatchParts {
   readonly #room: string
   readonly #entries: readonly Entry[]
   readonly #changes: readonly PendingChange[]
+  readonly #messages: readonly WholeMessage[] | undefined
   /** Parts of encoded batches, by their ranges. */
   readonly #slices = new Map<Buffer, Map<string, Buffer>>()
 
-  constructor (room: string, entries: readonly Entry[], changes: readonly PendingChange[]) {
+  /** @param messages for clients without changes; undefined if these are the entries */
+  constructor (room: string, entries: readonly Entry[], changes: readonly PendingChange[], messages: readonly WholeMessage[] | undefined) {
+    this.#messages = messages
     this.#room = room
     this.#entries = entries
     this.#changes = changes
@@ -37,6 +41,7 @@ export class BatchParts {
    * members may have reacted, and the content may be large.
    */
   of (encoded: EncodedBatch, receiver: Receiver, received: Received, acks: readonly string[] | undefined): BatchPart[] {
+    if (encoded.format.change === undefined && this.#messages !== undefined) return this.#restOfMessages(this.#messages, encoded, receiver, received, acks)
     const isWhole = this.#entries.every((entry) => entry.offset > received.offset && receives(receiver, entry)) &&
       (this.#changes[0]?.last ?? Infinity) > received.change
     return isWhole ? this.#whole(encoded, receiver.member.id, acks) : this.#rest(encoded, receiver, received, acks)
@@ -83,6 +88,20 @@ export class BatchParts {
     return [{ framed: Buffer.concat([...frames, bytes.subarray(ends[payloads.length - 1] ?? 0)]), messages, own: acks }]
   }
 
+  /** Returns the messages that a member without changes lacks: usually all, in the buffer of the others. */
+  #restOfMessages (
+    all: readonly WholeMessage[], { bytes, ends, payloads, signals }: EncodedBatch, receiver: Receiver, { offset, change }: Received, acks: readonly string[] | undefined
+  ): BatchPart[] {
+    const frames: Buffer[] = []
+    for (const [i, { entry, number }] of all.entries()) {
+      if (receives(receiver, entry) && (number === 0 ? entry.offset > offset : number > change)) frames.push(bytes.subarray(ends[i - 1] ?? 0, ends[i]))
+    }
+    const messages = frames.length + signals
+    if (messages === 0 && acks === undefined) return []
+    const framed = frames.length === all.length ? bytes : Buffer.concat([...frames, bytes.subarray(ends[payloads.length - 1] ?? 0)])
+    return [{ framed, messages, own: acks }]
+  }
+
   #ownChange ({ merged, reactors }: PendingChange, memberId: string, { change }: Format): Payload | undefined {
     const own = reactors?.get(memberId)
     return own && change?.(this.#room, reactionsOf(merged), own)
@@ -100,4 +119,6 @@ export class BatchParts {
 }
 
 /** Returns whether a change has more than counts of reactions. */
-function hasContent ({ merged: { whole, edit } }: PendingChange): boolean { return whole !== undefined || edit !== undefined }
+function hasContent ({ merged: { whole, edit, appended, ended } }: PendingChange): boolean {
+  return whole !== undefined || edit !== undefined || appended !== undefined || ended !== undefined
+}

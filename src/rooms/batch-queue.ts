@@ -1,7 +1,8 @@
 import type { Changed } from '../change.ts'
 import { entryCost } from '../heap-cost.ts'
-import type { Entry } from '../store.ts'
+import type { Cursor, Entry, Position } from '../store.ts'
 import { Batch, type BatchChanges } from './batch.ts'
+import { OutstandingStreams, merged } from './outstanding-streams.ts'
 import { PendingChanges } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
 
@@ -29,6 +30,8 @@ export class BatchQueue {
   readonly #changes = new PendingChanges()
   /** Number of the last change that the store delivered, if no batch has completed it; else 0. */
   #reached = 0
+  /** As of the current batch. */
+  readonly #streams = new OutstandingStreams()
   #signals: RoomSignal[] = []
   #batch: Batch | undefined
   /** Waiting bytes of this room, and the part of them in the current batch. */
@@ -55,6 +58,24 @@ export class BatchQueue {
 
   /** Number of the first change of the current batch, else of the first one that waits; Infinity for none. */
   get firstChange (): number { return Math.min(this.#batch?.firstChange ?? Infinity, this.#changes.next) }
+
+  /** The outstanding streams of clients without changes. */
+  get streams (): readonly Cursor[] { return this.#streams.cursors }
+
+  /** Called when the store has begun to deliver after this position. */
+  startAfter (position: Position): void { this.#streams.startAfter(position) }
+
+  /** Adds streams that are outstanding for a member, if the store doesn't deliver them anew. */
+  learn (streams: readonly Cursor[]): void {
+    const next = this.#entries[0]?.offset ?? Infinity
+    const batch = this.#batch
+    this.#streams.add(streams.filter(({ offset }) => offset < next && batch?.ends(offset) !== true))
+  }
+
+  /** Called instead of `push` and `change` if nobody receives them. */
+  skip (entries: readonly Entry[], changes: readonly Changed[]): void {
+    this.#streams.take(entries, this.#streams.isEmpty ? [] : merged(changes))
+  }
 
   /** @param entries MUST NOT change afterwards */
   push (entries: readonly Entry[]): void {
@@ -90,7 +111,8 @@ export class BatchQueue {
     const changes = this.#reached === 0 ? undefined : this.#takeChanges(entries)
     // Leaves out the entries and changes that wait for a later batch. Usually there are none.
     this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - this.#changes.cost
-    this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes)
+    const messages = this.#streams.take(entries, changes?.items ?? [])
+    this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes, messages)
     return this.#batch
   }
 
@@ -101,8 +123,8 @@ export class BatchQueue {
   }
 
   clear (): void {
+    this.#streams.take(this.#entries, this.#changes.take(Infinity, Infinity))
     this.#replace(NONE)
-    this.#changes.clear()
     this.#reached = 0
     this.#signals = []
     this.#batch = undefined

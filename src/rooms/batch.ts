@@ -1,6 +1,7 @@
 import type { Payload } from '../connection/writer.ts'
 import { BatchParts, type EncodedBatch } from './batch-parts.ts'
 import type { Format } from './format.ts'
+import type { WholeMessage } from './outstanding-streams.ts'
 import type { PendingChange } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Entry } from '../store.ts'
@@ -34,11 +35,15 @@ export class Batch {
   /** Undefined until it is needed. */
   #parts: BatchParts | undefined
   readonly #charge: (bytes: number) => void
+  /** The messages for clients without changes; undefined if these are the entries. */
+  readonly messages: readonly WholeMessage[] | undefined
 
   /** @param charge called once for each encoding, with its bytes of memory */
   constructor (
-    room: string, entries: readonly Entry[], signals: readonly RoomSignal[], charge: (bytes: number) => void, changes = NO_CHANGES
+    room: string, entries: readonly Entry[], signals: readonly RoomSignal[], charge: (bytes: number) => void, changes = NO_CHANGES,
+    messages?: readonly WholeMessage[]
   ) {
+    this.messages = messages
     this.#room = room
     this.#charge = charge
     this.#entries = entries
@@ -57,6 +62,11 @@ export class Batch {
   /** No change up to this number follows in a later batch. */
   get lastChange (): number { return this.#changes.last }
 
+  /** Returns whether an entry is no longer streaming after this batch. */
+  ends (offset: number): boolean {
+    return this.#changes.items.some(({ offset: other, merged, ended }) => other === offset && (ended !== undefined || merged.deleted === true))
+  }
+
   /** Returns whether the batch has an entry of this member. */
   hasSender (memberId: string): boolean {
     this.#senders ??= new Set(this.#entries.map(({ from }) => from?.id))
@@ -73,7 +83,7 @@ export class Batch {
   }
 
   /** For a member that can't be sent the whole buffer. */
-  get parts (): BatchParts { return (this.#parts ??= new BatchParts(this.#room, this.#entries, this.#changes.items)) }
+  get parts (): BatchParts { return (this.#parts ??= new BatchParts(this.#room, this.#entries, this.#changes.items, this.messages)) }
 
   #find (format: Format): EncodedBatch | undefined {
     for (const encoded of this.#encoded) if (encoded.format === format) return encoded
@@ -82,7 +92,7 @@ export class Batch {
 
   /** Whether a format with changes has other messages than one without. */
   #isChanged (): boolean {
-    return this.#changes.items.length > 0 || this.#entries.some(({ revision }) => revision !== undefined)
+    return this.messages !== undefined || this.#changes.items.length > 0 || this.#entries.some(({ revision }) => revision !== undefined)
   }
 
   /** Returns the encoding in a format that has the same messages as another one. */
@@ -102,10 +112,10 @@ export class Batch {
   }
 
   #payloads (format: Format): readonly Payload[] {
+    const { change } = format
+    if (change === undefined && this.messages !== undefined) return this.messages.map(({ entry }) => format.entry(this.#room, entry))
     const entries = this.#entries.map((entry) => format.entry(this.#room, entry))
     const { items } = this.#changes
-    return format.change === undefined || items.length === 0
-      ? entries
-      : [...entries, ...items.map(({ merged }) => format.change!(this.#room, merged))]
+    return change === undefined || items.length === 0 ? entries : [...entries, ...items.map(({ merged }) => change(this.#room, merged))]
   }
 }

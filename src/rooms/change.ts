@@ -5,6 +5,7 @@ import { clientContent, contentHash, contentLimit, type Content } from '../conte
 import { EntryDeleted, Forbidden, NotKept } from '../errors.ts'
 import { entryCost } from '../heap-cost.ts'
 import { authorize, type Hooks } from '../hooks.ts'
+import { entryPosition } from './composed-position.ts'
 import { NotCalled } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
@@ -37,7 +38,8 @@ export interface ChangeResult {
 export function submitChange (
   request: ChangeRequest, key: string, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): ChangeResult {
-  const { change, position, since } = request
+  const { change, since } = request
+  const position = entryPosition(request.position)
   const { member, room } = membership
   const content = change.type === 'edit' ? clientContent(change.text, change.data) : undefined
   // An edit of another entry is another request, even to the same content.
@@ -55,7 +57,7 @@ export function submitChange (
     isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
     if (isRepeat) return content
     restrictions.assertMay(change.type, room)
-    return await vet(request, content, membership, hooks, context)
+    return await vet(change, position, content, membership, hooks, context)
   }
   const vetted = check()
   const stored = vetted.then((checked) => {
@@ -91,7 +93,7 @@ function isForOwnOnly ({ type }: ChatChange, { authorize }: Hooks): boolean { re
  * @throws NotKept, Forbidden, EntryDeleted, and as `authorize` and `vetChange` do
  */
 async function vet (
-  { change, position }: ChangeRequest, content: Content | undefined, { member, room }: Membership, hooks: Hooks, { store, limits }: PostContext
+  change: ChatChange, position: Position, content: Content | undefined, { member, room }: Membership, hooks: Hooks, { store, limits }: PostContext
 ): Promise<Content | undefined> {
   if (hooks.authorize === undefined && hooks.preChange === undefined) return content
   const stored = await store.get(room, position, { for: member.id })

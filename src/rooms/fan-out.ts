@@ -1,9 +1,9 @@
-import type { Changed } from '../change.ts'
+import type { Changed, Head } from '../change.ts'
 import type { Batch } from './batch.ts'
 import { BatchQueue, type Waiting } from './batch-queue.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Membership } from './membership.ts'
-import type { Entry } from '../store.ts'
+import type { Cursor, Entry } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { atEndOfTick } from '../connection/tick.ts'
 
@@ -74,8 +74,14 @@ export class FanOut {
     this.#receivedAt = 0
   }
 
+  /** The outstanding streams of clients without changes. */
+  get streams (): readonly Cursor[] { return this.#queue.streams }
+
+  /** Call it after `add`. @param streams that are outstanding for the added membership */
+  learn (streams: readonly Cursor[]): void { this.#queue.learn(streams) }
+
   push (entries: readonly Entry[]): void {
-    if (this.#memberships.size === 0) return
+    if (this.#memberships.size === 0) return this.#queue.skip(entries, [])
     if (this.#counters.timings !== undefined && this.#receivedAt === 0) this.#receivedAt = performance.now()
     this.#queue.push(entries)
     this.#enqueued()
@@ -89,13 +95,16 @@ export class FanOut {
   change (changes: readonly Changed[], reached: number): void {
     if (reached === this.#reached) return
     this.#reached = reached
-    if (this.#memberships.size === 0) return
+    if (this.#memberships.size === 0) return this.#queue.skip([], changes)
     this.#queue.change(changes, reached)
     this.#enqueued()
   }
 
-  /** Called when the store has begun to deliver the changes after this number. */
-  startAt (change: number): void { this.#reached = change }
+  /** Called when the store has begun to deliver what follows this head. */
+  startAt ({ position, change: { number } }: Head): void {
+    this.#reached = number
+    this.#queue.startAfter(position)
+  }
 
   announce (signal: RoomSignal): void {
     if (this.#memberships.size === 0) return

@@ -5,6 +5,9 @@ import type { RoomSignal } from './signal.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
+/** A page as the answer to a join contains it. position: of the member, on the wire. */
+export interface JoinedPage extends Page { readonly position: Position }
+
 /** Encodes the messages of a room for one wire. Entries and signals MUST be encoded equally for all members: batches share them. */
 export interface Format {
   /** Frames entries, changes and signals for the transport of the wire. */
@@ -13,6 +16,7 @@ export interface Format {
   readonly sameEntriesAs?: Format
   /** Another format with the same framing, entries that never changed, and signals. A batch without changes is encoded once for both. */
   readonly withoutChanges?: Format
+  /** @param entry with its position on the wire. A wire without changes has no streaming ones */
   entry (room: string, entry: Entry): Payload
   /**
    * Returns the message of a change. Absent if the wire has none.
@@ -28,5 +32,5 @@ export interface Format {
    */
   ack (room: string, id: string, position: Position, revision?: Revision): string | undefined
   /** Returns the answer to a join. The same messages are sent when the view of a member is no longer valid. */
-  joined (room: string, page: Page, presence: Presence, member: Member): readonly Payload[]
+  joined (room: string, page: JoinedPage, presence: Presence, member: Member): readonly Payload[]
 }

@@ -1,13 +1,16 @@
 import type { Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Later, Membership } from './membership.ts'
+import { readWithStreams } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import { byReader } from './readers.ts'
 import { Recent } from './recent.ts'
 import type { Rings } from './ring.ts'
 import type { Presence } from '../roster.ts'
-import type { Store, FeedPage, Page, Position, Query } from '../store.ts'
+import type { StreamWatch } from './stream-watch.ts'
+import type { Cursor, FeedPage, Page, Position, Query } from '../store.ts'
+import { WholeReplay } from './whole-replay.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
@@ -35,8 +38,8 @@ export interface JoinQuery {
 
 /** Sends entries from the store to memberships that join and, after a break, to all. Then adds them to the fan-out. */
 export class Joins {
-  readonly #room: { readonly name: string, readonly presence: Presence }
-  readonly #store: Store
+  readonly #room: { readonly presence: Presence }
+  readonly #streams: StreamWatch
   readonly #fanOut: FanOut
   readonly #recent: Recent
   readonly #counters: Counters
@@ -49,9 +52,9 @@ export class Joins {
   /** Memberships whose view is no longer valid, until they receive the newest entries. */
   readonly #restarting = new Set<Membership>()
 
-  constructor (room: { readonly name: string, readonly presence: Presence }, store: Store, fanOut: FanOut, rings: Rings, counters: Counters) {
+  constructor (room: { readonly presence: Presence }, streams: StreamWatch, fanOut: FanOut, rings: Rings, counters: Counters) {
     this.#room = room
-    this.#store = store
+    this.#streams = streams
     this.#fanOut = fanOut
     this.#recent = new Recent(rings)
     this.#counters = counters
@@ -60,7 +63,7 @@ export class Joins {
   /** Called when the store delivers every entry and every change after the head. */
   follow (head: Head): void {
     this.#followed = head
-    this.#fanOut.startAt(head.change.number)
+    this.#fanOut.startAt(head)
   }
 
   /**
@@ -70,10 +73,10 @@ export class Joins {
    * @param onJoined called when the answer was written, and again after each later page
    */
   async join (membership: Membership, entered: Promise<void>, { after, revision: since, ...query }: JoinQuery, onJoined: () => void): Promise<void> {
-    const { name } = this.#room
     const { reader } = membership
     const newest: Query = { ...query, for: reader }
-    let position = after
+    const whole = reader === undefined ? new WholeReplay(after) : undefined
+    let position = whole === undefined ? after : whole.after
     let revision = reader === undefined ? undefined : since
     let joined = false
     let oldest: Position | undefined
@@ -83,26 +86,33 @@ export class Joins {
         isAttached = await this.#recent.whileReading(async () => {
           const epoch = this.#epoch
           const isFollowed = this.#followed !== undefined
-          const reading = this.#store.read(name, position === undefined ? newest : { after: position, revision, for: reader, ...PAGE })
+          const query = position === undefined ? newest : { after: position, revision, for: reader, ...PAGE }
+          const reading = readWithStreams(this.#streams, query, whole?.outstanding)
           reading.catch(() => { /* rethrown below */ })
           await entered
-          let page = await reading
+          const read = await reading
+          if (read === undefined) return false
+          let { page } = read
           // The store doesn't deliver an entry or a change that was stored between the two.
           if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
           const resumed = position !== undefined && page.complete
-          if (!page.complete) page = { ...await this.#store.read(name, newest), complete: false }
+          if (!page.complete) page = { ...await this.#streams.read(newest), complete: false }
           if (!this.#isJoining(membership) || epoch !== this.#epoch) return false
           membership.enter(epoch)
-          const end = resumed && page.more ? page.entries.at(-1)! : page.head
+          const end: Cursor = resumed && page.more ? page.entries.at(-1)! : page.head
           const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && this.#recent.isCompleteAfter(page.head)
           const later = hasCaughtUp ? this.#laterThan(page.head) : { ...NOTHING, offset: end.offset }
           // Only `joined` can tell the member that messages which it has are out of date.
           const isTold = page.oldest === undefined || page.oldest === oldest
-          this.#counters.deliveries += joined && resumed && isTold
-            ? membership.sendMissed(page, later)
-            : membership.sendJoined(page, this.#room.presence, later)
+          if (joined && resumed && isTold) {
+            whole?.push(page, read)
+            this.#counters.deliveries += membership.sendMissed(page, later, whole)
+          } else {
+            const answer = whole?.joined(page, end, this.#fanOut.streams, resumed ? read : undefined) ?? { ...page, position: end.position }
+            this.#counters.deliveries += membership.sendJoined(answer, this.#room.presence, later, whole)
+          }
           oldest = page.oldest ?? oldest
-          if (hasCaughtUp) this.#attach(membership)
+          if (hasCaughtUp) this.#attach(membership, whole)
           position = end.position
           if (reader !== undefined) revision = page.revision
           joined = true
@@ -135,7 +145,7 @@ export class Joins {
       this.#fanOut.delete(membership)
       this.#restarting.add(membership)
     }
-    this.#fanOut.startAt(head.change.number)
+    this.#fanOut.startAt(head)
     try {
       await this.#sendNewest(epoch, undefined, this.#restarting)
       // One iterator, so that each loop takes the next member.
@@ -163,7 +173,7 @@ export class Joins {
       let page: Page
       do {
         if (epoch !== this.#epoch) return
-        page = { ...await this.#store.read(this.#room.name, { ...RESTART, for: reader }), complete: false }
+        page = { ...await this.#streams.read({ ...RESTART, for: reader }), complete: false }
       } while (!this.#recent.isCompleteAfter(page.head))
       // A later restart has taken over these memberships, and attaches them.
       if (epoch !== this.#epoch) return
@@ -172,8 +182,10 @@ export class Joins {
       for (const membership of memberships) {
         if ((!isForAll && membership.reader !== reader) || !this.#restarting.delete(membership)) continue
         membership.enter(epoch)
-        this.#counters.deliveries += membership.sendJoined(page, this.#room.presence, later)
-        this.#attach(membership)
+        const whole = membership.reader === undefined ? new WholeReplay() : undefined
+        const answer = whole?.joined(page, page.head, []) ?? { ...page, position: page.head.position }
+        this.#counters.deliveries += membership.sendJoined(answer, this.#room.presence, later, whole)
+        this.#attach(membership, whole)
       }
     })
   }
@@ -190,9 +202,10 @@ export class Joins {
   }
 
   /** Adds a membership to the fan-out. Call it in the same tick as `#laterThan`, so that nothing is delivered in between. */
-  #attach (membership: Membership): void {
+  #attach (membership: Membership, whole: WholeReplay | undefined): void {
     membership.caughtUp(this.#room.presence)
     this.#fanOut.add(membership)
+    if (whole !== undefined) this.#fanOut.learn(whole.streams)
   }
 
   #isJoining (membership: Membership): boolean { return this.#joining.has(membership) && membership.connection.open }

@@ -3,13 +3,16 @@ import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
 import type { Received } from './batch-parts.ts'
-import type { Format } from './format.ts'
+import type { Format, JoinedPage } from './format.ts'
 import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
+import { OwnPositions } from './own-positions.ts'
+import type { WholeMessage } from './outstanding-streams.ts'
 import { difference } from './presence-diff.ts'
-import { encodeChanged, encodeChanges, encodeEntries, type MembershipOptions, type Receiver } from './receiver.ts'
+import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
 import { UndeliveredRequests } from './undelivered-requests.ts'
+import type { WholeReplay } from './whole-replay.ts'
 
 /** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
 const TYPING_ALLOWED = 5_000
@@ -42,6 +45,8 @@ export class Membership implements Receiver {
   #posts: UndeliveredRequests | undefined
   /** Created for the first change. */
   #changes: UndeliveredRequests | undefined
+  /** Created for the first message of the member with another position on the wire than in the store. */
+  #positions: OwnPositions | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
   #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
@@ -88,14 +93,15 @@ export class Membership implements Receiver {
   end (): void { this.enter(ENDED) }
 
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
-  sendJoined (page: Page, presence: Presence, later: Later): number {
+  sendJoined (page: JoinedPage, presence: Presence, later: Later, whole?: WholeReplay): number {
     this.#presence = presence
-    return this.#replay(this.format.joined(this.room, page, presence, this.member), page, later)
+    return this.#replay(this.format.joined(this.room, page, presence, this.member), page.entries.length + page.changed.length, later, whole)
   }
 
   /** Sends further missed entries, and the entries that changed. Returns the number of messages sent. */
-  sendMissed (missed: Pick<Page, 'entries' | 'changed'>, later: Later): number {
-    return this.#replay([...encodeEntries(this, missed.entries), ...encodeChanged(this, missed.changed)], missed, later)
+  sendMissed ({ entries, changed }: Pick<Page, 'entries' | 'changed'>, later: Later, whole?: WholeReplay): number {
+    const payloads = whole === undefined ? [...encodeEntries(this, entries), ...encodeChanged(this, changed)] : []
+    return this.#replay(payloads, whole === undefined ? entries.length + changed.length : 0, later, whole)
   }
 
   /** Sends which reactions of an entry are the member's own. @param entry read for this member */
@@ -118,9 +124,13 @@ export class Membership implements Receiver {
     const { writer } = this.connection
     const encoded = batch.encodedIn(this.format)
     if (offset < batch.last) this.#offset = batch.last
+    if (batch.messages !== undefined && this.reader === undefined && batch.hasSender(this.member.id)) this.#keepPositions(batch.messages)
     if (!batch.hasChanges && offset < batch.first && (this.includeSender || !batch.hasSender(this.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
-      return writer.write(bytes, length + signals, this.#posts?.take(this.#offset)) ? length : 0
+      const acks = this.#takePosts(this.#offset)
+      // A batch of streaming entries has no message for a member without changes.
+      if (bytes.length === 0 && acks === undefined) return 0
+      return writer.write(bytes, length + signals, acks) ? length : 0
     }
     const received = { offset, change: this.#change }
     if (received.change < batch.lastChange) this.#change = batch.lastChange
@@ -143,8 +153,8 @@ export class Membership implements Receiver {
     const posts = this.#posts ??= new UndeliveredRequests(this.connection.writer)
     posts.add()
     stored.then(({ offset, position, again }) => {
-      const ack = this.format.ack(this.room, id, position)
-      if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, ack)
+      const ack = this.format.ack(this.room, id, this.#positions?.get(offset) ?? position)
+      if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, id, ack)
       else if (ack !== undefined) this.connection.writer.reply(ack)
       posts.settle()
     }, (error: unknown) => {
@@ -166,7 +176,7 @@ export class Membership implements Receiver {
     changes.add()
     stored.then(({ number, revision, again }) => {
       const ack = this.format.ack(this.room, id, position, revision)
-      if (!again && number > this.#change && this.#epoch === epoch && epoch !== ENDED) changes.expect(number, ack)
+      if (!again && number > this.#change && this.#epoch === epoch && epoch !== ENDED) changes.expect(number, id, ack)
       else if (ack !== undefined) this.connection.writer.reply(ack)
       changes.settle()
     }, (error: unknown) => {
@@ -187,16 +197,38 @@ export class Membership implements Receiver {
 
   /** Returns the acknowledgements of the entries and changes that were sent; undefined for none. */
   #takeAcks (offset = this.#offset, change = this.#change): readonly string[] | undefined {
-    const posts = this.#posts?.take(offset)
+    const posts = this.#takePosts(offset)
     const changes = this.#changes?.take(change)
     return posts === undefined || changes === undefined ? posts ?? changes : [...posts, ...changes]
   }
 
-  #replay (payloads: readonly Payload[], { entries, changed }: Pick<Page, 'entries' | 'changed'>, later: Later): number {
+  /** Returns the acknowledgements of the posts that were sent, each with the position of its message. */
+  #takePosts (offset: number): string[] | undefined {
+    const positions = this.#positions
+    return this.#posts?.take(offset, positions && ((number, id) => {
+      const position = positions.get(number)
+      return position && this.format.ack(this.room, id, position)
+    }))
+  }
+
+  #keepPositions (messages: readonly WholeMessage[]): void {
+    for (const { entry } of messages) if (entry.from?.id === this.member.id) (this.#positions ??= new OwnPositions()).keep(entry)
+  }
+
+  /** @param count of the messages in `payloads` */
+  #replay (payloads: readonly Payload[], count: number, later: Later, whole: WholeReplay | undefined): number {
     this.#offset = later.offset
     this.#change = later.change
-    const more = [...encodeEntries(this, later.entries), ...encodeChanges(this, later.changes), ...this.#takeAcks() ?? []]
-    const messages = entries.length + changed.length + later.entries.length + later.changes.length
-    return this.connection.writer.replay(more.length === 0 ? payloads : [...payloads, ...more], messages) ? messages : 0
+    const rest = whole === undefined
+      ? [...encodeEntries(this, later.entries), ...encodeChanges(this, later.changes)]
+      : this.#encodeWhole(whole.take(later))
+    const all = [...payloads, ...rest, ...this.#takeAcks() ?? []]
+    const messages = count + (whole === undefined ? later.entries.length + later.changes.length : rest.length)
+    return this.connection.writer.replay(all, messages) ? messages : 0
+  }
+
+  #encodeWhole (messages: readonly WholeMessage[]): Payload[] {
+    this.#keepPositions(messages)
+    return encodeMessages(this, messages)
   }
 }

@@ -4,6 +4,7 @@ import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
 import { authorize, run, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
+import { readHistory } from './history.ts'
 import type { JoinQuery } from './join.ts'
 import { Membership } from './membership.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
@@ -137,11 +138,11 @@ export class Peer {
 
   /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
   async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
-    const { store } = this.#context
+    const { rooms } = this.#context
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
     await authorize(this.#hooks, { member: this.member, action: 'history', room })
-    return await store.read(room, { before, limit, maxBytes, for: membership.reader })
+    return await readHistory(async (query) => await rooms.read(room, query), before, limit, maxBytes, membership.reader)
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */

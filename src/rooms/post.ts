@@ -2,6 +2,7 @@ import { clientContent, contentHash, contentLimit, type Content } from '../conte
 import { chatEntry, messageContent } from '../chat-entry.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Hooks } from '../hooks.ts'
+import { parseComposed } from './composed-position.ts'
 import type { HookCalls } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
@@ -43,7 +44,7 @@ export function submit (
   const draft = {
     key,
     hash: key === undefined ? undefined : contentHash(content),
-    since: post.since,
+    since: post.since && parseComposed(post.since).base,
     from: member,
     body: content.body,
     data: content.data

@@ -1,6 +1,7 @@
 import type { Changed } from '../change.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
+import type { WholeMessage } from './outstanding-streams.ts'
 import { merge, ownReaction, ownReactions, wholeChange } from './merged-change.ts'
 import type { Entry, Member } from '../store.ts'
 
@@ -24,6 +25,11 @@ export function receives ({ includeSender, member }: Receiver, { from }: Entry):
 /** Returns the messages for entries that a member missed. */
 export function encodeEntries (receiver: Receiver, entries: readonly Entry[]): Payload[] {
   return entries.filter((entry) => receives(receiver, entry)).map((entry) => receiver.format.entry(receiver.room, entry))
+}
+
+/** Returns the messages that a member without changes missed. */
+export function encodeMessages (receiver: Receiver, messages: readonly WholeMessage[]): Payload[] {
+  return encodeEntries(receiver, messages.map(({ entry }) => entry))
 }
 
 /** Returns the messages for entries that changed; none if the wire has no changes. @param entries read for this member */

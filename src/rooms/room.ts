@@ -6,7 +6,8 @@ import { OwnReactions } from './own-reactions.ts'
 import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
-import type { Store, Entry, FeedPage } from '../store.ts'
+import type { Store, Entry, FeedPage, Page, Query } from '../store.ts'
+import { StreamWatch } from './stream-watch.ts'
 import type { Counters } from '../observability/stats.ts'
 
 export interface RoomContext {
@@ -14,6 +15,8 @@ export interface RoomContext {
   readonly roster: Roster
   /** ms that entries may gather into a batch */
   readonly flushInterval: number
+  /** ms without a renewal after which a stream is ended */
+  readonly streamLease: number
   /** shared by the fan-outs of all rooms */
   readonly waiting: Waiting
   readonly rings: Rings
@@ -24,6 +27,7 @@ export interface RoomContext {
 export class Room {
   readonly name: string
   readonly #fanOut: FanOut
+  readonly #streams: StreamWatch
   readonly #joins: Joins
   readonly #ownReactions: OwnReactions
   readonly #listeners = new Set<(entry: Entry) => void>()
@@ -31,10 +35,11 @@ export class Room {
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, roster, flushInterval, waiting, rings, counters }: RoomContext) {
+  constructor (name: string, { store, roster, flushInterval, streamLease, waiting, rings, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
-    this.#joins = new Joins(this, store, this.#fanOut, rings, counters)
+    this.#streams = new StreamWatch(name, store, streamLease)
+    this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, counters)
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
     const subscriptions = [
       this.#follow(store),
@@ -79,9 +84,13 @@ export class Room {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Resolves with a page of its entries. */
+  async read (query: Query): Promise<Page> { return await this.#streams.read(query) }
+
   flush (): void { this.#fanOut.flush() }
 
   close (): void {
+    this.#streams.close()
     this.opened.then((unsubscribes) => {
       for (const unsubscribe of unsubscribes) unsubscribe()
     }, () => { /* the others were ended */ })
@@ -100,6 +109,7 @@ export class Room {
       return
     }
     this.#joins.keep(page)
+    this.#streams.deliver(page)
     if (page.entries.length > 0) this.#fanOut.push(page.entries)
     if (page.changes.length > 0) this.#ownReactions.deliver(page.changes)
     this.#fanOut.change(page.changes, page.head.change.number)

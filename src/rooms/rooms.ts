@@ -4,6 +4,7 @@ import { Rings } from './ring.ts'
 import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
 import type { Presence } from '../roster.ts'
+import type { Page, Query } from '../store.ts'
 
 /** ms for which a room without members still follows its store, so that a member can reload its page. */
 const LINGER_TIME = 30_000
@@ -92,6 +93,11 @@ export class Rooms {
     if (room === undefined) return
     room.leave(membership)
     this.release(room, membership.connection.address.name)
+  }
+
+  /** Resolves with a page of the entries of a room. */
+  async read (name: string, query: Query): Promise<Page> {
+    return await (this.#uses.get(name)?.room.read(query) ?? this.#context.store.read(name, query))
   }
 
   /** Resolves with the presence of a room on all nodes. */

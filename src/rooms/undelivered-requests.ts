@@ -1,7 +1,7 @@
 import type { Writer } from '../connection/writer.ts'
 
 /** An acknowledgement that waits for the entry with this offset, or for the change with this number. */
-interface Ack { readonly number: number, readonly text: string }
+interface Ack { readonly number: number, readonly id: string, readonly text: string }
 
 /**
  * The posts of a member in one room that weren't sent to it yet, or its changes, and their acknowledgements. Charges those to the
@@ -27,14 +27,15 @@ export class UndeliveredRequests {
   /**
    * Called before `settle` if the entry or the change is stored and will be sent.
    * @param number the offset of the entry, or the number of the change
+   * @param id of the request
    * @param ack text that is sent with it; undefined for none
    */
-  expect (number: number, ack: string | undefined): void {
+  expect (number: number, id: string, ack: string | undefined): void {
     this.#last = Math.max(this.#last, number)
     if (ack === undefined) return
     // A literal, because an empty array grows to 17 places.
-    if (this.#acks.length === 0) this.#acks = [{ number, text: ack }]
-    else this.#acks.push({ number, text: ack })
+    if (this.#acks.length === 0) this.#acks = [{ number, id, text: ack }]
+    else this.#acks.push({ number, id, text: ack })
     this.#writer.charge(ackCost(ack))
   }
 
@@ -43,8 +44,11 @@ export class UndeliveredRequests {
     this.#reportDelivered()
   }
 
-  /** Called when everything up to this number is sent. Removes and returns the acknowledgements of it; undefined for none. */
-  take (number: number): string[] | undefined {
+  /**
+   * Called when everything up to this number is sent. Removes and returns the acknowledgements of it; undefined for none.
+   * @param replaced returns the text that replaces that of an acknowledgement; undefined for none
+   */
+  take (number: number, replaced?: (number: number, id: string) => string | undefined): string[] | undefined {
     if (this.#last <= number) this.#last = 0
     this.#reportDelivered()
     const acks = this.#acks
@@ -52,9 +56,9 @@ export class UndeliveredRequests {
     const due = acks.filter((ack) => ack.number <= number)
     if (due.length === 0) return undefined
     this.#acks = due.length === acks.length ? [] : acks.filter((ack) => ack.number > number)
-    return due.map(({ text }) => {
+    return due.map(({ number, id, text }) => {
       this.#writer.release(ackCost(text))
-      return text
+      return replaced?.(number, id) ?? text
     })
   }
 

@@ -1,7 +1,7 @@
 import { deflatedFraming } from '../connection/deflate.ts'
 import { webSocketFraming } from '../connection/frame.ts'
 import type { ServerMessage } from '../messages.ts'
-import type { Format } from '../rooms/format.ts'
+import type { Format, JoinedPage } from '../rooms/format.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
@@ -43,11 +43,10 @@ export type EntryJson = (room: string, entry: Entry) => string
 
 /** Returns the properties of a `joined` as JSON. */
 export function joinedJson (
-  room: string, { entries, head, more, complete }: Page, { members, count, stale }: Presence, member: Member, json: EntryJson
+  room: string, { entries, position, complete }: JoinedPage, { members, count, stale }: Presence, member: Member, json: EntryJson
 ): string {
   // A capped list counts the joining member, but may not list it.
   const listed = members.some(({ id }) => id === member.id)
-  const position = (more && complete ? entries.at(-1) : undefined)?.position ?? head.position
   return `"type":"joined","room":"${room}",` +
     `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${count},${stale ? '"stale":true,' : ''}` +
     `"messages":[${messagesJson(room, entries, json)}],"position":"${position}","complete":${complete}`

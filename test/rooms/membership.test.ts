@@ -3,10 +3,10 @@ import type { Connection } from '../../src/connection/connection.ts'
 import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Payload } from '../../src/connection/writer.ts'
 import { Batch } from '../../src/rooms/batch.ts'
-import type { Format } from '../../src/rooms/format.ts'
+import type { Format, JoinedPage } from '../../src/rooms/format.ts'
 import { Membership, type Later } from '../../src/rooms/membership.ts'
 import { PendingChanges } from '../../src/rooms/pending-changes.ts'
-import type { Entry, Page } from '../../src/store.ts'
+import type { Entry } from '../../src/store.ts'
 
 const format: Format = {
   framing: webSocketFraming,
@@ -20,8 +20,9 @@ const present = (count: number) => ({ members: [], count, stale: false })
 
 const entry = (offset: number, from = 'bob'): Entry => ({ offset, position: `${offset}`, at: 0, from: { id: from, name: '' }, body: `${offset}` })
 const change = { number: 0, revision: 'c0' }
-const page = (...entries: Entry[]): Page => ({
+const page = (...entries: Entry[]): JoinedPage => ({
   entries,
+  position: entries.at(-1)?.position ?? '0',
   complete: true,
   more: false,
   head: { ...entries.at(-1) ?? { offset: 0, position: '0' }, change },

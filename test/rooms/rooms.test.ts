@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import t from 'tap'
 import type { Test } from 'tap'
+import { BOUNDS } from '../../src/bounds.ts'
 import type { Connection } from '../../src/connection/connection.ts'
 import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Format } from '../../src/rooms/format.ts'
@@ -81,7 +82,7 @@ class Listener extends EventEmitter {
 }
 
 function open (store: Store): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, streamLease: BOUNDS.streamLease, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
 /** Joins a room. Resolves, once the room has called back, with a function that leaves it. */

@@ -1,0 +1,97 @@
+import { meaningOf } from '../error-meaning.ts'
+import type { Entry, FeedPage, Page, Position, Query, Store } from '../store.ts'
+
+/** A streaming entry. timer: runs when it was idle for the lease. */
+interface Watched { readonly position: Position, readonly timer: NodeJS.Timeout }
+
+/** Maximum number of streaming entries of a room that are watched at the same time. Further ones are watched when they are read again. */
+const MAX_WATCHED = 1_000
+
+/**
+ * Ends the streaming entries of one room whose process no longer renews them: it is dead, or has lost its backend. Every node that
+ * follows the room tries: the store ends an entry once.
+ */
+export class StreamWatch {
+  readonly #room: string
+  readonly #store: Pick<Store, 'amend' | 'get' | 'read'>
+  /** ms without a renewal after which a stream is ended. */
+  readonly #lease: number
+  /** By position: offsets of different epochs may be equal. */
+  readonly #watched = new Map<Position, Watched>()
+  #isClosed = false
+
+  constructor (room: string, store: Pick<Store, 'amend' | 'get' | 'read'>, lease: number) {
+    this.#room = room
+    this.#store = store
+    this.#lease = lease
+  }
+
+  /** Reads a page. Ends the streaming entries in it that are idle: their process may have died long ago. */
+  async read (query: Query): Promise<Page> {
+    const page = await this.#store.read(this.#room, query)
+    for (const entry of page.entries) this.#seen(entry)
+    for (const entry of page.changed) this.#seen(entry)
+    return page
+  }
+
+  /** Reads an entry, as `read` does. */
+  async get (position: Position): Promise<Entry | undefined> {
+    const entry = await this.#store.get(this.#room, position)
+    if (entry !== undefined) this.#seen(entry)
+    return entry
+  }
+
+  /** Called with what the store delivers. */
+  deliver ({ entries, changes }: Pick<FeedPage, 'entries' | 'changes'>): void {
+    for (const entry of entries) if (entry.streaming === true) this.#watch(entry.position)
+    for (const { position, made, entry } of changes) {
+      const watched = this.#watched.get(position)
+      if (entry?.streaming === true) (watched ?? this.#watch(position))?.timer.refresh()
+      else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(watched)
+      else if ('append' in made) watched?.timer.refresh()
+    }
+  }
+
+  close (): void {
+    this.#isClosed = true
+    for (const { timer } of this.#watched.values()) clearTimeout(timer)
+    this.#watched.clear()
+  }
+
+  #seen ({ position, streaming }: Entry): void {
+    if (streaming !== true) return
+    const watched = this.#watch(position)
+    if (watched !== undefined) void this.#end(watched)
+  }
+
+  /** Returns undefined for an entry that is watched already, or can't be. */
+  #watch (position: Position): Watched | undefined {
+    if (this.#isClosed || this.#watched.has(position) || this.#watched.size >= MAX_WATCHED) return undefined
+    const timer = setTimeout(() => { void this.#end(watched) }, this.#lease).unref()
+    const watched = { position, timer }
+    this.#watched.set(position, watched)
+    return watched
+  }
+
+  #forget (watched: Watched | undefined): void {
+    if (watched === undefined) return
+    clearTimeout(watched.timer)
+    this.#watched.delete(watched.position)
+  }
+
+  /** Ends an entry if it is idle. Tries again after the lease if it isn't, or if the store fails. */
+  async #end (watched: Watched): Promise<void> {
+    const { position, timer } = watched
+    let isStreaming = true
+    try {
+      const { again } = await this.#store.amend(this.#room, position, { by: null, idle: this.#lease, change: { end: true, unfinished: true } })
+      // It may have ended before it was watched.
+      isStreaming = again && (await this.#store.get(this.#room, position))?.streaming === true
+    } catch (error) {
+      isStreaming = meaningOf(error)?.kind !== 'refusal'
+    }
+    if (this.#watched.get(position) !== watched) return
+    if (isStreaming) timer.refresh()
+    else this.#forget(watched)
+  }
+}
