@@ -1,0 +1,282 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { backendWith } from '../support/backend.ts'
+import { chat, type ChatApp } from '../support/chat-app.ts'
+import { texts, type Message, type V1Client } from '../support/v1-client.ts'
+import type { Page, Position, Store } from '../../src/store.ts'
+
+const bot = { id: 'bot', name: 'Bot' }
+
+interface Server extends ChatApp { readonly store: Store }
+
+async function served (t: Test, calls: (works: Store) => Partial<Store> = () => ({})): Promise<Server> {
+  let store!: Store
+  const backend = backendWith((works) => {
+    store = works
+    return calls(works)
+  })
+  return { ...await chat(t, { backend }), store }
+}
+
+const begun = async ({ store }: Server, body = ''): Promise<Position> => (await store.append('a', { from: bot, body, streaming: true })).position
+const published = async ({ store }: Server, body: string): Promise<Position> => (await store.append('a', { from: bot, body })).position
+
+/** Appends a text to an empty stream, and ends it. */
+async function ended ({ store }: Server, position: Position, text: string): Promise<void> {
+  await store.amend('a', position, { by: null, change: { append: text, at: 0 } })
+  await store.amend('a', position, { by: null, change: { end: true } })
+}
+
+async function old (server: Server, join: object = {}): Promise<{ client: V1Client, joined: Message<'joined'> }> {
+  const client = await server.injected()
+  await client.hello()
+  return { client, joined: await client.join('a', join) }
+}
+
+/** Resolves with the texts that a client receives when it resumes, up to a message that is published afterwards. */
+async function resumed (server: Server, after: Position): Promise<unknown[]> {
+  const { client, joined } = await old(server, { after })
+  await published(server, 'last')
+  const rest = texts(await client.upTo('last'))
+  await client.end()
+  return [joined.complete, ...texts(joined.messages), ...rest]
+}
+
+t.test('clients without changes receive a streamed text once, when it has ended', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const plain = await server.plain('?room=a')
+  const stream = await begun(server)
+  await published(server, 'one')
+  const late = await old(server)
+  t.strictSame(texts(late.joined.messages), ['one'])
+  const latePlain = await server.plain('?room=a&history=5')
+  await ended(server, stream, 'answer')
+  t.match(await client.take(2), [{ type: 'message', text: 'one' }, { type: 'message', text: 'answer', from: bot, revision: undefined, streaming: undefined }])
+  t.match(await late.client.next(), { type: 'message', text: 'answer' })
+  await published(server, 'two')
+  for (const each of [client, late.client]) t.match(await each.next(), { text: 'two' })
+  for (const each of [plain, latePlain]) t.strictSame([await each.next(), await each.next(), await each.next()], ['Bot: one', 'Bot: answer', 'Bot: two'])
+})
+
+t.test('a text that ends in the tick in which it began is one message', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const stream = await begun(server, 'x')
+  await server.store.amend('a', stream, { by: null, change: { end: true, unfinished: true } })
+  const message = await client.expect('message')
+  t.match(message, { text: 'x', position: stream })
+  t.notOk('unfinished' in message)
+})
+
+t.test('a deleted stream is never sent', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const [one, two] = [await begun(server), await begun(server)]
+  await published(server, 'between')
+  const { position } = (await client.take(1))[0] as Message<'message'>
+  await server.app.chat.delete('a', one)
+  await Promise.all([server.store.amend('a', two, { by: null, change: { end: true } }), server.app.chat.delete('a', two)])
+  const last = await published(server, 'last')
+  t.match(await client.next(), { text: 'last', position: last })
+  t.strictSame(await resumed(server, position), [true, 'last'])
+})
+
+t.test('a client that is cut off after any message resumes without loss or duplicates', async (t) => {
+  const server = await served(t)
+  const { client, joined } = await old(server)
+  const positions: Position[] = [joined.position]
+  const received: string[] = []
+  const receive = async (...expected: string[]): Promise<void> => {
+    for (const message of await client.take(expected.length) as Array<Message<'message'>>) {
+      received.push(message.text!)
+      positions.push(message.position)
+    }
+    t.strictSame(received.slice(-expected.length), expected)
+  }
+  const streams: Position[] = []
+  /** Resumes from each position so far. */
+  const check = async (): Promise<void> => {
+    for (const [count, position] of positions.entries()) {
+      const { client: other, joined: { complete, messages, position: reached } } = await old(server, { after: position })
+      other.say({ type: 'ping', id: 'end' })
+      const more = texts((await until(other)))
+      t.strictSame([complete, [...texts(messages), ...more].sort()], [true, received.slice(count).sort()], `from ${position}`)
+      await other.end()
+      const again = await old(server, { after: more.length === 0 ? reached : 'x' })
+      if (more.length === 0) t.strictSame([again.joined.complete, again.joined.messages], [true, []], 'and resumes again')
+      await again.client.end()
+    }
+  }
+  await published(server, '1')
+  streams.push(await begun(server))
+  await published(server, '2')
+  await receive('1', '2')
+  await check()
+  streams.push(await begun(server))
+  await published(server, '3')
+  await receive('3')
+  await check()
+  await ended(server, streams[0]!, 's0')
+  await receive('s0')
+  await check()
+  await published(server, '4')
+  streams.push(await begun(server))
+  await receive('4')
+  await ended(server, streams[2]!, 's2')
+  await receive('s2')
+  await check()
+  await published(server, '5')
+  await receive('5')
+  await ended(server, streams[1]!, 's1')
+  await receive('s1')
+  await check()
+  await published(server, '6')
+  await receive('6')
+  await check()
+  t.notOk(positions.at(-1)!.includes('-.'))
+})
+
+/** Resolves with the messages before the answer to a ping. */
+async function until (client: V1Client): Promise<Message[]> {
+  for (const messages: Message[] = []; ;) {
+    const message = await client.next()
+    if (message.type === 'pong') return messages
+    messages.push(message)
+  }
+}
+
+t.test('a resume knows a stream that ends while it reads', async (t) => {
+  let act: (() => Promise<void>) | undefined
+  const now = async (): Promise<void> => {
+    const before = act
+    act = undefined
+    await before?.()
+  }
+  const server = await served(t, (works) => ({
+    get: async (...args) => { const entry = await works.get(...args); if (acts === 'get') await now(); return entry },
+    read: async (...args): Promise<Page> => {
+      if (acts === 'before') await now()
+      const page = await works.read(...args)
+      if (acts === 'read') await now()
+      return page
+    }
+  }))
+  let acts = ''
+  const { client } = await old(server)
+  for (acts of ['get', 'before', 'read']) {
+    const stream = await begun(server)
+    await published(server, 'one')
+    const { position } = await client.expect('message')
+    t.ok(position.endsWith(`-.o${stream}`))
+    act = async () => { await ended(server, stream, 'answer') }
+    t.strictSame(await resumed(server, position), [true, 'answer'], acts)
+    await client.take(2)
+  }
+})
+
+t.test('a resume is not complete if an outstanding stream is no longer known', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  for (let i = 0; i < 9; i++) await begun(server, `${i}`)
+  await published(server, 'x')
+  const { position } = await client.expect('message')
+  t.match(position, /-\.x$/)
+  t.match((await old(server, { after: position })).joined, { complete: false, messages: [{ text: 'x' }] })
+  const base = position.slice(0, -3)
+  t.match((await old(server, { after: `${base}-.oe-1-1` })).joined, { complete: false })
+  t.match((await old(server, { after: `${base}-.l${base}-.oe-1-1-.oe-1-2` })).joined, { complete: false })
+})
+
+t.test('a forged position sends nothing that a plain one would not', async (t) => {
+  const server = await served(t)
+  const [one, two, three] = [await published(server, 'one'), await published(server, 'two'), await published(server, 'three')]
+  await server.store.append('b', { from: bot, body: 'secret' })
+  const { position: other } = await server.store.append('b', { from: bot, body: 'secret' })
+  t.match((await old(server, { after: `${one}-.o${three}` })).joined, { complete: true, messages: [{ text: 'two' }, { text: 'three' }] })
+  t.match((await old(server, { after: `${two}-.o${other}` })).joined, { complete: false })
+  t.match((await old(server, { after: `${other}-.o${two}` })).joined, { complete: false })
+  t.strictSame(await resumed(server, `${two}-.o${one}-.o${three}`), [true, 'three', 'one'])
+})
+
+t.test('history pages skip streams, also a page of nothing else', async (t) => {
+  const server = await served(t)
+  const first = await published(server, 'first')
+  for (let i = 0; i < 5; i++) await begun(server)
+  await published(server, 'last')
+  const { client, joined } = await old(server, { history: 1 })
+  const [{ position: before }] = joined.messages as [Message<'message'>]
+  client.say({ type: 'history', room: 'a', before, limit: 1 })
+  t.match(await client.next(), { type: 'history', messages: [{ text: 'first' }], more: false, complete: true })
+  client.say({ type: 'history', room: 'a', before: first, limit: 1 })
+  t.match(await client.next(), { type: 'history', messages: [], more: false, complete: true })
+  client.say({ type: 'history', room: 'a', before: joined.position, limit: 1 })
+  t.match(await client.next(), { type: 'history', before: joined.position, messages: [{ text: 'first' }], complete: true })
+})
+
+t.test('the ack of a post has the position of its message, and both name it in requests', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const stream = await begun(server)
+  client.post('a', 'mine', { id: 'one' })
+  const [message, ack] = await client.take(2) as [Message<'message'>, Message<'ack'>]
+  t.ok(message.position.endsWith(`-.o${stream}`))
+  t.equal(ack.position, message.position)
+  client.post('a', 'mine', { id: 'one', since: message.position })
+  t.match(await client.next(), { type: 'ack', position: message.position })
+  client.say({ type: 'react', room: 'a', position: message.position, id: 'two', reaction: '👍', on: true })
+  t.match(await client.next(), { type: 'ack', position: message.position, revision: String })
+  await ended(server, stream, 'answer')
+  const late = await client.expect('message')
+  client.say({ type: 'react', room: 'a', position: late.position, id: 'three', reaction: '👍', on: true })
+  await client.expect('ack')
+  t.match((await server.app.chat.history('a')).entries, [{ text: 'answer', reactions: [{ count: 1 }] }, { text: 'mine', reactions: [{ count: 1 }] }])
+})
+
+t.test('a client that resumes on another node in the middle of a stream receives it at its end', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const stream = await begun(server)
+  await published(server, 'x')
+  const { position } = await client.expect('message')
+  await client.end()
+  let other!: Store
+  const node = await chat(t, { backend: backendWith(() => { other = server.store; return { ...other, append: async (...args) => await other.append(...args), read: async (...args) => await other.read(...args), follow: async (...args) => await other.follow(...args), get: async (...args) => await other.get(...args), amend: async (...args) => await other.amend(...args) } }) })
+  const { client: resumes, joined } = await old({ ...node, store: server.store }, { after: position })
+  t.match(joined, { complete: true, messages: [], position })
+  await published(server, 'y')
+  t.ok((await resumes.expect('message')).position.endsWith(`-.o${stream}`))
+  await ended(server, stream, 'answer')
+  t.match(await resumes.next(), { text: 'answer' })
+})
+
+t.test('positions of clients with changes are those of the store', async (t) => {
+  const server = await served(t)
+  const client = await server.injected()
+  await client.hello({ changes: true })
+  await client.join('a')
+  await begun(server)
+  const position = await published(server, 'x')
+  await client.expect('message')
+  t.equal((await client.expect('message')).position, position)
+  t.match((await client.leave('a')), {})
+  t.equal((await client.join('a')).position, position)
+})
+
+t.test('a break that hides the end of a stream sends it whole', async (t) => {
+  let deliver!: Parameters<Store['follow']>[1]
+  const server = await served(t, (works) => ({ follow: async (room, to) => { deliver = to; return await works.follow(room, to) } }))
+  const { client } = await old(server)
+  const position = await begun(server)
+  const other = await published(server, 'x')
+  await client.expect('message')
+  const whole = (offset: number, number: number, position: Position, body: string) => {
+    const [change, entry] = [{ number, revision: `r${number}` }, { offset, position, at: 0, from: bot, body, revision: `r${number}` }]
+    return { offset, position, at: 0, change, entry }
+  }
+  deliver({ entries: [], changes: [whole(2, 1, other, 'edited'), whole(1, 2, position, 'answer')], complete: true, head: { offset: 2, position: other, change: { number: 2, revision: 'r2' } } })
+  t.match(await client.next(), { type: 'message', text: 'answer', position: `${other}-.l${position}` })
+  deliver({ entries: [], changes: [whole(1, 3, position, 'again')], complete: true, head: { offset: 2, position: other, change: { number: 3, revision: 'r3' } } })
+  await published(server, 'y')
+  t.match(await client.next(), { text: 'y' })
+})
