@@ -64,7 +64,7 @@ export class Batch {
 
   /** Returns whether an entry is no longer streaming after this batch. */
   ends (offset: number): boolean {
-    return this.#changes.items.some(({ offset: other, merged, ended }) => other === offset && (ended !== undefined || merged.deleted === true))
+    return this.#changes.items.some(({ offset: other, merged, ended }) => other === offset && (ended !== undefined || merged.deleted === true || merged.whole?.deleted === true))
   }
 
   /** Returns whether the batch has an entry of this member. */

@@ -1,5 +1,6 @@
-import type { Head, Revision } from '../change.ts'
+import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
+import type { JoinQuery } from './join-query.ts'
 import type { Later, Membership } from './membership.ts'
 import { readWithStreams } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
@@ -23,18 +24,6 @@ const RESTART_READS = 32
 
 /** Of a page that is followed by another one. */
 const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }
-
-/** The entries that a member receives when it joins. */
-export interface JoinQuery {
-  /** maximum number of newest entries */
-  readonly limit: number
-  /** maximum bytes of the newest entries */
-  readonly maxBytes: number
-  /** position to resume from; replaces the newest entries if the store guarantees that none is missing */
-  readonly after?: Position | undefined
-  /** revision to resume from, with `after`; without it, no changes of earlier entries are sent */
-  readonly revision?: Revision | undefined
-}
 
 /** Sends entries from the store to memberships that join and, after a break, to all. Then adds them to the fan-out. */
 export class Joins {

@@ -39,7 +39,8 @@ export class OutstandingStreams {
 
   /** Returns the messages for the next entries of the room, and then for changes; undefined if these are just the entries. */
   take (entries: readonly Entry[], changes: readonly PendingChange[]): WholeMessage[] | undefined {
-    if (!this.isEmpty || entries.some(({ streaming }) => streaming === true) || changes.some(({ ended }) => ended !== undefined)) return this.next(entries, changes)
+    const isPlain = this.isEmpty && !entries.some(({ streaming }) => streaming === true) && !changes.some(({ ended }) => ended !== undefined)
+    if (!isPlain && entries.length + changes.length > 0) return this.next(entries, changes)
     this.#base = entries.at(-1)?.position ?? this.#base
     return undefined
   }

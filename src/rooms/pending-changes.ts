@@ -107,12 +107,6 @@ export class PendingChanges {
     return taken
   }
 
-  clear (): void {
-    this.#items.clear()
-    this.#last.clear()
-    this.#cost = 0
-  }
-
   /** Removes the earlier items of a deleted entry. */
   #dropEarlier (item: Pending): void {
     for (const earlier of this.#items) {

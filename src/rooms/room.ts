@@ -1,6 +1,7 @@
 import type { Waiting } from './batch-queue.ts'
 import { FanOut } from './fan-out.ts'
-import { Joins, type JoinQuery } from './join.ts'
+import { Joins } from './join.ts'
+import type { JoinQuery } from './join-query.ts'
 import type { Membership } from './membership.ts'
 import { OwnReactions } from './own-reactions.ts'
 import type { Rings } from './ring.ts'

@@ -1,8 +1,9 @@
+import { delay, type Delay } from '../drivers/delay.ts'
 import { meaningOf } from '../error-meaning.ts'
 import type { Entry, FeedPage, Page, Position, Query, Store } from '../store.ts'
 
-/** A streaming entry. timer: runs when it was idle for the lease. */
-interface Watched { readonly position: Position, readonly timer: NodeJS.Timeout }
+/** A streaming entry. cancel: ends the wait for the lease. */
+interface Watched { readonly position: Position, cancel: () => void }
 
 /** Maximum number of streaming entries of a room that are watched at the same time. Further ones are watched when they are read again. */
 const MAX_WATCHED = 1_000
@@ -16,14 +17,16 @@ export class StreamWatch {
   readonly #store: Pick<Store, 'amend' | 'get' | 'read'>
   /** ms without a renewal after which a stream is ended. */
   readonly #lease: number
+  readonly #after: Delay
   /** By position: offsets of different epochs may be equal. */
   readonly #watched = new Map<Position, Watched>()
   #isClosed = false
 
-  constructor (room: string, store: Pick<Store, 'amend' | 'get' | 'read'>, lease: number) {
+  constructor (room: string, store: Pick<Store, 'amend' | 'get' | 'read'>, lease: number, after: Delay = delay) {
     this.#room = room
     this.#store = store
     this.#lease = lease
+    this.#after = after
   }
 
   /** Reads a page. Ends the streaming entries in it that are idle: their process may have died long ago. */
@@ -46,15 +49,15 @@ export class StreamWatch {
     for (const entry of entries) if (entry.streaming === true) this.#watch(entry.position)
     for (const { position, made, entry } of changes) {
       const watched = this.#watched.get(position)
-      if (entry?.streaming === true) (watched ?? this.#watch(position))?.timer.refresh()
+      if (entry?.streaming === true) this.#renew(watched ?? this.#watch(position))
       else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(watched)
-      else if ('append' in made) watched?.timer.refresh()
+      else if ('append' in made) this.#renew(watched)
     }
   }
 
   close (): void {
     this.#isClosed = true
-    for (const { timer } of this.#watched.values()) clearTimeout(timer)
+    for (const { cancel } of this.#watched.values()) cancel()
     this.#watched.clear()
   }
 
@@ -67,21 +70,28 @@ export class StreamWatch {
   /** Returns undefined for an entry that is watched already, or can't be. */
   #watch (position: Position): Watched | undefined {
     if (this.#isClosed || this.#watched.has(position) || this.#watched.size >= MAX_WATCHED) return undefined
-    const timer = setTimeout(() => { void this.#end(watched) }, this.#lease).unref()
-    const watched = { position, timer }
+    const watched: Watched = { position, cancel: () => {} }
     this.#watched.set(position, watched)
+    this.#renew(watched)
     return watched
+  }
+
+  /** Begins the lease of an entry anew. */
+  #renew (watched: Watched | undefined): void {
+    if (watched === undefined) return
+    watched.cancel()
+    watched.cancel = this.#after(this.#lease, () => { void this.#end(watched) })
   }
 
   #forget (watched: Watched | undefined): void {
     if (watched === undefined) return
-    clearTimeout(watched.timer)
+    watched.cancel()
     this.#watched.delete(watched.position)
   }
 
   /** Ends an entry if it is idle. Tries again after the lease if it isn't, or if the store fails. */
   async #end (watched: Watched): Promise<void> {
-    const { position, timer } = watched
+    const { position } = watched
     let isStreaming = true
     try {
       const { again } = await this.#store.amend(this.#room, position, { by: null, idle: this.#lease, change: { end: true, unfinished: true } })
@@ -91,7 +101,7 @@ export class StreamWatch {
       isStreaming = meaningOf(error)?.kind !== 'refusal'
     }
     if (this.#watched.get(position) !== watched) return
-    if (isStreaming) timer.refresh()
+    if (isStreaming) this.#renew(watched)
     else this.#forget(watched)
   }
 }

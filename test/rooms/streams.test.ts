@@ -109,7 +109,7 @@ t.test('a member that joins in the middle has the text so far and then the rest'
   t.equal(text, 'abcdef')
 })
 
-t.test('a client that resumes in the middle of a stream receives the message whole, and then the rest', async (t) => {
+t.test('a client that resumes in the middle of a stream receives it whole, and then the rest', async (t) => {
   const server = await served(t)
   const { client, joined } = await modern(server)
   const position = await begun(server)
