@@ -1,5 +1,5 @@
 import type { Change, Changed, Reaction, Revision } from '../change.ts'
-import { codePoints } from '../drivers/streamed-text.ts'
+import { codePoints } from '../code-points.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Entry, Position } from '../store.ts'
 
