@@ -5,6 +5,7 @@ import type { Payload } from '../../src/connection/writer.ts'
 import { Batch } from '../../src/rooms/batch.ts'
 import type { Format, JoinedPage } from '../../src/rooms/format.ts'
 import { Membership, type Later } from '../../src/rooms/membership.ts'
+import { OutstandingStreams } from '../../src/rooms/outstanding-streams.ts'
 import { PendingChanges } from '../../src/rooms/pending-changes.ts'
 import type { Entry } from '../../src/store.ts'
 
@@ -270,4 +271,24 @@ t.test('the acknowledgement of a change follows the batch that completes it', as
   membership.acknowledgeChange(amended(2), 'c', 'p1', fail)
   await amended(0)
   t.strictSame([texts, isDelivered, membership.delivered()], [['ack a', 'ack c'], true, undefined])
+})
+
+t.test('a member without changes receives the streams of a batch that ended after its page', async (t) => {
+  const streams = new OutstandingStreams()
+  const stream = (offset: number): Entry => ({ ...entry(offset), streaming: true })
+  streams.add([stream(1), stream(2)])
+  const pending = new PendingChanges()
+  for (const [number, offset] of [[1, 1], [2, 2]] as const) {
+    pending.push({ offset, position: `${offset}`, change: { number, revision: `r${number}` }, at: 0, by: null, made: { end: true }, ended: entry(offset) })
+  }
+  const items = pending.take(Infinity, Infinity)
+  const entries = [entry(3), stream(4), entry(5)]
+  const batch = new Batch('lobby', entries, [], () => {}, { items, last: 2 }, streams.take(entries, items))
+  for (const [offset, change, texts] of [[2, 0, ['3,5,1,2']], [2, 1, ['3,5,2']], [3, 0, ['5,1,2']], [5, 2, []], [4, 2, ['5']]] as const) {
+    const { membership, writes } = joined()
+    membership.sendMissed(page(), { ...upTo(offset), change })
+    writes.length = 0
+    t.equal(membership.deliver(batch), texts[0]?.split(',').length ?? 0)
+    t.strictSame(writes, texts)
+  }
 })
