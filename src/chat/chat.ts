@@ -1,34 +1,23 @@
-import { assertFunction, assertPosition, assertProperties } from '../argument-checks.ts'
-import { InvalidArgument, InvalidRoom } from '../errors.ts'
+import { assertFunction, assertProperties } from '../argument-checks.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Connections } from '../connection/connections.ts'
-import { chatEntry, type ChatEntry } from '../chat-entry.ts'
+import type { ChatEntry } from '../chat-entry.ts'
 import { ChatChanges, type Edit, type MessagesOfMember, type ReactOptions } from './changes.ts'
 import { contentLimit } from '../content.ts'
+import { readHistory, type ChatPage, type HistoryQuery } from './history.ts'
 import { inContext, type Hooks } from '../hooks.ts'
 import { assertMemberId } from './member-id.ts'
 import type { HookCalls } from '../rooms/hook-calls.ts'
 import type { Peers } from '../rooms/peers.ts'
 import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
-import { roomName } from '../protocol.ts'
 import { draftOf, type Publication } from './publication.ts'
+import { assertRoom } from './room-name.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
-import type { Store, Entry, Page, Position } from '../store.ts'
+import type { Store, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
-import { logSafely } from '../thrown.ts'
-
-/** A page of entries as the app receives it. */
-export interface ChatPage extends Pick<Page, 'complete' | 'more' | 'head'> { readonly entries: readonly ChatEntry[] }
-
-/** Selects the entries that `history` returns. */
-export interface HistoryQuery {
-  /** maximum number of entries, an integer from 0; default 50 */
-  readonly limit?: number | undefined
-  /** reads the entries before this position; default: the newest entries */
-  readonly before?: Position | undefined
-}
+import { subscribeTo } from './subscription.ts'
 
 export interface ChatParts {
   readonly rooms: Rooms
@@ -82,15 +71,7 @@ export class Chat {
   async subscribe (name: string, listener: (entry: ChatEntry) => void | Promise<void>): Promise<() => void> {
     assertRoom(name)
     assertFunction('listener', listener)
-    const { rooms } = this.#parts
-    const room = await rooms.open(name)
-    const callListener = async (entry: Entry) => { await listener(chatEntry(entry)) }
-    const unsubscribe = room.subscribe((entry) => {
-      callListener(entry).catch((err: unknown) => logSafely(this.#parts.log, 'error', { err, room: name }, 'a listener of a room failed'))
-    })
-    return () => {
-      if (unsubscribe()) rooms.release(room)
-    }
+    return await subscribeTo(this.#parts.rooms, this.#parts.log, name, listener)
   }
 
   /** Returns the names of the rooms in use on this node. */
@@ -113,12 +94,7 @@ export class Chat {
    */
   async history (room: string, query: HistoryQuery = {}): Promise<ChatPage> {
     assertRoom(room)
-    assertProperties('query', query, ['limit', 'before'])
-    const { limit = 50, before } = query
-    if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
-    if (before !== undefined) assertPosition('query.before', before)
-    const { entries, complete, more, head } = await this.#parts.store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
-    return { entries: entries.map((entry) => chatEntry(entry)), complete, more, head }
+    return await readHistory(this.#parts.store, room, query)
   }
 
   /**
@@ -202,18 +178,9 @@ export class Chat {
   /** Returns the current state of the chat on this node, and its counters since the start. */
   stats (): Stats {
     const { connections, peers, rooms, counters } = this.#parts
-    return {
-      connections: connections.size,
-      members: peers.size,
-      rooms: rooms.names().length,
-      posts: counters.posts,
-      changes: counters.changes,
-      deliveries: counters.deliveries,
-      refusals: counters.refusals.toObject(),
-      disconnects: counters.disconnects.toObject(),
-      storeErrors: counters.storeErrors.toObject(),
-      pendingBytes: connections.pendingBytes
-    }
+    return counters.stats({
+      connections: connections.size, members: peers.size, rooms: rooms.names().length, pendingBytes: connections.pendingBytes
+    })
   }
 
   /** Rejects within a bounded time while joins or posts fail. Intended for a health route of the app. */
@@ -221,8 +188,4 @@ export class Chat {
     const { store, roster } = this.#parts
     await Promise.all([store.check(), roster.check()])
   }
-}
-
-function assertRoom (room: string): void {
-  if (typeof room !== 'string' || !roomName.test(room)) throw new InvalidRoom(room)
 }

@@ -55,4 +55,17 @@ export class Counters {
   constructor (chat: string) {
     this.chat = chat
   }
+
+  /** Returns the counters with the current state of the chat. */
+  stats (state: Pick<Stats, 'connections' | 'members' | 'rooms' | 'pendingBytes'>): Stats {
+    return {
+      ...state,
+      posts: this.posts,
+      changes: this.changes,
+      deliveries: this.deliveries,
+      refusals: this.refusals.toObject(),
+      disconnects: this.disconnects.toObject(),
+      storeErrors: this.storeErrors.toObject()
+    }
+  }
 }
