@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
-import type { ChatChange } from './chat-change.ts'
+import type { ChatChange, ReportedChange } from './chat-change.ts'
 import type { ChatEntry, MessageContent } from './chat-entry.ts'
 import { isObject } from './checks.ts'
 import { Forbidden, HookFailed, InvalidHookResult } from './errors.ts'
@@ -73,7 +73,8 @@ export interface Hooks {
    * of its caller. Calls of one room are made in its order, each after the previous one has ended. Posting doesn't wait for
    * them: while 2 MiB of entries of a room wait, or 16 MiB in all rooms, further entries get no call. That is logged, as an
    * error of the hook is; neither affects a connection. An entry whose outcome was unknown may get no call. `app.close()` waits
-   * for the calls, at most for `drainTimeout`. A crash loses those that wait.
+   * for the calls, at most for `drainTimeout`. A crash loses those that wait. A streamed text gets its call when it begins, without
+   * text; `onChange` reports its end.
    */
   readonly onPost?: ((entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   /**
@@ -85,10 +86,10 @@ export interface Hooks {
   /**
    * Called for each change that this node has stored, after it is stored, and in one order with the calls of `onPost`; also for
    * those of `app.chat`. The rules of `onPost` hold. A change without an effect gets no call, and neither does one whose entry is
-   * no longer kept.
+   * no longer kept. A streamed text gets one call, when it ends, and none while it grows.
    * @param entry as it is when the hook is called: it may have changed again
    */
-  readonly onChange?: ((change: ChatChange, entry: ChatEntry, room: string) => void | Promise<void>) | undefined
+  readonly onChange?: ((change: ReportedChange, entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection has joined a room. An error closes that connection with 1011. */
   readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection that `onJoin` was called for has left a room, or has ended. An error closes that connection with 1011. */

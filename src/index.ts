@@ -16,7 +16,7 @@ const fastifyChat: typeof plugin & NamedExports =
 
 export { fastifyChat as default, fastifyChat, fastifyChat as 'module.exports', errors, memory }
 export type { FastifyChatOptions, EchoOptions, ChatOptions, Limits, Reply, RouteOptions, MetricsRegistry, Origins } from './options.ts'
-export type { ChatChange } from './chat-change.ts'
+export type { ChatChange, ReportedChange } from './chat-change.ts'
 export type { ChatEntry, MessageContent } from './chat-entry.ts'
 export type { Edit, MessagesOfMember, ReactOptions } from './chat/changes.ts'
 export type { Chat } from './chat/chat.ts'

@@ -5,7 +5,10 @@ import type { Amended, Amendment, ChangeCursor } from '../change.ts'
 import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
-/** Wraps a store. Counts stored messages, changes and errors. Returns the store's own promises. */
+/**
+ * Wraps a store. Counts stored messages, changes and errors. Returns the store's own promises. The pieces of a streamed text aren't
+ * counted, its end is.
+ */
 export class InstrumentedStore implements Store {
   readonly #store: Store
   readonly #counters: Counters
@@ -47,7 +50,7 @@ export class InstrumentedStore implements Store {
 
   amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
     const stored = this.#countErrors(this.#store.amend(room, position, amendment))
-    stored.then(({ again }) => { if (!again) this.#counters.changes++ }, () => { /* counted as an error */ })
+    if (!('append' in amendment.change)) stored.then(({ again }) => { if (!again) this.#counters.changes++ }, () => { /* counted as an error */ })
     return stored
   }
 

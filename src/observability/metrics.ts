@@ -21,7 +21,7 @@ const gauges: readonly StatsMetric[] = [
 
 const counters: readonly StatsMetric[] = [
   { name: 'fastify_chat_posts_total', help: 'Messages stored by this process', value: ({ posts }) => posts },
-  { name: 'fastify_chat_changes_total', help: 'Edits, deletions and reactions stored by this process', value: ({ changes }) => changes },
+  { name: 'fastify_chat_changes_total', help: 'Edits, deletions, reactions and ends of streamed texts stored by this process', value: ({ changes }) => changes },
   { name: 'fastify_chat_deliveries_total', help: 'Messages and changes written to members of this process', value: ({ deliveries }) => deliveries },
   { name: 'fastify_chat_refusals_total', help: 'Refused upgrades and requests', label: 'reason', value: ({ refusals }) => refusals },
   { name: 'fastify_chat_disconnects_total', help: 'Connections ended by the server, except while it was stopping', label: 'reason', value: ({ disconnects }) => disconnects },

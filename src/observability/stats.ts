@@ -8,7 +8,7 @@ export interface Stats {
   readonly rooms: number
   /** messages stored by this process */
   readonly posts: number
-  /** edits, deletions and reactions stored by this process */
+  /** edits, deletions, reactions and ends of streamed texts stored by this process */
   readonly changes: number
   /** messages and changes written to members of this process; a message written to ten members counts ten times */
   readonly deliveries: number

@@ -1,5 +1,5 @@
-import type { Amended, Amendment, Change, Revision } from '../change.ts'
-import { chatChange, storedChange, type ChatChange } from '../chat-change.ts'
+import type { Amended, Amendment, Revision } from '../change.ts'
+import { reportedChange, storedChange, type ChatChange, type ReportableChange } from '../chat-change.ts'
 import { chatEntry } from '../chat-entry.ts'
 import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
 import { EntryDeleted, Forbidden, NotKept } from '../errors.ts'
@@ -70,7 +70,8 @@ export function submitChange (
 
 /** Passes a change to the store, and calls `onChange` once it is stored. */
 export function amendEntry (
-  { store, hookCalls }: Pick<PostContext, 'store' | 'hookCalls'>, { onChange }: Pick<Hooks, 'onChange'>, room: string, position: Position, amendment: Amendment
+  { store, hookCalls }: Pick<PostContext, 'store' | 'hookCalls'>, { onChange }: Pick<Hooks, 'onChange'>, room: string, position: Position,
+  amendment: Amendment & { readonly change: ReportableChange }
 ): Promise<Amended> {
   const stored = store.amend(room, position, amendment)
   if (onChange !== undefined) {
@@ -79,7 +80,7 @@ export function amendEntry (
       const entry = await store.get(room, position).catch((cause: unknown) => {
         throw new NotCalled('the store failed', { cause })
       })
-      if (entry !== undefined) await onChange(chatChange(change), chatEntry(entry), room)
+      if (entry !== undefined) await onChange(reportedChange(change), chatEntry(entry), room)
     })
   }
   return stored
@@ -106,7 +107,7 @@ async function vet (
 }
 
 /** Returns the bytes of memory of a change that waits for its call. */
-function costOf (change: Change, position: Position): number {
+function costOf (change: ReportableChange, position: Position): number {
   const content = 'edit' in change ? change.edit : { body: 'react' in change ? change.react : '', data: undefined }
   return entryCost({ ...content, from: null }) + 2 * position.length
 }

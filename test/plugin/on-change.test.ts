@@ -1,5 +1,5 @@
 import t from 'tap'
-import { errors, type ChatChange, type ChatEntry } from '../../src/index.ts'
+import { errors, type ReportedChange, type ChatEntry } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { logged } from '../support/app.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
@@ -19,7 +19,7 @@ async function changed (client: V1Client, request: object): Promise<void> {
   await client.expect('ack')
 }
 
-type Call = readonly [change: ChatChange, entry: ChatEntry, room: string]
+type Call = readonly [change: ReportedChange, entry: ChatEntry, room: string]
 
 /** Records the calls of `onChange`. */
 class Calls {

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { ChatChange } from '../../src/chat-change.ts'
+import type { ReportedChange } from '../../src/chat-change.ts'
 import { ChatClient, type ChatError, type ClientRoom, type Message } from '../../src/client/index.ts'
 import { chatClient, nextEvent, state } from './chat-client.ts'
 import { proxy } from './proxy.ts'
@@ -31,7 +31,7 @@ export class StoredEdits {
   readonly counts = new Map<string, number>()
 
   /** The hook `onChange` of each node. */
-  readonly onChange = (change: ChatChange): void => {
+  readonly onChange = (change: ReportedChange): void => {
     if (change.type === 'edit') this.counts.set(change.text, (this.counts.get(change.text) ?? 0) + 1)
   }
 }
