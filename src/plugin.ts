@@ -5,6 +5,7 @@ import type { OpenBackend } from './backend.ts'
 import { BackendUse } from './drivers/backend-use.ts'
 import { BOUNDS, type Bounds } from './bounds.ts'
 import { Chat } from './chat/chat.ts'
+import { TextStreams } from './chat/text-streams.ts'
 import { Connections } from './connection/connections.ts'
 import { checkContradictions, checkPayload } from './option-contradictions.ts'
 import { checkEffect } from './ineffective-options.ts'
@@ -85,8 +86,9 @@ async function addChat (
   const peers = new Peers(roster)
   const hookCalls = new HookCalls(app.log)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
+  const streams = new TextStreams({ store: instrumented, hookCalls, limits, hooks: settings.hooks, lease: settings.bounds.streamLease })
   const appChat = new Chat({
-    rooms, roster, store: instrumented, peers, connections, hooks: settings.hooks, hookCalls, counters, limits, log: app.log
+    rooms, roster, store: instrumented, peers, connections, hooks: settings.hooks, hookCalls, streams, counters, limits, log: app.log
   })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
@@ -127,12 +129,16 @@ async function addChat (
   app.addHook('onReady', async () => warnOfAppSettings(app, limits))
   // Runs before the server stops listening. In this phase @fastify/websocket closes only the app's own connections.
   app.addHook('preClose', async () => {
-    upgrades.close(settings.drainTimeout)
-    // Entries stored in this tick are sent to members before their connections close.
+    const { drainTimeout } = settings
+    upgrades.close(drainTimeout)
+    // The rest of the time is left for the close handshakes, even if the store fails.
+    const streamTimeout = streams.size === 0 ? 0 : drainTimeout / 2
+    await streams.close(streamTimeout)
+    // Entries and changes stored in this tick are sent to members before their connections close.
     await endOfTick()
     rooms.flush()
-    const deadline = performance.now() + settings.drainTimeout
-    await connections.close(settings.drainTimeout)
+    const deadline = performance.now() + drainTimeout - streamTimeout
+    await connections.close(drainTimeout - streamTimeout)
     await hookCalls.close(Math.max(0, deadline - performance.now()))
   })
   app.addHook('onClose', async () => {

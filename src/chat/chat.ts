@@ -11,13 +11,15 @@ import type { HookCalls } from '../rooms/hook-calls.ts'
 import type { Peers } from '../rooms/peers.ts'
 import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
-import { draftOf, type Publication } from './publication.ts'
+import { draftOf, type Publication, type WriteStreamOptions } from './publication.ts'
 import { assertRoom } from './room-name.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Store, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
 import { subscribeTo } from './subscription.ts'
+import type { TextStream } from './text-stream.ts'
+import type { TextStreams } from './text-streams.ts'
 
 export interface ChatParts {
   readonly rooms: Rooms
@@ -27,6 +29,7 @@ export interface ChatParts {
   readonly connections: Connections
   readonly hooks: Pick<Hooks, 'onPost' | 'onChange'>
   readonly hookCalls: HookCalls
+  readonly streams: TextStreams
   readonly counters: Counters
   readonly limits: { readonly chatPayload: number, readonly pendingBytes: number }
   readonly log: FastifyBaseLogger
@@ -59,7 +62,18 @@ export class Chat {
   }
 
   /**
-   * Calls the listener with the later entries of a room, from all nodes. Resolves with an unsubscribe function once the
+   * Posts a message whose text grows, such as the answer of a language model. Returns a stream that text is written to. `end()`
+   * completes the message; `destroy()` ends it as unfinished. Of the hooks, it calls `onPost` when the message is stored, without
+   * text, and `onChange` when it ends. An error of the store that outlasts its retries is the stream's error.
+   * @throws InvalidRoom, InvalidArgument, PostTooLarge, StoreClosed
+   */
+  createWriteStream (room: string, options: WriteStreamOptions = {}): TextStream {
+    assertRoom(room)
+    return this.#parts.streams.create(room, options)
+  }
+
+  /**
+   * Calls the listener with the later entries of a room, from all nodes: with a streamed text when it begins. Resolves with an unsubscribe function once the
    * subscription is live. An error of the listener is logged, and affects nothing else. The room counts in `limits.rooms` until
    * the unsubscribe function is called.
    *
@@ -100,7 +114,7 @@ export class Chat {
   /**
    * Replaces the content of a message. Of the hooks, it calls `onChange` only, as all changes of the app do. An edit to the same
    * content changes nothing.
-   * @throws InvalidRoom, InvalidArgument, PostTooLarge, NotKept, EntryDeleted; InvalidChange for a binary message
+   * @throws InvalidRoom, InvalidArgument, PostTooLarge, NotKept, EntryDeleted; InvalidChange for a binary message, and while the text is streamed
    */
   async edit (room: string, position: Position, edit: Edit): Promise<void> {
     assertRoom(room)
@@ -108,7 +122,7 @@ export class Chat {
   }
 
   /**
-   * Deletes a message: its content and reactions are removed, its position and offset stay.
+   * Deletes a message: its content and reactions are removed, its position and offset stay. A stream of its text fails.
    * @throws InvalidRoom, InvalidArgument, NotKept
    */
   async delete (room: string, position: Position): Promise<void> {

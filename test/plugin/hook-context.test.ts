@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter, once } from 'node:events'
+import { finished } from 'node:stream/promises'
 import t from 'tap'
-import fastifyChat from '../../src/index.ts'
+import fastifyChat, { type TextStream } from '../../src/index.ts'
 import { bare, listen } from '../support/app.ts'
 import { collectGarbage } from '../support/memory.ts'
 import { tick } from '../support/tick.ts'
@@ -28,6 +29,8 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
   })
   app.post('/say', async () => await app.chat.publish('lobby', { text: 'from a route' }))
   app.post('/delete', async (request) => { await app.chat.delete('lobby', String(request.body)) })
+  const streams: TextStream[] = []
+  app.post('/answer', async () => { streams.push(app.chat.createWriteStream('lobby')) })
   const url = `ws://127.0.0.1:${await listen(app)}`
   const hooks = ['authenticate', 'authorize join', 'onJoin', 'authorize post', 'prePost', 'onPost']
 
@@ -70,6 +73,10 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
   await app.inject({ method: 'POST', url: '/delete', headers: { 'x-visitor': 'eve', 'content-type': 'text/plain' }, payload: position })
   await eveChanged
   t.strictSame(seen.splice(0), ['onChange eve'], 'and so does app.chat.delete')
+  const gilChanged = once(ended, 'onChange')
+  await app.inject({ method: 'POST', url: '/answer', headers: { 'x-visitor': 'gil' } })
+  await Promise.all([finished(streams[0]!.end('x')), gilChanged])
+  t.strictSame(seen.splice(0), ['onPost gil', 'onChange gil'], 'and so does a stream, until its end')
 
   const echo = await open(t, `${url}/echo`, { headers: { 'x-visitor': 'fay' } })
   echo.socket.send('x')

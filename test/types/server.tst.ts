@@ -1,11 +1,12 @@
 import { createServer } from 'node:http'
 import { EventEmitter } from 'node:events'
+import { Writable } from 'node:stream'
 import Fastify, {
   type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, type RawReplyDefaultExpression, type RawRequestDefaultExpression, type RawServerDefault
 } from 'fastify'
 import fastifyChat, {
   fastifyChat as named, memory, type Authenticated, type Chat, type ChatChange, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
-  type Member, type Posted, type Position, type Presence, type Stats
+  type Member, type Posted, type Position, type Presence, type ReportedChange, type Stats, type TextStream, type WriteStreamOptions
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
 import { Registry } from 'prom-client'
@@ -113,7 +114,9 @@ describe('hooks', () => {
     expect<Parameters<PreChange>>().type.toBe<[change: ChatChange, entry: ChatEntry, member: Member]>()
     expect<PreChange>().type.toBeAssignableFrom((change: ChatChange) => change.type === 'edit' ? { ...change, text: change.text.trim() } : change)
     expect<PreChange>().type.not.toBeAssignableFrom(() => ({ text: 'x' }))
-    expect<Parameters<NonNullable<FastifyChatOptions['onChange']>>>().type.toBe<[change: ChatChange, entry: ChatEntry, room: string]>()
+    expect<Parameters<NonNullable<FastifyChatOptions['onChange']>>>().type.toBe<[change: ReportedChange, entry: ChatEntry, room: string]>()
+    expect<Exclude<ReportedChange, ChatChange>>().type.toBe<{ readonly type: 'end', readonly unfinished?: true }>()
+    expect<Parameters<PreChange>[0]['type']>().type.toBe<'edit' | 'delete' | 'react'>()
   })
 
   test('onJoin and onLeave receive the member and the room', () => {
@@ -126,6 +129,9 @@ describe('app.chat', () => {
   test('methods resolve with their results', () => {
     expect(app.chat.publish('lobby', { text: 'hi', from: { id: 'u1', name: 'Ada' }, data: { mood: 'good' } })).type.toBe<Promise<Position>>()
     expect(app.chat.history('lobby', { limit: 10 })).type.toBe<Promise<ChatPage>>()
+    expect(app.chat.createWriteStream('lobby', { from: { id: 'bot', name: 'Bot' }, data: 1 })).type.toBe<TextStream>()
+    expect<TextStream>().type.toBeAssignableTo<Writable>()
+    expect(app.chat.createWriteStream('lobby').position).type.toBe<Position | undefined>()
     expect(app.chat.edit('lobby', 'p', { text: 'hi', data: 1 })).type.toBe<Promise<void>>()
     expect(app.chat.delete('lobby', 'p')).type.toBe<Promise<void>>()
     expect(app.chat.react('lobby', 'p', '👍', { by: 'bot', on: false })).type.toBe<Promise<void>>()
@@ -143,6 +149,8 @@ describe('app.chat', () => {
   test('wrong arguments are errors', () => {
     expect(app.chat.publish).type.not.toBeCallableWith('lobby', 'hi')
     expect(app.chat.publish).type.not.toBeCallableWith('lobby', {})
+    expect(app.chat.createWriteStream).type.not.toBeCallableWith('lobby', { text: 'hi' })
+    expect<WriteStreamOptions>().type.not.toBeAssignableFrom({ from: 'bot' })
     expect(app.chat.edit).type.not.toBeCallableWith('lobby', 'p', 'hi')
     expect(app.chat.react).type.not.toBeCallableWith('lobby', 'p', '👍')
     expect(app.chat.deleteMessages).type.not.toBeCallableWith('u1')

@@ -1,0 +1,46 @@
+import { contentLimit } from '../content.ts'
+import { StoreClosed } from '../errors.ts'
+import { inContext } from '../hooks.ts'
+import { MAX_STREAM_BYTES } from '../request-bounds.ts'
+import type { PostContext } from '../rooms/post.ts'
+import { streamingDraftOf, type WriteStreamOptions } from './publication.ts'
+import { StreamingMessage, type StreamingContext } from './streaming-message.ts'
+import { TextStream } from './text-stream.ts'
+
+/** The streams of one chat in this process. */
+export class TextStreams {
+  readonly #context: PostContext & StreamingContext
+  /** The streams that aren't closed, and their messages. */
+  readonly #open = new Map<TextStream, StreamingMessage>()
+  #isClosed = false
+
+  constructor (context: PostContext & StreamingContext) {
+    this.#context = context
+  }
+
+  /** Number of streams that aren't closed. */
+  get size (): number { return this.#open.size }
+
+  /** Returns a stream for the text of a new message. @throws InvalidArgument, PostTooLarge, StoreClosed */
+  create (room: string, options: WriteStreamOptions): TextStream {
+    const { limits, hooks: { onPost, onChange } } = this.#context
+    const limit = contentLimit(limits)
+    const draft = streamingDraftOf(options, limit)
+    if (this.#isClosed) throw new StoreClosed()
+    const message = new StreamingMessage({ ...this.#context, hooks: inContext({ onPost, onChange }) }, room, draft)
+    const stream = new TextStream(message, Math.min(limit, MAX_STREAM_BYTES))
+    this.#open.set(stream, message)
+    return stream.once('close', () => { this.#open.delete(stream) })
+  }
+
+  /** Ends all streams as unfinished. Resolves when that is stored, or after the timeout, in ms: failed calls are not repeated then. */
+  async close (timeout: number): Promise<void> {
+    this.#isClosed = true
+    if (this.#open.size === 0) return
+    let timer: NodeJS.Timeout | undefined
+    const ended = [...this.#open.keys()].map(async (stream) => { await new Promise((resolve) => stream.once('close', resolve).destroy()) })
+    await Promise.race([Promise.all(ended), new Promise((resolve) => { timer = setTimeout(resolve, timeout) })])
+    clearTimeout(timer)
+    for (const message of this.#open.values()) message.abandon()
+  }
+}
