@@ -214,6 +214,39 @@ t.test('moderation: a message that the moderator deletes disappears for every me
   t.strictSame((await late.join('lobby')).messages.map(({ text }) => text), ['', '', ''])
 })
 
+t.test('assistant: an answer grows until it is complete, or until /stop', async (t) => {
+  const { host, logged } = await example(t, 'assistant')
+  const ada = new V1Client(await open(t, `ws://${host}/chat`, { protocol }))
+  await ada.hello({ name: 'ada', changes: true })
+  await ada.join('lobby')
+  /** Asks, and resolves with the answer when it has ended. Posts `/stop` when it ends with `stopAt`. */
+  const answered = async (question: string, stopAt?: string) => {
+    ada.post('lobby', question)
+    let [answer, pieces, position] = ['', 0, '']
+    for (;;) {
+      const message = await ada.next()
+      if (message.type === 'message' && message.streaming === true) {
+        t.match(message, { text: '', from: { id: 'assistant', name: 'Assistant' } })
+        position = message.position
+      }
+      if (message.type !== 'changed') continue
+      t.equal(message.position, position)
+      if (message.appended !== undefined) {
+        t.equal(message.appended.at, answer.length)
+        answer += message.appended.text
+        pieces++
+        if (stopAt !== undefined && answer.endsWith(stopAt)) ada.post('lobby', '/stop')
+      }
+      if (message.ended === true) return { answer, pieces, unfinished: message.unfinished }
+    }
+  }
+  const complete = await answered('Why?')
+  t.match(complete, { answer: 'You asked: Why? Let me think. The answer is 42.', unfinished: undefined })
+  t.ok(complete.pieces > 1, `${complete.pieces} pieces`)
+  t.match(await answered('What is the meaning of life?', 'think. '), { answer: /think\. $/, unfinished: true })
+  await logged('an answer was stopped')
+})
+
 t.test('metrics: /metrics counts the messages, and has the metrics of the process', async (t) => {
   const { host } = await example(t, 'metrics')
   const { socket, next } = await open(t, `ws://${host}/chat`)
