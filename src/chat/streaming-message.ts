@@ -1,5 +1,5 @@
+import { codePoints } from '../code-points.ts'
 import type { Delay } from '../drivers/delay.ts'
-import { codePoints } from '../drivers/streamed-text.ts'
 import { NotKept, StreamEnded } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
 import { amendEntry } from '../rooms/change.ts'
