@@ -9,6 +9,7 @@ import { TextStreams } from './chat/text-streams.ts'
 import { Connections } from './connection/connections.ts'
 import { checkContradictions, checkPayload } from './option-contradictions.ts'
 import { checkEffect } from './ineffective-options.ts'
+import { inContext } from './hooks.ts'
 import { InstrumentedStore } from './observability/instrumented-store.ts'
 import { AlreadyRegistered } from './errors.ts'
 import { Metrics } from './observability/metrics.ts'
@@ -17,6 +18,7 @@ import type { FastifyChatOptions } from './options.ts'
 import { findPageFiles, pagePaths } from './routes/page-files.ts'
 import { pageRoutes } from './routes/page.ts'
 import { Peers } from './rooms/peers.ts'
+import { amendEntry } from './rooms/change.ts'
 import { HookCalls } from './rooms/hook-calls.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { resolveOptions, type Settings } from './settings.ts'
@@ -82,9 +84,18 @@ async function addChat (
   app.addHook('onClose', async () => upgrades.remove())
   await provideWebsocket(app, (path, constraints, handle) => upgrades.addRoute(path, constraints, handle))
   const instrumented = new InstrumentedStore(store, counters)
-  const rooms = new Rooms({ store: instrumented, roster, counters, flushInterval: settings.flushInterval, streamLease: settings.bounds.streamLease }, limits)
-  const peers = new Peers(roster)
   const hookCalls = new HookCalls(app.log)
+  // Rooms end streams of dead processes in no request.
+  const hooks = inContext({ onChange: settings.hooks.onChange })
+  const rooms = new Rooms({
+    store: instrumented,
+    amend: (...args) => amendEntry({ store: instrumented, hookCalls }, hooks, ...args),
+    roster,
+    counters,
+    flushInterval: settings.flushInterval,
+    streamLease: settings.bounds.streamLease
+  }, limits)
+  const peers = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
   const streams = new TextStreams({ store: instrumented, hookCalls, limits, hooks: settings.hooks, lease: settings.bounds.streamLease })
   const appChat = new Chat({

@@ -8,11 +8,13 @@ import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
 import type { Store, Entry, FeedPage, Page, Query } from '../store.ts'
-import { StreamWatch } from './stream-watch.ts'
+import { StreamWatch, type WatchedStore } from './stream-watch.ts'
 import type { Counters } from '../observability/stats.ts'
 
 export interface RoomContext {
   readonly store: Store
+  /** Passes a change to the store, and reports it to the app. */
+  readonly amend: WatchedStore['amend']
   readonly roster: Roster
   /** ms that entries may gather into a batch */
   readonly flushInterval: number
@@ -36,10 +38,10 @@ export class Room {
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, roster, flushInterval, streamLease, waiting, rings, counters }: RoomContext) {
+  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
-    this.#streams = new StreamWatch(name, store, streamLease)
+    this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease)
     this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, counters)
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
     const subscriptions = [

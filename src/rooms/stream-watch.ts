@@ -1,6 +1,13 @@
+import type { Amended, Amendment } from '../change.ts'
+import type { ReportableChange } from '../chat-change.ts'
 import { delay, type Delay } from '../drivers/delay.ts'
 import { meaningOf } from '../error-meaning.ts'
 import type { Entry, FeedPage, Page, Position, Query, Store } from '../store.ts'
+
+/** The part of a store that a watch uses. */
+export interface WatchedStore extends Pick<Store, 'get' | 'read'> {
+  amend (room: string, position: Position, amendment: Amendment & { readonly change: ReportableChange }): Promise<Amended>
+}
 
 /** A streaming entry. cancel: ends the wait for the lease. */
 interface Watched { readonly position: Position, cancel: () => void }
@@ -14,7 +21,7 @@ const MAX_WATCHED = 1_000
  */
 export class StreamWatch {
   readonly #room: string
-  readonly #store: Pick<Store, 'amend' | 'get' | 'read'>
+  readonly #store: WatchedStore
   /** ms without a renewal after which a stream is ended. */
   readonly #lease: number
   readonly #after: Delay
@@ -22,7 +29,7 @@ export class StreamWatch {
   readonly #watched = new Map<Position, Watched>()
   #isClosed = false
 
-  constructor (room: string, store: Pick<Store, 'amend' | 'get' | 'read'>, lease: number, after: Delay = delay) {
+  constructor (room: string, store: WatchedStore, lease: number, after: Delay = delay) {
     this.#room = room
     this.#store = store
     this.#lease = lease

@@ -293,6 +293,19 @@ t.test('a stream whose writer is idle renews the lease of its message', async (t
   await finished(stream.end())
 })
 
+t.test('onChange is called for a message of a dead process that this node ends', async (t) => {
+  let store!: Store
+  const calls: unknown[] = []
+  const app = await build(t, {
+    backend: backendWith((works) => { store = works; return {} }),
+    onChange (change, { text, unfinished }, room) { calls.push([change, text, unfinished, room]) }
+  }, { streamLease: 30 })
+  t.teardown(await app.chat.subscribe('a', () => {}))
+  await store.append('a', { from: null, body: 'so far', streaming: true })
+  while (calls.length === 0) await tick()
+  t.strictSame(calls, [[{ type: 'end', unfinished: true }, 'so far', true, 'a']])
+})
+
 t.test('app.close() ends open streams as unfinished before the store closes', async (t) => {
   const ends: unknown[] = []
   let kept: readonly Entry[] = []

@@ -82,7 +82,7 @@ class Listener extends EventEmitter {
 }
 
 function open (store: Store): Rooms {
-  return new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, streamLease: BOUNDS.streamLease, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+  return new Rooms({ store, amend: (...args) => store.amend(...args), roster: new MemoryRoster(), flushInterval: 0, streamLease: BOUNDS.streamLease, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
 }
 
 /** Joins a room. Resolves, once the room has called back, with a function that leaves it. */

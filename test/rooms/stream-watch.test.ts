@@ -116,7 +116,7 @@ t.test('a room watches its streams until it is closed', async (t) => {
   }
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const rooms = new Rooms({ store, roster: new MemoryRoster(), flushInterval: 0, streamLease: LEASE, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
+  const rooms = new Rooms({ store, amend: (...args) => store.amend(...args), roster: new MemoryRoster(), flushInterval: 0, streamLease: LEASE, counters: new Counters('/') }, { rooms: Infinity, roomsPerAddress: Infinity })
   await rooms.open('a')
   const { position } = await store.append('a', { from: null, body: '', streaming: true })
   await tick()
