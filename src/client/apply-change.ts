@@ -1,3 +1,4 @@
+import { codePoints, indexOfCodePoint } from '../code-points.ts'
 import type { Change, Message, Reaction } from '../messages.ts'
 
 /**
@@ -5,11 +6,11 @@ import type { Change, Message, Reaction } from '../messages.ts'
  * revisions. Applying one twice does no harm. The position of the change must be that of the message.
  */
 export function applyChange (message: Message, change: Change): Message {
-  const { revision, text, data, editedAt, deleted, reactions } = change
+  const { revision, text, data, editedAt, deleted, reactions, appended, ended, streaming, unfinished, whole } = change
   if (message.deleted === true) return message
   const after: Message = { ...message, revision }
   if (deleted === true) {
-    for (const name of ['bytes', 'data', 'editedAt', 'reactions'] as const) delete after[name]
+    for (const name of ['bytes', 'data', 'editedAt', 'streaming', 'unfinished', 'reactions'] as const) delete after[name]
     return { ...after, text: '', deleted }
   }
   if (text !== undefined) {
@@ -17,11 +18,33 @@ export function applyChange (message: Message, change: Change): Message {
     replace(after, 'data', data)
     replace(after, 'editedAt', editedAt)
   }
+  // A message that is no longer streaming is newer than the change.
+  if (appended !== undefined && message.streaming === true) append(after, message, appended)
+  if (ended === true || whole === true) {
+    replace(after, 'streaming', ended === true ? undefined : streaming)
+    replace(after, 'unfinished', unfinished)
+  }
   if (reactions !== undefined) {
-    const counted = merge(message.reactions ?? [], reactions, change.whole === true)
+    const counted = merge(message.reactions ?? [], reactions, whole === true)
     replace(after, 'reactions', counted.length === 0 ? undefined : counted)
   }
   return after
+}
+
+/** Lengths of growing texts in code points, by their message. Counting those of 64 KiB took 230 µs for each piece. */
+const lengths = new WeakMap<Message, number>()
+
+/** Cuts the text of a message to a number of code points, and adds more text. Leaves a text that is shorter unchanged. */
+function append (after: Message, before: Message, { at, text: more }: NonNullable<Change['appended']>): void {
+  const { text = '' } = before
+  if (lengths.get(before) === at) after.text = text + more
+  else {
+    // Compared first, because the index takes as long as `at` is large.
+    const index = at > text.length ? at : indexOfCodePoint(text, at)
+    if (index > text.length) return
+    after.text = text.slice(0, index) + more
+  }
+  lengths.set(after, at + codePoints(more))
 }
 
 /** Sets a property, or removes it for undefined. */

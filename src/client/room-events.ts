@@ -25,8 +25,9 @@ export interface RoomEvents {
    * `messages` is empty.
    */
   joined: Joined & { readonly again: boolean }
+  /** Emitted with each new message. `streaming: true`: its text has begun, and `changed` events add the rest. */
   message: Message
-  /** Emitted when a message has changed. `applyChange` applies it. */
+  /** Emitted when a message has changed, or its text has grown. `applyChange` applies it. */
   changed: Changed
   /** Emitted when members joined or left, after the update of `room.members` and `room.count`. */
   presence: Pick<Of<'presence'>, 'joined' | 'left' | 'count' | 'stale'>

@@ -5,6 +5,7 @@ import { Emitter } from './emitter.ts'
 import type { ChatError } from './error.ts'
 import type { RequestedChange, RoomState } from './pending-request.ts'
 import type { HistoryPage, Member, Of, RoomEvents } from './room-events.ts'
+import { StreamedTexts } from './streamed-texts.ts'
 
 /** The operations that a room delegates to its client. */
 export interface RoomOperations {
@@ -39,6 +40,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   revision: string | undefined
   readonly #operations: RoomOperations
   readonly #resumed: boolean
+  readonly #streamedTexts = new StreamedTexts()
   readonly #deliveries = new Deliveries((name, event) => this.emit(name, event), () => this.#gap())
   #ended: ChatError | undefined
 
@@ -121,7 +123,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   /**
-   * Iterates over all later messages, including those missed while offline, each as it is when the loop receives it. After an
+   * Iterates over all later messages, including those missed while offline, each as it is when the loop receives it: a streamed
+   * message with the text that it has by then, and `streaming: true`. After an
    * incomplete `joined`, iterates over the messages that it contains. Ends when the room is left or the client is closed. Throws a
    * ChatError when the server ends the membership. Throws one with `overflow` when the loop is 10,000 messages behind, or when
    * events before the first listener were dropped.
@@ -130,8 +133,12 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     return this.#deliveries.iterate()
   }
 
-  /** Called by the client with each server message of this room. */
+  /**
+   * Called by the client with each server message of this room.
+   * @throws if a part of a streamed text is missing: the client then has to resume from what the room had received before
+   */
   receive (message: RoomMessage): void {
+    this.#streamedTexts.receive(message)
     const delivery = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
     this.#update(message)
     this.#deliveries.push(delivery)

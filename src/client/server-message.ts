@@ -5,6 +5,7 @@ type Check = (value: unknown) => boolean
 const string: Check = (value) => typeof value === 'string'
 // JSON.parse returns Infinity for 1e999.
 const number: Check = (value) => Number.isFinite(value)
+const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const boolean: Check = (value) => typeof value === 'boolean'
 const optional = (check: Check): Check => (value) => value === undefined || check(value)
 const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
@@ -16,10 +17,10 @@ const sender: Check = (value) => value === null || member(value)
 
 const flag = optional((value) => value === true)
 const reactions = optional(listOf(shape({ reaction: string, count: number, mine: optional(boolean) })))
-const state = { text: optional(string), editedAt: optional(string), deleted: flag, reactions }
+const state = { text: optional(string), editedAt: optional(string), deleted: flag, streaming: flag, unfinished: flag, reactions }
 const message = { room: string, position: string, at: string, from: sender, revision: optional(string), ...state }
 const messages = listOf(shape(message))
-const change = { position: string, revision: string, ...state, whole: flag }
+const change = { position: string, revision: string, ...state, appended: optional(shape({ at: length, text: string })), ended: flag, whole: flag }
 
 const limit = optional(number)
 const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit, byteRate: limit, byteBurst: limit })

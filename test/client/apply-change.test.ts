@@ -5,6 +5,9 @@ const message: Message = { room: 'lobby', position: 'p1', at: '2026-01-01T00:00:
 const at = { position: 'p1', revision: 'r1' }
 const editedAt = '2026-01-01T00:00:01.000Z'
 
+const { text: _text, data: _data, ...head } = message
+const growing = { ...head, text: 'a😀b', streaming: true }
+
 const cases: ReadonlyArray<[what: string, before: object, change: Partial<Change>, after: object]> = [
   ['an edit replaces text and data', message, { text: 'two', data: [2], editedAt }, { ...message, text: 'two', data: [2], editedAt }],
   ['an edit without data removes the data', message, { text: 'two', editedAt }, { room: 'lobby', position: 'p1', at: message.at, from: null, text: 'two', editedAt }],
@@ -33,7 +36,20 @@ const cases: ReadonlyArray<[what: string, before: object, change: Partial<Change
     { whole: true, text: 'one', data: { n: 1 }, reactions: [{ reaction: '🎉', count: 3 }, { reaction: '🚀', count: 1, mine: true }] },
     { ...message, reactions: [{ reaction: '🎉', count: 3, mine: true }, { reaction: '🚀', count: 1, mine: true }] }],
   ['a whole change without reactions removes them',
-    { ...message, reactions: [{ reaction: '👍', count: 1 }] }, { whole: true, text: 'one', data: { n: 1 }, reactions: [] }, message]
+    { ...message, reactions: [{ reaction: '👍', count: 1 }] }, { whole: true, text: 'one', data: { n: 1 }, reactions: [] }, message],
+  ['text is appended behind the last code point', growing, { appended: { at: 3, text: '😀' } }, { ...growing, text: 'a😀b😀' }],
+  ['a text that is longer already is cut first', growing, { appended: { at: 1, text: '😀bcd' } }, { ...growing, text: 'a😀bcd' }],
+  ['text is appended to an empty text', { ...growing, text: '' }, { appended: { at: 0, text: 'a' } }, { ...growing, text: 'a' }],
+  ['the end removes streaming, also with the last text', growing, { appended: { at: 3, text: 'c' }, ended: true }, { ...head, text: 'a😀bc' }],
+  ['an end before the text is complete is marked', growing, { ended: true, unfinished: true }, { ...head, text: 'a😀b', unfinished: true }],
+  ['text of a message that ended is older than the message', { ...head, text: 'edited', unfinished: true }, { appended: { at: 3, text: 'c' } },
+    { ...head, text: 'edited', unfinished: true }],
+  ['text beyond the end of the message is not appended', growing, { appended: { at: 4, text: 'c' } }, growing],
+  ['reactions leave a message streaming', growing, { reactions: [{ reaction: '👍', count: 1 }] }, { ...growing, reactions: [{ reaction: '👍', count: 1 }] }],
+  ['an edit leaves a message unfinished', { ...head, text: 'a', unfinished: true }, { text: 'b', editedAt }, { ...head, text: 'b', editedAt, unfinished: true }],
+  ['a whole change replaces the state of the streaming', growing, { whole: true, text: 'abc', unfinished: true, reactions: [] }, { ...head, text: 'abc', unfinished: true }],
+  ['a whole change of a message that grows', growing, { whole: true, text: 'a😀bc', streaming: true, reactions: [] }, { ...growing, text: 'a😀bc' }],
+  ['a deletion ends the streaming', growing, { deleted: true }, { ...head, text: '', deleted: true }]
 ]
 
 for (const [what, before, change, after] of cases) {
@@ -49,4 +65,18 @@ for (const [what, before, change, after] of cases) {
 t.test('a deleted message stays deleted', async (t) => {
   const deleted = applyChange(message, { ...at, deleted: true })
   t.equal(applyChange(deleted, { position: 'p1', revision: 'r2', text: 'back', editedAt }), deleted)
+})
+
+t.test('a text that grew by many pieces can be cut in each of them', async (t) => {
+  const pieces = ['😀', 'a', '', 'b😀c', '\ud83d', 'd']
+  const whole = [...pieces.join('')]
+  const grown = () => pieces.reduce<{ message: Message, length: number }>(({ message, length }, text) => ({
+    message: applyChange(message, { ...at, appended: { at: length, text } }), length: length + [...text].length
+  }), { message: { ...growing, text: '', streaming: true }, length: 0 }).message
+  t.equal(grown().text, whole.join(''))
+  for (let length = 0; length <= whole.length; length++) {
+    const cut = applyChange(grown(), { ...at, appended: { at: length, text: 'x😀' } })
+    t.equal(cut.text, `${whole.slice(0, length).join('')}x😀`)
+    t.equal(applyChange(cut, { ...at, appended: { at: length + 2, text: 'y' } }).text, `${cut.text}y`)
+  }
 })
