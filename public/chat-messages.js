@@ -1,5 +1,6 @@
 // The messages of a room as list items: messages of other members, own messages, and own posts that are not stored yet. Each is
 // shown once.
+import { applyChange } from './lib/client/index.js'
 import { messageList } from './message-list.js'
 import { textButton, textElement } from './dom.js'
 
@@ -11,6 +12,8 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   const messages = messageList(list, newMessages, reachedTop)
   /** Own posts that are pending or have failed, oldest first. Their items are at the end of the list. */
   const outgoing = new Set()
+  /** The message of each item, with its changes. */
+  const shown = new WeakMap()
 
   /** Returns the first item of a post that is not stored yet. Messages are inserted before it. */
   const end = () => [...outgoing].find(({ settled }) => !settled)?.item ?? null
@@ -24,6 +27,8 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     item.dataset.from = id
     item.dataset.at = Date.parse(at)
     item.dataset.position = message.position
+    item.ariaBusy = String(message.streaming === true)
+    shown.set(item, message)
     item.append(
       own ? textElement('span', 'name', 'You') : names.tag({ id, name }),
       textElement('span', 'text', textOf(message)),
@@ -54,6 +59,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     post.settled = true
     post.waiting = false
     post.item.dataset.position = message.position
+    shown.set(post.item, message)
     post.item.dataset.from = message.from.id
     post.item.dataset.at = item.dataset.at
     post.item.classList.remove('pending')
@@ -62,6 +68,17 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
     if (next && next.compareDocumentPosition(post.item) & window.Node.DOCUMENT_POSITION_FOLLOWING) list.insertBefore(post.item, next)
     groupWithAbove(post.item)
     messages.follow()
+  }
+
+  /** Shows the text of a message after a change of it. Screen readers read a growing text when it is complete. */
+  function change (change) {
+    const item = list.querySelector(`[data-position="${change.position}"]`)
+    if (!item) return
+    const message = applyChange(shown.get(item), change)
+    shown.set(item, message)
+    item.querySelector('.text').textContent = textOf(message)
+    item.ariaBusy = String(message.streaming === true)
+    messages.grown()
   }
 
   /** Adds the item of an own post that is not stored yet. */
@@ -107,6 +124,7 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
 
   return {
     receive,
+    change,
     post,
     showState,
     stored,
@@ -140,9 +158,10 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   }
 }
 
-function textOf ({ text, bytes }) {
+function textOf ({ text, bytes, deleted, streaming }) {
   if (bytes !== undefined) return `binary message, ${window.atob(bytes).length} bytes`
-  return text === '' ? '(no text)' : text
+  if (text !== '') return text
+  return deleted ? '(deleted)' : streaming ? '…' : '(no text)'
 }
 
 function timeElement (at) {

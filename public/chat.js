@@ -64,6 +64,7 @@ export function startChat (url, defaultRoom) {
       joined(event)
     }))
     entered.on('message', ifCurrent(received))
+    entered.on('changed', ifCurrent(messages.change))
     entered.on('presence', ifCurrent(() => showPeople(entered, self.id)))
     entered.on('typing', ifCurrent((member) => { if (!isOwn(member.id)) typing.started(member) }))
     entered.on('left', ifCurrent(refuse))
@@ -100,7 +101,7 @@ export function startChat (url, defaultRoom) {
     updateWaiting()
   }
 
-  function joined ({ again, complete, messages: given }) {
+  function joined ({ again, complete, messages: given, changes = [] }) {
     live = true
     setText(error, '')
     status.show('open', `Connected to ${target.room}${self.name ? ` as ${self.name}` : ', without a name'}.`)
@@ -108,6 +109,7 @@ export function startChat (url, defaultRoom) {
     people.classList.remove('stale')
     if (again && complete) {
       messages.note(missedNote(given.filter(({ from }) => !from || !isOwn(from.id)).length))
+      changes.forEach(messages.change)
       for (const message of given) messages.receive(message)
     } else {
       messages.startOver(given)

@@ -60,6 +60,8 @@ export function messageList (list, newMessages, reachedTop = () => {}) {
   return {
     add,
     follow,
+    /** Called when an item has become higher. */
+    grown () { if (following) follow() },
     keepScroll,
     prepend: (items) => silently(() => keepScroll(() => list.prepend(...items))),
     /** Replaces all items. */

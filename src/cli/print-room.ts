@@ -4,17 +4,24 @@ import type { Output } from './output.ts'
 /** Number of the newest messages that are kept, to print what a change changes. */
 const KEPT = 1_000
 
-/** Prints the messages of a room and their changes. */
+/** Prints the messages of a room and their changes. Prints a streamed message once, when its text has ended. */
 export function printRoom (room: ClientRoom, output: Output): void {
   const printed = new Map<string, Message>()
+  const streaming = new Map<string, Message>()
 
   function print (message: Message) {
+    if (message.streaming === true) {
+      streaming.set(message.position, message)
+      return
+    }
     output.message(message)
     printed.set(message.position, message)
     if (printed.size > KEPT) printed.delete(printed.keys().next().value!)
   }
 
   function change (change: Change) {
+    const growing = streaming.get(change.position)
+    if (growing !== undefined) return grow(applyChange(growing, change))
     const before = printed.get(change.position)
     if (before === undefined) return output.change(change)
     const after = applyChange(before, change)
@@ -22,9 +29,17 @@ export function printRoom (room: ClientRoom, output: Output): void {
     output.change(change, before, after)
   }
 
+  function grow (message: Message) {
+    streaming.delete(message.position)
+    if (message.deleted !== true) print(message)
+  }
+
   room.on('joined', ({ again, complete, messages, changes = [] }) => {
     if (again && !complete) output.status('Messages may be missing')
-    if (!complete) printed.clear()
+    if (!complete) {
+      printed.clear()
+      streaming.clear()
+    }
     changes.forEach(change)
     messages.forEach(print)
   })
