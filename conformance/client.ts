@@ -16,6 +16,8 @@ export interface Message {
   readonly revision?: string
   readonly editedAt?: string
   readonly deleted?: true
+  readonly streaming?: true
+  readonly unfinished?: true
   readonly reactions?: readonly Reaction[]
 }
 

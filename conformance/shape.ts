@@ -19,11 +19,14 @@ const object = (shape: Shape): Kind => (value) => typeof value === 'object' && v
 const member = object({ id: text, name: text })
 const isTrue: Kind = (value) => value === true
 const reaction = object({ reaction: text, count, 'mine?': flag })
-const state: Shape = { 'text?': text, 'data?': any, 'editedAt?': time, 'deleted?': isTrue, 'reactions?': listOf(reaction) }
+const state: Shape = {
+  'text?': text, 'data?': any, 'editedAt?': time, 'deleted?': isTrue, 'streaming?': isTrue, 'unfinished?': isTrue, 'reactions?': listOf(reaction)
+}
 const entry: Shape = {
   room, position, at: time, from: (value) => value === null || member(value), 'bytes?': base64, 'revision?': revision, ...state
 }
-const change: Shape = { position, revision, ...state, 'whole?': isTrue }
+const appended = object({ at: count, text })
+const change: Shape = { position, revision, ...state, 'appended?': appended, 'ended?': isTrue, 'whole?': isTrue }
 const entries = listOf((value) => object(entry)(value) && hasContent(value as object))
 const limits: Shape = { 'payload?': count, 'rooms?': count, 'rate?': count, 'burst?': count, 'byteRate?': count, 'byteBurst?': count }
 const resumed: Shape = { 'revision?': revision, 'changes?': listOf(object(change)), 'oldest?': position }
