@@ -79,6 +79,43 @@ t.test('changes of printed messages are printed, with --json all of them', async
   ])
 })
 
+t.test('a streamed message is printed once, when it has ended', async (t) => {
+  const { port, url, app } = await serve(t)
+  const begin = async (text: string) => {
+    const stream = app.chat.createWriteStream('lobby')
+    await new Promise((resolve) => stream.write(text, resolve))
+    return stream
+  }
+  const begun = await begin('in the ')
+  await app.chat.publish('lobby', { text: 'before' })
+  const [text, json] = [[], ['--json']].map((more) => run(t, ['connect', url, '--v1', '--history', '2', ...more], { stdin: 'pipe' }))
+  await Promise.all([text!.seen(/before/), json!.seen(/before/)])
+  const room = await chatClient(t, port).join('lobby')
+  await room.react(begun.position!, '👍')
+  const [cut, removed] = [await begin('cut'), await begin('removed')]
+  await app.chat.publish('lobby', { text: 'meanwhile' })
+  begun.end('history')
+  await Promise.all([text!, json!].map(({ seen }) => seen(/history/)))
+  cut.destroy()
+  await once(cut, 'close')
+  removed.on('error', () => {})
+  await app.chat.delete('lobby', removed.position!)
+  // A message may overtake a change.
+  await Promise.all([text!, json!].map(({ seen }) => seen(/cut/)))
+  await app.chat.publish('lobby', { text: 'end' })
+  for (const { seen, child } of [text!, json!]) {
+    await seen(/end/)
+    child.stdin?.end()
+  }
+  t.strictSame((await text!.ended).stdout.trimEnd().split('\n'), [
+    'Connected', 'Received: before', 'Received: meanwhile', 'Received: in the history', 'Received: cut', 'Received: end', 'Disconnected (code 1000)'
+  ])
+  const lines = (await json!.ended).stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+  t.strictSame(lines.map(({ text, reactions, streaming, unfinished }) => ({ text, reactions, streaming, unfinished })), [
+    { text: 'before' }, { text: 'meanwhile' }, { text: 'in the history', reactions: [{ reaction: '👍', count: 1 }] }, { text: 'cut', unfinished: true }, { text: 'end' }
+  ].map((line) => ({ reactions: undefined, streaming: undefined, unfinished: undefined, ...line })))
+})
+
 t.test('--token is sent with hello, and a refusal is the exit code', async (t) => {
   const { url } = await serve(t, {
     authenticate: async (_request, { token }) => token === 'right' ? { id: 'u1', name: 'Ada' } : null

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Amendment, Changed } from '../../src/change.ts'
+import { codePoints } from '../../src/code-points.ts'
 import { applyChange, type Message } from '../../src/client/index.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { wholeChange } from '../../src/rooms/merged-change.ts'
@@ -12,10 +13,15 @@ const { format } = v1ChangesEncoding
 const room = 'lobby'
 const members = ['a', 'b']
 
+/** Stands for the length of the text. */
+const END = -1
+
 const amendment: fc.Arbitrary<Amendment> = fc.oneof(
   { weight: 16, arbitrary: fc.record({ by: fc.constantFrom(...members), react: fc.constantFrom('1', '2', '3'), on: fc.boolean() }).map(({ by, ...change }) => ({ by, change })) },
   { weight: 6, arbitrary: fc.record({ body: fc.constantFrom('x', 'y', 'z'), data: fc.constantFrom(undefined, '1', '[2]') }).map((edit) => ({ by: 'a', change: { edit } })) },
-  { weight: 1, arbitrary: fc.constant({ by: 'a', change: { delete: true } } as const) }
+  { weight: 1, arbitrary: fc.constant({ by: 'a', change: { delete: true } } as const) },
+  { weight: 2, arbitrary: fc.constantFrom({ end: true } as const, { end: true, unfinished: true } as const).map((change) => ({ by: null, change })) },
+  { weight: 24, arbitrary: fc.constantFrom('a', '😀', 'b😀c').map((append) => ({ by: null, change: { append, at: END } })) }
 )
 
 /** What happens between two changes: nothing, a delivery, or a delivery after a break, which has only the entry. */
@@ -28,11 +34,11 @@ function parse (payload: unknown): Message {
 }
 
 t.test('a message with all its changes applied is the message that the store has', async (t) => {
-  await fc.assert(fc.asyncProperty(fc.boolean(), fc.array(step, { maxLength: 30 }), async (isBinary, steps) => {
+  await fc.assert(fc.asyncProperty(fc.constantFrom('text', 'binary', 'streaming'), fc.array(step, { maxLength: 30 }), async (kind, steps) => {
     const store = new MemoryStore()
     const records: Changed[] = []
     const { stop } = await store.follow(room, ({ changes }) => { records.push(...changes) })
-    const draft = { from: { id: 'a', name: '' }, body: isBinary ? Buffer.from([1]) : 'x' }
+    const draft = { from: { id: 'a', name: '' }, body: kind === 'binary' ? Buffer.from([1]) : 'x', ...kind === 'streaming' && { streaming: true as const } }
     const { position } = await store.append(room, draft)
     const entryFor = async (member: string) => (await store.get(room, position, { for: member }))!
     const views = new Map<string, Message>()
@@ -55,8 +61,10 @@ t.test('a message with all its changes applied is the message that the store has
     }
 
     for (const { amendment, then } of steps) {
-      // An edit of a binary message, or any change of a deleted one, is refused.
-      await store.amend(room, position, amendment).catch(() => {})
+      const { change } = amendment
+      const made = 'append' in change ? { ...change, at: codePoints(String((await entryFor('a')).body)) } : change
+      // An edit of a binary or streaming message, text for one that isn't streaming, and any change of a deleted one, are refused.
+      await store.amend(room, position, { ...amendment, change: made }).catch(() => {})
       if (then !== 'nothing') await deliver(then === 'break')
     }
     await deliver(false)

@@ -107,7 +107,7 @@ t.setTimeout(600_000)
 
 t.test('only the compiled files of the client and of its imports are served', async (t) => {
   const app = await build(t)
-  for (const file of ['client/index.js', 'client/room.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
+  for (const file of ['client/index.js', 'client/room.js', 'code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
     t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
@@ -365,6 +365,25 @@ t.test('the page', { skip }, async (t) => {
     await shows(page, '#chat-log li.sent:not(.pending)', '**** it')
     await page.locator('#chat-log li.pending').waitFor({ state: 'detached' })
     t.strictSame(await items(page), ['You: **** it'])
+  })
+
+  t.test('a streamed message grows in its place, and a deleted one loses its text', async (t) => {
+    const app = await build(t)
+    const url = `http://127.0.0.1:${await listen(app)}`
+    const { page, complaints } = await open(t, `${url}/demo/?room=den`)
+    await status(page, 'Connected to den')
+    const stream = app.chat.createWriteStream('den', { from: { id: 'bot', name: 'bot' } })
+    await shows(page, '#chat-log li.received', '…')
+    t.equal(await page.locator('#chat-log li').getAttribute('aria-busy'), 'true')
+    await app.chat.publish('den', { text: 'meanwhile' })
+    stream.write('to be ')
+    await shows(page, '#chat-log li.received', 'to be ')
+    stream.end('or not')
+    await shows(page, '#chat-log li[aria-busy=false]', 'to be or not')
+    t.strictSame(await items(page), ['bot: to be or not', 'Server: meanwhile'])
+    await app.chat.delete('den', stream.position!)
+    await shows(page, '#chat-log li.received', '(deleted)')
+    t.strictSame(complaints, [])
   })
 
   t.test('on an unstable connection each message arrives once, and gaps are shown', async (t) => {

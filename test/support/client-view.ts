@@ -61,13 +61,15 @@ export class ClientView {
 
 /** Returns the comparable part of messages: without their type and the revision, and with sorted reactions. */
 export function states (messages: Iterable<Message>): object[] {
-  return Array.from(messages, ({ position, text, bytes, data, editedAt, deleted, reactions = [] }) => ({
+  return Array.from(messages, ({ position, text, bytes, data, editedAt, deleted, streaming, unfinished, reactions = [] }) => ({
     position,
     text,
     bytes,
     data,
     editedAt,
     deleted,
+    streaming,
+    unfinished,
     reactions: reactions.map(({ reaction, count, mine = false }) => ({ reaction, count, mine })).sort((a, b) => a.reaction < b.reaction ? -1 : 1)
   }))
 }
