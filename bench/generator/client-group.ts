@@ -26,6 +26,7 @@ const EMPTY_BLOCK = Buffer.from([0x00, 0x00, 0xff, 0xff])
 export class ClientGroup implements MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
+  readonly size: number
   deliveries = 0
   tail: number | undefined
   readonly members: Member[] = []
@@ -43,6 +44,7 @@ export class ClientGroup implements MemberGroup {
     this.#job = job
     this.dialect = dialects[job.dialect]
     this.compressed = job.compressed
+    this.size = job.size
     if (!this.dialect.hasText) this.tail = 0
   }
 

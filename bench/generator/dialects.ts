@@ -1,4 +1,4 @@
-export type DialectName = 'plain' | 'v1' | 'v1 edits' | 'v1 reactions' | 'socket.io'
+export type DialectName = 'plain' | 'v1' | 'v1 edits' | 'v1 reactions' | 'v1 stream' | 'socket.io'
 
 /** The kinds of text frames that the generator distinguishes. */
 export const Kind = { message: 0, ack: 1, other: 2, ping: 3, error: 4, joined: 5 } as const
@@ -26,6 +26,8 @@ export interface Dialect {
   /** The answer to `Kind.ping`. */
   readonly pong?: string
   readonly kind: (bytes: Uint8Array, start: number) => KindOfFrame
+  /** Returns the number of posts that a delivery has, if it may have several. @param size characters of a post */
+  readonly posts?: (bytes: Uint8Array, start: number, end: number, size: number) => number
 }
 
 const joinRoom = (room: string) => JSON.stringify({ type: 'join', room })
@@ -62,6 +64,25 @@ const v1Changes: Omit<Dialect, 'wrap' | 'hasText'> = {
   }
 }
 
+const APPENDED = Buffer.from('"text":"')
+
+/** The server appends each post to a streamed text, and refuses it. Pieces that are merged count as several deliveries. */
+const v1Stream: Dialect = {
+  ...v1,
+  opening: v1Changes.opening.slice(0, 2),
+  wrap: post,
+  kind (bytes, start) {
+    const first = bytes[start + '{"type":"'.length]
+    if (first === 0x63) return Kind.message
+    if (first === 0x65) return Kind.ack
+    return first === 0x6d ? Kind.other : kindOf(first)
+  },
+  posts (bytes, start, end, size) {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).indexOf(APPENDED)
+    return text === -1 ? 0 : Math.floor((end - start - text - APPENDED.length) / size)
+  }
+}
+
 const react = (on: boolean) => (_text: string, id: string, room: string, position: string) =>
   JSON.stringify({ type: 'react', room, position, id, reaction: '+1', on })
 
@@ -82,6 +103,7 @@ export const dialects: Record<DialectName, Dialect> = {
     hasText: true
   },
   'v1 reactions': { ...v1Changes, wrap: react(true), undo: react(false), hasText: false },
+  'v1 stream': v1Stream,
   // Engine.IO 4 over WebSocket, Socket.IO 5: one or two digits are the packet type.
   'socket.io': {
     path: (path) => path,

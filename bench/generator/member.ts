@@ -8,6 +8,8 @@ import { isBy, stampOf, type Posts } from './post.ts'
 export interface MemberGroup {
   readonly dialect: Dialect
   readonly compressed: boolean
+  /** characters of a post */
+  readonly size: number
   /** Messages that all members have received. */
   deliveries: number
   /** Bytes from the start of a message's text to the end of its frame, found by a probe. */
@@ -90,8 +92,10 @@ export class Member {
     if (this.#step < dialect.opening.length) return this.#enter(Buffer.from(bytes.subarray(start, end)).toString())
     const kind = dialect.kind(bytes, start)
     if (kind === Kind.message) {
-      this.messages++
-      this.#group.deliveries++
+      const posts = dialect.posts?.(bytes, start, end, this.#group.size) ?? 1
+      if (posts === 0) return
+      this.messages += posts
+      this.#group.deliveries += posts
       if (tail === undefined) return this.#group.onProbe(bytes.subarray(start, end), first)
       // The text of a compressed message isn't read, so its latency is taken from its index.
       if (compressed) {

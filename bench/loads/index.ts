@@ -11,9 +11,10 @@ import { roomsMemberships, roomsOfTwo } from './rooms.ts'
 import { pairs, smallRooms, storesSmallRooms, teams } from './small-rooms.ts'
 import { startRegister, startServe } from './start.ts'
 import { stores } from './stores.ts'
+import { stream } from './stream.ts'
 import { talk } from './talk.ts'
 
 export const loads: readonly Load[] = [
   pairs, smallRooms, teams, hall, largeHall, busyHall, responsive, talk, compressedHall, echo1, echo1k, echo16k, echo16, idle, idlePairs,
-  roomsOfTwo, roomsMemberships, flush, stores, storesSmallRooms, nodes, edits, reactions, join, startRegister, startServe
+  roomsOfTwo, roomsMemberships, flush, stores, storesSmallRooms, nodes, edits, reactions, stream, join, startRegister, startServe
 ]
