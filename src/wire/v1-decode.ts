@@ -49,7 +49,10 @@ export function parseMessage ({ data, isBinary }: Message, depth: number): Clien
     throw new InvalidMessage(`/data is nested deeper than ${depth} levels`, concerns(message))
   }
   // `ws` can't reject an escaped lone surrogate. A strict JSON parser would reject every frame that contains it.
-  if (text.includes('\\u') && loneSurrogate.test(JSON.stringify(message))) {
+  if (!text.includes('\\u')) return message as unknown as ClientMessage
+  // JSON.stringify is recursive too.
+  if (nestedDeeperThan(depth + 1, message)) throw new InvalidMessage(`nested deeper than ${depth + 1} levels`, concerns(message))
+  if (loneSurrogate.test(JSON.stringify(message))) {
     throw new InvalidMessage('text contains a lone surrogate', concerns(message))
   }
   return message as unknown as ClientMessage

@@ -128,6 +128,7 @@ t.test('an invalid frame gets an error that states what is wrong and where', asy
     [{ ...post, room: 'x'.repeat(65) }, /^\/room must match/, { id: 'i' }],
     [{ ...post, room: { toString: 'a' } }, /^\/room must be string/, { id: 'i' }],
     [{ ...post, id: '\ud800' }, 'text contains a lone surrogate', { room: 'a' }],
+    [`{"type":"post","x":"\\u0000","y":${'['.repeat(8_000)}${']'.repeat(8_000)},"room":"a","text":"x","id":"i"}`, 'nested deeper than 17 levels', { room: 'a', id: 'i' }],
     [{ ...post, room: 'a\udfff' }, /^\/room must match/, { id: 'i' }],
     [{ ...post, since: '' }, /^\/since /, { id: 'i' }],
     [{ ...post, since: 7 }, /^\/since /, { id: 'i' }],
