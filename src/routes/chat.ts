@@ -60,6 +60,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     helloTimeout: limits.handshakeTimeout,
     history: chat.history,
     checkData,
+    payload: limits.chatPayload,
     jsonDepth: limits.jsonDepth,
     rates,
     flood: new Rate(limits.messageRate, FLOOD, tickTime)

@@ -6,13 +6,14 @@ import { HandshakeTimeout } from '../errors.ts'
 import type { Message } from '../connection/message.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
-import { CloseCode, ErrorCode, PAGE_COST } from '../protocol.ts'
+import { CloseCode, ErrorCode } from '../protocol.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
 import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
 import { v1Encoding, type V1Encoding } from './v1-encode.ts'
 import { v1ChangesEncoding } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
+import { bytesOf, requestsOf } from './request-cost.ts'
 
 /** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat' | 'features'>
@@ -27,6 +28,8 @@ export interface V1Context {
   readonly history: number
   /** @throws InvalidData */
   readonly checkData: (data: unknown) => void
+  /** maximum bytes of a message, and of its content as it is kept */
+  readonly payload: number
   /** levels of objects and arrays allowed in `data` */
   readonly jsonDepth: number
   readonly rates: MessageRates
@@ -79,8 +82,10 @@ export class V1Handler implements MessageHandler {
 
   receive (received: Message): void | Promise<void> {
     let message: ClientMessage
+    let bytes: number
     try {
       message = parseMessage(received, this.#context.jsonDepth)
+      bytes = bytesOf(message, received.data.length, this.#context.payload)
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
       this.#allowance.spend(1, received.data.length)
@@ -90,9 +95,9 @@ export class V1Handler implements MessageHandler {
       return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
-    const cost = message.type === 'history' || message.type === 'delete' ? PAGE_COST : 1
-    const wait = this.#allowance.take(cost, received.data.length)
-    if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, received.data.length))
+    const cost = requestsOf(message)
+    const wait = this.#allowance.take(cost, bytes)
+    if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, bytes))
     if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))

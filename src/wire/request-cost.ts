@@ -1,0 +1,23 @@
+import type { ClientMessage } from '../messages.ts'
+import { PAGE_COST } from '../protocol.ts'
+import { InvalidMessage, concerns } from './v1-decode.ts'
+
+/** Returns the number of requests that a message counts as. */
+export function requestsOf ({ type }: ClientMessage): number { return type === 'history' || type === 'delete' ? PAGE_COST : 1 }
+
+/**
+ * Returns the bytes that a message counts as. Content with `data` is kept as `JSON.stringify` writes it, which may be longer than
+ * what was received: `1e20` becomes 21 digits. A text alone never grows.
+ * @param received bytes of the message
+ * @param limit maximum bytes of the content
+ * @throws InvalidMessage
+ */
+export function bytesOf (message: ClientMessage, received: number, limit: number): number {
+  if ((message.type !== 'post' && message.type !== 'edit') || message.data === undefined) return received
+  const { text, data } = message
+  const bytes = Buffer.byteLength(JSON.stringify({ text, data }))
+  if (bytes > limit) {
+    throw new InvalidMessage(`text and data have ${bytes} bytes as JSON.stringify writes them: the limit is ${limit}`, concerns(message))
+  }
+  return Math.max(received, bytes)
+}
