@@ -5,6 +5,7 @@ import type { Later, Membership } from './membership.ts'
 import { readWithStreams } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
+import type { ReadTurns } from './read-turns.ts'
 import { byReader } from './readers.ts'
 import { Recent } from './recent.ts'
 import type { Rings } from './ring.ts'
@@ -31,6 +32,7 @@ export class Joins {
   readonly #streams: StreamWatch
   readonly #fanOut: FanOut
   readonly #recent: Recent
+  readonly #turns: ReadTurns
   readonly #counters: Counters
   /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
@@ -41,11 +43,12 @@ export class Joins {
   /** Memberships whose view is no longer valid, until they receive the newest entries. */
   readonly #restarting = new Set<Membership>()
 
-  constructor (room: { readonly presence: Presence }, streams: StreamWatch, fanOut: FanOut, rings: Rings, counters: Counters) {
+  constructor (room: { readonly presence: Presence }, streams: StreamWatch, fanOut: FanOut, rings: Rings, turns: ReadTurns, counters: Counters) {
     this.#room = room
     this.#streams = streams
     this.#fanOut = fanOut
     this.#recent = new Recent(rings)
+    this.#turns = turns
     this.#counters = counters
   }
 
@@ -72,6 +75,8 @@ export class Joins {
     this.#joining.add(membership)
     try {
       for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
+        await this.#turns.wait(position === undefined ? query.limit : PAGE.limit)
+        if (!this.#isJoining(membership)) return
         isAttached = await this.#recent.whileReading(async () => {
           const epoch = this.#epoch
           const isFollowed = this.#followed !== undefined

@@ -142,6 +142,7 @@ export class Peer {
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
     await authorize(this.#hooks, { member: this.member, action: 'history', room })
+    await rooms.turns.wait(limit)
     return await readHistory(async (query) => await rooms.read(room, query), before, limit, maxBytes, membership.reader)
   }
 

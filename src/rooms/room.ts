@@ -4,6 +4,7 @@ import { Joins } from './join.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { Membership } from './membership.ts'
 import { OwnReactions } from './own-reactions.ts'
+import type { ReadTurns } from './read-turns.ts'
 import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster } from '../roster.ts'
@@ -23,6 +24,7 @@ export interface RoomContext {
   /** shared by the fan-outs of all rooms */
   readonly waiting: Waiting
   readonly rings: Rings
+  readonly turns: ReadTurns
   readonly counters: Counters
 }
 
@@ -38,11 +40,11 @@ export class Room {
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, counters }: RoomContext) {
+  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease)
-    this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, counters)
+    this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, turns, counters)
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
     const subscriptions = [
       this.#follow(store),

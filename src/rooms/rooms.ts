@@ -1,5 +1,6 @@
 import { TooManyRooms, TooManyRoomsOfAddress } from '../errors.ts'
 import type { Membership } from './membership.ts'
+import { ReadTurns } from './read-turns.ts'
 import { Rings } from './ring.ts'
 import { RoomShares } from './room-shares.ts'
 import { Room, type RoomContext } from './room.ts'
@@ -24,6 +25,7 @@ export interface RoomsLimits {
 
 /** Opens and closes the rooms of this node. */
 export class Rooms {
+  readonly turns = new ReadTurns()
   readonly #context: RoomContext
   readonly #limits: RoomsLimits
   readonly #uses = new Map<string, Use>()
@@ -31,8 +33,8 @@ export class Rooms {
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
 
-  constructor (context: Omit<RoomContext, 'waiting' | 'rings'>, limits: RoomsLimits) {
-    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings() }
+  constructor (context: Omit<RoomContext, 'waiting' | 'rings' | 'turns'>, limits: RoomsLimits) {
+    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings(), turns: this.turns }
     this.#limits = limits
   }
 

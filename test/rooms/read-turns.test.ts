@@ -1,0 +1,54 @@
+import t from 'tap'
+import { ReadTurns } from '../../src/rooms/read-turns.ts'
+import { backendWith } from '../support/backend.ts'
+import { chat } from '../support/chat-app.ts'
+
+const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
+
+t.test('a turn of the event loop begins the reads of 1,000 messages, in order', async (t) => {
+  const turns = new ReadTurns()
+  const begun: string[] = []
+  const read = (name: string, messages: number) => {
+    const wait = turns.wait(messages)
+    if (wait === undefined) begun.push(name)
+    else wait.then(() => begun.push(name), t.fail)
+  }
+  read('a', 1_000)
+  for (const name of ['b', 'c', 'd']) read(name, 500)
+  read('e', 2_000)
+  read('f', 1)
+  t.strictSame(begun, ['a'])
+  for (const expected of ['abc', 'abcd', 'abcde', 'abcdef']) {
+    await turn()
+    t.equal(begun.join(''), expected)
+  }
+  await turn()
+  read('g', 999)
+  read('h', 1)
+  t.equal(begun.join(''), 'abcdefgh', 'a turn without reads before it is not full')
+})
+
+t.test('members that resume or read history in one turn read in turns of their own', async (t) => {
+  let current = 0
+  let next = setImmediate(function count () {
+    current++
+    next = setImmediate(count)
+  })
+  t.teardown(() => clearImmediate(next))
+  const reads = new Map<number, number>()
+  const server = await chat(t, {
+    backend: backendWith((works) => ({
+      read (room, query) {
+        if (query.limit === 1_000) reads.set(current, (reads.get(current) ?? 0) + 1)
+        return works.read(room, query)
+      }
+    }))
+  })
+  const after = (await (await server.member({}, 'a')).posted('a', '1'))
+  const members = await Promise.all(Array.from({ length: 10 }, async () => await server.member()))
+  for (const member of members) member.say({ type: 'join', room: 'a', after })
+  for (const member of members) await member.expect('joined')
+  for (const member of members) member.say({ type: 'history', room: 'a', before: after, limit: 1_000 })
+  for (const member of members) await member.expect('history')
+  t.strictSame([...reads.values()], new Array(20).fill(1))
+})
