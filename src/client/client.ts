@@ -1,4 +1,4 @@
-import { CloseCode, ErrorCode, type ServerMessage } from '../protocol.ts'
+import { CloseCode, ErrorCode, PAGE_COST, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
@@ -29,6 +29,8 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   #member: string | undefined
   #closed: ChatError | undefined
   #features: readonly string[] = []
+  /** Joins of this connection that still count as one request each. */
+  #cheapJoins = Infinity
 
   /**
    * Connects, and reconnects until `close()` is called or the server closes with a terminal code.
@@ -46,7 +48,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#memberships = new Memberships({
       send: (message) => {
         const json = JSON.stringify(message)
-        this.#rateLimiter.schedule(1, json.length, () => this.#reconnector.send(json))
+        this.#rateLimiter.schedule(this.#costOf(message), json.length, () => this.#reconnector.send(json))
       },
       sendTyping: (room) => {
         const json = JSON.stringify({ type: 'typing', room })
@@ -98,9 +100,13 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#member = member.id
     this.#features = features
     this.#rateLimiter.reset(limits)
+    this.#cheapJoins = limits.rooms ?? Infinity
     this.#requests.onConnect(limits.payload, features.includes('changes'))
     this.#memberships.onConnect()
   }
+
+  /** Returns the requests that a join or a leave counts as. */
+  #costOf ({ type }: ClientMessage): number { return type === 'join' && --this.#cheapJoins < 0 ? PAGE_COST : 1 }
 
   #receive (message: ServerMessage): void {
     switch (message.type) {

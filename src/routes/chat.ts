@@ -60,6 +60,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     helloTimeout: limits.handshakeTimeout,
     history: chat.history,
     checkData,
+    rooms: limits.roomsPerMember,
     payload: limits.chatPayload,
     jsonDepth: limits.jsonDepth,
     rates,

@@ -2,8 +2,14 @@ import type { ClientMessage } from '../messages.ts'
 import { PAGE_COST } from '../protocol.ts'
 import { InvalidMessage, concerns } from './v1-decode.ts'
 
-/** Returns the number of requests that a message counts as. */
-export function requestsOf ({ type }: ClientMessage): number { return type === 'history' || type === 'delete' ? PAGE_COST : 1 }
+/**
+ * Returns the number of requests that a message counts as.
+ * @param joins earlier joins of the connection
+ * @param rooms maximum rooms of a connection, which a client joins again after a reconnect
+ */
+export function requestsOf ({ type }: ClientMessage, joins: number, rooms: number): number {
+  return type === 'history' || type === 'delete' || (type === 'join' && joins >= rooms) ? PAGE_COST : 1
+}
 
 /**
  * Returns the bytes that a message counts as. Content with `data` is kept as `JSON.stringify` writes it, which may be longer than

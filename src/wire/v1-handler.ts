@@ -28,6 +28,8 @@ export interface V1Context {
   readonly history: number
   /** @throws InvalidData */
   readonly checkData: (data: unknown) => void
+  /** maximum rooms of a connection */
+  readonly rooms: number
   /** maximum bytes of a message, and of its content as it is kept */
   readonly payload: number
   /** levels of objects and arrays allowed in `data` */
@@ -64,6 +66,7 @@ export class V1Handler implements MessageHandler {
   /** Created when the first request is refused. */
   #refusals: TokenBucket | undefined
   #strikes = 0
+  #joins = 0
   #greeting = false
 
   /** @param deflate whether the client accepts deflated frames */
@@ -95,9 +98,10 @@ export class V1Handler implements MessageHandler {
       return this.#connection.close(CloseCode.badFrame, 'too many invalid frames')
     }
     if (this.#strikes > 0) this.#strikes--
-    const cost = requestsOf(message)
+    const cost = requestsOf(message, this.#joins, this.#context.rooms)
     const wait = this.#allowance.take(cost, bytes)
     if (wait > 0) return this.#refuse(message, wait, this.#allowance.limitingOption(cost, bytes))
+    if (message.type === 'join') this.#joins++
     if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)
     try {
       return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))

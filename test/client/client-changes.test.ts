@@ -162,6 +162,20 @@ t.test('a deletion costs as many requests as a page of history', async (t) => {
   t.equal(requests.filter(({ type }) => type === 'delete').length, 1, 'the join and a deletion use up the bucket of 5')
 })
 
+t.test('joins beyond the first of each possible room cost as many requests as a page of history', async (t) => {
+  const { port, requests } = await fakeServer(t, answers(({ type }) => type === 'hello'
+    ? [{ ...welcomeWithChanges, limits: { rate: 0.001, burst: 14, rooms: 2 } }]
+    : undefined))
+  const client = chatClient(t, port)
+  await client.join('a')
+  await client.join('b')
+  await client.join('c')
+  const last = client.join('d')
+  client.close()
+  await t.rejects(last, { code: 'closed' })
+  t.strictSame(requests.map(({ room }) => room).slice(1), ['a', 'b', 'c'], 'three joins use up 6 of the bucket of 7')
+})
+
 t.test('changes in flight are not repeated as another member', async (t) => {
   const { port } = await fakeServer(t, answers(({ type }, connection) => {
     if (type === 'hello' && connection > 1) return [{ ...welcomeWithChanges, member: { id: 'other', name: '' } }]
