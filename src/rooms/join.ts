@@ -75,7 +75,8 @@ export class Joins {
     this.#joining.add(membership)
     try {
       for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
-        await this.#turns.wait(position === undefined ? query.limit : PAGE.limit)
+        const hasChanges = revision !== undefined
+        if (hasChanges) await this.#turns.wait(PAGE.limit)
         if (!this.#isJoining(membership)) return
         isAttached = await this.#recent.whileReading(async () => {
           const epoch = this.#epoch
@@ -87,6 +88,7 @@ export class Joins {
           const read = await reading
           if (read === undefined) return false
           let { page } = read
+          if (hasChanges) this.#turns.release(PAGE.limit - page.entries.length - page.changed.length)
           // The store doesn't deliver an entry or a change that was stored between the two.
           if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
           const resumed = position !== undefined && page.complete
