@@ -91,6 +91,23 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
     const { position } = await store.append(room(i), says(`${i}`))
     for (let j = 0; j < 50; j++) await store.amend(room(i), position, react('👍', someone(1_000 * i + j)!.id))
   },
+  'reactions of two members to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 10; j++) await store.amend(room(i), position, react(`${j % 5}`, someone(1_000 * i + j)!.id))
+  },
+  'reactions that all but one member removed': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 10; j++) await store.amend(room(i), position, react('👍', someone(1_000 * i + j)!.id))
+    for (let j = 0; j < 9; j++) await store.amend(room(i), position, react('👍', someone(1_000 * i + j)!.id, false))
+  },
+  'five reactions to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 5; j++) await store.amend(room(i), position, react(`${j}`, someone(1_000 * i + j)!.id))
+  },
+  'nine reactions to each message': async (store, i) => {
+    const { position } = await store.append(room(i), says(`${i}`))
+    for (let j = 0; j < 9; j++) await store.amend(room(i), position, react(`${j}`, someone(1_000 * i + j)!.id))
+  },
   'many reactions to each message': async (store, i) => {
     const { position } = await store.append(room(i), says(`${i}`))
     for (let j = 0; j < 20; j++) await store.amend(room(i), position, react(`${'ā'.repeat(60)} ${j}`, someone(i)!.id))

@@ -20,7 +20,7 @@ export interface StoredEntry extends Changeable {
 const ENTRY = 80 + 32
 
 /** Bytes of the state of an entry that changed or is streaming; of its reactions without their texts and members, with the state. */
-const [STATE, REACTIONS] = [104, 424]
+const [STATE, REACTIONS] = [104, 352]
 
 /** Bytes of the lease of a streaming entry. */
 const LEASE = 72
@@ -28,8 +28,8 @@ const LEASE = 72
 /** Bytes of the leases of a room, without those of its entries. */
 export const LEASES = 240
 
-/** Bytes of a reaction without its text: its set, and its slot in a map; of a member's slot in a set. */
-const [REACTION, MEMBER] = [240, 48]
+/** Bytes of a reaction's slot in a map; of a set without members, which a reaction has from two on; of a member's slot in a set. */
+const [REACTION, SET, MEMBER] = [48, 100, 44]
 
 /**
  * Returns the stored entry of a draft. The log sets its time. Copies slices, which would keep more memory than is charged.
@@ -75,11 +75,14 @@ export function reactionGrowth ({ state, reactionCharge }: StoredEntry, { by, ch
   if ('delete' in change) return -reactionCharge
   if (!('react' in change)) return 0
   const count = state?.reactions?.count(change.react) ?? 0
-  const member = MEMBER + stringCost(by ?? '')
+  const member = stringCost(by ?? '')
   const reaction = REACTION + stringCost(change.react)
-  if (change.on) return (reactionCharge === 0 ? REACTIONS : 0) + (count === 0 ? reaction : 0) + member
-  return -member - (count === 1 ? reaction : 0)
+  if (change.on) return (reactionCharge === 0 ? REACTIONS : 0) + (count === 0 ? reaction : 0) + member + setCost(count + 1) - setCost(count)
+  return -member - (count === 1 ? reaction : 0) + setCost(count - 1) - setCost(count)
 }
+
+/** Returns the bytes of the set of so many members, without their ids. */
+function setCost (members: number): number { return members < 2 ? 0 : SET + MEMBER * members }
 
 /**
  * Returns the maximum bytes of memory by which an amendment grows a room.
@@ -88,7 +91,7 @@ export function reactionGrowth ({ state, reactionCharge }: StoredEntry, { by, ch
 export function maxChangeGrowth ({ key, hash, by, change }: Amendment, body: string | Uint8Array | undefined): number {
   const cost = changeCost(key, hash) + STATE + stringCost('')
   if ('delete' in change || 'end' in change) return cost
-  if ('react' in change) return cost + REACTIONS + REACTION + stringCost(change.react) + MEMBER + stringCost(by ?? '')
+  if ('react' in change) return cost + REACTIONS + REACTION + stringCost(change.react) + setCost(2) + stringCost(by ?? '')
   // A character above U+00FF makes the text so far take two bytes for every character.
   if ('append' in change) return cost + (body?.length ?? 0) + 2 * change.append.length
   const { edit } = change
