@@ -131,7 +131,7 @@ async function addChat (
       room: chat === false ? '' : chat.defaultRoom
     })
     app.addHook('onListen', async () => {
-      app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)} (the option page: false turns it off)`)
+      app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)}`)
     })
   }, { prefix, ...logLevel && { logLevel }, ...logSerializers && { logSerializers } })
   claims.rejectLaterRoutes(app)
