@@ -72,6 +72,7 @@ export class Joins {
     let revision = reader === undefined ? undefined : since
     let joined = false
     let oldest: Position | undefined
+    entered.catch(() => { /* rethrown below, unless the connection is closed first */ })
     this.#joining.add(membership)
     try {
       for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
