@@ -2,8 +2,8 @@ import type { Changed } from '../change.ts'
 import { entryCost } from '../heap-cost.ts'
 import type { Cursor, Entry, Position } from '../store.ts'
 import { Batch, type BatchChanges } from './batch.ts'
-import { OutstandingStreams, merged } from './outstanding-streams.ts'
-import { PendingChanges } from './pending-changes.ts'
+import { OutstandingStreams } from './outstanding-streams.ts'
+import { batched, PendingChanges, type PendingChange } from './pending-changes.ts'
 import type { RoomSignal } from './signal.ts'
 
 /** Approximate bytes of content in one batch. */
@@ -16,6 +16,8 @@ const BATCH_COST = BATCH_BYTES * 2 / 3
 const WAITING_BYTES = 16 * 1024 * 1024
 
 const NONE: readonly Entry[] = []
+
+const NO_CHANGES: readonly PendingChange[] = []
 
 /** Bytes of memory that wait in the fan-outs of all rooms. */
 export interface Waiting { bytes: number }
@@ -74,7 +76,7 @@ export class BatchQueue {
 
   /** Called instead of `push` and `change` if nobody receives them. */
   skip (entries: readonly Entry[], changes: readonly Changed[]): void {
-    this.#streams.take(entries, this.#streams.isEmpty ? [] : merged(changes))
+    this.#streams.take(entries, this.#streams.isEmpty ? NO_CHANGES : batched(changes))
   }
 
   /** @param entries MUST NOT change afterwards */
@@ -111,7 +113,7 @@ export class BatchQueue {
     const changes = this.#reached === 0 ? undefined : this.#takeChanges(entries)
     // Leaves out the entries and changes that wait for a later batch. Usually there are none.
     this.#batchBytes = this.#entries.reduce((bytes, entry) => bytes - entryCost(entry), this.#bytes) - this.#changes.cost
-    const messages = this.#streams.take(entries, changes?.items ?? [])
+    const messages = this.#streams.take(entries, changes?.items ?? NO_CHANGES)
     this.#batch = new Batch(this.#room, entries, signals, this.#chargeEncoding, changes, messages)
     return this.#batch
   }

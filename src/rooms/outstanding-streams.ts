@@ -1,6 +1,5 @@
-import type { Changed } from '../change.ts'
 import { composePosition } from './composed-position.ts'
-import { PendingChanges, type PendingChange } from './pending-changes.ts'
+import type { PendingChange } from './pending-changes.ts'
 import type { Cursor, Entry, Position } from '../store.ts'
 
 /**
@@ -72,11 +71,4 @@ export class OutstandingStreams {
   #positioned (entry: Entry): Entry {
     return this.#streams.size === 0 ? entry : { ...entry, position: this.position }
   }
-}
-
-/** Returns changes as those of a batch. */
-export function merged (changes: readonly Changed[]): readonly PendingChange[] {
-  const pending = new PendingChanges()
-  for (const changed of changes) pending.push(changed)
-  return pending.take(Infinity, Infinity)
 }

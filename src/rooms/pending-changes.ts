@@ -118,6 +118,13 @@ export class PendingChanges {
   }
 }
 
+/** Returns changes as those of a batch. */
+export function batched (changes: readonly Changed[]): readonly PendingChange[] {
+  const pending = new PendingChanges()
+  for (const changed of changes) pending.push(changed)
+  return pending.take(Infinity, Infinity)
+}
+
 function begin (changed: Changed, isLater: boolean): Pending {
   const { offset, change: { number } } = changed
   return { offset, isLater, first: number, last: number, merged: merge(undefined, changed), ended: undefined, reactors: undefined, reactorCost: 0, cost: 0 }

@@ -1,7 +1,8 @@
 import { parseComposed } from './composed-position.ts'
 import type { JoinedPage } from './format.ts'
-import { OutstandingStreams, merged, type WholeMessage } from './outstanding-streams.ts'
+import { OutstandingStreams, type WholeMessage } from './outstanding-streams.ts'
 import type { PageWithStreams } from './missed-streams.ts'
+import { batched } from './pending-changes.ts'
 import type { Changed } from '../change.ts'
 import type { Cursor, Entry, Page, Position } from '../store.ts'
 
@@ -55,7 +56,7 @@ export class WholeReplay {
 
   /** Returns the messages since the last call, and those for what was delivered after the page. */
   take ({ entries, changes }: { readonly entries: readonly Entry[], readonly changes: readonly Changed[] }): readonly WholeMessage[] {
-    const messages = [...this.#messages, ...this.#streams.next(entries, merged(changes))]
+    const messages = [...this.#messages, ...this.#streams.next(entries, batched(changes))]
     this.#messages = []
     this.#outstanding = this.#streams.cursors.map(({ position }) => position)
     return messages
