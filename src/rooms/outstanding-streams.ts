@@ -64,8 +64,8 @@ export class OutstandingStreams {
   /** Returns the message for a stream that has ended. */
   late (entry: Entry): Entry {
     this.#streams.delete(entry.offset)
-    const own = entry.position === this.#base ? undefined : entry.position
-    return { ...entry, position: composePosition(this.#base, own, this.#streams.values()) }
+    const late = entry.position === this.#base ? undefined : entry.position
+    return { ...entry, position: composePosition(this.#base, late, this.#streams.values()) }
   }
 
   #positioned (entry: Entry): Entry {

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { backendWith } from '../support/backend.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
+import { composePosition, parseComposed } from '../../src/rooms/composed-position.ts'
 import type { Page, Position, Store } from '../../src/store.ts'
 
 const bot = { id: 'bot', name: 'Bot' }
@@ -27,7 +28,7 @@ async function ended ({ store }: Server, position: Position, text: string): Prom
   await store.amend('a', position, { by: null, change: { end: true } })
 }
 
-async function old (server: Server, join: object = {}): Promise<{ client: V1Client, joined: Message<'joined'> }> {
+async function old (server: ChatApp, join: object = {}): Promise<{ client: V1Client, joined: Message<'joined'> }> {
   const client = await server.injected()
   await client.hello()
   return { client, joined: await client.join('a', join) }
@@ -168,7 +169,7 @@ t.test('a resume knows a stream that ends while it reads', async (t) => {
     const stream = await begun(server)
     await published(server, 'one')
     const { position } = await client.expect('message')
-    t.ok(position.endsWith(`-.o${stream}`))
+    t.strictSame(parseComposed(position).outstanding, [stream])
     act = async () => { await ended(server, stream, 'answer') }
     t.strictSame(await resumed(server, position), [true, 'answer'], acts)
     await client.take(2)
@@ -184,8 +185,8 @@ t.test('a resume is not complete if an outstanding stream is no longer known', a
   t.match(position, /-\.x$/)
   t.match((await old(server, { after: position })).joined, { complete: false, messages: [{ text: 'x' }] })
   const base = position.slice(0, -3)
-  t.match((await old(server, { after: `${base}-.oe-1-1` })).joined, { complete: false })
-  t.match((await old(server, { after: `${base}-.l${base}-.oe-1-1-.oe-1-2` })).joined, { complete: false })
+  t.match((await old(server, { after: composePosition(base, undefined, ['e-1-1']) })).joined, { complete: false })
+  t.match((await old(server, { after: composePosition(base, base, ['e-1-1', 'e-1-2']) })).joined, { complete: false })
 })
 
 t.test('a forged position sends nothing that a plain one would not', async (t) => {
@@ -193,10 +194,10 @@ t.test('a forged position sends nothing that a plain one would not', async (t) =
   const [one, two, three] = [await published(server, 'one'), await published(server, 'two'), await published(server, 'three')]
   await server.store.append('b', { from: bot, body: 'secret' })
   const { position: other } = await server.store.append('b', { from: bot, body: 'secret' })
-  t.match((await old(server, { after: `${one}-.o${three}` })).joined, { complete: true, messages: [{ text: 'two' }, { text: 'three' }] })
-  t.match((await old(server, { after: `${two}-.o${other}` })).joined, { complete: false })
-  t.match((await old(server, { after: `${other}-.o${two}` })).joined, { complete: false })
-  t.strictSame(await resumed(server, `${two}-.o${one}-.o${three}`), [true, 'three', 'one'])
+  t.match((await old(server, { after: composePosition(one, undefined, [three]) })).joined, { complete: true, messages: [{ text: 'two' }, { text: 'three' }] })
+  t.match((await old(server, { after: composePosition(two, undefined, [other]) })).joined, { complete: false })
+  t.match((await old(server, { after: composePosition(other, undefined, [two]) })).joined, { complete: false })
+  t.strictSame(await resumed(server, composePosition(two, undefined, [one, three])), [true, 'three', 'one'])
 })
 
 t.test('history pages skip streams, also a page of nothing else', async (t) => {
@@ -220,7 +221,7 @@ t.test('the ack of a post has the position of its message, and both name it in r
   const stream = await begun(server)
   client.post('a', 'mine', { id: 'one' })
   const [message, ack] = await client.take(2) as [Message<'message'>, Message<'ack'>]
-  t.ok(message.position.endsWith(`-.o${stream}`))
+  t.strictSame(parseComposed(message.position).outstanding, [stream])
   t.equal(ack.position, message.position)
   client.post('a', 'mine', { id: 'one', since: message.position })
   t.match(await client.next(), { type: 'ack', position: message.position })
@@ -242,10 +243,10 @@ t.test('a client that resumes on another node in the middle of a stream receives
   await client.end()
   let other!: Store
   const node = await chat(t, { backend: backendWith(() => { other = server.store; return { ...other, append: async (...args) => await other.append(...args), read: async (...args) => await other.read(...args), follow: async (...args) => await other.follow(...args), get: async (...args) => await other.get(...args), amend: async (...args) => await other.amend(...args) } }) })
-  const { client: resumes, joined } = await old({ ...node, store: server.store }, { after: position })
+  const { client: resumes, joined } = await old(node, { after: position })
   t.match(joined, { complete: true, messages: [], position })
   await published(server, 'y')
-  t.ok((await resumes.expect('message')).position.endsWith(`-.o${stream}`))
+  t.strictSame(parseComposed((await resumes.expect('message')).position).outstanding, [stream])
   await ended(server, stream, 'answer')
   t.match(await resumes.next(), { text: 'answer' })
 })
@@ -275,8 +276,23 @@ t.test('a break that hides the end of a stream sends it whole', async (t) => {
     return { offset, position, at: 0, change, entry }
   }
   deliver({ entries: [], changes: [whole(2, 1, other, 'edited'), whole(1, 2, position, 'answer')], complete: true, head: { offset: 2, position: other, change: { number: 2, revision: 'r2' } } })
-  t.match(await client.next(), { type: 'message', text: 'answer', position: `${other}-.l${position}` })
+  t.match(await client.next(), { type: 'message', text: 'answer', position: composePosition(other, position) })
   deliver({ entries: [], changes: [whole(1, 3, position, 'again')], complete: true, head: { offset: 2, position: other, change: { number: 3, revision: 'r3' } } })
   await published(server, 'y')
   t.match(await client.next(), { text: 'y' })
+})
+
+t.test('a resume is complete after five streams at a time', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  const names = ['one', 'two', 'three', 'four', 'five']
+  const streams: Position[] = []
+  for (let i = 0; i < names.length; i++) streams.push(await begun(server))
+  await published(server, 'x')
+  const { position } = await client.expect('message')
+  await ended(server, streams[0]!, 'one')
+  const { position: late } = await client.expect('message')
+  for (let i = 1; i < names.length; i++) await ended(server, streams[i]!, names[i]!)
+  t.strictSame(await resumed(server, position), [true, ...names])
+  t.strictSame(await resumed(server, late), [true, 'last', ...names.slice(1)])
 })
