@@ -74,6 +74,9 @@ export class BatchQueue {
     this.#streams.add(streams.filter(({ offset }) => offset < next && batch?.ends(offset) !== true))
   }
 
+  /** Called when the entry at a position is no longer kept. */
+  forget (position: Position): void { this.#streams.forget(position) }
+
   /** Called instead of `push` and `change` if nobody receives them. */
   skip (entries: readonly Entry[], changes: readonly Changed[]): void {
     this.#streams.take(entries, this.#streams.isEmpty ? NO_CHANGES : batched(changes))

@@ -36,6 +36,11 @@ export class OutstandingStreams {
     for (const { offset, position } of streams) this.#streams.set(offset, position)
   }
 
+  /** Called when the entry at a position is no longer kept: no change of it follows. */
+  forget (position: Position): void {
+    for (const [offset, other] of this.#streams) if (other === position) this.#streams.delete(offset)
+  }
+
   /** Returns the messages for the next entries of the room, and then for changes; undefined if these are just the entries. */
   take (entries: readonly Entry[], changes: readonly PendingChange[]): WholeMessage[] | undefined {
     const isPlain = this.isEmpty && !entries.some(({ streaming }) => streaming === true) && !changes.some(({ ended }) => ended !== undefined)

@@ -43,7 +43,7 @@ export class Room {
   constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, counters }: RoomContext) {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
-    this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease)
+    this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
     this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, turns, counters)
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
     const subscriptions = [

@@ -2,6 +2,7 @@ import type { Amended, Amendment } from '../change.ts'
 import type { ReportableChange } from '../chat-change.ts'
 import { delay, type Delay } from '../drivers/delay.ts'
 import { meaningOf } from '../error-meaning.ts'
+import { ErrorCode } from '../protocol.ts'
 import type { Entry, FeedPage, Page, Position, Query, Store } from '../store.ts'
 
 /** The part of a store that a watch uses. */
@@ -24,30 +25,34 @@ export class StreamWatch {
   readonly #store: WatchedStore
   /** ms without a renewal after which a stream is ended. */
   readonly #lease: number
+  readonly #forgotten: (position: Position) => void
   readonly #after: Delay
   /** By position: offsets of different epochs may be equal. */
   readonly #watched = new Map<Position, Watched>()
   #isClosed = false
 
-  constructor (room: string, store: WatchedStore, lease: number, after: Delay = delay) {
+  /** @param forgotten called with the position of an entry that turns out to be no longer kept: no change of it follows */
+  constructor (room: string, store: WatchedStore, lease: number, forgotten: (position: Position) => void, after: Delay = delay) {
     this.#room = room
     this.#store = store
     this.#lease = lease
+    this.#forgotten = forgotten
     this.#after = after
   }
 
   /** Reads a page. Ends the streaming entries in it that are idle: their process may have died long ago. */
   async read (query: Query): Promise<Page> {
     const page = await this.#store.read(this.#room, query)
-    for (const entry of page.entries) this.#seen(entry)
-    for (const entry of page.changed) this.#seen(entry)
+    for (const entry of page.entries) this.#wasRead(entry)
+    for (const entry of page.changed) this.#wasRead(entry)
     return page
   }
 
   /** Reads an entry, as `read` does. */
   async get (position: Position): Promise<Entry | undefined> {
     const entry = await this.#store.get(this.#room, position)
-    if (entry !== undefined) this.#seen(entry)
+    if (entry === undefined) this.#lose(position)
+    else this.#wasRead(entry)
     return entry
   }
 
@@ -58,7 +63,7 @@ export class StreamWatch {
       const watched = this.#watched.get(position)
       if (entry?.streaming === true) this.#renew(watched ?? this.#watch(position))
       else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(watched)
-      else if ('append' in made) this.#renew(watched)
+      else if ('append' in made) this.#renew(watched ?? this.#watch(position))
     }
   }
 
@@ -68,7 +73,7 @@ export class StreamWatch {
     this.#watched.clear()
   }
 
-  #seen ({ position, streaming }: Entry): void {
+  #wasRead ({ position, streaming }: Entry): void {
     if (streaming !== true) return
     const watched = this.#watch(position)
     if (watched !== undefined) void this.#end(watched)
@@ -96,6 +101,12 @@ export class StreamWatch {
     this.#watched.delete(watched.position)
   }
 
+  /** Called when the entry at a position isn't kept. */
+  #lose (position: Position): void {
+    this.#forget(this.#watched.get(position))
+    this.#forgotten(position)
+  }
+
   /** Ends an entry if it is idle. Tries again after the lease if it isn't, or if the store fails. */
   async #end (watched: Watched): Promise<void> {
     const { position } = watched
@@ -103,8 +114,9 @@ export class StreamWatch {
     try {
       const { again } = await this.#store.amend(this.#room, position, { by: null, idle: this.#lease, change: { end: true, unfinished: true } })
       // It may have ended before it was watched.
-      isStreaming = again && (await this.#store.get(this.#room, position))?.streaming === true
+      isStreaming = again && (await this.get(position))?.streaming === true
     } catch (error) {
+      if (meaningOf(error)?.wireCode === ErrorCode.notKept) return this.#lose(position)
       isStreaming = meaningOf(error)?.kind !== 'refusal'
     }
     if (this.#watched.get(position) !== watched) return

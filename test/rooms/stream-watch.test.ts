@@ -27,22 +27,23 @@ const delivers = (watch: StreamWatch, more: Partial<FeedPage>): void => { watch.
 function watched (t: Test, answer: () => Promise<boolean>, entries: Entry[] = []) {
   const clock = new HeldClock()
   const ends: string[] = []
-  const state = { isStreaming: true }
+  const lost: string[] = []
+  const state = { isStreaming: true, isKept: true }
   const watch = new StreamWatch('a', {
     async amend (_room: string, position: string, { idle, by, change }: Amendment) {
       ends.push(position)
       t.strictSame({ idle, by, change }, { idle: LEASE, by: null, change: { end: true, unfinished: true } })
       return { number: 1, revision: 'r1', again: await answer() }
     },
-    async get (_room: string, position: string) { return { ...streaming(position), ...!state.isStreaming && { streaming: undefined } } },
+    async get (_room: string, position: string) { return state.isKept ? { ...streaming(position), ...!state.isStreaming && { streaming: undefined } } : undefined },
     async read () { return page(...entries) }
-  }, LEASE, clock.after)
+  }, LEASE, (position) => { lost.push(position) }, clock.after)
   t.teardown(() => watch.close())
   const pass = async (ms: number): Promise<void> => {
     clock.pass(ms)
     await tick()
   }
-  return { watch, ends, state, pass, clock }
+  return { watch, ends, lost, state, pass, clock }
 }
 
 t.test('a streaming entry that is read is ended at once if it is idle, and only once', async (t) => {
@@ -83,6 +84,24 @@ t.test('an entry that ended or was deleted is not watched any more', async (t) =
   })
   await pass(LEASE)
   t.strictSame(ends, ['4', '5'])
+})
+
+t.test('an entry is watched if only its appends were delivered', async (t) => {
+  const { watch, ends, pass } = watched(t, async () => true)
+  delivers(watch, { changes: [{ offset: 1, position: '1', change, at: 0, by: null, made: { append: 'x', at: 0 } }] })
+  await pass(LEASE)
+  t.strictSame(ends, ['1'])
+})
+
+t.test('an entry that is no longer kept is reported, and not watched any more', async (t) => {
+  const { watch, ends, lost, state, pass } = watched(t, async () => { if (ends.length > 1) throw new NotKept(); return true })
+  delivers(watch, { entries: ['1', '2'].map((position) => streaming(position)) })
+  state.isKept = false
+  await watch.get('3')
+  t.strictSame(lost, ['3'])
+  await pass(LEASE)
+  await pass(10 * LEASE)
+  t.strictSame([ends, lost], [['1', '2'], ['3', '2', '1']])
 })
 
 t.test('a failure of the store is tried again, a refusal is not', async (t) => {

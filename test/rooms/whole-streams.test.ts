@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
@@ -280,6 +282,26 @@ t.test('a break that hides the end of a stream sends it whole', async (t) => {
   deliver({ entries: [], changes: [whole(1, 3, position, 'again')], complete: true, head: { offset: 2, position: other, change: { number: 3, revision: 'r3' } } })
   await published(server, 'y')
   t.match(await client.next(), { text: 'y' })
+})
+
+t.test('a stream that is trimmed before it ends costs one client its resume, and none afterwards', async (t) => {
+  const server = await chat(t, { backend: memory({ historyEntries: 5 }) })
+  const { chat: app } = server.app
+  const { client } = await old(server)
+  const stream = app.createWriteStream('a').on('error', () => {})
+  await once(stream, 'ready')
+  for (let i = 0; i < 6; i++) await app.publish('a', { text: `${i}` })
+  stream.destroy()
+  await client.take(6)
+  const resumes: boolean[] = []
+  for (let i = 0; i < 3; i++) {
+    const { client: fresh, joined: { position } } = await old(server)
+    await fresh.end()
+    resumes.push((await old(server, { after: position })).joined.complete)
+  }
+  t.strictSame(resumes.slice(1), [true, true])
+  await app.publish('a', { text: 'last' })
+  t.notOk((await client.expect('message')).position.includes('-.'))
 })
 
 t.test('a resume is complete after five streams at a time', async (t) => {
