@@ -3,7 +3,7 @@ import type { Batch } from './batch.ts'
 import { BatchQueue, type Waiting } from './batch-queue.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Membership } from './membership.ts'
-import type { Cursor, Entry, Position } from '../store.ts'
+import type { Cursor, Entry, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { atEndOfTick } from '../connection/tick.ts'
 
@@ -79,6 +79,11 @@ export class FanOut {
 
   /** Call it after `add`. @param streams that are outstanding for the added membership */
   learn (streams: readonly Cursor[]): void { this.#queue.learn(streams) }
+
+  /** Adds the streams of a page, unless one may have ended since it was read. */
+  learnFrom ({ entries, head }: Page): void {
+    if (head.change.number >= this.#reached) this.#queue.learn(entries.filter(({ streaming }) => streaming === true))
+  }
 
   /** Called when the entry at a position is no longer kept. */
   forget (position: Position): void { this.#queue.forget(position) }

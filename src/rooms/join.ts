@@ -34,7 +34,6 @@ export class Joins {
   readonly #recent: Recent
   readonly #turns: ReadTurns
   readonly #counters: Counters
-  /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
   #epoch = 0
   /** The head after which the store delivers; undefined until the room follows it. */
   #followed: Head | undefined
@@ -51,6 +50,9 @@ export class Joins {
     this.#turns = turns
     this.#counters = counters
   }
+
+  /** Increases whenever the store delivers an incomplete page: offsets of different epochs can't be compared. */
+  get epoch (): number { return this.#epoch }
 
   /** Called when the store delivers every entry and every change after the head. */
   follow (head: Head): void {

@@ -1,4 +1,5 @@
 import { composePosition } from './composed-position.ts'
+import type { MergedChange } from './merged-change.ts'
 import type { PendingChange } from './pending-changes.ts'
 import type { Cursor, Entry, Position } from '../store.ts'
 
@@ -43,7 +44,8 @@ export class OutstandingStreams {
 
   /** Returns the messages for the next entries of the room, and then for changes; undefined if these are just the entries. */
   take (entries: readonly Entry[], changes: readonly PendingChange[]): WholeMessage[] | undefined {
-    const isPlain = this.isEmpty && !entries.some(({ streaming }) => streaming === true) && !changes.some(({ ended }) => ended !== undefined)
+    const isPlain = this.isEmpty && !entries.some(({ streaming }) => streaming === true) &&
+      !changes.some(({ merged, ended }) => ended !== undefined || isStreaming(merged))
     if (!isPlain && entries.length + changes.length > 0) return this.next(entries, changes)
     this.#base = entries.at(-1)?.position ?? this.#base
     return undefined
@@ -61,6 +63,8 @@ export class OutstandingStreams {
     for (const { offset, merged, ended } of changes) {
       const isOutstanding = this.#streams.has(offset)
       if (merged.deleted === true || merged.whole?.deleted === true) this.#streams.delete(offset)
+      // It may have begun before the room was followed.
+      else if (isStreaming(merged)) this.#streams.set(offset, merged.position)
       if (ended !== undefined && (isOutstanding || !ended.isWhole)) messages.push({ entry: this.late(ended.entry), number: ended.number })
     }
     return messages
@@ -76,4 +80,9 @@ export class OutstandingStreams {
   #positioned (entry: Entry): Entry {
     return this.#streams.size === 0 ? entry : { ...entry, position: this.position }
   }
+}
+
+/** Returns whether an entry is streaming after a change. False if the change doesn't determine it. */
+function isStreaming ({ whole, appended, ended }: MergedChange): boolean {
+  return whole === undefined ? appended !== undefined && ended !== true : whole.streaming === true
 }

@@ -90,7 +90,13 @@ export class Room {
   }
 
   /** Resolves with a page of its entries. */
-  async read (query: Query): Promise<Page> { return await this.#streams.read(query) }
+  async read (query: Query): Promise<Page> {
+    const { epoch } = this.#joins
+    const page = await this.#streams.read(query)
+    // Clients without changes don't receive its streams. The room may not know them: they may have begun before it was opened.
+    if (epoch === this.#joins.epoch) this.#fanOut.learnFrom(page)
+    return page
+  }
 
   flush (): void { this.#fanOut.flush() }
 

@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
 import { composePosition, parseComposed } from '../../src/rooms/composed-position.ts'
 import type { Page, Position, Store } from '../../src/store.ts'
@@ -317,4 +318,59 @@ t.test('a resume is complete after five streams at a time', async (t) => {
   for (let i = 1; i < names.length; i++) await ended(server, streams[i]!, names[i]!)
   t.strictSame(await resumed(server, position), [true, ...names])
   t.strictSame(await resumed(server, late), [true, 'last', ...names.slice(1)])
+})
+
+t.test('a client that has paged over a stream receives its text after a resume', async (t) => {
+  const server = await served(t)
+  const stream = await begun(server)
+  for (let i = 0; i < 5; i++) await published(server, `${i}`)
+  const { client, joined: { messages: [message] } } = await old(server, { history: 1 })
+  client.say({ type: 'history', room: 'a', before: message!.position, limit: 10 })
+  t.strictSame(texts((await client.expect('history')).messages), ['0', '1', '2', '3'])
+  await published(server, 'x')
+  const { position } = await client.expect('message')
+  await client.end()
+  await ended(server, stream, 'answer')
+  t.strictSame(await resumed(server, position), [true, 'answer'])
+})
+
+t.test('a stream of which a room has only received appends is sent after a resume', async (t) => {
+  const server = await served(t)
+  const stream = await begun(server)
+  for (let i = 0; i < 5; i++) await published(server, `${i}`)
+  const { client } = await old(server, { history: 1 })
+  await server.store.amend('a', stream, { by: null, change: { append: 'ans', at: 0 } })
+  await published(server, 'x')
+  await client.expect('message')
+  await published(server, 'y')
+  const { position } = await client.expect('message')
+  await client.end()
+  await server.store.amend('a', stream, { by: null, change: { append: 'wer', at: 3 } })
+  await server.store.amend('a', stream, { by: null, change: { end: true } })
+  t.strictSame(await resumed(server, position), [true, 'answer'])
+})
+
+t.test('a page that is older than the end of its stream leaves nothing outstanding', async (t) => {
+  const reading = gate()
+  let holds = false
+  const server = await served(t, (works) => ({
+    read: async (...args): Promise<Page> => {
+      const page = await works.read(...args)
+      if (holds) await reading.pass()
+      return page
+    }
+  }))
+  const stream = await begun(server)
+  await published(server, 'x')
+  const { client, joined: { messages: [message] } } = await old(server, { history: 1 })
+  holds = true
+  client.say({ type: 'history', room: 'a', before: message!.position, limit: 10 })
+  await reading.reached
+  await ended(server, stream, 'answer')
+  t.match(await client.next(), { text: 'answer' })
+  holds = false
+  reading.open()
+  t.match(await client.next(), { type: 'history', messages: [] })
+  const position = await published(server, 'y')
+  t.equal((await client.expect('message')).position, position)
 })
