@@ -45,7 +45,7 @@ export class Membership implements Receiver {
   #posts: UndeliveredRequests | undefined
   /** Created for the first change. */
   #changes: UndeliveredRequests | undefined
-  /** Created for the first message of the member with another position on the wire than in the store. */
+  /** Created for the first position on the wire that differs from the one in the store. */
   #positions: OwnPositions | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
@@ -87,6 +87,7 @@ export class Membership implements Receiver {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
     for (const ack of this.#takeAcks(Infinity, Infinity) ?? []) this.connection.writer.reply(ack)
+    this.#positions = undefined
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
@@ -95,6 +96,7 @@ export class Membership implements Receiver {
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
   sendJoined (page: JoinedPage, presence: Presence, later: Later, whole?: WholeReplay): number {
     this.#presence = presence
+    this.#resumeAfter(page.complete ? whole?.resumed : undefined)
     return this.#replay(this.format.joined(this.room, page, presence, this.member), page.entries.length + page.changed.length, later, whole)
   }
 
@@ -153,7 +155,7 @@ export class Membership implements Receiver {
     const posts = this.#posts ??= new UndeliveredRequests(this.connection.writer)
     posts.add()
     stored.then(({ offset, position, again }) => {
-      const ack = this.format.ack(this.room, id, this.#positions?.get(offset) ?? position)
+      const ack = this.format.ack(this.room, id, this.#positions?.of({ offset, position }) ?? position)
       if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, id, ack)
       else if (ack !== undefined) this.connection.writer.reply(ack)
       posts.settle()
@@ -209,6 +211,12 @@ export class Membership implements Receiver {
       const position = positions.get(number)
       return position && this.format.ack(this.room, id, position)
     }))
+  }
+
+  /** @param position see `OwnPositions.resume` */
+  #resumeAfter (position: Position | undefined): void {
+    if (position !== undefined) this.#positions ??= new OwnPositions()
+    this.#positions?.resume(position)
   }
 
   #keepPositions (messages: readonly WholeMessage[]): void {

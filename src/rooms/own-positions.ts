@@ -1,4 +1,5 @@
-import type { Entry, Position } from '../store.ts'
+import { entryPosition } from './composed-position.ts'
+import type { Cursor, Entry, Position } from '../store.ts'
 
 /** Maximum number of positions. A client with more unacknowledged posts while a text is streamed may see an acknowledged one twice. */
 const MAX_POSITIONS = 100
@@ -7,6 +8,11 @@ const MAX_POSITIONS = 100
 export class OwnPositions {
   /** By offset. */
   readonly #positions = new Map<number, Position>()
+  /** On the wire: of the message after which the member resumed. Its offset isn't known. */
+  #resumed: Position | undefined
+
+  /** @param position on the wire after which the member resumes; undefined for none */
+  resume (position: Position | undefined): void { this.#resumed = position }
 
   keep ({ offset, position }: Entry): void {
     this.#positions.set(offset, position)
@@ -16,4 +22,11 @@ export class OwnPositions {
   }
 
   get (offset: number): Position | undefined { return this.#positions.get(offset) }
+
+  /** Returns the position on the wire of a stored entry. */
+  of ({ offset, position }: Cursor): Position {
+    const known = this.#positions.get(offset)
+    if (known !== undefined || this.#resumed === undefined) return known ?? position
+    return entryPosition(this.#resumed) === position ? this.#resumed : position
+  }
 }

@@ -14,6 +14,8 @@ const NONE: Streams = { ended: [], streaming: [] }
 /** What a member without changes is sent until it has caught up: entries that aren't streaming, and each stream that has ended. */
 export class WholeReplay {
   readonly #streams = new OutstandingStreams()
+  /** The position on the wire to resume from, if it differs from the one in the store. */
+  readonly resumed: Position | undefined
   /** The position to read from; undefined for the newest entries. */
   readonly after: Position | undefined
   #outstanding: readonly Position[] = []
@@ -24,6 +26,7 @@ export class WholeReplay {
     const { base, outstanding, isComplete } = after === undefined ? { base: after, outstanding: [], isComplete: true } : parseComposed(after)
     // The store doesn't honour a position on the wire. Streams of this one are unknown.
     this.after = isComplete ? base : after
+    this.resumed = after === base ? undefined : after
     if (isComplete) this.#outstanding = outstanding
   }
 

@@ -305,6 +305,43 @@ t.test('a stream that is trimmed before it ends costs one client its resume, and
   t.notOk((await client.expect('message')).position.includes('-.'))
 })
 
+t.test('a repeat of a post names it as the client has received it before it resumed', async (t) => {
+  const server = await served(t)
+  const client = await server.injected()
+  const { session } = await client.hello()
+  const { position: since } = await client.join('a')
+  const stream = await begun(server)
+  client.post('a', 'mine', { id: 'one' })
+  const { position: after } = await client.expect('message')
+  await client.end()
+  const again = await server.injected()
+  await again.hello({ session })
+  t.match(await again.join('a', { after }), { complete: true, messages: [] })
+  again.post('a', 'mine', { id: 'one', since })
+  t.match(await again.next(), { type: 'ack', position: after })
+  await ended(server, stream, 'answer')
+  const { position: late } = await again.expect('message')
+  await again.leave('a')
+  t.match(await again.join('a', { after: late }), { complete: true, messages: [] })
+  again.post('a', 'mine', { id: 'one', since })
+  t.match(await again.next(), { type: 'ack', position: after.split('-.')[0] }, 'the newest message was another one')
+})
+
+t.test('after the room was cleared, an ack has the position of its own message', async (t) => {
+  const server = await served(t)
+  const { client } = await old(server)
+  await begun(server)
+  const before = await client.posted('a', 'before')
+  await server.app.chat.clear('a')
+  await client.expect('joined')
+  await published(server, 'one')
+  const { position } = await client.expect('message')
+  client.post('a', 'after', { id: 'one' })
+  const [message, ack] = await client.take(2) as [Message<'message'>, Message<'ack'>]
+  t.equal(ack.position, message.position)
+  t.not(position, before)
+})
+
 t.test('a resume is complete after five streams at a time', async (t) => {
   const server = await served(t)
   const { client } = await old(server)
