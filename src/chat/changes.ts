@@ -7,6 +7,7 @@ import { inContext, type Hooks } from '../hooks.ts'
 import { ErrorCode } from '../protocol.ts'
 import { MAX_REACTION, reactionText } from '../request-bounds.ts'
 import { amendEntry } from '../rooms/change.ts'
+import { entryPosition } from '../rooms/composed-position.ts'
 import { assertMemberId } from './member-id.ts'
 import type { PostContext } from '../rooms/post.ts'
 import type { Position } from '../store.ts'
@@ -111,6 +112,7 @@ export class ChatChanges {
   /** Resolves with whether nothing had to be changed. */
   async #amend (room: string, position: Position, by: string | null, change: ChatChange, content?: Content): Promise<boolean> {
     const hooks = this.#onChange === undefined ? {} : inContext({ onChange: this.#onChange })
-    return (await amendEntry(this.#context, hooks, room, position, { by, change: storedChange(change, content) })).again
+    // It may be that of a message to a client.
+    return (await amendEntry(this.#context, hooks, room, entryPosition(position), { by, change: storedChange(change, content) })).again
   }
 }

@@ -1,6 +1,7 @@
 import { assertPosition, assertProperties } from '../argument-checks.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
 import { InvalidArgument } from '../errors.ts'
+import { entryPosition } from '../rooms/composed-position.ts'
 import type { Page, Position, Store } from '../store.ts'
 
 /** A page of entries as the app receives it. */
@@ -20,6 +21,6 @@ export async function readHistory (store: Store, room: string, query: HistoryQue
   const { limit = 50, before } = query
   if (!Number.isSafeInteger(limit) || limit < 0) throw new InvalidArgument('query.limit', 'must be a non-negative integer')
   if (before !== undefined) assertPosition('query.before', before)
-  const { entries, complete, more, head } = await store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before } })
+  const { entries, complete, more, head } = await store.read(room, { limit, maxBytes: Infinity, ...before !== undefined && { before: entryPosition(before) } })
   return { entries: entries.map((entry) => chatEntry(entry)), complete, more, head }
 }

@@ -237,6 +237,21 @@ t.test('the ack of a post has the position of its message, and both name it in r
   t.match((await server.app.chat.history('a')).entries, [{ text: 'answer', reactions: [{ count: 1 }] }, { text: 'mine', reactions: [{ count: 1 }] }])
 })
 
+t.test('the app names a message by the position that a client has received', async (t) => {
+  const server = await served(t)
+  const { chat: app } = server.app
+  const { client } = await old(server)
+  const stream = await begun(server)
+  await published(server, 'x')
+  const { position } = await client.expect('message')
+  t.not(position, parseComposed(position).base)
+  await app.edit('a', position, { text: 'y' })
+  await app.react('a', position, '👍', { by: 'bot' })
+  t.match(await app.history('a', { before: position }), { complete: true, entries: [{ position: stream }] })
+  await app.delete('a', position)
+  t.match((await app.history('a', { limit: 1 })).entries, [{ deleted: true }])
+})
+
 t.test('a client that resumes on another node in the middle of a stream receives it at its end', async (t) => {
   const server = await served(t)
   const { client } = await old(server)
