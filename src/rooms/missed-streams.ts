@@ -26,14 +26,14 @@ export async function readWithStreams (
     const later = await read()
     if (later.some((entry, i) => entry?.streaming !== streams[i]?.streaming)) return undefined
   }
-  // A forged position may name an entry that the page contains too.
+  // A forged position may name an entry that the page contains too, or one that wasn't streamed: that has any size, but no revision.
   const page = streams.includes(undefined) ? { ...found, complete: false } : found
   const next = page.entries[0]?.offset ?? Infinity
   const kept = streams.filter((entry) => entry !== undefined && entry.offset < next) as Entry[]
   kept.sort((a, b) => a.offset - b.offset)
   return {
     page,
-    ended: kept.filter(({ streaming, deleted }) => streaming !== true && deleted !== true),
+    ended: kept.filter(({ streaming, deleted, revision }) => streaming !== true && deleted !== true && revision !== undefined),
     streaming: kept.filter(({ streaming }) => streaming === true)
   }
 }
