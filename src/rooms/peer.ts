@@ -142,8 +142,10 @@ export class Peer {
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
     await authorize(this.#hooks, { member: this.member, action: 'history', room })
-    await rooms.turns.wait(limit)
-    return await readHistory(async (query) => await rooms.read(room, query), before, limit, maxBytes, membership.reader)
+    return await readHistory(async (query) => {
+      await rooms.turns.wait(query.limit)
+      return await rooms.read(room, query)
+    }, before, limit, maxBytes, membership.reader)
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */

@@ -1,7 +1,9 @@
 import t from 'tap'
+import type { Test } from 'tap'
 import { ReadTurns } from '../../src/rooms/read-turns.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
+import type { Store } from '../../src/store.ts'
 
 const turn = () => new Promise<void>((resolve) => { setImmediate(resolve) })
 
@@ -40,7 +42,8 @@ t.test('what a read did not return is left for others of the same turn', async (
   t.equal(begun, 3)
 })
 
-t.test('members that read history in one turn read in turns of their own', async (t) => {
+/** Starts a chat. `reads` has the number of its reads with a limit, by the turn of the event loop. */
+async function counted (t: Test, limit: number) {
   let current = 0
   let next = setImmediate(function count () {
     current++
@@ -48,14 +51,23 @@ t.test('members that read history in one turn read in turns of their own', async
   })
   t.teardown(() => clearImmediate(next))
   const reads = new Map<number, number>()
+  let store!: Store
   const server = await chat(t, {
-    backend: backendWith((works) => ({
-      read (room, query) {
-        if (query.limit === 1_000) reads.set(current, (reads.get(current) ?? 0) + 1)
-        return works.read(room, query)
+    backend: backendWith((works) => {
+      store = works
+      return {
+        read (room, query) {
+          if (query.limit === limit) reads.set(current, (reads.get(current) ?? 0) + 1)
+          return works.read(room, query)
+        }
       }
-    }))
+    })
   })
+  return { server, reads, store }
+}
+
+t.test('members that read history in one turn read in turns of their own', async (t) => {
+  const { server, reads } = await counted(t, 1_000)
   const after = (await (await server.member({}, 'a')).posted('a', '1'))
   const members = await Promise.all(Array.from({ length: 10 }, async () => await server.member()))
   for (const member of members) await member.join('a', { after })
@@ -63,4 +75,14 @@ t.test('members that read history in one turn read in turns of their own', async
   for (const member of members) member.say({ type: 'history', room: 'a', before: after, limit: 1_000 })
   for (const member of members) await member.expect('history')
   t.strictSame([...reads.values()], new Array(10).fill(1))
+})
+
+t.test('pages of nothing but streaming messages are read in turns of their own', async (t) => {
+  const { server, reads, store } = await counted(t, 600)
+  for (let i = 0; i < 999; i++) await store.append('a', { from: null, body: '', streaming: true })
+  const before = await server.app.chat.publish('a', { text: 'last' })
+  const member = await server.member({}, 'a')
+  member.say({ type: 'history', room: 'a', before, limit: 600 })
+  t.match(await member.next(), { type: 'history', messages: [], more: false })
+  t.strictSame([...reads.values()], [1, 1])
 })
