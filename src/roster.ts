@@ -10,8 +10,13 @@ export interface Presence {
   readonly stale: boolean
 }
 
-/** An event that is delivered now and stored nowhere: a member is typing. */
-export interface Signal { readonly typing: Member }
+/**
+ * An event that is delivered now and stored nowhere: a member types (`on`) or stops typing, or an event of the app's own.
+ * from: the sender; null for the app. data: JSON text, whose size the caller bounds.
+ */
+export type Signal =
+  | { readonly typing: Member, readonly on: boolean }
+  | { readonly from: Member | null, readonly data: string }
 
 /**
  * A restriction of a subject: a member id or an address. A kick closes the connections that exist at its moment.

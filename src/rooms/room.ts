@@ -7,7 +7,7 @@ import { OwnReactions } from './own-reactions.ts'
 import type { ReadTurns } from './read-turns.ts'
 import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
-import type { Presence, Roster } from '../roster.ts'
+import type { Presence, Roster, Signal } from '../roster.ts'
 import type { Store, Entry, FeedPage, Page, Query } from '../store.ts'
 import { StreamWatch, type WatchedStore } from './stream-watch.ts'
 import type { Counters } from '../observability/stats.ts'
@@ -49,7 +49,7 @@ export class Room {
     const subscriptions = [
       this.#follow(store),
       roster.watch(name, (now) => this.#onPresence(now)),
-      roster.listen(name, ({ typing }) => this.#fanOut.announce({ typing }))
+      roster.listen(name, (signal) => this.#onSignal(signal))
     ]
     this.opened = Promise.all(subscriptions)
     this.opened.catch(() => {
@@ -127,6 +127,10 @@ export class Room {
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
     }
+  }
+
+  #onSignal (signal: Signal): void {
+    if ('typing' in signal && signal.on) this.#fanOut.announce({ typing: signal.typing })
   }
 
   #onPresence (now: Presence): void {

@@ -1,5 +1,5 @@
 import type { PresenceDiff } from './presence-diff.ts'
-import type { Signal } from '../roster.ts'
+import type { Member } from '../store.ts'
 
-/** An event that a room delivers now and that is stored nowhere: a signal of the roster, or a change of its presence. */
-export type RoomSignal = Signal | { readonly presence: PresenceDiff }
+/** An event that a room delivers now and that is stored nowhere: a member is typing, or a change of presence. */
+export type RoomSignal = { readonly typing: Member } | { readonly presence: PresenceDiff }

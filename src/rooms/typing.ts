@@ -23,5 +23,5 @@ function send ({ member, room }: Membership, restrictions: PeerRestrictions, ros
   } catch {
     return
   }
-  roster.signal(room, { typing: member })
+  roster.signal(room, { typing: member, on: true })
 }

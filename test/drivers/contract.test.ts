@@ -196,7 +196,7 @@ t.test('a roster that breaks a promise fails its subtest', async (t) => {
     'a watcher receives the whole state at once and after each change': (roster) => ({
       watch: (room, onPresence) => roster.watch(room, (presence) => onPresence({ ...presence, stale: true }))
     }),
-    'a signal reaches the listeners of its room': (roster) => ({ signal: (room) => roster.signal(room, { typing: { id: 'x', name: 'x' } }) }),
+    'a signal reaches the listeners of its room': (roster) => ({ signal: (room) => roster.signal(room, { typing: { id: 'x', name: 'x' }, on: true }) }),
     'an invalid restriction rejects and changes nothing': () => ({ restrict: () => Promise.resolve() }),
     'check resolves while members can enter': () => ({ check: () => Promise.reject(new Error('unavailable')) }),
     'check rejects after close': () => ({ check: () => Promise.resolve() }),

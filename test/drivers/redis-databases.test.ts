@@ -34,7 +34,7 @@ t.test('typing and restrictions stay in the database of their roster', { skip },
   }))
   for (const [i, name] of [[1, 'eve'], [0, 'ada']] as const) {
     const roster: Roster = rosters[i]
-    roster.signal('a', { typing: { id: name, name } })
+    roster.signal('a', { typing: { id: name, name }, on: true })
     await signals[i]!.first
     await roster.restrict(name, { kind: 'ban', duration: 60_000, reason: '' })
     await roster.restrict(name, { kind: 'kick', reason: '' })

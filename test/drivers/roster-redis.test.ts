@@ -11,6 +11,7 @@ import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
 import { rosterContract } from '../../src/contract/roster.ts'
 import { reported } from '../../src/contract/roster/restrict.ts'
+import { signals, sorted } from '../../src/contract/roster/signals.ts'
 import { Watcher } from '../../src/contract/roster/watcher.ts'
 
 const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((name) => ({ id: name, name })) as [Member, Member, Member]
@@ -225,8 +226,42 @@ t.test('the Redis roster', { skip }, async (t) => {
     await watcher.until(({ stale }) => !stale)
     await roster.enter('a', 'c1', ada)
     await watcher.until(({ count }) => count === 1)
-    roster.signal('a', { typing: ada })
-    t.strictSame(await listener.until(() => true), { typing: ada })
+    roster.signal('a', { typing: ada, on: true })
+    t.strictSame(await listener.until(() => true), { typing: ada, on: true })
+    for (const signal of signals) roster.signal('a', signal)
+    await listener.untilReceived(1 + signals.length)
+    t.strictSame(sorted(listener.told.slice(1)), sorted(signals))
+  })
+
+  await t.test('nodes of an earlier version share typing in their format and receive no other signal', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const listener = await Watcher.ofSignals(roster, 'a')
+    const earlier = new Redis(socket)
+    t.teardown(() => earlier.disconnect())
+    await earlier.subscribe('fastify-chat:{a}:presence')
+    const received: unknown[] = []
+    earlier.on('message', (_, message) => received.push(JSON.parse(message)))
+    const data = { ...ada, data: '{"role":"admin"}' }
+    for (const signal of [...signals, { typing: data, on: false }, { from: data, data: '1' }, { typing: data, on: true }]) roster.signal('a', signal)
+    await listener.untilReceived(signals.length + 3)
+    await earlier.ping()
+    t.strictSame(received, [{ id: 'id of ada', name: 'ada' }, ada])
+    t.notOk(JSON.stringify(listener.told).includes('admin'))
+    await client.publish('fastify-chat:{a}:presence', JSON.stringify(bob))
+    await listener.untilReceived(signals.length + 4)
+    t.strictSame(listener.last, { typing: bob, on: true })
+  })
+
+  await t.test('signals of a later version are ignored', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const listener = await Watcher.ofSignals(open(t, { url: socket }), 'a')
+    for (const later of [null, 1, [], {}, { later: true }, { typing: { id: 'ada' }, on: false }, { typing: ada }, { from: ada }, { data: '1' }, { from: 1, data: '1' }, { from: null, data: {} }]) {
+      await client.publish('fastify-chat:{a}:signals', JSON.stringify(later))
+    }
+    await client.publish('fastify-chat:{a}:signals', JSON.stringify({ typing: ada, on: false }))
+    await listener.until(() => true)
+    t.strictSame(listener.told, [{ typing: ada, on: false }])
   })
 
   await t.test('a lease is renewed by one command, for any number of members and rooms', async (t) => {
@@ -286,14 +321,15 @@ t.test('the Redis roster', { skip }, async (t) => {
     const { socket, client } = await redisServer(t)
     const roster = open(t, { url: socket })
     const watcher = await Watcher.ofRoom(roster, 'a')
-    const warnings = new Set<string>()
-    const warned = (warning: Error) => warnings.add(warning.name)
+    await roster.listen('a', () => {})
+    const warnings: string[] = []
+    const warned = (warning: Error) => warnings.push(warning.name)
     process.on('warning', warned)
     t.teardown(() => process.off('warning', warned))
-    for (const channel of ['{a}:presence', '{roster}:restricted']) await client.publish(`fastify-chat:${channel}`, 'nonsense')
+    for (const channel of ['{a}:presence', '{a}:signals', '{roster}:restricted']) await client.publish(`fastify-chat:${channel}`, 'nonsense')
     await roster.enter('a', 'c1', ada)
     await watcher.until(({ count }) => count === 1)
-    t.strictSame([...warnings], ['SyntaxError'])
+    t.strictSame(warnings, ['SyntaxError', 'SyntaxError', 'SyntaxError'])
   })
 
   await t.test('a roster closed without Redis stops its lease', async (t) => {

@@ -39,7 +39,7 @@ export async function closePromises (test: RosterSubtest): Promise<void> {
       assert.doesNotThrow(() => { called = call() }, title)
       await assert.rejects(called, { code: 'FST_CHAT_ROSTER_CLOSED' }, title)
     }
-    assert.doesNotThrow(() => roster.signal('a', { typing: ada }))
+    assert.doesNotThrow(() => roster.signal('a', { typing: ada, on: true }))
     assert.doesNotThrow(() => watcher.stop())
     assert.equal(watcher.told.length, told)
   })

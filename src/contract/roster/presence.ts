@@ -124,7 +124,7 @@ export async function presencePromises (test: RosterSubtest, listed: number): Pr
     deaf.stop()
     const listener = await Watcher.ofSignals(roster, 'b')
     deaf.stop()
-    roster.signal('b', { typing: ada })
+    roster.signal('b', { typing: ada, on: true })
     await listener.until(() => true)
     assert.deepEqual(deaf.told, [])
   })

@@ -3,6 +3,7 @@ import { newName } from '../suite.ts'
 import { patient, type RosterSubtest } from './bounds.ts'
 import { ada, bob, eve, names } from './members.ts'
 import { kick, ban, left } from './restrict.ts'
+import { signals, sorted } from './signals.ts'
 import { Watcher } from './watcher.ts'
 
 /** Checks several rosters on the same data. */
@@ -20,8 +21,11 @@ export async function sharingPromises (test: RosterSubtest, listed: number): Pro
     await two.leave('a', 'c3')
     assert.deepEqual((await watcher.until(({ count }) => count === 1)).members, [ada])
     const listener = await Watcher.ofSignals(two, 'a')
-    one.signal('a', { typing: ada })
-    assert.deepEqual(await listener.until(() => true), { typing: ada })
+    one.signal('a', { typing: ada, on: true })
+    assert.deepEqual(await listener.until(() => true), { typing: ada, on: true })
+    for (const signal of signals) one.signal('a', signal)
+    await listener.untilReceived(1 + signals.length)
+    assert.deepEqual(sorted(listener.told.slice(1)), sorted(signals))
     const told = Watcher.ofRestrictions(two)
     await one.restrict('x', ban)
     assert.deepEqual(await told.until(() => true), ['x', { ...ban, moment: told.last![1].moment }])

@@ -17,6 +17,11 @@ export class Watcher<Told> extends EventEmitter {
     return this.last
   }
 
+  /** Resolves when the listener has received this many values. */
+  async untilReceived (count: number): Promise<void> {
+    while (this.told.length < count) await once(this, 'told')
+  }
+
   static async ofRoom (roster: Roster, room: string): Promise<Watcher<Presence>> {
     const watcher = new Watcher<Presence>()
     watcher.stop = await roster.watch(room, watcher.hear)

@@ -10,7 +10,15 @@ export function nodeKeys (client: RedisClient, room: string, node: string): stri
   return [...roomKeys(client, room), client.key(room, `present:on:${node}`)]
 }
 
-/** Returns the channel of a room. Its messages are empty when the members changed, else a typing member as JSON. */
+/**
+ * Returns the channel of a room's presence. Its messages are empty when the members changed, else a member that types, as JSON.
+ * Nodes of earlier versions know no other messages.
+ */
 export function presenceChannel (client: RedisClient, room: string): string {
   return client.channel(room, 'presence')
+}
+
+/** Returns the channel of a room's other signals. Nodes of earlier versions don't subscribe to it. */
+export function signalChannel (client: RedisClient, room: string): string {
+  return client.channel(room, 'signals')
 }

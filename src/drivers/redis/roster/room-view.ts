@@ -1,9 +1,10 @@
 import type { RedisClient } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
-import { presenceChannel, roomKeys } from './keys.ts'
+import { presenceChannel, roomKeys, signalChannel } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { removeNode, type MemberWriter } from './member-writer.ts'
 import { readMembers } from './scripts/members.ts'
+import { decodeSignal } from './signals.ts'
 import { Subscription } from './subscription.ts'
 import type { Semaphore } from './semaphore.ts'
 import type { Presence, Signal } from '../../../roster.ts'
@@ -35,6 +36,7 @@ export class RoomView {
   readonly #watchers = new Map<(presence: Presence) => void, boolean>()
   readonly #listeners = new Set<(signal: Signal) => void>()
   readonly #subscription: Subscription
+  readonly #signals: Subscription
   #current: Presence | undefined
   #nodes: readonly string[] = []
   #reading: NodeJS.Timeout | undefined
@@ -44,6 +46,10 @@ export class RoomView {
     this.#room = room
     this.#options = options
     this.#subscription = new Subscription(options.client, presenceChannel(options.client, room), (message) => this.#onMessage(message))
+    this.#signals = new Subscription(options.client, signalChannel(options.client, room), (message) => {
+      const signal = decodeSignal(message)
+      if (signal !== undefined) this.#onSignal(signal)
+    })
   }
 
   get isUsed (): boolean { return this.#watchers.size + this.#listeners.size > 0 }
@@ -67,13 +73,13 @@ export class RoomView {
   }
 
   /**
-   * Calls a function with each signal. Resolves with an unsubscribe function when the subscription is live. While Redis is down,
+   * Calls a function with each signal. Resolves with an unsubscribe function when the subscriptions are live. While Redis is down,
    * resolves when the attempt to subscribe has failed.
    */
   async listen (onSignal: (signal: Signal) => void): Promise<() => void> {
     const listener = (signal: Signal) => onSignal(signal)
     this.#listeners.add(listener)
-    await this.#subscription.start().catch(() => { /* retried when the room is read */ })
+    await Promise.all([this.#subscription.start(), this.#signals.start()]).catch(() => { /* retried when the room is read */ })
     return () => { this.#listeners.delete(listener) }
   }
 
@@ -93,12 +99,16 @@ export class RoomView {
     this.#watchers.clear()
     this.#listeners.clear()
     this.#subscription.stop()
+    this.#signals.stop()
   }
 
   #onMessage (message: Buffer): void {
     if (message.length === 0) return this.#readSoon()
-    const typing = JSON.parse(message.toString()) as Member
-    for (const onSignal of this.#listeners) onSignal({ typing })
+    this.#onSignal({ typing: JSON.parse(message.toString()) as Member, on: true })
+  }
+
+  #onSignal (signal: Signal): void {
+    for (const onSignal of this.#listeners) onSignal(signal)
   }
 
   #readSoon (): void {
@@ -116,6 +126,7 @@ export class RoomView {
     if (!isCurrent()) return this.markStale()
     try {
       await this.#subscription.start()
+      if (this.#listeners.size > 0) await this.#signals.start()
       let state = await this.#readState()
       const dead = await lease.deadOf([...state.nodes.keys()])
       if (dead.length > 0) {

@@ -8,6 +8,7 @@ import type { Member } from '../../../store.ts'
 import { presenceChannel, nodeKeys } from './keys.ts'
 import { RosterNode } from './node.ts'
 import { Restrictions } from './restrictions.ts'
+import { publishSignal } from './signals.ts'
 import { readMembers, removeMembers, writeMembers } from './scripts/members.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
 
@@ -75,8 +76,8 @@ export class RedisRoster implements Roster {
     return await this.#use(room, (view) => view.watch(onPresence))
   }
 
-  signal (room: string, { typing }: Signal): void {
-    if (this.#closing === undefined) this.#client.publish(presenceChannel(this.#client, room), JSON.stringify(typing))
+  signal (room: string, signal: Signal): void {
+    if (this.#closing === undefined) publishSignal(this.#client, room, signal)
   }
 
   async listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void> {
