@@ -33,6 +33,8 @@ export class RedisClient {
   readonly #commands: Redis | Cluster
   readonly #scripts = new Set<string>()
   readonly #deadlines: Deadlines
+  /** Deadlines of subscriptions, which don't count towards `inFlight`. */
+  readonly #subscribing: Deadlines
   readonly #sender: CommandSender
   readonly #format: FormatCheck
   #closed = false
@@ -43,6 +45,7 @@ export class RedisClient {
     this.timeout = timeout
     this.inFlight = inFlight
     this.#deadlines = new Deadlines(timeout)
+    this.#subscribing = new Deadlines(timeout)
     const connections = this.#connections = new Connections(target, timeout, log, () => {
       // Again after each disconnect: Redis may hold other data now.
       this.#format.run()
@@ -145,12 +148,12 @@ export class RedisClient {
         return
       }
       const unsubscribe = () => subscriptions.remove(channel, onMessage)
-      const deadline = this.#deadlines.start(() => {
+      const deadline = this.#subscribing.start(() => {
         unsubscribe()
         reject(this.#connections.unavailable())
       })
       subscriptions.add(channel, onMessage, (error) => {
-        if (!this.#deadlines.end(deadline)) return
+        if (!this.#subscribing.end(deadline)) return
         if (error === undefined) {
           resolve(unsubscribe)
         } else {
@@ -209,7 +212,8 @@ export class RedisClient {
     this.#closed = true
     this.#connections.stop()
     if (!isReady(this.#commands)) this.#deadlines.expireAll()
-    await this.#deadlines.over()
+    this.#subscribing.expireAll()
+    await Promise.all([this.#deadlines.over(), this.#subscribing.over()])
     this.#connections.close()
   }
 }

@@ -8,7 +8,17 @@ export function mastersOf (redis: Redis | Cluster): Redis[] {
 
 /** Returns the address of a key's or channel's master, from the cached slot map; undefined if it isn't known. */
 export function addressOf (cluster: Cluster, key: string): string | undefined {
-  return cluster.slots[new Command('ssubscribe', [key]).getSlot() as number]?.[0]
+  return addressOfSlot(cluster, slotOf(key))
+}
+
+/** Returns the hash slot of a key or channel. */
+export function slotOf (key: string): number {
+  return new Command('ssubscribe', [key]).getSlot() as number
+}
+
+/** Returns the address of a slot's master, as `addressOf` does. */
+export function addressOfSlot (cluster: Cluster, slot: number): string | undefined {
+  return cluster.slots[slot]?.[0]
 }
 
 export function masterAt (cluster: Cluster, address: string): Redis | undefined {

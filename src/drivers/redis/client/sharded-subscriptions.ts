@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis'
 import { connectToNode } from './connect.ts'
-import { addressOf, masterAt } from './masters.ts'
+import { addressOfSlot, masterAt, slotOf } from './masters.ts'
 import { Subscriptions, type MessageListener, type OnSettled, type SubscriptionEvents } from './subscriptions.ts'
 
 /** address: of the node that the channel is subscribed on. listeners: each with its callback for the outcome. */
-interface Channel { address: string | undefined, readonly listeners: Map<MessageListener, OnSettled> }
+interface Channel { readonly slot: number, address: string | undefined, readonly listeners: Map<MessageListener, OnSettled> }
 
 /**
  * Subscribes each channel on the master of its slot in a Cluster, and on the new master when the slot moves.
@@ -37,7 +37,7 @@ export class ShardedSubscriptions {
 
   add (name: string, onMessage: MessageListener, onSettled: OnSettled): void {
     let channel = this.#channels.get(name)
-    if (channel === undefined) this.#channels.set(name, channel = { address: undefined, listeners: new Map() })
+    if (channel === undefined) this.#channels.set(name, channel = { slot: slotOf(name), address: undefined, listeners: new Map() })
     channel.listeners.set(onMessage, onSettled)
     if (channel.address === undefined) this.#assign(name, channel)
     else this.#nodes.get(channel.address)?.add(name, onMessage, onSettled)
@@ -77,7 +77,7 @@ export class ShardedSubscriptions {
   }
 
   #assign (name: string, channel: Channel): void {
-    const address = addressOf(this.#cluster, name)
+    const address = addressOfSlot(this.#cluster, channel.slot)
     if (address === undefined || address === channel.address) return
     const node = this.#node(address)
     if (node === undefined) return

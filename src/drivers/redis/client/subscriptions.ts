@@ -34,6 +34,8 @@ export class Subscriptions {
   readonly #sharded: boolean
   readonly #events: SubscriptionEvents
   readonly #channels = new Map<string, Channel>()
+  /** Channels that were added or removed in this tick. */
+  readonly #changed = new Set<string>()
   readonly #onClose: () => void
   readonly #backoff = new Backoff()
   /** Until the next attempt to subscribe all channels, after Redis rejected it. */
@@ -79,16 +81,14 @@ export class Subscriptions {
     channel.listeners.add(onMessage)
     channel.waiting.add(onSettled)
     // If this fails, or the connection isn't ready, the channel is subscribed when the connection is next ready.
-    if (isReady(this.#redis)) this.#subscribe([name]).catch(() => {})
+    this.#change(name)
   }
 
   remove (name: string, onMessage: MessageListener): void {
     const channel = this.#channels.get(name)
     if (channel?.listeners.delete(onMessage) !== true || channel.listeners.size > 0) return
     this.#channels.delete(name)
-    if (!isReady(this.#redis)) return
-    const unsubscribed = this.#sharded ? this.#redis.sunsubscribe(name) : this.#redis.unsubscribe(name)
-    unsubscribed.catch(() => {})
+    this.#change(name)
   }
 
   /** Resolves when the messages that Redis sent before the call have been passed to the listeners. Rejects if Redis doesn't reply. */
@@ -108,15 +108,43 @@ export class Subscriptions {
     this.#retry = undefined
   }
 
+  /** Joins the changes of one tick: 20,000 commands of one channel would block this process for a second. */
+  #change (name: string): void {
+    if (!isReady(this.#redis)) return
+    if (this.#changed.size === 0) process.nextTick(() => this.#sendChanges())
+    this.#changed.add(name)
+  }
+
+  #sendChanges (): void {
+    const changed = [...this.#changed]
+    this.#changed.clear()
+    if (!isReady(this.#redis)) return
+    const [added, removed] = [changed.filter((name) => this.#channels.has(name)), changed.filter((name) => !this.#channels.has(name))]
+    this.#cork()
+    for (const names of this.#chunks(added)) this.#subscribe(names).catch(() => {})
+    for (const names of this.#chunks(removed)) {
+      const unsubscribed = this.#sharded ? this.#redis.sunsubscribe(...names) : this.#redis.unsubscribe(...names)
+      unsubscribed.catch(() => {})
+    }
+  }
+
+  /** Returns the channels by command. In a Cluster, the channels of one command must share a slot. */
+  #chunks (names: readonly string[]): string[][] {
+    return (this.#sharded ? groupedByTag(names) : [names]).flatMap((group) => Array.from({ length: Math.ceil(group.length / CHUNK) }, (_, i) => group.slice(i * CHUNK, (i + 1) * CHUNK)))
+  }
+
+  /** Joins the commands of this tick into one write. */
+  #cork (): void {
+    const { stream } = this.#redis
+    stream.cork()
+    process.nextTick(() => stream.uncork())
+  }
+
   #subscribeAll (): void {
     this.#endRetry()
-    const names = [...this.#channels.keys()]
-    const chunks: string[][] = []
-    // In a Cluster, the channels of one command must share a slot.
-    const size = this.#sharded ? 1 : CHUNK
-    for (let i = 0; i < names.length; i += size) chunks.push(names.slice(i, i + size))
+    this.#cork()
     // Channels that are added from here on subscribe themselves, on the same connection.
-    Promise.all(chunks.map((chunk) => this.#subscribe(chunk))).then(() => {
+    Promise.all(this.#chunks([...this.#channels.keys()]).map((names) => this.#subscribe(names))).then(() => {
       if (!isReady(this.#redis)) return
       this.#live = true
       this.#backoff.works()
@@ -125,18 +153,16 @@ export class Subscriptions {
   }
 
   async #subscribe (names: string[]): Promise<void> {
+    // A channel that is removed and added again meanwhile is settled by its own command.
+    const channels = names.flatMap((name) => this.#channels.get(name) ?? [])
     try {
       await (this.#sharded ? this.#redis.ssubscribe(...names) : this.#redis.subscribe(...names))
     } catch (error) {
       // `close` reports a disconnect. Otherwise Redis rejected the connection's user, or another node has the slot.
-      if (isReady(this.#redis)) this.#reject(names, error as Error)
+      if (isReady(this.#redis)) this.#reject(channels, error as Error)
       throw error
     }
-    for (const name of names) {
-      const channel = this.#channels.get(name)
-      if (channel === undefined) continue
-      this.#settle(channel)
-    }
+    for (const channel of channels) this.#settle(channel)
   }
 
   #settle ({ waiting }: Channel, error?: Error): void {
@@ -145,20 +171,35 @@ export class Subscriptions {
     for (const onSettled of settled) onSettled(error)
   }
 
-  #reject (names: readonly string[], error: Error): void {
+  #reject (channels: readonly Channel[], error: Error): void {
     withoutArguments(error)
     if (isDenied(error)) {
       // Other connections of this user lack the permission too.
-      for (const name of names) {
-        const channel = this.#channels.get(name)
-        if (channel !== undefined) this.#settle(channel, error)
-      }
+      for (const channel of channels) this.#settle(channel, error)
     }
     this.#events.refused(this.#redis, error)
     if (this.#sharded && !isDenied(error)) this.#events.moved()
     // Live channels stay subscribed.
     if (!this.#live) this.#retry ??= setTimeout(() => this.#subscribeAll(), this.#backoff.next()).unref()
   }
+}
+
+function groupedByTag (names: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>()
+  for (const name of names) {
+    const tag = hashTag(name)
+    const group = groups.get(tag)
+    if (group === undefined) groups.set(tag, [name])
+    else group.push(name)
+  }
+  return [...groups.values()]
+}
+
+/** Returns the part of a channel that determines its slot: between the first braces, if it isn't empty. */
+function hashTag (name: string): string {
+  const start = name.indexOf('{') + 1
+  const end = name.indexOf('}', start)
+  return start > 0 && end > start ? name.slice(start, end) : name
 }
 
 /** Calls a listener. Any client of Redis can publish, so an invalid message must not end the process. */
