@@ -21,6 +21,11 @@ export function assertProperties (name: string, value: unknown, known: readonly 
 }
 
 /** @throws InvalidArgument */
+export function assertText (name: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '') throw new InvalidArgument(name, 'must be a non-empty string')
+}
+
+/** @throws InvalidArgument */
 export function assertFunction (name: string, value: unknown): void {
   if (typeof value !== 'function') throw new InvalidArgument(name, 'must be a function')
 }

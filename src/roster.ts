@@ -82,6 +82,29 @@ export interface Roster {
   listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void>
 
   /**
+   * Passes `data`, a JSON text of the app, to every attendance of a member on every node: at most once, stored nowhere. Messages
+   * SHOULD arrive in the order of the calls on one node. Resolves with whether some node attended the member when the data was
+   * passed on. `true` is no receipt: the data may be lost afterwards.
+   *
+   * Rejects with INVALID_ARGUMENT, without effect, unless `memberId` and `data` are non-empty strings. The caller ensures that
+   * `data` is JSON, and bounds its size.
+   */
+  send (memberId: string, data: string): Promise<boolean>
+
+  /**
+   * Attends a member that has a connection on this node: calls the listener with the data of each later `send` to the member.
+   * Several attendances of a member are independent, also with the same listener: each receives the data. Resolves with an
+   * idempotent unsubscribe function, once later data will be received. The listener MUST NOT be called after that function
+   * returns.
+   *
+   * After a lost connection to the backend, the roster MUST restore the attendance by itself. Data that was sent meanwhile is lost.
+   * If the backend can't be reached now, the call resolves when the attempt has failed, and the attendance begins later.
+   *
+   * Rejects with INVALID_ARGUMENT unless `memberId` is a non-empty string and `onData` a function.
+   */
+  attend (memberId: string, onData: (data: string) => void): Promise<() => void>
+
+  /**
    * Keeps a restriction. It replaces the restriction of the same kind for the same subject. Resolves once the restriction is
    * kept and the listeners of this roster were called with it. The listeners of another node are called when that node
    * receives it.

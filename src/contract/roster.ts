@@ -1,6 +1,7 @@
 import type { Roster } from '../roster.ts'
 import type { RosterBounds, RosterSubtest } from './roster/bounds.ts'
 import { closePromises } from './roster/close.ts'
+import { directMessagesPromises, sharedDirectMessagesPromises } from './roster/direct-messages.ts'
 import { presencePromises } from './roster/presence.ts'
 import { restrictionsPromises } from './roster/restrictions.ts'
 import { sharingPromises } from './roster/sharing.ts'
@@ -31,8 +32,9 @@ export async function rosterContract (test: Test, { open, capabilities = {} }: R
   await runSuite(test, 'the contract of a roster', open, { grace: 1 }, [
     (test) => presencePromises(test, listed),
     signalsPromises,
+    directMessagesPromises,
     restrictionsPromises,
     closePromises,
-    ...shared ? [(test: RosterSubtest) => sharingPromises(test, listed)] : []
+    ...shared ? [(test: RosterSubtest) => sharingPromises(test, listed), sharedDirectMessagesPromises] : []
   ])
 }

@@ -1,4 +1,4 @@
-import { assertDuration, assertProperties, assertReason } from '../argument-checks.ts'
+import { assertDuration, assertProperties, assertReason, assertText } from '../argument-checks.ts'
 import { InvalidArgument } from '../errors.ts'
 import { LONGEST_DURATION, type Restriction } from '../roster.ts'
 
@@ -7,7 +7,7 @@ import { LONGEST_DURATION, type Restriction } from '../roster.ts'
  * @throws InvalidArgument
  */
 export function checkedRestriction (subject: unknown, restriction: unknown): Restriction {
-  if (typeof subject !== 'string' || subject === '') throw new InvalidArgument('subject', 'must be a non-empty string')
+  assertText('subject', subject)
   assertProperties('restriction', restriction, ['kind', 'duration', 'reason'])
   const { kind, duration, reason } = restriction as Record<string, unknown>
   assertReason('restriction.reason', reason)

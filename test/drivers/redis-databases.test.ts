@@ -41,8 +41,19 @@ t.test('typing and restrictions stay in the database of their roster', { skip },
   }
   // A restriction is reported by the message on its channel too.
   await restrictions[0]!.count(4)
-  t.strictSame(signals[0]!.all, [{ typing: { id: 'ada', name: 'ada' } }])
+  t.strictSame(signals[0]!.all, [{ typing: { id: 'ada', name: 'ada' }, on: true }])
   t.strictSame(new Set(restrictions[0]!.all), new Set(['ban ada', 'kick ada']))
+})
+
+t.test('messages to members stay in the database of their roster', { skip }, async (t) => {
+  const [roster, other] = await both(t, (url) => new RedisRoster({ url }))
+  // With the number of the database in front, the ids of two members are equal.
+  const members = [[roster, 'ada'], [roster, '1 ada'], [roster, ':1 ada'], [other, 'ada']] as const
+  const attended = await Promise.all(members.map(async ([roster, id]) => await received<string>((on) => roster.attend(id, on))))
+  for (const [i, [roster, id]] of members.entries()) t.equal(await roster.send(id, `${i}`), true)
+  await Promise.all(attended.map(async ({ first }) => await first))
+  t.strictSame(attended.map(({ all }) => all), [['0'], ['1'], ['2'], ['3']])
+  t.equal(await other.send('1 ada', '4'), false)
 })
 
 /** Collects what a listener receives. */

@@ -11,6 +11,7 @@ import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
 import { rosterContract } from '../../src/contract/roster.ts'
 import { reported } from '../../src/contract/roster/restrict.ts'
+import { untilUnattended } from '../../src/contract/roster/direct-messages.ts'
 import { signals, sorted } from '../../src/contract/roster/signals.ts'
 import { Watcher } from '../../src/contract/roster/watcher.ts'
 
@@ -262,6 +263,113 @@ t.test('the Redis roster', { skip }, async (t) => {
     await client.publish('fastify-chat:{a}:signals', JSON.stringify({ typing: ada, on: false }))
     await listener.until(() => true)
     t.strictSame(listener.told, [{ typing: ada, on: false }])
+  })
+
+  await t.test('attendances that were cut are restored, also those that begin or end meanwhile', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [roster, other] = [open(t, { url: socket }), open(t, { url: socket })]
+    const members = Array.from({ length: 20 }, (_, i) => `member ${i}`)
+    const ended: Array<Watcher<string>> = []
+    let watchers = await Promise.all(members.map((id) => Watcher.ofMember(roster, id)))
+    for (let round = 0; round < 5; round++) {
+      const cut = client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      const began = members.map((id) => Watcher.ofMember(roster, id))
+      for (const watcher of watchers) watcher.stop()
+      ended.push(...watchers)
+      await cut
+      watchers = await Promise.all(began)
+    }
+    for (const [i, id] of members.entries()) {
+      // Data is lost until the subscription is restored. Data that was passed to Redis once before the cut may arrive as well.
+      while (!await other.send(id, JSON.stringify(id)));
+      await watchers[i]!.untilReceived(1)
+      t.strictSame(watchers[i]!.last, JSON.stringify(id))
+    }
+    t.ok(ended.every(({ told }) => told.length === 0))
+    for (const watcher of watchers) watcher.stop()
+    for (const id of members) await untilUnattended(other, id)
+  })
+
+  await t.test('a member that is attended while Redis is down is attended when it is back', async (t) => {
+    const server = await redisServer(t)
+    const roster = open(t, { url: server.socket, timeout: 200 })
+    const early = await Watcher.ofMember(roster, 'ada')
+    await server.kill()
+    const [late, ended] = [await Watcher.ofMember(roster, 'bob'), await Watcher.ofMember(roster, 'eve')]
+    ended.stop()
+    await t.rejects(roster.send('ada', '0'), { code: /^FST_CHAT_(?:UNAVAILABLE|UNKNOWN)$/ })
+    await server.start()
+    const other = open(t, { url: server.socket })
+    for (const [id, watcher] of [['ada', early], ['bob', late]] as const) {
+      while (!await other.send(id, '1'));
+      await watcher.untilReceived(1)
+    }
+    t.equal(await other.send('eve', '2'), false)
+    t.strictSame(ended.told, [])
+  })
+
+  await t.test('an attendance that Redis rejected begins once the user has the permission', async (t) => {
+    const { socket, client } = await redisServer(t)
+    await client.call('ACL', 'SETUSER', 'default', 'resetchannels', '&fastify-chat:{roster}:*')
+    const roster = open(t, { url: socket, lease: 300 })
+    const watcher = await Watcher.ofMember(roster, 'ada')
+    await client.call('ACL', 'SETUSER', 'default', 'allchannels')
+    while (!await roster.send('ada', '1'));
+    await watcher.untilReceived(1)
+    t.strictSame(watcher.told, ['1'])
+  })
+
+  await t.test('20,000 attended members take few commands, and none of another call is refused', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket, timeout: 20_000, inFlight: 100 })
+    await roster.check()
+    const calls = async (command: string) => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(await client.info('commandstats'))?.[1] ?? 0)
+    const before = [await calls('subscribe'), await calls('unsubscribe')] as const
+    const members = Array.from({ length: 20_000 }, (_, i) => `member ${i}`)
+    const attending = Promise.all(members.map((id) => Watcher.ofMember(roster, id)))
+    await roster.enter('a', 'c1', ada)
+    const watchers = await attending
+    t.ok(await calls('subscribe') - before[0] <= 30, `${await calls('subscribe') - before[0]} commands`)
+    t.equal(await roster.send(members.at(-1)!, '1'), true)
+    await watchers.at(-1)!.untilReceived(1)
+    for (const watcher of watchers) watcher.stop()
+    for (const id of [members[0]!, members.at(-1)!]) await untilUnattended(roster, id)
+    t.ok(await calls('unsubscribe') - before[1] <= 30, `${await calls('unsubscribe') - before[1]} commands`)
+    t.strictSame((await client.pubsub('CHANNELS', '*direct*')), [])
+  })
+
+  await t.test('in a Cluster, members share few slots, so that one command attends many of them', async (t) => {
+    const client = await redisCluster(t, 2)
+    const roster = open(t, { client, timeout: 20_000 })
+    await roster.check()
+    const calls = async (command: string) => {
+      const stats = await Promise.all(client.nodes('master').map(async (node) => await node.info('commandstats')))
+      return stats.reduce((sum, each) => sum + Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(each)?.[1] ?? 0), 0)
+    }
+    // The connections to both masters exist before the commands are counted.
+    await Promise.all(Array.from({ length: 20 }, (_, i) => Watcher.ofMember(roster, `early ${i}`)))
+    const before = await calls('ssubscribe')
+    const members = Array.from({ length: 2_000 }, (_, i) => `member ${i}`)
+    const watchers = await Promise.all(members.map((id) => Watcher.ofMember(roster, id)))
+    t.ok(await calls('ssubscribe') - before <= 64, `${await calls('ssubscribe') - before} commands`)
+    t.ok((await Promise.all(members.map((id) => roster.send(id, JSON.stringify(id))))).every(Boolean))
+    await Promise.all(watchers.map((watcher) => watcher.untilReceived(1)))
+    t.strictSame(watchers.map(({ told }) => told), members.map((id) => [JSON.stringify(id)]))
+  })
+
+  await t.test('a foreign message to a member is ignored', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const watcher = await Watcher.ofMember(roster, 'ada')
+    const warnings: string[] = []
+    const warned = (warning: Error) => warnings.push(warning.name)
+    process.on('warning', warned)
+    t.teardown(() => process.off('warning', warned))
+    const [channel] = await client.pubsub('CHANNELS', '*direct*') as string[]
+    for (const message of ['nonsense', '', 'null', '[]', '{}', '{"data":1}', '{"later":"1"}']) await client.publish(channel!, message)
+    await roster.send('ada', '1')
+    await watcher.until(() => true)
+    t.strictSame([watcher.told, warnings], [['1'], ['SyntaxError', 'SyntaxError']])
   })
 
   await t.test('a lease is renewed by one command, for any number of members and rooms', async (t) => {

@@ -22,15 +22,20 @@ export async function closePromises (test: RosterSubtest): Promise<void> {
     const roster = await open()
     await roster.enter('a', 'c1', ada)
     const watcher = await Watcher.ofRoom(roster, 'a')
+    const attendance = await Watcher.ofMember(roster, 'x')
     const told = watcher.told.length
     await roster.enter('a', 'c2', bob)
-    await Promise.all([roster.close(), roster.close()])
+    const sent = roster.send('x', '1').catch(() => { /* the roster may be closed already */ })
+    await Promise.all([roster.close(), roster.close(), sent])
+    const received = attendance.told.length
     await roster.close()
     const calls: Record<string, () => Promise<unknown>> = {
       enter: () => roster.enter('a', 'c3', eve),
       leave: () => roster.leave('a', 'c1'),
       watch: () => roster.watch('a', () => {}),
       listen: () => roster.listen('a', () => {}),
+      send: () => roster.send('x', '1'),
+      attend: () => roster.attend('x', () => {}),
       restrict: () => roster.restrict('x', mute),
       restrictions: () => roster.restrictions(['x'])
     }
@@ -41,6 +46,8 @@ export async function closePromises (test: RosterSubtest): Promise<void> {
     }
     assert.doesNotThrow(() => roster.signal('a', { typing: ada, on: true }))
     assert.doesNotThrow(() => watcher.stop())
+    assert.doesNotThrow(() => attendance.stop())
     assert.equal(watcher.told.length, told)
+    assert.equal(attendance.told.length, received)
   })
 }

@@ -34,6 +34,12 @@ export class Watcher<Told> extends EventEmitter {
     return watcher
   }
 
+  static async ofMember (roster: Roster, memberId: string): Promise<Watcher<string>> {
+    const watcher = new Watcher<string>()
+    watcher.stop = await roster.attend(memberId, watcher.hear)
+    return watcher
+  }
+
   static ofRestrictions (roster: Roster): Watcher<[string, TimedRestriction]> {
     const watcher = new Watcher<[string, TimedRestriction]>()
     watcher.stop = roster.onRestrict((who, what) => watcher.hear([who, what]))

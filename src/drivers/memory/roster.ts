@@ -1,6 +1,7 @@
 import { RosterClosed } from '../../errors.ts'
 import type { Member } from '../../store.ts'
 import { LocalMembers } from '../local-members.ts'
+import { MemoryDirectMessages } from './direct-messages.ts'
 import { MemoryRestrictions } from './restrictions.ts'
 import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
@@ -23,6 +24,7 @@ interface RosterRoom {
 /** A roster in the memory of this process. */
 export class MemoryRoster implements Roster {
   readonly #rooms = new Map<string, RosterRoom>()
+  readonly #directMessages = new MemoryDirectMessages()
   readonly #restrictions = new MemoryRestrictions()
   readonly #grace: number
   readonly #coalesce: number
@@ -72,6 +74,16 @@ export class MemoryRoster implements Roster {
     }
   }
 
+  async send (memberId: string, data: string): Promise<boolean> {
+    this.#assertOpen()
+    return this.#directMessages.send(memberId, data)
+  }
+
+  async attend (memberId: string, onData: (data: string) => void): Promise<() => void> {
+    this.#assertOpen()
+    return this.#directMessages.attend(memberId, onData)
+  }
+
   async restrict (subject: string, restriction: Restriction): Promise<void> {
     this.#assertOpen()
     this.#restrictions.restrict(subject, restriction)
@@ -95,6 +107,7 @@ export class MemoryRoster implements Roster {
       room.members.close()
     }
     this.#rooms.clear()
+    this.#directMessages.close()
     this.#restrictions.close()
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { RedisClient } from '../client/client.ts'
 
 /** Returns the keys of a room's members. They share a hash slot with the store's keys of the room. */
@@ -16,6 +17,16 @@ export function nodeKeys (client: RedisClient, room: string, node: string): stri
  */
 export function presenceChannel (client: RedisClient, room: string): string {
   return client.channel(room, 'presence')
+}
+
+/** Number of hash slots of the channels of members. In a Cluster, one command subscribes only to channels of one slot. */
+const MEMBER_SLOTS = 64
+
+/** Returns the channel of the messages to a member. */
+export function memberChannel (client: RedisClient, memberId: string): string {
+  const slot = createHash('sha1').update(memberId).digest()[0]! % MEMBER_SLOTS
+  // Without the space, a member whose id starts with a number could have the channel of another one in another database.
+  return `${client.channel(`direct:${slot}`, 'direct')} ${memberId}`
 }
 
 /** Returns the channel of a room's other signals. Nodes of earlier versions don't subscribe to it. */

@@ -21,7 +21,7 @@ interface NodeSettings {
   readonly lease: number
   /** Reads restrictions again after a disconnect. */
   readonly catchUp: () => Promise<void>
-  /** Polls restrictions with each renewal of the lease. */
+  /** Called with each renewal of the lease. Polls restrictions, and retries failed subscriptions. */
   readonly poll: () => Promise<void>
 }
 

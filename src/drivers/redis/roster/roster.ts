@@ -5,6 +5,7 @@ import type { ConnectionLog } from '../client/connection-log.ts'
 import type { ConnectionOptions } from '../client/options.ts'
 import { checkRoundTrip } from '../client/permissions.ts'
 import type { Member } from '../../../store.ts'
+import { DirectMessages } from './direct-messages.ts'
 import { presenceChannel, nodeKeys } from './keys.ts'
 import { RosterNode } from './node.ts'
 import { Restrictions } from './restrictions.ts'
@@ -37,6 +38,7 @@ const CHECK_TTL = 60_000
 export class RedisRoster implements Roster {
   readonly #client: RedisClient
   readonly #node: RosterNode
+  readonly #directMessages: DirectMessages
   readonly #restrictions: Restrictions
   readonly #listeners = new Set<{ readonly call: (subject: string, restriction: TimedRestriction) => void }>()
   readonly #timeout: number
@@ -47,6 +49,7 @@ export class RedisRoster implements Roster {
   constructor ({ grace = 5_000, coalesce = 100, listed = 100, lease = 30_000, timeout = 5_000, ...redis }: RedisRosterOptions = {}, log?: ConnectionLog) {
     this.#timeout = timeout
     this.#client = new RedisClient({ ...redis, timeout }, log)
+    this.#directMessages = new DirectMessages(this.#client)
     this.#restrictions = new Restrictions(this.#client, (subject, restriction) => {
       for (const { call } of this.#listeners) call(subject, restriction)
     })
@@ -56,7 +59,10 @@ export class RedisRoster implements Roster {
       listed,
       lease,
       catchUp: () => this.#restrictions.catchUp(),
-      poll: () => this.#restrictions.poll()
+      poll: () => {
+        this.#directMessages.retry()
+        return this.#restrictions.poll()
+      }
     })
     this.#opened = this.#node.open()
     this.#client.checkWhenUp(() => this.check())
@@ -82,6 +88,18 @@ export class RedisRoster implements Roster {
 
   async listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void> {
     return await this.#use(room, (view) => view.listen(onSignal))
+  }
+
+  async send (memberId: string, data: string): Promise<boolean> {
+    await this.#open()
+    return await this.#directMessages.send(memberId, data)
+  }
+
+  async attend (memberId: string, onData: (data: string) => void): Promise<() => void> {
+    await this.#open()
+    const stop = await this.#directMessages.attend(memberId, onData)
+    this.#assertOpen()
+    return stop
   }
 
   async restrict (subject: string, restriction: Restriction): Promise<void> {
@@ -146,6 +164,7 @@ export class RedisRoster implements Roster {
 
   async #close (): Promise<void> {
     this.#listeners.clear()
+    this.#directMessages.close()
     await Promise.race([this.#node.close(), sleep(this.#timeout, undefined, { ref: false })])
     await this.#client.close()
   }
