@@ -26,7 +26,7 @@ export type { ConnectionClosed, ConnectionOpened, DiagnosticsEvents, MembershipC
 export type { Authenticated, AuthorizeQuestion, Hello, Hooks, PostDraft, PrePosted } from './hooks.ts'
 export type { Publication, WriteStreamOptions } from './chat/publication.ts'
 export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderation.ts'
-export type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
+export type { Presence, PresentMember, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryOptions } from './drivers/memory/backend.ts'
 export type { Backend, OpenBackend } from './backend.ts'
 export type { Amended, Amendment, Change, ChangeCursor, Changed, ChangedPage, Head, Reaction, Revision } from './change.ts'

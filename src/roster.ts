@@ -1,9 +1,12 @@
 import type { Member } from './store.ts'
 
+/** A member as a room shows it. data: JSON text of the app, such as a picture or a role, of at most 1 KiB. The caller checks it. */
+export interface PresentMember extends Member { readonly data?: string }
+
 /** The members of a room. A roster MUST NOT change an object that it has passed to a watcher. */
 export interface Presence {
   /** At most as many members as the roster lists. Each member is listed once. */
-  readonly members: readonly Member[]
+  readonly members: readonly PresentMember[]
   /** The exact number of members, on all nodes. */
   readonly count: number
   /** `true` if the state may be out of date, because the backend can't be reached. */
@@ -53,10 +56,10 @@ export interface RestrictionsAt { readonly moment: number, readonly restrictions
 export interface Roster {
   /**
    * Adds a member's connection to a room, until `leave` or until this node's lease expires. A member with several
-   * connections counts once, under the last name that it entered with. A connection that is already in the room changes
-   * nothing.
+   * connections counts once. It has the name and the data of the last `enter` on any node: without data, it has none. A change
+   * of either MUST be reported to watchers. A connection that is already in the room changes nothing.
    */
-  enter (room: string, connection: string, member: Member): Promise<void>
+  enter (room: string, connection: string, member: PresentMember): Promise<void>
 
   /**
    * Removes a connection from a room. Once a member's last connection is removed, its absence MUST be reported after a

@@ -1,7 +1,7 @@
 import { delay, type Delay } from './delay.ts'
-import type { Member } from '../store.ts'
+import type { PresentMember } from '../roster.ts'
 
-interface LocalMember { member: Member, connections: number, cancelLeave: (() => void) | undefined }
+interface LocalMember { member: PresentMember, connections: number, cancelLeave: (() => void) | undefined }
 
 /** The members of one room on this node. A member leaves when the grace period after its last connection has passed. */
 export class LocalMembers {
@@ -23,15 +23,17 @@ export class LocalMembers {
   get size (): number { return this.#members.size }
 
   /** Returns the members in the order in which they entered. Those in their grace period are included. */
-  * [Symbol.iterator] (): Iterator<Member> {
+  * [Symbol.iterator] (): Iterator<PresentMember> {
     for (const { member } of this.#members.values()) yield member
   }
 
-  get (id: string): Member | undefined { return this.#members.get(id)?.member }
+  get (id: string): PresentMember | undefined { return this.#members.get(id)?.member }
 
-  /** Adds a connection. Returns whether a member was added or renamed. A known connection changes nothing. */
-  enter (connection: string, member: Member): boolean {
-    if (this.#connections.has(connection)) return false
+  has (connection: string): boolean { return this.#connections.has(connection) }
+
+  /** Adds a connection. Returns whether a member was added, or has another name or data. A known connection changes nothing. */
+  enter (connection: string, member: PresentMember): boolean {
+    if (this.has(connection)) return false
     this.#connections.set(connection, member.id)
     const present = this.#members.get(member.id)
     if (present === undefined) {
@@ -41,7 +43,7 @@ export class LocalMembers {
     present.cancelLeave?.()
     present.cancelLeave = undefined
     present.connections++
-    if (present.member.name === member.name) return false
+    if (isSameMember(present.member, member)) return false
     present.member = member
     return true
   }
@@ -63,4 +65,9 @@ export class LocalMembers {
   close (): void {
     for (const { cancelLeave } of this.#members.values()) cancelLeave?.()
   }
+}
+
+/** Returns whether two states of a member are equal. */
+export function isSameMember (a: PresentMember, b: PresentMember): boolean {
+  return a.id === b.id && a.name === b.name && a.data === b.data
 }

@@ -197,6 +197,19 @@ t.test('a roster that breaks a promise fails its subtest', async (t) => {
       watch: (room, onPresence) => roster.watch(room, (presence) => onPresence({ ...presence, stale: true }))
     }),
     'a signal reaches the listeners of its room': (roster) => ({ signal: (room) => roster.signal(room, { typing: { id: 'x', name: 'x' }, on: true }) }),
+    'signals of each kind arrive as they were sent': (roster) => ({
+      signal: (room, signal) => roster.signal(room, 'on' in signal ? { ...signal, on: true } : signal)
+    }),
+    'each member keeps its own data, whatever its name': (roster) => ({ enter: (room, connection, { id, name }) => roster.enter(room, connection, { id, name }) }),
+    'send passes data to each attendance of the member, and to no other member': (roster) => ({ send: (id, data) => roster.send(id, `${data} `) }),
+    'members are isolated, whatever their ids': (roster) => ({ send: (id, data) => roster.send(id.slice(0, 1), data) }),
+    'send resolves with false once no attendance of the member is left': (roster) => ({
+      send: async (id, data) => {
+        await roster.send(id, data)
+        return true
+      }
+    }),
+    'wrong arguments of send and attend reject and have no effect': () => ({ attend: () => Promise.resolve(() => {}) }),
     'an invalid restriction rejects and changes nothing': () => ({ restrict: () => Promise.resolve() }),
     'check resolves while members can enter': () => ({ check: () => Promise.reject(new Error('unavailable')) }),
     'check rejects after close': () => ({ check: () => Promise.resolve() }),

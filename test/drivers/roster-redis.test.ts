@@ -5,12 +5,14 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { RedisRoster, type RedisRosterOptions } from '../../src/drivers/redis/roster/roster.ts'
 import { Lease } from '../../src/drivers/redis/roster/lease.ts'
-import type { Restriction } from '../../src/roster.ts'
+import type { PresentMember, Restriction } from '../../src/roster.ts'
 import type { Member } from '../../src/store.ts'
+import { EarlierRoster } from '../support/earlier-roster.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
 import { rosterContract } from '../../src/contract/roster.ts'
 import { reported } from '../../src/contract/roster/restrict.ts'
+import { memberData, withoutOrder } from '../../src/contract/roster/members.ts'
 import { untilUnattended } from '../../src/contract/roster/direct-messages.ts'
 import { signals, sorted } from '../../src/contract/roster/signals.ts'
 import { Watcher } from '../../src/contract/roster/watcher.ts'
@@ -370,6 +372,54 @@ t.test('the Redis roster', { skip }, async (t) => {
     await roster.send('ada', '1')
     await watcher.until(() => true)
     t.strictSame([watcher.told, warnings], [['1'], ['SyntaxError', 'SyntaxError']])
+  })
+
+  await t.test('nodes of the version before member data read the names, and may drop the data', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const roster = open(t, { url: socket })
+    const earlier = await EarlierRoster.on(client)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const shows = async (...members: PresentMember[]) => {
+      const wanted = JSON.stringify(members)
+      t.equal(JSON.stringify((await watcher.until((presence) => JSON.stringify(presence.members) === wanted)).members), wanted)
+    }
+    for (const [i, data] of memberData.entries()) {
+      const member = { id: `${i}`, name: `${i} of:a b`, data }
+      await roster.enter('a', `c${i}`, member)
+      await shows(member)
+      t.strictSame(await earlier.names('a'), [member.name])
+      await earlier.enter('a', member.id, member.name)
+      await shows({ id: member.id, name: member.name })
+      await roster.enter('a', `d${i}`, member)
+      await shows(member)
+      await earlier.leave('a', member.id)
+      await earlier.enter('a', 'z', 'zoe')
+      await shows({ id: 'z', name: 'zoe' }, member)
+      await earlier.leave('a', 'z')
+      await roster.leave('a', `c${i}`)
+      await roster.leave('a', `d${i}`)
+      await shows()
+    }
+    t.strictSame(await client.keys('*{a}*'), [])
+  })
+
+  await t.test('data of members is read once, not for each change of a member', async (t) => {
+    const { socket, client } = await redisServer(t)
+    const [one, two] = [open(t, { url: socket }), open(t, { url: socket })]
+    const members = Array.from({ length: 100 }, (_, i) => ({ id: `${100 + i}`, name: `n${i}`, data: JSON.stringify(`${i}`.padEnd(1_000, 'x')) }))
+    await Promise.all(members.map((member) => one.enter('a', member.id, member)))
+    const watcher = await Watcher.ofRoom(two, 'a')
+    t.strictSame(withoutOrder(watcher.last!.members), members)
+    const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await client.info('stats'))![1])
+    const before = await sent()
+    const [changed] = members.splice(50, 1, { ...members[50]!, data: JSON.stringify('y'.repeat(1_000)) })
+    await one.enter('a', 'again', members[50]!)
+    const { members: now } = await watcher.until((presence) => presence.members.some(({ data }) => data === members[50]!.data))
+    t.strictSame(withoutOrder(now), members)
+    const bytes = await sent() - before
+    t.ok(bytes < 25_000, `${bytes} bytes`)
+    await one.enter('a', 'once more', changed!)
+    await watcher.until((presence) => presence.members.some(({ data }) => data === changed!.data))
   })
 
   await t.test('a lease is renewed by one command, for any number of members and rooms', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { patient, type RosterSubtest } from './bounds.ts'
-import { ada, bob, eve, names } from './members.ts'
+import { ada, bob, eve, memberData, names, withoutOrder } from './members.ts'
 import { Watcher } from './watcher.ts'
 
 /** Checks the members of rooms. */
@@ -58,6 +58,35 @@ export async function presencePromises (test: RosterSubtest, listed: number): Pr
     await roster.enter('a', 'c2', { ...ada, name: 'Ada L.' })
     await roster.enter('a', 'other', bob)
     assert.deepEqual(names(await watcher.until(({ count }) => count === 2)), ['Ada L.', 'bob'])
+  })
+
+  await test('a member has the data of its last enter, and a change of data alone is reported', async (open) => {
+    const roster = await open(patient)
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    for (const [i, data] of [...memberData, undefined, memberData[0], undefined].entries()) {
+      const member = data === undefined ? ada : { ...ada, data }
+      await roster.enter('a', `c${i}`, member)
+      const { members } = await watcher.until((presence) => presence.count === 1 && presence.members[0]!.data === data)
+      assert.deepEqual(members, [member])
+      assert.deepEqual((await Watcher.ofRoom(roster, 'a')).told[0]!.members, [member])
+    }
+    await roster.enter('a', 'c0', { ...ada, data: '"a known connection changes nothing"' })
+    await roster.enter('a', 'other', bob)
+    assert.deepEqual(withoutOrder((await watcher.until(({ count }) => count === 2)).members), [ada, bob])
+  })
+
+  await test('each member keeps its own data, whatever its name', async (open) => {
+    const roster = await open()
+    const watcher = await Watcher.ofRoom(roster, 'a')
+    const named = ['', ' ', '1', 'a b', ':a: b', '%20', 'ada'].flatMap((name, n) => [undefined, ...memberData].slice(0, 12)
+      .map((data, d) => ({ id: `${n} ${d}`, name, ...data !== undefined && { data } }))).slice(0, listed)
+    for (const [i, member] of named.entries()) {
+      await roster.enter('a', `c${i}`, member)
+      // Some reports contain members of earlier reports.
+      if (i % 10 === 0) await watcher.until(({ count }) => count === i + 1)
+    }
+    const { members } = await watcher.until(({ count }) => count === named.length)
+    assert.deepEqual(withoutOrder(members), withoutOrder(named))
   })
 
   await test('a leave of an unknown connection changes nothing', async (open) => {

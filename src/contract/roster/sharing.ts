@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import type { PresentMember } from '../../roster.ts'
 import { newName } from '../suite.ts'
 import { patient, type RosterSubtest } from './bounds.ts'
-import { ada, bob, eve, names } from './members.ts'
+import { ada, bob, eve, names, withoutOrder } from './members.ts'
 import { kick, ban, left } from './restrict.ts'
 import { signals, sorted } from './signals.ts'
 import { Watcher } from './watcher.ts'
@@ -35,6 +36,25 @@ export async function sharingPromises (test: RosterSubtest, listed: number): Pro
     const [, { moment: kicked }] = await told.until(([, { kind }]) => kind === 'kick')
     assert.ok(kicked > moment, 'a kick is later than the connections on the peer')
     assert.ok((await two.restrictions([])).moment >= kicked, 'a kick is not later than subsequent connections')
+  })
+
+  await test('the last enter on any peer decides the name and the data of a member', async (open) => {
+    const name = newName()
+    const [one, two] = [await open({}, name), await open({}, name)]
+    const watchers = await Promise.all([one, two].map((roster) => Watcher.ofRoom(roster, 'a')))
+    const [first, second] = [{ ...ada, data: '{"role":"admin"}' }, { ...ada, name: 'Ada L.', data: '{"role":"guest"}' }]
+    const enters = [[one, first], [two, second], [one, first], [two, ada], [two, second], [one, ada], [two, second]] as const
+    for (const [i, [roster, member]] of enters.entries()) {
+      await roster.enter('a', `c${i}`, member)
+      for (const watcher of watchers) {
+        const { members } = await watcher.until(({ members: [shown] }) => shown !== undefined && shown.name === member.name && shown.data === (member as PresentMember).data)
+        assert.deepEqual(members, [member])
+      }
+    }
+    for (const i of [1, 3, 4, 6]) await two.leave('a', `c${i}`)
+    await two.enter('a', 'other', bob)
+    const { members } = await watchers[0]!.until(({ count }) => count === 2)
+    assert.deepEqual(withoutOrder(members), [second, bob], 'a leave changes neither')
   })
 
   await test('a member that moves to a peer within the grace was never absent', async (open) => {

@@ -1,9 +1,8 @@
 import { RosterClosed } from '../../errors.ts'
-import type { Member } from '../../store.ts'
 import { LocalMembers } from '../local-members.ts'
 import { MemoryDirectMessages } from './direct-messages.ts'
 import { MemoryRestrictions } from './restrictions.ts'
-import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
+import type { Presence, PresentMember, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../roster.ts'
 
 export interface MemoryRosterOptions {
   /** ms before an absent member is reported; 5 s */
@@ -37,7 +36,7 @@ export class MemoryRoster implements Roster {
     this.#listed = listed
   }
 
-  async enter (name: string, connection: string, member: Member): Promise<void> {
+  async enter (name: string, connection: string, member: PresentMember): Promise<void> {
     const room = this.#room(name)
     if (room.members.enter(connection, member)) this.#notifySoon(room)
   }
@@ -126,7 +125,7 @@ export class MemoryRoster implements Roster {
   }
 
   #presence ({ members }: RosterRoom): Presence {
-    const listed: Member[] = []
+    const listed: PresentMember[] = []
     for (const member of members) {
       if (listed.length === this.#listed) break
       listed.push(member)

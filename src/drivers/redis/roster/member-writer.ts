@@ -1,10 +1,11 @@
 import { LocalMembers } from '../../local-members.ts'
 import type { RedisClient } from '../client/client.ts'
-import type { Member } from '../../../store.ts'
+import type { PresentMember } from '../../../roster.ts'
 import { nodeKeys, presenceChannel } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { removeMembers, writeMembers } from './scripts/members.ts'
 import type { Semaphore } from './semaphore.ts'
+import { encodeMember } from './stored-member.ts'
 
 /** Maximum members that one command updates or removes. A longer command would block Redis for other clients. */
 const BATCH = 500
@@ -51,10 +52,12 @@ export class MemberWriter {
   /** Number of the last update. If Redis has another number, it has lost the update. */
   get updateNumber (): number { return this.#updateNumber }
 
-  get members (): Member[] { return [...this.#members] }
+  get members (): PresentMember[] { return [...this.#members] }
 
-  enter (connection: string, member: Member): void {
-    if (this.#members.enter(connection, member)) this.#unwritten.add(member.id)
+  enter (connection: string, member: PresentMember): void {
+    // Also if nothing changed on this node: the member may have entered another node meanwhile, with another name or data.
+    if (!this.#members.has(connection)) this.#unwritten.add(member.id)
+    this.#members.enter(connection, member)
   }
 
   /** @param onLeft called if the grace period ends and the member hasn't entered again; the caller must then call `write` */
@@ -110,7 +113,7 @@ export class MemberWriter {
     const number = this.#lease.nextUpdate()
     const published = await this.#client.run(writeMembers, nodeKeys(this.#client, this.#room, node), [
       node, number, ROOM_TTL, this.#client.publishCommand, presenceChannel(this.#client, this.#room), this.#unpublished ? 1 : 0, present.length,
-      ...present.flatMap(({ id, name }) => [id, name]), ...left])
+      ...present.flatMap((member) => [member.id, encodeMember(member)]), ...left])
     this.#unpublished = published !== 1
     this.#updateNumber = number
     this.#writtenAt = performance.now()

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { RedisClient } from '../client/client.ts'
-import type { Member } from '../../../store.ts'
+import type { PresentMember } from '../../../roster.ts'
 import { Lease } from './lease.ts'
 import { MemberWriter, removeNode } from './member-writer.ts'
 import { RoomView } from './room-view.ts'
@@ -68,7 +68,7 @@ export class RosterNode {
   }
 
   /** Resolves when the member is written to Redis. While Redis is down, resolves immediately. */
-  async enter (name: string, connection: string, member: Member): Promise<void> {
+  async enter (name: string, connection: string, member: PresentMember): Promise<void> {
     let writer = this.#writers.get(name)
     if (writer === undefined) {
       writer = new MemberWriter(name, { client: this.#client, lease: this.#lease, semaphore: this.#semaphore, grace: this.#settings.grace })

@@ -1,3 +1,4 @@
+import { isSameMember } from '../../local-members.ts'
 import type { RedisClient } from '../client/client.ts'
 import type { Member } from '../../../store.ts'
 import { presenceChannel, roomKeys, signalChannel } from './keys.ts'
@@ -5,9 +6,10 @@ import type { Lease } from './lease.ts'
 import { removeNode, type MemberWriter } from './member-writer.ts'
 import { readMembers } from './scripts/members.ts'
 import { decodeSignal } from './signals.ts'
+import { decodeMember, type TaggedData } from './stored-member.ts'
 import { Subscription } from './subscription.ts'
 import type { Semaphore } from './semaphore.ts'
-import type { Presence, Signal } from '../../../roster.ts'
+import type { Presence, PresentMember, Signal } from '../../../roster.ts'
 
 interface RoomViewOptions {
   readonly client: RedisClient
@@ -26,7 +28,7 @@ interface RoomViewOptions {
 }
 
 /** The members of a room in Redis. nodes: the number of the last update of each node. */
-interface State { readonly count: number, readonly members: Member[], readonly nodes: Map<string, number> }
+interface State { readonly count: number, readonly members: PresentMember[], readonly nodes: Map<string, number> }
 
 /** Presence of one room, as its watchers on this node receive it. */
 export class RoomView {
@@ -38,6 +40,8 @@ export class RoomView {
   readonly #subscription: Subscription
   readonly #signals: Subscription
   #current: Presence | undefined
+  /** Data of the members that were last read. Redis doesn't send it again. */
+  #data: TaggedData = new Map()
   #nodes: readonly string[] = []
   #reading: NodeJS.Timeout | undefined
   #closed = false
@@ -143,9 +147,10 @@ export class RoomView {
 
   async #readState (): Promise<State> {
     const { client, lease, listed, writer, onUpdatesLost } = this.#options
+    const known = this.#data
     const [node, updateNumber] = [lease.node, writer()?.updateNumber]
     const [count, ids, found, updates] = await client.run(readMembers, roomKeys(client, this.#room), [
-      Math.min(listed, Number.MAX_SAFE_INTEGER)
+      Math.min(listed, Number.MAX_SAFE_INTEGER), ...known.keys()
     ]) as [number, string[], string[], string[]]
     const nodes = new Map<string, number>()
     for (let i = 0; i < updates.length; i += 2) nodes.set(updates[i]!, Number(updates[i + 1]))
@@ -154,7 +159,10 @@ export class RoomView {
     if (node === lease.node && updateNumber === own?.updateNumber && own?.isWritten !== false) {
       if (nodes.get(node) !== (own === undefined || own.isOver ? undefined : own.updateNumber)) onUpdatesLost()
     }
-    return { count, members: ids.map((id, i) => ({ id, name: found[i]!.slice(found[i]!.indexOf(' ') + 1) })), nodes }
+    const data = new Map<string, string>()
+    const members = ids.map((id, i) => decodeMember(id, found[i]!, known, data))
+    this.#data = data
+    return { count, members, nodes }
   }
 
   /** Returns the members on this node, as the stale state of a room that can't be read. */
@@ -172,5 +180,5 @@ export class RoomView {
 
 function isSame (a: Presence, b: Presence): boolean {
   return a.count === b.count && a.stale === b.stale && a.members.length === b.members.length &&
-    a.members.every(({ id, name }, i) => id === b.members[i]!.id && name === b.members[i]!.name)
+    a.members.every((member, i) => isSameMember(member, b.members[i]!))
 }

@@ -4,14 +4,13 @@ import { RedisClient } from '../client/client.ts'
 import type { ConnectionLog } from '../client/connection-log.ts'
 import type { ConnectionOptions } from '../client/options.ts'
 import { checkRoundTrip } from '../client/permissions.ts'
-import type { Member } from '../../../store.ts'
 import { DirectMessages } from './direct-messages.ts'
 import { presenceChannel, nodeKeys } from './keys.ts'
 import { RosterNode } from './node.ts'
 import { Restrictions } from './restrictions.ts'
 import { publishSignal } from './signals.ts'
 import { readMembers, removeMembers, writeMembers } from './scripts/members.ts'
-import type { Presence, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
+import type { Presence, PresentMember, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from '../../../roster.ts'
 
 /** Options of a `RedisRoster`. Each comment ends with the default. */
 export interface RedisRosterOptions extends ConnectionOptions {
@@ -68,7 +67,7 @@ export class RedisRoster implements Roster {
     this.#client.checkWhenUp(() => this.check())
   }
 
-  async enter (room: string, connection: string, member: Member): Promise<void> {
+  async enter (room: string, connection: string, member: PresentMember): Promise<void> {
     await this.#open()
     await this.#node.enter(room, connection, member)
   }
@@ -129,7 +128,7 @@ export class RedisRoster implements Roster {
     const room = `?${this.#node.name}`
     const keys = nodeKeys(client, room, '?')
     await checkRoundTrip(client, client.key(room, 'permission'), presenceChannel(client, room), async () => {
-      const published = await client.run(writeMembers, keys, ['?', 1, CHECK_TTL, client.publishCommand, presenceChannel(client, room), 1, 1, '?', ''])
+      const published = await client.run(writeMembers, keys, ['?', 1, CHECK_TTL, client.publishCommand, presenceChannel(client, room), 1, 1, '?', ' '])
       await client.run(readMembers, keys.slice(0, 3), [1])
       await client.run(removeMembers, keys, ['?', 1, client.publishCommand, presenceChannel(client, room)])
       await this.#node.check()
