@@ -6,6 +6,7 @@ import { Lease } from './lease.ts'
 import { MemberWriter, removeNode } from './member-writer.ts'
 import { RoomView } from './room-view.ts'
 import { Semaphore } from './semaphore.ts'
+import { SharedData } from './shared-data.ts'
 
 /** Maximum number of rooms that are written or read concurrently, so that commands of messages aren't delayed in Redis. */
 const MAX_CONCURRENT = 256
@@ -31,6 +32,7 @@ export class RosterNode {
   readonly #settings: NodeSettings
   readonly #lease: Lease
   readonly #semaphore = new Semaphore(MAX_CONCURRENT)
+  readonly #sharedData = new SharedData()
   readonly #writers = new Map<string, MemberWriter>()
   readonly #views = new Map<string, RoomView>()
   /** Whether this node has read everything from Redis and written everything to it since the last disconnect. */
@@ -114,6 +116,7 @@ export class RosterNode {
       client: this.#client,
       lease: this.#lease,
       semaphore: this.#semaphore,
+      sharedData: this.#sharedData,
       coalesce: this.#settings.coalesce,
       listed: this.#settings.listed,
       isCurrent: () => this.#isCurrent,

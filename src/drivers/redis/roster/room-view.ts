@@ -4,10 +4,11 @@ import type { Member } from '../../../store.ts'
 import { presenceChannel, roomKeys, signalChannel } from './keys.ts'
 import type { Lease } from './lease.ts'
 import { removeNode, type MemberWriter } from './member-writer.ts'
+import { RoomData } from './room-data.ts'
 import { readMembers } from './scripts/members.ts'
 import { decodeSignal } from './signals.ts'
-import { decodeMember, type TaggedData } from './stored-member.ts'
 import { Subscription } from './subscription.ts'
+import type { SharedData } from './shared-data.ts'
 import type { Semaphore } from './semaphore.ts'
 import type { Presence, PresentMember, Signal } from '../../../roster.ts'
 
@@ -15,6 +16,7 @@ interface RoomViewOptions {
   readonly client: RedisClient
   readonly lease: Lease
   readonly semaphore: Semaphore
+  readonly sharedData: SharedData
   /** ms that changes are collected before a read */
   readonly coalesce: number
   /** maximum number of listed members */
@@ -37,11 +39,10 @@ export class RoomView {
   /** Watchers. The value is whether the watcher has received the state. */
   readonly #watchers = new Map<(presence: Presence) => void, boolean>()
   readonly #listeners = new Set<(signal: Signal) => void>()
+  readonly #data: RoomData
   readonly #subscription: Subscription
   readonly #signals: Subscription
   #current: Presence | undefined
-  /** Data of the members that were last read. Redis doesn't send it again. */
-  #data: TaggedData = new Map()
   #nodes: readonly string[] = []
   #reading: NodeJS.Timeout | undefined
   #closed = false
@@ -49,6 +50,7 @@ export class RoomView {
   constructor (room: string, options: RoomViewOptions) {
     this.#room = room
     this.#options = options
+    this.#data = new RoomData(options.sharedData)
     this.#subscription = new Subscription(options.client, presenceChannel(options.client, room), (message) => this.#onMessage(message))
     this.#signals = new Subscription(options.client, signalChannel(options.client, room), (message) => {
       const signal = decodeSignal(message)
@@ -100,6 +102,7 @@ export class RoomView {
   close (): void {
     this.#closed = true
     clearTimeout(this.#reading)
+    this.#data.close()
     this.#watchers.clear()
     this.#listeners.clear()
     this.#subscription.stop()
@@ -147,7 +150,7 @@ export class RoomView {
 
   async #readState (): Promise<State> {
     const { client, lease, listed, writer, onUpdatesLost } = this.#options
-    const known = this.#data
+    const { known } = this.#data
     const [node, updateNumber] = [lease.node, writer()?.updateNumber]
     const [count, ids, found, updates] = await client.run(readMembers, roomKeys(client, this.#room), [
       Math.min(listed, Number.MAX_SAFE_INTEGER), ...known.keys()
@@ -159,10 +162,7 @@ export class RoomView {
     if (node === lease.node && updateNumber === own?.updateNumber && own?.isWritten !== false) {
       if (nodes.get(node) !== (own === undefined || own.isOver ? undefined : own.updateNumber)) onUpdatesLost()
     }
-    const data = new Map<string, string>()
-    const members = ids.map((id, i) => decodeMember(id, found[i]!, known, data))
-    this.#data = data
-    return { count, members, nodes }
+    return { count, members: this.#data.decode(ids, found, known), nodes }
   }
 
   /** Returns the members on this node, as the stale state of a room that can't be read. */

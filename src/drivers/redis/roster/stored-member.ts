@@ -16,11 +16,8 @@ export function encodeMember ({ name, data }: PresentMember): string {
   return data === undefined ? ` ${name}` : `:${tagOf(data)}:${data.replace(/[ %]/g, encodeURIComponent)} ${name}`
 }
 
-/**
- * Returns a stored member, and the tag of its data. The data may be absent behind its tag if it is known.
- * @param data receives the member's data
- */
-export function decodeMember (id: string, stored: string, known: TaggedData, data: Map<string, string>): PresentMember {
+/** Returns a stored member. Its data may be absent if it is known by its tag. @param keep called with data; returns it */
+export function decodeMember (id: string, stored: string, known: TaggedData, keep: (tag: string, data: string) => string): PresentMember {
   const space = stored.indexOf(' ')
   const name = stored.slice(space + 1)
   const start = stored.indexOf(':') + 1
@@ -28,9 +25,7 @@ export function decodeMember (id: string, stored: string, known: TaggedData, dat
   const end = start + TAG_LENGTH
   const tag = stored.slice(start, end)
   const text = end < space ? stored.slice(end + 1, space).replace(/%2[05]/g, decodeURIComponent) : known.get(tag)
-  if (text === undefined) return { id, name }
-  data.set(tag, text)
-  return { id, name, data: text }
+  return text === undefined ? { id, name } : { id, name, data: keep(tag, text) }
 }
 
 function tagOf (data: string): string {
