@@ -14,6 +14,7 @@ import { freePort } from './free-port.ts'
 import { LogLines } from './log-lines.ts'
 import { redisCluster, redisSentinel, redisServer } from './redis-server.ts'
 import { bodies, deletion, says } from '../../src/contract/store/entries.ts'
+import { Watcher } from '../../src/contract/roster/watcher.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 
 type ClusterOptions = NonNullable<ConstructorParameters<typeof Cluster>[1]>
@@ -238,13 +239,19 @@ async function works (t: Test, client: Redis | Cluster): Promise<void> {
     await store.amend('a', first.position, deletion)
     t.strictSame(bodies(await store.read('a', all)), ['', 'end'])
 
-    await roster.enter('a', 'connection', { id: 'ada', name: 'Ada' })
+    await roster.enter('a', 'connection', { id: 'ada', name: 'Ada', data: '{ "role": 1 }' })
     const presence = await new Promise<Presence>((resolve, reject) => {
       roster.watch('a', (presence) => { if (presence.count > 0) resolve(presence) }).catch(reject)
     })
-    t.strictSame(presence, { members: [{ id: 'ada', name: 'Ada' }], count: 1, stale: false })
+    t.strictSame(presence, { members: [{ id: 'ada', name: 'Ada', data: '{ "role": 1 }' }], count: 1, stale: false })
     await roster.restrict('ada', { kind: 'mute', duration: 60_000, reason: 'r' })
     t.match(await roster.restrictions(['ada']), { moment: Number, restrictions: [{ kind: 'mute', reason: 'r', duration: Number, moment: Number }] })
+
+    t.equal(await roster.send('ada', '1'), false)
+    const direct = await Watcher.ofMember(roster, 'ada')
+    t.equal(await roster.send('ada', '2'), true)
+    t.equal(await direct.until(() => true), '2')
+    direct.stop()
 
     const own = new RedisClient({ client, prefix })
     try {
