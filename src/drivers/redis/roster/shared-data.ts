@@ -12,7 +12,7 @@ export class SharedData {
     return kept.text
   }
 
-  /** Called when a room lists no member with this data any more. */
+  /** Called when a room no longer lists a member with this data. */
   delete (tag: string): void {
     const kept = this.#texts.get(tag)
     if (kept !== undefined && --kept.rooms === 0) this.#texts.delete(tag)
