@@ -130,7 +130,11 @@ export class Subscriptions {
 
   /** Returns the channels by command. In a Cluster, the channels of one command must share a slot. */
   #chunks (names: readonly string[]): string[][] {
-    return (this.#sharded ? groupedByTag(names) : [names]).flatMap((group) => Array.from({ length: Math.ceil(group.length / CHUNK) }, (_, i) => group.slice(i * CHUNK, (i + 1) * CHUNK)))
+    const chunks: string[][] = []
+    for (const group of this.#sharded ? groupedByTag(names) : [names]) {
+      for (let i = 0; i < group.length; i += CHUNK) chunks.push(group.slice(i, i + CHUNK))
+    }
+    return chunks
   }
 
   /** Joins the commands of this tick into one write. */
