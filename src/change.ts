@@ -64,6 +64,18 @@ export type Changed = Cursor & { readonly change: ChangeCursor, readonly at: num
 /** A change whose record has nothing but the change. */
 export type PlainChange = Exclude<Change, { readonly react: string } | { readonly end: true }>
 
+/**
+ * A record of a room that concerns its memberships. It has a number in the list of changes, and concerns no entry.
+ * - `remove` ends the memberships of a member. `reason`: for the member.
+ * - `reauthorize`: the rights of a member, or without `member` of all members, are no longer known.
+ */
+export type Control =
+  | { readonly remove: { readonly member: string, readonly reason: string } }
+  | { readonly reauthorize: { readonly member?: string | undefined } }
+
+/** A control as a feed delivers it. */
+export interface Controlled { readonly change: ChangeCursor, readonly control: Control }
+
 /** The changed entries of a page. */
 export interface ChangedPage {
   /** The kept entries up to the position of the query that changed after its revision, each once, in the order of their last change. */

@@ -1,4 +1,4 @@
-import type { Amended, Amendment, ChangeCursor, Changed, ChangedPage, Head } from './change.ts'
+import type { Amended, Amendment, ChangeCursor, Changed, ChangedPage, Control, Controlled, Head } from './change.ts'
 import type { Cursor, Entry, Member, Position, Revision } from './entry.ts'
 
 export type { Cursor, Entry, Member, Position }
@@ -36,8 +36,13 @@ export interface Page extends ChangedPage {
   readonly head: Head
 }
 
-/** What a feed delivers: entries, then changes. */
+/** What a feed delivers: controls, then entries, then changes. */
 export interface FeedPage {
+  /**
+   * Present if there are any. Their numbers rise. The follower applies them before it uses the rest of the page. An entry or a change
+   * that was stored after a control MUST NOT be delivered before the control, or without it.
+   */
+  readonly controls?: readonly Controlled[] | undefined
   /** Oldest first. */
   readonly entries: readonly Entry[]
   /**
@@ -160,6 +165,13 @@ export interface Store {
    *   bytes that the store keeps for reactions.
    */
   amend (room: string, position: Position, amendment: Amendment): Promise<Amended>
+
+  /**
+   * Stores a control and publishes it to all followers on every node, in one step. Creates the room if necessary. Resolves once the control
+   * is as durable as the backend makes it. It is remembered as changes are. A follower that may have missed one that isn't
+   * remembered MUST receive a page that reports a break. Rejects as `append` does.
+   */
+  control (room: string, control: Control): Promise<ChangeCursor>
 
   /** Resolves with the cursor of the durable edit that was stored under a key. Resolves with `undefined` for an unknown key. */
   findChange (room: string, key: string): Promise<ChangeCursor | undefined>
