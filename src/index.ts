@@ -29,6 +29,6 @@ export type { BanSubject, KickOptions, RestrictionOptions } from './chat/moderat
 export type { Presence, PresentMember, Restriction, RestrictionsAt, Roster, Signal, TimedRestriction } from './roster.ts'
 export type { MemoryOptions } from './drivers/memory/backend.ts'
 export type { Backend, OpenBackend } from './backend.ts'
-export type { Amended, Amendment, Change, ChangeCursor, Changed, ChangedPage, Head, Reaction, Revision } from './change.ts'
+export type { Amended, Amendment, Change, ChangeCursor, Changed, ChangedPage, Control, Controlled, Head, Reaction, Revision } from './change.ts'
 export type { Appended, Store, Draft, Entry, Feed, FeedPage, Member, Cursor, Page, Position, Query } from './store.ts'
 export type { Stats } from './observability/stats.ts'
