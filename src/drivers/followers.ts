@@ -1,12 +1,12 @@
 import { inspect } from 'node:util'
 import { afterReactions } from './after-reactions.ts'
-import type { Changed, Head } from '../change.ts'
+import type { ChangeCursor, Changed, Controlled, Head } from '../change.ts'
 import type { Entry, FeedPage } from '../store.ts'
 
 interface Follower {
   /** offset of the last entry delivered */
   offset: number
-  /** number of the last change delivered */
+  /** number of the last change or control delivered */
   number: number
   /** head after which delivery continues, while a break has to be reported; else undefined */
   restart: Head | undefined
@@ -17,12 +17,17 @@ interface Follower {
 
 const NO_ENTRIES: Entry[] = []
 const NO_CHANGES: Changed[] = []
+const NO_CONTROLS: Controlled[] = []
 
-/** The followers of one room, and the entries and changes not yet delivered to them. */
+/**
+ * The followers of one room, and the entries, changes and controls not yet delivered to them. Controls are delivered in the page of the
+ * entries and changes around them, which is used after them.
+ */
 export class Followers {
   readonly #followers = new Set<Follower>()
   #entries = NO_ENTRIES
   #changes = NO_CHANGES
+  #controls = NO_CONTROLS
   #isWaiting = false
   /** What all followers have reached after the last delivery, or when the newest of them was added. */
   #head: Head | undefined
@@ -60,23 +65,32 @@ export class Followers {
     this.#isWaiting = true
   }
 
+  /** Adds a control to the next delivery. */
+  pushControl (controlled: Controlled): void {
+    if (this.#controls === NO_CONTROLS) this.#controls = [controlled]
+    else this.#controls.push(controlled)
+    this.#isWaiting = true
+  }
+
   /** Discards what wasn't delivered. The next delivery reports a break. */
   restart (head: Head): void {
     this.#entries = NO_ENTRIES
     this.#changes = NO_CHANGES
+    this.#controls = NO_CONTROLS
     this.#isWaiting = true
     this.#head = head
     for (const follower of this.#followers) follower.restart = head
   }
 
-  /** Delivers breaks, and the entries and changes since the last call, to each follower. */
+  /** Delivers breaks, and the records since the last call, to each follower. */
   deliver (): void {
-    const [entries, changes] = [this.#entries, this.#changes]
+    const [entries, changes, controls] = [this.#entries, this.#changes, this.#controls]
     this.#entries = NO_ENTRIES
     this.#changes = NO_CHANGES
+    this.#controls = NO_CONTROLS
     this.#isWaiting = false
     const { offset, position } = entries.at(-1) ?? this.#head!
-    const head = this.#head = { offset, position, change: changes.at(-1)?.change ?? this.#head!.change }
+    const head = this.#head = { offset, position, change: newest(changes.at(-1)?.change, controls.at(-1)?.change) ?? this.#head!.change }
     for (const follower of this.#followers) {
       const { restart } = follower
       if (restart !== undefined) {
@@ -85,21 +99,21 @@ export class Followers {
         follower.number = restart.change.number
         this.#deliverTo(follower, { entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: restart })
       }
-      this.#deliverAfter(follower, entries, changes, head)
+      this.#deliverAfter(follower, entries, changes, controls, head)
     }
   }
 
-  /** Delivers the entries and changes that a follower lacks. */
-  #deliverAfter (follower: Follower, entries: Entry[], changes: Changed[], head: Head): void {
+  /** Delivers the records that a follower lacks. */
+  #deliverAfter (follower: Follower, entries: Entry[], changes: Changed[], controls: Controlled[], head: Head): void {
     const { offset: lastOffset, number: lastNumber } = follower
     const newEntries = entries[0] !== undefined && entries[0].offset <= lastOffset ? entries.filter(({ offset }) => offset > lastOffset) : entries
-    const newChanges = changes[0] !== undefined && changes[0].change.number <= lastNumber
-      ? changes.filter(({ change }) => change.number > lastNumber)
-      : changes
-    if (newEntries.length === 0 && newChanges.length === 0) return
+    const newChanges = after(lastNumber, changes)
+    const newControls = after(lastNumber, controls)
+    if (newEntries.length === 0 && newChanges.length === 0 && newControls.length === 0) return
     follower.offset = head.offset
     follower.number = head.change.number
-    this.#deliverTo(follower, { entries: newEntries, changes: newChanges, complete: true, head })
+    const page = { entries: newEntries, changes: newChanges, complete: true, head }
+    this.#deliverTo(follower, newControls.length === 0 ? page : { ...page, controls: newControls })
   }
 
   #deliverTo (follower: Follower, page: FeedPage): void {
@@ -114,4 +128,14 @@ export class Followers {
       process.emitWarning(error instanceof Error ? error : inspect(error))
     }
   }
+}
+
+/** Returns the records after a number. */
+function after<T extends Changed | Controlled> (number: number, records: T[]): T[] {
+  return records[0] !== undefined && records[0].change.number <= number ? records.filter(({ change }) => change.number > number) : records
+}
+
+/** Returns the cursor with the higher number. */
+function newest (one: ChangeCursor | undefined, other: ChangeCursor | undefined): ChangeCursor | undefined {
+  return one === undefined || (other !== undefined && other.number > one.number) ? other : one
 }
