@@ -1,7 +1,7 @@
 import type { Store } from '../store.ts'
 import type { Test } from './runner.ts'
 import { appendPromises } from './store/append.ts'
-import type { StoreBounds, StoreSubtest } from './store/bounds.ts'
+import type { Disconnect, StoreBounds, StoreSubtest } from './store/bounds.ts'
 import { changesAgePromises } from './store/changes-age.ts'
 import { changesDeduplicationPromises } from './store/changes-dedup.ts'
 import { changesDurablePromises } from './store/changes-durable.ts'
@@ -11,6 +11,10 @@ import { changesSharedPromises } from './store/changes-shared.ts'
 import { changesPromises } from './store/changes.ts'
 import { clearPromises } from './store/clear.ts'
 import { closePromises } from './store/close.ts'
+import { controlsDurablePromises } from './store/controls-durable.ts'
+import { controlsFeedPromises } from './store/controls-feed.ts'
+import { controlsSharedPromises } from './store/controls-shared.ts'
+import { controlsPromises } from './store/controls.ts'
 import { deduplicationPromises } from './store/deduplication.ts'
 import { durabilityPromises } from './store/durability.ts'
 import { followPromises } from './store/follow.ts'
@@ -34,7 +38,13 @@ export interface StoreCapabilities {
 }
 
 /** Options of `storeContract`. */
-export type StoreContractOptions = SuiteOptions<Store, StoreBounds, StoreCapabilities>
+export interface StoreContractOptions extends SuiteOptions<Store, StoreBounds, StoreCapabilities> {
+  /**
+   * Breaks the connections by which the stores on the data of this name receive publications. They restore them by themselves.
+   * Present if a store can lose publications.
+   */
+  readonly disconnect?: Disconnect | undefined
+}
 
 /**
  * Checks that a store keeps the contract of `Store`: one test, with a subtest for each promise.
@@ -43,7 +53,7 @@ export type StoreContractOptions = SuiteOptions<Store, StoreBounds, StoreCapabil
  * await storeContract(test, { open: (name, bounds) => new MyStore({ name, ...bounds }), capabilities: { durable: true } })
  * ```
  */
-export async function storeContract (test: Test, { open, capabilities = {} }: StoreContractOptions): Promise<void> {
+export async function storeContract (test: Test, { open, capabilities = {}, disconnect }: StoreContractOptions): Promise<void> {
   const { durable = false, historyAge = false, shared = false } = capabilities
   await runSuite(test, 'the contract of a store', open, { historyEntries: 100_000, historyAge: Infinity, dedupWindow: 300_000 }, [
     appendPromises,
@@ -57,9 +67,11 @@ export async function storeContract (test: Test, { open, capabilities = {} }: St
     changesDeduplicationPromises,
     streamsPromises,
     streamsFeedPromises,
+    controlsPromises,
+    (test) => controlsFeedPromises(test, disconnect),
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises, changesAgePromises] : [],
-    ...durable ? [durabilityPromises, changesDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)] : [],
-    ...shared ? [sharingPromises, changesSharedPromises, streamsSharedPromises] : []
+    ...durable ? [durabilityPromises, changesDurablePromises, controlsDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)] : [],
+    ...shared ? [sharingPromises, changesSharedPromises, streamsSharedPromises, (test: StoreSubtest) => controlsSharedPromises(test, disconnect)] : []
   ])
 }

@@ -11,4 +11,7 @@ export interface StoreBounds {
   readonly dedupWindow: number
 }
 
+/** Breaks the connections by which the stores on the data of this name receive publications. */
+export type Disconnect = (name: string) => Promise<void>
+
 export type StoreSubtest = Subtest<Store, StoreBounds>

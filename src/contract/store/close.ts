@@ -3,7 +3,7 @@ import { setImmediate as tick } from 'node:timers/promises'
 import type { Cursor, Store } from '../../store.ts'
 import { newName } from '../suite.ts'
 import type { StoreSubtest } from './bounds.ts'
-import { all, deletion, says, upTo, fill } from './entries.ts'
+import { all, deletion, reauthorization, says, upTo, fill } from './entries.ts'
 import { Follower } from './follower.ts'
 
 /** Checks `check` and `close`. */
@@ -20,6 +20,7 @@ export async function closePromises (test: StoreSubtest, durable: boolean): Prom
     follow: (one) => one.follow('a', () => {}),
     get: (one) => one.get('a', 'x'),
     amend: (one) => one.amend('a', 'x', deletion),
+    control: (one) => one.control('a', reauthorization),
     findChange: (one) => one.findChange('a', 'k'),
     rooms: async (one) => await one.rooms()[Symbol.asyncIterator]().next(),
     'clear a room': (one) => one.clear('a'),

@@ -1,4 +1,4 @@
-import type { Amendment } from '../../change.ts'
+import type { Amendment, Control } from '../../change.ts'
 import type { Cursor, Draft, Entry, Page, Position, Store } from '../../store.ts'
 
 /** The part of a query that selects everything. */
@@ -22,6 +22,12 @@ export const end: Amendment = { by: null, change: { end: true } }
 
 /** Returns the end of a streaming entry that was not renewed for so many ms. */
 export const idleEnd = (idle: number): Amendment => ({ by: null, idle, change: { end: true, unfinished: true } })
+
+/** Returns a control that ends the memberships of a member. */
+export const removal = (member: string, reason = ''): Control => ({ remove: { member, reason } })
+
+/** A control after which the rights of all members are no longer known. */
+export const reauthorization: Control = { reauthorize: {} }
 
 /** Returns a draft of the app with this content. */
 export const says = (body: string | Uint8Array, more: Partial<Draft> = {}): Draft => ({ from: null, body, ...more })

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import type { Changed } from '../../change.ts'
+import type { Changed, Controlled } from '../../change.ts'
 import type { Entry, Feed, FeedPage, Store } from '../../store.ts'
 import { numbers } from './entries.ts'
 import type { View } from './view.ts'
@@ -21,6 +21,7 @@ export class Follower extends EventEmitter {
 
   get entries (): Entry[] { return this.pages.flatMap(({ entries }) => entries) }
   get changes (): Changed[] { return this.pages.flatMap(({ changes }) => changes) }
+  get controls (): Controlled[] { return this.pages.flatMap(({ controls = [] }) => controls) }
   get numbers (): number[] { return numbers(this) }
 
   /** Returns a view that has taken all pages. @param view what the follower knew before */

@@ -1,6 +1,6 @@
 import type { Amendment } from '../../change.ts'
 import type { Position, Store } from '../../store.ts'
-import { append, deletion, edit, end, idleEnd, react, says } from './entries.ts'
+import { append, deletion, edit, end, idleEnd, react, removal, says } from './entries.ts'
 
 /** Errors of changes that another change, or a trim, has made impossible. */
 const REFUSALS = ['FST_CHAT_NOT_KEPT', 'FST_CHAT_DELETED', 'FST_CHAT_TOO_MANY_REACTIONS']
@@ -10,7 +10,7 @@ const NO_EDIT = 'FST_CHAT_INVALID_CHANGE'
 
 const PIECES = ['a', 'grüße 👋', '👋👋', 'x'.repeat(50), '']
 
-/** Makes posts, streams, and changes of the newest entries, in a pseudo-random order, which is the same in each run. */
+/** Makes posts, streams, controls, and changes of the newest entries, in a pseudo-random order, which is the same in each run. */
 export class MixedLoad {
   readonly #room: string
   readonly #positions: Position[] = []
@@ -28,9 +28,10 @@ export class MixedLoad {
   /** Makes the next call. Rejects as the store does, but resolves with `undefined` if a change isn't possible any more. */
   async next (store: Store): Promise<{ readonly offset?: number, readonly number?: number } | undefined> {
     const n = this.#count++
-    const kind = this.#next(15)
+    const kind = this.#next(16)
     const position = this.#oneOf(this.#positions.slice(-8))
     if (position === undefined || kind < 5) return this.#post(store, n, kind === 4)
+    if (kind === 15) return store.control(this.#room, removal(`member ${n}`))
     const stream = this.#oneOf([...this.#streams.keys()].slice(-3))
     if (kind > 10) return stream === undefined ? this.#post(store, n, true) : this.#amend(store, stream, this.#continuation(stream, kind === 14))
     const member = `member ${this.#next(4)}`
