@@ -1,7 +1,7 @@
 import type { FastifyError } from '@fastify/error'
 import { meaningOf } from '../error-meaning.ts'
 import { diagnostics } from './diagnostics.ts'
-import type { Amended, Amendment, ChangeCursor } from '../change.ts'
+import type { Amended, Amendment, ChangeCursor, Control } from '../change.ts'
 import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../store.ts'
 import type { Counters } from './stats.ts'
 
@@ -52,6 +52,10 @@ export class InstrumentedStore implements Store {
     const stored = this.#countErrors(this.#store.amend(room, position, amendment))
     if (!('append' in amendment.change)) stored.then(({ again }) => { if (!again) this.#counters.changes++ }, () => { /* counted as an error */ })
     return stored
+  }
+
+  control (room: string, control: Control): Promise<ChangeCursor> {
+    return this.#countErrors(this.#store.control(room, control))
   }
 
   findChange (room: string, key: string): Promise<ChangeCursor | undefined> {

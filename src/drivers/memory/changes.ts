@@ -6,7 +6,7 @@ import { RingQueue } from './ring-queue.ts'
 /** The change that a key identifies. `at`: ms since the log began. */
 export interface NumberedChange { readonly number: number, readonly at: number }
 
-/** A remembered change. `offset`: of the changed entry. `at`: ms since the log began. */
+/** A remembered change or control. `offset`: of the changed entry; 0 for a control. `at`: ms since the log began. */
 interface Item { readonly offset: number, readonly at: number }
 
 interface Key extends NumberedChange { readonly hash: string | undefined }
@@ -23,7 +23,7 @@ const [ITEM, KEY_AGE] = [88, 72]
 /** Keys of edits without an effect that are remembered between two changes, as a share of all. */
 const IDLE_SHARE = 1 / 10
 
-/** The newest changes of one room, without gaps, and the keys of edits. */
+/** The newest changes and controls of one room, which share their numbers, without gaps; and the keys of edits. */
 export class MemoryChanges {
   readonly #max: number
   /** The item of change n has the index n - base - 1. */
@@ -58,7 +58,7 @@ export class MemoryChanges {
     return number === this.#base.number ? this.#base.at : this.#items.at(number - this.#base.number - 1)?.at
   }
 
-  /** Returns the offset of the entry of a remembered change. */
+  /** Returns the offset of the entry of a remembered change; 0 for a control. */
   offsetOf (number: number): number | undefined { return this.#items.at(number - this.#base.number - 1)?.offset }
 
   find (key: string): NumberedChange | undefined { return this.#keys.get(key) }
@@ -78,13 +78,16 @@ export class MemoryChanges {
     return known
   }
 
-  /** Adds the next change. @param offset of the changed entry @param at ms since the log began */
-  add (offset: number, at: number, key: string | undefined, hash: string | undefined): void {
-    this.#items.push({ offset, at })
+  /** Adds the next change. Times never decrease. @param offset of the changed entry @param now ms since the log began */
+  add (offset: number, now: number, key: string | undefined, hash: string | undefined): void {
+    this.#items.push({ offset, at: Math.max(this.newest.at, now) })
     this.#idleKeys = 0
-    const { number } = this.newest
+    const { number, at } = this.newest
     if (key !== undefined) this.#remember(key, { number, at, hash }, number)
   }
+
+  /** Adds a control. No entry needs it, so it is expendable when it is old. @param now ms since the log began */
+  addControl (now: number): void { this.add(0, now, undefined, undefined) }
 
   /**
    * Remembers the key of an edit without an effect. Otherwise, a late repeat would undo an edit of another member. The key is

@@ -85,6 +85,14 @@ export class MemoryLog implements PageSource {
     return { amended: { ...this.#epoch.changeCursorOf(newest), again: true } }
   }
 
+  /** Adds a control. Returns its cursor. */
+  control (): ChangeCursor {
+    const changes = this.#ownChanges()
+    changes.addControl(this.#epoch.now)
+    changes.forget(this.first, changes.newest.at - this.#limits.dedupWindow)
+    return this.#epoch.changeCursorOf(changes.newest)
+  }
+
   /** Returns the maximum bytes of memory by which an amendment grows this log. */
   maxChangeGrowth (position: Position, amendment: Amendment): number {
     return maxChangeGrowth(amendment, 'append' in amendment.change ? this.#entries.at(this.indexOf(position) ?? NaN)?.body : undefined)
@@ -153,11 +161,11 @@ export class MemoryLog implements PageSource {
   #change (offset: number, entry: StoredEntry, amendment: Amendment): Amending {
     if (!this.#entries.hasReactionSpace(reactionGrowth(entry, amendment))) throw new TooManyReactions()
     const changes = this.#ownChanges()
-    const at = Math.max(changes.newest.at, this.#epoch.now)
     const made = copied(amendment)
-    changes.add(offset, at, amendment.key, amendment.hash)
+    changes.add(offset, this.#epoch.now, amendment.key, amendment.hash)
+    const { number, at } = changes.newest
     const cursor = this.#epoch.changeCursorOf(changes.newest)
-    const changed = changedEntry(entry, made, cursor.number, at)
+    const changed = changedEntry(entry, made, number, at)
     this.#entries.replace(offset, changed)
     changes.forget(this.first, at - this.#limits.dedupWindow)
     const record = changedRecord(this.#epoch.cursorOf(offset, entry.at), cursor, this.#epoch.startedAt + at, made, changed.state,

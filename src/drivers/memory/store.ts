@@ -3,9 +3,10 @@ import { afterReactions } from '../after-reactions.ts'
 import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
+import { changeCost } from './changes.ts'
 import { MemoryRooms } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
-import type { Amended, Amendment, ChangeCursor } from '../../change.ts'
+import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
 import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
@@ -101,6 +102,19 @@ export class MemoryStore implements Store {
       room.followers.pushChange(record)
     }
     return amended
+  }
+
+  async control (name: string, control: Control): Promise<ChangeCursor> {
+    this.#assertOpen()
+    const controlled = structuredClone(control)
+    const room = this.#rooms.use(name)
+    this.#rooms.free(changeCost(undefined, undefined), room)
+    const change = this.#rooms.change(room, (log) => log.control())
+    if (room.followers !== undefined) {
+      this.#deliverSoon(room.followers)
+      room.followers.pushControl({ change, control: controlled })
+    }
+    return change
   }
 
   async findChange (name: string, key: string): Promise<ChangeCursor | undefined> {
