@@ -127,6 +127,7 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     await one.append('a', says('end'))
     await follower.has('end')
     const reset = follower.pages.findIndex(({ complete }) => !complete)
+    assert.notEqual(reset, -1)
     const { head, controls } = follower.pages[reset]!
     assert.equal(controls, undefined)
     const after = follower.pages.slice(reset + 1)
