@@ -178,6 +178,59 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
         return store.follow(room, (page) => deliver(pages++ === 1 ? { ...page, changes: page.changes.slice(1) } : page))
       }
     }),
+    'a control has a number among the changes of its room, and changes no entry': (store) => ({
+      control: async (room, control) => ({ ...await store.control(room, control), number: 1 })
+    }),
+    'a resume from before, from or after a control is complete, and has no control': (store) => ({
+      control: async (room, control) => {
+        await store.control(room, control)
+        return (await store.read(room, { limit: 0, maxBytes: 0 })).head.change
+      },
+      read: async (room, query) => {
+        const page = await store.read(room, query)
+        return { ...page, complete: page.complete && page.changed.length !== 1 }
+      }
+    }),
+    'a control creates a room that is not kept': () => ({ async * rooms () { /* none */ } }),
+    'controls are bounded as changes are, the newest is always remembered, and no entry is removed': (store) => ({
+      control: async (room, control) => {
+        await store.control(room, control)
+        return store.control(room, control)
+      }
+    }),
+    'an edit that was first sent at the revision of a control is made once': (store) => ({
+      amend: (room, position, { key: _, ...amendment }) => store.amend(room, position, amendment)
+    }),
+    'clearing a room forgets its controls': () => ({ clear: () => Promise.resolve() }),
+    'a follower receives each control after its head once, before all that was stored after it': (store) => ({
+      follow: (room, deliver) => store.follow(room, ({ controls = [], ...page }) => {
+        deliver(page)
+        if (controls.length > 0) deliver({ ...page, entries: [], changes: [], controls })
+      })
+    }),
+    'a control alone is delivered, with the head that it leads to': (store) => ({
+      follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, head: { ...page.head, change: { number: 0, revision: '' } } }))
+    }),
+    'under a load, no follower receives what was stored after a control before the control': (store) => ({
+      follow: (room, deliver) => store.follow(room, ({ controls, ...page }) => {
+        deliver({ ...page, entries: page.entries.slice(-1), changes: [] })
+        deliver({ ...page, entries: page.entries.slice(0, -1), ...controls !== undefined && { controls } })
+      })
+    }),
+    'more controls than are remembered reach a follower, or a break does': (store) => ({
+      follow: (room, deliver) => store.follow(room, ({ controls, ...page }) => {
+        deliver({ ...page, ...controls !== undefined && { controls: controls.slice(-10) } })
+      })
+    }),
+    'a page is never older than a control that was acknowledged or delivered': (store) => ({
+      read: async (room, query) => {
+        const { head: { change, ...cursor }, ...page } = await store.read(room, query)
+        return { ...page, head: { ...cursor, change: { ...change, number: change.number - 1 } } }
+      }
+    }),
+    'a follower of a cleared room receives the break, then the controls after it': (store) => ({
+      follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, complete: true }))
+    }),
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {

@@ -3,7 +3,7 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Draft } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
-import { append, begin, deletion, edit, end, fill, react, says } from '../../src/contract/store/entries.ts'
+import { append, begin, deletion, edit, end, fill, react, removal, says } from '../../src/contract/store/entries.ts'
 
 const MiB = 1024 * 1024
 
@@ -148,7 +148,9 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   'one change in each room': async (store, i) => {
     const { position } = await store.append(other(i), says(`${i}`))
     await store.amend(other(i), position, react('👍', someone(i)!.id))
-  }
+  },
+  controls: (store, i) => store.control(room(i), removal(someone(i)!.id, posted(text, `${i}`).body as string)),
+  'one control in each room': (store, i) => store.control(other(i), removal(someone(i)!.id))
 }
 
 /** Resolves with the position of the only message of a room. */
