@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errors } from 'fastify-chat'
-import type { Amended, Amendment, Appended, ChangeCursor, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from 'fastify-chat'
+import type { Amended, Amendment, Appended, ChangeCursor, Control, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from 'fastify-chat'
 import { Room, type Disk } from './room.ts'
 import { RoomFile } from './room-file.ts'
 import { RoomLog, type LogBounds } from './room-log.ts'
@@ -71,6 +71,8 @@ export class JsonLinesStore implements Store {
   amend (name: string, position: Position, amendment: Amendment): Promise<Amended> {
     return this.#use(name, (room) => room.amend(name, position, amendment))
   }
+
+  control (name: string, control: Control): Promise<ChangeCursor> { return this.#use(name, (room) => room.control(control)) }
 
   findChange (name: string, key: string): Promise<ChangeCursor | undefined> { return this.#use(name, (room) => room.findChange(key)) }
 

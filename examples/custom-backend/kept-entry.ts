@@ -1,27 +1,9 @@
 import { errors } from 'fastify-chat'
-import type { Amendment, Change, ChangeCursor, Changed, Entry } from 'fastify-chat'
+import type { Amendment, ChangeCursor, Changed, Entry } from 'fastify-chat'
+import type { ChangeLine, EntryLine } from './room-line.ts'
 
 /** Bounds of one entry, as the contract sets them: different reactions, reactions of all members, and bytes of streamed text. */
 const [MAX_REACTIONS, MAX_PAIRS, MAX_STREAM_BYTES] = [20, 1_000, 64 * 1024]
-
-/** An entry as a line of a file. `number`: of its last change. `bytes`: a binary body, in base64. `reactions`: with their members. */
-export type EntryLine = Omit<Entry, 'position' | 'revision' | 'body' | 'reactions'> & {
-  readonly body?: string
-  readonly bytes?: string
-  readonly number?: number | undefined
-  readonly reactions?: ReadonlyArray<readonly [reaction: string, members: readonly string[]]>
-}
-
-/** A change as a line of a file. */
-export interface ChangeLine {
-  readonly number: number
-  readonly offset: number
-  readonly at: number
-  readonly by: string | null
-  readonly change: Change
-  readonly key?: string | undefined
-  readonly hash?: string | undefined
-}
 
 /** One entry of a room, as its changes have left it. */
 export class KeptEntry {

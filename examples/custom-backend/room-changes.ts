@@ -1,6 +1,7 @@
 import { errors } from 'fastify-chat'
 import type { ChangeCursor } from 'fastify-chat'
 
+/** A change or a control. `offset`: of the changed entry; 0 for a control. */
 interface Item { readonly offset: number, readonly at: number, readonly key?: string | undefined, readonly hash?: string | undefined }
 
 /** The key of an edit, known until the change `until` is forgotten. */
@@ -9,7 +10,7 @@ interface Key { readonly number: number, readonly until: number, readonly hash: 
 /** The remembered changes of a room, as a line of a file. `base`: number of the change before the first. */
 export interface ChangesLine { readonly base: number, readonly items: readonly Item[], readonly keys: ReadonlyArray<readonly [string, Key]> }
 
-/** The newest changes of a room, without gaps, and the keys of edits. */
+/** The newest changes and controls of a room, without gaps, and the keys of edits. */
 export class RoomChanges {
   /** number of the last forgotten change */
   #base = 0
@@ -23,8 +24,8 @@ export class RoomChanges {
 
   get newest (): number { return this.#base + this.#items.length }
 
-  /** Time of the newest change, if it is remembered. */
-  get newestAt (): number | undefined { return this.#items.at(-1)?.at }
+  /** Time of a change now. Never decreases. */
+  get nextAt (): number { return Math.max(Date.now(), this.#items.at(-1)?.at ?? 0) }
 
   get line (): ChangesLine { return { base: this.#base, items: this.#items, keys: [...this.#keys] } }
 
@@ -41,7 +42,7 @@ export class RoomChanges {
   /** Returns whether all changes after this number are remembered. */
   isHonoured (number: number): boolean { return number >= this.#base && number <= this.newest }
 
-  /** Returns the offset of the entry of a remembered change. */
+  /** Returns the offset of the entry of a remembered change; 0 for a control. */
   offsetOf (number: number): number | undefined { return this.#items[number - this.#base - 1]?.offset }
 
   find (key: string): number | undefined { return this.#keys.get(key)?.number }

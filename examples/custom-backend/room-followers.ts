@@ -1,8 +1,8 @@
 import { inspect } from 'node:util'
-import type { Changed, Entry, FeedPage, Head } from 'fastify-chat'
+import type { Changed, Controlled, Entry, FeedPage, Head } from 'fastify-chat'
 
-/** An entry, a change or, with neither, a break; and the head of the room after it. */
-export interface FeedEvent { readonly entry?: Entry, readonly changed?: Changed | undefined, readonly head: Head }
+/** An entry, a change, a control or, with none of them, a break; and the head of the room after it. */
+export interface FeedEvent { readonly entry?: Entry, readonly changed?: Changed, readonly controlled?: Controlled, readonly head: Head }
 
 /** `skip`: number of waiting events that are older than the follower. */
 interface Follower { readonly deliver: (page: FeedPage) => void, skip: number }
@@ -46,22 +46,25 @@ export class RoomFollowers {
   }
 }
 
-/** Returns a page for each run of entries and changes, and a page for each break. */
+/** Returns a page for each run of events, and a page for each break. The controls of a run come before its entries and changes. */
 function pagesOf (events: readonly FeedEvent[]): FeedPage[] {
   const pages: FeedPage[] = []
   let entries: Entry[] = []
   let changes: Changed[] = []
-  for (const { entry, changed, head } of events) {
-    if (entry === undefined && changed === undefined) {
+  let controls: Controlled[] = []
+  for (const { entry, changed, controlled, head } of events) {
+    if (entry === undefined && changed === undefined && controlled === undefined) {
       pages.push({ entries: [], changes: [], complete: false, head })
       entries = []
       changes = []
+      controls = []
       continue
     }
-    if (entries.length + changes.length > 0) pages.pop()
+    if (entries.length + changes.length + controls.length > 0) pages.pop()
     if (entry !== undefined) entries.push(entry)
     if (changed !== undefined) changes.push(changed)
-    pages.push({ entries, changes, complete: true, head })
+    if (controlled !== undefined) controls.push(controlled)
+    pages.push({ ...controls.length > 0 && { controls }, entries, changes, complete: true, head })
   }
   return pages
 }

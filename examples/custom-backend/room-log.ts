@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { errors } from 'fastify-chat'
-import type { Amended, Amendment, ChangeCursor, Changed, Cursor, Draft, Entry, Head, Position, Revision } from 'fastify-chat'
-import { KeptEntry, type ChangeLine, type EntryLine } from './kept-entry.ts'
-import { RoomChanges, changeCursor, type ChangesLine } from './room-changes.ts'
+import type { Amended, Amendment, ChangeCursor, Changed, Control, Controlled, Cursor, Draft, Entry, Head, Position, Revision } from 'fastify-chat'
+import { KeptEntry } from './kept-entry.ts'
+import { RoomChanges, changeCursor } from './room-changes.ts'
 import { RoomEntries, type EntryBounds } from './room-entries.ts'
-import { RoomKeys, type Key } from './room-keys.ts'
+import { RoomKeys } from './room-keys.ts'
+import { textOf, type ChangeLine, type EntryLine, type Line } from './room-line.ts'
 
 /** Bounds of a room. */
 export interface LogBounds extends EntryBounds {
@@ -12,23 +13,7 @@ export interface LogBounds extends EntryBounds {
   readonly dedupWindow: number
 }
 
-/** A line of a file. The first one has `epoch`. */
-interface Line {
-  readonly epoch?: string
-  /** offset of the entry before the first one */
-  readonly base?: number
-  readonly forgotten?: number
-  readonly changes?: ChangesLine
-  /** number of the newest change of a removed entry */
-  readonly removed?: number
-  readonly key?: Key
-  readonly entry?: EntryLine
-  readonly change?: ChangeLine
-  /** The key of an edit without an effect. */
-  readonly idle?: { readonly key: string, readonly hash: string | undefined }
-}
-
-/** The entries, changes and keys of one room in memory. The lines that `append` and `amend` return repeat them. */
+/** The entries, changes and keys of one room in memory. The lines that `append`, `amend` and `control` return repeat them. */
 export class RoomLog {
   readonly #bounds: LogBounds
   #epoch: string
@@ -54,7 +39,7 @@ export class RoomLog {
 
   /** Repeats a line of the room's file. */
   repeat (text: string): void {
-    const { epoch, base = 0, forgotten = 0, removed = 0, changes, key, entry, change, idle } = JSON.parse(text) as Line
+    const { epoch, base = 0, forgotten = 0, removed = 0, changes, key, entry, change, control, idle } = JSON.parse(text) as Line
     if (epoch !== undefined) {
       this.#epoch = epoch
       this.#keys.forgotten = forgotten
@@ -64,6 +49,7 @@ export class RoomLog {
     if (key !== undefined) this.#keys.remember(key)
     if (entry !== undefined) this.#add(entry)
     if (change !== undefined) this.#change(change)
+    if (control !== undefined) this.#control(control.at)
     if (idle !== undefined) this.#changes.addIdle(idle.key, idle.hash)
   }
 
@@ -129,11 +115,17 @@ export class RoomLog {
     }
     if (!('delete' in change) && !hasSpace) throw new errors.StoreBusy()
     if ('react' in change && change.on && !this.#entries.hasReactionSpace) throw new errors.TooManyReactions()
-    const at = Math.max(Date.now(), this.#changes.newestAt ?? 0)
-    const line: ChangeLine = { number: this.#changes.newest + 1, offset: entry.offset, at, by, change, key, hash }
+    const line: ChangeLine = { number: this.#changes.newest + 1, offset: entry.offset, at: this.#changes.nextAt, by, change, key, hash }
     this.#change(line)
     const cursor = this.#changeCursor(line.number)
     return { amended: { ...cursor, again: false }, changed: entry.record(cursor, line), line: textOf({ change: line }) }
+  }
+
+  /** Numbers a control. Returns its record, and the line that must be written. The line lacks the control: only followers receive it. */
+  control (control: Control): { controlled: Controlled, line: string } {
+    const at = this.#changes.nextAt
+    this.#control(at)
+    return { controlled: { change: this.#changeCursor(this.#changes.newest), control }, line: textOf({ control: { at } }) }
   }
 
   find (key: string): Cursor | undefined {
@@ -200,13 +192,21 @@ export class RoomLog {
 
   #change (line: ChangeLine): void {
     const { number, offset, at, key, hash } = line
-    const { dedupWindow, historyEntries } = this.#bounds
     const entry = this.#entries.at(offset)
     this.#changes.add({ offset, at, key, hash })
     if (entry === undefined) return
     this.#entries.change(entry, () => entry.apply(line, this.#changeCursor(number).revision))
-    this.#changes.forget(this.first, at - dedupWindow, 10 * historyEntries)
+    this.#forgetChanges(at)
+  }
+
+  /** A control has a place among the changes, and no entry. */
+  #control (at: number): void {
+    this.#changes.add({ offset: 0, at })
+    this.#forgetChanges(at)
+  }
+
+  #forgetChanges (now: number): void {
+    const { dedupWindow, historyEntries } = this.#bounds
+    this.#changes.forget(this.first, now - dedupWindow, 10 * historyEntries)
   }
 }
-
-function textOf (line: Line): string { return `${JSON.stringify(line)}\n` }

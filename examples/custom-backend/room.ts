@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { errors } from 'fastify-chat'
-import type { Amended, Amendment, Appended, ChangeCursor, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query } from 'fastify-chat'
+import type { Amended, Amendment, Appended, ChangeCursor, Control, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query } from 'fastify-chat'
 import type { RoomFile } from './room-file.ts'
 import { RoomFollowers } from './room-followers.ts'
 import type { RoomLog } from './room-log.ts'
@@ -80,6 +80,16 @@ export class Room {
       // The line of the entry still has what was deleted.
       if ('delete' in amendment.change) this.#replace = true
       return amended
+    })
+  }
+
+  control (control: Control): Promise<ChangeCursor> {
+    const copy = structuredClone(control)
+    return this.#call((log) => {
+      const { controlled, line } = log.control(copy)
+      this.#lines += line
+      this.#followers.push({ controlled, head: log.head })
+      return controlled.change
     })
   }
 

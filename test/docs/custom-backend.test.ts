@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { JsonLinesStore, type JsonLinesOptions } from '../../examples/custom-backend/json-lines-store.ts'
 import { storeContract } from '../../src/contract/index.ts'
-import { all, bodies, deletion, edit, fill, react, says } from '../../src/contract/store/entries.ts'
+import { all, bodies, deletion, edit, fill, react, removal, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { directory } from '../support/directory.ts'
 
@@ -53,6 +53,36 @@ t.test('a post that could not be written is UNKNOWN; its repeat is stored once, 
   t.strictSame(follower.pages.map(({ complete, entries }) => [complete, entries.length]), [[true, 1], [false, 0], [true, 1]])
   await store.close()
   t.strictSame(bodies(await (await open(t, { path })).read('a', all)), ['before', 'x'])
+})
+
+t.test('a control that could not be written is UNKNOWN, and followers receive a break instead', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path })
+  const follower = await Follower.of(store, 'a')
+  t.equal((await store.control('a', removal('ada'))).number, 1)
+  await follower.until(() => follower.controls.length === 1)
+  await rename(fileOf(path, 'a'), join(path, 'away'))
+  await mkdir(fileOf(path, 'a'))
+  await t.rejects(store.control('a', removal('bob')), { code: 'FST_CHAT_UNKNOWN' })
+  await rm(fileOf(path, 'a'), { recursive: true })
+  await rename(join(path, 'away'), fileOf(path, 'a'))
+  t.equal((await store.control('a', removal('bob'))).number, 2)
+  await store.append('a', says('end'))
+  await follower.has('end')
+  const controls = follower.pages.map(({ complete, controls = [] }) => [complete, ...controls.map(({ change }) => change.number)])
+  t.strictSame(controls.slice(0, 3), [[true, 1], [false], [true, 2]])
+})
+
+t.test('a control is stored while the files have storeBytes, and the file of a room stays bounded', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path, storeBytes: 10_000, historyEntries: 10, dedupWindow: 0 })
+  await fill(store, 'a', 1, 'x'.repeat(10_000))
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_BUSY' })
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 1_000 }, () => store.control('a', removal('ada', 'secret'))))
+  t.equal((await store.read('a', all)).head.change.number, 20_000)
+  const file = await readFile(fileOf(path, 'a'), 'utf8')
+  t.ok(file.length < 400_000)
+  t.notMatch(file, 'secret')
 })
 
 t.test('the content of deleted and cleared messages is in no file', async (t) => {
