@@ -60,7 +60,7 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
   await test('under a load, no follower receives what was stored after a control before the control', async (open) => {
     const one = await open()
     const load = new ControlLoad('a')
-    const followers: Follower[] = []
+    const followers = [await Follower.of(one, 'a')]
     for (let round = 0; round < 20; round++) {
       const joining = [Follower.of(one, 'a'), load.run([one], 10).then(() => Follower.of(one, 'a'))]
       const running = load.run([one], 10)
