@@ -231,16 +231,23 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
     'a follower of a cleared room receives the break, then the controls after it': (store) => ({
       follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, complete: true }))
     }),
+    'a follower whose connection breaks receives each control, or a break, before what came after it': (store) => ({
+      follow: (room, deliver) => {
+        let pages = 0
+        return store.follow(room, ({ controls, ...page }) => deliver({ ...page, ...controls !== undefined && pages++ !== 3 && { controls } }))
+      }
+    }),
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {
     const open = (_: string, bounds: StoreBounds) => new MemoryStore(bounds)
-    t.equal(await failure(title, (test) => storeContract(test, { open })), undefined, `${title}: passes`)
+    const disconnect = () => Promise.resolve()
+    t.equal(await failure(title, (test) => storeContract(test, { open, disconnect })), undefined, `${title}: passes`)
     const openBroken = (name: string, bounds: StoreBounds) => {
       const store = open(name, bounds)
       return changed<Store>(store, fault(store))
     }
-    t.match(await failure(title, (test) => storeContract(test, { open: openBroken })), { code: 'ERR_ASSERTION' }, `${title}: fails`)
+    t.match(await failure(title, (test) => storeContract(test, { open: openBroken, disconnect })), { code: 'ERR_ASSERTION' }, `${title}: fails`)
   }
 })
 
