@@ -14,18 +14,22 @@ export class LmdbLogCache {
   /** The least recently used first. */
   readonly #logs = new Map<string, Cached>()
   readonly #limits: CacheLimits
+  readonly #load: (room: string) => LmdbLog
   /** Bytes of memory of all logs. */
   #cost = 0
 
-  constructor (limits: CacheLimits) {
+  /** @param load returns the log of a room that isn't cached; may throw */
+  constructor (limits: CacheLimits, load: (room: string) => LmdbLog) {
     this.#limits = limits
+    this.#load = load
   }
 
-  get (room: string): LmdbLog | undefined { return this.#logs.get(room)?.log }
+  /** Returns the log of a room without adding it to the cache. */
+  peek (room: string): LmdbLog { return this.#logs.get(room)?.log ?? this.#load(room) }
 
-  /** Returns the log of a room, which becomes the most recently used one. @param load called if the log isn't cached */
-  use (room: string, load: () => LmdbLog): LmdbLog {
-    const cached = this.#logs.get(room) ?? { log: load(), cost: 0 }
+  /** Returns the log of a room, which becomes the most recently used one. */
+  use (room: string): LmdbLog {
+    const cached = this.#logs.get(room) ?? { log: this.#load(room), cost: 0 }
     this.#logs.delete(room)
     this.#logs.set(room, cached)
     return cached.log

@@ -3,9 +3,10 @@ import { StoreBusy } from '../../errors.ts'
 import { amend } from './amend.ts'
 import type { HistoryBounds } from '../history-options.ts'
 import type { LmdbDatabase, Use } from './database.ts'
+import { LmdbEpochSeed } from './epoch-seed.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
-import { emptyHead, headOf, newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
+import { emptyHead, headOf, type RoomHead } from './head.ts'
 import { LmdbLeases } from './leases.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog } from './log.ts'
@@ -21,27 +22,24 @@ const ROOMS_PER_TICK = 100
 /** The rooms of a store. Applies writes to the logs of the rooms, and commits the logs. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
-  readonly #limits: HistoryBounds
   readonly #feeds: LmdbFeeds
   readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
   readonly #leases = new LmdbLeases()
   readonly #trimming: LmdbTrimming
   readonly #evictions: LmdbEvictions
+  readonly #seed: LmdbEpochSeed
   /** Appended entries and changes of the next commit. */
   #writeCount = 0
   #isTouched = false
-  #seed: EpochSeed
-  #isSeedStored = true
 
   constructor (database: LmdbDatabase, limits: HistoryBounds & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
     this.#database = database
-    this.#limits = limits
     this.#feeds = feeds
-    this.#cache = new LmdbLogCache(limits)
-    this.#seed = database.epochSeed
+    const seed = this.#seed = new LmdbEpochSeed(database)
+    this.#cache = new LmdbLogCache(limits, (room) => new LmdbLog(room, database, limits, seed.current))
     const rooms: StagedRooms = {
-      log: (room) => this.#log(room),
+      log: (room) => this.#cache.use(room),
       stage: (log) => this.#staged.add(log),
       forget: (log) => this.#forget(log)
     }
@@ -50,27 +48,17 @@ export class LmdbRooms {
   }
 
   /** Whether there is background work to commit. */
-  get hasPendingWork (): boolean {
-    return this.#trimming.hasPendingWork || this.#evictions.uses.hasUnwritten || this.#evictions.hasPendingWork
-  }
+  get hasPendingWork (): boolean { return this.#trimming.hasPendingWork || this.#evictions.uses.hasUnwritten || this.#evictions.hasPendingWork }
 
   /** Returns the head of a room on disk. */
-  head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed) }
+  head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed.current) }
 
   /** Returns the newest entry and change on disk. */
   newest (room: string): Head { return headOf(this.head(room)) }
 
-  find (room: string, key: string): Cursor | undefined {
-    const found = this.#log(room).find(key)
-    this.#count(room)
-    return found
-  }
+  find (room: string, key: string): Cursor | undefined { return this.#inspect(room, (log) => log.find(key)) }
 
-  findChange (room: string, key: string): ChangeCursor | undefined {
-    const found = this.#log(room).findChange(key)
-    this.#count(room)
-    return found
-  }
+  findChange (room: string, key: string): ChangeCursor | undefined { return this.#inspect(room, (log) => log.findChange(key)) }
 
   /** Records a use that writes no entry. Returns true if a commit should write it to disk. */
   use (room: string, { last, used } = this.head(room)): boolean {
@@ -78,15 +66,11 @@ export class LmdbRooms {
   }
 
   append (room: string, record: EntryRecord, draft: Draft): Appended {
-    if (this.#evictions.isBehind) throw new StoreBusy()
-    const log = this.#log(room)
+    const log = this.#writable(room)
     const appended = log.append(record, draft)
-    const now = Date.now()
-    this.#evictions.uses.record(room, now)
+    this.#evictions.uses.record(room, Date.now())
     if (!appended.again) {
-      log.use(now)
-      this.#staged.add(log)
-      this.#writeCount++
+      this.#written(log)
       if (draft.streaming === true) this.#leases.renew(room, log.head.last)
       this.#feeds.push(room, appended, record, draft)
     }
@@ -94,23 +78,20 @@ export class LmdbRooms {
   }
 
   amend (room: string, position: Position, amendment: Amendment): Amended {
-    if (this.#evictions.isBehind) throw new StoreBusy()
-    const log = this.#log(room)
+    const log = this.#writable(room)
     const { amended, changed } = amend(log, position, amendment, this.#leases)
-    const now = Date.now()
-    this.#evictions.uses.record(room, now)
+    this.#evictions.uses.record(room, Date.now())
     // An edit without effect is remembered.
     if (log.hasWrites) this.#staged.add(log)
     if (changed !== undefined) {
-      log.use(now)
-      this.#writeCount++
+      this.#written(log)
       this.#feeds.pushChange(room, changed)
     }
     return amended
   }
 
   clear (room: string): void {
-    const log = this.#log(room)
+    const log = this.#cache.use(room)
     if (log.isUnused) return
     this.#staged.add(log)
     this.#feeds.restart(room, log.clear())
@@ -130,15 +111,14 @@ export class LmdbRooms {
     if (this.#staged.size === 0 && !this.#isTouched) return undefined
     this.#isTouched = false
     return this.#database.commit(this.#evictions.bytes, (writes) => {
-      if (!this.#isSeedStored) writes.epochSeed(this.#seed)
+      this.#seed.write(writes)
       for (const log of this.#staged) log.write(writes)
     })
   }
 
   /** Called after a commit. @param committed undefined if the outcome is unknown */
   settled (committed: boolean | undefined): void {
-    if (committed === true) this.#isSeedStored = true
-    else if (committed === undefined) this.#seed = this.#database.epochSeed
+    this.#seed.settle(committed)
     this.#evictions.settled(committed)
     for (const log of this.#staged) {
       if (committed === true) log.settle()
@@ -152,13 +132,13 @@ export class LmdbRooms {
 
   /** Finds expired entries in quiet rooms, expired rooms and leases without an entry. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
-    this.#leases.prune((room) => this.#peek(room))
+    this.#leases.prune((room) => this.#cache.peek(room))
     this.#evictions.expire()
     let rooms: Array<Use & { head: RoomHead }> = []
     do {
       rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_TICK)
       for (const { room, head } of rooms) {
-        if (this.#peek(room).retention.isDue(Date.now())) this.#trimming.add(room)
+        if (this.#cache.peek(room).retention.isDue(Date.now())) this.#trimming.add(room)
         if (this.#feeds.has(room)) this.use(room, head)
       }
       if (this.hasPendingWork) found()
@@ -166,16 +146,23 @@ export class LmdbRooms {
     } while (rooms.length > 0 && !signal.aborted)
   }
 
-  #peek (room: string): LmdbLog {
-    return this.#cache.get(room) ?? new LmdbLog(room, this.#database, this.#limits, this.#seed)
+  /** @throws StoreBusy */
+  #writable (room: string): LmdbLog {
+    if (this.#evictions.isBehind) throw new StoreBusy()
+    return this.#cache.use(room)
   }
 
-  #log (room: string): LmdbLog { return this.#cache.use(room, () => this.#peek(room)) }
+  /** Adds an entry or change of a room to the next commit. */
+  #written (log: LmdbLog): void {
+    log.use(Date.now())
+    this.#staged.add(log)
+    this.#writeCount++
+  }
 
   #writeUses (now: number): void {
     const { uses } = this.#evictions
     for (const room of uses.takeUnwritten()) {
-      const log = this.#log(room)
+      const log = this.#cache.use(room)
       log.use(uses.lastUse(room) ?? now)
       if (!log.isUnused) this.#staged.add(log)
     }
@@ -186,13 +173,15 @@ export class LmdbRooms {
    * room is used again.
    */
   #forget (log: LmdbLog): void {
-    if (this.#isSeedStored) {
-      this.#isSeedStored = false
-      this.#seed = newEpochSeed()
-      this.#cache.deleteAll((log) => log.isUnused && !this.#staged.has(log))
-    }
+    if (this.#seed.renew()) this.#cache.deleteAll((log) => log.isUnused && !this.#staged.has(log))
     this.#staged.add(log)
-    this.#feeds.restart(log.room, log.forget(this.#seed))
+    this.#feeds.restart(log.room, log.forget(this.#seed.current))
+  }
+
+  #inspect<T> (room: string, inspect: (log: LmdbLog) => T): T {
+    const result = inspect(this.#cache.use(room))
+    this.#count(room)
+    return result
   }
 
   /** Updates the memory counted for a room, and evicts others from the cache. */
