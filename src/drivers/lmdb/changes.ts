@@ -1,6 +1,6 @@
 import { ReusedKey, StalePost } from '../../errors.ts'
 import { chargeOfRow } from './charge.ts'
-import { encodeChange, keysOfChange, timeOfChange, withKey, type ChangeRow, type EditKey } from './change-row.ts'
+import { encodeChange, encodeControl, keysOfChange, timeOfChange, withKey, type ChangeRow, type EditKey } from './change-row.ts'
 import { changeCursorAt, emptyChangesHead, firstChange, newestChange, rememberedNumber, type ChangesHead, type RoomHead } from './head.ts'
 import { LmdbKeys } from './keys.ts'
 import { changeOf, reactionBytesOf, type EntryRecord } from './record.ts'
@@ -71,12 +71,13 @@ export class LmdbChanges {
 
   /** Adds a change. Returns its cursor and its time. @param entry index of the changed entry @param now ms since 1970 */
   add (entry: number, now: number, key: EditKey | undefined): { cursor: ChangeCursor, at: number } {
-    const changes = this.#changes
-    const at = changes.at = Math.max(changes.at, now)
-    this.#write(++changes.last, undefined, encodeChange(at, entry, key))
+    const added = this.#add(now, (at) => encodeChange(at, entry, key))
     if (key !== undefined) this.#addKey(key)
-    return { cursor: newestChange(this.#head), at }
+    return added
   }
+
+  /** Adds a control. Returns its cursor. @param control JSON text @param now ms since 1970 */
+  addControl (control: string, now: number): ChangeCursor { return this.#add(now, (at) => encodeControl(at, control)).cursor }
 
   /** Remembers the key of an edit without effect. Returns false if as many are remembered since the newest change as can be. */
   remember (key: EditKey): boolean {
@@ -145,9 +146,13 @@ export class LmdbChanges {
     this.#newKeys = undefined
   }
 
-  get #changes (): ChangesHead {
-    this.#head.changes ??= emptyChangesHead(this.#head)
-    return this.#head.changes
+  get #changes (): ChangesHead { return (this.#head.changes ??= emptyChangesHead(this.#head)) }
+
+  #add (now: number, encode: (at: number) => ChangeRow): { cursor: ChangeCursor, at: number } {
+    const changes = this.#changes
+    const at = changes.at = Math.max(changes.at, now)
+    this.#write(++changes.last, undefined, encode(at))
+    return { cursor: newestChange(this.#head), at }
   }
 
   /** Returns the row of a change; undefined for the beginning of an epoch without keys. */

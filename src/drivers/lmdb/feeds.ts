@@ -1,12 +1,13 @@
 import { Followers } from '../followers.ts'
 import { decodeRecord, entryOf, timeOf, type EntryRecord } from './record.ts'
-import type { Changed, Head } from '../../change.ts'
+import type { Changed, Controlled, Head } from '../../change.ts'
 import type { Cursor, Draft, Entry, Feed, FeedPage } from '../../store.ts'
 
-/** An undelivered entry, change or break of one room. */
+/** An undelivered entry, change, control or break of one room. */
 type FeedEvent = { readonly room: string } & (
   | { readonly cursor: Cursor, readonly record: EntryRecord, readonly draft: Draft }
   | { readonly changed: Changed }
+  | { readonly controlled: Controlled }
   | { readonly restart: Head }
 )
 
@@ -34,6 +35,8 @@ export class LmdbFeeds {
 
   pushChange (room: string, changed: Changed): void { this.#events.push({ room, changed }) }
 
+  pushControl (room: string, controlled: Controlled): void { this.#events.push({ room, controlled }) }
+
   /** Reports a break: delivery continues after `head`. */
   restart (room: string, head: Head): void { this.#events.push({ room, restart: head }) }
 
@@ -42,8 +45,12 @@ export class LmdbFeeds {
     for (const event of this.#events) {
       const followers = this.#rooms.get(event.room)
       if (followers === undefined) continue
-      if ('restart' in event) followers.restart(event.restart)
-      else if ('changed' in event) followers.pushChange(event.changed)
+      if ('restart' in event) {
+        // A control before a break holds for each follower.
+        if (followers.isWaiting) followers.deliver()
+        followers.restart(event.restart)
+      } else if ('changed' in event) followers.pushChange(event.changed)
+      else if ('controlled' in event) followers.pushControl(event.controlled)
       else followers.push(entryBefore(event))
       due.add(followers)
     }

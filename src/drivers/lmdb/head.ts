@@ -74,6 +74,14 @@ export function emptyHead (room: string, { name, at }: EpochSeed): RoomHead {
   return { epoch, startedAt: at, base: 0, last: 0, at, first: 1, bytes: 0, forgotten: 0, removed: 0, size: 0, earlierSize: 0, used: 0 }
 }
 
+/** Returns whether a room never had an entry or a change. Such a room isn't on disk. */
+export function isUnused ({ last, changes }: Readonly<RoomHead>): boolean { return last === 0 && changes === undefined }
+
+/** Returns whether a room has an entry that is kept, or had a change in this epoch. */
+export function isKept ({ first, last, changes }: Readonly<RoomHead>): boolean {
+  return first <= last || (changes !== undefined && changes.last > changes.base)
+}
+
 /** Returns the head of a new epoch. The records and changes of the previous epoch must still be removed. */
 export function nextEpochHead ({ last, at, removed, size, used, changes }: RoomHead): RoomHead {
   const startedAt = Math.max(at, changes?.at ?? 0, Date.now())

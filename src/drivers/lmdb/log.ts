@@ -3,7 +3,7 @@ import { stringCost } from '../../heap-cost.ts'
 import { parsePosition } from '../position.ts'
 import { LmdbChanges } from './changes.ts'
 import { chargeOfRoom } from './charge.ts'
-import { beginningCursor, cursorAt, emptyHead, headOf, indexInEpoch, newestCursor, nextEpochHead, type EpochSeed, type RoomHead } from './head.ts'
+import { beginningCursor, cursorAt, emptyHead, headOf, indexInEpoch, isUnused, newestCursor, nextEpochHead, type EpochSeed, type RoomHead } from './head.ts'
 import { LmdbKeys } from './keys.ts'
 import { digestOf, hashOf, historyBytesOf, keyOf, stamp, timeOf, trimmed, type EntryRecord } from './record.ts'
 import { LmdbRecords } from './records.ts'
@@ -40,8 +40,8 @@ export class LmdbLog {
   }
 
   get head (): Readonly<RoomHead> { return this.#head }
-  /** Whether the room never had an entry. */
-  get isUnused (): boolean { return this.#head.last === 0 }
+  /** Whether the room never had an entry or a change. */
+  get isUnused (): boolean { return isUnused(this.#head) }
   /** Whether the next commit has to write rows of the room. */
   get hasWrites (): boolean { return this.records.hasWrites || this.changes.hasWrites }
   /** Bytes that the next commit adds to the charge. */
@@ -96,7 +96,7 @@ export class LmdbLog {
   /** Begins a new epoch and returns its beginning. The rows of the old one are removed step by step, by `retention`. */
   clear (): Head { return this.#restart(nextEpochHead(this.#head)) }
 
-  /** Resets the room to one that never had an entry, and returns its beginning. */
+  /** Resets the room to one that was never used, and returns its beginning. */
   forget (seed: EpochSeed): Head {
     this.changes.forget()
     return this.#restart(emptyHead(this.room, seed))

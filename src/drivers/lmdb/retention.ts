@@ -35,9 +35,10 @@ export class LmdbRetention {
   /** Called when a new epoch began, which needs no entry of the previous epoch. */
   reset (): void { this.#damage = undefined }
 
-  /** Returns whether only the head is left, and no entry was added during the last `dedupWindow` ms. */
+  /** Returns whether only the head is left, and no entry or change was added during the last `dedupWindow` ms. */
   isEmpty (now: number): boolean {
-    return this.#entries.hasNoRecords && this.#entries.head.at <= now - this.#limits.dedupWindow
+    const { hasNoRecords, head: { at, changes } } = this.#entries
+    return hasNoRecords && Math.max(at, changes?.at ?? 0) <= now - this.#limits.dedupWindow
   }
 
   /** Returns whether an entry of this time is no longer returned, ms since 1970. */

@@ -6,14 +6,14 @@ import type { LmdbDatabase, Use } from './database.ts'
 import { LmdbEpochSeed } from './epoch-seed.ts'
 import { LmdbEvictions, type StoreLimits } from './evictions.ts'
 import type { LmdbFeeds } from './feeds.ts'
-import { emptyHead, headOf, type RoomHead } from './head.ts'
+import { emptyHead, headOf, isUnused, type RoomHead } from './head.ts'
 import { LmdbLeases } from './leases.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog } from './log.ts'
 import type { EntryRecord } from './record.ts'
 import type { StagedRooms } from './staged-rooms.ts'
 import { LmdbTrimming } from './trimming.ts'
-import type { Amended, Amendment, ChangeCursor, Head } from '../../change.ts'
+import type { Amended, Amendment, ChangeCursor, Control, Head } from '../../change.ts'
 import type { Appended, Cursor, Draft, Position } from '../../store.ts'
 
 /** Rooms that a sweep examines in one tick. */
@@ -29,7 +29,7 @@ export class LmdbRooms {
   readonly #trimming: LmdbTrimming
   readonly #evictions: LmdbEvictions
   readonly #seed: LmdbEpochSeed
-  /** Appended entries and changes of the next commit. */
+  /** Appended entries, changes and controls of the next commit. */
   #writeCount = 0
   #isTouched = false
 
@@ -61,9 +61,7 @@ export class LmdbRooms {
   findChange (room: string, key: string): ChangeCursor | undefined { return this.#inspect(room, (log) => log.findChange(key)) }
 
   /** Records a use that writes no entry. Returns true if a commit should write it to disk. */
-  use (room: string, { last, used } = this.head(room)): boolean {
-    return last !== 0 && this.#evictions.uses.recordRead(room, used, Date.now())
-  }
+  use (room: string, head = this.head(room)): boolean { return !isUnused(head) && this.#evictions.uses.recordRead(room, head.used, Date.now()) }
 
   append (room: string, record: EntryRecord, draft: Draft): Appended {
     const log = this.#writable(room)
@@ -88,6 +86,18 @@ export class LmdbRooms {
       this.#feeds.pushChange(room, changed)
     }
     return amended
+  }
+
+  /** @param text a control as JSON @throws StoreBusy, and the damage of the room */
+  control (room: string, text: string): ChangeCursor {
+    const log = this.#writable(room)
+    if (log.retention.damage !== undefined) throw log.retention.damage
+    const now = Date.now()
+    const change = log.changes.addControl(text, now)
+    this.#evictions.uses.record(room, now)
+    this.#written(log)
+    this.#feeds.pushControl(room, { change, control: JSON.parse(text) as Control })
+    return change
   }
 
   clear (room: string): void {
@@ -152,7 +162,7 @@ export class LmdbRooms {
     return this.#cache.use(room)
   }
 
-  /** Adds an entry or change of a room to the next commit. */
+  /** Adds an entry, change or control of a room to the next commit. */
   #written (log: LmdbLog): void {
     log.use(Date.now())
     this.#staged.add(log)

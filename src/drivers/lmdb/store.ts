@@ -5,12 +5,12 @@ import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
-import type { RoomHead } from './head.ts'
+import { isKept, type RoomHead } from './head.ts'
 import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
-import type { Amended, Amendment, ChangeCursor } from '../../change.ts'
+import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../store.ts'
 
 /** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
@@ -100,6 +100,13 @@ export class LmdbStore implements Store {
     return await this.#write(WRITE + changeCost(amendment), () => this.#rooms.amend(room, position, amendment))
   }
 
+  async control (room: string, control: Control): Promise<ChangeCursor> {
+    assertRoom(room)
+    const text = JSON.stringify(control)
+    // The text, its copy in the row, and the control that followers receive.
+    return await this.#write(WRITE + 4 * text.length + Buffer.byteLength(text), () => this.#rooms.control(room, text))
+  }
+
   async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
     return this.#read(room, () => this.#rooms.findChange(room, key))
   }
@@ -109,7 +116,7 @@ export class LmdbStore implements Store {
     do {
       if (this.#closed !== undefined) throw new StoreClosed()
       rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_PAGE)
-      const kept = rooms.filter(({ head: { first, last } }) => first <= last)
+      const kept = rooms.filter(({ head }) => isKept(head))
       if (kept.length > 0) yield kept.map(({ room }) => room)
     } while (rooms.length > 0)
   }

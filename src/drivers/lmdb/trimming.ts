@@ -2,7 +2,7 @@ import type { LmdbFeeds } from './feeds.ts'
 import type { LmdbLog } from './log.ts'
 import type { StagedRooms } from './staged-rooms.ts'
 
-/** Trimming steps per commit, in addition to two for each appended entry or change: one trims an entry, one removes a key. */
+/** Trimming steps per commit, in addition to two for each appended entry, change or control: one trims an entry, one removes a key. */
 const STEPS = 64
 
 /** Trims the rooms in steps, over several commits if necessary. */
@@ -21,7 +21,7 @@ export class LmdbTrimming {
   /** Adds a room that may exceed its bounds. */
   add (room: string): void { this.#untrimmed.add(room) }
 
-  /** Trims the rooms of the next commit first. @param writeCount appended entries and changes of the commit */
+  /** Trims the rooms of the next commit first. @param writeCount appended entries, changes and controls of the commit */
   run (staged: ReadonlySet<LmdbLog>, writeCount: number, now: number): void {
     let left = STEPS + 2 * writeCount
     for (const log of staged) {
