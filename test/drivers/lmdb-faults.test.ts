@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
+import { decodeChange } from '../../src/drivers/lmdb/change-row.ts'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import type { LmdbStoreOptions } from '../../src/drivers/lmdb/options.ts'
 import { LmdbStore } from '../../src/drivers/lmdb/store.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
+import { formatRevision, parseRevision } from '../../src/drivers/revision.ts'
 import type { Head } from '../../src/change.ts'
 import type { Cursor, Entry } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
@@ -171,6 +174,40 @@ t.test('a store killed with SIGKILL repeatedly keeps all acknowledged pieces of 
   t.strictSame(ended.map(({ body }) => body), entries.map(({ body }) => body))
   t.strictSame(ended.filter((entry) => entry.streaming === true), [])
   t.equal(ended.filter((entry) => entry.unfinished === true).length, streaming.length)
+})
+
+t.test('a store killed with SIGKILL repeatedly remembers all acknowledged controls', async (t) => {
+  const path = directory(t)
+  const acked: Array<{ number: number, revision: string, member: string }> = []
+  for (const atOnce of [1, 256, 64, 7, 256, 64]) {
+    const child = writer(t, path, atOnce, 'lmdb-remover')
+    await child.has(2 + Math.floor(Math.random() * (atOnce === 1 ? 20 : 2_000)))
+    await child.kill()
+    for (const line of child.lines.slice(1)) {
+      const [number, revision = '', member = ''] = line.split(' ')
+      acked.push({ number: Number(number), revision, member })
+    }
+  }
+  t.ok(acked.length > 500, `${acked.length} acknowledged`)
+  t.equal(new Set(acked.map(({ number }) => number)).size, acked.length, 'no number twice')
+  const store = await open(t, path, unbounded)
+  const { head } = await store.read('room', all)
+  t.ok(head.change.number >= acked.length)
+  for (const { revision } of [acked[0]!, ...acked.slice(-20)]) {
+    t.match(await store.read('room', { ...all, after: head.position, revision }), { complete: true, changed: [], revision: head.change.revision })
+  }
+  t.equal((await store.control('room', { reauthorize: {} })).number, head.change.number + 1)
+  await store.close()
+  await verifyStore(path, () => {})
+  const root = openLmdb({ path, noSubdir: false })
+  const rows = root.openDB<Buffer, [string, number]>('changes', { encoding: 'binary' })
+  const stored = acked.map(({ number }) => {
+    const { at, control } = decodeChange(rows.getBinary(['room', number])!)
+    const { epoch } = parseRevision(head.change.revision)!
+    return { number, revision: formatRevision(epoch, at, number), member: control !== undefined && 'remove' in control ? control.remove.member : '' }
+  })
+  await root.close()
+  t.strictSame(stored, acked)
 })
 
 t.test('a commit that fails leaves no change behind', async (t) => {
@@ -468,9 +505,9 @@ t.test('with verify, damage to any page in use is rejected when the store opens'
   t.ok(damaged > 20, `damage detected ${damaged} times`)
 })
 
-t.test('without verify, a zeroed page is reported by the reads, posts and edits that need it', async (t) => {
+t.test('without verify, a zeroed page is reported by the reads and writes that need it', async (t) => {
   const whole = await storedFile(t, 7, (i) => 'x'.repeat(i % 7 * 500))
-  const counts = { open: 0, read: 0, resume: 0, post: 0, edit: 0, fine: 0 }
+  const counts = { open: 0, read: 0, resume: 0, post: 0, edit: 0, control: 0, fine: 0 }
   const intact = await LmdbStore.open({ path: restored(t, whole) })
   const heads = new Map<string, Head>(await Promise.all(Array.from({ length: 10 }, async (_, i) => [`room ${i}`, (await intact.read(`room ${i}`, all)).head] as const)))
   await intact.close()
@@ -483,16 +520,17 @@ t.test('without verify, a zeroed page is reported by the reads, posts and edits 
       counts.open++
       continue
     }
-    const calls: Record<'read' | 'resume' | 'post' | 'edit', (room: string) => Promise<unknown>> = {
+    const calls: Record<'read' | 'resume' | 'post' | 'edit' | 'control', (room: string) => Promise<unknown>> = {
       read: (room) => store.read(room, all),
       resume: (room) => {
         const { position: after, change: { revision } } = heads.get(room)!
         return store.read(room, { ...all, after, revision: revision.replace(/-c\d+$/, '-c1') })
       },
       post: (room) => store.append(room, says('x')),
-      edit: (room) => store.amend(room, heads.get(room)!.position, { by: null, key: 'x', change: { edit: { body: 'x' } } })
+      edit: (room) => store.amend(room, heads.get(room)!.position, { by: null, key: 'x', change: { edit: { body: 'x' } } }),
+      control: (room) => store.control(room, { reauthorize: {} })
     }
-    for (const call of ['read', 'resume', 'post', 'edit'] as const) {
+    for (const call of ['read', 'resume', 'post', 'edit', 'control'] as const) {
       const outcomes = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => calls[call](`room ${i}`)))
       for (const outcome of outcomes) {
         counts[outcome.status === 'fulfilled' ? 'fine' : call]++
