@@ -55,6 +55,7 @@ const loads: Record<string, (store: RedisStore, positions: readonly string[]) =>
   'one reaction to each entry': (store, positions) => Promise.all(positions.map((position) => store.amend('a', position, reacts('m')))),
   'a thousand reactions to one entry': (store, positions) => Promise.all(upTo(1_000).map((i) => store.amend('a', positions[0]!, reacts(member(i))))),
   'twenty reactions with long names': (store, positions) => Promise.all(upTo(20).map((i) => store.amend('a', positions[0]!, reacts(member(i), `${i}`.repeat(40))))),
+  controls: (store) => Promise.all(upTo(300).map((i) => store.control('a', { remove: { member: member(i), reason: 'x'.repeat(i) } }))),
   deletions: (store, positions) => Promise.all(positions.map((position) => store.amend('a', position, deletion)))
 }
 for (const [title, load] of Object.entries(loads)) {

@@ -59,7 +59,7 @@ for (const [name, Driver] of Object.entries(drivers)) {
   })
 }
 
-t.test('a post or change without the permission to publish is stored, and followers find it', { skip }, async (t) => {
+t.test('a post, change or control without the right to publish is stored, followers find it', { skip }, async (t) => {
   const { server, url, set } = await restricted(t)
   const store = new RedisStore({ url })
   const peer = new RedisStore({ url: server.socket }, 20)
@@ -70,6 +70,8 @@ t.test('a post or change without the permission to publish is stored, and follow
   await Promise.all(followers.map((follower) => follower.has('silent')))
   await store.amend('a', followers[0]!.entries[0]!.position, edit('silent too'))
   await Promise.all(followers.map((follower) => follower.until(() => follower.changes.length === 1)))
+  await store.control('a', { reauthorize: {} })
+  await Promise.all(followers.map((follower) => follower.until(() => follower.pages.some(({ controls }) => controls !== undefined))))
   await store.clear('a')
   t.strictSame(bodies(await store.read('a', all)), [])
   await set('+publish')

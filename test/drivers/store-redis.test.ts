@@ -1,5 +1,6 @@
 import fastifyRedis from '@fastify/redis'
 import fastify from 'fastify'
+import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
@@ -34,10 +35,15 @@ function open (t: Test, server: RedisServer, options: RedisStoreOptions = {}, po
   return store
 }
 
+async function cutSubscriptions (masters: readonly Redis[]): Promise<void> {
+  await Promise.all(masters.map((master) => master.call('CLIENT', 'KILL', 'TYPE', 'pubsub')))
+}
+
 t.test('one Redis', { skip }, async (t) => {
-  const { socket } = await redisServer(t)
+  const { socket, client } = await redisServer(t)
   await storeContract(t.test, {
     open: (prefix, bounds) => new RedisStore({ url: socket, prefix, ...bounds }),
+    disconnect: () => cutSubscriptions([client]),
     capabilities: { durable: true, historyAge: true, shared: true }
   })
 })
@@ -46,6 +52,7 @@ t.test('a Redis Cluster', { skip }, async (t) => {
   const client = await redisCluster(t, 3)
   await storeContract(t.test, {
     open: (prefix, bounds) => new RedisStore({ client, prefix, ...bounds }),
+    disconnect: () => cutSubscriptions(client.nodes('master')),
     capabilities: { durable: true, historyAge: true, shared: true }
   })
 })

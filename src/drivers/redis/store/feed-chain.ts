@@ -1,6 +1,6 @@
 import type { PositionParts } from '../../position.ts'
 import { parseRevision, type RevisionParts } from '../../revision.ts'
-import type { PublishedChanges, PublishedEntries } from './published-batch.ts'
+import type { Batch, PublishedChanges, PublishedControl, PublishedEntries } from './published-batch.ts'
 import { changedEntry, changeOf, cursorOf } from './record.ts'
 import type { RoomHead, StreamPage } from './stream-page.ts'
 import type { Changed, Head } from '../../../change.ts'
@@ -21,7 +21,7 @@ export class FeedChain {
     this.#push = push
   }
 
-  /** The newest entry and change that were pushed; undefined before the first page. */
+  /** The newest entry, and the newest change or control, that were pushed; undefined before the first page. */
   get last (): RoomHead | undefined { return this.#last }
 
   /** `last` as followers receive it; defined only after the first page. */
@@ -42,23 +42,26 @@ export class FeedChain {
       this.#advance(page.head.position, page.head.change)
       return false
     }
-    // An entry that changed and was removed since is on no page.
-    if (page.complete && page.oldest === undefined) return this.#takeNext(page, after, last)
+    // An entry that changed and was removed since is on no page. Changes before a control that are on a later page would follow it.
+    const isNext = page.complete && page.oldest === undefined && !(page.moreChanged && page.controls.length > 0)
+    if (isNext) return this.#takeNext(page, after, last)
     if (last === after) return this.#takeBreak(page, last)
     // The batches since may have closed the gap. Otherwise a read after them shows one.
     return !isCovered(page.head, last)
   }
 
   /** Takes from a page that follows `after` what follows `last`. */
-  #takeNext ({ entries, changed, more, moreChanged, head }: StreamPage, after: RoomHead, last: RoomHead): boolean {
+  #takeNext ({ entries, changed, more, moreChanged, head, controls }: StreamPage, after: RoomHead, last: RoomHead): boolean {
     const newer = last === after ? entries : entries.filter(({ offset }) => offset > last.position.offset)
     const entry = newer.at(-1)
     const position = entry === undefined ? last.position : { epoch: head.position.epoch, at: entry.at, offset: entry.offset }
     const reached = moreChanged ? parseRevision(changed.at(-1)!.revision!)! : head.change
     const change = reached.number > last.change.number ? reached : last.change
-    if (entry !== undefined || change !== last.change) {
+    const newControls = controls.filter((control) => control.change.number > last.change.number)
+    if (entry !== undefined || change !== last.change || newControls.length > 0) {
       this.#advance(position, change)
-      this.#push({ entries: newer, changes: recordsOf([...changed, ...entries], last.change, change), complete: true, head: this.head })
+      const changes = recordsOf([...changed, ...entries], last.change, change)
+      this.#push({ ...newControls.length > 0 && { controls: newControls }, entries: newer, changes, complete: true, head: this.head })
     }
     return more || moreChanged
   }
@@ -73,14 +76,17 @@ export class FeedChain {
   }
 
   /** Takes a published batch. Returns whether it follows `last`, or was delivered already. */
-  take (batch: PublishedEntries | PublishedChanges | undefined): boolean {
+  take (batch: Batch | undefined): boolean {
     if (batch === undefined || this.#last === undefined) return false
-    return batch.changes === undefined ? this.#takeEntries(batch, this.#last) : this.#takeChanges(batch, this.#last)
+    if ('entries' in batch) return this.#takeEntries(batch, this.#last)
+    return 'changes' in batch ? this.#takeChanges(batch, this.#last) : this.#takeControl(batch, this.#last)
   }
 
-  #takeEntries ({ before, at, entries }: PublishedEntries, { position, change }: RoomHead): boolean {
+  #takeEntries ({ before, at, entries, control }: PublishedEntries, { position, change }: RoomHead): boolean {
     if (before.epoch !== position.epoch) return false
     if (!isSameEntry(before, position)) return before.offset + entries.length <= position.offset && at <= position.at
+    // The publication of the control was lost.
+    if (control !== undefined && (control.number > change.number || control.at > change.at)) return false
     this.#advance({ epoch: before.epoch, at, offset: before.offset + entries.length }, change)
     this.#push({ entries, changes: NO_CHANGES, complete: true, head: this.head })
     return true
@@ -93,6 +99,14 @@ export class FeedChain {
     if (changes.some(({ offset }) => offset > position.offset)) return false
     this.#advance(position, { epoch: before.epoch, at, number: before.number + changes.length })
     this.#push({ entries: NO_ENTRIES, changes, complete: true, head: this.head })
+    return true
+  }
+
+  #takeControl ({ before, at, controlled }: PublishedControl, { position, change }: RoomHead): boolean {
+    if (before.epoch !== change.epoch) return false
+    if (!isSameChange(before, change)) return controlled.change.number <= change.number && at <= change.at
+    this.#advance(position, { epoch: before.epoch, at, number: controlled.change.number })
+    this.#push({ controls: [controlled], entries: NO_ENTRIES, changes: NO_CHANGES, complete: true, head: this.head })
     return true
   }
 

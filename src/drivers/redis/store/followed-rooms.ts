@@ -16,7 +16,7 @@ interface FollowedRoom {
 }
 
 /** Limits of one read of a feed. */
-const FEED_READ = { limit: 500, maxBytes: 1024 * 1024, maxAge: Infinity }
+const FEED_READ = { limit: 500, maxBytes: 1024 * 1024, controlBytes: 64 * 1024, maxAge: Infinity }
 
 /** Rooms polled concurrently. */
 const POLLED_ROOMS = 250

@@ -1,11 +1,9 @@
 import { inspect } from 'node:util'
 import { FeedChain } from './feed-chain.ts'
-import { parseBatch } from './published-batch.ts'
+import { parseBatch, type Batch } from './published-batch.ts'
 import type { RoomHead, StreamPage } from './stream-page.ts'
 import type { Changed, Head } from '../../../change.ts'
 import type { Entry, FeedPage } from '../../../store.ts'
-
-type Batch = ReturnType<typeof parseBatch>
 
 /** undelivered: pages that are delivered at the end of the tick. */
 interface Follower { readonly deliver: (page: FeedPage) => void, undelivered: FeedPage[] }
@@ -25,7 +23,7 @@ export class RoomFeed {
    * Batches received while the feed catches up. A message that can't be parsed is undefined. complete: false after the
    * buffer overflowed.
    */
-  #buffered: { batches: Batch[], bytes: number, complete: boolean } | undefined
+  #buffered: { batches: Array<Batch | undefined>, bytes: number, complete: boolean } | undefined
   #catchingUp: Promise<void> | undefined
   /** Whether pages wait for `deliver`. */
   #isWaiting = false
@@ -134,22 +132,19 @@ export class RoomFeed {
   }
 }
 
-/** Joins consecutive complete pages into one. Incomplete pages stay separate. */
+/** Joins consecutive complete pages into one. Incomplete pages stay separate. Controls stay after what was stored before them. */
 function joined (pages: readonly FeedPage[]): readonly FeedPage[] {
   if (pages.length < 2) return pages
-  const all: FeedPage[] = []
-  let entries: Entry[] = []
-  let changes: Changed[] = []
-  for (const [i, page] of pages.entries()) {
-    if (page.complete && pages[i + 1]?.complete === true) {
-      entries.push(...page.entries)
-      changes.push(...page.changes)
-      continue
+  const all: Array<Omit<FeedPage, 'head'> & { head: Head, readonly entries: Entry[], readonly changes: Changed[] }> = []
+  for (const page of pages) {
+    const last = all.at(-1)
+    if (last?.complete === true && page.complete && page.controls === undefined) {
+      last.entries.push(...page.entries)
+      last.changes.push(...page.changes)
+      last.head = page.head
+    } else {
+      all.push({ ...page, entries: [...page.entries], changes: [...page.changes] })
     }
-    const { complete, head } = page
-    all.push(entries.length + changes.length === 0 ? page : { entries: [...entries, ...page.entries], changes: [...changes, ...page.changes], complete, head })
-    entries = []
-    changes = []
   }
   return all
 }

@@ -34,10 +34,11 @@ export class RoomReader {
   /** @param onStart called before the page is read; the read rejects with what it throws */
   read (room: string, query: StreamQuery, onStart: () => void): Promise<StreamPage> {
     const { historyEntries, historyBytes } = this.#limits
-    const { limit, maxBytes, revision, isUse = true } = query
+    const { limit, maxBytes, controlBytes = 0, revision, isUse = true } = query
     // With a revision, the bounds hold for the entries and for the changed ones.
     const parts = revision === undefined ? 1 : 2
-    return this.#queue.run(parts * Math.min(limit, historyEntries), limit === 0 ? 0 : parts * Math.min(maxBytes, historyBytes), async () => {
+    const bytes = controlBytes + (limit === 0 ? 0 : parts * Math.min(maxBytes, historyBytes))
+    return this.#queue.run(parts * Math.min(limit, historyEntries), bytes, async () => {
       onStart()
       const { charge, hasOverdue, page } = await this.#recovery.run(room, () => this.#scripts.read(room, query))
       if (isUse) this.#index.use(room, charge)

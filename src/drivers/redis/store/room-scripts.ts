@@ -3,10 +3,11 @@ import type { AmendReply } from './amend-queue.ts'
 import type { AppendReply } from './append-queue.ts'
 import { bucketOf } from './buckets.ts'
 import type { RoomLimits } from './options.ts'
-import { cursorOfChange, cursorOfPost } from './record.ts'
+import { changeOf, cursorOfChange, cursorOfPost } from './record.ts'
 import { amend } from './scripts/amend.ts'
 import { append } from './scripts/append.ts'
 import { clearRoom } from './scripts/clear.ts'
+import { control } from './scripts/control.ts'
 import { evict, removeOlderHalf } from './scripts/evict.ts'
 import { read, readHead } from './scripts/read.ts'
 import { removeDeleted } from './scripts/remove-deleted.ts'
@@ -54,14 +55,23 @@ export class RoomScripts {
     ]) as Promise<AmendReply>
   }
 
+  /** Resolves with the room's charge, whether the control was published, and its cursor. @param json control in JSON */
+  async control (room: string, json: string): Promise<{ readonly charge: number, readonly isPublished: boolean, readonly change: ChangeCursor }> {
+    const [charge, published, epoch, number, at] = await this.#client.run(control, this.keys(room), [
+      this.#newEpoch(), this.#limits.emptyTtl, ...this.#appendArgs, this.#client.publishCommand, this.channel(room), json
+    ]) as [charge: number, published: number, epoch: string, number: string, at: string]
+    return { charge, isPublished: published === 1, change: changeOf({ epoch, at: Number(at), number: Number(number) }) }
+  }
+
   async read (room: string, query: StreamQuery): Promise<Found & { readonly page: StreamPage }> {
-    const { direction, position, revision, for: member, limit, maxBytes, maxAge, isUse = true } = query
+    const { direction, position, revision, controlBytes = '', for: member, limit, maxBytes, maxAge, isUse = true } = query
     const reply = await this.#client.run(read, this.keys(room), [
       this.#newEpoch(), isUse ? this.#limits.emptyTtl : '', direction,
       position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge),
       ...member === undefined ? ['', ''] : [JSON.stringify(member), bucketOf(member)],
-      ...revision === undefined ? ['', '', ''] : [revision.epoch, revision.at, revision.number]
+      ...revision === undefined ? ['', '', ''] : [revision.epoch, revision.at, revision.number],
+      controlBytes
     ]) as ReadReply
     return { charge: reply[0], hasOverdue: reply[11] === 1, page: parsePage(reply) }
   }

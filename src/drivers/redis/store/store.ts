@@ -7,6 +7,7 @@ import type { ConnectionLog } from '../client/connection-log.ts'
 import { AmendQueue, type AmendReply } from './amend-queue.ts'
 import { AppendQueue, type AppendReply } from './append-queue.ts'
 import { checkStore } from './check.ts'
+import { Controls } from './controls.ts'
 import { DeletedContents } from './deleted-contents.ts'
 import { Evictions } from './evictions.ts'
 import { FollowedRooms } from './followed-rooms.ts'
@@ -20,7 +21,7 @@ import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
-import type { Amended, Amendment, ChangeCursor } from '../../../change.ts'
+import type { Amended, Amendment, ChangeCursor, Control } from '../../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../../store.ts'
 
 /** ms between two polls of the followed rooms. */
@@ -42,6 +43,7 @@ export class RedisStore implements Store {
   readonly #evictions: Evictions
   readonly #appends: AppendQueue
   readonly #amends: AmendQueue
+  readonly #controls: Controls
   readonly #deleted: DeletedContents
   readonly #reader: RoomReader
   readonly #followed: FollowedRooms
@@ -75,6 +77,7 @@ export class RedisStore implements Store {
       pollInterval,
       renewInterval: limits.emptyTtl / 3
     })
+    this.#controls = new Controls({ scripts, recovery, index, inFlight, followed: this.#followed })
     client.checkWhenUp(() => this.check())
   }
 
@@ -129,6 +132,11 @@ export class RedisStore implements Store {
 
   amend (room: string, position: Position, amendment: Amendment): Promise<Amended> {
     return this.#closing === undefined ? this.#amends.amend(room, position, amendment) : Promise.reject(new StoreClosed())
+  }
+
+  async control (room: string, control: Control): Promise<ChangeCursor> {
+    this.#assertOpen()
+    return await this.#controls.store(room, control)
   }
 
   async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {

@@ -1,6 +1,8 @@
 import type { PositionParts } from '../../position.ts'
 import type { RevisionParts } from '../../revision.ts'
+import { decodeControl, invalidControl, type ControlRecord } from './control-record.ts'
 import { decode, withStoredState, type Content, type State } from './record.ts'
+import type { Controlled } from '../../../change.ts'
 import type { Entry } from '../../../store.ts'
 
 /** The newest entry and the newest change of a room. */
@@ -19,6 +21,8 @@ export interface StreamPage {
   readonly moreChanged: boolean
   /** The oldest kept entry, if an entry that changed was removed. */
   readonly oldest: PositionParts | undefined
+  /** The controls after the revision of the query, oldest first, if it selects them. */
+  readonly controls: readonly Controlled[]
 }
 
 /** Selects the entries of a page. `position`: undefined if the client's position couldn't be parsed, or for the newest. */
@@ -27,6 +31,8 @@ export interface StreamQuery {
   readonly position: PositionParts | undefined
   /** selects also the entries up to `position` that changed after it; undefined for none */
   readonly revision?: RevisionParts | undefined
+  /** selects also the controls after `revision`, if it has so many bytes for all of them; otherwise the page isn't complete */
+  readonly controlBytes?: number | undefined
   /** id of the member whose reactions are marked */
   readonly for?: string | undefined
   readonly limit: number
@@ -41,16 +47,17 @@ export interface StreamQuery {
 export type ReadReply = [
   charge: number, epoch: string, beginning: string, at: string, offset: number,
   complete: number, more: number, ids: string, contents: string, number: string, changedAt: string, overdue: number, states: string,
-  changedIds?: string, changedContents?: string, changedStates?: string, moreChanged?: number, oldest?: string
+  changedIds?: string, changedContents?: string, changedStates?: string, moreChanged?: number, oldest?: string, controls?: string
 ]
 
 const NONE: readonly Entry[] = []
+const NO_CONTROLS: readonly Controlled[] = []
 
 /** Parses what the read script returned. */
 export function parsePage (reply: ReadReply): StreamPage {
   const [
     , epoch, beginning, at, offset, complete, more, ids, contents, number, changedAt, , states,
-    changedIds = '', changedContents = '', changedStates = '', moreChanged, oldest = ''
+    changedIds = '', changedContents = '', changedStates = '', moreChanged, oldest = '', controls = '[]'
   ] = reply
   return {
     entries: entriesOf(epoch, ids, contents, states),
@@ -60,7 +67,8 @@ export function parsePage (reply: ReadReply): StreamPage {
     beginning: { epoch, at: Number(beginning), offset: 0 },
     changed: changedIds === '' ? NONE : entriesOf(epoch, changedIds, changedContents, changedStates),
     moreChanged: moreChanged === 1,
-    oldest: oldest === '' ? undefined : partsOf(epoch, oldest)
+    oldest: oldest === '' ? undefined : partsOf(epoch, oldest),
+    controls: controls === '[]' ? NO_CONTROLS : parseItems<ControlRecord>(controls, invalidControl).map((record) => decodeControl(epoch, record))
   }
 }
 

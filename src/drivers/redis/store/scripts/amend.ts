@@ -1,5 +1,5 @@
 import type { Script } from '../../client/script.ts'
-import { beginChanges, forgetChange, isRemembered, STATE, stateInJson } from './changes.ts'
+import { beginChanges, forgetOldChanges, isRemembered, STATE, stateInJson } from './changes.ts'
 import { content } from './content.ts'
 import { edit } from './edit.ts'
 import { fields } from './fields.ts'
@@ -129,21 +129,7 @@ if hasGrown and state.bytes + changes.edited > bytesKept then
   trim(math.huge, bytesKept * 0.9, -math.huge)
   save()
 end
--- Runs at every tenth change only: mostly, none has to be forgotten.
-if changes.number % 10 < #records then
-  ${forgetChange}
-  local base = changes.base
-  for _ = 1, 100 + 2 * #records do
-    local item = changes.base + 1 < changes.number and redis.call('HGET', room, '!' .. decimal(changes.base + 1))
-    if not item then break end
-    local madeAt, offset = string.match(item, '^(%d+) (%d+)')
-    local isNeeded = tonumber(offset) >= state.first or tonumber(madeAt) > at - dedupWindow
-    if isNeeded and changes.number - changes.base <= entriesKept * 10 then break end
-    forgetChange()
-  end
-  if changes.base > base then redis.call('HSET', room, 'changes', packedChanges()) end
-end
-if #records > 0 then
+${forgetOldChanges}if #records > 0 then
   local message = before .. '-' .. decimal(at) .. '[' .. table.concat(records, ',') .. ']'
   if type(redis.pcall(ARGV[6], ARGV[7], message)) == 'table' then reply[2] = 0 end
 end

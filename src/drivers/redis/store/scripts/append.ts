@@ -86,7 +86,7 @@ if hasNewKeys or now - state.renewed > ttl / 10 then
   expireIn(ttl)
 end
 save()
-local message = state.epoch .. '-' .. headBefore .. '-' .. decimal(at) .. '[' .. table.concat(contents, ',') .. ']'
+local message = (control and control .. '!' or '') .. state.epoch .. '-' .. headBefore .. '-' .. decimal(at) .. '[' .. table.concat(contents, ',') .. ']'
 if type(redis.pcall(ARGV[8], ARGV[9], message)) == 'table' then reply[2] = 0 end
 reply[1] = charge()
 return reply

@@ -6,6 +6,9 @@ import { changeFields } from './room-state.ts'
  * changes: numbers of the room, see room-state.ts.
  * !<number>: time, offset, number of idle keys, and key of a remembered change. !<number>:<i>: a key of an edit without an effect
  * that was made after the change before; it is idle. Each key is forgotten with the change it is listed with.
+ * A control has such a field too: time, 0, number of idle keys, number of the control before or 0, and the control in JSON. A version
+ * without controls takes the last two for a key of an edit that it doesn't know.
+ * control: `<number>-<time>` of the newest control. It stays when that control is forgotten.
  * +<key>: number, time and hash of the edit with a remembered key.
  * ~<offset>: state of an entry: number and time of its last change, flags (1: deleted, 2: its content is still in the stream), time
  * of its last edit or 0, time of its storage, size and charge of its edited or streamed content. The size has a fraction while the entry
@@ -131,8 +134,8 @@ end
 local function forgetChange()
   local field = '!' .. decimal(changes.base + 1)
   local item = redis.call('HGET', room, field)
-  local at, idle, key = string.match(item, '^(%d+) %d+ (%d+) (.*)$')
-  if key ~= '' then forgetKey(key) end
+  local at, offset, idle, key = string.match(item, '^(%d+) (%d+) (%d+) (.*)$')
+  if key ~= '' and offset ~= '0' then forgetKey(key) end
   for i = 1, tonumber(idle) do
     local idleKey = redis.call('HGET', room, field .. ':' .. i)
     changes.listed = changes.listed - chargeOfField(field .. ':' .. i, idleKey)
@@ -142,6 +145,26 @@ local function forgetChange()
   changes.listed = changes.listed - chargeOfField(field, item)
   redis.call('HDEL', room, field)
   changes.base, changes.baseAt = changes.base + 1, tonumber(at)
+end
+`
+
+/**
+ * Forgets changes that are neither needed nor among the last ones. `records`: what was published of the changes that were just made. Runs at
+ * every tenth change only: mostly, none has to be forgotten.
+ */
+export const forgetOldChanges = `
+if changes.number % 10 < #records then
+  ${forgetChange}
+  local base = changes.base
+  for _ = 1, 100 + 2 * #records do
+    local item = changes.base + 1 < changes.number and redis.call('HGET', room, '!' .. decimal(changes.base + 1))
+    if not item then break end
+    local madeAt, offset = string.match(item, '^(%d+) (%d+)')
+    local isNeeded = tonumber(offset) >= state.first or tonumber(madeAt) > at - dedupWindow
+    if isNeeded and changes.number - changes.base <= entriesKept * 10 then break end
+    forgetChange()
+  end
+  if changes.base > base then redis.call('HSET', room, 'changes', packedChanges()) end
 end
 `
 

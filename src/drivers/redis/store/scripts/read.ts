@@ -2,6 +2,7 @@ import type { Script } from '../../client/script.ts'
 import { isRemembered, stateInJson } from './changes.ts'
 import { changedSince, readChanged } from './changed.ts'
 import { content } from './content.ts'
+import { controlsSince } from './controls-since.ts'
 import { readOrBegin, readState } from './room-state.ts'
 import { trimOld } from './trim.ts'
 
@@ -20,17 +21,18 @@ end
  * Reads a page. ARGV: new epoch, ms an empty room is kept, or '' to create none, 'after', 'before', 'at' or 'newest', id, epoch of
  * the position, maximum number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or '';
  * JSON and bucket of the member whose reactions are marked, or ''; epoch, time and number of the revision after which entries
- * changed, or ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are
- * more entries, ids, contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the
- * entries or '[]'; and in a room with changes, if there was a revision: ids, contents and states of changed entries, 1 if there
- * are more of them, and the id of the oldest entry if an entry that changed was removed, or ''.
+ * changed, or ''; bytes of the controls after that revision, or '' for none. Returns the room's charge, epoch, beginning, last time,
+ * last offset, 1 if the page is complete, 1 if there are more entries, ids, contents; number and time of the newest change, 1 if the
+ * content of deleted entries is overdue, states of the entries or '[]'; and in a room with changes, if there was a revision: ids,
+ * contents and states of changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was
+ * removed, or '', and the controls. A page that can't have all controls isn't complete.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${content}${stateInJson}${readChanged}if not lost then trimOld(ARGV[8]) end
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${content}${stateInJson}${readChanged}${controlsSince}if not lost then trimOld(ARGV[8]) end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
@@ -49,6 +51,8 @@ local hasRevision = ARGV[11] ~= ''
 if direction ~= 'newest' and not (isHonoured() and (not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13]))) then
   direction, complete = 'newest', 0
 end
+local controls = direction == 'after' and ARGV[14] ~= '' and controlsSince(tonumber(ARGV[13]), tonumber(ARGV[14]))
+if controls == nil then direction, complete = 'newest', 0 end
 local function range(from, count)
   if direction == 'at' then return redis.call('XRANGE', log, id, id) end
   if direction == 'after' then return redis.call('XRANGE', log, from, '+', 'COUNT', count) end
@@ -86,6 +90,7 @@ local reply = {
 }
 if not changes or not hasRevision or direction ~= 'after' then return reply end
 ${changedSince}
+if controls then reply[#reply + 1] = '[' .. table.concat(controls, ',\\n') .. ']' end
 return reply
 `
 }

@@ -25,15 +25,19 @@ export const changeFields =
  * - entries: with a state. edited, reacted, listed: charges of contents, of reactions, and of the rest.
  * - trimmed: the highest number of an entry that was removed. swept: the entries before this offset have no state.
  * - deleted: entries whose content is still in the stream, since the time deletedAt.
+ *
+ * `control`: `<number>-<time>` of the newest control; nil if the room never had one. Versions without controls write the numbers of
+ * `changes` again without what they don't know, so it has a field of its own.
  */
 export const readState = `
 local room, log, order = KEYS[1], KEYS[2], KEYS[3]
 local state = {}
 local fields = { 'epoch', 'beginning', 'at', 'offset', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
 -- Short: each append writes all of them to the append-only file.
-local stored = { 'tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed', 'changes' }
+local stored = { 'tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed', 'changes', 'control' }
 local found = redis.call('HMGET', room, unpack(stored))
 for i, field in ipairs(fields) do state[field] = i == 1 and found[1] or tonumber(found[i]) end
+local control = found[12] or nil
 local changes, changeFields
 if found[11] then
   changes, changeFields = {}, ${changeFields}
@@ -68,7 +72,7 @@ local lost = not state.epoch or not state.keyBytes or redis.call('XLEN', log) ~=
 local function begin(epoch, ttl)
   local beginning = math.max(now, state.at or 0)
   state = { epoch = epoch, beginning = beginning, at = beginning, offset = 0, first = 1, bytes = 0, keys = 0, keyBytes = 0, forgotten = 0, renewed = now }
-  changes = nil
+  changes, control = nil, nil
   if ttl == '' then return end
   save()
   redis.call('DEL', room, log, order)
