@@ -4,6 +4,7 @@ import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { parsePosition } from '../../src/drivers/position.ts'
+import { parseRevision } from '../../src/drivers/revision.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, append, begin, bodies, deletion, end, fill, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
@@ -107,4 +108,56 @@ t.test('what is published of a stream makes a node without streams read the room
   while (records.length < 5) await new Promise(setImmediate)
   // It takes each record apart as an array, which fails for an object.
   t.strictSame(records.map((record) => Array.isArray(record)), [false, false, true, false, true])
+})
+
+t.test('nodes without controls post and change beside controls, ignore them and erase none', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { store, old } = await nodes(t, server)
+  const follower = await Follower.of(store, 'a')
+  const removal = (member: string) => ({ remove: { member, reason: 'go' } })
+  const { position } = await store.append('a', says('x'))
+  await store.control('a', removal('ada'))
+  const stored = await server.client.hmget(state, 'control', '!1')
+  t.equal(await old.post('by the old'), 2)
+  t.match(await old.amend(position, 'edit', '"edited"', 6), /^2 \d+$/, 'its changes follow the control')
+  t.strictSame((await old.read())[0], [[0, 'x'], [0, 'by the old']])
+  await store.control('a', removal('bob'))
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.strictSame(follower.pages.flatMap(({ controls = [] }) => controls.map(({ change, control }) => [change.number, control])), [[1, removal('ada')], [3, removal('bob')]])
+  t.strictSame(await server.client.hmget(state, '!1', '!3'), [stored[1], (await server.client.hget(state, '!3'))!.replace(/(\d+) 0 0 0 /, '$1 0 0 1 ')], 'the second names the first')
+  t.ok(follower.pages.every(({ complete }) => complete))
+})
+
+t.test('a node without controls forgets them as changes', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { store, old } = await nodes(t, server, { historyEntries: 10, dedupWindow: 0 })
+  const { position } = await store.append('a', says('x'))
+  for (const i of upTo(20)) await store.control('a', { remove: { member: `${i}`, reason: 'go' } })
+  for (const i of upTo(150)) t.match(await old.amend(position, 'edit', `"${i}"`, 1), /^\d+ \d+$/)
+  const fields = await server.client.hkeys(state)
+  t.strictSame(fields.filter((field) => /^!(\d|1\d|20)$/.test(field)), [])
+  t.ok(fields.includes('control'))
+  const follower = await Follower.of(store, 'a')
+  await store.control('a', { reauthorize: {} })
+  await store.append('a', says('end'))
+  await follower.has('end')
+  t.match(follower.pages[0]!.controls, [{ change: { number: 171 } }])
+})
+
+t.test('what is published in a room with controls makes a node without controls read the room', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { store } = await nodes(t, server)
+  const subscriber = server.client.duplicate()
+  t.teardown(() => subscriber.disconnect())
+  const messages: string[] = []
+  subscriber.on('message', (_channel, message: string) => { messages.push(message) })
+  await subscriber.subscribe('fastify-chat:{a}:entries')
+  await store.control('a', { reauthorize: {} })
+  await store.append('a', says('x'))
+  while (messages.length < 2) await new Promise(setImmediate)
+  t.notOk(Array.isArray((JSON.parse(messages[0]!.slice(messages[0]!.indexOf('['))) as unknown[])[0]), 'it takes each change apart as an array')
+  // It parses what is before the content as a position or a revision, and a time.
+  const [, before] = /^(.*)-(\d+)\[/.exec(messages[1]!)!
+  t.strictSame([parsePosition(before!), parseRevision(before!)], [undefined, undefined])
 })
