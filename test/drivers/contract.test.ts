@@ -211,6 +211,12 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
     'a control alone is delivered, with the head that it leads to': (store) => ({
       follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, head: { ...page.head, change: { number: 0, revision: '' } } }))
     }),
+    'a follower that joins in the tick of a control has it in its head or its feed, not in both': (store) => ({
+      follow: async (room, deliver) => {
+        const { head, ...feed } = await store.follow(room, deliver)
+        return { ...feed, head: { ...head, change: { ...head.change, number: head.change.number - 1 } } }
+      }
+    }),
     'under a load, no follower receives what was stored after a control before the control': (store) => ({
       follow: (room, deliver) => store.follow(room, ({ controls, ...page }) => {
         deliver({ ...page, entries: page.entries.slice(-1), changes: [] })

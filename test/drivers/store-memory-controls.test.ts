@@ -45,6 +45,20 @@ t.test('a control older than dedupWindow is forgotten, unless an older change is
   t.ok(store.bytes > bytes)
 })
 
+t.test('the time of a change after a control does not decrease when the clock goes back', async (t) => {
+  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const store = open(t)
+  const [position] = await fill(store, 'a', 1)
+  const follower = await Follower.of(store, 'a')
+  mock.timers.setTime(1e12 + 5_000)
+  await store.control('a', removal('ada'))
+  mock.timers.setTime(1e12 + 1_000)
+  await store.amend('a', position!, edit('edited'))
+  await follower.until(() => follower.changes.length > 0)
+  t.equal(follower.changes[0]!.at, 1e12 + 5_000)
+})
+
 t.test('controls count in storeBytes: other rooms are evicted, or the control is BUSY', async (t) => {
   const store = open(t, { storeBytes: 50_000 })
   const [other] = await fill(store, 'other', 1)

@@ -57,6 +57,24 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     }
   })
 
+  await test('a follower that joins in the tick of a control has it in its head or its feed, not in both', async (open) => {
+    const one = await open()
+    await Follower.of(one, 'a')
+    const joining: Array<Promise<Follower>> = []
+    const calls: Array<Promise<unknown>> = []
+    for (const i of upTo(20)) {
+      calls.push(one.control('a', removal(`${i}`)))
+      joining.push(Follower.of(one, 'a'))
+      calls.push(one.control('a', reauthorization))
+      if (i % 5 === 0) await Promise.all(calls)
+    }
+    await Promise.all(calls)
+    for (const follower of await Promise.all(joining)) {
+      await reachesHead(follower, one, 'a')
+      assert.deepEqual(follower.controls.map(({ change }) => change.number), upTo(40, follower.feed.head.change.number + 1))
+    }
+  })
+
   await test('under a load, no follower receives what was stored after a control before the control', async (open) => {
     const one = await open()
     const load = new ControlLoad('a')
