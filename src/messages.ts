@@ -121,7 +121,10 @@ export const serverMessages = {
     changes: array(change, 'of earlier messages, each whole, in the order of their revisions'),
     oldest: position
   }, 'Answers join. Also sent without a request when earlier messages are no longer valid'),
-  left: object({ type: literal('left'), room }, {}, 'Answers leave. The room is no longer joined'),
+  left: object({ type: literal('left'), room }, {
+    code: string({ description: 'why the member is no longer in the room: removed or forbidden; absent in the answer to leave' }),
+    message: string({ description: 'the reason that the app gave, or a text for developers' })
+  }, 'Answers leave, or reports that the app has removed the member. The room is no longer joined'),
   message: object({ ...content, type: literal('message') }, optionalContent, 'An entry of a joined room'),
   changed: object({ type: literal('changed'), room, position, revision }, changedState, 'A message of a joined room has changed'),
   ack: object({ type: literal('ack'), id, room, position }, { revision }, 'The post is stored at this position, or the message at it is changed'),
