@@ -1,5 +1,6 @@
 import type { Revision } from '../change.ts'
 import type { Framing, Payload } from '../connection/writer.ts'
+import type { Revocation } from './membership-rights.ts'
 import type { MergedChange, OwnReactions } from './merged-change.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Presence } from '../roster.ts'
@@ -33,4 +34,6 @@ export interface Format {
   ack (room: string, id: string, position: Position, revision?: Revision): string | undefined
   /** Returns the answer to a join. The same messages are sent when the view of a member is no longer valid. */
   joined (room: string, page: JoinedPage, presence: Presence, member: Member): readonly Payload[]
+  /** Returns the message for a member that may no longer be in a room. Absent if the wire has none: the connection is closed instead. */
+  left? (room: string, code: Revocation['code'], message: string): Payload
 }

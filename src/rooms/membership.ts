@@ -4,10 +4,12 @@ import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format, JoinedPage } from './format.ts'
+import { MembershipRights, type Revocation, type RightsOwner } from './membership-rights.ts'
 import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import { OwnPositions } from './own-positions.ts'
 import type { WholeMessage } from './outstanding-streams.ts'
-import { difference } from './presence-diff.ts'
+import { difference, wholeList } from './presence-diff.ts'
+import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
 import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
@@ -39,8 +41,14 @@ export class Membership implements Receiver {
   #change = 0
   /** The epoch of the room to which `#offset` and `#change` belong: offsets of different epochs can't be compared. */
   #epoch = 0
-  /** The presence that was sent with `joined`, while the member catches up; undefined afterwards. */
+  /** The presence that the member knows, while it catches up or is suspended; else undefined. */
   #presence: Presence | undefined
+  /** Whether the member may not have been sent all members of `#presence`: those that have entered since the last report. */
+  #mayLackMembers = false
+  readonly #owner: RightsOwner | undefined
+  /** Created when they are first in question. */
+  #rights: MembershipRights | undefined
+  #hasJoined = false
   /** Created for the first post. */
   #posts: UndeliveredRequests | undefined
   /** Created for the first change. */
@@ -48,11 +56,12 @@ export class Membership implements Receiver {
   /** Created for the first position on the wire that differs from the one in the store. */
   #positions: OwnPositions | undefined
   #isAnnounced = false
-  /** The last answer of `authorize` for typing. until: as of `performance.now()`. */
-  #typing: { readonly isAllowed: boolean, readonly until: number } | undefined
+  /** The last answer of `authorize` for typing. until: as of `performance.now()`. questions: as of the answer. */
+  #typing: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
 
-  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions) {
+  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
     this.connection = connection
+    this.#owner = owner
     this.member = member
     this.room = room
     this.format = format
@@ -72,14 +81,35 @@ export class Membership implements Receiver {
 
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
+  /** Whether the answer to the join was sent. */
+  get hasJoined (): boolean { return this.#hasJoined }
+
+  get rights (): MembershipRights { return (this.#rights ??= new MembershipRights(this, this.#owner)) }
+
+  /** How often the rights of the member were in question, or revoked. */
+  get questions (): number { return this.#rights?.questions ?? 0 }
+
+  /** Whether the member receives nothing, because the app is asked for its rights. */
+  get isSuspended (): boolean { return this.#rights?.known !== undefined }
+
+  /** Resolves when the membership isn't suspended, its rights were revoked, or it has ended; undefined if it isn't suspended. */
+  get rightsKnown (): Promise<void> | undefined { return this.#rights?.known }
+
+  /** Whether `assertMay` throws. */
+  get isRefused (): boolean { return this.#rights?.areRefused === true }
+
+  /** @throws Forbidden if the rights of the member were revoked; HookFailed if the hook has failed */
+  assertMay (action: string): void { this.#rights?.assertMay(action) }
+
   /** The answer that was passed to `rememberTyping`; undefined when it is no longer valid. */
   get isTypingAllowed (): boolean | undefined {
-    return this.#typing !== undefined && this.#typing.until > performance.now() ? this.#typing.isAllowed : undefined
+    const answer = this.#typing
+    return answer !== undefined && answer.until > performance.now() && answer.questions === this.questions ? answer.isAllowed : undefined
   }
 
   /** Remembers the answer of `authorize` for typing for `TYPING_ALLOWED` ms. */
   rememberTyping (isAllowed: boolean): void {
-    this.#typing = { isAllowed, until: performance.now() + TYPING_ALLOWED }
+    this.#typing = { isAllowed, until: performance.now() + TYPING_ALLOWED, questions: this.questions }
   }
 
   /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. Their messages may never be sent. */
@@ -91,12 +121,30 @@ export class Membership implements Receiver {
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
-  end (): void { this.enter(ENDED) }
+  end (): void {
+    this.enter(ENDED)
+    this.#rights?.end()
+  }
+
+  /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
+  suspend (presence: Presence): void {
+    this.#presence = presence
+    this.#mayLackMembers = true
+  }
+
+  /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
+  sendLeft ({ code, message }: Revocation): void {
+    const { left } = this.format
+    if (left === undefined) this.connection.close(CloseCode.forbidden, message)
+    else this.connection.writer.reply(left(this.room, code, message))
+  }
 
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
   sendJoined (page: JoinedPage, presence: Presence, later: Later, whole?: WholeReplay): number {
     this.#presence = presence
     this.#resumeAfter(page.complete ? whole?.resumed : undefined)
+    this.#mayLackMembers = false
+    this.#hasJoined = true
     return this.#replay(this.format.joined(this.room, page, presence, this.member), page.entries.length + page.changed.length, later, whole)
   }
 
@@ -112,9 +160,12 @@ export class Membership implements Receiver {
     if (change !== undefined) this.connection.writer.reply(change(this.room, reactionsOf(wholeChange(entry)), ownReactions(entry)))
   }
 
-  /** Called when the member has caught up. Sends the change of presence since `sendJoined`. */
+  /** Called when the member has caught up. Sends the change of presence since `sendJoined` or `suspend`. */
   caughtUp (presence: Presence): void {
-    const diff = this.#presence && difference(this.#presence, presence)
+    const change = this.#presence && difference(this.#presence, presence)
+    const isTold = !this.#mayLackMembers || this.#presence === presence
+    const diff = isTold ? change : { ...wholeList(presence), left: change?.left ?? [] }
+    this.#mayLackMembers = false
     const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined

@@ -18,3 +18,8 @@ export function difference (before: Presence, now: Presence): PresenceDiff | und
   const changed = joined.length > 0 || left.length > 0 || now.count !== before.count || now.stale !== before.stale
   return changed ? { joined, left, count: now.count, ...now.stale && { stale: true } } : undefined
 }
+
+/** Returns the change that adds all members that are listed. */
+export function wholeList ({ members, count, stale }: Presence): PresenceDiff {
+  return { joined: [...members], left: [], count, ...stale && { stale: true } }
+}

@@ -19,7 +19,8 @@ const v1Format: Format = {
       ? `${ack}${positionJson(room, position)}}`
       : `${ack}"room":"${room}","position":${JSON.stringify(position)},"revision":"${revision}"}`
   },
-  joined: (room, page, presence, member) => [`{${joinedJson(room, page, presence, member, entryJson)}}`]
+  joined: (room, page, presence, member) => [`{${joinedJson(room, page, presence, member, entryJson)}}`],
+  left: (room, code, message) => JSON.stringify({ type: 'left', room, code, message } satisfies ServerMessage)
 }
 
 /** Encodes the messages of rooms for one kind of client. */
