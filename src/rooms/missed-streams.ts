@@ -1,6 +1,9 @@
 import type { StreamWatch } from './stream-watch.ts'
 import type { Entry, Page, Position, Query } from '../store.ts'
 
+/** Reads a room. */
+export type PageReader = Pick<StreamWatch, 'read' | 'get'>
+
 /** A page, and what became of streams that a client without changes hasn't received. */
 export interface PageWithStreams {
   /** Not `complete` if one of the streams is no longer kept. */
@@ -16,7 +19,7 @@ export interface PageWithStreams {
  * ended before the page was read.
  */
 export async function readWithStreams (
-  room: Pick<StreamWatch, 'read' | 'get'>, query: Query, positions: readonly Position[] = []
+  room: PageReader, query: Query, positions: readonly Position[] = []
 ): Promise<PageWithStreams | undefined> {
   if (positions.length === 0) return { page: await room.read(query), ended: [], streaming: [] }
   const read = async (): Promise<ReadonlyArray<Entry | undefined>> => await Promise.all(positions.map((position) => room.get(position)))

@@ -1,4 +1,5 @@
 import type { Changed } from '../change.ts'
+import type { DeliveredHead } from './delivered-head.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Membership } from './membership.ts'
 import { byReader } from './readers.ts'
@@ -18,6 +19,7 @@ export class OwnReactions {
   readonly #room: string
   readonly #store: Store
   readonly #fanOut: FanOut
+  readonly #delivered: DeliveredHead
   /** Increases whenever the store delivers an incomplete page. All members receive their own reactions anew then. */
   #epoch = 0
   /** Ends with the reads so far: one entry is read at a time. */
@@ -26,7 +28,8 @@ export class OwnReactions {
   #offset = 0
   #changes = 0
 
-  constructor (room: string, store: Store, fanOut: FanOut) {
+  constructor (room: string, store: Store, fanOut: FanOut, delivered: DeliveredHead) {
+    this.#delivered = delivered
     this.#room = room
     this.#store = store
     this.#fanOut = fanOut
@@ -65,6 +68,8 @@ export class OwnReactions {
         if (epoch !== this.#epoch) return
         changes = this.#changes
         entry = await this.#store.get(this.#room, whole.position, { for: reader })
+        // The entry isn't sent before the controls were applied that were stored before its last change.
+        await this.#delivered.read(async () => await this.#store.read(this.#room, { limit: 0, maxBytes: 0, use: false }))
         // The entry may be older than a change that was delivered meanwhile.
       } while (changes !== this.#changes)
       if (epoch === this.#epoch && entry !== undefined) this.#send(whole, entry, memberships)

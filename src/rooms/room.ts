@@ -1,14 +1,18 @@
 import type { Waiting } from './batch-queue.ts'
+import { CatchUp } from './catch-up.ts'
+import type { Control, Head } from '../change.ts'
+import { DeliveredHead } from './delivered-head.ts'
 import { FanOut } from './fan-out.ts'
 import { Joins } from './join.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { Membership } from './membership.ts'
 import { OwnReactions } from './own-reactions.ts'
 import type { ReadTurns } from './read-turns.ts'
+import { Restarts } from './restart.ts'
 import type { Rings } from './ring.ts'
 import { RoomPresence } from './room-presence.ts'
 import type { Presence, Roster, Signal } from '../roster.ts'
-import type { Store, Entry, FeedPage, Page, Query } from '../store.ts'
+import type { Store, Entry, FeedPage, Page, Position, Query } from '../store.ts'
 import { StreamWatch, type WatchedStore } from './stream-watch.ts'
 import type { Counters } from '../observability/stats.ts'
 
@@ -33,7 +37,11 @@ export class Room {
   readonly name: string
   readonly #fanOut: FanOut
   readonly #streams: StreamWatch
+  readonly #delivered = new DeliveredHead()
+  readonly #catchUp: CatchUp
   readonly #joins: Joins
+  readonly #restarts: Restarts
+  #controls = 0
   readonly #ownReactions: OwnReactions
   readonly #listeners = new Set<(entry: Entry) => void>()
   readonly #presence = new RoomPresence()
@@ -44,8 +52,11 @@ export class Room {
     this.name = name
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
-    this.#joins = new Joins(this, this.#streams, this.#fanOut, rings, turns, counters)
-    this.#ownReactions = new OwnReactions(name, store, this.#fanOut)
+    const pages = { read: async (query: Query) => await this.read(query), get: async (position: Position) => await this.#streams.get(position) }
+    this.#catchUp = new CatchUp(this, this.#fanOut, rings)
+    this.#joins = new Joins(this.#catchUp, pages, this.#fanOut, turns, counters)
+    this.#restarts = new Restarts(this.#catchUp, pages, this.#fanOut, counters)
+    this.#ownReactions = new OwnReactions(name, store, this.#fanOut, this.#delivered)
     const subscriptions = [
       this.#follow(store),
       roster.watch(name, (now) => this.#onPresence(now)),
@@ -56,6 +67,9 @@ export class Room {
       for (const subscription of subscriptions) subscription.then((unsubscribe) => unsubscribe(), () => { /* `opened` has rejected */ })
     })
   }
+
+  /** Number of the controls and breaks that the store has delivered; undefined until the room follows it. */
+  get controls (): number | undefined { return this.#delivered.head && this.#controls }
 
   get presence (): Presence { return this.#presence.current }
 
@@ -76,6 +90,7 @@ export class Room {
   leave (membership: Membership): void {
     this.#fanOut.delete(membership)
     this.#joins.leave(membership)
+    this.#restarts.leave(membership)
     this.#presence.leave(membership)
     membership.end()
   }
@@ -89,12 +104,12 @@ export class Room {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves with a page of its entries. */
+  /** Resolves with a page of its entries, once the controls that were stored before them were applied. */
   async read (query: Query): Promise<Page> {
-    const { epoch } = this.#joins
-    const page = await this.#streams.read(query)
+    const { epoch } = this.#catchUp
+    const page = await this.#delivered.read(async () => await this.#streams.read(query))
     // Clients without changes don't receive its streams. The room may not know them: they may have begun before it was opened.
-    if (epoch === this.#joins.epoch) this.#fanOut.learnFrom(page)
+    if (epoch === this.#catchUp.epoch) this.#fanOut.learnFrom(page)
     return page
   }
 
@@ -102,6 +117,7 @@ export class Room {
 
   close (): void {
     this.#streams.close()
+    this.#delivered.close()
     this.opened.then((unsubscribes) => {
       for (const unsubscribe of unsubscribes) unsubscribe()
     }, () => { /* the others were ended */ })
@@ -110,23 +126,50 @@ export class Room {
   async #follow (store: Store): Promise<() => void> {
     const feed = await store.follow(this.name, (page) => this.#deliver(page))
     this.#joins.follow(feed.head)
+    this.#delivered.advance(feed.head)
     return () => feed.stop()
   }
 
   #deliver (page: FeedPage): void {
-    if (!page.complete) {
-      this.#ownReactions.restart()
-      this.#joins.restart(page.head).catch(() => { /* the connections were closed */ })
-      return
-    }
-    this.#joins.keep(page)
+    for (const { control } of page.controls ?? []) this.#apply(control)
+    if (!page.complete) return this.#restart(page.head)
+    this.#catchUp.keep(page)
     this.#streams.deliver(page)
     if (page.entries.length > 0) this.#fanOut.push(page.entries)
     if (page.changes.length > 0) this.#ownReactions.deliver(page.changes)
     this.#fanOut.change(page.changes, page.head.change.number)
+    this.#delivered.advance(page.head)
     for (const entry of page.entries) {
       for (const listener of this.#listeners) listener(entry)
     }
+  }
+
+  /** Sends a new view of the room to all members. A control may have been lost too: the app is asked for the rights of each of them. */
+  #restart (head: Head): void {
+    this.#controls++
+    this.#ownReactions.restart()
+    for (const { rights } of [...this.#memberships()]) rights.question()
+    this.#delivered.restart(head)
+    this.#catchUp.restart()
+    this.#restarts.restart(head).catch(() => { /* the connections were closed */ })
+  }
+
+  #apply (control: Control): void {
+    this.#controls++
+    const member = 'remove' in control ? control.remove.member : control.reauthorize.member
+    const concerned = [...this.#memberships()].filter(({ member: { id } }) => member === undefined || id === member)
+    if ('remove' in control) for (const { rights } of concerned) rights.remove(control.remove.reason)
+    else for (const { rights } of concerned) rights.question()
+    const suspended = concerned.filter(({ isSuspended }) => isSuspended)
+    if (suspended.length === 0) return
+    this.#joins.suspend(suspended, this.#delivered.head!)
+    for (const membership of suspended) this.#restarts.wait(membership)
+  }
+
+  * #memberships (): Iterable<Membership> {
+    yield * this.#fanOut.memberships
+    yield * this.#joins.memberships
+    yield * this.#restarts.memberships
   }
 
   #onSignal (signal: Signal): void {

@@ -30,6 +30,18 @@ export class WholeReplay {
     if (isComplete) this.#outstanding = outstanding
   }
 
+  /**
+   * Returns the replay for a member that has received everything up to an entry.
+   * @param after position of the entry @param streams that are outstanding
+   */
+  static after (after: Position, streams: readonly Cursor[]): WholeReplay {
+    const replay = new WholeReplay(after)
+    replay.#streams.startAfter(after)
+    replay.#streams.add(streams)
+    replay.#outstanding = replay.#streams.cursors.map(({ position }) => position)
+    return replay
+  }
+
   /** The positions of the streams that the member hasn't received. */
   get outstanding (): readonly Position[] { return this.#outstanding }
 
