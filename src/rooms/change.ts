@@ -8,10 +8,11 @@ import { authorize, type Hooks } from '../hooks.ts'
 import { entryPosition } from './composed-position.ts'
 import { NotCalled } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
+import { whileAllowed } from './request-rights.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import type { PostContext } from './post.ts'
 import { vetChange } from '../pre-hooks.ts'
-import type { Position } from '../store.ts'
+import type { Entry, Position } from '../store.ts'
 
 /** A member's request to change an entry. since: the client's revision when it first sent a repeated edit. */
 export interface ChangeRequest {
@@ -52,20 +53,24 @@ export function submitChange (
   }
   // A repeat is looked up before the hooks run, so that they refuse no edit that was stored already. If the store forgets its key
   // meanwhile, it refuses the edit as stale, because of `since`: it never stores the content that no hook has seen.
-  let isRepeat = false
   const check = async (): Promise<Content | undefined> => {
-    isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
-    if (isRepeat) return content
     restrictions.assertMay(change.type, room)
     return await vet(change, position, content, membership, hooks, context)
   }
-  const vetted = check()
-  const stored = vetted.then((checked) => {
-    // Synchronous with `amend`: a restriction may have arrived while the hooks ran.
-    if (!isRepeat) restrictions.assertMay(change.type, room)
-    return amend(checked)
-  })
-  return { membership, submitted: vetted.then(() => {}, () => {}), stored }
+  const ask = async (): Promise<void> => {
+    if (hooks.authorize !== undefined) await authorizedEntry(change, position, membership, hooks, context)
+  }
+  const pass = async (): Promise<Passed> => {
+    const isRepeat = since !== undefined && content !== undefined && await context.store.findChange(room, key) !== undefined
+    if (isRepeat) return { stored: amend(content) }
+    return await whileAllowed(membership, change.type, ask, check, (checked) => {
+      // Synchronous with `amend`: a restriction may have arrived while the hooks ran.
+      restrictions.assertMay(change.type, room)
+      return { stored: amend(checked) }
+    })
+  }
+  const passed = pass()
+  return { membership, submitted: passed.then(() => {}, () => {}), stored: passed.then(({ stored }) => stored) }
 }
 
 /** Passes a change to the store, and calls `onChange` once it is stored. */
@@ -89,21 +94,32 @@ export function amendEntry (
 /** Without `authorize`, members edit and delete only their own entries. The store checks it in the same step as it changes the entry. */
 function isForOwnOnly ({ type }: ChatChange, { authorize }: Hooks): boolean { return authorize === undefined && type !== 'react' }
 
+/** A change that was passed to the store. */
+interface Passed { readonly stored: Promise<Amended> }
+
+/** Resolves with the entry at a position if `authorize` allows its change. @throws NotKept, Forbidden, HookFailed */
+async function authorizedEntry (
+  { type: action }: ChatChange, position: Position, { member, room }: Membership, hooks: Hooks, { store }: PostContext
+): Promise<Entry> {
+  const entry = await store.get(room, position, { for: member.id })
+  if (entry === undefined) throw new NotKept()
+  await authorize(hooks, { member, action, room, entry: chatEntry(entry) })
+  return entry
+}
+
 /**
  * Runs the hooks for a change. Resolves with the content to store if it is an edit.
  * @throws NotKept, Forbidden, EntryDeleted, and as `authorize` and `vetChange` do
  */
 async function vet (
-  change: ChatChange, position: Position, content: Content | undefined, { member, room }: Membership, hooks: Hooks, { store, limits }: PostContext
+  change: ChatChange, position: Position, content: Content | undefined, membership: Membership, hooks: Hooks, context: PostContext
 ): Promise<Content | undefined> {
   if (hooks.authorize === undefined && hooks.preChange === undefined) return content
-  const stored = await store.get(room, position, { for: member.id })
-  if (stored === undefined) throw new NotKept()
-  const entry = chatEntry(stored)
-  await authorize(hooks, { member, action: change.type, room, entry })
+  const { member, room } = membership
+  const stored = await authorizedEntry(change, position, membership, hooks, context)
   if (isForOwnOnly(change, hooks) && stored.from?.id !== member.id) throw new Forbidden('change messages of others', room)
   if (stored.deleted === true && change.type !== 'delete') throw new EntryDeleted()
-  return await vetChange(hooks, change, content, entry, member, contentLimit(limits))
+  return await vetChange(hooks, change, content, chatEntry(stored), member, contentLimit(context.limits))
 }
 
 /** Returns the bytes of memory of a change that waits for its call. */

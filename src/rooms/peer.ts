@@ -1,12 +1,14 @@
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
-import { authorize, run, type Hooks } from '../hooks.ts'
+import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
+import { whileAllowed } from './request-rights.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import { readHistory } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
 import { Membership } from './membership.ts'
+import type { Revocation, RightsOwner } from './membership-rights.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
@@ -14,7 +16,7 @@ import type { MembershipOptions } from './receiver.ts'
 import type { Room } from './room.ts'
 import type { Roster } from '../roster.ts'
 import type { Rooms } from './rooms.ts'
-import type { Member, Page, Position } from '../store.ts'
+import type { Member, Page, Position, Query } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 import { signalTyping } from './typing.ts'
 
@@ -32,7 +34,7 @@ export interface JoinOptions extends JoinQuery, MembershipOptions {}
 const LONGEST_TIMER = 2 ** 31 - 1
 
 /** A member on one connection, with its memberships. */
-export class Peer {
+export class Peer implements RightsOwner {
   readonly member: Member
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
@@ -85,11 +87,14 @@ export class Peer {
     const hooks = this.#hooks
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
+    const [before, controls] = [rooms.find(name), rooms.find(name)?.controls]
     await authorize(hooks, { member, action: 'join', room: name })
     const room = rooms.take(name, connection.address.name)
-    const membership = new Membership(connection, member, room.name, { format, includeSender })
+    const membership = new Membership(connection, member, room.name, { format, includeSender }, this)
+    // A control may have come after the answer of the hook, and before the room can apply it to the membership.
+    const isCurrent = room === before && controls !== undefined && room.controls === controls
     try {
-      await this.#waitForJoin(membership, room, query)
+      await this.#waitForJoin(membership, room, query, isCurrent)
     } catch (error) {
       if (this.#memberships.includes(membership)) this.#remove(membership)
       throw error
@@ -99,6 +104,17 @@ export class Peer {
     if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#changeOf(name))
     await run('onJoin', () => hooks.onJoin?.(member, name))
   }
+
+  mayJoin (room: string): Promise<boolean> | undefined {
+    const { member } = this
+    return this.#hooks.authorize === undefined ? undefined : may(this.#hooks, { member, action: 'join', room })
+  }
+
+  revoke (membership: Membership, revocation: Revocation): void {
+    if (this.#memberships.includes(membership)) this.#leave(membership, revocation)
+  }
+
+  failed (error: unknown): void { this.connection.fail(error) }
 
   /** @throws NotJoined */
   leave (room: string): void {
@@ -136,16 +152,24 @@ export class Peer {
     return pending.length === 0 ? undefined : Promise.all(pending)
   }
 
-  /** Resolves with older entries of a joined room. @throws NotJoined, Forbidden, HookFailed */
-  async history (room: string, before: Position, limit: number, maxBytes: number): Promise<Page> {
+  /**
+   * Reads older entries of a joined room, and calls `answer` with them in the tick in which the member is still allowed to read them.
+   * @throws NotJoined, Forbidden, HookFailed
+   */
+  async history (room: string, before: Position, limit: number, maxBytes: number, answer: (page: Page) => void): Promise<void> {
     const { rooms } = this.#context
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
-    await authorize(this.#hooks, { member: this.member, action: 'history', room })
-    return await readHistory(async (query) => {
+    const action = 'history'
+    const ask = async () => await authorize(this.#hooks, { member: this.member, action, room })
+    const read = async (query: Query) => {
       await rooms.turns.wait(query.limit)
       return await rooms.read(room, query)
-    }, before, limit, maxBytes, membership.reader)
+    }
+    await whileAllowed(membership, action, ask, async () => {
+      await ask()
+      return await readHistory(read, before, limit, maxBytes, membership.reader)
+    }, answer)
   }
 
   /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
@@ -169,8 +193,9 @@ export class Peer {
   /**
    * Resolves when the room is open and the member has entered it. If one of them fails, undoes the other and rejects as the store
    * or the roster does.
+   * @param isCurrent whether no control may have come since the app allowed the member to join
    */
-  async #enter (membership: Membership, room: Room): Promise<void> {
+  async #enter (membership: Membership, room: Room, isCurrent: boolean): Promise<void> {
     const { rooms, roster } = this.#context
     const { connection, member } = membership
     const [opened, entered] = await Promise.allSettled([room.opened, roster.enter(room.name, this.#id, member)])
@@ -179,25 +204,28 @@ export class Peer {
       if (entered.status === 'fulfilled') this.#leaveRoster(room.name)
       throw (opened.status === 'rejected' ? opened : entered as PromiseRejectedResult).reason
     }
+    if (!isCurrent) membership.rights.question()
     room.enter(membership)
     this.#memberships = this.#memberships.concat(membership)
     if (!connection.open) this.#remove(membership)
   }
 
   /** Resolves when the answer to the join was written; missed entries may follow. A failure after that closes the connection. */
-  #waitForJoin (membership: Membership, room: Room, query: JoinQuery): Promise<void> {
+  #waitForJoin (membership: Membership, room: Room, query: JoinQuery, isCurrent: boolean): Promise<void> {
     const { connection } = membership
     return new Promise((resolve, reject) => {
       let hasJoined = false
-      room.join(membership, this.#enter(membership, room), query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
+      room.join(membership, this.#enter(membership, room, isCurrent), query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
         if (!hasJoined) return reject(error)
         connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
       })
     })
   }
 
-  #leave (membership: Membership): void {
+  /** @param revocation sent to the member if it doesn't leave by itself */
+  #leave (membership: Membership, revocation?: Revocation): void {
     this.#remove(membership)
+    if (revocation !== undefined) membership.sendLeft(revocation)
     if (!membership.isAnnounced) return
     if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room))
     run('onLeave', () => this.#hooks.onLeave?.(this.member, membership.room))

@@ -1,11 +1,12 @@
 import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
 import { chatEntry, messageContent } from '../chat-entry.ts'
 import { entryCost } from '../heap-cost.ts'
-import type { Hooks } from '../hooks.ts'
+import { authorize, type Hooks } from '../hooks.ts'
 import { parseComposed } from './composed-position.ts'
 import type { HookCalls } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
+import { whileAllowed } from './request-rights.ts'
 import { vetPost } from '../pre-hooks.ts'
 import type { Appended, Draft, Position, Store } from '../store.ts'
 
@@ -55,6 +56,9 @@ export function submit (
   return { membership, ...checked(post, draft, content, membership, restrictions, hooks, context) }
 }
 
+/** A post that was passed to the store. */
+interface Passed { readonly stored: Promise<Appended> }
+
 /** Passes a draft to the store unless it may not be posted. */
 function checked (
   post: Post, draft: Draft, content: Content, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
@@ -66,20 +70,19 @@ function checked (
     restrictions.assertMay('post', room)
     return await vetPost(hooks, { room, ...messageContent(post.body, post.data) }, content, member, contentLimit(limits))
   }
-  // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
-  let isRepeat = false
-  const vetted = post.since === undefined || key === undefined
-    ? check()
-    : store.find(room, key).then((known) => {
-      isRepeat = known !== undefined
-      return isRepeat ? content : check()
+  const ask = async (): Promise<void> => await authorize(hooks, { member, action: 'post', room })
+  const pass = async (): Promise<Passed> => {
+    // A repeat is looked up before the hooks run, so that they refuse no post that was stored already.
+    const isRepeat = post.since !== undefined && key !== undefined && await store.find(room, key) !== undefined
+    if (isRepeat) return { stored: append(draft, membership, hooks, context) }
+    return await whileAllowed(membership, 'post', ask, check, ({ body, data }) => {
+      // Synchronous with the append: a restriction may have arrived while the hooks ran.
+      restrictions.assertMay('post', room)
+      return { stored: append({ ...draft, body, data }, membership, hooks, context) }
     })
-  const stored = vetted.then(({ body, data }) => {
-    // Synchronous with the append: a restriction may have arrived while the hooks ran.
-    if (!isRepeat) restrictions.assertMay('post', room)
-    return append({ ...draft, body, data }, membership, hooks, context)
-  })
-  return { submitted: vetted.then(() => {}, () => {}), stored }
+  }
+  const passed = pass()
+  return { submitted: passed.then(() => {}, () => {}), stored: passed.then(({ stored }) => stored) }
 }
 
 function append (draft: Draft, membership: Membership, hooks: Hooks, { store, hookCalls }: PostContext): Promise<Appended> {

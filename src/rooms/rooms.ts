@@ -97,6 +97,9 @@ export class Rooms {
     this.release(room, membership.connection.address.name)
   }
 
+  /** Returns a room that is open, or being opened. */
+  find (name: string): Room | undefined { return this.#uses.get(name)?.room }
+
   /** Resolves with a page of the entries of a room. */
   async read (name: string, query: Query): Promise<Page> {
     return await (this.#uses.get(name)?.room.read(query) ?? this.#context.store.read(name, query))

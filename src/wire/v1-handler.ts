@@ -176,8 +176,9 @@ export class V1Handler implements MessageHandler {
   }
 
   async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
-    const page = await peer.history(room, before, limit, PAGE_BYTES)
-    this.#connection.writer.reply(this.#encoding.history(room, before, page))
+    await peer.history(room, before, limit, PAGE_BYTES, (page) => {
+      this.#connection.writer.reply(this.#encoding.history(room, before, page))
+    })
   }
 
   /**

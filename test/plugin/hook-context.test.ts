@@ -43,7 +43,8 @@ t.test('all hooks run in the AsyncLocalStorage context of the upgrade request', 
   ada.say({ type: 'typing', room: 'lobby' })
   ada.say({ type: 'history', room: 'lobby', before: position, limit: 1 })
   await ada.expect('history')
-  t.strictSame(seen.splice(0), [...hooks, 'authorize post', 'authorize history'].map((hook) => `${hook} ada`))
+  // The room was not open when `authorize` was first asked.
+  t.strictSame(seen.splice(0), [hooks[0], 'authorize join', ...hooks.slice(1), 'authorize post', 'authorize history'].map((hook) => `${hook} ada`))
   const adaChanged = once(ended, 'onChange')
   ada.say({ type: 'edit', room: 'lobby', position, id: 'e', text: 'y' })
   while ((await ada.next()).type !== 'ack');
