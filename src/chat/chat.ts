@@ -11,6 +11,7 @@ import type { HookCalls } from '../rooms/hook-calls.ts'
 import type { Peers } from '../rooms/peers.ts'
 import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
+import { MemberRights, type Reauthorization, type RemovalOptions } from './member-rights.ts'
 import { draftOf, type Publication, type WriteStreamOptions } from './publication.ts'
 import { assertRoom } from './room-name.ts'
 import type { Presence, Roster } from '../roster.ts'
@@ -40,11 +41,13 @@ export class Chat {
   readonly #parts: ChatParts
   readonly #changes: ChatChanges
   readonly #moderation: Moderation
+  readonly #rights: MemberRights
 
   constructor (parts: ChatParts) {
     this.#parts = parts
     this.#changes = new ChatChanges(parts, parts.hooks.onChange)
     this.#moderation = new Moderation(parts.roster)
+    this.#rights = new MemberRights(parts.store, () => parts.rooms.names())
   }
 
   /**
@@ -159,6 +162,33 @@ export class Chat {
   async clear (room: string): Promise<void> {
     assertRoom(room)
     await this.#parts.store.clear(room)
+  }
+
+  /**
+   * Removes a member from a room, on every node. No message or change that is stored once the promise has resolved reaches the
+   * member, and `left` is the last message of the room that it receives. A plain client's connection is closed with 4403. Messages that were
+   * stored before may not reach it. The member may join again if `authorize` allows it. A join that is in progress is authorized
+   * again; without that hook, it is refused. Rejects as the store's `append` does.
+   * @param id of the member
+   * @throws InvalidRoom, InvalidArgument
+   */
+  async removeMember (room: string, id: string, options?: RemovalOptions): Promise<void> {
+    assertRoom(room)
+    await this.#rights.remove(room, id, options)
+  }
+
+  /**
+   * Calls `authorize` with 'join' again for members that are in a room, on every node: for a member, or for all, in a room, or in all.
+   * No message or change that is stored once the promise has resolved reaches one of them before `authorize` has allowed it. Those
+   * whom it allows then receive everything that was stored meanwhile; those whom it doesn't are removed with the code
+   * `forbidden`. Memberships of an app without that hook are not affected.
+   *
+   * Without `room`, it stores a record in each kept room, one after the other: name the room if there are many. Rejects as the store's
+   * `append` does; the members of some rooms may have been authorized again then.
+   * @throws InvalidRoom, InvalidArgument
+   */
+  async reauthorize (whom: Reauthorization = {}): Promise<void> {
+    await this.#rights.reauthorize(whom)
   }
 
   /**

@@ -24,6 +24,7 @@ export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
     get: (...args) => works.get(...args),
     amend: (...args) => works.amend(...args),
     findChange: (...args) => works.findChange(...args),
+    control: (...args) => works.control(...args),
     rooms: () => works.rooms(),
     clear: (...args) => works.clear(...args),
     check: () => works.check(),
