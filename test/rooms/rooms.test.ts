@@ -120,6 +120,7 @@ function late (store: Store, { read = () => 0, follow = () => 0 }: { read?: () =
     get: (...args) => store.get(...args),
     amend: (...args) => store.amend(...args),
     findChange: (...args) => store.findChange(...args),
+    control: (...args) => store.control(...args),
     rooms: () => store.rooms(),
     clear: (room) => store.clear(room),
     check: () => store.check(),

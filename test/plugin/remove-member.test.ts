@@ -1,0 +1,147 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import t from 'tap'
+import { backendWith } from '../support/backend.ts'
+import { chat } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
+import { texts } from '../support/v1-client.ts'
+import type { Chat, FastifyChatOptions } from '../../src/index.ts'
+
+const authenticate: FastifyChatOptions['authenticate'] = (request, { token }) => ({ id: token ?? String(request.headers['x-id'] ?? 'plain') })
+
+t.test('every connection of a removed member receives left, and a plain one is closed with 4403', async (t) => {
+  const server = await chat(t, { authenticate })
+  const bob = await server.member({ token: 'bob' }, 'lobby')
+  const clients = [await server.member({ token: 'plain' }, 'lobby', 'other'), await server.member({ token: 'plain', changes: true }, 'lobby')]
+  const plain = await server.plain()
+  await server.app.chat.removeMember('lobby', 'plain', { reason: 'so it is' })
+  await server.app.chat.publish('lobby', { text: 'x' })
+  for (const client of clients) {
+    t.strictSame(await client.next(), { type: 'left', room: 'lobby', code: 'removed', message: 'so it is' })
+    t.match(await client.refused({ type: 'post', room: 'lobby', text: 'x', id: 'i' }), { code: 'not_joined' })
+  }
+  t.strictSame(await plain.closed, { code: 4403, reason: 'so it is' })
+  await clients[0]!.posted('other', 'in another room')
+  t.match(await bob.next(), { type: 'message', text: 'x' })
+})
+
+t.test('a removal has a default reason, and is reported as a leave', async (t) => {
+  const left: string[] = []
+  const published: unknown[] = []
+  const onEvent = (event: unknown) => { published.push((event as { member: { id: string } }).member.id) }
+  subscribe('fastify-chat:member.leave', onEvent)
+  t.teardown(() => unsubscribe('fastify-chat:member.leave', onEvent))
+  const server = await chat(t, { authenticate, onLeave: ({ id }, room) => { left.push(`${id} ${room}`) } })
+  const [ada, bob] = [await server.member({ token: 'ada' }, 'a'), await server.member({ token: 'bob' }, 'a')]
+  await server.app.chat.removeMember('a', 'ada')
+  t.match(await ada.next(), { type: 'left', message: 'removed by a moderator' })
+  t.strictSame(left, ['ada a'])
+  t.strictSame(published, ['ada'])
+  const presence = await bob.presence(({ left }) => left.length > 0)
+  t.match(presence, { left: [{ id: 'ada' }], count: 1 })
+  await ada.end()
+  t.strictSame(left, ['ada a'], 'once')
+})
+
+t.test('a removed member may join again', async (t) => {
+  const server = await chat(t, { authenticate })
+  const ada = await server.member({ token: 'ada' }, 'a')
+  for (let i = 0; i < 10; i++) {
+    await server.app.chat.removeMember('a', 'ada')
+    await ada.expect('left')
+    await server.app.chat.publish('a', { text: 'meanwhile' })
+    t.strictSame(texts((await ada.join('a', { history: 1 })).messages), ['meanwhile'])
+    await ada.posted('a', `${i}`)
+  }
+})
+
+t.test('without authorize, a join that is under way during the removal is refused', async (t) => {
+  const waits = gate()
+  let isHeld = false
+  const server = await chat(t, {
+    authenticate,
+    backend: backendWith((works) => ({
+      async read (...args) {
+        const page = await works.read(...args)
+        if (isHeld) await waits.pass()
+        return page
+      }
+    }))
+  })
+  const bob = await server.member({ token: 'bob' }, 'a')
+  const ada = await server.member({ token: 'ada' })
+  isHeld = true
+  ada.say({ type: 'join', room: 'a' })
+  await waits.reached
+  await server.app.chat.removeMember('a', 'ada')
+  await server.app.chat.publish('a', { text: 'x' })
+  t.match(await bob.next(), { text: 'x' })
+  isHeld = false
+  waits.open()
+  t.match(await ada.next(), { type: 'error', request: 'join', code: 'forbidden' })
+  await ada.join('a')
+})
+
+t.test('a page that contains what was stored after the removal is kept back until the room has it', async (t) => {
+  let deliver: (() => void) | undefined
+  const waits = gate()
+  let isHeld = false
+  const server = await chat(t, {
+    authenticate,
+    backend: backendWith((works) => ({
+      // A feed that is behind the store.
+      follow: async (room, receive) => await works.follow(room, (page) => {
+        if (!isHeld) return receive(page)
+        const before = deliver
+        deliver = () => { before?.(); receive(page) }
+      }),
+      async read (room, query) {
+        const page = await works.read(room, query)
+        if (isHeld) setImmediate(() => { waits.pass().catch(() => {}) })
+        return page
+      }
+    }))
+  })
+  const ada = await server.member({ token: 'ada' }, 'a')
+  const position = await ada.posted('a', 'known')
+  isHeld = true
+  await server.app.chat.removeMember('a', 'ada', { reason: 'no' })
+  await server.app.chat.publish('a', { text: 'secret' })
+  ada.say({ type: 'history', room: 'a', before: position, limit: 10 })
+  await waits.reached
+  isHeld = false
+  deliver!()
+  t.match(await ada.next(), { type: 'left', message: 'no' })
+  t.match(await ada.next(), { type: 'error', code: 'forbidden', request: 'history' })
+})
+
+t.test('a post that waits in prePost during the removal is refused, and not stored', async (t) => {
+  const waits = gate()
+  const server = await chat(t, { authenticate, prePost: async (draft) => { await waits.pass(); return draft } })
+  const [ada, bob] = [await server.member({ token: 'ada' }, 'a'), await server.member({ token: 'bob' }, 'a')]
+  ada.post('a', 'x')
+  await waits.reached
+  await server.app.chat.removeMember('a', 'ada')
+  await ada.expect('left')
+  waits.open()
+  t.match(await ada.expect('error'), { code: 'forbidden', request: 'post' })
+  await server.app.chat.publish('a', { text: 'end' })
+  t.match(await bob.next(), { text: 'end' })
+})
+
+const wrong: ReadonlyArray<readonly [title: string, code: string, call: (chat: Chat) => Promise<void>]> = [
+  ['a room name that is none', 'FST_CHAT_INVALID_ROOM', (chat) => chat.removeMember('a room', 'ada')],
+  ['an empty id', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.removeMember('a', '')],
+  ['a long reason', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.removeMember('a', 'ada', { reason: 'x'.repeat(124) })],
+  ['an unknown option', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.removeMember('a', 'ada', { why: 'no' } as object)],
+  ['no object', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.reauthorize('a' as unknown as object)],
+  ['a room of reauthorize that is none', 'FST_CHAT_INVALID_ROOM', (chat) => chat.reauthorize({ room: '' })],
+  ['an address', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.reauthorize({ member: 'address:::1' })],
+  ['an unknown property', 'FST_CHAT_INVALID_ARGUMENT', (chat) => chat.reauthorize({ rooms: ['a'] } as object)]
+]
+
+t.test('a wrong argument is rejected with a code, and changes nothing', async (t) => {
+  const server = await chat(t, { authenticate, authorize: () => true })
+  const ada = await server.member({ token: 'ada' }, 'a')
+  for (const [title, code, call] of wrong) await t.rejects(call(server.app.chat), { code }, title)
+  await ada.posted('a', 'x')
+})
