@@ -39,7 +39,7 @@ export interface Change {
 export interface ServerMessages {
   welcome: { member: Member, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number, features?: string[] }
   joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean, revision?: string, changes?: Change[], oldest?: string }
-  left: { room: string }
+  left: { room: string, code?: string, message?: string }
   message: Message
   changed: Change & { readonly room: string }
   ack: { id: string, room: string, position: string, revision?: string }

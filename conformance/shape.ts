@@ -34,7 +34,7 @@ const resumed: Shape = { 'revision?': revision, 'changes?': listOf(object(change
 const shapes: { readonly [type: string]: Shape } = {
   welcome: { member, session: text, limits: object(limits), heartbeat: count, 'features?': listOf(text) },
   joined: { room, members: listOf(member), count, 'stale?': isTrue, messages: entries, position, complete: flag, ...resumed },
-  left: { room },
+  left: { room, 'code?': text, 'message?': text },
   message: entry,
   changed: { room, ...change },
   ack: { id, room, position, 'revision?': revision },

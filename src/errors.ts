@@ -199,7 +199,7 @@ export const NotJoined = declareError(
 export const AlreadyJoined = declareError(
   'FST_CHAT_ALREADY_JOINED', "room '%s' is already joined", 409, { kind: 'refusal', wireCode: ErrorCode.alreadyJoined })
 
-/** `authorize`, a kick or a ban does not allow the action. Arguments: the action, the room. */
+/** `authorize`, a kick, a ban or a removal does not allow the action. Arguments: the action, the room. */
 export const Forbidden = declareError(
   'FST_CHAT_FORBIDDEN',
   "not allowed to %s in room '%s'",

@@ -74,7 +74,7 @@ const terminal = {
   badFrame: 4400,
   /** not authenticated, or no longer authenticated */
   unauthenticated: 4401,
-  /** kicked or banned */
+  /** kicked or banned, or a plain client that may not be in its room */
   forbidden: 4403
 } as const
 

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
+import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
@@ -144,4 +145,30 @@ t.test('a wrong argument is rejected with a code, and changes nothing', async (t
   const ada = await server.member({ token: 'ada' }, 'a')
   for (const [title, code, call] of wrong) await t.rejects(call(server.app.chat), { code }, title)
   await ada.posted('a', 'x')
+})
+
+t.test('a join allowed before the removal is refused by a node that did not follow the room', async (t) => {
+  const members = new Set(['ada', 'bob'])
+  const waits = gate()
+  const shared = memory()
+  const first = await chat(t, { authenticate, backend: shared })
+  const second = await chat(t, {
+    authenticate,
+    backend: shared,
+    authorize: async ({ member: { id }, action }) => {
+      const isAllowed = members.has(id)
+      if (action === 'join') await waits.pass()
+      return isAllowed
+    }
+  })
+  const bob = await first.member({ token: 'bob' }, 'a')
+  const ada = await second.member({ token: 'ada' })
+  ada.say({ type: 'join', room: 'a' })
+  await waits.reached
+  members.delete('ada')
+  await first.app.chat.removeMember('a', 'ada')
+  await first.app.chat.publish('a', { text: 'x' })
+  t.match(await bob.next(), { text: 'x' })
+  waits.open()
+  t.match(await ada.next(), { type: 'error', code: 'forbidden', request: 'join' })
 })
