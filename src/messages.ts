@@ -7,7 +7,9 @@ const revision = string({ minLength: 1, maxLength: 128, description: 'names one 
 const id = string({ minLength: 1, maxLength: 64, description: 'chosen by the client' })
 const reactionName = string({ pattern: reactionText.source, description: '1 to 64 code points without control characters' })
 
-const member = object({ id: string({}), name: string({ description: 'empty: no name' }) })
+const identity = { id: string({}), name: string({ description: 'empty: no name' }) }
+const sender = object(identity)
+const member = object(identity, { data: { description: 'JSON that the app has given the member' } })
 const members = (description: string) => array(member, description)
 const count = integer({ minimum: 0, description: 'members of the room, listed or not' })
 const stale = flag('the list of members may be out of date')
@@ -18,7 +20,7 @@ const content = {
   room,
   position,
   at: string({ format: 'date-time', description: "ISO 8601, the server's clock" }),
-  from: { anyOf: [member, { type: 'null' }], description: 'null: the app is the sender' }
+  from: { anyOf: [sender, { type: 'null' }], description: 'null: the app is the sender' }
 } as const
 const reaction = object({
   reaction: string({}),
@@ -53,8 +55,10 @@ const changedState = {
 }
 const change = object({ position, revision }, changedState)
 
+const typingOn = { type: 'boolean', description: 'false: stopped typing; absent: true' } as const
+
 /** Named parts of the messages. */
-export const definitions = { room, position, revision, id, member, errorCode, reaction, message, change }
+export const definitions = { room, position, revision, id, sender, member, errorCode, reaction, message, change }
 
 /** Schemas of the messages to the server, by type. */
 export const clientMessages = {
@@ -81,7 +85,8 @@ export const clientMessages = {
     reaction: reactionName,
     on: { type: 'boolean', description: 'false removes the reaction' }
   }, {}, 'Adds a reaction of the member to a message, or removes it'),
-  typing: object({ type: literal('typing'), room }, {}, 'Reports that the user is typing'),
+  typing: object({ type: literal('typing'), room }, { on: typingOn }, 'Reports that the user is typing, or has stopped'),
+  signal: object({ type: literal('signal'), room, data }, {}, 'Sends an event to the members of a joined room. It is not stored'),
   history: object({
     type: literal('history'),
     room,
@@ -106,7 +111,7 @@ export const serverMessages = {
       byteBurst: integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' })
     }),
     heartbeat: integer({ description: 'ms between the pings of the server; a client should send a ping as often' })
-  }, { features: array(string({}), 'what the server has beyond the first version: changes') }, 'Answers hello with the member and its limits'),
+  }, { features: array(string({}), 'what the server has beyond the first version: changes, signals') }, 'Answers hello with the member and its limits'),
   joined: object({
     type: literal('joined'),
     room,
@@ -139,11 +144,13 @@ export const serverMessages = {
   presence: object({
     type: literal('presence'),
     room,
-    joined: members('members added to the list, or renamed'),
+    joined: members('members added to the list, or whose name or data has changed'),
     left: members('members removed from the list'),
     count
   }, { stale }, 'The list of members has changed'),
-  typing: object({ type: literal('typing'), room, from: member }, {}, 'A member is typing'),
+  typing: object({ type: literal('typing'), room, from: sender }, { on: typingOn }, 'A member is typing, or has stopped'),
+  signal: object({ type: literal('signal'), room, from: sender, data }, {}, 'An event that a member has sent to the room'),
+  direct: object({ type: literal('direct'), data }, {}, 'Data that the app has sent to the member'),
   pong: object({ type: literal('pong'), id }, {}, 'Answers ping'),
   error: object({
     type: literal('error'),

@@ -13,6 +13,7 @@ const answers: Record<ClientMessage['type'], ServerMessage['type'] | undefined> 
   delete: 'ack',
   react: 'ack',
   typing: undefined,
+  signal: undefined,
   history: 'history',
   ping: 'pong'
 }
