@@ -66,7 +66,7 @@ export function startChat (url, defaultRoom) {
     entered.on('message', ifCurrent(received))
     entered.on('changed', ifCurrent(messages.change))
     entered.on('presence', ifCurrent(() => showPeople(entered, self.id)))
-    entered.on('typing', ifCurrent((member) => { if (!isOwn(member.id)) typing.started(member) }))
+    entered.on('typing', ifCurrent((member) => { if (member.on && !isOwn(member.id)) typing.started(member) }))
     entered.on('left', ifCurrent(refuse))
   }
 

@@ -1,10 +1,12 @@
 import { codePoints, indexOfCodePoint } from '../code-points.ts'
 import type { Change, Message, Reaction } from '../messages.ts'
+import type * as typed from './app-data.ts'
 
 /**
  * Returns the message as it is after a change. Apply the changes of a message in the order in which they arrive, whatever their
  * revisions. Applying one twice does no harm. The position of the change must be that of the message.
  */
+export function applyChange<Data = unknown> (message: typed.Message<Data>, change: typed.Change<Data>): typed.Message<Data>
 export function applyChange (message: Message, change: Change): Message {
   const { revision, text, data, editedAt, deleted, reactions, appended, ended, streaming, unfinished, whole } = change
   if (message.deleted === true) return message

@@ -1,4 +1,5 @@
 import { CloseCode, ErrorCode, PAGE_COST, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import type { ClientTypes, MemberDataOf } from './app-data.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
@@ -8,24 +9,31 @@ import { withDefaults, type ChatClientOptions } from './options.ts'
 import { withOwnReactions } from './own-reactions.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import { Signals } from './signals.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
-import type { Changed } from './room-events.ts'
+import type { Changed, Direct } from './room-events.ts'
 import type { Status } from './status.ts'
 
-export interface ChatClientEvents {
-  status: Status
+export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {
+  status: Status<MemberDataOf<Types>>
   /** An error from the server that rejects no promise. */
   error: ChatError
+  /** Data that the app has sent to this member. Not delivered later if the client is offline. */
+  direct: Direct
 }
 
-/** A chat client. After a reconnect it joins its rooms again and repeats the posts and changes that were not acknowledged. */
-export class ChatClient extends Emitter<ChatClientEvents> {
+/**
+ * A chat client. After a reconnect it joins its rooms again and repeats the posts and changes that were not acknowledged.
+ * Types: of the app's data, such as `ChatClient<{ data: Attachment, memberData: Profile }>`. They are not checked at runtime.
+ */
+export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter<ChatClientEvents<Types>> {
   readonly #reconnector: Reconnector
   readonly #requests: PendingRequests
   readonly #history: HistoryRequests
   readonly #memberships: Memberships
   readonly #rateLimiter = new RateLimiter()
+  readonly #signals = new Signals((json) => this.#reconnector.send(json), this.#rateLimiter)
   #member: string | undefined
   #closed: ChatError | undefined
   #features: readonly string[] = []
@@ -37,7 +45,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
    * @param url of the chat route, such as wss://example.com/chat
    */
   constructor (url: string, options: ChatClientOptions = {}) {
-    super(['status', 'error'])
+    super(['status', 'error', 'direct'])
     const settings = withDefaults(options)
     this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
     this.#requests = new PendingRequests({
@@ -50,18 +58,14 @@ export class ChatClient extends Emitter<ChatClientEvents> {
         const json = JSON.stringify(message)
         this.#rateLimiter.schedule(this.#costOf(message), json.length, () => this.#reconnector.send(json))
       },
-      sendTyping: (room) => {
-        const json = JSON.stringify({ type: 'typing', room })
-        if (this.#rateLimiter.take(json.length) === 0) this.#reconnector.send(json)
-      },
       onJoined: () => this.#requests.flush(),
       onLeft: (room, error) => {
         this.#requests.onLeft(room, error)
         this.#history.onLeft(room, error)
       }
-    }, { requests: this.#requests, history: this.#history }, settings.backoff)
+    }, { requests: this.#requests, history: this.#history, signals: this.#signals }, settings.backoff)
     this.#reconnector = new Reconnector(url, settings, {
-      onStatus: (status) => this.emit('status', status),
+      onStatus: (status) => this.emit('status', status as Status<MemberDataOf<Types>>),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onMessage: (message) => this.#receive(message),
       onDisconnect: () => this.#onDisconnect(),
@@ -72,9 +76,9 @@ export class ChatClient extends Emitter<ChatClientEvents> {
   }
 
   /** The current status. Each change emits `status`, in order. */
-  get status (): Status { return this.#reconnector.status }
+  get status (): Status<MemberDataOf<Types>> { return this.#reconnector.status as Status<MemberDataOf<Types>> }
 
-  /** What the server supports besides posts: `changes`. Empty before the first connection. */
+  /** What the server supports besides posts: `changes`, `signals`. Empty before the first connection. */
   get features (): readonly string[] { return this.#features }
 
   /**
@@ -82,8 +86,8 @@ export class ChatClient extends Emitter<ChatClientEvents> {
    * room is joined or being joined. Retries after a retryable error. Rejects with a ChatError. Its code is the error code of the
    * server, `invalid` for a wrong argument, `left` if the room is left before it is joined, or `closed`.
    */
-  join (name: string, options: JoinOptions = {}): Promise<ClientRoom> {
-    return this.#closed === undefined ? this.#memberships.join(name, options) : rejected(this.#closed)
+  join (name: string, options: JoinOptions = {}): Promise<ClientRoom<Types>> {
+    return this.#closed === undefined ? this.#memberships.join(name, options) as Promise<ClientRoom<Types>> : rejected(this.#closed)
   }
 
   /** Leaves a room, like `ClientRoom.leave()`. A pending join rejects with `left`. */
@@ -102,6 +106,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#rateLimiter.reset(limits)
     this.#cheapJoins = limits.rooms ?? Infinity
     this.#requests.onConnect(limits.payload, features.includes('changes'))
+    this.#signals.onConnect(limits.payload, features.includes('signals'))
     this.#memberships.onConnect()
   }
 
@@ -115,10 +120,14 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       case 'message':
       case 'presence':
       case 'typing':
+      case 'signal':
         this.#memberships.receive(message)
         break
       case 'changed':
         this.#onChanged(message)
+        break
+      case 'direct':
+        this.emit('direct', message)
         break
       case 'ack':
         this.#requests.onAck(message.id, message.position)
@@ -145,8 +154,7 @@ export class ChatClient extends Emitter<ChatClientEvents> {
       // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
       : ((request ?? 'history') === 'history' && this.#history.onError(room, error)) ||
         (['join', 'leave'].includes(request ?? 'join') && this.#memberships.onError(room, error))
-    // Other requests (`typing`, `ping`) have no promise, and are sent again regularly.
-    if (!answered && code !== ErrorCode.rateLimited) this.emit('error', error)
+    if (!answered && !isExpected(code, request)) this.emit('error', error)
   }
 
   #onDisconnect (): void {
@@ -164,4 +172,12 @@ export class ChatClient extends Emitter<ChatClientEvents> {
     this.#history.end(error)
     this.#memberships.end(error, own)
   }
+}
+
+/** Returns whether the app needn't know of an error of a request without a promise: `signal`, `typing` or `ping`. */
+function isExpected (code: string, request: string | undefined): boolean {
+  // `left` reports the end of the room.
+  if (code === ErrorCode.notJoined) return request === 'signal' || request === 'typing'
+  // `typing` and `ping` are sent again regularly.
+  return code === ErrorCode.rateLimited && request !== 'signal'
 }

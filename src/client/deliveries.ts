@@ -6,7 +6,7 @@ import type { Of, RoomEvents } from './room-events.ts'
 
 /** What a room delivers to its listeners and iterations. */
 export type Delivery =
-  | Of<'message' | 'changed' | 'presence' | 'typing'>
+  | Of<'message' | 'changed' | 'presence' | 'typing' | 'signal'>
   | RoomEvents['joined']
   /** Replaces the buffered events when there are too many. */
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
@@ -36,7 +36,7 @@ export class Deliveries {
   }
 
   push (delivery: Delivery): void {
-    if (delivery.type === 'typing' && this.#buffer.open) return
+    if ((delivery.type === 'typing' || delivery.type === 'signal') && this.#buffer.open) return
     this.#buffer.push(delivery)
     if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace({ type: 'gap', joined: this.#gap() })
   }
@@ -82,7 +82,10 @@ export class Deliveries {
         this.#emit('presence', delivery)
         break
       case 'typing':
-        this.#emit('typing', delivery.from)
+        this.#emit('typing', { ...delivery.from, on: delivery.on ?? true })
+        break
+      case 'signal':
+        this.#emit('signal', delivery)
         break
       case 'gap':
         this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))

@@ -7,17 +7,18 @@ import type { ErrorCodeName } from '../protocol.ts'
 export class ChatError extends Error {
   /**
    * The server's error code, or one of the client's own:
+   * - `removed`: the app has removed the member from the room; sent by the server, with the reason as message
    * - `closed`: the client was closed permanently, by `close()` or by the server
    * - `left`: the room was left
    * - `offline`: the request needs a connection
    * - `overflow`: too many posts, changes or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
-   * - `unsupported`: the server doesn't support changes of messages
+   * - `unsupported`: the server doesn't support changes of messages, or signals
    * - `invalid`: an argument is wrong; the server also sends this code
    *
    * Later versions of the server may send other codes.
    */
-  readonly code: ErrorCodeName | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | (string & {})
+  readonly code: ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | (string & {})
 
   /** ms after which the request may be repeated; the server sends it with `rate_limited` */
   readonly retryAfter: number | undefined

@@ -3,7 +3,7 @@ import type { Backoff } from './backoff.ts'
 import type { Deferred } from './deferred.ts'
 import { ChatError } from './error.ts'
 import type { ClientRoom } from './room.ts'
-import type { Joined } from './room-events.ts'
+import type { Joined, Of } from './room-events.ts'
 
 /** One `join()` of a room, until the room is left. `join()` after `leave()` creates another. */
 export interface RoomJoin {
@@ -106,9 +106,13 @@ export class Membership {
     }
   }
 
-  onLeft (): void {
-    if (this.#stage === 'in') this.#endByServer(new ChatError(ErrorCode.notJoined, 'the server ended the membership'))
-    else if (this.#stage === 'leaving') this.#sendNext()
+  /** Called with the answer to `leave`, and when the server has ended the membership; then usually with a code. */
+  onLeft ({ code, message = 'the server ended the membership' }: Of<'left'>): void {
+    const error = new ChatError(code ?? ErrorCode.notJoined, message)
+    if (this.#stage === 'in') this.#endByServer(error)
+    // The server answers the `leave` that is under way with `not_joined`.
+    else if (code === undefined && this.#stage === 'leaving') this.#sendNext()
+    else if (code !== undefined && this.#stage === 'joining') this.onError(error)
   }
 
   /** Returns whether the error answers the request in flight. */

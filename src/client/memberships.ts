@@ -1,4 +1,4 @@
-import { MAX_MESSAGES, isPosition, isRevision, roomName, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { MAX_MESSAGES, isPosition, isRevision, roomName, type ClientMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -7,13 +7,13 @@ import { Membership } from './membership.ts'
 import type { RoomState } from './pending-request.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import { ClientRoom } from './room.ts'
+import type { Of, RoomMessage } from './room-events.ts'
+import type { Signals } from './signals.ts'
 import { unknownProperty } from '../unknown-name.ts'
 
 export interface MembershipsEvents {
   /** Sends the message once the rate limits permit. */
   send (message: ClientMessage): void
-  /** Sends the signal now, or drops it. */
-  sendTyping (room: string): void
   /** Called when requests of the room can be sent. */
   onJoined (room: string): void
   /** Called when the room is left, its join is refused, or the client is closed. */
@@ -29,11 +29,8 @@ export interface JoinOptions {
   readonly revision?: string | undefined
 }
 
-/** Minimum ms between two `typing` signals to a room. */
-const TYPING_INTERVAL = 1_000
-
 /** Services that a room needs besides its membership. */
-export interface RoomServices { readonly requests: PendingRequests, readonly history: HistoryRequests }
+export interface RoomServices { readonly requests: PendingRequests, readonly history: HistoryRequests, readonly signals: Signals }
 
 /** The memberships of one client, by room name. */
 export class Memberships {
@@ -79,10 +76,10 @@ export class Memberships {
     if (membership?.promise !== undefined) membership.leave(new ChatError('left', `the room ${name} was left`))
   }
 
-  receive (message: Extract<ServerMessage, { type: 'joined' | 'left' | 'message' | 'changed' | 'presence' | 'typing' }>): void {
+  receive (message: RoomMessage | Of<'left'>): void {
     const membership = this.#memberships.get(message.room)
     if (message.type === 'joined') membership?.onJoined(message)
-    else if (message.type === 'left') membership?.onLeft()
+    else if (message.type === 'left') membership?.onLeft(message)
     else membership?.joinedRoom?.receive(message)
   }
 
@@ -109,19 +106,16 @@ export class Memberships {
 
   #room (membership: Membership, state: RoomState): ClientRoom {
     const { name } = membership
-    const { requests, history } = this.#services
-    let typedAt = -Infinity
+    const { requests, history, signals } = this.#services
+    const typing = signals.typingIn(name)
     const room: ClientRoom = new ClientRoom(name, state, {
       post: (text, data) => requests.post(name, text, data),
       change: (change) => requests.change(name, change),
       history: (before, limit) => membership.joinedRoom === room
         ? history.request(name, before, limit)
         : rejected(new ChatError('offline', OFFLINE_HISTORY)),
-      typing: () => {
-        if (membership.joinedRoom !== room || performance.now() < typedAt + TYPING_INTERVAL) return
-        typedAt = performance.now()
-        this.#events.sendTyping(name)
-      },
+      typing: (on) => { if (membership.joinedRoom === room) typing(on) },
+      signal: (data) => membership.joinedRoom === room && signals.signal(name, data),
       leave: () => this.leave(name)
     })
     return room

@@ -1,5 +1,6 @@
 import { isPosition, loneSurrogate, PAGE_COST, reactionText, type ClientMessage } from '../protocol.ts'
 import { ChatError } from './error.ts'
+import { assertFits, bytesOf } from './frame-size.ts'
 
 /** Bytes that `since` adds to a repeated request. */
 const SINCE = 140
@@ -38,6 +39,8 @@ export class PendingRequest {
   sent = false
   /** Whether the request was sent on this connection and is not answered yet. */
   inFlight = false
+  /** Why the room has ended since the request was sent. */
+  roomEnd: ChatError | undefined
   readonly #type: Repeatable['type']
   /** State of the room when the request was first sent. The server needs it to decide whether it can still detect a repeat. */
   #since: string | undefined
@@ -69,9 +72,7 @@ export class PendingRequest {
     const since = this.sent ? this.#since : this.#sinceOf(room)
     const repeat = since === undefined ? this.#json : `${this.#json.slice(0, -1)},"since":${JSON.stringify(since)}}`
     // Measured with `since`, because a request that fits only without it couldn't be repeated.
-    if (repeat.length * 3 > payload && bytesOf(repeat) > payload) {
-      throw new ChatError('too_large', `the message is larger than the ${payload} bytes that the server accepts`)
-    }
+    assertFits(repeat, payload)
     return this.sent ? repeat : this.#json
   }
 
@@ -80,6 +81,7 @@ export class PendingRequest {
     if (!this.sent) this.#since = this.#sinceOf(room)
     this.sent = true
     this.inFlight = true
+    this.roomEnd = undefined
   }
 
   /** A deletion or a reaction that is repeated has no further effect, so the server needs no `since`. */
@@ -99,8 +101,6 @@ function problemOf (request: Repeatable): string | undefined {
   }
   return undefined
 }
-
-function bytesOf (text: string): number { return new TextEncoder().encode(text).length }
 
 /** Not crypto.randomUUID, which is missing on pages loaded over plain HTTP. */
 function randomId (): string {

@@ -117,7 +117,7 @@ export class PendingRequests {
       request.inFlight = false
       this.#retries.start(request.room, () => this.#backoff.next(error.retryAfter))
     } else {
-      this.#reject(request, error)
+      this.#reject(request, error.code === ErrorCode.notJoined ? request.roomEnd ?? error : error)
     }
     this.#sendMore(request)
     return true
@@ -150,7 +150,9 @@ export class PendingRequests {
   onLeft (room: string, error: ChatError): void {
     this.#retries.stop(room)
     for (const request of this.#requests.values()) {
-      if (request.room === room && !request.inFlight) this.#rejectUnanswered(request, error)
+      if (request.room !== room) continue
+      if (request.inFlight) request.roomEnd = error
+      else this.#rejectUnanswered(request, error)
     }
   }
 

@@ -1,10 +1,10 @@
-import type { Message } from '../messages.ts'
+import type { ClientTypes, DataOf, MemberDataOf, Message } from './app-data.ts'
 import { rejected } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
 import { Emitter } from './emitter.ts'
 import type { ChatError } from './error.ts'
 import type { RequestedChange, RoomState } from './pending-request.ts'
-import type { HistoryPage, Member, Of, RoomEvents } from './room-events.ts'
+import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { StreamedTexts } from './streamed-texts.ts'
 
 /** The operations that a room delegates to its client. */
@@ -12,21 +12,20 @@ export interface RoomOperations {
   post (text: string, data: unknown): Promise<string>
   change (change: RequestedChange): Promise<void>
   history (before: string, limit: number): Promise<HistoryPage>
-  typing (): void
+  typing (on: boolean): void
+  signal (data: unknown): boolean
   leave (): void
 }
 
-type RoomMessage = Of<'joined' | 'message' | 'changed' | 'presence' | 'typing'>
-
 /**
  * A joined room: its messages, its members, and methods to post and to change messages. Events that arrive between `join()` and
- * the first listener or iteration are buffered, including the end but not `typing`. They are replayed to it and to all listeners
+ * the first listener or iteration are buffered, including the end but not `typing` and `signal`. They are replayed to it and to all listeners
  * that are attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
  */
-export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Message> {
+export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter<RoomEvents<Types>> implements AsyncIterable<Message<DataOf<Types>>> {
   readonly name: string
   /** The members that are present, by id; at most as many as the server lists. */
-  readonly members = new Map<string, Member>()
+  readonly members = new Map<string, Member<MemberDataOf<Types>>>()
   /** Number of members that are present, listed or not. */
   count = 0
   /** Whether `members` and `count` may be out of date, because the server has lost contact with the other nodes. */
@@ -41,12 +40,12 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   readonly #operations: RoomOperations
   readonly #resumed: boolean
   readonly #streamedTexts = new StreamedTexts()
-  readonly #deliveries = new Deliveries((name, event) => this.emit(name, event), () => this.#gap())
+  readonly #deliveries = new Deliveries((name, event) => this.emit(name, event as RoomEvents<Types>[typeof name]), () => this.#gap())
   #ended: ChatError | undefined
 
   /** @param state what an earlier client has received of the room */
   constructor (name: string, { position, revision }: RoomState, operations: RoomOperations) {
-    super(['joined', 'message', 'changed', 'presence', 'typing', 'left'])
+    super(['joined', 'message', 'changed', 'presence', 'typing', 'signal', 'left'])
     this.name = name
     this.position = position
     this.revision = revision
@@ -54,7 +53,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     this.#resumed = position !== undefined
   }
 
-  override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents[Name]) => void): () => void {
+  override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents<Types>[Name]) => void): () => void {
     const off = super.on(name, listener)
     this.#deliveries.replay()
     return off
@@ -68,7 +67,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * `invalid`, `too_large`, `left` or `closed`. Rejects with a TypeError if `data` can't be serialized as JSON.
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
-  post (text: string, data?: unknown): Promise<string> {
+  post (text: string, data?: DataOf<Types>): Promise<string> {
     return this.#ended === undefined ? this.#operations.post(text, data) : rejected(this.#ended)
   }
 
@@ -80,7 +79,7 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * @param position of the message
    * @param data a JSON value for the app's own use; without it, the message has none afterwards
    */
-  edit (position: string, text: string, data?: unknown): Promise<void> {
+  edit (position: string, text: string, data?: DataOf<Types>): Promise<void> {
     return this.#change({ type: 'edit', position, text, data })
   }
 
@@ -100,8 +99,20 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
     return this.#change({ type: 'react', position, reaction, on: false })
   }
 
-  /** Signals to the other members that this member is typing. Sent at most once a second. Dropped while offline. */
-  typing (): void { this.#operations.typing() }
+  /**
+   * Reports to the other members that this member is typing, at most once a second, or with `false` that it has stopped. Dropped while
+   * offline, and beyond the server's rate limit.
+   */
+  typing (on = true): void { this.#operations.typing(on) }
+
+  /**
+   * Sends an event of the app's own to the members of the room. It is stored nowhere. Returns whether it was sent: not while
+   * offline, nor beyond the server's rate limit. The client emits `error` if the server refuses it.
+   * @param data a JSON value
+   * @throws TypeError if `data` can't be serialized as JSON; ChatError with `invalid`, `too_large` or, if the server has no signals,
+   * `unsupported`
+   */
+  signal (data: unknown): boolean { return this.#operations.signal(data) }
 
   /**
    * Resolves with a page of older messages. Rejects with a ChatError. Its code is the error code of the server, `invalid` for a
@@ -109,8 +120,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * @param before position of a message; the page ends just before it
    * @param limit maximum messages of the page; the server may send fewer
    */
-  history (before: string, limit = 50): Promise<HistoryPage> {
-    return this.#ended === undefined ? this.#operations.history(before, limit) : rejected(this.#ended)
+  history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
+    return this.#ended === undefined ? this.#operations.history(before, limit) as Promise<HistoryPage<DataOf<Types>>> : rejected(this.#ended)
   }
 
   /**
@@ -129,8 +140,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
    * ChatError when the server ends the membership. Throws one with `overflow` when the loop is 10,000 messages behind, or when
    * events before the first listener were dropped.
    */
-  [Symbol.asyncIterator] (): AsyncIterableIterator<Message> {
-    return this.#deliveries.iterate()
+  [Symbol.asyncIterator] (): AsyncIterableIterator<Message<DataOf<Types>>> {
+    return this.#deliveries.iterate() as AsyncIterableIterator<Message<DataOf<Types>>>
   }
 
   /**
@@ -162,12 +173,13 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
   }
 
   #update (message: RoomMessage): void {
+    const members = this.members as Map<string, Member>
     switch (message.type) {
       case 'joined':
         this.position = message.position
         this.revision = message.revision
-        this.members.clear()
-        for (const member of message.members) this.members.set(member.id, member)
+        members.clear()
+        for (const member of message.members) members.set(member.id, member)
         this.count = message.count
         this.stale = message.stale === true
         break
@@ -178,8 +190,8 @@ export class ClientRoom extends Emitter<RoomEvents> implements AsyncIterable<Mes
         this.revision = message.revision
         break
       case 'presence':
-        for (const { id } of message.left) this.members.delete(id)
-        for (const member of message.joined) this.members.set(member.id, member)
+        for (const { id } of message.left) members.delete(id)
+        for (const member of message.joined) members.set(member.id, member)
         this.count = message.count
         this.stale = message.stale === true
     }

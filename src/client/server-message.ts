@@ -5,6 +5,7 @@ type Check = (value: unknown) => boolean
 const string: Check = (value) => typeof value === 'string'
 // JSON.parse returns Infinity for 1e999.
 const number: Check = (value) => Number.isFinite(value)
+const present: Check = (value) => value !== undefined
 const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const boolean: Check = (value) => typeof value === 'boolean'
 const optional = (check: Check): Check => (value) => value === undefined || check(value)
@@ -38,13 +39,15 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
     changes: optional(listOf(shape(change))),
     oldest: optional(string)
   }),
-  left: shape({ room: string }),
+  left: shape({ room: string, code: optional(string), message: optional(string) }),
   message: shape(message),
   changed: shape({ room: string, ...change }),
   ack: shape({ id: string, position: string }),
   history: shape({ room: string, before: string, messages, more: boolean, complete: boolean }),
   presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),
-  typing: shape({ room: string, from: member }),
+  typing: shape({ room: string, from: member, on: optional(boolean) }),
+  signal: shape({ room: string, from: member, data: present }),
+  direct: shape({ data: present }),
   pong: shape({}),
   error: shape({ code: string, message: string, retryAfter: optional(number) }),
   draining: shape({ reconnectIn: number })

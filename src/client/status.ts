@@ -1,10 +1,10 @@
 import type { Member } from './room-events.ts'
 
 /** The state of the client's connection. */
-export type Status =
+export type Status<MemberData = unknown> =
   | { readonly state: 'connecting' }
-  /** session: a secret that keeps the member's id in a later client */
-  | { readonly state: 'online', readonly member: Member, readonly session: string }
+  /** member: this client's member, as the server names it. session: a secret that keeps the member's id in a later client */
+  | { readonly state: 'online', readonly member: Member<MemberData>, readonly session: string }
   /** retryIn: ms until the next attempt. code: the close code; 1006 if none was received */
   | { readonly state: 'waiting', readonly retryIn: number, readonly code: number, readonly reason: string }
   /**

@@ -512,7 +512,7 @@ t.test('a client with the session of an earlier one has the same member', async 
 function aRoom (after?: string): ClientRoom {
   const none = () => { throw new Error('there is no client') }
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
-  const room: ClientRoom = new ClientRoom('lobby', { position: after }, { post: none, change: none, history: none, typing: none, leave })
+  const room: ClientRoom = new ClientRoom('lobby', { position: after }, { post: none, change: none, history: none, typing: none, signal: none, leave })
   room.receive(joined('lobby') as unknown as Joined)
   return room
 }

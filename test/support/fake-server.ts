@@ -38,6 +38,9 @@ export const welcome = {
 /** The `welcome` of a server that supports changes. */
 export const welcomeWithChanges = { ...welcome, features: ['changes'] }
 
+/** The `welcome` of a server that supports signals. */
+export const welcomeWithSignals = { ...welcome, features: ['signals'] }
+
 export function joined (room: unknown, rest: object = {}): Message {
   return { type: 'joined', room, members: [], count: 1, messages: [], position: 'p0', complete: true, ...rest }
 }

@@ -1,8 +1,10 @@
 import {
-  ChatClient, ChatError, applyChange, type Change, type Changed, type ChatClientOptions, type ClientRoom, type HistoryPage, type Member, type Message,
-  type Reaction, type Status
+  ChatClient, ChatError, applyChange, type Change, type Changed, type ChatClientOptions, type ClientRoom, type ClientTypes, type HistoryPage,
+  type Member, type Message, type Reaction, type Sender, type Status
 } from 'fastify-chat/client'
+import type { FastifyChatOptions } from 'fastify-chat'
 import { describe, expect, test } from 'tstyche'
+import { Type, type Static } from 'typebox'
 
 const client = new ChatClient('wss://example.com/chat', { name: 'ada' })
 
@@ -37,7 +39,7 @@ describe('events', () => {
     room.on('message', (message) => { expect(message).type.toBe<Message>() })
     room.on('joined', ({ again, complete }) => { expect({ again, complete }).type.toBe<{ again: boolean, complete: boolean }>() })
     room.on('changed', (changed) => { expect(changed).type.toBe<Changed>() })
-    room.on('typing', (member) => { expect(member).type.toBe<Member>() })
+    room.on('typing', (typing) => { expect(typing).type.toBe<Sender & { readonly on: boolean }>() })
     room.on('left', (error) => { expect(error).type.toBe<ChatError>() })
     expect(room.on).type.not.toBeCallableWith('status', () => {})
   })
@@ -62,4 +64,81 @@ test('a room posts, reads its history and iterates over its messages', async () 
   expect(room.history('position')).type.toBe<Promise<HistoryPage>>()
   for await (const message of room) expect(message).type.toBe<Message>()
   expect(room.post).type.not.toBeCallableWith(1)
+})
+
+test('a room sends and receives signals, and the client receives direct messages', async () => {
+  const room = await client.join('lobby')
+  expect(room.signal({ any: 'data' })).type.toBe<boolean>()
+  expect(room.typing(false)).type.toBe<void>()
+  room.on('signal', ({ from, data }) => {
+    expect(from).type.toBe<Sender>()
+    expect(data).type.toBe<unknown>()
+  })
+  room.on('typing', ({ id, name, on }) => { expect({ id, name, on }).type.toBe<{ id: string, name: string, on: boolean }>() })
+  client.on('direct', ({ data }) => { expect(data).type.toBe<unknown>() })
+})
+
+describe("the app's types", () => {
+  interface Attachment { readonly url: string }
+  interface Profile { readonly role: string }
+  interface Types { readonly data: Attachment, readonly memberData: Profile }
+  const typed = new ChatClient<Types>('wss://example.com/chat')
+
+  test('type the data of messages', async () => {
+    const room = await typed.join('lobby')
+    expect(room).type.toBe<ClientRoom<Types>>()
+    expect(room.post).type.toBeCallableWith('hi', { url: '/a.png' })
+    expect(room.post).type.toBeCallableWith('hi')
+    expect(room.post).type.not.toBeCallableWith('hi', { url: 1 })
+    expect(room.edit).type.toBeCallableWith('position', 'hi', { url: '/a.png' })
+    expect(room.edit).type.not.toBeCallableWith('position', 'hi', 'data')
+    room.on('message', (message) => {
+      expect(message).type.toBe<Message<Attachment>>()
+      expect(message.data).type.toBe<Attachment | undefined>()
+    })
+    room.on('changed', (changed) => {
+      expect(changed).type.toBe<Changed<Attachment>>()
+      expect(applyChange({} as Message<Attachment>, changed)).type.toBe<Message<Attachment>>()
+    })
+    room.on('joined', ({ messages, changes = [] }) => {
+      expect(messages).type.toBe<Array<Message<Attachment>>>()
+      expect(changes).type.toBe<Array<Change<Attachment>>>()
+    })
+    expect(room.history('position')).type.toBe<Promise<HistoryPage<Attachment>>>()
+    expect((await room.history('position')).messages).type.toBe<Array<Message<Attachment>>>()
+    for await (const { data } of room) expect(data).type.toBe<Attachment | undefined>()
+  })
+
+  test('type the data of members', async () => {
+    const room = await typed.join('lobby')
+    typed.on('status', (status) => { expect(status).type.toBe<Status<Profile>>() })
+    if (typed.status.state === 'online') expect(typed.status.member.data).type.toBe<Profile | undefined>()
+    expect(room.members).type.toBe<Map<string, Member<Profile>>>()
+    room.on('joined', ({ members }) => { expect(members).type.toBe<Array<Member<Profile>>>() })
+    room.on('presence', ({ joined, left }) => { expect([joined, left]).type.toBe<Array<Array<Member<Profile>>>>() })
+  })
+
+  test('are unknown where they are absent', async () => {
+    const room = await new ChatClient<{ data: Attachment }>('wss://example.com/chat').join('lobby')
+    room.on('message', ({ data }) => { expect(data).type.toBe<Attachment | undefined>() })
+    for (const { data } of room.members.values()) expect(data).type.toBe<unknown>()
+    const untyped = await client.join('lobby')
+    untyped.on('message', ({ data }) => { expect(data).type.toBe<unknown>() })
+    expect<ClientTypes>().type.toBeAssignableFrom<Types>()
+  })
+
+  test('a typed room is accepted where any room is, and its members and messages too', () => {
+    expect<ClientRoom>().type.toBeAssignableFrom<ClientRoom<Types>>()
+    expect<ChatClient>().type.toBeAssignableFrom<ChatClient<Types>>()
+    expect<Message>().type.toBeAssignableFrom<Message<Attachment>>()
+    expect<Member>().type.toBeAssignableFrom<Member<Profile>>()
+    expect<Message<Attachment>>().type.not.toBeAssignableFrom<Message<Profile>>()
+  })
+
+  test('one schema validates the data on the server and types it in the client', () => {
+    const schema = Type.Object({ url: Type.String() })
+    expect<FastifyChatOptions>().type.toBeAssignableFrom({ dataSchema: schema })
+    const room = {} as ClientRoom<{ data: Static<typeof schema> }>
+    room.on('message', ({ data }) => { expect(data).type.toBe<{ url: string } | undefined>() })
+  })
 })
