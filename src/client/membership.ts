@@ -107,8 +107,8 @@ export class Membership {
   }
 
   /** Called with the answer to `leave`, and when the server has ended the membership; then usually with a code. */
-  onLeft ({ code, message = 'the server ended the membership' }: Of<'left'>): void {
-    const error = new ChatError(code ?? ErrorCode.notJoined, message)
+  onLeft ({ code, message }: Of<'left'>): void {
+    const error = new ChatError(code ?? ErrorCode.notJoined, message || 'the server ended the membership')
     if (this.#stage === 'in') this.#endByServer(error)
     // The server answers the `leave` that is under way with `not_joined`.
     else if (code === undefined && this.#stage === 'leaving') this.#sendNext()

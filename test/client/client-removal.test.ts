@@ -28,12 +28,14 @@ t.test('a removal ends the room with its code and its reason', async (t) => {
   t.equal(room.signal('late'), false)
 })
 
-t.test('a removal without a reason has a message', async (t) => {
-  const { room } = await inRoom(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room, code: 'removed' }] : undefined)
-  const left = nextEvent(room, 'left')
-  room.typing()
-  t.match(await left, { code: 'removed', message: 'the server ended the membership' })
-})
+for (const [name, given] of [['without a reason', {}], ['with an empty reason', { message: '' }]] as const) {
+  t.test(`a removal ${name} has a message`, async (t) => {
+    const { room } = await inRoom(t, ({ type, room }) => type === 'typing' ? [{ type: 'left', room, code: 'removed', ...given }] : undefined)
+    const left = nextEvent(room, 'left')
+    room.typing()
+    t.match(await left, { code: 'removed', message: 'the server ended the membership' })
+  })
+}
 
 t.test('a removal rejects the posts, changes and pages of the room, and no others', async (t) => {
   const { client, room } = await inRoom(t, ({ type, room, id }) => {
