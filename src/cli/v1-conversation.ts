@@ -46,7 +46,7 @@ export function converseV1 (target: Target, { room: roomName, name, token, histo
     printRoom(room, output)
     room.on('left', ({ code, message }) => {
       if (code === 'closed') return
-      fail(`Error: removed from the room: ${message} (${code})`)
+      fail(`Error: removed from the room: ${message}${code === 'removed' ? '' : ` (${code})`}`)
       client.close()
     })
     await postAll(room, script(ended.signal), fail)

@@ -6,6 +6,7 @@ import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
 import { run } from '../support/command.ts'
+import { fakeServer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 
 async function serve (t: Test, options: FastifyChatOptions = {}): Promise<{ port: number, url: string, app: Awaited<ReturnType<typeof build>> }> {
@@ -144,6 +145,19 @@ t.test('a refused message and a refused join are reported, and the exit code is 
   t.equal(code, 1)
   t.match(await run(t, ['connect', url, '--v1', '--room', 'staff', '--send', 'hi']).ended, { code: 1, stderr: /^Error: .*staff.*\n$/ })
 })
+
+for (const [code, line] of [['removed', 'spam\\x1b[2J'], ['forbidden', 'spam\\x1b[2J (forbidden)']] as const) {
+  t.test(`a member that is removed with ${code} gets the reason, and the exit code is 1`, async (t) => {
+    const { port } = await fakeServer(t, ({ type, room, id }) => type === 'post'
+      ? [{ type: 'ack', id, room, position: 'p1' }, { type: 'left', room, code, message: 'spam\u001b[2J' }]
+      : undefined)
+    const client = run(t, ['connect', `ws://127.0.0.1:${port}/chat`, '--v1'], { stdin: 'pipe' })
+    client.child.stdin?.write('one\n')
+    t.strictSame(await client.ended, {
+      code: 1, stdout: 'Connected\nDisconnected (code 1000)\n', stderr: `Error: removed from the room: ${line}\n`
+    }, 'the open pipe is not waited for')
+  })
+}
 
 t.test('a lost connection is opened again, and no message is missing', async (t) => {
   const { port } = await serve(t)
