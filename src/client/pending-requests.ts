@@ -117,7 +117,8 @@ export class PendingRequests {
       request.inFlight = false
       this.#retries.start(request.room, () => this.#backoff.next(error.retryAfter))
     } else {
-      this.#reject(request, error.code === ErrorCode.notJoined ? request.roomEnd ?? error : error)
+      const isRefused = error.code === ErrorCode.notJoined || error.code === ErrorCode.forbidden
+      this.#reject(request, isRefused ? request.roomEnd ?? error : error)
     }
     this.#sendMore(request)
     return true

@@ -44,7 +44,7 @@ t.test('a removal rejects the posts, changes and pages of the room, and no other
   }, 1)
   const other = await client.join('other')
   const requests = [room.post('in flight'), room.post('waiting'), room.edit('p0', 'waiting'), room.history('p0')]
-  const [elsewhere] = await Promise.all([other.post('elsewhere'), ...requests.map((request) => t.rejects(() => request, reason))])
+  const [elsewhere] = await Promise.all([other.post('elsewhere'), ...requests.map((request) => t.rejects(async () => { await request }, reason))])
   t.ok(elsewhere)
 })
 
