@@ -148,6 +148,10 @@ export interface Store {
    * changed: an edit to the same content, a second deletion, a reaction that is there already, an `append` of what the text of the entry
    * has at `at`, an `end` of an entry that isn't streaming or not idle for long enough. It is not published. The
    * same holds for an edit whose `key` the room remembers, with the cursor of that edit. The last edit that the store receives wins.
+   *
+   * A stream is renewed by an `append` at the length of its text, with an effect or of no text. A repeat with `again` MUST NOT renew it,
+   * whether of the draft or of an `append`.
+   *
    * A change MUST be remembered as long as its entry is kept, and SHOULD be remembered longer. The number of remembered changes
    * is bounded, as that of the keys of drafts is: beyond it, the oldest are forgotten, but never the newest. The key of an edit is
    * remembered with its change. So is the key of an edit without an effect; if there is no space for it, the edit counts as one that has an effect.

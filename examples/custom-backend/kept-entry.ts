@@ -50,8 +50,13 @@ export class KeptEntry {
     return { ...this.#entry, reactions }
   }
 
-  /** Called when the entry is begun, and for each append. */
-  renew (): void { this.#renewedAt = performance.now() }
+  /** Called when the entry is begun. */
+  begin (): void { this.#renewedAt = performance.now() }
+
+  /** Called for each append. One that repeats another renews nothing. @param at length of the text before it */
+  renew (at: number): void {
+    if ([...this.#entry.body as string].length === at) this.#renewedAt = performance.now()
+  }
 
   /** Returns the record of the change that was applied last. */
   record (change: ChangeCursor, { at, by, change: made }: ChangeLine): Changed {

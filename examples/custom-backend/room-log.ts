@@ -90,7 +90,7 @@ export class RoomLog {
     const line: Line = { entry, ...key !== undefined && { key: { key, hash, offset, at } } }
     if (line.key !== undefined) this.#keys.remember(line.key)
     const added = this.#add(entry)
-    added.renew()
+    added.begin()
     return { entry: added.read(), line: textOf(line) }
   }
 
@@ -106,7 +106,7 @@ export class RoomLog {
     const entry = this.#entries.at(this.indexOf(position) ?? NaN)
     if (entry === undefined) throw new errors.NotKept()
     const hasEffect = entry.check(room, amendment)
-    if ('append' in change) entry.renew()
+    if ('append' in change) entry.renew(change.at)
     if (!hasEffect && (key === undefined || this.#changes.hasIdleSpace(10 * this.#bounds.historyEntries))) {
       const amended = { ...this.#changeCursor(entry.number ?? this.#changes.newest), again: true }
       if (key === undefined) return { amended }

@@ -190,6 +190,18 @@ export async function streamsPromises (test: StoreSubtest): Promise<void> {
     await assert.rejects(one.amend('a', position, append('y', 1)), ended)
   })
 
+  await test('a repeat of a beginning or an append does not renew a stream', async (open) => {
+    const one = await open()
+    const draft = says('x', { streaming: true, key: 'k' })
+    const { position } = await one.append('a', draft)
+    // The clock begins last: when it is idle, the stream is.
+    const clock = await begin(one, 'a')
+    while ((await one.amend('a', clock, idleEnd(50))).again) await tick()
+    assert.equal((await one.append('a', draft)).again, true)
+    for (const repeat of [append('x', 0), append('', 0)]) assert.equal((await one.amend('a', position, repeat)).again, true)
+    assert.equal((await one.amend('a', position, idleEnd(50))).again, false)
+  })
+
   await test('a streaming entry that is removed is NOT_KEPT', async (open) => {
     const one = await open({ historyEntries: 20 })
     const trimmed = await begin(one, 'a', 'x')

@@ -31,7 +31,7 @@ export function amend (log: LmdbLog, position: Position, amendment: Amendment, l
   const content = records.contentAt(index, record)
   const { from, state } = content
   const hasEffect = checkAmendment(room, content, amendment, () => leases.idleTime(room, index))
-  if ('append' in change && state?.streamed !== undefined) leases.renew(room, index)
+  if ('append' in change && change.at === state?.streamed) leases.renew(room, index)
   if (!hasEffect && (key === undefined || changes.remember(key))) {
     return again(state === undefined || state.number === 0 ? newestChange(head) : changeCursorAt(head, state.number, state.at))
   }

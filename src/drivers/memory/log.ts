@@ -73,7 +73,7 @@ export class MemoryLog implements PageSource {
     const entry = this.#entries.at(offset)
     if (entry === undefined) throw new NotKept()
     const hasEffect = checkAmendment(room, entry, amendment, () => this.#entries.idleTime(offset))
-    if ('append' in change) this.#entries.renew(offset)
+    if ('append' in change && change.at === entry.state?.streamed) this.#entries.renew(offset)
     if (hasEffect) return this.#change(offset, entry, amendment)
     if (key !== undefined) {
       const changes = this.#ownChanges()
