@@ -35,7 +35,7 @@ const UNCHANGED: EntryState = {
 export function stateOfDraft ({ body, streaming }: Pick<Draft, 'body' | 'streaming'>): EntryState | undefined {
   if (streaming === undefined) return undefined
   if (typeof body !== 'string') throw new InvalidArgument('draft.body', 'must be text if it is streaming')
-  return { number: 0, at: 0, editedAt: undefined, isDeleted: false, streamed: codePoints(body), isUnfinished: false, reactions: undefined }
+  return { ...UNCHANGED, streamed: codePoints(body) }
 }
 
 /**
