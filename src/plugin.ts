@@ -142,14 +142,13 @@ async function addChat (
   app.addHook('preClose', async () => {
     const { drainTimeout } = settings
     upgrades.close(drainTimeout)
-    // The rest of the time is left for the close handshakes, even if the store fails.
-    const streamTimeout = streams.size === 0 ? 0 : drainTimeout / 2
-    await streams.close(streamTimeout)
+    // At least half of the time is left for the close handshakes, even if the store fails.
+    const left = Math.max(0, drainTimeout - await streams.close(drainTimeout / 2))
     // Entries and changes stored in this tick are sent to members before their connections close.
     await endOfTick()
     rooms.flush()
-    const deadline = performance.now() + drainTimeout - streamTimeout
-    await connections.close(drainTimeout - streamTimeout)
+    const deadline = performance.now() + left
+    await connections.close(left)
     await hookCalls.close(Math.max(0, deadline - performance.now()))
   })
   app.addHook('onClose', async () => {

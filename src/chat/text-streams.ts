@@ -18,9 +18,6 @@ export class TextStreams {
     this.#context = context
   }
 
-  /** Number of streams that aren't closed. */
-  get size (): number { return this.#open.size }
-
   /** Returns a stream for the text of a new message. @throws InvalidArgument, PostTooLarge, StoreClosed */
   create (room: string, options: WriteStreamOptions): TextStream {
     const { limits, hooks: { onPost, onChange } } = this.#context
@@ -33,14 +30,19 @@ export class TextStreams {
     return stream.once('close', () => { this.#open.delete(stream) })
   }
 
-  /** Ends all streams as unfinished. Resolves when that is stored, or after the timeout, in ms: failed calls are not repeated then. */
-  async close (timeout: number): Promise<void> {
+  /**
+   * Ends all streams as unfinished. Resolves when that is stored, or after the timeout, in ms: failed calls are not repeated then.
+   * Resolves with the ms that it took; 0 without a stream.
+   */
+  async close (timeout: number): Promise<number> {
     this.#isClosed = true
-    if (this.#open.size === 0) return
+    if (this.#open.size === 0) return 0
+    const begun = performance.now()
     let timer: NodeJS.Timeout | undefined
     const ended = [...this.#open.keys()].map(async (stream) => { await new Promise((resolve) => stream.once('close', resolve).destroy()) })
     await Promise.race([Promise.all(ended), new Promise((resolve) => { timer = setTimeout(resolve, timeout) })])
     clearTimeout(timer)
     for (const message of this.#open.values()) message.abandon()
+    return performance.now() - begun
   }
 }

@@ -92,6 +92,29 @@ t.test('while draining, upgrades get 503 with Retry-After, and drainTimeout boun
   await closed
 })
 
+t.test('a stream that ends at once leaves the other clients all of drainTimeout', async (t) => {
+  const drainTimeout = 4_000
+  const app = await build(t, { drainTimeout })
+  const port = await listen(app)
+  const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => mute.destroy())
+  mute.on('error', () => {})
+  mute.write(upgradeRequest('/chat'))
+  await once(mute, 'data')
+  await once(app.chat.createWriteStream('a'), 'ready')
+  let isClosed = false
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const closing = once(mute, 'data')
+  const closed = app.close().then(() => { isClosed = true })
+  await closing
+  mock.timers.tick(drainTimeout * 0.6)
+  for (let i = 0; i < 10; i++) await tick()
+  t.notOk(isClosed)
+  mock.timers.tick(drainTimeout)
+  await closed
+})
+
 /** Starts the chat again on the same port. */
 async function serve (t: Test, port: number, options: FastifyChatOptions) {
   const app = await build(t, options)
