@@ -79,16 +79,21 @@ export function amendEntry (
   amendment: Amendment & { readonly change: ReportableChange }
 ): Promise<Amended> {
   const stored = store.amend(room, position, amendment)
-  if (onChange !== undefined) {
-    const { change } = amendment
-    hookCalls.add('onChange', room, costOf(change, position), stored, async () => {
-      const entry = await store.get(room, position).catch((cause: unknown) => {
-        throw new NotCalled('the store failed', { cause })
-      })
-      if (entry !== undefined) await onChange(reportedChange(change), chatEntry(entry), room)
-    })
-  }
+  if (onChange !== undefined) callOnChange({ store, hookCalls }, onChange, room, position, amendment.change, stored)
   return stored
+}
+
+/** Calls `onChange` once a change is stored. @param stored result of `amend` */
+export function callOnChange (
+  { store, hookCalls }: Pick<PostContext, 'store' | 'hookCalls'>, onChange: NonNullable<Hooks['onChange']>, room: string, position: Position,
+  change: ReportableChange, stored: Promise<Amended>
+): void {
+  hookCalls.add('onChange', room, costOf(change, position), stored, async () => {
+    const entry = await store.get(room, position).catch((cause: unknown) => {
+      throw new NotCalled('the store failed', { cause })
+    })
+    if (entry !== undefined) await onChange(reportedChange(change), chatEntry(entry), room)
+  })
 }
 
 /** Without `authorize`, members edit and delete only their own entries. The store checks it in the same step as it changes the entry. */

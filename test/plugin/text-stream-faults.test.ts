@@ -7,6 +7,7 @@ import { TextStream } from '../../src/chat/text-stream.ts'
 import { streamingDraftOf } from '../../src/chat/publication.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { errors, type Amendment, type Draft, type Entry } from '../../src/index.ts'
+import type { Hooks } from '../../src/hooks.ts'
 import { HookCalls } from '../../src/rooms/hook-calls.ts'
 import { HeldClock } from '../support/held-clock.ts'
 import { tick } from '../support/tick.ts'
@@ -22,7 +23,8 @@ const unknown = { error: () => new errors.StoreUnknown(), after: true }
 /** A store in memory with faults. It records the calls. */
 class FaultyStore extends MemoryStore {
   readonly calls: string[] = []
-  readonly faults: Fault[] = []
+  /** undefined: none for that call */
+  readonly faults: Array<Fault | undefined> = []
   /** for all calls, as long as it is set */
   outage: Fault | undefined
 
@@ -50,12 +52,12 @@ class FaultyStore extends MemoryStore {
 }
 
 /** Opens a stream whose timers run on a clock that the test holds. `until` advances it until there were so many calls of the store. */
-function open (t: Test, ...faults: Fault[]) {
+function open (t: Test, faults: Fault[] = [], hooks: Pick<Hooks, 'onPost' | 'onChange'> = {}) {
   const store = new FaultyStore()
   store.faults.push(...faults)
   const clock = new HeldClock()
   const { log } = Fastify()
-  const message = new StreamingMessage({ store, hookCalls: new HookCalls(log), hooks: {}, lease }, 'a', streamingDraftOf({}, 1_024), clock.after)
+  const message = new StreamingMessage({ store, hookCalls: new HookCalls(log), hooks, lease }, 'a', streamingDraftOf({}, 1_024), clock.after)
   const stream = new TextStream(message, 1_024)
   t.teardown(async () => {
     stream.destroy()
@@ -69,11 +71,11 @@ function open (t: Test, ...faults: Fault[]) {
 }
 
 t.test('a message whose outcome is unknown is stored once', async (t) => {
-  const { store, stream, until } = open(t, unknown, unavailable, unknown)
+  const { store, stream, until } = open(t, [unknown, unavailable, unknown])
   stream.end('text')
-  await until(6)
+  await until(7)
   await finished(stream)
-  t.strictSame(store.calls, ['begin', 'begin', 'begin', 'begin', "0 'text'", 'end'])
+  t.strictSame(store.calls, ['begin', 'begin', 'begin', 'begin', "0 ''", "0 'text'", 'end'], 'a repeat renews nothing')
   t.match(await store.entry(), { body: 'text', streaming: undefined, unfinished: undefined })
 })
 
@@ -84,10 +86,47 @@ t.test('an append that failed is repeated at the same length, and its text is st
   stream.write('a😀')
   await until(2)
   stream.write('b')
-  await until(6)
-  t.strictSame(store.calls, ['begin', "0 'a😀'", "0 'a😀'", "0 'a😀'", "0 'a😀'", "2 'b'"])
+  await until(7)
+  t.strictSame(store.calls, ['begin', "0 'a😀'", "0 'a😀'", "0 'a😀'", "0 'a😀'", "2 ''", "2 'b'"], 'a repeat renews nothing')
   await finished(stream.end())
   t.match(await store.entry(), { body: 'a😀b', streaming: undefined })
+})
+
+t.test('a renewal that fails after a repeat is repeated without the text', async (t) => {
+  const { store, stream, until } = open(t)
+  await once(stream, 'ready')
+  store.faults.push(unknown, undefined, unavailable)
+  stream.write('text')
+  await until(5)
+  t.strictSame(store.calls, ['begin', "0 'text'", "0 'text'", "4 ''", "4 ''"])
+  await finished(stream.end())
+  t.equal((await store.entry()).body, 'text')
+})
+
+t.test('the hooks are called for a message whose outcomes were unknown', async (t) => {
+  const calls: unknown[] = []
+  const { store, stream, settled, until } = open(t, [unknown, unknown], {
+    onPost ({ position, offset, at, text, streaming }, room) { calls.push([position, offset, at, text, streaming, room]) },
+    onChange (change, { text }) { calls.push([change, text]) }
+  })
+  await until(4)
+  store.faults.push(unknown, unknown)
+  stream.end()
+  await until(7)
+  await finished(stream)
+  await settled()
+  const { position, offset, at } = await store.entry()
+  t.strictSame(calls, [[position, offset, at, '', true, 'a'], [{ type: 'end' }, '']])
+})
+
+t.test('onChange is not called again for an end that a node made after the lease', async (t) => {
+  const calls: unknown[] = []
+  const { store, stream } = open(t, [], { onChange (change) { calls.push(change) } })
+  await once(stream, 'ready')
+  await store.amend('a', stream.position!, { by: null, change: { end: true, unfinished: true } })
+  await t.rejects(finished(stream.end()), { code: 'FST_CHAT_STREAM_ENDED' })
+  if (!stream.closed) await once(stream, 'close')
+  t.strictSame(calls, [])
 })
 
 t.test('an end whose outcome is unknown is repeated, and the stream finishes', async (t) => {
@@ -142,7 +181,7 @@ t.test('a stream fails when the lease has passed since the last success', async 
 })
 
 t.test('an error that waiting does not fix is not repeated', async (t) => {
-  const { store, stream } = open(t, { error: () => new Error('a fault') })
+  const { store, stream } = open(t, [{ error: () => new Error('a fault') }])
   await t.rejects(finished(stream.end('x')), { message: 'a fault' })
   if (!stream.closed) await once(stream, 'close')
   t.strictSame(store.calls, ['begin'])
@@ -198,7 +237,7 @@ t.test('destroy() drops what waits to be repeated, and repeats the end', async (
 })
 
 t.test('a stream that is destroyed before its message could be stored leaves none', async (t) => {
-  const { store, clock, stream, settled } = open(t, unavailable)
+  const { store, clock, stream, settled } = open(t, [unavailable])
   await settled()
   const closed = once(stream, 'close')
   stream.destroy()
