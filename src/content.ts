@@ -43,11 +43,16 @@ export function contentLimit ({ chatPayload, pendingBytes }: { readonly chatPayl
  * @param limit bytes
  * @throws PostTooLarge
  */
-export function assertSize ({ body, data = '' }: Content, from: Member | null, limit: number): void {
+export function assertSize (content: Content, from: Member | null, limit: number): void {
+  const bytes = encodedBytes(content, from, limit)
+  if (bytes > limit) throw new PostTooLarge(bytes, limit)
+}
+
+/** Returns the encoded size of a message from the app. Over the limit, returns a lower bound that also exceeds the limit. */
+export function encodedBytes ({ body, data = '' }: Content, from: Member | null, limit: number): number {
   const text = typeof body === 'string' ? jsonBytes(body, limit) : Math.ceil(body.byteLength / 3) * 4
   const sender = from === null ? 0 : jsonBytes(from.id, limit) + jsonBytes(from.name, limit)
-  const bytes = text + sender + Buffer.byteLength(data)
-  if (bytes > limit) throw new PostTooLarge(bytes, limit)
+  return text + sender + Buffer.byteLength(data)
 }
 
 /** Returns the encoded size. For a text over the limit, returns a lower bound that also exceeds the limit. */

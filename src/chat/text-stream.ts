@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream'
 import { uncorkAtEndOfTick } from '../connection/tick.ts'
-import { PostTooLarge } from '../errors.ts'
 import type { Position } from '../store.ts'
 import { ChunkDecoder, type Chunk } from './chunk-decoder.ts'
 import type { StreamingMessage } from './streaming-message.ts'
+import type { TextSize } from './text-size.ts'
 
 type Callback = (error?: Error | null) => void
 
@@ -16,15 +16,13 @@ type Callback = (error?: Error | null) => void
 export class TextStream extends Writable {
   readonly #message: StreamingMessage
   readonly #decoder = new ChunkDecoder()
-  readonly #limit: number
-  /** of the stored text, as UTF-8 */
-  #bytes = 0
+  readonly #size: TextSize
 
-  /** @param limit maximum bytes of the text, as UTF-8 */
-  constructor (message: StreamingMessage, limit: number) {
+  /** @param size of the message without its text */
+  constructor (message: StreamingMessage, size: TextSize) {
     super({ decodeStrings: false })
     this.#message = message
-    this.#limit = limit
+    this.#size = size
     const fail = (error: Error) => { this.destroy(error) }
     message.begin(fail).then(() => { if (!this.destroyed) this.emit('ready') }, fail)
   }
@@ -55,19 +53,8 @@ export class TextStream extends Writable {
 
   /** @throws PostTooLarge after the part that fits was stored, and as the store's `amend` does */
   async #append (text: string): Promise<void> {
-    const part = truncated(text, this.#limit - this.#bytes)
+    const { part, error } = this.#size.add(text)
     if (part !== '') await this.#message.append(part)
-    this.#bytes += Buffer.byteLength(part)
-    if (part !== text) throw new PostTooLarge(this.#bytes + Buffer.byteLength(text) - Buffer.byteLength(part), this.#limit)
+    if (error !== undefined) throw error
   }
-}
-
-/** Returns the longest beginning of a text that has at most so many bytes as UTF-8. */
-function truncated (text: string, limit: number): string {
-  if (text.length * 3 <= limit || Buffer.byteLength(text) <= limit) return text
-  const bytes = Buffer.from(text)
-  let end = limit
-  // A byte that isn't the first one of its character.
-  while ((bytes[end]! & 0xc0) === 0x80) end--
-  return bytes.toString('utf8', 0, end)
 }

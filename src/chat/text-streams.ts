@@ -1,10 +1,10 @@
-import { contentLimit } from '../content.ts'
+import { contentLimit, encodedBytes } from '../content.ts'
 import { StoreClosed } from '../errors.ts'
 import { inContext } from '../hooks.ts'
-import { MAX_STREAM_BYTES } from '../request-bounds.ts'
 import type { PostContext } from '../rooms/post.ts'
 import { streamingDraftOf, type WriteStreamOptions } from './publication.ts'
 import { StreamingMessage, type StreamingContext } from './streaming-message.ts'
+import { TextSize } from './text-size.ts'
 import { TextStream } from './text-stream.ts'
 
 /** The streams of one chat in this process. */
@@ -25,7 +25,8 @@ export class TextStreams {
     const draft = streamingDraftOf(options, limit)
     if (this.#isClosed) throw new StoreClosed()
     const message = new StreamingMessage({ ...this.#context, hooks: inContext({ onPost, onChange }) }, room, draft)
-    const stream = new TextStream(message, Math.min(limit, MAX_STREAM_BYTES))
+    const encoded = encodedBytes({ body: draft.body, data: draft.data }, draft.from, limit)
+    const stream = new TextStream(message, new TextSize(encoded, limit))
     this.#open.set(stream, message)
     return stream.once('close', () => { this.#open.delete(stream) })
   }

@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { StreamingMessage } from '../../src/chat/streaming-message.ts'
+import { TextSize } from '../../src/chat/text-size.ts'
 import { TextStream } from '../../src/chat/text-stream.ts'
 import { streamingDraftOf } from '../../src/chat/publication.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
@@ -58,7 +59,7 @@ function open (t: Test, faults: Fault[] = [], hooks: Pick<Hooks, 'onPost' | 'onC
   const clock = new HeldClock()
   const { log } = Fastify()
   const message = new StreamingMessage({ store, hookCalls: new HookCalls(log), hooks, lease }, 'a', streamingDraftOf({}, 1_024), clock.after)
-  const stream = new TextStream(message, 1_024)
+  const stream = new TextStream(message, new TextSize(0, 1_024))
   t.teardown(async () => {
     stream.destroy()
     await store.close()

@@ -253,6 +253,16 @@ t.test('a text has at most the bytes that a post of the app may have', async (t)
   t.match(await message(app), { text: 'x'.repeat(8_192), unfinished: true })
 })
 
+t.test('the size of a text is that of its JSON, with the data and the sender', async (t) => {
+  const app = await build(t, { limits: { chatPayload: 1_024, pendingBytes: 32_768 } })
+  const data = 'd'.repeat(8_192 - 2 - 6 - 12)
+  const stream = app.chat.createWriteStream('a', { data, from: { id: 'bot', name: 'Bot' } })
+  stream.write('\u0001\u0001\u0001')
+  await t.rejects(finished(stream), { code: 'FST_CHAT_POST_TOO_LARGE', message: 'the message has 8198 bytes; the limit is 8192' })
+  if (!stream.closed) await once(stream, 'close')
+  t.match(await message(app), { text: '\u0001\u0001', data, unfinished: true })
+})
+
 t.test('onPost is called at the beginning and onChange at the end, in order, and not for pieces', async (t) => {
   const calls = new EventEmitter()
   const order: unknown[] = []
