@@ -67,6 +67,21 @@ t.test('a text of 64 KiB in 1,000 pieces writes at most 1 MB of append-only file
   t.strictSame(await fieldsOfEntries(server), ['$1', '~1'], 'the pieces are folded')
 })
 
+t.test('a beginning reads all open streams of its room at once', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const store = open(t, server)
+  const readsOf = async () => {
+    await server.client.config('RESETSTAT')
+    await begin(store, 'a')
+    return Number(/cmdstat_hget:calls=(\d+)/.exec(await server.client.info('commandstats'))![1])
+  }
+  await readsOf()
+  const reads = await readsOf()
+  for (let i = 0; i < 20; i++) await begin(store, 'a')
+  t.ok(await readsOf() <= reads)
+  t.equal((await server.client.hget(state, 'streams'))!.split(' ').length, 23)
+})
+
 t.test('pieces of one character are folded, so that few of them have to be read', { skip }, async (t) => {
   const server = await redisServer(t, { args: ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0'] })
   const store = open(t, server)

@@ -4,11 +4,9 @@ import { parsePosition } from '../../position.ts'
 import { parseRevision } from '../../revision.ts'
 import { bucketOf } from './buckets.ts'
 import { encodeEdit } from './record.ts'
+import { UNFINISHED } from './scripts/changes.ts'
 import type { Amendment, Change } from '../../../change.ts'
 import type { Position } from '../../../store.ts'
-
-/** What the amend script adds to the size of an entry that is unfinished. */
-const UNFINISHED = '.2'
 
 /** Returns the arguments of a change, as the script takes them. @throws InvalidArgument */
 export function argsOf (position: Position, { key = '', hash = '', since, by, own, idle, change }: Amendment): Array<string | number> {

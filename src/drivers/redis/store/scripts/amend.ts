@@ -15,7 +15,7 @@ import { trim } from './trim.ts'
  * - 'edit', the new content, its size;
  * - 'delete', two empty ones;
  * - 'react' or 'unreact', the reaction, the bucket of the member;
- * - 'append', the text in JSON without quotes, its place, code points and bytes;
+ * - 'append', the text in JSON without quotes, its at, code points and bytes;
  * - 'end', '.2' if the text is unfinished or '', ms since the last renewal.
  *
  * Returns the room's charge, 1 (0 if publishing failed), the epoch, 1 if the content of deleted entries is still in the stream, and for

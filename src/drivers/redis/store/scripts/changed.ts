@@ -1,3 +1,5 @@
+import { STREAMING } from './changes.ts'
+
 /**
  * Function that returns the states of entries in JSON, and the sizes of those that changed. The state of an entry that never changed
  * is 0. It follows `changeFunctions`. ARGV 9: JSON of the member whose reactions are marked, or ''. ARGV 10: bucket of the member.
@@ -38,7 +40,7 @@ if hasStates then
       states[i] = '0'
       if found then
         local flags, size, progress = string.match(found, '^%d+,%d+,(%d+),%d+,%d+,(%d+)(%.?%d*)')
-        if progress == '.1' then content = streamedContent(string.match(entries[i][1], '%d+$'), content or contentIn(entries[i][2][2])) end
+        if progress == '${STREAMING}' then content = streamedContent(string.match(entries[i][1], '%d+$'), content or contentIn(entries[i][2][2])) end
         local reactionBytes
         states[i], reactionBytes = stateInJson(found, content, reactions, bucket and mineIn(bucket) or '')
         sizes[i] = reactionBytes + (content and size or flags ~= '0' and 0 or entries[i][2][4])

@@ -26,8 +26,11 @@ import { changeFields } from './room-state.ts'
 /** Charge of the state of an entry without its content. */
 export const STATE = 192
 
-/** Charge of the stream of an entry without its text. */
-export const STREAM = 160
+/** Charge of the stream of an entry without its text, with its offset in `streams`. */
+export const STREAM = 184
+
+/** Fractions of the size in the state of an entry: its progress. There is none for an entry that is complete. */
+export const [STREAMING, UNFINISHED] = ['.1', '.2']
 
 /** Begins the changes of a room that has none. Follows `readState`. */
 export const beginChanges = `
@@ -84,7 +87,7 @@ if changes then
           changes.entries, changes.listed, changes.edited = changes.entries - 1, changes.listed - ${STATE}, changes.edited - contentCharge
           if flags == '3' then changes.deleted = changes.deleted - 1 end
           redis.call('HDEL', room, names[i], '$' .. digits)
-          local stream = string.find(values[i], '.1,', 1, true) and redis.call('HGET', room, '%' .. digits)
+          local stream = string.find(values[i], '${STREAMING},', 1, true) and redis.call('HGET', room, '%' .. digits)
           if stream then redis.call('HDEL', room, unpack(fieldsOfStream(digits, stream))) end
           if values[i + 1] then
             changes.reacted = changes.reacted - chargeOfReactions(names[i + 1], values[i + 1])

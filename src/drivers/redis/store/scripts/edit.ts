@@ -1,3 +1,5 @@
+import { STREAMING } from './changes.ts'
+
 /** Number of idle keys that are remembered between two changes. */
 const MAX_IDLE_KEYS = 1_000
 
@@ -10,7 +12,7 @@ local function edit(target, value, size, _, key, hash)
   local contentField, content = '$' .. target.digits, target.log
   local start = afterAuthor(content) + 1
   if string.sub(content, start, start) == '[' then return 'binary' end
-  if target.progress == '.1' then return 'streaming' end
+  if target.progress == '${STREAMING}' then return 'streaming' end
   if value == (values[contentField] or string.sub(content, start, -2)) and (key == '' or changes.idle < ${MAX_IDLE_KEYS}) then
     if key ~= '' then
       changes.idle = changes.idle + 1
@@ -26,7 +28,7 @@ end
 local function delete(target)
   if target.flags ~= '0' then return 'unchanged' end
   local digits, reactionsField = target.digits, '#' .. target.digits
-  if target.progress == '.1' then
+  if target.progress == '${STREAMING}' then
     local streamField = '%' .. digits
     load({ streamField })
     for _, field in ipairs(fieldsOfStream(digits, values[streamField])) do set(field, false) end

@@ -1,5 +1,5 @@
 import { MAX_STREAM_BYTES } from '../../../../request-bounds.ts'
-import { STREAM } from './changes.ts'
+import { STREAM, STREAMING } from './changes.ts'
 
 /**
  * Bounds of the pieces of a text. They are folded into its content when they are many and longer than it, so that a text is written
@@ -36,22 +36,22 @@ local function contentOf(target, stream, piece)
   return withPieces(values[names[1]] or contentIn(target.log), stream.folded, pieces)
 end
 local function append(target, piece, more)
-  local place, points, size = string.match(more, '^(%d+) (%d+) (%d+)$')
-  place, points, size = tonumber(place), tonumber(points), tonumber(size)
-  if target.progress ~= '.1' then
+  local at, points, size = string.match(more, '^(%d+) (%d+) (%d+)$')
+  at, points, size = tonumber(at), tonumber(points), tonumber(size)
+  if target.progress ~= '${STREAMING}' then
     local content = contentOf(target, { pieces = 0, folded = 0 }, '')
     if string.sub(content, 1, 1) == '[' then return 'ended' end
     return 'compare', '0 ' .. content
   end
   local stream = streamOf(target)
-  if place + points > stream.length and place ~= stream.length then return 'length ' .. decimal(stream.length) end
-  if place ~= stream.length then return 'compare', '1 ' .. contentOf(target, stream, '') end
+  if at + points > stream.length and at ~= stream.length then return 'length ' .. decimal(stream.length) end
+  if at ~= stream.length then return 'compare', '1 ' .. contentOf(target, stream, '') end
   if points == 0 then
     saveStream(target, stream)
     return 'unchanged'
   end
   if stream.bytes + size > ${MAX_STREAM_BYTES} then return 'tooLong' end
-  stream.length, stream.bytes, stream.unfolded = place + points, stream.bytes + size, stream.unfolded + #piece
+  stream.length, stream.bytes, stream.unfolded = at + points, stream.bytes + size, stream.unfolded + #piece
   target.size = decimal(target.size + size)
   local count = stream.pieces + 1
   if count >= ${MAX_PIECES} or (count >= ${MANY_PIECES} and stream.unfolded > stream.folded) then
@@ -66,11 +66,11 @@ local function append(target, piece, more)
     stream.pieces, target.charge = count, target.charge + chargeOfField(field, piece)
   end
   saveStream(target, stream)
-  return nil, ',' .. decimal(place) .. ',"' .. piece .. '"'
+  return nil, ',' .. decimal(at) .. ',"' .. piece .. '"'
 end
 -- Returns a function instead of what the record has: it is called with the state afterwards.
 local function finish(target, progress, idle)
-  if target.progress ~= '.1' then return 'unchanged' end
+  if target.progress ~= '${STREAMING}' then return 'unchanged' end
   local stream = streamOf(target)
   if now - stream.renewed < tonumber(idle) then return 'unchanged' end
   local contentField, reactionsField = '$' .. target.digits, '#' .. target.digits
