@@ -1,4 +1,4 @@
-// A question in a room is answered by an assistant, piece by piece, and `/stop` ends its answer. Ask, and watch the answer grow:
+// A question in a room is answered by an assistant, piece by piece, and `/stop` ends its answer. Ask, and the answer is printed when it ends:
 //   npx fastify-chat connect ws://127.0.0.1:3000/chat --v1 --name ada
 import { once } from 'node:events'
 import { Readable } from 'node:stream'

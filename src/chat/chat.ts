@@ -67,7 +67,8 @@ export class Chat {
   /**
    * Posts a message whose text grows, such as the answer of a language model. Returns a stream that text is written to. `end()`
    * completes the message; `destroy()` ends it as unfinished. Of the hooks, it calls `onPost` when the message is stored, without
-   * text, and `onChange` when it ends. An error of the store that outlasts its retries is the stream's error.
+   * text, and `onChange` when it ends. An error of the store that outlasts its retries is the stream's error, and so is a deletion of
+   * the message, by a member too: without an `error` listener, it ends the process.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge, StoreClosed
    */
   createWriteStream (room: string, options: WriteStreamOptions = {}): TextStream {
@@ -76,8 +77,8 @@ export class Chat {
   }
 
   /**
-   * Calls the listener with the later entries of a room, from all nodes: with a streamed text when it begins. Resolves with an unsubscribe function once the
-   * subscription is live. An error of the listener is logged, and affects nothing else. The room counts in `limits.rooms` until
+   * Calls the listener with the later entries of a room, from all nodes. A streamed text is an entry without text, when it begins.
+   * Resolves with an unsubscribe function once the subscription is live. An error of the listener is logged, and affects nothing else. The room counts in `limits.rooms` until
    * the unsubscribe function is called.
    *
    * Entries that are lost in a break are not delivered, and the break is not reported: after `clear`, or an outage of the backend
