@@ -28,7 +28,10 @@ export function textOutput (terminal: Terminal): Output {
   }
 }
 
-/** Prints each message and each change as one line of JSON to stdout, and the status to stderr. */
+/**
+ * Prints each message and each change as one line of JSON to stdout, and the status to stderr. It isn't called for a streamed message
+ * before its end.
+ */
 export function jsonOutput (terminal: Terminal): Output {
   return {
     status: printError,
@@ -47,7 +50,9 @@ function sender (message: ReceivedMessage): string {
 }
 
 function content (message: ReceivedMessage): string {
-  if ('text' in message && message.text !== undefined) return printable(message.text)
+  if ('text' in message && message.text !== undefined) {
+    return `${printable(message.text)}${'unfinished' in message && message.unfinished === true ? ' (unfinished)' : ''}`
+  }
   const { bytes = '' } = message as { readonly bytes?: string }
   return `${Buffer.byteLength(bytes, 'base64')} bytes of binary`
 }

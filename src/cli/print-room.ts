@@ -1,7 +1,7 @@
 import { applyChange, type Change, type ClientRoom, type Message } from '../client/index.ts'
 import type { Output } from './output.ts'
 
-/** Number of the newest messages that are kept, to print what a change changes. */
+/** Number of the newest printed messages that are kept, to print what a change changes, and of the newest ones whose text grows. */
 const KEPT = 1_000
 
 /** Prints the messages of a room and their changes. Prints a streamed message once, when its text has ended. */
@@ -10,13 +10,9 @@ export function printRoom (room: ClientRoom, output: Output): void {
   const streaming = new Map<string, Message>()
 
   function print (message: Message) {
-    if (message.streaming === true) {
-      streaming.set(message.position, message)
-      return
-    }
+    if (message.streaming === true) return keep(streaming, message)
     output.message(message)
-    printed.set(message.position, message)
-    if (printed.size > KEPT) printed.delete(printed.keys().next().value!)
+    keep(printed, message)
   }
 
   function change (change: Change) {
@@ -45,4 +41,9 @@ export function printRoom (room: ClientRoom, output: Output): void {
   })
   room.on('message', print)
   room.on('changed', change)
+}
+
+function keep (messages: Map<string, Message>, message: Message): void {
+  messages.set(message.position, message)
+  if (messages.size > KEPT) messages.delete(messages.keys().next().value!)
 }

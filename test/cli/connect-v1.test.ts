@@ -109,7 +109,7 @@ t.test('a streamed message is printed once, when it has ended', async (t) => {
     child.stdin?.end()
   }
   t.strictSame((await text!.ended).stdout.trimEnd().split('\n'), [
-    'Connected', 'Received: before', 'Received: meanwhile', 'Received: in the history', 'Received: cut', 'Received: end', 'Disconnected (code 1000)'
+    'Connected', 'Received: before', 'Received: meanwhile', 'Received: in the history', 'Received: cut (unfinished)', 'Received: end', 'Disconnected (code 1000)'
   ])
   const lines = (await json!.ended).stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
   t.strictSame(lines.map(({ text, reactions, streaming, unfinished }) => ({ text, reactions, streaming, unfinished })), [
