@@ -158,8 +158,9 @@ export function chatMessages ({ list, newMessages, names, isOwn, reachedTop }) {
   }
 }
 
-function textOf ({ text, bytes, deleted, streaming }) {
+function textOf ({ text, bytes, deleted, streaming, unfinished }) {
   if (bytes !== undefined) return `binary message, ${window.atob(bytes).length} bytes`
+  if (unfinished) return `${text} (unfinished)`.trimStart()
   if (text !== '') return text
   return deleted ? '(deleted)' : streaming ? '…' : '(no text)'
 }

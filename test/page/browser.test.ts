@@ -367,7 +367,7 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await items(page), ['You: **** it'])
   })
 
-  t.test('a streamed message grows in its place, and a deleted one loses its text', async (t) => {
+  t.test('a streamed message grows in its place, and one that is cut is marked', async (t) => {
     const app = await build(t)
     const url = `http://127.0.0.1:${await listen(app)}`
     const { page, complaints } = await open(t, `${url}/demo/?room=den`)
@@ -383,6 +383,10 @@ t.test('the page', { skip }, async (t) => {
     t.strictSame(await items(page), ['bot: to be or not', 'Server: meanwhile'])
     await app.chat.delete('den', stream.position!)
     await shows(page, '#chat-log li.received', '(deleted)')
+    const cut = app.chat.createWriteStream('den')
+    await new Promise((resolve) => cut.write('so far', resolve))
+    cut.destroy()
+    await shows(page, '#chat-log li[aria-busy=false]:last-child', 'so far (unfinished)')
     t.strictSame(complaints, [])
   })
 
