@@ -16,14 +16,15 @@ const any: Kind = () => true
 const listOf = (kind: Kind): Kind => (value) => Array.isArray(value) && value.every(kind)
 const object = (shape: Shape): Kind => (value) => typeof value === 'object' && value !== null && fault(shape, value) === undefined
 
-const member = object({ id: text, name: text })
+const sender = object({ id: text, name: text })
+const member = object({ id: text, name: text, 'data?': any })
 const isTrue: Kind = (value) => value === true
 const reaction = object({ reaction: text, count, 'mine?': flag })
 const state: Shape = {
   'text?': text, 'data?': any, 'editedAt?': time, 'deleted?': isTrue, 'streaming?': isTrue, 'unfinished?': isTrue, 'reactions?': listOf(reaction)
 }
 const entry: Shape = {
-  room, position, at: time, from: (value) => value === null || member(value), 'bytes?': base64, 'revision?': revision, ...state
+  room, position, at: time, from: (value) => value === null || sender(value), 'bytes?': base64, 'revision?': revision, ...state
 }
 const appended = object({ at: count, text })
 const change: Shape = { position, revision, ...state, 'appended?': appended, 'ended?': isTrue, 'whole?': isTrue }
@@ -40,7 +41,7 @@ const shapes: { readonly [type: string]: Shape } = {
   ack: { id, room, position, 'revision?': revision },
   history: { room, before: position, messages: entries, more: flag, complete: flag, 'revision?': revision },
   presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': isTrue },
-  typing: { room, from: member },
+  typing: { room, from: sender },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },
   draining: { reconnectIn: count }

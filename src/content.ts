@@ -70,7 +70,8 @@ function bodyOf (text: unknown, bytes: unknown, fault: PropertyError): string | 
   throw fault('bytes', 'must be a Uint8Array')
 }
 
-function jsonOf (data: unknown, fault: PropertyError): string {
+/** Returns the JSON text of data from the app, without lone surrogates. @param fault makes the error for data that isn't serializable */
+export function jsonOf (data: unknown, fault: PropertyError): string {
   let json: string | undefined
   try {
     json = JSON.stringify(data) as string | undefined

@@ -3,9 +3,10 @@ import type { FastifyRequest } from 'fastify'
 import type { PropertyError } from './argument-checks.ts'
 import type { ChatChange, ReportedChange } from './chat-change.ts'
 import type { ChatEntry, MessageContent } from './chat-entry.ts'
+import type { ChatMember } from './chat-member.ts'
+import type { MemberData } from './chat-types.ts'
 import { isObject } from './checks.ts'
 import { Forbidden, HookFailed, InvalidHookResult } from './errors.ts'
-import type { Member } from './store.ts'
 import { unknownProperty } from './unknown-name.ts'
 
 /** Unverified properties that a client sends in `hello`, or as `?name=` if it is a plain client. */
@@ -26,12 +27,14 @@ export interface Authenticated {
   readonly id: string
   /** follows the rules for a client's name; absent, null or empty: the member has no name, even if the client sent one */
   readonly name?: string | null | undefined
+  /** shown to the members of its rooms, such as a picture or a role: any JSON value of at most 1 KiB; absent or null: none */
+  readonly data?: MemberData | null | undefined
   /** ms since the Unix epoch, or a Date; the connection is closed with 4401 at that time */
   readonly expiresAt?: number | Date | undefined
 }
 
 /** The argument of `authorize`: an action of a member in a room. entry: the entry that the member wants to change, as it is now. */
-export type AuthorizeQuestion = { readonly member: Member, readonly room: string } & (
+export type AuthorizeQuestion = { readonly member: ChatMember, readonly room: string } & (
   | { readonly action: 'join' | 'post' | 'history', readonly entry?: undefined }
   | { readonly action: 'edit' | 'delete' | 'react', readonly entry: ChatEntry }
 )
@@ -67,7 +70,7 @@ export interface Hooks {
    * member receives the error's message. A result of a wrong type is a fault of the app: it is logged as an error, and the post
    * is refused without its details.
    */
-  readonly prePost?: ((draft: PostDraft, member: Member) => PrePosted | Promise<PrePosted>) | undefined
+  readonly prePost?: ((draft: PostDraft, member: ChatMember) => PrePosted | Promise<PrePosted>) | undefined
   /**
    * Called for each entry that this node has stored, after it is stored; also for those of `app.chat.publish`, in the context
    * of its caller. Calls of one room are made in its order, each after the previous one has ended. Posting doesn't wait for
@@ -82,7 +85,7 @@ export interface Hooks {
    * throws, the change is refused and the member receives the error's message. A result of a wrong type is handled as that of `prePost`.
    * @param entry as it is before the change
    */
-  readonly preChange?: ((change: ChatChange, entry: ChatEntry, member: Member) => ChatChange | Promise<ChatChange>) | undefined
+  readonly preChange?: ((change: ChatChange, entry: ChatEntry, member: ChatMember) => ChatChange | Promise<ChatChange>) | undefined
   /**
    * Called for each change that this node has stored, after it is stored, and in one order with the calls of `onPost`; also for
    * those of `app.chat`. The rules of `onPost` hold. A change without an effect gets no call, and neither does one whose entry is
@@ -91,9 +94,9 @@ export interface Hooks {
    */
   readonly onChange?: ((change: ReportedChange, entry: ChatEntry, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection has joined a room. An error closes that connection with 1011. */
-  readonly onJoin?: ((member: Member, room: string) => void | Promise<void>) | undefined
+  readonly onJoin?: ((member: ChatMember, room: string) => void | Promise<void>) | undefined
   /** Called each time a connection that `onJoin` was called for has left a room, or has ended. An error closes that connection with 1011. */
-  readonly onLeave?: ((member: Member, room: string) => void | Promise<void>) | undefined
+  readonly onLeave?: ((member: ChatMember, room: string) => void | Promise<void>) | undefined
 }
 
 /**

@@ -1,9 +1,9 @@
 import type { ChatChange } from './chat-change.ts'
 import type { ChatEntry } from './chat-entry.ts'
+import type { ChatMember } from './chat-member.ts'
 import { appContent, assertSize, type Content } from './content.ts'
 import { PostRefused, PrePostFailed } from './errors.ts'
 import { assertResult, authorize, hookFailed, resultErrors, type Hooks, type PostDraft } from './hooks.ts'
-import type { Member } from './store.ts'
 import { messageOf } from './thrown.ts'
 
 type PreHook = 'prePost' | 'preChange'
@@ -14,7 +14,7 @@ type PreHook = 'prePost' | 'preChange'
  * @param limit maximum bytes of a message that `prePost` returns
  * @throws Forbidden, PostRefused, PrePostFailed, PostTooLarge, HookFailed
  */
-export async function vetPost (hooks: Hooks, draft: PostDraft, content: Content, member: Member, limit: number): Promise<Content> {
+export async function vetPost (hooks: Hooks, draft: PostDraft, content: Content, member: ChatMember, limit: number): Promise<Content> {
   await authorize(hooks, { member, action: 'post', room: draft.room })
   const { prePost } = hooks
   if (prePost === undefined) return content
@@ -32,7 +32,7 @@ export async function vetPost (hooks: Hooks, draft: PostDraft, content: Content,
  * @throws PostRefused, PrePostFailed, PostTooLarge
  */
 export async function vetChange (
-  { preChange }: Hooks, change: ChatChange, content: Content | undefined, entry: ChatEntry, member: Member, limit: number
+  { preChange }: Hooks, change: ChatChange, content: Content | undefined, entry: ChatEntry, member: ChatMember, limit: number
 ): Promise<Content | undefined> {
   if (preChange === undefined) return content
   const result = await callPreHook(() => preChange(change, entry, member))

@@ -12,9 +12,10 @@ import type { Peers } from '../rooms/peers.ts'
 import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { MemberRights, type Reauthorization, type RemovalOptions } from './member-rights.ts'
+import { membersOf, type RoomMembers } from './people.ts'
 import { draftOf, type Publication, type WriteStreamOptions } from './publication.ts'
 import { assertRoom } from './room-name.ts'
-import type { Presence, Roster } from '../roster.ts'
+import type { Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Store, Position } from '../store.ts'
 import type { Stats, Counters } from '../observability/stats.ts'
@@ -100,9 +101,9 @@ export class Chat {
    * follows it for 30 s, so the room counts in `limits.rooms`.
    * @throws InvalidRoom, TooManyRooms
    */
-  async members (room: string): Promise<Presence> {
+  async members (room: string): Promise<RoomMembers> {
     assertRoom(room)
-    return await this.#parts.rooms.presence(room)
+    return await membersOf(this.#parts.rooms, room)
   }
 
   /**

@@ -8,6 +8,7 @@ import { InvalidName } from '../errors.ts'
 import type { Hello, Hooks } from '../hooks.ts'
 import { Peer, type PeerContext } from './peer.ts'
 import { checkName } from '../member-name.ts'
+import { memberForms } from './member-forms.ts'
 import { randomId } from './random-id.ts'
 import type { Member } from '../store.ts'
 
@@ -48,7 +49,7 @@ export async function admit (
   if (authentication === undefined || !connection.open) return undefined
   const { identity, expiresAt } = authentication
   // Constructed before its restrictions are read, so that none that is reported meanwhile is missed.
-  const peer = new Peer(connection, identity, hooks, context)
+  const peer = new Peer(connection, memberForms(identity), hooks, context)
   if (expiresAt !== undefined) peer.expire(expiresAt)
   try {
     const { name: address } = connection.address

@@ -2,16 +2,16 @@ import { types } from 'node:util'
 import type { FastifyRequest } from 'fastify'
 import type { Connection } from '../connection/connection.ts'
 import { assertResult, hookFailed, resultErrors, run, type Hello, type Hooks } from '../hooks.ts'
-import { checkMember } from './member-check.ts'
+import { checkMember, checkMemberData } from './member-check.ts'
 import { CloseCode } from '../protocol.ts'
-import type { Member } from '../store.ts'
+import type { PresentMember } from '../roster.ts'
 import { isRejection } from '../thrown.ts'
 
 /** ms since the Unix epoch: March 1973. A lower `expiresAt` is a time in seconds. */
 const EARLIEST = 1e11
 
 /** The checked result of `authenticate`. expiresAt: ms since the Unix epoch. */
-export interface Authentication { readonly identity: Member, readonly expiresAt: number | undefined }
+export interface Authentication { readonly identity: PresentMember, readonly expiresAt: number | undefined }
 
 /**
  * Calls the app's `authenticate`. Resolves with undefined when it has closed the connection: with 4401 if the app rejects
@@ -44,9 +44,12 @@ export async function authenticate (
  * @throws InvalidHookResult
  */
 function checkResult (result: unknown): Authentication {
-  assertResult('authenticate', result, ['id', 'name', 'expiresAt'])
-  const { id, name, expiresAt } = result
-  return { identity: checkMember(id, name ?? '', resultErrors('authenticate')), expiresAt: checkTime(expiresAt) }
+  assertResult('authenticate', result, ['id', 'name', 'data', 'expiresAt'])
+  const { id, name, data: given, expiresAt } = result
+  const fault = resultErrors('authenticate')
+  const member = checkMember(id, name ?? '', fault)
+  const data = checkMemberData(given, fault)
+  return { identity: data === undefined ? member : { ...member, data }, expiresAt: checkTime(expiresAt) }
 }
 
 function checkTime (given: unknown): number | undefined {

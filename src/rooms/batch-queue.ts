@@ -182,5 +182,7 @@ function contentBytes ({ body, data = '' }: Entry): number {
 
 /** Returns the bytes of memory of a signal and of the members in it. */
 function signalCost (signal: RoomSignal): number {
-  return 'typing' in signal ? 256 : 256 * (1 + signal.presence.joined.length + signal.presence.left.length)
+  if ('typing' in signal) return 256
+  const { joined, left } = signal.presence
+  return joined.reduce((bytes, { data = '' }) => bytes + 2 * data.length, 256 * (1 + joined.length + left.length))
 }

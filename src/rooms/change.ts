@@ -104,7 +104,7 @@ interface Passed { readonly stored: Promise<Amended> }
 
 /** Resolves with the entry at a position if `authorize` allows its change. @throws NotKept, Forbidden, HookFailed */
 async function authorizedEntry (
-  { type: action }: ChatChange, position: Position, { member, room }: Membership, hooks: Hooks, { store }: PostContext
+  { type: action }: ChatChange, position: Position, { forms: { member }, room }: Membership, hooks: Hooks, { store }: PostContext
 ): Promise<Entry> {
   const entry = await store.get(room, position, { for: member.id })
   if (entry === undefined) throw new NotKept()
@@ -120,7 +120,7 @@ async function vet (
   change: ChatChange, position: Position, content: Content | undefined, membership: Membership, hooks: Hooks, context: PostContext
 ): Promise<Content | undefined> {
   if (hooks.authorize === undefined && hooks.preChange === undefined) return content
-  const { member, room } = membership
+  const { forms: { member }, room } = membership
   const stored = await authorizedEntry(change, position, membership, hooks, context)
   if (isForOwnOnly(change, hooks) && stored.from?.id !== member.id) throw new Forbidden('change messages of others', room)
   if (stored.deleted === true && change.type !== 'delete') throw new EntryDeleted()

@@ -3,8 +3,8 @@ import type { Framing, Payload } from '../connection/writer.ts'
 import type { Revocation } from './membership-rights.ts'
 import type { MergedChange, OwnReactions } from './merged-change.ts'
 import type { RoomSignal } from './signal.ts'
-import type { Presence } from '../roster.ts'
-import type { Entry, Member, Page, Position } from '../store.ts'
+import type { Presence, PresentMember } from '../roster.ts'
+import type { Entry, Page, Position } from '../store.ts'
 
 /** A page as the answer to a join contains it. position: of the member, on the wire. */
 export interface JoinedPage extends Page { readonly position: Position }
@@ -33,7 +33,7 @@ export interface Format {
    */
   ack (room: string, id: string, position: Position, revision?: Revision): string | undefined
   /** Returns the answer to a join. The same messages are sent when the view of a member is no longer valid. */
-  joined (room: string, page: JoinedPage, presence: Presence, member: Member): readonly Payload[]
+  joined (room: string, page: JoinedPage, presence: Presence, member: PresentMember): readonly Payload[]
   /** Returns the message for a member that may no longer be in a room. Absent if the wire has none: the connection is closed instead. */
   left? (room: string, code: Revocation['code'], message: string): Payload
 }

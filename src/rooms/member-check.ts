@@ -1,10 +1,14 @@
 import { addressOf } from '../connection/address.ts'
 import type { PropertyError } from '../argument-checks.ts'
+import { jsonOf } from '../content.ts'
 import { checkName } from '../member-name.ts'
 import type { Member } from '../store.ts'
 
 /** Characters (UTF-16 code units) of a member's id. */
 const MAX_ID = 128
+
+/** Bytes of a member's data as JSON. Each room that lists the member sends it to its members. */
+const MAX_DATA = 1_024
 
 /** Control characters, line and paragraph separators, lone surrogates. */
 const invalid = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
@@ -26,6 +30,18 @@ export function checkMember (id: unknown, name: unknown, fault: PropertyError): 
   const problem = idProblem(id)
   if (problem !== undefined) throw fault('id', problem)
   return { id: id as string, name: normalizedName(name, fault) }
+}
+
+/**
+ * Returns the JSON text of the data that the app gave a member; undefined for none.
+ * @param fault makes the error that is thrown for data that isn't serializable, or too large
+ */
+export function checkMemberData (data: unknown, fault: PropertyError): string | undefined {
+  if (data === undefined || data === null) return undefined
+  const json = jsonOf(data, fault)
+  const bytes = Buffer.byteLength(json)
+  if (bytes > MAX_DATA) throw fault('data', `has ${bytes} bytes as JSON; the limit is ${MAX_DATA}`)
+  return json
 }
 
 function normalizedName (given: unknown, fault: PropertyError): string {

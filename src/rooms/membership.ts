@@ -4,6 +4,7 @@ import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format, JoinedPage } from './format.ts'
+import type { MemberForms } from './member-forms.ts'
 import { MembershipRights, type Revocation, type RightsOwner } from './membership-rights.ts'
 import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import { OwnPositions } from './own-positions.ts'
@@ -31,7 +32,7 @@ export interface Later extends Received {
 /** A peer's part in one room: what it has received, and the acknowledgements that wait. */
 export class Membership implements Receiver {
   readonly connection: Connection
-  readonly member: Member
+  readonly forms: MemberForms
   readonly room: string
   readonly format: Format
   readonly includeSender: boolean
@@ -59,14 +60,17 @@ export class Membership implements Receiver {
   /** The last answer of `authorize` for typing. until: as of `performance.now()`. questions: as of the answer. */
   #typing: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
 
-  constructor (connection: Connection, member: Member, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
+  constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
     this.connection = connection
     this.#owner = owner
-    this.member = member
+    this.forms = forms
     this.room = room
     this.format = format
     this.includeSender = includeSender
   }
+
+  /** The sender of its messages. */
+  get member (): Member { return this.forms.sender }
 
   /** Whether `onJoin` was called, so that `onLeave` must be called. */
   get isAnnounced (): boolean { return this.#isAnnounced }
@@ -145,7 +149,7 @@ export class Membership implements Receiver {
     this.#resumeAfter(page.complete ? whole?.resumed : undefined)
     this.#mayLackMembers = false
     this.#hasJoined = true
-    return this.#replay(this.format.joined(this.room, page, presence, this.member), page.entries.length + page.changed.length, later, whole)
+    return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
 
   /** Sends further missed entries, and the entries that changed. Returns the number of messages sent. */

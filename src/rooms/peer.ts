@@ -7,6 +7,7 @@ import { whileAllowed } from './request-rights.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import { readHistory } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
+import type { MemberForms } from './member-forms.ts'
 import { Membership } from './membership.ts'
 import type { Revocation, RightsOwner } from './membership-rights.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
@@ -35,7 +36,7 @@ const LONGEST_TIMER = 2 ** 31 - 1
 
 /** A member on one connection, with its memberships. */
 export class Peer implements RightsOwner {
-  readonly member: Member
+  readonly forms: MemberForms
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
   readonly #id = randomId()
@@ -48,14 +49,17 @@ export class Peer implements RightsOwner {
   #expiry: NodeJS.Timeout | undefined
 
   /** @param hooks bound to the context of the connection's request */
-  constructor (connection: Connection, member: Member, hooks: Hooks, context: PeerContext) {
+  constructor (connection: Connection, forms: MemberForms, hooks: Hooks, context: PeerContext) {
     this.connection = connection
-    this.member = member
+    this.forms = forms
     this.#hooks = hooks
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
     context.peers.add(this)
   }
+
+  /** The sender of its messages. */
+  get member (): Member { return this.forms.sender }
 
   hasJoined (room: string): boolean { return this.#find(room) !== undefined }
 
@@ -82,7 +86,7 @@ export class Peer implements RightsOwner {
    * @throws AlreadyJoined, TooManyRooms, TooManyRoomsOfMember, TooManyRoomsOfAddress, Forbidden, HookFailed
    */
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
-    const { member, connection } = this
+    const { forms: { member }, connection } = this
     const { rooms, limits } = this.#context
     const hooks = this.#hooks
     if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
@@ -90,7 +94,7 @@ export class Peer implements RightsOwner {
     const [before, controls] = [rooms.find(name), rooms.find(name)?.controls]
     await authorize(hooks, { member, action: 'join', room: name })
     const room = rooms.take(name, connection.address.name)
-    const membership = new Membership(connection, member, room.name, { format, includeSender }, this)
+    const membership = new Membership(connection, this.forms, room.name, { format, includeSender }, this)
     // A control may have come after the answer of the hook, and before the room can apply it to the membership.
     const isCurrent = room === before && controls !== undefined && room.controls === controls
     try {
@@ -106,7 +110,7 @@ export class Peer implements RightsOwner {
   }
 
   mayJoin (room: string): Promise<boolean> | undefined {
-    const { member } = this
+    const { forms: { member } } = this
     return this.#hooks.authorize === undefined ? undefined : may(this.#hooks, { member, action: 'join', room })
   }
 
@@ -161,7 +165,7 @@ export class Peer implements RightsOwner {
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
     const action = 'history'
-    const ask = async () => await authorize(this.#hooks, { member: this.member, action, room })
+    const ask = async () => await authorize(this.#hooks, { member: this.forms.member, action, room })
     const read = async (query: Query) => {
       await rooms.turns.wait(query.limit)
       return await rooms.read(room, query)
@@ -197,8 +201,8 @@ export class Peer implements RightsOwner {
    */
   async #enter (membership: Membership, room: Room, isCurrent: boolean): Promise<void> {
     const { rooms, roster } = this.#context
-    const { connection, member } = membership
-    const [opened, entered] = await Promise.allSettled([room.opened, roster.enter(room.name, this.#id, member)])
+    const { connection, forms } = membership
+    const [opened, entered] = await Promise.allSettled([room.opened, roster.enter(room.name, this.#id, forms.listed)])
     if (opened.status === 'rejected' || entered.status === 'rejected') {
       rooms.release(room, connection.address.name)
       if (entered.status === 'fulfilled') this.#leaveRoster(room.name)
@@ -228,7 +232,7 @@ export class Peer implements RightsOwner {
     if (revocation !== undefined) membership.sendLeft(revocation)
     if (!membership.isAnnounced) return
     if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room))
-    run('onLeave', () => this.#hooks.onLeave?.(this.member, membership.room))
+    run('onLeave', () => this.#hooks.onLeave?.(this.forms.member, membership.room))
       .catch((error: unknown) => this.connection.fail(error))
   }
 

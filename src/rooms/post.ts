@@ -63,7 +63,7 @@ interface Passed { readonly stored: Promise<Appended> }
 function checked (
   post: Post, draft: Draft, content: Content, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): Omit<PostResult, 'membership'> {
-  const { member, room } = membership
+  const { forms: { member }, room } = membership
   const { store, limits } = context
   const { key } = draft
   const check = async (): Promise<Content> => {

@@ -19,7 +19,7 @@ export class RoomPresence {
 
   /** Called when a membership of this node has entered the roster. */
   enter (membership: Membership): void {
-    const { member } = membership
+    const { forms: { listed: member } } = membership
     const { members, count } = this.#reported
     // A capped list may count a member without listing it.
     if (count > members.length || members.some(({ id }) => id === member.id)) return

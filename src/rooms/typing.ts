@@ -5,7 +5,7 @@ import type { Roster } from '../roster.ts'
 
 /** Sends a typing signal of a member, unless it may not post in the room. Returns undefined if no hook has to run. */
 export function signalTyping (membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, roster: Roster): Promise<void> | undefined {
-  const { member, room } = membership
+  const { forms: { member }, room } = membership
   if (membership.isSuspended) return undefined
   const isAllowed = hooks.authorize === undefined ? true : membership.isTypingAllowed
   if (isAllowed !== undefined) {

@@ -2,7 +2,8 @@ import { deflatedFraming } from '../connection/deflate.ts'
 import { webSocketFraming } from '../connection/frame.ts'
 import type { ServerMessage } from '../messages.ts'
 import type { Format, JoinedPage } from '../rooms/format.ts'
-import type { Presence } from '../roster.ts'
+import type { PresenceDiff } from '../rooms/presence-diff.ts'
+import type { Presence, PresentMember } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
 const v1Format: Format = {
@@ -10,7 +11,7 @@ const v1Format: Format = {
   entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
   signal: (room, signal) => 'typing' in signal
     ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
-    : JSON.stringify({ type: 'presence', room, ...signal.presence } satisfies ServerMessage),
+    : presenceJson(room, signal.presence),
   /** Built by hand, as entries are, because every post is acknowledged. */
   ack (room, id, position, revision) {
     const ack = `{"type":"ack","id":${JSON.stringify(id)},`
@@ -44,13 +45,28 @@ export type EntryJson = (room: string, entry: Entry) => string
 
 /** Returns the properties of a `joined` as JSON. */
 export function joinedJson (
-  room: string, { entries, position, complete }: JoinedPage, { members, count, stale }: Presence, member: Member, json: EntryJson
+  room: string, { entries, position, complete }: JoinedPage, { members, count, stale }: Presence, member: PresentMember, json: EntryJson
 ): string {
   // A capped list counts the joining member, but may not list it.
   const listed = members.some(({ id }) => id === member.id)
   return `"type":"joined","room":"${room}",` +
-    `"members":${JSON.stringify(listed ? members : [...members, member])},"count":${count},${stale ? '"stale":true,' : ''}` +
+    `"members":${membersJson(listed ? members : [...members, member])},"count":${count},${stale ? '"stale":true,' : ''}` +
     `"messages":[${messagesJson(room, entries, json)}],"position":"${position}","complete":${complete}`
+}
+
+/** Returns a `presence`. Members that left are sent without data. */
+function presenceJson (room: string, { joined, left, count, stale }: PresenceDiff): string {
+  return `{"type":"presence","room":"${room}","joined":${membersJson(joined)},` +
+    `"left":${JSON.stringify(left.map(({ id, name }) => ({ id, name })))},"count":${count}${stale === true ? ',"stale":true' : ''}}`
+}
+
+/** Returns members as JSON. Their data is JSON already. */
+function membersJson (members: readonly PresentMember[]): string {
+  if (members.every(({ data }) => data === undefined)) return JSON.stringify(members)
+  return `[${members.map(({ id, name, data }) => {
+    const member = JSON.stringify({ id, name })
+    return data === undefined ? member : `${member.slice(0, -1)},"data":${data}}`
+  }).join(',')}]`
 }
 
 /** Returns the properties of a `history` as JSON. */

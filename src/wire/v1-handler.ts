@@ -153,7 +153,7 @@ export class V1Handler implements MessageHandler {
     this.#peer = entered.peer
     this.#encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
     this.#allowance.fill()
-    this.#send({ type: 'welcome', member: entered.peer.member, ...entered.welcome })
+    this.#send({ type: 'welcome', member: entered.peer.forms.member, ...entered.welcome })
   }
 
   async #join (peer: Peer, { room, after, revision, history: limit = this.#context.history }: Request<'join'>): Promise<void> {

@@ -4,6 +4,7 @@ import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Payload } from '../../src/connection/writer.ts'
 import { Batch } from '../../src/rooms/batch.ts'
 import type { Format, JoinedPage } from '../../src/rooms/format.ts'
+import { memberForms } from '../../src/rooms/member-forms.ts'
 import { Membership, type Later } from '../../src/rooms/membership.ts'
 import { OutstandingStreams } from '../../src/rooms/outstanding-streams.ts'
 import { PendingChanges } from '../../src/rooms/pending-changes.ts'
@@ -55,7 +56,7 @@ function joined ({ includeSender = true } = {}) {
     charge (bytes: number): void { charges.bytes += bytes },
     release (bytes: number): void { charges.bytes -= bytes }
   }
-  const membership = new Membership({ writer } as unknown as Connection, member, 'lobby', { format, includeSender })
+  const membership = new Membership({ writer } as unknown as Connection, memberForms(member), 'lobby', { format, includeSender })
   membership.sendJoined(page(), present(1), upTo(0))
   membership.caughtUp(present(1))
   writes.length = 0
@@ -209,7 +210,7 @@ function receivers (...ids: string[]) {
       release: () => {},
       reply: (payload: Payload) => { texts.push(`${payload.toString()}`); return true }
     }
-    const membership = new Membership({ writer } as unknown as Connection, { id, name: '' }, 'lobby', { format: changing, includeSender: true })
+    const membership = new Membership({ writer } as unknown as Connection, memberForms({ id, name: '' }), 'lobby', { format: changing, includeSender: true })
     return { membership, buffers, texts }
   })
 }

@@ -7,6 +7,7 @@ import type { Connection } from '../../src/connection/connection.ts'
 import { webSocketFraming } from '../../src/connection/frame.ts'
 import type { Format } from '../../src/rooms/format.ts'
 import type { JoinQuery } from '../../src/rooms/join-query.ts'
+import { memberForms } from '../../src/rooms/member-forms.ts'
 import { Membership } from '../../src/rooms/membership.ts'
 import { Rooms } from '../../src/rooms/rooms.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
@@ -44,7 +45,7 @@ class Listener extends EventEmitter {
 
   membershipOf (room: string): Membership {
     const member = { id: this.#excluded ?? 'somebody', name: '' }
-    return new Membership(this as unknown as Connection, member, room, { format, includeSender: this.#excluded === undefined })
+    return new Membership(this as unknown as Connection, memberForms(member), room, { format, includeSender: this.#excluded === undefined })
   }
 
   async drained (): Promise<void> {}

@@ -215,12 +215,14 @@ const wrongAnswers: Record<string, [answer: () => unknown, why: RegExp]> = {
   'expiresAt as a bigint': [() => ({ id, expiresAt: 4_000_000_000_000n }), /'expiresAt'/],
   'expiresAt as a Proxy': [() => ({ id, expiresAt: new Proxy(new Date(4e12), {}) }), /'expiresAt'/],
   'expiresAt with a throwing valueOf': [() => ({ id, expiresAt: { valueOf () { throw new Error('x') } } }), /'expiresAt'/],
-  'an unknown property': [() => ({ id, role: 'admin' }), /returned 'role', which does not exist: use id, name, expiresAt/],
+  'data of more than 1 KiB': [() => ({ id, data: 'ä'.repeat(512) }), /'data', which has 1026 bytes as JSON; the limit is 1024/],
+  'data that is no JSON': [() => ({ id, data: 1n }), /'data', which must be serializable as JSON/],
+  'an unknown property': [() => ({ id, role: 'admin' }), /returned 'role', which does not exist: use id, name, data, expiresAt/],
   'a getter that throws': [() => ({ id, get expiresAt () { throw new Error('a getter') } }), /a getter/],
   'a Proxy that throws': [() => new Proxy({}, { ownKeys () { throw new Error('a trap') } }), /a trap/],
-  false: [() => false, /must return an object with id, name, expiresAt/],
-  true: [() => true, /must return an object with id, name, expiresAt/],
-  'a string': [() => 'ada', /must return an object with id, name, expiresAt/],
+  false: [() => false, /must return an object with id, name, data, expiresAt/],
+  true: [() => true, /must return an object with id, name, data, expiresAt/],
+  'a string': [() => 'ada', /must return an object with id, name, data, expiresAt/],
   'an array': [() => ['ada'], /must return an object/]
 }
 for (const [title, [answer, why]] of Object.entries(wrongAnswers)) {
@@ -251,11 +253,12 @@ t.test('each property of the result of authenticate is read once', async (t) => 
     authenticate: () => Object.defineProperties({}, {
       id: counting('id', 'checked', 'another'),
       name: counting('name', 'Ada', 'x\nadmin'),
+      data: counting<unknown>('data', { role: 'admin' }, 1n),
       expiresAt: counting('expiresAt', Infinity, 0)
     }) as { id: string }
   })
-  t.strictSame((await (await tcp()).hello()).member, { id: 'checked', name: 'Ada' })
-  t.strictSame(reads, ['id', 'name', 'expiresAt'])
+  t.strictSame((await (await tcp()).hello()).member, { id: 'checked', name: 'Ada', data: { role: 'admin' } })
+  t.strictSame(reads, ['id', 'name', 'data', 'expiresAt'])
 })
 
 t.test('a plain client is authenticated by its query, and messages sent meanwhile are kept', async (t) => {
