@@ -46,6 +46,7 @@ export interface ServerMessages {
   history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean, revision?: string }
   presence: { room: string, joined: Member[], left: Member[], count: number }
   typing: { room: string, from: Member }
+  direct: { data: unknown }
   pong: { id: string }
   error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
 }
@@ -54,9 +55,9 @@ export interface ServerMessages {
 export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: ServerMessages[K] & { readonly type: K } }[Type]
 
 /** Types of messages that may arrive at any time. */
-const unsolicited = new Set(['presence', 'typing', 'draining'])
+const unsolicited = new Set(['presence', 'typing', 'direct', 'draining'])
 
-const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'pong', 'error', 'draining'])
+const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'direct', 'pong', 'error', 'draining'])
 
 /** The properties of `hello`. */
 export interface Hello { readonly session?: string, readonly name?: string, readonly token?: string, readonly changes?: true }

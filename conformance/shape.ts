@@ -42,6 +42,7 @@ const shapes: { readonly [type: string]: Shape } = {
   history: { room, before: position, messages: entries, more: flag, complete: flag, 'revision?': revision },
   presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': isTrue },
   typing: { room, from: sender },
+  direct: { data: any },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },
   draining: { reconnectIn: count }

@@ -17,6 +17,7 @@ import { checkOptions } from './option-checks.ts'
 import type { FastifyChatOptions } from './options.ts'
 import { findPageFiles, pagePaths } from './routes/page-files.ts'
 import { pageRoutes } from './routes/page.ts'
+import { Attendances } from './rooms/attendances.ts'
 import { Peers } from './rooms/peers.ts'
 import { amendEntry } from './rooms/change.ts'
 import { HookCalls } from './rooms/hook-calls.ts'
@@ -113,7 +114,7 @@ async function addChat (
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, store: instrumented, roster, hookCalls, limits, peers, counters }
+    const admission = { rooms, store: instrumented, roster, hookCalls, limits, peers, attendances: new Attendances(roster), counters }
     const budget = new ByteBudget(limits.totalPendingBytes, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }

@@ -12,7 +12,7 @@ import type { Peers } from '../rooms/peers.ts'
 import { callOnPost } from '../rooms/post.ts'
 import { Moderation, type BanSubject, type KickOptions, type RestrictionOptions } from './moderation.ts'
 import { MemberRights, type Reauthorization, type RemovalOptions } from './member-rights.ts'
-import { membersOf, type RoomMembers } from './people.ts'
+import { membersOf, sendTo, type RoomMembers } from './people.ts'
 import { draftOf, type Publication, type WriteStreamOptions } from './publication.ts'
 import { assertRoom } from './room-name.ts'
 import type { Roster } from '../roster.ts'
@@ -104,6 +104,17 @@ export class Chat {
   async members (room: string): Promise<RoomMembers> {
     assertRoom(room)
     return await membersOf(this.#parts.rooms, room)
+  }
+
+  /**
+   * Sends data to the v1 connections of a member, on all nodes: at most once, and stored nowhere. Resolves with whether some node had
+   * one; that is no receipt. Rejects as the roster's `send` does.
+   * @param data any JSON value
+   * @throws InvalidArgument, PostTooLarge
+   */
+  async sendToMember (memberId: string, data: unknown): Promise<boolean> {
+    const { roster, limits } = this.#parts
+    return await sendTo(roster, memberId, data, contentLimit(limits))
   }
 
   /**

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { subjectOf } from '../connection/address.ts'
+import type { DirectReceiver } from './attendances.ts'
 import { authenticate } from './authenticate.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
@@ -26,6 +27,7 @@ function idOfSession (session: string): string {
  * Authenticates a connection and applies the restrictions of its member and address. Resolves with undefined when the
  * connection was closed meanwhile. Rejects as `roster.restrictions` does.
  * @param claims properties that the client sent; a plain client has no session
+ * @param direct receives the messages to the member; undefined if the wire has none
  * @throws InvalidName, HookFailed
  */
 export async function admit (
@@ -33,7 +35,8 @@ export async function admit (
   request: FastifyRequest | undefined,
   claims: Hello,
   hooks: Hooks,
-  context: PeerContext
+  context: PeerContext,
+  direct?: DirectReceiver
 ): Promise<Peer | undefined> {
   const { roster } = context
   // Only the known properties: the app might trust others that a client adds.
@@ -54,7 +57,7 @@ export async function admit (
   try {
     const { name: address } = connection.address
     const subjects = address === '' ? [identity.id] : [identity.id, subjectOf(address)]
-    const [known, arrived] = await Promise.all([roster.restrictions(subjects), arrival])
+    const [known, arrived] = await Promise.all([roster.restrictions(subjects), arrival, direct && peer.attend(direct)])
     peer.restrictions.admit((arrived ?? known).moment, known)
   } catch (error) {
     peer.ended()

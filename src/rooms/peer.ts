@@ -1,3 +1,4 @@
+import type { Attendances, DirectReceiver } from './attendances.ts'
 import type { Connection } from '../connection/connection.ts'
 import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
@@ -25,6 +26,7 @@ export interface PeerContext extends PostContext {
   readonly rooms: Rooms
   readonly roster: Roster
   readonly peers: { add (peer: Peer): void, delete (peer: Peer): void }
+  readonly attendances: Attendances
   readonly limits: PostContext['limits'] & { readonly roomsPerMember: number }
   readonly counters: Counters
 }
@@ -47,6 +49,8 @@ export class Peer implements RightsOwner {
   /** Few: an array is as fast as a map, and smaller. */
   #memberships: readonly Membership[] = []
   #expiry: NodeJS.Timeout | undefined
+  /** Undefined if the connection receives no messages to its member. */
+  #direct: DirectReceiver | undefined
 
   /** @param hooks bound to the context of the connection's request */
   constructor (connection: Connection, forms: MemberForms, hooks: Hooks, context: PeerContext) {
@@ -73,9 +77,19 @@ export class Peer implements RightsOwner {
     else this.#expiry = setTimeout(() => this.expire(at), Math.min(left, LONGEST_TIMER)).unref()
   }
 
+  /**
+   * Passes each message to the member to the receiver, until the connection is closed. Resolves once later ones will be received.
+   * Rejects as the roster does. Call it only once.
+   */
+  attend (receiver: DirectReceiver): Promise<unknown> {
+    this.#direct = receiver
+    return this.#context.attendances.begin(this.member.id, receiver)
+  }
+
   /** Called when the connection is closed. Leaves all rooms. */
   ended (): void {
     clearTimeout(this.#expiry)
+    if (this.#direct !== undefined) this.#context.attendances.end(this.member.id, this.#direct)
     this.#context.peers.delete(this)
     for (const membership of this.#memberships) this.#leave(membership)
   }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { MessageRates } from '../connection/allowance.ts'
 import { admit, newSession } from '../rooms/admission.ts'
+import type { DirectReceiver } from '../rooms/attendances.ts'
 import type { Connection } from '../connection/connection.ts'
 import { copyString } from '../copy-string.ts'
 import { InvalidQuery } from '../errors.ts'
@@ -28,7 +29,7 @@ export interface ChatQuery {
 }
 
 /** Admits the client of a connection. Resolves with undefined if the connection was closed. */
-type Admit = (hello: Hello) => Promise<Peer | undefined>
+type Admit = (hello: Hello, direct?: DirectReceiver) => Promise<Peer | undefined>
 
 export interface ChatRouteContext extends RouteContext {
   readonly admission: PeerContext
@@ -98,9 +99,9 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
   }
 
   function serveV1 (connection: Connection, admitClient: Admit, deflate: boolean): void {
-    connection.receiver.serve(new V1Handler(connection, async (hello) => {
+    connection.receiver.serve(new V1Handler(connection, async (hello, direct) => {
       const session = hello.session ?? newSession()
-      const peer = await admitClient({ ...hello, session })
+      const peer = await admitClient({ ...hello, session }, direct)
       return peer && { peer, welcome: { session, ...welcome } }
     }, deflate, v1))
   }
@@ -110,8 +111,8 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
     const cost = request === undefined ? 0 : requestCost(request.raw)
     const hooksOfRequest = inContext(hooks)
     connection.receiver.charge(cost)
-    return async (hello) => {
-      const peer = await admit(connection, request, hello, hooksOfRequest, admission)
+    return async (hello, direct) => {
+      const peer = await admit(connection, request, hello, hooksOfRequest, admission, direct)
       if (peer !== undefined) connection.receiver.release(cost)
       return peer
     }

@@ -4,6 +4,7 @@ import { logReceived } from '../connection/received-log.ts'
 import type { MessageHandler } from '../connection/receiver.ts'
 import { HandshakeTimeout } from '../errors.ts'
 import type { Message } from '../connection/message.ts'
+import type { DirectReceiver } from '../rooms/attendances.ts'
 import type { Peer } from '../rooms/peer.ts'
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode } from '../protocol.ts'
@@ -39,8 +40,11 @@ export interface V1Context {
   readonly flood: Rate
 }
 
-/** Authenticates the sender of `hello`. Resolves with undefined if the connection was closed. */
-export type Enter = (hello: Request<'hello'>) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
+/**
+ * Authenticates the sender of `hello`. Resolves with undefined if the connection was closed. direct: receives the messages to the
+ * member.
+ */
+export type Enter = (hello: Request<'hello'>, direct: DirectReceiver) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
 /** Bytes of content in one page of history. */
 const PAGE_BYTES = 64 * 1024
@@ -52,7 +56,7 @@ const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'd
 const MAX_STRIKES = 10
 
 /** The wire of `fastify-chat.v1`: JSON in text frames. docs/PROTOCOL.md */
-export class V1Handler implements MessageHandler {
+export class V1Handler implements MessageHandler, DirectReceiver {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #deflate: boolean
@@ -116,6 +120,11 @@ export class V1Handler implements MessageHandler {
     this.#send({ type: 'draining', reconnectIn })
   }
 
+  receiveDirect (data: string): void {
+    // `welcome` must be the first message.
+    if (this.#peer !== undefined) this.#connection.writer.reply(`{"type":"direct","data":${data}}`)
+  }
+
   get memberId (): string | undefined { return this.#peer?.member.id }
 
   ended (): void {
@@ -146,7 +155,7 @@ export class V1Handler implements MessageHandler {
 
   async #greet (hello: Request<'hello'>): Promise<void> {
     this.#greeting = true
-    const entered = await this.#enter!(hello).finally(() => { this.#greeting = false })
+    const entered = await this.#enter!(hello, this).finally(() => { this.#greeting = false })
     if (entered === undefined) return
     this.#clearDeadline()
     this.#enter = undefined

@@ -10,6 +10,8 @@ export const COST = {
   process: 150 * MiB,
   /** An open connection without a room: 3.5 KiB of heap, the rest outside of it. */
   connection: 8 * KiB,
+  /** An attended member with one connection: 630 bytes. */
+  attendance: 640,
   /** A membership, in the room and in the roster: 252 bytes. */
   membership: 320,
   /** An open room without its messages: 4.6 KiB. */
@@ -30,6 +32,7 @@ export function memoryBounds ({ limits, bounds }: Pick<Settings, 'limits' | 'bou
     'pending bytes': limits.totalPendingBytes,
     'received bytes': limits.receiveBudget,
     connections: limits.connections * COST.connection,
+    'attended members': limits.connections * COST.attendance,
     memberships: limits.connections * limits.roomsPerMember * COST.membership,
     rooms: limits.rooms * COST.room,
     handshakes: bounds.handshakes * COST.handshake,

@@ -1,15 +1,20 @@
 import { assertFunction, assertText } from '../../argument-checks.ts'
 
+interface Attendance { readonly onData: (data: string) => void }
+
 /** Messages to the members that are attended in this process. */
 export class MemoryDirectMessages {
-  readonly #attendances = new Map<string, Set<{ readonly onData: (data: string) => void }>>()
+  /** By member. A node attends a member once: an array is smaller than a set. */
+  readonly #attendances = new Map<string, readonly Attendance[]>()
 
   /** Returns whether the member is attended. @throws InvalidArgument */
   send (memberId: string, data: string): boolean {
     assertText('memberId', memberId)
     assertText('data', data)
     const attendances = this.#attendances.get(memberId)
-    for (const { onData } of attendances ?? []) onData(data)
+    for (const attendance of attendances ?? []) {
+      if (this.#attendances.get(memberId)?.includes(attendance)) attendance.onData(data)
+    }
     return attendances !== undefined
   }
 
@@ -18,17 +23,15 @@ export class MemoryDirectMessages {
     assertText('memberId', memberId)
     assertFunction('onData', onData)
     const attendance = { onData }
-    let attendances = this.#attendances.get(memberId)
-    if (attendances === undefined) this.#attendances.set(memberId, attendances = new Set())
-    attendances.add(attendance)
-    const added = attendances
+    this.#attendances.set(memberId, [...this.#attendances.get(memberId) ?? [], attendance])
     return () => {
-      if (added.delete(attendance) && added.size === 0) this.#attendances.delete(memberId)
+      const others = this.#attendances.get(memberId)?.filter((other) => other !== attendance) ?? []
+      if (others.length > 0) this.#attendances.set(memberId, others)
+      else this.#attendances.delete(memberId)
     }
   }
 
   close (): void {
-    for (const attendances of this.#attendances.values()) attendances.clear()
     this.#attendances.clear()
   }
 }
