@@ -45,7 +45,8 @@ export interface ServerMessages {
   ack: { id: string, room: string, position: string, revision?: string }
   history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean, revision?: string }
   presence: { room: string, joined: Member[], left: Member[], count: number }
-  typing: { room: string, from: Member }
+  typing: { room: string, from: Member, on?: boolean }
+  signal: { room: string, from: Member, data: unknown }
   direct: { data: unknown }
   pong: { id: string }
   error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
@@ -55,9 +56,9 @@ export interface ServerMessages {
 export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: ServerMessages[K] & { readonly type: K } }[Type]
 
 /** Types of messages that may arrive at any time. */
-const unsolicited = new Set(['presence', 'typing', 'direct', 'draining'])
+const unsolicited = new Set(['presence', 'typing', 'signal', 'direct', 'draining'])
 
-const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'direct', 'pong', 'error', 'draining'])
+const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'signal', 'direct', 'pong', 'error', 'draining'])
 
 /** The properties of `hello`. */
 export interface Hello { readonly session?: string, readonly name?: string, readonly token?: string, readonly changes?: true }

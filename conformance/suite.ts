@@ -15,10 +15,11 @@ import { presence } from './requirements/presence.ts'
 import { receiving } from './requirements/receiving.ts'
 import { resuming } from './requirements/resuming.ts'
 import { pings } from './requirements/pings.ts'
+import { signals } from './requirements/signals.ts'
 import { Server, type ServerOptions } from './server.ts'
 
 export const requirements: readonly Requirement[] = [
-  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, history, pings, errors, closing, names, changes
+  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, signals, history, pings, errors, closing, names, changes
 ].flat().sort((a, b) => a.section.localeCompare(b.section, 'en', { numeric: true }))
 
 /** reason: of the failure; undefined if the server passed. skipped: the server doesn't announce the feature. */

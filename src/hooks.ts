@@ -59,8 +59,8 @@ export interface Hooks {
   readonly authenticate?: ((request: FastifyRequest, hello: Hello) =>
     Authenticated | null | undefined | Promise<Authenticated | null | undefined>) | undefined
   /**
-   * Returns whether a member may join a room, post to it, read its history, or change an entry. Called with 'post' for a typing
-   * signal too: that answer is reused for 5 s for further signals in the room. Without this hook, every member may, but edit and
+   * Returns whether a member may join a room, post to it, read its history, or change an entry. Called with 'post' for a signal
+   * too, such as typing: that answer is reused for 5 s for further signals in the room. Without this hook, every member may, but edit and
    * delete only its own entries. With it, the hook alone decides: one that returns true for 'edit' and 'delete' allows every
    * member to change the entries of all.
    */

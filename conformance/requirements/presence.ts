@@ -1,4 +1,4 @@
-import { equal, ok } from '../assertions.ts'
+import { equal } from '../assertions.ts'
 import type { Client, Member, ServerMessages } from '../client.ts'
 import { requirement } from '../requirement.ts'
 
@@ -71,16 +71,5 @@ export const presence = [
     await bob.receive('left')
     await view.until(({ members }) => !members.has(id))
     equal(view.count, 1, 'count')
-  }),
-
-  requirement('10', 'typing is sent to the other members, with the member that types', async (server) => {
-    const room = server.room()
-    const ada = await server.joinedClient(room)
-    const bob = await server.joinedClient(room)
-    bob.send({ type: 'typing', room })
-    const { from, room: where } = await ada.receive('typing')
-    equal({ from, where }, { from: bob.welcome.member, where: room }, 'from and room')
-    await bob.receiveNothing()
-    ok(ada.channel.socket.readyState === ada.channel.socket.OPEN, 'the connection was closed')
   })
 ]

@@ -212,7 +212,7 @@ export class Chat {
   async kick (id: string, options?: KickOptions): Promise<void> { await this.#moderation.kick(id, options) }
 
   /**
-   * Refuses a member's posts and typing signals for a time. Replaces an earlier mute. Once it has resolved, this node
+   * Refuses a member's posts, changes and signals for a time. Replaces an earlier mute. Once it has resolved, this node
    * stores no later post of the member.
    * @param id of the member
    * @throws InvalidArgument

@@ -180,9 +180,10 @@ function contentBytes ({ body, data = '' }: Entry): number {
   return Buffer.byteLength(body) + data.length
 }
 
-/** Returns the bytes of memory of a signal and of the members in it. */
+/** Returns the bytes of memory of a signal, with its data and the members in it. */
 function signalCost (signal: RoomSignal): number {
   if ('typing' in signal) return 256
+  if ('data' in signal) return 256 + 2 * signal.data.length
   const { joined, left } = signal.presence
   return joined.reduce((bytes, { data = '' }) => bytes + 2 * data.length, 256 * (1 + joined.length + left.length))
 }

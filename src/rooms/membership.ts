@@ -17,8 +17,8 @@ import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
 import { UndeliveredRequests } from './undelivered-requests.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
-/** ms for which an answer of `authorize` is reused for typing, which clients send every few seconds. */
-const TYPING_ALLOWED = 5_000
+/** ms for which an answer of `authorize` is reused for signals: clients send `typing` every few seconds. */
+const SIGNALS_ALLOWED = 5_000
 
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
 const ENDED = -1
@@ -57,8 +57,8 @@ export class Membership implements Receiver {
   /** Created for the first position on the wire that differs from the one in the store. */
   #positions: OwnPositions | undefined
   #isAnnounced = false
-  /** The last answer of `authorize` for typing. until: as of `performance.now()`. questions: as of the answer. */
-  #typing: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
+  /** The last answer of `authorize` for signals. until: as of `performance.now()`. questions: as of the answer. */
+  #signals: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
     this.connection = connection
@@ -105,15 +105,15 @@ export class Membership implements Receiver {
   /** @throws Forbidden if the rights of the member were revoked; HookFailed if the hook has failed */
   assertMay (action: string): void { this.#rights?.assertMay(action) }
 
-  /** The answer that was passed to `rememberTyping`; undefined when it is no longer valid. */
-  get isTypingAllowed (): boolean | undefined {
-    const answer = this.#typing
+  /** The answer that was passed to `rememberSignals`; undefined when it is no longer valid. */
+  get isSignalAllowed (): boolean | undefined {
+    const answer = this.#signals
     return answer !== undefined && answer.until > performance.now() && answer.questions === this.questions ? answer.isAllowed : undefined
   }
 
-  /** Remembers the answer of `authorize` for typing for `TYPING_ALLOWED` ms. */
-  rememberTyping (isAllowed: boolean): void {
-    this.#typing = { isAllowed, until: performance.now() + TYPING_ALLOWED, questions: this.questions }
+  /** Remembers the answer of `authorize` for signals for `SIGNALS_ALLOWED` ms. */
+  rememberSignals (isAllowed: boolean): void {
+    this.#signals = { isAllowed, until: performance.now() + SIGNALS_ALLOWED, questions: this.questions }
   }
 
   /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. Their messages may never be sent. */

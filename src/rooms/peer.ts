@@ -16,11 +16,11 @@ import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
 import type { MembershipOptions } from './receiver.ts'
 import type { Room } from './room.ts'
-import type { Roster } from '../roster.ts'
+import { sendSignal } from './send-signal.ts'
+import type { Roster, Signal } from '../roster.ts'
 import type { Rooms } from './rooms.ts'
 import type { Member, Page, Position, Query } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
-import { signalTyping } from './typing.ts'
 
 export interface PeerContext extends PostContext {
   readonly rooms: Rooms
@@ -190,11 +190,16 @@ export class Peer implements RightsOwner {
     }, answer)
   }
 
-  /** Sends a typing signal to a room, unless the member may not post there. @throws NotJoined */
-  typing (room: string): Promise<void> | undefined {
+  /** Signals to a room that the member types, or has stopped. Has no effect if the member may not post there. @throws NotJoined */
+  typing (room: string, on: boolean): Promise<void> | undefined { return this.#signal(room, { typing: this.member, on }) }
+
+  /** Sends a signal of the app's own to a room. @param data JSON text @throws NotJoined, Forbidden, Muted, HookFailed */
+  signal (room: string, data: string): Promise<void> | undefined { return this.#signal(room, { from: this.member, data }) }
+
+  #signal (room: string, signal: Signal): Promise<void> | undefined {
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
-    return signalTyping(membership, this.restrictions, this.#hooks, this.#context.roster)
+    return sendSignal(signal, membership, this.restrictions, this.#hooks, this.#context.roster)
   }
 
   /** Returns a key of the member's id and the id of a request. The length keeps two pairs of ids from making the same key. */

@@ -173,7 +173,9 @@ export class Room {
   }
 
   #onSignal (signal: Signal): void {
-    if ('typing' in signal && signal.on) this.#fanOut.announce({ typing: signal.typing })
+    // No wire has signals of the app.
+    if ('typing' in signal) this.#fanOut.announce(signal)
+    else if (signal.from !== null) this.#fanOut.announce({ from: signal.from, data: signal.data })
   }
 
   #onPresence (now: Presence): void {

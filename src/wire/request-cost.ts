@@ -12,18 +12,19 @@ export function requestsOf ({ type }: ClientMessage, joins: number, rooms: numbe
 }
 
 /**
- * Returns the bytes that a message counts as. Content with `data` is kept as `JSON.stringify` writes it, which may be longer than
+ * Returns the bytes that a message counts as. Content with `data` is kept, or sent on, as `JSON.stringify` writes it, which may be longer than
  * what was received: `1e20` becomes 21 digits. A text alone never grows.
  * @param received bytes of the message
  * @param limit maximum bytes of the content
  * @throws InvalidMessage
  */
 export function bytesOf (message: ClientMessage, received: number, limit: number): number {
-  if ((message.type !== 'post' && message.type !== 'edit') || message.data === undefined) return received
-  const { text, data } = message
-  const bytes = Buffer.byteLength(JSON.stringify({ text, data }))
+  if ((message.type !== 'post' && message.type !== 'edit' && message.type !== 'signal') || message.data === undefined) return received
+  const { data } = message
+  const content = message.type === 'signal' ? { data } : { text: message.text, data }
+  const bytes = Buffer.byteLength(JSON.stringify(content))
   if (bytes > limit) {
-    throw new InvalidMessage(`text and data have ${bytes} bytes as JSON.stringify writes them: the limit is ${limit}`, concerns(message))
+    throw new InvalidMessage(`${Object.keys(content).join(' and ')} ${message.type === 'signal' ? 'has' : 'have'} ${bytes} bytes as JSON.stringify writes them: the limit is ${limit}`, concerns(message))
   }
   return Math.max(received, bytes)
 }

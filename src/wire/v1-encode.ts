@@ -1,17 +1,15 @@
 import { deflatedFraming } from '../connection/deflate.ts'
 import { webSocketFraming } from '../connection/frame.ts'
-import type { ServerMessage } from '../messages.ts'
 import type { Format, JoinedPage } from '../rooms/format.ts'
 import type { PresenceDiff } from '../rooms/presence-diff.ts'
+import type { MemberSignal } from '../rooms/signal.ts'
 import type { Presence, PresentMember } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
 
 const v1Format: Format = {
   framing: webSocketFraming,
   entry: (room, entry) => `{"type":"message",${entryJson(room, entry)}}`,
-  signal: (room, signal) => 'typing' in signal
-    ? JSON.stringify({ type: 'typing', room, from: signal.typing } satisfies ServerMessage)
-    : presenceJson(room, signal.presence),
+  signal: (room, signal) => 'presence' in signal ? presenceJson(room, signal.presence) : signalJson(room, signal),
   /** Built by hand, as entries are, because every post is acknowledged. */
   ack (room, id, position, revision) {
     const ack = `{"type":"ack","id":${JSON.stringify(id)},`
@@ -54,20 +52,30 @@ export function joinedJson (
     `"messages":[${messagesJson(room, entries, json)}],"position":"${position}","complete":${complete}`
 }
 
+/** Returns a `typing` or a `signal`. */
+function signalJson (room: string, signal: MemberSignal): string {
+  return 'typing' in signal
+    ? `{"type":"typing","room":"${room}","from":${memberJson(signal.typing)}${signal.on ? '' : ',"on":false'}}`
+    : `{"type":"signal","room":"${room}","from":${memberJson(signal.from)},"data":${signal.data}}`
+}
+
 /** Returns a `presence`. Members that left are sent without data. */
 function presenceJson (room: string, { joined, left, count, stale }: PresenceDiff): string {
   return `{"type":"presence","room":"${room}","joined":${membersJson(joined)},` +
-    `"left":${JSON.stringify(left.map(({ id, name }) => ({ id, name })))},"count":${count}${stale === true ? ',"stale":true' : ''}}`
+    `"left":[${left.map(memberJson).join(',')}],"count":${count}${stale === true ? ',"stale":true' : ''}}`
 }
 
 /** Returns members as JSON. Their data is JSON already. */
 function membersJson (members: readonly PresentMember[]): string {
   if (members.every(({ data }) => data === undefined)) return JSON.stringify(members)
-  return `[${members.map(({ id, name, data }) => {
-    const member = JSON.stringify({ id, name })
-    return data === undefined ? member : `${member.slice(0, -1)},"data":${data}}`
+  return `[${members.map((member) => {
+    const json = memberJson(member)
+    return member.data === undefined ? json : `${json.slice(0, -1)},"data":${member.data}}`
   }).join(',')}]`
 }
+
+/** Returns the id and the name of a member as JSON. */
+function memberJson ({ id, name }: Member): string { return JSON.stringify({ id, name }) }
 
 /** Returns the properties of a `history` as JSON. */
 export function historyJson (room: string, before: Position, { entries, more, complete }: Page, json: EntryJson): string {
@@ -113,7 +121,7 @@ function senderJson (sender: Member | null): string {
   if (sender === null) return NO_SENDER
   let json = senders.get(sender)
   if (json === undefined) {
-    json = `,"from":${JSON.stringify({ id: sender.id, name: sender.name })},`
+    json = `,"from":${memberJson(sender)},`
     if (senders.size === MAX_SENDERS) senders.clear()
     senders.set(sender, json)
   }

@@ -148,7 +148,8 @@ export class V1Handler implements MessageHandler, DirectReceiver {
       case 'edit':
       case 'delete':
       case 'react': return this.#change(peer, message)
-      case 'typing': return peer.typing(message.room)
+      case 'typing': return peer.typing(message.room, message.on !== false)
+      case 'signal': return peer.signal(message.room, JSON.stringify(message.data))
       case 'history': return this.#page(peer, message)
     }
   }
