@@ -1,9 +1,10 @@
 import type { Change } from './change.ts'
+import type { ChatData } from './chat-types.ts'
 import type { Content } from './content.ts'
 
 /** A change of an entry as a member or the app makes it. */
 export type ChatChange =
-  | { readonly type: 'edit', readonly text: string, readonly data?: unknown }
+  | { readonly type: 'edit', readonly text: string, readonly data?: ChatData }
   | { readonly type: 'delete' }
   | { readonly type: 'react', readonly reaction: string, readonly on: boolean }
 

@@ -1,10 +1,11 @@
 import type { Reaction, Revision } from './change.ts'
+import type { ChatData } from './chat-types.ts'
 import type { Cursor, Entry, Member } from './store.ts'
 
 /** The content of a message: text, or the bytes of a plain client's binary message. */
 export type MessageContent =
-  | { readonly text: string, readonly bytes?: undefined, readonly data?: unknown }
-  | { readonly bytes: Uint8Array, readonly text?: undefined, readonly data?: unknown }
+  | { readonly text: string, readonly bytes?: undefined, readonly data?: ChatData }
+  | { readonly bytes: Uint8Array, readonly text?: undefined, readonly data?: ChatData }
 
 /** An entry as the app receives it, with its `data` parsed. */
 export type ChatEntry = MessageContent & Cursor & {

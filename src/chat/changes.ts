@@ -1,3 +1,4 @@
+import type { ChatData } from '../chat-types.ts'
 import { assertPosition, assertProperties, propertyErrors } from '../argument-checks.ts'
 import { storedChange, type ChatChange } from '../chat-change.ts'
 import { appContent, assertSize, contentLimit, type Content } from '../content.ts'
@@ -16,7 +17,7 @@ import type { Position } from '../store.ts'
 export interface Edit {
   readonly text: string
   /** any JSON value, for v1 clients; without it, the message has none afterwards */
-  readonly data?: unknown
+  readonly data?: ChatData | undefined
 }
 
 /** Options of `react`. */

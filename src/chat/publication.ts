@@ -1,4 +1,5 @@
 import { assertProperties, propertyErrors } from '../argument-checks.ts'
+import type { ChatData } from '../chat-types.ts'
 import { appContent, assertSize } from '../content.ts'
 import { InvalidArgument } from '../errors.ts'
 import { checkMember } from '../rooms/member-check.ts'
@@ -11,7 +12,7 @@ export interface Publication {
   /** the sender, by the rules for a member's id and name; default none */
   readonly from?: Member | undefined
   /** any JSON value, for v1 clients */
-  readonly data?: unknown
+  readonly data?: ChatData | undefined
 }
 
 /** Sender and data of a message whose text is written to a stream. */

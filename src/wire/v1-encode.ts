@@ -1,5 +1,6 @@
 import { deflatedFraming } from '../connection/deflate.ts'
 import { webSocketFraming } from '../connection/frame.ts'
+import type { ServerMessage } from '../messages.ts'
 import type { Format, JoinedPage } from '../rooms/format.ts'
 import type { PresenceDiff } from '../rooms/presence-diff.ts'
 import type { MemberSignal } from '../rooms/signal.ts'

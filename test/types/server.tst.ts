@@ -6,7 +6,7 @@ import Fastify, {
 } from 'fastify'
 import fastifyChat, {
   fastifyChat as named, memory, type Authenticated, type Chat, type ChatChange, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
-  type Member, type Posted, type Position, type Presence, type ReportedChange, type Stats, type TextStream, type WriteStreamOptions
+  type Member, type Posted, type Position, type ReportedChange, type RoomMembers, type Stats, type TextStream, type WriteStreamOptions
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
 import { Registry } from 'prom-client'
@@ -136,7 +136,10 @@ describe('app.chat', () => {
     expect(app.chat.delete('lobby', 'p')).type.toBe<Promise<void>>()
     expect(app.chat.react('lobby', 'p', '👍', { by: 'bot', on: false })).type.toBe<Promise<void>>()
     expect(app.chat.deleteMessages({ member: 'u1' })).type.toBe<Promise<number>>()
-    expect(app.chat.members('lobby')).type.toBe<Promise<Presence>>()
+    expect(app.chat.members('lobby')).type.toBe<Promise<RoomMembers>>()
+    expect<RoomMembers['members'][number]['data']>().type.toBe<unknown>()
+    expect<ChatEntry['data']>().type.toBe<unknown>()
+    expect(app.chat.sendToMember('u1', { invitation: 'team-7' })).type.toBe<Promise<boolean>>()
     expect(app.chat.rooms()).type.toBe<string[]>()
     expect(app.chat.stats()).type.toBe<Stats>()
     expect(app.chat.check()).type.toBe<Promise<void>>()
