@@ -6,7 +6,7 @@ import Fastify, {
 } from 'fastify'
 import fastifyChat, {
   fastifyChat as named, memory, type Authenticated, type Chat, type ChatChange, type ChatEntry, type ChatPage, type FastifyChatOptions, type Hello, type PostDraft,
-  type Member, type Posted, type Position, type ReportedChange, type RoomMembers, type Stats, type TextStream, type WriteStreamOptions
+  type ChatMember, type Posted, type Position, type ReportedChange, type RoomMembers, type Stats, type TextStream, type WriteStreamOptions
 } from 'fastify-chat'
 import { connect, type TestConnection } from 'fastify-chat/test'
 import { Registry } from 'prom-client'
@@ -88,7 +88,7 @@ describe('hooks', () => {
   test('authorize knows the action', () => {
     type Question = Parameters<NonNullable<FastifyChatOptions['authorize']>>[0]
     expect<Question['action']>().type.toBe<'join' | 'post' | 'history' | 'edit' | 'delete' | 'react'>()
-    expect<Question['member']>().type.toBe<Member>()
+    expect<Question['member']>().type.toBe<ChatMember>()
     expect<Question['entry']>().type.toBe<ChatEntry | undefined>()
     expect<NonNullable<FastifyChatOptions['authorize']>>().type.toBeAssignableFrom(
       ({ action, entry, member }: Question) => action !== 'edit' || entry.from?.id === member.id)
@@ -111,7 +111,7 @@ describe('hooks', () => {
 
   test('preChange receives a change and the entry, and returns a change; onChange returns nothing', () => {
     type PreChange = NonNullable<FastifyChatOptions['preChange']>
-    expect<Parameters<PreChange>>().type.toBe<[change: ChatChange, entry: ChatEntry, member: Member]>()
+    expect<Parameters<PreChange>>().type.toBe<[change: ChatChange, entry: ChatEntry, member: ChatMember]>()
     expect<PreChange>().type.toBeAssignableFrom((change: ChatChange) => change.type === 'edit' ? { ...change, text: change.text.trim() } : change)
     expect<PreChange>().type.not.toBeAssignableFrom(() => ({ text: 'x' }))
     expect<Parameters<NonNullable<FastifyChatOptions['onChange']>>>().type.toBe<[change: ReportedChange, entry: ChatEntry, room: string]>()
@@ -120,8 +120,8 @@ describe('hooks', () => {
   })
 
   test('onJoin and onLeave receive the member and the room', () => {
-    expect<Parameters<NonNullable<FastifyChatOptions['onJoin']>>>().type.toBe<[member: Member, room: string]>()
-    expect<Parameters<NonNullable<FastifyChatOptions['onLeave']>>>().type.toBe<[member: Member, room: string]>()
+    expect<Parameters<NonNullable<FastifyChatOptions['onJoin']>>>().type.toBe<[member: ChatMember, room: string]>()
+    expect<Parameters<NonNullable<FastifyChatOptions['onLeave']>>>().type.toBe<[member: ChatMember, room: string]>()
   })
 })
 
