@@ -42,6 +42,7 @@ export class Room {
   readonly #joins: Joins
   readonly #restarts: Restarts
   #controls = 0
+  readonly #turns: ReadTurns
   readonly #ownReactions: OwnReactions
   readonly #listeners = new Set<(entry: Entry) => void>()
   readonly #presence = new RoomPresence()
@@ -50,6 +51,7 @@ export class Room {
 
   constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, counters }: RoomContext) {
     this.name = name
+    this.#turns = turns
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
     const pages = { read: async (query: Query) => await this.read(query), get: async (position: Position) => await this.#streams.get(position) }
@@ -81,7 +83,10 @@ export class Room {
 
   /** Adds a membership to the room once `entered` resolves. See `Joins.join`. */
   join (membership: Membership, entered: Promise<void>, query: JoinQuery, onJoined: () => void): Promise<void> {
-    return this.#joins.join(membership, entered, query, onJoined)
+    return this.#joins.join(membership, entered, query, () => {
+      onJoined()
+      void this.#streams.find(this.#turns, (query) => this.read(query))
+    })
   }
 
   /** Called when the member has entered the roster. */

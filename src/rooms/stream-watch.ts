@@ -3,6 +3,7 @@ import type { ReportableChange } from '../chat-change.ts'
 import { delay, type Delay } from '../drivers/delay.ts'
 import { meaningOf } from '../error-meaning.ts'
 import { ErrorCode } from '../protocol.ts'
+import type { ReadTurns } from './read-turns.ts'
 import type { Entry, FeedPage, Page, Position, Query, Store } from '../store.ts'
 
 /** The part of a store that a watch uses. */
@@ -15,6 +16,12 @@ interface Watched { readonly position: Position, cancel: () => void }
 
 /** Maximum number of streaming entries of a room that are watched at the same time. Further ones are watched when they are read again. */
 const MAX_WATCHED = 1_000
+
+/** The newest entries of a room that are read to find its streaming ones. */
+const NEWEST = { limit: 100, maxBytes: 64 * 1024 }
+
+/** Minimum size of a page of the newest entries after which they aren't read for this again: that of a usual join. */
+const ENOUGH = 50
 
 /**
  * Ends the streaming entries of one room whose process no longer renews them: it is dead, or has lost its backend. Every node that
@@ -29,6 +36,8 @@ export class StreamWatch {
   readonly #after: Delay
   /** By position: offsets of different epochs may be equal. */
   readonly #watched = new Map<Position, Watched>()
+  /** Whether the newest entries were read, or are being read. */
+  #hasNewest = false
   #isClosed = false
 
   /** @param forgotten called with the position of an entry that turns out to be no longer kept: no change of it follows */
@@ -43,6 +52,8 @@ export class StreamWatch {
   /** Reads a page. Ends the streaming entries in it that are idle: their process may have died long ago. */
   async read (query: Query): Promise<Page> {
     const page = await this.#store.read(this.#room, query)
+    const isNewest = (query.after === undefined && query.before === undefined) || !page.complete
+    if (isNewest && (query.limit >= ENOUGH || !page.more)) this.#hasNewest = true
     for (const entry of page.entries) this.#wasRead(entry)
     for (const entry of page.changed) this.#wasRead(entry)
     return page
@@ -54,6 +65,24 @@ export class StreamWatch {
     if (entry === undefined) this.#lose(position)
     else this.#wasRead(entry)
     return entry
+  }
+
+  /**
+   * Reads the newest entries, unless they were read before: a member that resumes doesn't read them. Never rejects.
+   * @param read of the room
+   */
+  async find (turns: ReadTurns, read: (query: Query) => Promise<Page>): Promise<void> {
+    if (this.#hasNewest) return
+    this.#hasNewest = true
+    await turns.wait(NEWEST.limit)
+    if (this.#isClosed) return
+    try {
+      const { entries } = await read(NEWEST)
+      turns.release(NEWEST.limit - entries.length)
+    } catch {
+      // The next member that joins tries again.
+      this.#hasNewest = false
+    }
   }
 
   /** Called with what the store delivers. */
