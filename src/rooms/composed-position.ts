@@ -26,7 +26,7 @@ export interface ComposedPosition {
 const MAX_LENGTH = 128
 
 /** Maximum number of outstanding streams in a position. Each costs a read when a client resumes. */
-const MAX_OUTSTANDING = 8
+export const MAX_OUTSTANDING = 8
 
 /** Maximum number of characters that a shortened position shares with `base`: one digit to base 36. */
 const MAX_SHARED = 35

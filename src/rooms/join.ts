@@ -137,7 +137,7 @@ export class Joins {
         const { epoch } = catchUp
         const isFollowed = this.#followed !== undefined
         const query = position === undefined ? newest : { after: position, revision, for: reader, ...PAGE }
-        const reading = readWithStreams(this.#pages, query, whole?.outstanding)
+        const reading = readWithStreams(this.#pages, this.#turns, query, whole)
         reading.catch(() => { /* rethrown below */ })
         await entered
         const read = await reading

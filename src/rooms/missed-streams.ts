@@ -1,8 +1,20 @@
+import { MAX_OUTSTANDING } from './composed-position.ts'
+import type { ReadTurns } from './read-turns.ts'
+import { MAX_STREAM_BYTES } from '../request-bounds.ts'
 import type { StreamWatch } from './stream-watch.ts'
 import type { Entry, Page, Position, Query } from '../store.ts'
 
 /** Reads a room. */
 export type PageReader = Pick<StreamWatch, 'read' | 'get'>
+
+/** Number of messages that the read of a stream counts as, because its text may be as large as a page. */
+const STREAM_COST = 100
+
+const NONE: Missed = { outstanding: [], hasBegun: false }
+const UNREAD = { ended: [], streaming: [], dropped: [] }
+
+/** The streams that a member without changes hasn't received. hasBegun: whether it was sent a page. */
+interface Missed { readonly outstanding: readonly Position[], readonly hasBegun: boolean }
 
 /** A page, and what became of streams that a client without changes hasn't received. */
 export interface PageWithStreams {
@@ -10,18 +22,28 @@ export interface PageWithStreams {
   readonly page: Page
   /** Those that have ended, oldest first. They had ended before the page was read. */
   readonly ended: readonly Entry[]
-  /** Those that hadn't ended when the page was read. */
+  /** Those that hadn't ended when the page was read, and those that have ended but don't fit into a page. */
   readonly streaming: readonly Entry[]
+  /** Those that will never be sent: they were deleted, or never streamed. */
+  readonly dropped: readonly Position[]
 }
 
 /**
- * Reads a page, and the streams at some positions. Resolves with undefined if a stream ended meanwhile: it isn't known then whether it
- * ended before the page was read.
+ * Reads a page, and the streams that a member hasn't received: with the first page, and with the last one. A stream may end after each
+ * page. Resolves with undefined if one ended meanwhile: it isn't known then whether it ended before the page was read.
+ * @param missed none for a member that receives changes
  */
 export async function readWithStreams (
-  room: PageReader, query: Query, positions: readonly Position[] = []
+  room: PageReader, turns: ReadTurns, query: Query, missed: Missed = NONE
 ): Promise<PageWithStreams | undefined> {
-  if (positions.length === 0) return { page: await room.read(query), ended: [], streaming: [] }
+  const positions = missed.outstanding
+  if (positions.length === 0) return { page: await room.read(query), ...UNREAD }
+  if (missed.hasBegun) {
+    const page = await room.read(query)
+    if (!page.complete || page.more) return { page, ...UNREAD }
+    if (positions.length > MAX_OUTSTANDING) return { page: { ...page, complete: false }, ...UNREAD }
+  }
+  await turns.wait(positions.length * STREAM_COST)
   const read = async (): Promise<ReadonlyArray<Entry | undefined>> => await Promise.all(positions.map((position) => room.get(position)))
   const streams = await read()
   const found = await room.read(query)
@@ -29,14 +51,29 @@ export async function readWithStreams (
     const later = await read()
     if (later.some((entry, i) => entry?.streaming !== streams[i]?.streaming)) return undefined
   }
-  // A forged position may name an entry that the page contains too, or one that wasn't streamed: that has any size, but no revision.
+  // A forged position may name an entry that the page contains too, or one that wasn't streamed.
   const page = streams.includes(undefined) ? { ...found, complete: false } : found
   const next = page.entries[0]?.offset ?? Infinity
   const kept = streams.filter((entry) => entry !== undefined && entry.offset < next) as Entry[]
   kept.sort((a, b) => a.offset - b.offset)
+  const ended = kept.filter((entry) => entry.streaming !== true && mayBeStreamed(entry))
+  const fitting = countWithin(ended, query.maxBytes)
   return {
-    page,
-    ended: kept.filter(({ streaming, deleted, revision }) => streaming !== true && deleted !== true && revision !== undefined),
-    streaming: kept.filter(({ streaming }) => streaming === true)
+    page: fitting < ended.length ? { ...page, moreChanged: true } : page,
+    ended: ended.slice(0, fitting),
+    streaming: [...kept.filter(({ streaming }) => streaming === true), ...ended.slice(fitting)],
+    dropped: kept.filter((entry) => entry.streaming !== true && !mayBeStreamed(entry)).map(({ position }) => position)
   }
+}
+
+/** Returns whether an entry may have been streamed: that has a revision, and text of a bounded size. */
+function mayBeStreamed ({ deleted, revision, body }: Entry): boolean {
+  return deleted !== true && revision !== undefined && typeof body === 'string' && Buffer.byteLength(body) <= MAX_STREAM_BYTES
+}
+
+/** Returns the number of the first entries whose texts fit into a page; at least 1 if there are any. */
+function countWithin (entries: readonly Entry[], maxBytes: number): number {
+  let bytes = 0
+  const index = entries.findIndex(({ body }, i) => (bytes += Buffer.byteLength(body as string)) > maxBytes && i > 0)
+  return index === -1 ? entries.length : index
 }

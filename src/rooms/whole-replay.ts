@@ -7,9 +7,9 @@ import type { Changed } from '../change.ts'
 import type { Cursor, Entry, Page, Position } from '../store.ts'
 
 /** What became of the outstanding streams of a member: see `PageWithStreams`. */
-type Streams = Pick<PageWithStreams, 'ended' | 'streaming'>
+type Streams = Pick<PageWithStreams, 'ended' | 'streaming' | 'dropped'>
 
-const NONE: Streams = { ended: [], streaming: [] }
+const NONE: Streams = { ended: [], streaming: [], dropped: [] }
 
 /** What a member without changes is sent until it has caught up: entries that aren't streaming, and each stream that has ended. */
 export class WholeReplay {
@@ -19,6 +19,7 @@ export class WholeReplay {
   /** The position to read from; undefined for the newest entries. */
   readonly after: Position | undefined
   #outstanding: readonly Position[] = []
+  #hasBegun = false
   #messages: WholeMessage[] = []
 
   /** @param after position on the wire to resume from */
@@ -36,11 +37,15 @@ export class WholeReplay {
    */
   static after (after: Position, streams: readonly Cursor[]): WholeReplay {
     const replay = new WholeReplay(after)
+    replay.#hasBegun = true
     replay.#streams.startAfter(after)
     replay.#streams.add(streams)
     replay.#outstanding = replay.#streams.cursors.map(({ position }) => position)
     return replay
   }
+
+  /** Whether there was a page. */
+  get hasBegun (): boolean { return this.#hasBegun }
 
   /** The positions of the streams that the member hasn't received. */
   get outstanding (): readonly Position[] { return this.#outstanding }
@@ -54,6 +59,7 @@ export class WholeReplay {
    * @param room the outstanding streams of the room: the page may not contain them
    */
   joined (page: Page, end: Cursor, room: readonly Cursor[], { ended, streaming } = NONE): JoinedPage {
+    this.#hasBegun = true
     const offsets = new Set(page.entries.map(({ offset }) => offset))
     this.#streams.startAfter(end.position)
     this.#streams.add(room.filter(({ offset }) => offset <= end.offset && !offsets.has(offset)))
@@ -64,7 +70,8 @@ export class WholeReplay {
   }
 
   /** Adds a further page. */
-  push ({ entries }: Page, { ended }: Streams): void {
+  push ({ entries }: Page, { ended, dropped }: Streams): void {
+    for (const position of dropped) this.#streams.forget(position)
     this.#messages.push(...this.#streams.next(entries, []))
     this.#late(ended)
   }

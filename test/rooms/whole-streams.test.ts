@@ -426,3 +426,83 @@ t.test('a page that is older than the end of its stream leaves nothing outstandi
   const position = await published(server, 'y')
   t.equal((await client.expect('message')).position, position)
 })
+
+const large = 'x'.repeat(40 * 1024)
+
+/** Starts a chat. `gets` has the number of the entries that it has read alone. `act` is called once after the first page of a resume. */
+async function counted (t: Test) {
+  const counts = { gets: 0, act: async (): Promise<void> => {} }
+  const server = await served(t, (works) => ({
+    get: async (...args) => { counts.gets++; return await works.get(...args) },
+    async read (room, query) {
+      const page = await works.read(room, query)
+      const { act } = counts
+      if (query.after !== undefined) counts.act = async () => {}
+      if (query.after !== undefined) await act()
+      return page
+    }
+  }))
+  return { server, counts }
+}
+
+t.test('a resume over many pages reads their streams with the last one only', async (t) => {
+  const { server, counts } = await counted(t)
+  const after = await published(server, 'first')
+  const streams = [await begun(server), await begun(server)]
+  for (let i = 0; i < 6; i++) await published(server, large)
+  const { client, joined } = await old(server, { after })
+  await client.take(6 - joined.messages.length)
+  t.strictSame([joined.complete, counts.gets], [true, 3 * 2], 'once for the watch, and before and after the page')
+  await ended(server, streams[1]!, 'answer')
+  t.match(await client.next(), { text: 'answer' })
+})
+
+t.test('a resume over many pages with too many streams is not complete', async (t) => {
+  const { server, counts } = await counted(t)
+  const after = await published(server, 'first')
+  const streams: Position[] = []
+  for (let i = 0; i < 9; i++) streams.push(await begun(server))
+  for (let i = 0; i < 3; i++) await published(server, large)
+  const { client, joined } = await old(server, { after })
+  t.match([joined.complete, joined.position], [true, /-\.x$/])
+  t.match((await client.take(2)).at(-1), { type: 'joined', complete: false })
+  t.equal(counts.gets, streams.length, 'once for the watch')
+  await ended(server, streams[8]!, 'answer')
+  t.match(await client.next(), { text: 'answer' })
+})
+
+t.test('a stream that is deleted during a resume over many pages is not outstanding', async (t) => {
+  const { server, counts } = await counted(t)
+  const after = await published(server, 'first')
+  const stream = await begun(server)
+  for (let i = 0; i < 3; i++) await published(server, large)
+  counts.act = async () => { await server.store.amend('a', stream, { by: null, change: { delete: true } }) }
+  const { client, joined: { position } } = await old(server, { after })
+  t.strictSame(parseComposed(position).outstanding, [stream])
+  await client.take(2)
+  const last = await published(server, 'last')
+  t.match(await client.next(), { text: 'last', position: last })
+})
+
+t.test('the streams that have ended before a resume are sent in parts that fit into a page', async (t) => {
+  const { server, counts } = await counted(t)
+  const { client } = await old(server)
+  const streams = [await begun(server), await begun(server), await begun(server)]
+  await published(server, 'posted')
+  const { position } = await client.expect('message')
+  for (const stream of streams) await ended(server, stream, large)
+  counts.gets = 0
+  const { client: resumes, joined } = await old(server, { after: position })
+  t.strictSame([joined.complete, joined.messages], [true, []])
+  const late = await resumes.take(3) as Array<Message<'message'>>
+  t.strictSame(late.map((message) => parseComposed(message.position).outstanding.length), [2, 1, 0])
+  t.equal(counts.gets, 3 + 2 + 1)
+})
+
+t.test('a forged position sends no message that is larger than a stream', async (t) => {
+  const { server } = await counted(t)
+  const position = await published(server, 'x'.repeat(70 * 1024))
+  await server.app.chat.react('a', position, '👍', { by: 'bot' })
+  const base = await published(server, 'y')
+  t.strictSame(await resumed(server, composePosition(base, undefined, [position])), [true])
+})
