@@ -14,8 +14,11 @@ export interface WatchedStore extends Pick<Store, 'get' | 'read'> {
 /** A streaming entry. cancel: ends the wait for the lease. */
 interface Watched { readonly position: Position, cancel: () => void }
 
-/** Maximum number of streaming entries of a room that are watched at the same time. Further ones are watched when they are read again. */
+/** Maximum number of streaming entries of a room that are watched at the same time. */
 const MAX_WATCHED = 1_000
+
+/** Maximum number of streaming entries that wait to be watched. Further ones are watched when they are read again. */
+const MAX_WAITING = 10_000
 
 /** The newest entries of a room that are read to find its streaming ones. */
 const NEWEST = { limit: 100, maxBytes: 64 * 1024 }
@@ -36,6 +39,8 @@ export class StreamWatch {
   readonly #after: Delay
   /** By position: offsets of different epochs may be equal. */
   readonly #watched = new Map<Position, Watched>()
+  /** Of entries that are watched when others have ended. */
+  readonly #waiting = new Set<Position>()
   /** Whether the newest entries were read, or are being read. */
   #hasNewest = false
   #isClosed = false
@@ -91,7 +96,7 @@ export class StreamWatch {
     for (const { position, made, entry } of changes) {
       const watched = this.#watched.get(position)
       if (entry?.streaming === true) this.#renew(watched ?? this.#watch(position))
-      else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(watched)
+      else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(position)
       else if ('append' in made) this.#renew(watched ?? this.#watch(position))
     }
   }
@@ -100,17 +105,27 @@ export class StreamWatch {
     this.#isClosed = true
     for (const { cancel } of this.#watched.values()) cancel()
     this.#watched.clear()
+    this.#waiting.clear()
   }
 
   #wasRead ({ position, streaming }: Entry): void {
-    if (streaming !== true) return
+    if (streaming === true) this.#try(position)
+  }
+
+  /** Watches an entry. Ends it at once if it is idle. */
+  #try (position: Position): void {
     const watched = this.#watch(position)
     if (watched !== undefined) void this.#end(watched)
   }
 
   /** Returns undefined for an entry that is watched already, or can't be. */
   #watch (position: Position): Watched | undefined {
-    if (this.#isClosed || this.#watched.has(position) || this.#watched.size >= MAX_WATCHED) return undefined
+    if (this.#isClosed || this.#watched.has(position)) return undefined
+    if (this.#watched.size >= MAX_WATCHED) {
+      if (this.#waiting.size < MAX_WAITING) this.#waiting.add(position)
+      return undefined
+    }
+    this.#waiting.delete(position)
     const watched: Watched = { position, cancel: () => {} }
     this.#watched.set(position, watched)
     this.#renew(watched)
@@ -124,15 +139,19 @@ export class StreamWatch {
     watched.cancel = this.#after(this.#lease, () => { void this.#end(watched) })
   }
 
-  #forget (watched: Watched | undefined): void {
+  #forget (position: Position): void {
+    this.#waiting.delete(position)
+    const watched = this.#watched.get(position)
     if (watched === undefined) return
     watched.cancel()
-    this.#watched.delete(watched.position)
+    this.#watched.delete(position)
+    const [next] = this.#waiting
+    if (next !== undefined) this.#try(next)
   }
 
   /** Called when the entry at a position isn't kept. */
   #lose (position: Position): void {
-    this.#forget(this.#watched.get(position))
+    this.#forget(position)
     this.#forgotten(position)
   }
 
@@ -150,6 +169,6 @@ export class StreamWatch {
     }
     if (this.#watched.get(position) !== watched) return
     if (isStreaming) this.#renew(watched)
-    else this.#forget(watched)
+    else this.#forget(position)
   }
 }

@@ -28,7 +28,7 @@ function watched (t: Test, answer: () => Promise<boolean>, entries: Entry[] = []
   const clock = new HeldClock()
   const ends: string[] = []
   const lost: string[] = []
-  const state = { isStreaming: true, isKept: true }
+  const state = { isStreaming: true, isKept: true, hasDied: false }
   const watch = new StreamWatch('a', {
     async amend (_room: string, position: string, { idle, by, change }: Amendment) {
       ends.push(position)
@@ -122,6 +122,21 @@ t.test('a closed watch ends nothing, and keeps no more than its bound', async (t
   delivers(watch, { entries: [streaming('x')] })
   await pass(10 * LEASE)
   t.strictSame([ends.length, clock.waiting], [1_000, 0])
+})
+
+t.test('entries beyond the bound are watched when others have ended or were deleted', async (t) => {
+  const { watch, ends, pass, state } = watched(t, async () => !state.hasDied)
+  const entries = Array.from({ length: 1_500 }, (_, i) => streaming(`${i}`))
+  delivers(watch, { entries })
+  const made = { delete: true } as const
+  delivers(watch, { changes: ['0', '1499'].map((position) => ({ offset: 1, position, change, at: 0, by: null, made })) })
+  await tick()
+  t.strictSame(ends, ['1000'])
+  state.hasDied = true
+  await pass(LEASE)
+  t.strictSame(ends.length, 1 + 1_500 - 2)
+  await pass(10 * LEASE)
+  t.equal(new Set(ends).size, ends.length - 1)
 })
 
 t.test('a room watches its streams until it is closed', async (t) => {
