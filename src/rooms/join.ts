@@ -3,7 +3,7 @@ import type { Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { Later, Membership } from './membership.ts'
-import { readWithStreams, type PageReader } from './missed-streams.ts'
+import { readNewest, readWithStreams, type PageReader } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import type { ReadTurns } from './read-turns.ts'
@@ -147,7 +147,7 @@ export class Joins {
         // The store doesn't deliver an entry or a change that was stored between the two.
         if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
         const resumed = position !== undefined && page.complete
-        if (!page.complete) page = { ...await this.#pages.read(newest), complete: false }
+        if (!page.complete) page = { ...await readNewest(this.#pages, this.#turns, newest), complete: false }
         await this.#rightsOf(membership)
         if (!this.#isJoining(membership) || epoch !== catchUp.epoch) return false
         membership.enter(epoch)

@@ -37,7 +37,7 @@ export async function readWithStreams (
   room: PageReader, turns: ReadTurns, query: Query, missed: Missed = NONE
 ): Promise<PageWithStreams | undefined> {
   const positions = missed.outstanding
-  if (positions.length === 0) return { page: await room.read(query), ...UNREAD }
+  if (positions.length === 0) return { page: await (query.after === undefined ? readNewest(room, turns, query) : room.read(query)), ...UNREAD }
   if (missed.hasBegun) {
     const page = await room.read(query)
     if (!page.complete || page.more) return { page, ...UNREAD }
@@ -57,7 +57,7 @@ export async function readWithStreams (
   const kept = streams.filter((entry) => entry !== undefined && entry.offset < next) as Entry[]
   kept.sort((a, b) => a.offset - b.offset)
   const ended = kept.filter((entry) => entry.streaming !== true && mayBeStreamed(entry))
-  const fitting = countWithin(ended, query.maxBytes)
+  const fitting = countWithin(ended, Infinity, query.maxBytes)
   return {
     page: fitting < ended.length ? { ...page, moreChanged: true } : page,
     ended: ended.slice(0, fitting),
@@ -72,8 +72,29 @@ function mayBeStreamed ({ deleted, revision, body }: Entry): boolean {
 }
 
 /** Returns the number of the first entries whose texts fit into a page; at least 1 if there are any. */
-function countWithin (entries: readonly Entry[], maxBytes: number): number {
+function countWithin (entries: readonly Entry[], limit: number, maxBytes: number): number {
   let bytes = 0
-  const index = entries.findIndex(({ body }, i) => (bytes += Buffer.byteLength(body as string)) > maxBytes && i > 0)
-  return index === -1 ? entries.length : index
+  const index = entries.findIndex(({ body }, i) => (bytes += Buffer.byteLength(body)) > maxBytes && i > 0)
+  return Math.min(limit, index === -1 ? entries.length : index)
 }
+
+/** Minimum size of a page that is read because a smaller one had only streaming entries. */
+const NEXT = { limit: 1_000, maxBytes: 256 * 1024 }
+
+/**
+ * Reads the newest entries. A member without changes (no `for`) receives no streaming ones: if the page has no others, reads a larger one,
+ * once. Returns the newest others of it, up to the limit, and the streaming ones between and after them. It isn't read on, because older
+ * entries might be newer than the head.
+ */
+export async function readNewest (room: Pick<StreamWatch, 'read'>, turns: ReadTurns, query: Query): Promise<Page> {
+  const newest = await room.read(query)
+  if (query.for !== undefined || !newest.more || newest.entries.length === 0 || newest.entries.some(isWhole)) return newest
+  await turns.wait(NEXT.limit)
+  const page = await room.read({ ...query, limit: Math.max(query.limit, NEXT.limit), maxBytes: Math.max(query.maxBytes, NEXT.maxBytes) })
+  turns.release(NEXT.limit - Math.min(page.entries.length, NEXT.limit))
+  const others = page.entries.filter(isWhole)
+  const first = others.slice(-countWithin([...others].reverse(), query.limit, query.maxBytes))[0]
+  return first === undefined ? page : { ...page, entries: page.entries.slice(page.entries.indexOf(first)), more: page.more || first !== page.entries[0] }
+}
+
+function isWhole ({ streaming }: Entry): boolean { return streaming !== true }

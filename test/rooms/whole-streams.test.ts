@@ -510,3 +510,31 @@ t.test('a forged position sends no message that is larger than a stream', async 
   const base = await published(server, 'y')
   t.strictSame(await resumed(server, composePosition(base, undefined, [position])), [true])
 })
+
+t.test('a join receives the messages before a page of nothing but streaming ones', async (t) => {
+  const { server } = await counted(t)
+  for (let i = 0; i < 4; i++) await published(server, `${i}`)
+  const streams = [await begun(server)]
+  await published(server, '4')
+  for (let i = 0; i < 3; i++) streams.push(await begun(server))
+  for (const join of [{ history: 3 }, { history: 3, after: 'forged' }]) {
+    const { client, joined } = await old(server, join)
+    t.strictSame(texts(joined.messages), ['2', '3', '4'])
+    t.strictSame(parseComposed(joined.position).outstanding, streams)
+    await client.end()
+  }
+  const { client } = await old(server, { history: 3 })
+  await ended(server, streams[0]!, 'answer')
+  t.match(await client.next(), { text: 'answer' })
+  t.strictSame((await old(server, { history: 0 })).joined.messages, [])
+})
+
+t.test('a join sends no more than a page of messages before streaming ones', async (t) => {
+  const { server } = await counted(t)
+  for (let i = 0; i < 4; i++) await published(server, `${i}${large}`)
+  for (let i = 0; i < 3; i++) await begun(server)
+  const { joined } = await old(server, { history: 3 })
+  t.strictSame(joined.messages.map((message) => (message as Message<'message'>).text?.[0]), ['3'])
+  const member = await server.member({ changes: true })
+  t.equal((await member.join('a', { history: 3 })).messages.length, 3, 'a member with changes receives the streaming ones')
+})
