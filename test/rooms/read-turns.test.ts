@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
+import { readWithStreams } from '../../src/rooms/missed-streams.ts'
 import { ReadTurns } from '../../src/rooms/read-turns.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
@@ -85,4 +86,22 @@ t.test('pages of nothing but streaming messages are read in turns of their own',
   member.say({ type: 'history', room: 'a', before, limit: 600 })
   t.match(await member.next(), { type: 'history', messages: [], more: false })
   t.strictSame([...reads.values()], [1, 1])
+})
+
+t.test('resumes that read streams alone read them in turns', async (t) => {
+  const turns = new ReadTurns()
+  let begun = 0
+  const head = { offset: 0, position: 'e', change: { number: 0, revision: 'r' } }
+  const room = {
+    async get () { begun++; return undefined },
+    async read () { return { entries: [], complete: true, more: false, head, changed: [], moreChanged: false, revision: 'r' } }
+  }
+  const missed = { outstanding: ['1', '2', '3', '4', '5'], hasBegun: false }
+  const reads = Array.from({ length: 5 }, async () => await readWithStreams(room, turns, { after: 'e', limit: 1, maxBytes: 1 }, missed))
+  for (let i = 0; i < 5; i++) await Promise.resolve()
+  for (const expected of [10, 20, 25]) {
+    t.equal(begun, expected)
+    await turn()
+  }
+  await Promise.all(reads)
 })
