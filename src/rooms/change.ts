@@ -11,7 +11,7 @@ import type { Membership } from './membership.ts'
 import { whileAllowed } from './request-rights.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import type { PostContext } from './post.ts'
-import { vetChange } from '../pre-hooks.ts'
+import { vetChange } from './pre-hooks.ts'
 import type { Entry, Position } from '../store.ts'
 
 /** A member's request to change an entry. since: the client's revision when it first sent a repeated edit. */

@@ -7,7 +7,7 @@ import type { HookCalls } from './hook-calls.ts'
 import type { Membership } from './membership.ts'
 import type { PeerRestrictions } from './peer-restrictions.ts'
 import { whileAllowed } from './request-rights.ts'
-import { vetPost } from '../pre-hooks.ts'
+import { vetPost } from './pre-hooks.ts'
 import type { Appended, Draft, Position, Store } from '../store.ts'
 
 /** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */

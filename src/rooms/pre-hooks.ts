@@ -1,10 +1,10 @@
-import type { ChatChange } from './chat-change.ts'
-import type { ChatEntry } from './chat-entry.ts'
-import type { ChatMember } from './chat-member.ts'
-import { appContent, assertSize, type Content } from './content.ts'
-import { PostRefused, PrePostFailed } from './errors.ts'
-import { assertResult, authorize, hookFailed, resultErrors, type Hooks, type PostDraft } from './hooks.ts'
-import { messageOf } from './thrown.ts'
+import type { ChatChange } from '../chat-change.ts'
+import type { ChatEntry } from '../chat-entry.ts'
+import type { ChatMember } from '../chat-member.ts'
+import { appContent, assertSize, type Content } from '../content.ts'
+import { PostRefused, PrePostFailed } from '../errors.ts'
+import { assertResult, authorize, hookFailed, resultErrors, type Hooks, type PostDraft } from '../hooks.ts'
+import { messageOf } from '../thrown.ts'
 
 type PreHook = 'prePost' | 'preChange'
 
