@@ -1,15 +1,22 @@
 import { Forbidden } from '../errors.ts'
-import type { Membership } from './membership.ts'
 
 /** Why a member is no longer in a room. message: for the member. */
 export interface Revocation { readonly code: 'removed' | 'forbidden', readonly message: string }
+
+/** The membership that has the rights. */
+export interface RightsHolder {
+  /** Name of the room. */
+  readonly room: string
+  readonly hasJoined: boolean
+  readonly hasEnded: boolean
+}
 
 /** The peer of a membership. */
 export interface RightsOwner {
   /** Asks the app whether the member may be in a room. Returns undefined if no hook decides it. Rejects with HookFailed. */
   mayJoin (room: string): Promise<boolean> | undefined
   /** Ends a membership whose member has joined and may no longer be in the room. */
-  revoke (membership: Membership, revocation: Revocation): void
+  revoke (membership: RightsHolder, revocation: Revocation): void
   /** Called when the hook has failed for a member that has joined. Closes the connection. */
   failed (error: unknown): void
 }
@@ -22,7 +29,7 @@ const NO_OWNER: RightsOwner = { mayJoin: () => undefined, revoke () {}, failed (
  * member receives nothing, and its requests wait.
  */
 export class MembershipRights {
-  readonly #membership: Membership
+  readonly #membership: RightsHolder
   readonly #owner: RightsOwner
   #questions = 0
   #known: Promise<void> | undefined
@@ -30,7 +37,7 @@ export class MembershipRights {
   #isRevoked = false
   #failure: unknown
 
-  constructor (membership: Membership, owner = NO_OWNER) {
+  constructor (membership: RightsHolder, owner = NO_OWNER) {
     this.#membership = membership
     this.#owner = owner
   }

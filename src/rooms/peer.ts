@@ -10,7 +10,7 @@ import { readHistory } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { MemberForms } from './member-forms.ts'
 import { Membership } from './membership.ts'
-import type { Revocation, RightsOwner } from './membership-rights.ts'
+import type { Revocation, RightsHolder, RightsOwner } from './membership-rights.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
@@ -128,8 +128,9 @@ export class Peer implements RightsOwner {
     return this.#hooks.authorize === undefined ? undefined : may(this.#hooks, { member, action: 'join', room })
   }
 
-  revoke (membership: Membership, revocation: Revocation): void {
-    if (this.#memberships.includes(membership)) this.#leave(membership, revocation)
+  revoke (holder: RightsHolder, revocation: Revocation): void {
+    const membership = this.#memberships.find((each) => each === holder)
+    if (membership !== undefined) this.#leave(membership, revocation)
   }
 
   failed (error: unknown): void { this.connection.fail(error) }
