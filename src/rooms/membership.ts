@@ -1,4 +1,5 @@
-import type { Amended, Changed } from '../change.ts'
+import { Acknowledgements, type Requester } from './acknowledgements.ts'
+import type { Changed } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
@@ -7,14 +8,12 @@ import type { Format, JoinedPage } from './format.ts'
 import type { MemberForms } from './member-forms.ts'
 import { MembershipRights, type Revocation, type RightsOwner } from './membership-rights.ts'
 import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
-import { OwnPositions } from './own-positions.ts'
 import type { WholeMessage } from './outstanding-streams.ts'
 import { difference, wholeList } from './presence-diff.ts'
 import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
-import type { Cursor, Entry, Member, Page, Position } from '../store.ts'
-import { UndeliveredRequests } from './undelivered-requests.ts'
+import type { Entry, Member, Page } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
 /** ms for which an answer of `authorize` is reused for signals: clients send `typing` every few seconds. */
@@ -29,18 +28,16 @@ export interface Later extends Received {
   readonly changes: readonly Changed[]
 }
 
-/** A peer's part in one room: what it has received, and the acknowledgements that wait. */
-export class Membership implements Receiver {
+/** A peer's part in one room: what it has received. */
+export class Membership implements Receiver, Requester {
   readonly connection: Connection
   readonly forms: MemberForms
   readonly room: string
   readonly format: Format
   readonly includeSender: boolean
-  /** Entries up to this offset were sent to the member, or are not sent. */
   #offset = 0
-  /** Changes up to this number were sent to the member, or are not sent. */
   #change = 0
-  /** The epoch of the room to which `#offset` and `#change` belong: offsets of different epochs can't be compared. */
+  /** Offsets of different epochs can't be compared. */
   #epoch = 0
   /** The presence that the member knows, while it catches up or is suspended; else undefined. */
   #presence: Presence | undefined
@@ -50,12 +47,8 @@ export class Membership implements Receiver {
   /** Created when they are first in question. */
   #rights: MembershipRights | undefined
   #hasJoined = false
-  /** Created for the first post. */
-  #posts: UndeliveredRequests | undefined
-  /** Created for the first change. */
-  #changes: UndeliveredRequests | undefined
-  /** Created for the first position on the wire that differs from the one in the store. */
-  #positions: OwnPositions | undefined
+  /** Created when they are first needed. */
+  #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
   /** The last answer of `authorize` for signals. until: as of `performance.now()`. questions: as of the answer. */
   #signals: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
@@ -80,8 +73,16 @@ export class Membership implements Receiver {
   /** The id of a member that receives changes, for which the store reads entries; undefined for any other. */
   get reader (): string | undefined { return this.format.change && this.member.id }
 
+  get offset (): number { return this.#offset }
+
+  get change (): number { return this.#change }
+
+  get epoch (): number { return this.#epoch }
+
+  get acknowledgements (): Acknowledgements { return (this.#acknowledgements ??= new Acknowledgements(this)) }
+
   /** Whether the member waits for a change of its own. */
-  get awaitsChange (): boolean { return this.#changes?.isEmpty === false }
+  get awaitsChange (): boolean { return this.#acknowledgements?.awaitsChange === true }
 
   get hasEnded (): boolean { return this.#epoch === ENDED }
 
@@ -116,12 +117,11 @@ export class Membership implements Receiver {
     this.#signals = { isAllowed, until: performance.now() + SIGNALS_ALLOWED, questions: this.questions }
   }
 
-  /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. Their messages may never be sent. */
+  /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. */
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    for (const ack of this.#takeAcks(Infinity, Infinity) ?? []) this.connection.writer.reply(ack)
-    this.#positions = undefined
+    this.#acknowledgements?.endEpoch()
   }
 
   /** Called when the member has left. Later acknowledgements are sent immediately. */
@@ -146,7 +146,8 @@ export class Membership implements Receiver {
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
   sendJoined (page: JoinedPage, presence: Presence, later: Later, whole?: WholeReplay): number {
     this.#presence = presence
-    this.#resumeAfter(page.complete ? whole?.resumed : undefined)
+    const resumed = page.complete ? whole?.resumed : undefined
+    if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
     this.#mayLackMembers = false
     this.#hasJoined = true
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
@@ -184,7 +185,7 @@ export class Membership implements Receiver {
     if (batch.messages !== undefined && this.reader === undefined && batch.hasSender(this.member.id)) this.#keepPositions(batch.messages)
     if (!batch.hasChanges && offset < batch.first && (this.includeSender || !batch.hasSender(this.member.id))) {
       const { bytes, payloads: { length }, signals } = encoded
-      const acks = this.#takePosts(this.#offset)
+      const acks = this.#acknowledgements?.takePosts(this.#offset)
       // A batch of streaming entries has no message for a member without changes.
       if (bytes.length === 0 && acks === undefined) return 0
       return writer.write(bytes, length + signals, acks) ? length : 0
@@ -192,7 +193,7 @@ export class Membership implements Receiver {
     const received = { offset, change: this.#change }
     if (received.change < batch.lastChange) this.#change = batch.lastChange
     let sent = -encoded.signals
-    for (const { framed, messages, own } of batch.parts.of(encoded, this, received, this.#takeAcks())) {
+    for (const { framed, messages, own } of batch.parts.of(encoded, this, received, this.#acknowledgements?.take(this.#offset, this.#change))) {
       if (!writer.write(framed, messages, own)) return 0
       sent += messages
     }
@@ -200,82 +201,13 @@ export class Membership implements Receiver {
   }
 
   /**
-   * Acknowledges a post of this member once it is stored. Sends the acknowledgement with the message. Sends it immediately if
-   * the message was sent already, or may never be sent. MUST be called for each post.
-   * @param id of the post, chosen by the client; empty for none
-   * @param onRejected called if the post was not stored
-   */
-  acknowledge (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
-    const epoch = this.#epoch
-    const posts = this.#posts ??= new UndeliveredRequests(this.connection.writer)
-    posts.add()
-    stored.then(({ offset, position, again }) => {
-      const ack = this.format.ack(this.room, id, this.#positions?.of({ offset, position }) ?? position)
-      if (!again && offset > this.#offset && this.#epoch === epoch && epoch !== ENDED) posts.expect(offset, id, ack)
-      else if (ack !== undefined) this.connection.writer.reply(ack)
-      posts.settle()
-    }, (error: unknown) => {
-      onRejected(error)
-      posts.settle()
-    })
-  }
-
-  /**
-   * Acknowledges a change that this member has made, once it is stored. Sends the acknowledgement with the change, or immediately,
-   * as `acknowledge` does. MUST be called for each change.
-   * @param id of the request, chosen by the client
-   * @param position of the changed entry
-   * @param onRejected called if nothing was changed
-   */
-  acknowledgeChange (stored: Promise<Amended>, id: string, position: Position, onRejected: (error: unknown) => void): void {
-    const epoch = this.#epoch
-    const changes = this.#changes ??= new UndeliveredRequests(this.connection.writer)
-    changes.add()
-    stored.then(({ number, revision, again }) => {
-      const ack = this.format.ack(this.room, id, position, revision)
-      if (!again && number > this.#change && this.#epoch === epoch && epoch !== ENDED) changes.expect(number, id, ack)
-      else if (ack !== undefined) this.connection.writer.reply(ack)
-      changes.settle()
-    }, (error: unknown) => {
-      onRejected(error)
-      changes.settle()
-    })
-  }
-
-  /**
    * Resolves when the posts and changes so far were sent to the member or refused, or may never be sent; undefined if that is now.
    * Never rejects. Call it only once.
    */
-  delivered (): Promise<unknown> | undefined {
-    const posts = this.#posts?.delivered()
-    const changes = this.#changes?.delivered()
-    return posts === undefined || changes === undefined ? posts ?? changes : Promise.all([posts, changes])
-  }
-
-  /** Returns the acknowledgements of the entries and changes that were sent; undefined for none. */
-  #takeAcks (offset = this.#offset, change = this.#change): readonly string[] | undefined {
-    const posts = this.#takePosts(offset)
-    const changes = this.#changes?.take(change)
-    return posts === undefined || changes === undefined ? posts ?? changes : [...posts, ...changes]
-  }
-
-  /** Returns the acknowledgements of the posts that were sent, each with the position of its message. */
-  #takePosts (offset: number): string[] | undefined {
-    const positions = this.#positions
-    return this.#posts?.take(offset, positions && ((number, id) => {
-      const position = positions.get(number)
-      return position && this.format.ack(this.room, id, position)
-    }))
-  }
-
-  /** @param position see `OwnPositions.resume` */
-  #resumeAfter (position: Position | undefined): void {
-    if (position !== undefined) this.#positions ??= new OwnPositions()
-    this.#positions?.resume(position)
-  }
+  delivered (): Promise<unknown> | undefined { return this.#acknowledgements?.delivered() }
 
   #keepPositions (messages: readonly WholeMessage[]): void {
-    for (const { entry } of messages) if (entry.from?.id === this.member.id) (this.#positions ??= new OwnPositions()).keep(entry)
+    for (const { entry } of messages) if (entry.from?.id === this.member.id) this.acknowledgements.keepPosition(entry)
   }
 
   /** @param count of the messages in `payloads` */
@@ -285,7 +217,7 @@ export class Membership implements Receiver {
     const rest = whole === undefined
       ? [...encodeEntries(this, later.entries), ...encodeChanges(this, later.changes)]
       : this.#encodeWhole(whole.take(later))
-    const all = [...payloads, ...rest, ...this.#takeAcks() ?? []]
+    const all = [...payloads, ...rest, ...this.#acknowledgements?.take(this.#offset, this.#change) ?? []]
     const messages = count + (whole === undefined ? later.entries.length + later.changes.length : rest.length)
     return this.connection.writer.replay(all, messages) ? messages : 0
   }

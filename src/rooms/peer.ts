@@ -144,7 +144,7 @@ export class Peer implements RightsOwner {
 
   /**
    * Posts a message. Posts reach the store in the order of the calls if each call waits for the previous `submitted`. The caller
-   * must pass the result to `acknowledge` of its membership.
+   * must pass the result to `addPost` of the membership's acknowledgements.
    * @throws NotJoined
    */
   post (post: Post): PostResult {
@@ -155,8 +155,8 @@ export class Peer implements RightsOwner {
   }
 
   /**
-   * Changes an entry, in the order of the calls as `post` does. The caller must pass the result to `acknowledgeChange` of its
-   * membership.
+   * Changes an entry, in the order of the calls as `post` does. The caller must pass the result to `addChange` of the
+   * membership's acknowledgements.
    * @throws NotJoined
    */
   change (request: ChangeRequest): ChangeResult {

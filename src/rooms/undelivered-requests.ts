@@ -8,7 +8,7 @@ interface Ack { readonly number: number, readonly id: string, readonly text: str
  * writer.
  */
 export class UndeliveredRequests {
-  readonly #writer: Pick<Writer, 'charge' | 'release'>
+  readonly #writer: Pick<Writer, 'reply' | 'charge' | 'release'>
   /** Requests whose outcome is unknown yet. */
   #unsettled = 0
   /** Number of the last stored entry or change that wasn't sent; 0 for none. */
@@ -17,29 +17,29 @@ export class UndeliveredRequests {
   /** Called when all were sent. */
   #onDelivered: (() => void) | undefined
 
-  constructor (writer: Pick<Writer, 'charge' | 'release'>) {
+  constructor (writer: Pick<Writer, 'reply' | 'charge' | 'release'>) {
     this.#writer = writer
   }
 
-  /** Adds a request. `settle` MUST be called once its outcome is known. */
+  /** Adds a request. `settle` or `refuse` MUST be called once its outcome is known. */
   add (): void { this.#unsettled++ }
 
   /**
-   * Called before `settle` if the entry or the change is stored and will be sent.
+   * Called when a request is stored.
    * @param number the offset of the entry, or the number of the change
    * @param id of the request
-   * @param ack text that is sent with it; undefined for none
+   * @param ack undefined for none
+   * @param isExpected whether the entry or the change will be sent, and `ack` with it; if false, `ack` is sent immediately
    */
-  expect (number: number, id: string, ack: string | undefined): void {
-    this.#last = Math.max(this.#last, number)
-    if (ack === undefined) return
-    // A literal, because an empty array grows to 17 places.
-    if (this.#acks.length === 0) this.#acks = [{ number, id, text: ack }]
-    else this.#acks.push({ number, id, text: ack })
-    this.#writer.charge(ackCost(ack))
+  settle (number: number, id: string, ack: string | undefined, isExpected: boolean): void {
+    if (isExpected) this.#expect(number, id, ack)
+    else if (ack !== undefined) this.#writer.reply(ack)
+    this.#unsettled--
+    this.#reportDelivered()
   }
 
-  settle (): void {
+  /** Called when a request was not stored. */
+  refuse (): void {
     this.#unsettled--
     this.#reportDelivered()
   }
@@ -69,6 +69,15 @@ export class UndeliveredRequests {
 
   /** Whether the outcome of each request is known, and was sent. */
   get isEmpty (): boolean { return this.#unsettled === 0 && this.#last === 0 }
+
+  #expect (number: number, id: string, ack: string | undefined): void {
+    this.#last = Math.max(this.#last, number)
+    if (ack === undefined) return
+    // A literal, because an empty array grows to 17 places.
+    if (this.#acks.length === 0) this.#acks = [{ number, id, text: ack }]
+    else this.#acks.push({ number, id, text: ack })
+    this.#writer.charge(ackCost(ack))
+  }
 
   #reportDelivered (): void {
     if (this.#onDelivered !== undefined && this.isEmpty) this.#onDelivered()

@@ -84,7 +84,7 @@ export class PlainHandler implements MessageHandler {
     const body = isBinary ? new Uint8Array(data) : data.toString()
     const { membership, submitted, stored } = this.#peer!.post({ room: this.#room, body })
     this.#onRejected ??= (error) => this.#failed(error)
-    membership.acknowledge(stored, '', this.#onRejected)
+    membership.acknowledgements.addPost(stored, '', this.#onRejected)
     // This wire can't report a refused message. Messages above the rate are delayed instead, so that none is lost.
     const wait = (this.#allowance ??= new Allowance(this.#rates)).spend(1, data.length)
     if (wait === 0) return submitted

@@ -174,14 +174,14 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
     const { membership, submitted, stored } = peer.post({ room, id, body: text, data, since })
-    membership.acknowledge(stored, id, (error) => this.#answerError(message, error))
+    membership.acknowledgements.addPost(stored, id, (error) => this.#answerError(message, error))
     return submitted
   }
 
   #change (peer: Peer, message: ChangeMessage): Promise<void> | undefined {
     if (message.type === 'edit' && message.data !== undefined) this.#context.checkData(message.data)
     const { membership, submitted, stored } = peer.change(changeRequest(message))
-    membership.acknowledgeChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
+    membership.acknowledgements.addChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
     return submitted
   }
 

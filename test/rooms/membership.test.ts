@@ -68,8 +68,8 @@ const fail = (error: unknown) => t.fail('rejected', { error })
 
 t.test('an acknowledgement follows its message in the same write and is charged until then', async (t) => {
   const { membership, writes, charges } = joined()
-  membership.acknowledge(stored(1), 'a', fail)
-  membership.acknowledge(stored(3), 'c', fail)
+  membership.acknowledgements.addPost(stored(1), 'a', fail)
+  membership.acknowledgements.addPost(stored(3), 'c', fail)
   await stored(0)
   t.strictSame(writes, [])
   t.ok(charges.bytes > 0)
@@ -82,18 +82,18 @@ t.test('an acknowledgement follows its message in the same write and is charged 
 t.test('an acknowledgement of a sent message or of a repeated post is sent at once', async (t) => {
   const { membership, writes } = joined()
   membership.deliver(batch(entry(1)))
-  membership.acknowledge(stored(1), 'a', fail)
-  membership.acknowledge(stored(7, true), 'b', fail)
+  membership.acknowledgements.addPost(stored(1), 'a', fail)
+  membership.acknowledgements.addPost(stored(7, true), 'b', fail)
   await stored(0)
   t.strictSame(writes, ['1', 'ack a', 'ack b'])
 })
 
 t.test('acknowledgements of an earlier epoch are sent at once, now and later', async (t) => {
   const { membership, writes, charges } = joined()
-  membership.acknowledge(stored(100), 'waits', fail)
+  membership.acknowledgements.addPost(stored(100), 'waits', fail)
   let store!: () => void
   const later = new Promise<void>((resolve) => { store = resolve }).then(() => stored(101))
-  membership.acknowledge(later, 'follows', fail)
+  membership.acknowledgements.addPost(later, 'follows', fail)
   await stored(0)
   membership.enter(1)
   t.strictSame(writes, ['ack waits'])
@@ -106,10 +106,10 @@ t.test('acknowledgements of an earlier epoch are sent at once, now and later', a
 
 t.test('a membership that has ended sends its acknowledgements at once', async (t) => {
   const { membership, writes, charges } = joined()
-  membership.acknowledge(stored(1), 'a', fail)
+  membership.acknowledgements.addPost(stored(1), 'a', fail)
   await stored(0)
   membership.end()
-  membership.acknowledge(stored(2), 'b', fail)
+  membership.acknowledgements.addPost(stored(2), 'b', fail)
   await stored(0)
   t.strictSame(writes, ['ack a', 'ack b'])
   t.equal(charges.bytes, 0)
@@ -119,7 +119,7 @@ t.test('a rejected post is passed to the caller and not acknowledged', async (t)
   const { membership, writes } = joined()
   const error = new Error('not stored')
   const rejections: unknown[] = []
-  membership.acknowledge(Promise.reject(error), 'a', (rejection) => rejections.push(rejection))
+  membership.acknowledgements.addPost(Promise.reject(error), 'a', (rejection) => rejections.push(rejection))
   await stored(0)
   t.strictSame([rejections, writes], [[error], []])
 })
@@ -153,8 +153,8 @@ t.test('delivered resolves when all posts so far were sent or rejected', async (
   const { membership } = joined({ includeSender: false })
   t.equal(membership.delivered(), undefined, 'without a post')
   let refuse!: (error: Error) => void
-  membership.acknowledge(stored(1), '', fail)
-  membership.acknowledge(new Promise((_resolve, reject) => { refuse = reject }), '', () => {})
+  membership.acknowledgements.addPost(stored(1), '', fail)
+  membership.acknowledgements.addPost(new Promise((_resolve, reject) => { refuse = reject }), '', () => {})
   const delivered = membership.delivered()
   let isDelivered = false
   void delivered!.then(() => { isDelivered = true })
@@ -169,7 +169,7 @@ t.test('delivered resolves when all posts so far were sent or rejected', async (
 
 t.test('delivered resolves when the epoch of the stored post ends', async (t) => {
   const { membership } = joined()
-  membership.acknowledge(stored(1), 'a', fail)
+  membership.acknowledgements.addPost(stored(1), 'a', fail)
   await stored(0)
   const delivered = membership.delivered()
   membership.enter(1)
@@ -259,8 +259,8 @@ t.test('the acknowledgement of a change follows the batch that completes it', as
   const [ada] = receivers('ada')
   const { membership, texts } = ada!
   const amended = (number: number, again = false) => Promise.resolve({ number, revision: `r${number}`, again })
-  membership.acknowledgeChange(amended(2), 'a', 'p1', fail)
-  membership.acknowledgeChange(amended(1, true), 'b', 'p1', fail)
+  membership.acknowledgements.addChange(amended(2), 'a', 'p1', fail)
+  membership.acknowledgements.addChange(amended(1, true), 'b', 'p1', fail)
   await amended(0)
   t.strictSame(texts.splice(0), ['ack b'])
   let isDelivered = false
@@ -269,7 +269,7 @@ t.test('the acknowledgement of a change follows the batch that completes it', as
   await amended(0)
   t.strictSame([texts.splice(0), isDelivered], [[], false])
   membership.deliver(new Batch('lobby', [], [], () => {}, { items: [], last: 2 }))
-  membership.acknowledgeChange(amended(2), 'c', 'p1', fail)
+  membership.acknowledgements.addChange(amended(2), 'c', 'p1', fail)
   await amended(0)
   t.strictSame([texts, isDelivered, membership.delivered()], [['ack a', 'ack c'], true, undefined])
 })
