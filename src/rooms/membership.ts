@@ -5,11 +5,11 @@ import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format, JoinedPage } from './format.ts'
+import { KnownPresence } from './known-presence.ts'
 import type { MemberForms } from './member-forms.ts'
 import { MembershipRights, type Revocation, type RightsOwner } from './membership-rights.ts'
 import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import type { WholeMessage } from './outstanding-streams.ts'
-import { difference, wholeList } from './presence-diff.ts'
 import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
@@ -39,10 +39,8 @@ export class Membership implements Receiver, Requester {
   #change = 0
   /** Offsets of different epochs can't be compared. */
   #epoch = 0
-  /** The presence that the member knows, while it catches up or is suspended; else undefined. */
-  #presence: Presence | undefined
-  /** Whether the member may not have been sent all members of `#presence`: those that have entered since the last report. */
-  #mayLackMembers = false
+  /** Undefined unless the member catches up or is suspended. */
+  #presence: KnownPresence | undefined
   readonly #owner: RightsOwner | undefined
   /** Created when they are first in question. */
   #rights: MembershipRights | undefined
@@ -132,8 +130,7 @@ export class Membership implements Receiver, Requester {
 
   /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
   suspend (presence: Presence): void {
-    this.#presence = presence
-    this.#mayLackMembers = true
+    this.#presence = new KnownPresence(presence, true)
   }
 
   /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
@@ -145,10 +142,9 @@ export class Membership implements Receiver, Requester {
 
   /** Sends the answer to the join, or a new view of the room after a break. Returns the number of messages sent. */
   sendJoined (page: JoinedPage, presence: Presence, later: Later, whole?: WholeReplay): number {
-    this.#presence = presence
+    this.#presence = new KnownPresence(presence, false)
     const resumed = page.complete ? whole?.resumed : undefined
     if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
-    this.#mayLackMembers = false
     this.#hasJoined = true
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
@@ -167,10 +163,7 @@ export class Membership implements Receiver, Requester {
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined` or `suspend`. */
   caughtUp (presence: Presence): void {
-    const change = this.#presence && difference(this.#presence, presence)
-    const isTold = !this.#mayLackMembers || this.#presence === presence
-    const diff = isTold ? change : { ...wholeList(presence), left: change?.left ?? [] }
-    this.#mayLackMembers = false
+    const diff = this.#presence?.changeTo(presence)
     const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
