@@ -1,5 +1,8 @@
 import { Forbidden } from '../errors.ts'
 
+/** ms for which an answer of `authorize` is reused for signals: clients send `typing` every few seconds. */
+const SIGNALS_ALLOWED = 5_000
+
 /** Why a member is no longer in a room. message: for the member. */
 export interface Revocation { readonly code: 'removed' | 'forbidden', readonly message: string }
 
@@ -36,6 +39,8 @@ export class MembershipRights {
   #settle: (() => void) | undefined
   #isRevoked = false
   #failure: unknown
+  /** The last answer of `authorize` for signals. until: as of `performance.now()`. questions: as of the answer. */
+  #signals: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
 
   constructor (membership: RightsHolder, owner = NO_OWNER) {
     this.#membership = membership
@@ -74,6 +79,17 @@ export class MembershipRights {
   assertMay (action: string): void {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#isRevoked) throw new Forbidden(action, this.#membership.room)
+  }
+
+  /** The answer that was passed to `rememberSignals`; undefined when it is no longer valid. */
+  get isSignalAllowed (): boolean | undefined {
+    const answer = this.#signals
+    return answer !== undefined && answer.until > performance.now() && answer.questions === this.#questions ? answer.isAllowed : undefined
+  }
+
+  /** Remembers the answer of `authorize` for signals for `SIGNALS_ALLOWED` ms. */
+  rememberSignals (isAllowed: boolean): void {
+    this.#signals = { isAllowed, until: performance.now() + SIGNALS_ALLOWED, questions: this.#questions }
   }
 
   async #follow (first: Promise<boolean>): Promise<void> {

@@ -16,9 +16,6 @@ import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
-/** ms for which an answer of `authorize` is reused for signals: clients send `typing` every few seconds. */
-const SIGNALS_ALLOWED = 5_000
-
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
 const ENDED = -1
 
@@ -42,14 +39,12 @@ export class Membership implements Receiver, Requester {
   /** Undefined unless the member catches up or is suspended. */
   #presence: KnownPresence | undefined
   readonly #owner: RightsOwner | undefined
-  /** Created when they are first in question. */
+  /** Created when they are first in question, or asked for to signal. */
   #rights: MembershipRights | undefined
   #hasJoined = false
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
-  /** The last answer of `authorize` for signals. until: as of `performance.now()`. questions: as of the answer. */
-  #signals: { readonly isAllowed: boolean, readonly until: number, readonly questions: number } | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
     this.connection = connection
@@ -104,17 +99,6 @@ export class Membership implements Receiver, Requester {
   /** @throws Forbidden if the rights of the member were revoked; HookFailed if the hook has failed */
   assertMay (action: string): void { this.#rights?.assertMay(action) }
 
-  /** The answer that was passed to `rememberSignals`; undefined when it is no longer valid. */
-  get isSignalAllowed (): boolean | undefined {
-    const answer = this.#signals
-    return answer !== undefined && answer.until > performance.now() && answer.questions === this.questions ? answer.isAllowed : undefined
-  }
-
-  /** Remembers the answer of `authorize` for signals for `SIGNALS_ALLOWED` ms. */
-  rememberSignals (isAllowed: boolean): void {
-    this.#signals = { isAllowed, until: performance.now() + SIGNALS_ALLOWED, questions: this.questions }
-  }
-
   /** Begins an epoch of the room. Sends the acknowledgements of the previous epoch. */
   enter (epoch: number): void {
     if (epoch === this.#epoch) return
@@ -129,9 +113,7 @@ export class Membership implements Receiver, Requester {
   }
 
   /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
-  suspend (presence: Presence): void {
-    this.#presence = new KnownPresence(presence, true)
-  }
+  suspend (presence: Presence): void { this.#presence = new KnownPresence(presence, true) }
 
   /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
   sendLeft ({ code, message }: Revocation): void {

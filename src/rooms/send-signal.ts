@@ -14,7 +14,7 @@ export function sendSignal (
 ): Promise<void> | undefined {
   const { forms: { member }, room } = membership
   if (membership.isSuspended) return undefined
-  const isAllowed = hooks.authorize === undefined ? true : membership.isSignalAllowed
+  const isAllowed = hooks.authorize === undefined ? true : membership.rights.isSignalAllowed
   if (isAllowed !== undefined) {
     send(signal, isAllowed, room, restrictions, roster)
     return undefined
@@ -23,7 +23,7 @@ export function sendSignal (
   return may(hooks, { member, action: 'post', room }).then((answer) => {
     // The answer may be from before the rights of the member were in question.
     if (questions !== membership.questions) return
-    membership.rememberSignals(answer)
+    membership.rights.rememberSignals(answer)
     if (!membership.hasEnded) send(signal, answer, room, restrictions, roster)
   })
 }
