@@ -8,10 +8,9 @@ import type { Format, JoinedPage } from './format.ts'
 import { KnownPresence } from './known-presence.ts'
 import type { MemberForms } from './member-forms.ts'
 import { MembershipRights, type Revocation, type RightsOwner } from './membership-rights.ts'
-import { ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import type { WholeMessage } from './outstanding-streams.ts'
 import { CloseCode } from '../protocol.ts'
-import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, type MembershipOptions, type Receiver } from './receiver.ts'
+import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
 import type { Entry, Member, Page } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
@@ -67,9 +66,7 @@ export class Membership implements Receiver, Requester {
   get reader (): string | undefined { return this.format.change && this.member.id }
 
   get offset (): number { return this.#offset }
-
   get change (): number { return this.#change }
-
   get epoch (): number { return this.#epoch }
 
   get acknowledgements (): Acknowledgements { return (this.#acknowledgements ??= new Acknowledgements(this)) }
@@ -139,8 +136,8 @@ export class Membership implements Receiver, Requester {
 
   /** Sends which reactions of an entry are the member's own. @param entry read for this member */
   sendReactions (entry: Entry): void {
-    const { change } = this.format
-    if (change !== undefined) this.connection.writer.reply(change(this.room, reactionsOf(wholeChange(entry)), ownReactions(entry)))
+    const payload = encodeReactions(this, entry)
+    if (payload !== undefined) this.connection.writer.reply(payload)
   }
 
   /** Called when the member has caught up. Sends the change of presence since `sendJoined` or `suspend`. */
@@ -189,16 +186,13 @@ export class Membership implements Receiver, Requester {
   #replay (payloads: readonly Payload[], count: number, later: Later, whole: WholeReplay | undefined): number {
     this.#offset = later.offset
     this.#change = later.change
-    const rest = whole === undefined
+    const wholeMessages = whole?.take(later)
+    if (wholeMessages !== undefined) this.#keepPositions(wholeMessages)
+    const rest = wholeMessages === undefined
       ? [...encodeEntries(this, later.entries), ...encodeChanges(this, later.changes)]
-      : this.#encodeWhole(whole.take(later))
+      : encodeMessages(this, wholeMessages)
     const all = [...payloads, ...rest, ...this.#acknowledgements?.take(this.#offset, this.#change) ?? []]
     const messages = count + (whole === undefined ? later.entries.length + later.changes.length : rest.length)
     return this.connection.writer.replay(all, messages) ? messages : 0
-  }
-
-  #encodeWhole (messages: readonly WholeMessage[]): Payload[] {
-    this.#keepPositions(messages)
-    return encodeMessages(this, messages)
   }
 }

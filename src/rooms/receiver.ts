@@ -2,7 +2,7 @@ import type { Changed } from '../change.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Format } from './format.ts'
 import type { WholeMessage } from './outstanding-streams.ts'
-import { merge, ownReaction, ownReactions, wholeChange } from './merged-change.ts'
+import { merge, ownReaction, ownReactions, reactionsOf, wholeChange } from './merged-change.ts'
 import type { Entry, Member } from '../store.ts'
 
 /** How a member receives the messages of a room. */
@@ -40,4 +40,9 @@ export function encodeChanged ({ format: { change }, room }: Receiver, entries: 
 /** Returns the messages for changes that a member missed; none if the wire has no changes. */
 export function encodeChanges ({ format: { change }, room, member }: Receiver, changes: readonly Changed[]): Payload[] {
   return change === undefined ? [] : changes.map((each) => change(room, merge(undefined, each), ownReaction(each, member.id)))
+}
+
+/** Returns the message for the reactions of an entry; undefined if the wire has no changes. @param entry read for this member */
+export function encodeReactions ({ format: { change }, room }: Receiver, entry: Entry): Payload | undefined {
+  return change?.(room, reactionsOf(wholeChange(entry)), ownReactions(entry))
 }
