@@ -4,6 +4,7 @@ import { diagnostics, type MembershipChanged } from '../observability/diagnostic
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
 import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
+import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
 import { whileAllowed } from './request-rights.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import { readHistory } from './history.ts'
@@ -15,16 +16,12 @@ import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
 import type { MembershipOptions } from './receiver.ts'
-import type { Room } from './room.ts'
 import { sendSignal } from './send-signal.ts'
-import type { Roster, Signal } from '../roster.ts'
-import type { Rooms } from './rooms.ts'
+import type { Signal } from '../roster.ts'
 import type { Member, Page, Position, Query } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
-export interface PeerContext extends PostContext {
-  readonly rooms: Rooms
-  readonly roster: Roster
+export interface PeerContext extends PostContext, RoomsAndRoster {
   readonly peers: { add (peer: Peer): void, delete (peer: Peer): void }
   readonly attendances: Attendances
   readonly limits: PostContext['limits'] & { readonly roomsPerMember: number }
@@ -112,7 +109,12 @@ export class Peer implements RightsOwner {
     // A control may have come after the answer of the hook, and before the room can apply it to the membership.
     const isCurrent = room === before && controls !== undefined && room.controls === controls
     try {
-      await this.#waitForJoin(membership, room, query, isCurrent)
+      await enterRoom(membership, room, this.#id, query, this.#context, () => {
+        if (!isCurrent) membership.rights.question()
+        room.enter(membership)
+        this.#memberships = this.#memberships.concat(membership)
+        if (!connection.open) this.#remove(membership)
+      })
     } catch (error) {
       if (this.#memberships.includes(membership)) this.#remove(membership)
       throw error
@@ -214,38 +216,6 @@ export class Peer implements RightsOwner {
     return undefined
   }
 
-  /**
-   * Resolves when the room is open and the member has entered it. If one of them fails, undoes the other and rejects as the store
-   * or the roster does.
-   * @param isCurrent whether no control may have come since the app allowed the member to join
-   */
-  async #enter (membership: Membership, room: Room, isCurrent: boolean): Promise<void> {
-    const { rooms, roster } = this.#context
-    const { connection, forms } = membership
-    const [opened, entered] = await Promise.allSettled([room.opened, roster.enter(room.name, this.#id, forms.listed)])
-    if (opened.status === 'rejected' || entered.status === 'rejected') {
-      rooms.release(room, connection.address.name)
-      if (entered.status === 'fulfilled') this.#leaveRoster(room.name)
-      throw (opened.status === 'rejected' ? opened : entered as PromiseRejectedResult).reason
-    }
-    if (!isCurrent) membership.rights.question()
-    room.enter(membership)
-    this.#memberships = this.#memberships.concat(membership)
-    if (!connection.open) this.#remove(membership)
-  }
-
-  /** Resolves when the answer to the join was written; missed entries may follow. A failure after that closes the connection. */
-  #waitForJoin (membership: Membership, room: Room, query: JoinQuery, isCurrent: boolean): Promise<void> {
-    const { connection } = membership
-    return new Promise((resolve, reject) => {
-      let hasJoined = false
-      room.join(membership, this.#enter(membership, room, isCurrent), query, () => { hasJoined = true; resolve() }).then(resolve, (error: unknown) => {
-        if (!hasJoined) return reject(error)
-        connection.close(CloseCode.tryAgainLater, 'try again later', { err: error })
-      })
-    })
-  }
-
   /** @param revocation sent to the member if it doesn't leave by itself */
   #leave (membership: Membership, revocation?: Revocation): void {
     this.#remove(membership)
@@ -262,12 +232,6 @@ export class Peer implements RightsOwner {
 
   #remove (membership: Membership): void {
     this.#memberships = this.#memberships.filter((other) => other !== membership)
-    this.#context.rooms.leave(membership)
-    this.#leaveRoster(membership.room)
-  }
-
-  #leaveRoster (room: string): void {
-    this.#context.roster.leave(room, this.#id)
-      .catch((error: unknown) => this.connection.log.warn({ err: error, room }, 'could not remove the member from the roster'))
+    leaveRoom(membership, this.#id, this.#context)
   }
 }

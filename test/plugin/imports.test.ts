@@ -52,7 +52,7 @@ t.test('all files of src are read', async (t) => {
   t.ok(files.length > 100)
   t.strictSame([...new Set(files.map(area))].sort(), [...areas].sort())
   t.ok(sources.get('plugin.ts')!.local.includes('routes/chat.ts'))
-  t.ok(sources.get('rooms/peer.ts')!.local.includes('rooms/room.ts'), 'type imports count')
+  t.ok(sources.get('rooms/enter-room.ts')!.local.includes('rooms/room.ts'), 'type imports count')
 })
 
 t.test('every relative import names an existing file', async (t) => {
