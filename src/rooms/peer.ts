@@ -5,6 +5,7 @@ import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
 import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
+import { Expiry } from './expiry.ts'
 import { whileAllowed } from './request-rights.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
 import { readHistory } from './history.ts'
@@ -13,7 +14,6 @@ import type { MemberForms } from './member-forms.ts'
 import { Membership } from './membership.ts'
 import type { Revocation, RightsHolder, RightsOwner } from './membership-rights.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
-import { CloseCode } from '../protocol.ts'
 import { randomId } from './random-id.ts'
 import type { MembershipOptions } from './receiver.ts'
 import { sendSignal } from './send-signal.ts'
@@ -30,9 +30,6 @@ export interface PeerContext extends PostContext, RoomsAndRoster {
 
 export interface JoinOptions extends JoinQuery, MembershipOptions {}
 
-/** Maximum delay of a timer, in ms. */
-const LONGEST_TIMER = 2 ** 31 - 1
-
 /** A member on one connection, with its memberships. */
 export class Peer implements RightsOwner {
   readonly forms: MemberForms
@@ -45,7 +42,7 @@ export class Peer implements RightsOwner {
   readonly #context: PeerContext
   /** Few: an array is as fast as a map, and smaller. */
   #memberships: readonly Membership[] = []
-  #expiry: NodeJS.Timeout | undefined
+  #expiry: Expiry | undefined
   /** Undefined if the connection receives no messages to its member. */
   #direct: DirectReceiver | undefined
 
@@ -65,14 +62,10 @@ export class Peer implements RightsOwner {
   hasJoined (room: string): boolean { return this.#find(room) !== undefined }
 
   /**
-   * Closes the connection when its authentication expires.
+   * Closes the connection when its authentication expires. Call it only once.
    * @param at ms since the Unix epoch
    */
-  expire (at: number): void {
-    const left = at - Date.now()
-    if (left <= 0) this.connection.close(CloseCode.unauthenticated, 'the authentication has expired')
-    else this.#expiry = setTimeout(() => this.expire(at), Math.min(left, LONGEST_TIMER)).unref()
-  }
+  expire (at: number): void { this.#expiry = new Expiry(this.connection, at) }
 
   /**
    * Passes each message to the member to the receiver, until the connection is closed. Resolves once later ones will be received.
@@ -85,7 +78,7 @@ export class Peer implements RightsOwner {
 
   /** Called when the connection is closed. Leaves all rooms. */
   ended (): void {
-    clearTimeout(this.#expiry)
+    this.#expiry?.cancel()
     if (this.#direct !== undefined) this.#context.attendances.end(this.member.id, this.#direct)
     this.#context.peers.delete(this)
     for (const membership of this.#memberships) this.#leave(membership)
