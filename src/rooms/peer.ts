@@ -6,9 +6,8 @@ import { authorize, may, run, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
 import { Expiry } from './expiry.ts'
-import { whileAllowed } from './request-rights.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
-import { readHistory } from './history.ts'
+import { sendHistory } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { MemberForms } from './member-forms.ts'
 import { Membership } from './membership.ts'
@@ -18,7 +17,7 @@ import { randomId } from './random-id.ts'
 import type { MembershipOptions } from './receiver.ts'
 import { sendSignal } from './send-signal.ts'
 import type { Signal } from '../roster.ts'
-import type { Member, Page, Position, Query } from '../store.ts'
+import type { Member, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
 export interface PeerContext extends PostContext, RoomsAndRoster {
@@ -171,19 +170,9 @@ export class Peer implements RightsOwner {
    * @throws NotJoined, Forbidden, HookFailed
    */
   async history (room: string, before: Position, limit: number, maxBytes: number, answer: (page: Page) => void): Promise<void> {
-    const { rooms } = this.#context
     const membership = this.#find(room)
     if (membership === undefined) throw new NotJoined(room)
-    const action = 'history'
-    const ask = async () => await authorize(this.#hooks, { member: this.forms.member, action, room })
-    const read = async (query: Query) => {
-      await rooms.turns.wait(query.limit)
-      return await rooms.read(room, query)
-    }
-    await whileAllowed(membership, action, ask, async () => {
-      await ask()
-      return await readHistory(read, before, limit, maxBytes, membership.reader)
-    }, answer)
+    await sendHistory(membership, before, limit, maxBytes, this.#hooks, this.#context.rooms, answer)
   }
 
   /** Signals to a room that the member types, or has stopped. Has no effect if the member may not post there. @throws NotJoined */
