@@ -212,6 +212,17 @@ export const closeCases: Record<string, CloseCase> = {
   ...ofFrames('echo', echo),
   ...ofChat('plain', plain, nothing, nothing),
   ...ofChat('v1', v1, hello, joins),
+  'a removed member on the wire plain': {
+    label: 'forbidden',
+    isMember: true,
+    options: { authenticate: () => ({ id: 'ada' }) },
+    async provoke (t, { app, port }) {
+      const client = await upgraded(t, port, plain.path, nothing, plain.headers)
+      while ((await app.chat.members('lobby')).count === 0) await tick()
+      await app.chat.removeMember('lobby', 'ada')
+      return await received(client)
+    }
+  },
   'compressed text that can not be inflated': {
     label: 'not_text',
     options: { compression: true },
