@@ -116,6 +116,9 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   #receive (message: ServerMessage): void {
     switch (message.type) {
       case 'joined':
+        for (const change of message.changes ?? []) this.#history.onChanged({ type: 'changed', room: message.room, ...change })
+        this.#memberships.receive(message)
+        break
       case 'left':
       case 'message':
       case 'presence':

@@ -224,6 +224,20 @@ async function roomWithHistory (t: Parameters<typeof fakeServer>[0], said: (page
 t.test('changes that arrive while a page of history is under way are part of the page', async (t) => {
   for (const [when, said] of [
     ['before the page', (page: object) => [changed('lobby', 'p2', 'r1', { text: 'changed', editedAt }), page]],
+    ['before the page, in a new view', (page: object) => [
+      {
+        type: 'joined',
+        room: 'lobby',
+        members: [],
+        count: 0,
+        messages: [],
+        position: 'p9',
+        complete: true,
+        revision: 'r1',
+        changes: [{ position: 'p2', revision: 'r1', text: 'changed', editedAt, reactions: [], whole: true }]
+      },
+      page
+    ]],
     ['after it, in one packet', (page: object) => [page, changed('lobby', 'p2', 'r1', { text: 'changed', editedAt })]]
   ] as const) {
     const { room } = await roomWithHistory(t, said)
