@@ -34,6 +34,8 @@ export class Batch {
   #encoded: readonly EncodedBatch[] = []
   /** Undefined until it is needed. */
   #parts: BatchParts | undefined
+  /** Undefined until it is needed. */
+  #isShared: boolean | undefined
   readonly #charge: (bytes: number) => void
   /** The messages for clients without changes; undefined if these are the entries. */
   readonly messages: readonly WholeMessage[] | undefined
@@ -55,6 +57,9 @@ export class Batch {
 
   /** Whether members have received changes with this batch, in its changes or in its entries. */
   get hasChanges (): boolean { return this.#changes !== NO_CHANGES }
+
+  /** Whether all members are sent the same changes: none of them is followed by a member's own reactions. */
+  get isShared (): boolean { return (this.#isShared ??= this.#changes.items.every(({ reactors }) => reactors === undefined)) }
 
   /** Number of the first change; Infinity for none. */
   get firstChange (): number { return this.#changes.items[0]?.last ?? Infinity }

@@ -164,6 +164,13 @@ export class Membership implements Receiver, Requester {
     }
     const received = { offset, change: this.#change }
     if (received.change < batch.lastChange) this.#change = batch.lastChange
+    if (this.reader !== undefined && batch.isShared && offset < batch.first && received.change < batch.firstChange &&
+      (this.includeSender || !batch.hasSender(this.member.id))) {
+      const { bytes, payloads: { length }, signals } = encoded
+      const acks = this.#acknowledgements?.take(this.#offset, this.#change)
+      if (bytes.length === 0 && acks === undefined) return 0
+      return writer.write(bytes, length + signals, acks) ? length : 0
+    }
     let sent = -encoded.signals
     for (const { framed, messages, own } of batch.parts.of(encoded, this, received, this.#acknowledgements?.take(this.#offset, this.#change))) {
       if (!writer.write(framed, messages, own)) return 0
