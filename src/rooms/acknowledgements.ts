@@ -93,20 +93,18 @@ export class Acknowledgements {
     this.#positions = undefined
   }
 
-  /** Removes and returns the acknowledgements of the entries and changes up to these numbers; undefined for none. */
+  /**
+   * Removes and returns the acknowledgements of the entries and changes up to these numbers, those of posts with the position of their
+   * message; undefined for none.
+   */
   take (offset: number, change: number): readonly string[] | undefined {
-    const posts = this.takePosts(offset)
-    const changes = this.#changes?.take(change)
-    return posts === undefined || changes === undefined ? posts ?? changes : [...posts, ...changes]
-  }
-
-  /** Removes and returns the acknowledgements of the posts up to an offset, each with the position of its message; undefined for none. */
-  takePosts (offset: number): string[] | undefined {
     const positions = this.#positions
-    return this.#posts?.take(offset, positions && ((number, id) => {
+    const posts = this.#posts?.take(offset, positions && ((number, id) => {
       const position = positions.get(number)
       return position && this.#requester.format.ack(this.#requester.room, id, position)
     }))
+    const changes = this.#changes?.take(change)
+    return posts === undefined || changes === undefined ? posts ?? changes : [...posts, ...changes]
   }
 
   /** See `Membership.delivered`. */

@@ -151,32 +151,31 @@ export class Membership implements Receiver, Requester {
   /** Sends a batch. Returns the number of messages sent. */
   deliver (batch: Batch): number {
     const offset = this.#offset
+    const change = this.#change
     const { writer } = this.connection
     const encoded = batch.encodedIn(this.format)
     if (offset < batch.last) this.#offset = batch.last
+    if (change < batch.lastChange) this.#change = batch.lastChange
     if (batch.messages !== undefined && this.reader === undefined && batch.hasSender(this.member.id)) this.#keepPositions(batch.messages)
-    if (!batch.hasChanges && offset < batch.first && (this.includeSender || !batch.hasSender(this.member.id))) {
+    const acks = this.#acknowledgements?.take(this.#offset, this.#change)
+    if (offset < batch.first && change < batch.firstChange && this.#receivesAll(batch)) {
       const { bytes, payloads: { length }, signals } = encoded
-      const acks = this.#acknowledgements?.takePosts(this.#offset)
       // A batch of streaming entries has no message for a member without changes.
       if (bytes.length === 0 && acks === undefined) return 0
       return writer.write(bytes, length + signals, acks) ? length : 0
     }
-    const received = { offset, change: this.#change }
-    if (received.change < batch.lastChange) this.#change = batch.lastChange
-    if (this.reader !== undefined && batch.isShared && offset < batch.first && received.change < batch.firstChange &&
-      (this.includeSender || !batch.hasSender(this.member.id))) {
-      const { bytes, payloads: { length }, signals } = encoded
-      const acks = this.#acknowledgements?.take(this.#offset, this.#change)
-      if (bytes.length === 0 && acks === undefined) return 0
-      return writer.write(bytes, length + signals, acks) ? length : 0
-    }
     let sent = -encoded.signals
-    for (const { framed, messages, own } of batch.parts.of(encoded, this, received, this.#acknowledgements?.take(this.#offset, this.#change))) {
+    for (const { framed, messages, own } of batch.parts.of(encoded, this, { offset, change }, acks)) {
       if (!writer.write(framed, messages, own)) return 0
       sent += messages
     }
     return Math.max(sent, 0)
+  }
+
+  /** Returns whether all of a batch is for this member, and nothing else. */
+  #receivesAll (batch: Batch): boolean {
+    const hasOwnPart = this.reader === undefined ? batch.hasChanges : !batch.isShared
+    return !hasOwnPart && (this.includeSender || !batch.hasSender(this.member.id))
   }
 
   /**
