@@ -85,9 +85,9 @@ export interface Roster {
   listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void>
 
   /**
-   * Passes `data`, a JSON text of the app, to every attendance of a member on every node: at most once, stored nowhere. Messages
-   * SHOULD arrive in the order of the calls on one node. Resolves with whether some node attended the member when the data was
-   * passed on. `true` is no receipt: the data may be lost afterwards.
+   * Passes `data`, a JSON text of the app, to every attendance of a member on every node, to each at most once. Nothing is stored.
+   * Messages SHOULD arrive in the order of the calls on one node. Resolves with `true` if a node attended the member when the data
+   * was passed on. The data may still be lost afterwards.
    *
    * Rejects with INVALID_ARGUMENT, without effect, unless `memberId` and `data` are non-empty strings. The caller ensures that
    * `data` is JSON, and bounds its size.

@@ -107,8 +107,8 @@ export class Chat {
   }
 
   /**
-   * Sends data to the v1 connections of a member, on all nodes: at most once, and stored nowhere. Resolves with whether some node had
-   * one; that is no receipt. Rejects as the roster's `send` does.
+   * Sends data to the v1 connections of a member, on all nodes. Each connection receives it at most once. Nothing is stored. Resolves
+   * with `true` if a node had such a connection; the data may still be lost. Rejects as the roster's `send` does.
    * @param data any JSON value
    * @throws InvalidArgument, PostTooLarge
    */
