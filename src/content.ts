@@ -9,11 +9,6 @@ const loneSurrogates = /(?<=(?:^|[^\\])(?:\\\\)*)\\ud[89a-f][\da-f]{2}/g
 /** The stored content of a message. data: JSON text. */
 export interface Content { readonly body: string | Uint8Array, readonly data: string | undefined }
 
-/** Returns the content of a client's message that the wire handler has validated. */
-export function clientContent (body: string | Uint8Array, data: unknown): Content {
-  return { body, data: data === undefined ? undefined : JSON.stringify(data) }
-}
-
 /** Returns an FNV-1a hash, to distinguish a repeated post from another post with the same id. Not cryptographic. */
 export function contentHash ({ body, data }: Content): string {
   const content = data === undefined ? body : `${JSON.stringify(body)},${data}`

@@ -1,7 +1,7 @@
 import type { Amended, Amendment, Revision } from '../change.ts'
 import { reportedChange, storedChange, type ChatChange, type ReportableChange } from '../chat-change.ts'
 import { chatEntry } from '../chat-entry.ts'
-import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
+import { contentHash, contentLimit, type Content } from '../content.ts'
 import { EntryDeleted, Forbidden, NotKept } from '../errors.ts'
 import { entryCost } from '../heap-cost.ts'
 import { authorize, type Hooks } from '../hooks.ts'
@@ -21,6 +21,8 @@ export interface ChangeRequest {
   /** chosen by the client, to recognise a repeated edit */
   readonly id: string
   readonly since?: Revision | undefined
+  /** The data of an edit, as JSON text. */
+  readonly json?: string | undefined
   readonly change: ChatChange
 }
 
@@ -39,10 +41,10 @@ export interface ChangeResult {
 export function submitChange (
   request: ChangeRequest, key: string, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): ChangeResult {
-  const { change, since } = request
+  const { change, since, json } = request
   const position = entryPosition(request.position)
   const { member, room } = membership
-  const content = change.type === 'edit' ? clientContent(change.text, change.data) : undefined
+  const content: Content | undefined = change.type === 'edit' ? { body: change.text, data: json } : undefined
   // An edit of another entry is another request, even to the same content.
   const identity = content === undefined ? undefined : { key, hash: `${contentHash(content)} ${position}`, since }
   const own = isForOwnOnly(change, hooks) ? member.id : undefined

@@ -1,4 +1,4 @@
-import { clientContent, contentHash, contentLimit, type Content } from '../content.ts'
+import { contentHash, contentLimit, type Content } from '../content.ts'
 import { chatEntry, messageContent } from '../chat-entry.ts'
 import { entryCost } from '../heap-cost.ts'
 import { authorize, type Hooks } from '../hooks.ts'
@@ -10,11 +10,15 @@ import { whileAllowed } from './request-rights.ts'
 import { vetPost } from './pre-hooks.ts'
 import type { Appended, Draft, Position, Store } from '../store.ts'
 
-/** id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a repeated post. */
+/**
+ * json: `data` as JSON text. id: chosen by the client, to recognise a repeated post. since: the client's position when it first sent a
+ * repeated post.
+ */
 export interface Post {
   readonly room: string
   readonly body: string | Uint8Array
   readonly data?: unknown
+  readonly json?: string | undefined
   readonly id?: string | undefined
   readonly since?: Position | undefined
 }
@@ -41,7 +45,7 @@ export function submit (
   post: Post, key: string | undefined, membership: Membership, restrictions: PeerRestrictions, hooks: Hooks, context: PostContext
 ): PostResult {
   const { member } = membership
-  const content = clientContent(post.body, post.data)
+  const content: Content = { body: post.body, data: post.json }
   const draft = {
     key,
     hash: key === undefined ? undefined : contentHash(content),

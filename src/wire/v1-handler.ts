@@ -14,7 +14,7 @@ import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
 import { v1Encoding, type V1Encoding } from './v1-encode.ts'
 import { v1ChangesEncoding } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
-import { bytesOf, requestsOf } from './request-cost.ts'
+import { bytesOf, dataOf, requestsOf } from './request-cost.ts'
 
 /** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat' | 'features'>
@@ -89,10 +89,12 @@ export class V1Handler implements MessageHandler, DirectReceiver {
 
   receive (received: Message): void | Promise<void> {
     let message: ClientMessage
+    let data: string | undefined
     let bytes: number
     try {
       message = parseMessage(received, this.#context.jsonDepth)
-      bytes = bytesOf(message, received.data.length, this.#context.payload)
+      data = dataOf(message)
+      bytes = bytesOf(message, data, received.data.length, this.#context.payload)
     } catch (error) {
       if (!(error instanceof InvalidMessage)) throw error
       this.#allowance.spend(1, received.data.length)
@@ -108,7 +110,7 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     if (message.type === 'join') this.#joins++
     if (message.type === 'post' || message.type === 'edit') logReceived(this.#connection.log, received, message.room)
     try {
-      return this.#handle(message)?.catch((error: unknown) => this.#answerError(message, error))
+      return this.#handle(message, data)?.catch((error: unknown) => this.#answerError(message, error))
     } catch (error) {
       return this.#answerError(message, error)
     }
@@ -132,7 +134,8 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     this.#peer?.ended()
   }
 
-  #handle (message: ClientMessage): void | Promise<void> {
+  /** @param data of the message, as JSON text */
+  #handle (message: ClientMessage, data: string | undefined): void | Promise<void> {
     if (message.type === 'ping') return this.#send({ type: 'pong', id: message.id })
     const peer = this.#peer
     if (message.type === 'hello' && peer === undefined) return this.#greet(message)
@@ -144,12 +147,12 @@ export class V1Handler implements MessageHandler, DirectReceiver {
       case 'leave':
         peer.leave(message.room)
         return this.#send({ type: 'left', room: message.room })
-      case 'post': return this.#post(peer, message)
+      case 'post': return this.#post(peer, message, data)
       case 'edit':
       case 'delete':
-      case 'react': return this.#change(peer, message)
+      case 'react': return this.#change(peer, message, data)
       case 'typing': return peer.typing(message.room, message.on !== false)
-      case 'signal': return peer.signal(message.room, JSON.stringify(message.data))
+      case 'signal': return peer.signal(message.room, data!)
       case 'history': return this.#page(peer, message)
     }
   }
@@ -170,17 +173,17 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     await peer.join(room, { format: this.#deflate ? this.#encoding.deflated : this.#encoding.format, includeSender: true, after, revision, limit, maxBytes: PAGE_BYTES })
   }
 
-  #post (peer: Peer, message: Request<'post'>): Promise<void> | undefined {
+  #post (peer: Peer, message: Request<'post'>, json: string | undefined): Promise<void> | undefined {
     const { room, id, text, data, since } = message
     if (data !== undefined) this.#context.checkData(data)
-    const { membership, submitted, stored } = peer.post({ room, id, body: text, data, since })
+    const { membership, submitted, stored } = peer.post({ room, id, body: text, data, json, since })
     membership.acknowledgements.addPost(stored, id, (error) => this.#answerError(message, error))
     return submitted
   }
 
-  #change (peer: Peer, message: ChangeMessage): Promise<void> | undefined {
+  #change (peer: Peer, message: ChangeMessage, json: string | undefined): Promise<void> | undefined {
     if (message.type === 'edit' && message.data !== undefined) this.#context.checkData(message.data)
-    const { membership, submitted, stored } = peer.change(changeRequest(message))
+    const { membership, submitted, stored } = peer.change(changeRequest(message, json))
     membership.acknowledgements.addChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
     return submitted
   }
