@@ -7,6 +7,9 @@ import type { Presence } from '../roster.ts'
 import type { FeedPage } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
+/** The newest entries that members receive when their view is no longer valid. */
+export const NEWEST = { limit: 50, maxBytes: 64 * 1024 }
+
 /** Keeps what the store delivers while memberships catch up, and adds them to the fan-out without gaps or duplicates. */
 export class CatchUp {
   readonly #room: { readonly presence: Presence }

@@ -1,4 +1,4 @@
-import type { CatchUp } from './catch-up.ts'
+import { NEWEST, type CatchUp } from './catch-up.ts'
 import type { Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
 import type { JoinQuery } from './join-query.ts'
@@ -14,9 +14,6 @@ import { WholeReplay } from './whole-replay.ts'
 const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
 
 type Newest = Pick<JoinQuery, 'limit' | 'maxBytes'>
-
-/** The newest entries for a member that was suspended for too long. */
-const NEWEST: Newest = { limit: 50, maxBytes: PAGE.maxBytes }
 
 /** Of a page that is followed by another one. */
 const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }

@@ -1,4 +1,4 @@
-import type { CatchUp } from './catch-up.ts'
+import { NEWEST, type CatchUp } from './catch-up.ts'
 import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Membership } from './membership.ts'
@@ -8,9 +8,6 @@ import { CloseCode } from '../protocol.ts'
 import { byReader } from './readers.ts'
 import type { Page } from '../store.ts'
 import { WholeReplay } from './whole-replay.ts'
-
-/** The newest entries that members receive when their view is no longer valid. */
-const RESTART = { limit: 50, maxBytes: 64 * 1024 }
 
 /** Maximum number of members for which the newest entries are read at the same time. */
 const RESTART_READS = 32
@@ -98,7 +95,7 @@ export class Restarts {
       let page: Page
       do {
         if (epoch !== catchUp.epoch) return
-        page = { ...await this.#pages.read({ ...RESTART, for: reader }), complete: false }
+        page = { ...await this.#pages.read({ ...NEWEST, for: reader }), complete: false }
       } while (!catchUp.isCompleteAfter(page.head))
       // A later restart has taken over these memberships, and attaches them.
       if (epoch !== catchUp.epoch) return
