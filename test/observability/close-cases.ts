@@ -1,4 +1,5 @@
 import { mock } from 'node:test'
+import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { Bounds } from '../../src/bounds.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
@@ -157,6 +158,16 @@ function ofFrames (name: string, wire: Wire): Record<string, CloseCase> {
   }
 }
 
+/** Lets the app end the connection of a member that has joined the lobby. @param joined what the client sends to join it */
+function onceJoined (wire: Wire, joined: Buffer, end: (app: FastifyInstance) => Promise<void>): CloseCase['provoke'] {
+  return async (t, { app, port }) => {
+    const client = await upgraded(t, port, wire.path, joined, wire.headers)
+    while ((await app.chat.members('lobby')).count === 0) await tick()
+    await end(app)
+    return await received(client)
+  }
+}
+
 /** Cases of the chat on both wires. enters: what the client sends to have a member. */
 function ofChat (name: string, wire: Wire, enters: Buffer, joined: Buffer): Record<string, CloseCase> {
   const on = `on the wire ${name}`
@@ -180,12 +191,7 @@ function ofChat (name: string, wire: Wire, enters: Buffer, joined: Buffer): Reco
       label: 'forbidden',
       isMember: true,
       options: { authenticate: () => ({ id: 'ada' }) },
-      async provoke (t, { app, port }) {
-        const client = await upgraded(t, port, wire.path, joined, wire.headers)
-        while ((await app.chat.members('lobby')).count === 0) await tick()
-        await app.chat.kick('ada')
-        return await received(client)
-      }
+      provoke: onceJoined(wire, joined, async (app) => await app.chat.kick('ada'))
     },
     [`a banned member ${on}`]: {
       label: 'forbidden',
@@ -216,12 +222,7 @@ export const closeCases: Record<string, CloseCase> = {
     label: 'forbidden',
     isMember: true,
     options: { authenticate: () => ({ id: 'ada' }) },
-    async provoke (t, { app, port }) {
-      const client = await upgraded(t, port, plain.path, nothing, plain.headers)
-      while ((await app.chat.members('lobby')).count === 0) await tick()
-      await app.chat.removeMember('lobby', 'ada')
-      return await received(client)
-    }
+    provoke: onceJoined(plain, nothing, async (app) => await app.chat.removeMember('lobby', 'ada'))
   },
   'compressed text that can not be inflated': {
     label: 'not_text',

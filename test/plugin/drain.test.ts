@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect as connectSocket } from 'node:net'
+import { connect as connectSocket, type Socket } from 'node:net'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
@@ -67,15 +67,21 @@ t.test('closing 600 connections takes more than one tick', async (t) => {
   t.ok(turns.size > 1, `${turns.size} ticks`)
 })
 
+/** Connects a client that answers nothing, not even a close frame. */
+async function silentClient (t: Test, port: number): Promise<Socket> {
+  const socket = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write(upgradeRequest('/chat'))
+  await once(socket, 'data')
+  return socket
+}
+
 t.test('while draining, upgrades get 503 with Retry-After, and drainTimeout bounds the wait', async (t) => {
   const drainTimeout = 2_000
   const app = await build(t, { drainTimeout })
   const port = await listen(app)
-  const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
-  t.teardown(() => mute.destroy())
-  mute.on('error', () => {})
-  mute.write(upgradeRequest('/chat'))
-  await once(mute, 'data')
+  const mute = await silentClient(t, port)
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const closing = once(mute, 'data')
@@ -96,11 +102,7 @@ t.test('a stream that ends at once leaves the other clients all of drainTimeout'
   const drainTimeout = 4_000
   const app = await build(t, { drainTimeout })
   const port = await listen(app)
-  const mute = connectSocket({ port, host: '127.0.0.1', allowHalfOpen: true })
-  t.teardown(() => mute.destroy())
-  mute.on('error', () => {})
-  mute.write(upgradeRequest('/chat'))
-  await once(mute, 'data')
+  const mute = await silentClient(t, port)
   await once(app.chat.createWriteStream('a'), 'ready')
   let isClosed = false
   mock.timers.enable({ apis: ['setTimeout'] })

@@ -1,41 +1,29 @@
 import t from 'tap'
-import type { Test } from 'tap'
 import { backendWith } from '../support/backend.ts'
-import { chat, type ChatApp } from '../support/chat-app.ts'
+import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import type { Message, V1Client } from '../support/v1-client.ts'
+import { served, type ServedStore } from '../support/served-store.ts'
 import { tick } from '../support/tick.ts'
 import type { Page, Position, Store } from '../../src/store.ts'
 
 const bot = { id: 'bot', name: 'Bot' }
 
-/** A chat with its store. */
-interface Server extends ChatApp { readonly store: Store }
-
-async function served (t: Test, calls: (works: Store) => Partial<Store> = () => ({})): Promise<Server> {
-  let store!: Store
-  const backend = backendWith((works) => {
-    store = works
-    return calls(works)
-  })
-  return { ...await chat(t, { backend }), store }
-}
-
-async function begun ({ store }: Server, body = ''): Promise<Position> {
+async function begun ({ store }: ServedStore, body = ''): Promise<Position> {
   return (await store.append('a', { from: bot, body, streaming: true })).position
 }
 
-async function appended ({ store }: Server, position: Position, at: number, ...pieces: string[]): Promise<void> {
+async function appended ({ store }: ServedStore, position: Position, at: number, ...pieces: string[]): Promise<void> {
   await Promise.all(pieces.map((append, i) =>
     store.amend('a', position, { by: null, change: { append, at: at + [...pieces.slice(0, i).join('')].length } })))
 }
 
-async function ended ({ store }: Server, position: Position, unfinished?: true): Promise<void> {
+async function ended ({ store }: ServedStore, position: Position, unfinished?: true): Promise<void> {
   await store.amend('a', position, { by: null, change: { end: true, unfinished } })
 }
 
 /** Connects a member that understands changes. */
-async function modern (server: Server, join: object = {}): Promise<{ client: V1Client, joined: Message<'joined'> }> {
+async function modern (server: ServedStore, join: object = {}): Promise<{ client: V1Client, joined: Message<'joined'> }> {
   const client = await server.injected()
   await client.hello({ changes: true })
   return { client, joined: await client.join('a', join) }

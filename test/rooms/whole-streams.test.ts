@@ -5,6 +5,7 @@ import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat, type ChatApp } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
+import { served, type ServedStore } from '../support/served-store.ts'
 import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
 import { composePosition, parseComposed } from '../../src/rooms/composed-position.ts'
@@ -12,22 +13,11 @@ import type { Page, Position, Store } from '../../src/store.ts'
 
 const bot = { id: 'bot', name: 'Bot' }
 
-interface Server extends ChatApp { readonly store: Store }
-
-async function served (t: Test, calls: (works: Store) => Partial<Store> = () => ({})): Promise<Server> {
-  let store!: Store
-  const backend = backendWith((works) => {
-    store = works
-    return calls(works)
-  })
-  return { ...await chat(t, { backend }), store }
-}
-
-const begun = async ({ store }: Server, body = ''): Promise<Position> => (await store.append('a', { from: bot, body, streaming: true })).position
-const published = async ({ store }: Server, body: string): Promise<Position> => (await store.append('a', { from: bot, body })).position
+const begun = async ({ store }: ServedStore, body = ''): Promise<Position> => (await store.append('a', { from: bot, body, streaming: true })).position
+const published = async ({ store }: ServedStore, body: string): Promise<Position> => (await store.append('a', { from: bot, body })).position
 
 /** Appends a text to an empty stream, and ends it. */
-async function ended ({ store }: Server, position: Position, text: string): Promise<void> {
+async function ended ({ store }: ServedStore, position: Position, text: string): Promise<void> {
   await store.amend('a', position, { by: null, change: { append: text, at: 0 } })
   await store.amend('a', position, { by: null, change: { end: true } })
 }
@@ -39,7 +29,7 @@ async function old (server: ChatApp, join: object = {}): Promise<{ client: V1Cli
 }
 
 /** Resolves with the texts that a client receives when it resumes, up to a message that is published afterwards. */
-async function resumed (server: Server, after: Position): Promise<unknown[]> {
+async function resumed (server: ServedStore, after: Position): Promise<unknown[]> {
   const { client, joined } = await old(server, { after })
   await published(server, 'last')
   const rest = texts(await client.upTo('last'))
