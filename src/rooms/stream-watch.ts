@@ -94,10 +94,9 @@ export class StreamWatch {
   deliver ({ entries, changes }: Pick<FeedPage, 'entries' | 'changes'>): void {
     for (const entry of entries) if (entry.streaming === true) this.#watch(entry.position)
     for (const { position, made, entry } of changes) {
-      const watched = this.#watched.get(position)
-      if (entry?.streaming === true) this.#renew(watched ?? this.#watch(position))
+      const isStreaming = made === undefined ? entry.streaming === true : 'append' in made
+      if (isStreaming) this.#renew(this.#watched.get(position) ?? this.#watch(position))
       else if (made === undefined || 'end' in made || 'delete' in made) this.#forget(position)
-      else if ('append' in made) this.#renew(watched ?? this.#watch(position))
     }
   }
 
