@@ -34,5 +34,5 @@ export type { Presence, PresentMember, Restriction, RestrictionsAt, Roster, Sign
 export type { MemoryOptions } from './drivers/memory/backend.ts'
 export type { Backend, OpenBackend } from './backend.ts'
 export type { Amended, Amendment, Change, ChangeCursor, Changed, ChangedPage, Control, Controlled, Head, Reaction, Revision } from './change.ts'
-export type { Appended, Store, Draft, Entry, Feed, FeedPage, Member, Cursor, Page, Position, Query } from './store.ts'
+export type { Appended, Store, Draft, Entry, Feed, FeedPage, Member, Cursor, Page, Position, Query, ReadPosition } from './store.ts'
 export type { Stats } from './observability/stats.ts'

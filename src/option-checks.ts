@@ -112,8 +112,8 @@ const routeOptions: Checks<RouteOptions> = {
 }
 
 const openBackend: Checks<OpenBackend> = {
-  store: driver('a Store', ['append', 'find', 'read', 'follow', 'get', 'amend', 'findChange', 'rooms', 'clear', 'check', 'close']),
-  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'restrict', 'restrictions', 'onRestrict', 'check', 'close']),
+  store: driver('a Store', ['append', 'find', 'read', 'follow', 'get', 'amend', 'findChange', 'control', 'markRead', 'readPositions', 'forgetRead', 'rooms', 'clear', 'check', 'close']),
+  roster: driver('a Roster', ['enter', 'leave', 'watch', 'signal', 'listen', 'send', 'attend', 'restrict', 'restrictions', 'onRestrict', 'check', 'close']),
   maxPayload: { mustBe: 'a number of bytes, from 0', passes: (value) => typeof value === 'number' && value >= 0 },
   close: fn
 }

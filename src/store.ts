@@ -34,7 +34,18 @@ export interface Page extends ChangedPage {
   readonly more: boolean
   /** The newest entry and change of the room when the page was read; the room's beginning (`offset: 0`) if there is none. */
   readonly head: Head
+  /** Present if the query has a `readPosition`: number of the kept entries after it; of all kept entries if it isn't honoured. */
+  readonly unread?: number | undefined
 }
+
+/** Maximum number of rooms in which a store keeps the read position of a member. */
+export const MAX_READ_POSITIONS = 1_000
+
+/** ms after their last use that the read positions of a member are removed: 90 days. */
+export const READ_POSITIONS_TTL = 90 * 24 * 3_600_000
+
+/** Up to where a member has read a room: the cursor of an entry, and its time. */
+export interface ReadPosition extends Cursor { readonly room: string, readonly at: number }
 
 /** What a feed delivers: controls, then entries, then changes. */
 export interface FeedPage {
@@ -62,9 +73,16 @@ export interface FeedPage {
  * newest one, MUST be returned even if it alone exceeds `maxBytes`. Both bounds hold for `entries` and for `changed`, each alone.
  *
  * `revision`: selects also the entries up to `after` that changed after it. `for`: id of the member whose reactions are `mine`.
- * `use`: `false` for a read that is no use of the room. It MUST NOT create the room, nor keep it from being removed.
+ * `use`: `false` for a read that is no use of the room. It MUST NOT create the room, nor keep it from being removed. `readPosition`: selects
+ * the number of unread entries, counted when the page is read.
  */
-export type Query = { readonly limit: number, readonly maxBytes: number, readonly for?: string | undefined, readonly use?: boolean | undefined } & (
+export type Query = {
+  readonly limit: number
+  readonly maxBytes: number
+  readonly for?: string | undefined
+  readonly use?: boolean | undefined
+  readonly readPosition?: Position | undefined
+} & (
   | { readonly after?: undefined, readonly before?: undefined, readonly revision?: undefined }
   | { readonly after: Position, readonly revision?: Revision | undefined, readonly before?: undefined }
   | { readonly before: Position, readonly after?: undefined, readonly revision?: undefined }
@@ -179,6 +197,24 @@ export interface Store {
 
   /** Resolves with the cursor of the durable edit that was stored under a key. Resolves with `undefined` for an unknown key. */
   findChange (room: string, key: string): Promise<ChangeCursor | undefined>
+
+  /**
+   * Moves read positions of a member. One record of the member has those of all its rooms; it is as durable as entries are. Creates no
+   * room, and is no use of one. The caller MUST pass at most one position of a room, each as `get` or `append` has returned it.
+   *
+   * A read position MUST NOT move back: a position is ignored if the kept one has a higher `at`, or, in the same epoch, the same `at`
+   * and at least the same `offset`. A record has at most `MAX_READ_POSITIONS`: beyond it, those with the lowest `at` are removed. Records
+   * count towards the bound of the store in bytes as rooms do, and the least recently used are removed first.
+   *
+   * A record SHOULD be removed `READ_POSITIONS_TTL` after its last use, which is a call of this method or of `readPositions`.
+   */
+  markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void>
+
+  /** Resolves with the read positions of a member, in the order of the room names as strings. @param room only that of this room */
+  readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]>
+
+  /** Removes the read position of a member in a room, if there is one. */
+  forgetRead (memberId: string, room: string): Promise<void>
 
   /**
    * Returns the names of the kept rooms, in pages. A room that is created or removed meanwhile may be missing. The name of a room that

@@ -15,11 +15,14 @@ const answers: Record<ClientMessage['type'], ServerMessage['type'] | undefined> 
   typing: undefined,
   signal: undefined,
   history: 'history',
+  markRead: undefined,
+  rooms: 'rooms',
+  forget: undefined,
   ping: 'pong'
 }
 
 /** Types of the messages that the server sends without a request. */
-const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'changed', 'presence', 'typing', 'signal', 'direct', 'draining']
+const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'changed', 'presence', 'typing', 'signal', 'readPosition', 'direct', 'draining']
 
 interface Message { readonly key: string, readonly name: string, readonly summary: string, readonly payload: object }
 

@@ -37,7 +37,9 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
     complete: boolean,
     revision: optional(string),
     changes: optional(listOf(shape(change))),
-    oldest: optional(string)
+    oldest: optional(string),
+    readPosition: optional(string),
+    unread: optional(length)
   }),
   left: shape({ room: string, code: optional(string), message: optional(string) }),
   message: shape(message),
@@ -47,6 +49,8 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
   presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),
   typing: shape({ room: string, from: member, on: optional(boolean) }),
   signal: shape({ room: string, from: member, data: present }),
+  readPosition: shape({ room: string, position: string }),
+  rooms: shape({ id: string, rooms: listOf(shape({ room: string, unread: length, position: string, last: optional(shape(message)) })), next: optional(string) }),
   direct: shape({ data: present }),
   pong: shape({}),
   error: shape({ code: string, message: string, retryAfter: optional(number) }),

@@ -27,6 +27,17 @@ const NONE: Entry[] = []
 
 /** Returns the page that a query selects, as `Store.read` specifies. */
 export function readPage (source: PageSource, query: Query): Page {
+  const page = selectPage(source, query)
+  return query.readPosition === undefined ? page : { ...page, unread: unreadAfter(source, query.readPosition) }
+}
+
+/** Returns the number of the kept entries after a read position; of all if it isn't honoured. */
+function unreadAfter (source: PageSource, readPosition: Position): number {
+  const { first, last } = source
+  return last - (source.indexOf(readPosition) ?? first - 1)
+}
+
+function selectPage (source: PageSource, query: Query): Page {
   const { limit, maxBytes, after, before, revision, for: member } = query
   const { first, last, head } = source
   const position = after ?? before

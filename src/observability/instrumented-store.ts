@@ -2,7 +2,7 @@ import type { FastifyError } from '@fastify/error'
 import { meaningOf } from '../error-meaning.ts'
 import { diagnostics } from './diagnostics.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../change.ts'
-import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../store.ts'
+import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query, ReadPosition } from '../store.ts'
 import type { Counters } from './stats.ts'
 
 /**
@@ -60,6 +60,18 @@ export class InstrumentedStore implements Store {
 
   findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
     return this.#countErrors(this.#store.findChange(room, key))
+  }
+
+  markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> {
+    return this.#countErrors(this.#store.markRead(memberId, positions))
+  }
+
+  readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> {
+    return this.#countErrors(this.#store.readPositions(memberId, room))
+  }
+
+  forgetRead (memberId: string, room: string): Promise<void> {
+    return this.#countErrors(this.#store.forgetRead(memberId, room))
   }
 
   rooms (): AsyncIterable<readonly string[]> { return this.#store.rooms() }

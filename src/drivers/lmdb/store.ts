@@ -11,7 +11,7 @@ import { LmdbPageSource } from './page-source.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
-import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../store.ts'
+import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, ReadPosition, Store } from '../../store.ts'
 
 /** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
 const WRITE = 1_500
@@ -110,6 +110,12 @@ export class LmdbStore implements Store {
   async findChange (room: string, key: string): Promise<ChangeCursor | undefined> {
     return this.#read(room, () => this.#rooms.findChange(room, key))
   }
+
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+
+  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
 
   async * rooms (): AsyncGenerator<string[]> {
     let rooms: ReturnType<LmdbDatabase['rooms']> = []

@@ -7,7 +7,7 @@ import { changeCost } from './changes.ts'
 import { MemoryRooms } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
-import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query } from '../../store.ts'
+import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Position, Query, ReadPosition } from '../../store.ts'
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
 export interface MemoryStoreOptions extends HistoryOptions {
@@ -121,6 +121,12 @@ export class MemoryStore implements Store {
     this.#assertOpen()
     return this.#rooms.get(name)?.log.findChange(key)
   }
+
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+
+  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
 
   async * rooms (): AsyncGenerator<readonly string[]> {
     this.#assertOpen()

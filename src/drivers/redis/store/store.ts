@@ -22,7 +22,7 @@ import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../../change.ts'
-import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, Store } from '../../../store.ts'
+import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, ReadPosition, Store } from '../../../store.ts'
 
 /** ms between two polls of the followed rooms. */
 const POLL_INTERVAL = 10_000
@@ -143,6 +143,12 @@ export class RedisStore implements Store {
     this.#assertOpen()
     return await this.#scripts.findChange(room, key)
   }
+
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+
+  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
 
   async * rooms (): AsyncGenerator<readonly string[]> {
     this.#assertOpen()
