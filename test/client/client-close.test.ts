@@ -123,7 +123,7 @@ t.test('a process whose clients are closed exits, and all their promises settle'
   await once(mute, 'listening')
   t.teardown(() => mute.close())
   const ports = [network.port, (mute.address() as AddressInfo).port].map(String)
-  const child = fork(new URL('../support/fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: process.execArgv, silent: true })
+  const child = fork(new URL('../support/fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: ['--import', 'tsx'], silent: true })
   t.teardown(() => child.kill())
   const errors = text(child.stderr!)
   child.once('message', () => {

@@ -7,7 +7,7 @@ t.test('a process that closes a client of a Cluster during a refresh of the slot
   const cluster = await redisCluster(t, 3)
   await cluster.ping()
   const [node] = cluster.nodes('master')
-  const child = fork(new URL('../support/fixtures/closed-cluster.ts', import.meta.url), [String(node!.options.port)], { execArgv: process.execArgv })
+  const child = fork(new URL('../support/fixtures/closed-cluster.ts', import.meta.url), [String(node!.options.port)], { execArgv: ['--import', 'tsx'] })
   t.teardown(() => child.kill('SIGKILL'))
   t.strictSame(await once(child, 'exit'), [0, null])
 })

@@ -57,7 +57,7 @@ t.test('the Redis roster', { skip }, async (t) => {
     const roster = open(t, { url: socket, lease })
     const watcher = await Watcher.ofRoom(roster, 'a')
     await roster.enter('a', 'c', bob)
-    const node = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL('../support/fixtures/roster-node.ts', import.meta.url)), socket, String(lease)],
+    const node = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../support/fixtures/roster-node.ts', import.meta.url)), socket, String(lease)],
       { stdio: ['ignore', 'pipe', 'inherit'] })
     t.teardown(() => node.kill('SIGKILL'))
     await once(node.stdout, 'data')

@@ -41,7 +41,7 @@ export interface Outcome {
  */
 export async function underAttack (t: Test, { config, heap, attack, pace, goesOn }: Siege): Promise<Outcome> {
   const server = fork(new URL('server.ts', import.meta.url), [JSON.stringify(config)], {
-    execArgv: [...process.execArgv, `--max-old-space-size=${heap}`]
+    execArgv: ['--import', 'tsx', `--max-old-space-size=${heap}`]
   })
   const exit = once(server, 'exit')
   t.teardown(async () => {

@@ -175,7 +175,7 @@ t.test('the process exits after app.close()', async (t) => {
     }
     await app.close()
     console.log('closed')`
-  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   child.stdout.on('data', (data: Buffer) => { output += data.toString() })

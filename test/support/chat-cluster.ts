@@ -27,7 +27,7 @@ export interface ChatNode {
 
 /** Starts a node. @param url of its Redis @param inFlight posts that may be in flight to it */
 export async function chatNode (t: Test, url: string, inFlight: number): Promise<ChatNode> {
-  const child: ChildProcess = fork(new URL('fixtures/chat-node.ts', import.meta.url), [url, String(inFlight)], { execArgv: process.execArgv })
+  const child: ChildProcess = fork(new URL('fixtures/chat-node.ts', import.meta.url), [url, String(inFlight)], { execArgv: ['--import', 'tsx'] })
   const exit = once(child, 'exit')
   const kill = async () => {
     child.kill('SIGKILL')
