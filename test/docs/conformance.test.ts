@@ -40,7 +40,6 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
 }
 
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
-  // Not with this process's loader, which takes seconds to start.
   return await spawned(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args])
 }
 

@@ -1,10 +1,12 @@
 import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+/** The folder of the build. */
+export const dist = fileURLToPath(new URL('../../dist', import.meta.url))
 
-/** Arguments that start the compiled command. From source, each process would load a compiler for seconds. */
-export const command: readonly [file: string, ...args: string[]] = [process.execPath, main]
+/** Arguments that start the compiled command. From source, each process would also load tsx. */
+export const command: readonly [file: string, ...args: string[]] = [process.execPath, join(dist, 'cli/main.js')]
 
 if (changed('../../dist/') < changed('../../src/')) throw new Error('dist is older than src: npm run build')
 
