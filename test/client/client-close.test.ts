@@ -8,6 +8,7 @@ import { build, listen } from '../support/app.ts'
 import { chatClient, next } from '../support/chat-client.ts'
 import { fakeServer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 t.test('close settles every promise and ends every iteration', async (t) => {
   const { port } = await fakeServer(t, ({ type, room }) => type === 'post' || type === 'history' || room === 'slow' ? [] : undefined)
@@ -123,7 +124,7 @@ t.test('a process whose clients are closed exits, and all their promises settle'
   await once(mute, 'listening')
   t.teardown(() => mute.close())
   const ports = [network.port, (mute.address() as AddressInfo).port].map(String)
-  const child = fork(new URL('../support/fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: ['--import', 'tsx'], silent: true })
+  const child = fork(new URL('../support/fixtures/closed-clients.ts', import.meta.url), ports, { execArgv: [...typescriptArguments], silent: true })
   t.teardown(() => child.kill())
   const errors = text(child.stderr!)
   child.once('message', () => {

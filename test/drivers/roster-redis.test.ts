@@ -10,6 +10,7 @@ import type { Member } from '../../src/store.ts'
 import { EarlierRoster } from '../support/earlier-roster.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip } from '../support/redis-server.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 import { rosterContract } from '../../src/contract/roster.ts'
 import { reported } from '../../src/contract/roster/restrict.ts'
 import { memberData, withoutOrder } from '../../src/contract/roster/members.ts'
@@ -57,7 +58,7 @@ t.test('the Redis roster', { skip }, async (t) => {
     const roster = open(t, { url: socket, lease })
     const watcher = await Watcher.ofRoom(roster, 'a')
     await roster.enter('a', 'c', bob)
-    const node = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../support/fixtures/roster-node.ts', import.meta.url)), socket, String(lease)],
+    const node = spawn(process.execPath, [...typescriptArguments, fileURLToPath(new URL('../support/fixtures/roster-node.ts', import.meta.url)), socket, String(lease)],
       { stdio: ['ignore', 'pipe', 'inherit'] })
     t.teardown(() => node.kill('SIGKILL'))
     await once(node.stdout, 'data')

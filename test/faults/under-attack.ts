@@ -7,6 +7,7 @@ import { ChatClient, type ClientSocket } from '../../src/client/index.ts'
 import type { Target } from './attacker.ts'
 import type { Attack } from './attacks.ts'
 import type { Memory, ServerConfig } from './server.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 const MiB = 1024 * 1024
 
@@ -41,7 +42,7 @@ export interface Outcome {
  */
 export async function underAttack (t: Test, { config, heap, attack, pace, goesOn }: Siege): Promise<Outcome> {
   const server = fork(new URL('server.ts', import.meta.url), [JSON.stringify(config)], {
-    execArgv: ['--import', 'tsx', `--max-old-space-size=${heap}`]
+    execArgv: [...typescriptArguments, `--max-old-space-size=${heap}`]
   })
   const exit = once(server, 'exit')
   t.teardown(async () => {

@@ -16,6 +16,7 @@ import { connectionsGoneOf } from '../support/server-side.ts'
 import { tick } from '../support/tick.ts'
 import { open } from '../support/websocket-client.ts'
 import { backendOf } from '../support/backend.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 const [TEXT, CLOSE, PING, PONG] = [1, 8, 9, 10]
 const goingAway = { code: 1001, reason: 'the server is stopping' }
@@ -175,7 +176,7 @@ t.test('the process exits after app.close()', async (t) => {
     }
     await app.close()
     console.log('closed')`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...typescriptArguments, '--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
   child.stdout.on('data', (data: Buffer) => { output += data.toString() })

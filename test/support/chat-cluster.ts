@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import { ChatClient, type ChatError, type ClientRoom, type ClientSocket, type Message } from '../../src/client/index.ts'
+import { typescriptArguments } from './typescript-arguments.ts'
 
 /** Emits `change` whenever a condition that a test waits for may have changed. */
 const changes = new EventEmitter().setMaxListeners(0)
@@ -27,7 +28,7 @@ export interface ChatNode {
 
 /** Starts a node. @param url of its Redis @param inFlight posts that may be in flight to it */
 export async function chatNode (t: Test, url: string, inFlight: number): Promise<ChatNode> {
-  const child: ChildProcess = fork(new URL('fixtures/chat-node.ts', import.meta.url), [url, String(inFlight)], { execArgv: ['--import', 'tsx'] })
+  const child: ChildProcess = fork(new URL('fixtures/chat-node.ts', import.meta.url), [url, String(inFlight)], { execArgv: [...typescriptArguments] })
   const exit = once(child, 'exit')
   const kill = async () => {
     child.kill('SIGKILL')
