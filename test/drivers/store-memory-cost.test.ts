@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
-import type { Draft } from '../../src/store.ts'
+import type { Draft, ReadPosition } from '../../src/store.ts'
 import { parseMessage } from '../../src/wire/v1-decode.ts'
 import { memoryInUse } from '../support/memory.ts'
 import { append, begin, deletion, edit, end, fill, react, removal, says } from '../../src/contract/store/entries.ts'
@@ -21,6 +21,10 @@ function someone (i: number, name = 'ada'): Draft['from'] {
 
 const room = (i: number) => `room ${i % 40}`
 const other = (i: number) => `room ${i}`
+const mark = (room: string, i: number): ReadPosition => {
+  const at = 1_764_000_000_000 + i
+  return { room, at, offset: i + 1, position: `AbCdEfGh-${at}-${i + 1}` }
+}
 const follow = (store: MemoryStore, name: string) => store.follow(name, () => {})
 const text = 'The quick brown fox jumps over the lazy dog. '
 
@@ -148,6 +152,26 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   'one change in each room': async (store, i) => {
     const { position } = await store.append(other(i), says(`${i}`))
     await store.amend(other(i), position, react('👍', someone(i)!.id))
+  },
+  'a read position for each member': (store, i) => store.markRead(someone(i)!.id, [mark('lobby', i)]),
+  'read positions of members in 20 rooms': (store, i) => {
+    return store.markRead(someone(i)!.id, Array.from({ length: 20 }, (_, j) => mark(`a room with a longer name ${j}`, i)))
+  },
+  'read positions that members move one after another': async (store, i) => {
+    for (let j = 0; j < 40; j++) await store.markRead(someone(i)!.id, [mark(other(j % 20), 20 * i + j)])
+  },
+  'read positions of members in 1,000 rooms': (store, i) => {
+    return store.markRead(someone(i)!.id, Array.from({ length: 1_000 }, (_, j) => mark(other(j), i)))
+  },
+  'read positions with names of two bytes per character': (store, i) => store.markRead(`member ${i}ā`.padEnd(128, 'x'), [mark(`${i}ā`.padEnd(64, 'x'), i)]),
+  'read positions that are slices': (store, i) => {
+    const frame = JSON.stringify({ padding: 'x'.repeat(2_000), id: someone(i)!.id, room: `a room of many ${i}` })
+    return store.markRead(frame.slice(2_000, 2_045), [mark(frame.slice(-30), i)])
+  },
+  'read positions that were all forgotten but one': async (store, i) => {
+    const { id } = someone(i)!
+    await store.markRead(id, Array.from({ length: 50 }, (_, j) => mark(other(j), i)))
+    for (let j = 1; j < 50; j++) await store.forgetRead(id, other(j))
   },
   controls: (store, i) => store.control(room(i), removal(someone(i)!.id, posted(text, `${i}`).body as string)),
   'one control in each room': (store, i) => store.control(other(i), removal(someone(i)!.id))

@@ -4,6 +4,7 @@ import { stringCost } from '../../heap-cost.ts'
 import { Followers } from '../followers.ts'
 import type { HistoryBounds } from '../history-options.ts'
 import { MemoryLog } from './log.ts'
+import type { MemoryReadPositions } from './read-positions.ts'
 import { Recency, type Recent } from './recency.ts'
 
 /** Bounds of all rooms together. */
@@ -31,9 +32,10 @@ const ROOM = 160
 /** Bytes of a room's `Followers` object, and of each follower. */
 const [FOLLOWERS, FOLLOWER] = [440, 160]
 
-/** The rooms of a store, within its bounds. The least recently used rooms are forgotten or shrunk first. */
+/** The rooms of a store, within its bounds. The least recently used rooms and records of members are forgotten or shrunk first. */
 export class MemoryRooms {
   readonly #limits: RoomsLimits
+  readonly #readPositions: MemoryReadPositions
   readonly #rooms = new Map<string, Room>()
   /** Rooms without followers, which can be forgotten. */
   readonly #idle = new Recency<Room>()
@@ -41,12 +43,14 @@ export class MemoryRooms {
   readonly #followed = new Recency<Room>()
   #bytes = 0
 
-  constructor (limits: RoomsLimits) {
+  /** @param readPositions records of members, whose bytes count towards the same bound */
+  constructor (limits: RoomsLimits, readPositions: MemoryReadPositions) {
     this.#limits = limits
+    this.#readPositions = readPositions
   }
 
-  /** Bytes of memory. */
-  get bytes (): number { return this.#bytes }
+  /** Bytes of memory, with those of the records. */
+  get bytes (): number { return this.#bytes + this.#readPositions.bytes }
 
   get (name: string): Room | undefined { return this.#rooms.get(name) }
 
@@ -110,17 +114,14 @@ export class MemoryRooms {
   }
 
   /**
-   * Forgets or shrinks the least recently used rooms until `bytes` more bytes fit.
+   * Forgets or shrinks the least recently used rooms and records until `bytes` more bytes fit.
    * @param room the room that needs the bytes; it is shrunk last and never forgotten
    * @throws StoreBusy
    */
   free (bytes: number, room?: Room): void {
     if (this.#fits(bytes)) return
     if (room !== undefined) this.#unlink(room)
-    for (let oldest = this.#oldest; oldest !== undefined && !this.#fits(bytes); oldest = this.#oldest) {
-      if (oldest.followers === undefined) this.#forget(oldest)
-      else this.#shrink(oldest)
-    }
+    while (!this.#fits(bytes) && this.#freeOldest());
     if (room !== undefined && !this.#fits(bytes)) this.#shrink(room)
     if (room !== undefined) this.#link(room)
     if (!this.#fits(bytes)) throw new StoreBusy()
@@ -167,7 +168,7 @@ export class MemoryRooms {
     }
   }
 
-  #fits (bytes: number): boolean { return this.#bytes + bytes <= this.#limits.storeBytes }
+  #fits (bytes: number): boolean { return this.bytes + bytes <= this.#limits.storeBytes }
 
   /** Puts a room at the end of the list it belongs to. */
   #link (room: Room): void {
@@ -187,6 +188,16 @@ export class MemoryRooms {
   get #oldest (): Room | undefined {
     const [idle, followed] = [this.#idle.oldest, this.#followed.oldest]
     return idle === undefined || (followed !== undefined && followed.used < idle.used) ? followed : idle
+  }
+
+  /** Forgets or shrinks the least recently used room or record. Returns whether there was one. */
+  #freeOldest (): boolean {
+    const room = this.#oldest
+    if (this.#readPositions.oldestUse < (room?.used ?? Infinity)) this.#readPositions.removeOldest()
+    else if (room === undefined) return false
+    else if (room.followers === undefined) this.#forget(room)
+    else this.#shrink(room)
+    return true
   }
 
   #shrink (room: Room): void {

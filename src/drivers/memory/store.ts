@@ -4,6 +4,7 @@ import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { changeCost } from './changes.ts'
+import { MemoryReadPositions } from './read-positions.ts'
 import { MemoryRooms } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
@@ -11,7 +12,7 @@ import type { Appended, Store, Draft, Entry, Feed, FeedPage, Cursor, Page, Posit
 
 /** Options of a `MemoryStore`. Each comment ends with the default. */
 export interface MemoryStoreOptions extends HistoryOptions {
-  /** bytes of memory of all rooms together; beyond it, the least recently used room is removed; 256 MiB */
+  /** bytes of memory of all rooms and read positions; beyond it, the least recently used are removed; 256 MiB */
   readonly storeBytes?: number | undefined
   /** ms after its last use that a room is removed; 1 h */
   readonly roomTtl?: number | undefined
@@ -27,6 +28,7 @@ export const DEFAULT_STORE_BYTES = 256 * 1024 * 1024
 
 /** A store in the memory of this process, without durability. Bounded; the least recently used room is removed first. */
 export class MemoryStore implements Store {
+  readonly #readPositions = new MemoryReadPositions()
   readonly #rooms: MemoryRooms
   #undelivered: Followers[] = []
   readonly #sweep: NodeJS.Timeout
@@ -34,11 +36,14 @@ export class MemoryStore implements Store {
 
   constructor ({ storeBytes = DEFAULT_STORE_BYTES, roomTtl = 60 * 60 * 1_000, rooms = 100_000, ...history }: MemoryStoreOptions = {}) {
     const limits = { ...historyBounds(history), storeBytes, rooms, roomTtl }
-    this.#rooms = new MemoryRooms(limits)
-    this.#sweep = setInterval(() => this.#rooms.sweep(), sweepInterval(limits)).unref()
+    this.#rooms = new MemoryRooms(limits, this.#readPositions)
+    this.#sweep = setInterval(() => {
+      this.#rooms.sweep()
+      this.#readPositions.sweep()
+    }, sweepInterval(limits)).unref()
   }
 
-  /** Bytes of memory charged for all rooms: at most `storeBytes`. */
+  /** Bytes of memory charged for all rooms and read positions: at most `storeBytes`. */
   get bytes (): number { return this.#rooms.bytes }
 
   append (name: string, draft: Draft): Promise<Appended> {
@@ -122,11 +127,21 @@ export class MemoryStore implements Store {
     return this.#rooms.get(name)?.log.findChange(key)
   }
 
-  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> {
+    this.#assertOpen()
+    this.#readPositions.mark(memberId, positions, (bytes) => this.#rooms.free(bytes))
+  }
 
-  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> {
+    this.#assertOpen()
+    const positions = this.#readPositions.get(memberId)
+    return room === undefined ? positions : positions.filter((position) => position.room === room)
+  }
 
-  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async forgetRead (memberId: string, room: string): Promise<void> {
+    this.#assertOpen()
+    this.#readPositions.forget(memberId, room)
+  }
 
   async * rooms (): AsyncGenerator<readonly string[]> {
     this.#assertOpen()
@@ -151,6 +166,7 @@ export class MemoryStore implements Store {
     this.#closed = true
     clearInterval(this.#sweep)
     this.#rooms.close()
+    this.#readPositions.close()
     this.#undelivered = []
   }
 
