@@ -19,12 +19,14 @@ import { deduplicationPromises } from './store/deduplication.ts'
 import { durabilityPromises } from './store/durability.ts'
 import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
+import { readPositionsPromises } from './store/read-positions.ts'
 import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
 import { streamsDurablePromises } from './store/streams-durable.ts'
 import { streamsFeedPromises } from './store/streams-feed.ts'
 import { streamsSharedPromises } from './store/streams-shared.ts'
 import { streamsPromises } from './store/streams.ts'
+import { unreadPromises } from './store/unread.ts'
 import { runSuite, type SuiteOptions } from './suite.ts'
 
 /** The properties of a store that the interface leaves open. The suite checks each one that is `true`. */
@@ -69,6 +71,8 @@ export async function storeContract (test: Test, { open, capabilities = {}, disc
     streamsFeedPromises,
     controlsPromises,
     (test) => controlsFeedPromises(test, disconnect),
+    readPositionsPromises,
+    unreadPromises,
     (test) => closePromises(test, durable),
     ...historyAge ? [historyAgePromises, changesAgePromises] : [],
     ...durable ? [durabilityPromises, changesDurablePromises, controlsDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)] : [],

@@ -22,6 +22,9 @@ export async function closePromises (test: StoreSubtest, durable: boolean): Prom
     amend: (one) => one.amend('a', 'x', deletion),
     control: (one) => one.control('a', reauthorization),
     findChange: (one) => one.findChange('a', 'k'),
+    markRead: (one) => one.markRead('ada', []),
+    readPositions: (one) => one.readPositions('ada'),
+    forgetRead: (one) => one.forgetRead('ada', 'a'),
     rooms: async (one) => await one.rooms()[Symbol.asyncIterator]().next(),
     'clear a room': (one) => one.clear('a'),
     check: (one) => one.check()

@@ -1,5 +1,5 @@
 import type { Amendment, Control } from '../../change.ts'
-import type { Cursor, Draft, Entry, Page, Position, Store } from '../../store.ts'
+import type { Appended, Cursor, Draft, Entry, Page, Position, ReadPosition, Store } from '../../store.ts'
 
 /** The part of a query that selects everything. */
 export const all = { limit: 1_000_000, maxBytes: 1_000_000_000 }
@@ -37,6 +37,12 @@ export const numbers = ({ entries }: { entries: readonly Entry[] }) => entries.m
 export const cursor = ({ offset, position }: Cursor) => ({ offset, position })
 export const summary = ({ entries, complete, more }: Page) => ({ complete, numbers: numbers({ entries }), more })
 
+/** Returns the read position of a member that has read up to an entry. */
+export const readUpTo = (room: string, { offset, position, at }: Pick<Entry, 'offset' | 'position' | 'at'>): ReadPosition => ({ room, offset, position, at })
+
+/** Returns the number of the entries of a page after a position; of all if its entry isn't in the page. */
+export const countAfter = ({ entries }: Page, position: Position) => entries.length - 1 - entries.findIndex((entry) => entry.position === position)
+
 /** Returns the integers from `first` to `last`. */
 export const upTo = (last: number, first = 1) => Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i)
 
@@ -49,5 +55,12 @@ export async function begin (store: Store, room: string, text = ''): Promise<Pos
 export async function fill (store: Store, room: string, count: number, body: string | Uint8Array = 'x'): Promise<Position[]> {
   const positions: Position[] = []
   for (let i = 0; i < count; i++) positions.push((await store.append(room, says(body))).position)
+  return positions
+}
+
+/** Appends `count` entries one after another. Resolves with the read positions of a member that has read up to each. */
+export async function readable (store: Store, room: string, count: number): Promise<ReadPosition[]> {
+  const positions: ReadPosition[] = []
+  for (let i = 0; i < count; i++) positions.push(readUpTo(room, await store.append(room, says('x')) as Appended & { again: false }))
   return positions
 }
