@@ -19,6 +19,9 @@ import { deduplicationPromises } from './store/deduplication.ts'
 import { durabilityPromises } from './store/durability.ts'
 import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
+import { readPositionsDurablePromises } from './store/read-positions-durable.ts'
+import { readPositionsLoadPromises } from './store/read-positions-load.ts'
+import { readPositionsSharedPromises } from './store/read-positions-shared.ts'
 import { readPositionsPromises } from './store/read-positions.ts'
 import { readPromises } from './store/read.ts'
 import { sharingPromises } from './store/sharing.ts'
@@ -26,6 +29,7 @@ import { streamsDurablePromises } from './store/streams-durable.ts'
 import { streamsFeedPromises } from './store/streams-feed.ts'
 import { streamsSharedPromises } from './store/streams-shared.ts'
 import { streamsPromises } from './store/streams.ts'
+import { unreadAgePromises } from './store/unread-age.ts'
 import { unreadPromises } from './store/unread.ts'
 import { runSuite, type SuiteOptions } from './suite.ts'
 
@@ -73,9 +77,14 @@ export async function storeContract (test: Test, { open, capabilities = {}, disc
     (test) => controlsFeedPromises(test, disconnect),
     readPositionsPromises,
     unreadPromises,
+    readPositionsLoadPromises,
     (test) => closePromises(test, durable),
-    ...historyAge ? [historyAgePromises, changesAgePromises] : [],
-    ...durable ? [durabilityPromises, changesDurablePromises, controlsDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)] : [],
-    ...shared ? [sharingPromises, changesSharedPromises, streamsSharedPromises, (test: StoreSubtest) => controlsSharedPromises(test, disconnect)] : []
+    ...historyAge ? [historyAgePromises, changesAgePromises, unreadAgePromises] : [],
+    ...durable
+      ? [durabilityPromises, changesDurablePromises, controlsDurablePromises, readPositionsDurablePromises, (test: StoreSubtest) => streamsDurablePromises(test, shared)]
+      : [],
+    ...shared
+      ? [sharingPromises, changesSharedPromises, streamsSharedPromises, readPositionsSharedPromises, (test: StoreSubtest) => controlsSharedPromises(test, disconnect)]
+      : []
   ])
 }
