@@ -3,7 +3,8 @@ import { access, constants, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errors } from 'fastify-chat'
 import type { Amended, Amendment, Appended, ChangeCursor, Control, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, ReadPosition, Store } from 'fastify-chat'
-import type { Disk } from './kept-file.ts'
+import { KeptFile, type Disk } from './kept-file.ts'
+import { Members } from './members.ts'
 import { Room } from './room.ts'
 import { RoomFile } from './room-file.ts'
 import { RoomLog, type LogBounds } from './room-log.ts'
@@ -11,7 +12,7 @@ import { RoomLog, type LogBounds } from './room-log.ts'
 export interface JsonLinesOptions extends Partial<LogBounds> {
   /** for the files; created if it doesn't exist. Only one process may use it: nothing prevents a second one. */
   readonly path: string
-  /** bytes of all files; beyond it, posts are rejected until the app clears rooms. Default: 1 GiB */
+  /** bytes of all files; beyond it, posts are rejected until the app clears rooms, and read positions replace older ones. Default: 1 GiB */
   readonly storeBytes?: number | undefined
 }
 
@@ -25,14 +26,15 @@ const MAX_CALLS = 2_000
 const MAX_ROOMS = 1_000
 
 /**
- * A store that keeps each room in a file of JSON lines. Rooms are read when they are used, and kept until the app clears
- * them: there is no `roomTtl` and no `historyAge`.
+ * A store that keeps each room in a file of JSON lines, and the read positions of members in another one. Rooms are read when they
+ * are used, and kept until the app clears them: there is no `roomTtl` and no `historyAge`.
  */
 export class JsonLinesStore implements Store {
   readonly #path: string
   readonly #id: string
   readonly #bounds: LogBounds
   readonly #disk: Disk
+  readonly #members: KeptFile<Members>
   /** The rooms in memory, the least recently used first. */
   readonly #rooms = new Map<string, Room>()
   #calls = 0
@@ -43,6 +45,7 @@ export class JsonLinesStore implements Store {
     this.#id = id
     this.#bounds = { historyEntries, historyBytes, dedupWindow }
     this.#disk = { bytes: usedBytes, max: storeBytes }
+    this.#members = new KeptFile(new RoomFile(join(path, 'members.lines')), this.#disk, () => new Members())
   }
 
   static async open (options: JsonLinesOptions): Promise<JsonLinesStore> {
@@ -77,11 +80,20 @@ export class JsonLinesStore implements Store {
 
   findChange (name: string, key: string): Promise<ChangeCursor | undefined> { return this.#use(name, (room) => room.findChange(key)) }
 
-  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+  markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> {
+    return this.#count(() => this.#members.call((members) => this.#members.add(members.mark(memberId, positions, this.#members.hasSpace))))
+  }
 
-  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> {
+    return this.#count(() => this.#members.call((members) => {
+      this.#members.add(members.use(memberId))
+      return members.read(memberId).filter((position) => room === undefined || position.room === room)
+    }))
+  }
 
-  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  forgetRead (memberId: string, room: string): Promise<void> {
+    return this.#count(() => this.#members.call((members) => this.#members.add(members.forget(memberId, room))))
+  }
 
   async * rooms (): AsyncGenerator<string[]> {
     this.#assertOpen()
@@ -98,19 +110,22 @@ export class JsonLinesStore implements Store {
 
   async close (): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#rooms.values()].map((room) => room.close()))
+    await Promise.all([this.#members, ...this.#rooms.values()].map((each) => each.close()))
   }
 
   #assertOpen (): void {
     if (this.#closed) throw new errors.StoreClosed()
   }
 
-  async #use<T> (name: string, call: (room: Room) => Promise<T>): Promise<T> {
+  #use<T> (name: string, call: (room: Room) => Promise<T>): Promise<T> { return this.#count(() => call(this.#room(name))) }
+
+  /** Bounds the calls under way. */
+  async #count<T> (call: () => Promise<T>): Promise<T> {
     this.#assertOpen()
     if (this.#calls >= MAX_CALLS) throw new errors.StoreBusy()
     this.#calls++
     try {
-      return await call(this.#room(name))
+      return await call()
     } finally {
       this.#calls--
     }

@@ -2,7 +2,12 @@ import type { Entry, Page, Query } from 'fastify-chat'
 import type { RoomLog } from './room-log.ts'
 
 /** Returns the page that a query selects. */
-export function readPage (log: RoomLog, { limit, maxBytes, after, before, revision, for: member }: Query): Page {
+export function readPage (log: RoomLog, query: Query): Page {
+  const page = selectPage(log, query)
+  return query.readPosition === undefined ? page : { ...page, unread: log.last - (log.indexOf(query.readPosition) ?? log.first - 1) }
+}
+
+function selectPage (log: RoomLog, { limit, maxBytes, after, before, revision, for: member }: Query): Page {
   const { head, first, last } = log
   const position = after ?? before
   const found = position === undefined ? undefined : log.indexOf(position)
