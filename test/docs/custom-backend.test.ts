@@ -1,5 +1,6 @@
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { JsonLinesStore, type JsonLinesOptions } from '../../examples/custom-backend/json-lines-store.ts'
 import { storeContract } from '../../src/contract/index.ts'
@@ -142,4 +143,80 @@ t.test('data of another format is rejected', async (t) => {
     message: `the data in '${path}' has format 2, but this version reads and writes format 1: use the version that wrote it, or another place`
   })
   t.equal(await readFile(join(path, 'store.json'), 'utf8'), '{"format":2,"id":"x"}')
+})
+
+const mark = (room: string, offset: number) => ({ room, offset, position: `epoch-${offset}`, at: offset })
+const membersOf = (path: string) => readFile(join(path, 'members.lines'), 'utf8')
+
+t.test('read positions that could not be written are UNKNOWN, and do not move back', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path })
+  await store.markRead('ada', [mark('a', 1)])
+  await rename(join(path, 'members.lines'), join(path, 'away'))
+  await mkdir(join(path, 'members.lines'))
+  await t.rejects(store.markRead('ada', [mark('a', 2)]), { code: 'FST_CHAT_UNKNOWN' })
+  await t.rejects(store.readPositions('ada'), { code: 'FST_CHAT_UNAVAILABLE' })
+  await rm(join(path, 'members.lines'), { recursive: true })
+  await rename(join(path, 'away'), join(path, 'members.lines'))
+  t.strictSame(await store.readPositions('ada'), [mark('a', 1)])
+  await store.markRead('ada', [mark('a', 2)])
+  await store.close()
+  t.strictSame(await (await open(t, { path })).readPositions('ada'), [mark('a', 2)])
+})
+
+t.test('the file of the members is bounded', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path })
+  for (let i = 1; i <= 100; i++) await Promise.all(Array.from({ length: 100 }, (_, j) => store.markRead('ada', [mark('a', 100 * i + j)])))
+  t.ok((await membersOf(path)).length < 400_000)
+  t.strictSame(await store.readPositions('ada'), [mark('a', 10_099)])
+})
+
+t.test('while the files have storeBytes, a mark removes the records that were used least recently', async (t) => {
+  const path = directory(t)
+  const store = await open(t, { path, storeBytes: 10_000 })
+  for (let i = 0; i < 10; i++) await store.markRead(`member ${i}`, [mark('a', 1), mark('b', 1)])
+  await fill(store, 'a', 1, 'x'.repeat(10_000))
+  await t.rejects(store.append('a', says('x')), { code: 'FST_CHAT_BUSY' })
+  await store.readPositions('member 0')
+  await store.markRead('new', [mark('a', 1)])
+  const kept = async () => {
+    const members = [...Array.from({ length: 10 }, (_, i) => `member ${i}`), 'new']
+    const positions = await Promise.all(members.map((member) => store.readPositions(member)))
+    return members.filter((_, i) => positions[i]!.length > 0)
+  }
+  t.equal((await kept()).includes('member 1'), false)
+  t.match(await kept(), ['member 0', 'member 2'])
+  await t.rejects(store.markRead('new', Array.from({ length: 500 }, (_, i) => mark(`${i}`, 1))), { code: 'FST_CHAT_BUSY' })
+  t.strictSame(await store.readPositions('new'), [mark('a', 1)])
+  await store.markRead('new', [mark('a', 2)])
+  const before = await kept()
+  await store.close()
+  const again = await open(t, { path, storeBytes: 10_000 })
+  for (const member of before) t.not((await again.readPositions(member)).length, 0, member)
+  t.strictSame(await again.readPositions('member 1'), [])
+})
+
+t.test('a record is removed 90 days after its last use, also if the store was opened again', async (t) => {
+  const day = 24 * 3_600_000
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
+  const path = directory(t)
+  const store = await open(t, { path })
+  await store.markRead('ada', [mark('a', 1)])
+  await store.markRead('bob', [mark('a', 1)])
+  await store.markRead('eve', [mark('a', 5)])
+  mock.timers.tick(60 * day)
+  t.strictSame(await store.readPositions('ada'), [mark('a', 1)])
+  mock.timers.tick(30 * day)
+  t.strictSame(await store.readPositions('bob'), [])
+  await store.markRead('eve', [mark('b', 2)])
+  t.strictSame(await store.readPositions('eve'), [mark('b', 2)])
+  await store.close()
+  const again = await open(t, { path })
+  t.strictSame(await again.readPositions('bob'), [])
+  t.strictSame(await again.readPositions('eve'), [mark('b', 2)])
+  t.strictSame(await again.readPositions('ada'), [mark('a', 1)])
+  mock.timers.tick(90 * day)
+  t.strictSame(await again.readPositions('ada'), [])
 })
