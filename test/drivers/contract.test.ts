@@ -9,7 +9,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Roster } from '../../src/roster.ts'
 import { append, edit, end } from '../../src/contract/store/entries.ts'
-import type { Store } from '../../src/store.ts'
+import type { ReadPosition, Store } from '../../src/store.ts'
 
 t.test('the suites run under node:test', async (t) => {
   // A process that node:test started reports to its parent instead of writing TAP.
@@ -43,6 +43,39 @@ function changed<T extends object> (original: T, changes: Partial<T>): T {
     }
   })
 }
+
+/** A fault: a read position of the time of the kept one is ignored. */
+const ignoresEqualTimes = (store: Store): Partial<Store> => ({
+  markRead: async (member, positions) => {
+    const kept = new Map((await store.readPositions(member)).map(({ room, at }) => [room, at]))
+    await store.markRead(member, positions.filter(({ room, at }) => kept.get(room) !== at))
+  }
+})
+
+/** A fault: the last mark is kept as it was given, even if it is older. */
+const lastMarkWins = (): Partial<Store> => {
+  let last: readonly ReadPosition[] = []
+  return {
+    markRead: async (_, positions) => { last = positions },
+    readPositions: () => Promise.resolve(last)
+  }
+}
+
+/** A fault: unread entries are counted by offsets alone. */
+const countsOffsets = (store: Store): Partial<Store> => ({
+  read: async (room, query) => {
+    const page = await store.read(room, query)
+    return query.readPosition === undefined ? page : { ...page, unread: page.head.offset - Number(query.readPosition.split('-').at(-1)) }
+  }
+})
+
+/** A fault: unread entries are counted before the page is read. */
+const countsFirst = (store: Store): Partial<Store> => ({
+  read: async (room, query) => {
+    const { unread } = await store.read(room, query)
+    return { ...await store.read(room, query), unread }
+  }
+})
 
 t.test('a store that breaks a promise fails its subtest', async (t) => {
   const faults: Record<string, (store: Store) => Partial<Store>> = {
@@ -243,6 +276,57 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
         return store.follow(room, ({ controls, ...page }) => deliver({ ...page, ...controls !== undefined && pages++ !== 3 && { controls } }))
       }
     }),
+    'read positions are kept by member and room, in the order of the room names': (store) => ({
+      readPositions: async (...args) => (await store.readPositions(...args)).toReversed()
+    }),
+    'a member without read positions has none, and nothing to forget': (store) => ({
+      forgetRead: async (member, room) => { for (const { room: each } of await store.readPositions(member)) await store.forgetRead(member, room && each) }
+    }),
+    'the ids of members consist of any characters': (store) => ({
+      markRead: (member, positions) => store.markRead(member.normalize(), positions),
+      readPositions: (member, room) => store.readPositions(member.normalize(), room)
+    }),
+    'a read position never moves back': (store) => ({
+      markRead: async (member, positions) => {
+        for (const { room } of positions) await store.forgetRead(member, room)
+        await store.markRead(member, positions)
+      }
+    }),
+    'of entries of one time, the later one is kept': ignoresEqualTimes,
+    'simultaneous marks leave the newest': lastMarkWins,
+    'a mark in a new epoch replaces that of an earlier one, and is not replaced by it': lastMarkWins,
+    'a mark of the same time in another epoch replaces the kept one': ignoresEqualTimes,
+    'a forgotten read position is gone, and any can be set again': () => ({ forgetRead: () => Promise.resolve() }),
+    'read positions create no room': (store) => ({ read: (room, { use: _, ...query }) => store.read(room, query) }),
+    'a store keeps no reference to the positions that it is given': lastMarkWins,
+    'beyond 1000 rooms, the read positions with the lowest times are removed': (store) => ({
+      readPositions: async (...args) => (await store.readPositions(...args)).slice(0, 999)
+    }),
+    'unread is the number of the kept entries after a read position': (store) => ({
+      read: async (room, query) => {
+        const page = await store.read(room, query)
+        return page.unread === undefined ? page : { ...page, unread: page.entries.length }
+      }
+    }),
+    'an entry is unread whatever changed it; changes and controls are no entries': (store) => ({
+      read: async (room, query) => {
+        const { entries } = await store.read(room, { limit: 100, maxBytes: 1_000_000 })
+        const page = await store.read(room, query)
+        return { ...page, unread: page.unread! - (entries.at(-1)!.deleted === true || entries.at(-2)?.deleted === true ? 1 : 0) }
+      }
+    }),
+    'if a read position is not honoured, all kept entries are unread': (store) => ({
+      read: async (room, query) => {
+        const isKept = query.readPosition !== undefined && await store.get(room, query.readPosition) !== undefined
+        return { ...await store.read(room, query), ...!isKept && { unread: 0 } }
+      }
+    }),
+    'trimmed entries are not unread': countsOffsets,
+    'in a cleared room, the entries of the new epoch are unread': countsOffsets,
+    'a page and its number of unread entries are of one moment': countsFirst,
+    'after each of 1,000 posts, changes, clears and marks of two devices, the counts are right': countsOffsets,
+    'after each of 1,000 calls in rooms that are trimmed, the counts are right': countsOffsets,
+    'while two devices mark, others post and the room is cleared, no count is wrong and no mark moves back': countsFirst,
     'after close every call rejects CLOSED, and none throws': () => ({ check: () => Promise.resolve() })
   }
   for (const [title, fault] of Object.entries(faults)) {
