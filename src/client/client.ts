@@ -1,18 +1,19 @@
-import { CloseCode, ErrorCode, PAGE_COST, type ClientMessage, type ServerMessage } from '../protocol.ts'
-import type { ClientTypes, MemberDataOf } from './app-data.ts'
+import { CloseCode, PAGE_COST, type ClientMessage } from '../protocol.ts'
+import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
 import { rejected } from './deferred.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
 import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
-import { withOwnReactions } from './own-reactions.ts'
 import { PendingRequests } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
+import { ReadPositions } from './read-positions.ts'
 import { Signals } from './signals.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
-import type { Changed, Direct } from './room-events.ts'
+import type { Direct, UnreadRoom } from './room-events.ts'
+import { receiver } from './server-messages.ts'
 import type { Status } from './status.ts'
 
 export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {
@@ -34,6 +35,9 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   readonly #memberships: Memberships
   readonly #rateLimiter = new RateLimiter()
   readonly #signals = new Signals((json) => this.#reconnector.send(json), this.#rateLimiter)
+  readonly #reads = new ReadPositions(
+    (json) => this.#reconnector.send(json), (room) => this.#memberships.joinedRoom(room) !== undefined, this.#rateLimiter)
+
   #member: string | undefined
   #closed: ChatError | undefined
   #features: readonly string[] = []
@@ -53,6 +57,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
       includes: (room) => this.#memberships.includes(room),
       send: (json) => this.#reconnector.send(json)
     }, settings.queue, settings.backoff(), this.#rateLimiter)
+    const services = { requests: this.#requests, history: this.#history, signals: this.#signals, reads: this.#reads }
     this.#memberships = new Memberships({
       send: (message) => {
         const json = JSON.stringify(message)
@@ -61,13 +66,17 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
       onJoined: () => this.#requests.flush(),
       onLeft: (room, error) => {
         this.#requests.onLeft(room, error)
+        this.#reads.onLeft(room)
         this.#history.onLeft(room, error)
       }
-    }, { requests: this.#requests, history: this.#history, signals: this.#signals }, settings.backoff)
+    }, services, settings.backoff)
     this.#reconnector = new Reconnector(url, settings, {
       onStatus: (status) => this.emit('status', status as Status<MemberDataOf<Types>>),
       onWelcome: (welcome) => this.#onWelcome(welcome),
-      onMessage: (message) => this.#receive(message),
+      onMessage: receiver({ ...services, memberships: this.#memberships }, {
+        onDirect: (direct) => this.emit('direct', direct),
+        onError: (error) => this.emit('error', error)
+      }),
       onDisconnect: () => this.#onDisconnect(),
       onEnd: (code, reason) => {
         this.#onEnd(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === CloseCode.normal)
@@ -78,7 +87,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   /** The current status. Each change emits `status`, in order. */
   get status (): Status<MemberDataOf<Types>> { return this.#reconnector.status as Status<MemberDataOf<Types>> }
 
-  /** What the server supports besides posts: `changes`, `signals`. Empty before the first connection. */
+  /** What the server supports besides posts: `changes`, `signals`, `readPositions`. Empty before the first connection. */
   get features (): readonly string[] { return this.#features }
 
   /**
@@ -93,11 +102,30 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   /** Leaves a room, like `ClientRoom.leave()`. A pending join rejects with `left`. */
   leave (name: string): void { this.#memberships.leave(name) }
 
+  /**
+   * Iterates over the rooms in which the member has a read position, in the order of their names. The rooms are requested in pages, as
+   * the loop proceeds. Waits while the client is offline. Throws a ChatError. Its code is the error code of the server, `unsupported` if
+   * the server has no read positions, or `closed`.
+   */
+  rooms (): AsyncGenerator<UnreadRoom<DataOf<Types>>, void, undefined> {
+    return this.#reads.rooms() as AsyncGenerator<UnreadRoom<DataOf<Types>>, void, undefined>
+  }
+
+  /**
+   * Removes the read position of the member in a room, whether the room is joined or not. `rooms()` then leaves the room out, until the
+   * member marks it or posts in it again. Returns whether the request was sent: not while offline, nor beyond the server's rate limit.
+   * @throws ChatError with `invalid`, or, if the server has no read positions, `unsupported`
+   */
+  forget (room: string): boolean { return this.#reads.forget(room) }
+
   /** Reconnects immediately if the client is waiting for the next attempt. */
   reconnect (): void { this.#reconnector.reconnect() }
 
   /** Closes the client permanently. Pending promises reject with `closed`, and iterations end. */
-  close (): void { this.#reconnector.close() }
+  close (): void {
+    this.#reads.send()
+    this.#reconnector.close()
+  }
 
   #onWelcome ({ member, limits, features = [] }: Welcome): void {
     if (this.#member !== undefined && this.#member !== member.id) this.#requests.onMemberChange()
@@ -107,58 +135,12 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     this.#cheapJoins = limits.rooms ?? Infinity
     this.#requests.onConnect(limits.payload, features.includes('changes'))
     this.#signals.onConnect(limits.payload, features.includes('signals'))
+    this.#reads.onConnect(member.id, features.includes('readPositions'))
     this.#memberships.onConnect()
   }
 
   /** Returns the requests that a join or a leave counts as. */
   #costOf ({ type }: ClientMessage): number { return type === 'join' && --this.#cheapJoins < 0 ? PAGE_COST : 1 }
-
-  #receive (message: ServerMessage): void {
-    switch (message.type) {
-      case 'joined':
-        for (const change of message.changes ?? []) this.#history.onChanged({ type: 'changed', room: message.room, ...change })
-        this.#memberships.receive(message)
-        break
-      case 'left':
-      case 'message':
-      case 'presence':
-      case 'typing':
-      case 'signal':
-        this.#memberships.receive(message)
-        break
-      case 'changed':
-        this.#onChanged(message)
-        break
-      case 'direct':
-        this.emit('direct', message)
-        break
-      case 'ack':
-        this.#requests.onAck(message.id, message.position)
-        break
-      case 'history':
-        this.#history.receive(message)
-        break
-      case 'error':
-        this.#onError(message)
-    }
-  }
-
-  #onChanged (message: Changed): void {
-    const { room, position, whole } = message
-    const changed = whole === true ? withOwnReactions(message, this.#requests.reactionsTo(room, position)) : message
-    this.#history.onChanged(changed)
-    this.#memberships.receive(changed)
-  }
-
-  #onError ({ code, message, id, room = '', request, retryAfter }: Extract<ServerMessage, { type: 'error' }>): void {
-    const error = new ChatError(code, message, retryAfter)
-    const answered = id !== undefined
-      ? this.#requests.onError(id, error)
-      // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
-      : ((request ?? 'history') === 'history' && this.#history.onError(room, error)) ||
-        (['join', 'leave'].includes(request ?? 'join') && this.#memberships.onError(room, error))
-    if (!answered && !isExpected(code, request)) this.emit('error', error)
-  }
 
   #onDisconnect (): void {
     this.#rateLimiter.clear()
@@ -173,14 +155,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     this.#rateLimiter.clear()
     this.#requests.end(error)
     this.#history.end(error)
+    this.#reads.end(error)
     this.#memberships.end(error, own)
   }
-}
-
-/** Returns whether the app needn't know of an error of a request without a promise: `signal`, `typing` or `ping`. */
-function isExpected (code: string, request: string | undefined): boolean {
-  // `left` reports the end of the room.
-  if (code === ErrorCode.notJoined) return request === 'signal' || request === 'typing'
-  // `typing` and `ping` are sent again regularly.
-  return code === ErrorCode.rateLimited && request !== 'signal'
 }

@@ -8,12 +8,16 @@ import type { Of, RoomEvents } from './room-events.ts'
 export type Delivery =
   | Of<'message' | 'changed' | 'presence' | 'typing' | 'signal'>
   | RoomEvents['joined']
+  | RoomEvents['readPosition'] & { readonly type: 'readPosition' }
   /** Replaces the buffered events when there are too many. */
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
   | { readonly type: 'end', readonly error: ChatError }
 
 /** Maximum events that are buffered for the first listener. */
 const MAX_BUFFERED = 1_000
+
+/** Deliveries that are dropped while events are buffered. */
+const unbuffered: ReadonlyArray<Delivery['type']> = ['typing', 'signal', 'readPosition']
 
 type Emit = <Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]) => void
 
@@ -36,7 +40,7 @@ export class Deliveries {
   }
 
   push (delivery: Delivery): void {
-    if ((delivery.type === 'typing' || delivery.type === 'signal') && this.#buffer.open) return
+    if (unbuffered.includes(delivery.type) && this.#buffer.open) return
     this.#buffer.push(delivery)
     if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace({ type: 'gap', joined: this.#gap() })
   }
@@ -78,14 +82,13 @@ export class Deliveries {
         this.#emit('changed', delivery)
         for (const iteration of this.#iterations) iteration.apply(delivery)
         break
-      case 'presence':
-        this.#emit('presence', delivery)
-        break
       case 'typing':
         this.#emit('typing', { ...delivery.from, on: delivery.on ?? true })
         break
+      case 'presence':
       case 'signal':
-        this.#emit('signal', delivery)
+      case 'readPosition':
+        this.#emit(delivery.type, delivery as never)
         break
       case 'gap':
         this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))

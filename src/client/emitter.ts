@@ -42,5 +42,5 @@ export class Emitter<Events> {
   }
 
   /** Drops the queued events. */
-  protected forget (): void { this.#queue.length = 0 }
+  protected drop (): void { this.#queue.length = 0 }
 }

@@ -13,7 +13,7 @@ export class ChatError extends Error {
    * - `offline`: the request needs a connection
    * - `overflow`: too many posts, changes or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
-   * - `unsupported`: the server doesn't support changes of messages, or signals
+   * - `unsupported`: the server doesn't support changes of messages, signals or read positions
    * - `invalid`: an argument is wrong; the server also sends this code
    *
    * Later versions of the server may send other codes.
@@ -29,4 +29,9 @@ export class ChatError extends Error {
     this.code = code
     this.retryAfter = retryAfter
   }
+}
+
+/** Returns the error for a feature that the server doesn't have. */
+export function unsupported (feature: string): ChatError {
+  return new ChatError('unsupported', `the server doesn't support ${feature}`)
 }

@@ -6,6 +6,7 @@ import { OFFLINE_HISTORY, type HistoryRequests } from './history-requests.ts'
 import { Membership } from './membership.ts'
 import type { RoomState } from './pending-request.ts'
 import type { PendingRequests } from './pending-requests.ts'
+import type { ReadPositions } from './read-positions.ts'
 import { ClientRoom } from './room.ts'
 import type { Of, RoomMessage } from './room-events.ts'
 import type { Signals } from './signals.ts'
@@ -30,7 +31,12 @@ export interface JoinOptions {
 }
 
 /** Services that a room needs besides its membership. */
-export interface RoomServices { readonly requests: PendingRequests, readonly history: HistoryRequests, readonly signals: Signals }
+export interface RoomServices {
+  readonly requests: PendingRequests
+  readonly history: HistoryRequests
+  readonly signals: Signals
+  readonly reads: ReadPositions
+}
 
 /** The memberships of one client, by room name. */
 export class Memberships {
@@ -73,7 +79,9 @@ export class Memberships {
 
   leave (name: string): void {
     const membership = this.#memberships.get(name)
-    if (membership?.promise !== undefined) membership.leave(new ChatError('left', `the room ${name} was left`))
+    if (membership?.promise === undefined) return
+    this.#services.reads.send(name)
+    membership.leave(new ChatError('left', `the room ${name} was left`))
   }
 
   receive (message: RoomMessage | Of<'left'>): void {
@@ -106,9 +114,10 @@ export class Memberships {
 
   #room (membership: Membership, state: RoomState): ClientRoom {
     const { name } = membership
-    const { requests, history, signals } = this.#services
+    const { requests, history, signals, reads } = this.#services
     const typing = signals.typingIn(name)
     const room: ClientRoom = new ClientRoom(name, state, {
+      reads: reads.open(name),
       post: (text, data) => requests.post(name, text, data),
       change: (change) => requests.change(name, change),
       history: (before, limit) => membership.joinedRoom === room

@@ -1,7 +1,7 @@
 import { ErrorCode, isRetryable } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
-import { ChatError } from './error.ts'
+import { ChatError, unsupported } from './error.ts'
 import { PendingRequest, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { RetryTimers } from './retry-timers.ts'
@@ -50,7 +50,7 @@ export class PendingRequests {
 
   /** Resolves when the message is changed. */
   change (room: string, change: RequestedChange): Promise<void> {
-    if (this.#supportsChanges === false) return rejected(unsupported())
+    if (this.#supportsChanges === false) return rejected(unsupported('changes of messages'))
     const made = new Deferred<void>()
     this.#add({ room, ...change }, { resolve: () => made.resolve(), reject: (error) => made.reject(error) })
     return made.promise
@@ -133,7 +133,7 @@ export class PendingRequests {
     this.#supportsChanges = supportsChanges
     if (supportsChanges) return
     for (const request of this.#requests.values()) {
-      if (request.target !== undefined) this.#rejectUnanswered(request, unsupported())
+      if (request.target !== undefined) this.#rejectUnanswered(request, unsupported('changes of messages'))
     }
   }
 
@@ -213,8 +213,4 @@ export class PendingRequests {
     this.#requests.delete(request.id)
     request.outcome.reject(error)
   }
-}
-
-function unsupported (): ChatError {
-  return new ChatError('unsupported', "the server doesn't support changes of messages")
 }

@@ -20,6 +20,10 @@ export type Sender = Of<'signal'>['from']
 export type Direct = Pick<Of<'direct'>, 'data'>
 /** A change of a message, as the server sends it. */
 export type Changed<Data = unknown> = Retyped<Of<'changed'>, { data: Data }>
+/** Up to where a member has read a room, and the number of messages after it. undefined: the member has no read position. */
+export interface ReadPosition { readonly position: string | undefined, readonly unread: number | undefined }
+/** A room in which the member has a read position. position: the read position. last: the newest message of the room. */
+export type UnreadRoom<Data = unknown> = Retyped<Of<'rooms'>['rooms'][number], { last: Message<Data> }>
 /** A page of messages, oldest first. more: older messages exist. complete: false if the server no longer knows the position. */
 export type HistoryPage<Data = unknown> = Retyped<Pick<Of<'history'>, 'messages' | 'more' | 'complete'>, { messages: Array<Message<Data>> }>
 
@@ -51,6 +55,11 @@ export interface RoomEvents<Types extends ClientTypes = ClientTypes> {
   typing: Sender & { readonly on: boolean }
   /** Emitted with each signal of a member. */
   signal: Pick<Of<'signal'>, 'from' | 'data'>
+  /**
+   * Emitted when `room.readPosition` and `room.unread` have changed for another reason than a `message` or a `joined`: by
+   * `room.markRead()`, on another device, or by `client.forget()`.
+   */
+  readPosition: ReadPosition
   /**
    * Emitted last, with the reason, when the server ends the membership. The code is `removed` if the app has removed the member,
    * with its reason as `message`; `forbidden` if the member may no longer join; `closed` if the server closed the client. Not emitted

@@ -1,25 +1,18 @@
 import type { ClientTypes, DataOf, MemberDataOf, Message } from './app-data.ts'
+import { isPosition } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
 import { Emitter } from './emitter.ts'
-import type { ChatError } from './error.ts'
+import { ChatError } from './error.ts'
 import type { RequestedChange, RoomState } from './pending-request.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
+import { updateMembers } from './present-members.ts'
+import type { RoomOperations } from './room-operations.ts'
 import { StreamedTexts } from './streamed-texts.ts'
-
-/** The operations that a room delegates to its client. */
-export interface RoomOperations {
-  post (text: string, data: unknown): Promise<string>
-  change (change: RequestedChange): Promise<void>
-  history (before: string, limit: number): Promise<HistoryPage>
-  typing (on: boolean): void
-  signal (data: unknown): boolean
-  leave (): void
-}
 
 /**
  * A joined room: its messages, its members, and methods to post and to change messages. Events that arrive between `join()` and
- * the first listener or iteration are buffered, including the end but not `typing` and `signal`. They are replayed to it and to all listeners
+ * the first listener or iteration are buffered, including the end but not `typing`, `signal` and `readPosition`. They are replayed to it and to all listeners
  * that are attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
  */
 export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter<RoomEvents<Types>> implements AsyncIterable<Message<DataOf<Types>>> {
@@ -45,13 +38,20 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /** @param state what an earlier client has received of the room */
   constructor (name: string, { position, revision }: RoomState, operations: RoomOperations) {
-    super(['joined', 'message', 'changed', 'presence', 'typing', 'signal', 'left'])
+    super(['joined', 'message', 'changed', 'presence', 'typing', 'signal', 'readPosition', 'left'])
     this.name = name
     this.position = position
     this.revision = revision
     this.#operations = operations
     this.#resumed = position !== undefined
+    operations.reads.onMoved = () => this.#deliveries.push({ type: 'readPosition', position: this.readPosition, unread: this.unread })
   }
+
+  /** Position of the message up to which this member has read the room, on any device; undefined if the member has none. */
+  get readPosition (): string | undefined { return this.#operations.reads.position }
+
+  /** Number of messages after `readPosition`; undefined if there is none. */
+  get unread (): number | undefined { return this.#operations.reads.unread }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents<Types>[Name]) => void): () => void {
     const off = super.on(name, listener)
@@ -115,6 +115,18 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   signal (data: unknown): boolean { return this.#operations.signal(data) }
 
   /**
+   * Marks the room as read up to a message, on all devices of the member. Never moves the read position back. The server is notified
+   * at most once a second, after the next reconnect if the client is offline. A server without read positions isn't notified: the
+   * client then counts until the room is left.
+   * @param position of the message; default: the last one that was received
+   * @throws ChatError with `invalid` if it isn't a position
+   */
+  markRead (position = this.position): void {
+    if (!isPosition(position)) throw new ChatError('invalid', 'position must be a position')
+    if (this.#ended === undefined) this.#operations.reads.move(position, true)
+  }
+
+  /**
    * Resolves with a page of older messages. Rejects with a ChatError. Its code is the error code of the server, `invalid` for a
    * wrong argument, `offline` if the room is not joined now or the connection is lost, `left` or `closed`.
    * @param before position of a message; the page ends just before it
@@ -150,15 +162,15 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    */
   receive (message: RoomMessage): void {
     this.#streamedTexts.receive(message)
-    const delivery = message.type === 'joined' ? { ...message, again: this.position !== undefined } : message
-    this.#update(message)
-    this.#deliveries.push(delivery)
+    const again = this.position !== undefined
+    this.#update(message, again)
+    this.#deliveries.push(message.type === 'joined' ? { ...message, again } : message)
   }
 
   /** Called by the client when the membership has ended. @param own whether by `leave()` or `close()` */
   end (error: ChatError, own: boolean): void {
     this.#ended = error
-    if (own) this.forget()
+    if (own) this.drop()
     this.#deliveries.end(error, own)
   }
 
@@ -172,28 +184,15 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     return { type: 'joined', ...now, messages: [], complete: false, again: this.#resumed }
   }
 
-  #update (message: RoomMessage): void {
-    const members = this.members as Map<string, Member>
-    switch (message.type) {
-      case 'joined':
-        this.position = message.position
-        this.revision = message.revision
-        members.clear()
-        for (const member of message.members) members.set(member.id, member)
-        this.count = message.count
-        this.stale = message.stale === true
-        break
-      case 'message':
-        this.position = message.position
-        break
-      case 'changed':
-        this.revision = message.revision
-        break
-      case 'presence':
-        for (const { id } of message.left) members.delete(id)
-        for (const member of message.joined) members.set(member.id, member)
-        this.count = message.count
-        this.stale = message.stale === true
-    }
+  #update (message: RoomMessage, again: boolean): void {
+    const { reads } = this.#operations
+    if (message.type === 'joined') reads.join(message, again && message.complete)
+    else if (message.type === 'message') reads.add(message)
+    if (message.type === 'joined' || message.type === 'message') this.position = message.position
+    if (message.type === 'joined' || message.type === 'changed') this.revision = message.revision
+    if (message.type !== 'joined' && message.type !== 'presence') return
+    updateMembers(this.members, message)
+    this.count = message.count
+    this.stale = message.stale === true
   }
 }

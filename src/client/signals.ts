@@ -1,5 +1,5 @@
 import { loneSurrogate, type ClientMessage } from '../protocol.ts'
-import { ChatError } from './error.ts'
+import { ChatError, unsupported } from './error.ts'
 import { assertFits, bytesOf } from './frame-size.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -37,7 +37,7 @@ export class Signals {
     if (written === undefined) throw new TypeError('data must be a JSON value')
     const json = `{"type":"signal","room":"${room}","data":${written}}`
     if (loneSurrogate.test(json)) throw new ChatError('invalid', 'the signal contains a lone surrogate')
-    if (!this.#isSupported) throw new ChatError('unsupported', "the server doesn't support signals")
+    if (!this.#isSupported) throw unsupported('signals')
     assertFits(json, this.#payload)
     return this.#send(json)
   }
