@@ -16,9 +16,6 @@ export type Delivery =
 /** Maximum events that are buffered for the first listener. */
 const MAX_BUFFERED = 1_000
 
-/** Deliveries that are dropped while events are buffered. */
-const unbuffered: ReadonlyArray<Delivery['type']> = ['typing', 'signal', 'readPosition']
-
 type Emit = <Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]) => void
 
 /** Delivers the events of a room to its listeners and iterations, and buffers them until there is one. */
@@ -40,7 +37,7 @@ export class Deliveries {
   }
 
   push (delivery: Delivery): void {
-    if (unbuffered.includes(delivery.type) && this.#buffer.open) return
+    if ((delivery.type === 'typing' || delivery.type === 'signal') && this.#buffer.open) return
     this.#buffer.push(delivery)
     if (this.#buffer.size > MAX_BUFFERED) this.#buffer.replace({ type: 'gap', joined: this.#gap() })
   }

@@ -1,4 +1,4 @@
-import { MAX_MESSAGES, isPosition, isRevision, roomName, type ClientMessage } from '../protocol.ts'
+import { MAX_MESSAGES, isPosition, isRevision, type ClientMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError } from './error.ts'
@@ -9,6 +9,7 @@ import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
 import { ClientRoom } from './room.ts'
 import type { Of, RoomMessage } from './room-events.ts'
+import { roomNameError } from './room-name.ts'
 import type { Signals } from './signals.ts'
 import { unknownProperty } from '../unknown-name.ts'
 
@@ -63,7 +64,8 @@ export class Memberships {
     if (unknown !== undefined) return rejected(new ChatError('invalid', `option '${unknown.name}' ${unknown.problem}`))
     const { history, after, revision } = options
     // Checked here, because the server's error for an invalid name couldn't be matched to this join.
-    if (!roomName.test(name)) return rejected(new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens'))
+    const nameError = roomNameError(name)
+    if (nameError !== undefined) return rejected(nameError)
     if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
     if (revision !== undefined && !isRevision(revision)) return rejected(new ChatError('invalid', 'revision must be a revision'))
     if (revision !== undefined && after === undefined) return rejected(new ChatError('invalid', 'revision requires after'))

@@ -3,6 +3,7 @@ import { Deferred } from './deferred.ts'
 import { unsupported, type ChatError } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { Of } from './room-events.ts'
+import { roomNameError } from './room-name.ts'
 import { RoomReads } from './room-reads.ts'
 
 interface Request { readonly json: string, readonly page: Deferred<Of<'rooms'>> }
@@ -51,8 +52,10 @@ export class ReadPositions {
     } while (after !== undefined)
   }
 
-  /** Removes the read position. Returns whether the request was sent. @throws ChatError with `unsupported` */
+  /** Removes the read position. Returns whether the request was sent. @throws ChatError with `invalid` or `unsupported` */
   forget (room: string): boolean {
+    const nameError = roomNameError(room)
+    if (nameError !== undefined) throw nameError
     if (!this.#isSupported) throw unsupported('read positions')
     if (this.#sendNow({ type: 'forget', room }) > 0) return false
     this.#rooms.get(room)?.forget()

@@ -12,7 +12,7 @@ import { StreamedTexts } from './streamed-texts.ts'
 
 /**
  * A joined room: its messages, its members, and methods to post and to change messages. Events that arrive between `join()` and
- * the first listener or iteration are buffered, including the end but not `typing`, `signal` and `readPosition`. They are replayed to it and to all listeners
+ * the first listener or iteration are buffered, including the end but not `typing` and `signal`. They are replayed to it and to all listeners
  * that are attached synchronously after it. If there are more than 1,000, one `joined` with `complete: false` replaces them.
  */
 export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter<RoomEvents<Types>> implements AsyncIterable<Message<DataOf<Types>>> {

@@ -41,6 +41,9 @@ export const welcomeWithChanges = { ...welcome, features: ['changes'] }
 /** The `welcome` of a server that supports signals. */
 export const welcomeWithSignals = { ...welcome, features: ['signals'] }
 
+/** The `welcome` of a server that supports signals and read positions. */
+export const welcomeWithReads = { ...welcome, features: ['signals', 'readPositions'] }
+
 export function joined (room: unknown, rest: object = {}): Message {
   return { type: 'joined', room, members: [], count: 1, messages: [], position: 'p0', complete: true, ...rest }
 }
