@@ -94,11 +94,11 @@ t.test('the newest of several marks is sent a second after the first', async (t)
   t.ok(performance.now() - before > 990)
 })
 
-t.test('a mark that waits is sent before rooms are requested, the room is left or the client is closed', async (t) => {
+t.test('a mark that waits is sent before a request for rooms, the end of a room and a close', async (t) => {
   const { client, room, marks, requests, server } = await inRoom(t, [three], ({ type, id }) => type === 'rooms' ? [{ type, id, rooms: [] }] : undefined)
   room.markRead('p1')
   room.markRead('p2')
-  for await (const _ of client.rooms()) t.fail()
+  t.equal((await client.rooms().next()).done, true)
   t.strictSame(marks(), ['p1', 'p2'])
   room.markRead('p3')
   room.leave()
@@ -250,7 +250,7 @@ t.test('rooms are requested page by page, as the loop proceeds', async (t) => {
   t.strictSame(asked(), [undefined, 'b'])
 })
 
-t.test('a request for rooms is repeated after a reconnect and a rate limit, and rejects with other errors', async (t) => {
+t.test('a request for rooms is repeated after a reconnect and a rate limit', async (t) => {
   let answers = 0
   const { client } = await inRoom(t, [three, three], ({ type, id }) => {
     if (type !== 'rooms') return undefined

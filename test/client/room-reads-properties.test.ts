@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { RoomReads } from '../../src/client/room-reads.ts'
+import type { Joined, Message } from '../../src/client/index.ts'
+
+type Step =
+  | { readonly post: 'own' | 'other device' | 'other member' }
+  | { readonly deliver: number }
+  | { readonly mark: number }
+  | { readonly otherDevice: number }
+  | 'send'
+  | { readonly cut: { readonly page: number, readonly isComplete: boolean, readonly lost: boolean } }
+
+const share = fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ post: fc.constantFrom('other member', 'other member', 'other member', 'own', 'other device') }) },
+  { weight: 6, arbitrary: fc.record({ deliver: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 4, arbitrary: fc.record({ mark: share }) },
+  { weight: 3, arbitrary: fc.record({ otherDevice: share }) },
+  { weight: 2, arbitrary: fc.constant('send') },
+  { weight: 2, arbitrary: fc.record({ cut: fc.record({ page: fc.integer({ min: 0, max: 5 }), isComplete: fc.boolean(), lost: fc.boolean() }) }) }
+)
+
+/** A server with one room, and the connection of one device. Entries are named by their offsets. */
+class Model {
+  readonly #isOwn: boolean[] = []
+  /** Offset of the read position on the server. */
+  read = 0
+  /** What was sent to the device and has not arrived. */
+  #sent: Array<{ readonly message: number } | { readonly marked: number }> = []
+  #received = 0
+  /** Offset of the oldest message that the device knows. */
+  #first = 1
+  readonly reads = new RoomReads({
+    send: (position) => {
+      this.read = Math.max(this.read, Number(position))
+      return 0
+    },
+    isOwn: ({ from }) => from?.id === 'me'
+  })
+
+  get head (): number { return this.#isOwn.length }
+
+  constructor () { this.reads.join(this.#joined(0, 0, true), false) }
+
+  run (step: Step): void {
+    if (step === 'send') this.reads.send()
+    else if ('post' in step) this.#post(step.post !== 'other member')
+    else if ('deliver' in step) this.deliver(step.deliver)
+    else if ('mark' in step) this.#mark(step.mark)
+    else if ('otherDevice' in step) this.#markOnOtherDevice(step.otherDevice)
+    else this.#rejoin(step.cut)
+  }
+
+  deliver (count: number): void {
+    for (const item of this.#sent.splice(0, count)) {
+      if ('marked' in item) this.reads.move(String(item.marked), false)
+      else {
+        this.#received = item.message
+        this.reads.add(this.#message(item.message))
+      }
+    }
+  }
+
+  #post (isOwn: boolean): void {
+    this.#isOwn.push(isOwn)
+    if (isOwn) this.read = this.head
+    this.#sent.push({ message: this.head })
+  }
+
+  #mark (share: number): void {
+    const offset = Math.round(this.#first + share * (this.#received - this.#first))
+    if (offset > 0 && offset <= this.#received) this.reads.move(String(offset), true)
+  }
+
+  #markOnOtherDevice (share: number): void {
+    const offset = Math.round(share * this.head)
+    if (offset <= this.read || offset < this.#first) return
+    this.read = offset
+    this.#sent.push({ marked: offset })
+  }
+
+  /** Joins again after a break, and receives a page of what it missed. @param lost whether the server has lost marks, but not posts */
+  #rejoin ({ page, isComplete, lost }: { page: number, isComplete: boolean, lost: boolean }): void {
+    this.#sent = []
+    if (lost && isComplete) this.read = Math.max(this.#isOwn.lastIndexOf(true) + 1, this.read - 2)
+    const from = isComplete ? this.#received : Math.max(0, this.head - page)
+    const to = isComplete ? Math.min(this.head, this.#received + page) : this.head
+    if (!isComplete) this.#first = Math.max(1, from + 1)
+    this.#received = to
+    this.reads.join(this.#joined(from, to, isComplete), isComplete)
+    for (let offset = to + 1; offset <= this.head; offset++) this.#sent.push({ message: offset })
+    if (this.read > to) this.#sent.push({ marked: this.read })
+  }
+
+  #joined (from: number, to: number, complete: boolean) {
+    const messages = Array.from({ length: to - from }, (_, i) => this.#message(from + 1 + i))
+    // The server sends a read position beyond the page after the messages up to it.
+    const own = this.read > to ? {} : { readPosition: String(this.read), unread: to - this.read }
+    const state = { position: String(to), complete, ...own }
+    return { type: 'joined' as const, room: 'lobby', members: [], count: 1, messages, ...state } as unknown as Joined
+  }
+
+  #message (offset: number): Message {
+    return { room: 'lobby', position: String(offset), at: '', from: { id: this.#isOwn[offset - 1] ? 'me' : 'other', name: '' }, text: '' }
+  }
+}
+
+t.test('the count is that of the server when everything has arrived', async (t) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const model = new Model()
+    for (const step of steps) {
+      model.run(step)
+      const { unread } = model.reads
+      if (unread !== undefined && !(Number.isInteger(unread) && unread >= 0 && unread <= model.head)) throw new Error(`unread is ${unread}`)
+    }
+    model.deliver(Infinity)
+    model.reads.send()
+    const { position, unread } = model.reads
+    if (position !== String(model.read) || unread !== model.head - model.read) {
+      throw new Error(`${position} and ${unread}, not ${model.read} and ${model.head - model.read}`)
+    }
+  }), { numRuns: 3_000 })
+  t.pass()
+})
