@@ -1,6 +1,6 @@
 import {
   ChatClient, ChatError, applyChange, type Change, type Changed, type ChatClientOptions, type ClientRoom, type ClientTypes, type HistoryPage,
-  type Member, type Message, type Reaction, type Sender, type Status
+  type Member, type Message, type Reaction, type ReadPosition, type Sender, type Status, type UnreadRoom
 } from 'fastify-chat/client'
 import type { FastifyChatOptions } from 'fastify-chat'
 import { describe, expect, test } from 'tstyche'
@@ -78,6 +78,17 @@ test('a room sends and receives signals, and the client receives direct messages
   client.on('direct', ({ data }) => { expect(data).type.toBe<unknown>() })
 })
 
+test('a room has a read position, and the client lists rooms', async () => {
+  const room = await client.join('lobby')
+  expect(room.readPosition).type.toBe<string | undefined>()
+  expect(room.unread).type.toBe<number | undefined>()
+  expect(room.markRead()).type.toBe<void>()
+  expect(room.markRead).type.toBeCallableWith('position')
+  room.on('readPosition', (event) => { expect(event).type.toBe<ReadPosition>() })
+  for await (const listed of client.rooms()) expect(listed).type.toBe<UnreadRoom>()
+  expect(client.forget('lobby')).type.toBe<boolean>()
+})
+
 describe("the app's types", () => {
   interface Attachment { readonly url: string }
   interface Profile { readonly role: string }
@@ -107,6 +118,7 @@ describe("the app's types", () => {
     expect(room.history('position')).type.toBe<Promise<HistoryPage<Attachment>>>()
     expect((await room.history('position')).messages).type.toBe<Array<Message<Attachment>>>()
     for await (const { data } of room) expect(data).type.toBe<Attachment | undefined>()
+    for await (const { last } of typed.rooms()) expect(last).type.toBe<Message<Attachment> | undefined>()
   })
 
   test('type the data of members', async () => {
