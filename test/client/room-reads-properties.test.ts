@@ -26,6 +26,8 @@ class Model {
   readonly #isOwn: boolean[] = []
   /** Offset of the read position on the server. */
   read = 0
+  /** The largest offset that this device has marked. */
+  marked = 0
   /** What was sent to the device and has not arrived. */
   #sent: Array<{ readonly message: number } | { readonly marked: number }> = []
   #received = 0
@@ -70,14 +72,17 @@ class Model {
 
   #mark (share: number): void {
     const offset = Math.round(this.#first + share * (this.#received - this.#first))
-    if (offset > 0 && offset <= this.#received) this.reads.move(String(offset), true)
+    if (offset <= 0 || offset > this.#received) return
+    this.marked = Math.max(this.marked, offset)
+    this.reads.move(String(offset), true)
   }
 
   #markOnOtherDevice (share: number): void {
     const offset = Math.round(share * this.head)
     if (offset <= this.read || offset < this.#first) return
     this.read = offset
-    this.#sent.push({ marked: offset })
+    // It may overtake messages, but no earlier read position.
+    this.#sent.splice(this.#sent.findLastIndex((item) => 'marked' in item) + 1, 0, { marked: offset })
   }
 
   /** Joins again after a break, and receives a page of what it missed. @param lost whether the server has lost marks, but not posts */
@@ -117,6 +122,7 @@ t.test('the count is that of the server when everything has arrived', async (t) 
     model.deliver(Infinity)
     model.reads.send()
     const { position, unread } = model.reads
+    if (model.read < model.marked) throw new Error(`the server has ${model.read} in place of ${model.marked}`)
     if (position !== String(model.read) || unread !== model.head - model.read) {
       throw new Error(`${position} and ${unread}, not ${model.read} and ${model.head - model.read}`)
     }
