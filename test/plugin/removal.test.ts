@@ -1,6 +1,8 @@
 import t from 'tap'
+import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { redis } from '../../src/drivers/redis/backend.ts'
+import { directory } from '../support/directory.ts'
 import { removals } from '../support/removals.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 
@@ -8,6 +10,11 @@ const bounds = { historyEntries: 10_000, historyBytes: 64 * 1024 ** 2 }
 
 t.test('a removed member receives no message stored after its removal, in 1,000 tries', async (t) => {
   const tally = await removals(t, { backends: [memory(bounds)], tries: 1_000 })
+  t.match(tally, { tries: 1_000, received: 0, stored: 0 })
+})
+
+t.test('on LMDB, a removed member receives no message stored after its removal, in 1,000 tries', async (t) => {
+  const tally = await removals(t, { backends: [lmdb({ path: directory(t), ...bounds })], tries: 1_000 })
   t.match(tally, { tries: 1_000, received: 0, stored: 0 })
 })
 
