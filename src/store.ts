@@ -151,7 +151,8 @@ export interface Store {
    * within another call of `deliver`. If it throws, the store MUST keep delivering to this follower and to all others.
    *
    * A page with `complete: false` and without entries reports a break: entries and changes between the last ones delivered and
-   * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page.
+   * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page. The page has
+   * the controls between the last ones delivered and the break that are still remembered, or that `clear` removed on this node.
    */
   follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed>
 

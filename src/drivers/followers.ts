@@ -10,6 +10,8 @@ interface Follower {
   number: number
   /** head after which delivery continues, while a break has to be reported; else undefined */
   restart: Head | undefined
+  /** controls that were stored before the break, and weren't delivered */
+  missed: readonly Controlled[]
   /** pages that wait until the reactions of the promise of `follow` have run; undefined afterwards */
   early: FeedPage[] | undefined
   readonly deliver: (page: FeedPage) => void
@@ -39,7 +41,7 @@ export class Followers {
 
   /** Adds a follower of what comes after `head`. Returns an unsubscribe function. Only its first call returns true. */
   add (head: Head, deliver: (page: FeedPage) => void): () => boolean {
-    const follower: Follower = { offset: head.offset, number: head.change.number, restart: undefined, early: [], deliver }
+    const follower: Follower = { offset: head.offset, number: head.change.number, restart: undefined, missed: NO_CONTROLS, early: [], deliver }
     this.#head = head
     this.#followers.add(follower)
     afterReactions(() => {
@@ -72,14 +74,18 @@ export class Followers {
     this.#isWaiting = true
   }
 
-  /** Discards what wasn't delivered. The next delivery reports a break. */
+  /** Discards the entries and changes that weren't delivered. The next delivery reports a break, with the controls before it. */
   restart (head: Head): void {
+    for (const follower of this.#followers) {
+      const missed = after(follower.restart?.change.number ?? follower.number, this.#controls)
+      if (missed.length > 0) follower.missed = [...follower.missed, ...missed]
+      follower.restart = head
+    }
     this.#entries = NO_ENTRIES
     this.#changes = NO_CHANGES
     this.#controls = NO_CONTROLS
     this.#isWaiting = true
     this.#head = head
-    for (const follower of this.#followers) follower.restart = head
   }
 
   /** Delivers breaks, and the records since the last call, to each follower. */
@@ -92,12 +98,14 @@ export class Followers {
     const { offset, position } = entries.at(-1) ?? this.#head!
     const head = this.#head = { offset, position, change: newest(changes.at(-1)?.change, controls.at(-1)?.change) ?? this.#head!.change }
     for (const follower of this.#followers) {
-      const { restart } = follower
+      const { restart, missed } = follower
       if (restart !== undefined) {
         follower.restart = undefined
+        follower.missed = NO_CONTROLS
         follower.offset = restart.offset
         follower.number = restart.change.number
-        this.#deliverTo(follower, { entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: restart })
+        const page = { entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: restart }
+        this.#deliverTo(follower, missed.length === 0 ? page : { ...page, controls: missed })
       }
       this.#deliverAfter(follower, entries, changes, controls, head)
     }

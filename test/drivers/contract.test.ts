@@ -267,8 +267,8 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
         return { ...page, head: { ...cursor, change: { ...change, number: change.number - 1 } } }
       }
     }),
-    'a follower of a cleared room receives the break, then the controls after it': (store) => ({
-      follow: (room, deliver) => store.follow(room, (page) => deliver({ ...page, complete: true }))
+    'a follower of a cleared room receives the controls before the break, the break, and those after it': (store) => ({
+      follow: (room, deliver) => store.follow(room, ({ controls, ...page }) => deliver({ ...page, ...page.complete && controls !== undefined && { controls } }))
     }),
     'a follower whose connection breaks receives each control, or a break, before what came after it': (store) => ({
       follow: (room, deliver) => {

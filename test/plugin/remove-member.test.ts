@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
+import { directory } from '../support/directory.ts'
 import { gate } from '../support/gate.ts'
 import { texts } from '../support/v1-client.ts'
 import type { Chat, FastifyChatOptions } from '../../src/index.ts'
@@ -54,6 +56,16 @@ t.test('a removed member may join again', async (t) => {
     await ada.posted('a', `${i}`)
   }
 })
+
+for (const [name, backendOf] of Object.entries({ memory: () => memory(), LMDB: (t: Test) => lmdb({ path: directory(t) }) })) {
+  t.test(`without authorize, a removal holds although the room is cleared in the same tick, on ${name}`, async (t) => {
+    const server = await chat(t, { authenticate, backend: backendOf(t) })
+    const ada = await server.member({ token: 'ada' }, 'a')
+    await Promise.all([server.app.chat.removeMember('a', 'ada'), server.app.chat.clear('a'), server.app.chat.publish('a', { text: 'secret' })])
+    t.match(await ada.next(), { type: 'left', code: 'removed' })
+    t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'not_joined' })
+  })
+}
 
 t.test('without authorize, a join that is under way during the removal is refused', async (t) => {
   const waits = gate()

@@ -45,11 +45,8 @@ export class LmdbFeeds {
     for (const event of this.#events) {
       const followers = this.#rooms.get(event.room)
       if (followers === undefined) continue
-      if ('restart' in event) {
-        // A control before a break holds for each follower.
-        if (followers.isWaiting) followers.deliver()
-        followers.restart(event.restart)
-      } else if ('changed' in event) followers.pushChange(event.changed)
+      if ('restart' in event) followers.restart(event.restart)
+      else if ('changed' in event) followers.pushChange(event.changed)
       else if ('controlled' in event) followers.pushControl(event.controlled)
       else followers.push(entryBefore(event))
       due.add(followers)
