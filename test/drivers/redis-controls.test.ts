@@ -6,7 +6,7 @@ import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { proxy } from '../support/proxy.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
-import { all, edit, fill, says, upTo } from '../../src/contract/store/entries.ts'
+import { all, edit, fill, reauthorization, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import type { Control, Controlled } from '../../src/change.ts'
 import type { FeedPage } from '../../src/store.ts'
@@ -187,12 +187,16 @@ t.test('a page that has all changes before a lost control has the control', { sk
   t.ok(follower.pages.every(({ complete, controls = [], head }) => complete && controls.every(({ change }) => change.number <= head.change.number)))
 })
 
-const misses: Record<string, { readonly options: RedisStoreOptions, readonly edits?: number, readonly controls: readonly Control[] }> = {
-  'more changes than a page has': { options: {}, edits: 600, controls: [removal('ada')] },
+/** isKnown: whether the break has the controls. posts: after the controls. */
+const misses: Record<string, {
+  readonly options: RedisStoreOptions, readonly edits?: number, readonly controls: readonly Control[], readonly posts?: number, readonly isKnown?: true
+}> = {
+  'more changes than a page has': { options: {}, edits: 600, controls: [removal('ada')], isKnown: true },
+  'the entries before them are removed': { options: { historyEntries: 5 }, controls: [removal('ada'), reauthorization, removal('bob')], posts: 20, isKnown: true },
   'more controls than a page has': { options: {}, controls: upTo(100).map((i) => ({ remove: { member: `${i}`, reason: 'x'.repeat(1_000) } })) },
   'some of them are forgotten': { options: { historyEntries: 5 }, controls: upTo(200).map(removal) }
 }
-for (const [title, { options, edits = 0, controls }] of Object.entries(misses)) {
+for (const [title, { options, edits = 0, controls, posts = 0, isKnown }] of Object.entries(misses)) {
   t.test(`a follower that missed controls receives a break: ${title}`, { skip }, async (t) => {
     const server = await redisServer(t)
     const [store, peer] = [open(t, { url: server.socket, ...options }), open(t, { url: server.socket, ...options })]
@@ -201,9 +205,11 @@ for (const [title, { options, edits = 0, controls }] of Object.entries(misses)) 
     t.intercept(RoomScripts.prototype, 'channel', { value: () => 'elsewhere' })
     await Promise.all(positions.slice(0, edits).map((position, i) => peer.amend('a', position, edit(`${i}`))))
     for (const control of controls) await peer.control('a', control)
+    await fill(peer, 'a', posts)
     await cutSubscriptions(server)
     await follower.until(() => follower.pages.length > 0)
-    t.strictSame(follower.pages, [{ entries: [], changes: [], complete: false, head: (await peer.read('a', all)).head }])
+    t.match(follower.pages, [{ entries: [], changes: [], complete: false, head: (await peer.read('a', all)).head }])
+    t.strictSame(controlsOf(follower).map(({ control }) => control), isKnown ? controls : [])
   })
 }
 

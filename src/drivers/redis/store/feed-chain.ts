@@ -66,12 +66,15 @@ export class FeedChain {
     return more || moreChanged
   }
 
-  /** A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head. */
-  #takeBreak ({ head, beginning }: StreamPage, last: RoomHead): boolean {
+  /**
+   * A new epoch is read from its beginning, if that is still stored. Otherwise the feed continues from the head. The controls before the
+   * break hold in spite of it.
+   */
+  #takeBreak ({ head, beginning, controls }: StreamPage, last: RoomHead): boolean {
     const continues = isSameEntry(last.position, beginning) || last.position.epoch === beginning.epoch
     if (continues) this.#advance(head.position, head.change)
     else this.#advance(beginning, { epoch: beginning.epoch, at: beginning.at, number: 0 })
-    this.#push({ entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
+    this.#push({ ...controls.length > 0 && { controls }, entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
     return !continues
   }
 

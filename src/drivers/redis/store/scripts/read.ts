@@ -25,7 +25,7 @@ end
  * last offset, 1 if the page is complete, 1 if there are more entries, ids, contents; number and time of the newest change, 1 if the
  * content of deleted entries is overdue, states of the entries or '[]'; and in a room with changes, if there was a revision: ids,
  * contents and states of changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was
- * removed, or '', and the controls. A page that can't have all controls isn't complete.
+ * removed, or '', and the controls, in a page that isn't complete too. A page that can't have all controls has none, and isn't complete.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
@@ -48,11 +48,10 @@ local function isHonoured()
   return #redis.call('XRANGE', log, id, id) == 1 and (oldest == '-' or #redis.call('XRANGE', log, oldest, id, 'COUNT', 1) == 1)
 end
 local hasRevision = ARGV[11] ~= ''
-if direction ~= 'newest' and not (isHonoured() and (not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13]))) then
-  direction, complete = 'newest', 0
-end
-local controls = direction == 'after' and ARGV[14] ~= '' and controlsSince(tonumber(ARGV[13]), tonumber(ARGV[14]))
-if controls == nil then direction, complete = 'newest', 0 end
+local isKnown = not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13])
+-- A follower needs the controls also if its entry was removed.
+local controls = isKnown and direction == 'after' and ARGV[14] ~= '' and controlsSince(tonumber(ARGV[13]), tonumber(ARGV[14]))
+if direction ~= 'newest' and (not isKnown or controls == nil or not isHonoured()) then direction, complete = 'newest', 0 end
 local function range(from, count)
   if direction == 'at' then return redis.call('XRANGE', log, id, id) end
   if direction == 'after' then return redis.call('XRANGE', log, from, '+', 'COUNT', count) end
@@ -88,8 +87,12 @@ local reply = {
   charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',\\n') .. ']',
   number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',\\n') .. ']'
 }
-if not changes or not hasRevision or direction ~= 'after' then return reply end
+if not changes or not hasRevision then return reply end
+if direction == 'after' then
 ${changedSince}
+elseif controls then
+  for _, none in ipairs({ '', '[]', '[]', 0, '' }) do reply[#reply + 1] = none end
+end
 if controls then reply[#reply + 1] = '[' .. table.concat(controls, ',\\n') .. ']' end
 return reply
 `
