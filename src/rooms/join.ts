@@ -70,7 +70,10 @@ export class Joins {
     this.#joining.add(membership)
     try {
       await this.#read(membership, entered, start, onJoined)
-      if (!membership.hasJoined) membership.assertMay('join')
+      if (membership.hasJoined) return
+      // The caller removes a member that has entered. One that entered later would stay.
+      await entered
+      membership.assertMay('join')
     } finally {
       this.#joining.delete(membership)
     }

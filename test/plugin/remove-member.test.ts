@@ -2,10 +2,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
 import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
-import { backendWith } from '../support/backend.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { ReadTurns } from '../../src/rooms/read-turns.ts'
+import { backendOf, backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { directory } from '../support/directory.ts'
 import { gate } from '../support/gate.ts'
+import { tick } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 import type { Chat, FastifyChatOptions } from '../../src/index.ts'
 
@@ -57,9 +60,9 @@ t.test('a removed member may join again', async (t) => {
   }
 })
 
-for (const [name, backendOf] of Object.entries({ memory: () => memory(), LMDB: (t: Test) => lmdb({ path: directory(t) }) })) {
+for (const [name, open] of Object.entries({ memory: () => memory(), LMDB: (t: Test) => lmdb({ path: directory(t) }) })) {
   t.test(`without authorize, a removal holds although the room is cleared in the same tick, on ${name}`, async (t) => {
-    const server = await chat(t, { authenticate, backend: backendOf(t) })
+    const server = await chat(t, { authenticate, backend: open(t) })
     const ada = await server.member({ token: 'ada' }, 'a')
     await Promise.all([server.app.chat.removeMember('a', 'ada'), server.app.chat.clear('a'), server.app.chat.publish('a', { text: 'secret' })])
     t.match(await ada.next(), { type: 'left', code: 'removed' })
@@ -91,6 +94,36 @@ t.test('without authorize, a join that is under way during the removal is refuse
   isHeld = false
   waits.open()
   t.match(await ada.next(), { type: 'error', request: 'join', code: 'forbidden' })
+  await ada.join('a')
+})
+
+t.test('a member that is removed before it has entered the room is not in it afterwards', async (t) => {
+  const [turn, entering] = [gate(), gate()]
+  let isHeld = false
+  const roster = new MemoryRoster()
+  const enter = roster.enter.bind(roster)
+  roster.enter = async (...args) => {
+    if (isHeld) await entering.pass()
+    await enter(...args)
+  }
+  const server = await chat(t, { authenticate, backend: backendOf({ roster }) })
+  const bob = await server.member({ token: 'bob' }, 'a')
+  const ada = await server.member({ token: 'ada', changes: true })
+  const { position: after, revision } = await ada.join('a')
+  await ada.leave('a')
+  isHeld = true
+  t.intercept(ReadTurns.prototype, 'wait', { value: () => isHeld ? turn.pass() : undefined })
+  ada.say({ type: 'join', room: 'a', after, revision })
+  await Promise.all([turn.reached, entering.reached])
+  await server.app.chat.removeMember('a', 'ada')
+  await server.app.chat.publish('a', { text: 'x' })
+  t.match(await bob.next(), { text: 'x' })
+  turn.open()
+  await tick()
+  isHeld = false
+  entering.open()
+  t.match(await ada.next(), { type: 'error', request: 'join', code: 'forbidden' })
+  t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'not_joined' })
   await ada.join('a')
 })
 
