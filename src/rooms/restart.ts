@@ -20,6 +20,8 @@ export class Restarts {
   readonly #counters: Counters
   /** Memberships whose view is no longer valid, until they receive the newest entries. */
   readonly #restarting = new Set<Membership>()
+  /** The rights that are awaited. */
+  readonly #awaited = new WeakSet<Promise<void>>()
   /** Whether the newest entries will be sent to the memberships whose rights have become known. */
   #isScheduled = false
 
@@ -50,9 +52,12 @@ export class Restarts {
     await this.#send(this.#catchUp.epoch)
   }
 
-  /** Called when a membership may be suspended. */
+  /** Called when a membership may be suspended, for each control. */
   wait (membership: Membership): void {
-    if (this.#restarting.has(membership)) void membership.rightsKnown?.then(this.#schedule)
+    const { rightsKnown } = membership
+    if (rightsKnown === undefined || !this.#restarting.has(membership) || this.#awaited.has(rightsKnown)) return
+    this.#awaited.add(rightsKnown)
+    void rightsKnown.then(this.#schedule)
   }
 
   /** Joins the memberships whose rights become known in one turn of the event loop. */

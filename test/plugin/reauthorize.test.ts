@@ -3,6 +3,7 @@ import { memory } from '../../src/drivers/memory/backend.ts'
 import type { FastifyChatOptions, Hooks } from '../../src/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
+import { memoryInUse } from '../support/memory.ts'
 import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
 
@@ -269,4 +270,22 @@ t.test('a typing signal is authorized again after reauthorize', async (t) => {
   t.match(await ada.refused({ type: 'post', room: 'a', text: 'x', id: 'i' }), { code: 'forbidden' })
   await server.app.chat.publish('a', { text: 'end' })
   t.match(await bob.next(), { text: 'end' })
+})
+
+t.test('after a break, reauthorize takes no memory while authorize does not answer', async (t) => {
+  let isHanging = false
+  const server = await chat(t, { authenticate, authorize: () => isHanging ? new Promise(() => {}) : true })
+  for (let i = 0; i < 50; i++) await server.member({ token: `${i}` }, 'a')
+  isHanging = true
+  await server.app.chat.clear('a')
+  const memoryAfter = async (controls: number) => {
+    // Each is delivered alone.
+    for (let i = 0; i < controls; i++) {
+      await server.app.chat.reauthorize({ room: 'a' })
+      await tick()
+    }
+    return await memoryInUse()
+  }
+  const before = await memoryAfter(100)
+  t.ok(await memoryAfter(2_000) - before < 2 * 1024 * 1024)
 })
