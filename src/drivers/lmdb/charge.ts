@@ -20,5 +20,10 @@ export function chargeOfRow (room: string, row: Buffer): number {
 /** Returns the bytes that a room takes on disk without its records and changes. */
 export function chargeOfRoom (room: string): number { return ROOM + slack(2 * Buffer.byteLength(room)) }
 
+/** Returns the bytes that the row of a member takes on disk, with its item in the order of use. */
+export function chargeOfMember (memberId: string, row: Buffer): number {
+  return chargeOfRow(memberId, row) + slack(NODE + KEY + Buffer.byteLength(memberId))
+}
+
 /** Returns the bytes of a node with page slack. A page that was split is half full. It has one node if a page has space for two. */
 function slack (bytes: number): number { return bytes > PAGE / 3 ? PAGE : bytes * 2 }

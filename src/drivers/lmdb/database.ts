@@ -5,10 +5,12 @@ import { codedError, isDamage, openError } from './damage.ts'
 import { LmdbEnvironment } from './environment.ts'
 import { checkFormat } from './format-check.ts'
 import { newEpochSeed, type EpochSeed, type RoomHead } from './head.ts'
+import { LmdbMemberRows, type MemberUse } from './member-rows.ts'
 import type { ChangeRow } from './change-row.ts'
+import type { MemberRow } from './member-row.ts'
 import type { EntryRecord } from './record.ts'
 
-/** Collects the writes of one commit, which is atomic. An undefined record, change or head is removed. */
+/** Collects the writes of one commit, which is atomic. An undefined record, change, head or row is removed. */
 export interface Writes {
   record (room: string, index: number, record: EntryRecord | undefined): void
   change (room: string, index: number, row: ChangeRow | undefined): void
@@ -16,6 +18,9 @@ export interface Writes {
   epochSeed (seed: EpochSeed): void
   /** Adds a use of a room to the order of use, or removes it. @param at time of the use, ms */
   use (room: string, at: number, isLast: boolean): void
+  member (memberId: string, row: MemberRow | undefined): void
+  /** As `use`, for the read positions of a member. */
+  memberUse (memberId: string, at: number, isLast: boolean): void
 }
 
 /** The last use of a room on disk. */
@@ -28,7 +33,7 @@ export interface Use {
 /** The index of a head among the records of its room. A head follows the newest record, so that a post writes both to one page. */
 const HEAD = Number.MAX_SAFE_INTEGER
 
-/** The LMDB database of one store: records, changes, heads, order of use and charged bytes of its rooms, and the directory's owner. */
+/** The LMDB database of one store: records, changes, heads, order of use and charged bytes of its rooms, rows of members, and the directory's owner. */
 export class LmdbDatabase {
   readonly #environment: LmdbEnvironment
   /** Checked in every commit: a store whose directory was taken over by another process can't write. */
@@ -40,6 +45,7 @@ export class LmdbDatabase {
   readonly #changes: Database<ChangeRow, [room: string, index: number]>
   /** All rooms on disk, in the order of their last use. Values are unused. */
   readonly #uses: Database<number, [used: number, room: string]>
+  readonly #members: LmdbMemberRows
   /** The version of the value 'owner' is the owner's token. */
   readonly #owner: Database<unknown, string>
   readonly #writes: Writes
@@ -66,7 +72,7 @@ export class LmdbDatabase {
   constructor (environment: LmdbEnvironment) {
     this.#environment = environment
     const { root } = environment
-    const [owner, heads, records, changes, uses] = opening(environment, () => {
+    const [owner, heads, records, changes, uses, members] = opening(environment, () => {
       checkFormat(environment)
       const owner = root.openDB<unknown, string>('owner', { encoding: 'json', useVersions: true })
       const heads = root.openDB<RoomHead, [string, number]>('rows', { encoding: 'json' })
@@ -77,25 +83,28 @@ export class LmdbDatabase {
         owner.putSync('owner', { pid: process.pid }, this.#token)
         if (owner.get('epochSeed') === undefined) owner.putSync('epochSeed', newEpochSeed(), 0)
       })
-      return [owner, heads, records, changes, uses] as const
+      return [owner, heads, records, changes, uses, new LmdbMemberRows(root)] as const
     })
     this.#owner = owner
     this.#heads = heads
     this.#records = records
     this.#changes = changes
     this.#uses = uses
+    this.#members = members
     this.#writes = {
       record: (room, index, record) => record === undefined ? records.remove([room, index]) : records.put([room, index], record),
       change: (room, index, row) => row === undefined ? changes.remove([room, index]) : changes.put([room, index], row),
       head: (room, head) => head === undefined ? heads.remove([room, HEAD]) : heads.put([room, HEAD], head),
       epochSeed: (seed) => owner.put('epochSeed', seed, 0),
-      use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room])
+      use: (room, at, isLast) => isLast ? uses.put([at, room], 0) : uses.remove([at, room]),
+      member: (memberId, row) => members.write(memberId, row),
+      memberUse: (memberId, at, isLast) => members.writeUse(memberId, at, isLast)
     }
   }
 
   get epochSeed (): EpochSeed { return this.reading(() => this.#owner.get('epochSeed') as EpochSeed) }
 
-  /** Bytes charged for all rooms. */
+  /** Bytes charged for all rooms and members. */
   get bytes (): number { return this.reading(() => this.#environment.root.get('bytes') as number | undefined ?? 0) }
 
   head (room: string): RoomHead | undefined { return this.reading(() => this.#heads.get([room, HEAD])) }
@@ -151,10 +160,22 @@ export class LmdbDatabase {
     }
   }
 
+  /** Returns the read positions of a member; undefined if there are none. */
+  member (memberId: string): MemberRow | undefined { return this.reading(() => this.#members.get(memberId)) }
+
+  /** Yields all members with read positions, the least recently used first. @param after begins after this one */
+  * leastUsedMembers (after?: MemberUse): Generator<MemberUse> {
+    try {
+      yield * this.#members.leastUsed(after)
+    } catch (error) {
+      throw this.#coded(error)
+    }
+  }
+
   /**
    * Commits writes atomically. Resolves once they are on disk. Rejects with UNKNOWN if the data file was removed or replaced
    * meanwhile, with DAMAGED or UNAVAILABLE if nothing was written.
-   * @param bytes charged for all rooms after the commit
+   * @param bytes charged for all rooms and members after the commit
    * @param add adds the writes; must not throw
    */
   async commit (bytes: number, add: (writes: Writes) => void): Promise<void> {

@@ -4,7 +4,8 @@ import type { LmdbEnvironment } from './environment.ts'
 
 /**
  * Number of the format of heads, records and the other values. Increased when the version before can't read what this version
- * writes. Format 3 added the changes of entries. Format 4 added streamed text, which the version before would take for complete.
+ * writes. Format 3 added the changes of entries. Format 4 added streamed text, which the version before would take for
+ * complete. Read positions have the same number: they are in trees of their own, which the version before neither reads nor changes.
  */
 const FORMAT = 4
 

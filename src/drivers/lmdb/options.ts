@@ -12,7 +12,10 @@ export interface LmdbStoreOptions extends HistoryOptions {
    * during which the event loop is blocked; false
    */
   readonly verify?: boolean | undefined
-  /** bytes on disk of all rooms together, as charged; beyond it, the least recently used room is removed; 1 GiB */
+  /**
+   * bytes on disk of all rooms and read positions together, as charged; beyond it, the least recently used room or the read positions of the
+   * least recently used member are removed; 1 GiB
+   */
   readonly storeBytes?: number | undefined
   /** ms after its last use that a room is removed; 30 days */
   readonly roomTtl?: number | undefined

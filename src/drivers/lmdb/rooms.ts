@@ -10,6 +10,7 @@ import { emptyHead, headOf, isUnused, type RoomHead } from './head.ts'
 import { LmdbLeases } from './leases.ts'
 import { LmdbLogCache, type CacheLimits } from './log-cache.ts'
 import { LmdbLog } from './log.ts'
+import type { LmdbReadPositions } from './read-positions.ts'
 import type { EntryRecord } from './record.ts'
 import type { StagedRooms } from './staged-rooms.ts'
 import { LmdbTrimming } from './trimming.ts'
@@ -19,10 +20,11 @@ import type { Appended, Cursor, Draft, Position } from '../../store.ts'
 /** Rooms that a sweep examines in one tick. */
 const ROOMS_PER_TICK = 100
 
-/** The rooms of a store. Applies writes to the logs of the rooms, and commits the logs. */
+/** The rooms of a store. Applies writes to the logs of the rooms, and commits the logs, and the read positions with them. */
 export class LmdbRooms {
   readonly #database: LmdbDatabase
   readonly #feeds: LmdbFeeds
+  readonly #positions: LmdbReadPositions
   readonly #cache: LmdbLogCache
   readonly #staged = new Set<LmdbLog>()
   readonly #leases = new LmdbLeases()
@@ -33,9 +35,10 @@ export class LmdbRooms {
   #writeCount = 0
   #isTouched = false
 
-  constructor (database: LmdbDatabase, limits: HistoryBounds & StoreLimits & CacheLimits, feeds: LmdbFeeds) {
+  constructor (database: LmdbDatabase, limits: HistoryBounds & StoreLimits & CacheLimits, feeds: LmdbFeeds, positions: LmdbReadPositions) {
     this.#database = database
     this.#feeds = feeds
+    this.#positions = positions
     const seed = this.#seed = new LmdbEpochSeed(database)
     this.#cache = new LmdbLogCache(limits, (room) => new LmdbLog(room, database, limits, seed.current))
     const rooms: StagedRooms = {
@@ -44,11 +47,13 @@ export class LmdbRooms {
       forget: (log) => this.#forget(log)
     }
     this.#trimming = new LmdbTrimming(feeds, rooms)
-    this.#evictions = new LmdbEvictions(database, limits, feeds, rooms)
+    this.#evictions = new LmdbEvictions(database, limits, feeds, rooms, positions)
   }
 
   /** Whether there is background work to commit. */
-  get hasPendingWork (): boolean { return this.#trimming.hasPendingWork || this.#evictions.uses.hasUnwritten || this.#evictions.hasPendingWork }
+  get hasPendingWork (): boolean {
+    return this.#trimming.hasPendingWork || this.#evictions.uses.hasUnwritten || this.#positions.uses.hasUnwritten || this.#evictions.hasPendingWork
+  }
 
   /** Returns the head of a room on disk. */
   head (room: string): RoomHead { return this.#database.head(room) ?? emptyHead(room, this.#seed.current) }
@@ -111,18 +116,20 @@ export class LmdbRooms {
   /** Makes the next commit write to the disk even without changes, to test the disk. */
   touch (): void { this.#isTouched = true }
 
-  /** Commits all staged logs and some background work. Returns undefined if there is nothing to commit. */
+  /** Commits all staged logs and read positions, and some background work. Returns undefined if there is nothing to commit. */
   commit (): Promise<void> | undefined {
     const now = Date.now()
     for (const log of this.#staged) log.records.encode()
     this.#trimming.run(this.#staged, this.#writeCount, now)
     this.#writeUses(now)
-    this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, 0), now)
-    if (this.#staged.size === 0 && !this.#isTouched) return undefined
+    this.#positions.writeUses(now)
+    this.#evictions.run([...this.#staged].reduce((sum, { growth }) => sum + growth, this.#positions.growth), now)
+    if (this.#staged.size === 0 && !this.#positions.hasWrites && !this.#isTouched) return undefined
     this.#isTouched = false
     return this.#database.commit(this.#evictions.bytes, (writes) => {
       this.#seed.write(writes)
       for (const log of this.#staged) log.write(writes)
+      this.#positions.write(writes)
     })
   }
 
@@ -130,6 +137,7 @@ export class LmdbRooms {
   settled (committed: boolean | undefined): void {
     this.#seed.settle(committed)
     this.#evictions.settled(committed)
+    this.#positions.settle()
     for (const log of this.#staged) {
       if (committed === true) log.settle()
       else this.#cache.delete(log.room)
@@ -140,7 +148,7 @@ export class LmdbRooms {
     for (const { room } of staged) this.#count(room)
   }
 
-  /** Finds expired entries in quiet rooms, expired rooms and leases without an entry. @param found called when there is work to commit */
+  /** Finds expired entries in quiet rooms, expired rooms and read positions, and leases without an entry. @param found called when there is work to commit */
   async sweep (signal: AbortSignal, found: () => void): Promise<void> {
     this.#leases.prune((room) => this.#cache.peek(room))
     this.#evictions.expire()
@@ -156,9 +164,14 @@ export class LmdbRooms {
     } while (rooms.length > 0 && !signal.aborted)
   }
 
+  /** @throws StoreBusy if more is stored than can be removed */
+  assertSpace (): void {
+    if (this.#evictions.isBehind) throw new StoreBusy()
+  }
+
   /** @throws StoreBusy */
   #writable (room: string): LmdbLog {
-    if (this.#evictions.isBehind) throw new StoreBusy()
+    this.assertSpace()
     return this.#cache.use(room)
   }
 

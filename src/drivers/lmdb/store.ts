@@ -1,5 +1,4 @@
-import { InvalidRoom, StoreClosed } from '../../errors.ts'
-import { MAX_STREAM_BYTES } from '../../request-bounds.ts'
+import { InvalidArgument, InvalidRoom, StoreClosed } from '../../errors.ts'
 import { readPage } from '../page.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
@@ -8,24 +7,24 @@ import { LmdbFeeds } from './feeds.ts'
 import { isKept, type RoomHead } from './head.ts'
 import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
+import { LmdbReadPositions } from './read-positions.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
+import { changeCost, contentCost, markCost, WRITE } from './write-cost.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, ReadPosition, Store } from '../../store.ts'
-
-/** Bytes of memory of a write without its record and content: promise, closures and queue slots. The record is copied once. */
-const WRITE = 1_500
 
 /** Rooms that `rooms` reads at once. */
 const ROOMS_PER_PAGE = 100
 
-/** Longest room name in bytes: longer ones don't fit LMDB's keys. */
-const ROOM_NAME = 512
+/** Longest room name and member id in bytes: longer ones may not fit LMDB's keys. */
+const KEY_BYTES = 512
 
 /** A store in a local directory. Acknowledged entries are on disk and outlive the process. */
 export class LmdbStore implements Store {
   readonly #database: LmdbDatabase
   readonly #feeds = new LmdbFeeds()
+  readonly #positions: LmdbReadPositions
   readonly #rooms: LmdbRooms
   readonly #commits: LmdbCommits
   readonly #historyAge: number
@@ -37,7 +36,8 @@ export class LmdbStore implements Store {
   private constructor (database: LmdbDatabase, limits: Limits) {
     this.#historyAge = limits.historyAge
     this.#database = database
-    const rooms = this.#rooms = new LmdbRooms(database, limits, this.#feeds)
+    this.#positions = new LmdbReadPositions(database)
+    const rooms = this.#rooms = new LmdbRooms(database, limits, this.#feeds, this.#positions)
     this.#commits = new LmdbCommits({
       commit: () => rooms.commit(),
       settled: (committed) => this.#settled(committed),
@@ -111,16 +111,36 @@ export class LmdbStore implements Store {
     return this.#read(room, () => this.#rooms.findChange(room, key))
   }
 
-  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> {
+    assertMember(memberId)
+    for (const { room } of positions) assertRoom(room)
+    // The caller may change its array before the commit.
+    const copies = positions.map(({ room, offset, position, at }) => ({ room, offset, position, at }))
+    await this.#write(WRITE + markCost(copies, this.#storedBytes(memberId)), () => {
+      this.#rooms.assertSpace()
+      this.#positions.mark(memberId, copies)
+    })
+  }
 
-  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> {
+    this.#assertOpen()
+    assertMember(memberId)
+    return this.#database.reading(() => {
+      const positions = this.#positions.read(memberId)
+      if (this.#positions.use(memberId)) this.#commits.start()
+      return room === undefined ? positions : positions.filter((position) => position.room === room)
+    })
+  }
 
-  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async forgetRead (memberId: string, room: string): Promise<void> {
+    assertMember(memberId)
+    await this.#write(WRITE + markCost([], this.#storedBytes(memberId)), () => this.#positions.forget(memberId, room))
+  }
 
   async * rooms (): AsyncGenerator<string[]> {
     let rooms: ReturnType<LmdbDatabase['rooms']> = []
     do {
-      if (this.#closed !== undefined) throw new StoreClosed()
+      this.#assertOpen()
       rooms = this.#database.rooms(rooms.at(-1), ROOMS_PER_PAGE)
       const kept = rooms.filter(({ head }) => isKept(head))
       if (kept.length > 0) yield kept.map(({ room }) => room)
@@ -154,9 +174,19 @@ export class LmdbStore implements Store {
   }
 
   #read<T> (room: string, read: () => T): T {
-    if (this.#closed !== undefined) throw new StoreClosed()
+    this.#assertOpen()
     assertRoom(room)
     return this.#database.reading(read)
+  }
+
+  #assertOpen (): void {
+    if (this.#closed !== undefined) throw new StoreClosed()
+  }
+
+  /** Returns the bytes of a member's read positions on disk. */
+  #storedBytes (memberId: string): number {
+    this.#assertOpen()
+    return this.#positions.bytesOf(memberId)
   }
 
   /** Returns the state of a room on disk. @param isUse whether this counts as a use */
@@ -184,17 +214,10 @@ export class LmdbStore implements Store {
   }
 }
 
-/** Returns the bytes of memory of a draft's content, which is kept until it is on disk. */
-function contentCost ({ body, data = '' }: Draft): number {
-  return (typeof body === 'string' ? 2 * body.length : body.byteLength) + 2 * data.length
-}
-
-/** Returns the bytes of memory of the content of a change, with its copy in the record. An `append` rewrites the text before it. */
-function changeCost ({ change }: Amendment): number {
-  if ('append' in change) return 4 * (Math.min(change.at, MAX_STREAM_BYTES) + change.append.length)
-  return 'edit' in change ? 2 * contentCost({ from: null, ...change.edit }) : 0
-}
-
 function assertRoom (room: string): void {
-  if (Buffer.byteLength(room) > ROOM_NAME || room === '') throw new InvalidRoom(room)
+  if (Buffer.byteLength(room) > KEY_BYTES || room === '') throw new InvalidRoom(room)
+}
+
+function assertMember (memberId: string): void {
+  if (Buffer.byteLength(memberId) > KEY_BYTES || memberId === '') throw new InvalidArgument('memberId', `must have 1 to ${KEY_BYTES} bytes`)
 }

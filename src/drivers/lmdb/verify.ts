@@ -7,6 +7,7 @@ import { identityOfFile } from './directory.ts'
 import { LmdbEnvironment } from './environment.ts'
 import { decodeChange } from './change-row.ts'
 import { firstChange, type RoomHead } from './head.ts'
+import { decodeMember, useOf } from './member-row.ts'
 import { walkPages } from './page-walk.ts'
 import { decodeContent } from './record.ts'
 
@@ -18,11 +19,11 @@ export interface Extent {
   readonly entries: number
 }
 
-/** Rooms listed by one read. */
-const ROOMS_PER_READ = 100
+/** Rooms listed by one read, and members read between two yields. */
+const [ROOMS_PER_READ, MEMBERS_PER_SLICE] = [100, 100]
 
 /**
- * Reads all pages, and then all entries and changes, of the store in a directory. Resolves with their extent if the store is intact.
+ * Reads all pages, and then all entries, changes and read positions, of the store in a directory. Resolves with their extent if the store is intact.
  * Rejects with the first damage. No other process may have the store open. Yields to the event loop regularly.
  * @param onProgress called every few milliseconds with the extent so far
  * @throws StoreInUse, StoreDamaged, StoreFormat, StoreUnusable
@@ -44,6 +45,13 @@ export async function verifyStore (path: string, onProgress: (soFar: Extent) => 
       readChanges(environment.path, database, room, head)
       total.rooms++
       total.entries += head.last - head.first + 1
+      onProgress({ ...total })
+      await immediate()
+    }
+    let members = 0
+    for (const { memberId, used } of database.leastUsedMembers()) {
+      readMember(environment.path, database, memberId, used)
+      if (++members % MEMBERS_PER_SLICE !== 0) continue
       onProgress({ ...total })
       await immediate()
     }
@@ -92,5 +100,16 @@ function readChanges (path: string, database: LmdbDatabase, room: string, { chan
     } catch (cause) {
       throw new StoreDamaged(path, `change ${index} of the room '${room}' can't be decoded`, { cause })
     }
+  }
+}
+
+function readMember (path: string, database: LmdbDatabase, memberId: string, used: number): void {
+  const row = database.member(memberId)
+  if (row === undefined) throw new StoreDamaged(path, `the read positions of the member '${memberId}' are missing`)
+  try {
+    decodeMember(row)
+    if (useOf(row) !== used) throw new TypeError('it has another last use than the order of use')
+  } catch (cause) {
+    throw new StoreDamaged(path, `the read positions of the member '${memberId}' can't be decoded`, { cause })
   }
 }
