@@ -210,6 +210,31 @@ t.test('a store killed with SIGKILL repeatedly remembers all acknowledged contro
   t.strictSame(stored, acked)
 })
 
+t.test('a store killed with SIGKILL repeatedly keeps all acknowledged read positions', async (t) => {
+  const path = directory(t)
+  const acked = new Map<string, { offset: number, at: number }>()
+  let count = 0
+  for (const atOnce of [1, 256, 64, 7, 256, 64]) {
+    const child = writer(t, path, atOnce, 'lmdb-marker')
+    await child.has(2 + Math.floor(Math.random() * (atOnce === 1 ? 20 : 2_000)))
+    await child.kill()
+    for (const line of child.lines.slice(1)) {
+      const [member = '', offset, at] = line.split(' ')
+      acked.set(member, { offset: Number(offset), at: Number(at) })
+      count++
+    }
+  }
+  t.ok(count > 500, `${count} acknowledged`)
+  const store = await open(t, path)
+  const { head } = await store.read('room', all)
+  for (const [member, { offset, at }] of acked) {
+    const [position] = await store.readPositions(member, 'room')
+    t.ok(position!.offset >= offset && position!.at >= at && position!.offset <= head.offset, member)
+  }
+  await store.close()
+  await verifyStore(path, () => {})
+})
+
 t.test('a commit that fails leaves no change behind', async (t) => {
   const path = directory(t)
   const store = await open(t, path)
