@@ -44,8 +44,8 @@ async function damage (path: string, memberId: string, change: (row: Buffer) => 
   await root.close()
 }
 
-/** Returns the members whose rows each commit writes, from now on. */
-function writtenMembers (t: Test): string[][] {
+/** Returns the members whose rows each commit writes, from now on. @param withUses also lists what is added to the order of use, and removed */
+function writtenMembers (t: Test, withUses = false): string[][] {
   const { commit } = LmdbDatabase.prototype
   const commits: string[][] = []
   t.intercept(LmdbDatabase.prototype, 'commit', {
@@ -53,7 +53,17 @@ function writtenMembers (t: Test): string[][] {
       const written: string[] = []
       commits.push(written)
       return commit.call(this, bytes, (writes) => {
-        add({ ...writes, member: (memberId, row) => { written.push(memberId); writes.member(memberId, row) } })
+        add({
+          ...writes,
+          member: (memberId, row) => {
+            written.push(memberId)
+            writes.member(memberId, row)
+          },
+          memberUse: (memberId, at, isLast) => {
+            if (withUses) written.push(`${isLast ? '+' : '-'} ${memberId}`)
+            writes.memberUse(memberId, at, isLast)
+          }
+        })
       })
     }
   })
@@ -148,8 +158,9 @@ t.test('marks of one tick are one commit, each member is written once', async (t
 t.test('reads, and marks that move nothing, write a use once in ten minutes', async (t) => {
   holdClock(t)
   const store = await opened(t)
+  const commits = writtenMembers(t, true)
   await store.markRead('ada', [at('a', 5)])
-  const commits = writtenMembers(t)
+  t.strictSame(commits.splice(0), [['ada', '+ ada']])
   const use = async () => {
     for (let i = 0; i < 20; i++) {
       await store.readPositions('ada')
@@ -161,9 +172,15 @@ t.test('reads, and marks that move nothing, write a use once in ten minutes', as
     return commits.splice(0)
   }
   t.strictSame(await use(), [])
-  mock.timers.tick(10 * 60_000)
-  t.strictSame(await use(), [['ada']])
+  mock.timers.tick(10 * 60_000 - 1)
+  await store.markRead('ada', [at('a', 6)])
+  t.strictSame(commits.splice(0), [['ada']], 'a mark alone')
+  mock.timers.tick(1)
+  t.strictSame(await use(), [['ada', '- ada', '+ ada']])
   t.strictSame(await use(), [])
+  mock.timers.tick(10 * 60_000)
+  await store.markRead('ada', [at('a', 7)])
+  t.strictSame(commits.splice(0), [['ada', '- ada', '+ ada']], 'a mark and a use')
 })
 
 t.test('read positions that are not used for 90 days are removed', async (t) => {
@@ -286,6 +303,25 @@ t.test('a flood of members keeps the file within its limit, and used members and
   t.equal(rows, uses)
   t.ok((await storedIn(path)).bytes <= storeBytes)
   await verifyStore(path, () => {})
+})
+
+t.test('a store that read positions fill still accepts marks, and keeps the last ones', async (t) => {
+  const path = directory(t)
+  const store = await opened(t, { storeBytes: 50_000, historyBytes: 50_000 }, path)
+  for (const round of upTo(30)) {
+    await Promise.all(upTo(40).map((i) => store.markRead(`member ${i}`, inRooms(50, round))))
+    for (const i of [1, 2, 3]) {
+      await store.markRead(`member ${i}`, inRooms(50, round))
+      t.strictSame(await store.readPositions(`member ${i}`), inRooms(50, round))
+    }
+  }
+  await idle(store)
+  const commits = t.capture(LmdbDatabase.prototype, 'commit', LmdbDatabase.prototype.commit)
+  for (let i = 0; i < 100; i++) await tick()
+  t.ok(commits().length <= 1, 'removal stops')
+  await store.close()
+  const { bytes } = await storedIn(path)
+  t.ok(bytes <= 50_000 && bytes > 25_000, `${bytes} bytes`)
 })
 
 t.test('marks are BUSY while more is stored than can be removed; a read position can be forgotten', async (t) => {

@@ -1,10 +1,11 @@
-import { InvalidArgument, InvalidRoom, StoreClosed } from '../../errors.ts'
+import { StoreClosed } from '../../errors.ts'
 import { readPage } from '../page.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { LmdbCommits } from './commits.ts'
 import { LmdbDatabase } from './database.ts'
 import { LmdbFeeds } from './feeds.ts'
 import { isKept, type RoomHead } from './head.ts'
+import { assertMember, assertRoom } from './key-bounds.ts'
 import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
 import { LmdbReadPositions } from './read-positions.ts'
@@ -16,9 +17,6 @@ import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Qu
 
 /** Rooms that `rooms` reads at once. */
 const ROOMS_PER_PAGE = 100
-
-/** Longest room name and member id in bytes: longer ones may not fit LMDB's keys. */
-const KEY_BYTES = 512
 
 /** A store in a local directory. Acknowledged entries are on disk and outlive the process. */
 export class LmdbStore implements Store {
@@ -212,12 +210,4 @@ export class LmdbStore implements Store {
       .catch((error: Error) => process.emitWarning(error))
       .finally(() => { this.#sweeping = undefined })
   }
-}
-
-function assertRoom (room: string): void {
-  if (Buffer.byteLength(room) > KEY_BYTES || room === '') throw new InvalidRoom(room)
-}
-
-function assertMember (memberId: string): void {
-  if (Buffer.byteLength(memberId) > KEY_BYTES || memberId === '') throw new InvalidArgument('memberId', `must have 1 to ${KEY_BYTES} bytes`)
 }
