@@ -49,6 +49,7 @@ export function decodeMember (row: MemberRow): ReadPosition[] {
 }
 
 function epochOf (position: string, at: number, offset: number): string {
-  const epoch = position.slice(0, Math.max(0, position.indexOf('-')))
-  return epoch !== '' && formatPosition(epoch, at, offset) === position ? epoch : WHOLE + position
+  const numbers = `-${at}-${offset}`
+  const isWhole = !position.endsWith(numbers) || position.length === numbers.length || position.startsWith(WHOLE)
+  return isWhole ? WHOLE + position : position.slice(0, -numbers.length)
 }
