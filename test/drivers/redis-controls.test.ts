@@ -128,7 +128,7 @@ t.test('a post comes after the control before it in a Cluster, 200 times', { ski
 
 t.test('a control in the same tick as posts is delivered between them', async (t) => {
   const head = { position: { epoch: 'e', at: 1, offset: 0 }, change: { epoch: 'e', at: 1, number: 0 } }
-  const page = { entries: [], complete: true, more: false, head, beginning: head.position, changed: [], moreChanged: false, oldest: undefined, controls: [] }
+  const page = { entries: [], complete: true, more: false, head, beginning: head.position, changed: [], moreChanged: false, oldest: undefined, unread: undefined, controls: [] }
   const feed = new RoomFeed(() => Promise.resolve(page), () => Promise.resolve(), () => {})
   await feed.catchUp()
   const pages: FeedPage[] = []

@@ -77,6 +77,9 @@ export class RedisClient {
   /** ms since commands and subscriptions began to work; 0 while they don't */
   get upFor (): number { return this.#connections.state.upFor }
 
+  /** Whether the keys of one script must share a hash slot. */
+  get isCluster (): boolean { return isCluster(this.#commands) }
+
   /** Command that publishes to a channel. */
   get publishCommand (): string { return isCluster(this.#commands) ? 'SPUBLISH' : 'PUBLISH' }
 
@@ -106,9 +109,10 @@ export class RedisClient {
   run ({ name, keys: numberOfKeys, lua, writes }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     if (!this.#scripts.has(name)) {
       this.#scripts.add(name)
-      this.#commands.defineCommand(name, { numberOfKeys, lua })
+      this.#commands.defineCommand(name, { lua, ...numberOfKeys !== undefined && { numberOfKeys } })
     }
-    const call = (redis: Redis | Cluster) => (redis as unknown as DefinedCommands)[name]!(...keys, ...args)
+    const count = numberOfKeys === undefined ? [keys.length] : []
+    const call = (redis: Redis | Cluster) => (redis as unknown as DefinedCommands)[name]!(...count, ...keys, ...args)
     return this.#sender.send(call, keys[0]!, (error) => !writes || changedNothing(error))
   }
 

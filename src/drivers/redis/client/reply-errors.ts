@@ -24,6 +24,11 @@ export function isOutOfMemory (error: unknown): boolean {
   return error instanceof Error && error.cause instanceof Error && /^(?:ERR Error running script.*?-)?OOM\b/.test(error.cause.message)
 }
 
+/** Returns whether Redis rejected a script because its keys don't share a hash slot. */
+export function isCrossSlot (error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof Error && /^(?:ERR Error running script.*?-)?CROSSSLOT\b/.test(error.cause.message)
+}
+
 /**
  * Removes a command's arguments from its error, because they have messages and passwords. Returns the command, in lower
  * case; undefined if the error isn't of a command.

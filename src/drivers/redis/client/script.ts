@@ -2,7 +2,8 @@
 export interface Script {
   /** unique; ioredis defines a command with this name */
   readonly name: string
-  readonly keys: number
+  /** undefined if it differs between calls */
+  readonly keys: number | undefined
   readonly lua: string
   /** whether the outcome is unknown without a reply; false if the script can be repeated without harm */
   readonly writes: boolean

@@ -1,8 +1,8 @@
 import type { RedisClient } from '../client/client.ts'
 import { EVICTION_DELAY, evictRooms, firstReaching } from './evict-rooms.ts'
+import type { IndexedData } from './indexed-data.ts'
 import type { MissingRooms } from './missing-rooms.ts'
 import type { IndexState, RoomIndex } from './room-index.ts'
-import type { RoomScripts } from './room-scripts.ts'
 import type { StoreLimit } from './store-limit.ts'
 
 /** ms between two writes of the index */
@@ -24,7 +24,7 @@ const TARGET_SHARE = 0.9
 export class Evictions {
   readonly #client: RedisClient
   readonly #index: RoomIndex
-  readonly #scripts: RoomScripts
+  readonly #data: IndexedData
   readonly #missing: MissingRooms
   readonly #limit: StoreLimit
   readonly #timer: NodeJS.Timeout
@@ -34,16 +34,16 @@ export class Evictions {
   /** Whether the last total exceeded the bound. The next flush checks again, because the evicting node may have died. */
   #exceeded = false
 
-  constructor ({ client, index, scripts, missing, limit }: {
+  constructor ({ client, index, data, missing, limit }: {
     readonly client: RedisClient
     readonly index: RoomIndex
-    readonly scripts: RoomScripts
+    readonly data: IndexedData
     readonly missing: MissingRooms
     readonly limit: StoreLimit
   }) {
     this.#client = client
     this.#index = index
-    this.#scripts = scripts
+    this.#data = data
     this.#missing = missing
     this.#limit = limit
     this.#timer = setInterval(() => { this.#flush().catch(() => { /* retried with the next flush */ }) }, FLUSH_INTERVAL).unref()
@@ -73,14 +73,14 @@ export class Evictions {
     let state: IndexState
     do {
       const { total, rooms } = await this.#index.oldest(0, STEP)
-      const charges = await evictRooms(this.#scripts, firstReaching(rooms, total - limit))
+      const charges = await evictRooms(this.#data, firstReaching(rooms, total - limit))
       state = await this.#index.update(charges, limit)
       inUse = charges.every(([, charge]) => charge > 0) ? inUse + charges.length : 0
     } while (state.evicts && inUse < state.rooms)
     while (state.evicts) {
       const { total } = state
       for (const room of await this.#index.largest(HALVED_ROOMS)) {
-        state = await this.#index.update([[room, await this.#scripts.removeOlderHalf(room)]], limit)
+        state = await this.#index.update([[room, await this.#data.removeOlderHalf(room)]], limit)
         if (!state.evicts) return
       }
       if (state.total >= total) return

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisClient } from '../client/client.ts'
 import { isOutOfMemory } from '../client/reply-errors.ts'
 import { EVICTION_DELAY, evictRooms, firstReaching } from './evict-rooms.ts'
+import type { IndexedData } from './indexed-data.ts'
 import type { MissingRooms } from './missing-rooms.ts'
 import type { RoomIndex } from './room-index.ts'
-import type { RoomScripts } from './room-scripts.ts'
 
 /** Rooms read in one step. */
 const STEP = 100
@@ -19,34 +19,34 @@ const MIN_SHARE = 1 / 8
 export class MemoryRecovery {
   readonly #client: RedisClient
   readonly #index: RoomIndex
-  readonly #scripts: RoomScripts
+  readonly #data: IndexedData
   readonly #missing: MissingRooms
   readonly #signal: AbortSignal
   /** Current eviction. Resolves with whether it freed memory. */
   #freeing: Promise<boolean> | undefined
 
   /** @param signal ends the wait before an eviction */
-  constructor ({ client, index, scripts, missing, signal }: {
+  constructor ({ client, index, data, missing, signal }: {
     readonly client: RedisClient
     readonly index: RoomIndex
-    readonly scripts: RoomScripts
+    readonly data: IndexedData
     readonly missing: MissingRooms
     readonly signal: AbortSignal
   }) {
     this.#client = client
     this.#index = index
-    this.#scripts = scripts
+    this.#data = data
     this.#missing = missing
     this.#signal = signal
   }
 
-  /** Makes a call that writes to a room. Repeats it each time that it fails for lack of memory and an eviction freed some. */
+  /** Makes a call that writes to a room or a record. Repeats it each time that it fails for lack of memory and an eviction freed some. */
   run<T> (room: string, call: () => Promise<T>): Promise<T> {
     const first = this.#freeing === undefined ? call() : this.#freeing.then(call)
     const startedAt = performance.now()
     const retry = async (error: unknown): Promise<T> => {
       if (!isOutOfMemory(error) || performance.now() - startedAt > this.#client.timeout) throw error
-      if (!await this.#free(this.#scripts.keys(room)[0]!)) throw error
+      if (!await this.#free(this.#data.key(room))) throw error
       return await call().catch(retry)
     }
     return first.catch(retry)
@@ -82,9 +82,9 @@ export class MemoryRecovery {
       const { total, rooms } = await this.#index.oldest(skip, STEP)
       if (rooms.length === 0 || total < maxMemory * MIN_SHARE) break
       wanted = Math.min(wanted, Math.ceil(total * FREED_SHARE))
-      const onMaster = rooms.filter(({ room }) => this.#client.areTogether(this.#scripts.keys(room)[0]!, key))
+      const onMaster = rooms.filter(({ room }) => this.#client.areTogether(this.#data.key(room), key))
       const chosen = firstReaching(onMaster, wanted - freed)
-      const evicted = (await evictRooms(this.#scripts, chosen)).filter(([, charge]) => charge === 0)
+      const evicted = (await evictRooms(this.#data, chosen)).filter(([, charge]) => charge === 0)
       if (evicted.length > 0) await this.#index.update(evicted, Infinity)
       const names = new Set(evicted.map(([room]) => room))
       freed += chosen.reduce((sum, { room, charge }) => sum + (names.has(room) ? charge : 0), 0)

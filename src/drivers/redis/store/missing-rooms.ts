@@ -1,6 +1,6 @@
 import type { RedisClient } from '../client/client.ts'
-import type { IndexedRoom, RoomIndex } from './room-index.ts'
-import type { RoomScripts } from './room-scripts.ts'
+import type { IndexedData } from './indexed-data.ts'
+import type { RoomIndex } from './room-index.ts'
 
 /** ms between two searches. A lost index is rebuilt at once. */
 const SEARCH_INTERVAL = 60_000
@@ -12,7 +12,7 @@ const STEP = 100
 export class MissingRooms {
   readonly #client: RedisClient
   readonly #index: RoomIndex
-  readonly #scripts: RoomScripts
+  readonly #data: IndexedData
   readonly #signal: AbortSignal
   #search: Promise<boolean> | undefined
   #searchedAt = -Infinity
@@ -20,15 +20,15 @@ export class MissingRooms {
   #isComplete = true
 
   /** @param signal ends a search */
-  constructor ({ client, index, scripts, signal }: {
+  constructor ({ client, index, data, signal }: {
     readonly client: RedisClient
     readonly index: RoomIndex
-    readonly scripts: RoomScripts
+    readonly data: IndexedData
     readonly signal: AbortSignal
   }) {
     this.#client = client
     this.#index = index
-    this.#scripts = scripts
+    this.#data = data
     this.#signal = signal
   }
 
@@ -55,18 +55,12 @@ export class MissingRooms {
     for await (const names of this.#client.rooms('room')) {
       for (let i = 0; i < names.length; i += STEP) {
         if (this.#signal.aborted) return false
-        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#inspect(room)))
-        const rooms = found.flat()
+        const found = await Promise.all(names.slice(i, i + STEP).map(async (room) => await this.#data.inspect(room)))
+        const rooms = found.filter((room) => room !== undefined)
         if (rooms.length > 0) added += await this.#index.add(rooms)
       }
     }
     this.#isComplete = true
     return added > 0
-  }
-
-  /** Resolves with a room's charge and last use; with an empty array if the room is lost. */
-  async #inspect (room: string): Promise<IndexedRoom[]> {
-    const found = await this.#scripts.readHead(room, false)
-    return found === undefined ? [] : [{ room, usedAt: String(Math.max(found.head.position.at, found.head.change.at)), charge: found.charge }]
   }
 }

@@ -1,7 +1,8 @@
 import type { RedisClient } from '../client/client.ts'
+import { READ_POSITIONS_TTL } from '../../../store.ts'
 import { addToIndex, oldestRooms, updateIndex } from './scripts/room-index.ts'
 
-/** A room of the index. usedAt: time of the last use in ms. charge: in bytes. */
+/** A room of the index, or the record of a member. usedAt: time of the last use in ms. charge: in bytes. */
 export interface IndexedRoom { readonly room: string, readonly usedAt: string, readonly charge: number }
 
 /** The index after an update. */
@@ -25,7 +26,7 @@ const MAX_WAITING = 100_000
 /** ms for which a node may evict without renewing its claim */
 const EVICTING_TTL = 10_000
 
-/** Index of a chat's rooms in Redis: their last use and their charge. */
+/** Index of a chat's rooms and members' records in Redis: their last use and their charge. */
 export class RoomIndex {
   readonly #client: RedisClient
   readonly #keys: readonly [used: string, bytes: string]
@@ -80,7 +81,7 @@ export class RoomIndex {
 
   /** Writes charges. @param rooms each with its charge in bytes, 0 if it is gone @param limit maximum bytes of all rooms */
   async update (rooms: ReadonlyArray<readonly [room: string, charge: number]>, limit: number): Promise<IndexState> {
-    const args = [this.#roomTtl, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, EVICTING_TTL, ...rooms.flat()]
+    const args = [this.#roomTtl, READ_POSITIONS_TTL, Math.min(limit, Number.MAX_SAFE_INTEGER), this.#node, EVICTING_TTL, ...rooms.flat()]
     const [total, evicts, size, isNew] = await this.#client.run(updateIndex, [...this.#keys, this.#evictingKey, this.#formatKey], args) as [number, number, number, number]
     return { total, evicts: evicts === 1, rooms: size, isNew: isNew === 1 }
   }
@@ -88,7 +89,7 @@ export class RoomIndex {
   /** Adds those rooms that the index lacks. Resolves with their number. */
   async add (rooms: readonly IndexedRoom[]): Promise<number> {
     const args = rooms.flatMap(({ room, usedAt, charge }) => [room, usedAt, charge])
-    const added = await this.#client.run(addToIndex, [...this.#keys, this.#formatKey], [this.#roomTtl, ...args]) as number
+    const added = await this.#client.run(addToIndex, [...this.#keys, this.#formatKey], [Math.max(this.#roomTtl, READ_POSITIONS_TTL), ...args]) as number
     this.#hasAdded ||= added > 0
     return added
   }

@@ -10,8 +10,10 @@ import { clearRoom } from './scripts/clear.ts'
 import { control } from './scripts/control.ts'
 import { evict, removeOlderHalf } from './scripts/evict.ts'
 import { read, readHead } from './scripts/read.ts'
+import { readUnread } from './scripts/read-unread.ts'
 import { removeDeleted } from './scripts/remove-deleted.ts'
 import { parsePage, type ReadReply, type RoomHead, type StreamPage, type StreamQuery } from './stream-page.ts'
+import type { PositionParts } from '../../position.ts'
 import type { ChangeCursor } from '../../../change.ts'
 import type { Cursor } from '../../../store.ts'
 
@@ -64,16 +66,26 @@ export class RoomScripts {
   }
 
   async read (room: string, query: StreamQuery): Promise<Found & { readonly page: StreamPage }> {
-    const { direction, position, revision, controlBytes = '', for: member, limit, maxBytes, maxAge, isUse = true } = query
+    const { direction, position, revision, controlBytes = '', readPosition, for: member, limit, maxBytes, maxAge, isUse = true } = query
     const reply = await this.#client.run(read, this.keys(room), [
       this.#newEpoch(), isUse ? this.#limits.emptyTtl : '', direction,
       position === undefined ? '' : `${position.at}-${position.offset}`, position?.epoch ?? '',
       Math.min(limit, Number.MAX_SAFE_INTEGER), Math.min(maxBytes, Number.MAX_SAFE_INTEGER), orEmpty(maxAge),
       ...member === undefined ? ['', ''] : [JSON.stringify(member), bucketOf(member)],
       ...revision === undefined ? ['', '', ''] : [revision.epoch, revision.at, revision.number],
-      controlBytes
+      controlBytes, ...placeOf(readPosition)
     ]) as ReadReply
     return { charge: reply[0], hasOverdue: reply[11] === 1, page: parsePage(reply) }
+  }
+
+  /**
+   * Resolves with the heads of rooms, each with the number of its entries after a read position, as `parseUnread` takes them. Creates no
+   * room, and is no use of one.
+   */
+  async readUnread (queries: ReadonlyArray<readonly [room: string, readPosition: PositionParts | undefined]>): Promise<string[]> {
+    const keys = queries.flatMap(([room]) => this.keys(room))
+    const args = queries.flatMap(([, readPosition]) => placeOf(readPosition))
+    return await this.#client.run(readUnread, keys, [this.#newEpoch(), orEmpty(this.#limits.historyAge), ...args]) as string[]
   }
 
   /** Resolves with the head of a room; undefined if the room is lost. Removes entries older than `historyAge`. @param renews whether the room's ttl begins again */
@@ -125,6 +137,11 @@ export class RoomScripts {
 
   /** Returns an epoch in case a room begins with this call. A random one would take a tenth of the call's CPU time. */
   #newEpoch (): string { return `${this.#processId}.${(++this.#epochs).toString(36)}` }
+}
+
+/** Returns the epoch and the id of a read position as the scripts take them. */
+function placeOf (readPosition: PositionParts | undefined): [epoch: string, id: string] {
+  return readPosition === undefined ? ['', ''] : [readPosition.epoch, `${readPosition.at}-${readPosition.offset}`]
 }
 
 /** Returns an age as the scripts take it: '' for none. */

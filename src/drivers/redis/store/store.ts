@@ -14,13 +14,17 @@ import { FollowedRooms } from './followed-rooms.ts'
 import { InFlight } from './in-flight.ts'
 import { MemoryRecovery } from './memory-recovery.ts'
 import { MissingRooms } from './missing-rooms.ts'
+import { IndexedData } from './indexed-data.ts'
 import { resolveOptions, type RedisStoreOptions } from './options.ts'
+import { ReadPositions } from './read-positions.ts'
 import { ReadQueue } from './read-queue.ts'
 import { changeOf, cursorOf } from './record.ts'
+import { RecordScripts } from './record-scripts.ts'
 import { RoomIndex } from './room-index.ts'
 import { RoomReader } from './room-reader.ts'
 import { RoomScripts } from './room-scripts.ts'
 import { StoreLimit } from './store-limit.ts'
+import { UnreadQueue } from './unread-queue.ts'
 import type { Amended, Amendment, ChangeCursor, Control } from '../../../change.ts'
 import type { Appended, Cursor, Draft, Entry, Feed, FeedPage, Page, Position, Query, ReadPosition, Store } from '../../../store.ts'
 
@@ -33,18 +37,24 @@ const ENTRY_BYTES = 64 * 1024
 /** A revision that no room has. */
 const NEVER = { epoch: '?', at: 0, number: 0 }
 
+/** A position that no room has. */
+const NOWHERE = { epoch: '?', at: 0, offset: 0 }
+
 /** A store in Redis, shared by many processes. Entries are as durable as the configuration of Redis makes them. */
 export class RedisStore implements Store {
   readonly #processId = randomBytes(6).toString('base64url').replaceAll('-', '.')
   readonly #client: RedisClient
   readonly #scripts: RoomScripts
+  readonly #records: RecordScripts
   readonly #index: RoomIndex
   readonly #recovery: MemoryRecovery
   readonly #evictions: Evictions
   readonly #appends: AppendQueue
   readonly #amends: AmendQueue
   readonly #controls: Controls
+  readonly #readPositions: ReadPositions
   readonly #deleted: DeletedContents
+  readonly #unread: UnreadQueue
   readonly #reader: RoomReader
   readonly #followed: FollowedRooms
   readonly #historyAge: number
@@ -60,14 +70,17 @@ export class RedisStore implements Store {
     const scripts = this.#scripts = new RoomScripts(client, this.#processId, limits)
     const index = this.#index = new RoomIndex(client, this.#processId, limits.roomTtl)
     const { signal } = this.#closeController
-    const missing = new MissingRooms({ client, index, scripts, signal })
-    const recovery = this.#recovery = new MemoryRecovery({ client, index, scripts, missing, signal })
-    this.#evictions = new Evictions({ client, index, scripts, missing, limit: new StoreLimit(client, storeBytes) })
+    const records = this.#records = new RecordScripts(client)
+    const data = new IndexedData(scripts, records)
+    const missing = new MissingRooms({ client, index, data, signal })
+    const recovery = this.#recovery = new MemoryRecovery({ client, index, data, missing, signal })
+    this.#evictions = new Evictions({ client, index, data, missing, limit: new StoreLimit(client, storeBytes) })
     const inFlight = new InFlight(client.inFlight, inFlightBytes)
     this.#appends = new AppendQueue((room, posts) => this.#append(room, posts), inFlight)
     this.#amends = new AmendQueue((room, changes) => this.#amend(room, changes), inFlight)
+    const queue = new ReadQueue(client.inFlight, readBytes)
     const deleted = this.#deleted = new DeletedContents(async (room) => index.use(room, await scripts.removeDeleted(room)))
-    const reader = this.#reader = new RoomReader({ scripts, queue: new ReadQueue(client.inFlight, readBytes), recovery, index, deleted, limits })
+    const reader = this.#reader = new RoomReader({ scripts, unread: this.#unread = new UnreadQueue(client, scripts), queue, recovery, index, deleted, limits })
     this.#followed = new FollowedRooms({
       client,
       scripts,
@@ -77,6 +90,7 @@ export class RedisStore implements Store {
       pollInterval,
       renewInterval: limits.emptyTtl / 3
     })
+    this.#readPositions = new ReadPositions({ scripts: records, queue, recovery, index, inFlight })
     this.#controls = new Controls({ scripts, recovery, index, inFlight, followed: this.#followed })
     client.checkWhenUp(() => this.check())
   }
@@ -93,13 +107,14 @@ export class RedisStore implements Store {
     return await this.#scripts.find(room, key)
   }
 
-  async read (room: string, { limit, maxBytes, after, before, revision, for: member, use: isUse }: Query): Promise<Page> {
+  async read (room: string, { limit, maxBytes, after, before, revision, for: member, use: isUse, readPosition }: Query): Promise<Page> {
     const position = parsePosition(after ?? before ?? '')
     const direction = after !== undefined ? 'after' : before !== undefined ? 'before' : 'newest'
-    const { entries, complete, more, head, changed, moreChanged, oldest } = await this.#reader.read(room, {
+    const { entries, complete, more, head, changed, moreChanged, oldest, unread } = await this.#reader.read(room, {
       direction,
       position,
       revision: revision === undefined ? undefined : parseRevision(revision) ?? NEVER,
+      readPosition: readPosition === undefined ? undefined : parsePosition(readPosition) ?? NOWHERE,
       for: member,
       limit,
       maxBytes,
@@ -115,7 +130,8 @@ export class RedisStore implements Store {
       changed,
       moreChanged,
       revision: moreChanged ? changed.at(-1)?.revision ?? revision! : change.revision,
-      ...oldest !== undefined && { oldest: cursorOf(oldest).position }
+      ...oldest !== undefined && { oldest: cursorOf(oldest).position },
+      ...unread !== undefined && { unread }
     }
   }
 
@@ -144,17 +160,26 @@ export class RedisStore implements Store {
     return await this.#scripts.findChange(room, key)
   }
 
-  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> { throw new Error(`not written yet: ${memberId} ${positions.length}`) }
+  async markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void> {
+    this.#assertOpen()
+    await this.#readPositions.mark(memberId, positions)
+  }
 
-  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]> {
+    this.#assertOpen()
+    return await this.#readPositions.read(memberId, room, this.#assertOpen)
+  }
 
-  async forgetRead (memberId: string, room: string): Promise<void> { throw new Error(`not written yet: ${memberId} ${room}`) }
+  async forgetRead (memberId: string, room: string): Promise<void> {
+    this.#assertOpen()
+    await this.#readPositions.forget(memberId, room)
+  }
 
   async * rooms (): AsyncGenerator<readonly string[]> {
     this.#assertOpen()
     for await (const names of this.#client.rooms('room')) {
       this.#assertOpen()
-      // Without the rooms of checks.
+      // Without the rooms of checks, and the records of members.
       yield names.filter((name) => !name.startsWith('?'))
     }
   }
@@ -167,7 +192,7 @@ export class RedisStore implements Store {
   /** Rejects with FST_CHAT_STORE_DENIED if the Redis user lacks a permission. */
   async check (): Promise<void> {
     this.#assertOpen()
-    await checkStore({ client: this.#client, processId: this.#processId, index: this.#index, recovery: this.#recovery })
+    await checkStore({ client: this.#client, processId: this.#processId, records: this.#records, index: this.#index, recovery: this.#recovery })
   }
 
   close (): Promise<void> {
@@ -180,6 +205,8 @@ export class RedisStore implements Store {
     this.#closeController.abort()
     this.#appends.flush()
     this.#amends.flush()
+    this.#readPositions.flush()
+    this.#unread.flush()
     this.#deleted.flush()
     this.#followed.close()
     await this.#client.close()

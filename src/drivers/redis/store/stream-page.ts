@@ -21,6 +21,8 @@ export interface StreamPage {
   readonly moreChanged: boolean
   /** The oldest kept entry, if an entry that changed was removed. */
   readonly oldest: PositionParts | undefined
+  /** Number of the kept entries after the read position of the query; undefined if it has none. */
+  readonly unread: number | undefined
   /** The controls after the revision of the query, oldest first, if it selects them. */
   readonly controls: readonly Controlled[]
 }
@@ -33,6 +35,8 @@ export interface StreamQuery {
   readonly revision?: RevisionParts | undefined
   /** selects also the controls after `revision`, if it has so many bytes for all of them; otherwise the page isn't complete */
   readonly controlBytes?: number | undefined
+  /** selects the number of unread entries */
+  readonly readPosition?: PositionParts | undefined
   /** id of the member whose reactions are marked */
   readonly for?: string | undefined
   readonly limit: number
@@ -46,7 +50,7 @@ export interface StreamQuery {
 /** As the read script returns it. */
 export type ReadReply = [
   charge: number, epoch: string, beginning: string, at: string, offset: number,
-  complete: number, more: number, ids: string, contents: string, number: string, changedAt: string, overdue: number, states: string,
+  complete: number, more: number, ids: string, contents: string, number: string, changedAt: string, overdue: number, states: string, unread: number,
   changedIds?: string, changedContents?: string, changedStates?: string, moreChanged?: number, oldest?: string, controls?: string
 ]
 
@@ -56,7 +60,7 @@ const NO_CONTROLS: readonly Controlled[] = []
 /** Parses what the read script returned. */
 export function parsePage (reply: ReadReply): StreamPage {
   const [
-    , epoch, beginning, at, offset, complete, more, ids, contents, number, changedAt, , states,
+    , epoch, beginning, at, offset, complete, more, ids, contents, number, changedAt, , states, unread,
     changedIds = '', changedContents = '', changedStates = '', moreChanged, oldest = '', controls = '[]'
   ] = reply
   return {
@@ -68,8 +72,28 @@ export function parsePage (reply: ReadReply): StreamPage {
     changed: changedIds === '' ? NONE : entriesOf(epoch, changedIds, changedContents, changedStates),
     moreChanged: moreChanged === 1,
     oldest: oldest === '' ? undefined : partsOf(epoch, oldest),
+    unread: unread < 0 ? undefined : unread,
     controls: controls === '[]' ? NO_CONTROLS : parseItems<ControlRecord>(controls, invalidControl).map((record) => decodeControl(epoch, record))
   }
+}
+
+/** Returns a page without entries from what the script of unread entries returned for a room. `hasOverdue`: as of `RoomScripts.read`. */
+export function parseUnread (reply: string): { readonly page: StreamPage, readonly hasOverdue: boolean } {
+  const [epoch = '', ...numbers] = reply.split(' ')
+  const [beginning = 0, at = 0, offset = 0, number = 0, changedAt = 0, overdue, hasEntries, unread] = numbers.map(Number)
+  const page = {
+    entries: NONE,
+    complete: true,
+    more: hasEntries === 1,
+    head: { position: { epoch, at, offset }, change: { epoch, at: changedAt, number } },
+    beginning: { epoch, at: beginning, offset: 0 },
+    changed: NONE,
+    moreChanged: false,
+    oldest: undefined,
+    unread,
+    controls: NO_CONTROLS
+  }
+  return { page, hasOverdue: overdue === 1 }
 }
 
 function entriesOf (epoch: string, ids: string, contents: string, states: string): Entry[] {

@@ -3,41 +3,32 @@ import { isRemembered, stateInJson } from './changes.ts'
 import { changedSince, readChanged } from './changed.ts'
 import { content } from './content.ts'
 import { controlsSince } from './controls-since.ts'
+import { newestChange } from './newest-change.ts'
 import { readOrBegin, readState } from './room-state.ts'
 import { trimOld } from './trim.ts'
-
-/** ms after which the content of a deleted entry should have been removed from the stream. */
-const OVERDUE = 2_000
-
-/** Function that returns the number and the time of the newest change, and 1 if the content of deleted entries is overdue. */
-const newestChange = `
-local function newestChange()
-  if not changes then return '0', decimal(state.beginning), 0 end
-  return decimal(changes.number), decimal(changes.at), changes.deleted > 0 and now - changes.deletedAt > ${OVERDUE} and 1 or 0
-end
-`
+import { unread } from './unread.ts'
 
 /**
  * Reads a page. ARGV: new epoch, ms an empty room is kept, or '' to create none, 'after', 'before', 'at' or 'newest', id, epoch of
  * the position, maximum number of entries, maximum bytes, ms after which an entry is left out, and removed by `trimOld`, or '';
  * JSON and bucket of the member whose reactions are marked, or ''; epoch, time and number of the revision after which entries
- * changed, or ''; bytes of the controls after that revision, or '' for none. Returns the room's charge, epoch, beginning, last time,
- * last offset, 1 if the page is complete, 1 if there are more entries, ids, contents; number and time of the newest change, 1 if the
- * content of deleted entries is overdue, states of the entries or '[]'; and in a room with changes, if there was a revision: ids,
- * contents and states of changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was
- * removed, or '', and the controls, in a page that isn't complete too. A page that can't have all controls has none, and isn't complete.
+ * changed, or ''; bytes of the controls after that revision, or '' for none; epoch and id of a read position, or
+ * ''. Returns the room's charge, epoch, beginning, last time, last offset, 1 if the page is complete, 1 if there are more entries, ids,
+ * contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]', number
+ * of unread entries, or -1 without a read position; and in a room with changes, if there was a revision: ids, contents and states of
+ * changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was removed, or '', and the controls, in
+ * a page that isn't complete too. A page that can't have all controls has none, and isn't complete.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${content}${stateInJson}${readChanged}${controlsSince}if not lost then trimOld(ARGV[8]) end
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${unread}${content}${stateInJson}${readChanged}${controlsSince}if not lost then trimOld(ARGV[8]) end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
--- Id before all entries that aren't too old.
-local oldest = ARGV[8] == '' and '-' or decimal(math.max(0, now - ARGV[8] + 1)) .. '-0'
+local oldest = oldestId(now, ARGV[8])
 local function isHonoured()
   if ARGV[5] ~= state.epoch then return false end
   if isBeginning then
@@ -45,7 +36,7 @@ local function isHonoured()
     local first = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
     return not first or oldest == '-' or #redis.call('XRANGE', log, oldest, first[1], 'COUNT', 1) == 1
   end
-  return #redis.call('XRANGE', log, id, id) == 1 and (oldest == '-' or #redis.call('XRANGE', log, oldest, id, 'COUNT', 1) == 1)
+  return isKept(log, id, oldest)
 end
 local hasRevision = ARGV[11] ~= ''
 local isKnown = not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13])
@@ -83,9 +74,10 @@ for i = 1, #entries do
   ids[i], contents[i], statesInOrder[i] = entries[place][1], entries[place][2][2], states[place]
 end
 local number, changedAt, overdue = newestChange()
+local unreadCount = ARGV[15] == '' and -1 or countAfter(ARGV[15] == state.epoch, ARGV[16], log, state.first, state.offset, oldest)
 local reply = {
   charge(), state.epoch, decimal(state.beginning), decimal(state.at), state.offset, complete, more, table.concat(ids, ' '), '[' .. table.concat(contents, ',\\n') .. ']',
-  number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',\\n') .. ']'
+  number, changedAt, overdue, '[' .. table.concat(statesInOrder, ',\\n') .. ']', unreadCount
 }
 if not changes or not hasRevision then return reply end
 if direction == 'after' then

@@ -1,8 +1,9 @@
 import { FORMAT } from '../../client/format-check.ts'
 import type { Script } from '../../client/script.ts'
+import { RECORD } from '../record-name.ts'
 
 /*
- * Index of a chat's rooms, in its own slot.
+ * Index of a chat's rooms and of the records of its members, in its own slot. A record counts as a room whose name begins with `?@`.
  * used, a sorted set: rooms by the time of their last use, in ms.
  * bytes, a sorted set: rooms by their charge in bytes; under '', the negative total.
  * evicting, a string: the node that evicts rooms now.
@@ -14,8 +15,8 @@ import type { Script } from '../../client/script.ts'
  */
 
 /**
- * Updates the index. KEYS: used, bytes, evicting, format. ARGV: ms a room is kept, maximum bytes of all rooms, node, ms for which it
- * may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
+ * Updates the index. KEYS: used, bytes, evicting, format. ARGV: ms a room is kept, ms a record is kept, maximum bytes of all rooms, node,
+ * ms for which it may evict; name and charge of each used room, 0 if the room is gone. Returns the total, 1 if this node must evict, the
  * number of rooms, and 1 if there was no valid index before: Redis may hold rooms that it lacks.
  */
 export const updateIndex: Script = {
@@ -38,11 +39,24 @@ local function remove(room)
   redis.call('ZREM', bytes, room)
   redis.call('ZREM', used, room)
 end
-for _, room in ipairs(redis.call('ZRANGEBYSCORE', used, '-inf', now - ARGV[1], 'LIMIT', 0, 100)) do remove(room) end
-for i = 5, #ARGV, 2 do
+local shortest, longest = math.min(ARGV[1], ARGV[2]), math.max(ARGV[1], ARGV[2])
+-- Returns the number of those that stay.
+local function removeExpired(found)
+  local kept = 0
+  for i = 1, #found, 2 do
+    local ttl = string.sub(found[i], 1, 2) == '${RECORD}' and ARGV[2] or ARGV[1]
+    if tonumber(found[i + 1]) <= now - ttl then remove(found[i]) else kept = kept + 1 end
+  end
+  return kept
+end
+-- Where many that are kept for longer are the least recently used, each call inspects others too.
+if removeExpired(redis.call('ZRANGEBYSCORE', used, '-inf', now - shortest, 'WITHSCORES', 'LIMIT', 0, 100)) == 100 then
+  removeExpired(redis.call('ZRANGE', used, now % rooms, now % rooms + 99, 'WITHSCORES'))
+end
+for i = 6, #ARGV, 2 do
   if ARGV[i + 1] == '0' then remove(ARGV[i]) end
 end
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local room, charge = ARGV[i], tonumber(ARGV[i + 1])
   if charge > 0 then
     grown = grown + charge - (redis.call('ZSCORE', bytes, room) or 0)
@@ -52,16 +66,16 @@ for i = 5, #ARGV, 2 do
   end
 end
 local total = -redis.call('ZINCRBY', bytes, -grown, '')
-redis.call('PEXPIRE', used, ARGV[1])
-redis.call('PEXPIRE', bytes, ARGV[1])
+redis.call('PEXPIRE', used, longest)
+redis.call('PEXPIRE', bytes, longest)
 local holder = redis.call('GET', evicting)
 local evicts = 0
-if total > tonumber(ARGV[2]) then
-  if not holder or holder == ARGV[3] then
-    redis.call('SET', evicting, ARGV[3], 'PX', ARGV[4])
+if total > tonumber(ARGV[3]) then
+  if not holder or holder == ARGV[4] then
+    redis.call('SET', evicting, ARGV[4], 'PX', ARGV[5])
     evicts = 1
   end
-elseif holder == ARGV[3] then
+elseif holder == ARGV[4] then
   redis.call('DEL', evicting)
 end
 return { total, evicts, redis.call('ZCARD', used), isNew }
@@ -69,7 +83,7 @@ return { total, evicts, redis.call('ZCARD', used), isNew }
 }
 
 /**
- * Adds rooms that the index lacks. KEYS: used, bytes, format. ARGV: ms a room is kept; name, last use in ms and charge of each room.
+ * Adds rooms that the index lacks. KEYS: used, bytes, format. ARGV: ms that the index is kept; name, last use in ms and charge of each room.
  * Returns the number of rooms added.
  */
 export const addToIndex: Script = {

@@ -18,6 +18,13 @@
 export const changeFields =
   "{ 'number', 'at', 'base', 'baseAt', 'idle', 'entries', 'edited', 'reacted', 'listed', 'trimmed', 'swept', 'deleted', 'deletedAt' }"
 
+/** Function that returns whether a room is lost, from what its hash has. */
+export const isLost = `
+local function isLost(log, order, epoch, offset, first, keys, keyBytes)
+  return not epoch or not keyBytes or redis.call('XLEN', log) ~= offset - first + 1 or redis.call('LLEN', order) ~= keys
+end
+`
+
 /**
  * Reads the state of a room. A room is lost if it was evicted, flushed, deleted or modified, even in part. It then begins a
  * new epoch, which shows the loss to followers and clients. `changes`: nil if no entry of the room ever changed.
@@ -29,8 +36,7 @@ export const changeFields =
  * `control`: `<number>-<time>` of the newest control; nil if the room never had one. Versions without controls write the numbers of
  * `changes` again without what they don't know, so it has a field of its own.
  */
-export const readState = `
-local room, log, order = KEYS[1], KEYS[2], KEYS[3]
+export const readState = `${isLost}local room, log, order = KEYS[1], KEYS[2], KEYS[3]
 local state = {}
 local fields = { 'epoch', 'beginning', 'at', 'offset', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed' }
 -- Short: each append writes all of them to the append-only file.
@@ -68,7 +74,7 @@ end
 local function expireIn(ttl)
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
 end
-local lost = not state.epoch or not state.keyBytes or redis.call('XLEN', log) ~= state.offset - state.first + 1 or redis.call('LLEN', order) ~= state.keys
+local lost = isLost(log, order, state.epoch, state.offset, state.first, state.keys, state.keyBytes)
 local function begin(epoch, ttl)
   local beginning = math.max(now, state.at or 0)
   state = { epoch = epoch, beginning = beginning, at = beginning, offset = 0, first = 1, bytes = 0, keys = 0, keyBytes = 0, forgotten = 0, renewed = now }
