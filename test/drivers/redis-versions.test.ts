@@ -161,3 +161,38 @@ t.test('what is published in a room with controls makes a node without controls 
   const [, before] = /^(.*)-(\d+)\[/.exec(messages[1]!)!
   t.strictSame([parsePosition(before!), parseRevision(before!)], [undefined, undefined])
 })
+
+t.test('nodes without records list none, keep them in the index and may evict them', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const { store } = await nodes(t, server)
+  const client = new RedisClient({ url: server.socket })
+  t.teardown(() => client.close())
+  const run = async (name: string, on: readonly string[], args: Array<string | number>) => {
+    const lua = readFileSync(`test/support/fixtures/redis-without-records/${name}.lua`, 'utf8')
+    return await client.run({ name: `without records ${name}`, keys: on.length, writes: true, lua }, on, args)
+  }
+  const index = ['used', 'bytes', 'evicting', 'format'].map((rest) => `fastify-chat:{store}:${rest}`)
+  const record = ['room', 'log', 'order'].map((rest) => `fastify-chat:{?@ada}:${rest}`)
+  // Rooms that have the names of the fields of a state.
+  const rooms = ['tag', 'born', 'at', 'n', 'first', 'bytes', 'keys', 'keyBytes', 'forgotten', 'renewed', 'changes', 'control']
+  const positions = rooms.sort().map((room) => ({ room, position: 'e-1-1', offset: 1, at: 1 }))
+  const total = async () => Number(await server.client.zscore('fastify-chat:{store}:bytes', ''))
+  const charge = async () => Number(await server.client.zscore('fastify-chat:{store}:bytes', '?@ada') ?? 0)
+  await store.markRead('ada', positions)
+  await fill(store, 'a', 1)
+  while (await charge() === 0);
+
+  t.strictSame(await run('read-head', record, ['', never, '']), [], 'it adds none to the index')
+  const before = await total()
+  t.match(await run('update-index', index, [never, 1e9, 'old', 10_000, 'b', 1_000]), [1_000 - before, 0, 3, 0], 'it keeps them, and their charge')
+  t.equal(await run('remove-older-half', record, []), 0)
+  t.strictSame(await store.readPositions('ada'), positions)
+  t.equal(await run('evict', record, [0, 'NUMSUB', client.channel('?@ada', 'entries')]), 0)
+  t.equal(await server.client.exists(record[0]!), 0)
+  await run('update-index', index, [never, 1e9, 'old', 10_000, '?@ada', 0])
+  t.equal(await charge(), 0)
+  t.strictSame(await store.readPositions('ada'), [])
+  await store.markRead('ada', positions)
+  while (await charge() === 0);
+  t.strictSame(await store.readPositions('ada'), positions)
+})

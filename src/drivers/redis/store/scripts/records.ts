@@ -18,7 +18,7 @@ end
 local function save(rooms, bytes, isTable) redis.call('HSET', record, '', string.format('%.0f %.0f %d', rooms, bytes, isTable and 1 or 0)) end
 local function charge(rooms, bytes, isTable)
   if rooms == 0 then return 0 end
-  return 512 + 4 * #record + math.floor(1.25 * bytes) + rooms * (isTable and 112 or 8)
+  return 512 + 4 * #record + math.floor(1.25 * bytes) + rooms * (isTable and 96 or 12)
 end
 local function timeOf(position) return tonumber(string.match(position, '%-(%d+)%-%d+$')) or -1 end
 `
