@@ -3,6 +3,7 @@ import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { MAX_READ_POSITIONS, READ_POSITIONS_TTL, type Position, type ReadPosition } from '../../src/store.ts'
 import { redisCluster, redisServer, skip, type RedisServer } from '../support/redis-server.ts'
+import { freePort } from '../support/free-port.ts'
 import { all, append, begin, bodies, deletion, fill, says, upTo } from '../../src/contract/store/entries.ts'
 
 const never = 3_600_000
@@ -359,6 +360,22 @@ t.test('counting creates nothing, uses nothing, and a lost room has no unread en
   await server.client.del('fastify-chat:{a}:room')
   t.equal(await unread(store, 'a', first!), 0)
   t.equal(await server.client.xlen('fastify-chat:{a}:log'), 3)
+})
+
+t.test('where the keys of a script must share a hash slot, each room is counted alone', { skip }, async (t) => {
+  // As a proxy before a Cluster does, it takes commands of all slots.
+  const server = await redisServer(t, { tcp: true, args: ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] })
+  await server.client.cluster('ADDSLOTSRANGE', 0, 16_383)
+  while (!(await server.client.cluster('INFO') as string).includes('cluster_state:ok'));
+  const store = open(t, server)
+  const rooms = upTo(20).map((i) => `room${i}`)
+  const positions = await Promise.all(rooms.map(async (room) => (await fill(store, room, 3))[0]!))
+  for (const time of ['first', 'second']) {
+    await server.client.config('RESETSTAT')
+    const counts = await Promise.all(rooms.map((room, i) => store.read(room, { ...uncounted, readPosition: positions[i]! })))
+    t.strictSame(counts.map((page) => page.unread), rooms.map(() => 2), time)
+  }
+  t.notMatch(await server.client.info('errorstats'), /CROSSSLOT/, 'once is enough')
 })
 
 t.test('a damaged room fails no count of others in its tick', { skip }, async (t) => {
