@@ -7,7 +7,7 @@ import { unread } from './unread.ts'
  * Reads the heads of rooms, and counts entries after read positions. Writes nothing. KEYS: those of each room. ARGV: new epoch, ms
  * after which an entry is left out, or ''; epoch and id of a read position in each room. Returns for each room: epoch, beginning, last
  * time, last offset, number and time of the newest change, 1 if the content of deleted entries is overdue, 1 if it has entries, number
- * of unread entries. It takes a third of the time of the read script, because it creates no function and few tables for a room.
+ * of unread entries. It takes less than half of the time of the read script, because it creates no function and few tables for a room.
  */
 export const readUnread: Script = {
   name: 'fastifyChatReadUnread',
