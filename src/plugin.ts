@@ -21,6 +21,7 @@ import { Attendances } from './rooms/attendances.ts'
 import { Peers } from './rooms/peers.ts'
 import { amendEntry } from './rooms/change.ts'
 import { HookCalls } from './rooms/hook-calls.ts'
+import { ReadPositions } from './rooms/read-positions.ts'
 import { RefusalLog } from './observability/refusal-log.ts'
 import { resolveOptions, type Settings } from './settings.ts'
 import { ByteBudget } from './connection/byte-budget.ts'
@@ -88,6 +89,7 @@ async function addChat (
   const hookCalls = new HookCalls(app.log)
   // Rooms end streams of dead processes in no request.
   const hooks = inContext({ onChange: settings.hooks.onChange })
+  const readPositions = settings.hooks.authenticate === undefined ? undefined : new ReadPositions(instrumented, roster, app.log)
   const rooms = new Rooms({
     store: instrumented,
     amend: (...args) => amendEntry({ store: instrumented, hookCalls }, hooks, ...args),
@@ -100,7 +102,7 @@ async function addChat (
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
   const streams = new TextStreams({ store: instrumented, hookCalls, limits, hooks: settings.hooks, lease: settings.bounds.streamLease })
   const appChat = new Chat({
-    rooms, roster, store: instrumented, peers, connections, hooks: settings.hooks, hookCalls, streams, counters, limits, log: app.log
+    rooms, roster, store: instrumented, readPositions, peers, connections, hooks: settings.hooks, hookCalls, streams, counters, limits, log: app.log
   })
   app.decorate('chat', appChat)
   if (options.metrics !== undefined) {
@@ -114,7 +116,8 @@ async function addChat (
     const at = (path: string) => scope.prefix.replace(/\/$/, '') + path
     if (echo !== false) claims.claim(app, at(echo.path), 'echo.path', routeOptions.constraints)
     if (chat !== false) claims.claim(app, at(chat.path), 'chat.path', routeOptions.constraints)
-    const admission = { rooms, store: instrumented, roster, hookCalls, limits, peers, attendances: new Attendances(roster), counters }
+    const attendances = new Attendances(roster, (...args) => readPositions?.receive(...args))
+    const admission = { rooms, store: instrumented, roster, hookCalls, limits, peers, attendances, readPositions, counters }
     const budget = new ByteBudget(limits.totalPendingBytes, () => connections.writers())
     const receiveBudget = new ByteBudget(limits.receiveBudget, () => connections.receivers())
     const context = { settings, counters, upgrades, refusals, connections, admission, budget, receiveBudget }
@@ -156,6 +159,7 @@ async function addChat (
     refusals.close()
     rooms.close()
     peers.close()
+    await readPositions?.close()
   })
 }
 

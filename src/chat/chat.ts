@@ -15,6 +15,7 @@ import { MemberRights, type Reauthorization, type RemovalOptions } from './membe
 import { membersOf, sendTo, type RoomMembers } from './people.ts'
 import { draftOf, type Publication, type WriteStreamOptions } from './publication.ts'
 import { assertRoom } from './room-name.ts'
+import type { ReadPositions } from '../rooms/read-positions.ts'
 import type { Roster } from '../roster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Store, Position } from '../store.ts'
@@ -22,11 +23,14 @@ import type { Stats, Counters } from '../observability/stats.ts'
 import { subscribeTo } from './subscription.ts'
 import type { TextStream } from './text-stream.ts'
 import type { TextStreams } from './text-streams.ts'
+import { unreadOf, type UnreadRoom } from './unread.ts'
 
 export interface ChatParts {
   readonly rooms: Rooms
   readonly roster: Roster
   readonly store: Store
+  /** Undefined if no hook names the members. */
+  readonly readPositions: ReadPositions | undefined
   readonly peers: Peers
   readonly connections: Connections
   readonly hooks: Pick<Hooks, 'onPost' | 'onChange'>
@@ -48,7 +52,7 @@ export class Chat {
     this.#parts = parts
     this.#changes = new ChatChanges(parts, parts.hooks.onChange)
     this.#moderation = new Moderation(parts.roster)
-    this.#rights = new MemberRights(parts.store, () => parts.rooms.names())
+    this.#rights = new MemberRights(parts.store, parts.readPositions, () => parts.rooms.names())
   }
 
   /**
@@ -128,6 +132,18 @@ export class Chat {
   }
 
   /**
+   * Resolves with the rooms in which a member has a read position, and the number of messages after it, in the order of the room
+   * names: for badges and mails. `authorize` is not called. Only members that `authenticate` names have read positions beyond a
+   * connection. A position that another node has received may be missing for two seconds.
+   * @throws InvalidArgument
+   */
+  async unread (memberId: string): Promise<UnreadRoom[]> {
+    assertMemberId('memberId', memberId)
+    const { readPositions, store } = this.#parts
+    return readPositions === undefined ? [] : await unreadOf(memberId, readPositions, store)
+  }
+
+  /**
    * Replaces the content of a message. Of the hooks, it calls `onChange` only, as all changes of the app do. An edit to the same
    * content changes nothing.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge, NotKept, EntryDeleted; InvalidChange for a binary message, and while the text is streamed
@@ -181,7 +197,7 @@ export class Chat {
    * Removes a member from a room, on every node. No message or change that is stored once the promise has resolved reaches the
    * member, and `left` is the last message of the room that it receives. A plain client's connection is closed with 4403. Messages that were
    * stored before may not reach it. The member may join again if `authorize` allows it. A join that is in progress is authorized
-   * again; without that hook, it is refused. Rejects as the store's `append` does.
+   * again; without that hook, it is refused. Its read position in the room is removed. Rejects as the store's `append` does.
    * @param id of the member
    * @throws InvalidRoom, InvalidArgument
    */

@@ -1,6 +1,7 @@
 import { assertProperties, assertReason } from '../argument-checks.ts'
 import { assertMemberId } from './member-id.ts'
 import { assertRoom } from './room-name.ts'
+import type { ReadPositions } from '../rooms/read-positions.ts'
 import type { Store } from '../store.ts'
 
 /** Options of `removeMember`. */
@@ -23,11 +24,13 @@ const CONCURRENT = 100
 /** Revokes rights of members. Each call checks all its arguments before it changes anything. */
 export class MemberRights {
   readonly #store: Pick<Store, 'control' | 'rooms'>
+  readonly #readPositions: Pick<ReadPositions, 'forget'> | undefined
   readonly #used: () => readonly string[]
 
-  /** @param used returns the names of the rooms in use on this node */
-  constructor (store: Pick<Store, 'control' | 'rooms'>, used: () => readonly string[]) {
+  /** @param readPositions undefined if no hook names the members @param used returns the names of the rooms in use on this node */
+  constructor (store: Pick<Store, 'control' | 'rooms'>, readPositions: Pick<ReadPositions, 'forget'> | undefined, used: () => readonly string[]) {
     this.#store = store
+    this.#readPositions = readPositions
     this.#used = used
   }
 
@@ -37,6 +40,7 @@ export class MemberRights {
     const { reason = '' } = options
     if (reason !== '') assertReason('options.reason', reason)
     await this.#store.control(room, { remove: { member: id, reason: reason === '' ? 'removed by a moderator' : reason } })
+    await this.#readPositions?.forget(id, room)
   }
 
   async reauthorize (whom: Reauthorization): Promise<void> {

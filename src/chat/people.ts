@@ -2,6 +2,7 @@ import { chatMember, type ChatMember } from '../chat-member.ts'
 import { InvalidArgument, PostTooLarge } from '../errors.ts'
 import { jsonOf } from '../content.ts'
 import { assertMemberId } from './member-id.ts'
+import { encodeMemberMessage } from '../rooms/member-message.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Roster } from '../roster.ts'
 
@@ -27,5 +28,5 @@ export async function sendTo (roster: Roster, memberId: string, data: unknown, l
   const json = jsonOf(data, (name, problem) => new InvalidArgument(name, problem))
   const bytes = Buffer.byteLength(json)
   if (bytes > limit) throw new PostTooLarge(bytes, limit)
-  return await roster.send(memberId, json)
+  return await roster.send(memberId, encodeMemberMessage({ direct: json }))
 }

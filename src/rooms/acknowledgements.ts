@@ -1,8 +1,9 @@
 import type { Amended } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
+import type { ReadCursor } from '../drivers/read-position.ts'
 import type { Format } from './format.ts'
 import { OwnPositions } from './own-positions.ts'
-import type { Cursor, Entry, Position } from '../store.ts'
+import type { Appended, Entry, Position } from '../store.ts'
 import { UndeliveredRequests } from './undelivered-requests.ts'
 
 /** The membership whose requests are acknowledged. */
@@ -18,6 +19,8 @@ export interface Requester {
   /** The epoch of the room to which `offset` and `change` belong. */
   readonly epoch: number
   readonly hasEnded: boolean
+  /** Called when a post is stored. */
+  posted (cursor: ReadCursor): void
 }
 
 /** The posts and changes of a member in one room until they are acknowledged. */
@@ -43,14 +46,16 @@ export class Acknowledgements {
    * @param id of the post, chosen by the client; empty for none
    * @param onRejected called if the post was not stored
    */
-  addPost (stored: Promise<Cursor & { readonly again: boolean }>, id: string, onRejected: (error: unknown) => void): void {
+  addPost (stored: Promise<Appended>, id: string, onRejected: (error: unknown) => void): void {
     const requester = this.#requester
     const { epoch } = requester
     const posts = this.#posts ??= new UndeliveredRequests(requester.connection.writer)
     posts.add()
-    stored.then(({ offset, position, again }) => {
+    stored.then((appended) => {
+      const { offset, position, again } = appended
       const ack = requester.format.ack(requester.room, id, this.#positions?.of({ offset, position }) ?? position)
       posts.settle(offset, id, ack, !again && offset > requester.offset && requester.epoch === epoch && !requester.hasEnded)
+      if (!appended.again) requester.posted(appended)
     }, (error: unknown) => {
       onRejected(error)
       posts.refuse()

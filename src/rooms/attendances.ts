@@ -1,3 +1,4 @@
+import { parseMemberMessage, type MemberMessage } from './member-message.ts'
 import type { Roster } from '../roster.ts'
 
 /** A connection that receives the messages to its member. */
@@ -17,10 +18,13 @@ const NONE: readonly DirectReceiver[] = []
  */
 export class Attendances {
   readonly #roster: Pick<Roster, 'attend'>
+  readonly #onOther: (memberId: string, message: MemberMessage) => void
   readonly #byMember = new Map<string, Attendance>()
 
-  constructor (roster: Pick<Roster, 'attend'>) {
+  /** @param onOther called with the messages of the chat itself */
+  constructor (roster: Pick<Roster, 'attend'>, onOther: (memberId: string, message: MemberMessage) => void) {
     this.#roster = roster
+    this.#onOther = onOther
   }
 
   /**
@@ -49,7 +53,10 @@ export class Attendances {
     const attendance: Attendance = {
       receivers: NONE,
       subscribed: this.#roster.attend(memberId, (data) => {
-        for (const receiver of [attendance.receivers].flat()) receiver.receiveDirect(data)
+        const message = parseMemberMessage(data)
+        if (message === undefined) return
+        if (!('direct' in message)) return this.#onOther(memberId, message)
+        for (const receiver of [attendance.receivers].flat()) receiver.receiveDirect(message.direct)
       })
     }
     this.#byMember.set(memberId, attendance)

@@ -6,8 +6,11 @@ import type { RoomSignal } from './signal.ts'
 import type { Presence, PresentMember } from '../roster.ts'
 import type { Entry, Page, Position } from '../store.ts'
 
-/** A page as the answer to a join contains it. position: of the member, on the wire. */
-export interface JoinedPage extends Page { readonly position: Position }
+/**
+ * A page as the answer to a join contains it. position: of the member, on the wire. readPosition: that for which `unread` was counted;
+ * undefined for none.
+ */
+export interface JoinedPage extends Page { readonly position: Position, readonly readPosition?: Position | undefined }
 
 /** Encodes the messages of a room for one wire. Entries and signals MUST be encoded equally for all members: batches share them. */
 export interface Format {
@@ -34,6 +37,8 @@ export interface Format {
   ack (room: string, id: string, position: Position, revision?: Revision): string | undefined
   /** Returns the answer to a join. The same messages are sent when the view of a member is no longer valid. */
   joined (room: string, page: JoinedPage, presence: Presence, member: PresentMember): readonly Payload[]
+  /** Returns the message for a read position that another connection has moved. Absent if the wire has none. */
+  read? (room: string, position: Position): Payload
   /** Returns the message for a member that may no longer be in a room. Absent if the wire has none: the connection is closed instead. */
   left? (room: string, code: Revocation['code'], message: string): Payload
 }

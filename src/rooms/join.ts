@@ -8,6 +8,7 @@ import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import type { ReadTurns } from './read-turns.ts'
 import type { Cursor, Position, Query } from '../store.ts'
+import { withUnread } from './unread.ts'
 import { WholeReplay } from './whole-replay.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
@@ -26,6 +27,8 @@ interface Start {
   readonly whole: WholeReplay | undefined
   /** What a member receives that can't continue there. */
   readonly newest: Newest
+  /** See `JoinQuery`. */
+  readonly readKnown?: Promise<void> | undefined
 }
 
 /** Sends entries from the store to memberships that join, or that were suspended. Then adds them to the fan-out. */
@@ -63,9 +66,9 @@ export class Joins {
    * @param onJoined called when the answer was written, and again after each later page
    * @throws Forbidden, HookFailed if the rights of the member were in question before the answer was written
    */
-  async join (membership: Membership, entered: Promise<void>, { after, revision, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
+  async join (membership: Membership, entered: Promise<void>, { after, revision, readKnown, ...newest }: JoinQuery, onJoined: () => void): Promise<void> {
     const whole = membership.reader === undefined ? new WholeReplay(after) : undefined
-    const start: Start = whole === undefined ? { position: after, revision, whole, newest } : { position: whole.after, revision: undefined, whole, newest }
+    const start: Start = { position: whole === undefined ? after : whole.after, revision: whole === undefined ? revision : undefined, whole, newest, readKnown }
     entered.catch(() => { /* rethrown by `#read`, unless the connection is closed first */ })
     this.#joining.add(membership)
     try {
@@ -126,8 +129,7 @@ export class Joins {
     const { reader } = membership
     const { whole } = start
     const catchUp = this.#catchUp
-    const newest: Query = { ...start.newest, for: reader }
-    let { position, revision } = start
+    let { position, revision, readKnown } = start
     let oldest: Position | undefined
     for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
       const hasChanges = revision !== undefined
@@ -136,8 +138,16 @@ export class Joins {
       isAttached = await catchUp.whileReading(async () => {
         const { epoch } = catchUp
         const isFollowed = this.#followed !== undefined
-        const query = position === undefined ? newest : { after: position, revision, for: reader, ...PAGE }
-        const reading = readWithStreams(this.#pages, this.#turns, query, whole)
+        let readPosition: Position | undefined
+        let newest: Query
+        const readPage = () => {
+          readPosition = membership.readPosition
+          newest = { ...start.newest, for: reader, readPosition }
+          const query = position === undefined ? newest : { after: position, revision, for: reader, readPosition, ...PAGE }
+          return readWithStreams(this.#pages, this.#turns, query, whole)
+        }
+        const reading = readKnown === undefined ? readPage() : readKnown.then(readPage)
+        readKnown = undefined
         reading.catch(() => { /* rethrown below */ })
         await entered
         const read = await reading
@@ -147,7 +157,7 @@ export class Joins {
         // The store doesn't deliver an entry or a change that was stored between the two.
         if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
         const resumed = position !== undefined && page.complete
-        if (!page.complete) page = { ...await readNewest(this.#pages, this.#turns, newest), complete: false }
+        if (!page.complete) page = { ...await readNewest(this.#pages, this.#turns, newest!), complete: false }
         await this.#rightsOf(membership)
         if (!this.#isJoining(membership) || epoch !== catchUp.epoch) return false
         membership.enter(epoch)
@@ -161,7 +171,7 @@ export class Joins {
           this.#counters.deliveries += membership.sendMissed(page, later, whole)
         } else {
           const answer = whole?.joined(page, end, this.#fanOut.streams, resumed ? read : undefined) ?? { ...page, position: end.position }
-          this.#counters.deliveries += membership.sendJoined(answer, catchUp.presence, later, whole)
+          this.#counters.deliveries += membership.sendJoined(withUnread(answer, end, readPosition, whole?.streams), catchUp.presence, later, whole)
         }
         oldest = page.oldest ?? oldest
         if (hasCaughtUp) catchUp.attach(membership, whole)

@@ -3,6 +3,7 @@ import type { Changed } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
+import type { ReadCursor } from '../drivers/read-position.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format, JoinedPage } from './format.ts'
 import { KnownPresence } from './known-presence.ts'
@@ -12,11 +13,19 @@ import type { WholeMessage } from './outstanding-streams.ts'
 import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
-import type { Entry, Member, Page } from '../store.ts'
+import type { Entry, Member, Page, Position } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
 const ENDED = -1
+
+/** The peer of a membership. */
+export interface MembershipOwner extends RightsOwner {
+  /** Returns the read position of the member in a room; undefined for none. */
+  readPosition (room: string): Position | undefined
+  /** Called when a post of the membership is stored. */
+  posted (membership: Membership, cursor: ReadCursor): void
+}
 
 /** What a member receives after a page from the store: later entries, then later changes; and up to where it has received them then. */
 export interface Later extends Received {
@@ -37,15 +46,17 @@ export class Membership implements Receiver, Requester {
   #epoch = 0
   /** Undefined unless the member catches up or is suspended. */
   #presence: KnownPresence | undefined
-  readonly #owner: RightsOwner | undefined
+  readonly #owner: MembershipOwner | undefined
   /** Created when they are first in question, or asked for to signal. */
   #rights: MembershipRights | undefined
   #hasJoined = false
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
+  /** The last read position that the client was told, or has marked. */
+  #toldRead: Position | undefined
 
-  constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: RightsOwner) {
+  constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
     this.connection = connection
     this.#owner = owner
     this.forms = forms
@@ -125,6 +136,7 @@ export class Membership implements Receiver, Requester {
     const resumed = page.complete ? whole?.resumed : undefined
     if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
     this.#hasJoined = true
+    this.#toldRead = page.readPosition
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
 
@@ -146,7 +158,25 @@ export class Membership implements Receiver, Requester {
     const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
+    this.tellRead()
   }
+
+  /** The read position of the member; undefined for none, and for a wire that has none. */
+  get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
+
+  /** Called when the client has marked a position. */
+  marked (position: Position): void { this.#toldRead = position }
+
+  /** Sends the read position unless the client knows it. A member that catches up or is suspended receives it later. */
+  tellRead (): void {
+    if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.hasEnded) return
+    const { readPosition } = this
+    if (readPosition === undefined || readPosition === this.#toldRead) return
+    this.#toldRead = readPosition
+    this.connection.writer.reply(this.format.read!(this.room, readPosition))
+  }
+
+  posted (cursor: ReadCursor): void { this.#owner?.posted(this, cursor) }
 
   /** Sends a batch. Returns the number of messages sent. */
   deliver (batch: Batch): number {

@@ -1,8 +1,8 @@
 import type { Attendances, DirectReceiver } from './attendances.ts'
 import type { Connection } from '../connection/connection.ts'
-import { diagnostics, type MembershipChanged } from '../observability/diagnostics.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
-import { authorize, may, run, type Hooks } from '../hooks.ts'
+import type { ReadCursor } from '../drivers/read-position.ts'
+import { authorize, may, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
 import { Expiry } from './expiry.ts'
@@ -10,17 +10,20 @@ import { PeerRestrictions } from './peer-restrictions.ts'
 import { sendHistory } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { MemberForms } from './member-forms.ts'
-import { Membership } from './membership.ts'
-import type { Revocation, RightsHolder, RightsOwner } from './membership-rights.ts'
+import { Membership, type MembershipOwner } from './membership.ts'
+import { reportJoined, reportLeft } from './membership-events.ts'
+import type { Revocation, RightsHolder } from './membership-rights.ts'
+import { PeerReads, type PeerReadsContext, type ReadingPeer } from './peer-reads.ts'
 import { submit, type Post, type PostContext, type PostResult } from './post.ts'
 import { randomId } from './random-id.ts'
 import type { MembershipOptions } from './receiver.ts'
+import { RequestKeys } from './request-keys.ts'
 import { sendSignal } from './send-signal.ts'
 import type { Signal } from '../roster.ts'
 import type { Member, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
-export interface PeerContext extends PostContext, RoomsAndRoster {
+export interface PeerContext extends PostContext, RoomsAndRoster, PeerReadsContext {
   readonly peers: { add (peer: Peer): void, delete (peer: Peer): void }
   readonly attendances: Attendances
   readonly limits: PostContext['limits'] & { readonly roomsPerMember: number }
@@ -30,13 +33,13 @@ export interface PeerContext extends PostContext, RoomsAndRoster {
 export interface JoinOptions extends JoinQuery, MembershipOptions {}
 
 /** A member on one connection, with its memberships. */
-export class Peer implements RightsOwner {
+export class Peer implements MembershipOwner, ReadingPeer {
   readonly forms: MemberForms
   readonly connection: Connection
   readonly restrictions: PeerRestrictions
+  readonly reads: PeerReads
   readonly #id = randomId()
-  /** Prefix of the keys of its posts and changes; undefined until the first. */
-  #keyPrefix: string | undefined
+  readonly #keys: RequestKeys
   readonly #hooks: Hooks
   readonly #context: PeerContext
   /** Few: an array is as fast as a map, and smaller. */
@@ -52,13 +55,15 @@ export class Peer implements RightsOwner {
     this.#hooks = hooks
     this.#context = context
     this.restrictions = new PeerRestrictions(connection)
+    this.#keys = new RequestKeys(forms.sender.id)
+    this.reads = new PeerReads(this, hooks, context)
     context.peers.add(this)
   }
 
   /** The sender of its messages. */
   get member (): Member { return this.forms.sender }
 
-  hasJoined (room: string): boolean { return this.#find(room) !== undefined }
+  hasJoined (room: string): boolean { return this.find(room) !== undefined }
 
   /**
    * Closes the connection when its authentication expires. Call it only once.
@@ -81,6 +86,7 @@ export class Peer implements RightsOwner {
     if (this.#direct !== undefined) this.#context.attendances.end(this.member.id, this.#direct)
     this.#context.peers.delete(this)
     for (const membership of this.#memberships) this.#leave(membership)
+    this.reads.end()
   }
 
   /**
@@ -91,30 +97,31 @@ export class Peer implements RightsOwner {
   async join (name: string, { format, includeSender, ...query }: JoinOptions): Promise<void> {
     const { forms: { member }, connection } = this
     const { rooms, limits } = this.#context
-    const hooks = this.#hooks
-    if (this.#find(name) !== undefined) throw new AlreadyJoined(name)
+    if (this.find(name) !== undefined) throw new AlreadyJoined(name)
     if (this.#memberships.length >= limits.roomsPerMember) throw new TooManyRoomsOfMember()
     const [before, controls] = [rooms.find(name), rooms.find(name)?.controls]
-    await authorize(hooks, { member, action: 'join', room: name })
-    const room = rooms.take(name, connection.address.name)
-    const membership = new Membership(connection, this.forms, room.name, { format, includeSender }, this)
-    // A control may have come after the answer of the hook, and before the room can apply it to the membership.
-    const isCurrent = room === before && controls !== undefined && room.controls === controls
+    const readKnown = this.reads.use(name, format.read !== undefined)
+    readKnown?.catch(() => { /* rethrown by `enterRoom`, unless the member may not join */ })
+    let membership: Membership | undefined
     try {
-      await enterRoom(membership, room, this.#id, query, this.#context, () => {
-        if (!isCurrent) membership.rights.question()
-        room.enter(membership)
-        this.#memberships = this.#memberships.concat(membership)
-        if (!connection.open) this.#remove(membership)
+      await authorize(this.#hooks, { member, action: 'join', room: name })
+      const room = rooms.take(name, connection.address.name)
+      const joining = membership = new Membership(connection, this.forms, room.name, { format, includeSender }, this)
+      // A control may have come after the answer of the hook, and before the room can apply it to the membership.
+      const isCurrent = room === before && controls !== undefined && room.controls === controls
+      await enterRoom(joining, room, this.#id, { ...query, readKnown }, this.#context, () => {
+        if (!isCurrent) joining.rights.question()
+        room.enter(joining)
+        this.#memberships = this.#memberships.concat(joining)
+        if (!connection.open) this.#remove(joining)
       })
     } catch (error) {
-      if (this.#memberships.includes(membership)) this.#remove(membership)
+      if (membership !== undefined && this.#memberships.includes(membership)) this.#remove(membership)
+      else this.reads.release(name)
       throw error
     }
     if (!this.#memberships.includes(membership)) return
-    membership.announce()
-    if (diagnostics.joined.hasSubscribers) diagnostics.joined.publish(this.#changeOf(name))
-    await run('onJoin', () => hooks.onJoin?.(member, name))
+    await reportJoined(membership, this.#hooks, this.#context.counters.chat)
   }
 
   mayJoin (room: string): Promise<boolean> | undefined {
@@ -124,14 +131,20 @@ export class Peer implements RightsOwner {
 
   revoke (holder: RightsHolder, revocation: Revocation): void {
     const membership = this.#memberships.find((each) => each === holder)
-    if (membership !== undefined) this.#leave(membership, revocation)
+    if (membership === undefined) return
+    if (revocation.code === 'removed') this.reads.removed(membership.room)
+    this.#leave(membership, revocation)
   }
+
+  readPosition (room: string): Position | undefined { return this.reads.of(room) }
+
+  posted (membership: Membership, cursor: ReadCursor): void { this.reads.posted(membership, cursor) }
 
   failed (error: unknown): void { this.connection.fail(error) }
 
   /** @throws NotJoined */
   leave (room: string): void {
-    const membership = this.#find(room)
+    const membership = this.find(room)
     if (membership === undefined) throw new NotJoined(room)
     this.#leave(membership)
   }
@@ -142,9 +155,9 @@ export class Peer implements RightsOwner {
    * @throws NotJoined
    */
   post (post: Post): PostResult {
-    const membership = this.#find(post.room)
+    const membership = this.find(post.room)
     if (membership === undefined) throw new NotJoined(post.room)
-    const key = post.id === undefined ? undefined : this.#keyOf(post.id)
+    const key = post.id === undefined ? undefined : this.#keys.of(post.id)
     return submit(post, key, membership, this.restrictions, this.#hooks, this.#context)
   }
 
@@ -154,9 +167,9 @@ export class Peer implements RightsOwner {
    * @throws NotJoined
    */
   change (request: ChangeRequest): ChangeResult {
-    const membership = this.#find(request.room)
+    const membership = this.find(request.room)
     if (membership === undefined) throw new NotJoined(request.room)
-    return submitChange(request, this.#keyOf(request.id), membership, this.restrictions, this.#hooks, this.#context)
+    return submitChange(request, this.#keys.of(request.id), membership, this.restrictions, this.#hooks, this.#context)
   }
 
   /** Resolves when the posts and changes so far were sent to this member, or may never be sent; undefined if that is now. Never rejects. */
@@ -170,7 +183,7 @@ export class Peer implements RightsOwner {
    * @throws NotJoined, Forbidden, HookFailed
    */
   async history (room: string, before: Position, limit: number, maxBytes: number, answer: (page: Page) => void): Promise<void> {
-    const membership = this.#find(room)
+    const membership = this.find(room)
     if (membership === undefined) throw new NotJoined(room)
     await sendHistory(membership, before, limit, maxBytes, this.#hooks, this.#context.rooms, answer)
   }
@@ -182,18 +195,12 @@ export class Peer implements RightsOwner {
   signal (room: string, data: string): Promise<void> | undefined { return this.#signal(room, { from: this.member, data }) }
 
   #signal (room: string, signal: Signal): Promise<void> | undefined {
-    const membership = this.#find(room)
+    const membership = this.find(room)
     if (membership === undefined) throw new NotJoined(room)
     return sendSignal(signal, membership, this.restrictions, this.#hooks, this.#context.roster)
   }
 
-  /** Returns a key of the member's id and the id of a request. The length keeps two pairs of ids from making the same key. */
-  #keyOf (id: string): string {
-    this.#keyPrefix ??= `${this.member.id.length} ${this.member.id} `
-    return this.#keyPrefix + id
-  }
-
-  #find (name: string): Membership | undefined {
+  find (name: string): Membership | undefined {
     for (const membership of this.#memberships) if (membership.room === name) return membership
     return undefined
   }
@@ -202,18 +209,12 @@ export class Peer implements RightsOwner {
   #leave (membership: Membership, revocation?: Revocation): void {
     this.#remove(membership)
     if (revocation !== undefined) membership.sendLeft(revocation)
-    if (!membership.isAnnounced) return
-    if (diagnostics.left.hasSubscribers) diagnostics.left.publish(this.#changeOf(membership.room))
-    run('onLeave', () => this.#hooks.onLeave?.(this.forms.member, membership.room))
-      .catch((error: unknown) => this.connection.fail(error))
-  }
-
-  #changeOf (room: string): MembershipChanged {
-    return { chat: this.#context.counters.chat, connection: this.connection, member: this.member, room }
+    reportLeft(membership, this.#hooks, this.#context.counters.chat)
   }
 
   #remove (membership: Membership): void {
     this.#memberships = this.#memberships.filter((other) => other !== membership)
+    this.reads.release(membership.room)
     leaveRoom(membership, this.#id, this.#context)
   }
 }

@@ -5,12 +5,21 @@ import type { Membership } from './membership.ts'
 import type { PageReader } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
-import { byReader } from './readers.ts'
-import type { Page } from '../store.ts'
+import { byReader, byReadPosition } from './readers.ts'
+import type { Page, Position } from '../store.ts'
+import { withUnread } from './unread.ts'
 import { WholeReplay } from './whole-replay.ts'
 
 /** Maximum number of members for which the newest entries are read at the same time. */
 const RESTART_READS = 32
+
+/** Memberships that receive the same page. */
+interface Group {
+  /** Id of their member; undefined for memberships of all members. */
+  readonly reader: string | undefined
+  readonly readPosition: Position | undefined
+  readonly memberships: readonly Membership[]
+}
 
 /** Sends the newest entries to all memberships when entries or changes may be missing. Then adds them to the fan-out. */
 export class Restarts {
@@ -73,15 +82,8 @@ export class Restarts {
   async #send (epoch: number): Promise<void> {
     if (![...this.#restarting].some((membership) => this.#isDue(membership))) return
     try {
-      await this.#sendNewest(epoch, undefined, this.#restarting)
-      // One iterator, so that each loop takes the next member.
-      const members = byReader(this.#restarting).entries()
-      const readOn = async (): Promise<void> => {
-        for (const [reader, memberships] of members) {
-          if (memberships.some((membership) => this.#isDue(membership))) await this.#sendNewest(epoch, reader, memberships)
-        }
-      }
-      await Promise.all(Array.from({ length: RESTART_READS }, readOn))
+      await this.#sendTo(epoch, byPosition(undefined, this.#restarting))
+      await this.#sendTo(epoch, [...byReader(this.#restarting)].flatMap(([reader, memberships]) => byPosition(reader, memberships)))
     } catch {
       if (epoch !== this.#catchUp.epoch) return
       for (const { connection } of this.#restarting) connection.close(CloseCode.tryAgainLater, 'the store failed')
@@ -89,18 +91,25 @@ export class Restarts {
     }
   }
 
-  /**
-   * Sends the newest entries to restarting memberships.
-   * @param reader id of their member; undefined for those of all members, except for those that need to know which reactions are
-   *   their own
-   */
-  async #sendNewest (epoch: number, reader: string | undefined, memberships: Iterable<Membership>): Promise<void> {
+  async #sendTo (epoch: number, all: readonly Group[]): Promise<void> {
+    // One iterator, so that each loop takes the next group.
+    const groups = all.values()
+    const readOn = async (): Promise<void> => {
+      for (const group of groups) {
+        if (group.memberships.some((membership) => this.#isDue(membership))) await this.#sendNewest(epoch, group)
+      }
+    }
+    await Promise.all(Array.from({ length: RESTART_READS }, readOn))
+  }
+
+  /** Sends the newest entries to a group. One of all members leaves out those that need to know which reactions are their own. */
+  async #sendNewest (epoch: number, { reader, readPosition, memberships }: Group): Promise<void> {
     const catchUp = this.#catchUp
     await catchUp.whileReading(async () => {
       let page: Page
       do {
         if (epoch !== catchUp.epoch) return
-        page = { ...await this.#pages.read({ ...NEWEST, for: reader }), complete: false }
+        page = { ...await this.#pages.read({ ...NEWEST, for: reader, readPosition }), complete: false }
       } while (!catchUp.isCompleteAfter(page.head))
       // A later restart has taken over these memberships, and attaches them.
       if (epoch !== catchUp.epoch) return
@@ -112,11 +121,16 @@ export class Restarts {
         membership.enter(epoch)
         const whole = membership.reader === undefined ? new WholeReplay() : undefined
         const answer = whole?.joined(page, page.head, []) ?? { ...page, position: page.head.position }
-        this.#counters.deliveries += membership.sendJoined(answer, catchUp.presence, later, whole)
+        this.#counters.deliveries += membership.sendJoined(withUnread(answer, page.head, readPosition, whole?.streams), catchUp.presence, later, whole)
         catchUp.attach(membership, whole)
       }
     })
   }
 
   #isDue (membership: Membership): boolean { return this.#restarting.has(membership) && !membership.isSuspended && !membership.isRefused }
+}
+
+/** @param reader id of the member of the memberships; undefined if they are of several */
+function byPosition (reader: string | undefined, memberships: Iterable<Membership>): Group[] {
+  return [...byReadPosition(memberships)].map(([readPosition, group]) => ({ reader, readPosition, memberships: group }))
 }

@@ -5,6 +5,7 @@ import { DeliveredHead } from './delivered-head.ts'
 import { FanOut } from './fan-out.ts'
 import { Joins } from './join.ts'
 import type { JoinQuery } from './join-query.ts'
+import type { KeptEntries } from './kept-entries.ts'
 import type { Membership } from './membership.ts'
 import { OwnReactions } from './own-reactions.ts'
 import type { ReadTurns } from './read-turns.ts'
@@ -29,6 +30,7 @@ export interface RoomContext {
   readonly waiting: Waiting
   readonly rings: Rings
   readonly turns: ReadTurns
+  readonly keptEntries: Pick<KeptEntries, 'clear'>
   readonly counters: Counters
 }
 
@@ -43,15 +45,17 @@ export class Room {
   readonly #restarts: Restarts
   #controls = 0
   readonly #turns: ReadTurns
+  readonly #keptEntries: Pick<KeptEntries, 'clear'>
   readonly #ownReactions: OwnReactions
   readonly #listeners = new Set<(entry: Entry) => void>()
   readonly #presence = new RoomPresence()
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, counters }: RoomContext) {
+  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, keptEntries, counters }: RoomContext) {
     this.name = name
     this.#turns = turns
+    this.#keptEntries = keptEntries
     this.#fanOut = new FanOut(name, flushInterval, waiting, counters)
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
     const pages = { read: async (query: Query) => await this.read(query), get: async (position: Position) => await this.#streams.get(position) }
@@ -153,6 +157,7 @@ export class Room {
   #restart (head: Head): void {
     this.#controls++
     this.#ownReactions.restart()
+    this.#keptEntries.clear(this.name)
     for (const { rights } of [...this.#memberships()]) rights.question()
     this.#delivered.restart(head)
     this.#catchUp.restart()

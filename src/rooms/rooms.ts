@@ -1,4 +1,5 @@
 import { TooManyRooms, TooManyRoomsOfAddress } from '../errors.ts'
+import { KeptEntries } from './kept-entries.ts'
 import type { Membership } from './membership.ts'
 import { ReadTurns } from './read-turns.ts'
 import { Rings } from './ring.ts'
@@ -26,6 +27,7 @@ export interface RoomsLimits {
 /** Opens and closes the rooms of this node. */
 export class Rooms {
   readonly turns = new ReadTurns()
+  readonly keptEntries: KeptEntries
   readonly #context: RoomContext
   readonly #limits: RoomsLimits
   readonly #uses = new Map<string, Use>()
@@ -33,8 +35,9 @@ export class Rooms {
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
 
-  constructor (context: Omit<RoomContext, 'waiting' | 'rings' | 'turns'>, limits: RoomsLimits) {
-    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings(), turns: this.turns }
+  constructor (context: Omit<RoomContext, 'waiting' | 'rings' | 'turns' | 'keptEntries'>, limits: RoomsLimits) {
+    this.keptEntries = new KeptEntries(context.store)
+    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings(), turns: this.turns, keptEntries: this.keptEntries }
     this.#limits = limits
   }
 

@@ -11,7 +11,7 @@ const [DATA, CONTENT] = ['{"data":}'.length, '{"text":,"data":}'.length]
  * @param rooms maximum rooms of a connection, which a client joins again after a reconnect
  */
 export function requestsOf ({ type }: ClientMessage, joins: number, rooms: number): number {
-  return type === 'history' || type === 'delete' || (type === 'join' && joins >= rooms) ? PAGE_COST : 1
+  return type === 'history' || type === 'rooms' || type === 'delete' || (type === 'join' && joins >= rooms) ? PAGE_COST : 1
 }
 
 /** Returns the data of a message as JSON text, as it is kept or sent on; undefined for none. */

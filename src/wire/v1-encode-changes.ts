@@ -3,7 +3,7 @@ import { deflatedFraming } from '../connection/deflate.ts'
 import type { Format } from '../rooms/format.ts'
 import { ownReactions, wholeChange, type MergedChange, type OwnReactions } from '../rooms/merged-change.ts'
 import type { Entry, Page } from '../store.ts'
-import { entryJson, historyJson, joinedJson, positionJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
+import { entryJson, historyJson, joinedJson, positionJson, roomsJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
 
 const { format: v1Format, deflated: deflatedV1Format } = v1Encoding
 
@@ -19,7 +19,8 @@ const v1ChangesFormat: Format = {
 export const v1ChangesEncoding: V1Encoding = {
   format: v1ChangesFormat,
   deflated: { ...v1ChangesFormat, framing: deflatedFraming, sameEntriesAs: v1ChangesFormat, withoutChanges: deflatedV1Format },
-  history: (room, before, page) => `{${historyJson(room, before, page, stateJson)},"revision":"${page.revision}"}`
+  history: (room, before, page) => `{${historyJson(room, before, page, stateJson)},"revision":"${page.revision}"}`,
+  rooms: (id, page) => roomsJson(id, page, stateJson)
 }
 
 /** Returns the properties of an entry and of its state as JSON. */

@@ -3,6 +3,7 @@ import { webSocketFraming } from '../connection/frame.ts'
 import type { ServerMessage } from '../messages.ts'
 import type { Format, JoinedPage } from '../rooms/format.ts'
 import type { PresenceDiff } from '../rooms/presence-diff.ts'
+import type { RoomsPage } from '../rooms/room-list.ts'
 import type { MemberSignal } from '../rooms/signal.ts'
 import type { Presence, PresentMember } from '../roster.ts'
 import type { Entry, Member, Page, Position } from '../store.ts'
@@ -20,6 +21,7 @@ const v1Format: Format = {
       : `${ack}"room":"${room}","position":${JSON.stringify(position)},"revision":"${revision}"}`
   },
   joined: (room, page, presence, member) => [`{${joinedJson(room, page, presence, member, entryJson)}}`],
+  read: (room, position) => `{"type":"readPosition",${positionJson(room, position)}}`,
   left: (room, code, message) => JSON.stringify({ type: 'left', room, code, message } satisfies ServerMessage)
 }
 
@@ -30,13 +32,16 @@ export interface V1Encoding {
   readonly deflated: Format
   /** Returns a `history`, with messages as in `joined`. */
   history (room: string, before: Position, page: Page): string
+  /** Returns a `rooms`, with messages as in `joined`. @param id of the request */
+  rooms (id: string, page: RoomsPage): string
 }
 
 /** For clients that don't understand changes. */
 export const v1Encoding: V1Encoding = {
   format: v1Format,
   deflated: { ...v1Format, framing: deflatedFraming, sameEntriesAs: v1Format },
-  history: (room, before, page) => `{${historyJson(room, before, page, entryJson)}}`
+  history: (room, before, page) => `{${historyJson(room, before, page, entryJson)}}`,
+  rooms: (id, page) => roomsJson(id, page, entryJson)
 }
 
 /** Returns the properties of an entry as JSON. */
@@ -44,13 +49,14 @@ export type EntryJson = (room: string, entry: Entry) => string
 
 /** Returns the properties of a `joined` as JSON. */
 export function joinedJson (
-  room: string, { entries, position, complete }: JoinedPage, { members, count, stale }: Presence, member: PresentMember, json: EntryJson
+  room: string, { entries, position, complete, readPosition, unread }: JoinedPage, { members, count, stale }: Presence, member: PresentMember, json: EntryJson
 ): string {
   // A capped list counts the joining member, but may not list it.
   const listed = members.some(({ id }) => id === member.id)
   return `"type":"joined","room":"${room}",` +
     `"members":${membersJson(listed ? members : [...members, member])},"count":${count},${stale ? '"stale":true,' : ''}` +
-    `"messages":[${messagesJson(room, entries, json)}],"position":"${position}","complete":${complete}`
+    `"messages":[${messagesJson(room, entries, json)}],"position":"${position}","complete":${complete}` +
+    (readPosition === undefined || unread === undefined ? '' : `,"readPosition":"${readPosition}","unread":${unread}`)
 }
 
 /** Returns a `typing` or a `signal`. */
@@ -82,6 +88,14 @@ function memberJson ({ id, name }: Member): string { return JSON.stringify({ id,
 export function historyJson (room: string, before: Position, { entries, more, complete }: Page, json: EntryJson): string {
   return `"type":"history","room":"${room}","before":${JSON.stringify(before)},` +
     `"messages":[${complete ? messagesJson(room, entries, json) : ''}],"more":${complete && more},"complete":${complete}`
+}
+
+/** Returns a `rooms`. */
+export function roomsJson (id: string, { rooms, next }: RoomsPage, json: EntryJson): string {
+  const items = rooms.map(({ room, unread, position, last }) => {
+    return `{"room":"${room}","unread":${unread},"position":"${position}"${last === undefined ? '' : `,"last":{${json(room, last)}}`}}`
+  })
+  return `{"type":"rooms","id":${JSON.stringify(id)},"rooms":[${items.join(',')}]${next === undefined ? '' : `,"next":"${next}"`}}`
 }
 
 function messagesJson (room: string, entries: readonly Entry[], json: EntryJson): string {

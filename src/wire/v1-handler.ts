@@ -154,6 +154,9 @@ export class V1Handler implements MessageHandler, DirectReceiver {
       case 'typing': return peer.typing(message.room, message.on !== false)
       case 'signal': return peer.signal(message.room, data!)
       case 'history': return this.#page(peer, message)
+      case 'markRead': return peer.reads.mark(message.room, message.position)
+      case 'rooms': return this.#rooms(peer, message)
+      case 'forget': return peer.reads.forget(message.room)
     }
   }
 
@@ -191,6 +194,12 @@ export class V1Handler implements MessageHandler, DirectReceiver {
   async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
     await peer.history(room, before, limit, PAGE_BYTES, (page) => {
       this.#connection.writer.reply(this.#encoding.history(room, before, page))
+    })
+  }
+
+  async #rooms (peer: Peer, { id, after }: Request<'rooms'>): Promise<void> {
+    await peer.reads.rooms(after, this.#encoding.format.change && peer.member.id, (page) => {
+      this.#connection.writer.reply(this.#encoding.rooms(id, page))
     })
   }
 

@@ -8,7 +8,7 @@ import { memberForms } from '../../src/rooms/member-forms.ts'
 import { Membership, type Later } from '../../src/rooms/membership.ts'
 import { OutstandingStreams } from '../../src/rooms/outstanding-streams.ts'
 import { PendingChanges } from '../../src/rooms/pending-changes.ts'
-import type { Entry } from '../../src/store.ts'
+import type { Appended, Entry } from '../../src/store.ts'
 
 const format: Format = {
   framing: webSocketFraming,
@@ -63,7 +63,7 @@ function joined ({ includeSender = true } = {}) {
   return { membership, writes, charges }
 }
 
-const stored = (offset: number, again = false) => Promise.resolve({ offset, position: `${offset}`, again })
+const stored = (offset: number, again = false): Promise<Appended> => Promise.resolve({ offset, position: `${offset}`, ...again ? { again } : { again, at: offset } })
 const fail = (error: unknown) => t.fail('rejected', { error })
 
 t.test('an acknowledgement follows its message in the same write and is charged until then', async (t) => {

@@ -1,0 +1,102 @@
+import { entryPosition } from './composed-position.ts'
+import { ConnectionReads } from './connection-reads.ts'
+import type { ReadCursor } from '../drivers/read-position.ts'
+import { NotJoined } from '../errors.ts'
+import type { Hooks } from '../hooks.ts'
+import type { Membership } from './membership.ts'
+import type { MemberForms } from './member-forms.ts'
+import type { ReadPositions } from './read-positions.ts'
+import type { ReadDevice, Reads } from './reads.ts'
+import { sendRooms, type RoomsPage } from './room-list.ts'
+import type { Rooms } from './rooms.ts'
+import type { Position } from '../store.ts'
+
+export interface PeerReadsContext {
+  readonly rooms: Rooms
+  /** Undefined if no hook names the members. */
+  readonly readPositions: ReadPositions | undefined
+}
+
+/** The peer whose read positions they are. */
+export interface ReadingPeer {
+  readonly forms: MemberForms
+  /** Returns its membership in a room. */
+  find (room: string): Membership | undefined
+}
+
+/** The read positions of a member, on one connection. */
+export class PeerReads implements ReadDevice {
+  readonly #peer: ReadingPeer
+  readonly #hooks: Hooks
+  readonly #context: PeerReadsContext
+  /** Created when they are first needed. */
+  #reads: Reads | undefined
+  #hasEnded = false
+
+  constructor (peer: ReadingPeer, hooks: Hooks, context: PeerReadsContext) {
+    this.#peer = peer
+    this.#hooks = hooks
+    this.#context = context
+  }
+
+  /** See `Reads.use`. */
+  use (room: string, isNeeded: boolean): Promise<void> | undefined {
+    return this.#context.readPositions === undefined ? undefined : this.#own.use(room, isNeeded)
+  }
+
+  /** See `Reads.release`. */
+  release (room: string): void { this.#reads?.release(room) }
+
+  /** Returns the newest known read position in a joined room. */
+  of (room: string): Position | undefined { return this.#reads?.of(room)?.position }
+
+  /** Called when a post of the member is stored. */
+  posted ({ room, isRefused, format }: Membership, cursor: ReadCursor): void {
+    const { readPositions } = this.#context
+    // A client without read positions can't request them on this connection.
+    if (isRefused || (readPositions === undefined && format.read === undefined)) return
+    if (!this.#hasEnded) this.#own.posted(room, cursor)
+    else void readPositions?.with(this.#id, async (reads) => { reads.posted(room, cursor) })
+  }
+
+  /**
+   * Moves the read position in a joined room. Ignores a position that isn't later. Rejects as the store does.
+   * @param position on the wire
+   * @throws NotJoined, NotKept
+   */
+  async mark (room: string, position: Position): Promise<void> {
+    const membership = this.#peer.find(room)
+    if (membership === undefined) throw new NotJoined(room)
+    const cursor = await this.#context.rooms.keptEntries.find(room, entryPosition(position))
+    if (membership.hasEnded) throw new NotJoined(room)
+    membership.marked(cursor.position)
+    this.#own.mark(room, cursor, this)
+  }
+
+  /** Calls `answer` with a page of the rooms in which the member has a read position. See `sendRooms`. */
+  async rooms (after: string | undefined, reader: string | undefined, answer: (page: RoomsPage) => void): Promise<void> {
+    const { rooms } = this.#context
+    await sendRooms(this.#own, after, reader, { find: (room) => this.#peer.find(room), member: this.#peer.forms.member, hooks: this.#hooks, rooms }, answer)
+  }
+
+  /** Removes the read position in a room. Rejects as the store does. */
+  async forget (room: string): Promise<void> { await this.#own.forget(room) }
+
+  /** Called when the member was removed from a room. */
+  removed (room: string): void {
+    if (this.#context.readPositions === undefined) void this.#reads?.forget(room)
+    else this.#context.readPositions.removed(this.#id, room)
+  }
+
+  tellRead (room: string): void { this.#peer.find(room)?.tellRead() }
+
+  /** Called when the connection is closed and has left its rooms. */
+  end (): void {
+    this.#hasEnded = true
+    if (this.#reads !== undefined) this.#context.readPositions?.end(this.#id, this)
+  }
+
+  get #id (): string { return this.#peer.forms.sender.id }
+
+  get #own (): Reads { return (this.#reads ??= this.#context.readPositions?.begin(this.#id, this) ?? new ConnectionReads()) }
+}

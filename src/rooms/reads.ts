@@ -1,0 +1,32 @@
+import type { ReadCursor } from '../drivers/read-position.ts'
+import type { ReadPosition } from '../store.ts'
+
+/** A connection of a member, as its read positions see it. */
+export interface ReadDevice {
+  /** Called when the read position in a room has moved in another way than by this connection. */
+  tellRead (room: string): void
+}
+
+/** The read positions of a member. A position never moves back. */
+export interface Reads {
+  /**
+   * Called when a connection begins to join a room. Resolves when the read position is known; undefined if that is now. Rejects as the
+   * store does. `release` MUST be called once for each call.
+   * @param isNeeded `false` for a connection that receives no read positions
+   */
+  use (room: string, isNeeded: boolean): Promise<void> | undefined
+  /** Called when a connection has left a room, or could not join it. */
+  release (room: string): void
+  /** Returns the newest known read position in a room that is in use; undefined for none. */
+  of (room: string): ReadCursor | undefined
+  /** Moves the read position in a room. Ignores a cursor that isn't later. @param by the connection, which is not told */
+  mark (room: string, cursor: ReadCursor, by: ReadDevice): void
+  /** Moves the read position in a room to a message of the member. The message itself tells the other connections. */
+  posted (room: string, cursor: ReadCursor): void
+  /** Resolves with all read positions, in the order of the room names. Rejects as the store does. */
+  list (): Promise<readonly ReadPosition[]>
+  /** Removes the read position in a room. Rejects as the store does. */
+  forget (room: string): Promise<void>
+  /** Calls the listener when the read position in a room is removed. Returns an unsubscribe function. */
+  onForget (listener: (room: string) => void): () => void
+}

@@ -1,0 +1,98 @@
+import type { ChatMember } from '../chat-member.ts'
+import { may, type Hooks } from '../hooks.ts'
+import type { Membership } from './membership.ts'
+import type { Reads } from './reads.ts'
+import type { Rooms } from './rooms.ts'
+import type { Entry, Page, ReadPosition } from '../store.ts'
+
+/** Maximum number of rooms of a page, and of bytes of their newest messages. */
+const [ROOMS, BYTES] = [50, 64 * 1024]
+
+/** Number of rooms that are read at the same time. */
+const CONCURRENT = 10
+
+/** A room in which a member has a read position. last: its newest message; undefined for none. */
+export interface UnreadRoom extends Pick<ReadPosition, 'room' | 'position'> { readonly unread: number, readonly last: Entry | undefined }
+
+/** next: the room after which the next page begins; undefined if there are no more. */
+export interface RoomsPage { readonly rooms: readonly UnreadRoom[], readonly next: string | undefined }
+
+/** The member that requests its rooms. */
+export interface RoomsRequester {
+  readonly member: ChatMember
+  readonly hooks: Hooks
+  readonly rooms: Rooms
+  /** Returns its membership in a room, on the connection of the request. */
+  find (room: string): Membership | undefined
+}
+
+/** A room and the membership of the requester when the page was read. */
+interface Listed { readonly unread: UnreadRoom, readonly membership: Membership | undefined, questions: number, isAllowed: boolean }
+
+/**
+ * Reads a page of the rooms in which a member has a read position, in the order of their names. Calls `answer` with those that the app
+ * allows the member to read, in the tick in which the member still may. Rejects as the store does.
+ * @param after the room after which the page begins @param reader see `Membership.reader`
+ * @throws HookFailed
+ */
+export async function sendRooms (
+  reads: Reads, after: string | undefined, reader: string | undefined, requester: RoomsRequester, answer: (page: RoomsPage) => void
+): Promise<void> {
+  const forgotten = new Set<string>()
+  const stop = reads.onForget((room) => { forgotten.add(room) })
+  try {
+    const positions = await reads.list()
+    const first = after === undefined ? 0 : positions.findIndex(({ room }) => room > after)
+    const selected = first === -1 ? [] : positions.slice(first, first + ROOMS)
+    const listed = await readRooms(selected, reader, requester)
+    await askFor(listed, requester)
+    const last = listed.at(-1)?.unread.room
+    const rooms = listed.filter(({ isAllowed, membership, unread: { room } }) => isAllowed && membership?.isRefused !== true && !forgotten.has(room))
+    answer({ rooms: rooms.map(({ unread }) => unread), next: last === undefined || last === positions.at(-1)!.room ? undefined : last })
+  } finally {
+    stop()
+  }
+}
+
+/** Reads rooms up to the one that exceeds the bytes. */
+async function readRooms (positions: readonly ReadPosition[], reader: string | undefined, requester: RoomsRequester): Promise<Listed[]> {
+  const { rooms } = requester
+  const listed: Listed[] = []
+  let bytes = 0
+  for (let start = 0; start < positions.length; start += CONCURRENT) {
+    const group = positions.slice(start, start + CONCURRENT)
+    await rooms.turns.wait(group.length)
+    const read = await Promise.all(group.map(async ({ room, position }) => {
+      const membership = requester.find(room)
+      const { questions = 0 } = membership ?? {}
+      const page = await rooms.read(room, { limit: 1, maxBytes: BYTES, readPosition: position, for: reader, use: false })
+      return { membership, questions, page, room, position }
+    }))
+    for (const { membership, questions, page, room, position } of read) {
+      const last = newestOf(page, reader)
+      bytes += last === undefined ? 0 : sizeOf(last)
+      if (bytes > BYTES && listed.length > 0) return listed
+      listed.push({ unread: { room, position, unread: page.unread!, last }, membership, questions, isAllowed: false })
+    }
+  }
+  return listed
+}
+
+/** Asks the app for each room. Asks again for those where the rights of the member were in question meanwhile. */
+async function askFor (listed: readonly Listed[], { member, hooks }: RoomsRequester): Promise<void> {
+  for (let unasked = listed; unasked.length > 0; unasked = listed.filter(({ membership, questions }) => membership !== undefined && (membership.isSuspended || membership.questions !== questions))) {
+    await Promise.all(unasked.map(async (each) => {
+      const { membership, unread: { room } } = each
+      while (membership?.isSuspended === true && !membership.isRefused && !membership.hasEnded) await membership.rightsKnown
+      each.questions = membership?.questions ?? 0
+      each.isAllowed = await may(hooks, { member, action: 'history', room })
+    }))
+  }
+}
+
+/** Returns the newest message that the client receives. */
+function newestOf ({ entries: [entry] }: Page, reader: string | undefined): Entry | undefined {
+  return entry?.streaming === true && reader === undefined ? undefined : entry
+}
+
+function sizeOf ({ body, data = '' }: Entry): number { return Buffer.byteLength(body) + Buffer.byteLength(data) }
