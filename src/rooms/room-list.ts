@@ -47,7 +47,7 @@ export async function sendRooms (
     const listed = await readRooms(selected, reader, requester)
     await askFor(listed, requester)
     const last = listed.at(-1)?.unread.room
-    const rooms = listed.filter(({ isAllowed, membership, unread: { room } }) => isAllowed && membership?.isRefused !== true && !forgotten.has(room))
+    const rooms = listed.filter(({ isAllowed, membership, unread: { room } }) => isAllowed && !isUnknown(membership) && !forgotten.has(room))
     answer({ rooms: rooms.map(({ unread }) => unread), next: last === undefined || last === positions.at(-1)!.room ? undefined : last })
   } finally {
     stop()
@@ -80,15 +80,27 @@ async function readRooms (positions: readonly ReadPosition[], reader: string | u
 
 /** Asks the app for each room. Asks again for those where the rights of the member were in question meanwhile. */
 async function askFor (listed: readonly Listed[], { member, hooks }: RoomsRequester): Promise<void> {
-  for (let unasked = listed; unasked.length > 0; unasked = listed.filter(({ membership, questions }) => membership !== undefined && (membership.isSuspended || membership.questions !== questions))) {
+  for (let unasked = listed; unasked.length > 0; unasked = listed.filter(isInQuestion)) {
     await Promise.all(unasked.map(async (each) => {
       const { membership, unread: { room } } = each
-      while (membership?.isSuspended === true && !membership.isRefused && !membership.hasEnded) await membership.rightsKnown
+      while (membership?.isSuspended === true && !hasLeft(membership)) await membership.rightsKnown
       each.questions = membership?.questions ?? 0
       each.isAllowed = await may(hooks, { member, action: 'history', room })
     }))
   }
 }
+
+/** Returns whether the rights of the member are in question, or were since the app was asked. */
+function isInQuestion ({ membership, questions }: Listed): boolean {
+  return membership !== undefined && !hasLeft(membership) && (membership.isSuspended || membership.questions !== questions)
+}
+
+/** Returns whether the rights of the member were in question when it was removed or left: the app wasn't asked since. */
+function isUnknown (membership: Membership | undefined): boolean {
+  return membership !== undefined && (membership.isRefused || (membership.hasEnded && membership.isSuspended))
+}
+
+function hasLeft ({ isRefused, hasEnded }: Membership): boolean { return isRefused || hasEnded }
 
 /** Returns the newest message that the client receives. */
 function newestOf ({ entries: [entry] }: Page, reader: string | undefined): Entry | undefined {
