@@ -38,7 +38,7 @@ export interface Change {
 /** Messages from the server by type, with the properties that the requirements read. */
 export interface ServerMessages {
   welcome: { member: Member, session: string, limits: { payload?: number, rooms?: number, rate?: number, burst?: number, byteRate?: number, byteBurst?: number }, heartbeat: number, features?: string[] }
-  joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean, revision?: string, changes?: Change[], oldest?: string }
+  joined: { room: string, members: Member[], count: number, messages: Message[], position: string, complete: boolean, revision?: string, changes?: Change[], oldest?: string, readPosition?: string, unread?: number }
   left: { room: string, code?: string, message?: string }
   message: Message
   changed: Change & { readonly room: string }
@@ -48,6 +48,8 @@ export interface ServerMessages {
   typing: { room: string, from: Member, on?: boolean }
   signal: { room: string, from: Member, data: unknown }
   direct: { data: unknown }
+  readPosition: { room: string, position: string }
+  rooms: { id: string, rooms: Array<{ room: string, unread: number, position: string, last?: Message }>, next?: string }
   pong: { id: string }
   error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
 }
@@ -56,9 +58,9 @@ export interface ServerMessages {
 export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: ServerMessages[K] & { readonly type: K } }[Type]
 
 /** Types of messages that may arrive at any time. */
-const unsolicited = new Set(['presence', 'typing', 'signal', 'direct', 'draining'])
+const unsolicited = new Set(['presence', 'typing', 'signal', 'direct', 'readPosition', 'draining'])
 
-const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'signal', 'direct', 'pong', 'error', 'draining'])
+const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'signal', 'direct', 'readPosition', 'rooms', 'pong', 'error', 'draining'])
 
 /** The properties of `hello`. */
 export interface Hello { readonly session?: string, readonly name?: string, readonly token?: string, readonly changes?: true }

@@ -34,7 +34,7 @@ const resumed: Shape = { 'revision?': revision, 'changes?': listOf(object(change
 
 const shapes: { readonly [type: string]: Shape } = {
   welcome: { member, session: text, limits: object(limits), heartbeat: count, 'features?': listOf(text) },
-  joined: { room, members: listOf(member), count, 'stale?': isTrue, messages: entries, position, complete: flag, ...resumed },
+  joined: { room, members: listOf(member), count, 'stale?': isTrue, messages: entries, position, complete: flag, ...resumed, 'readPosition?': position, 'unread?': count },
   left: { room, 'code?': text, 'message?': text },
   message: entry,
   changed: { room, ...change },
@@ -43,6 +43,8 @@ const shapes: { readonly [type: string]: Shape } = {
   presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': isTrue },
   typing: { room, from: sender, 'on?': flag },
   signal: { room, from: sender, data: any },
+  readPosition: { room, position },
+  rooms: { id, rooms: listOf(object({ room, unread: count, position, 'last?': object(entry) })), 'next?': room },
   direct: { data: any },
   pong: { id },
   error: { code: text, message: text, 'request?': text, 'id?': id, 'room?': text, 'retryAfter?': count },

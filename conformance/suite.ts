@@ -12,6 +12,7 @@ import { names } from './requirements/names.ts'
 import { plain } from './requirements/plain.ts'
 import { posting } from './requirements/posting.ts'
 import { presence } from './requirements/presence.ts'
+import { readPositions } from './requirements/read-positions.ts'
 import { receiving } from './requirements/receiving.ts'
 import { resuming } from './requirements/resuming.ts'
 import { pings } from './requirements/pings.ts'
@@ -19,7 +20,7 @@ import { signals } from './requirements/signals.ts'
 import { Server, type ServerOptions } from './server.ts'
 
 export const requirements: readonly Requirement[] = [
-  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, signals, history, pings, errors, closing, names, changes
+  connecting, plain, frames, hello, joining, resuming, leaving, posting, receiving, presence, signals, history, pings, errors, closing, names, changes, readPositions
 ].flat().sort((a, b) => a.section.localeCompare(b.section, 'en', { numeric: true }))
 
 /** reason: of the failure; undefined if the server passed. skipped: the server doesn't announce the feature. */

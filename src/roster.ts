@@ -85,7 +85,7 @@ export interface Roster {
   listen (room: string, onSignal: (signal: Signal) => void): Promise<() => void>
 
   /**
-   * Passes `data`, a JSON text of the app, to every attendance of a member on every node, to each at most once. Nothing is stored.
+   * Passes `data`, a JSON text of the chat, to every attendance of a member on every node, to each at most once. Nothing is stored.
    * Messages SHOULD arrive in the order of the calls on one node. Resolves with `true` if a node attended the member when the data
    * was passed on. The data may still be lost afterwards.
    *
