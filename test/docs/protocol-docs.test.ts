@@ -108,7 +108,7 @@ t.test('every listing happens as written', async (t) => {
 })
 
 /** Values that a server generates: in a listing each stands for the received value, the same each time. */
-const opaque = new Set(['id', 'position', 'revision', 'after', 'before', 'since', 'session', 'at', 'editedAt', 'oldest'])
+const opaque = new Set(['id', 'position', 'readPosition', 'revision', 'after', 'before', 'since', 'session', 'at', 'editedAt', 'oldest'])
 
 async function play (t: Test, lines: string[]): Promise<void> {
   const connections = new Map<string, TestConnection>()
