@@ -50,7 +50,7 @@ t.test('a read position never moves back; unknown messages and rooms are refused
   t.match(await bob.join('a'), { readPosition: two, unread: 1 }, 'of an earlier epoch')
 })
 
-t.test('the other connections of a member receive its read position, in rooms that they have joined', async (t) => {
+t.test('the other connections of a member in the room receive its read position', async (t) => {
   const { member } = await chat(t, { authenticate })
   const [ada, one, two, three] = [
     await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' })
