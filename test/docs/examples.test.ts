@@ -1,29 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
-import { run, type Run } from '../support/command.ts'
+import { run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
+import { example } from '../support/example.ts'
 import { protocol, V1Client } from '../support/v1-client.ts'
 import { open } from '../support/websocket-client.ts'
-
-/** A program of examples/, run from source. */
-interface Example extends Run {
-  /** The address it listens on: `127.0.0.1:3000`. */
-  readonly host: string
-  /** Resolves once a line with this message, and this text if given, was logged. */
-  logged (msg: string, text?: string): Promise<unknown>
-}
-
-async function example (t: Test, name: string, env: Record<string, string> = {}): Promise<Example> {
-  const program = run(t, ['--import', 'tsx', `examples/${name}.ts`], { file: process.execPath, env: { PORT: '0', ...env } })
-  const [, host = ''] = await program.seen(/"Server listening at http:\/\/(127\.0\.0\.1:\d+)"/)
-  const field = (name: string, value: string) => `"${name}":${JSON.stringify(value)}`.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-  return {
-    ...program,
-    host,
-    logged: (msg, text) => program.seen(new RegExp(`^{.*${text === undefined ? '' : `${field('text', text)}.*`}${field('msg', msg)}}$`, 'm'))
-  }
-}
 
 const connect = (t: Test, ...args: string[]) => run(t, ['connect', ...args])
 
