@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
-import type { Authenticated, ChatChange, ChatData, ChatEntry, ChatMember, FastifyChatOptions, MemberData, PostDraft, RoomMembers } from 'fastify-chat'
+import { ChatClient, type ClientTypes } from 'fastify-chat/client'
+import type { Authenticated, ChatChange, ChatData, ChatEntry, ChatMember, ChatTypes, FastifyChatOptions, MemberData, PostDraft, RoomMembers } from 'fastify-chat'
 import Type from 'typebox'
 import { describe, expect, test } from 'tstyche'
 
@@ -40,8 +41,29 @@ describe('an app that declares ChatTypes', () => {
     type Authorize = NonNullable<FastifyChatOptions['authorize']>
     expect<Parameters<Authorize>[0]['member']['data']>().type.toBe<Profile | undefined>()
   })
+})
 
-  test('the schema of the data of messages is an option too', () => {
+describe('one schema of TypeBox', () => {
+  type Data = Type.Static<typeof messageData>
+
+  test('validates on the server, and types the data there and in the client', async () => {
     expect<FastifyChatOptions>().type.toBeAssignableFrom({ dataSchema: messageData })
+    expect<ChatData>().type.toBe<Data>()
+    const room = await new ChatClient<{ data: Data }>('wss://example.com/chat').join('a')
+    expect(room.post).type.toBeCallableWith('', { mood: 'glad' })
+    expect(room.post).type.not.toBeCallableWith('', { mood: 1 })
+    expect(room.edit).type.not.toBeCallableWith('position', '', 'glad')
+    room.on('message', ({ data }) => { expect(data).type.toBe<ChatEntry['data']>() })
+  })
+
+  test('types the client by the declaration of the server', async () => {
+    expect<ClientTypes>().type.toBeAssignableFrom<ChatTypes>()
+    const client = new ChatClient<ChatTypes>('wss://example.com/chat')
+    const room = await client.join('a')
+    expect(room.post).type.toBeCallableWith('', { mood: 'glad' })
+    expect(room.post).type.not.toBeCallableWith('', { mood: 1 })
+    room.on('message', ({ data }) => { expect(data).type.toBe<Data | undefined>() })
+    room.on('changed', ({ data }) => { expect(data).type.toBe<Data | undefined>() })
+    for (const { data } of room.members.values()) expect(data).type.toBe<ChatMember['data']>()
   })
 })
