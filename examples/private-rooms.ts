@@ -1,0 +1,85 @@
+// Private rooms and direct messages: tables of the app have the members of each room, and `authorize` reads them. People sign in with a
+// session cookie (@fastify/session), or, with AUTH=jwt, with a JSON Web Token (@fastify/jwt). Sign in as ada, bob or eve:
+//   curl -c ada -H 'content-type: application/json' -d '{"name":"ada","password":"secret"}' http://127.0.0.1:3000/sign-in
+//   curl -b ada -H 'content-type: application/json' -d '{"title":"Tea"}' http://127.0.0.1:3000/rooms
+//   curl -b ada -X PUT http://127.0.0.1:3000/rooms/ROOM/members/bob
+import { createHash, randomUUID } from 'node:crypto'
+import Fastify from 'fastify'
+import fastifyChat from 'fastify-chat'
+import { Rooms, type Room } from './private-rooms/rooms.ts'
+import { jwt, people, session, signIn } from './private-rooms/sign-in.ts'
+
+interface InRoom { Params: { room: string, member: string } }
+const titled = { type: 'object', required: ['title'], properties: { title: { type: 'string', maxLength: 100 } } }
+
+const app = Fastify({ logger: true })
+const rooms = new Rooms()
+const identify = await signIn(app, process.env['AUTH'] === 'jwt' ? jwt : session)
+
+await app.register(fastifyChat, {
+  page: false,
+  echo: false,
+  authenticate: (request, { token }) => identify(request, token),
+  async authorize ({ member, action, room, entry }) {
+    if (!await rooms.isMember(room, member.id)) return false
+    return action === 'edit' || action === 'delete' ? entry.from?.id === member.id : true
+  }
+})
+
+await app.register(async (api) => {
+  api.decorateRequest('me', '')
+  api.addHook('onRequest', async (request, reply) => {
+    const identity = identify(request)
+    if (identity === undefined) return reply.code(401).send({ message: 'sign in first' })
+    request.me = identity.id
+  })
+
+  api.get('/rooms', async ({ me }) => await listed(me))
+
+  api.get('/unread', async ({ me }) => ({ unread: (await listed(me)).reduce((sum, { unread }) => sum + unread, 0) }))
+
+  // The server names the rooms. If members did, one of them could take the name of a conversation of others before it begins.
+  api.post<{ Body: { title: string } }>('/rooms', { schema: { body: titled } }, async ({ me, body: { title } }, reply) => {
+    const room = { room: randomUUID(), title, owner: me }
+    await rooms.create(room, [me])
+    return reply.code(201).send(room)
+  })
+
+  api.put<InRoom>('/rooms/:room/members/:member', async ({ me, params: { room, member } }, reply) => {
+    if ((await rooms.find(room))?.owner !== me) return reply.code(404).send({ message: 'no such room of yours' })
+    if (!people.has(member)) return reply.code(404).send({ message: 'no such person' })
+    await rooms.add(room, member)
+    await app.chat.sendToMember(member, { invitedTo: room })
+    return reply.code(204).send()
+  })
+
+  // Owners remove others, and everybody may leave.
+  api.delete<InRoom>('/rooms/:room/members/:member', async ({ me, params: { room, member } }, reply) => {
+    const found = await rooms.find(room)
+    if (found === undefined || (found.owner !== me && member !== me)) return reply.code(404).send({ message: 'no such room of yours' })
+    // The table first: otherwise, the member could join again before it changes.
+    await rooms.remove(room, member)
+    await app.chat.removeMember(room, member, { reason: 'you are no longer a member of this room' })
+    return reply.code(204).send()
+  })
+
+  // Both people find the same room, whoever begins. A hash fits into a name of 64 characters, and JSON keeps the two ids apart.
+  api.put<InRoom>('/direct/:member', async ({ me, params: { member } }, reply) => {
+    if (!people.has(member) || member === me) return reply.code(404).send({ message: 'no such person' })
+    const both = [me, member].sort()
+    const room = `dm:${createHash('sha256').update(JSON.stringify(both)).digest('base64url')}`
+    if (await rooms.create({ room, title: both.join(', '), owner: null }, both)) await app.chat.sendToMember(member, { begun: room, with: me })
+    await rooms.add(room, me)
+    return { room }
+  })
+})
+
+/** Returns the rooms of a member. Without a read position, because the member has never read the room, its messages count, up to 100. */
+async function listed (member: string): Promise<Array<Room & { readonly unread: number }>> {
+  const counted = new Map((await app.chat.unread(member)).map(({ room, unread }) => [room, unread]))
+  return await Promise.all((await rooms.of(member)).map(async (room) => ({
+    ...room, unread: counted.get(room.room) ?? (await app.chat.history(room.room, { limit: 100 })).entries.length
+  })))
+}
+
+await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT'] ?? 3000) })
