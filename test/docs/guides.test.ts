@@ -1,9 +1,10 @@
 import t from 'tap'
+import type { ChatClient } from '../../src/client/index.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
 import { launch, skip as skipBrowser } from '../support/chromium.ts'
 import { build, listen } from '../support/app.ts'
 import { blocksOf } from '../support/markdown.ts'
-import { anyPort, serverAt, snippet } from '../support/snippet.ts'
+import { anyPort, serverAt, snippet, type Instead } from '../support/snippet.ts'
 import { open } from '../support/websocket-client.ts'
 
 const folder = t.testdir()
@@ -87,6 +88,44 @@ for (const [at, what] of tests.entries()) {
     t.equal(code, 0, output)
   })
 }
+
+t.test('PRIVATE-ROOMS.md, Who may join: members of the table, until they are removed', async (t) => {
+  const route = "app.delete('/members/bob', async () => { await remove('team-7', 'bob') })\nawait app.listen("
+  const port = await snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Who may join')(t, anyPort, ['await app.listen(', route]).port()
+  const [ada, bob, eve] = ['ada', 'bob', 'eve'].map((token) => chatClient(t, port, { token })) as [ChatClient, ChatClient, ChatClient]
+  const [adasRoom, bobsRoom] = [await ada.join('team-7'), await bob.join('team-7')]
+  await t.rejects(eve.join('team-7'), { code: 'forbidden' })
+  await t.rejects(ada.join('team-8'), { code: 'forbidden' })
+  const position = await adasRoom.post('Good morning.')
+  await t.rejects(bobsRoom.delete(position), { code: 'forbidden' })
+
+  const left = nextEvent(bobsRoom, 'left')
+  await fetch(`http://127.0.0.1:${port}/members/bob`, { method: 'DELETE' })
+  t.match(await left, { code: 'removed' })
+  await t.rejects(bob.join('team-7'), { code: 'forbidden' })
+  await adasRoom.delete(position)
+})
+
+t.test('PRIVATE-ROOMS.md, Direct messages: both people find one name', async (t) => {
+  const both = "console.log('room', directRoom('bob', 'ada') === room, room, directRoom('a-b', 'c') === directRoom('a', 'b-c'))\nawait app.chat.send"
+  const program = snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Direct messages')(t, ['await app.chat.send', both])
+  const [, room = ''] = await program.printed(/^room true (\S+) false$/m)
+  t.match(room, /^dm:[\w-]{43}$/)
+  await program.port()
+})
+
+t.test('PRIVATE-ROOMS.md, Unread messages: counts of the rooms of the table', async (t) => {
+  const authenticated: Instead = ['register(fastifyChat)', 'register(fastifyChat, { authenticate: (request, { token }) => ({ id: token }) })']
+  const port = await snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Unread messages')(t, authenticated).port()
+  const [ada, bob] = ['ada', 'bob'].map((token) => chatClient(t, port, { token })) as [ChatClient, ChatClient]
+  for (const name of ['team-7', 'team-8']) {
+    await (await ada.join(name)).post('A post moves the read position.')
+    const room = await bob.join(name)
+    for (const text of ['one', 'two']) await room.post(text)
+  }
+  const rooms = await (await fetch(`http://127.0.0.1:${port}/unread`)).json() as Array<{ room: string, unread: number }>
+  t.strictSame(rooms.map(({ room, unread }) => ({ room, unread })), [{ room: 'team-7', unread: 2 }])
+})
 
 t.test('OBSERVABILITY.md: metrics and a health route', async (t) => {
   const port = await snippet(folder, 'docs/OBSERVABILITY.md', 'Metrics and health')(t).port()
