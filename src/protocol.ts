@@ -50,8 +50,8 @@ const permanent = {
   tooManyReactions: 'too_many_reactions'
 } as const
 
-/** Codes of `error` messages. After an error the connection stays open. */
-export const ErrorCode = { ...permanent, ...retryable }
+/** Codes of `error` messages. After an error the connection stays open. A bundle of the client leaves unused codes out. */
+export const ErrorCode = /* @__PURE__ */ Object.assign({}, permanent, retryable)
 
 export type ErrorCodeName = typeof ErrorCode[keyof typeof ErrorCode]
 
@@ -61,7 +61,7 @@ export function isRetryable (code: string): boolean {
 }
 
 /** Close codes after which a client must not reconnect, because its connection would be closed again. */
-const terminal = {
+export const terminal = {
   /** a frame violated RFC 6455 */
   protocol: 1002,
   /** a text frame was not valid UTF-8 */
@@ -93,7 +93,7 @@ const temporary = {
 } as const
 
 /** Close codes. RFC 6455, section 7.4; codes from 4400 on are defined by this protocol. */
-export const CloseCode = { ...terminal, ...temporary }
+export const CloseCode = /* @__PURE__ */ Object.assign({}, terminal, temporary)
 
 /** Returns whether the connection would be closed again after a reconnect. */
 export function isTerminal (code: number): boolean {

@@ -1,6 +1,7 @@
-import { CloseCode, PAGE_COST, type ClientMessage } from '../protocol.ts'
+import { PAGE_COST, type ClientMessage } from '../protocol.ts'
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
 import { rejected } from './deferred.ts'
+import { NORMAL } from './connection.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
@@ -79,7 +80,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
       }),
       onDisconnect: () => this.#onDisconnect(),
       onEnd: (code, reason) => {
-        this.#onEnd(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === CloseCode.normal)
+        this.#onEnd(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === NORMAL)
       }
     })
   }

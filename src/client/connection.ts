@@ -10,6 +10,9 @@ const CLOSED = 3
 /** Reported when no close code was received. RFC 6455, section 7.1.5. */
 export const ABNORMAL = 1006
 
+/** Closed without a fault: by this client, when it is final. RFC 6455, section 7.4.1. */
+export const NORMAL = 1000
+
 /** ms to wait for the answer to a close frame. */
 const CLOSE_TIMEOUT = 2_000
 
@@ -140,7 +143,7 @@ function discard (socket: ClientSocket | undefined): void {
   const timer = idleTimer(() => terminate(socket), CLOSE_TIMEOUT)
   socket.addEventListener('close', () => clearTimeout(timer))
   try {
-    socket.close(1000)
+    socket.close(NORMAL)
   } catch {
     // The timer terminates it.
   }

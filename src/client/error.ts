@@ -31,6 +31,11 @@ export class ChatError extends Error {
   }
 }
 
+/** Returns whether an error code is one of those given. Unlike `ErrorCode`, it adds only the used codes to a bundle. */
+export function isOneOf (code: string, ...codes: ErrorCodeName[]): boolean {
+  return (codes as string[]).includes(code)
+}
+
 /** Returns the error for a feature that the server doesn't have. */
 export function unsupported (feature: string): ChatError {
   return new ChatError('unsupported', `the server doesn't support ${feature}`)

@@ -1,8 +1,8 @@
-import { ErrorCode, MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
+import { MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
 import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
-import { ChatError } from './error.ts'
+import { ChatError, isOneOf } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { HistoryPage, Of } from './room-events.ts'
 
@@ -70,7 +70,7 @@ export class HistoryRequests {
   onError (room: string, error: ChatError): boolean {
     const request = this.#remove(room)
     if (request === undefined) return false
-    if (error.code === ErrorCode.rateLimited && !request.left) {
+    if (isOneOf(error.code, 'rate_limited') && !request.left) {
       this.#rateLimiter.pause(this.#backoff.next(error.retryAfter))
       this.#enqueue(request)
     } else {

@@ -1,7 +1,7 @@
-import { ErrorCode, isRetryable, type ClientMessage } from '../protocol.ts'
+import { isRetryable, type ClientMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import type { Deferred } from './deferred.ts'
-import { ChatError } from './error.ts'
+import { ChatError, isOneOf } from './error.ts'
 import type { ClientRoom } from './room.ts'
 import type { Joined, Of } from './room-events.ts'
 
@@ -108,7 +108,7 @@ export class Membership {
 
   /** Called with the answer to `leave`, and when the server has ended the membership; then usually with a code. */
   onLeft ({ code, message }: Of<'left'>): void {
-    const error = new ChatError(code ?? ErrorCode.notJoined, message || 'the server ended the membership')
+    const error = new ChatError(code ?? 'not_joined', message || 'the server ended the membership')
     if (this.#stage === 'in') this.#endByServer(error)
     // The server answers the `leave` that is under way with `not_joined`.
     else if (code === undefined && this.#stage === 'leaving') this.#sendNext()
@@ -131,7 +131,7 @@ export class Membership {
   }
 
   #onLeaveError ({ code, retryAfter }: ChatError): void {
-    if (code === ErrorCode.rateLimited) this.#retry = setTimeout(() => this.#sendLeave(), this.#backoff.next(retryAfter))
+    if (isOneOf(code, 'rate_limited')) this.#retry = setTimeout(() => this.#sendLeave(), this.#backoff.next(retryAfter))
     else this.#sendNext()
   }
 

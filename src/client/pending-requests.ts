@@ -1,7 +1,7 @@
-import { ErrorCode, isRetryable } from '../protocol.ts'
+import { isRetryable } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
-import { ChatError, unsupported } from './error.ts'
+import { ChatError, isOneOf, unsupported } from './error.ts'
 import { PendingRequest, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { RetryTimers } from './retry-timers.ts'
@@ -117,7 +117,7 @@ export class PendingRequests {
       request.inFlight = false
       this.#retries.start(request.room, () => this.#backoff.next(error.retryAfter))
     } else {
-      const isRefused = error.code === ErrorCode.notJoined || error.code === ErrorCode.forbidden
+      const isRefused = isOneOf(error.code, 'not_joined', 'forbidden')
       this.#reject(request, isRefused ? request.roomEnd ?? error : error)
     }
     this.#sendMore(request)
@@ -142,7 +142,7 @@ export class PendingRequests {
     for (const request of this.#requests.values()) {
       request.inFlight = false
       if (!this.#operations.includes(request.room)) {
-        this.#reject(request, new ChatError(ErrorCode.unknown, 'the outcome is unknown: the room was left, and the connection was lost before the acknowledgement'))
+        this.#reject(request, new ChatError('unknown', 'the outcome is unknown: the room was left, and the connection was lost before the acknowledgement'))
       }
     }
   }
@@ -160,7 +160,7 @@ export class PendingRequests {
   /** Called when the client has another member id: the server would not detect repeats of requests by the former member. */
   onMemberChange (): void {
     for (const request of this.#requests.values()) {
-      if (request.sent) this.#reject(request, new ChatError(ErrorCode.stalePost, 'the request was sent as another member and not acknowledged'))
+      if (request.sent) this.#reject(request, new ChatError('stale_post', 'the request was sent as another member and not acknowledged'))
     }
   }
 
@@ -206,7 +206,7 @@ export class PendingRequests {
 
   /** Rejects with the error, or with `unknown` if the request was sent. */
   #rejectUnanswered (request: PendingRequest, error: ChatError): void {
-    this.#reject(request, request.sent ? new ChatError(ErrorCode.unknown, `the outcome is unknown: ${error.message}`) : error)
+    this.#reject(request, request.sent ? new ChatError('unknown', `the outcome is unknown: ${error.message}`) : error)
   }
 
   #reject (request: PendingRequest, error: ChatError): void {

@@ -1,6 +1,6 @@
-import { ErrorCode, PAGE_COST, isRetryable, type ClientMessage } from '../protocol.ts'
+import { PAGE_COST, isRetryable, type ClientMessage } from '../protocol.ts'
 import { Deferred } from './deferred.ts'
-import { unsupported, type ChatError } from './error.ts'
+import { isOneOf, unsupported, type ChatError } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { Of } from './room-events.ts'
 import { roomNameError } from './room-name.ts'
@@ -86,7 +86,7 @@ export class ReadPositions {
   /** Returns whether the error answers a mark, and the app needn't know of it. */
   onMarkError (room: string, error: ChatError): boolean {
     // The message was removed as one of the oldest of the room, or `left` reports the end of the room.
-    if (error.code === ErrorCode.notKept || error.code === ErrorCode.notJoined) return true
+    if (isOneOf(error.code, 'not_kept', 'not_joined')) return true
     if (!isRetryable(error.code)) return false
     this.#pause(error)
     this.#rooms.get(room)?.retry()
@@ -96,7 +96,7 @@ export class ReadPositions {
   /** Returns whether the id is that of a request. */
   onError (id: string, error: ChatError): boolean {
     if (!this.#requests.has(id)) return false
-    if (error.code === ErrorCode.rateLimited) {
+    if (isOneOf(error.code, 'rate_limited')) {
       this.#pause(error)
       this.#request(id)
     } else this.#take(id)!.reject(error)

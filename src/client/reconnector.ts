@@ -1,6 +1,7 @@
-import { CloseCode, ErrorCode, isTerminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { isTerminal, terminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
-import { ABNORMAL, Connection } from './connection.ts'
+import { ABNORMAL, Connection, NORMAL } from './connection.ts'
+import { isOneOf } from './error.ts'
 import type { Settings } from './options.ts'
 import type { Status } from './status.ts'
 
@@ -58,7 +59,7 @@ export class Reconnector {
     this.#open()
   }
 
-  close (): void { this.#end(CloseCode.normal, 'closed by this client') }
+  close (): void { this.#end(NORMAL, 'closed by this client') }
 
   #open (): void {
     const { connect, connectTimeout: timeout } = this.#settings
@@ -101,13 +102,13 @@ export class Reconnector {
 
   /** Handles an error that arrives before `welcome`: it answers `hello`. */
   #onHelloError ({ code, message }: Extract<ServerMessage, { type: 'error' }>): void {
-    if (code !== ErrorCode.unavailable) return this.#end(CloseCode.badFrame, message)
+    if (!isOneOf(code, 'unavailable')) return this.#end(terminal.badFrame, message)
     this.#connection?.close()
     this.#onClose(ABNORMAL, message)
   }
 
   #onClose (code: number, reason: string): void {
-    if (isTerminal(code) && !(code === CloseCode.unauthenticated && this.#mayRenew())) return this.#end(code, reason)
+    if (isTerminal(code) && !(code === terminal.unauthenticated && this.#mayRenew())) return this.#end(code, reason)
 
     this.#connection = undefined
     this.#events.onDisconnect()

@@ -1,5 +1,5 @@
-import { ErrorCode, type ServerMessage } from '../protocol.ts'
-import { ChatError } from './error.ts'
+import type { ServerMessage } from '../protocol.ts'
+import { ChatError, isOneOf } from './error.ts'
 import type { HistoryRequests } from './history-requests.ts'
 import type { Memberships } from './memberships.ts'
 import { withOwnReactions } from './own-reactions.ts'
@@ -79,7 +79,7 @@ export function receiver ({ memberships, requests, history, reads }: Receivers, 
 /** Returns whether the app needn't know of an error of a request without a promise: `signal`, `typing` or `ping`. */
 function isExpected (code: string, request: string | undefined): boolean {
   // `left` reports the end of the room.
-  if (code === ErrorCode.notJoined) return request === 'signal' || request === 'typing'
+  if (isOneOf(code, 'not_joined')) return request === 'signal' || request === 'typing'
   // `typing` and `ping` are sent again regularly.
-  return code === ErrorCode.rateLimited && request !== 'signal' && request !== 'forget'
+  return isOneOf(code, 'rate_limited') && request !== 'signal' && request !== 'forget'
 }
