@@ -1,12 +1,10 @@
-import { Rate, TokenBucket } from '../token-bucket.ts'
 import { LONGEST_TIMER } from './timer.ts'
 
 /** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
 const SHARE = 0.5
 
-const unlimited = new Rate(Infinity, Infinity, () => performance.now())
-
-interface Request { readonly cost: number, readonly bytes: number, readonly send: () => void }
+/** Tokens of a bucket without a limit. Not Infinity, which times 0 is NaN. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 /** Limits from the server's `welcome`; absent: no limit. */
 export interface RateLimits {
@@ -20,13 +18,11 @@ export interface RateLimits {
 
 /** Delays requests so that they stay within the server's limits. */
 export class RateLimiter {
-  #requestRate = unlimited
-  #byteRate = unlimited
-  #requests = new TokenBucket(unlimited)
-  #bytes = new TokenBucket(unlimited)
+  #requests = bucket()
+  #bytes = bucket()
   #pausedUntil = 0
   /** Requests that wait for tokens, oldest first. */
-  readonly #waiting: Request[] = []
+  readonly #waiting: Array<{ readonly cost: number, readonly bytes: number, readonly send: () => void }> = []
   /** Total cost and bytes of the waiting requests. */
   #costWaiting = 0
   #bytesWaiting = 0
@@ -34,30 +30,24 @@ export class RateLimiter {
 
   /** Called on a new connection, with its limits. */
   reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
-    this.#requestRate = ownRate(rate, burst)
-    this.#byteRate = ownRate(byteRate, byteBurst)
-    this.#requests = new TokenBucket(this.#requestRate)
-    this.#bytes = new TokenBucket(this.#byteRate)
+    this.#requests = bucket(rate, burst)
+    this.#bytes = bucket(byteRate, byteBurst)
     this.#pausedUntil = 0
   }
 
   /** Whether the server limits the rate of this client. */
-  get limited (): boolean { return Math.min(this.#requestRate.burst, this.#byteRate.burst) < Infinity }
+  get limited (): boolean { return !this.fits(UNLIMITED, UNLIMITED) }
 
   /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
   fits (requests: number, bytes: number): boolean {
-    return requests <= this.#requestRate.burst && bytes <= this.#byteRate.burst
+    return requests <= this.#requests.size && bytes <= this.#bytes.size
   }
 
   /**
    * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
    * @param cost requests that it counts as
    */
-  take (bytes: number, cost = 1): number {
-    const wait = this.#wait(cost, bytes, this.#costWaiting, this.#bytesWaiting)
-    if (wait === 0) this.#spend(cost, bytes)
-    return wait
-  }
+  take (bytes: number, cost = 1): number { return this.#take(cost, bytes, this.#costWaiting, this.#bytesWaiting) }
 
   /** Calls `send` once tokens are available, in the order of the calls. @param cost requests that it counts as */
   schedule (cost: number, bytes: number, send: () => void): void {
@@ -74,47 +64,55 @@ export class RateLimiter {
   clear (): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#waiting.length = 0
-    this.#costWaiting = 0
-    this.#bytesWaiting = 0
+    this.#costWaiting = this.#bytesWaiting = this.#waiting.length = 0
   }
 
   #sendWaiting (): void {
+    this.#timer = undefined
     for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
       const { cost, bytes, send } = request
-      const wait = this.#wait(cost, bytes)
+      const wait = this.#take(cost, bytes)
       if (wait > 0) {
-        this.#timer = setTimeout(() => {
-          this.#timer = undefined
-          this.#sendWaiting()
-        }, wait)
+        this.#timer = setTimeout(() => this.#sendWaiting(), wait)
         return
       }
       this.#waiting.shift()
       this.#costWaiting -= cost
       this.#bytesWaiting -= bytes
-      this.#spend(cost, bytes)
       send()
     }
   }
 
-  #spend (cost: number, bytes: number): void {
-    this.#requests.spend(cost)
-    this.#bytes.spend(bytes)
-  }
-
-  /** Returns the ms until a request may be sent; 0: now. @param costBefore cost of earlier requests @param bytesBefore their bytes */
-  #wait (cost: number, bytes: number, costBefore = 0, bytesBefore = 0): number {
+  /** Takes the tokens of a request if there are enough. @param costBefore tokens that earlier requests will take @param bytesBefore their bytes */
+  #take (cost: number, bytes: number, costBefore = 0, bytesBefore = 0): number {
     const wait = Math.max(
       this.#requests.wait(cost, costBefore),
       this.#bytes.wait(bytes, bytesBefore),
       this.#pausedUntil - performance.now())
-    return wait > 0 ? Math.min(Math.ceil(wait), LONGEST_TIMER) : 0
+    // Rounded up despite floating-point errors.
+    if (wait >= 1) return Math.min(Math.ceil(wait - 0.01), LONGEST_TIMER)
+    this.#requests.spend(cost)
+    this.#bytes.spend(bytes)
+    return 0
   }
 }
 
-/** Returns the rate that this client keeps to. @param burst tokens that the server's bucket holds */
-function ownRate (rate: number | undefined, burst: number | undefined): Rate {
-  if (rate === undefined || rate <= 0 || burst === undefined) return unlimited
-  return new Rate(rate, Math.max(1, Math.floor(burst * SHARE)), unlimited.now)
+/**
+ * Returns a token bucket. Its state is the time at which it is full again, so that no timer refills it.
+ * @param rate tokens per second; 0: no limit
+ * @param burst tokens that the server's bucket holds; undefined: no limit
+ */
+function bucket (rate = 0, burst?: number) {
+  const isLimited = rate > 0 && burst !== undefined
+  const size = isLimited ? Math.max(1, Math.floor(burst * SHARE)) : UNLIMITED
+  /** ms per token */
+  const interval = isLimited ? 1_000 / rate : 0
+  let fullAt = 0
+  return {
+    size,
+    /** Returns the ms until the tokens are available; less than 1: now. @param before tokens that earlier requests will take first */
+    wait: (tokens: number, before: number) => Math.max(fullAt - performance.now(), 0) - (size - before - Math.min(tokens, size)) * interval,
+    /** Takes tokens even if there are too few. */
+    spend (tokens: number) { fullAt = Math.max(fullAt, performance.now()) + tokens * interval }
+  }
 }
