@@ -3,7 +3,7 @@ const MAX_LENGTH = 64
 
 /**
  * Returns the text after an unknown name in an error: "does not exist; did you mean 'limits'?", or all known names if none is
- * near. A browser loads it with the client.
+ * near.
  * @param path prefix of the known names, such as `limits.`
  */
 export function unknownName (name: string, known: readonly string[], path = ''): string {

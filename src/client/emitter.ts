@@ -1,4 +1,4 @@
-import { unknownName } from '../unknown-name.ts'
+import { unknownName } from './unknown-name.ts'
 
 /** Typed events: `Events` maps each name to the type of its event. */
 export class Emitter<Events> {
@@ -13,7 +13,8 @@ export class Emitter<Events> {
 
   /** Adds a listener. Returns an unsubscribe function. @throws TypeError for an unknown event or a listener that isn't a function */
   on<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): () => void {
-    if (!this.#names.includes(name)) throw new TypeError(`event '${name}' ${unknownName(name, this.#names)}`)
+    const problem = unknownName('event', [name], this.#names)
+    if (problem !== undefined) throw new TypeError(problem)
     if (typeof listener !== 'function') throw new TypeError(`the listener of '${name}' must be a function`)
     let listeners = this.#listeners.get(name)
     if (listeners === undefined) this.#listeners.set(name, listeners = new Set())

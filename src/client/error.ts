@@ -1,5 +1,7 @@
 import type { ErrorCodeName } from '../protocol.ts'
 
+type KnownCode = ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported'
+
 /**
  * The error with which promises of the client reject. A rejection with `closed` or `left` never causes an unhandled rejection,
  * because `close()`, `leave()` or the status has reported it. Any other rejection does if the app doesn't handle it.
@@ -18,7 +20,7 @@ export class ChatError extends Error {
    *
    * Later versions of the server may send other codes.
    */
-  readonly code: ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | (string & {})
+  readonly code: KnownCode | (string & {})
 
   /** ms after which the request may be repeated; the server sends it with `rate_limited` */
   readonly retryAfter: number | undefined
@@ -32,9 +34,12 @@ export class ChatError extends Error {
 }
 
 /** Returns whether an error code is one of those given. Unlike `ErrorCode`, it adds only the used codes to a bundle. */
-export function isOneOf (code: string, ...codes: ErrorCodeName[]): boolean {
+export function isOneOf (code: string, ...codes: KnownCode[]): boolean {
   return (codes as string[]).includes(code)
 }
+
+/** Returns the error for an argument that is wrong. */
+export function invalid (problem: string): ChatError { return new ChatError('invalid', problem) }
 
 /** Returns the error for a feature that the server doesn't have. */
 export function unsupported (feature: string): ChatError {

@@ -2,12 +2,9 @@ import { MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../prot
 import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
-import { ChatError, isOneOf } from './error.ts'
+import { ChatError, invalid, isOneOf } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { HistoryPage, Of } from './room-events.ts'
-
-/** Message of the error with which a request rejects while the room isn't joined. */
-export const OFFLINE_HISTORY = 'history requires a joined room and a connection'
 
 /** Maximum changes that are kept for one page. With more, the page is requested again. */
 const MAX_CHANGES = 1_000
@@ -40,12 +37,11 @@ export class HistoryRequests {
     this.#backoff = backoff
   }
 
-  request (room: string, before: string, limit: number): Promise<HistoryPage> {
+  request (room: string, before: string, limit: number, isJoined: boolean): Promise<HistoryPage> {
+    if (!isJoined) return rejected(offline())
     // Checked here: the server closes a connection after ten invalid frames.
-    if (!isPosition(before)) return rejected(new ChatError('invalid', 'before must be a position'))
-    if (!(Number.isInteger(limit) && limit >= 1 && limit <= MAX_MESSAGES)) {
-      return rejected(new ChatError('invalid', `limit must be an integer from 1 to ${MAX_MESSAGES}`))
-    }
+    const problem = isPosition(before) ? limitProblem('limit', limit, 1) : 'before must be a position'
+    if (problem !== undefined) return rejected(invalid(problem))
     const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), changes: [], left: false }
     this.#enqueue(request)
     return request.page.promise
@@ -101,7 +97,7 @@ export class HistoryRequests {
     this.#rateLimiter.schedule(PAGE_COST, json.length, () => {
       if (!this.#waiting.delete(request)) return
       if (this.#send(json)) this.#inFlight.add(request)
-      else page.reject(new ChatError('offline', OFFLINE_HISTORY))
+      else page.reject(offline())
     })
   }
 
@@ -124,3 +120,11 @@ export class HistoryRequests {
     return undefined
   }
 }
+
+/** Returns the problem of a number of messages to request; undefined if the server accepts it. */
+export function limitProblem (name: string, limit: number, min: number): string | undefined {
+  return Number.isInteger(limit) && limit >= min && limit <= MAX_MESSAGES ? undefined : `${name} must be an integer from ${min} to ${MAX_MESSAGES}`
+}
+
+/** Returns the error of a request while the room isn't joined. */
+function offline (): ChatError { return new ChatError('offline', 'history requires a joined room and a connection') }

@@ -14,13 +14,14 @@ export interface RoomJoin {
 }
 
 export interface MembershipEvents {
+  /** Sends the message once the rate limits permit. */
   send (message: ClientMessage): void
-  /** Called when the room is joined: its requests can be sent. */
+  /** Called when requests of the room can be sent. */
   onJoined (): void
   /** Called when the app has left the room, and the server has no membership. */
-  onUnused (): void
-  /** Called when the room is left, with the reason. */
-  onLeft (error: ChatError): void
+  onUnused (room: string): void
+  /** Called when the room is left, its join is refused, or the client is closed. */
+  onLeft (room: string, error: ChatError): void
 }
 
 /**
@@ -75,7 +76,7 @@ export class Membership {
       this.#sendLeave()
     } else if (this.#stage === 'out') {
       clearTimeout(this.#retry)
-      this.#events.onUnused()
+      this.#events.onUnused(this.name)
     }
     this.#endJoin(error, true)
   }
@@ -89,7 +90,7 @@ export class Membership {
   onDisconnect (): void {
     clearTimeout(this.#retry)
     this.#stage = 'out'
-    if (this.#join === undefined) this.#events.onUnused()
+    if (this.#join === undefined) this.#events.onUnused(this.name)
   }
 
   onJoined (message: Joined): void {
@@ -139,7 +140,7 @@ export class Membership {
   #sendNext (): void {
     clearTimeout(this.#retry)
     this.#stage = 'out'
-    if (this.#join === undefined) this.#events.onUnused()
+    if (this.#join === undefined) this.#events.onUnused(this.name)
     else this.sendJoin()
   }
 
@@ -151,14 +152,14 @@ export class Membership {
 
   #endByServer (error: ChatError): void {
     this.#stage = 'out'
-    this.#events.onUnused()
+    this.#events.onUnused(this.name)
     this.#endJoin(error, false)
   }
 
   #endJoin (error: ChatError, own: boolean): void {
     const join = this.#join
     this.#join = undefined
-    this.#events.onLeft(error)
+    this.#events.onLeft(this.name, error)
     join?.joined.reject(error)
     join?.room.end(error, own)
   }

@@ -1,26 +1,15 @@
-import { MAX_MESSAGES, isPosition, isRevision, type ClientMessage } from '../protocol.ts'
+import { isPosition, isRevision } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
-import { ChatError } from './error.ts'
-import { OFFLINE_HISTORY, type HistoryRequests } from './history-requests.ts'
-import { Membership } from './membership.ts'
+import { ChatError, invalid } from './error.ts'
+import { limitProblem } from './history-requests.ts'
+import { Membership, type MembershipEvents } from './membership.ts'
 import type { RoomState } from './pending-request.ts'
-import type { PendingRequests } from './pending-requests.ts'
-import type { ReadPositions } from './read-positions.ts'
 import { ClientRoom } from './room.ts'
 import type { Of, RoomMessage } from './room-events.ts'
-import { roomNameError } from './room-name.ts'
-import type { Signals } from './signals.ts'
-import { unknownProperty } from '../unknown-name.ts'
-
-export interface MembershipsEvents {
-  /** Sends the message once the rate limits permit. */
-  send (message: ClientMessage): void
-  /** Called when requests of the room can be sent. */
-  onJoined (room: string): void
-  /** Called when the room is left, its join is refused, or the client is closed. */
-  onLeft (room: string, error: ChatError): void
-}
+import type { RoomServices } from './room-operations.ts'
+import { roomNameProblem } from './room-name.ts'
+import { unknownName } from './unknown-name.ts'
 
 export interface JoinOptions {
   /** maximum messages to receive on joining; default: as many as the server sends */
@@ -31,24 +20,16 @@ export interface JoinOptions {
   readonly revision?: string | undefined
 }
 
-/** Services that a room needs besides its membership. */
-export interface RoomServices {
-  readonly requests: PendingRequests
-  readonly history: HistoryRequests
-  readonly signals: Signals
-  readonly reads: ReadPositions
-}
-
 /** The memberships of one client, by room name. */
 export class Memberships {
   readonly #memberships = new Map<string, Membership>()
   readonly #services: RoomServices
-  readonly #events: MembershipsEvents
+  readonly #events: MembershipEvents
   readonly #backoff: () => Backoff
   #online = false
 
-  constructor (events: MembershipsEvents, services: RoomServices, backoff: () => Backoff) {
-    this.#events = events
+  constructor (events: Omit<MembershipEvents, 'onUnused'>, services: RoomServices, backoff: () => Backoff) {
+    this.#events = { ...events, onUnused: (room) => this.#memberships.delete(room) }
     this.#services = services
     this.#backoff = backoff
   }
@@ -60,18 +41,10 @@ export class Memberships {
   joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
 
   join (name: string, options: JoinOptions): Promise<ClientRoom> {
-    const unknown = unknownProperty(options, ['history', 'after', 'revision'])
-    if (unknown !== undefined) return rejected(new ChatError('invalid', `option '${unknown.name}' ${unknown.problem}`))
+    // Checked here, because the server's error couldn't be matched to this join.
+    const problem = roomNameProblem(name) ?? problemOf(options)
+    if (problem !== undefined) return rejected(invalid(problem))
     const { history, after, revision } = options
-    // Checked here, because the server's error for an invalid name couldn't be matched to this join.
-    const nameError = roomNameError(name)
-    if (nameError !== undefined) return rejected(nameError)
-    if (after !== undefined && !isPosition(after)) return rejected(new ChatError('invalid', 'after must be a position'))
-    if (revision !== undefined && !isRevision(revision)) return rejected(new ChatError('invalid', 'revision must be a revision'))
-    if (revision !== undefined && after === undefined) return rejected(new ChatError('invalid', 'revision requires after'))
-    if (history !== undefined && !(Number.isInteger(history) && history >= 0 && history <= MAX_MESSAGES)) {
-      return rejected(new ChatError('invalid', `history must be an integer from 0 to ${MAX_MESSAGES}`))
-    }
     const membership = this.#membership(name)
     if (membership.promise !== undefined) return membership.promise
     const joined = new Deferred<ClientRoom>()
@@ -115,19 +88,10 @@ export class Memberships {
   }
 
   #room (membership: Membership, state: RoomState): ClientRoom {
-    const { name } = membership
-    const { requests, history, signals, reads } = this.#services
-    const typing = signals.typingIn(name)
-    const room: ClientRoom = new ClientRoom(name, state, {
-      reads: reads.open(name),
-      post: (text, data) => requests.post(name, text, data),
-      change: (change) => requests.change(name, change),
-      history: (before, limit) => membership.joinedRoom === room
-        ? history.request(name, before, limit)
-        : rejected(new ChatError('offline', OFFLINE_HISTORY)),
-      typing: (on) => { if (membership.joinedRoom === room) typing(on) },
-      signal: (data) => membership.joinedRoom === room && signals.signal(name, data),
-      leave: () => this.leave(name)
+    const room: ClientRoom = new ClientRoom(membership.name, state, {
+      ...this.#services,
+      isJoined: () => membership.joinedRoom === room,
+      leave: () => this.leave(membership.name)
     })
     return room
   }
@@ -135,14 +99,20 @@ export class Memberships {
   #membership (name: string): Membership {
     let membership = this.#memberships.get(name)
     if (membership === undefined) {
-      membership = new Membership(name, {
-        send: (message) => this.#events.send(message),
-        onJoined: () => this.#events.onJoined(name),
-        onUnused: () => this.#memberships.delete(name),
-        onLeft: (error) => this.#events.onLeft(name, error)
-      }, this.#backoff())
+      membership = new Membership(name, this.#events, this.#backoff())
       this.#memberships.set(name, membership)
     }
     return membership
   }
+}
+
+/** Returns the problem of the options of a join. */
+function problemOf (options: JoinOptions): string | undefined {
+  const { history, after, revision } = options
+  return unknownName('option', Object.keys(options), ['history', 'after', 'revision']) ??
+    (after !== undefined && !isPosition(after)
+      ? 'after must be a position'
+      : revision !== undefined && !(isRevision(revision) && after !== undefined)
+        ? 'revision must be a revision, and requires after'
+        : history !== undefined ? limitProblem('history', history, 0) : undefined)
 }

@@ -1,6 +1,6 @@
 import { Backoff } from './backoff.ts'
 import { connectSocket, type Connect } from './socket.ts'
-import { unknownProperty } from '../unknown-name.ts'
+import { unknownName } from './unknown-name.ts'
 
 export interface ChatClientOptions {
   /** name shown to other members; the server refuses an invalid name, which closes the client */
@@ -37,8 +37,8 @@ const names: ReadonlyArray<keyof ChatClientOptions> =
 
 /** @throws TypeError or RangeError that names the first option that is unknown, isn't a number, or is too small */
 export function withDefaults (options: ChatClientOptions) {
-  const unknown = unknownProperty(options, names)
-  if (unknown !== undefined) throw new TypeError(`option '${unknown.name}' ${unknown.problem}`)
+  const problem = unknownName('option', Object.keys(options), names)
+  if (problem !== undefined) throw new TypeError(problem)
   for (const [name, min] of Object.entries(minimum)) check(name, options[name as keyof typeof minimum], min)
   const { name, token, session, heartbeat, connect = connectSocket, queue = 1_000, connectTimeout = 20_000 } = options
   const { minDelay = 500, maxDelay = 30_000 } = options

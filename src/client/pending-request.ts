@@ -1,5 +1,5 @@
 import { isPosition, loneSurrogate, PAGE_COST, reactionText, type ClientMessage } from '../protocol.ts'
-import { ChatError } from './error.ts'
+import { invalid, type ChatError } from './error.ts'
 import { assertFits, bytesOf } from './frame-size.ts'
 
 /** Bytes that `since` adds to a repeated request. */
@@ -13,9 +13,9 @@ export type Repeatable = Without<Extract<ClientMessage, { type: 'post' | 'edit' 
 /** A change of a message, without the room. */
 export type RequestedChange = Without<Exclude<Repeatable, { type: 'post' }>, 'room'>
 
-/** Settles the promise of a request. position: of the stored or changed message. */
+/** Settles the promise of a request. position: of the stored message. */
 export interface Outcome {
-  resolve (position: string): void
+  resolve (position?: string): void
   reject (error: Error): void
 }
 
@@ -55,9 +55,8 @@ export class PendingRequest {
     this.#type = type
     this.#json = JSON.stringify({ ...request, id: this.id })
     // Checked here: the server closes a connection after ten invalid frames.
-    const problem = problemOf(request)
-    if (problem !== undefined) throw new ChatError('invalid', problem)
-    if (loneSurrogate.test(this.#json)) throw new ChatError('invalid', 'the request contains a lone surrogate')
+    const problem = problemOf(request) ?? (loneSurrogate.test(this.#json) ? 'the request contains a lone surrogate' : undefined)
+    if (problem !== undefined) throw invalid(problem)
     this.target = type === 'post' ? undefined : targetOf(room, request.position)
     this.reaction = type === 'react' ? { text: request.reaction, on: request.on } : undefined
     this.cost = type === 'delete' ? PAGE_COST : 1
@@ -65,28 +64,22 @@ export class PendingRequest {
   }
 
   /**
-   * Returns the frame to send.
-   * @throws ChatError if the frame is larger than `payload` bytes
+   * Sends the request.
+   * @param room state of its room
+   * @param payload bytes of the largest frame that the server accepts
+   * @param send returns whether the frame was passed to the socket
+   * @throws ChatError if the frame is larger
    */
-  encode (room: RoomState, payload: number): string {
-    const since = this.sent ? this.#since : this.#sinceOf(room)
+  send (room: RoomState, payload: number, send: (json: string) => boolean): void {
+    // A deletion or a reaction that is repeated has no further effect, so the server needs no `since`.
+    const since = this.sent ? this.#since : { post: room.position, edit: room.revision }[this.#type as string]
     const repeat = since === undefined ? this.#json : `${this.#json.slice(0, -1)},"since":${JSON.stringify(since)}}`
     // Measured with `since`, because a request that fits only without it couldn't be repeated.
     assertFits(repeat, payload)
-    return this.sent ? repeat : this.#json
-  }
-
-  /** Called when the frame was passed to the socket. */
-  onSent (room: RoomState): void {
-    if (!this.sent) this.#since = this.#sinceOf(room)
-    this.sent = true
-    this.inFlight = true
+    if (!send(this.sent ? repeat : this.#json)) return
+    this.#since = since
+    this.sent = this.inFlight = true
     this.roomEnd = undefined
-  }
-
-  /** A deletion or a reaction that is repeated has no further effect, so the server needs no `since`. */
-  #sinceOf ({ position, revision }: RoomState): string | undefined {
-    return this.#type === 'post' ? position : this.#type === 'edit' ? revision : undefined
   }
 }
 
@@ -96,13 +89,13 @@ export function targetOf (room: string, position: string): string { return `${ro
 function problemOf (request: Repeatable): string | undefined {
   if ('text' in request && typeof request.text !== 'string') return 'text must be a string'
   if ('position' in request && !isPosition(request.position)) return 'position must be a position'
-  if ('reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))) {
-    return 'a reaction must have 1 to 64 characters, without control characters'
-  }
-  return undefined
+  return 'reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))
+    ? 'a reaction must have 1 to 64 characters, without control characters'
+    : undefined
 }
 
-/** Not crypto.randomUUID, which is missing on pages loaded over plain HTTP. */
+/** Returns an id that is unique among the requests of this member. React Native has no `crypto`. */
 function randomId (): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  const numbers = globalThis.crypto?.getRandomValues(new Uint32Array(4)) ?? [Date.now(), ...Array.from('abc', () => Math.random() * 2 ** 32)]
+  return Array.from(numbers, (number) => Math.floor(number).toString(36)).join('-')
 }

@@ -42,18 +42,11 @@ export class PendingRequests {
   }
 
   /** Resolves with the position of the stored message. */
-  post (room: string, text: string, data: unknown): Promise<string> {
-    const stored = new Deferred<string>()
-    this.#add({ type: 'post', room, text, data }, stored)
-    return stored.promise
-  }
+  post (room: string, text: string, data: unknown): Promise<string> { return this.#add({ type: 'post', room, text, data }) }
 
   /** Resolves when the message is changed. */
   change (room: string, change: RequestedChange): Promise<void> {
-    if (this.#supportsChanges === false) return rejected(unsupported('changes of messages'))
-    const made = new Deferred<void>()
-    this.#add({ room, ...change }, { resolve: () => made.resolve(), reject: (error) => made.reject(error) })
-    return made.promise
+    return this.#supportsChanges === false ? rejected(unsupported('changes of messages')) : this.#add({ room, ...change })
   }
 
   /** Returns the reactions to a message that were sent and not acknowledged: those that are added (`true`) and removed. */
@@ -105,7 +98,7 @@ export class PendingRequests {
     const request = this.#requests.get(id)
     if (request === undefined) return
     this.#requests.delete(id)
-    request.outcome.resolve(position)
+    request.outcome.resolve(request.target === undefined ? position : undefined)
     this.#sendMore(request)
   }
 
@@ -141,9 +134,8 @@ export class PendingRequests {
     this.#clearTimers()
     for (const request of this.#requests.values()) {
       request.inFlight = false
-      if (!this.#operations.includes(request.room)) {
-        this.#reject(request, new ChatError('unknown', 'the outcome is unknown: the room was left, and the connection was lost before the acknowledgement'))
-      }
+      // Set, because the room was left after the request was sent.
+      if (!this.#operations.includes(request.room)) this.#rejectUnanswered(request, request.roomEnd!)
     }
   }
 
@@ -160,7 +152,7 @@ export class PendingRequests {
   /** Called when the client has another member id: the server would not detect repeats of requests by the former member. */
   onMemberChange (): void {
     for (const request of this.#requests.values()) {
-      if (request.sent) this.#reject(request, new ChatError('stale_post', 'the request was sent as another member and not acknowledged'))
+      if (request.sent) this.#reject(request, new ChatError('stale_post', 'the request was sent as another member'))
     }
   }
 
@@ -169,28 +161,26 @@ export class PendingRequests {
     for (const request of this.#requests.values()) this.#reject(request, error)
   }
 
-  #add (content: Repeatable, outcome: Outcome): void {
-    let request
+  /** Adds a request. Its promise resolves with the position of a post. */
+  #add<Result extends string | void>(content: Repeatable): Promise<Result> {
+    const outcome = new Deferred<Result>()
     try {
-      request = new PendingRequest(content, outcome)
+      const request = new PendingRequest(content, outcome as Outcome)
+      if (this.#requests.size >= this.#limit) throw new ChatError('overflow', `queue full: ${this.#limit} requests wait for acknowledgement`)
+      this.#requests.set(request.id, request)
     } catch (error) {
-      return outcome.reject(error as Error)
+      outcome.reject(error as Error)
     }
-    if (this.#requests.size >= this.#limit) {
-      return outcome.reject(new ChatError('overflow', `queue full: ${this.#limit} requests wait for acknowledgement`))
-    }
-    this.#requests.set(request.id, request)
     this.flush()
+    return outcome.promise
   }
 
   #send (request: PendingRequest, room: RoomState): void {
-    let frame
     try {
-      frame = request.encode(room, this.#payload)
+      request.send(room, this.#payload, this.#operations.send)
     } catch (error) {
-      return this.#reject(request, error as ChatError)
+      this.#reject(request, error as ChatError)
     }
-    if (this.#operations.send(frame)) request.onSent(room)
   }
 
   /** Called after an answer. A later change of the same message can be sent now, and the next request may fit into the limits. */

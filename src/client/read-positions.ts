@@ -1,9 +1,9 @@
 import { PAGE_COST, isRetryable, type ClientMessage } from '../protocol.ts'
 import { Deferred } from './deferred.ts'
-import { isOneOf, unsupported, type ChatError } from './error.ts'
+import { invalid, isOneOf, unsupported, type ChatError } from './error.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { Of } from './room-events.ts'
-import { roomNameError } from './room-name.ts'
+import { roomNameProblem } from './room-name.ts'
 import { RoomReads } from './room-reads.ts'
 
 interface Request { readonly json: string, readonly page: Deferred<Of<'rooms'>> }
@@ -54,8 +54,8 @@ export class ReadPositions {
 
   /** Removes the read position. Returns whether the request was sent. @throws ChatError with `invalid` or `unsupported` */
   forget (room: string): boolean {
-    const nameError = roomNameError(room)
-    if (nameError !== undefined) throw nameError
+    const problem = roomNameProblem(room)
+    if (problem !== undefined) throw invalid(problem)
     if (!this.#isSupported) throw unsupported('read positions')
     if (this.#sendNow({ type: 'forget', room }) > 0) return false
     this.#rooms.get(room)?.forget()

@@ -1,8 +1,6 @@
 import { roomName } from '../protocol.ts'
-import { ChatError } from './error.ts'
 
-/** Returns the error for an invalid room name; undefined if the name is valid. */
-export function roomNameError (name: string): ChatError | undefined {
-  if (roomName.test(name)) return undefined
-  return new ChatError('invalid', 'a room name must be 1 to 64 letters, digits, dots, underscores, colons or hyphens')
+/** Returns the problem of an invalid room name; undefined if the name is valid. */
+export function roomNameProblem (name: string): string | undefined {
+  return roomName.test(name) ? undefined : 'a room name must be 1 to 64 letters, digits and ._:-'
 }

@@ -1,14 +1,19 @@
-import type { RequestedChange } from './pending-request.ts'
-import type { HistoryPage } from './room-events.ts'
-import type { RoomReads } from './room-reads.ts'
+import type { HistoryRequests } from './history-requests.ts'
+import type { PendingRequests } from './pending-requests.ts'
+import type { ReadPositions } from './read-positions.ts'
+import type { Signals } from './signals.ts'
 
-/** The operations that a room delegates to its client. */
-export interface RoomOperations {
-  readonly reads: RoomReads
-  post (text: string, data: unknown): Promise<string>
-  change (change: RequestedChange): Promise<void>
-  history (before: string, limit: number): Promise<HistoryPage>
-  typing (on: boolean): void
-  signal (data: unknown): boolean
+/** The parts of a client that handle the requests of its rooms. */
+export interface RoomServices {
+  readonly requests: PendingRequests
+  readonly history: HistoryRequests
+  readonly signals: Signals
+  readonly reads: ReadPositions
+}
+
+/** What a room delegates to its client. */
+export interface RoomOperations extends RoomServices {
+  /** Returns whether the room is joined on this connection. */
+  isJoined (): boolean
   leave (): void
 }

@@ -3,11 +3,12 @@ import { isPosition } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
 import { Emitter } from './emitter.ts'
-import { ChatError } from './error.ts'
+import { invalid, type ChatError } from './error.ts'
 import type { RequestedChange, RoomState } from './pending-request.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { updateMembers } from './present-members.ts'
 import type { RoomOperations } from './room-operations.ts'
+import type { RoomReads } from './room-reads.ts'
 import { StreamedTexts } from './streamed-texts.ts'
 
 /**
@@ -31,6 +32,8 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   /** Revision of the last change that was received; undefined if the server doesn't support changes. */
   revision: string | undefined
   readonly #operations: RoomOperations
+  readonly #reads: RoomReads
+  readonly #typing: (on: boolean) => void
   readonly #resumed: boolean
   readonly #streamedTexts = new StreamedTexts()
   readonly #deliveries = new Deliveries((name, event) => this.emit(name, event as RoomEvents<Types>[typeof name]), () => this.#gap())
@@ -43,15 +46,17 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     this.position = position
     this.revision = revision
     this.#operations = operations
+    this.#reads = operations.reads.open(name)
+    this.#typing = operations.signals.typingIn(name)
     this.#resumed = position !== undefined
-    operations.reads.onMoved = () => this.#deliveries.push({ type: 'readPosition', position: this.readPosition, unread: this.unread })
+    this.#reads.onMoved = () => this.#deliveries.push({ type: 'readPosition', position: this.readPosition, unread: this.unread })
   }
 
   /** Position of the message up to which this member has read the room, on any device; undefined if the member has none. */
-  get readPosition (): string | undefined { return this.#operations.reads.position }
+  get readPosition (): string | undefined { return this.#reads.position }
 
   /** Number of messages after `readPosition`; undefined if there is none. */
-  get unread (): number | undefined { return this.#operations.reads.unread }
+  get unread (): number | undefined { return this.#reads.unread }
 
   override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents<Types>[Name]) => void): () => void {
     const off = super.on(name, listener)
@@ -68,7 +73,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
   post (text: string, data?: DataOf<Types>): Promise<string> {
-    return this.#ended === undefined ? this.#operations.post(text, data) : rejected(this.#ended)
+    return this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : rejected(this.#ended)
   }
 
   /**
@@ -103,7 +108,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * Reports to the other members that this member is typing, at most once a second, or with `false` that it has stopped. Dropped while
    * offline, and beyond the server's rate limit.
    */
-  typing (on = true): void { this.#operations.typing(on) }
+  typing (on = true): void { if (this.#operations.isJoined()) this.#typing(on) }
 
   /**
    * Sends an event of the app's own to the members of the room. It is stored nowhere. Returns whether it was sent: not while
@@ -112,7 +117,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws TypeError if `data` can't be serialized as JSON; ChatError with `invalid`, `too_large` or, if the server has no signals,
    * `unsupported`
    */
-  signal (data: unknown): boolean { return this.#operations.signal(data) }
+  signal (data: unknown): boolean { return this.#operations.isJoined() && this.#operations.signals.signal(this.name, data) }
 
   /**
    * Marks the room as read up to a message, on all devices of the member. Never moves the read position back. The server is notified
@@ -122,8 +127,8 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws ChatError with `invalid` if it isn't a position
    */
   markRead (position = this.position): void {
-    if (!isPosition(position)) throw new ChatError('invalid', 'position must be a position')
-    if (this.#ended === undefined) this.#operations.reads.move(position, true)
+    if (!isPosition(position)) throw invalid('position must be a position')
+    if (this.#ended === undefined) this.#reads.move(position, true)
   }
 
   /**
@@ -133,7 +138,9 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param limit maximum messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
-    return this.#ended === undefined ? this.#operations.history(before, limit) as Promise<HistoryPage<DataOf<Types>>> : rejected(this.#ended)
+    const { history, isJoined } = this.#operations
+    const page = this.#ended === undefined ? history.request(this.name, before, limit, isJoined()) : rejected(this.#ended)
+    return page as Promise<HistoryPage<DataOf<Types>>>
   }
 
   /**
@@ -175,7 +182,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   }
 
   #change (change: RequestedChange): Promise<void> {
-    return this.#ended === undefined ? this.#operations.change(change) : rejected(this.#ended)
+    return this.#ended === undefined ? this.#operations.requests.change(this.name, change) : rejected(this.#ended)
   }
 
   #gap (): RoomEvents['joined'] {
@@ -185,9 +192,8 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   }
 
   #update (message: RoomMessage, again: boolean): void {
-    const { reads } = this.#operations
-    if (message.type === 'joined') reads.join(message, again && message.complete)
-    else if (message.type === 'message') reads.add(message)
+    if (message.type === 'joined') this.#reads.join(message, again && message.complete)
+    else if (message.type === 'message') this.#reads.add(message)
     if (message.type === 'joined' || message.type === 'message') this.position = message.position
     if (message.type === 'joined' || message.type === 'changed') this.revision = message.revision
     if (message.type !== 'joined' && message.type !== 'presence') return

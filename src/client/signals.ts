@@ -1,5 +1,5 @@
 import { loneSurrogate, type ClientMessage } from '../protocol.ts'
-import { ChatError, unsupported } from './error.ts'
+import { invalid, unsupported } from './error.ts'
 import { assertFits, bytesOf } from './frame-size.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 
@@ -36,7 +36,7 @@ export class Signals {
     // Checked here: the server closes a connection after ten invalid frames.
     if (written === undefined) throw new TypeError('data must be a JSON value')
     const json = `{"type":"signal","room":"${room}","data":${written}}`
-    if (loneSurrogate.test(json)) throw new ChatError('invalid', 'the signal contains a lone surrogate')
+    if (loneSurrogate.test(json)) throw invalid('the signal contains a lone surrogate')
     if (!this.#isSupported) throw unsupported('signals')
     assertFits(json, this.#payload)
     return this.#send(json)

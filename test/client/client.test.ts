@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/index.ts'
 import { Iteration } from '../../src/client/iteration.ts'
+import type { RoomOperations } from '../../src/client/room-operations.ts'
 import { RoomReads } from '../../src/client/room-reads.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
@@ -511,10 +512,10 @@ t.test('a client with the session of an earlier one has the same member', async 
 
 /** Returns a joined room without a client. */
 function aRoom (after?: string): ClientRoom {
-  const none = () => { throw new Error('there is no client') }
   const reads = new RoomReads({ send: () => Infinity, isOwn: () => false })
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
-  const room: ClientRoom = new ClientRoom('lobby', { position: after }, { reads, post: none, change: none, history: none, typing: none, signal: none, leave })
+  const operations = { reads: { open: () => reads }, signals: { typingIn: () => {} }, leave } as unknown as RoomOperations
+  const room: ClientRoom = new ClientRoom('lobby', { position: after }, operations)
   room.receive(joined('lobby') as unknown as Joined)
   return room
 }
