@@ -5,25 +5,24 @@ import { ChatError } from './error.ts'
 /** Number of buffered messages at which an iteration ends with `overflow`. */
 const MAX_BUFFERED = 10_000
 
-interface Waiting { resolve (result: IteratorResult<Message>): void, reject (error: Error): void }
-
 /** One `for await` loop over a room's messages, with a bounded buffer. */
 export class Iteration implements AsyncIterableIterator<Message> {
   readonly #onEnd: () => void
   readonly #buffered: Message[] = []
-  readonly #waiting: Waiting[] = []
+  readonly #generator = this.#generate()
   #error: ChatError | undefined
   #ended = false
+  /** Continues the generator after the wait for a message. */
+  #wake = (): void => {}
 
   constructor (onEnd: () => void) {
     this.#onEnd = onEnd
   }
 
   push (message: Message): void {
-    const buffered = this.#buffered.push(message)
-    if (buffered >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
-    // In a microtask: a change of the message may be received in this tick, before the loop has the message.
-    else if (this.#waiting.length > 0 && buffered === 1) queueMicrotask(() => this.#settle())
+    // The generator continues in a microtask: a change of the message may be received in this tick.
+    if (this.#buffered.push(message) >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
+    this.#wake()
   }
 
   /** Applies a change to its message if the loop doesn't have the message yet. */
@@ -40,34 +39,25 @@ export class Iteration implements AsyncIterableIterator<Message> {
     this.#ended = true
     this.#error = error
     this.#onEnd()
-    this.#settle()
+    this.#wake()
   }
 
-  next (): Promise<IteratorResult<Message>> {
-    const result = new Promise<IteratorResult<Message>>((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    this.#settle()
-    return result
-  }
+  next (): Promise<IteratorResult<Message>> { return this.#generator.next() }
 
   return (): Promise<IteratorResult<Message>> {
     this.#buffered.length = 0
     this.#error = undefined
     this.end()
-    return Promise.resolve({ done: true, value: undefined })
+    return this.#generator.return()
   }
 
-  /** Settles the results that wait, as far as messages or the end have arrived. */
-  #settle (): void {
-    while (this.#buffered.length > 0 || this.#ended) {
-      const waiting = this.#waiting.shift()
-      if (waiting === undefined) return
-      const value = this.#buffered.shift()
-      if (value !== undefined) waiting.resolve({ done: false, value })
-      else if (this.#error === undefined) waiting.resolve({ done: true, value: undefined })
-      else {
-        waiting.reject(this.#error)
-        this.#error = undefined
-      }
+  async * #generate (): AsyncGenerator<Message, void, void> {
+    for (;;) {
+      const message = this.#buffered.shift()
+      if (message !== undefined) yield message
+      else if (!this.#ended) await new Promise<void>((resolve) => { this.#wake = resolve })
+      else if (this.#error === undefined) return
+      else throw this.#error
     }
   }
 }
