@@ -127,4 +127,4 @@ export function limitProblem (name: string, limit: number, min: number): string 
 }
 
 /** Returns the error of a request while the room isn't joined. */
-function offline (): ChatError { return new ChatError('offline', 'history requires a joined room and a connection') }
+function offline (): ChatError { return new ChatError('offline', 'the room is not joined now') }

@@ -32,22 +32,17 @@ export type Settings = ReturnType<typeof withDefaults>
 /** Minimum of each number. */
 const minimum = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbeat: 1 }
 
-const names: ReadonlyArray<keyof ChatClientOptions> =
-  ['name', 'token', 'session', 'connect', 'minDelay', 'maxDelay', 'connectTimeout', 'queue', 'heartbeat']
+const names: ReadonlyArray<keyof ChatClientOptions> = ['name', 'token', 'session', 'connect', ...Object.keys(minimum) as Array<keyof typeof minimum>]
 
 /** @throws TypeError or RangeError that names the first option that is unknown, isn't a number, or is too small */
 export function withDefaults (options: ChatClientOptions) {
   const problem = unknownName('option', Object.keys(options), names)
   if (problem !== undefined) throw new TypeError(problem)
-  for (const [name, min] of Object.entries(minimum)) check(name, options[name as keyof typeof minimum], min)
-  const { name, token, session, heartbeat, connect = connectSocket, queue = 1_000, connectTimeout = 20_000 } = options
-  const { minDelay = 500, maxDelay = 30_000 } = options
-  const backoff = () => new Backoff(minDelay, maxDelay)
-  return { name, token, session, heartbeat, connect, queue, connectTimeout, backoff }
-}
-
-function check (name: string, value: unknown, min: number): void {
-  if (value === undefined) return
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
-  if (!(value >= min)) throw new RangeError(`${name} must be at least ${min}`)
+  for (const [name, min] of Object.entries(minimum)) {
+    const { [name]: value = min } = options as Record<string, unknown>
+    if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
+    if (!(value >= min)) throw new RangeError(`${name} must be at least ${min}`)
+  }
+  const { minDelay = 500, maxDelay = 30_000, connect = connectSocket, queue = 1_000, connectTimeout = 20_000, ...others } = options
+  return { ...others, connect, queue, connectTimeout, backoff: () => new Backoff(minDelay, maxDelay) }
 }
