@@ -1,4 +1,4 @@
-import { applyChange, type Change, type ClientRoom, type Message } from '../client/index.ts'
+import { applyChange, type Change, type ClientRoom, type Message } from '../client/node.ts'
 import type { Output } from './output.ts'
 
 /** Number of the newest printed messages that are kept, to print what a change changes, and of the newest ones whose text grows. */

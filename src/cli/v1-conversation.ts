@@ -1,4 +1,4 @@
-import { ChatClient, ChatError, type ClientRoom, type ClientSocket, type Status } from '../client/index.ts'
+import { ChatClient, ChatError, type ClientRoom, type ClientSocket, type Status } from '../client/node.ts'
 import { printable } from '../observability/printable.ts'
 import { CloseCode } from '../protocol.ts'
 import { exitStatus } from './exit-status.ts'

@@ -21,14 +21,5 @@ export interface ClientSocket {
  */
 export type Connect = (url: string, protocol: string) => ClientSocket | Promise<ClientSocket>
 
-/** Global variables that only Node has. */
-interface NodeGlobals { readonly process?: { readonly versions?: { readonly node?: string } } }
-
-/** Uses the WebSocket of `ws` in Node, because Node's can't be terminated. Uses the platform's WebSocket elsewhere, or without `ws`. */
-export const connectSocket: Connect = async (url, protocol) => {
-  if ((globalThis as NodeGlobals).process?.versions?.node === undefined) return new WebSocket(url, protocol) as ClientSocket
-  // Browsers don't reach this line, so bundlers must not resolve it.
-  const ws = await import(/* webpackIgnore: true */ /* @vite-ignore */ 'ws').catch(() => undefined)
-  const Socket = ws?.WebSocket ?? WebSocket
-  return new Socket(url, protocol) as unknown as ClientSocket
-}
+/** Uses the WebSocket of the platform. */
+export const connectSocket: Connect = (url, protocol) => new WebSocket(url, protocol) as ClientSocket

@@ -24,8 +24,8 @@ export function findPageFiles (): PageFiles {
       "To serve the page, exclude fastify-chat from the bundle: 'external' of esbuild and Rollup, 'externals' of webpack")
   }
   const compiled = join(folder, 'dist/')
-  const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js'))
-  const shared = ['code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
+  const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js') && file !== 'node.js')
+  const shared = ['code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js'].filter((file) => existsSync(join(compiled, file)))
   return { root: join(folder, 'public/'), compiled, library: [...client.map((file) => `client/${file}`), ...shared] }
 }
 

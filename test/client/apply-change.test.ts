@@ -1,5 +1,5 @@
 import t from 'tap'
-import { applyChange, type Change, type Message } from '../../src/client/index.ts'
+import { applyChange, type Change, type Message } from '../../src/client/node.ts'
 
 const message: Message = { room: 'lobby', position: 'p1', at: '2026-01-01T00:00:00.000Z', from: null, text: 'one', data: { n: 1 } }
 const at = { position: 'p1', revision: 'r1' }

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Message } from '../../src/client/index.ts'
+import type { Message } from '../../src/client/node.ts'
 import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { changesLoad, StoredEdits } from '../support/changes-load.ts'
 import { chat } from '../support/chat-app.ts'

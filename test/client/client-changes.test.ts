@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Change, ClientRoom, Message } from '../../src/client/index.ts'
+import type { Change, ClientRoom, Message } from '../../src/client/node.ts'
 import { Iteration } from '../../src/client/iteration.ts'
 import { chatClient, fixJitter, nextEvent, state } from '../support/chat-client.ts'
 import { changed, fakeServer, joined, message, welcome, welcomeWithChanges, type Answer } from '../support/fake-server.ts'

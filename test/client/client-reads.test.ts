@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { ReadPosition } from '../../src/client/index.ts'
+import type { ReadPosition } from '../../src/client/node.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcomeWithReads, welcomeWithSignals, type Answer } from '../support/fake-server.ts'
 

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { memory } from '../../src/drivers/memory/backend.ts'
-import { ChatClient, type ChatClientOptions, type ClientRoom, type ClientSocket } from '../../src/client/index.ts'
+import { ChatClient, type ChatClientOptions, type ClientRoom, type ClientSocket } from '../../src/client/node.ts'
 import { connectSocket } from '../../src/client/socket.ts'
 import { CloseCode, isTerminal } from '../../src/protocol.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
@@ -510,17 +510,13 @@ t.test('in Node the client uses ws even if there is a global WebSocket', async (
   t.equal(await Promise.race([next(client, 'online'), next(client, 'waiting')]).then(({ state }) => state), 'online')
 })
 
-t.test("without Node the client uses the platform's WebSocket", async (t) => {
+t.test("the default entry uses the platform's WebSocket", async (t) => {
   class Platform {
     readonly given: unknown[]
     constructor (...given: unknown[]) { this.given = given }
   }
   t.intercept(globalThis, 'WebSocket', { value: Platform })
-  const { process } = globalThis
-  globalThis.process = undefined as unknown as typeof process
-  const connected = connectSocket('ws://somewhere', 'fastify-chat.v1')
-  globalThis.process = process
-  const socket = await connected
+  const socket = connectSocket('ws://somewhere', 'fastify-chat.v1')
   t.type(socket, Platform)
   t.match(socket, { given: ['ws://somewhere', 'fastify-chat.v1'] })
 })

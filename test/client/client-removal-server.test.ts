@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
-import { ChatError } from '../../src/client/index.ts'
+import { ChatError } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 

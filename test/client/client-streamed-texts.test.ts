@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { Message } from '../../src/client/index.ts'
+import type { Message } from '../../src/client/node.ts'
 import { chatClient } from '../support/chat-client.ts'
 import { ClientView } from '../support/client-view.ts'
 import { changed, fakeServer, joined, message, welcomeWithChanges } from '../support/fake-server.ts'

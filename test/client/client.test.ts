@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/index.ts'
+import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/node.ts'
 import { Iteration } from '../../src/client/iteration.ts'
 import type { RoomOperations } from '../../src/client/room-operations.ts'
 import { RoomReads } from '../../src/client/room-reads.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { RoomReads } from '../../src/client/room-reads.ts'
-import type { Joined, Message } from '../../src/client/index.ts'
+import type { Joined, Message } from '../../src/client/node.ts'
 
 type Step =
   | { readonly post: 'own' | 'other device' | 'other member' }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ChatClient } from '../../src/client/index.ts'
+import { ChatClient } from '../../src/client/node.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
 import { open, refused } from '../support/websocket-client.ts'
 import { blocksOf, read } from '../support/markdown.ts'

@@ -107,12 +107,12 @@ t.setTimeout(600_000)
 
 t.test('only the compiled files of the client and of its imports are served', async (t) => {
   const app = await build(t)
-  for (const file of ['client/index.js', 'client/room.js', 'code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'token-bucket.js', 'unknown-name.js']) {
+  for (const file of ['client/index.js', 'client/room.js', 'code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js']) {
     const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
     t.equal(statusCode, 200, `${file}: built by npm run build`)
     t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
   }
-  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'protocol.js.map', 'messages.js', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
+  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'client/node.js', 'protocol.js.map', 'messages.js', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
     t.equal((await app.inject(`/demo/lib/${file}`)).statusCode, 404, file)
   }
 })

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import type { ClientRoom } from '../../src/client/index.ts'
+import type { ClientRoom } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient } from '../support/chat-client.ts'
 import { launch, skip } from '../support/chromium.ts'

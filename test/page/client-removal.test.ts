@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { ClientRoom } from '../../src/client/index.ts'
+import type { ClientRoom } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { proxy } from '../support/proxy.ts'

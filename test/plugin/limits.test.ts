@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import type { ChatClient } from '../../src/client/index.ts'
+import type { ChatClient } from '../../src/client/node.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'

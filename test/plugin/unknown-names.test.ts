@@ -1,6 +1,6 @@
 import t from 'tap'
 import fastifyChat from '../../src/index.ts'
-import { ChatClient } from '../../src/client/index.ts'
+import { ChatClient } from '../../src/client/node.ts'
 import { connect } from '../../src/testing.ts'
 import { unknownName } from '../../src/unknown-name.ts'
 import { bare, build, listen } from '../support/app.ts'

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { ReportedChange } from '../../src/chat-change.ts'
-import { ChatClient, type ChatError, type ClientRoom, type Message } from '../../src/client/index.ts'
+import { ChatClient, type ChatError, type ClientRoom, type Message } from '../../src/client/node.ts'
 import { chatClient, nextEvent, state } from './chat-client.ts'
 import { proxy } from './proxy.ts'
 import { ClientView, states, wholeHistory } from './client-view.ts'

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { ChatClient, type ChatClientOptions, type ClientRoom, type RoomEvents, type Status } from '../../src/client/index.ts'
+import { ChatClient, type ChatClientOptions, type ClientRoom, type RoomEvents, type Status } from '../../src/client/node.ts'
 
 /** Creates a client that reconnects within 20 ms. It is closed with the test. */
 export function chatClient (t: Test, port: number, options: ChatClientOptions = {}): ChatClient {

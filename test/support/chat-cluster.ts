@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
-import { ChatClient, type ChatError, type ClientRoom, type ClientSocket, type Message } from '../../src/client/index.ts'
+import { ChatClient, type ChatError, type ClientRoom, type ClientSocket, type Message } from '../../src/client/node.ts'
 import { typescriptArguments } from './typescript-arguments.ts'
 
 /** Emits `change` whenever a condition that a test waits for may have changed. */

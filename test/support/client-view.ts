@@ -1,4 +1,4 @@
-import { applyChange, type Change, type ClientRoom, type Message } from '../../src/client/index.ts'
+import { applyChange, type Change, type ClientRoom, type Message } from '../../src/client/node.ts'
 
 /** What an app shows of a room: the messages that a client receives, in order, with their changes applied as PROTOCOL.md requires. */
 export class ClientView {
