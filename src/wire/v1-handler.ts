@@ -10,11 +10,11 @@ import type { ClientMessage, ServerMessage } from '../messages.ts'
 import { CloseCode, ErrorCode } from '../protocol.ts'
 import { TokenBucket, type Rate } from '../token-bucket.ts'
 import { InvalidMessage, concerns, parseMessage } from './v1-decode.ts'
-import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
-import { v1Encoding, type V1Encoding } from './v1-encode.ts'
+import { v1Encoding } from './v1-encode.ts'
 import { v1ChangesEncoding } from './v1-encode-changes.ts'
 import { errorFor } from './error-answer.ts'
 import { bytesOf, dataOf, requestsOf } from './request-cost.ts'
+import { V1Requests, type V1RequestsContext } from './v1-requests.ts'
 
 /** The properties of `welcome` that the connection determines. */
 export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session' | 'limits' | 'heartbeat' | 'features'>
@@ -22,13 +22,9 @@ export type Welcome = Pick<Extract<ServerMessage, { type: 'welcome' }>, 'session
 type Request<Type extends ClientMessage['type']> = Extract<ClientMessage, { type: Type }>
 
 /** Shared by the handlers of one route. */
-export interface V1Context {
+export interface V1Context extends V1RequestsContext {
   /** ms within which `hello` must arrive */
   readonly helloTimeout: number
-  /** number of entries for a `join` without `history` */
-  readonly history: number
-  /** @throws InvalidData */
-  readonly checkData: (data: unknown) => void
   /** maximum rooms of a connection */
   readonly rooms: number
   /** maximum bytes of a message, and of its content as it is kept */
@@ -46,9 +42,6 @@ export interface V1Context {
  */
 export type Enter = (hello: Request<'hello'>, direct: DirectReceiver) => Promise<{ peer: Peer, welcome: Welcome } | undefined>
 
-/** Bytes of content in one page of history. */
-const PAGE_BYTES = 64 * 1024
-
 /** Requests that may have been applied in spite of an error. */
 const changing: ReadonlySet<ClientMessage['type']> = new Set(['post', 'edit', 'delete', 'react'])
 
@@ -60,12 +53,11 @@ export class V1Handler implements MessageHandler, DirectReceiver {
   readonly #connection: Connection
   readonly #context: V1Context
   readonly #deflate: boolean
-  /** Set by `hello`. */
-  #encoding: V1Encoding = v1Encoding
   /** Undefined after use, because it references the request. */
   #enter: Enter | undefined
   #deadline: NodeJS.Timeout | undefined
-  #peer: Peer | undefined
+  /** Set by `hello`. */
+  #requests: V1Requests | undefined
   readonly #allowance: Allowance
   /** Created when the first request is refused. */
   #refusals: TokenBucket | undefined
@@ -116,7 +108,7 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     }
   }
 
-  delivered (): Promise<unknown> | undefined { return this.#peer?.delivered() }
+  delivered (): Promise<unknown> | undefined { return this.#requests?.peer.delivered() }
 
   drain (reconnectIn: number): void {
     this.#send({ type: 'draining', reconnectIn })
@@ -124,40 +116,25 @@ export class V1Handler implements MessageHandler, DirectReceiver {
 
   receiveDirect (data: string): void {
     // `welcome` must be the first message.
-    if (this.#peer !== undefined) this.#connection.writer.reply(`{"type":"direct","data":${data}}`)
+    if (this.#requests !== undefined) this.#connection.writer.reply(`{"type":"direct","data":${data}}`)
   }
 
-  get memberId (): string | undefined { return this.#peer?.member.id }
+  get memberId (): string | undefined { return this.#requests?.peer.member.id }
 
   ended (): void {
     this.#clearDeadline()
-    this.#peer?.ended()
+    this.#requests?.peer.ended()
   }
 
   /** @param data of the message, as JSON text */
   #handle (message: ClientMessage, data: string | undefined): void | Promise<void> {
     if (message.type === 'ping') return this.#send({ type: 'pong', id: message.id })
-    const peer = this.#peer
-    if (message.type === 'hello' && peer === undefined) return this.#greet(message)
-    if (message.type === 'hello' || peer === undefined) {
+    const requests = this.#requests
+    if (message.type === 'hello' && requests === undefined) return this.#greet(message)
+    if (message.type === 'hello' || requests === undefined) {
       return this.#send({ type: 'error', code: ErrorCode.hello, message: "send 'hello' first, and only once", ...concerns(message) })
     }
-    switch (message.type) {
-      case 'join': return this.#join(peer, message)
-      case 'leave':
-        peer.leave(message.room)
-        return this.#send({ type: 'left', room: message.room })
-      case 'post': return this.#post(peer, message, data)
-      case 'edit':
-      case 'delete':
-      case 'react': return this.#change(peer, message, data)
-      case 'typing': return peer.typing(message.room, message.on !== false)
-      case 'signal': return peer.signal(message.room, data!)
-      case 'history': return this.#page(peer, message)
-      case 'markRead': return peer.reads.mark(message.room, message.position)
-      case 'rooms': return this.#rooms(peer, message)
-      case 'forget': return peer.reads.forget(message.room)
-    }
+    return requests.handle(message, data)
   }
 
   async #greet (hello: Request<'hello'>): Promise<void> {
@@ -166,41 +143,10 @@ export class V1Handler implements MessageHandler, DirectReceiver {
     if (entered === undefined) return
     this.#clearDeadline()
     this.#enter = undefined
-    this.#peer = entered.peer
-    this.#encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
+    const encoding = hello.changes === true ? v1ChangesEncoding : v1Encoding
+    this.#requests = new V1Requests(entered.peer, encoding, this.#deflate, this.#context, (message, error) => this.#answerError(message, error))
     this.#allowance.fill()
     this.#send({ type: 'welcome', member: entered.peer.forms.member, ...entered.welcome })
-  }
-
-  async #join (peer: Peer, { room, after, revision, history: limit = this.#context.history }: Request<'join'>): Promise<void> {
-    await peer.join(room, { format: this.#deflate ? this.#encoding.deflated : this.#encoding.format, includeSender: true, after, revision, limit, maxBytes: PAGE_BYTES })
-  }
-
-  #post (peer: Peer, message: Request<'post'>, json: string | undefined): Promise<void> | undefined {
-    const { room, id, text, data, since } = message
-    if (data !== undefined) this.#context.checkData(data)
-    const { membership, submitted, stored } = peer.post({ room, id, body: text, data, json, since })
-    membership.acknowledgements.addPost(stored, id, (error) => this.#answerError(message, error))
-    return submitted
-  }
-
-  #change (peer: Peer, message: ChangeMessage, json: string | undefined): Promise<void> | undefined {
-    if (message.type === 'edit' && message.data !== undefined) this.#context.checkData(message.data)
-    const { membership, submitted, stored } = peer.change(changeRequest(message, json))
-    membership.acknowledgements.addChange(stored, message.id, message.position, (error) => this.#answerError(message, error))
-    return submitted
-  }
-
-  async #page (peer: Peer, { room, before, limit }: Request<'history'>): Promise<void> {
-    await peer.history(room, before, limit, PAGE_BYTES, (page) => {
-      this.#connection.writer.reply(this.#encoding.history(room, before, page))
-    })
-  }
-
-  async #rooms (peer: Peer, { id, after }: Request<'rooms'>): Promise<void> {
-    await peer.reads.rooms(after, this.#encoding.format.change && peer.member.id, (page) => {
-      this.#connection.writer.reply(this.#encoding.rooms(id, page))
-    })
   }
 
   /**
