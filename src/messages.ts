@@ -1,5 +1,5 @@
 import { MAX_MESSAGES, MAX_NAME, reactionText, roomName } from './request-bounds.ts'
-import { array, flag, integer, literal, object, string, type Static } from './schema.ts'
+import { array, flag, integer, literal, object, string, withOneOf, type Static } from './schema.ts'
 
 const room = string({ pattern: roomName.source, description: '1 to 64 letters, digits and ._:-' })
 const position = string({ minLength: 1, maxLength: 128, description: 'names one entry of one room; opaque' })
@@ -93,12 +93,11 @@ export const clientMessages = {
   }, {}, 'Adds a reaction of the member to a message, or removes it'),
   typing: object({ type: literal('typing'), room }, { on: typingOn }, 'Reports that the user is typing, or has stopped'),
   signal: object({ type: literal('signal'), room, data }, {}, 'Sends an event to the members of a joined room. It is not stored'),
-  history: object({
+  history: withOneOf(['before', 'after'], object({
     type: literal('history'),
     room,
-    before: position,
     limit: integer({ minimum: 1, maximum: MAX_MESSAGES, description: 'maximum number of messages to send' })
-  }, {}, 'Requests the messages before a position'),
+  }, { before: position, after: position }, 'Requests the messages before a position, or those after it')),
   markRead: object({ type: literal('markRead'), room, position }, {}, 'Moves the read position of the member in a joined room'),
   rooms: object({ type: literal('rooms'), id }, {
     after: string({ pattern: roomName.source, description: 'next of the page before' })
@@ -122,7 +121,7 @@ export const serverMessages = {
       byteBurst: integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' })
     }),
     heartbeat: integer({ description: 'ms between the pings of the server; a client should send a ping as often' })
-  }, { features: array(string({}), 'what the server has beyond the first version: changes, signals, readPositions') }, 'Answers hello with the member and its limits'),
+  }, { features: array(string({}), 'what the server has beyond the first version: changes, signals, readPositions, history-after') }, 'Answers hello with the member and its limits'),
   joined: object({
     type: literal('joined'),
     room,
@@ -146,14 +145,13 @@ export const serverMessages = {
   message: object({ ...content, type: literal('message') }, optionalContent, 'An entry of a joined room'),
   changed: object({ type: literal('changed'), room, position, revision }, changedState, 'A message of a joined room has changed'),
   ack: object({ type: literal('ack'), id, room, position }, { revision }, 'The post is stored at this position, or the message at it is changed'),
-  history: object({
+  history: withOneOf(['before', 'after'], object({
     type: literal('history'),
     room,
-    before: position,
     messages,
-    more: { type: 'boolean', description: 'whether there are older messages' },
-    complete: { type: 'boolean', description: 'false: the entry at before is no longer stored' }
-  }, { revision }, 'Answers history with a page of messages'),
+    more: { type: 'boolean', description: 'whether there are further messages: older ones with before, newer ones with after' },
+    complete: { type: 'boolean', description: 'false: the entry at the position is no longer stored' }
+  }, { before: position, after: position, revision }, 'Answers history with a page of messages')),
   presence: object({
     type: literal('presence'),
     room,

@@ -3,6 +3,9 @@
 
 type Properties = Record<string, object>
 
+/** A keyword of a schema: an object has exactly one of these properties. */
+export interface ExactlyOne { readonly oneOf: ReadonlyArray<{ readonly required: readonly string[] }> }
+
 /** The JSON Schema of an object. */
 export interface ObjectSchema<Properties, Required> {
   readonly type: 'object'
@@ -51,4 +54,9 @@ export function object<const Required extends Properties, const Optional extends
     properties: { ...required, ...optional } as Required & Optional,
     ...description !== undefined && { description }
   }
+}
+
+/** Returns the schema of an object that has exactly one of some optional properties. */
+export function withOneOf<Schema extends object> (names: readonly string[], schema: Schema): Schema & ExactlyOne {
+  return { ...schema, oneOf: names.map((name) => ({ required: [name] })) }
 }

@@ -79,7 +79,9 @@ export class ReadPositions {
   onReadPosition ({ room, position }: Of<'readPosition'>): void { this.#rooms.get(room)?.move(position, false) }
 
   /** Called with each page of history. */
-  onHistory ({ room, before, messages }: Of<'history'>): void { this.#rooms.get(room)?.addEarlier(before, messages) }
+  onHistory ({ room, before, messages }: Of<'history'>): void {
+    if (before) this.#rooms.get(room)?.addEarlier(before, messages)
+  }
 
   onRooms (page: Of<'rooms'>): void { this.#take(page.id)?.resolve(page) }
 

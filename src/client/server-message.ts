@@ -45,7 +45,7 @@ const checks: { [Type in ServerMessage['type']]: Check } = {
   message: shape(message),
   changed: shape({ room: string, ...change }),
   ack: shape({ id: string, position: string }),
-  history: shape({ room: string, before: string, messages, more: boolean, complete: boolean }),
+  history: shape({ room: string, before: optional(string), after: optional(string), messages, more: boolean, complete: boolean }),
   presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),
   typing: shape({ room: string, from: member, on: optional(boolean) }),
   signal: shape({ room: string, from: member, data: present }),

@@ -8,13 +8,18 @@ import type { Page, Position, Query } from '../store.ts'
 /** Minimum size of a page that is read because the one before had only streaming entries. */
 const NEXT_LIMIT = 100
 
+/** Selects the entries before a position on the wire, or those after it. Exactly one of the two positions is present. */
+export interface HistoryQuery extends Pick<Query, 'limit' | 'maxBytes'> {
+  readonly before?: Position | undefined
+  readonly after?: Position | undefined
+}
+
 /**
- * Reads older entries for a membership, and calls `answer` with them in the tick in which the member is still allowed to read them.
- * @param before position on the wire
+ * Reads entries for a membership, and calls `answer` with them in the tick in which the member is still allowed to read them.
  * @throws Forbidden, HookFailed
  */
 export async function sendHistory (
-  membership: Membership, before: Position, limit: number, maxBytes: number, hooks: Hooks, rooms: Rooms, answer: (page: Page) => void
+  membership: Membership, query: HistoryQuery, hooks: Hooks, rooms: Rooms, answer: (page: Page) => void
 ): Promise<void> {
   const { forms: { member }, room } = membership
   const action = 'history'
@@ -25,24 +30,28 @@ export async function sendHistory (
   }
   await whileAllowed(membership, action, ask, async () => {
     await ask()
-    return await readHistory(read, before, limit, maxBytes, membership.reader)
+    return await readHistory(read, query, membership.reader)
   }, answer)
 }
 
 /**
- * Resolves with the entries before a position. Without changes, a page has no streaming entries. If it has no others, it is read on:
- * the client couldn't name the entry before which to read on.
- * @param before position on the wire @param reader id of a member that receives changes; undefined for any other
+ * Resolves with the entries that a query selects. Without changes, a page has no streaming entries. If it has no others, it is read on in
+ * the same direction: the client couldn't name the entry at which to read on.
+ * @param reader id of a member that receives changes; undefined for any other
  */
 async function readHistory (
-  read: (query: Query) => Promise<Page>, before: Position, limit: number, maxBytes: number, reader: string | undefined
+  read: (query: Query) => Promise<Page>, { before, after, limit, maxBytes }: HistoryQuery, reader: string | undefined
 ): Promise<Page> {
-  let page = await read({ before: entryPosition(before), limit, maxBytes, for: reader })
+  const isForward = after !== undefined
+  const from = (position: Position) => isForward ? { after: position } : { before: position }
+  let page = await read({ ...from(entryPosition(after ?? before!)), limit, maxBytes, for: reader })
   if (reader !== undefined) return page
   for (;;) {
     const entries = page.entries.filter(({ streaming }) => streaming !== true)
-    const [oldest] = page.entries
-    if (entries.length > 0 || !page.complete || !page.more || oldest === undefined) return { ...page, entries: entries.slice(-limit), more: page.more || entries.length > limit }
-    page = await read({ before: oldest.position, limit: Math.max(limit, NEXT_LIMIT), maxBytes })
+    const last = page.entries.at(isForward ? -1 : 0)
+    if (entries.length > 0 || !page.complete || !page.more || last === undefined) {
+      return { ...page, entries: isForward ? entries.slice(0, limit) : entries.slice(-limit), more: page.more || entries.length > limit }
+    }
+    page = await read({ ...from(last.position), limit: Math.max(limit, NEXT_LIMIT), maxBytes })
   }
 }

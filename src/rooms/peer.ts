@@ -7,7 +7,7 @@ import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts
 import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
 import { Expiry } from './expiry.ts'
 import { PeerRestrictions } from './peer-restrictions.ts'
-import { sendHistory } from './history.ts'
+import { sendHistory, type HistoryQuery } from './history.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { MemberForms } from './member-forms.ts'
 import { Membership, type MembershipOwner } from './membership.ts'
@@ -179,13 +179,13 @@ export class Peer implements MembershipOwner, ReadingPeer {
   }
 
   /**
-   * Reads older entries of a joined room, and calls `answer` with them in the tick in which the member is still allowed to read them.
+   * Reads entries of a joined room, and calls `answer` with them in the tick in which the member is still allowed to read them.
    * @throws NotJoined, Forbidden, HookFailed
    */
-  async history (room: string, before: Position, limit: number, maxBytes: number, answer: (page: Page) => void): Promise<void> {
+  async history (room: string, query: HistoryQuery, answer: (page: Page) => void): Promise<void> {
     const membership = this.find(room)
     if (membership === undefined) throw new NotJoined(room)
-    await sendHistory(membership, before, limit, maxBytes, this.#hooks, this.#context.rooms, answer)
+    await sendHistory(membership, query, this.#hooks, this.#context.rooms, answer)
   }
 
   /** Signals to a room that the member types, or has stopped. Has no effect if the member may not post there. @throws NotJoined */

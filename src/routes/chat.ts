@@ -51,7 +51,7 @@ export async function chatRoute (app: FastifyInstance, context: ChatRouteContext
       ...Number.isFinite(limits.byteRate) && Number.isFinite(limits.byteBurst) && { byteBurst: limits.byteBurst }
     },
     heartbeat: heartbeatInterval,
-    features: ['changes', 'signals', 'readPositions']
+    features: ['changes', 'signals', 'readPositions', 'history-after']
   }
   const rates: MessageRates = {
     requests: new Rate(limits.messageRate, limits.messageBurst, tickTime),

@@ -19,7 +19,7 @@ const v1ChangesFormat: Format = {
 export const v1ChangesEncoding: V1Encoding = {
   format: v1ChangesFormat,
   deflated: { ...v1ChangesFormat, framing: deflatedFraming, sameEntriesAs: v1ChangesFormat, withoutChanges: deflatedV1Format },
-  history: (room, before, page) => `{${historyJson(room, before, page, stateJson)},"revision":"${page.revision}"}`,
+  history: (request, page) => `{${historyJson(request, page, stateJson)},"revision":"${page.revision}"}`,
   rooms: (id, page) => roomsJson(id, page, stateJson)
 }
 

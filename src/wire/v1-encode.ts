@@ -1,6 +1,6 @@
 import { deflatedFraming } from '../connection/deflate.ts'
 import { webSocketFraming } from '../connection/frame.ts'
-import type { ServerMessage } from '../messages.ts'
+import type { ClientMessage, ServerMessage } from '../messages.ts'
 import type { Format, JoinedPage } from '../rooms/format.ts'
 import type { PresenceDiff } from '../rooms/presence-diff.ts'
 import type { RoomsPage } from '../rooms/room-list.ts'
@@ -25,13 +25,15 @@ const v1Format: Format = {
   left: (room, code, message) => JSON.stringify({ type: 'left', room, code, message } satisfies ServerMessage)
 }
 
+export type HistoryRequest = Extract<ClientMessage, { type: 'history' }>
+
 /** Encodes the messages of rooms for one kind of client. */
 export interface V1Encoding {
   readonly format: Format
   /** Like `format`, but the entries of a batch are deflated. */
   readonly deflated: Format
-  /** Returns a `history`, with messages as in `joined`. */
-  history (room: string, before: Position, page: Page): string
+  /** Returns the answer to a `history`, with messages as in `joined`. */
+  history (request: HistoryRequest, page: Page): string
   /** Returns a `rooms`, with messages as in `joined`. @param id of the request */
   rooms (id: string, page: RoomsPage): string
 }
@@ -40,7 +42,7 @@ export interface V1Encoding {
 export const v1Encoding: V1Encoding = {
   format: v1Format,
   deflated: { ...v1Format, framing: deflatedFraming, sameEntriesAs: v1Format },
-  history: (room, before, page) => `{${historyJson(room, before, page, entryJson)}}`,
+  history: (request, page) => `{${historyJson(request, page, entryJson)}}`,
   rooms: (id, page) => roomsJson(id, page, entryJson)
 }
 
@@ -85,8 +87,9 @@ function membersJson (members: readonly PresentMember[]): string {
 function memberJson ({ id, name }: Member): string { return JSON.stringify({ id, name }) }
 
 /** Returns the properties of a `history` as JSON. */
-export function historyJson (room: string, before: Position, { entries, more, complete }: Page, json: EntryJson): string {
-  return `"type":"history","room":"${room}","before":${JSON.stringify(before)},` +
+export function historyJson ({ room, before, after }: HistoryRequest, { entries, more, complete }: Page, json: EntryJson): string {
+  const side = before === undefined ? `"after":${JSON.stringify(after)}` : `"before":${JSON.stringify(before)}`
+  return `"type":"history","room":"${room}",${side},` +
     `"messages":[${complete ? messagesJson(room, entries, json) : ''}],"more":${complete && more},"complete":${complete}`
 }
 

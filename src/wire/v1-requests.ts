@@ -1,7 +1,7 @@
 import type { ClientMessage, ServerMessage } from '../messages.ts'
 import type { Peer } from '../rooms/peer.ts'
 import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
-import type { V1Encoding } from './v1-encode.ts'
+import type { HistoryRequest, V1Encoding } from './v1-encode.ts'
 
 /** A message that only an admitted member may send. */
 export type MemberMessage = Exclude<ClientMessage, { type: 'hello' | 'ping' }>
@@ -85,8 +85,8 @@ export class V1Requests {
     return submitted
   }
 
-  async #page ({ room, before, limit }: Request<'history'>): Promise<void> {
-    await this.peer.history(room, before, limit, PAGE_BYTES, (page) => this.#reply(this.#encoding.history(room, before, page)))
+  async #page (request: HistoryRequest): Promise<void> {
+    await this.peer.history(request.room, { ...request, maxBytes: PAGE_BYTES }, (page) => this.#reply(this.#encoding.history(request, page)))
   }
 
   async #rooms ({ id, after }: Request<'rooms'>): Promise<void> {

@@ -1,4 +1,5 @@
 import { hasMoreCodePoints } from '../request-bounds.ts'
+import type { ExactlyOne } from '../schema.ts'
 
 /** Keywords of the schemas of properties. A property without a type may be any value. */
 interface PropertySchema {
@@ -12,7 +13,7 @@ interface PropertySchema {
   readonly description?: string
 }
 
-interface MessageSchema {
+interface MessageSchema extends Partial<ExactlyOne> {
   readonly required: readonly string[]
   readonly properties: Readonly<Record<string, PropertySchema>>
 }
@@ -22,9 +23,9 @@ type Check = (value: unknown) => string | undefined
 
 /**
  * Returns a function that returns the rule that a parsed message breaks, after the path of the property; undefined for a valid
- * message. Its properties are strings, integers, booleans or unknown. The texts are those of TypeBox.
+ * message. Its properties are strings, integers, booleans or unknown. The texts are those of TypeBox, except for `oneOf`.
  */
-export function validator ({ required, properties }: MessageSchema): (message: Readonly<Record<string, unknown>>) => string | undefined {
+export function validator ({ required, properties, oneOf = [] }: MessageSchema): (message: Readonly<Record<string, unknown>>) => string | undefined {
   const checks = Object.entries(properties).map(([name, schema]) => ({ name, check: checkOf(schema), isRequired: required.includes(name) }))
   return (message) => {
     for (const { name, check, isRequired } of checks) {
@@ -36,7 +37,8 @@ export function validator ({ required, properties }: MessageSchema): (message: R
       const problem = check(value)
       if (problem !== undefined) return missing(message) ?? `/${name} ${problem}`
     }
-    return undefined
+    if (oneOf.length === 0 || oneOf.filter(({ required: [name] }) => message[name!] !== undefined).length === 1) return undefined
+    return `must have exactly one of the properties ${oneOf.map(({ required: [name] }) => name).join(', ')}`
   }
 
   function missing (message: Readonly<Record<string, unknown>>): string | undefined {

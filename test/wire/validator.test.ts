@@ -23,7 +23,8 @@ for (const [type, schema] of Object.entries(clientMessages)) {
       .chain((entries) => fc.constantFrom({}, { type }).map((first) => JSON.parse(JSON.stringify({ ...first, ...Object.fromEntries(entries) })) as Record<string, unknown>))
     fc.assert(fc.property(message, (message) => {
       const [error] = typebox.Errors(message)
-      const expected = error === undefined ? undefined : `${error.instancePath} ${error.message}`.trim()
+      const isOneOf = error?.schemaPath.startsWith('#/oneOf')
+      const expected = isOneOf ? 'must have exactly one of the properties before, after' : error && `${error.instancePath} ${error.message}`.trim()
       return problemOf(message) === expected
     }), { numRuns: 2_000 })
   })
