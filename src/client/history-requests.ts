@@ -1,4 +1,4 @@
-import { MAX_MESSAGES, PAGE_COST, isPosition, type ClientMessage } from '../protocol.ts'
+import { MAX_MESSAGES, PAGE_COST, isPosition } from '../protocol.ts'
 import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
@@ -9,9 +9,13 @@ import type { HistoryPage, Of } from './room-events.ts'
 /** Maximum changes that are kept for one page. With more, the page is requested again. */
 const MAX_CHANGES = 1_000
 
+/** The direction of a page from its position. */
+export type Direction = 'before' | 'after'
+
 interface Request {
   readonly room: string
-  readonly before: string
+  readonly direction: Direction
+  readonly position: string
   readonly limit: number
   readonly page: Deferred<HistoryPage>
   /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
@@ -37,19 +41,19 @@ export class HistoryRequests {
     this.#backoff = backoff
   }
 
-  request (room: string, before: string, limit: number, isJoined: boolean): Promise<HistoryPage> {
+  request (room: string, position: string, limit: number, isJoined: boolean, direction: Direction = 'before'): Promise<HistoryPage> {
     if (!isJoined) return rejected(offline())
     // Checked here: the server closes a connection after ten invalid frames.
-    const problem = isPosition(before) ? limitProblem('limit', limit, 1) : 'before must be a position'
+    const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
     if (problem !== undefined) return rejected(invalid(problem))
-    const request: Request = { room, before, limit, page: new Deferred<HistoryPage>(), changes: [], left: false }
+    const request: Request = { room, direction, position, limit, page: new Deferred<HistoryPage>(), changes: [], left: false }
     this.#enqueue(request)
     return request.page.promise
   }
 
   receive (page: Of<'history'>): void {
     this.#backoff.reset()
-    const request = this.#remove(page.room, page.before)
+    const request = this.#remove(page.room, page.after === undefined ? 'before' : 'after', page.after ?? page.before)
     if (request === undefined) return
     this.#answered.add(request)
     queueMicrotask(() => this.#answer(request, page))
@@ -92,8 +96,10 @@ export class HistoryRequests {
 
   #enqueue (request: Request): void {
     this.#waiting.add(request)
-    const { room, before, limit, page } = request
-    const json = JSON.stringify({ type: 'history', room, before, limit } satisfies ClientMessage)
+    // The page will have the changes that arrived before it is requested again.
+    request.changes = []
+    const { room, direction, position, limit, page } = request
+    const json = JSON.stringify({ type: 'history', room, [direction]: position, limit })
     this.#rateLimiter.schedule(PAGE_COST, json.length, () => {
       if (!this.#waiting.delete(request)) return
       if (this.#send(json)) this.#inFlight.add(request)
@@ -103,17 +109,14 @@ export class HistoryRequests {
 
   #answer (request: Request, { messages, more, complete }: HistoryPage): void {
     this.#answered.delete(request)
-    if (request.changes.length > MAX_CHANGES) {
-      request.changes = []
-      return this.#enqueue(request)
-    }
+    if (request.changes.length > MAX_CHANGES) return this.#enqueue(request)
     request.page.resolve({ messages: applyChanges(messages, request.changes), more, complete })
   }
 
-  /** Removes and returns the room's oldest request in flight; with `before`, the oldest for that position. */
-  #remove (room: string, before?: string): Request | undefined {
+  /** Removes and returns the room's oldest request in flight; with a direction, the oldest for that position. */
+  #remove (room: string, direction?: Direction, position?: string): Request | undefined {
     for (const request of this.#inFlight) {
-      if (request.room !== room || (before !== undefined && request.before !== before)) continue
+      if (request.room !== room || (direction !== undefined && (request.direction !== direction || request.position !== position))) continue
       this.#inFlight.delete(request)
       return request
     }

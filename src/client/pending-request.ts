@@ -24,7 +24,7 @@ export interface RoomState { readonly position?: string | undefined, readonly re
 
 /** A post or a change that waits for its acknowledgement. */
 export class PendingRequest {
-  readonly id = randomId()
+  readonly id: string
   readonly room: string
   readonly outcome: Outcome
   /** Requests that it counts as. */
@@ -48,12 +48,13 @@ export class PendingRequest {
   readonly #json: string
 
   /** @throws TypeError if `data` can't be serialized as JSON, ChatError if the request is invalid */
-  constructor (request: Repeatable, outcome: Outcome) {
+  constructor (request: Repeatable, outcome: Outcome, id: string) {
     const { type, room } = request
+    this.id = id
     this.room = room
     this.outcome = outcome
     this.#type = type
-    this.#json = JSON.stringify({ ...request, id: this.id })
+    this.#json = JSON.stringify({ ...request, id })
     // Checked here: the server closes a connection after ten invalid frames.
     const problem = problemOf(request) ?? (loneSurrogate.test(this.#json) ? 'the request contains a lone surrogate' : undefined)
     if (problem !== undefined) throw invalid(problem)
@@ -95,7 +96,7 @@ function problemOf (request: Repeatable): string | undefined {
 }
 
 /** Returns an id that is unique among the requests of this member. React Native has no `crypto`. */
-function randomId (): string {
+export function randomId (): string {
   const numbers = globalThis.crypto?.getRandomValues(new Uint32Array(4)) ?? [Date.now(), ...Array.from('abc', () => Math.random() * 2 ** 32)]
   return Array.from(numbers, (number) => Math.floor(number).toString(36)).join('-')
 }

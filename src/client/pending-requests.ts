@@ -2,7 +2,7 @@ import { isRetryable } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError, isOneOf, unsupported } from './error.ts'
-import { PendingRequest, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
+import { PendingRequest, randomId, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { RetryTimers } from './retry-timers.ts'
 
@@ -15,6 +15,9 @@ export interface RequestOperations {
   /** Returns whether the message was passed to the socket. */
   send (json: string): boolean
 }
+
+/** Resolves with the position of the stored message. id: of the request */
+export type Post = Promise<string> & { readonly id: string }
 
 /** A bounded queue of the posts and changes that wait for acknowledgement, oldest first. */
 export class PendingRequests {
@@ -41,8 +44,10 @@ export class PendingRequests {
     this.#rateLimiter = rateLimiter
   }
 
-  /** Resolves with the position of the stored message. */
-  post (room: string, text: string, data: unknown): Promise<string> { return this.#add({ type: 'post', room, text, data }) }
+  post (room: string, text: string, data: unknown): Post {
+    const id = randomId()
+    return Object.assign(this.#add<string>({ type: 'post', room, text, data }, id), { id })
+  }
 
   /** Resolves when the message is changed. */
   change (room: string, change: RequestedChange): Promise<void> {
@@ -162,10 +167,10 @@ export class PendingRequests {
   }
 
   /** Adds a request. Its promise resolves with the position of a post. */
-  #add<Result extends string | void>(content: Repeatable): Promise<Result> {
+  #add<Result extends string | void>(content: Repeatable, id = randomId()): Promise<Result> {
     const outcome = new Deferred<Result>()
     try {
-      const request = new PendingRequest(content, outcome as Outcome)
+      const request = new PendingRequest(content, outcome as Outcome, id)
       if (this.#requests.size >= this.#limit) throw new ChatError('overflow', `queue full: ${this.#limit} requests wait for acknowledgement`)
       this.#requests.set(request.id, request)
     } catch (error) {

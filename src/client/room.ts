@@ -4,7 +4,8 @@ import { rejected } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
 import { Emitter } from './emitter.ts'
 import { invalid, type ChatError } from './error.ts'
-import type { RequestedChange, RoomState } from './pending-request.ts'
+import { randomId, type RequestedChange, type RoomState } from './pending-request.ts'
+import type { Post } from './pending-requests.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { updateMembers } from './present-members.ts'
 import type { RoomOperations } from './room-operations.ts'
@@ -31,6 +32,13 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   position: string | undefined
   /** Revision of the last change that was received; undefined if the server doesn't support changes. */
   revision: string | undefined
+  /**
+   * Whether the server keeps messages before the first one of the view: of the last `joined` that began a view, and of the pages of
+   * `history()` that continue it. As of the last of these pages; undefined without one, because `joined` doesn't report it.
+   */
+  hasOlder: boolean | undefined
+  /** Position before which the next page continues the view. undefined: not known yet. */
+  #first: string | undefined
   readonly #operations: RoomOperations
   readonly #reads: RoomReads
   readonly #typing: (on: boolean) => void
@@ -70,10 +78,11 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * Rejects with a ChatError. Its code is the error code of the server (`stale_post` if the server no longer knows whether it
    * stored the post), `unknown` if the room was left before the outcome was known, `overflow` if too many posts are waiting,
    * `invalid`, `too_large`, `left` or `closed`. Rejects with a TypeError if `data` can't be serialized as JSON.
+   * The promise has the id of the request as its `id`.
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
-  post (text: string, data?: DataOf<Types>): Promise<string> {
-    return this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : rejected(this.#ended)
+  post (text: string, data?: DataOf<Types>): Post {
+    return this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : Object.assign(rejected(this.#ended), { id: randomId() })
   }
 
   /**
@@ -140,6 +149,11 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
     const { history, isJoined } = this.#operations
     const page = this.#ended === undefined ? history.request(this.name, before, limit, isJoined()) : rejected(this.#ended)
+    page.then(({ messages, more }) => {
+      if (before !== (this.#first ??= before)) return
+      this.#first = messages[0]?.position
+      this.hasOlder = more
+    }, () => { /* reported by `page` */ })
     return page as Promise<HistoryPage<DataOf<Types>>>
   }
 
@@ -192,8 +206,14 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   }
 
   #update (message: RoomMessage, again: boolean): void {
-    if (message.type === 'joined') this.#reads.join(message, again && message.complete)
-    else if (message.type === 'message') this.#reads.add(message)
+    if (message.type === 'joined') {
+      const isContinued = again && message.complete
+      this.#reads.join(message, isContinued)
+      if (!isContinued) {
+        this.#first = message.messages[0]?.position
+        this.hasOlder = undefined
+      }
+    } else if (message.type === 'message') this.#reads.add(message)
     if (message.type === 'joined' || message.type === 'message') this.position = message.position
     if (message.type === 'joined' || message.type === 'changed') this.revision = message.revision
     if (message.type !== 'joined' && message.type !== 'presence') return
