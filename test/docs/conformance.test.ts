@@ -59,7 +59,7 @@ t.test('the plugin meets every requirement', async (t) => {
 })
 
 t.test("a server that doesn't announce changes isn't checked for them", async (t) => {
-  const url = await broken(t, await serve(t), (frame) => [frame.replace(',"features":["changes","signals","readPositions"]', '')])
+  const url = await broken(t, await serve(t), (frame) => [frame.replace(/,"features":\[.*?\]/, '')])
   const results = await run(url, { only: '20' })
   t.ok(results.length > 10)
   t.ok(results.every(({ skipped, reason }) => skipped && reason === undefined))
