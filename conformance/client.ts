@@ -43,7 +43,7 @@ export interface ServerMessages {
   message: Message
   changed: Change & { readonly room: string }
   ack: { id: string, room: string, position: string, revision?: string }
-  history: { room: string, before: string, messages: Message[], more: boolean, complete: boolean, revision?: string }
+  history: { room: string, before?: string, after?: string, messages: Message[], more: boolean, complete: boolean, revision?: string }
   presence: { room: string, joined: Member[], left: Member[], count: number }
   typing: { room: string, from: Member, on?: boolean }
   signal: { room: string, from: Member, data: unknown }

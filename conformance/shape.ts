@@ -39,7 +39,7 @@ const shapes: { readonly [type: string]: Shape } = {
   message: entry,
   changed: { room, ...change },
   ack: { id, room, position, 'revision?': revision },
-  history: { room, before: position, messages: entries, more: flag, complete: flag, 'revision?': revision },
+  history: { room, 'before?': position, 'after?': position, messages: entries, more: flag, complete: flag, 'revision?': revision },
   presence: { room, joined: listOf(member), left: listOf(member), count, 'stale?': isTrue },
   typing: { room, from: sender, 'on?': flag },
   signal: { room, from: sender, data: any },
@@ -56,6 +56,7 @@ export function faultOf (message: Record<string, unknown>): string | undefined {
   const shape = shapes[String(message['type'])]
   if (shape === undefined) return undefined
   if (message['type'] === 'message' && !hasContent(message)) return 'a message must have either text or bytes'
+  if (message['type'] === 'history' && ('before' in message) === ('after' in message)) return 'a history must have either before or after'
   return fault(shape, message)
 }
 
