@@ -60,7 +60,9 @@ test('a room changes messages, and a change is applied to a message', async () =
 test('a room posts, reads its history and iterates over its messages', async () => {
   const room = await client.join('lobby', { history: 10 })
   expect(room).type.toBe<ClientRoom>()
-  expect(room.post('hi')).type.toBe<Promise<string>>()
+  expect(room.post('hi')).type.toBe<Promise<string> & { readonly id: string }>()
+  expect(await room.post('hi')).type.toBe<string>()
+  expect(room.hasOlder).type.toBe<boolean | undefined>()
   expect(room.history('position')).type.toBe<Promise<HistoryPage>>()
   for await (const message of room) expect(message).type.toBe<Message>()
   expect(room.post).type.not.toBeCallableWith(1)
