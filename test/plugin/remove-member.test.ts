@@ -127,38 +127,40 @@ t.test('a member that is removed before it has entered the room is not in it aft
   await ada.join('a')
 })
 
-t.test('a page that contains what was stored after the removal is kept back until the room has it', async (t) => {
-  let deliver: (() => void) | undefined
-  const waits = gate()
-  let isHeld = false
-  const server = await chat(t, {
-    authenticate,
-    backend: backendWith((works) => ({
-      // A feed that is behind the store.
-      follow: async (room, receive) => await works.follow(room, (page) => {
-        if (!isHeld) return receive(page)
-        const before = deliver
-        deliver = () => { before?.(); receive(page) }
-      }),
-      async read (room, query) {
-        const page = await works.read(room, query)
-        if (isHeld) setImmediate(() => { waits.pass().catch(() => {}) })
-        return page
-      }
-    }))
+for (const side of ['before', 'after']) {
+  t.test(`a page ${side} a position is kept back until the room has an earlier removal`, async (t) => {
+    let deliver: (() => void) | undefined
+    const waits = gate()
+    let isHeld = false
+    const server = await chat(t, {
+      authenticate,
+      backend: backendWith((works) => ({
+        // A feed that is behind the store.
+        follow: async (room, receive) => await works.follow(room, (page) => {
+          if (!isHeld) return receive(page)
+          const before = deliver
+          deliver = () => { before?.(); receive(page) }
+        }),
+        async read (room, query) {
+          const page = await works.read(room, query)
+          if (isHeld) setImmediate(() => { waits.pass().catch(() => {}) })
+          return page
+        }
+      }))
+    })
+    const ada = await server.member({ token: 'ada' }, 'a')
+    const position = await ada.posted('a', 'known')
+    isHeld = true
+    await server.app.chat.removeMember('a', 'ada', { reason: 'no' })
+    await server.app.chat.publish('a', { text: 'secret' })
+    ada.say({ type: 'history', room: 'a', [side]: position, limit: 10 })
+    await waits.reached
+    isHeld = false
+    deliver!()
+    t.match(await ada.next(), { type: 'left', message: 'no' })
+    t.match(await ada.next(), { type: 'error', code: 'forbidden', request: 'history' })
   })
-  const ada = await server.member({ token: 'ada' }, 'a')
-  const position = await ada.posted('a', 'known')
-  isHeld = true
-  await server.app.chat.removeMember('a', 'ada', { reason: 'no' })
-  await server.app.chat.publish('a', { text: 'secret' })
-  ada.say({ type: 'history', room: 'a', before: position, limit: 10 })
-  await waits.reached
-  isHeld = false
-  deliver!()
-  t.match(await ada.next(), { type: 'left', message: 'no' })
-  t.match(await ada.next(), { type: 'error', code: 'forbidden', request: 'history' })
-})
+}
 
 t.test('a post that waits in prePost during the removal is refused, and not stored', async (t) => {
   const waits = gate()

@@ -67,16 +67,18 @@ async function counted (t: Test, limit: number) {
   return { server, reads, store }
 }
 
-t.test('members that read history in one turn read in turns of their own', async (t) => {
-  const { server, reads } = await counted(t, 1_000)
-  const after = (await (await server.member({}, 'a')).posted('a', '1'))
-  const members = await Promise.all(Array.from({ length: 10 }, async () => await server.member()))
-  for (const member of members) await member.join('a', { after })
-  reads.clear()
-  for (const member of members) member.say({ type: 'history', room: 'a', before: after, limit: 1_000 })
-  for (const member of members) await member.expect('history')
-  t.strictSame([...reads.values()], new Array(10).fill(1))
-})
+for (const side of ['before', 'after']) {
+  t.test(`members that read history ${side} a position in one turn read in turns of their own`, async (t) => {
+    const { server, reads } = await counted(t, 1_000)
+    const after = (await (await server.member({}, 'a')).posted('a', '1'))
+    const members = await Promise.all(Array.from({ length: 10 }, async () => await server.member()))
+    for (const member of members) await member.join('a', { after })
+    reads.clear()
+    for (const member of members) member.say({ type: 'history', room: 'a', [side]: after, limit: 1_000 })
+    for (const member of members) await member.expect('history')
+    t.strictSame([...reads.values()], new Array(10).fill(1))
+  })
+}
 
 t.test('pages of nothing but streaming messages are read in turns of their own', async (t) => {
   const { server, reads, store } = await counted(t, 600)

@@ -209,6 +209,28 @@ t.test('history pages skip streams, also a page of nothing else', async (t) => {
   t.match(await client.next(), { type: 'history', before: joined.position, messages: [{ text: 'first' }], complete: true })
 })
 
+t.test('history pages after a position skip streams, also a page of nothing else', async (t) => {
+  const server = await served(t)
+  const after = await published(server, 'first')
+  for (let i = 0; i < 5; i++) await begun(server)
+  const [two, three] = [await published(server, 'two'), await published(server, 'three')]
+  await begun(server)
+  const { client, joined } = await old(server, { history: 1 })
+  const page = async (after: Position, limit: number) => {
+    client.say({ type: 'history', room: 'a', after, limit })
+    const { messages, more, complete } = await client.expect('history')
+    return [complete, ...texts(messages), more]
+  }
+  t.strictSame(await page(after, 1), [true, 'two', true])
+  t.strictSame(await page(after, 7), [true, 'two', 'three', true], 'the last entry is streaming')
+  t.strictSame(await page(after, 8), [true, 'two', 'three', false])
+  t.strictSame(await page(two, 1), [true, 'three', true])
+  t.strictSame(await page(three, 1), [true, false])
+  t.not(parseComposed(joined.position).outstanding.length, 0)
+  t.strictSame(await page(joined.position, 10), [true, false])
+  t.strictSame(await page(composePosition(three, after), 10), [true, 'two', 'three', false], 'after a late message')
+})
+
 t.test('the ack of a post has the position of its message, and both name it in requests', async (t) => {
   const server = await served(t)
   const { client } = await old(server)
