@@ -41,6 +41,12 @@ export interface Page extends ChangedPage {
 /** Maximum number of rooms in which a store keeps the read position of a member. */
 export const MAX_READ_POSITIONS = 1_000
 
+/**
+ * The read position of a member that has read nothing. A position that a store returns isn't empty, so no store honours it: all kept
+ * entries are unread.
+ */
+export const NOTHING_READ: Position = ''
+
 /** ms after their last use that the read positions of a member are removed: 90 days. */
 export const READ_POSITIONS_TTL = 90 * 24 * 3_600_000
 
@@ -74,7 +80,7 @@ export interface FeedPage {
  *
  * `revision`: selects also the entries up to `after` that changed after it. `for`: id of the member whose reactions are `mine`.
  * `use`: `false` for a read that is no use of the room. It MUST NOT create the room, nor keep it from being removed. `readPosition`: selects
- * the number of unread entries, counted when the page is read.
+ * the number of unread entries, counted when the page is read. It may be `NOTHING_READ`.
  */
 export type Query = {
   readonly limit: number

@@ -23,7 +23,7 @@ import type { Stats, Counters } from '../observability/stats.ts'
 import { subscribeTo } from './subscription.ts'
 import type { TextStream } from './text-stream.ts'
 import type { TextStreams } from './text-streams.ts'
-import { unreadOf, type UnreadRoom } from './unread.ts'
+import { unreadOf, type UnreadQuery, type UnreadRoom } from './unread.ts'
 
 export interface ChatParts {
   readonly rooms: Rooms
@@ -133,14 +133,14 @@ export class Chat {
 
   /**
    * Resolves with the rooms in which a member has a read position, and the number of messages after it, in the order of the room
-   * names: for badges and mails. `authorize` is not called. Only members that `authenticate` names have read positions beyond a
-   * connection. A position that another node has received may be missing for two seconds.
-   * @throws InvalidArgument
+   * names: for badges and mails. With `rooms`, it resolves with exactly these rooms, in their order: in one without a read position,
+   * all kept messages are unread. `authorize` is not called. Only members that `authenticate` names have read positions beyond a
+   * connection. A position that another node has received may be missing for two seconds. Creates no room.
+   * @throws InvalidArgument, InvalidRoom
    */
-  async unread (memberId: string): Promise<UnreadRoom[]> {
-    assertMemberId('memberId', memberId)
+  async unread (memberId: string, query: UnreadQuery = {}): Promise<UnreadRoom[]> {
     const { readPositions, store } = this.#parts
-    return readPositions === undefined ? [] : await unreadOf(memberId, readPositions, store)
+    return await unreadOf(memberId, query, readPositions, store)
   }
 
   /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Cursor, Position, Query, ReadPosition, Store } from '../../store.ts'
+import { NOTHING_READ, type Cursor, type Position, type Query, type ReadPosition, type Store } from '../../store.ts'
 import type { StoreSubtest } from './bounds.ts'
 import { all, append, begin, countAfter, deletion, edit, end, fill, react, readable, reauthorization, upTo } from './entries.ts'
 import { forged, renumbered } from './forged-positions.ts'
@@ -58,9 +58,9 @@ export async function unreadPromises (test: StoreSubtest): Promise<void> {
     const positions = await fill(one, 'a', 6)
     const [elsewhere, other] = [(await fill(one, 'b', 6)).at(-1)!, (await fill(await open(), 'a', 6)).at(-1)!]
     const newest = positions[5]!
-    const wrong = [elsewhere, other, renumbered(newest, 7), renumbered(newest, Number.MAX_SAFE_INTEGER), '', '6', 'x'.repeat(128), '__proto__', ...forged(newest), ...forged(positions[2]!)]
+    const wrong = [elsewhere, other, renumbered(newest, 7), renumbered(newest, Number.MAX_SAFE_INTEGER), NOTHING_READ, '6', 'x'.repeat(128), '__proto__', ...forged(newest), ...forged(positions[2]!)]
     for (const position of wrong) assert.equal(await unread(one, 'a', position), 6, JSON.stringify(position))
-    assert.equal(await unread(one, 'unused', newest), 0)
+    for (const position of [newest, NOTHING_READ]) assert.equal(await unread(one, 'unused', position), 0)
     assert.equal(await unread(one, '__proto__', newest), 0)
     for await (const page of one.rooms()) assert.deepEqual(page.filter((name) => name !== 'a' && name !== 'b'), [], 'a count creates no room')
   })
