@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
 import fastifyChat from 'fastify-chat'
 import { Rooms, type Room } from './private-rooms/rooms.ts'
-import { jwt, people, session, signIn } from './private-rooms/sign-in.ts'
+import { jwt, people, requireSignIn, session, signIn } from './private-rooms/sign-in.ts'
 
 interface InRoom { Params: { room: string, member: string } }
 const titled = { type: 'object', required: ['title'], properties: { title: { type: 'string', maxLength: 100 } } }
@@ -27,15 +27,9 @@ await app.register(fastifyChat, {
 })
 
 await app.register(async (api) => {
-  api.decorateRequest('me', '')
-  api.addHook('onRequest', async (request, reply) => {
-    const identity = identify(request)
-    if (identity === undefined) return reply.code(401).send({ message: 'sign in first' })
-    request.me = identity.id
-  })
+  requireSignIn(api, identify)
 
   api.get('/rooms', async ({ me }) => await listed(me))
-
   api.get('/unread', async ({ me }) => ({ unread: (await listed(me)).reduce((sum, { unread }) => sum + unread, 0) }))
 
   // The server names the rooms. If members did, one of them could take the name of a conversation of others before it begins.
@@ -74,12 +68,11 @@ await app.register(async (api) => {
   })
 })
 
-/** Returns the rooms of a member. Without a read position, because the member has never read the room, its messages count, up to 100. */
+/** Returns the rooms of a member, also those that it has never read. One call counts at most 1,000. */
 async function listed (member: string): Promise<Array<Room & { readonly unread: number }>> {
-  const counted = new Map((await app.chat.unread(member)).map(({ room, unread }) => [room, unread]))
-  return await Promise.all((await rooms.of(member)).map(async (room) => ({
-    ...room, unread: counted.get(room.room) ?? (await app.chat.history(room.room, { limit: 100 })).entries.length
-  })))
+  const own = await rooms.of(member)
+  const counted = await app.chat.unread(member, { rooms: own.map(({ room }) => room) })
+  return own.map((room, i) => ({ ...room, unread: counted[i]!.unread }))
 }
 
 await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT'] ?? 3000) })

@@ -39,6 +39,16 @@ export async function signIn (app: FastifyInstance, method: (app: FastifyInstanc
   return identify
 }
 
+/** Answers requests to an app's routes with 401 unless the person has signed in, whose id is `request.me`. */
+export function requireSignIn (app: FastifyInstance, identify: Identify): void {
+  app.decorateRequest('me', '')
+  app.addHook('onRequest', async (request, reply) => {
+    const identity = identify(request)
+    if (identity === undefined) return await reply.code(401).send({ message: 'sign in first' })
+    request.me = identity.id
+  })
+}
+
 /** Signs in with a cookie, which a browser sends with each request, and with the upgrade. */
 export async function session (app: FastifyInstance): Promise<Method> {
   await app.register(fastifyCookie)
