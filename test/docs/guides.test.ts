@@ -114,7 +114,7 @@ t.test('PRIVATE-ROOMS.md, Direct messages: both people find one name', async (t)
   await program.port()
 })
 
-t.test('PRIVATE-ROOMS.md, Unread messages: counts of the rooms of the table', async (t) => {
+t.test('PRIVATE-ROOMS.md, Unread messages: the sum of the rooms of the table', async (t) => {
   const authenticated: Instead = ['register(fastifyChat)', 'register(fastifyChat, { authenticate: (request, { token }) => ({ id: token }) })']
   const port = await snippet(folder, 'docs/PRIVATE-ROOMS.md', 'Unread messages')(t, authenticated).port()
   const [ada, bob] = ['ada', 'bob'].map((token) => chatClient(t, port, { token })) as [ChatClient, ChatClient]
@@ -123,8 +123,7 @@ t.test('PRIVATE-ROOMS.md, Unread messages: counts of the rooms of the table', as
     const room = await bob.join(name)
     for (const text of ['one', 'two']) await room.post(text)
   }
-  const rooms = await (await fetch(`http://127.0.0.1:${port}/unread`)).json() as Array<{ room: string, unread: number }>
-  t.strictSame(rooms.map(({ room, unread }) => ({ room, unread })), [{ room: 'team-7', unread: 2 }])
+  t.equal(await (await fetch(`http://127.0.0.1:${port}/unread`)).json(), 2)
 })
 
 t.test('OBSERVABILITY.md: metrics and a health route', async (t) => {
