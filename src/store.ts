@@ -158,7 +158,8 @@ export interface Store {
    *
    * A page with `complete: false` and without entries reports a break: entries and changes between the last ones delivered and
    * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page. The page has
-   * the controls between the last ones delivered and the break that are still remembered, or that `clear` removed on this node.
+   * the controls between the last ones delivered and the break that are still remembered, or that `clear` removed. They are of the epoch
+   * before it: those of several epochs are reported as several breaks.
    */
   follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed>
 

@@ -4,6 +4,11 @@ import type { Disconnect, StoreSubtest } from './bounds.ts'
 import { ControlLoad, reachesHead } from './control-load.ts'
 import { all, fill, reauthorization, removal, says, upTo } from './entries.ts'
 import { Follower } from './follower.ts'
+import type { Control } from '../../change.ts'
+import type { FeedPage } from '../../store.ts'
+
+/** Returns the controls of pages, in order. */
+function controlsOf (pages: readonly FeedPage[]): Control[] { return pages.flatMap(({ controls = [] }) => controls).map(({ control }) => control) }
 
 /** Checks controls of several stores on the same data. @param disconnect present if a store can lose publications */
 export async function controlsSharedPromises (test: StoreSubtest, disconnect: Disconnect | undefined): Promise<void> {
@@ -70,6 +75,35 @@ export async function controlsSharedPromises (test: StoreSubtest, disconnect: Di
         await reachesHead(follower, peers[1], 'a')
         load.check(follower)
       }
+    }
+  })
+
+  await test('a follower out of touch receives the controls of the cleared epochs before the break, and none of before', async (open) => {
+    for (const clears of upTo(3)) {
+      const name = newName()
+      const [one, peer] = [await open({}, name), await open({}, name)]
+      await one.control('a', removal('old'))
+      await one.clear('a')
+      const control = async (...members: string[]) => { for (const member of members) await peer.control('a', removal(member)) }
+      await control('before')
+      const follower = await Follower.of(one, 'a')
+      const calls = async () => {
+        for (const i of upTo(clears)) {
+          await control(`${i} a`, `${i} b`)
+          await peer.clear('a')
+        }
+        await control('after')
+      }
+      // The calls may be made before the follower listens again.
+      await Promise.all([disconnect(name), calls()])
+      await peer.append('a', says('end'))
+      await follower.has('end')
+      const expected = [...upTo(clears).flatMap((i) => [removal(`${i} a`), removal(`${i} b`)]), removal('after')]
+      assert.deepEqual(controlsOf(follower.pages), expected)
+      const last = follower.pages.findLastIndex(({ complete }) => !complete)
+      assert.notEqual(last, -1)
+      assert.deepEqual(controlsOf(follower.pages.slice(0, last + 1)), expected.slice(0, -1))
+      for (const { controls = [] } of follower.pages) for (const [i, { change }] of controls.entries()) assert.ok(change.number > (controls[i - 1]?.change.number ?? 0))
     }
   })
 }

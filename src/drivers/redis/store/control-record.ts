@@ -1,11 +1,11 @@
 import { changeOf } from './record.ts'
 import type { Control, Controlled } from '../../../change.ts'
 
-/** A control as the scripts return it. */
-export type ControlRecord = [number: number, at: number, control: unknown]
+/** A control as the scripts return it. epoch: present for one of an earlier epoch. */
+export type ControlRecord = [number: number, at: number, control: unknown, epoch?: string]
 
-/** Returns a stored control. One that this version doesn't know may concern any right. */
-export function decodeControl (epoch: string, [number, at, stored]: ControlRecord): Controlled {
+/** Returns a stored control. One that this version doesn't know may concern any right. @param current the epoch of the room */
+export function decodeControl (current: string, [number, at, stored, epoch = current]: ControlRecord): Controlled {
   const control = isControl(stored) ? stored : { reauthorize: {} }
   return { change: changeOf({ epoch, at, number }), control }
 }

@@ -3,7 +3,7 @@ import { parseRevision, type RevisionParts } from '../../revision.ts'
 import type { Batch, PublishedChanges, PublishedControl, PublishedEntries } from './published-batch.ts'
 import { changedEntry, changeOf, cursorOf } from './record.ts'
 import type { RoomHead, StreamPage } from './stream-page.ts'
-import type { Changed, Head } from '../../../change.ts'
+import type { Changed, Controlled, Head } from '../../../change.ts'
 import type { Entry, FeedPage } from '../../../store.ts'
 
 const NO_ENTRIES: readonly Entry[] = []
@@ -74,7 +74,10 @@ export class FeedChain {
     const continues = isSameEntry(last.position, beginning) || last.position.epoch === beginning.epoch
     if (continues) this.#advance(head.position, head.change)
     else this.#advance(beginning, { epoch: beginning.epoch, at: beginning.at, number: 0 })
-    this.#push({ ...controls.length > 0 && { controls }, entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
+    // Controls of several epochs are reported as several breaks.
+    for (const group of byEpoch(controls)) {
+      this.#push({ ...group.length > 0 && { controls: group }, entries: NO_ENTRIES, changes: NO_CHANGES, complete: false, head: this.head })
+    }
     return !continues
   }
 
@@ -119,6 +122,17 @@ export class FeedChain {
     this.#last = { position, change }
     this.#head = { offset, position: text, change: known }
   }
+}
+
+/** Returns controls in groups whose numbers rise: those of an epoch. One empty group if there are none. */
+function byEpoch (controls: readonly Controlled[]): Controlled[][] {
+  const groups: Controlled[][] = [[]]
+  for (const control of controls) {
+    const before = groups.at(-1)!.at(-1)
+    if (before === undefined || before.change.number < control.change.number) groups.at(-1)!.push(control)
+    else groups.push([control])
+  }
+  return groups
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Bytes that a control counts besides its JSON. */
-const CONTROL_BYTES = 100
+export const CONTROL_BYTES = 100
 
 /**
  * Function that returns the controls after a remembered change, each as number, time and control in an array in JSON, oldest first. Returns

@@ -1,4 +1,5 @@
 import type { Script } from '../../client/script.ts'
+import { carriedSince } from './carried-controls.ts'
 import { isRemembered, stateInJson } from './changes.ts'
 import { changedSince, readChanged } from './changed.ts'
 import { content } from './content.ts'
@@ -17,14 +18,15 @@ import { unread } from './unread.ts'
  * contents; number and time of the newest change, 1 if the content of deleted entries is overdue, states of the entries or '[]', number
  * of unread entries, or -1 without a read position; and in a room with changes, if there was a revision: ids, contents and states of
  * changed entries, 1 if there are more of them, the id of the oldest entry if an entry that changed was removed, or '', and the controls, in
- * a page that isn't complete too. A page that can't have all controls has none, and isn't complete.
+ * a page that isn't complete too. A page that can't have all controls has none, and isn't complete. After a revision of a cleared epoch, it has
+ * those that the room carries.
  */
 export const read: Script = {
   name: 'fastifyChatRead',
   keys: 3,
   // A read begins an epoch at most once, and removes what is too old, so it can be repeated without harm.
   writes: false,
-  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${unread}${content}${stateInJson}${readChanged}${controlsSince}if not lost then trimOld(ARGV[8]) end
+  lua: `${readOrBegin}${trimOld}${isRemembered}${newestChange}${unread}${content}${stateInJson}${readChanged}${controlsSince}${carriedSince}if not lost then trimOld(ARGV[8]) end
 local direction, id, limit, maxBytes = ARGV[3], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local isBeginning = id == decimal(state.beginning) .. '-0'
 local complete = 1
@@ -41,7 +43,14 @@ end
 local hasRevision = ARGV[11] ~= ''
 local isKnown = not hasRevision or isRemembered(ARGV[11], ARGV[12], ARGV[13])
 -- A follower needs the controls also if its entry was removed.
-local controls = isKnown and direction == 'after' and ARGV[14] ~= '' and controlsSince(tonumber(ARGV[13]), tonumber(ARGV[14]))
+local controls = false
+if direction == 'after' and ARGV[14] ~= '' then
+  if isKnown then
+    controls = controlsSince(tonumber(ARGV[13]), tonumber(ARGV[14]))
+  elseif ARGV[11] ~= state.epoch then
+    controls = carriedSince(ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]))
+  end
+end
 if direction ~= 'newest' and (not isKnown or controls == nil or not isHonoured()) then direction, complete = 'newest', 0 end
 local function range(from, count)
   if direction == 'at' then return redis.call('XRANGE', log, id, id) end
