@@ -100,7 +100,7 @@ async function addChat (
   }, limits)
   const peers = new Peers(roster)
   const connections = new Connections({ ...settings, left: ({ address }) => connectionLimits.release(address) })
-  const streams = new TextStreams({ store: instrumented, hookCalls, limits, hooks: settings.hooks, lease: settings.bounds.streamLease })
+  const streams = new TextStreams({ store: instrumented, hookCalls, readPositions, limits, hooks: settings.hooks, lease: settings.bounds.streamLease })
   const appChat = new Chat({
     rooms, roster, store: instrumented, readPositions, peers, connections, hooks: settings.hooks, hookCalls, streams, counters, limits, log: app.log
   })

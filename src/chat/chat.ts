@@ -57,16 +57,18 @@ export class Chat {
 
   /**
    * Posts a message in a room. Resolves with its position once it is stored. Of the hooks, it calls `onPost` only: the others
-   * are for members. Rejects as the store's `append` does.
+   * are for members. With `authenticate`, it moves the read position of the sender. Rejects as the store's `append` does.
    * @throws InvalidRoom, InvalidArgument, PostTooLarge
    */
   async publish (room: string, publication: Publication): Promise<Position> {
     assertRoom(room)
-    const { store, hooks: { onPost }, hookCalls, limits } = this.#parts
+    const { store, hooks: { onPost }, hookCalls, readPositions, limits } = this.#parts
     const draft = draftOf(publication, contentLimit(limits))
     const stored = store.append(room, draft)
     if (onPost !== undefined) callOnPost(hookCalls, inContext({ onPost }).onPost, room, draft, stored)
-    return (await stored).position
+    const appended = await stored
+    if (draft.from !== null && !appended.again) readPositions?.posted(draft.from.id, room, appended)
+    return appended.position
   }
 
   /**

@@ -5,11 +5,14 @@ import { NotKept, StreamEnded } from '../errors.ts'
 import type { Hooks } from '../hooks.ts'
 import { callOnChange } from '../rooms/change.ts'
 import { callOnPost, type PostContext } from '../rooms/post.ts'
+import type { ReadPositions } from '../rooms/read-positions.ts'
 import type { Appended, Draft, Position } from '../store.ts'
 import { RepeatedCalls } from './repeated-calls.ts'
 
 export interface StreamingContext extends Pick<PostContext, 'store' | 'hookCalls'> {
   readonly hooks: Pick<Hooks, 'onPost' | 'onChange'>
+  /** Undefined if no hook names the members. */
+  readonly readPositions?: Pick<ReadPositions, 'posted'> | undefined
   /** ms after its last renewal that the nodes end the message */
   readonly lease: number
 }
@@ -85,9 +88,14 @@ export class StreamingMessage {
   #renew (): void { this.append('').catch((error: unknown) => { this.#renewalFailed(error as Error) }) }
 
   #store (): Promise<Appended> {
-    const { store, hookCalls, hooks: { onPost } } = this.#context
+    const { store, hookCalls, readPositions, hooks: { onPost } } = this.#context
     const stored = store.append(this.#room, this.#draft)
-    if (onPost !== undefined) callOnPost(hookCalls, onPost, this.#room, this.#draft, this.#asFirst(stored))
+    const { from } = this.#draft
+    const isOfMember = from !== null && readPositions !== undefined
+    if (onPost === undefined && !isOfMember) return stored
+    const first = this.#asFirst(stored)
+    if (onPost !== undefined) callOnPost(hookCalls, onPost, this.#room, this.#draft, first)
+    if (isOfMember) first.then((appended) => { if (!appended.again) readPositions.posted(from.id, this.#room, appended) }, () => { /* `begin` rejects */ })
     return stored
   }
 

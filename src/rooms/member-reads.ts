@@ -62,7 +62,11 @@ export class MemberReads implements Reads {
     if (this.#move(room, cursor)) this.#tell(room, by)
   }
 
-  posted (room: string, cursor: ReadCursor): void { this.#move(room, cursor) }
+  posted (room: string, cursor: ReadCursor): void {
+    this.#move(room, cursor)
+    // Of a member without connections, nothing may wait.
+    if (this.#devices.size === 0) this.#gathered.settle()
+  }
 
   async list (): Promise<readonly ReadPosition[]> {
     await this.flush()

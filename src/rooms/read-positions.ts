@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { delay, type Delay } from '../drivers/delay.ts'
 import { encodeMemberMessage, type MemberMessage } from './member-message.ts'
 import { MemberReads, type MemberReadsContext } from './member-reads.ts'
+import type { ReadCursor } from '../drivers/read-position.ts'
 import { randomId } from './random-id.ts'
 import type { ReadDevice } from './reads.ts'
 import type { Roster } from '../roster.ts'
@@ -51,6 +52,12 @@ export class ReadPositions {
     } finally {
       reads.end(device)
     }
+  }
+
+  /** Called when a message of the app is stored that has a member as its sender. The member may have no connection on this node. */
+  posted (memberId: string, room: string, cursor: ReadCursor): void {
+    // Without a connection that could end, the moves are gathered: an app may post often.
+    if (!this.#isClosed) this.#of(memberId).posted(room, cursor)
   }
 
   /** Called when a member with a connection on this node was removed from a room. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
 import t from 'tap'
 import { errors, type FastifyChatOptions } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
@@ -73,4 +75,49 @@ t.test('unread rejects wrong arguments before it reads anything', async (t) => {
   for (const name of ['', 'no room!', 7, undefined]) await t.rejects(app.unread('ada', { rooms: ['a', name as string] }), errors.InvalidRoom)
   await t.rejects(app.unread('ada', { rooms: Array<string>(1) }), errors.InvalidRoom, 'a hole')
   t.equal(calls, 0)
+})
+
+t.test('messages that the app posts for a member move its read position', async (t) => {
+  const { app: { chat: app }, member } = await chat(t, { authenticate })
+  const from = { id: 'ada', name: '' }
+  const before = await app.publish('a', { text: '1' })
+  const position = await app.publish('a', { text: '2', from })
+  t.strictSame(await app.unread('ada'), [{ room: 'a', unread: 0, position }], 'without a connection')
+  const ada = await member({ token: 'ada' })
+  t.match(await ada.join('a', { after: before }), { readPosition: position, unread: 0 })
+  const stream = app.createWriteStream('a', { from })
+  await once(stream, 'ready')
+  t.match(await app.unread('ada'), [{ room: 'a', unread: 0, position: stream.position }])
+  await finished(stream.end())
+  await app.publish('a', { text: '4', from: { id: 'bob', name: '' } })
+  t.match(await app.unread('ada'), [{ room: 'a', unread: 1, position: stream.position }])
+})
+
+t.test('messages that the app posts for a member are gathered, and kept at the end', async (t) => {
+  const backend = memory()
+  let writes = 0
+  const counting = backendWith((works) => ({
+    async markRead (...args) {
+      writes++
+      await works.markRead(...args)
+    }
+  }))
+  const { app } = await chat(t, { authenticate, backend: counting })
+  for (let i = 0; i < 100; i++) await app.chat.publish('a', { text: `${i}`, from: { id: 'bot', name: '' } })
+  t.equal(writes, 0)
+  await app.close()
+  t.equal(writes, 1)
+  const [near, far] = [await chat(t, { authenticate, backend }), await chat(t, { authenticate, backend })]
+  const position = await near.app.chat.publish('a', { text: '1', from: { id: 'bot', name: '' } })
+  await near.app.close()
+  t.strictSame(await far.app.chat.unread('bot'), [{ room: 'a', unread: 0, position }])
+})
+
+t.test('without authenticate, a message of the app moves no read position', async (t) => {
+  let writes = 0
+  const { app } = await served(t, () => ({ async markRead () { writes++ } }))
+  await app.chat.publish('a', { text: '1', from: { id: 'ada', name: '' } })
+  await finished(app.chat.createWriteStream('a', { from: { id: 'ada', name: '' } }).end('2'))
+  await app.close()
+  t.equal(writes, 0)
 })
