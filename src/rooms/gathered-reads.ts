@@ -8,6 +8,12 @@ const INTERVAL = 2_000
 /** Maximum number of read positions of all members of a node that wait to be written. */
 const MAX_WAITING = 100_000
 
+/**
+ * Number of writes in a row that may fail for a member without connections: about a minute. Such a member doesn't receive a removal on another
+ * node, which a later write would undo.
+ */
+const MAX_FAILURES = 30
+
 /** What the gathered read positions of all members of a node share. */
 export interface Gathering {
   readonly store: Pick<Store, 'markRead'>
@@ -18,6 +24,8 @@ export interface Gathering {
   readonly dropped: () => void
   /** Called when a write has failed. It is repeated. */
   readonly failed: (error: unknown) => void
+  /** Called when read positions of a member without connections were dropped, because writes have failed for too long. */
+  readonly abandoned: (error: unknown) => void
   /** Number of read positions that wait. */
   waiting: number
 }
@@ -33,10 +41,14 @@ export class GatheredReads {
   #writing: Promise<unknown> | undefined
   #cancel: (() => void) | undefined
   #isClosed = false
+  /** Number of writes in a row that have failed. */
+  #failures = 0
+  readonly #isConnected: () => boolean
   readonly #onEmpty: () => void
 
-  /** @param onEmpty called when everything was written */
-  constructor (memberId: string, gathering: Gathering, onEmpty: () => void) {
+  /** @param isConnected returns whether the member has connections on this node @param onEmpty called when everything was written or dropped */
+  constructor (memberId: string, gathering: Gathering, isConnected: () => boolean, onEmpty: () => void) {
+    this.#isConnected = isConnected
     this.#memberId = memberId
     this.#gathering = gathering
     this.#onEmpty = onEmpty
@@ -110,6 +122,7 @@ export class GatheredReads {
 
   #succeeded (positions: readonly ReadPosition[]): void {
     const inFlight = this.#end()
+    this.#failures = 0
     this.#gathering.waiting -= inFlight.size
     // Without those that were forgotten meanwhile.
     this.#gathering.written(this.#memberId, positions.filter(({ room }) => inFlight.has(room)))
@@ -122,7 +135,14 @@ export class GatheredReads {
       if (later !== undefined) this.#gathering.waiting--
       if (movesForward(cursor, later)) this.#waiting.set(room, cursor)
     }
-    this.#gathering.failed(error)
+    this.#failures++
+    if (this.#failures >= MAX_FAILURES && !this.#isConnected()) {
+      this.#gathering.waiting -= this.#waiting.size
+      this.#waiting.clear()
+      this.#gathering.abandoned(error)
+    } else {
+      this.#gathering.failed(error)
+    }
     this.settle()
   }
 

@@ -30,7 +30,7 @@ export class MemberReads implements Reads {
   constructor (id: string, context: MemberReadsContext, onUnused: () => void) {
     this.#id = id
     this.#context = context
-    this.#gathered = new GatheredReads(id, context.gathering, () => { if (this.#devices.size === 0) onUnused() })
+    this.#gathered = new GatheredReads(id, context.gathering, () => this.#devices.size > 0, () => { if (this.#devices.size === 0) onUnused() })
   }
 
   begin (device: ReadDevice): void { this.#devices.add(device) }

@@ -30,7 +30,9 @@ export class ReadPositions {
       if (read.length > 0) send(memberId, { read })
     }
     const dropped = () => { if (this.#dropped++ === 0) this.#log.error('too many read positions wait to be written: further ones are lost') }
-    this.#context = { store, node: randomId(), send, gathering: { store, after, written, dropped, failed: (err) => this.#failed(err), waiting: 0 } }
+    const abandoned = (err: unknown) => { this.#log.error({ err }, 'read positions of a member without connections are lost: their writes have failed for too long') }
+    const failed = (err: unknown) => { this.#failed(err) }
+    this.#context = { store, node: randomId(), send, gathering: { store, after, written, dropped, failed, abandoned, waiting: 0 } }
   }
 
   /** Returns the read positions of a member with a connection on this node. `end` MUST be called for the connection. */

@@ -102,6 +102,41 @@ t.test('a failed write is repeated, with newer moves', async (t) => {
   t.equal(written.length, 1)
 })
 
+t.test('the writes of a member without connections are given up after 30 failures', async (t) => {
+  let calls = 0
+  let isFailing = true
+  const { positions, clock, append, works } = await held(t, (works) => ({
+    async markRead (...args) {
+      calls++
+      if (isFailing) throw new Error('unavailable')
+      await works.markRead(...args)
+    }
+  }))
+  const reads = positions.begin('ada', device)
+  reads.mark('a', await append('a'), device)
+  for (let i = 0; i < 40; i++) {
+    clock.pass(2_000)
+    await turn()
+  }
+  t.equal(calls, 40, 'repeated while there is a connection')
+  positions.end('ada', device)
+  await turn()
+  clock.pass(2_000)
+  await turn()
+  t.equal(calls, 41)
+  t.equal(clock.waiting, 0)
+  positions.posted('bob', 'a', await append('a'))
+  for (let i = 0; i < 40; i++) {
+    clock.pass(2_000)
+    await turn()
+  }
+  t.equal(calls, 41 + 30)
+  t.equal(clock.waiting, 0)
+  isFailing = false
+  t.strictSame([await positions.list('ada'), await positions.list('bob')], [[], []])
+  t.strictSame(await works.readPositions('ada'), [])
+})
+
 t.test('a read position that is forgotten during a failed write is not written again', async (t) => {
   let fail!: (error: Error) => void
   const { positions, clock, append, works } = await held(t, (works) => ({
