@@ -2,11 +2,11 @@ import type { ReadPosition } from '../store.ts'
 
 /**
  * What the chat passes to the nodes of a member through `send` of the roster. direct: JSON text of the app. read: read positions of the
- * member that were stored. forget: the room whose read position was removed. node: the id of the node that has removed it.
+ * member that were stored. forget: the room whose read position was removed. node: the id of the node that sends the message.
  */
 export type MemberMessage =
   | { readonly direct: string }
-  | { readonly read: readonly ReadPosition[] }
+  | { readonly read: readonly ReadPosition[], readonly node: string }
   | { readonly forget: string, readonly node: string }
 
 const [START, END] = ['{"direct":', '}']

@@ -100,9 +100,10 @@ export class MemberReads implements Reads {
 
   /** Called with what another node has passed on. Rejects as the store does. */
   async receive (message: MemberMessage): Promise<void> {
+    // A message of this node may arrive after a later removal.
+    if ('direct' in message || message.node === this.#context.node) return
     // A write of this node may have come after the removal by the other one.
-    if ('forget' in message && message.node !== this.#context.node) return await this.removed(message.forget)
-    if (!('read' in message)) return
+    if ('forget' in message) return await this.removed(message.forget)
     for (const { room, offset, position, at } of message.read) {
       const use = this.#uses.get(room)
       if (use === undefined || !movesForward({ offset, position, at }, use.read)) continue
@@ -122,7 +123,8 @@ export class MemberReads implements Reads {
 
   #move (room: string, cursor: ReadCursor): boolean {
     const use = this.#uses.get(room)
-    if (!movesForward(cursor, use?.read)) return false
+    // A post may be stored after its member has left the room, and after a later mark.
+    if (!movesForward(cursor, use?.read ?? this.#gathered.of(room))) return false
     if (use !== undefined) use.read = cursor
     this.#gathered.add(room, cursor)
     return true

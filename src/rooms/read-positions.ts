@@ -21,18 +21,19 @@ export class ReadPositions {
   /** @param after starts the timers of the writes */
   constructor (store: Pick<Store, 'readPositions' | 'forgetRead' | 'markRead'>, roster: Pick<Roster, 'send'>, log: FastifyBaseLogger, after: Delay = delay) {
     this.#log = log
+    const node = randomId()
     const send = (memberId: string, message: MemberMessage) => {
       // The data may be lost anyway: a member that joins again receives its read positions.
       roster.send(memberId, encodeMemberMessage(message)).catch(() => {})
     }
     const written = (memberId: string, read: readonly ReadPosition[]) => {
       this.#isFailing = false
-      if (read.length > 0) send(memberId, { read })
+      if (read.length > 0) send(memberId, { read, node })
     }
     const dropped = () => { if (this.#dropped++ === 0) this.#log.error('too many read positions wait to be written: further ones are lost') }
     const abandoned = (err: unknown) => { this.#log.error({ err }, 'read positions of a member without connections are lost: their writes have failed for too long') }
     const failed = (err: unknown) => { this.#failed(err) }
-    this.#context = { store, node: randomId(), send, gathering: { store, after, written, dropped, failed, abandoned, waiting: 0 } }
+    this.#context = { store, node, send, gathering: { store, after, written, dropped, failed, abandoned, waiting: 0 } }
   }
 
   /** Returns the read positions of a member with a connection on this node. `end` MUST be called for the connection. */
