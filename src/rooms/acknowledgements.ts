@@ -1,6 +1,5 @@
 import type { Amended } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
-import type { ReadCursor } from '../drivers/read-position.ts'
 import type { Format } from './format.ts'
 import { OwnPositions } from './own-positions.ts'
 import type { Appended, Entry, Position } from '../store.ts'
@@ -20,7 +19,7 @@ export interface Requester {
   readonly epoch: number
   readonly hasEnded: boolean
   /** Called when a post is stored. */
-  posted (cursor: ReadCursor): void
+  posted (appended: Appended): void
 }
 
 /** The posts and changes of a member in one room until they are acknowledged. */
@@ -55,7 +54,7 @@ export class Acknowledgements {
       const { offset, position, again } = appended
       const ack = requester.format.ack(requester.room, id, this.#positions?.of({ offset, position }) ?? position)
       posts.settle(offset, id, ack, !again && offset > requester.offset && requester.epoch === epoch && !requester.hasEnded)
-      if (!appended.again) requester.posted(appended)
+      requester.posted(appended)
     }, (error: unknown) => {
       onRejected(error)
       posts.refuse()

@@ -3,7 +3,6 @@ import type { Changed } from '../change.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { Payload } from '../connection/writer.ts'
 import type { Batch } from './batch.ts'
-import type { ReadCursor } from '../drivers/read-position.ts'
 import type { Received } from './batch-parts.ts'
 import type { Format, JoinedPage } from './format.ts'
 import { KnownPresence } from './known-presence.ts'
@@ -13,7 +12,7 @@ import type { WholeMessage } from './outstanding-streams.ts'
 import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from './receiver.ts'
 import type { Presence } from '../roster.ts'
-import type { Entry, Member, Page, Position } from '../store.ts'
+import type { Appended, Entry, Member, Page, Position } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
 
 /** The epoch of a membership that has ended. Rooms count theirs from 0. */
@@ -24,7 +23,7 @@ export interface MembershipOwner extends RightsOwner {
   /** Returns the read position of the member in a room; undefined for none. */
   readPosition (room: string): Position | undefined
   /** Called when a post of the membership is stored. */
-  posted (membership: Membership, cursor: ReadCursor): void
+  posted (membership: Membership, appended: Appended): void
 }
 
 /** What a member receives after a page from the store: later entries, then later changes; and up to where it has received them then. */
@@ -176,7 +175,7 @@ export class Membership implements Receiver, Requester {
     this.connection.writer.reply(this.format.read!(this.room, readPosition))
   }
 
-  posted (cursor: ReadCursor): void { this.#owner?.posted(this, cursor) }
+  posted (appended: Appended): void { this.#owner?.posted(this, appended) }
 
   /** Sends a batch. Returns the number of messages sent. */
   deliver (batch: Batch): number {

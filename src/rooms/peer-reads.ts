@@ -9,7 +9,7 @@ import type { ReadPositions } from './read-positions.ts'
 import type { ReadDevice, Reads } from './reads.ts'
 import { sendRooms, type RoomsPage } from './room-list.ts'
 import type { Rooms } from './rooms.ts'
-import type { Position } from '../store.ts'
+import type { Appended, Position } from '../store.ts'
 
 export interface PeerReadsContext {
   readonly rooms: Rooms
@@ -51,12 +51,11 @@ export class PeerReads implements ReadDevice {
   of (room: string): Position | undefined { return this.#reads?.of(room)?.position }
 
   /** Called when a post of the member is stored. */
-  posted ({ room, isRefused, format }: Membership, cursor: ReadCursor): void {
-    const { readPositions } = this.#context
+  posted (membership: Membership, appended: Appended): void {
     // A client without read positions can't request them on this connection.
-    if (isRefused || (readPositions === undefined && format.read === undefined)) return
-    if (!this.#hasEnded) this.#own.posted(room, cursor)
-    else void readPositions?.with(this.#id, async (reads) => { reads.posted(room, cursor) })
+    if (membership.isRefused || (this.#context.readPositions === undefined && membership.format.read === undefined)) return
+    if (appended.again) void this.#repeated(membership, appended.position)
+    else this.#posted(membership.room, appended)
   }
 
   /**
@@ -94,6 +93,19 @@ export class PeerReads implements ReadDevice {
   end (): void {
     this.#hasEnded = true
     if (this.#reads !== undefined) this.#context.readPositions?.end(this.#id, this)
+  }
+
+  /** The server didn't know that the post was stored, or has ended before it stored the read position. */
+  async #repeated (membership: Membership, position: Position): Promise<void> {
+    const { room } = membership
+    // Without the entry, all kept messages are newer. If the store fails, the read position is as after a crash.
+    const cursor = await this.#context.rooms.keptEntries.find(room, position).catch(() => undefined)
+    if (cursor !== undefined && !membership.isRefused) this.#posted(room, cursor)
+  }
+
+  #posted (room: string, cursor: ReadCursor): void {
+    if (!this.#hasEnded) this.#own.posted(room, cursor)
+    else void this.#context.readPositions?.with(this.#id, async (reads) => { reads.posted(room, cursor) })
   }
 
   get #id (): string { return this.#peer.forms.sender.id }

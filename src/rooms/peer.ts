@@ -1,7 +1,6 @@
 import type { Attendances, DirectReceiver } from './attendances.ts'
 import type { Connection } from '../connection/connection.ts'
 import { AlreadyJoined, NotJoined, TooManyRoomsOfMember } from '../errors.ts'
-import type { ReadCursor } from '../drivers/read-position.ts'
 import { authorize, may, type Hooks } from '../hooks.ts'
 import { submitChange, type ChangeRequest, type ChangeResult } from './change.ts'
 import { enterRoom, leaveRoom, type RoomsAndRoster } from './enter-room.ts'
@@ -20,7 +19,7 @@ import type { MembershipOptions } from './receiver.ts'
 import { RequestKeys } from './request-keys.ts'
 import { sendSignal } from './send-signal.ts'
 import type { Signal } from '../roster.ts'
-import type { Member, Page, Position } from '../store.ts'
+import type { Appended, Member, Page, Position } from '../store.ts'
 import type { Counters } from '../observability/stats.ts'
 
 export interface PeerContext extends PostContext, RoomsAndRoster, PeerReadsContext {
@@ -138,7 +137,7 @@ export class Peer implements MembershipOwner, ReadingPeer {
 
   readPosition (room: string): Position | undefined { return this.reads.of(room) }
 
-  posted (membership: Membership, cursor: ReadCursor): void { this.reads.posted(membership, cursor) }
+  posted (membership: Membership, appended: Appended): void { this.reads.posted(membership, appended) }
 
   failed (error: unknown): void { this.connection.fail(error) }
 

@@ -3,7 +3,9 @@ import fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
+import { StoreUnknown } from '../../src/errors.ts'
 import { memory, type Backend, type FastifyChatOptions, type ReadPosition, type Store } from '../../src/index.ts'
+import { parseMemberMessage } from '../../src/rooms/member-message.ts'
 import { ReadPositions } from '../../src/rooms/read-positions.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
@@ -35,7 +37,7 @@ async function held (t: Test, calls: (works: Store) => Partial<Store> = () => ({
     const appended = await works.append(room, { from: null, body: 'x' })
     return { at: 0, ...appended }
   }
-  return { positions, clock, written, append, works }
+  return { positions, clock, written, append, works, roster }
 }
 
 t.test('the moves of a member are written together, once in two seconds', async (t) => {
@@ -151,6 +153,56 @@ t.test('a read position that is forgotten during a failed write is not written a
   await forgotten
   t.match((await positions.list('ada')).map(({ room }) => room), ['b'])
   t.match((await works.readPositions('ada')).length, 1)
+})
+
+t.test('a post that is stored late does not replace a later move', async (t) => {
+  const { positions, written, append } = await held(t)
+  const reads = positions.begin('ada', device)
+  const [first, second] = [await append('a'), await append('a')]
+  reads.mark('a', second, device)
+  reads.posted('a', first)
+  await positions.list('ada')
+  t.match(written, [[{ room: 'a', offset: 2 }]])
+})
+
+t.test('a message of the node itself that arrives after a removal is ignored', async (t) => {
+  const { positions, append, roster } = await held(t)
+  const sent: string[] = []
+  await roster.attend('ada', (data) => sent.push(data))
+  const reads = positions.begin('ada', device)
+  await reads.use('a', true)
+  reads.mark('a', await append('a'), device)
+  t.match(await positions.list('ada'), [{ room: 'a' }])
+  await positions.forget('ada', 'a')
+  await turn()
+  t.equal(sent.length, 2)
+  positions.receive('ada', parseMemberMessage(sent[0]!)!)
+  await turn()
+  t.equal(reads.of('a'), undefined)
+})
+
+t.test('a post that is repeated, because its outcome was unknown, moves the read position', async (t) => {
+  let isUnknown = true
+  const backend = backendWith((works) => ({
+    async append (...args) {
+      const appended = await works.append(...args)
+      if (!isUnknown) return appended
+      isUnknown = false
+      throw new StoreUnknown('no answer')
+    }
+  }))
+  const { app, member } = await chat(t, { backend, authenticate })
+  const ada = await member({ token: 'ada' })
+  const { position: since } = await ada.join('a')
+  const post = { type: 'post', room: 'a', id: '1', text: '1' }
+  ada.say(post)
+  t.match(await ada.take(2), [{ type: 'error', code: 'unknown' }, { type: 'message' }])
+  t.strictSame(await app.chat.unread('ada'), [])
+  ada.say({ ...post, since })
+  const { position } = await ada.expect('ack')
+  ada.say({ type: 'rooms', id: '2' })
+  await ada.expect('rooms')
+  t.strictSame(await app.chat.unread('ada'), [{ room: 'a', unread: 0, position }])
 })
 
 t.test('moves that wait are written before the backend is closed', async (t) => {
