@@ -136,7 +136,7 @@ export const serverMessages = {
     changes: array(change, 'of earlier messages, each whole, in the order of their revisions'),
     oldest: position,
     readPosition: string({ description: 'up to which the member has read the room; absent: the member has no read position' }),
-    unread: integer({ minimum: 0, description: 'number of messages after readPosition' })
+    unread: integer({ minimum: 0, description: 'number of messages after readPosition, up to position' })
   }, 'Answers join. Also sent without a request when earlier messages are no longer valid'),
   left: object({ type: literal('left'), room }, {
     code: string({ description: 'why the member is no longer in the room: removed or forbidden; absent in the answer to leave' }),
