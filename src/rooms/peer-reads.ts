@@ -1,4 +1,4 @@
-import { entryPosition } from './composed-position.ts'
+import { parseComposed } from './composed-position.ts'
 import { ConnectionReads } from './connection-reads.ts'
 import type { ReadCursor } from '../drivers/read-position.ts'
 import { NotJoined } from '../errors.ts'
@@ -66,7 +66,8 @@ export class PeerReads implements ReadDevice {
   async mark (room: string, position: Position): Promise<void> {
     const membership = this.#peer.find(room)
     if (membership === undefined) throw new NotJoined(room)
-    const cursor = await this.#context.rooms.keptEntries.find(room, entryPosition(position))
+    // The entry of a late message is before others that the client has received.
+    const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)
     membership.marked(cursor.position)
     this.#own.mark(room, cursor, this)

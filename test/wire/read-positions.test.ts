@@ -320,3 +320,17 @@ t.test('no read position is read, marked or told before authorize has allowed th
   t.match(await bob.refused({ type: 'markRead', room: 'a', position }), { code: 'not_joined' })
   t.strictSame(await app.chat.unread('bob'), [])
 })
+
+t.test('a client without changes that marks a late message has read the messages before it too', async (t) => {
+  const { app, member } = await chat(t, { authenticate })
+  const ada = await member({ token: 'ada' }, 'a')
+  const stream = app.chat.createWriteStream('a')
+  await new Promise<void>((resolve) => { stream.write('text', () => resolve()) })
+  await app.chat.publish('a', { text: 'during' })
+  t.match(await ada.expect('message'), { text: 'during' })
+  stream.end()
+  const { position } = await ada.expect('message')
+  ada.say({ type: 'markRead', room: 'a', position })
+  await ada.leave('a')
+  t.match(await ada.join('a'), { unread: 0 })
+})
