@@ -1,0 +1,37 @@
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { memory, type Backend } from '../../src/index.ts'
+import { lmdb } from '../../src/drivers/lmdb/backend.ts'
+import { redis } from '../../src/drivers/redis/backend.ts'
+import { directory } from '../support/directory.ts'
+import { redisServer, skip } from '../support/redis-server.ts'
+import { KEPT, UnreadNodes, unreadSteps } from '../support/unread-load.ts'
+
+const runs = Number(process.env['UNREAD_RUNS'] ?? 12)
+const history = { historyEntries: KEPT }
+
+/** Returns the backend of each node. */
+type Nodes = (t: Test) => Promise<readonly Backend[]>
+
+const backends: ReadonlyArray<readonly [name: string, skip: boolean | string, isOneProcess: boolean, nodes: Nodes]> = [
+  ['memory', false, false, async () => {
+    const shared = memory(history)
+    return [shared, shared]
+  }],
+  ['LMDB', false, true, async (t) => {
+    const shared = lmdb({ path: directory(t), ...history })
+    return [shared, shared]
+  }],
+  ['Redis', skip, false, async (t) => {
+    const { socket } = await redisServer(t)
+    return [redis({ url: socket, ...history }), redis({ url: socket, ...history })]
+  }]
+]
+
+for (const [name, skip, isOneProcess, start] of backends) {
+  t.test(`unread counts are those of the kept messages, whatever devices and nodes do: ${name}`, { skip }, async (t) => {
+    const nodes = await UnreadNodes.start(t, await start(t), isOneProcess)
+    await fc.assert(fc.asyncProperty(unreadSteps, async (steps) => { await nodes.run(steps) }), { numRuns: runs })
+    t.comment(JSON.stringify(nodes.tally))
+  })
+}

@@ -1,0 +1,294 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import type { Test } from 'tap'
+import { WebSocket } from 'ws'
+import { ChatClient, type ClientRoom, type ClientSocket } from '../../src/client/index.ts'
+import type { Backend, FastifyChatOptions } from '../../src/index.ts'
+import { chat, type ChatApp } from './chat-app.ts'
+import { open } from './websocket-client.ts'
+
+const pick = fc.nat({ max: 1_000 })
+
+/** What is done in a room. who: selects the device. */
+const step = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ what: fc.constant('post' as const), who: pick, room: pick }) },
+  { weight: 8, arbitrary: fc.record({ what: fc.constant('mark' as const), who: pick, room: pick, at: pick }) },
+  { weight: 6, arbitrary: fc.record({ what: fc.constant('publish' as const), room: pick }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('cut' as const), who: pick, node: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('trim' as const), room: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('plain' as const), who: pick, room: pick, node: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('delete' as const), room: pick, at: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('clear' as const), room: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('remove' as const), who: pick, room: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('restart' as const), node: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('settle' as const) }) }
+)
+
+export const unreadSteps = fc.array(step, { minLength: 5, maxLength: 25 })
+export type UnreadStep = typeof step extends fc.Arbitrary<infer Step> ? Step : never
+
+/** Maximum number of kept entries of a room. */
+export const KEPT = 12
+
+/** The token of a client is the id of its member. */
+const authenticate: FastifyChatOptions['authenticate'] = (request, { token }) => ({ id: token ?? (request.query as { token: string }).token })
+
+/** Number of what was done, and of counts that were compared. */
+export interface UnreadTally { operations: number, compared: number }
+
+/** Two nodes of a chat, which can be restarted. */
+export class UnreadNodes {
+  readonly tally: UnreadTally = { operations: 0, compared: 0 }
+  readonly test: Test
+  readonly #backends: readonly Backend[]
+  /** Whether a restart stops both nodes before it starts one. */
+  readonly #isOneProcess: boolean
+  #nodes: readonly ChatApp[] = []
+  #runs = 0
+
+  private constructor (t: Test, backends: readonly Backend[], isOneProcess: boolean) {
+    this.test = t
+    this.#backends = backends
+    this.#isOneProcess = isOneProcess
+  }
+
+  static async start (t: Test, backends: readonly Backend[], isOneProcess: boolean): Promise<UnreadNodes> {
+    const nodes = new UnreadNodes(t, backends, isOneProcess)
+    nodes.#nodes = await Promise.all(backends.map((backend) => nodes.#start(backend)))
+    return nodes
+  }
+
+  get all (): readonly ChatApp[] { return this.#nodes }
+
+  of (number: number): ChatApp { return this.#nodes[number % this.#nodes.length]! }
+
+  async restart (number: number): Promise<void> {
+    const restarted = this.#nodes.map((_, i) => this.#isOneProcess || i === number % this.#nodes.length)
+    await Promise.all(this.#nodes.map(async ({ app }, i) => { if (restarted[i]!) await app.close() }))
+    this.#nodes = await Promise.all(this.#nodes.map(async (node, i) => restarted[i]! ? await this.#start(this.#backends[i]!) : node))
+  }
+
+  /** Runs steps in new rooms. Rejects if a count is wrong. */
+  async run (steps: readonly UnreadStep[]): Promise<void> {
+    const load = await UnreadLoad.start(this, ++this.#runs)
+    try {
+      for (const step of steps) await load.run(step)
+      await load.settle()
+    } finally {
+      load.close()
+    }
+  }
+
+  async #start (backend: Backend): Promise<ChatApp> { return await chat(this.test, { backend, authenticate, drainTimeout: 1 }) }
+}
+
+/** What a member has read of a room. */
+class Reader {
+  /** Positions that its devices have marked. */
+  readonly marked = new Set<string>()
+  /** Position of the newest entry when its read position was removed. */
+  removedAt: string | undefined
+  /** Whether it must have a read position. */
+  hasPosition = false
+}
+
+/** A device of a member. */
+class Device {
+  readonly id: string
+  readonly client: ChatClient
+  readonly rooms = new Map<string, { readonly room: ClientRoom, readonly received: string[] }>()
+  node: number
+  #socket: WebSocket | undefined
+
+  constructor (id: string, node: number, nodes: UnreadNodes) {
+    this.id = id
+    this.node = node
+    this.client = new ChatClient('', {
+      token: id,
+      minDelay: 1,
+      maxDelay: 10,
+      connect: (_url, protocol) => {
+        const socket = this.#socket = new WebSocket(`ws://127.0.0.1:${nodes.of(this.node).port}/chat`, protocol)
+        return socket as unknown as ClientSocket
+      }
+    })
+  }
+
+  cut (node: number): void {
+    this.node = node
+    this.#socket?.terminate()
+  }
+
+  async join (name: string): Promise<{ readonly room: ClientRoom, readonly received: string[] }> {
+    const joined = this.rooms.get(name)
+    if (joined !== undefined) return joined
+    const room = await this.client.join(name)
+    const entered = { room, received: [] as string[] }
+    room.on('joined', ({ complete, messages }) => {
+      if (!complete) entered.received.length = 0
+      entered.received.push(...messages.map(({ position }) => position))
+    })
+    room.on('message', ({ position }) => entered.received.push(position))
+    room.on('left', () => { if (this.rooms.get(name) === entered) this.rooms.delete(name) })
+    this.rooms.set(name, entered)
+    return entered
+  }
+}
+
+/** Two members with two devices each in two rooms, and what they have read. */
+class UnreadLoad {
+  readonly #nodes: UnreadNodes
+  readonly #rooms: readonly string[]
+  readonly #devices: readonly Device[]
+  readonly #readers = new Map<string, Reader>()
+  #pending: Array<Promise<unknown>> = []
+
+  static async start (nodes: UnreadNodes, number: number): Promise<UnreadLoad> {
+    const load = new UnreadLoad(nodes, number)
+    await Promise.all(load.#devices.flatMap((device) => load.#rooms.map((room) => device.join(room))))
+    return load
+  }
+
+  private constructor (nodes: UnreadNodes, number: number) {
+    this.#nodes = nodes
+    this.#rooms = [`one-${number}`, `two-${number}`]
+    this.#devices = [0, 1, 2, 3].map((i) => new Device(`${i % 2 === 0 ? 'ada' : 'bob'}-${number}`, i >> 1, nodes))
+  }
+
+  async run (step: UnreadStep): Promise<void> {
+    this.#nodes.tally.operations++
+    const room = 'room' in step ? this.#rooms[step.room % this.#rooms.length]! : ''
+    const { app } = this.#nodes.of(0)
+    const device = this.#devices['who' in step ? step.who % this.#devices.length : 0]!
+    switch (step.what) {
+      case 'post': return this.#later((await device.join(room)).room.post('mine'))
+      case 'mark': return await this.#mark(device, room, step.at)
+      case 'publish': return this.#later(app.chat.publish(room, { text: 'of the app' }))
+      case 'cut': return device.cut(step.node)
+      case 'trim': {
+        for (let i = 0; i < KEPT; i++) this.#later(app.chat.publish(room, { text: 'many' }))
+        return
+      }
+      case 'plain': return await this.#plain(device.id, room, step.node)
+      case 'delete': {
+        const { entries } = await app.chat.history(room)
+        if (entries.length > 0) this.#later(app.chat.delete(room, entries[step.at % entries.length]!.position))
+        return
+      }
+      case 'clear': return await app.chat.clear(room)
+      case 'remove': return await this.#remove(device.id, room)
+      case 'restart': return await this.#nodes.restart(step.node)
+      case 'settle': return await this.settle()
+    }
+  }
+
+  /** Compares all counts with the entries that the store has. Rejects if one is wrong. */
+  async settle (): Promise<void> {
+    await Promise.all(this.#pending)
+    this.#pending = []
+    // Sends the marks that wait, and receives an answer to them.
+    for (const { client } of this.#devices) await roomsOf(client)
+    for (const id of new Set(this.#devices.map((device) => device.id))) {
+      for (const { app } of this.#nodes.all) await app.chat.unread(id)
+      for (const room of this.#rooms) await this.#compare(id, room)
+    }
+  }
+
+  close (): void { for (const { client } of this.#devices) client.close() }
+
+  async #compare (id: string, room: string): Promise<void> {
+    const reader = this.#reader(id, room)
+    const { entries } = await this.#nodes.of(0).app.chat.history(room, { limit: 100 })
+    // Its posts before a removal moved the read position that was removed.
+    const removed = entries.findLast(({ position }) => position === reader.removedAt)?.offset ?? 0
+    const read = entries.filter(({ offset, position, from }) => (from?.id === id && offset > removed) || reader.marked.has(position))
+    if (read.length > 0) reader.hasPosition = true
+    const offset = read.at(-1)?.offset ?? 0
+    const unread = entries.filter((entry) => entry.offset > offset).length
+    const isNow = (given: number | undefined) => {
+      this.#nodes.tally.compared++
+      return given === unread || (given === undefined && !reader.hasPosition)
+    }
+    for (const [i, node] of this.#nodes.all.entries()) {
+      const listed = (await node.app.chat.unread(id)).find((each) => each.room === room)
+      if (!isNow(listed?.unread)) throw new Error(`app.chat.unread of ${id} in ${room}, node ${i}: ${listed?.unread}, not ${unread}`)
+      const raw = await node.member({ token: id, changes: true })
+      const joined = await raw.join(room, { history: 2 })
+      if (!isNow(joined.unread)) throw new Error(`joined of ${id} in ${room}, node ${i}: ${joined.unread}, not ${unread}`)
+      await raw.end()
+    }
+    for (const device of this.#devices) if (device.id === id) await this.#compareDevice(device, room, unread, entries.at(-1)?.offset ?? 0, reader.hasPosition)
+  }
+
+  /** Waits until a device has received everything. */
+  async #compareDevice (device: Device, room: string, unread: number, head: number, hasPosition: boolean): Promise<void> {
+    for (let rounds = 0; ; rounds++) {
+      const listed = (await roomsOf(device.client)).get(room)
+      const own = device.rooms.get(room)?.room
+      this.#nodes.tally.compared += 2
+      const isListed = listed === unread || (listed === undefined && !hasPosition)
+      // A client that stays connected also counts what the room has removed since.
+      const mayBeMore = own?.unread !== undefined && own.unread > unread && own.unread <= head && head > KEPT
+      const isCounted = own === undefined || own.unread === unread || mayBeMore || (own.unread === undefined && !hasPosition)
+      if (isListed && isCounted) return
+      if (rounds === 300) throw new Error(`client of ${device.id} in ${room}: rooms ${listed}, room.unread ${own?.unread}, not ${unread}; head ${head}`)
+      await turn()
+    }
+  }
+
+  async #mark (device: Device, name: string, at: number): Promise<void> {
+    const { room, received } = await device.join(name)
+    if (received.length === 0) return
+    const position = received[at % received.length]!
+    this.#reader(device.id, name).marked.add(position)
+    room.markRead(position)
+  }
+
+  async #plain (id: string, room: string, node: number): Promise<void> {
+    const client = await open(this.#nodes.test, `ws://127.0.0.1:${this.#nodes.of(node).port}/chat?room=${room}&token=${id}`)
+    await client.next()
+    client.socket.send('plain')
+    while (await client.next() !== 'plain') { /* an earlier message */ }
+    client.socket.close()
+    await client.closed
+  }
+
+  async #remove (id: string, room: string): Promise<void> {
+    await Promise.all(this.#pending)
+    for (const { client } of this.#devices) await roomsOf(client)
+    const node = this.#nodes.of(0)
+    await node.app.chat.removeMember(room, id)
+    for (const device of this.#devices) if (device.id === id) await left(device, room)
+    const { entries } = await node.app.chat.history(room)
+    const reader = new Reader()
+    reader.removedAt = entries.at(-1)?.position
+    this.#readers.set(`${id} ${room}`, reader)
+  }
+
+  #reader (id: string, room: string): Reader {
+    const key = `${id} ${room}`
+    const reader = this.#readers.get(key) ?? new Reader()
+    this.#readers.set(key, reader)
+    return reader
+  }
+
+  #later (call: Promise<unknown>): void { this.#pending.push(call.catch(() => { /* a refused post is not stored */ })) }
+}
+
+/** Resolves with the unread counts that a client requests. */
+async function roomsOf (client: ChatClient): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  for await (const { room, unread } of client.rooms()) counts.set(room, unread)
+  return counts
+}
+
+/** Resolves when a device is no longer in a room. */
+async function left (device: Device, name: string): Promise<void> {
+  for (let rounds = 0; device.rooms.has(name); rounds++) {
+    if (rounds === 300) {
+      device.rooms.get(name)!.room.leave()
+      device.rooms.delete(name)
+    }
+    await roomsOf(device.client)
+  }
+}
