@@ -125,7 +125,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`changes that overtake a page ${direction} a position, or that it overtakes, are part of it`, async (t) => {
     const { history, sent } = requests(t)
     const change = (position: string, text: string, room = 'a'): Of<'changed'> => ({ type: 'changed', room, position, revision: text, text, editedAt })
-    const page = history.request('a', 'p', 10, direction)
+    const page = history.request('a', 'p', 10, true, direction)
     t.strictSame(sent, [{ type: 'history', room: 'a', [direction]: 'p', limit: 10 }])
     history.onChanged(change('q0', 'changed before it'))
     history.onChanged(change('q1', 'changed in another room', 'b'))
@@ -137,7 +137,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`a page answers the request for its direction, when ${direction} is requested last`, async (t) => {
     const { history } = requests(t)
     const other = direction === 'after' ? 'before' : 'after'
-    const [first, second] = [history.request('a', 'p', 10, other), history.request('a', 'p', 10, direction)]
+    const [first, second] = [history.request('a', 'p', 10, true, other), history.request('a', 'p', 10, true, direction)]
     history.receive(pageOf(direction, 'p', direction))
     history.receive(pageOf(other, 'p', other))
     t.match([await first, await second], [{ messages: [{ text: other }] }, { messages: [{ text: direction }] }])
