@@ -137,7 +137,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     this.#requests.onConnect(limits.payload, features.includes('changes'))
     this.#signals.onConnect(limits.payload, features.includes('signals'))
     this.#reads.onConnect(member.id, features.includes('readPositions'))
-    this.#memberships.onConnect()
+    this.#memberships.onConnect({ id: member.id, name: member.name }, features.includes('history-after'))
   }
 
   /** Returns the requests that a join or a leave counts as. */

@@ -1,8 +1,10 @@
-import type { Message } from '../messages.ts'
+import type { Change, Message } from '../messages.ts'
+import { applyChange } from './apply-change.ts'
 import { ChatError } from './error.ts'
 import { Iteration } from './iteration.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import type { Of, RoomEvents } from './room-events.ts'
+import type { Timeline } from './timeline/timeline.ts'
 
 /** What a room delivers to its listeners and iterations. */
 export type Delivery =
@@ -23,6 +25,9 @@ export class Deliveries {
   readonly #emit: Emit
   readonly #gap: () => RoomEvents['joined']
   readonly #iterations = new Set<Iteration>()
+  readonly timelines = new Set<Timeline>()
+  /** The newest message, with its changes; undefined if it was not received. */
+  last: Message | undefined
   readonly #buffer = new ReplayBuffer<Delivery>((delivery) => this.#dispatch(delivery))
   /** Set when the room has ended. error: undefined if the app ended it. */
   #ended: { readonly error: ChatError | undefined } | undefined
@@ -45,6 +50,13 @@ export class Deliveries {
   /** Delivers the buffered events when all listeners of this tick are attached. */
   replay (): void { this.#buffer.replay() }
 
+  /** Adds a timeline. Events that are buffered are delivered to it. */
+  attach (timeline: Timeline): void {
+    if (!this.#buffer.open) timeline.startLate()
+    this.timelines.add(timeline)
+    this.replay()
+  }
+
   /** Returns a new iteration over the later messages, the buffered ones included. */
   iterate (): Iteration {
     const iteration: Iteration = new Iteration(() => this.#iterations.delete(iteration))
@@ -60,22 +72,29 @@ export class Deliveries {
     if (own) {
       this.#buffer.close()
       this.#endIterations()
+      for (const timeline of this.timelines) timeline.close()
     } else {
       this.#buffer.push({ type: 'end', error })
     }
   }
 
   #dispatch (delivery: Delivery): void {
+    for (const timeline of this.timelines) timeline.receive(delivery)
     switch (delivery.type) {
       case 'joined':
+        if (!delivery.complete) this.last = undefined
+        for (const change of delivery.changes ?? []) this.#change(change)
+        this.last = delivery.messages.at(-1) ?? this.last
         this.#emit('joined', delivery)
         if (delivery.again) this.#resume(delivery)
         break
       case 'message':
+        this.last = delivery
         this.#emit('message', delivery)
         this.#iterate(delivery)
         break
       case 'changed':
+        this.#change(delivery)
         this.#emit('changed', delivery)
         for (const iteration of this.#iterations) iteration.apply(delivery)
         break
@@ -88,6 +107,7 @@ export class Deliveries {
         this.#emit(delivery.type, delivery as never)
         break
       case 'gap':
+        this.last = undefined
         this.#endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))
         this.#emit('joined', delivery.joined)
         break
@@ -95,6 +115,10 @@ export class Deliveries {
         this.#endIterations(this.#ended?.error)
         this.#emit('left', delivery.error)
     }
+  }
+
+  #change (change: Change): void {
+    if (this.last?.position === change.position) this.last = applyChange(this.last, change)
   }
 
   #resume ({ changes = [], messages }: RoomEvents['joined']): void {

@@ -6,7 +6,7 @@ import { limitProblem } from './history-requests.ts'
 import { Membership, type MembershipEvents } from './membership.ts'
 import type { RoomState } from './pending-request.ts'
 import { ClientRoom } from './room.ts'
-import type { Of, RoomMessage } from './room-events.ts'
+import type { Of, RoomMessage, Sender } from './room-events.ts'
 import type { RoomServices } from './room-operations.ts'
 import { roomNameProblem } from './room-name.ts'
 import { unknownName } from './unknown-name.ts'
@@ -27,6 +27,8 @@ export class Memberships {
   readonly #events: MembershipEvents
   readonly #backoff: () => Backoff
   #online = false
+  #member: Sender | null = null
+  #canLoadNewer = false
 
   constructor (events: Omit<MembershipEvents, 'onUnused'>, services: RoomServices, backoff: () => Backoff) {
     this.#events = { ...events, onUnused: (room) => this.#memberships.delete(room) }
@@ -71,8 +73,11 @@ export class Memberships {
     return this.#memberships.get(room)?.onError(error) ?? false
   }
 
-  onConnect (): void {
+  /** @param canLoadNewer whether the server has pages of history after a position */
+  onConnect (member: Sender, canLoadNewer: boolean): void {
     this.#online = true
+    this.#member = member
+    this.#canLoadNewer = canLoadNewer
     for (const membership of this.#memberships.values()) membership.sendJoin()
   }
 
@@ -91,6 +96,8 @@ export class Memberships {
     const room: ClientRoom = new ClientRoom(membership.name, state, {
       ...this.#services,
       isJoined: () => membership.joinedRoom === room,
+      member: () => this.#member,
+      canLoadNewer: () => this.#canLoadNewer,
       leave: () => this.leave(membership.name)
     })
     return room

@@ -45,7 +45,7 @@ export class PendingRequest {
   /** State of the room when the request was first sent. The server needs it to decide whether it can still detect a repeat. */
   #since: string | undefined
   /** Serialized once, so that a repeat is identical even if the app has changed its objects. */
-  readonly #json: string
+  readonly json: string
 
   /** @throws TypeError if `data` can't be serialized as JSON, ChatError if the request is invalid */
   constructor (request: Repeatable, outcome: Outcome, id: string) {
@@ -54,14 +54,14 @@ export class PendingRequest {
     this.room = room
     this.outcome = outcome
     this.#type = type
-    this.#json = JSON.stringify({ ...request, id })
+    this.json = JSON.stringify({ ...request, id })
     // Checked here: the server closes a connection after ten invalid frames.
-    const problem = problemOf(request) ?? (loneSurrogate.test(this.#json) ? 'the request contains a lone surrogate' : undefined)
+    const problem = problemOf(request) ?? (loneSurrogate.test(this.json) ? 'the request contains a lone surrogate' : undefined)
     if (problem !== undefined) throw invalid(problem)
     this.target = type === 'post' ? undefined : targetOf(room, request.position)
     this.reaction = type === 'react' ? { text: request.reaction, on: request.on } : undefined
     this.cost = type === 'delete' ? PAGE_COST : 1
-    this.bytes = bytesOf(this.#json) + SINCE
+    this.bytes = bytesOf(this.json) + SINCE
   }
 
   /**
@@ -74,10 +74,10 @@ export class PendingRequest {
   send (room: RoomState, payload: number, send: (json: string) => boolean): void {
     // A deletion or a reaction that is repeated has no further effect, so the server needs no `since`.
     const since = this.sent ? this.#since : { post: room.position, edit: room.revision }[this.#type as string]
-    const repeat = since === undefined ? this.#json : `${this.#json.slice(0, -1)},"since":${JSON.stringify(since)}}`
+    const repeat = since === undefined ? this.json : `${this.json.slice(0, -1)},"since":${JSON.stringify(since)}}`
     // Measured with `since`, because a request that fits only without it couldn't be repeated.
     assertFits(repeat, payload)
-    if (!send(this.sent ? repeat : this.#json)) return
+    if (!send(this.sent ? repeat : this.json)) return
     this.#since = since
     this.sent = this.inFlight = true
     this.roomEnd = undefined

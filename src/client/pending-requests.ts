@@ -19,6 +19,11 @@ export interface RequestOperations {
 /** Resolves with the position of the stored message. id: of the request */
 export type Post = Promise<string> & { readonly id: string }
 
+interface Content { readonly text: string, readonly data?: unknown }
+
+/** A post that waits for its acknowledgement. */
+export interface WaitingPost extends Content { readonly post: Post }
+
 /** A bounded queue of the posts and changes that wait for acknowledgement, oldest first. */
 export class PendingRequests {
   readonly #requests = new Map<string, PendingRequest>()
@@ -48,6 +53,15 @@ export class PendingRequests {
     const id = randomId()
     return Object.assign(this.#add<string>({ type: 'post', room, text, data }, id), { id })
   }
+
+  /** Returns the posts of a room that wait for acknowledgement, with their contents. */
+  posts (room: string): WaitingPost[] {
+    const posts = Array.from(this.#requests.values()).filter((request) => request.room === room && request.target === undefined)
+    return posts.map(({ json, outcome }) => ({ ...JSON.parse(json) as Content, post: (outcome as Deferred<string>).promise as Post }))
+  }
+
+  /** Returns whether a request waits and was never sent. */
+  isUnsent (id: string): boolean { return this.#requests.get(id)?.sent === false }
 
   /** Resolves when the message is changed. */
   change (room: string, change: RequestedChange): Promise<void> {

@@ -1,6 +1,7 @@
 import type { HistoryRequests } from './history-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
+import type { Sender } from './room-events.ts'
 import type { Signals } from './signals.ts'
 
 /** The parts of a client that handle the requests of its rooms. */
@@ -15,5 +16,9 @@ export interface RoomServices {
 export interface RoomOperations extends RoomServices {
   /** Returns whether the room is joined on this connection. */
   isJoined (): boolean
+  /** Returns this client's member; null before the first connection. */
+  member (): Sender | null
+  /** Returns whether the server has pages of history after a position. */
+  canLoadNewer (): boolean
   leave (): void
 }

@@ -11,6 +11,7 @@ import { updateMembers } from './present-members.ts'
 import type { RoomOperations } from './room-operations.ts'
 import type { RoomReads } from './room-reads.ts'
 import { StreamedTexts } from './streamed-texts.ts'
+import { Timeline } from './timeline/timeline.ts'
 
 /**
  * A joined room: its messages, its members, and methods to post and to change messages. Events that arrive between `join()` and
@@ -82,7 +83,9 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
   post (text: string, data?: DataOf<Types>): Post {
-    return this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : Object.assign(rejected(this.#ended), { id: randomId() })
+    const post = this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : Object.assign(rejected(this.#ended), { id: randomId() })
+    for (const timeline of this.#deliveries.timelines) timeline.onPost({ post, text, data })
+    return post
   }
 
   /**
@@ -155,6 +158,19 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
       this.hasOlder = more
     }, () => { /* reported by `page` */ })
     return page as Promise<HistoryPage<DataOf<Types>>>
+  }
+
+  /**
+   * Returns the messages of the room as an app shows them. A rejection of `post` is handled by it: the post is shown as failed.
+   * @param options size: maximum stored messages in the window, at least 50; default: 500
+   * @throws ChatError with `invalid`
+   */
+  timeline ({ size = 500 }: { readonly size?: number | undefined } = {}): Timeline<Types> {
+    if (!(Number.isInteger(size) && size >= 50)) throw invalid('size must be an integer of at least 50')
+    const timeline = new Timeline(this, this.#operations, this.#deliveries, size)
+    for (const post of this.#operations.requests.posts(this.name)) timeline.onPost(post)
+    this.#deliveries.attach(timeline as Timeline)
+    return timeline
   }
 
   /**

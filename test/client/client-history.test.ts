@@ -145,7 +145,7 @@ for (const direction of ['before', 'after'] as const) {
 
   t.test(`a page ${direction} a position that can't be one isn't requested`, async (t) => {
     const { history, sent } = requests(t)
-    await t.rejects(history.request('a', '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
+    await t.rejects(history.request('a', '', 10, true, direction), { code: 'invalid', message: `${direction} must be a position` })
     t.strictSame(sent, [])
   })
 }
