@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Contender, Server } from './contenders.ts'
-import type { Load } from './loads/load.ts'
+import type { ClientRooms, ClientServer, Load } from './loads/load.ts'
 import { measureJoin } from './measurements/join.ts'
 import type { Measurement, MeasureOptions } from './measurements/measurement.ts'
-import { measureIdle, measureRooms } from './measurements/memory.ts'
+import { measureClientRooms, measureIdle, measureRooms } from './measurements/memory.ts'
 import { measureStart } from './measurements/start.ts'
 import { measureTraffic } from './measurements/traffic.ts'
 import { Nodes } from './nodes.ts'
@@ -15,6 +15,7 @@ import type { Sample } from './sample.ts'
 export async function measure (load: Load, contender: Contender, options: MeasureOptions): Promise<Sample> {
   try {
     if (load.kind === 'start') return await measureStart(load, same(load.contenders, contender))
+    if (load.kind === 'client-rooms') return await measureClient(load, same(load.contenders, contender))
     return await measureServer(same(load.contenders, contender), measurement(load), options)
   } catch (error) {
     return { invalid: (error as Error).message }
@@ -26,12 +27,22 @@ function same<C extends Contender> (contenders: readonly C[], contender: Contend
   return contenders.find((each) => each === contender)!
 }
 
-function measurement (load: Exclude<Load, { kind: 'start' }>): Measurement<Sample> {
+function measurement (load: Exclude<Load, { kind: 'start' | 'client-rooms' }>): Measurement<Sample> {
   switch (load.kind) {
     case 'traffic': return measureTraffic(load)
     case 'idle': return measureIdle(load)
     case 'rooms': return measureRooms(load)
     case 'join': return measureJoin(load)
+  }
+}
+
+async function measureClient (load: ClientRooms, contender: ClientServer): Promise<Sample> {
+  const nodes = new Nodes(contender)
+  try {
+    const [port] = await nodes.start(contender.options)
+    return await measureClientRooms(load, contender, port!)
+  } finally {
+    await nodes.end()
   }
 }
 

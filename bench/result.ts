@@ -46,6 +46,7 @@ const costs: Record<Load['kind'], readonly Measure[]> = {
   traffic: ['cpu'],
   idle: ['heap', 'rss'],
   rooms: ['heap', 'rss'],
+  'client-rooms': ['heap', 'rss'],
   join: [],
   start: ['time']
 }
@@ -73,7 +74,7 @@ export function summarize (load: Load, rounds: ReadonlyArray<ReadonlyMap<Contend
     name: load.name,
     title: load.title,
     note: load.note,
-    per: load.kind === 'rooms' ? load.per : load.kind === 'idle' ? 'connection' : undefined,
+    per: load.kind === 'rooms' ? load.per : load.kind === 'client-rooms' ? 'room' : load.kind === 'idle' ? 'connection' : undefined,
     rows: contenders.map((contender) => row(contender, rounds.flatMap((round) => round.get(contender) ?? []))),
     comparisons: load.targets.flatMap((target) => (target.measure === undefined ? costs[load.kind] : [target.measure]).flatMap((measure) => {
       const of = (name: string, round: ReadonlyMap<Contender, Sample>) =>

@@ -7,7 +7,7 @@ import { join } from './join.ts'
 import type { Load } from './load.ts'
 import { nodes } from './nodes.ts'
 import { responsive } from './responsive.ts'
-import { roomsMemberships, roomsOfTwo } from './rooms.ts'
+import { roomsMemberships, roomsOfTwo, roomsTimelines } from './rooms.ts'
 import { pairs, smallRooms, storesSmallRooms, teams } from './small-rooms.ts'
 import { startRegister, startServe } from './start.ts'
 import { stores } from './stores.ts'
@@ -16,5 +16,5 @@ import { talk } from './talk.ts'
 
 export const loads: readonly Load[] = [
   pairs, smallRooms, teams, hall, largeHall, busyHall, responsive, talk, compressedHall, echo1, echo1k, echo16k, echo16, idle, idlePairs,
-  roomsOfTwo, roomsMemberships, flush, stores, storesSmallRooms, nodes, edits, reactions, stream, join, startRegister, startServe
+  roomsOfTwo, roomsMemberships, roomsTimelines, flush, stores, storesSmallRooms, nodes, edits, reactions, stream, join, startRegister, startServe
 ]

@@ -66,6 +66,17 @@ export interface Rooms extends Common<Server> {
   readonly per: 'room' | 'membership'
 }
 
+/** A server, and whether the rooms of the client have timelines. */
+export interface ClientServer extends Server { readonly timelines: boolean }
+
+/** Measures memory of a client per room that it has joined. */
+export interface ClientRooms extends Common<ClientServer> {
+  readonly kind: 'client-rooms'
+  readonly rooms: number
+  /** messages that the client receives in each room when it joins */
+  readonly messages: number
+}
+
 /** Measures the latency of joins, one after another. */
 export interface Join extends Common<Server> {
   readonly kind: 'join'
@@ -80,7 +91,7 @@ export interface Start extends Common<Program> {
   readonly until: 'ready' | 'listening'
 }
 
-export type Load = Traffic | Idle | Rooms | Join | Start
+export type Load = Traffic | Idle | Rooms | ClientRooms | Join | Start
 
 /** Maximum ratios of a contender's CPU time and latencies to those of a control. */
 export interface Ratios { readonly cpu: number, readonly latency: number }

@@ -1,7 +1,9 @@
-import type { Idle, Rooms } from '../loads/load.ts'
-import type { Process } from '../processes.ts'
+import { join } from 'node:path'
+import type { ClientJob } from '../client/main.ts'
+import type { ClientRooms, ClientServer, Idle, Rooms } from '../loads/load.ts'
+import type { Memory } from '../memory.ts'
+import { Process } from '../processes.ts'
 import type { MemorySample } from '../sample.ts'
-import type { Memory } from '../servers/serve.ts'
 import { silentJob, type Measurement } from './measurement.ts'
 
 /** Members that join before memory is first read, so that loading and compiling are not counted. */
@@ -26,11 +28,23 @@ export function measureRooms ({ members, roomSize, joins, per }: Rooms): Measure
   }
 }
 
+/** Measures the process of a client that joins rooms. */
+export async function measureClientRooms ({ rooms, messages }: ClientRooms, { timelines }: ClientServer, port: number): Promise<MemorySample> {
+  const client = new Process(join(import.meta.dirname, '../client/main.ts'), ['--expose-gc'])
+  try {
+    const job: ClientJob = { port, rooms, messages, timelines }
+    await client.call('open', job)
+    return await growth(client, rooms, () => client.call('join', job))
+  } finally {
+    await client.end()
+  }
+}
+
 /** Resolves with the memory that a change takes, for each of `count`. */
-async function growth (server: Process, count: number, change: () => Promise<unknown>): Promise<MemorySample> {
-  const before = await server.call<Memory>('memory')
+async function growth (process: Process, count: number, change: () => Promise<unknown>): Promise<MemorySample> {
+  const before = await process.call<Memory>('memory')
   await change()
-  const after = await server.call<Memory>('memory')
+  const after = await process.call<Memory>('memory')
   const each = (what: 'heap' | 'external' | 'rss') => (after[what] - before[what]) / count
   return { heap: each('heap') + each('external'), rss: each('rss') }
 }

@@ -2,11 +2,8 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
 import type { AddressInfo, Server } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 import { answerCalls } from '../calls.ts'
-
-/** Bytes of memory after garbage collection. */
-export interface Memory { readonly heap: number, readonly external: number, readonly rss: number }
+import { memory } from '../memory.ts'
 
 /** Runs one server in this process until its parent ends it. */
 export function serve<Options> (start: (options: Options) => Server | Promise<Server>): void {
@@ -25,14 +22,7 @@ export function serve<Options> (start: (options: Options) => Server | Promise<Se
     usage: () => process.cpuUsage(),
     /** Writes the profile that `begin` started. */
     profile: (file: string) => profiler.write(file),
-    async memory (): Promise<Memory> {
-      for (let i = 0; i < 3; i++) {
-        globalThis.gc!()
-        await wait(100)
-      }
-      const { heapUsed, external, rss } = process.memoryUsage()
-      return { heap: heapUsed, external, rss }
-    }
+    memory
   })
 }
 
