@@ -63,6 +63,16 @@ t.test('CLIENT.md: the client logs its status, the members and the messages', as
   await ada.printed(/^bob Good day\.$/m)
 })
 
+t.test('CLIENT.md, Timeline: the program shows its post and the messages', async (t) => {
+  const port = await listen(await build(t))
+  const grace = await chatClient(t, port, { name: 'grace' }).join('tea')
+  await grace.post('Hello.')
+  const ada = snippet(folder, 'docs/CLIENT.md', 'Timeline')(t, serverAt(port))
+  await ada.printed(/^grace: Hello\.\nada: Good morning\.$/m)
+  await grace.post('Good day.')
+  await ada.printed(/^ada: Good morning\.\ngrace: Good day\.$/m)
+})
+
 t.test('CLIENT.md, In a browser: the page imports the client and shows messages', { skip: skipBrowser }, async (t) => {
   const html = blocksOf('docs/CLIENT.md').find(({ info }) => info === 'html')!.source
   const served = `app.get('/', (request, reply) => reply.type('text/html').send(${JSON.stringify(html)}))\nawait app.register(fastifyStatic`
