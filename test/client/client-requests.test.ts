@@ -161,3 +161,15 @@ t.test('a join in flight at a disconnect is sent once on the next connection', a
   for (const room of await Promise.all(rooms)) t.ok(room.position)
   t.strictSame(requests.map(({ type, room }) => room ?? type), ['hello', 'a', 'hello', 'a', 'b', 'c'])
 })
+
+for (const [name, crypto] of Object.entries({ 'without crypto': undefined, 'without crypto.getRandomValues': {} })) {
+  t.test(`posts have different ids ${name}, as in React Native`, async (t) => {
+    t.intercept(globalThis, 'crypto', { value: crypto })
+    const { port, requests } = await fakeServer(t)
+    const room = await chatClient(t, port).join('lobby')
+    await Promise.all(Array.from({ length: 100 }, (_, i) => room.post(`${i}`)))
+    const ids = requests.filter(({ type }) => type === 'post').map(({ id }) => String(id))
+    t.equal(new Set(ids).size, 100)
+    t.ok(ids.every((id) => /^[0-9a-z-]{16,64}$/.test(id)), String(ids[0]))
+  })
+}
