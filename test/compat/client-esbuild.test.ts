@@ -21,7 +21,7 @@ for (const [name, options] of Object.entries(bundles)) {
     const outdir = join(folder, 'out')
     const { metafile, warnings } = await build({ entryPoints: [file], bundle: true, outdir, metafile: true, logLevel: 'error', ...options })
     t.same(warnings, [])
-    const needsNode = Object.keys(metafile.inputs).some((input) => input.endsWith('client/node.js'))
+    const needsNode = Object.keys(metafile!.inputs).some((input) => input.endsWith('client/node.js'))
     t.equal(needsNode, options.platform === 'node')
     // Node 20 has a WebSocket behind a flag; later versions ignore the flag.
     const node = started(t, process.execPath, ['--experimental-websocket', join(outdir, options.format === 'cjs' ? 'main.cjs' : 'main.js')], { cwd: folder })
