@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InvalidOption } from '../errors.ts'
 
@@ -53,7 +53,8 @@ function packageFolder (): string | undefined {
   }
 }
 
-/** Returns an empty list if the folder doesn't exist. */
+/** Returns the paths of all files in a folder, with slashes; an empty list if the folder doesn't exist. */
 function filesIn (folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : []
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => file.replaceAll(sep, '/'))
 }
