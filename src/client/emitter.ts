@@ -2,7 +2,8 @@ import { unknownName } from './unknown-name.ts'
 
 /** Typed events: `Events` maps each name to the type of its event. */
 export class Emitter<Events> {
-  readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>()
+  /** The listeners of each event, and whether each receives only the next one. */
+  readonly #listeners = new Map<keyof Events, Map<(event: never) => void, boolean>>()
   readonly #queue: Array<{ name: keyof Events, event: unknown }> = []
   readonly #names: ReadonlyArray<keyof Events & string>
   #emitting = false
@@ -13,12 +14,34 @@ export class Emitter<Events> {
 
   /** Adds a listener. Returns an unsubscribe function. @throws TypeError for an unknown event or a listener that isn't a function */
   on<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): () => void {
+    return this.add(name, listener, false)
+  }
+
+  /**
+   * Adds a listener for the next event only. Returns an unsubscribe function. Without a listener, returns a promise of the event, which
+   * stays pending if there is none. @throws TypeError as `on`
+   */
+  once<Name extends keyof Events & string> (name: Name): Promise<Events[Name]>
+  once<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): () => void
+  once<Name extends keyof Events & string> (name: Name, listener?: (event: Events[Name]) => void): unknown {
+    return listener === undefined ? new Promise<Events[Name]>((resolve) => this.add(name, resolve, true)) : this.add(name, listener, true)
+  }
+
+  /** Removes a listener that `on` or `once` has added. */
+  off<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): void {
+    this.#listeners.get(name)?.delete(listener)
+  }
+
+  /** Keeps Vue from wrapping the object in a proxy, which has no access to private members. */
+  get [Symbol.toStringTag] (): string { return 'Emitter' }
+
+  protected add<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void, once: boolean): () => void {
     const problem = unknownName('event', [name], this.#names)
     if (problem !== undefined) throw new TypeError(problem)
     if (typeof listener !== 'function') throw new TypeError(`the listener of '${name}' must be a function`)
     let listeners = this.#listeners.get(name)
-    if (listeners === undefined) this.#listeners.set(name, listeners = new Set())
-    listeners.add(listener)
+    if (listeners === undefined) this.#listeners.set(name, listeners = new Map())
+    listeners.set(listener, once)
     return () => { listeners.delete(listener) }
   }
 
@@ -31,7 +54,9 @@ export class Emitter<Events> {
     if (this.#emitting) return
     this.#emitting = true
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      for (const listener of [...this.#listeners.get(next.name) ?? []]) {
+      const listeners = this.#listeners.get(next.name)
+      for (const [listener, once] of [...listeners ?? []]) {
+        if (once) listeners?.delete(listener)
         try {
           (listener as (event: unknown) => void)(next.event)
         } catch (error) {

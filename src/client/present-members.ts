@@ -1,8 +1,10 @@
 import type { Member, Of } from './room-events.ts'
 
-/** Updates the present members of a room, by id. */
-export function updateMembers (members: Map<string, Member>, message: Of<'joined' | 'presence'>): void {
+/** Returns the present members of a room, by id, as they are after a message. */
+export function updatedMembers (before: ReadonlyMap<string, Member>, message: Of<'joined' | 'presence'>): ReadonlyMap<string, Member> {
+  const members = new Map(before)
   if (message.type === 'joined') members.clear()
   else for (const { id } of message.left) members.delete(id)
   for (const member of message.type === 'joined' ? message.members : message.joined) members.set(member.id, member)
+  return members
 }

@@ -2,12 +2,13 @@ import type { ClientTypes, DataOf, MemberDataOf, Message } from './app-data.ts'
 import { isPosition } from '../protocol.ts'
 import { rejected } from './deferred.ts'
 import { Deliveries } from './deliveries.ts'
+import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { invalid, type ChatError } from './error.ts'
 import { randomId, type RequestedChange, type RoomState } from './pending-request.ts'
 import type { Post } from './pending-requests.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
-import { updateMembers } from './present-members.ts'
+import { updatedMembers } from './present-members.ts'
 import type { RoomOperations } from './room-operations.ts'
 import type { RoomReads } from './room-reads.ts'
 import { StreamedTexts } from './streamed-texts.ts'
@@ -20,8 +21,8 @@ import { Timeline } from './timeline/timeline.ts'
  */
 export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter<RoomEvents<Types>> implements AsyncIterable<Message<DataOf<Types>>> {
   readonly name: string
-  /** The members that are present, by id; at most as many as the server lists. */
-  readonly members = new Map<string, Member<MemberDataOf<Types>>>()
+  /** The members that are present, by id; at most as many as the server lists. Replaced by another map at each change. */
+  members: ReadonlyMap<string, Member<MemberDataOf<Types>>> = new Map()
   /** Number of members that are present, listed or not. */
   count = 0
   /** Whether `members` and `count` may be out of date, because the server has lost contact with the other nodes. */
@@ -67,8 +68,8 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   /** Number of messages after `readPosition`; undefined if there is none. */
   get unread (): number | undefined { return this.#reads.unread }
 
-  override on<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents<Types>[Name]) => void): () => void {
-    const off = super.on(name, listener)
+  protected override add<Name extends keyof RoomEvents> (name: Name, listener: (event: RoomEvents<Types>[Name]) => void, once: boolean): () => void {
+    const off = super.add(name, listener, once)
     this.#deliveries.replay()
     return off
   }
@@ -182,6 +183,9 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     else this.end(this.#ended, true)
   }
 
+  /** Leaves the room, like `leave()`, at the end of a block with `using`. */
+  [dispose] (): void { this.leave() }
+
   /**
    * Iterates over all later messages, including those missed while offline, each as it is when the loop receives it: a streamed
    * message with the text that it has by then, and `streaming: true`. After an
@@ -233,7 +237,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     if (message.type === 'joined' || message.type === 'message') this.position = message.position
     if (message.type === 'joined' || message.type === 'changed') this.revision = message.revision
     if (message.type !== 'joined' && message.type !== 'presence') return
-    updateMembers(this.members, message)
+    this.members = updatedMembers(this.members, message) as typeof this.members
     this.count = message.count
     this.stale = message.stale === true
   }
