@@ -56,7 +56,10 @@ export function converseV1 (target: Target, { room: roomName, name, token, histo
     interrupted = true
     client.close()
   })
-  client.on('error', ({ message }) => fail(`Error: ${message}`))
+  client.on('error', ({ code, message }) => {
+    // The status reports why a handshake failed.
+    if (code !== 'handshake') fail(`Error: ${message}`)
+  })
   converse().catch((error: unknown) => {
     // The status reports the end of the connection.
     if (!(error instanceof ChatError && error.code === 'closed')) fail(`Error: ${error instanceof Error ? error.message : String(error)}`)

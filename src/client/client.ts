@@ -1,7 +1,8 @@
 import { PAGE_COST, type ClientMessage } from '../protocol.ts'
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
-import { rejected } from './deferred.ts'
 import { NORMAL } from './connection.ts'
+import { rejected } from './deferred.ts'
+import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
@@ -13,13 +14,18 @@ import { ReadPositions } from './read-positions.ts'
 import { Signals } from './signals.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
 import type { ClientRoom } from './room.ts'
-import type { Direct, UnreadRoom } from './room-events.ts'
+import type { Direct, Member, UnreadRoom } from './room-events.ts'
 import { receiver } from './server-messages.ts'
+import { connectSocket } from './socket.ts'
+import { socketUrl } from './socket-url.ts'
 import type { Status } from './status.ts'
 
 export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {
   status: Status<MemberDataOf<Types>>
-  /** An error from the server that rejects no promise. */
+  /**
+   * An error from the server that rejects no promise. Its code is `handshake` if the server answers, but not as a chat, or refuses the
+   * client: emitted once, until the client is online again.
+   */
   error: ChatError
   /** Data that the app has sent to this member. Not delivered later if the client is offline. */
   direct: Direct
@@ -39,7 +45,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   readonly #reads = new ReadPositions(
     (json) => this.#reconnector.send(json), (room) => this.#memberships.joinedRoom(room) !== undefined, this.#rateLimiter)
 
-  #member: string | undefined
+  #member: Member | undefined
   #closed: ChatError | undefined
   #features: readonly string[] = []
   /** Joins of this connection that still count as one request each. */
@@ -47,7 +53,9 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /**
    * Connects, and reconnects until `close()` is called or the server closes with a terminal code.
-   * @param url of the chat route, such as wss://example.com/chat
+   * @param url of the chat route, such as wss://example.com/chat; in a page also '/chat'. `http:` means `ws:`. With the option `connect`,
+   * any string
+   * @throws TypeError or RangeError for a wrong URL or option
    */
   constructor (url: string, options: ChatClientOptions = {}) {
     super(['status', 'error', 'direct'])
@@ -71,13 +79,15 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
         this.#history.onLeft(room, error)
       }
     }, services, settings.backoff)
-    this.#reconnector = new Reconnector(url, settings, {
+    const target = settings.connect === connectSocket ? socketUrl(url) : url
+    this.#reconnector = new Reconnector(target, settings, {
       onStatus: (status) => this.emit('status', status as Status<MemberDataOf<Types>>),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onMessage: receiver({ ...services, memberships: this.#memberships }, {
         onDirect: (direct) => this.emit('direct', direct),
         onError: (error) => this.emit('error', error)
       }),
+      onError: (error) => this.emit('error', error),
       onDisconnect: () => this.#onDisconnect(),
       onEnd: (code, reason) => {
         this.#onEnd(new ChatError('closed', `closed with code ${code}${reason && `: ${reason}`}`), code === NORMAL)
@@ -87,6 +97,9 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /** The current status. Each change emits `status`, in order. */
   get status (): Status<MemberDataOf<Types>> { return this.#reconnector.status as Status<MemberDataOf<Types>> }
+
+  /** This client's member, as the server named it last; undefined before the first connection. */
+  get member (): Member<MemberDataOf<Types>> | undefined { return this.#member as Member<MemberDataOf<Types>> | undefined }
 
   /** What the server supports besides posts: `changes`, `signals`, `readPositions`. Empty before the first connection. */
   get features (): readonly string[] { return this.#features }
@@ -128,9 +141,12 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     this.#reconnector.close()
   }
 
+  /** Closes the client, like `close()`, at the end of a block with `using`. */
+  [dispose] (): void { this.close() }
+
   #onWelcome ({ member, limits, features = [] }: Welcome): void {
-    if (this.#member !== undefined && this.#member !== member.id) this.#requests.onMemberChange()
-    this.#member = member.id
+    if (this.#member !== undefined && this.#member.id !== member.id) this.#requests.onMemberChange()
+    this.#member = member
     this.#features = features
     this.#rateLimiter.reset(limits)
     this.#cheapJoins = limits.rooms ?? Infinity

@@ -1,4 +1,5 @@
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { NO_CHAT } from './handshake-refusal.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { parseMessage } from './server-message.ts'
 import type { ClientSocket, Connect } from './socket.ts'
@@ -13,6 +14,9 @@ export const ABNORMAL = 1006
 /** Closed without a fault: by this client, when it is final. RFC 6455, section 7.4.1. */
 export const NORMAL = 1000
 
+/** Reported when the close frame had no code. RFC 6455, section 7.1.5. */
+export const NO_CODE = 1005
+
 /** ms to wait for the answer to a close frame. */
 const CLOSE_TIMEOUT = 2_000
 
@@ -23,6 +27,8 @@ export interface ConnectionOptions {
   readonly hello: () => Promise<ClientMessage>
   /** ms within which `onWelcome` must be called */
   readonly timeout: number
+  /** Resolves with the reason why a handshake failed that the socket reported without one; '': not known. */
+  readonly probe: () => Promise<string>
 }
 
 export interface ConnectionEvents {
@@ -72,29 +78,40 @@ export class Connection {
     if (this.#detach()) discard(this.#socket)
   }
 
-  async #open ({ url, connect, hello: getHello }: ConnectionOptions): Promise<void> {
+  async #open ({ url, connect, hello: getHello, probe }: ConnectionOptions): Promise<void> {
     // The owner stores this connection before the app's code runs.
     await undefined
     if (this.#ended) return
     const hello = await getHello()
     if (this.#ended) return
     const socket = await connect(url, SUBPROTOCOL)
-    let opened = socket.readyState === OPEN
+    let pending = socket.readyState !== OPEN
+    const refuse = async (code = ABNORMAL, given = '') => {
+      if (!pending) return
+      pending = false
+      // The errors of `ws`, whose sockets can be terminated, have a reason if there is one.
+      this.#fail(given || this.#error || (socket.terminate === undefined && await probe()) || 'the handshake failed', code)
+    }
     // Without a listener, an error on an abandoned `ws` socket would be uncaught.
     socket.addEventListener('error', ({ message }) => {
-      if (typeof message === 'string') this.#error = message
+      // Later errors are consequences of the first one.
+      if (typeof message === 'string') this.#error ||= message
       // The WebSocket of Node 22 emits no `close` after a failed handshake. Others emit `close` before this timer fires.
-      setTimeout(() => { if (!opened) this.#fail(this.#error || 'the handshake failed') })
+      setTimeout(refuse)
     })
     if (this.#ended) return discard(socket)
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => this.#receive(data))
-    socket.addEventListener('close', ({ code, reason }) => this.#onClose(code, reason || this.#error))
-    if (opened) this.#sendHello(hello, socket.protocol || SUBPROTOCOL)
-    else if (socket.readyState === CLOSED) this.#onClose(ABNORMAL, 'connect returned a closed socket')
+    socket.addEventListener('close', ({ code, reason }) => {
+      if (pending) void refuse(code, reason)
+      else if (code === NO_CODE && this.#heartbeat === undefined) this.#fail(NO_CHAT, code)
+      else this.#fail(reason || this.#error, code)
+    })
+    if (!pending) this.#sendHello(hello, socket.protocol || SUBPROTOCOL)
+    else if (socket.readyState === CLOSED) this.#fail('connect returned a closed socket')
     else {
       socket.addEventListener('open', () => {
-        opened = true
+        pending = false
         this.#sendHello(hello, socket.protocol ?? SUBPROTOCOL)
       })
     }
@@ -103,7 +120,7 @@ export class Connection {
   /** Sends `hello`. Fails on a plain connection, where `hello` would publish the session and the token to the room. */
   #sendHello (hello: ClientMessage, protocol: string): void {
     if (protocol === SUBPROTOCOL) this.send(hello)
-    else this.#fail(`the server did not select ${SUBPROTOCOL}`)
+    else this.#fail(`the server did not select the subprotocol ${SUBPROTOCOL}`)
   }
 
   #receive (data: unknown): void {
@@ -118,14 +135,10 @@ export class Connection {
   }
 
   /** Ends the connection without waiting for the server. */
-  #fail (reason: string): void {
+  #fail (reason: string, code = ABNORMAL): void {
     if (!this.#detach()) return
     if (this.#socket !== undefined && !terminate(this.#socket)) discard(this.#socket)
-    this.#events.onClose(ABNORMAL, reason)
-  }
-
-  #onClose (code: number, reason: string): void {
-    if (this.#detach()) this.#events.onClose(code, reason)
+    this.#events.onClose(code, reason)
   }
 
   #detach (): boolean {

@@ -1,6 +1,6 @@
 import type { ErrorCodeName } from '../protocol.ts'
 
-type KnownCode = ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported'
+type KnownCode = ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | 'handshake'
 
 /**
  * The error with which promises of the client reject. A rejection with `closed` or `left` never causes an unhandled rejection,
@@ -16,6 +16,7 @@ export class ChatError extends Error {
    * - `overflow`: too many posts, changes or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
    * - `unsupported`: the server doesn't support changes of messages, signals or read positions
+   * - `handshake`: the server answered an attempt to connect, but not as a chat, or it refused the client; in an `error` event
    * - `invalid`: an argument is wrong; the server also sends this code
    *
    * Later versions of the server may send other codes.

@@ -1,5 +1,6 @@
 export { ChatClient, type ChatClientEvents } from './client.ts'
 export type { ChatClientOptions } from './options.ts'
+export type { SessionStorage } from './kept-session.ts'
 export type { JoinOptions } from './memberships.ts'
 export type { Status } from './status.ts'
 export { ClientRoom } from './room.ts'

@@ -2,16 +2,24 @@ import { WebSocket } from 'ws'
 import type { ClientTypes } from './app-data.ts'
 import { ChatClient as PlatformClient } from './client.ts'
 import type { ChatClientOptions } from './options.ts'
-import type { Connect } from './socket.ts'
+import { socketUrl } from './socket-url.ts'
+import { explainRefusal, type NodeSocket } from './refused-upgrade.ts'
+import type { ClientSocket, Connect } from './socket.ts'
 
 export * from './index.ts'
 
 /** Uses the WebSocket of `ws`: Node 20 has none, and that of later versions can't be terminated. */
-const connectSocket: Connect = (url, protocol) => new WebSocket(url, protocol) as ReturnType<Connect>
+const connectSocket: Connect = (url, protocol) => {
+  const socket = new WebSocket(url, protocol)
+  explainRefusal(socket as unknown as NodeSocket)
+  return socket as unknown as ClientSocket
+}
 
 /** The client for Node. */
 export class ChatClient<Types extends ClientTypes = ClientTypes> extends PlatformClient<Types> {
   constructor (url: string, options: ChatClientOptions = {}) {
-    super(url, { ...options, connect: options.connect ?? connectSocket })
+    const { connect } = options
+    if (connect === undefined) super(socketUrl(url), { ...options, connect: connectSocket })
+    else super(url, options)
   }
 }

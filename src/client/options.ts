@@ -1,4 +1,5 @@
 import { Backoff } from './backoff.ts'
+import type { SessionStorage } from './kept-session.ts'
 import { connectSocket, type Connect } from './socket.ts'
 import { unknownName } from './unknown-name.ts'
 
@@ -10,8 +11,11 @@ export interface ChatClientOptions {
    * when an accepted connection is closed with 4401. If the function throws, the attempt fails
    */
   readonly token?: string | (() => string | Promise<string>) | undefined
-  /** secret from the `online` status of an earlier client, which keeps the member's id */
-  readonly session?: string | undefined
+  /**
+   * secret from the `online` status of an earlier client, which keeps the member's id; or a storage in which the clients keep it, such as
+   * `sessionStorage`, under the key `fastify-chat ` and the URL, as a WebSocket URL
+   */
+  readonly session?: string | SessionStorage | undefined
   /** opens the socket; default: the WebSocket of `ws` in Node, the platform's elsewhere */
   readonly connect?: Connect | undefined
   /** upper bound of the first, random delay before a reconnect; doubles with each attempt; 500 ms */

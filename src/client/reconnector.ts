@@ -1,7 +1,9 @@
 import { isTerminal, terminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
-import { ABNORMAL, Connection, NORMAL } from './connection.ts'
-import { isOneOf } from './error.ts'
+import { ABNORMAL, Connection, NO_CODE, NORMAL } from './connection.ts'
+import { ChatError, isOneOf } from './error.ts'
+import { probe, refusalIn } from './handshake-refusal.ts'
+import { keptSession, type KeptSession } from './kept-session.ts'
 import type { Settings } from './options.ts'
 import type { Status } from './status.ts'
 
@@ -11,6 +13,8 @@ export interface ReconnectorEvents {
   onStatus (status: Status): void
   onWelcome (welcome: Welcome): void
   onMessage (message: ServerMessage): void
+  /** Called when the server doesn't accept the client, once until the client is online again. */
+  onError (error: ChatError): void
   /** Called when a connection is lost; another may follow. */
   onDisconnect (): void
   /** Called when no other connection will follow. */
@@ -30,9 +34,13 @@ export class Reconnector {
   readonly #events: ReconnectorEvents
   readonly #backoff: Backoff
   #status: Status = { state: 'connecting' }
-  #session: string | undefined
+  readonly #session: KeptSession
   #connection: Connection | undefined
   #onlineSince = Infinity
+  #wasOnline = false
+  /** Whether the server was probed, and whether its refusal was reported, since the client was online. */
+  #probed = false
+  #reported = false
   #retry: ReturnType<typeof setTimeout> | undefined
   /** ms to wait before the next attempt, from `draining`. */
   #reconnectIn = 0
@@ -42,7 +50,7 @@ export class Reconnector {
     this.#settings = settings
     this.#events = events
     this.#backoff = settings.backoff()
-    this.#session = settings.session
+    this.#session = keptSession(settings.session, url)
     this.#open()
   }
 
@@ -63,7 +71,7 @@ export class Reconnector {
 
   #open (): void {
     const { connect, connectTimeout: timeout } = this.#settings
-    this.#connection = new Connection({ url: this.#url, connect, timeout, hello: () => this.#hello() }, {
+    this.#connection = new Connection({ url: this.#url, connect, timeout, hello: () => this.#hello(), probe: () => this.#probe() }, {
       onMessage: (message) => this.#receive(message),
       onClose: (code, reason) => this.#onClose(code, reason)
     })
@@ -73,11 +81,11 @@ export class Reconnector {
   async #hello (): Promise<ClientMessage> {
     const { name, token: tokenOption } = this.#settings
     const token = typeof tokenOption === 'function' ? await tokenOption() : tokenOption
-    const session = this.#session
+    const session = await this.#session.get()
     return {
       type: 'hello',
       changes: true,
-      ...session !== undefined && { session },
+      ...session && { session },
       ...name !== undefined && { name },
       ...token !== undefined && { token }
     }
@@ -92,7 +100,9 @@ export class Reconnector {
 
   #onWelcome (welcome: Welcome): void {
     const { member, session, heartbeat } = welcome
-    this.#session = session
+    void this.#session.set(session)
+    this.#wasOnline = true
+    this.#probed = this.#reported = false
     this.#onlineSince = performance.now()
     this.#connection?.onWelcome(this.#settings.heartbeat ?? Math.max(MIN_HEARTBEAT, heartbeat))
     this.#status = { state: 'online', member, session }
@@ -102,13 +112,26 @@ export class Reconnector {
 
   /** Handles an error that arrives before `welcome`: it answers `hello`. */
   #onHelloError ({ code, message }: Extract<ServerMessage, { type: 'error' }>): void {
-    if (!isOneOf(code, 'unavailable')) return this.#end(terminal.badFrame, message)
+    if (!isOneOf(code, 'unavailable')) {
+      if (message.includes('session')) void this.#session.set('')
+      return this.#end(terminal.badFrame, message)
+    }
     this.#connection?.close()
     this.#onClose(ABNORMAL, message)
   }
 
   #onClose (code: number, reason: string): void {
-    if (isTerminal(code) && !(code === terminal.unauthenticated && this.#mayRenew())) return this.#end(code, reason)
+    // A server may send any other code, with a reason of its own.
+    const [refusal, status = ''] = code === ABNORMAL || code === NO_CODE ? refusalIn(reason) : []
+    if (refusal !== undefined && !this.#reported) {
+      this.#reported = true
+      this.#events.onError(new ChatError('handshake', reason))
+      // A listener may have closed the client.
+      if (this.#status.state === 'closed') return
+    }
+    // A server may treat the request of the probe in another way than a handshake: a chat answers it with 426.
+    const isFinal = status >= '4' && !(this.#probed && (status === '426' || this.#wasOnline))
+    if (isFinal || (isTerminal(code) && !(code === terminal.unauthenticated && this.#mayRenew()))) return this.#end(code, reason)
 
     this.#connection = undefined
     this.#events.onDisconnect()
@@ -118,6 +141,13 @@ export class Reconnector {
     this.#reconnectIn = 0
     this.#retry = setTimeout(() => this.#open(), retryIn)
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
+  }
+
+  /** Resolves with the reason of a refusal, once until the client is online. */
+  async #probe (): Promise<string> {
+    if (this.#probed) return ''
+    this.#probed = true
+    return await probe(this.#url)
   }
 
   /** Returns whether the token may have expired since this connection was accepted, and a function can return a new token. */

@@ -470,7 +470,7 @@ t.test("a server that doesn't select the subprotocol receives nothing", async (t
   other.on('connection', (socket) => socket.on('message', () => t.fail('the server received a message')))
   await once(other, 'listening')
   const { port, requests } = await fakeServer(t)
-  const reason = 'the server did not select fastify-chat.v1'
+  const reason = 'the server did not select the subprotocol fastify-chat.v1'
 
   await t.test('selects another', async (t) => {
     const client = chatClient(t, (other.address() as { port: number }).port, {
@@ -531,10 +531,10 @@ t.test('a failed handshake is a failed attempt, with or without a close event', 
     })
     return socket as unknown as ClientSocket
   }
-  const without = new ChatClient('ws://nowhere', { connect: () => failing(), connectTimeout: 1_000 })
+  const without = new ChatClient('ws://127.0.0.1:1', { connect: () => failing(), connectTimeout: 1_000 })
   t.teardown(() => without.close())
   t.match(await next(without, 'waiting'), { code: 1006, reason: 'the handshake failed' })
-  const withOne = new ChatClient('ws://nowhere', { connect: () => failing(1013) })
+  const withOne = new ChatClient('ws://127.0.0.1:1', { connect: () => failing(1013) })
   t.teardown(() => withOne.close())
   t.match(await next(withOne, 'waiting'), { code: 1013, reason: 'busy' })
 })

@@ -1,0 +1,47 @@
+/**
+ * Keeps the session of a client for a later one: `sessionStorage`, another storage, or two functions of the app. They may return
+ * promises. If one throws or rejects, the client continues without it.
+ */
+export interface SessionStorage {
+  /** Returns what was set last; '' or nothing for none. */
+  getItem (key: string): string | null | undefined | Promise<string | null | undefined>
+  /** @param session '' when the server has refused the session */
+  setItem (key: string, session: string): unknown
+}
+
+/** The session of one client. */
+export interface KeptSession {
+  /** Resolves with the session; '' for none. */
+  get (): Promise<string>
+  set (session: string): Promise<void>
+}
+
+/**
+ * Returns the session of a client, and keeps it in the storage.
+ * @param url names the session in the storage
+ */
+export function keptSession (given: string | SessionStorage = '', url: string): KeptSession {
+  const storage = typeof given === 'object' ? given : undefined
+  const key = `fastify-chat ${url}`
+  let session = storage === undefined ? given as string : ''
+  return {
+    async get () {
+      try {
+        const stored = session || await storage?.getItem(key)
+        session ||= stored ?? ''
+      } catch {
+        // A browser may deny access to a storage.
+      }
+      return session
+    },
+    async set (next) {
+      if (next === session) return
+      session = next
+      try {
+        await storage?.setItem(key, next)
+      } catch {
+        // As above.
+      }
+    }
+  }
+}
