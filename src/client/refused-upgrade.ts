@@ -3,6 +3,9 @@ import { UNEXPECTED } from './handshake-refusal.ts'
 /** Maximum characters of an HTTP answer that are read. */
 const MAX_BODY = 16_384
 
+/** Maximum characters of its message in a reason. */
+const MAX_MESSAGE = 200
+
 /** The part of an HTTP response of Node that is used. Browsers compile this file too. */
 interface Response { readonly statusCode?: number, setEncoding (encoding: 'utf8'): AsyncIterable<string> }
 
@@ -30,7 +33,7 @@ async function messageOf (response: Response): Promise<string> {
       if (body.length > MAX_BODY) break
     }
     const { message } = JSON.parse(body) as { message?: unknown }
-    return typeof message === 'string' ? `: ${message}` : ''
+    return typeof message === 'string' ? `: ${message.slice(0, MAX_MESSAGE)}` : ''
   } catch {
     // The status is known.
     return ''
