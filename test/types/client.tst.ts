@@ -15,6 +15,13 @@ describe('options', () => {
     expect<ChatClientOptions>().type.not.toBeAssignableFrom({ token: 1 })
   })
 
+  test('a session is a string, or kept in a storage or by two functions', () => {
+    expect<ChatClientOptions>().type.toBeAssignableFrom({ session: 'secret' })
+    expect<ChatClientOptions>().type.toBeAssignableFrom({ session: {} as Storage })
+    expect<ChatClientOptions>().type.toBeAssignableFrom({ session: { getItem: async () => null, setItem: async () => {} } })
+    expect<ChatClientOptions>().type.not.toBeAssignableFrom({ session: () => 'secret' })
+  })
+
   test('the WebSocket of the platform fits `connect`', () => {
     expect<ChatClientOptions>().type.toBeAssignableFrom({ connect: (url: string, protocol: string) => new WebSocket(url, protocol) })
   })
@@ -26,6 +33,13 @@ describe('events', () => {
     client.on('error', (error) => { expect(error).type.toBe<ChatError>() })
     expect(client.on('status', () => {})).type.toBe<() => void>()
     expect(client.on).type.not.toBeCallableWith('message', () => {})
+  })
+
+  test('a listener or a promise receives one event', () => {
+    expect(client.once('status')).type.toBe<Promise<Status>>()
+    expect(client.once('error', (error) => { expect(error).type.toBe<ChatError>() })).type.toBe<() => void>()
+    expect(client.off).type.toBeCallableWith('error', () => {})
+    expect(client.off).type.not.toBeCallableWith('message', () => {})
   })
 
   test('a status of one state has the properties of that state', () => {
@@ -55,6 +69,11 @@ test('a room changes messages, and a change is applied to a message', async () =
   expect<Change>().type.toBeAssignableFrom<Changed>()
   expect<Message>().type.toHaveProperty('reactions')
   expect<Reaction['mine']>().type.toBe<boolean | undefined>()
+})
+
+test('a client and a room are disposable', () => {
+  expect<Disposable>().type.toBeAssignableFrom<ChatClient>()
+  expect<Disposable>().type.toBeAssignableFrom<ClientRoom>()
 })
 
 test('a room posts, reads its history and iterates over its messages', async () => {
@@ -127,7 +146,8 @@ describe("the app's types", () => {
     const room = await typed.join('lobby')
     typed.on('status', (status) => { expect(status).type.toBe<Status<Profile>>() })
     if (typed.status.state === 'online') expect(typed.status.member.data).type.toBe<Profile | undefined>()
-    expect(room.members).type.toBe<Map<string, Member<Profile>>>()
+    expect(room.members).type.toBe<ReadonlyMap<string, Member<Profile>>>()
+    expect(typed.member).type.toBe<Member<Profile> | undefined>()
     room.on('joined', ({ members }) => { expect(members).type.toBe<Array<Member<Profile>>>() })
     room.on('presence', ({ joined, left }) => { expect([joined, left]).type.toBe<Array<Array<Member<Profile>>>>() })
   })
