@@ -1,7 +1,7 @@
 import { PAGE_COST, type ClientMessage } from '../protocol.ts'
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
 import { NORMAL } from './connection.ts'
-import { rejected } from './deferred.ts'
+import { Deferred, rejected } from './deferred.ts'
 import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './error.ts'
@@ -134,6 +134,19 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /** Reconnects immediately if the client is waiting for the next attempt. */
   reconnect (): void { this.#reconnector.reconnect() }
+
+  /**
+   * Resolves with the ms until the server answers. Without an answer within 2 s, the connection ends and the client reconnects. Call it
+   * when the network may have changed, where the environment has no events for it. Rejects with `offline`, or with `closed`.
+   */
+  ping (): Promise<number> {
+    const pong = new Deferred<number>()
+    void Promise.resolve(this.#reconnector.ping()).then((ms) => {
+      if (ms === undefined) pong.reject(this.#closed ?? new ChatError('offline', 'ping requires a connection'))
+      else pong.resolve(ms)
+    })
+    return pong.promise
+  }
 
   /** Closes the client permanently. Pending promises reject with `closed`, and iterations end. */
   close (): void {

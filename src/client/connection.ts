@@ -69,9 +69,12 @@ export class Connection {
   /** Clears the deadline and starts the heartbeat. @param interval in ms */
   onWelcome (interval: number): void {
     clearTimeout(this.#deadline)
-    const ping = () => { this.send({ type: 'ping', id: 'heartbeat' }) }
-    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('no answer to a heartbeat'))
+    const ping = (id: string) => { this.send({ type: 'ping', id }) }
+    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('no answer to a ping'))
   }
+
+  /** Pings the server, like `Heartbeat.ping()`. Returns undefined before the welcome. */
+  ping (): Promise<number | undefined> | undefined { return this.#heartbeat?.ping() }
 
   /** Closes the socket and ignores its further events. `onClose` is not called. */
   close (): void {
@@ -125,9 +128,9 @@ export class Connection {
 
   #receive (data: unknown): void {
     if (this.#ended) return
-    this.#heartbeat?.onMessage()
     try {
       const message = parseMessage(data)
+      this.#heartbeat?.onMessage(message)
       if (message !== undefined) this.#events.onMessage(message)
     } catch (error) {
       this.#fail(String(error))

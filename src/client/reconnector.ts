@@ -67,6 +67,9 @@ export class Reconnector {
     this.#open()
   }
 
+  /** Pings the server, like `Heartbeat.ping()`. Returns undefined unless the client is online. */
+  ping (): Promise<number | undefined> | undefined { return this.#connection?.ping() }
+
   close (): void { this.#end(NORMAL, 'closed by this client') }
 
   #open (): void {

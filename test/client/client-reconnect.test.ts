@@ -184,7 +184,7 @@ t.test('a half-open connection is detected without traffic', async (t) => {
   const client = chatClient(t, network.port, { heartbeat: 50 })
   await state(client, 'online')
   network.freeze()
-  t.match(await next(client, 'waiting'), { code: 1006, reason: 'no answer to a heartbeat' })
+  t.match(await next(client, 'waiting'), { code: 1006, reason: 'no answer to a ping' })
   await state(client, 'online')
 })
 
