@@ -5,8 +5,9 @@ const DOUBLINGS = 30
 
 /** Exponential backoff with full jitter: each wait is random between 0 and a ceiling that doubles from `min` to `max`. */
 export class Backoff {
+  /** Upper bound of the waits, unless the server requests more. */
+  readonly max: number
   readonly #min: number
-  readonly #max: number
   #attempts = 0
 
   /**
@@ -15,7 +16,7 @@ export class Backoff {
    */
   constructor (min: number, max: number) {
     this.#min = min
-    this.#max = max
+    this.max = Math.min(LONGEST_TIMER, max)
   }
 
   /**
@@ -24,7 +25,7 @@ export class Backoff {
    * as long, to spread their attempts. A value that isn't finite counts as 0
    */
   next (requested = 0): number {
-    const ceiling = Math.min(LONGEST_TIMER, this.#max, this.#min * 2 ** Math.min(this.#attempts++, DOUBLINGS))
+    const ceiling = Math.min(this.max, this.#min * 2 ** Math.min(this.#attempts++, DOUBLINGS))
     const floor = Number.isFinite(requested) ? Math.max(0, requested) : 0
     return Math.min(LONGEST_TIMER, Math.round(floor + Math.random() * Math.max(ceiling, floor)))
   }

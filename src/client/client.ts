@@ -52,7 +52,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   #cheapJoins = Infinity
 
   /**
-   * Connects, and reconnects until `close()` is called or the server closes with a terminal code.
+   * Connects, and reconnects until `close()` is called or the server closes with a terminal code. Events of the network and of the
+   * page, where there are any, make it reconnect or check the connection.
    * @param url of the chat route, such as wss://example.com/chat; in a page also '/chat'. `http:` means `ws:`. With the option `connect`,
    * any string
    * @throws TypeError or RangeError for a wrong URL or option

@@ -1,6 +1,7 @@
 import { isTerminal, terminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { ABNORMAL, Connection, NO_CODE, NORMAL } from './connection.ts'
+import { watchEnvironment, type EnvironmentEvent } from './environment.ts'
 import { ChatError, isOneOf } from './error.ts'
 import { probe, refusalIn } from './handshake-refusal.ts'
 import { keptSession, type KeptSession } from './kept-session.ts'
@@ -33,6 +34,7 @@ export class Reconnector {
   readonly #settings: Settings
   readonly #events: ReconnectorEvents
   readonly #backoff: Backoff
+  readonly #unwatch: () => void
   #status: Status = { state: 'connecting' }
   readonly #session: KeptSession
   #connection: Connection | undefined
@@ -51,6 +53,7 @@ export class Reconnector {
     this.#events = events
     this.#backoff = settings.backoff()
     this.#session = keptSession(settings.session, url)
+    this.#unwatch = watchEnvironment((event) => this.#onEnvironment(event))
     this.#open()
   }
 
@@ -61,19 +64,27 @@ export class Reconnector {
     return this.#status.state === 'online' && this.#connection !== undefined && this.#connection.send(message)
   }
 
-  reconnect (): void {
-    if (this.#status.state !== 'waiting') return
-    clearTimeout(this.#retry)
-    this.#open()
-  }
+  reconnect (): void { if (this.#status.state === 'waiting') this.#open() }
 
   /** Pings the server, like `Heartbeat.ping()`. Returns undefined unless the client is online. */
   ping (): Promise<number | undefined> | undefined { return this.#connection?.ping() }
 
   close (): void { this.#end(NORMAL, 'closed by this client') }
 
+  #onEnvironment (event: EnvironmentEvent): void {
+    // Earlier failures don't predict the next attempt.
+    this.#backoff.reset()
+    // The wait is long: an attempt would fail, or keep the page out of the back/forward cache. Another event ends the wait.
+    if (event === 'offline' || event === 'pagehide') return this.#disconnect(event, ABNORMAL, this.#backoff.max)
+    if (this.ping() !== undefined) return
+    // An attempt that began offline would fail. The wait is random, because many clients may come online at once.
+    if (event === 'online') this.#disconnect(event)
+    else this.reconnect()
+  }
+
   #open (): void {
     const { connect, connectTimeout: timeout } = this.#settings
+    clearTimeout(this.#retry)
     this.#connection = new Connection({ url: this.#url, connect, timeout, hello: () => this.#hello(), probe: () => this.#probe() }, {
       onMessage: (message) => this.#receive(message),
       onClose: (code, reason) => this.#onClose(code, reason)
@@ -119,7 +130,6 @@ export class Reconnector {
       if (message.includes('session')) void this.#session.set('')
       return this.#end(terminal.badFrame, message)
     }
-    this.#connection?.close()
     this.#onClose(ABNORMAL, message)
   }
 
@@ -136,12 +146,18 @@ export class Reconnector {
     const isFinal = status >= '4' && !(this.#probed && (status === '426' || this.#wasOnline))
     if (isFinal || (isTerminal(code) && !(code === terminal.unauthenticated && this.#mayRenew()))) return this.#end(code, reason)
 
+    if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
+    this.#disconnect(reason, code)
+  }
+
+  /** Ends the connection if there is one. @param retryIn ms until the next attempt */
+  #disconnect (reason: string, code = ABNORMAL, retryIn = this.#backoff.next(this.#reconnectIn)): void {
+    this.#connection?.close()
     this.#connection = undefined
     this.#events.onDisconnect()
-    if (performance.now() - this.#onlineSince > STABLE) this.#backoff.reset()
     this.#onlineSince = Infinity
-    const retryIn = this.#backoff.next(this.#reconnectIn)
     this.#reconnectIn = 0
+    clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#open(), retryIn)
     this.#setStatus({ state: 'waiting', retryIn, code, reason })
   }
@@ -159,6 +175,7 @@ export class Reconnector {
   #end (code: number, reason: string): void {
     if (this.#status.state === 'closed') return
     this.#status = { state: 'closed', code, reason }
+    this.#unwatch()
     clearTimeout(this.#retry)
     this.#connection?.close()
     this.#connection = undefined
