@@ -166,7 +166,6 @@ export function startChat (url, defaultRoom) {
   connectForm.oninput = readForm
   byId('chat-form-send').onsubmit = send
   typingSignal(input, () => { if (live) room.typing() })
-  window.addEventListener('online', () => client?.reconnect())
 
   const query = new URLSearchParams(window.location.search)
   connectForm.elements.room.value = query.get('room') ?? defaultRoom
