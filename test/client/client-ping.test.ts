@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { ChatClient } from '../../src/client/index.ts'
+import { ChatClient } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient, next, nextEvent, state } from '../support/chat-client.ts'
 import { fakeServer, message, type Answer } from '../support/fake-server.ts'
