@@ -8,7 +8,7 @@ import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
 import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
-import { PendingRequests } from './pending-requests.ts'
+import { PendingRequests, type RestoredPost } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { ReadPositions } from './read-positions.ts'
 import { Signals } from './signals.ts'
@@ -23,10 +23,12 @@ import type { Status } from './status.ts'
 export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {
   status: Status<MemberDataOf<Types>>
   /**
-   * An error from the server that rejects no promise. Its code is `handshake` if the server answers, but not as a chat, or refuses the
-   * client: emitted once, until the client is online again.
+   * An error from the server that rejects no promise, or the first error of `savedPosts`. Its code is `handshake` if the server answers, but
+   * not as a chat, or refuses the client: emitted once, until the client is online again.
    */
   error: ChatError
+  /** A saved post of an earlier client waits for acknowledgement, because its room was joined. Emitted once for each post. */
+  restored: RestoredPost<DataOf<Types>>
   /** Data that the app has sent to this member. Not delivered later if the client is offline. */
   direct: Direct
 }
@@ -59,21 +61,26 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws TypeError or RangeError for a wrong URL or option
    */
   constructor (url: string, options: ChatClientOptions = {}) {
-    super(['status', 'error', 'direct'])
+    super(['status', 'error', 'restored', 'direct'])
     const settings = withDefaults(options)
     this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
     this.#requests = new PendingRequests({
       joinedRoom: (room) => this.#memberships.joinedRoom(room),
       includes: (room) => this.#memberships.includes(room),
-      send: (json) => this.#reconnector.send(json)
-    }, settings.queue, settings.backoff(), this.#rateLimiter)
+      send: (json) => this.#reconnector.send(json),
+      onRestored: (restored) => {
+        this.#memberships.joinedRoom(restored.room)?.onPost(restored)
+        this.emit('restored', restored as RestoredPost<DataOf<Types>>)
+      },
+      onNotSaved: (error) => this.emit('error', error)
+    }, settings.queue, settings.backoff(), this.#rateLimiter, settings.savedPosts)
     const services = { requests: this.#requests, history: this.#history, signals: this.#signals, reads: this.#reads }
     this.#memberships = new Memberships({
       send: (message) => {
         const json = JSON.stringify(message)
         this.#rateLimiter.schedule(this.#costOf(message), json.length, () => this.#reconnector.send(json))
       },
-      onJoined: () => this.#requests.flush(),
+      onJoined: (room) => this.#requests.onJoined(room),
       onLeft: (room, error) => {
         this.#requests.onLeft(room, error)
         this.#reads.onLeft(room)
@@ -164,7 +171,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     this.#features = features
     this.#rateLimiter.reset(limits)
     this.#cheapJoins = limits.rooms ?? Infinity
-    this.#requests.onConnect(limits.payload, features.includes('changes'))
+    this.#requests.onConnect(member.id, limits.payload, features.includes('changes'))
     this.#signals.onConnect(limits.payload, features.includes('signals'))
     this.#reads.onConnect(member.id, features.includes('readPositions'))
     this.#memberships.onConnect({ id: member.id, name: member.name }, features.includes('history-after'))

@@ -1,6 +1,6 @@
 import type { ErrorCodeName } from '../protocol.ts'
 
-type KnownCode = ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | 'handshake'
+type KnownCode = ErrorCodeName | 'removed' | 'closed' | 'left' | 'offline' | 'overflow' | 'too_large' | 'unsupported' | 'handshake' | 'not_saved'
 
 /**
  * The error with which promises of the client reject. A rejection with `closed` or `left` never causes an unhandled rejection,
@@ -17,6 +17,7 @@ export class ChatError extends Error {
    * - `too_large`: the message exceeds the size that the server accepts
    * - `unsupported`: the server doesn't support changes of messages, signals or read positions
    * - `handshake`: the server answered an attempt to connect, but not as a chat, or it refused the client; in an `error` event
+   * - `not_saved`: a post can't be saved, or saved posts can't be read; it is sent all the same
    * - `invalid`: an argument is wrong; the server also sends this code
    *
    * Later versions of the server may send other codes.

@@ -17,7 +17,7 @@ export interface MembershipEvents {
   /** Sends the message once the rate limits permit. */
   send (message: ClientMessage): void
   /** Called when requests of the room can be sent. */
-  onJoined (): void
+  onJoined (room: string): void
   /** Called when the app has left the room, and the server has no membership. */
   onUnused (room: string): void
   /** Called when the room is left, its join is refused, or the client is closed. */
@@ -103,7 +103,7 @@ export class Membership {
       if (join === undefined || join !== this.#requestedFor) return this.#sendLeave()
       join.room.receive(message)
       join.joined.resolve(join.room)
-      this.#events.onJoined()
+      this.#events.onJoined(this.name)
     }
   }
 

@@ -1,5 +1,6 @@
 import { Backoff } from './backoff.ts'
 import type { SessionStorage } from './kept-session.ts'
+import type { SavedPosts } from './saved-posts.ts'
 import { connectSocket, type Connect } from './socket.ts'
 import { unknownName } from './unknown-name.ts'
 
@@ -28,6 +29,8 @@ export interface ChatClientOptions {
   readonly queue?: number | undefined
   /** ms between two pings; an answer must arrive within half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined
+  /** keeps posts until they are acknowledged, such as `indexedDBPosts()`; a later client of the member sends them; default: none */
+  readonly savedPosts?: SavedPosts | undefined
 }
 
 /** The options with defaults applied. */
@@ -36,7 +39,7 @@ export type Settings = ReturnType<typeof withDefaults>
 /** Minimum of each number. */
 const minimum = { minDelay: 0, maxDelay: 0, connectTimeout: 1, queue: 0, heartbeat: 1 }
 
-const names: ReadonlyArray<keyof ChatClientOptions> = ['name', 'token', 'session', 'connect', ...Object.keys(minimum) as Array<keyof typeof minimum>]
+const names: ReadonlyArray<keyof ChatClientOptions> = ['name', 'token', 'session', 'connect', 'savedPosts', ...Object.keys(minimum) as Array<keyof typeof minimum>]
 
 /** @throws TypeError or RangeError that names the first option that is unknown, isn't a number, or is too small */
 export function withDefaults (options: ChatClientOptions) {

@@ -41,16 +41,23 @@ export class PendingRequest {
   inFlight = false
   /** Why the room has ended since the request was sent. */
   roomEnd: ChatError | undefined
+  /** The last call that saves the post; undefined if it isn't saved. */
+  saved: Promise<void> | undefined
+  /**
+   * State of the room when the request was first sent, or before. The server needs it to decide whether it can still detect a repeat.
+   */
+  since: string | undefined
+  /** Time of the request by this device's clock: ISO 8601, UTC. */
+  readonly at: string
   readonly #type: Repeatable['type']
-  /** State of the room when the request was first sent. The server needs it to decide whether it can still detect a repeat. */
-  #since: string | undefined
   /** Serialized once, so that a repeat is identical even if the app has changed its objects. */
   readonly json: string
 
   /** @throws TypeError if `data` can't be serialized as JSON, ChatError if the request is invalid */
-  constructor (request: Repeatable, outcome: Outcome, id: string) {
+  constructor (request: Repeatable, outcome: Outcome, id: string, at = new Date().toISOString()) {
     const { type, room } = request
     this.id = id
+    this.at = at
     this.room = room
     this.outcome = outcome
     this.#type = type
@@ -73,12 +80,12 @@ export class PendingRequest {
    */
   send (room: RoomState, payload: number, send: (json: string) => boolean): void {
     // A deletion or a reaction that is repeated has no further effect, so the server needs no `since`.
-    const since = this.sent ? this.#since : { post: room.position, edit: room.revision }[this.#type as string]
+    const since = this.sent ? this.since : { post: room.position, edit: room.revision }[this.#type as string]
     const repeat = since === undefined ? this.json : `${this.json.slice(0, -1)},"since":${JSON.stringify(since)}}`
     // Measured with `since`, because a request that fits only without it couldn't be repeated.
     assertFits(repeat, payload)
     if (!send(this.sent ? repeat : this.json)) return
-    this.#since = since
+    this.since = since
     this.sent = this.inFlight = true
     this.roomEnd = undefined
   }

@@ -3,8 +3,11 @@ import type { Backoff } from './backoff.ts'
 import { Deferred, rejected } from './deferred.ts'
 import { ChatError, isOneOf, unsupported } from './error.ts'
 import { PendingRequest, randomId, targetOf, type Outcome, type Repeatable, type RequestedChange, type RoomState } from './pending-request.ts'
+import { postSaver, type PostSaver } from './post-saver.ts'
 import type { RateLimiter } from './rate-limiter.ts'
+import type { Retyped } from './app-data.ts'
 import { RetryTimers } from './retry-timers.ts'
+import type { SavedPost, SavedPosts } from './saved-posts.ts'
 
 /** The operations that pending requests need of the client. */
 export interface RequestOperations {
@@ -14,6 +17,10 @@ export interface RequestOperations {
   includes (room: string): boolean
   /** Returns whether the message was passed to the socket. */
   send (json: string): boolean
+  /** Called when a post of an earlier client waits for acknowledgement in a joined room. */
+  onRestored (restored: RestoredPost): void
+  /** Called with the first error of the saved posts. */
+  onNotSaved (error: ChatError): void
 }
 
 /** Resolves with the position of the stored message. id: of the request */
@@ -24,9 +31,12 @@ interface Content { readonly text: string, readonly data?: unknown }
 /** A post that waits for its acknowledgement. */
 export interface WaitingPost extends Content { readonly post: Post }
 
+/** A saved post of an earlier client that is being sent. post: its outcome, as of `ClientRoom.post`; its rejection may be ignored */
+export type RestoredPost<Data = unknown> = Retyped<SavedPost, { data: Data }> & { readonly post: Post }
+
 /** A bounded queue of the posts and changes that wait for acknowledgement, oldest first. */
 export class PendingRequests {
-  readonly #requests = new Map<string, PendingRequest>()
+  #requests = new Map<string, PendingRequest>()
   readonly #operations: RequestOperations
   readonly #limit: number
   readonly #backoff: Backoff
@@ -39,14 +49,17 @@ export class PendingRequests {
   #payload = Infinity
   /** Whether the server accepts changes; undefined before the first connection. */
   #supportsChanges: boolean | undefined
+  /** undefined: posts are not saved */
+  #saver: PostSaver | undefined
 
   /** @param limit requests that may wait */
-  constructor (operations: RequestOperations, limit: number, backoff: Backoff, rateLimiter: RateLimiter) {
+  constructor (operations: RequestOperations, limit: number, backoff: Backoff, rateLimiter: RateLimiter, savedPosts?: SavedPosts) {
     this.#operations = operations
     this.#limit = limit
     this.#backoff = backoff
     this.#retries = new RetryTimers(() => this.flush())
     this.#rateLimiter = rateLimiter
+    if (savedPosts !== undefined) this.#saver = postSaver(savedPosts, this, operations.onNotSaved)
   }
 
   post (room: string, text: string, data: unknown): Post {
@@ -62,6 +75,24 @@ export class PendingRequests {
 
   /** Returns whether a request waits and was never sent. */
   isUnsent (id: string): boolean { return this.#requests.get(id)?.sent === false }
+
+  isJoined (room: string): boolean { return this.#operations.joinedRoom(room) !== undefined }
+
+  /** Adds saved posts of earlier clients before the other requests. */
+  restore (room: string, posts: readonly SavedPost[]): void {
+    if (!this.isJoined(room)) return
+    const restored = new Map<string, PendingRequest>()
+    for (const saved of posts) {
+      const { id, text, data, at, since } = saved
+      if (this.#requests.has(id)) continue
+      const stored = new Deferred<string>()
+      const request = new PendingRequest({ type: 'post', room, text, data }, stored as Outcome, id, at)
+      restored.set(id, Object.assign(request, { since, sent: since !== undefined, saved: Promise.resolve() }))
+      stored.promise.catch(() => { /* the event has reported the post */ })
+      this.#operations.onRestored({ ...saved, post: Object.assign(stored.promise, { id }) })
+    }
+    this.#requests = new Map([...restored, ...this.#requests])
+  }
 
   /** Resolves when the message is changed. */
   change (room: string, change: RequestedChange): Promise<void> {
@@ -97,7 +128,7 @@ export class PendingRequests {
       if (target !== undefined) targets.add(target)
       if (isBehind || request.inFlight || this.#retries.has(request.room)) continue
       const room = this.#operations.joinedRoom(request.room)
-      if (room === undefined) continue
+      if (room === undefined || this.#saver?.holds(request, room)) continue
       if (costInFlight > 0 && !this.#rateLimiter.fits(costInFlight + cost, bytesInFlight + bytes)) return
       const wait = this.#rateLimiter.take(bytes, cost)
       if (wait > 0) {
@@ -116,7 +147,7 @@ export class PendingRequests {
     this.#backoff.reset()
     const request = this.#requests.get(id)
     if (request === undefined) return
-    this.#requests.delete(id)
+    this.#remove(request)
     request.outcome.resolve(request.target === undefined ? position : undefined)
     this.#sendMore(request)
   }
@@ -136,11 +167,19 @@ export class PendingRequests {
     return true
   }
 
+  /** Called when the room is joined: its requests and its saved posts can be sent. */
+  onJoined (room: string): void {
+    this.#saver?.restore(room)
+    this.flush()
+  }
+
   /**
+   * @param member id of the client's member
    * @param payload largest message that the server accepts, in bytes; undefined: no limit
    * @param supportsChanges whether the server accepts changes
    */
-  onConnect (payload: number | undefined, supportsChanges: boolean): void {
+  onConnect (member: string, payload: number | undefined, supportsChanges: boolean): void {
+    this.#saver?.onConnect(member)
     this.#payload = payload ?? Infinity
     this.#supportsChanges = supportsChanges
     if (supportsChanges) return
@@ -168,15 +207,21 @@ export class PendingRequests {
     }
   }
 
-  /** Called when the client has another member id: the server would not detect repeats of requests by the former member. */
+  /**
+   * Called when the client has another member id: the server would not detect repeats of requests by the former member. A saved post
+   * is never sent as another member.
+   */
   onMemberChange (): void {
     for (const request of this.#requests.values()) {
-      if (request.sent) this.#reject(request, new ChatError('stale_post', 'the request was sent as another member'))
+      if (request.sent || request.saved !== undefined) this.#reject(request, new ChatError('stale_post', 'the request was made as another member'))
     }
   }
 
+  /** Called when the client is closed permanently. Saved posts stay saved. */
   end (error: ChatError): void {
     this.#clearTimers()
+    this.#saver?.end?.()
+    this.#saver = undefined
     for (const request of this.#requests.values()) this.#reject(request, error)
   }
 
@@ -187,6 +232,7 @@ export class PendingRequests {
       const request = new PendingRequest(content, outcome as Outcome, id)
       if (this.#requests.size >= this.#limit) throw new ChatError('overflow', `queue full: ${this.#limit} requests wait for acknowledgement`)
       this.#requests.set(request.id, request)
+      if (request.target === undefined) void this.#saver?.save(request, this.#operations.joinedRoom(request.room))
     } catch (error) {
       outcome.reject(error as Error)
     }
@@ -219,7 +265,12 @@ export class PendingRequests {
   }
 
   #reject (request: PendingRequest, error: ChatError): void {
-    this.#requests.delete(request.id)
+    this.#remove(request)
     request.outcome.reject(error)
+  }
+
+  #remove (request: PendingRequest): void {
+    this.#requests.delete(request.id)
+    this.#saver?.remove(request)
   }
 }

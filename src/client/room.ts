@@ -6,7 +6,7 @@ import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { invalid, type ChatError } from './error.ts'
 import { randomId, type RequestedChange, type RoomState } from './pending-request.ts'
-import type { Post } from './pending-requests.ts'
+import type { Post, WaitingPost } from './pending-requests.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { updatedMembers } from './present-members.ts'
 import type { RoomOperations } from './room-operations.ts'
@@ -85,7 +85,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    */
   post (text: string, data?: DataOf<Types>): Post {
     const post = this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : Object.assign(rejected(this.#ended), { id: randomId() })
-    for (const timeline of this.#deliveries.timelines) timeline.onPost({ post, text, data })
+    this.onPost({ post, text, data })
     return post
   }
 
@@ -206,6 +206,11 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     const again = this.position !== undefined
     this.#update(message, again)
     this.#deliveries.push(message.type === 'joined' ? { ...message, again } : message)
+  }
+
+  /** Called with each post that waits for acknowledgement: of this room, and of earlier clients. */
+  onPost (post: WaitingPost): void {
+    for (const timeline of this.#deliveries.timelines) timeline.onPost(post)
   }
 
   /** Called by the client when the membership has ended. @param own whether by `leave()` or `close()` */

@@ -1,0 +1,35 @@
+import type { ClientMessage } from '../protocol.ts'
+
+/**
+ * A post that waits for its acknowledgement: the message to the server, and what a later client needs to send it. It is a JSON value.
+ * member: id of the member that made the post; it is never sent as another member. at: time of the post by the clock of its device,
+ * ISO 8601. since: position in the room before the post was first sent; absent if it was never sent
+ */
+export type SavedPost = Extract<ClientMessage, { type: 'post' }> & { readonly member: string, readonly at: string }
+
+/** A room and the id of the client's member. The client is about to send the posts of this member that are saved for the room. */
+export interface MemberRoom { readonly room: string, readonly member: string }
+
+/**
+ * Keeps posts until they are acknowledged or rejected. Each method may return a promise. The client calls the methods for one post one
+ * after the other. Posts are sent all the same if a method throws, rejects or never answers.
+ */
+export interface SavedPosts {
+  /** Saves a post. MUST replace the saved post with this id, and keep its place in the order. */
+  add (post: SavedPost): unknown
+  /** Removes a post. MUST ignore an unknown id. */
+  remove (id: string): unknown
+  /**
+   * Returns the saved posts in the order in which they were first added. The client passes a room and a member, and ignores other
+   * posts than theirs.
+   *
+   * If several clients share the posts, such as the tabs of a browser, the returned posts of the room then belong to this client, as
+   * those that it adds do. A post that belongs to a client MUST NOT be returned to another one, until the client has ended.
+   */
+  list (of?: MemberRoom): readonly SavedPost[] | Promise<readonly SavedPost[]>
+  /**
+   * Called once by a client, with a function. Call it with a room that may have posts that belong to no client any more. Returns a
+   * function that is called when the client is closed: its posts then belong to no client.
+   */
+  watch? (listener: (room: string) => void): () => void
+}
