@@ -15,6 +15,7 @@ const types = propertiesOf({
   ChatOptions: 'options.ts',
   Limits: 'options.ts',
   ChatClientOptions: 'client/options.ts',
+  IndexedDBPostsOptions: 'client/indexeddb/index.ts',
   MemoryOptions: 'drivers/memory/backend.ts',
   LmdbOptions: 'drivers/lmdb/backend.ts',
   RedisOptions: 'drivers/redis/backend.ts'
@@ -100,6 +101,16 @@ t.test('CLIENT.md has every option of the client, with its default', async (t) =
   for (const [name = '', cell = ''] of rows) {
     const ms = defaultOf(types['ChatClientOptions']!.get(namesIn(name)[0]!))?.replace(/ ms$/, '').replace(/ s$/, ',000')
     if (ms !== undefined) t.equal(cell, ms, name)
+  }
+})
+
+t.test('CLIENT.md has every option of indexedDBPosts, with its default', async (t) => {
+  const rows = tableUnder('docs/CLIENT.md', 'Saved posts')
+  const options = types['IndexedDBPostsOptions']!
+  sameNames(t, rows, options.keys())
+  for (const [name = '', cell = ''] of rows) {
+    const value = defaultOf(options.get(namesIn(name)[0]!))
+    if (value !== undefined) t.equal(cell, value, name)
   }
 })
 
