@@ -56,7 +56,8 @@ const html = (port: number) => `<script type="module">
   })
 </script>`
 
-interface Tab { readonly page: Page, isAlive: boolean }
+/** life: of the document that the tab shows; a reload begins another one */
+interface Tab { readonly page: Page, life: { isAlive: boolean } }
 
 /** Starts a chat, a site with the test page, and a browser. */
 async function setUp (t: Test) {
@@ -75,19 +76,26 @@ async function setUp (t: Test) {
 
 /** Opens tabs of one context, and records which tab sends which post. A post that two living tabs send is in `twice`. */
 function tabs (context: BrowserContext, url: string) {
-  const senders = new Map<string, Tab>()
+  const senders = new Map<string, Tab['life']>()
   const twice: string[] = []
   const ready = (page: Page) => page.waitForFunction(() => 'write' in window, undefined, { timeout: 90_000, polling: 10 })
   async function open (): Promise<Tab> {
-    const tab: Tab = { page: await context.newPage(), isAlive: true }
-    tab.page.on('crash', () => { tab.isAlive = false })
-    tab.page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => {
-      const { type, id, text } = JSON.parse(String(payload)) as Record<string, string>
-      if (type !== 'post') return
-      const sender = senders.get(id!)
-      if (sender !== undefined && sender !== tab && sender.isAlive) twice.push(text!)
-      senders.set(id!, tab)
-    }))
+    const tab: Tab = { page: await context.newPage(), life: { isAlive: true } }
+    const end = () => { tab.life.isAlive = false }
+    tab.page.on('crash', end).on('close', end).on('framenavigated', () => {
+      end()
+      tab.life = { isAlive: true }
+    })
+    tab.page.on('websocket', (socket) => {
+      const { life } = tab
+      socket.on('framesent', ({ payload }) => {
+        const { type, id, text } = JSON.parse(String(payload)) as Record<string, string>
+        if (type !== 'post') return
+        const sender = senders.get(id!)
+        if (sender !== undefined && sender !== life && sender.isAlive) twice.push(text!)
+        senders.set(id!, life)
+      })
+    })
     await tab.page.goto(url)
     return tab
   }
@@ -217,14 +225,9 @@ t.test('random rounds of reloads, crashes and two tabs lose and double no post',
       done[end]++
       if (end === 'none') continue
       if (end === 'crash') await crash(context, tab)
-      tab.isAlive = false
       if (end === 'close') await tab.page.close()
-      if (end === 'reload') {
-        await tab.page.reload()
-        tab.isAlive = true
-      } else {
-        all[at] = await open()
-      }
+      if (end === 'reload') await tab.page.reload()
+      else all[at] = await open()
     }
     takeDown(network)
     network.target = target
