@@ -5,7 +5,7 @@ import t from 'tap'
 import { dist } from '../support/compiled.ts'
 
 /** bytes. The goal is 12 kB; the timeline takes 2.6 kB. */
-const LIMIT = 15_300
+const LIMIT = 16_000
 
 t.test(`the client for browsers, minified and gzipped, has at most ${LIMIT} bytes`, async (t) => {
   const { outputFiles: [bundle] } = await build({

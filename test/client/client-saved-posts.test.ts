@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ChatClient, ChatError, type ChatClientOptions, type RestoredPost, type SavedPost, type SavedPosts } from '../../src/client/index.ts'
+import { ChatClient, ChatError, type ChatClientOptions, type RestoredPost, type SavedPost, type SavedPosts } from '../../src/client/node.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, welcome, type Answer } from '../support/fake-server.ts'
