@@ -2,9 +2,9 @@ import type { Change, Message } from '../messages.ts'
 import { applyChange } from './apply-change.ts'
 import { ChatError } from './error.ts'
 import { Iteration } from './iteration.ts'
+import type { WaitingPost } from './pending-requests.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import type { Of, RoomEvents } from './room-events.ts'
-import type { Timeline } from './timeline/timeline.ts'
 
 /** What a room delivers to its listeners and iterations. */
 export type Delivery =
@@ -14,6 +14,17 @@ export type Delivery =
   /** Replaces the buffered events when there are too many. */
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
   | { readonly type: 'end', readonly error: ChatError }
+
+/** What a room calls of its timelines. */
+export interface DeliveryReceiver {
+  /** Called instead of `receive` for the first events, if they were delivered before. */
+  startLate (): void
+  receive (delivery: Delivery): void
+  /** Called with each post that waits for acknowledgement. */
+  onPost (post: WaitingPost): void
+  /** Called when the app has ended the room. */
+  close (): void
+}
 
 /** Maximum events that are buffered for the first listener. */
 const MAX_BUFFERED = 1_000
@@ -25,7 +36,7 @@ export class Deliveries {
   readonly #emit: Emit
   readonly #gap: () => RoomEvents['joined']
   readonly #iterations = new Set<Iteration>()
-  readonly timelines = new Set<Timeline>()
+  readonly timelines = new Set<DeliveryReceiver>()
   /** The newest message, with its changes; undefined if it was not received. */
   last: Message | undefined
   readonly #buffer = new ReplayBuffer<Delivery>((delivery) => this.#dispatch(delivery))
@@ -51,7 +62,7 @@ export class Deliveries {
   replay (): void { this.#buffer.replay() }
 
   /** Adds a timeline. Events that are buffered are delivered to it. */
-  attach (timeline: Timeline): void {
+  attach (timeline: DeliveryReceiver): void {
     if (!this.#buffer.open) timeline.startLate()
     this.timelines.add(timeline)
     this.replay()

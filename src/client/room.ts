@@ -170,7 +170,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
     if (!(Number.isInteger(size) && size >= 50)) throw invalid('size must be an integer of at least 50')
     const timeline = new Timeline(this, this.#operations, this.#deliveries, size)
     for (const post of this.#operations.requests.posts(this.name)) timeline.onPost(post)
-    this.#deliveries.attach(timeline as Timeline)
+    this.#deliveries.attach(timeline)
     return timeline
   }
 

@@ -1,11 +1,10 @@
 import type { Change, Message } from '../../messages.ts'
 import type { ClientTypes, DataOf } from '../app-data.ts'
 import { applyChange } from '../apply-change.ts'
-import type { Deliveries, Delivery } from '../deliveries.ts'
+import type { Deliveries, Delivery, DeliveryReceiver } from '../deliveries.ts'
 import { ChatError, unsupported } from '../error.ts'
 import type { Direction } from '../history-requests.ts'
 import type { WaitingPost } from '../pending-requests.ts'
-import type { ClientRoom } from '../room.ts'
 import type { HistoryPage, Joined, Sender } from '../room-events.ts'
 import type { RoomOperations } from '../room-operations.ts'
 import { HistoryWindow, type Side } from './history-window.ts'
@@ -19,12 +18,21 @@ const directions = { older: 'before', newer: 'after' } as const
 /** Messages of a page, unless the app says otherwise. */
 const LIMIT = 50
 
+/** The room of a timeline. */
+export interface TimelineRoom<Types extends ClientTypes> {
+  readonly name: string
+  readonly position: string | undefined
+  readonly readPosition: string | undefined
+  readonly unread: number | undefined
+  post (text: string, data?: DataOf<Types>): PromiseLike<string>
+}
+
 /**
  * The messages of a room as an app shows them: a bounded part of its history with all changes, and the own posts that are not
  * stored yet. `getSnapshot` and `subscribe` fit React's `useSyncExternalStore`.
  */
-export class Timeline<Types extends ClientTypes = ClientTypes> {
-  readonly #room: ClientRoom<Types>
+export class Timeline<Types extends ClientTypes = ClientTypes> implements DeliveryReceiver {
+  readonly #room: TimelineRoom<Types>
   readonly #operations: RoomOperations
   readonly #deliveries: Deliveries
   readonly #size: number
@@ -42,7 +50,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> {
   readonly #snapshots: Snapshots<TimelineSnapshot<Types>>
 
   /** @param size maximum stored messages in the window */
-  constructor (room: ClientRoom<Types>, operations: RoomOperations, deliveries: Deliveries, size: number) {
+  constructor (room: TimelineRoom<Types>, operations: RoomOperations, deliveries: Deliveries, size: number) {
     this.#room = room
     this.#operations = operations
     this.#deliveries = deliveries
@@ -127,7 +135,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> {
   /** Ends the timeline. The room stays joined. */
   close (): void {
     this.#isClosed = true
-    this.#deliveries.timelines.delete(this as Timeline)
+    this.#deliveries.timelines.delete(this)
     this.#typing.stop()
     this.#snapshots.close()
   }
