@@ -615,7 +615,7 @@ t.test('the page', { skip }, async (t) => {
     await status(page, 'Connection lost')
     await page.clock.runFor(2_000)
     await status(page, 'Could not connect')
-    t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006\)\. Retrying in [1-4] s…$/)
+    t.match(await text(page.locator('#chat-status')), /^Could not connect \(code 1006: the handshake failed\)\. Retrying in [1-4] s…$/)
     t.match(await text(page.locator('#chat-error')), /The server is unreachable/)
 
     await serveApart(t, { port: server.port })
