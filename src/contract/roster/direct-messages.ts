@@ -67,7 +67,7 @@ export async function directMessagesPromises (test: RosterSubtest): Promise<void
     const roster = await open()
     const members = Array.from({ length: 1_500 }, (_, i) => `member ${i}`)
     const watchers = await Promise.all(members.map((id) => Watcher.ofMember(roster, id)))
-    assert.ok((await Promise.all(members.map((id) => roster.send(id, JSON.stringify(id))))).every(Boolean))
+    assert.equal((await Promise.all(members.map((id) => roster.send(id, JSON.stringify(id))))).every(Boolean), true)
     await Promise.all(watchers.map((watcher) => watcher.untilReceived(1)))
     assert.deepEqual(watchers.map(({ told }) => told), members.map((id) => [JSON.stringify(id)]))
     for (const watcher of watchers) watcher.stop()

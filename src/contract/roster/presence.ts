@@ -44,7 +44,7 @@ export async function presencePromises (test: RosterSubtest, listed: number): Pr
     await roster.enter('a', 'c2', ada)
     await roster.enter('a', 'other', bob)
     await watcher.until(({ count }) => count === 2)
-    assert.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+    assert.equal(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)), true)
     await roster.leave('a', 'c1')
     await roster.enter('a', 'third', eve)
     assert.deepEqual(names(await watcher.until(({ count }) => count === 3)), ['ada', 'bob', 'eve'], 'its former connection does not count')

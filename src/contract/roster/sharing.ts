@@ -30,7 +30,7 @@ export async function sharingPromises (test: RosterSubtest, listed: number): Pro
     const told = Watcher.ofRestrictions(two)
     await one.restrict('x', ban)
     assert.deepEqual(await told.until(() => true), ['x', { ...ban, moment: told.last![1].moment }])
-    assert.ok((await left(two, 'x', 'ban'))! > 0)
+    assert.equal((await left(two, 'x', 'ban'))! > 0, true)
     const { moment } = await two.restrictions([])
     await one.restrict('x', kick)
     const [, { moment: kicked }] = await told.until(([, { kind }]) => kind === 'kick')
@@ -70,7 +70,7 @@ export async function sharingPromises (test: RosterSubtest, listed: number): Pro
     await one.leave('a', 'c3')
     for (const watcher of watchers) {
       await watcher.until(({ count }) => count === 1)
-      assert.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+      assert.equal(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)), true)
     }
   })
 
@@ -86,7 +86,7 @@ export async function sharingPromises (test: RosterSubtest, listed: number): Pro
     await two.leave('a', 'c3')
     assert.deepEqual(names(await watcher.until(({ members }) => !members.some(({ id }) => id === eve.id))), ['ada', 'bob'])
     await two.enter('a', 'c4', ada)
-    assert.ok(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)))
+    assert.equal(watcher.told.every(({ members }) => members.some(({ id }) => id === ada.id)), true)
   })
 
   await test('the list is capped and the count exact across all peers', async (open) => {

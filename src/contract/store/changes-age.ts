@@ -20,7 +20,7 @@ export async function changesAgePromises (test: StoreSubtest): Promise<void> {
       page = isRemoved ? await one.read('a', { ...all, after: young!, revision }) : undefined
     } while (page?.complete !== true)
     assert.deepEqual(page.changed, [])
-    assert.ok(page.oldest !== undefined && page.oldest !== old)
+    assert.equal(page.oldest !== undefined && page.oldest !== old, true)
     await assert.rejects(one.amend('a', old!, deletion), { code: 'FST_CHAT_NOT_KEPT' })
     assert.equal((await one.amend('a', old!, edit('edited', { key: 'k', hash: 'h' }))).again, true, 'a repeat is still known')
   })

@@ -62,7 +62,7 @@ export async function changesDurablePromises (test: StoreSubtest): Promise<void>
 
     const two = await open({}, name)
     const { head, entries } = await two.read('a', all)
-    assert.ok(head.offset >= acknowledged.offset && head.change.number >= acknowledged.number)
+    assert.equal(head.offset >= acknowledged.offset && head.change.number >= acknowledged.number, true)
     const last = follower.pages.at(-1)?.head ?? follower.feed.head
     const page = await two.read('a', { ...all, after: last.position, revision: last.change.revision })
     assert.equal(page.complete, true)

@@ -75,7 +75,7 @@ export async function changesFeedPromises (test: StoreSubtest): Promise<void> {
     const followers = await Promise.all(joined)
     await one.append('a', says('end'))
     const { entries, head } = await one.read('a', all)
-    assert.ok(head.change.number > 100)
+    assert.equal(head.change.number > 100, true)
     assert.equal(followers.length, 40 + 20 + 13)
     for (const { follower, page } of followers) {
       await follower.has('end')
@@ -106,7 +106,7 @@ export async function changesFeedPromises (test: StoreSubtest): Promise<void> {
       reads.push(isRead(number))
     }))
     await follower.until(() => follower.pages.at(-1)?.head.change.number === 200)
-    assert.ok((await Promise.all(reads)).every((newer) => newer))
+    assert.equal((await Promise.all(reads)).every((newer) => newer), true)
   })
 
   await test('changes are never delivered inside amend or inside another delivery', async (open) => {
@@ -163,7 +163,7 @@ export async function changesFeedPromises (test: StoreSubtest): Promise<void> {
     const { number, revision } = await one.amend('a', next, edit('after'))
     assert.equal(number, 1)
     await follower.until(() => follower.pages.at(-1)?.head.change.revision === revision)
-    assert.ok(follower.pages.some(({ complete }) => !complete))
+    assert.equal(follower.pages.some(({ complete }) => !complete), true)
     assert.deepEqual(follower.viewAfter(new View()).entries, (await one.read('a', all)).entries)
     await one.amend('a', next, edit('again'))
     assert.equal((await one.read('a', { ...all, after: next, revision: old.revision })).complete, false, 'a revision of the earlier epoch, also when its number is reached again')

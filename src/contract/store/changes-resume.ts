@@ -14,7 +14,7 @@ async function resume (store: Store, room: string, view: View, position: Positio
   for (let pages = 1; pages < 500; pages++) {
     const page = await store.read(room, { limit, maxBytes: 1_000_000, after: position, revision })
     assert.equal(page.complete, true)
-    assert.ok(page.entries.length <= limit && page.changed.length <= limit)
+    assert.equal(page.entries.length <= limit && page.changed.length <= limit, true)
     assert.equal(page.moreChanged, page.revision !== page.head.change.revision)
     const changed = page.changed.map((entry) => entry.revision)
     assert.equal(new Set(changed).size, changed.length, 'an entry is in a page once')
@@ -36,7 +36,7 @@ export async function changesResumePromises (test: StoreSubtest): Promise<void> 
     const { entries: final, head } = await one.read('a', all)
     await follower.has('end')
     const { entries, changes, feed } = follower
-    assert.ok(entries.length > 15 && changes.length > 15)
+    assert.equal(entries.length > 15 && changes.length > 15, true)
     const reads: Array<Promise<unknown>> = []
     for (const [i, { position }] of [feed.head, ...entries].entries()) {
       for (const [j, { revision }] of [feed.head.change, ...changes.map(({ change }) => change)].entries()) {
@@ -45,7 +45,7 @@ export async function changesResumePromises (test: StoreSubtest): Promise<void> 
         const limit = 1 + (i + j) % 3
         reads.push(resume(one, 'a', view, position, revision, limit).then((pages) => {
           assert.deepEqual(view.entries, final, `from entry ${i} and change ${j}`)
-          assert.ok(pages <= Math.ceil(entries.length / limit) + 1)
+          assert.equal(pages <= Math.ceil(entries.length / limit) + 1, true)
         }))
       }
       await Promise.all(reads)
@@ -139,7 +139,7 @@ export async function changesResumePromises (test: StoreSubtest): Promise<void> 
     const read = (revision: string) => one.read('a', { ...all, after: position!, revision })
     const revisions = [beginning]
     do revisions.push((await one.amend('a', position!, edit(`${revisions.length}`))).revision); while ((await read(beginning)).complete)
-    assert.ok(revisions.length < 10_000)
+    assert.equal(revisions.length < 10_000, true)
     assert.deepEqual([(await read(revisions.at(-1)!)).complete, (await read(revisions.at(-1)!)).changed], [true, []])
     const { complete, changed } = await read(revisions.at(-2)!)
     if (complete) assert.deepEqual(changed.map(({ body }) => body), [`${revisions.length - 1}`])
@@ -170,7 +170,7 @@ export async function changesResumePromises (test: StoreSubtest): Promise<void> 
     const since = (revision: string) => one.read('a', { ...all, limit: 1, after: positions[19]!, revision })
     assert.equal('oldest' in await since(before), false, 'the entry is kept')
     for (let i = 0; await one.get('a', positions[0]!) !== undefined; i++) {
-      assert.ok(i < 10_000)
+      assert.equal(i < 10_000, true)
       await fill(one, 'a', 1)
     }
     const [oldest] = (await one.read('a', all)).entries

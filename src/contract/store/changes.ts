@@ -25,7 +25,7 @@ export async function changesPromises (test: StoreSubtest): Promise<void> {
       assert.equal(again, false)
       const { editedAt = 0, ...entry } = (await one.get('a', before.position))!
       assert.deepEqual(entry, { ...kept, body, revision, ...data !== undefined && { data } })
-      assert.ok(editedAt >= before.at)
+      assert.equal(editedAt >= before.at, true)
       assert.deepEqual((await one.read('a', all)).entries.at(-1), { ...entry, editedAt })
     }
     assert.deepEqual(bodies(await one.read('a', all)).slice(0, 2), ['x', 'x'])
@@ -201,6 +201,6 @@ export async function changesPromises (test: StoreSubtest): Promise<void> {
     const { entries, complete, more, changed, moreChanged, head } = await one.read('unused', { ...all, use: false })
     assert.deepEqual([entries, complete, more, changed, moreChanged, head.offset, head.change.number], [[], true, false, [], false, 0, 0])
     for (const position of positions) assert.equal((await one.read('unused', { ...all, before: position, use: false })).complete, false)
-    for await (const page of one.rooms()) assert.ok(!page.includes('unused'))
+    for await (const page of one.rooms()) assert.equal(!page.includes('unused'), true)
   })
 }

@@ -43,7 +43,7 @@ export async function clearPromises (test: StoreSubtest): Promise<void> {
       assert.deepEqual(pages[told]!.entries, [])
       assert.deepEqual(pages.slice(0, told).flatMap(bodies), ['before'])
       const after = pages.slice(told + 1)
-      assert.ok(after.every(({ complete }) => complete))
+      assert.equal(after.every(({ complete }) => complete), true)
       assert.deepEqual(after.flatMap(numbers), upTo(2, pages[told]!.head.offset + 1))
       assert.deepEqual(summary(await one.read('a', { ...all, after: pages[told]!.head.position })), { complete: true, numbers: upTo(2, pages[told]!.head.offset + 1), more: false })
     }

@@ -46,7 +46,7 @@ export class ControlLoad {
     for (const { controls = [], head, complete } of pages) {
       const numbers = controls.map(({ change }) => change.number)
       assert.ok(numbers.every((number, i) => number > (numbers[i - 1] ?? reached)), 'numbers of controls rise, from those of earlier pages')
-      if (complete) assert.ok((numbers.at(-1) ?? 0) <= head.change.number)
+      if (complete) assert.equal((numbers.at(-1) ?? 0) <= head.change.number, true)
       reached = head.change.number
     }
     const expected = this.#controls.filter(({ number }) => number > feed.head.change.number)

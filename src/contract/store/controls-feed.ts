@@ -35,16 +35,16 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     ])
     assert.deepEqual(follower.changes.map(({ change }) => change.number), [edited.number, reacted.number])
     assert.deepEqual(follower.numbers, [2, 3])
-    assert.ok(follower.pages.every(({ complete }) => complete))
+    assert.equal(follower.pages.every(({ complete }) => complete), true)
     const pageOf = (number: number) => follower.pages.findIndex(({ controls = [] }) => controls.some(({ change }) => change.number === number))
     const pageOfChange = (number: number) => follower.pages.findIndex(({ changes }) => changes.some(({ change }) => change.number === number))
     const pageOfEntry = (body: string) => follower.pages.findIndex(({ entries }) => entries.some((entry) => entry.body === body))
-    assert.ok(pageOf(removed.number) <= Math.min(pageOfEntry('after 2'), pageOfChange(edited.number)))
-    assert.ok(pageOf(asked.number) <= Math.min(pageOfEntry('end'), pageOfChange(reacted.number)))
-    assert.ok(pageOf(all4.number) <= pageOfEntry('end'))
+    assert.equal(pageOf(removed.number) <= Math.min(pageOfEntry('after 2'), pageOfChange(edited.number)), true)
+    assert.equal(pageOf(asked.number) <= Math.min(pageOfEntry('end'), pageOfChange(reacted.number)), true)
+    assert.equal(pageOf(all4.number) <= pageOfEntry('end'), true)
     for (const { controls, head } of follower.pages) {
       assert.notDeepEqual(controls, [], 'absent if there are none')
-      for (const { change } of controls ?? []) assert.ok(change.number <= head.change.number)
+      for (const { change } of controls ?? []) assert.equal(change.number <= head.change.number, true)
     }
   })
 
@@ -137,7 +137,7 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     const follower = await Follower.of(one, 'a', ({ head }) => reads.push(isRead(head.change.number)))
     await Promise.all(upTo(100).map(async () => { reads.push(isRead((await one.control('a', reauthorization)).number)) }))
     await follower.until(() => follower.controls.length === 100)
-    assert.ok((await Promise.all(reads)).every((newer) => newer))
+    assert.equal((await Promise.all(reads)).every((newer) => newer), true)
   })
 
   await test('a follower of a cleared room receives the controls before the break, the break, and those after it', async (open) => {
@@ -155,7 +155,7 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     // A break doesn't replace them: without the hook `authorize`, nobody knows afterwards that a member was removed.
     assert.deepEqual(controlsOf(follower.pages.slice(0, reset + 1)), [removal('before'), removal('just before')])
     const after = follower.pages.slice(reset + 1)
-    assert.ok(after.every(({ complete }) => complete))
+    assert.equal(after.every(({ complete }) => complete), true)
     const received = after.flatMap(({ controls = [] }) => controls)
     assert.deepEqual(received.map(({ change, control }) => [change.number - head.change.number, control]), [[1, removal('just after')], [2, removal('after')]])
   })

@@ -103,7 +103,7 @@ export async function controlsSharedPromises (test: StoreSubtest, disconnect: Di
       const last = follower.pages.findLastIndex(({ complete }) => !complete)
       assert.notEqual(last, -1)
       assert.deepEqual(controlsOf(follower.pages.slice(0, last + 1)), expected.slice(0, -1))
-      for (const { controls = [] } of follower.pages) for (const [i, { change }] of controls.entries()) assert.ok(change.number > (controls[i - 1]?.change.number ?? 0))
+      for (const { controls = [] } of follower.pages) for (const [i, { change }] of controls.entries()) assert.equal(change.number > (controls[i - 1]?.change.number ?? 0), true)
     }
   })
 }

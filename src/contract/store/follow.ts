@@ -21,7 +21,7 @@ export async function followPromises (test: StoreSubtest): Promise<void> {
     await Promise.all([first.has('end'), second.has('end')])
     assert.deepEqual(first.numbers, upTo(7, 3))
     assert.deepEqual(second.numbers, upTo(7, second.feed.head.offset + 1))
-    assert.ok([...first.pages, ...second.pages].every(({ complete, head, entries }) => complete && head.offset >= entries.at(-1)!.offset))
+    assert.equal([...first.pages, ...second.pages].every(({ complete, head, entries }) => complete && head.offset >= entries.at(-1)!.offset), true)
     assert.deepEqual(first.entries, (await one.read('a', all)).entries.slice(2), 'delivered as they are read')
   })
 

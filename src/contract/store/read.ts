@@ -103,7 +103,7 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
     do positions.push(...await fill(one, 'a', 10)); while ((await one.read('a', { ...all, after: positions[0]! })).complete)
     const page = await one.read('a', all)
     const last = positions.length
-    assert.ok(page.entries.length >= 5)
+    assert.equal(page.entries.length >= 5, true)
     assert.deepEqual(numbers(page), upTo(last, last - page.entries.length + 1))
     assert.deepEqual([page.head.offset, page.more], [last, false])
     for (const position of [beginning, positions[0]!]) {
@@ -137,6 +137,6 @@ export async function readPromises (test: StoreSubtest): Promise<void> {
       reads.push(one.read('a', { ...all, limit: 1 }).then(({ head, entries }) => head.offset >= n && entries[0]!.offset >= n))
     }))
     await follower.until(() => follower.entries.length === 200)
-    assert.ok((await Promise.all(reads)).every((newer) => newer))
+    assert.equal((await Promise.all(reads)).every((newer) => newer), true)
   })
 }

@@ -51,6 +51,6 @@ export async function streamsSharedPromises (test: StoreSubtest): Promise<void> 
       isRenewed = (await peers[1].amend('a', renewed, idleEnd(idle))).again
       assert.equal((await peers[1].amend('a', other, idleEnd(idle))).again, false)
     }
-    assert.ok(isRenewed)
+    assert.equal(isRenewed, true)
   })
 }
