@@ -29,7 +29,7 @@ function counts (t: Test, { app }: ChatApp, changes: number): void {
 
 t.test('welcome announces changes', async (t) => {
   const server = await chat(t)
-  for (const hello of [{}, { changes: true }]) t.strictSame((await (await server.tcp()).hello(hello)).features, ['changes', 'signals'])
+  for (const hello of [{}, { changes: true }]) t.strictSame((await (await server.tcp()).hello(hello)).features, ['changes', 'signals', 'readPositions', 'history-after'])
 })
 
 t.test('a position that is not kept gets not_kept', async (t) => {

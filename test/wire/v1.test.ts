@@ -107,7 +107,7 @@ t.test('an invalid frame gets an error that states what is wrong and where', asy
     ['"hello"', 'must be a JSON object'],
     ['1', 'must be a JSON object'],
     [[post], 'must be a JSON object'],
-    [{}, /^\/type must be one of hello, join, leave, post, edit, delete, react, typing, signal, history, ping$/],
+    [{}, /^\/type must be one of hello, join, leave, post, edit, delete, react, typing, signal, history, markRead, rooms, forget, ping$/],
     [{ type: 'nope', id: 'i', room: 'a' }, /^\/type must be one of/, { id: 'i', room: 'a' }],
     [{ type: 'welcome' }, /^\/type must be one of/],
     [{ type: ['post'] }, /^\/type must be one of/],
