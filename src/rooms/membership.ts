@@ -120,7 +120,11 @@ export class Membership implements Receiver, Requester {
   }
 
   /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
-  suspend (presence: Presence): void { this.#presence = new KnownPresence(presence, true) }
+  suspend (presence: Presence): void {
+    this.#presence = new KnownPresence(presence, true)
+    // The client was told each move so far, or knows it from a message of its own.
+    this.#toldRead = this.readPosition
+  }
 
   /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
   sendLeft ({ code, message }: Revocation): void {
