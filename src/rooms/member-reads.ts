@@ -59,7 +59,7 @@ export class MemberReads implements Reads {
   of (room: string): ReadCursor | undefined { return this.#uses.get(room)?.read }
 
   mark (room: string, cursor: ReadCursor, by: ReadDevice): void {
-    if (this.#move(room, cursor)) this.#tell(room, by)
+    if (this.#move(room, cursor)) this.#report(room, by)
   }
 
   posted (room: string, cursor: ReadCursor): void {
@@ -108,7 +108,7 @@ export class MemberReads implements Reads {
       const use = this.#uses.get(room)
       if (use === undefined || !movesForward({ offset, position, at }, use.read)) continue
       use.read = { offset, position, at }
-      this.#tell(room)
+      this.#report(room)
     }
   }
 
@@ -118,7 +118,7 @@ export class MemberReads implements Reads {
     if (kept === undefined || use === undefined || !movesForward(kept, use.read)) return
     use.read = { offset: kept.offset, position: kept.position, at: kept.at }
     // Another connection may have joined before the position was stored.
-    this.#tell(room)
+    this.#report(room)
   }
 
   #move (room: string, cursor: ReadCursor): boolean {
@@ -130,7 +130,7 @@ export class MemberReads implements Reads {
     return true
   }
 
-  #tell (room: string, by?: ReadDevice): void {
-    for (const device of this.#devices) if (device !== by) device.tellRead(room)
+  #report (room: string, by?: ReadDevice): void {
+    for (const device of this.#devices) if (device !== by) device.reportRead(room)
   }
 }

@@ -52,8 +52,8 @@ export class Membership implements Receiver, Requester {
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
-  /** The last read position that the client was told, or has marked. */
-  #toldRead: Position | undefined
+  /** The last read position that was sent to the client, or that it has marked. */
+  #reportedRead: Position | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
     this.connection = connection
@@ -122,8 +122,8 @@ export class Membership implements Receiver, Requester {
   /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
   suspend (presence: Presence): void {
     this.#presence = new KnownPresence(presence, true)
-    // The client was told each move so far, or knows it from a message of its own.
-    this.#toldRead = this.readPosition
+    // Each move so far was sent to the client, or the client knows it from a message of its own.
+    this.#reportedRead = this.readPosition
   }
 
   /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
@@ -139,7 +139,7 @@ export class Membership implements Receiver, Requester {
     const resumed = page.complete ? whole?.resumed : undefined
     if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
     this.#hasJoined = true
-    this.#toldRead = page.readPosition
+    this.#reportedRead = page.readPosition
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
 
@@ -161,21 +161,21 @@ export class Membership implements Receiver, Requester {
     const payload = diff && this.format.signal(this.room, { presence: diff })
     if (payload !== undefined) this.connection.writer.reply(payload)
     this.#presence = undefined
-    this.tellRead()
+    this.reportRead()
   }
 
   /** The read position of the member; undefined for none, and for a wire that has none. */
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
 
   /** Called when the client has marked a position. */
-  marked (position: Position): void { this.#toldRead = position }
+  marked (position: Position): void { this.#reportedRead = position }
 
   /** Sends the read position unless the client knows it. A member that catches up or is suspended receives it later. */
-  tellRead (): void {
+  reportRead (): void {
     if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.hasEnded) return
     const { readPosition } = this
-    if (readPosition === undefined || readPosition === this.#toldRead) return
-    this.#toldRead = readPosition
+    if (readPosition === undefined || readPosition === this.#reportedRead) return
+    this.#reportedRead = readPosition
     this.connection.writer.reply(this.format.read!(this.room, readPosition))
   }
 

@@ -88,7 +88,7 @@ export class PeerReads implements ReadDevice {
     else this.#context.readPositions.removed(this.#id, room)
   }
 
-  tellRead (room: string): void { this.#peer.find(room)?.tellRead() }
+  reportRead (room: string): void { this.#peer.find(room)?.reportRead() }
 
   /** Called when the connection is closed and has left its rooms. */
   end (): void {

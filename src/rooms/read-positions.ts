@@ -48,7 +48,7 @@ export class ReadPositions {
 
   /** Calls a function with the read positions of a member that may have no connection on this node. */
   async with<Result> (memberId: string, use: (reads: MemberReads) => Promise<Result>): Promise<Result> {
-    const device = { tellRead () {} }
+    const device = { reportRead () {} }
     const reads = this.begin(memberId, device)
     try {
       return await use(reads)

@@ -4,7 +4,7 @@ import type { ReadPosition } from '../store.ts'
 /** A connection of a member, as its read positions see it. */
 export interface ReadDevice {
   /** Called when the read position in a room has moved in another way than by this connection. */
-  tellRead (room: string): void
+  reportRead (room: string): void
 }
 
 /** The read positions of a member. A position never moves back. */
@@ -19,9 +19,9 @@ export interface Reads {
   release (room: string): void
   /** Returns the newest known read position in a room that is in use; undefined for none. */
   of (room: string): ReadCursor | undefined
-  /** Moves the read position in a room. Ignores a cursor that isn't later. @param by the connection, which is not told */
+  /** Moves the read position in a room. Ignores a cursor that isn't later. @param by the connection, which doesn't receive it */
   mark (room: string, cursor: ReadCursor, by: ReadDevice): void
-  /** Moves the read position in a room to a message of the member. The message itself tells the other connections. */
+  /** Moves the read position in a room to a message of the member. The other connections know it from the message. */
   posted (room: string, cursor: ReadCursor): void
   /** Resolves with all read positions, in the order of the room names. Rejects as the store does. */
   list (): Promise<readonly ReadPosition[]>

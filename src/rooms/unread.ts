@@ -3,7 +3,7 @@ import type { Cursor, Position } from '../store.ts'
 
 /**
  * Returns an answer with the number of unread entries up to the end of its page, so that the client may add the messages that follow. If
- * the read position is beyond that end, it has none: the member is told its read position when it has caught up.
+ * the read position is beyond that end, it has none: the member receives its read position when it has caught up.
  * @param page `unread` is counted at its head
  * @param end of the page
  * @param readPosition for which it was counted; undefined for none

@@ -14,7 +14,7 @@ import { HeldClock } from '../support/held-clock.ts'
 /** The token of a client is the id of its member. */
 const authenticate: FastifyChatOptions['authenticate'] = (_, { token }) => ({ id: token! })
 
-const device = { tellRead () {} }
+const device = { reportRead () {} }
 
 /** Read positions on a store in memory with a held clock. `calls` replaces methods of the store. */
 async function held (t: Test, calls: (works: Store) => Partial<Store> = () => ({})) {
@@ -65,7 +65,7 @@ t.test('the moves of a member are written together, once in two seconds', async 
 
 t.test('the moves of a member are written at once when its last connection ends', async (t) => {
   const { positions, written, append } = await held(t)
-  const other = { tellRead () {} }
+  const other = { reportRead () {} }
   const reads = positions.begin('ada', device)
   positions.begin('ada', other)
   reads.mark('a', await append('a'), device)
