@@ -4,9 +4,9 @@ import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
 import type { HistoryRequest, V1Encoding } from './v1-encode.ts'
 
 /** A message that only an admitted member may send. */
-export type MemberMessage = Exclude<ClientMessage, { type: 'hello' | 'ping' }>
+export type MemberRequest = Exclude<ClientMessage, { type: 'hello' | 'ping' }>
 
-type Request<Type extends MemberMessage['type']> = Extract<MemberMessage, { type: Type }>
+type Request<Type extends MemberRequest['type']> = Extract<MemberRequest, { type: Type }>
 
 /** Shared by the requests of all connections of one route. */
 export interface V1RequestsContext {
@@ -25,14 +25,14 @@ export class V1Requests {
   readonly #encoding: V1Encoding
   readonly #deflate: boolean
   readonly #context: V1RequestsContext
-  readonly #answerError: (message: MemberMessage, error: unknown) => void
+  readonly #answerError: (message: MemberRequest, error: unknown) => void
 
   /**
    * @param deflate whether the client accepts deflated frames
    * @param answerError called with a request that failed after it was submitted
    */
   constructor (
-    peer: Peer, encoding: V1Encoding, deflate: boolean, context: V1RequestsContext, answerError: (message: MemberMessage, error: unknown) => void
+    peer: Peer, encoding: V1Encoding, deflate: boolean, context: V1RequestsContext, answerError: (message: MemberRequest, error: unknown) => void
   ) {
     this.peer = peer
     this.#encoding = encoding
@@ -45,7 +45,7 @@ export class V1Requests {
    * Applies a request. Throws or rejects as the peer does.
    * @param data of the message, as JSON text
    */
-  handle (message: MemberMessage, data: string | undefined): void | Promise<void> {
+  handle (message: MemberRequest, data: string | undefined): void | Promise<void> {
     const { peer } = this
     switch (message.type) {
       case 'join': return this.#join(message)
