@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import { DeletedContents } from '../../src/drivers/redis/store/deleted-contents.ts'
@@ -6,6 +5,7 @@ import { resolveOptions, type RedisStoreOptions } from '../../src/drivers/redis/
 import { RoomScripts } from '../../src/drivers/redis/store/room-scripts.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { parsePosition } from '../../src/drivers/position.ts'
+import { earlierScript } from '../support/earlier-scripts.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, bodies, deletion, edit, fill, numbers, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
@@ -263,17 +263,11 @@ t.test('an edit costs Redis at most twice what a post costs', { skip }, async (t
   t.ok(Math.min(...edits) <= 2 * Math.min(...posts), `posts ${posts}, edits ${edits}`)
 })
 
-/** Returns a script of the version without changes. Its nodes run beside those of this version during an update. */
-function scriptWithoutChanges (name: string): { name: string, keys: 3, writes: true, lua: string } {
-  const [room, script] = ['room', name].map((file) => readFileSync(`test/support/fixtures/redis-without-changes/${file}.lua`, 'utf8'))
-  return { name: `old ${name}`, keys: 3, writes: true, lua: `${room}${script}` }
-}
-
 t.test('a node of the version without changes posts, reads and trims in a room with changes', { skip }, async (t) => {
   const server = await redisServer(t)
   const store = open(t, server, { historyEntries: 10 })
   const client = connect(t, server)
-  const old = (name: string, ...args: Array<string | number>) => client.run(scriptWithoutChanges(name), keys, args) as Promise<unknown[]>
+  const old = (name: 'append' | 'read' | 'remove-older-half', ...args: Array<string | number>) => client.run({ ...earlierScript('without changes', name), keys: 3 }, keys, args) as Promise<unknown[]>
   const post = (body: string, key = '') => old('append', 'new', never, never, 10, 100_000, never, '', 'PUBLISH', client.channel('a', 'entries'), key, 'h', '', `[0,"${body}"]`, body.length)
   const positions = await fill(store, 'a', 5)
   await store.append('a', says('known', { key: 'k', hash: 'h' }))

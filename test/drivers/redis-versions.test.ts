@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { RedisClient } from '../../src/drivers/redis/client/client.ts'
 import type { RedisStoreOptions } from '../../src/drivers/redis/store/options.ts'
 import { RedisStore } from '../../src/drivers/redis/store/store.ts'
 import { parsePosition } from '../../src/drivers/position.ts'
 import { parseRevision } from '../../src/drivers/revision.ts'
+import { earlierScript } from '../support/earlier-scripts.ts'
 import { redisServer, skip, type RedisServer } from '../support/redis-server.ts'
 import { all, append, begin, bodies, deletion, end, fill, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
@@ -13,18 +13,13 @@ const never = 3_600_000
 const keys = ['room', 'log', 'order'].map((rest) => `fastify-chat:{a}:${rest}`)
 const [state] = keys as [string]
 
-/** Files of the scripts of the version without streams. Its nodes run beside those of this version during an update. */
-const scripts = { append: ['room', 'changes', 'append'], amend: ['room', 'begin-changes', 'changes', 'amend'], read: ['room', 'changes', 'read'] } as const
-
 /** A node of the version without streams, and a store of this version. */
 async function nodes (t: Test, server: RedisServer, options: RedisStoreOptions = {}) {
   const store = new RedisStore({ url: server.socket, ...options }, never)
   const client = new RedisClient({ url: server.socket })
   t.teardown(() => Promise.all([store.close(), client.close()]))
-  const run = (name: keyof typeof scripts, args: Array<string | number>) => {
-    const lua = scripts[name].map((file) => readFileSync(`test/support/fixtures/redis-without-streams/${file}.lua`, 'utf8')).join('')
-    return client.run({ name: `without streams ${name}`, keys: 3, writes: true, lua }, keys, args) as Promise<Array<string | number>>
-  }
+  const run = (name: 'append' | 'amend' | 'read', args: Array<string | number>) =>
+    client.run({ ...earlierScript('without streams', name), keys: 3 }, keys, args) as Promise<Array<string | number>>
   const limits = [never, 10, 100_000, never, '']
   const publishes = ['PUBLISH', client.channel('a', 'entries')]
   return {
@@ -167,10 +162,8 @@ t.test('nodes without records list none, keep them in the index and may evict th
   const { store } = await nodes(t, server)
   const client = new RedisClient({ url: server.socket })
   t.teardown(() => client.close())
-  const run = async (name: string, on: readonly string[], args: Array<string | number>) => {
-    const lua = readFileSync(`test/support/fixtures/redis-without-records/${name}.lua`, 'utf8')
-    return await client.run({ name: `without records ${name}`, keys: on.length, writes: true, lua }, on, args)
-  }
+  const run = async (name: 'read-head' | 'update-index' | 'remove-older-half' | 'evict', on: readonly string[], args: Array<string | number>) =>
+    await client.run({ ...earlierScript('without records', name), keys: on.length }, on, args)
   const index = ['used', 'bytes', 'evicting', 'format'].map((rest) => `fastify-chat:{store}:${rest}`)
   const record = ['room', 'log', 'order'].map((rest) => `fastify-chat:{?@ada}:${rest}`)
   // Rooms that have the names of the fields of a state.
