@@ -1,5 +1,5 @@
 import { parsePosition } from './position.ts'
-import type { ReadPosition } from '../store.ts'
+import { MAX_READ_POSITIONS, type ReadPosition } from '../store.ts'
 
 /** A read position without its room. */
 export type ReadCursor = Omit<ReadPosition, 'room'>
@@ -8,4 +8,15 @@ export type ReadCursor = Omit<ReadPosition, 'room'>
 export function movesForward (next: ReadCursor, kept: ReadCursor | undefined): boolean {
   if (kept === undefined || next.at !== kept.at) return kept === undefined || next.at > kept.at
   return next.offset > kept.offset || parsePosition(next.position)?.epoch !== parsePosition(kept.position)?.epoch
+}
+
+/** Returns read positions in the order of the room names. */
+export function orderedByRoom (positions: Iterable<ReadPosition>): ReadPosition[] {
+  return [...positions].sort((a, b) => a.room < b.room ? -1 : 1)
+}
+
+/** Returns at most `MAX_READ_POSITIONS`, in the order of the room names. Leaves out those with the lowest `at`. */
+export function boundedPositions (positions: Iterable<ReadPosition>): ReadPosition[] {
+  const all = [...positions]
+  return orderedByRoom(all.length > MAX_READ_POSITIONS ? all.sort((a, b) => b.at - a.at).slice(0, MAX_READ_POSITIONS) : all)
 }

@@ -1,4 +1,4 @@
-import { movesForward, type ReadCursor } from '../drivers/read-position.ts'
+import { movesForward, orderedByRoom, type ReadCursor } from '../drivers/read-position.ts'
 import type { Reads } from './reads.ts'
 import type { ReadPosition } from '../store.ts'
 
@@ -24,8 +24,7 @@ export class ConnectionReads implements Reads {
   }
 
   async list (): Promise<readonly ReadPosition[]> {
-    const positions = [...this.#byRoom].map(([room, { offset, position, at }]) => ({ room, offset, position, at }))
-    return positions.sort((a, b) => a.room < b.room ? -1 : 1)
+    return orderedByRoom([...this.#byRoom].map(([room, { offset, position, at }]) => ({ room, offset, position, at })))
   }
 
   async forget (room: string): Promise<void> { this.#byRoom.delete(room) }

@@ -1,5 +1,5 @@
-import { MAX_READ_POSITIONS, type ReadPosition } from '../../store.ts'
-import { movesForward } from '../read-position.ts'
+import type { ReadPosition } from '../../store.ts'
+import { boundedPositions, movesForward } from '../read-position.ts'
 import { chargeOfMember } from './charge.ts'
 import type { LmdbDatabase, Writes } from './database.ts'
 import { decodeMember, encodeMember, useOf, withUse, type MemberRow } from './member-row.ts'
@@ -52,7 +52,7 @@ export class LmdbReadPositions {
     const now = Date.now()
     const used = row === undefined ? 0 : useOf(row)
     if (moved.length > 0) {
-      this.#set(memberId, state, encodeMember(now - used >= USE_WRITE_INTERVAL ? now : used, bounded([...kept.values()])))
+      this.#set(memberId, state, encodeMember(now - used >= USE_WRITE_INTERVAL ? now : used, boundedPositions(kept.values())))
       this.uses.record(memberId, now)
     } else if (row !== undefined) {
       this.uses.recordRead(memberId, used, now)
@@ -131,12 +131,3 @@ export class LmdbReadPositions {
 }
 
 function chargeOf (memberId: string, row: MemberRow | undefined): number { return row === undefined ? 0 : chargeOfMember(memberId, row) }
-
-/** Returns at most `MAX_READ_POSITIONS`, in the order of the room names. Leaves out those with the lowest time. */
-function bounded (positions: ReadPosition[]): ReadPosition[] {
-  if (positions.length > MAX_READ_POSITIONS) {
-    positions.sort((a, b) => b.at - a.at)
-    positions.length = MAX_READ_POSITIONS
-  }
-  return positions.sort((a, b) => a.room < b.room ? -1 : 1)
-}

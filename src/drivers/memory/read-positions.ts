@@ -1,7 +1,7 @@
 import { copyString } from '../../copy-string.ts'
 import { stringCost } from '../../heap-cost.ts'
-import { MAX_READ_POSITIONS, READ_POSITIONS_TTL, type ReadPosition } from '../../store.ts'
-import { movesForward } from '../read-position.ts'
+import { READ_POSITIONS_TTL, type ReadPosition } from '../../store.ts'
+import { boundedPositions, movesForward } from '../read-position.ts'
 import { Recency, type Recent } from './recency.ts'
 
 /** The read positions of one member. */
@@ -53,7 +53,7 @@ export class MemoryReadPositions {
     const moved = given.filter((position) => movesForward(position, kept.get(position.room)))
     if (record === undefined && moved.length === 0) return
     for (const position of moved) kept.set(position.room, copied(position))
-    const positions = moved.length === 0 ? record!.positions : newest([...kept.values()].toSorted(byRoom))
+    const positions = moved.length === 0 ? record!.positions : boundedPositions(kept.values())
     const before = record?.bytes ?? 0
     const bytes = moved.length === 0 ? before : bytesOf(memberId, positions)
     if (record !== undefined) this.#recency.delete(record)
@@ -114,15 +114,6 @@ export class MemoryReadPositions {
 
 function copied ({ room, offset, position, at }: ReadPosition): ReadPosition {
   return { room: copyString(room), offset, position: copyString(position), at }
-}
-
-function byRoom (a: ReadPosition, b: ReadPosition): number { return a.room < b.room ? -1 : 1 }
-
-/** Returns the positions without those of the lowest `at` that are too many. */
-function newest (positions: readonly ReadPosition[]): readonly ReadPosition[] {
-  if (positions.length <= MAX_READ_POSITIONS) return positions
-  const removed = new Set(positions.toSorted((a, b) => a.at - b.at).slice(0, -MAX_READ_POSITIONS))
-  return positions.filter((position) => !removed.has(position))
 }
 
 function bytesOf (memberId: string, positions: readonly ReadPosition[]): number {

@@ -1,5 +1,6 @@
 import { MAX_READ_POSITIONS, type ReadPosition } from '../../../store.ts'
 import { parsePosition } from '../../position.ts'
+import { orderedByRoom } from '../../read-position.ts'
 import type { InFlight } from './in-flight.ts'
 import type { MemoryRecovery } from './memory-recovery.ts'
 import type { ReadQueue } from './read-queue.ts'
@@ -54,7 +55,7 @@ export class ReadPositions {
       // Only another program leaves something else in Redis.
       if (parts !== undefined) positions.push({ room: name, position, offset: parts.offset, at: parts.at })
     }
-    return positions.sort((a, b) => a.room < b.room ? -1 : 1)
+    return orderedByRoom(positions)
   }
 
   async forget (memberId: string, room: string): Promise<void> {
