@@ -12,10 +12,10 @@ const [ROOMS, BYTES] = [50, 64 * 1024]
 const CONCURRENT = 10
 
 /** A room in which a member has a read position. last: its newest message; undefined for none. */
-export interface UnreadRoom extends Pick<ReadPosition, 'room' | 'position'> { readonly unread: number, readonly last: Entry | undefined }
+export interface ListedRoom extends Pick<ReadPosition, 'room' | 'position'> { readonly unread: number, readonly last: Entry | undefined }
 
 /** next: the room after which the next page begins; undefined if there are no more. */
-export interface RoomsPage { readonly rooms: readonly UnreadRoom[], readonly next: string | undefined }
+export interface RoomsPage { readonly rooms: readonly ListedRoom[], readonly next: string | undefined }
 
 /** The member that requests its rooms. */
 export interface RoomsRequester {
@@ -26,8 +26,8 @@ export interface RoomsRequester {
   find (room: string): Membership | undefined
 }
 
-/** A room and the membership of the requester when the page was read. */
-interface Listed { readonly unread: UnreadRoom, readonly membership: Membership | undefined, questions: number, isAllowed: boolean }
+/** A room that the page has if the app allows it, and the membership of the requester when the room was read. */
+interface Candidate { readonly listed: ListedRoom, readonly membership: Membership | undefined, questions: number, isAllowed: boolean }
 
 /**
  * Reads a page of the rooms in which a member has a read position, in the order of their names. Calls `answer` with those that the app
@@ -44,20 +44,20 @@ export async function sendRooms (
     const positions = await reads.list()
     const first = after === undefined ? 0 : positions.findIndex(({ room }) => room > after)
     const selected = first === -1 ? [] : positions.slice(first, first + ROOMS)
-    const listed = await readRooms(selected, reader, requester)
-    await askFor(listed, requester)
-    const last = listed.at(-1)?.unread.room
-    const rooms = listed.filter(({ isAllowed, membership, unread: { room } }) => isAllowed && !isUnknown(membership) && !forgotten.has(room))
-    answer({ rooms: rooms.map(({ unread }) => unread), next: last === undefined || last === positions.at(-1)!.room ? undefined : last })
+    const candidates = await readRooms(selected, reader, requester)
+    await askFor(candidates, requester)
+    const last = candidates.at(-1)?.listed.room
+    const rooms = candidates.filter(({ isAllowed, membership, listed: { room } }) => isAllowed && !isUnknown(membership) && !forgotten.has(room))
+    answer({ rooms: rooms.map(({ listed }) => listed), next: last === undefined || last === positions.at(-1)!.room ? undefined : last })
   } finally {
     stop()
   }
 }
 
 /** Reads rooms up to the one that exceeds the bytes. */
-async function readRooms (positions: readonly ReadPosition[], reader: string | undefined, requester: RoomsRequester): Promise<Listed[]> {
+async function readRooms (positions: readonly ReadPosition[], reader: string | undefined, requester: RoomsRequester): Promise<Candidate[]> {
   const { rooms } = requester
-  const listed: Listed[] = []
+  const candidates: Candidate[] = []
   let bytes = 0
   for (let start = 0; start < positions.length; start += CONCURRENT) {
     const group = positions.slice(start, start + CONCURRENT)
@@ -71,18 +71,18 @@ async function readRooms (positions: readonly ReadPosition[], reader: string | u
     for (const { membership, questions, page, room, position } of read) {
       const last = newestOf(page, reader)
       bytes += last === undefined ? 0 : sizeOf(last)
-      if (bytes > BYTES && listed.length > 0) return listed
-      listed.push({ unread: { room, position, unread: page.unread!, last }, membership, questions, isAllowed: false })
+      if (bytes > BYTES && candidates.length > 0) return candidates
+      candidates.push({ listed: { room, position, unread: page.unread!, last }, membership, questions, isAllowed: false })
     }
   }
-  return listed
+  return candidates
 }
 
 /** Asks the app for each room. Asks again for those where the rights of the member were in question meanwhile. */
-async function askFor (listed: readonly Listed[], { member, hooks }: RoomsRequester): Promise<void> {
-  for (let unasked = listed; unasked.length > 0; unasked = listed.filter(isInQuestion)) {
+async function askFor (candidates: readonly Candidate[], { member, hooks }: RoomsRequester): Promise<void> {
+  for (let unasked = candidates; unasked.length > 0; unasked = candidates.filter(isInQuestion)) {
     await Promise.all(unasked.map(async (each) => {
-      const { membership, unread: { room } } = each
+      const { membership, listed: { room } } = each
       while (membership?.isSuspended === true && !hasLeft(membership)) await membership.rightsKnown
       each.questions = membership?.questions ?? 0
       each.isAllowed = await may(hooks, { member, action: 'history', room })
@@ -91,7 +91,7 @@ async function askFor (listed: readonly Listed[], { member, hooks }: RoomsReques
 }
 
 /** Returns whether the rights of the member are in question, or were since the app was asked. */
-function isInQuestion ({ membership, questions }: Listed): boolean {
+function isInQuestion ({ membership, questions }: Candidate): boolean {
   return membership !== undefined && !hasLeft(membership) && (membership.isSuspended || membership.questions !== questions)
 }
 
