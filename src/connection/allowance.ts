@@ -1,4 +1,4 @@
-import { TokenBucket, type Rate } from '../token-bucket.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
 
 /** Rate limits of one connection: its requests, and the bytes of its messages. */
 export interface MessageRates { readonly requests: Rate, readonly bytes: Rate }

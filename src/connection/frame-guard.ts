@@ -5,7 +5,7 @@ import { IncompleteMessage } from './incomplete-message.ts'
 import { CloseCode } from '../protocol.ts'
 import type { Receiver } from './receiver.ts'
 import type { Message } from './message.ts'
-import { TokenBucket, type Rate } from '../token-bucket.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
 import { wholeMessage } from './whole-message.ts'
 
 /** The connection whose frames a guard follows. */

@@ -4,7 +4,7 @@ import { ByteAccount, type ByteBudget } from './byte-budget.ts'
 import { BINARY, TEXT, frame, frameHeader, frames } from './frame.ts'
 import { CloseCode } from '../protocol.ts'
 import { currentTick, uncorkAtEndOfTick, type Corked } from './tick.ts'
-import { TokenBucket, type Rate } from '../token-bucket.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
 import type { Payload, Writer, WriterOwner } from './writer.ts'
 
 export interface WriteLimits {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { normalizeAddress, type Address } from '../connection/address.ts'
 import { TooManyConnections, TooManyFromAddress, TooManyHandshakes } from '../errors.ts'
 import { tickTime } from '../connection/tick.ts'
-import { Rate, TokenBucket } from '../token-bucket.ts'
+import { Rate, TokenBucket } from '../connection/token-bucket.ts'
 
 export interface ConnectionLimitSettings {
   /** maximum number of connections open at once */

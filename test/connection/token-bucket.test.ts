@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rate, TokenBucket } from '../../src/token-bucket.ts'
+import { Rate, TokenBucket } from '../../src/connection/token-bucket.ts'
 
 /** Returns a bucket on a clock that the test holds. */
 function bucket (perSecond: number, burst: number) {
