@@ -7,6 +7,7 @@ import { storeContract } from '../../src/contract/index.ts'
 import { all, bodies, deletion, edit, fill, react, removal, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { directory } from '../support/directory.ts'
+import { holdDate } from '../support/held-clock.ts'
 
 const parent = directory(t)
 void storeContract(t.test, {
@@ -199,8 +200,7 @@ t.test('while the files have storeBytes, a mark removes the records that were us
 
 t.test('a record is removed 90 days after its last use, also if the store was opened again', async (t) => {
   const day = 24 * 3_600_000
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const path = directory(t)
   const store = await open(t, { path })
   await store.markRead('ada', [mark('a', 1)])

@@ -13,8 +13,8 @@ import { StoreUnavailable } from '../../src/errors.ts'
 import { Reactions } from '../../src/drivers/reactions.ts'
 import type { Entry, Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { writable } from '../support/lmdb-commits.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
-import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const MiB = 1024 * 1024
@@ -193,7 +193,7 @@ t.test('an edit, even one without effect, is found by its key once it is on disk
   t.match(await amend(), [{ reason: { code: 'FST_CHAT_UNAVAILABLE' } }, { reason: { code: 'FST_CHAT_UNAVAILABLE' } }])
   t.equal(await store.findChange('a', 'without effect'), undefined)
   fails = false
-  do await tick(); while (await store.check().then(() => false, () => true))
+  await writable(store)
   during.length = 0
   t.match(await amend(), [{ value: { number: 1, again: true } }, { value: { number: 2, again: false } }])
   t.match(await Promise.all(during), [{ number: 1 }, undefined, undefined], 'during the commit')

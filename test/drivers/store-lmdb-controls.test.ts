@@ -2,18 +2,18 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { open } from 'lmdb'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import type { Control, Revision } from '../../src/change.ts'
 import { edit, fill, react, reauthorization, removal, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { decodeChange, type ChangeRow } from '../../src/drivers/lmdb/change-row.ts'
 import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
-import { StoreUnavailable, StoreUnknown } from '../../src/errors.ts'
+import { StoreUnknown } from '../../src/errors.ts'
 import type { Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { failingCommits, writable } from '../support/lmdb-commits.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
-import { tick } from '../support/tick.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const MiB = 1024 * 1024
@@ -38,23 +38,6 @@ async function withRows<T> (path: string, use: (rows: { get (index: number): Cha
   const result = await use({ get: (index) => rows.getBinary(['a', index]), put: (index, row) => rows.put(['a', index], row) })
   await root.close()
   return result
-}
-
-/** Makes commits reject with an error, until the result is set to undefined. */
-function failing (t: Test, error: Error): { error: Error | undefined } {
-  const { commit } = LmdbDatabase.prototype
-  const state: { error: Error | undefined } = { error }
-  t.intercept(LmdbDatabase.prototype, 'commit', {
-    value (this: LmdbDatabase, ...args: Parameters<typeof commit>) {
-      return state.error === undefined ? commit.apply(this, args) : Promise.reject(state.error)
-    }
-  })
-  return state
-}
-
-/** Resolves when the store accepts writes again. */
-async function writable (store: Store): Promise<void> {
-  do await tick(); while (await store.check().then(() => false, () => true))
 }
 
 t.test('controls, posts and changes of one tick are one commit and one page', async (t) => {
@@ -191,7 +174,7 @@ t.test('a failed commit leaves no control behind; an unknown outcome is reported
   const [position] = await fill(store, 'a', 1) as [string]
   const follower = await Follower.of(store, 'a')
   const { head } = await store.read('a', all)
-  const commits = failing(t, new StoreUnavailable())
+  const commits = failingCommits(t)
   await t.rejects(store.control('a', removal('ada')), { code: 'FST_CHAT_UNAVAILABLE' })
   commits.error = undefined
   await writable(store)

@@ -5,12 +5,14 @@ import { gunzipSync } from 'node:zlib'
 import { open } from 'lmdb'
 import t, { type Test } from 'tap'
 import { says, upTo } from '../../src/contract/store/entries.ts'
-import { LmdbDatabase, type Writes } from '../../src/drivers/lmdb/database.ts'
+import { LmdbDatabase } from '../../src/drivers/lmdb/database.ts'
 import { LmdbEvictions } from '../../src/drivers/lmdb/evictions.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StoreUnavailable, StoreUnknown } from '../../src/errors.ts'
 import { READ_POSITIONS_TTL, type ReadPosition, type Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { holdDate } from '../support/held-clock.ts'
+import { failingCommits, writable, writtenBy } from '../support/lmdb-commits.ts'
 import { holdClock, idle, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 import { tick } from '../support/tick.ts'
 
@@ -46,40 +48,16 @@ async function damage (path: string, memberId: string, change: (row: Buffer) => 
 
 /** Returns the members whose rows each commit writes, from now on. @param withUses also lists what is added to the order of use, and removed */
 function writtenMembers (t: Test, withUses = false): string[][] {
-  const { commit } = LmdbDatabase.prototype
-  const commits: string[][] = []
-  t.intercept(LmdbDatabase.prototype, 'commit', {
-    value (this: LmdbDatabase, bytes: number, add: (writes: Writes) => void) {
-      const written: string[] = []
-      commits.push(written)
-      return commit.call(this, bytes, (writes) => {
-        add({
-          ...writes,
-          member: (memberId, row) => {
-            written.push(memberId)
-            writes.member(memberId, row)
-          },
-          memberUse: (memberId, at, isLast) => {
-            if (withUses) written.push(`${isLast ? '+' : '-'} ${memberId}`)
-            writes.memberUse(memberId, at, isLast)
-          }
-        })
-      })
+  return writtenBy<string>(t, (written, writes) => ({
+    member (memberId, row) {
+      written.push(memberId)
+      writes.member(memberId, row)
+    },
+    memberUse (memberId, at, isLast) {
+      if (withUses) written.push(`${isLast ? '+' : '-'} ${memberId}`)
+      writes.memberUse(memberId, at, isLast)
     }
-  })
-  return commits
-}
-
-/** Makes commits reject with an error, until the result is set to undefined. */
-function failing (t: Test, error: Error): { error: Error | undefined } {
-  const { commit } = LmdbDatabase.prototype
-  const state: { error: Error | undefined } = { error }
-  t.intercept(LmdbDatabase.prototype, 'commit', {
-    value (this: LmdbDatabase, ...args: Parameters<typeof commit>) {
-      return state.error === undefined ? commit.apply(this, args) : Promise.reject(state.error)
-    }
-  })
-  return state
+  }))
 }
 
 /** Resolves with those of the members that have read positions, without using them. */
@@ -224,8 +202,7 @@ t.test('expired read positions are removed in steps', async (t) => {
 })
 
 t.test('rooms and read positions are removed in one order of their last use, also after a restart', async (t) => {
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const path = directory(t)
   const options = { storeBytes: MiB }
   const before = await opened(t, options, path)
@@ -259,8 +236,7 @@ t.test('rooms and read positions are removed in one order of their last use, als
 })
 
 t.test('a use that is not on disk yet keeps read positions from being removed', async (t) => {
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const path = directory(t)
   const store = await opened(t, { storeBytes: 200 * KiB, historyBytes: 100 * KiB }, path)
   for (const i of upTo(10)) {
@@ -386,13 +362,13 @@ t.test('a commit that fails moves no read position, and its repeat does', async 
   ]
   const state = async () => [await store.readPositions('ada'), await store.readPositions('bob'), await store.readPositions('eve')]
   const before = await state()
-  const commits = failing(t, new StoreUnavailable())
+  const commits = failingCommits(t)
   for (const error of [new StoreUnavailable(), new StoreUnknown()]) {
     commits.error = error
     for (const result of await Promise.allSettled(calls.map((call) => call()))) t.match(result, { reason: { code: error.code } })
     t.strictSame(await state(), before)
     commits.error = undefined
-    do await tick(); while (await store.check().then(() => false, () => true))
+    await writable(store)
   }
   await Promise.all(calls.map((call) => call()))
   t.strictSame(await state(), [[at('a', 2)], [], [at('a', 3)]])

@@ -1,34 +1,20 @@
-import { mock } from 'node:test'
 import { open } from 'lmdb'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { all, append, begin, deletion, edit, end, fill, idleEnd, react, says, upTo } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
-import { LmdbDatabase, type Writes } from '../../src/drivers/lmdb/database.ts'
 import { verifyStore } from '../../src/drivers/lmdb/verify.ts'
 import { StreamLeases } from '../../src/drivers/stream-leases.ts'
-import { StoreUnavailable } from '../../src/errors.ts'
 import type { Position, Store } from '../../src/store.ts'
 import { directory } from '../support/directory.ts'
+import { holdDate } from '../support/held-clock.ts'
+import { failingCommits, writable, writtenBy } from '../support/lmdb-commits.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
-import { tick } from '../support/tick.ts'
 
 const KiB = 1024
 
 /** Appends pieces of equal length to a stream without text, one after another. */
 async function pieces (store: Store, room: string, position: Position, count: number, length: number): Promise<void> {
   for (let i = 0; i < count; i++) await store.amend(room, position, append('x'.repeat(length), i * length))
-}
-
-/** Lets `commit` fail, without effect. */
-function failing (t: Test): { fails: boolean } {
-  const { commit } = LmdbDatabase.prototype
-  const state = { fails: true }
-  t.intercept(LmdbDatabase.prototype, 'commit', {
-    value (this: LmdbDatabase, ...args: Parameters<typeof commit>) {
-      return state.fails ? Promise.reject(new StoreUnavailable()) : commit.apply(this, args)
-    }
-  })
-  return state
 }
 
 t.test('a store that is opened again has each stream as it was, idle for ever', async (t) => {
@@ -68,23 +54,12 @@ t.test('a stream that grows and ends in one tick is written once, and delivered 
   const store = await opened(t)
   const follower = await Follower.of(store, 'a')
   const [position, other] = [await begin(store, 'a'), await begin(store, 'a')] as const
-  const { commit } = LmdbDatabase.prototype
-  const rows: number[][] = []
-  t.intercept(LmdbDatabase.prototype, 'commit', {
-    value (this: LmdbDatabase, bytes: number, add: (writes: Writes) => void) {
-      const written: number[] = []
-      rows.push(written)
-      return commit.call(this, bytes, (writes) => {
-        add({
-          ...writes,
-          record: (room, index, record) => {
-            written.push(index)
-            writes.record(room, index, record)
-          }
-        })
-      })
+  const rows = writtenBy<number>(t, (written, writes) => ({
+    record (room, index, record) {
+      written.push(index)
+      writes.record(room, index, record)
     }
-  })
+  }))
   await Promise.all([
     ...upTo(100).map((i) => store.amend('a', position, append('ab', 2 * (i - 1)))),
     store.amend('a', other, append('other', 0)), store.amend('a', position, end), store.append('a', says('post'))
@@ -100,8 +75,7 @@ t.test('a stream that grows and ends in one tick is written once, and delivered 
 })
 
 t.test('a stream is delivered as it began, even if it grows in the same commit', async (t) => {
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const store = await opened(t)
   const follower = await Follower.of(store, 'a')
   const next = (await begin(store, 'a', 'first')).replace(/1$/, '2')
@@ -152,7 +126,7 @@ t.test('a failed commit leaves a stream as it was before, and its repeat continu
   const position = await begin(store, 'a')
   await store.amend('a', position, append('one ', 0))
   const state = await store.read('a', all)
-  const commits = failing(t)
+  const commits = failingCommits(t)
   const calls: Array<() => Promise<unknown>> = [
     () => store.amend('a', position, append('two ', 4)),
     () => store.amend('a', position, append('three', 8)),
@@ -161,8 +135,8 @@ t.test('a failed commit leaves a stream as it was before, and its repeat continu
   ]
   for (const result of await Promise.allSettled(calls.map((call) => call()))) t.match(result, { reason: { code: 'FST_CHAT_UNAVAILABLE' } })
   t.strictSame(await store.read('a', all), state)
-  commits.fails = false
-  do await tick(); while (await store.check().then(() => false, () => true))
+  commits.error = undefined
+  await writable(store)
   t.equal((await store.amend('a', position, idleEnd(1e9))).again, true, 'it is still renewed')
   t.match(await Promise.all(calls.map((call) => call())), [{ number: 2, again: false }, { number: 3 }, { number: 4 }, { offset: 2 }])
   t.match((await store.read('a', all)).entries, [{ body: 'one two three', streaming: undefined }, { streaming: true }])
@@ -200,10 +174,10 @@ t.test('streams that end, or whose entries are removed, leave no lease behind', 
   }
   for (const [room, remove] of Object.entries(ways)) await remove((await store.append(room, says('x', { key: 'k', streaming: true }))).position)
   const unused = await begin(store, 'unused', 'x')
-  const commits = failing(t)
+  const commits = failingCommits(t)
   await t.rejects(store.append('failed', says('', { streaming: true })), { code: 'FST_CHAT_UNAVAILABLE' })
-  commits.fails = false
-  do await tick(); while (await store.check().then(() => false, () => true))
+  commits.error = undefined
+  await writable(store)
   const sweep = async () => {
     left = []
     await minutes(store, 1)

@@ -9,6 +9,7 @@ import { directory } from '../support/directory.ts'
 import { storeContract } from '../../src/contract/store.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
+import { holdDate } from '../support/held-clock.ts'
 import { holdClock, idle, minutes, NOTHING, opened, storedIn } from '../support/lmdb-store.ts'
 import { tick } from '../support/tick.ts'
 
@@ -249,8 +250,7 @@ t.test('a flood of new rooms keeps the file within its limit, and used rooms sta
 })
 
 t.test('the least recently used room is removed first, also after a restart', async (t) => {
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const path = directory(t)
   const options = { storeBytes: MiB }
   const before = await opened(t, options, path)

@@ -3,6 +3,7 @@ import t from 'tap'
 import { fill } from '../../src/contract/store/entries.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { READ_POSITIONS_TTL, type ReadPosition } from '../../src/store.ts'
+import { holdDate } from '../support/held-clock.ts'
 
 const mark = (room: string, at: number, epoch = 'epoch'): ReadPosition => ({ room, offset: at, position: `${epoch}-${at}-${at}`, at })
 const many = Array.from({ length: 100 }, (_, i) => mark(`room ${i}`, 1))
@@ -20,8 +21,7 @@ async function roomsOf (store: MemoryStore): Promise<string[]> {
 }
 
 t.test('records and idle rooms share storeBytes, and the least recently used of them go first', async (t) => {
-  mock.timers.enable({ apis: ['Date'], now: 1e12 })
-  t.teardown(() => mock.timers.reset())
+  holdDate(t)
   const store = new MemoryStore({ storeBytes: 100_000 })
   t.teardown(() => store.close())
   const post = async (...rooms: string[]) => {

@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises'
 import t from 'tap'
 import { errors, type FastifyChatOptions } from '../../src/index.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
-import { backendWith } from '../support/backend.ts'
+import { countingBackend } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { served } from '../support/served-store.ts'
 
@@ -54,13 +54,7 @@ t.test('a count of 1,000 rooms creates none of them and is no use of one', async
 })
 
 t.test('unread rejects wrong arguments before it reads anything', async (t) => {
-  let calls = 0
-  const backend = backendWith((works) => ({
-    async readPositions (...args) {
-      calls++
-      return await works.readPositions(...args)
-    }
-  }))
+  const { backend, calls } = countingBackend('readPositions')
   const { app: { chat: app } } = await chat(t, { authenticate, backend })
   const wrong: Array<[args: unknown[], argument: RegExp]> = [
     [[''], /'memberId'/],
@@ -74,7 +68,7 @@ t.test('unread rejects wrong arguments before it reads anything', async (t) => {
   for (const [args, message] of wrong) await t.rejects(app.unread(...args as [string]), { code: 'FST_CHAT_INVALID_ARGUMENT', message }, `${message}`)
   for (const name of ['', 'no room!', 7, undefined]) await t.rejects(app.unread('ada', { rooms: ['a', name as string] }), errors.InvalidRoom)
   await t.rejects(app.unread('ada', { rooms: Array<string>(1) }), errors.InvalidRoom, 'a hole')
-  t.equal(calls, 0)
+  t.equal(calls(), 0)
 })
 
 t.test('messages that the app posts for a member move its read position', async (t) => {
@@ -95,18 +89,12 @@ t.test('messages that the app posts for a member move its read position', async 
 
 t.test('messages that the app posts for a member are gathered, and kept at the end', async (t) => {
   const backend = memory()
-  let writes = 0
-  const counting = backendWith((works) => ({
-    async markRead (...args) {
-      writes++
-      await works.markRead(...args)
-    }
-  }))
-  const { app } = await chat(t, { authenticate, backend: counting })
+  const counting = countingBackend('markRead')
+  const { app } = await chat(t, { authenticate, backend: counting.backend })
   for (let i = 0; i < 100; i++) await app.chat.publish('a', { text: `${i}`, from: { id: 'bot', name: '' } })
-  t.equal(writes, 0)
+  t.equal(counting.calls(), 0)
   await app.close()
-  t.equal(writes, 1)
+  t.equal(counting.calls(), 1)
   const [near, far] = [await chat(t, { authenticate, backend }), await chat(t, { authenticate, backend })]
   const position = await near.app.chat.publish('a', { text: '1', from: { id: 'bot', name: '' } })
   await near.app.close()

@@ -7,7 +7,7 @@ import { StoreUnknown } from '../../src/errors.ts'
 import { memory, type Backend, type FastifyChatOptions, type ReadPosition, type Store } from '../../src/index.ts'
 import { parseMemberMessage } from '../../src/rooms/member-message.ts'
 import { ReadPositions } from '../../src/rooms/read-positions.ts'
-import { backendWith } from '../support/backend.ts'
+import { backendWith, countingBackend } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { HeldClock } from '../support/held-clock.ts'
 
@@ -268,13 +268,7 @@ t.test('the members of a cleared room are told their own number of unread messag
 })
 
 t.test('many members that mark one message cost one look-up', async (t) => {
-  let gets = 0
-  const backend = backendWith((works) => ({
-    async get (...args) {
-      gets++
-      return await works.get(...args)
-    }
-  }))
+  const { backend, calls } = countingBackend('get')
   const { member } = await chat(t, { backend, authenticate })
   const ada = await member({ token: 'ada' }, 'a')
   const others = [await member({ token: 'bob' }, 'a'), await member({ token: 'carl' }, 'a'), await member({ token: 'dora' }, 'a')]
@@ -285,5 +279,5 @@ t.test('many members that mark one message cost one look-up', async (t) => {
     other.say({ type: 'ping', id: '1' })
     await other.expect('pong')
   }
-  t.equal(gets, 1)
+  t.equal(calls(), 1)
 })

@@ -36,3 +36,15 @@ export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
   }
   return backendOf({ store })
 }
+
+/** Returns a backend in memory, and the number of calls of one method of its store. */
+export function countingBackend (method: 'get' | 'markRead' | 'readPositions'): { backend: Backend, calls: () => number } {
+  let calls = 0
+  const backend = backendWith((works) => ({
+    async [method] (...args: unknown[]) {
+      calls++
+      return await Reflect.apply(works[method], works, args)
+    }
+  }))
+  return { backend, calls: () => calls }
+}

@@ -1,3 +1,5 @@
+import { mock } from 'node:test'
+import type { Test } from 'tap'
 import type { Delay } from '../../src/drivers/delay.ts'
 
 /** A clock for timers of the drivers. It advances only when `pass` is called. */
@@ -22,4 +24,10 @@ export class HeldClock {
       call.run()
     }
   }
+}
+
+/** Holds the time of `Date` until the end of the test. */
+export function holdDate (t: Test): void {
+  mock.timers.enable({ apis: ['Date'], now: 1e12 })
+  t.teardown(() => mock.timers.reset())
 }
