@@ -14,29 +14,39 @@ interface OwnPost {
  * acknowledgement follows, or can come from another device. It is hidden until the posts in doubt are answered.
  */
 export class OwnPosts {
+  readonly #isUnsent: (id: string) => boolean
   readonly #posts = new Map<string, OwnPost>()
   /** The posts in doubt of each hidden message, by its position. */
   readonly #hidden = new Map<string, Set<string>>()
+
+  /** @param isUnsent returns whether a post waits and was never sent */
+  constructor (isUnsent: (id: string) => boolean) {
+    this.#isUnsent = isUnsent
+  }
 
   get items (): UnstoredItem[] { return Array.from(this.#posts.values(), ({ item }) => item) }
 
   hides (position: string): boolean { return this.#hidden.has(position) }
 
-  get (key: string): UnstoredItem | undefined { return this.#posts.get(key)?.item }
-
   add (item: UnstoredItem): void { this.#posts.set(item.key, { item }) }
 
-  delete (key: string): void { this.#posts.delete(key) }
+  /** Removes and returns a failed post; undefined if the key isn't that of one. */
+  takeFailed (key: string): UnstoredItem | undefined {
+    const item = this.#posts.get(key)?.item
+    if (item?.state !== 'failed') return undefined
+    this.#posts.delete(key)
+    return item
+  }
 
-  /** Returns the key of a message. @param isUnsent returns whether a post was never sent; undefined for another member's message */
-  keyOf (position: string, isUnsent?: (id: string) => boolean): string {
+  /** Returns the key of a message. @param own whether this member has sent it */
+  keyOf (position: string, own: boolean): string {
     const inDoubt = new Set<string>()
     for (const [id, post] of this.#posts) {
       if (post.position === position) {
         this.#posts.delete(id)
         return id
       }
-      if (post.position === undefined && post.item.state === 'pending' && isUnsent?.(id) === false) inDoubt.add(id)
+      if (post.position === undefined && post.item.state === 'pending' && own && !this.#isUnsent(id)) inDoubt.add(id)
     }
     if (inDoubt.size > 0) this.#hidden.set(position, inDoubt)
     return position
@@ -57,10 +67,10 @@ export class OwnPosts {
   }
 
   /** Called when the earlier messages of the room are no longer valid, after the first of the new ones. */
-  onBreak (isUnsent: (id: string) => boolean): void {
+  onBreak (): void {
     for (const [id, post] of this.#posts) {
       if (post.position !== undefined) this.#posts.delete(id)
-      post.isLost = !isUnsent(id)
+      post.isLost = !this.#isUnsent(id)
     }
   }
 

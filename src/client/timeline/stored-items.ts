@@ -1,0 +1,169 @@
+import type { Change, Message } from '../../messages.ts'
+import { applyChange } from '../apply-change.ts'
+import type { Deliveries } from '../deliveries.ts'
+import { ChatError, unsupported } from '../error.ts'
+import type { Direction } from '../history-requests.ts'
+import type { RoomState } from '../pending-request.ts'
+import type { HistoryPage, Joined } from '../room-events.ts'
+import type { RoomOperations } from '../room-operations.ts'
+import { HistoryWindow, type Side } from './history-window.ts'
+import type { OwnPosts } from './own-posts.ts'
+import type { StoredItem } from './timeline-item.ts'
+
+const directions = { older: 'before', newer: 'after' } as const
+
+/** Messages of a page, unless the app says otherwise. */
+const LIMIT = 50
+
+/**
+ * The stored messages of a timeline: a window of the room's history. Loads pages into the window, and replaces it at a jump and at a
+ * break, after which messages may be missing.
+ */
+export class StoredItems {
+  readonly #room: RoomState & { readonly name: string }
+  readonly #operations: RoomOperations
+  readonly #deliveries: Deliveries
+  readonly #posts: OwnPosts
+  readonly #size: number
+  readonly #onChange: () => void
+  #window: HistoryWindow
+  /** The window of the last jump, while its first page is under way. */
+  #next: HistoryWindow | undefined
+  #follows = true
+  /** The items before a break. */
+  earlier: StoredItem[] | undefined
+
+  /**
+   * @param size maximum messages in the window
+   * @param onChange called when the state of a load has changed
+   */
+  constructor (
+    room: RoomState & { readonly name: string }, operations: RoomOperations, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
+  ) {
+    this.#room = room
+    this.#operations = operations
+    this.#deliveries = deliveries
+    this.#posts = posts
+    this.#size = size
+    this.#onChange = onChange
+    this.#window = new HistoryWindow(size)
+  }
+
+  get window (): HistoryWindow { return this.#window }
+
+  /** The items of the window that are not hidden. */
+  get shown (): StoredItem[] { return this.#window.items.filter(({ position }) => !this.#posts.hides(position)) }
+
+  /** Number of messages on each side that a new window has room for, at most a page. */
+  get #half (): number { return Math.min(LIMIT, this.#size >> 1) }
+
+  /** Loads a page, if there may be one. A second call meanwhile returns the same promise. */
+  load (side: Side, limit = LIMIT): Promise<void> {
+    const window = this.#window
+    if (!(side === 'older' ? window.hasOlder : window.hasNewer)) return Promise.resolve()
+    const load = window.loads[side] ??= this.#loadPage(window, side, limit).finally(() => {
+      window.loads[side] = undefined
+      if (side === 'newer') window.live = undefined
+      this.#onChange()
+    })
+    this.#onChange()
+    return load
+  }
+
+  /** Replaces the window by one around a position. */
+  async jumpTo (position: string): Promise<void> {
+    if (this.#window.has(position)) return
+    this.#assertNewer()
+    const window = this.#next = new HistoryWindow(this.#size, position)
+    const { messages, more, complete } = await this.#request(position, this.#half)
+    if (this.#next !== window) return
+    if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
+    this.#window = window
+    window.prepend(this.#itemsOf(messages), more)
+    // The page ends before the message.
+    window.hasNewer = true
+    await this.load('newer', this.#half)
+    if (this.#window !== window || window.has(position) || window.items.length === 0) return
+    window.hasOlder = true
+    await this.load('older', 1)
+  }
+
+  /** Replaces the window by the newest messages. */
+  jumpToNewest (): Promise<void> {
+    this.#start()
+    return this.load('older', this.#half)
+  }
+
+  /** @param on whether the user is at the newest items */
+  follow (on: boolean): void {
+    this.#follows = on
+    if (on) this.#window.trimOldest()
+  }
+
+  /** Called with each answer to a join. */
+  onJoined ({ complete, messages, changes = [], oldest, position }: Joined): void {
+    if (this.#window.anchor === undefined) this.#start(messages, position)
+    else if (!complete) this.#break(messages, position)
+    else {
+      // All items of a window that doesn't reach the newest message may be older than the oldest one that the server keeps.
+      if (oldest !== undefined && !this.#window.dropBefore(oldest) && this.#window.hasNewer) this.#break()
+      for (const change of changes) this.change(change)
+      for (const message of messages) this.add(message)
+    }
+  }
+
+  /** Adds a live message. */
+  add (message: Message): void {
+    // A page of newer messages may have it already.
+    if (!this.#window.has(message.position)) this.#window.add(this.#itemOf(message), this.#follows && this.#window.loads.older === undefined)
+  }
+
+  change (change: Change): void {
+    this.#window.update(change.position, (item) => applyChange(item, change) as StoredItem)
+  }
+
+  /** Starts anew, by default with the newest message. */
+  #break (messages?: readonly Message[], position?: string): void {
+    const { shown } = this
+    if (shown.length > 0) this.earlier = shown
+    this.#start(messages, position)
+    this.#posts.onBreak()
+  }
+
+  #start (messages: readonly Message[] = this.#deliveries.last === undefined ? [] : [this.#deliveries.last], position = this.#room.position!): void {
+    this.#window = this.#next = new HistoryWindow(this.#size, position)
+    this.#window.hasOlder = true
+    this.#window.append(this.#itemsOf(messages), false)
+  }
+
+  async #loadPage (window: HistoryWindow, side: Side, limit: number): Promise<void> {
+    const edge = window.edge(side)!
+    // Pages end before a position, so the message at the position of the join isn't in the one before it.
+    if (side === 'older' && window.items.length === 0 && this.#operations.canLoadNewer()) return await this.jumpTo(edge)
+    if (side === 'newer') {
+      this.#assertNewer()
+      window.live = []
+    }
+    const { messages, more, complete } = await this.#request(edge, limit, directions[side])
+    // The window was replaced or trimmed meanwhile.
+    if (window !== this.#window || edge !== window.edge(side)) return
+    if (side === 'older') window.prepend(this.#itemsOf(messages), more)
+    else if (complete) window.append(this.#itemsOf(messages), more || window.live === undefined)
+    else this.#break()
+  }
+
+  #request (position: string, limit: number, direction?: Direction): Promise<HistoryPage> {
+    const { history, isJoined } = this.#operations
+    return history.request(this.#room.name, position, limit, isJoined(), direction)
+  }
+
+  /** @throws ChatError with `unsupported` */
+  #assertNewer (): void { if (!this.#operations.canLoadNewer()) throw unsupported('pages of newer messages') }
+
+  #itemsOf (messages: readonly Message[]): StoredItem[] { return messages.map((message) => this.#itemOf(message)) }
+
+  #itemOf (message: Message): StoredItem {
+    const own = message.from !== null && message.from.id === this.#operations.member()?.id
+    return { ...message, key: this.#posts.keyOf(message.position, own), state: 'stored', own }
+  }
+}
