@@ -8,14 +8,16 @@ import { ChatError } from './error.ts'
 import { HistoryRequests } from './history-requests.ts'
 import { Memberships, type JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
-import { PendingRequests, type RestoredPost } from './pending-requests.ts'
+import { PendingRequests } from './pending-requests.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { ReadPositions } from './read-positions.ts'
-import { Signals } from './signals.ts'
 import { Reconnector, type Welcome } from './reconnector.ts'
+import { RequestQueue } from './request-queue.ts'
 import type { ClientRoom } from './room.ts'
 import type { Direct, Member, UnreadRoom } from './room-events.ts'
+import type { RestoredPost } from './saved-posts.ts'
 import { receiver } from './server-messages.ts'
+import { Signals } from './signals.ts'
 import { connectSocket } from './socket.ts'
 import { socketUrl } from './socket-url.ts'
 import type { Status } from './status.ts'
@@ -64,7 +66,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
     super(['status', 'error', 'restored', 'direct'])
     const settings = withDefaults(options)
     this.#history = new HistoryRequests((message) => this.#reconnector.send(message), this.#rateLimiter, settings.backoff())
-    this.#requests = new PendingRequests({
+    const queue = new RequestQueue(settings.queue)
+    this.#requests = new PendingRequests(queue, {
       joinedRoom: (room) => this.#memberships.joinedRoom(room),
       includes: (room) => this.#memberships.includes(room),
       send: (json) => this.#reconnector.send(json),
@@ -73,8 +76,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
         this.emit('restored', restored as RestoredPost<DataOf<Types>>)
       },
       onNotSaved: (error) => this.emit('error', error)
-    }, settings.queue, settings.backoff(), this.#rateLimiter, settings.savedPosts)
-    const services = { requests: this.#requests, history: this.#history, signals: this.#signals, reads: this.#reads }
+    }, settings.backoff(), this.#rateLimiter, settings.savedPosts)
+    const services = { requests: this.#requests, queue, history: this.#history, signals: this.#signals, reads: this.#reads }
     this.#memberships = new Memberships({
       send: (message) => {
         const json = JSON.stringify(message)

@@ -2,7 +2,7 @@ import type { Change, Message } from '../messages.ts'
 import { applyChange } from './apply-change.ts'
 import { ChatError } from './error.ts'
 import { Iteration } from './iteration.ts'
-import type { WaitingPost } from './pending-requests.ts'
+import type { WaitingPost } from './request-queue.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import type { Of, RoomEvents } from './room-events.ts'
 

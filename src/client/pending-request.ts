@@ -22,6 +22,9 @@ export interface Outcome {
 /** What the client has received of a joined room. */
 export interface RoomState { readonly position?: string | undefined, readonly revision?: string | undefined }
 
+/** Resolves with the position of the stored message. id: of the request */
+export type Post = Promise<string> & { readonly id: string }
+
 /** A post or a change that waits for its acknowledgement. */
 export class PendingRequest {
   readonly id: string
@@ -100,10 +103,4 @@ function problemOf (request: Repeatable): string | undefined {
   return 'reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))
     ? 'reaction must be 1 to 64 characters, none of them a control character'
     : undefined
-}
-
-/** Returns an id that is unique among the requests of this member. React Native has no `crypto.getRandomValues`. */
-export function randomId (): string {
-  const numbers = globalThis.crypto?.getRandomValues?.(new Uint32Array(4)) ?? [Date.now(), ...Array.from('abc', () => Math.random() * 2 ** 32)]
-  return Array.from(numbers, (number) => Math.floor(number).toString(36)).join('-')
 }

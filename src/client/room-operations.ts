@@ -1,12 +1,14 @@
 import type { HistoryRequests } from './history-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
+import type { RequestQueue } from './request-queue.ts'
 import type { Sender } from './room-events.ts'
 import type { Signals } from './signals.ts'
 
 /** The parts of a client that handle the requests of its rooms. */
 export interface RoomServices {
   readonly requests: PendingRequests
+  readonly queue: RequestQueue
   readonly history: HistoryRequests
   readonly signals: Signals
   readonly reads: ReadPositions

@@ -5,10 +5,11 @@ import { Deliveries } from './deliveries.ts'
 import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { invalid, type ChatError } from './error.ts'
-import { randomId, type RequestedChange, type RoomState } from './pending-request.ts'
-import type { Post, WaitingPost } from './pending-requests.ts'
+import type { Post, RequestedChange, RoomState } from './pending-request.ts'
+import type { WaitingPost } from './request-queue.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { updatedMembers } from './present-members.ts'
+import { randomId } from './random-id.ts'
 import type { RoomOperations } from './room-operations.ts'
 import type { RoomReads } from './room-reads.ts'
 import { StreamedTexts } from './streamed-texts.ts'
@@ -169,7 +170,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   timeline ({ size = 500 }: { readonly size?: number | undefined } = {}): Timeline<Types> {
     if (!(Number.isInteger(size) && size >= 50)) throw invalid('size must be an integer of at least 50')
     const timeline = new Timeline(this, this.#operations, this.#deliveries, size)
-    for (const post of this.#operations.requests.posts(this.name)) timeline.onPost(post)
+    for (const post of this.#operations.queue.posts(this.name)) timeline.onPost(post)
     this.#deliveries.attach(timeline)
     return timeline
   }

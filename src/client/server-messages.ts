@@ -5,12 +5,14 @@ import type { Memberships } from './memberships.ts'
 import { withOwnReactions } from './own-reactions.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
+import type { RequestQueue } from './request-queue.ts'
 import type { Changed, Direct, Of } from './room-events.ts'
 
 /** The parts of a client that handle the messages of the server. */
 export interface Receivers {
   readonly memberships: Memberships
   readonly requests: PendingRequests
+  readonly queue: RequestQueue
   readonly history: HistoryRequests
   readonly reads: ReadPositions
 }
@@ -23,10 +25,10 @@ interface Events {
 }
 
 /** Returns a function that passes a message of the server to the part of the client that handles it. */
-export function receiver ({ memberships, requests, history, reads }: Receivers, events: Events): (message: ServerMessage) => void {
+export function receiver ({ memberships, requests, queue, history, reads }: Receivers, events: Events): (message: ServerMessage) => void {
   function onChanged (message: Changed) {
     const { room, position, whole } = message
-    const changed = whole === true ? withOwnReactions(message, requests.reactionsTo(room, position)) : message
+    const changed = whole === true ? withOwnReactions(message, queue.reactionsTo(room, position)) : message
     history.onChanged(changed)
     memberships.receive(changed)
   }

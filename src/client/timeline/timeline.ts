@@ -1,7 +1,7 @@
 import type { ClientTypes, DataOf } from '../app-data.ts'
 import type { Deliveries, Delivery, DeliveryReceiver } from '../deliveries.ts'
 import { ChatError } from '../error.ts'
-import type { WaitingPost } from '../pending-requests.ts'
+import type { WaitingPost } from '../request-queue.ts'
 import type { RoomOperations } from '../room-operations.ts'
 import { OwnPosts } from './own-posts.ts'
 import { Snapshots } from './snapshots.ts'
@@ -39,7 +39,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
     this.#room = room
     this.#operations = operations
     this.#deliveries = deliveries
-    this.#posts = new OwnPosts((id) => operations.requests.isUnsent(id))
+    this.#posts = new OwnPosts((id) => operations.queue.isUnsent(id))
     this.#stored = new StoredItems(room, operations, deliveries, this.#posts, size, () => this.#snapshots.onChange())
     this.#snapshots = new Snapshots(() => this.#snapshot())
   }
