@@ -93,12 +93,15 @@ export class Memberships {
   }
 
   #room (membership: Membership, state: RoomState): ClientRoom {
-    const room: ClientRoom = new ClientRoom(membership.name, state, {
+    const { name } = membership
+    const isJoined = () => membership.joinedRoom === room
+    const room: ClientRoom = new ClientRoom(name, state, {
       ...this.#services,
-      isJoined: () => membership.joinedRoom === room,
+      isJoined,
+      history: (position, limit, direction) => this.#services.history.request(name, position, limit, isJoined(), direction),
       member: () => this.#member,
       canLoadNewer: () => this.#canLoadNewer,
-      leave: () => this.leave(membership.name)
+      leave: () => this.leave(name)
     })
     return room
   }

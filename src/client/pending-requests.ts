@@ -28,6 +28,7 @@ export interface RequestOperations {
 export class PendingRequests {
   readonly #queue: RequestQueue
   readonly #operations: RequestOperations
+  readonly #backoff: Backoff
   readonly #sender: RequestSender
   /** Whether the server accepts changes; undefined before the first connection. */
   #supportsChanges: boolean | undefined
@@ -37,6 +38,7 @@ export class PendingRequests {
   constructor (queue: RequestQueue, operations: RequestOperations, backoff: Backoff, rateLimiter: RateLimiter, savedPosts?: SavedPosts) {
     this.#queue = queue
     this.#operations = operations
+    this.#backoff = backoff
     this.#sender = new RequestSender(queue, {
       ...operations,
       holds: (request, room) => this.#saver?.holds(request, room),
@@ -66,7 +68,7 @@ export class PendingRequests {
   flush (): void { this.#sender.flush() }
 
   onAck (id: string, position: string): void {
-    this.#sender.onAck()
+    this.#backoff.reset()
     const request = this.#queue.get(id)
     if (request === undefined) return
     this.#remove(request)
@@ -78,13 +80,8 @@ export class PendingRequests {
   onError (id: string, error: ChatError): boolean {
     const request = this.#queue.get(id)
     if (request === undefined) return false
-    if (isRetryable(error.code) && this.#operations.includes(request.room)) {
-      request.inFlight = false
-      this.#sender.onRetryable(request, error)
-    } else {
-      const isRefused = isOneOf(error.code, 'not_joined', 'forbidden')
-      this.#reject(request, isRefused ? request.roomEnd ?? error : error)
-    }
+    if (isRetryable(error.code) && this.#operations.includes(request.room)) this.#sender.onRetryable(request, error)
+    else this.#reject(request, (isOneOf(error.code, 'not_joined', 'forbidden') && request.roomEnd) || error)
     this.#sender.sendMore(request)
     return true
   }

@@ -60,8 +60,8 @@ export class Reconnector {
   get status (): Status { return this.#status }
 
   /** Returns whether the message was passed to the socket. */
-  send (message: ClientMessage | string): boolean {
-    return this.#status.state === 'online' && this.#connection !== undefined && this.#connection.send(message)
+  send (json: string): boolean {
+    return this.#status.state === 'online' && this.#connection !== undefined && this.#connection.send(json)
   }
 
   reconnect (): void { if (this.#status.state === 'waiting') this.#open() }

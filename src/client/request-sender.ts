@@ -23,18 +23,17 @@ export class RequestSender {
   payload = Infinity
   readonly #queue: RequestQueue
   readonly #operations: SendOperations
-  readonly #backoff: Backoff
   readonly #rateLimiter: RateLimiter
   /** Set while requests wait only for the rate limiter. */
   #timer: ReturnType<typeof setTimeout> | undefined
   /** Of rooms with a request that failed with a retryable error. Later requests of the room wait too, to keep the order. */
-  readonly #retries = new RetryTimers(() => this.flush())
+  readonly #retries: RetryTimers
 
   constructor (queue: RequestQueue, operations: SendOperations, backoff: Backoff, rateLimiter: RateLimiter) {
     this.#queue = queue
     this.#operations = operations
-    this.#backoff = backoff
     this.#rateLimiter = rateLimiter
+    this.#retries = new RetryTimers(backoff, () => this.flush())
   }
 
   /** Sends the requests that are not in flight and need not wait. */
@@ -71,11 +70,11 @@ export class RequestSender {
     }
   }
 
-  /** Called when a request is acknowledged. */
-  onAck (): void { this.#backoff.reset() }
-
-  /** Called with a retryable error of a request: it is sent again, and the requests of its room wait until then. */
-  onRetryable ({ room }: PendingRequest, error: ChatError): void { this.#retries.start(room, () => this.#backoff.next(error.retryAfter)) }
+  /** Called with a retryable error of a request: the request is sent again, and those of its room wait until then. */
+  onRetryable (request: PendingRequest, { retryAfter }: ChatError): void {
+    request.inFlight = false
+    this.#retries.start(request.room, retryAfter)
+  }
 
   /** Called after an answer. A later change of the same message can be sent now, and the next request may fit into the limits. */
   sendMore (answered: PendingRequest): void {

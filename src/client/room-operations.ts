@@ -1,8 +1,8 @@
-import type { HistoryRequests } from './history-requests.ts'
+import type { Direction, HistoryRequests } from './history-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
 import type { RequestQueue } from './request-queue.ts'
-import type { Sender } from './room-events.ts'
+import type { HistoryPage, Sender } from './room-events.ts'
 import type { Signals } from './signals.ts'
 
 /** The parts of a client that handle the requests of its rooms. */
@@ -15,7 +15,9 @@ export interface RoomServices {
 }
 
 /** What a room delegates to its client. */
-export interface RoomOperations extends RoomServices {
+export interface RoomOperations extends Omit<RoomServices, 'history'> {
+  /** Requests a page of the history of the room. */
+  history (position: string, limit: number, direction?: Direction): Promise<HistoryPage>
   /** Returns whether the room is joined on this connection. */
   isJoined (): boolean
   /** Returns this client's member; null before the first connection. */

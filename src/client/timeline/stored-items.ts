@@ -2,9 +2,8 @@ import type { Change, Message } from '../../messages.ts'
 import { applyChange } from '../apply-change.ts'
 import type { Deliveries } from '../deliveries.ts'
 import { ChatError, unsupported } from '../error.ts'
-import type { Direction } from '../history-requests.ts'
 import type { RoomState } from '../pending-request.ts'
-import type { HistoryPage, Joined } from '../room-events.ts'
+import type { Joined } from '../room-events.ts'
 import type { RoomOperations } from '../room-operations.ts'
 import { HistoryWindow, type Side } from './history-window.ts'
 import type { OwnPosts } from './own-posts.ts'
@@ -20,7 +19,7 @@ const LIMIT = 50
  * break, after which messages may be missing.
  */
 export class StoredItems {
-  readonly #room: RoomState & { readonly name: string }
+  readonly #room: RoomState
   readonly #operations: RoomOperations
   readonly #deliveries: Deliveries
   readonly #posts: OwnPosts
@@ -38,7 +37,7 @@ export class StoredItems {
    * @param onChange called when the state of a load has changed
    */
   constructor (
-    room: RoomState & { readonly name: string }, operations: RoomOperations, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
+    room: RoomState, operations: RoomOperations, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
   ) {
     this.#room = room
     this.#operations = operations
@@ -75,7 +74,7 @@ export class StoredItems {
     if (this.#window.has(position)) return
     this.#assertNewer()
     const window = this.#next = new HistoryWindow(this.#size, position)
-    const { messages, more, complete } = await this.#request(position, this.#half)
+    const { messages, more, complete } = await this.#operations.history(position, this.#half)
     if (this.#next !== window) return
     if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
     this.#window = window
@@ -144,17 +143,12 @@ export class StoredItems {
       this.#assertNewer()
       window.live = []
     }
-    const { messages, more, complete } = await this.#request(edge, limit, directions[side])
+    const { messages, more, complete } = await this.#operations.history(edge, limit, directions[side])
     // The window was replaced or trimmed meanwhile.
     if (window !== this.#window || edge !== window.edge(side)) return
     if (side === 'older') window.prepend(this.#itemsOf(messages), more)
     else if (complete) window.append(this.#itemsOf(messages), more || window.live === undefined)
     else this.#break()
-  }
-
-  #request (position: string, limit: number, direction?: Direction): Promise<HistoryPage> {
-    const { history, isJoined } = this.#operations
-    return history.request(this.#room.name, position, limit, isJoined(), direction)
   }
 
   /** @throws ChatError with `unsupported` */
