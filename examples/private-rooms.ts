@@ -32,7 +32,7 @@ await app.register(async (api) => {
   api.get('/rooms', async ({ me }) => await listed(me))
   api.get('/unread', async ({ me }) => ({ unread: (await listed(me)).reduce((sum, { unread }) => sum + unread, 0) }))
 
-  // The server names the rooms. If members did, one of them could take the name of a conversation of others before it begins.
+  // The server names the rooms. If members named them, a member could take the name of a conversation of others before it begins.
   api.post<{ Body: { title: string } }>('/rooms', { schema: { body: titled } }, async ({ me, body: { title } }, reply) => {
     const room = { room: randomUUID(), title, owner: me }
     await rooms.create(room, [me])
@@ -47,17 +47,17 @@ await app.register(async (api) => {
     return reply.code(204).send()
   })
 
-  // Owners remove others, and everybody may leave.
+  // An owner may remove any member. Each member may remove itself.
   api.delete<InRoom>('/rooms/:room/members/:member', async ({ me, params: { room, member } }, reply) => {
     const found = await rooms.find(room)
     if (found === undefined || (found.owner !== me && member !== me)) return reply.code(404).send({ message: 'no such room of yours' })
-    // The table first: otherwise, the member could join again before it changes.
+    // The table changes first. Otherwise, the member could join again before the change.
     await rooms.remove(room, member)
     await app.chat.removeMember(room, member, { reason: 'you are no longer a member of this room' })
     return reply.code(204).send()
   })
 
-  // Both people find the same room, whoever begins. A hash fits into a name of 64 characters, and JSON keeps the two ids apart.
+  // Both people derive the same name. A hash fits into a name of 64 characters, and JSON separates the two ids unambiguously.
   api.put<InRoom>('/direct/:member', async ({ me, params: { member } }, reply) => {
     if (!people.has(member) || member === me) return reply.code(404).send({ message: 'no such person' })
     const both = [me, member].sort()
@@ -68,7 +68,7 @@ await app.register(async (api) => {
   })
 })
 
-/** Returns the rooms of a member, also those that it has never read. One call counts at most 1,000. */
+/** Returns the rooms of a member with their unread counts, also rooms that it has never read. `unread` accepts at most 1,000 rooms. */
 async function listed (member: string): Promise<Array<Room & { readonly unread: number }>> {
   const own = await rooms.of(member)
   const counted = await app.chat.unread(member, { rooms: own.map(({ room }) => room) })

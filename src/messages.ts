@@ -58,7 +58,7 @@ const change = object({ position, revision }, changedState)
 const unreadRoom = object({
   room: string({}),
   unread: integer({ minimum: 0, description: 'number of messages after position' }),
-  position: string({ description: 'up to which the member has read the room' })
+  position: string({ description: 'of the last message that the member has read' })
 }, { last: message })
 
 const typingOn = { type: 'boolean', description: 'false: stopped typing; absent: true' } as const
@@ -100,7 +100,7 @@ export const clientMessages = {
   }, { before: position, after: position }, 'Requests the messages before a position, or those after it')),
   markRead: object({ type: literal('markRead'), room, position }, {}, 'Moves the read position of the member in a joined room'),
   rooms: object({ type: literal('rooms'), id }, {
-    after: string({ pattern: roomName.source, description: 'next of the page before' })
+    after: string({ pattern: roomName.source, description: 'next of the previous page' })
   }, 'Requests the rooms in which the member has a read position'),
   forget: object({ type: literal('forget'), room }, {}, 'Removes the read position of the member in a room'),
   ping: object({ type: literal('ping'), id }, {}, 'Requests a pong, to detect a lost connection')
@@ -121,7 +121,7 @@ export const serverMessages = {
       byteBurst: integer({ description: 'bytes of messages to the server at once after a pause; absent: no limit' })
     }),
     heartbeat: integer({ description: 'ms between the pings of the server; a client should send a ping as often' })
-  }, { features: array(string({}), 'what the server has beyond the first version: changes, signals, readPositions, history-after') }, 'Answers hello with the member and its limits'),
+  }, { features: array(string({}), 'optional features that the server supports: changes, signals, readPositions, history-after') }, 'Answers hello with the member and its limits'),
   joined: object({
     type: literal('joined'),
     room,
@@ -135,7 +135,7 @@ export const serverMessages = {
     revision,
     changes: array(change, 'of earlier messages, each whole, in the order of their revisions'),
     oldest: position,
-    readPosition: string({ description: 'up to which the member has read the room; absent: the member has no read position' }),
+    readPosition: string({ description: 'position of the last message that the member has read; absent: the member has no read position' }),
     unread: integer({ minimum: 0, description: 'number of messages after readPosition, up to position' })
   }, 'Answers join. Also sent without a request when earlier messages are no longer valid'),
   left: object({ type: literal('left'), room }, {
@@ -163,7 +163,7 @@ export const serverMessages = {
   signal: object({ type: literal('signal'), room, from: sender, data }, {}, 'An event that a member has sent to the room'),
   readPosition: object({ type: literal('readPosition'), room, position }, {}, 'The member has read a joined room up to this position, on another connection'),
   rooms: object({ type: literal('rooms'), id, rooms: array(unreadRoom, 'in the order of their names') }, {
-    next: string({ description: 'after of the next page; absent: there are no more rooms' })
+    next: string({ description: 'after for the next page; absent: there are no more rooms' })
   }, 'Answers rooms with a page of rooms'),
   direct: object({ type: literal('direct'), data }, {}, 'Data that the app has sent to the member'),
   pong: object({ type: literal('pong'), id }, {}, 'Answers ping'),

@@ -101,8 +101,8 @@ export function isTerminal (code: number): boolean {
 }
 
 /**
- * Number of requests that one `history` or `rooms` counts as, because the server reads a page from the store and sends it, and one
- * `delete`, because a store may have to rewrite as much.
+ * Number of requests that a `history`, a `rooms` or a `delete` counts as. For `history` and `rooms`, the server reads a page from the
+ * store and sends it. For `delete`, a store may have to rewrite as much.
  */
 export const PAGE_COST = 4
 

@@ -34,7 +34,7 @@ export interface Page extends ChangedPage {
   readonly more: boolean
   /** The newest entry and change of the room when the page was read; the room's beginning (`offset: 0`) if there is none. */
   readonly head: Head
-  /** Present if the query has a `readPosition`: number of the kept entries after it; of all kept entries if it isn't honoured. */
+  /** Present if the query has a `readPosition`: number of the kept entries after it, or of all kept entries if it isn't honoured. */
   readonly unread?: number | undefined
 }
 
@@ -47,10 +47,10 @@ export const MAX_READ_POSITIONS = 1_000
  */
 export const NOTHING_READ: Position = ''
 
-/** ms after their last use that the read positions of a member are removed: 90 days. */
+/** ms between the last use of a member's read positions and their removal: 90 days. */
 export const READ_POSITIONS_TTL = 90 * 24 * 3_600_000
 
-/** Up to where a member has read a room: the cursor of an entry, and its time. */
+/** The last entry of a room that a member has read: its cursor and its time. */
 export interface ReadPosition extends Cursor { readonly room: string, readonly at: number }
 
 /** What a feed delivers: controls, then entries, then changes. */
@@ -79,7 +79,7 @@ export interface FeedPage {
  * newest one, MUST be returned even if it alone exceeds `maxBytes`. Both bounds hold for `entries` and for `changed`, each alone.
  *
  * `revision`: selects also the entries up to `after` that changed after it. `for`: id of the member whose reactions are `mine`.
- * `use`: `false` for a read that is no use of the room. It MUST NOT create the room, nor keep it from being removed. `readPosition`: selects
+ * `use`: `false` for a read that doesn't count as a use of the room. It MUST NOT create the room or delay its removal. `readPosition`: selects
  * the number of unread entries, counted when the page is read. It may be `NOTHING_READ`.
  */
 export type Query = {
@@ -159,7 +159,7 @@ export interface Store {
    * A page with `complete: false` and without entries reports a break: entries and changes between the last ones delivered and
    * `page.head` may be missing. Delivery continues after `page.head`. A store MUST NOT leave a gap without such a page. The page has
    * the controls between the last ones delivered and the break that are still remembered, or that `clear` removed. They are of the epoch
-   * before it: those of several epochs are reported as several breaks.
+   * before the break. Controls of several epochs are reported as several breaks.
    */
   follow (room: string, deliver: (page: FeedPage) => void): Promise<Feed>
 
@@ -208,7 +208,7 @@ export interface Store {
 
   /**
    * Moves read positions of a member. One record of the member has those of all its rooms; it is as durable as entries are. Creates no
-   * room, and is no use of one. The caller MUST pass at most one position of a room, each as `get` or `append` has returned it.
+   * room, and doesn't count as a use of one. The caller MUST pass at most one position of a room, each as `get` or `append` has returned it.
    *
    * A read position MUST NOT move back: a position is ignored if the kept one has a higher `at`, or, in the same epoch, the same `at`
    * and at least the same `offset`. A record has at most `MAX_READ_POSITIONS`: beyond it, those with the lowest `at` are removed. Records
@@ -218,7 +218,7 @@ export interface Store {
    */
   markRead (memberId: string, positions: readonly ReadPosition[]): Promise<void>
 
-  /** Resolves with the read positions of a member, in the order of the room names as strings. @param room only that of this room */
+  /** Resolves with the read positions of a member, in the order of the room names as strings. @param room only the read position in this room */
   readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]>
 
   /** Removes the read position of a member in a room, if there is one. */

@@ -12,7 +12,7 @@ import { RoomLog, type LogBounds } from './room-log.ts'
 export interface JsonLinesOptions extends Partial<LogBounds> {
   /** for the files; created if it doesn't exist. Only one process may use it: nothing prevents a second one. */
   readonly path: string
-  /** bytes of all files; beyond it, posts are rejected until the app clears rooms, and read positions replace older ones. Default: 1 GiB */
+  /** maximum bytes of all files; beyond it, posts are rejected until the app clears rooms, and marks remove the least recently used records. Default: 1 GiB */
   readonly storeBytes?: number | undefined
 }
 
@@ -26,8 +26,8 @@ const MAX_CALLS = 2_000
 const MAX_ROOMS = 1_000
 
 /**
- * A store that keeps each room in a file of JSON lines, and the read positions of members in another one. Rooms are read when they
- * are used, and kept until the app clears them: there is no `roomTtl` and no `historyAge`.
+ * A store that keeps each room in a file of JSON lines, and the read positions of members in another file. A room is read from its file
+ * when it is used, and kept until the app clears it: there is no `roomTtl` and no `historyAge`.
  */
 export class JsonLinesStore implements Store {
   readonly #path: string

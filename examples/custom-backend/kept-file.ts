@@ -5,11 +5,11 @@ import type { RoomFile } from './room-file.ts'
 /** The bytes of all files. Nothing is added while they are at `max` or above. */
 export interface Disk { bytes: number, readonly max: number }
 
-/** State that the lines of a file repeat. */
+/** State that can be restored from the lines of a file. */
 export interface Kept {
-  /** Bytes of a snapshot, roughly. */
+  /** Approximate bytes of a snapshot. */
   readonly bytes: number
-  /** Repeats a line of the file. */
+  /** Applies a line of the file. */
   repeat (line: string): void
   /** Returns the lines of a new file, oldest first. */
   snapshot (): string
@@ -20,7 +20,7 @@ export interface KeptFileEvents<State> { onLoad? (state: State): void, onFail? (
 
 interface Call<State> { apply (state: State): unknown, resolve (result: unknown): void, reject (error: unknown): void }
 
-/** A file is replaced when it has this many bytes more than twice what is kept. */
+/** A file is replaced when it has this many bytes more than two snapshots. */
 const SLACK = 256 * 1024
 
 /** State and its file. Calls are applied in order, in batches: the calls of a batch resolve when the file has their changes. */
@@ -59,7 +59,7 @@ export class KeptFile<State extends Kept> {
     })
   }
 
-  /** Adds lines, which repeat what a call has changed. */
+  /** Adds lines that restore the changes of a call. */
   add (lines: string): void { this.#lines += lines }
 
   /** Replaces the file by a snapshot. */
@@ -126,7 +126,7 @@ export class KeptFile<State extends Kept> {
       this.#replace = this.#unsaved = false
       return undefined
     } catch (cause) {
-      // The file may have all of it, a part or nothing. It is read again, and replaced before the next call resolves.
+      // The file may have all, some or none of the lines. It is read again, and replaced before the next call resolves.
       this.#state = undefined
       this.#events.onFail?.()
       this.#replace = this.#unsaved = true

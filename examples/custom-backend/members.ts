@@ -2,10 +2,10 @@ import { errors } from 'fastify-chat'
 import type { ReadPosition } from 'fastify-chat'
 import type { Kept } from './kept-file.ts'
 
-/** Rooms of a member, and ms after its last use that a record is removed, as the contract sets them. */
+/** Maximum rooms of a record, and ms between its last use and its removal, as the contract specifies them. */
 const [MAX_ROOMS, TTL] = [1_000, 90 * 24 * 3_600_000]
 
-/** A use by a read is written if the last use in the file is this many ms older. */
+/** A read writes its use if the last use in the file is this many ms older. */
 const USE_INTERVAL = 24 * 3_600_000
 
 /** A line of the file: a use of a member's record at `used`, in ms since 1970, and what it changed. */
@@ -27,7 +27,7 @@ export class Members implements Kept {
     return [...this.#records].map(([member, { rooms, used }]) => textOf({ member, used, read: [...rooms.values()] })).join('')
   }
 
-  /** Moves read positions forward. Without space, the records that were not used for longest make room. @throws StoreBusy */
+  /** Moves read positions forward. If there is no space, removes the least recently used records. @throws StoreBusy */
   mark (member: string, positions: readonly ReadPosition[], hasSpace: boolean): string {
     const kept = this.#records.get(member)
     const read = positions.filter((position) => movesForward(position, kept?.rooms.get(position.room)))
@@ -45,7 +45,7 @@ export class Members implements Kept {
     return this.#write({ member, used: Date.now(), forget: room })
   }
 
-  /** Notes a use of a member's record. */
+  /** Records a use of a member's record. */
   use (member: string): string {
     this.#removeExpired()
     const record = this.#records.get(member)
@@ -89,7 +89,7 @@ export class Members implements Kept {
     this.#records.delete(member)
   }
 
-  /** Removes records of other members until they had as many bytes. Returns the lines of the removals. @throws StoreBusy */
+  /** Removes records of other members until `bytes` are freed. Returns the lines of the removals. @throws StoreBusy */
   #removeOthers (member: string, bytes: number): string {
     const target = this.#bytes - bytes
     if (target < (this.#records.get(member)?.bytes ?? 0)) throw new errors.StoreBusy()
@@ -101,7 +101,7 @@ export class Members implements Kept {
     return lines
   }
 
-  /** Needs no line: the time of the last use is in the file. */
+  /** Returns no line, because the file has the time of the last use. */
   #removeExpired (): void {
     for (const [member, { used }] of this.#records) {
       if (used > Date.now() - TTL) return

@@ -1,4 +1,4 @@
-/** @param owner who may invite and remove; null: nobody may, as in a direct conversation */
+/** @param owner the member that may invite and remove others; null: no member may, as in a direct conversation */
 export interface Room { readonly room: string, readonly title: string, readonly owner: string | null }
 
 /**

@@ -12,12 +12,12 @@ declare module 'fastify' {
 /** What `authenticate` returns. */
 interface Identity { readonly id: string, readonly name: string, readonly expiresAt: number }
 
-/** Returns who sent a request or opened a connection. @param token of the client's `hello` */
+/** Returns the person that sent a request or opened a connection. @param token of the client's `hello` */
 type Identify = (request: FastifyRequest, token?: string) => Identity | undefined
 
-/** A way to sign in. */
+/** A sign-in method. */
 interface Method {
-  /** Signs a person in, whose password was right. Resolves with the body of the answer. */
+  /** Signs in a person whose password was correct. Resolves with the body of the answer. */
   start (request: FastifyRequest, id: string): Promise<object>
   readonly identify: Identify
 }
@@ -39,7 +39,7 @@ export async function signIn (app: FastifyInstance, method: (app: FastifyInstanc
   return identify
 }
 
-/** Answers requests to an app's routes with 401 unless the person has signed in, whose id is `request.me`. */
+/** Answers requests to the routes of an app with 401 unless the person has signed in. Sets `request.me` to the id of the person. */
 export function requireSignIn (app: FastifyInstance, identify: Identify): void {
   app.decorateRequest('me', '')
   app.addHook('onRequest', async (request, reply) => {
@@ -57,12 +57,12 @@ export async function session (app: FastifyInstance): Promise<Method> {
     // Without `store`, sessions are kept in the memory of this process.
     saveUninitialized: false,
     rolling: false,
-    // lax: a browser leaves it out of a POST, PUT or DELETE of another site. auto: HTTPS only, if the request came over HTTPS.
+    // lax: browsers omit the cookie from POST, PUT and DELETE requests of other sites. auto: HTTPS only, if the request came over HTTPS.
     cookie: { sameSite: 'lax', secure: 'auto', maxAge: hour }
   })
   return {
     async start (request, id) {
-      // With a new id, because an attacker may have set the cookie that came with the request.
+      // Replaces the session id, because an attacker may have set the cookie that came with the request.
       await request.session.regenerate()
       request.session.identity = { id, name: id, expiresAt: Date.now() + hour }
       return { id }
@@ -79,7 +79,7 @@ export async function jwt (app: FastifyInstance): Promise<Method> {
     identify (request, token = request.headers.authorization?.replace('Bearer ', '') ?? '') {
       try {
         const { sub, exp } = app.jwt.verify<{ sub: string, exp: number }>(token)
-        // A token counts seconds, the plugin milliseconds.
+        // `exp` is in seconds, `expiresAt` in milliseconds.
         return { id: sub, name: sub, expiresAt: exp * 1000 }
       } catch (error) {
         request.log.info({ err: error }, 'token rejected')

@@ -134,10 +134,10 @@ export class Chat {
   }
 
   /**
-   * Resolves with the rooms in which a member has a read position, and the number of messages after it, in the order of the room
-   * names: for badges and mails. With `rooms`, it resolves with exactly these rooms, in their order: in one without a read position,
-   * all kept messages are unread. `authorize` is not called. Only members that `authenticate` names have read positions beyond a
-   * connection. A position that another node has received may be missing for two seconds. Creates no room.
+   * Resolves with the number of unread messages of a member in each room, for badges and mails. Without `rooms`, the result has the rooms
+   * in which the member has a read position, in the order of the room names. With `rooms`, it has exactly these rooms, in the given order;
+   * in a room without a read position, all kept messages are unread. `authorize` is not called. Only members that `authenticate` names
+   * have stored read positions. Moves that another node received in the last two seconds may be missing. Creates no room.
    * @throws InvalidArgument, InvalidRoom
    */
   async unread (memberId: string, query: UnreadQuery = {}): Promise<UnreadRoom[]> {

@@ -14,9 +14,9 @@ export interface UnreadQuery {
 /** The number of unread messages of a member in a room. */
 export interface UnreadRoom {
   readonly room: string
-  /** number of messages after `position`; of all kept messages without one */
+  /** number of messages after `position`; without it, of all kept messages */
   readonly unread: number
-  /** the read position; absent for none */
+  /** the read position; absent if there is none */
   readonly position?: Position | undefined
 }
 
@@ -24,8 +24,8 @@ export interface UnreadRoom {
 const CONCURRENT = 100
 
 /**
- * Counts the unread messages of a member, in the given rooms or, in the order of their names, in those in which it has a read position.
- * Rejects as the store does.
+ * Counts the unread messages of a member in the given rooms. Without given rooms, in the rooms in which it has a read position, in the
+ * order of their names. Rejects as the store does.
  * @param readPositions undefined if no hook names the members
  * @throws InvalidArgument, InvalidRoom
  */
@@ -48,7 +48,7 @@ export async function unreadOf (
   return counted
 }
 
-/** Returns a copy of the rooms of a query: the app may change its own. @throws InvalidArgument, InvalidRoom */
+/** Returns a copy of the rooms of a query, because the app may change its array. @throws InvalidArgument, InvalidRoom */
 function roomsOf (query: UnreadQuery): readonly string[] | undefined {
   assertProperties('query', query, ['rooms'])
   const { rooms } = query

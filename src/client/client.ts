@@ -25,8 +25,8 @@ import type { Status } from './status.ts'
 export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {
   status: Status<MemberDataOf<Types>>
   /**
-   * An error from the server that rejects no promise, or the first error of `savedPosts`. Its code is `handshake` if the server answers, but
-   * not as a chat, or refuses the client: emitted once, until the client is online again.
+   * An error from the server that rejects no promise, or the first error of `savedPosts`. Its code is `handshake` if the server refuses the
+   * client, or its answer isn't that of a chat: emitted once, until the client is online again.
    */
   error: ChatError
   /** A saved post of an earlier client waits for acknowledgement, because its room was joined. Emitted once for each post. */
@@ -56,8 +56,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   #cheapJoins = Infinity
 
   /**
-   * Connects, and reconnects until `close()` is called or the server closes with a terminal code. Events of the network and of the
-   * page, where there are any, make it reconnect or check the connection.
+   * Connects, and reconnects until `close()` is called or the server closes with a terminal code. Reconnects or checks the
+   * connection at events of the network and of the page, where the environment has them.
    * @param url of the chat route, such as wss://example.com/chat; in a page also '/chat'. `http:` means `ws:`. With the option `connect`,
    * any string
    * @throws TypeError or RangeError for a wrong URL or option
@@ -112,7 +112,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   /** This client's member, as the server named it last; undefined before the first connection. */
   get member (): Member<MemberDataOf<Types>> | undefined { return this.#member as Member<MemberDataOf<Types>> | undefined }
 
-  /** What the server supports besides posts: `changes`, `signals`, `readPositions`. Empty before the first connection. */
+  /** What the server supports besides posts: `changes`, `signals`, `readPositions`, `history-after`. Empty before the first connection. */
   get features (): readonly string[] { return this.#features }
 
   /**
@@ -138,7 +138,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
 
   /**
    * Removes the read position of the member in a room, whether the room is joined or not. `rooms()` then leaves the room out, until the
-   * member marks it or posts in it again. Returns whether the request was sent: not while offline, nor beyond the server's rate limit.
+   * member marks it or posts in it again. Returns whether the request was sent: `false` while the client is offline or the server's rate limit is
+   * reached.
    * @throws ChatError with `invalid`, or, if the server has no read positions, `unsupported`
    */
   forget (room: string): boolean { return this.#reads.forget(room) }
@@ -147,8 +148,8 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   reconnect (): void { this.#reconnector.reconnect() }
 
   /**
-   * Resolves with the ms until the server answers. Without an answer within 2 s, the connection ends and the client reconnects. Call it
-   * when the network may have changed, where the environment has no events for it. Rejects with `offline`, or with `closed`.
+   * Resolves with the ms until the answer of the server. Without an answer within 2 s, the connection ends and the client reconnects. Call
+   * it when the network may have changed and the environment has no event for that. Rejects with `offline`, or with `closed`.
    */
   ping (): Promise<number> {
     const pong = new Deferred<number>()

@@ -11,7 +11,7 @@ const CLOSED = 3
 /** Reported when no close code was received. RFC 6455, section 7.1.5. */
 export const ABNORMAL = 1006
 
-/** Closed without a fault: by this client, when it is final. RFC 6455, section 7.4.1. */
+/** Normal closure. Sent when this client is closed permanently. RFC 6455, section 7.4.1. */
 export const NORMAL = 1000
 
 /** Reported when the close frame had no code. RFC 6455, section 7.1.5. */
@@ -27,7 +27,7 @@ export interface ConnectionOptions {
   readonly hello: () => Promise<ClientMessage>
   /** ms within which `onWelcome` must be called */
   readonly timeout: number
-  /** Resolves with the reason why a handshake failed that the socket reported without one; '': not known. */
+  /** Resolves with the reason of a failed handshake for which the socket reported none; '' if it isn't known. */
   readonly probe: () => Promise<string>
 }
 
@@ -92,7 +92,7 @@ export class Connection {
     const refuse = async (code = ABNORMAL, given = '') => {
       if (!pending) return
       pending = false
-      // The errors of `ws`, whose sockets can be terminated, have a reason if there is one.
+      // Only sockets of `ws` have `terminate`. Their errors contain the reason if it is known.
       this.#fail(given || this.#error || (socket.terminate === undefined && await probe()) || 'the handshake failed', code)
     }
     // Without a listener, an error on an abandoned `ws` socket would be uncaught.

@@ -15,7 +15,7 @@ export type Delivery =
   | { readonly type: 'gap', readonly joined: RoomEvents['joined'] }
   | { readonly type: 'end', readonly error: ChatError }
 
-/** What a room calls of its timelines. */
+/** The methods that a room calls on its timelines. */
 export interface DeliveryReceiver {
   /** Called instead of `receive` for the first events, if they were delivered before. */
   startLate (): void

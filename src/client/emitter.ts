@@ -19,7 +19,7 @@ export class Emitter<Events> {
 
   /**
    * Adds a listener for the next event only. Returns an unsubscribe function. Without a listener, returns a promise of the event, which
-   * stays pending if there is none. @throws TypeError as `on`
+   * stays pending if the event never occurs. @throws TypeError as `on`
    */
   once<Name extends keyof Events & string> (name: Name): Promise<Events[Name]>
   once<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void): () => void

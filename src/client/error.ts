@@ -15,8 +15,8 @@ export class ChatError extends Error {
    * - `offline`: the request needs a connection
    * - `overflow`: too many posts, changes or messages are waiting
    * - `too_large`: the message exceeds the size that the server accepts
-   * - `unsupported`: the server doesn't support changes of messages, signals or read positions
-   * - `handshake`: the server answered an attempt to connect, but not as a chat, or it refused the client; in an `error` event
+   * - `unsupported`: the server doesn't support changes of messages, signals, read positions or pages of newer messages
+   * - `handshake`: the server refused the client, or its answer wasn't that of a chat; in an `error` event
    * - `not_saved`: a post can't be saved, or saved posts can't be read; it is sent all the same
    * - `invalid`: an argument is wrong; the server also sends this code
    *

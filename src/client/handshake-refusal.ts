@@ -5,9 +5,9 @@ export const UNEXPECTED = 'Unexpected server response: '
 export const NO_CHAT = 'the server has no chat at this path'
 
 /**
- * Returns the match of the reason of a handshake that the server has answered, but not as a chat; with the HTTP status if it is known.
- * Knows the errors of `ws`, of `app.injectWS` and of the test kit. Doesn't match a temporary answer, of a server or a proxy that is
- * overloaded or restarts.
+ * Matches the reason of a handshake that the server refused, or whose answer wasn't that of a chat. The match has the HTTP status if it is
+ * known. Recognises the errors of `ws`, of `app.injectWS` and of the test kit. Doesn't match a temporary answer: that of a server or a
+ * proxy that is overloaded or restarts.
  */
 export function refusalIn (reason: string): readonly string[] {
   return /subprotocol|no chat|(?:response:|refused with) (?!5|408|425|429)(\d+)/.exec(reason) ?? []

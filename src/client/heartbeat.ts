@@ -14,7 +14,7 @@ export class Heartbeat {
   readonly #send: (id: string) => void
   readonly #onTimeout: () => void
   #received = true
-  /** The requested ping that is not answered yet, and its id: when it was sent, in ms. */
+  /** The requested ping that is not answered yet. Its id is the time at which it was sent, in ms. */
   #pong: Deferred<number | undefined> | undefined
   #id = '0'
   #timer: ReturnType<typeof setTimeout>
@@ -32,7 +32,7 @@ export class Heartbeat {
     this.#timer = idleTimer(() => this.#beat(), interval)
   }
 
-  /** Called when any message is received. @param message undefined if its type is unknown. An error can answer a ping, too */
+  /** Called when any message is received. @param message undefined if its type is unknown; an error can answer a ping */
   onMessage (message: { readonly type: string, readonly id?: string } | undefined): void {
     this.#received = true
     if (message?.id === this.#id) {
@@ -67,7 +67,7 @@ export class Heartbeat {
 
   #check (timeout: number): void {
     if (!this.#received) return this.#onTimeout()
-    // What was received instead of the answer may be older than the ping.
+    // The message that was received instead of the answer may be older than the ping.
     if (this.#pong !== undefined) return this.#beat(timeout)
     this.#timer = idleTimer(() => this.#beat(), this.#interval - timeout)
   }

@@ -3,7 +3,7 @@
  * promises. If one throws or rejects, the client continues without it.
  */
 export interface SessionStorage {
-  /** Returns what was set last; '' or nothing for none. */
+  /** Returns the session that was set last; '' or nothing if there is none. */
   getItem (key: string): string | null | undefined | Promise<string | null | undefined>
   /** @param session '' when the server has refused the session */
   setItem (key: string, session: string): unknown
@@ -11,7 +11,7 @@ export interface SessionStorage {
 
 /** The session of one client. */
 export interface KeptSession {
-  /** Resolves with the session; '' for none. */
+  /** Resolves with the session; '' if there is none. */
   get (): Promise<string>
   set (session: string): Promise<void>
 }
@@ -40,7 +40,7 @@ export function keptSession (given: string | SessionStorage = '', url: string): 
       try {
         await storage?.setItem(key, next)
       } catch {
-        // As above.
+        // A browser may deny access to a storage, or its quota may be exceeded.
       }
     }
   }

@@ -8,7 +8,7 @@ import { socketUrl } from './socket-url.ts'
 
 export * from './index.ts'
 
-/** Uses the WebSocket of `ws`: Node 20 has none, and that of later versions can't be terminated. */
+/** Uses the WebSocket of `ws`. Node 20 has no WebSocket, and the one of later versions has no `terminate`. */
 const connectSocket: Connect = (url, protocol) => {
   const socket = new WebSocket(url, protocol)
   explainRefusal(socket as unknown as NodeSocket)

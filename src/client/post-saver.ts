@@ -9,7 +9,7 @@ const MAX_WAIT = 2_000
 /** The queue of the requests that wait for acknowledgement. */
 interface Queue {
   isJoined (room: string): boolean
-  /** Adds saved posts of a room. Ignores them if it isn't joined any more. */
+  /** Adds saved posts of a room. Ignores them if the room is no longer joined. */
   restore (room: string, posts: readonly SavedPost[]): void
   flush (): void
 }
@@ -82,8 +82,8 @@ export function postSaver (store: SavedPosts, queue: Queue, onError?: (error: Ch
     /** @param id of the client's member */
     onConnect (id: string): void { member = id },
     /**
-     * Returns whether a request has to wait. A post that was saved without `since` waits until it is saved with it: a later client
-     * couldn't know that it was sent.
+     * Returns whether a request has to wait. A post that was saved without `since` waits until it is saved with `since`. Otherwise, a
+     * later client couldn't know that the post was sent.
      */
     holds (request: PendingRequest, room: RoomState): boolean {
       if (request.saved !== undefined && request.since === undefined) void hold(request.room, save(request, room))

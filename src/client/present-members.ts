@@ -1,6 +1,6 @@
 import type { Member, Of } from './room-events.ts'
 
-/** Returns the present members of a room, by id, as they are after a message. */
+/** Returns the present members of a room after a message, by id. */
 export function updatedMembers (before: ReadonlyMap<string, Member>, message: Of<'joined' | 'presence'>): ReadonlyMap<string, Member> {
   const members = new Map(before)
   if (message.type === 'joined') members.clear()

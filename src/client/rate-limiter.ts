@@ -3,7 +3,7 @@ import { LONGEST_TIMER } from './timer.ts'
 /** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
 const SHARE = 0.5
 
-/** Tokens of a bucket without a limit. Not Infinity, which times 0 is NaN. */
+/** Tokens of a bucket without a limit. Not Infinity, because Infinity * 0 is NaN. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 /** Limits from the server's `welcome`; absent: no limit. */

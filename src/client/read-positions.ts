@@ -62,7 +62,7 @@ export class ReadPositions {
     return true
   }
 
-  /** Sends the marks that wait, before what depends on them. @param room only that of this room */
+  /** Sends the marks that wait, before a request that depends on them. @param room sends only the mark of this room */
   send (room?: string): void {
     for (const [name, reads] of this.#rooms) if (name === (room ?? name)) reads.send()
   }
@@ -75,7 +75,7 @@ export class ReadPositions {
 
   onLeft (room: string): void { this.#rooms.delete(room) }
 
-  /** Called with what another connection of the member has marked. */
+  /** Called when another connection of the member has moved its read position. */
   onReadPosition ({ room, position }: Of<'readPosition'>): void { this.#rooms.get(room)?.move(position, false) }
 
   /** Called with each page of history. */
@@ -85,9 +85,9 @@ export class ReadPositions {
 
   onRooms (page: Of<'rooms'>): void { this.#take(page.id)?.resolve(page) }
 
-  /** Returns whether the error answers a mark, and the app needn't know of it. */
+  /** Returns whether the error answers a mark and isn't reported to the app. */
   onMarkError (room: string, error: ChatError): boolean {
-    // The message was removed as one of the oldest of the room, or `left` reports the end of the room.
+    // The server has trimmed the message, or `left` reports the end of the membership.
     if (isOneOf(error.code, 'not_kept', 'not_joined')) return true
     if (!isRetryable(error.code)) return false
     this.#pause(error)
@@ -95,7 +95,7 @@ export class ReadPositions {
     return true
   }
 
-  /** Returns whether the id is that of a request. */
+  /** Returns whether the error answers a request for rooms. */
   onError (id: string, error: ChatError): boolean {
     if (!this.#requests.has(id)) return false
     if (isOneOf(error.code, 'rate_limited')) {

@@ -20,7 +20,7 @@ export type Sender = Of<'signal'>['from']
 export type Direct = Pick<Of<'direct'>, 'data'>
 /** A change of a message, as the server sends it. */
 export type Changed<Data = unknown> = Retyped<Of<'changed'>, { data: Data }>
-/** Up to where a member has read a room, and the number of messages after it. undefined: the member has no read position. */
+/** The read position of the member in a room, and the number of messages after it. undefined: the member has none. */
 export interface ReadPosition { readonly position: string | undefined, readonly unread: number | undefined }
 /** A room in which the member has a read position. position: the read position. last: the newest message of the room. */
 export type UnreadRoom<Data = unknown> = Retyped<Of<'rooms'>['rooms'][number], { last: Message<Data> }>

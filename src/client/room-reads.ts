@@ -5,10 +5,10 @@ import { idleTimer } from './timer.ts'
 /** Minimum ms between two marks of a room. */
 const INTERVAL = 1_000
 
-/** Maximum messages whose order is known. */
+/** Maximum number of messages whose order is known. */
 const MAX_KNOWN = 1_000
 
-/** The operations that the read position of a room needs of the client. */
+/** The operations of the client that the read position of a room uses. */
 export interface ReadOperations {
   /** Returns 0 if the mark was sent, else the ms after which to try again; Infinity: after the next join. */
   send (position: string): number
@@ -22,7 +22,7 @@ export class RoomReads {
   onMoved = (): void => {}
   readonly #operations: ReadOperations
   #position: string | undefined
-  /** Number of messages after the read position; Infinity: not known, or there is no read position. */
+  /** Number of messages after the read position; Infinity: it isn't known, or there is no read position. */
   #unread = Infinity
   /** Positions of consecutive messages up to the last one that was received: the newest ones, and pages of history before them. */
   #known: string[] = []
@@ -70,7 +70,7 @@ export class RoomReads {
     if (before === this.#known[0]) this.#know(messages, this.#known)
   }
 
-  /** Moves the read position, but never back. @param isOwn whether the app has marked the message, and the server is to be notified */
+  /** Moves the read position, but never back. @param isOwn whether the app has marked the message, so that the server must be notified */
   move (position: string, isOwn: boolean): void {
     const unread = this.#after(position)
     const isKnown = unread < Infinity

@@ -16,8 +16,8 @@ export type RestoredPost<Data = unknown> = Retyped<SavedPost, { data: Data }> & 
 export interface MemberRoom { readonly room: string, readonly member: string }
 
 /**
- * Keeps posts until they are acknowledged or rejected. Each method may return a promise. The client calls the methods for one post one
- * after the other. Posts are sent all the same if a method throws, rejects or never answers.
+ * Keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls for one post one
+ * after the other. If a method throws, rejects or never answers, posts are sent without it.
  */
 export interface SavedPosts {
   /** Saves a post. MUST replace the saved post with this id, and keep its place in the order. */
@@ -25,15 +25,15 @@ export interface SavedPosts {
   /** Removes a post. MUST ignore an unknown id. */
   remove (id: string): unknown
   /**
-   * Returns the saved posts in the order in which they were first added. The client passes a room and a member, and ignores other
-   * posts than theirs.
+   * Returns the saved posts in the order in which they were first added. The client passes a room and a member, and ignores the
+   * posts of others.
    *
-   * If several clients share the posts, such as the tabs of a browser, the returned posts of the room then belong to this client, as
-   * those that it adds do. A post that belongs to a client MUST NOT be returned to another one, until the client has ended.
+   * If several clients share the posts, such as the tabs of a browser, each post belongs to one client: to the client that adds it, or
+   * then to the client to which it is returned for its room. A post MUST NOT be returned to another client before its client has ended.
    */
   list (of?: MemberRoom): readonly SavedPost[] | Promise<readonly SavedPost[]>
   /**
-   * Called once by a client, with a function. Call it with a room that may have posts that belong to no client any more. Returns a
+   * Called once by a client, with a function. Call the function with each room that may have posts without a client. Returns a
    * function that is called when the client is closed: its posts then belong to no client.
    */
   watch? (listener: (room: string) => void): () => void

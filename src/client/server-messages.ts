@@ -78,7 +78,7 @@ export function receiver ({ memberships, requests, queue, history, reads }: Rece
   }
 }
 
-/** Returns whether the app needn't know of an error of a request without a promise: `signal`, `typing` or `ping`. */
+/** Returns whether an error of a request without a promise (`signal`, `typing` or `ping`) isn't reported to the app. */
 function isExpected (code: string, request: string | undefined): boolean {
   // `left` reports the end of the room.
   if (isOneOf(code, 'not_joined')) return request === 'signal' || request === 'typing'

@@ -3,7 +3,7 @@ const SIMILAR = 0.4
 
 /**
  * Returns the error text for the first unknown name, with the most similar known name: "option 'tokne' does not exist; did you mean
- * 'token'?". Returns undefined if all names are known. Compares pairs of letters: the edit distance of the server is larger in a bundle.
+ * 'token'?". Returns undefined if all names are known. Compares pairs of letters: the code of the edit distance, which the server uses, is larger in a bundle.
  * @param kind what the names are
  */
 export function unknownName (kind: string, names: readonly string[], known: readonly string[]): string | undefined {

@@ -7,8 +7,8 @@ import type { Presence, PresentMember } from '../roster.ts'
 import type { Entry, Page, Position } from '../store.ts'
 
 /**
- * A page as the answer to a join contains it. position: of the member, on the wire. readPosition: that for which `unread` was counted;
- * undefined for none.
+ * A page as the answer to a join contains it. position: of the member, on the wire. readPosition: the read position for which `unread`
+ * was counted; undefined if there is none.
  */
 export interface JoinedPage extends Page { readonly position: Position, readonly readPosition?: Position | undefined }
 

@@ -54,7 +54,7 @@ export class GatheredReads {
     this.#onEmpty = onEmpty
   }
 
-  /** Returns the newest position in a room that isn't stored yet; undefined for none. */
+  /** Returns the newest position in a room that isn't stored yet; undefined if there is none. */
   of (room: string): ReadCursor | undefined { return this.#waiting.get(room) ?? this.#inFlight?.get(room) }
 
   /** Adds a position. It replaces an earlier one of the room. */
@@ -70,13 +70,13 @@ export class GatheredReads {
     this.#schedule()
   }
 
-  /** Writes what waits, without waiting for the end of the interval. Rejects as the store does: it is written again later then. */
+  /** Writes the waiting positions, without waiting for the end of the interval. Rejects as the store does; the write is then repeated. */
   async flush (): Promise<void> {
     while (this.#writing !== undefined) await this.#writing
     if (this.#waiting.size > 0) await this.#write()
   }
 
-  /** Drops the position in a room. Resolves when none can be written any more. */
+  /** Drops the position in a room. Resolves when it can no longer be written. */
   async forget (room: string): Promise<void> {
     if (this.#waiting.delete(room)) this.#gathering.waiting--
     if (this.#inFlight?.delete(room) === true) this.#gathering.waiting--
@@ -84,13 +84,13 @@ export class GatheredReads {
     this.settle()
   }
 
-  /** Calls `onEmpty` if everything was written. Otherwise ensures that the rest will be. */
+  /** Calls `onEmpty` if everything was written. Otherwise schedules a write of the rest. */
   settle (): void {
     if (this.#waiting.size > 0) this.#schedule()
     else if (this.#inFlight === undefined) this.#onEmpty()
   }
 
-  /** Drops everything that waits. Returns the number of positions. */
+  /** Drops the waiting positions. Returns their number. */
   close (): number {
     this.#isClosed = true
     this.#cancel?.()

@@ -35,8 +35,8 @@ export async function sendHistory (
 }
 
 /**
- * Resolves with the entries that a query selects. Without changes, a page has no streaming entries. If it has no others, it is read on in
- * the same direction: the client couldn't name the entry at which to read on.
+ * Resolves with the entries that a query selects. For a client without changes, a page has no streaming entries. If it has no other
+ * entries, reads on in the same direction, because the client would have no position from which to request the next page.
  * @param reader id of a member that receives changes; undefined for any other
  */
 async function readHistory (

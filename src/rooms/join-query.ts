@@ -11,6 +11,6 @@ export interface JoinQuery {
   readonly after?: Position | undefined
   /** revision to resume from, with `after`; without it, no changes of earlier entries are sent */
   readonly revision?: Revision | undefined
-  /** resolves when the read position of the member is known; undefined if it is. The page is read then */
+  /** resolves when the read position of the member is known; undefined if it is known already. The page is read after that */
   readonly readKnown?: Promise<void> | undefined
 }

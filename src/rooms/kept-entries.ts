@@ -2,19 +2,20 @@ import type { ReadCursor } from '../drivers/read-position.ts'
 import { NotKept } from '../errors.ts'
 import type { Position, Store } from '../store.ts'
 
-/** Maximum number of cached positions of a room. Members of a hall mark its newest messages. */
+/** Maximum number of cached positions of a room. Members of a large room mark its newest messages. */
 const POSITIONS = 8
 
 /** Maximum number of rooms with cached positions. */
 const ROOMS = 1_000
 
 /**
- * Looks up the entries that members mark as read. Caches those looked up last, so that many members that mark one message cost one call
- * of the store. A cached entry may have been trimmed since: a read position there isn't honoured, as if it had been marked before.
+ * Looks up the entries that members mark as read. Caches the last lookups, so that many members that mark one message cost one call
+ * of the store. A cached entry may have been trimmed since. A read position at this entry then isn't honoured, as if the member had marked
+ * the entry before the trim.
  */
 export class KeptEntries {
   readonly #store: Pick<Store, 'get'>
-  /** The rooms and the positions looked up last are the last ones. */
+  /** Rooms and positions are in the order of their last lookup, the oldest first. */
   readonly #byRoom = new Map<string, Map<Position, Promise<ReadCursor>>>()
 
   constructor (store: Pick<Store, 'get'>) {

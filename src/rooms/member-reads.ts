@@ -7,7 +7,7 @@ import type { ReadPosition, Store } from '../store.ts'
 /** A room that connections of a member use. */
 interface Use { connections: number, read: ReadCursor | undefined }
 
-/** What the read positions of all members share. */
+/** The dependencies that the read positions of all members share. */
 export interface MemberReadsContext {
   readonly store: Pick<Store, 'readPositions' | 'forgetRead'>
   /** Id of this node. */
@@ -35,7 +35,7 @@ export class MemberReads implements Reads {
 
   begin (device: ReadDevice): void { this.#devices.add(device) }
 
-  /** Called when a connection has ended. That of the last one writes what waits. */
+  /** Called when a connection has ended. After the last one, writes the waiting positions. */
   end (device: ReadDevice): void {
     this.#devices.delete(device)
     if (this.#devices.size > 0) return
@@ -64,7 +64,7 @@ export class MemberReads implements Reads {
 
   posted (room: string, cursor: ReadCursor): void {
     this.#move(room, cursor)
-    // Of a member without connections, nothing may wait.
+    // Nothing may wait for a member without connections.
     if (this.#devices.size === 0) this.#gathered.settle()
   }
 
@@ -78,7 +78,7 @@ export class MemberReads implements Reads {
     this.#context.send(this.#id, { forget: room, node: this.#context.node })
   }
 
-  /** Called when another node has removed the read position in a room, or the member was removed from the room. As `forget`, for this node alone. */
+  /** Called when another node has removed the read position in a room, or the member was removed from the room. As `forget`, but doesn't notify other nodes. */
   async removed (room: string): Promise<void> {
     const use = this.#uses.get(room)
     if (use !== undefined) use.read = undefined
@@ -92,13 +92,13 @@ export class MemberReads implements Reads {
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** Writes what waits. Rejects as the store does: it is written again later then. */
+  /** Writes the waiting positions. Rejects as the store does; the write is then repeated. */
   async flush (): Promise<void> { await this.#gathered.flush() }
 
-  /** Drops what waits. Returns the number of read positions. */
+  /** Drops the waiting positions. Returns their number. */
   close (): number { return this.#gathered.close() }
 
-  /** Called with what another node has passed on. Rejects as the store does. */
+  /** Called with a message from another node. Rejects as the store does. */
   async receive (message: MemberMessage): Promise<void> {
     // A message of this node may arrive after a later removal.
     if ('direct' in message || message.node === this.#context.node) return

@@ -20,7 +20,7 @@ const ENDED = -1
 
 /** The peer of a membership. */
 export interface MembershipOwner extends RightsOwner {
-  /** Returns the read position of the member in a room; undefined for none. */
+  /** Returns the read position of the member in a room; undefined if there is none. */
   readPosition (room: string): Position | undefined
   /** Called when a post of the membership is stored. */
   posted (membership: Membership, appended: Appended): void
@@ -52,7 +52,7 @@ export class Membership implements Receiver, Requester {
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
-  /** The last read position that was sent to the client, or that it has marked. */
+  /** The last read position that the client has received or marked. */
   #reportedRead: Position | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
@@ -122,7 +122,7 @@ export class Membership implements Receiver, Requester {
   /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
   suspend (presence: Presence): void {
     this.#presence = new KnownPresence(presence, true)
-    // Each move so far was sent to the client, or the client knows it from a message of its own.
+    // The client has received each move so far, or knows it from a message of its own.
     this.#reportedRead = this.readPosition
   }
 
@@ -164,7 +164,7 @@ export class Membership implements Receiver, Requester {
     this.reportRead()
   }
 
-  /** The read position of the member; undefined for none, and for a wire that has none. */
+  /** The read position of the member; undefined if there is none, or if the wire has no read positions. */
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
 
   /** Called when the client has marked a position. */

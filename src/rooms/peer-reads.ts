@@ -17,7 +17,7 @@ export interface PeerReadsContext {
   readonly readPositions: ReadPositions | undefined
 }
 
-/** The peer whose read positions they are. */
+/** The peer that has the read positions. */
 export interface ReadingPeer {
   readonly forms: MemberForms
   /** Returns its membership in a room. */
@@ -96,10 +96,10 @@ export class PeerReads implements ReadDevice {
     if (this.#reads !== undefined) this.#context.readPositions?.end(this.#id, this)
   }
 
-  /** The server didn't know that the post was stored, or has ended before it stored the read position. */
+  /** Moves the read position to a repeated post, because its first attempt may not have moved it. */
   async #repeated (membership: Membership, position: Position): Promise<void> {
     const { room } = membership
-    // Without the entry, all kept messages are newer. If the store fails, the read position is as after a crash.
+    // If the entry is no longer kept, all kept messages are newer. If the store fails, the read position is as after a crash.
     const cursor = await this.#context.rooms.keptEntries.find(room, position).catch(() => undefined)
     if (cursor !== undefined && !membership.isRefused) this.#posted(room, cursor)
   }

@@ -78,12 +78,12 @@ export class ReadPositions {
     await this.with(memberId, async (reads) => { await reads.forget(room) })
   }
 
-  /** Called with what a node has passed on to a member. */
+  /** Called with a message from a node to a member. */
   receive (memberId: string, message: MemberMessage): void {
     this.#byId.get(memberId)?.receive(message).catch((err: unknown) => this.#failed(err))
   }
 
-  /** Writes what waits, and drops what can't be written. */
+  /** Writes the waiting positions, and drops those that can't be written. */
   async close (): Promise<void> {
     this.#isClosed = true
     await Promise.allSettled([...this.#byId.values()].map((reads) => reads.flush()))

@@ -11,7 +11,7 @@ const [ROOMS, BYTES] = [50, 64 * 1024]
 /** Number of rooms that are read at the same time. */
 const CONCURRENT = 10
 
-/** A room in which a member has a read position. last: its newest message; undefined for none. */
+/** A room in which a member has a read position. last: its newest message; undefined if there is none. */
 export interface ListedRoom extends Pick<ReadPosition, 'room' | 'position'> { readonly unread: number, readonly last: Entry | undefined }
 
 /** next: the room after which the next page begins; undefined if there are no more. */
@@ -78,7 +78,7 @@ async function readRooms (positions: readonly ReadPosition[], reader: string | u
   return candidates
 }
 
-/** Asks the app for each room. Asks again for those where the rights of the member were in question meanwhile. */
+/** Calls `authorize` for each room. Calls it again for rooms in which the rights of the member were in question meanwhile. */
 async function askFor (candidates: readonly Candidate[], { member, hooks }: RoomsRequester): Promise<void> {
   for (let unasked = candidates; unasked.length > 0; unasked = candidates.filter(isInQuestion)) {
     await Promise.all(unasked.map(async (each) => {
@@ -90,12 +90,12 @@ async function askFor (candidates: readonly Candidate[], { member, hooks }: Room
   }
 }
 
-/** Returns whether the rights of the member are in question, or were since the app was asked. */
+/** Returns whether the rights of the member are in question, or were in question since `authorize` was called. */
 function isInQuestion ({ membership, questions }: Candidate): boolean {
   return membership !== undefined && !hasLeft(membership) && (membership.isSuspended || membership.questions !== questions)
 }
 
-/** Returns whether the rights of the member were in question when it was removed or left: the app wasn't asked since. */
+/** Returns whether the rights of the member were in question when it was removed or left. `authorize` wasn't called since then. */
 function isUnknown (membership: Membership | undefined): boolean {
   return membership !== undefined && (membership.isRefused || (membership.hasEnded && membership.isSuspended))
 }

@@ -2,11 +2,11 @@ import type { JoinedPage } from './format.ts'
 import type { Cursor, Position } from '../store.ts'
 
 /**
- * Returns an answer with the number of unread entries up to the end of its page, so that the client may add the messages that follow. If
- * the read position is beyond that end, it has none: the member receives its read position when it has caught up.
+ * Returns an answer with the number of unread entries up to the end of its page, so that the client can add the messages that follow. If
+ * the read position is after that end, the answer has no number: the member receives its read position when it has caught up.
  * @param page `unread` is counted at its head
  * @param end of the page
- * @param readPosition for which it was counted; undefined for none
+ * @param readPosition for which it was counted; undefined if there is none
  * @param streams that the member will receive as messages when they end
  */
 export function withUnread (page: JoinedPage, end: Cursor, readPosition: Position | undefined, streams: readonly Cursor[] = []): JoinedPage {

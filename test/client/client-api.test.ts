@@ -6,7 +6,7 @@ import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 
 const wrong = ['', '/chat', 'chat', 'localhost:3000/chat', 'ftp://localhost/chat', 'ws://', 'ws://localhost:port/', 'wss://localhost/chat#top', 'ws://localhost/chat#']
 
-t.test('a URL that no WebSocket can have is rejected by name, without its text', (t) => {
+t.test('an invalid URL is rejected by name, without its text', (t) => {
   for (const url of wrong) {
     t.throws(() => new ChatClient(url), new TypeError('url must be a ws:, wss:, http: or https: URL without a fragment'), url)
   }
@@ -14,7 +14,7 @@ t.test('a URL that no WebSocket can have is rejected by name, without its text',
   t.end()
 })
 
-t.test('an http URL is a ws URL, and the own connect receives any string as it is', async (t) => {
+t.test('an http URL becomes a ws URL, and a custom connect receives any string unchanged', async (t) => {
   const port = await listen(await build(t))
   const online = new ChatClient(`HTTP://127.0.0.1:${port}/chat`)
   t.teardown(() => online.close())
@@ -28,7 +28,7 @@ t.test('an http URL is a ws URL, and the own connect receives any string as it i
   }
 })
 
-t.test('in a page, a relative URL is resolved with its address', async (t) => {
+t.test('in a page, a relative URL is resolved with the address of the page', async (t) => {
   const port = await listen(await build(t))
   t.intercept(globalThis, 'location' as never, { value: { href: `http://127.0.0.1:${port}/rooms/tea?x#y` }, configurable: true } as never)
   for (const url of ['/chat', '../chat', `//127.0.0.1:${port}/chat`]) {

@@ -174,7 +174,7 @@ t.test('a refused upgrade of an injected connection ends the client', async (t) 
   t.match(await state(refused, 'closed'), { code: 1006, reason: /the upgrade was refused with 403/ })
 })
 
-t.test('a client that an error listener closes does nothing more', async (t) => {
+t.test('a client that is closed by an error listener does not reconnect', async (t) => {
   const { port } = await plainServer(t, (_request, response) => { response.end() })
   const client = chatClient(t, port)
   const states: string[] = []

@@ -58,7 +58,7 @@ function refuse (codes: string[]): Answer {
   }
 }
 
-t.test('the count begins with that of the server, and follows the messages', async (t) => {
+t.test('the count begins with the count of the server, and includes later messages', async (t) => {
   const { room, receive } = await inRoom(t, [{ ...three, readPosition: 'p1', unread: 2 }])
   t.match(room, { readPosition: 'p1', unread: 2 })
   await receive(...others('p4'), message('lobby', 'p5', 'of the app'))
@@ -136,7 +136,7 @@ t.test('a mark that the server has lost is sent again', async (t) => {
   t.match(room, { readPosition: 'p2', unread: 1 })
 })
 
-t.test('the count of the server is taken after messages were removed, and after a gap', async (t) => {
+t.test('the count of the server is used after messages were removed, and after a gap', async (t) => {
   const { room, receive, rejoin } = await inRoom(t, [three,
     { position: 'p9', messages: others('p9'), readPosition: 'p0', unread: 2 },
     { position: 'r3', messages: others('r2', 'r3'), complete: false, readPosition: 'p0', unread: 3 }])
@@ -185,7 +185,7 @@ t.test('the order of the last 1,000 messages is known', async (t) => {
   t.equal(room.unread, 999)
 })
 
-t.test('a server without read positions is sent none, and the client counts from the first mark', async (t) => {
+t.test('a server without read positions receives none; the client counts from the first mark', async (t) => {
   const { client, room, receive, rejoin, marks } = await inRoom(t, [{ messages: others('p1', 'p2'), position: 'p2' },
     { messages: others('p4'), position: 'p4' }, { messages: others('r1'), position: 'r1', complete: false }], undefined, welcomeWithSignals)
   t.match([room.readPosition, room.unread], [undefined, undefined])

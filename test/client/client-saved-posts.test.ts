@@ -190,7 +190,7 @@ t.test('a saved post that was not sent is rejected when the client becomes anoth
   await until(() => store.posts.size === 0)
 })
 
-t.test('a refused post is reported, and not saved any more', async (t) => {
+t.test('a refused post is reported, and no longer saved', async (t) => {
   const refuse: Answer = ({ type, id, room }) => type === 'post' ? [{ type: 'error', id, room, code: 'refused', message: 'no' }] : undefined
   const { port } = await fakeServer(t, refuse)
   const store = new MemoryPosts()

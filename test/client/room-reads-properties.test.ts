@@ -111,7 +111,7 @@ class Model {
   }
 }
 
-t.test('the count is that of the server when everything has arrived', async (t) => {
+t.test('the count matches the server when all messages have arrived', async (t) => {
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const model = new Model()
     for (const step of steps) {

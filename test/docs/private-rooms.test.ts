@@ -220,7 +220,7 @@ t.test('session: a sign-in replaces the session, and other sites can use none', 
   t.notMatch((await server.ended).stdout, 'SESSION_SECRET is not set')
 })
 
-t.test('jwt: a token holds on each server with the same secret', async (t) => {
+t.test('jwt: a token is valid on each server with the same secret', async (t) => {
   const env = { AUTH: 'jwt', JWT_SECRET: 'a secret of at least 32 characters' }
   const [one, other] = await Promise.all([example(t, 'private-rooms', env), example(t, 'private-rooms', env)])
   const { headers } = await variants.jwt(t, one, 'ada')

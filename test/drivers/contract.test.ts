@@ -279,10 +279,10 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
     'read positions are kept by member and room, in the order of the room names': (store) => ({
       readPositions: async (...args) => (await store.readPositions(...args)).toReversed()
     }),
-    'a member without read positions has none, and nothing to forget': (store) => ({
+    'a member without read positions has an empty list, and forgetting has no effect': (store) => ({
       forgetRead: async (member, room) => { for (const { room: each } of await store.readPositions(member)) await store.forgetRead(member, room && each) }
     }),
-    'the ids of members consist of any characters': (store) => ({
+    'member ids may have any characters': (store) => ({
       markRead: (member, positions) => store.markRead(member.normalize(), positions),
       readPositions: (member, room) => store.readPositions(member.normalize(), room)
     }),
@@ -292,11 +292,11 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
         await store.markRead(member, positions)
       }
     }),
-    'of entries of one time, the later one is kept': ignoresEqualTimes,
-    'simultaneous marks leave the newest': lastMarkWins,
+    'of marks with the same time, the one with the higher offset is kept': ignoresEqualTimes,
+    'the newest of simultaneous marks is kept': lastMarkWins,
     'a mark in a new epoch replaces that of an earlier one, and is not replaced by it': lastMarkWins,
     'a mark of the same time in another epoch replaces the kept one': ignoresEqualTimes,
-    'a forgotten read position is gone, and any can be set again': () => ({ forgetRead: () => Promise.resolve() }),
+    'a forgotten read position is removed, and any position can be set again': () => ({ forgetRead: () => Promise.resolve() }),
     'read positions create no room': (store) => ({ read: (room, { use: _, ...query }) => store.read(room, query) }),
     'a store keeps no reference to the positions that it is given': lastMarkWins,
     'beyond 1000 rooms, the read positions with the lowest times are removed': (store) => ({
@@ -308,7 +308,7 @@ t.test('a store that breaks a promise fails its subtest', async (t) => {
         return page.unread === undefined ? page : { ...page, unread: page.entries.length }
       }
     }),
-    'an entry is unread whatever changed it; changes and controls are no entries': (store) => ({
+    'an entry stays unread after changes; changes and controls are not counted': (store) => ({
       read: async (room, query) => {
         const { entries } = await store.read(room, { limit: 100, maxBytes: 1_000_000 })
         const page = await store.read(room, query)

@@ -157,7 +157,7 @@ t.test('what is published in a room with controls makes a node without controls 
   t.strictSame([parsePosition(before!), parseRevision(before!)], [undefined, undefined])
 })
 
-t.test('nodes without records list none, keep them in the index and may evict them', { skip }, async (t) => {
+t.test('nodes of versions without records keep records in the index, and may evict them', { skip }, async (t) => {
   const server = await redisServer(t)
   const { store } = await nodes(t, server)
   const client = new RedisClient({ url: server.socket })

@@ -76,7 +76,7 @@ async function roomsOf (store: Store): Promise<string[]> {
   return names
 }
 
-t.test('a store that is opened again has all read positions', async (t) => {
+t.test('a reopened store has all read positions', async (t) => {
   const path = directory(t)
   const before = await opened(t, {}, path)
   const members = ['ada', '__proto__', '\u0000', 'a\u0001b', '👋'.repeat(64), '\u{10FFFF}'.repeat(128), '漢'.repeat(128)]
@@ -408,7 +408,7 @@ t.test("read positions that can't be decoded are reported, by verify too, and ot
   }
 })
 
-t.test('damaged read positions are never taken for none, until they are removed', async (t) => {
+t.test('damaged read positions are never treated as missing, until they are removed', async (t) => {
   holdClock(t)
   const path = directory(t)
   const before = await opened(t, {}, path)

@@ -56,7 +56,7 @@ t.test('records and idle rooms share storeBytes, and the least recently used of 
   t.ok(store.bytes <= 100_000)
 })
 
-t.test('a mark that there are no bytes for is BUSY and changes nothing', async (t) => {
+t.test('a mark for which no bytes can be freed is BUSY and changes nothing', async (t) => {
   const store = new MemoryStore({ storeBytes: 100_000 })
   t.teardown(() => store.close())
   await store.markRead('ada', [mark('a', 1)])
@@ -112,7 +112,7 @@ t.test('a record is removed 90 days after its last use', async (t) => {
   t.equal(store.bytes, empty)
 })
 
-t.test('read positions are no use of their rooms', async (t) => {
+t.test('read positions do not count as a use of their rooms', async (t) => {
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1e12 })
   t.teardown(() => mock.timers.reset())
   const store = new MemoryStore({ roomTtl: 600_000 })

@@ -66,7 +66,7 @@ t.test('the client in a browser', { skip }, async (t) => {
     t.strictSame((await seen(page)).slice(0, 3), ['waiting Unexpected server response: 502', 'waiting the handshake failed', 'waiting the handshake failed'])
     t.equal(requests.length, 1)
   })
-  await t.test('retries where a chat answers to HTTP only, as behind a proxy without WebSockets', async (t) => {
+  await t.test('retries if a chat answers only HTTP, as behind a proxy without WebSockets', async (t) => {
     const { port } = await plainServer(t, (request, response) => {
       response.setHeader('access-control-allow-origin', request.headers.origin ?? '*')
       response.setHeader('access-control-allow-credentials', 'true')

@@ -198,7 +198,7 @@ t.test('without IndexedDB, posts are sent, and one error is emitted', { skip }, 
   t.equal((await call.errors(page)).length, 1)
 })
 
-t.test('random rounds of reloads, crashes and two tabs lose and double no post', { skip }, async (t) => {
+t.test('random reloads and crashes of two tabs neither lose nor duplicate a post', { skip }, async (t) => {
   const { app, network, url, browser, texts } = await setUp(t)
   const target = network.target
   const context = await browser.newContext()

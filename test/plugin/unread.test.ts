@@ -36,7 +36,7 @@ t.test('unread without authenticate counts all kept messages of the named rooms'
   t.strictSame(await app.unread(id!), [])
 })
 
-t.test('a count of 1,000 rooms creates none of them and is no use of one', async (t) => {
+t.test('a count of 1,000 rooms does not create or use a room', async (t) => {
   let uses = 0
   const { app: { chat: app }, store } = await served(t, (works) => ({
     async read (room, query) {

@@ -104,7 +104,7 @@ t.test('a failed write is repeated, with newer moves', async (t) => {
   t.equal(written.length, 1)
 })
 
-t.test('the writes of a member without connections are given up after 30 failures', async (t) => {
+t.test('the writes of a member without connections are abandoned after 30 failures', async (t) => {
   let calls = 0
   let isFailing = true
   const { positions, clock, append, works } = await held(t, (works) => ({
@@ -251,7 +251,7 @@ t.test('a removal on one node removes the read position that waits on another', 
   t.strictSame(await near.app.chat.unread('ada'), [])
 })
 
-t.test('the members of a cleared room are told their own number of unread messages', async (t) => {
+t.test('the members of a cleared room receive their own number of unread messages', async (t) => {
   const { app, member } = await chat(t, { authenticate })
   const clients = [await member({ token: 'ada', changes: true }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'carl', changes: true }, 'a')]
   const [ada, bob, carl] = clients as [typeof clients[0], typeof clients[0], typeof clients[0]]

@@ -29,7 +29,7 @@ const backends: ReadonlyArray<readonly [name: string, skip: boolean | string, is
 ]
 
 for (const [name, skip, isOneProcess, start] of backends) {
-  t.test(`unread counts are those of the kept messages, whatever devices and nodes do: ${name}`, { skip }, async (t) => {
+  t.test(`unread counts match the kept messages after random calls of devices and nodes: ${name}`, { skip }, async (t) => {
     const nodes = await UnreadNodes.start(t, await start(t), isOneProcess)
     await fc.assert(fc.asyncProperty(unreadSteps, async (steps) => { await nodes.run(steps) }), { numRuns: runs })
     t.comment(JSON.stringify(nodes.tally))

@@ -169,7 +169,7 @@ t.test('a room from which a member is removed while it requests its rooms is lef
   t.strictSame((await ada.expect('rooms')).rooms.map(({ room }) => room), ['b'])
 })
 
-t.test('a member whose rights are revoked while it requests its rooms is asked for again', async (t) => {
+t.test('authorize is called again for a member whose rights are revoked during a request for rooms', async (t) => {
   const asked = gate()
   let isMember = true
   const { app, member } = await chat(t, {
@@ -275,7 +275,7 @@ for (const held of ['readPositions', 'read'] as const) {
   })
 }
 
-t.test('a client that has caught up is told a read position beyond its first page', async (t) => {
+t.test('a client that has caught up receives a read position beyond its first page', async (t) => {
   const { app, member } = await chat(t, { authenticate })
   const ada = await member({ token: 'ada' }, 'a')
   const start = await ada.posted('a', 'start')
@@ -311,7 +311,7 @@ t.test('the app can not forge a read position', async (t) => {
   t.equal((await ada.next()).type, 'pong')
 })
 
-t.test('no read position is read, marked or told before authorize has allowed the join', async (t) => {
+t.test('no read position is read, marked or sent before authorize has allowed the join', async (t) => {
   const { app, member } = await chat(t, { authenticate, authorize: ({ member: { id }, action }) => id !== 'bob' || action !== 'join' })
   const ada = await member({ token: 'ada' }, 'a')
   const position = await ada.posted('a', '1')

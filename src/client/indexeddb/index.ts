@@ -21,8 +21,8 @@ const DAY = 86_400_000
 const SEARCH = 5_000
 
 /**
- * Returns saved posts for one client, in IndexedDB. Tabs share them, and each post is sent by one tab: the one in which it was made, or
- * after its end another one.
+ * Returns saved posts for one client, in IndexedDB. Tabs share the posts, and one tab sends each post: the tab in which it was made, or,
+ * after the end of that tab, another one.
  * @throws TypeError or RangeError that names the wrong option
  */
 export function indexedDBPosts (options: IndexedDBPostsOptions = {}): SavedPosts {
@@ -49,7 +49,7 @@ class IndexedDBPosts implements SavedPosts {
   }
 
   async add (post: SavedPost): Promise<void> {
-    // Before another tab can read the post.
+    // The claim comes first, because another tab can claim the post once it is in the database.
     await this.#claims.claim([post.id])
     await this.#database.put(post)
   }

@@ -1,11 +1,11 @@
 import type { Claims } from './claims.ts'
 import type { Locks } from './platform.ts'
 
-/** Claims posts with one Web Lock each. A page that waits for no acknowledgement holds none, because locks keep it out of the back/forward cache. */
+/** Claims posts with one Web Lock each. A page that waits for no acknowledgement holds no lock, because locks keep it out of the back/forward cache. */
 export class LockClaims implements Claims {
   readonly #locks: Locks
   readonly #prefix: string
-  /** Of each claim that is held or requested: resolves with a function that ends it, or with undefined if another client has it. */
+  /** The claims that are held or requested, by post id. Each resolves with a function that ends it, or with undefined if another client has it. */
   readonly #claims = new Map<string, Promise<(() => void) | undefined>>()
 
   constructor (locks: Locks, prefix: string) {

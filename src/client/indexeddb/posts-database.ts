@@ -47,7 +47,7 @@ export class PostsDatabase {
     return posts.filter(({ at }) => at >= oldest)
   }
 
-  /** Adds or renews leases. Resolves with the ids of which the owner has the lease until that time. */
+  /** Adds or renews leases. Resolves with the ids whose lease the owner has until that time. */
   async lease (ids: readonly string[], owner: string, until: number): Promise<string[]> {
     const leased: string[] = []
     await this.#write(LEASES, async (leases) => {

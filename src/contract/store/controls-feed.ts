@@ -152,7 +152,7 @@ export async function controlsFeedPromises (test: StoreSubtest, disconnect: Disc
     const reset = follower.pages.findIndex(({ complete }) => !complete)
     assert.notEqual(reset, -1)
     const { head } = follower.pages[reset]!
-    // A break doesn't replace them: without the hook `authorize`, nobody knows afterwards that a member was removed.
+    // A break doesn't replace the controls: without the hook `authorize`, a removal can't be detected afterwards.
     assert.deepEqual(controlsOf(follower.pages.slice(0, reset + 1)), [removal('before'), removal('just before')])
     const after = follower.pages.slice(reset + 1)
     assert.equal(after.every(({ complete }) => complete), true)

@@ -78,7 +78,7 @@ export async function controlsSharedPromises (test: StoreSubtest, disconnect: Di
     }
   })
 
-  await test('a follower out of touch receives the controls of the cleared epochs before the break, and none of before', async (open) => {
+  await test('a disconnected follower receives the controls of cleared epochs before the break, and no older ones', async (open) => {
     for (const clears of upTo(3)) {
       const name = newName()
       const [one, peer] = [await open({}, name), await open({}, name)]

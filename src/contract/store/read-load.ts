@@ -28,7 +28,7 @@ export class ReadLoad {
     this.#random = seed
   }
 
-  /** Makes a number of calls, each of any of the stores, which have the same data. Checks the counts after each. */
+  /** Makes a number of calls, each on any of the stores, which share their data. Checks the counts after each. */
   async run (stores: readonly Store[], calls: number): Promise<void> {
     for (let i = 0; i < calls; i++) {
       const room = this.#oneOf(ROOMS)
@@ -62,7 +62,7 @@ export class ReadLoad {
     if (entry !== undefined) received.set(room, { ...readUpTo(room, entry), epoch: this.#epochs.get(room)! })
   }
 
-  /** Marks what a device has received, which may be older than the read position, or of an earlier epoch. */
+  /** Marks an entry that a device has received. It may be older than the read position, or of an earlier epoch. */
   async #mark (store: Store, { member, received }: Device, rooms: readonly string[]): Promise<void> {
     const given = rooms.flatMap((room) => received.get(room) ?? [])
     await store.markRead(member, given.map(({ epoch: _, ...position }) => position))

@@ -28,7 +28,7 @@ export async function readPositionsLoadPromises (test: StoreSubtest): Promise<vo
   })
 }
 
-/** Posts, changes, marks and clears at the same time, each of any of the stores, which have the same data; checks counts meanwhile. */
+/** Posts, changes, marks and clears at the same time, each on any of the stores, which share their data. Checks counts meanwhile. */
 export async function checkConcurrentMarks (stores: readonly Store[]): Promise<void> {
   const [one, two] = [stores[0]!, stores.at(-1)!]
   const marked: ReadPosition[] = []

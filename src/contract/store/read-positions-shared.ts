@@ -23,7 +23,7 @@ export async function readPositionsSharedPromises (test: StoreSubtest): Promise<
     assert.deepEqual(await two.readPositions('ada', 'a'), [a[0]])
   })
 
-  await test('simultaneous marks of peers leave the newest', async (open) => {
+  await test('the newest of simultaneous marks of peers is kept', async (open) => {
     const name = newName()
     const peers = [await open({}, name), await open({}, name)] as const
     const [a, b] = [await readable(peers[0], 'a', 100), await readable(peers[1], 'b', 100)]

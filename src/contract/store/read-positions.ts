@@ -47,7 +47,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     for (const room of ['toString', 'unused', 'c']) assert.deepEqual(await one.readPositions('ada', room), [], room)
   })
 
-  await test('a member without read positions has none, and nothing to forget', async (open) => {
+  await test('a member without read positions has an empty list, and forgetting has no effect', async (open) => {
     const one = await open()
     const [position] = await readable(one, 'a', 1)
     for (const member of MEMBERS) {
@@ -63,7 +63,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     assert.deepEqual(await one.readPositions('ada'), [position])
   })
 
-  await test('the ids of members consist of any characters', async (open) => {
+  await test('member ids may have any characters', async (open) => {
     const one = await open()
     const positions = await readable(one, '__proto__', MEMBERS.length)
     await Promise.all(MEMBERS.map((member, i) => one.markRead(member, [positions[i]!])))
@@ -82,7 +82,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     assert.deepEqual(await one.readPositions('ada'), [a[11], b[11]])
   })
 
-  await test('of entries of one time, the later one is kept', async (open) => {
+  await test('of marks with the same time, the one with the higher offset is kept', async (open) => {
     const one = await open()
     let posted: ReadPosition[]
     // The store's clock moves on by itself.
@@ -94,7 +94,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     assert.deepEqual(await one.readPositions('ada'), [later])
   })
 
-  await test('simultaneous marks leave the newest', async (open) => {
+  await test('the newest of simultaneous marks is kept', async (open) => {
     const one = await open()
     const [a, b] = [await readable(one, 'a', 100), await readable(one, 'b', 100)]
     await Promise.all(upTo(100).map((i) => one.markRead('ada', [a[i * 37 % 100]!, b[i * 61 % 100]!])))
@@ -128,7 +128,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     }
   })
 
-  await test('a forgotten read position is gone, and any can be set again', async (open) => {
+  await test('a forgotten read position is removed, and any position can be set again', async (open) => {
     const one = await open()
     const [a, b] = [await readable(one, 'a', 3), await readable(one, 'b', 3)]
     await one.markRead('ada', [a[2]!, b[2]!])

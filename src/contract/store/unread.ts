@@ -34,7 +34,7 @@ export async function unreadPromises (test: StoreSubtest): Promise<void> {
     }
   })
 
-  await test('an entry is unread whatever changed it; changes and controls are no entries', async (open) => {
+  await test('an entry stays unread after changes; changes and controls are not counted', async (open) => {
     const one = await open()
     const [first, second, third] = await fill(one, 'a', 3)
     const stream = await begin(one, 'a')
