@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { pack, ran } from '../support/packed.ts'
+import { packBuild, ran } from '../support/packed.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 
 // It installs from a registry.
@@ -69,7 +69,7 @@ const script = `
 `
 
 t.test(`everything works with ${floors.join(', ')}`, { skip }, async (t) => {
-  const { folder, tarball } = await pack(t)
+  const { folder, tarball } = await packBuild(t)
   const { socket } = await redisServer(t)
   const app = join(folder, 'app')
   await mkdir(app)

@@ -6,17 +6,18 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { pack, plainEnv, ran, run } from '../support/packed.ts'
+import { packBuild, plainEnv, ran, run } from '../support/packed.ts'
 
 // It installs from a registry.
 t.setTimeout(900_000)
-const { folder, tarball } = await pack(t)
+const { folder, tarball } = await packBuild(t)
 const pnpm = fileURLToPath(new URL('node_modules/.bin/pnpm', import.meta.url))
 
-const managers = {
-  npm: (packages: string[]) => ['npm', ['install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund', ...packages]],
-  pnpm: (packages: string[]) => [pnpm, ['add', '--config.engine-strict=true', '--prefer-offline', ...packages]]
-} as const satisfies Record<string, (packages: string[]) => [string, string[]]>
+/** Each package manager, with a version of Fastify. test/plugin/package.test.ts installs the newest by npm. */
+const managers = [
+  ['npm', '5.0.0', ['npm', 'install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund']],
+  ['pnpm', '5', [pnpm, 'add', '--config.engine-strict=true', '--prefer-offline']]
+] as const
 
 const script = `
   import Fastify from 'fastify'
@@ -37,41 +38,38 @@ const script = `
 for (const version of process.env['NODE_VERSIONS']?.split(/[ ,]+/) ?? [process.versions.node]) {
   const node = await find(version)
   const env = { ...plainEnv, PATH: `${dirname(node)}${delimiter}${process.env['PATH']}` }
-  for (const [manager, install] of Object.entries(managers)) {
-    for (const fastify of ['5.0.0', '5']) {
-      t.test(`Node ${version}: ${manager} installs it with engine-strict and fastify@${fastify}, and an app works`, async (t) => {
-        const app = join(folder, `${version}-${manager}-${fastify}`)
-        await mkdir(app)
-        await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }')
-        const packages = [tarball, `fastify@${fastify}`]
-        // What Fastify itself needs where engine-strict is on: the README says so.
-        if (Number.parseInt(version) < 22) packages.push('light-my-request@6.6.0')
-        const [file, args] = install(packages)
-        await ran(app, file, args, env)
+  for (const [manager, fastify, [file, ...install]] of managers) {
+    t.test(`Node ${version}: ${manager} installs it with engine-strict and fastify@${fastify}, and an app works`, async (t) => {
+      const app = join(folder, `${version}-${manager}-${fastify}`)
+      await mkdir(app)
+      await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }')
+      const packages: string[] = [tarball, `fastify@${fastify}`]
+      // What Fastify itself needs where engine-strict is on: the README says so.
+      if (Number.parseInt(version) < 22) packages.push('light-my-request@6.6.0')
+      await ran(app, file, [...install, ...packages], env)
 
-        await writeFile(join(app, 'app.js'), script)
-        const { code, stdout, stderr } = await run(app, node, ['app.js'], env)
-        t.equal(stderr, '')
-        t.equal(code, 0)
-        const result = JSON.parse(stdout) as { fastify: string }
-        t.match(result, { echo: 'hello', chat: 'connected to WebSocket server', page: 200 })
-        if (fastify === '5.0.0') t.equal(result.fastify, fastify)
+      await writeFile(join(app, 'app.js'), script)
+      const { code, stdout, stderr } = await run(app, node, ['app.js'], env)
+      t.equal(stderr, '')
+      t.equal(code, 0)
+      const result = JSON.parse(stdout) as { fastify: string }
+      t.match(result, { echo: 'hello', chat: 'connected to WebSocket server', page: 200 })
+      if (fastify === '5.0.0') t.equal(result.fastify, fastify)
 
-        const server = spawn(node, ['node_modules/fastify-chat/dist/cli/main.js', 'serve', '--port', '0'], { cwd: app, env })
-        t.teardown(() => server.kill('SIGKILL'))
-        let errors = ''
-        server.stderr.setEncoding('utf8').on('data', (chunk: string) => { errors += chunk })
-        const ended = once(server, 'close')
-        for await (const line of createInterface(server.stdout)) {
-          const [, url] = /chat page is at ([^" ]+)/.exec(line) ?? []
-          if (url === undefined) continue
-          t.equal((await fetch(url, { headers: { connection: 'close' } })).status, 200)
-          server.kill()
-        }
-        t.strictSame(await ended, [0, null])
-        t.equal(errors, '')
-      })
-    }
+      const server = spawn(node, ['node_modules/fastify-chat/dist/cli/main.js', 'serve', '--port', '0'], { cwd: app, env })
+      t.teardown(() => server.kill('SIGKILL'))
+      let errors = ''
+      server.stderr.setEncoding('utf8').on('data', (chunk: string) => { errors += chunk })
+      const ended = once(server, 'close')
+      for await (const line of createInterface(server.stdout)) {
+        const [, url] = /chat page is at ([^" ]+)/.exec(line) ?? []
+        if (url === undefined) continue
+        t.equal((await fetch(url, { headers: { connection: 'close' } })).status, 200)
+        server.kill()
+      }
+      t.strictSame(await ended, [0, null])
+      t.equal(errors, '')
+    })
   }
 }
 

@@ -12,13 +12,13 @@ const MiB = 1024 * 1024
 const MANY = 1_000_000_000
 
 /** MiB of the server's old space: room for its code, `storeBytes` and the budgets, and little more. */
-const HEAP = 160
+const HEAP = 152
 
 /** Steps of all attackers together. They send several times what the store may hold. */
-const STEPS = 4_000
+const STEPS = 2_000
 
 const lowered: ServerConfig = {
-  bounds: { storeBytes: 16 * MiB },
+  bounds: { storeBytes: 8 * MiB },
   options: {
     limits: {
       messageRate: MANY,
@@ -33,7 +33,7 @@ const lowered: ServerConfig = {
 }
 
 /** The bounds of a backend whose writes wait. */
-const ofWrites = { storeBytes: 16 * MiB, inFlightBytes: 8 * MiB }
+const ofWrites = { storeBytes: 8 * MiB, inFlightBytes: 8 * MiB }
 
 /** Attacks on stored data. The other attacks don't depend on the store. */
 const onStores = Object.keys(attacks).filter((name) => /new rooms|room each/.test(name))

@@ -29,8 +29,10 @@ export async function ran (cwd: string, file: string, args: readonly string[], e
   return stdout
 }
 
-/** Packs the package as from a clean clone, in a temporary folder that is removed with the test. */
-export async function pack (t: Test): Promise<{ readonly folder: string, readonly tarball: string }> {
+export interface Packed { readonly folder: string, readonly tarball: string }
+
+/** Builds and packs the package as from a clean clone, in a temporary folder that is removed with the test. */
+export async function pack (t: Test): Promise<Packed> {
   // Outside the checkout, so that its node_modules isn't found.
   const folder = await realpath(directory(t))
   // Files that were built in the checkout, or are in use, are neither packed nor changed.
@@ -38,7 +40,16 @@ export async function pack (t: Test): Promise<{ readonly folder: string, readonl
   const notCloned = new Set(['node_modules', 'dist', '.git', '.tap', 'test'].map((name) => join(checkout, name)))
   await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })
   await symlink(join(checkout, 'node_modules'), join(clone, 'node_modules'))
-  await ran(clone, 'npm', ['pack', '--pack-destination', folder])
+  return await packIn(clone, folder)
+}
+
+/** Packs the package with the build in the checkout, in a temporary folder that is removed with the test. */
+export async function packBuild (t: Test): Promise<Packed> {
+  return await packIn(checkout, await realpath(directory(t)), '--ignore-scripts')
+}
+
+async function packIn (root: string, folder: string, ...options: string[]): Promise<Packed> {
+  await ran(root, 'npm', ['pack', '--pack-destination', folder, ...options])
   const [name = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
   return { folder, tarball: join(folder, name) }
 }
