@@ -1,4 +1,3 @@
-import { codePoints, indexOfCodePoint } from '../code-points.ts'
 import type { Change, Message, Reaction } from '../messages.ts'
 import type * as typed from './app-data.ts'
 
@@ -10,27 +9,25 @@ export function applyChange<Data = unknown> (message: typed.Message<Data>, chang
 export function applyChange (message: Message, change: Change): Message {
   const { revision, text, data, editedAt, deleted, reactions, appended, ended, streaming, unfinished, whole } = change
   if (message.deleted === true) return message
-  const after: Message = { ...message, revision }
+  const none = undefined
   if (deleted === true) {
-    for (const name of ['bytes', 'data', 'editedAt', 'streaming', 'unfinished', 'reactions'] as const) delete after[name]
-    return { ...after, text: '', deleted }
+    return defined({ ...message, revision, text: '', deleted, bytes: none, data: none, editedAt: none, streaming: none, unfinished: none, reactions: none })
   }
-  if (text !== undefined) {
-    after.text = text
-    replace(after, 'data', data)
-    replace(after, 'editedAt', editedAt)
-  }
+  const after = defined({
+    ...message,
+    revision,
+    ...text !== undefined && { text, data, editedAt },
+    ...(ended === true || whole === true) && { streaming: ended === true ? none : streaming, unfinished },
+    ...reactions !== undefined && { reactions: merge(message.reactions, reactions, whole === true) }
+  })
   // A message that is no longer streaming is newer than the change.
   if (appended !== undefined && message.streaming === true) append(after, message, appended)
-  if (ended === true || whole === true) {
-    replace(after, 'streaming', ended === true ? undefined : streaming)
-    replace(after, 'unfinished', unfinished)
-  }
-  if (reactions !== undefined) {
-    const counted = merge(message.reactions ?? [], reactions, whole === true)
-    replace(after, 'reactions', counted.length === 0 ? undefined : counted)
-  }
   return after
+}
+
+/** Returns a message without the properties that are undefined. */
+function defined (message: { [Name in keyof Message]: Message[Name] | undefined }): Message {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined)) as Message
 }
 
 /** Lengths of growing texts in code points, by their message. Counting those of 64 KiB took 230 µs for each piece. */
@@ -39,31 +36,21 @@ const lengths = new WeakMap<Message, number>()
 /** Cuts the text of a message to a number of code points, and adds more text. Leaves a text that is shorter unchanged. */
 function append (after: Message, before: Message, { at, text: more }: NonNullable<Change['appended']>): void {
   const { text = '' } = before
-  if (lengths.get(before) === at) after.text = text + more
-  else {
-    // Compared first, because the index takes as long as `at` is large.
-    const index = at > text.length ? at : indexOfCodePoint(text, at)
-    if (index > text.length) return
-    after.text = text.slice(0, index) + more
-  }
+  const points = lengths.get(before) === at ? undefined : [...text]
+  if (points !== undefined && at > points.length) return
+  after.text = (points?.slice(0, at).join('') ?? text) + more
   lengths.set(after, at + codePoints(more))
 }
 
-/** Sets a property, or removes it for undefined. */
-function replace<Name extends keyof Message> (message: Message, name: Name, value: Message[Name] | undefined): void {
-  if (value === undefined) delete message[name]
-  else message[name] = value
-}
-
 /** Returns the reactions of a message after a change. @param all whether the changed ones are all that there are */
-function merge (before: readonly Reaction[], changed: readonly Reaction[], all: boolean): Reaction[] {
+function merge (before: readonly Reaction[] = [], changed: readonly Reaction[], all: boolean): Reaction[] | undefined {
   const known = new Map(before.map((reaction) => [reaction.reaction, reaction]))
   const after = new Map(all ? [] : known)
   for (const { reaction, count, mine = known.get(reaction)?.mine } of changed) {
     if (count === 0) after.delete(reaction)
     else after.set(reaction, { reaction, count, ...mine === true && { mine } })
   }
-  return [...after.values()]
+  return after.size === 0 ? undefined : [...after.values()]
 }
 
 /** Returns the messages after changes of some of them. Ignores changes of other messages. */
@@ -75,3 +62,6 @@ export function applyChanges (messages: readonly Message[], changes: readonly Ch
   }
   return [...byPosition.values()]
 }
+
+/** Returns the length of a text in code points. A lone surrogate counts as one. */
+export function codePoints (text: string): number { return [...text].length }

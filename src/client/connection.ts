@@ -1,6 +1,7 @@
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
 import { NO_CHAT } from './handshake-refusal.ts'
-import { Heartbeat } from './heartbeat.ts'
+import { heartbeat, type Heartbeat } from './heartbeat.ts'
+import { toJSON } from './outgoing.ts'
 import { parseMessage } from './server-message.ts'
 import type { ClientSocket, Connect } from './socket.ts'
 import { LONGEST_TIMER, idleTimer } from './timer.ts'
@@ -29,127 +30,117 @@ export interface ConnectionOptions {
   readonly timeout: number
   /** Resolves with the reason of a failed handshake for which the socket reported none; '' if it isn't known. */
   readonly probe: () => Promise<string>
-}
-
-export interface ConnectionEvents {
-  onMessage (message: ServerMessage): void
+  readonly onMessage: (message: ServerMessage) => void
   /** Called once, after the last `onMessage`. */
-  onClose (code: number, reason: string): void
+  readonly onClose: (code: number, reason: string) => void
 }
 
-/** One connection attempt, and the socket that it opens. */
-export class Connection {
-  readonly #events: ConnectionEvents
-  readonly #deadline: ReturnType<typeof setTimeout>
-  #socket: ClientSocket | undefined
-  #heartbeat: Heartbeat | undefined
-  #error = ''
-  #ended = false
+export type Connection = ReturnType<typeof connection>
 
-  constructor (options: ConnectionOptions, events: ConnectionEvents) {
-    this.#events = events
-    const onTimeout = () => this.#fail(`no welcome within ${options.timeout} ms`)
-    this.#deadline = setTimeout(onTimeout, Math.min(options.timeout, LONGEST_TIMER))
-    this.#open(options).catch((error: unknown) => this.#fail(String(error)))
-  }
+/** Begins a connection attempt. Returns the connection with the socket that it opens. */
+export function connection ({ url, connect, hello: getHello, timeout, probe, onMessage, onClose }: ConnectionOptions) {
+  let socket: ClientSocket | undefined
+  let pings: Heartbeat | undefined
+  let firstError = ''
+  let isEnded = false
+  const deadline = setTimeout(() => fail(`no welcome within ${timeout} ms`), Math.min(timeout, LONGEST_TIMER))
+  open().catch((error: unknown) => fail(String(error)))
 
-  /** Returns whether the message was passed to the socket. It may still be lost. */
-  send (message: ClientMessage | string): boolean {
-    if (this.#ended || this.#socket?.readyState !== OPEN) return false
-    try {
-      this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
-      return true
-    } catch (error) {
-      // Deferred, so that `onClose` isn't called within `send`.
-      queueMicrotask(() => this.#fail(String(error)))
-      return false
-    }
-  }
-
-  /** Clears the deadline and starts the heartbeat. @param interval in ms */
-  onWelcome (interval: number): void {
-    clearTimeout(this.#deadline)
-    const ping = (id: string) => { this.send({ type: 'ping', id }) }
-    this.#heartbeat ??= new Heartbeat(interval, ping, () => this.#fail('no answer to a ping'))
-  }
-
-  /** Pings the server, like `Heartbeat.ping()`. Returns undefined before the welcome. */
-  ping (): Promise<number | undefined> | undefined { return this.#heartbeat?.ping() }
-
-  /** Closes the socket and ignores its further events. `onClose` is not called. */
-  close (): void {
-    if (this.#detach()) discard(this.#socket)
-  }
-
-  async #open ({ url, connect, hello: getHello, probe }: ConnectionOptions): Promise<void> {
+  async function open (): Promise<void> {
     // The owner stores this connection before the app's code runs.
     await undefined
-    if (this.#ended) return
+    if (isEnded) return
     const hello = await getHello()
-    if (this.#ended) return
-    const socket = await connect(url, SUBPROTOCOL)
-    let pending = socket.readyState !== OPEN
+    if (isEnded) return
+    const opened = await connect(url, SUBPROTOCOL)
+    let isPending = opened.readyState !== OPEN
     const refuse = async (code = ABNORMAL, given = '') => {
-      if (!pending) return
-      pending = false
+      if (!isPending) return
+      isPending = false
       // Only sockets of `ws` have `terminate`. Their errors contain the reason if it is known.
-      this.#fail(given || this.#error || (socket.terminate === undefined && await probe()) || 'the handshake failed', code)
+      fail(given || firstError || (opened.terminate === undefined && await probe()) || 'the handshake failed', code)
     }
     // Without a listener, an error on an abandoned `ws` socket would be uncaught.
-    socket.addEventListener('error', ({ message }) => {
+    opened.addEventListener('error', ({ message }) => {
       // Later errors are consequences of the first one.
-      if (typeof message === 'string') this.#error ||= message
+      if (typeof message === 'string') firstError ||= message
       // The WebSocket of Node 22 emits no `close` after a failed handshake. Others emit `close` before this timer fires.
       setTimeout(refuse)
     })
-    if (this.#ended) return discard(socket)
-    this.#socket = socket
-    socket.addEventListener('message', ({ data }) => this.#receive(data))
-    socket.addEventListener('close', ({ code, reason }) => {
-      if (pending) void refuse(code, reason)
-      else if (code === NO_CODE && this.#heartbeat === undefined) this.#fail(NO_CHAT, code)
-      else this.#fail(reason || this.#error, code)
+    if (isEnded) return discard(opened)
+    socket = opened
+    opened.addEventListener('message', ({ data }) => receive(data))
+    opened.addEventListener('close', ({ code, reason }) => {
+      if (isPending) void refuse(code, reason)
+      else if (code === NO_CODE && pings === undefined) fail(NO_CHAT, code)
+      else fail(reason || firstError, code)
     })
-    if (!pending) this.#sendHello(hello, socket.protocol || SUBPROTOCOL)
-    else if (socket.readyState === CLOSED) this.#fail('connect returned a closed socket')
+    if (!isPending) sendHello(hello, opened.protocol || SUBPROTOCOL)
+    else if (opened.readyState === CLOSED) fail('connect returned a closed socket')
     else {
-      socket.addEventListener('open', () => {
-        pending = false
-        this.#sendHello(hello, socket.protocol ?? SUBPROTOCOL)
+      opened.addEventListener('open', () => {
+        isPending = false
+        sendHello(hello, opened.protocol ?? SUBPROTOCOL)
       })
     }
   }
 
   /** Sends `hello`. Fails on a plain connection, where `hello` would publish the session and the token to the room. */
-  #sendHello (hello: ClientMessage, protocol: string): void {
-    if (protocol === SUBPROTOCOL) this.send(hello)
-    else this.#fail(`the server did not select the subprotocol ${SUBPROTOCOL}`)
+  function sendHello (hello: ClientMessage, protocol: string): void {
+    if (protocol === SUBPROTOCOL) send(JSON.stringify(hello))
+    else fail(`the server did not select the subprotocol ${SUBPROTOCOL}`)
   }
 
-  #receive (data: unknown): void {
-    if (this.#ended) return
+  /** Returns whether the message was passed to the socket. It may still be lost. */
+  function send (json: string): boolean {
+    if (isEnded || socket?.readyState !== OPEN) return false
+    try {
+      socket.send(json)
+      return true
+    } catch (error) {
+      // Deferred, so that `onClose` isn't called within `send`.
+      queueMicrotask(() => fail(String(error)))
+      return false
+    }
+  }
+
+  function receive (data: unknown): void {
+    if (isEnded) return
     try {
       const message = parseMessage(data)
-      this.#heartbeat?.onMessage(message)
-      if (message !== undefined) this.#events.onMessage(message)
+      pings?.onMessage((message as { readonly id?: string } | undefined)?.id)
+      if (message !== undefined) onMessage(message)
     } catch (error) {
-      this.#fail(String(error))
+      fail(String(error))
     }
   }
 
   /** Ends the connection without waiting for the server. */
-  #fail (reason: string, code = ABNORMAL): void {
-    if (!this.#detach()) return
-    if (this.#socket !== undefined && !terminate(this.#socket)) discard(this.#socket)
-    this.#events.onClose(code, reason)
+  function fail (reason: string, code = ABNORMAL): void {
+    if (!detach()) return
+    if (socket !== undefined && !terminate(socket)) discard(socket)
+    onClose(code, reason)
   }
 
-  #detach (): boolean {
-    if (this.#ended) return false
-    this.#ended = true
-    clearTimeout(this.#deadline)
-    this.#heartbeat?.stop()
+  function detach (): boolean {
+    if (isEnded) return false
+    isEnded = true
+    clearTimeout(deadline)
+    pings?.stop()
     return true
+  }
+
+  return {
+    send,
+    /** Clears the deadline and starts the heartbeat. @param interval in ms */
+    onWelcome (interval: number): void {
+      clearTimeout(deadline)
+      pings = heartbeat(interval, (id) => send(toJSON({ type: 'ping', id })), () => fail('no answer to a ping'))
+    },
+    /** Pings the server, like `Heartbeat.ping()`. Returns undefined before the welcome. */
+    ping (): Promise<number | undefined> | undefined { return pings?.ping() },
+    /** Closes the socket and ignores its further events. `onClose` is not called. */
+    close (): void { if (detach()) discard(socket) }
   }
 }
 

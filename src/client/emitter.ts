@@ -3,13 +3,12 @@ import { unknownName } from './unknown-name.ts'
 /** Typed events: `Events` maps each name to the type of its event. */
 export class Emitter<Events> {
   /** The listeners of each event, and whether each receives only the next one. */
-  readonly #listeners = new Map<keyof Events, Map<(event: never) => void, boolean>>()
-  readonly #queue: Array<{ name: keyof Events, event: unknown }> = []
-  readonly #names: ReadonlyArray<keyof Events & string>
+  readonly #listeners = new Map<string, Map<(event: never) => void, boolean>>()
+  readonly #queue: Array<{ name: string, event: unknown }> = []
   #emitting = false
 
   constructor (names: ReadonlyArray<keyof Events & string>) {
-    this.#names = names
+    for (const name of names) this.#listeners.set(name, new Map())
   }
 
   /** Adds a listener. Returns an unsubscribe function. @throws TypeError for an unknown event or a listener that isn't a function */
@@ -36,27 +35,25 @@ export class Emitter<Events> {
   get [Symbol.toStringTag] (): string { return 'Emitter' }
 
   protected add<Name extends keyof Events & string> (name: Name, listener: (event: Events[Name]) => void, once: boolean): () => void {
-    const problem = unknownName('event', [name], this.#names)
+    const problem = unknownName('event', [name], [...this.#listeners.keys()])
     if (problem !== undefined) throw new TypeError(problem)
     if (typeof listener !== 'function') throw new TypeError(`the listener of '${name}' must be a function`)
-    let listeners = this.#listeners.get(name)
-    if (listeners === undefined) this.#listeners.set(name, listeners = new Map())
-    listeners.set(listener, once)
-    return () => { listeners.delete(listener) }
+    this.#listeners.get(name)!.set(listener, once)
+    return () => { this.off(name, listener) }
   }
 
   /**
    * Calls the listeners of an event. An event that a listener emits is queued until the current one is delivered, so that
    * all listeners receive the events in the same order. An exception of a listener is uncaught. The other listeners still run.
    */
-  protected emit<Name extends keyof Events> (name: Name, event: Events[Name]): void {
+  protected emit<Name extends keyof Events & string> (name: Name, event: Events[Name]): void {
     this.#queue.push({ name, event })
     if (this.#emitting) return
     this.#emitting = true
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const listeners = this.#listeners.get(next.name)
-      for (const [listener, once] of [...listeners ?? []]) {
-        if (once) listeners?.delete(listener)
+      const listeners = this.#listeners.get(next.name)!
+      for (const [listener, once] of [...listeners]) {
+        if (once) listeners.delete(listener)
         try {
           (listener as (event: unknown) => void)(next.event)
         } catch (error) {

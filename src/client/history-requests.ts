@@ -1,9 +1,9 @@
 import { MAX_MESSAGES, PAGE_COST, isPosition } from '../protocol.ts'
 import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
-import { Deferred, rejected } from './deferred.ts'
+import { deferred, rejected, type Deferred } from './deferred.ts'
 import { ChatError, invalid, isOneOf } from './error.ts'
-import type { RateLimiter } from './rate-limiter.ts'
+import type { RemoteServer } from './remote-server.ts'
 import type { HistoryPage, Of } from './room-events.ts'
 
 /** Maximum changes that are kept for one page. With more, the page is requested again. */
@@ -20,107 +20,108 @@ interface Request {
   readonly page: Deferred<HistoryPage>
   /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
   changes: Array<Of<'changed'>>
+  /**
+   * `waiting` for the rate limiter; `inFlight`; `answered`, in the same tick: the app doesn't have the page yet, so it can't apply the
+   * changes that follow the page.
+   */
+  stage: 'waiting' | 'inFlight' | 'answered'
   /** Whether the room was left and the page rejected, but the answer hasn't arrived. */
-  left: boolean
+  isLeft?: boolean
 }
 
-/** Requests for pages of history on this connection. The server answers those of one room in order. */
-export class HistoryRequests {
-  readonly #send: (json: string) => boolean
-  readonly #rateLimiter: RateLimiter
-  readonly #backoff: Backoff
-  /** Requests that the rate limiter has not sent yet. */
-  readonly #waiting = new Set<Request>()
-  readonly #inFlight = new Set<Request>()
-  /** Answered requests, in the same tick: the app doesn't have the page yet, so it can't apply the changes that follow the page. */
-  readonly #answered = new Set<Request>()
+export type HistoryRequests = ReturnType<typeof historyRequests>
 
-  constructor (send: (json: string) => boolean, rateLimiter: RateLimiter, backoff: Backoff) {
-    this.#send = send
-    this.#rateLimiter = rateLimiter
-    this.#backoff = backoff
-  }
+/** The room of a request. */
+interface NamedRoom { readonly name: string }
 
-  request (room: string, position: string, limit: number, isJoined: boolean, direction: Direction = 'before'): Promise<HistoryPage> {
-    if (!isJoined) return rejected(offline())
-    // Checked here: the server closes a connection after ten invalid frames.
-    const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
-    if (problem !== undefined) return rejected(invalid(problem))
-    const request: Request = { room, direction, position, limit, page: new Deferred<HistoryPage>(), changes: [], left: false }
-    this.#enqueue(request)
-    return request.page.promise
-  }
+/**
+ * Requests for pages of history on this connection. The server answers those of one room in order.
+ * @param isJoined returns whether a room is joined on this connection
+ */
+export function historyRequests (server: RemoteServer, delays: Backoff, isJoined: (room: NamedRoom) => boolean) {
+  /** In the order in which they are sent. */
+  const requests = new Set<Request>()
 
-  receive (page: Of<'history'>): void {
-    this.#backoff.reset()
-    const request = this.#remove(page.room, page.after === undefined ? 'before' : 'after', page.after ?? page.before)
-    if (request === undefined) return
-    this.#answered.add(request)
-    queueMicrotask(() => this.#answer(request, page))
-  }
-
-  /** Called with each change of a message. */
-  onChanged (changed: Of<'changed'>): void {
-    for (const { room, changes } of [...this.#inFlight, ...this.#answered]) {
-      if (room === changed.room && changes.length <= MAX_CHANGES) changes.push(changed)
-    }
-  }
-
-  /** Returns whether a request for a page of that room was in flight. */
-  onError (room: string, error: ChatError): boolean {
-    const request = this.#remove(room)
-    if (request === undefined) return false
-    if (isOneOf(error.code, 'rate_limited') && !request.left) {
-      this.#rateLimiter.pause(this.#backoff.next(error.retryAfter))
-      this.#enqueue(request)
-    } else {
-      request.page.reject(error)
-    }
-    return true
-  }
-
-  onLeft (room: string, error: ChatError): void {
-    for (const request of [...this.#waiting, ...this.#inFlight]) {
-      if (request.room !== room) continue
-      this.#waiting.delete(request)
-      request.left = true
-      request.page.reject(error)
-    }
-  }
-
-  end (error: ChatError): void {
-    for (const { page } of [...this.#waiting, ...this.#inFlight]) page.reject(error)
-    this.#waiting.clear()
-    this.#inFlight.clear()
-  }
-
-  #enqueue (request: Request): void {
-    this.#waiting.add(request)
+  function enqueue (request: Request): void {
+    const { room, direction, position, limit } = request
+    requests.delete(request)
+    requests.add(request)
+    request.stage = 'waiting'
     // The page will have the changes that arrived before it is requested again.
     request.changes = []
-    const { room, direction, position, limit, page } = request
     const json = JSON.stringify({ type: 'history', room, [direction]: position, limit })
-    this.#rateLimiter.schedule(PAGE_COST, json.length, () => {
-      if (!this.#waiting.delete(request)) return
-      if (this.#send(json)) this.#inFlight.add(request)
-      else page.reject(offline())
+    server.limiter.schedule(PAGE_COST, json.length, () => {
+      if (!requests.has(request)) return
+      if (server.send(json)) request.stage = 'inFlight'
+      else reject(request, offline())
     })
   }
 
-  #answer (request: Request, { messages, more, complete }: HistoryPage): void {
-    this.#answered.delete(request)
-    if (request.changes.length > MAX_CHANGES) return this.#enqueue(request)
-    request.page.resolve({ messages: applyChanges(messages, request.changes), more, complete })
+  function reject (request: Request, error: ChatError): void {
+    requests.delete(request)
+    request.page.reject(error)
   }
 
-  /** Removes and returns the room's oldest request in flight; with a direction, the oldest for that position. */
-  #remove (room: string, direction?: Direction, position?: string): Request | undefined {
-    for (const request of this.#inFlight) {
-      if (request.room !== room || (direction !== undefined && (request.direction !== direction || request.position !== position))) continue
-      this.#inFlight.delete(request)
-      return request
+  /** Returns the room's oldest request in flight; with a direction, the oldest for that position. */
+  function find (room: string, direction?: Direction, position?: string): Request | undefined {
+    return Array.from(requests).find((request) => request.stage === 'inFlight' && request.room === room &&
+      (direction === undefined || (request.direction === direction && request.position === position)))
+  }
+
+  return {
+    request (room: NamedRoom, position: string, limit: number, direction: Direction = 'before'): Promise<HistoryPage> {
+      if (!isJoined(room)) return rejected(offline())
+      // Checked here: the server closes a connection after ten invalid frames.
+      const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
+      if (problem !== undefined) return rejected(invalid(problem))
+      const page = deferred<HistoryPage>()
+      enqueue({ room: room.name, direction, position, limit, page, changes: [], stage: 'waiting' })
+      return page.promise
+    },
+
+    receive ({ room, before, after, messages, more, complete }: Of<'history'>): void {
+      delays.reset()
+      const request = find(room, after === undefined ? 'before' : 'after', after ?? before)
+      if (request === undefined) return
+      request.stage = 'answered'
+      queueMicrotask(() => {
+        if (request.changes.length > MAX_CHANGES) return enqueue(request)
+        requests.delete(request)
+        request.page.resolve({ messages: applyChanges(messages, request.changes), more, complete })
+      })
+    },
+
+    /** Called with each change of a message. */
+    onChanged (changed: Of<'changed'>): void {
+      for (const { room, stage, changes } of requests) {
+        if (room === changed.room && stage !== 'waiting' && changes.length <= MAX_CHANGES) changes.push(changed)
+      }
+    },
+
+    /** Returns whether a request for a page of that room was in flight. */
+    onError (room: string, error: ChatError): boolean {
+      const request = find(room)
+      if (request === undefined) return false
+      if (isOneOf(error.code, 'rate_limited') && !request.isLeft) {
+        server.limiter.pause(delays.next(error.retryAfter))
+        enqueue(request)
+      } else reject(request, error)
+      return true
+    },
+
+    /** Rejects the requests of a room. Those in flight are still answered. */
+    onLeft (room: string, error: ChatError): void {
+      for (const request of requests) {
+        if (request.room !== room || request.stage === 'answered') continue
+        if (request.stage === 'waiting') requests.delete(request)
+        request.isLeft = true
+        request.page.reject(error)
+      }
+    },
+
+    end (error: ChatError): void {
+      for (const request of requests) if (request.stage !== 'answered') reject(request, error)
     }
-    return undefined
   }
 }
 

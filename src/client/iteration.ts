@@ -5,59 +5,60 @@ import { ChatError } from './error.ts'
 /** Number of buffered messages at which an iteration ends with `overflow`. */
 const MAX_BUFFERED = 10_000
 
-/** One `for await` loop over a room's messages, with a bounded buffer. */
-export class Iteration implements AsyncIterableIterator<Message> {
-  readonly #onEnd: () => void
-  readonly #buffered: Message[] = []
-  readonly #generator = this.#generate()
-  #error: ChatError | undefined
-  #ended = false
-  /** Continues the generator after the wait for a message. */
-  #wake = (): void => {}
-
-  constructor (onEnd: () => void) {
-    this.#onEnd = onEnd
-  }
-
-  push (message: Message): void {
-    // The generator continues in a microtask: a change of the message may be received in this tick.
-    if (this.#buffered.push(message) >= MAX_BUFFERED) this.end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
-    this.#wake()
-  }
-
+export interface Iteration extends AsyncIterableIterator<Message> {
+  push (message: Message): void
   /** Applies a change to its message if the loop doesn't have the message yet. */
-  apply (change: Change): void {
-    const index = this.#buffered.findLastIndex(({ position }) => position === change.position)
-    if (index >= 0) this.#buffered[index] = applyChange(this.#buffered[index]!, change)
-  }
-
-  [Symbol.asyncIterator] (): this { return this }
-
+  apply (change: Change): void
   /** Ends the iteration after the buffered messages, with an error if there is one. */
-  end (error?: ChatError): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#error = error
-    this.#onEnd()
-    this.#wake()
-  }
+  end (error?: ChatError): void
+  return (): Promise<IteratorResult<Message>>
+}
 
-  next (): Promise<IteratorResult<Message>> { return this.#generator.next() }
+/** Returns one `for await` loop over a room's messages, with a bounded buffer. */
+export function iteration (onEnd: () => void): Iteration {
+  const buffered: Message[] = []
+  const generator = generate()
+  let error: ChatError | undefined
+  let isEnded = false
+  /** Continues the generator after the wait for a message. */
+  let wake = (): void => {}
 
-  return (): Promise<IteratorResult<Message>> {
-    this.#buffered.length = 0
-    this.#error = undefined
-    this.end()
-    return this.#generator.return()
-  }
-
-  async * #generate (): AsyncGenerator<Message, void, void> {
+  async function * generate (): AsyncGenerator<Message, void, void> {
     for (;;) {
-      const message = this.#buffered.shift()
+      const message = buffered.shift()
       if (message !== undefined) yield message
-      else if (!this.#ended) await new Promise<void>((resolve) => { this.#wake = resolve })
-      else if (this.#error === undefined) return
-      else throw this.#error
+      else if (!isEnded) await new Promise<void>((resolve) => { wake = resolve })
+      else if (error === undefined) return
+      else throw error
+    }
+  }
+
+  function end (reason?: ChatError): void {
+    if (isEnded) return
+    isEnded = true
+    error = reason
+    onEnd()
+    wake()
+  }
+
+  return {
+    end,
+    push (message) {
+      // The generator continues in a microtask: a change of the message may be received in this tick.
+      if (buffered.push(message) >= MAX_BUFFERED) end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
+      wake()
+    },
+    apply (change) {
+      const index = buffered.findLastIndex(({ position }) => position === change.position)
+      if (index >= 0) buffered[index] = applyChange(buffered[index]!, change)
+    },
+    [Symbol.asyncIterator] () { return this },
+    next: () => generator.next(),
+    return () {
+      buffered.length = 0
+      error = undefined
+      end()
+      return generator.return()
     }
   }
 }

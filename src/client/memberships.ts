@@ -1,13 +1,13 @@
-import { isPosition, isRevision } from '../protocol.ts'
+import { PAGE_COST, isPosition, isRevision } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
-import { Deferred, rejected } from './deferred.ts'
+import { deferred, rejected } from './deferred.ts'
 import { ChatError, invalid } from './error.ts'
 import { limitProblem } from './history-requests.ts'
-import { Membership, type MembershipEvents } from './membership.ts'
-import type { RoomState } from './pending-request.ts'
+import { membership, type Membership, type MembershipEvents } from './membership.ts'
+import { toJSON } from './outgoing.ts'
 import { ClientRoom } from './room.ts'
-import type { Of, RoomMessage, Sender } from './room-events.ts'
-import type { RoomServices } from './room-operations.ts'
+import type { RoomClient } from './room-client.ts'
+import type { Of, RoomMessage } from './room-events.ts'
 import { roomNameProblem } from './room-name.ts'
 import { unknownName } from './unknown-name.ts'
 
@@ -20,100 +20,88 @@ export interface JoinOptions {
   readonly revision?: string | undefined
 }
 
-/** The memberships of one client, by room name. */
-export class Memberships {
-  readonly #memberships = new Map<string, Membership>()
-  readonly #services: RoomServices
-  readonly #events: MembershipEvents
-  readonly #backoff: () => Backoff
-  #online = false
-  #member: Sender | null = null
-  #canLoadNewer = false
+export type Memberships = ReturnType<typeof memberships>
 
-  constructor (events: Omit<MembershipEvents, 'onUnused'>, services: RoomServices, backoff: () => Backoff) {
-    this.#events = { ...events, onUnused: (room) => this.#memberships.delete(room) }
-    this.#services = services
-    this.#backoff = backoff
-  }
-
-  /** Returns whether the room is joined, or will be once the server accepts it. */
-  includes (room: string): boolean { return this.#memberships.get(room)?.promise !== undefined }
-
-  /** Returns the room if it is joined now. */
-  joinedRoom (name: string): ClientRoom | undefined { return this.#memberships.get(name)?.joinedRoom }
-
-  join (name: string, options: JoinOptions): Promise<ClientRoom> {
-    // Checked here, because the server's error couldn't be matched to this join.
-    const problem = roomNameProblem(name) ?? problemOf(options)
-    if (problem !== undefined) return rejected(invalid(problem))
-    const { history, after, revision } = options
-    const membership = this.#membership(name)
-    if (membership.promise !== undefined) return membership.promise
-    const joined = new Deferred<ClientRoom>()
-    membership.join({ room: this.#room(membership, { position: after, revision }), history, joined }, this.#online)
-    return joined.promise
-  }
-
-  leave (name: string): void {
-    const membership = this.#memberships.get(name)
-    if (membership?.promise === undefined) return
-    this.#services.reads.send(name)
-    membership.leave(new ChatError('left', `the room ${name} was left`))
-  }
-
-  receive (message: RoomMessage | Of<'left'>): void {
-    const membership = this.#memberships.get(message.room)
-    if (message.type === 'joined') membership?.onJoined(message)
-    else if (message.type === 'left') membership?.onLeft(message)
-    else membership?.joinedRoom?.receive(message)
-  }
-
-  /** Returns whether the error answers a join or a leave. */
-  onError (room: string, error: ChatError): boolean {
-    return this.#memberships.get(room)?.onError(error) ?? false
-  }
-
-  /** @param canLoadNewer whether the server has pages of history after a position */
-  onConnect (member: Sender, canLoadNewer: boolean): void {
-    this.#online = true
-    this.#member = member
-    this.#canLoadNewer = canLoadNewer
-    for (const membership of this.#memberships.values()) membership.sendJoin()
-  }
-
-  onDisconnect (): void {
-    this.#online = false
-    for (const membership of this.#memberships.values()) membership.onDisconnect()
-  }
-
-  /** Called when the client is closed permanently. @param own whether by `close()` */
-  end (error: ChatError, own: boolean): void {
-    for (const membership of this.#memberships.values()) membership.end(error, own)
-    this.#memberships.clear()
-  }
-
-  #room (membership: Membership, state: RoomState): ClientRoom {
-    const { name } = membership
-    const isJoined = () => membership.joinedRoom === room
-    const room: ClientRoom = new ClientRoom(name, state, {
-      ...this.#services,
-      isJoined,
-      history: (position, limit, direction) => this.#services.history.request(name, position, limit, isJoined(), direction),
-      member: () => this.#member,
-      canLoadNewer: () => this.#canLoadNewer,
-      leave: () => this.leave(name)
-    })
-    return room
-  }
-
-  #membership (name: string): Membership {
-    let membership = this.#memberships.get(name)
-    if (membership === undefined) {
-      membership = new Membership(name, this.#events, this.#backoff())
-      this.#memberships.set(name, membership)
+/** Returns the memberships of a client. @param delays returns the backoff of one membership */
+export function memberships (client: Omit<RoomClient, 'memberships'>, delays: () => Backoff) {
+  const { server, requests, reads, history } = client
+  const byName = new Map<string, Membership>()
+  let isOnline = false
+  /** Joins of this connection that still count as one request each. */
+  let cheapJoins = Infinity
+  const events: MembershipEvents = {
+    send (message) {
+      const json = toJSON(message)
+      const cost = message.type === 'join' && --cheapJoins < 0 ? PAGE_COST : 1
+      server.limiter.schedule(cost, json.length, () => server.send(json))
+    },
+    onJoined: requests.onJoined,
+    onUnused: (room) => byName.delete(room),
+    onLeft (room, error) {
+      requests.onLeft(room, error)
+      reads.onLeft(room)
+      history.onLeft(room, error)
     }
-    return membership
   }
+
+  const all = {
+    /** Returns whether the room is joined, or will be once the server accepts it. */
+    includes (room: string): boolean { return byName.get(room)?.promise !== undefined },
+
+    /** Returns the room if it is joined now. */
+    joinedRoom (name: string): ClientRoom | undefined { return byName.get(name)?.joinedRoom },
+
+    /** Returns whether the room is joined now, and not another one of its name. */
+    isJoined (room: { readonly name: string }): boolean { return byName.get(room.name)?.joinedRoom === room },
+
+    join (name: string, options: JoinOptions): Promise<ClientRoom> {
+      // Checked here, because the server's error couldn't be matched to this join.
+      const problem = roomNameProblem(name) ?? problemOf(options)
+      if (problem !== undefined) return rejected(invalid(problem))
+      const { history, after, revision } = options
+      let found = byName.get(name)
+      if (found === undefined) byName.set(name, found = membership(name, events, delays()))
+      if (found.promise !== undefined) return found.promise
+      const joined = deferred<ClientRoom>()
+      found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, memberships: all }), history, joined }, isOnline)
+      return joined.promise
+    },
+
+    leave (name: string): void {
+      if (!all.includes(name)) return
+      reads.send(name)
+      byName.get(name)!.leave(new ChatError('left', `the room ${name} was left`))
+    },
+
+    receive (message: RoomMessage | Of<'left'>): void {
+      const receiver = byName.get(message.room)
+      if (message.type === 'joined') receiver?.onJoined(message)
+      else if (message.type === 'left') receiver?.onLeft(message)
+      else receiver?.joinedRoom?.receive(message)
+    },
+
+    /** Returns whether the error answers a join or a leave. */
+    onError (room: string, error: ChatError): boolean { return byName.get(room)?.onError(error) ?? false },
+
+    /** @param rooms maximum rooms of the connection */
+    onConnect (rooms = Infinity): void {
+      isOnline = true
+      cheapJoins = rooms
+      for (const each of byName.values()) each.sendJoin()
+    },
+
+    onDisconnect (): void {
+      isOnline = false
+      for (const each of byName.values()) each.onDisconnect()
+    },
+
+    /** Called when the client is closed permanently. @param own whether by `close()` */
+    end (error: ChatError, own: boolean): void {
+      for (const each of byName.values()) each.end(error, own)
+      byName.clear()
+    }
+  }
+  return all
 }
 
 /** Returns the problem of the options of a join. */

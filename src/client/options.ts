@@ -1,7 +1,8 @@
-import { Backoff } from './backoff.ts'
+import { backoff } from './backoff.ts'
 import type { SessionStorage } from './kept-session.ts'
-import type { SavedPosts } from './saved-posts.ts'
+import type { SavedPosts } from './post-saver.ts'
 import { connectSocket, type Connect } from './socket.ts'
+import { LONGEST_TIMER } from './timer.ts'
 import { unknownName } from './unknown-name.ts'
 
 export interface ChatClientOptions {
@@ -29,7 +30,7 @@ export interface ChatClientOptions {
   readonly queue?: number | undefined
   /** ms between two pings; an answer must arrive within half of it, at most 10 s; default: the server's value */
   readonly heartbeat?: number | undefined
-  /** keeps posts until they are acknowledged, such as `indexedDBPosts()`; a later client of the member sends them; default: none */
+  /** keeps posts until they are acknowledged: `indexedDBPosts()`, or `savedPosts(store)`; a later client of the member sends them; default: none */
   readonly savedPosts?: SavedPosts | undefined
 }
 
@@ -51,5 +52,5 @@ export function withDefaults (options: ChatClientOptions) {
     if (!(value >= min)) throw new RangeError(`${name} must be at least ${min}`)
   }
   const { minDelay = 500, maxDelay = 30_000, connect = connectSocket, queue = 1_000, connectTimeout = 20_000, ...others } = options
-  return { ...others, connect, queue, connectTimeout, backoff: () => new Backoff(minDelay, maxDelay) }
+  return { ...others, connect, queue, connectTimeout, maxDelay: Math.min(maxDelay, LONGEST_TIMER), backoff: () => backoff(minDelay, maxDelay) }
 }

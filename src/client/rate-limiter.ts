@@ -16,84 +16,75 @@ export interface RateLimits {
   readonly byteBurst?: number | undefined
 }
 
+export type RateLimiter = ReturnType<typeof rateLimiter>
+
 /** Delays requests so that they stay within the server's limits. */
-export class RateLimiter {
-  #requests = bucket()
-  #bytes = bucket()
-  #pausedUntil = 0
+export function rateLimiter () {
+  let requests = bucket()
+  let bytes = bucket()
+  let pausedUntil = 0
   /** Requests that wait for tokens, oldest first. */
-  readonly #waiting: Array<{ readonly cost: number, readonly bytes: number, readonly send: () => void }> = []
-  /** Total cost and bytes of the waiting requests. */
-  #costWaiting = 0
-  #bytesWaiting = 0
-  #timer: ReturnType<typeof setTimeout> | undefined
+  const waiting: Array<{ readonly cost: number, readonly size: number, readonly send: () => void }> = []
+  let timer: ReturnType<typeof setTimeout> | undefined
 
-  /** Called on a new connection, with its limits. */
-  reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
-    this.#requests = bucket(rate, burst)
-    this.#bytes = bucket(byteRate, byteBurst)
-    this.#pausedUntil = 0
+  /** Takes the tokens of a request if there are enough. @param before requests that take theirs first */
+  function takeAfter (before: typeof waiting, size: number, cost: number): number {
+    const wait = Math.max(
+      requests.wait(cost, before.reduce((sum, { cost }) => sum + cost, 0)),
+      bytes.wait(size, before.reduce((sum, { size }) => sum + size, 0)),
+      pausedUntil - performance.now())
+    // Rounded up despite floating-point errors.
+    if (wait >= 1) return Math.min(Math.ceil(wait - 0.01), LONGEST_TIMER)
+    requests.spend(cost)
+    bytes.spend(size)
+    return 0
   }
-
-  /** Whether the server limits the rate of this client. */
-  get limited (): boolean { return !this.fits(UNLIMITED, UNLIMITED) }
 
   /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
-  fits (requests: number, bytes: number): boolean {
-    return requests <= this.#requests.size && bytes <= this.#bytes.size
-  }
+  function fits (cost: number, size: number): boolean { return cost <= requests.size && size <= bytes.size }
 
-  /**
-   * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
-   * @param cost requests that it counts as
-   */
-  take (bytes: number, cost = 1): number { return this.#take(cost, bytes, this.#costWaiting, this.#bytesWaiting) }
-
-  /** Calls `send` once tokens are available, in the order of the calls. @param cost requests that it counts as */
-  schedule (cost: number, bytes: number, send: () => void): void {
-    this.#waiting.push({ cost, bytes, send })
-    this.#costWaiting += cost
-    this.#bytesWaiting += bytes
-    if (this.#timer === undefined) this.#sendWaiting()
-  }
-
-  /** Sends nothing for `ms`. */
-  pause (ms: number): void { this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + ms) }
-
-  /** Called when the connection is lost. Drops the waiting requests. */
-  clear (): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#costWaiting = this.#bytesWaiting = this.#waiting.length = 0
-  }
-
-  #sendWaiting (): void {
-    this.#timer = undefined
-    for (let request = this.#waiting[0]; request !== undefined; request = this.#waiting[0]) {
-      const { cost, bytes, send } = request
-      const wait = this.#take(cost, bytes)
+  function sendWaiting (): void {
+    timer = undefined
+    for (let request = waiting[0]; request !== undefined; request = waiting[0]) {
+      const wait = takeAfter([], request.size, request.cost)
       if (wait > 0) {
-        this.#timer = setTimeout(() => this.#sendWaiting(), wait)
+        timer = setTimeout(sendWaiting, wait)
         return
       }
-      this.#waiting.shift()
-      this.#costWaiting -= cost
-      this.#bytesWaiting -= bytes
-      send()
+      waiting.shift()
+      request.send()
     }
   }
 
-  /** Takes the tokens of a request if there are enough. @param costBefore tokens that earlier requests will take @param bytesBefore their bytes */
-  #take (cost: number, bytes: number, costBefore = 0, bytesBefore = 0): number {
-    const wait = Math.max(
-      this.#requests.wait(cost, costBefore),
-      this.#bytes.wait(bytes, bytesBefore),
-      this.#pausedUntil - performance.now())
-    // Rounded up despite floating-point errors.
-    if (wait >= 1) return Math.min(Math.ceil(wait - 0.01), LONGEST_TIMER)
-    this.#requests.spend(cost)
-    this.#bytes.spend(bytes)
-    return 0
+  return {
+    fits,
+    /** Called on a new connection, with its limits. */
+    reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
+      requests = bucket(rate, burst)
+      bytes = bucket(byteRate, byteBurst)
+      pausedUntil = 0
+    },
+    /** Returns whether the server limits the rate of this client. */
+    isLimited (): boolean { return !fits(UNLIMITED, UNLIMITED) },
+    /**
+     * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
+     * @param size bytes of the request
+     * @param cost requests that it counts as
+     */
+    take (size: number, cost = 1): number { return takeAfter(waiting, size, cost) },
+    /** Calls `send` once tokens are available, in the order of the calls. @param cost requests that it counts as */
+    schedule (cost: number, size: number, send: () => void): void {
+      waiting.push({ cost, size, send })
+      if (timer === undefined) sendWaiting()
+    },
+    /** Sends nothing for `ms`. */
+    pause (ms: number): void { pausedUntil = Math.max(pausedUntil, performance.now() + ms) },
+    /** Called when the connection is lost. Drops the waiting requests. */
+    clear (): void {
+      clearTimeout(timer)
+      timer = undefined
+      waiting.length = 0
+    }
   }
 }
 

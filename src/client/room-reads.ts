@@ -16,116 +16,120 @@ export interface ReadOperations {
   isOwn (message: Message): boolean
 }
 
+export type RoomReads = ReturnType<typeof roomReads>
+
 /** The read position of the member in one room. Counts the messages after it, and sends the newest mark of the app. */
-export class RoomReads {
-  /** Called when the read position has moved for another reason than a `joined` or a `message`. */
-  onMoved = (): void => {}
-  readonly #operations: ReadOperations
-  #position: string | undefined
+export function roomReads (operations: ReadOperations) {
+  /** The last position that was set, even if the member has no read position any more. */
+  let current: string | undefined
   /** Number of messages after the read position; Infinity: it isn't known, or there is no read position. */
-  #unread = Infinity
+  let unreadCount = Infinity
   /** Positions of consecutive messages up to the last one that was received: the newest ones, and pages of history before them. */
-  #known: string[] = []
+  let known: string[] = []
   /** The last read position at a message that isn't known. It takes effect when the message arrives. */
-  #awaited: string | undefined
+  let awaited: string | undefined
   /** The mark that was not sent. */
-  #unsent: string | undefined
+  let unsent: string | undefined
   /** Set while no mark may be sent. */
-  #timer: ReturnType<typeof setTimeout> | undefined
-
-  constructor (operations: ReadOperations) {
-    this.#operations = operations
-  }
-
-  get position (): string | undefined { return this.#unread < Infinity ? this.#position : undefined }
-
-  get unread (): number | undefined { return this.#unread < Infinity ? this.#unread : undefined }
-
-  /** Called with the answer to a join. @param isContinued whether its messages follow those that were received */
-  join ({ position, messages, readPosition, unread = Infinity }: Joined, isContinued: boolean): void {
-    // A client that continues from an earlier one knows no message yet.
-    if (isContinued && this.#known.length > 0) messages.forEach((message) => this.add(message))
-    else {
-      this.#know(messages.length > 0 ? messages : [{ position }], [])
-      this.#unread = this.#after(this.#position)
-    }
-    // Both numbers count up to the same message: the smaller one is that of the later read position.
-    if (readPosition !== undefined && unread <= this.#unread) {
-      this.#set(readPosition, unread)
-      this.#awaited = readPosition
-    } else if (this.#position !== readPosition) this.#unsent = this.#position
-    this.#flush()
-  }
+  let timer: ReturnType<typeof setTimeout> | undefined
 
   /** Called with each message. */
-  add (message: Message): void {
+  function add (message: Message): void {
     const { position } = message
-    this.#unread++
-    if (this.#known.push(position) > MAX_KNOWN) this.#known.shift()
-    if (position === this.#awaited || this.#operations.isOwn(message)) this.#set(position, 0)
-  }
-
-  /** Called with a page of history. */
-  addEarlier (before: string, messages: readonly Message[]): void {
-    if (before === this.#known[0]) this.#know(messages, this.#known)
-  }
-
-  /** Moves the read position, but never back. @param isOwn whether the app has marked the message, so that the server must be notified */
-  move (position: string, isOwn: boolean): void {
-    const unread = this.#after(position)
-    const isKnown = unread < Infinity
-    if (position === this.#position || position === this.#awaited || (isKnown && unread >= this.#unread)) return
-    if (isKnown) this.#set(position, unread)
-    else this.#awaited = position
-    if (isOwn) this.#unsent = position
-    this.#flush()
-    if (isKnown) this.onMoved()
-  }
-
-  forget (): void {
-    this.#position = this.#awaited = this.#unsent = undefined
-    this.#unread = Infinity
-    this.onMoved()
-  }
-
-  /** Called when the server has refused the last mark, and may accept it later. */
-  retry (): void {
-    this.#unsent ??= this.#position
-    this.#flush()
-  }
-
-  /** Sends the mark that waits, if there is one. */
-  send (): void {
-    if (this.#unsent === undefined) return
-    const wait = this.#operations.send(this.#unsent)
-    if (wait === Infinity) return
-    if (wait === 0) this.#unsent = undefined
-    this.#timer = idleTimer(() => {
-      this.#timer = undefined
-      this.send()
-    }, wait || INTERVAL)
-  }
-
-  #flush (): void {
-    if (this.#timer === undefined) this.send()
+    unreadCount++
+    if (known.push(position) > MAX_KNOWN) known.shift()
+    if (position === awaited || operations.isOwn(message)) set(position, 0)
   }
 
   /** @param unread number of messages after the position */
-  #set (position: string, unread: number): void {
-    this.#position = position
-    this.#unread = unread
-    const unreadBefore = this.#after(this.#unsent)
+  function set (position: string, unread: number): void {
+    current = position
+    unreadCount = unread
+    const unreadBefore = after(unsent)
     // Not sent, because the server knows a later one.
-    if (unreadBefore > unread && unreadBefore < Infinity) this.#unsent = undefined
+    if (unreadBefore > unread && unreadBefore < Infinity) unsent = undefined
   }
 
-  #know (messages: ReadonlyArray<{ readonly position: string }>, later: readonly string[]): void {
-    this.#known = [...messages.map(({ position }) => position), ...later].slice(-MAX_KNOWN)
+  function know (messages: ReadonlyArray<{ readonly position: string }>, later: readonly string[] = []): void {
+    known = [...messages.map(({ position }) => position), ...later].slice(-MAX_KNOWN)
   }
 
   /** Returns the number of messages after a position; Infinity if it isn't known. */
-  #after (position: string | undefined): number {
-    const index = this.#known.lastIndexOf(position!)
-    return index < 0 ? Infinity : this.#known.length - 1 - index
+  function after (position: string | undefined): number {
+    const index = known.lastIndexOf(position!)
+    return index < 0 ? Infinity : known.length - 1 - index
   }
+
+  function flush (): void { if (timer === undefined) send() }
+
+  /** Sends the mark that waits, if there is one. */
+  function send (): void {
+    if (unsent === undefined) return
+    const wait = operations.send(unsent)
+    if (wait === Infinity) return
+    if (wait === 0) unsent = undefined
+    timer = idleTimer(() => {
+      timer = undefined
+      send()
+    }, wait || INTERVAL)
+  }
+
+  const reads = {
+    /** Called when the read position has moved for another reason than a `joined` or a `message`. */
+    onMoved: (): void => {},
+
+    get position (): string | undefined { return unreadCount < Infinity ? current : undefined },
+
+    get unread (): number | undefined { return unreadCount < Infinity ? unreadCount : undefined },
+
+    /** Called with the answer to a join. @param isContinued whether its messages follow those that were received */
+    join ({ position, messages, readPosition, unread = Infinity }: Joined, isContinued: boolean): void {
+      // A client that continues from an earlier one knows no message yet.
+      if (isContinued && known.length > 0) messages.forEach(add)
+      else {
+        know(messages.length > 0 ? messages : [{ position }])
+        unreadCount = after(current)
+      }
+      // Both numbers count up to the same message: the smaller one is that of the later read position.
+      if (readPosition !== undefined && unread <= unreadCount) {
+        set(readPosition, unread)
+        awaited = readPosition
+      } else if (current !== readPosition) unsent = current
+      flush()
+    },
+
+    add,
+
+    /** Called with a page of history. */
+    addEarlier (before: string, messages: readonly Message[]): void {
+      if (before === known[0]) know(messages, known)
+    },
+
+    /** Moves the read position, but never back. @param isOwn whether the app has marked the message, so that the server must be notified */
+    move (position: string, isOwn: boolean): void {
+      const unread = after(position)
+      const isKnown = unread < Infinity
+      if (position === current || position === awaited || (isKnown && unread >= unreadCount)) return
+      if (isKnown) set(position, unread)
+      else awaited = position
+      if (isOwn) unsent = position
+      flush()
+      if (isKnown) reads.onMoved()
+    },
+
+    forget (): void {
+      current = awaited = unsent = undefined
+      unreadCount = Infinity
+      reads.onMoved()
+    },
+
+    /** Called when the server has refused the last mark, and may accept it later. */
+    retry (): void {
+      unsent ??= current
+      flush()
+    },
+
+    send
+  }
+  return reads
 }

@@ -1,18 +1,18 @@
 import type { ClientTypes, DataOf, MemberDataOf, Message } from './app-data.ts'
 import { isPosition } from '../protocol.ts'
 import { rejected } from './deferred.ts'
-import { Deliveries } from './deliveries.ts'
+import { deliveries } from './deliveries.ts'
 import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
 import { invalid, type ChatError } from './error.ts'
 import type { Post, RequestedChange, RoomState } from './pending-request.ts'
-import type { WaitingPost } from './request-queue.ts'
+import { waitingPosts, type WaitingPost } from './request-queue.ts'
 import type { HistoryPage, Member, RoomEvents, RoomMessage } from './room-events.ts'
 import { updatedMembers } from './present-members.ts'
-import { randomId } from './random-id.ts'
-import type { RoomOperations } from './room-operations.ts'
+import type { RoomClient } from './room-client.ts'
 import type { RoomReads } from './room-reads.ts'
-import { StreamedTexts } from './streamed-texts.ts'
+import { sendSignal, typingIn } from './signals.ts'
+import { streamedTexts } from './streamed-texts.ts'
 import { Timeline } from './timeline/timeline.ts'
 
 /**
@@ -42,23 +42,23 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   hasOlder: boolean | undefined
   /** Position before which the next page continues the view. undefined: not known yet. */
   #first: string | undefined
-  readonly #operations: RoomOperations
+  readonly #client: RoomClient
   readonly #reads: RoomReads
   readonly #typing: (on: boolean) => void
   readonly #resumed: boolean
-  readonly #streamedTexts = new StreamedTexts()
-  readonly #deliveries = new Deliveries((name, event) => this.emit(name, event as RoomEvents<Types>[typeof name]), () => this.#gap())
+  readonly #checkStreams = streamedTexts()
+  readonly #deliveries = deliveries((name, event) => this.emit(name, event as RoomEvents<Types>[typeof name]), () => this.#gap())
   #ended: ChatError | undefined
 
   /** @param state what an earlier client has received of the room */
-  constructor (name: string, { position, revision }: RoomState, operations: RoomOperations) {
+  constructor (name: string, { position, revision }: RoomState, client: RoomClient) {
     super(['joined', 'message', 'changed', 'presence', 'typing', 'signal', 'readPosition', 'left'])
     this.name = name
     this.position = position
     this.revision = revision
-    this.#operations = operations
-    this.#reads = operations.reads.open(name)
-    this.#typing = operations.signals.typingIn(name)
+    this.#client = client
+    this.#reads = client.reads.open(name)
+    this.#typing = typingIn(client.server, name)
     this.#resumed = position !== undefined
     this.#reads.onMoved = () => this.#deliveries.push({ type: 'readPosition', position: this.readPosition, unread: this.unread })
   }
@@ -85,7 +85,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param data a JSON value for the app's own use; the app may validate it on the server
    */
   post (text: string, data?: DataOf<Types>): Post {
-    const post = this.#ended === undefined ? this.#operations.requests.post(this.name, text, data) : Object.assign(rejected(this.#ended), { id: randomId() })
+    const post = this.#client.requests.post(this.name, text, data, this.#ended)
     this.onPost({ post, text, data })
     return post
   }
@@ -122,7 +122,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * Reports to the other members that this member is typing, at most once a second, or with `false` that it has stopped. Dropped while
    * offline, and beyond the server's rate limit.
    */
-  typing (on = true): void { if (this.#operations.isJoined()) this.#typing(on) }
+  typing (on = true): void { if (this.#client.memberships.isJoined(this)) this.#typing(on) }
 
   /**
    * Sends an event of the app's own to the members of the room. It is stored nowhere. Returns whether it was sent: not while
@@ -131,7 +131,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws TypeError if `data` can't be serialized as JSON; ChatError with `invalid`, `too_large` or, if the server has no signals,
    * `unsupported`
    */
-  signal (data: unknown): boolean { return this.#operations.isJoined() && this.#operations.signals.signal(this.name, data) }
+  signal (data: unknown): boolean { return this.#client.memberships.isJoined(this) && sendSignal(this.#client.server, this.name, data) }
 
   /**
    * Marks the room as read up to a message, on all devices of the member. Never moves the read position back. The server is notified
@@ -152,7 +152,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param limit maximum messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
-    const page = this.#ended === undefined ? this.#operations.history(before, limit) : rejected(this.#ended)
+    const page = this.#ended === undefined ? this.#client.history.request(this, before, limit) : rejected(this.#ended)
     page.then(({ messages, more }) => {
       if (before !== (this.#first ??= before)) return
       this.#first = messages[0]?.position
@@ -168,8 +168,8 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    */
   timeline ({ size = 500 }: { readonly size?: number | undefined } = {}): Timeline<Types> {
     if (!(Number.isInteger(size) && size >= 50)) throw invalid('size must be an integer of at least 50')
-    const timeline = new Timeline(this, this.#operations, this.#deliveries, size)
-    for (const post of this.#operations.queue.posts(this.name)) timeline.onPost(post)
+    const timeline = new Timeline(this, this.#client, this.#deliveries, size)
+    waitingPosts(this.#client.requests.queue, this.name).forEach((post) => timeline.onPost(post))
     this.#deliveries.attach(timeline)
     return timeline
   }
@@ -179,7 +179,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * with `left`. Those in flight settle with the server's answer, or reject with `unknown` if the connection is lost first.
    */
   leave (): void {
-    if (this.#ended === undefined) this.#operations.leave()
+    if (this.#ended === undefined) this.#client.memberships.leave(this.name)
     else this.end(this.#ended, true)
   }
 
@@ -202,7 +202,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @throws if a part of a streamed text is missing: the client then has to resume from what the room had received before
    */
   receive (message: RoomMessage): void {
-    this.#streamedTexts.receive(message)
+    this.#checkStreams(message)
     const again = this.position !== undefined
     this.#update(message, again)
     this.#deliveries.push(message.type === 'joined' ? { ...message, again } : message)
@@ -221,7 +221,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
   }
 
   #change (change: RequestedChange): Promise<void> {
-    return this.#ended === undefined ? this.#operations.requests.change(this.name, change) : rejected(this.#ended)
+    return this.#client.requests.change(this.name, change, this.#ended)
   }
 
   #gap (): RoomEvents['joined'] {

@@ -16,10 +16,10 @@ export type RestoredPost<Data = unknown> = Retyped<SavedPost, { data: Data }> & 
 export interface MemberRoom { readonly room: string, readonly member: string }
 
 /**
- * Keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls for one post one
+ * A store of an app that keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls for one post one
  * after the other. If a method throws, rejects or never answers, posts are sent without it.
  */
-export interface SavedPosts {
+export interface PostStore {
   /** Saves a post. MUST replace the saved post with this id, and keep its place in the order. */
   add (post: SavedPost): unknown
   /** Removes a post. MUST ignore an unknown id. */

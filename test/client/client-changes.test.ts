@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Change, ClientRoom, Message } from '../../src/client/node.ts'
-import { Iteration } from '../../src/client/iteration.ts'
+import { iteration } from '../../src/client/iteration.ts'
 import { chatClient, fixJitter, nextEvent, state } from '../support/chat-client.ts'
 import { changed, fakeServer, joined, message, welcome, welcomeWithChanges, type Answer } from '../support/fake-server.ts'
 
@@ -258,20 +258,20 @@ t.test('a page that more than 1,000 changes overtake is requested again', async 
 })
 
 t.test('an iteration yields each message as it is by then', async (t) => {
-  const iteration = new Iteration(() => {})
+  const loop = iteration(() => {})
   const entry = (position: string, text: string) => message('lobby', position, text) as unknown as Message
   const change = (position: string, text: string): Change => ({ position, revision: 'r1', text, editedAt })
-  const first = iteration.next()
-  iteration.push(entry('p1', 'one'))
-  iteration.apply(change('p1', 'changed in the tick in which it arrived'))
+  const first = loop.next()
+  loop.push(entry('p1', 'one'))
+  loop.apply(change('p1', 'changed in the tick in which it arrived'))
   t.match((await first).value, { text: 'changed in the tick in which it arrived' })
-  iteration.push(entry('p2', 'two'))
-  iteration.push(entry('p3', 'three'))
+  loop.push(entry('p2', 'two'))
+  loop.push(entry('p3', 'three'))
   await Promise.resolve()
-  iteration.apply(change('p2', 'changed while it waited'))
-  iteration.apply(change('p1', 'of a message that was yielded already'))
-  t.match(await iteration.next(), { value: { position: 'p2', text: 'changed while it waited' } })
-  t.match(await iteration.next(), { value: { position: 'p3', text: 'three' } })
+  loop.apply(change('p2', 'changed while it waited'))
+  loop.apply(change('p1', 'of a message that was yielded already'))
+  t.match(await loop.next(), { value: { position: 'p2', text: 'changed while it waited' } })
+  t.match(await loop.next(), { value: { position: 'p3', text: 'three' } })
 })
 
 t.test('a loop over a room yields changes that were missed while offline', async (t) => {

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
-import { Backoff } from '../../src/client/backoff.ts'
-import { HistoryRequests, type Direction } from '../../src/client/history-requests.ts'
-import { RateLimiter } from '../../src/client/rate-limiter.ts'
+import { backoff } from '../../src/client/backoff.ts'
+import { historyRequests, type Direction } from '../../src/client/history-requests.ts'
+import { remoteServer } from '../../src/client/remote-server.ts'
 import type { Of } from '../../src/client/room-events.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
 import { chat } from '../support/chat-app.ts'
@@ -105,10 +105,9 @@ t.test('a refused page, requested again, does not undo a change that arrived mea
 /** Returns the requests of a client, and what they have sent. */
 function requests (t: Test) {
   const sent: unknown[] = []
-  const rateLimiter = new RateLimiter()
-  rateLimiter.reset({})
-  t.teardown(() => rateLimiter.clear())
-  const history = new HistoryRequests((json) => sent.push(JSON.parse(json)) > 0, rateLimiter, new Backoff(1, 1))
+  const server = remoteServer((json) => sent.push(JSON.parse(json)) > 0)
+  t.teardown(() => server.limiter.clear())
+  const history = historyRequests(server, backoff(1, 1), () => true)
   return { history, sent }
 }
 
@@ -125,7 +124,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`changes that overtake a page ${direction} a position, or that it overtakes, are part of it`, async (t) => {
     const { history, sent } = requests(t)
     const change = (position: string, text: string, room = 'a'): Of<'changed'> => ({ type: 'changed', room, position, revision: text, text, editedAt })
-    const page = history.request('a', 'p', 10, true, direction)
+    const page = history.request({ name: 'a' }, 'p', 10, direction)
     t.strictSame(sent, [{ type: 'history', room: 'a', [direction]: 'p', limit: 10 }])
     history.onChanged(change('q0', 'changed before it'))
     history.onChanged(change('q1', 'changed in another room', 'b'))
@@ -137,7 +136,7 @@ for (const direction of ['before', 'after'] as const) {
   t.test(`a page answers the request for its direction, when ${direction} is requested last`, async (t) => {
     const { history } = requests(t)
     const other = direction === 'after' ? 'before' : 'after'
-    const [first, second] = [history.request('a', 'p', 10, true, other), history.request('a', 'p', 10, true, direction)]
+    const [first, second] = [history.request({ name: 'a' }, 'p', 10, other), history.request({ name: 'a' }, 'p', 10, direction)]
     history.receive(pageOf(direction, 'p', direction))
     history.receive(pageOf(other, 'p', other))
     t.match([await first, await second], [{ messages: [{ text: other }] }, { messages: [{ text: direction }] }])
@@ -145,7 +144,7 @@ for (const direction of ['before', 'after'] as const) {
 
   t.test(`a page ${direction} a position that can't be one isn't requested`, async (t) => {
     const { history, sent } = requests(t)
-    await t.rejects(history.request('a', '', 10, true, direction), { code: 'invalid', message: `${direction} must be a position` })
+    await t.rejects(history.request({ name: 'a' }, '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
     t.strictSame(sent, [])
   })
 }

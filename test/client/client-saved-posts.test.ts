@@ -1,14 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ChatClient, ChatError, type ChatClientOptions, type RestoredPost, type SavedPost, type SavedPosts } from '../../src/client/node.ts'
+import { ChatClient, ChatError, type ChatClientOptions, type RestoredPost, type SavedPost } from '../../src/client/node.ts'
+import { savedPosts, type PostStore } from '../../src/client/saved-posts/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, welcome, type Answer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 
 /** Posts in a JSON file. */
-class FilePosts implements SavedPosts {
+class FilePosts implements PostStore {
   readonly #path: string
 
   constructor (path: string) {
@@ -30,7 +31,7 @@ class FilePosts implements SavedPosts {
   #write (posts: SavedPost[]): void { writeFileSync(this.#path, JSON.stringify(posts)) }
 }
 
-class MemoryPosts implements SavedPosts {
+class MemoryPosts implements PostStore {
   readonly posts = new Map<string, SavedPost>()
   async add (post: SavedPost) { this.posts.set(post.id, post) }
   async remove (id: string) { this.posts.delete(id) }
@@ -62,7 +63,7 @@ function restored (client: ChatClient): RestoredPost[] {
   return events
 }
 
-const open = (t: Test, port: number, savedPosts: SavedPosts, options: ChatClientOptions = {}) => chatClient(t, port, { savedPosts, ...options })
+const open = (t: Test, port: number, store: PostStore, options: ChatClientOptions = {}) => chatClient(t, port, { savedPosts: savedPosts(store), ...options })
 
 t.test('posts of a process that has ended are sent by the next one, in order and once', async (t) => {
   const { port, app } = await chat(t)
@@ -232,7 +233,7 @@ t.test('a store that throws, rejects or never answers is reported once, and post
   self.answers = true
   const never = () => new Promise<never>(() => {})
   const fails = (): never => { throw new Error('disk full') }
-  const stores: Record<string, SavedPosts> = {
+  const stores: Record<string, PostStore> = {
     throws: { add: fails, remove: fails, list: fails },
     rejects: { add: async () => fails(), remove: async () => fails(), list: async () => fails() },
     'never answers': { add: never, remove: never, list: never }
@@ -256,7 +257,7 @@ t.test('a store that announces a room is asked for its posts, and is stopped wit
   const lists: unknown[] = []
   let announce!: (room: string) => void
   let stopped = 0
-  const shared: SavedPosts = {
+  const shared: PostStore = {
     add: (post) => store.add(post),
     remove: (id) => store.remove(id),
     list (of) {

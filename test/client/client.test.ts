@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/node.ts'
-import { Iteration } from '../../src/client/iteration.ts'
-import type { RoomOperations } from '../../src/client/room-operations.ts'
-import { RoomReads } from '../../src/client/room-reads.ts'
+import { iteration } from '../../src/client/iteration.ts'
+import type { RoomClient } from '../../src/client/room-client.ts'
+import { roomReads } from '../../src/client/room-reads.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
@@ -210,38 +210,38 @@ t.test('iteration yields each message once and ends when the room is left', asyn
 t.test('an iteration', async (t) => {
   const said = (text: string) => message('lobby', text, text) as unknown as Message
   await t.test('answers concurrent next() calls in order', async (t) => {
-    const iteration = new Iteration(() => {})
-    const both = Promise.all([iteration.next(), iteration.next(), iteration.next()])
-    iteration.push(said('one'))
-    iteration.push(said('two'))
-    iteration.end()
+    const loop = iteration(() => {})
+    const both = Promise.all([loop.next(), loop.next(), loop.next()])
+    loop.push(said('one'))
+    loop.push(said('two'))
+    loop.end()
     t.same((await both).map(({ value }) => (value as Message | undefined)?.text), ['one', 'two', undefined])
   })
   await t.test('is iterable itself', async (t) => {
-    const iteration = new Iteration(() => {})
-    iteration.push(said('one'))
-    iteration.end()
-    for await (const { text } of iteration) t.equal(text, 'one')
+    const loop = iteration(() => {})
+    loop.push(said('one'))
+    loop.end()
+    for await (const { text } of loop) t.equal(text, 'one')
     t.plan(1)
   })
   await t.test('yields nothing after return()', async (t) => {
-    const iteration = new Iteration(() => {})
-    iteration.push(said('one'))
-    await iteration.return()
-    t.same(await iteration.next(), { done: true, value: undefined })
+    const loop = iteration(() => {})
+    loop.push(said('one'))
+    await loop.return()
+    t.same(await loop.next(), { done: true, value: undefined })
   })
   await t.test('that falls 10,000 messages behind yields them, then rejects', async (t) => {
-    const iteration = new Iteration(() => {})
-    for (let i = 0; i < 10_000; i++) iteration.push(said('x'))
-    for (let i = 0; i < 10_000; i++) await iteration.next()
-    await t.rejects(iteration.next(), { code: 'overflow' })
-    t.same(await iteration.next(), { done: true, value: undefined })
+    const loop = iteration(() => {})
+    for (let i = 0; i < 10_000; i++) loop.push(said('x'))
+    for (let i = 0; i < 10_000; i++) await loop.next()
+    await t.rejects(loop.next(), { code: 'overflow' })
+    t.same(await loop.next(), { done: true, value: undefined })
   })
   await t.test('rejects only the first waiting next()', async (t) => {
-    const iteration = new Iteration(() => {})
-    const first = t.rejects(iteration.next(), { code: 'forbidden' })
-    const second = iteration.next()
-    iteration.end(new ChatError('forbidden', 'no more'))
+    const loop = iteration(() => {})
+    const first = t.rejects(loop.next(), { code: 'forbidden' })
+    const second = loop.next()
+    loop.end(new ChatError('forbidden', 'no more'))
     await first
     t.same(await second, { done: true, value: undefined })
   })
@@ -512,10 +512,10 @@ t.test('a client with the session of an earlier one has the same member', async 
 
 /** Returns a joined room without a client. */
 function aRoom (after?: string): ClientRoom {
-  const reads = new RoomReads({ send: () => Infinity, isOwn: () => false })
+  const reads = roomReads({ send: () => Infinity, isOwn: () => false })
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
-  const operations = { reads: { open: () => reads }, signals: { typingIn: () => {} }, leave } as unknown as RoomOperations
-  const room: ClientRoom = new ClientRoom('lobby', { position: after }, operations)
+  const client = { reads: { open: () => reads }, memberships: { leave } } as unknown as RoomClient
+  const room: ClientRoom = new ClientRoom('lobby', { position: after }, client)
   room.receive(joined('lobby') as unknown as Joined)
   return room
 }

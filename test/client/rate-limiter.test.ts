@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { RateLimiter, type RateLimits } from '../../src/client/rate-limiter.ts'
+import { rateLimiter, type RateLimits } from '../../src/client/rate-limiter.ts'
 
 /** Returns a rate limiter with these limits, on a clock that the test holds. */
 function limiter (t: Test, limits: RateLimits) {
@@ -8,7 +8,7 @@ function limiter (t: Test, limits: RateLimits) {
   t.intercept(performance, 'now', { value: () => time })
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const limiter = new RateLimiter()
+  const limiter = rateLimiter()
   limiter.reset(limits)
   return {
     limiter,
@@ -26,7 +26,7 @@ t.test("the client uses half of the server's burst, and the whole rate", async (
   t.equal(requests.take(1), 1)
   pass(1)
   t.equal(requests.take(1), 0)
-  t.ok(requests.limited)
+  t.ok(requests.isLimited())
   t.same([requests.fits(2, 1e9), requests.fits(3, 0)], [true, false])
 })
 
@@ -46,7 +46,7 @@ t.test('a rate of 0, or without a burst, limits nothing', async (t) => {
     await t.test(JSON.stringify(limits), async (t) => {
       const { limiter: requests } = limiter(t, limits)
       t.same([requests.take(1e9), requests.take(1e9)], [0, 0])
-      t.notOk(requests.limited)
+      t.notOk(requests.isLimited())
       t.ok(requests.fits(1e9, 1e9))
     })
   }

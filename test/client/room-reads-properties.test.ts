@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { RoomReads } from '../../src/client/room-reads.ts'
+import { roomReads } from '../../src/client/room-reads.ts'
 import type { Joined, Message } from '../../src/client/node.ts'
 
 type Step =
@@ -33,7 +33,7 @@ class Model {
   #received = 0
   /** Offset of the oldest message that the device knows. */
   #first = 1
-  readonly reads = new RoomReads({
+  readonly reads = roomReads({
     send: (position) => {
       this.read = Math.max(this.read, Number(position))
       return 0

@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { StoredItem, Timeline, TimelineItem } from '../../src/client/index.ts'
-import { TypingMembers } from '../../src/client/timeline/typing-members.ts'
+import { typingMembers } from '../../src/client/timeline/typing-members.ts'
 import { memory } from '../../src/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
@@ -357,19 +357,19 @@ t.test('a member that reports no end of typing is listed for 6 s', async (t) => 
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   let timeouts = 0
-  const members = new TypingMembers(() => { timeouts++ })
+  const members = typingMembers(() => { timeouts++ })
   const from = { id: 'x', name: 'x' }
   members.start(from)
   mock.timers.tick(5_000)
   members.start(from)
   mock.timers.tick(5_999)
-  t.strictSame([members.list, timeouts], [[from], 0])
+  t.strictSame([members.list(), timeouts], [[from], 0])
   mock.timers.tick(1)
-  t.strictSame([members.list, timeouts], [[], 1])
+  t.strictSame([members.list(), timeouts], [[], 1])
   members.start(from)
   members.stop()
   mock.timers.tick(10_000)
-  t.strictSame([members.list, timeouts], [[], 1])
+  t.strictSame([members.list(), timeouts], [[], 1])
 })
 
 t.test('the unread line stays where it was at the join until all is read', async (t) => {

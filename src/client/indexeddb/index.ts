@@ -1,5 +1,7 @@
 import { unknownProperty } from '../../unknown-name.ts'
-import type { MemberRoom, SavedPost, SavedPosts } from '../saved-posts.ts'
+import type { SavedPosts } from '../post-saver.ts'
+import { savedPosts } from '../saved-posts/index.ts'
+import type { MemberRoom, PostStore, SavedPost } from '../saved-posts.ts'
 import type { Claims } from './claims.ts'
 import { LeaseClaims } from './lease-claims.ts'
 import { LockClaims } from './lock-claims.ts'
@@ -36,10 +38,10 @@ export function indexedDBPosts (options: IndexedDBPostsOptions = {}): SavedPosts
   }
   const database = new PostsDatabase(name, maxPosts, maxAge)
   const locks = webLocks()
-  return new IndexedDBPosts(database, locks === undefined ? new LeaseClaims(database) : new LockClaims(locks, `${name} `))
+  return savedPosts(new IndexedDBPosts(database, locks === undefined ? new LeaseClaims(database) : new LockClaims(locks, `${name} `)))
 }
 
-class IndexedDBPosts implements SavedPosts {
+class IndexedDBPosts implements PostStore {
   readonly #database: PostsDatabase
   readonly #claims: Claims
 

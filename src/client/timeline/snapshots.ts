@@ -1,46 +1,49 @@
-/** Takes snapshots of a state when they are needed, and notifies listeners of new ones. */
-export class Snapshots<Snapshot extends object> {
-  readonly #take: () => Snapshot
-  readonly #listeners = new Set<() => void>()
-  #snapshot: Snapshot
-  #notified: Snapshot
-  #isCurrent = true
-  #isScheduled = false
+export type Snapshots<Snapshot extends object> = ReturnType<typeof snapshots<Snapshot>>
 
-  constructor (take: () => Snapshot) {
-    this.#take = take
-    this.#snapshot = this.#notified = take()
-  }
+/**
+ * Takes snapshots of a state when they are needed, and notifies listeners of new ones.
+ * @param take returns the current state
+ */
+export function snapshots<Snapshot extends object> (take: () => Snapshot) {
+  const listeners = new Set<() => void>()
+  let snapshot = take()
+  let notified = snapshot
+  let isCurrent = true
+  let isScheduled = false
 
   /** Returns the same object until the state has changed. */
-  get (): Snapshot {
-    if (!this.#isCurrent) {
-      this.#isCurrent = true
-      this.#snapshot = reuse(this.#snapshot, this.#take())
+  function get (): Snapshot {
+    if (!isCurrent) {
+      isCurrent = true
+      snapshot = reuse(snapshot, take())
     }
-    return this.#snapshot
+    return snapshot
   }
 
-  subscribe (listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
-  }
+  return {
+    get,
 
-  /** Called when the state may have changed. Listeners are notified in a later task, once for all changes until then. */
-  onChange (): void {
-    this.#isCurrent = false
-    if (this.#isScheduled || this.#listeners.size === 0) return
-    this.#isScheduled = true
-    setTimeout(() => {
-      this.#isScheduled = false
-      if (this.get() === this.#notified) return
-      this.#notified = this.#snapshot
-      // An exception of a listener is uncaught. The other listeners still run.
-      for (const listener of this.#listeners) queueMicrotask(() => { if (this.#listeners.has(listener)) listener() })
-    })
-  }
+    subscribe (listener: () => void): () => void {
+      listeners.add(listener)
+      return () => { listeners.delete(listener) }
+    },
 
-  close (): void { this.#listeners.clear() }
+    /** Called when the state may have changed. Listeners are notified in a later task, once for all changes until then. */
+    onChange (): void {
+      isCurrent = false
+      if (isScheduled || listeners.size === 0) return
+      isScheduled = true
+      setTimeout(() => {
+        isScheduled = false
+        if (get() === notified) return
+        notified = snapshot
+        // An exception of a listener is uncaught. The other listeners still run.
+        for (const listener of listeners) queueMicrotask(() => { if (listeners.has(listener)) listener() })
+      })
+    },
+
+    close (): void { listeners.clear() }
+  }
 }
 
 /** Returns a snapshot with the parts of the one before that have not changed, or the one before if nothing has changed. */

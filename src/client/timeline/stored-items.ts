@@ -2,9 +2,8 @@ import type { Change, Message } from '../../messages.ts'
 import { applyChange } from '../apply-change.ts'
 import type { Deliveries } from '../deliveries.ts'
 import { ChatError, unsupported } from '../error.ts'
-import type { RoomState } from '../pending-request.ts'
-import type { Joined } from '../room-events.ts'
-import type { RoomOperations } from '../room-operations.ts'
+import type { HistoryPage, Joined } from '../room-events.ts'
+import type { RoomClient } from '../room-client.ts'
 import { HistoryWindow, type Side } from './history-window.ts'
 import type { OwnPosts } from './own-posts.ts'
 import type { StoredItem } from './timeline-item.ts'
@@ -14,13 +13,19 @@ const directions = { older: 'before', newer: 'after' } as const
 /** Messages of a page, unless the app says otherwise. */
 const LIMIT = 50
 
+/** The room of a timeline. */
+export interface TimelineRoom {
+  readonly name: string
+  readonly position: string | undefined
+}
+
 /**
  * The stored messages of a timeline: a window of the room's history. Loads pages into the window, and replaces it at a jump and at a
  * break, after which messages may be missing.
  */
 export class StoredItems {
-  readonly #room: RoomState
-  readonly #operations: RoomOperations
+  readonly #room: TimelineRoom
+  readonly #client: RoomClient
   readonly #deliveries: Deliveries
   readonly #posts: OwnPosts
   readonly #size: number
@@ -37,10 +42,10 @@ export class StoredItems {
    * @param onChange called when the state of a load has changed
    */
   constructor (
-    room: RoomState, operations: RoomOperations, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
+    room: TimelineRoom, client: RoomClient, deliveries: Deliveries, posts: OwnPosts, size: number, onChange: () => void
   ) {
     this.#room = room
-    this.#operations = operations
+    this.#client = client
     this.#deliveries = deliveries
     this.#posts = posts
     this.#size = size
@@ -74,7 +79,7 @@ export class StoredItems {
     if (this.#window.has(position)) return
     this.#assertNewer()
     const window = this.#next = new HistoryWindow(this.#size, position)
-    const { messages, more, complete } = await this.#operations.history(position, this.#half)
+    const { messages, more, complete } = await this.#page(position, this.#half)
     if (this.#next !== window) return
     if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
     this.#window = window
@@ -138,12 +143,12 @@ export class StoredItems {
   async #loadPage (window: HistoryWindow, side: Side, limit: number): Promise<void> {
     const edge = window.edge(side)!
     // Pages end before a position, so the message at the position of the join isn't in the one before it.
-    if (side === 'older' && window.items.length === 0 && this.#operations.canLoadNewer()) return await this.jumpTo(edge)
+    if (side === 'older' && window.items.length === 0 && this.#canLoadNewer) return await this.jumpTo(edge)
     if (side === 'newer') {
       this.#assertNewer()
       window.live = []
     }
-    const { messages, more, complete } = await this.#operations.history(edge, limit, directions[side])
+    const { messages, more, complete } = await this.#page(edge, limit, side)
     // The window was replaced or trimmed meanwhile.
     if (window !== this.#window || edge !== window.edge(side)) return
     if (side === 'older') window.prepend(this.#itemsOf(messages), more)
@@ -151,13 +156,19 @@ export class StoredItems {
     else this.#break()
   }
 
+  #page (position: string, limit: number, side: Side = 'older'): Promise<HistoryPage> {
+    return this.#client.history.request(this.#room, position, limit, directions[side])
+  }
+
+  get #canLoadNewer (): boolean { return this.#client.server.supports('history-after') === true }
+
   /** @throws ChatError with `unsupported` */
-  #assertNewer (): void { if (!this.#operations.canLoadNewer()) throw unsupported('pages of newer messages') }
+  #assertNewer (): void { if (!this.#canLoadNewer) throw unsupported('history-after') }
 
   #itemsOf (messages: readonly Message[]): StoredItem[] { return messages.map((message) => this.#itemOf(message)) }
 
   #itemOf (message: Message): StoredItem {
-    const own = message.from !== null && message.from.id === this.#operations.member()?.id
+    const own = message.from !== null && message.from.id === this.#client.server.sender?.id
     return { ...message, key: this.#posts.keyOf(message.position, own), state: 'stored', own }
   }
 }

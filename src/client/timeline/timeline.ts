@@ -2,17 +2,14 @@ import type { ClientTypes, DataOf } from '../app-data.ts'
 import type { Deliveries, Delivery, DeliveryReceiver } from '../deliveries.ts'
 import { ChatError } from '../error.ts'
 import type { WaitingPost } from '../request-queue.ts'
-import type { RoomOperations } from '../room-operations.ts'
-import { OwnPosts } from './own-posts.ts'
-import { Snapshots } from './snapshots.ts'
-import { StoredItems } from './stored-items.ts'
+import type { RoomClient } from '../room-client.ts'
+import { ownPosts, type OwnPosts } from './own-posts.ts'
+import { snapshots, type Snapshots } from './snapshots.ts'
+import { StoredItems, type TimelineRoom } from './stored-items.ts'
 import type { TimelineSnapshot } from './timeline-item.ts'
-import { TypingMembers } from './typing-members.ts'
+import { typingMembers } from './typing-members.ts'
 
-/** The room of a timeline. */
-export interface TimelineRoom<Types extends ClientTypes> {
-  readonly name: string
-  readonly position: string | undefined
+interface Room<Types extends ClientTypes> extends TimelineRoom {
   readonly readPosition: string | undefined
   readonly unread: number | undefined
   post (text: string, data?: DataOf<Types>): PromiseLike<string>
@@ -23,25 +20,25 @@ export interface TimelineRoom<Types extends ClientTypes> {
  * stored yet. `getSnapshot` and `subscribe` fit React's `useSyncExternalStore`.
  */
 export class Timeline<Types extends ClientTypes = ClientTypes> implements DeliveryReceiver {
-  readonly #room: TimelineRoom<Types>
-  readonly #operations: RoomOperations
+  readonly #room: Room<Types>
+  readonly #client: RoomClient
   readonly #deliveries: Deliveries
   readonly #posts: OwnPosts
   readonly #stored: StoredItems
-  readonly #typing = new TypingMembers(() => this.#snapshots.onChange())
+  readonly #typing = typingMembers(() => this.#snapshots.onChange())
   /** The read position when the room was joined, if there were unread messages. */
   #readPosition: string | undefined
   #isClosed = false
   readonly #snapshots: Snapshots<TimelineSnapshot<Types>>
 
   /** @param size maximum stored messages in the window */
-  constructor (room: TimelineRoom<Types>, operations: RoomOperations, deliveries: Deliveries, size: number) {
+  constructor (room: Room<Types>, client: RoomClient, deliveries: Deliveries, size: number) {
     this.#room = room
-    this.#operations = operations
+    this.#client = client
     this.#deliveries = deliveries
-    this.#posts = new OwnPosts((id) => operations.queue.isUnsent(id))
-    this.#stored = new StoredItems(room, operations, deliveries, this.#posts, size, () => this.#snapshots.onChange())
-    this.#snapshots = new Snapshots(() => this.#snapshot())
+    this.#posts = ownPosts((id) => client.requests.queue.get(id)?.sent === false)
+    this.#stored = new StoredItems(room, client, deliveries, this.#posts, size, () => this.#snapshots.onChange())
+    this.#snapshots = snapshots(() => this.#snapshot())
   }
 
   /** Returns the same object until something changes. */
@@ -109,7 +106,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
   /** Called by the room with each post. */
   onPost ({ post, text, data }: WaitingPost): void {
     const key = post.id
-    const from = this.#operations.member()
+    const from = this.#client.server.sender
     this.#posts.add({ key, state: 'pending', own: true, text, ...data !== undefined && { data }, at: new Date().toISOString(), from })
     post.then((position) => {
       const { window } = this.#stored
@@ -128,13 +125,10 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
   receive (delivery: Delivery): void {
     switch (delivery.type) {
       case 'joined':
-      case 'gap': {
-        const joined = delivery.type === 'gap' ? delivery.joined : delivery
-        if (!joined.complete) this.#readPosition = undefined
-        this.#stored.onJoined(joined)
+        if (!delivery.complete) this.#readPosition = undefined
+        this.#stored.onJoined(delivery)
         this.#markUnread()
         break
-      }
       case 'message':
         if (delivery.from !== null) this.#typing.stop(delivery.from.id)
         this.#stored.add(delivery)
@@ -144,7 +138,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
         break
       case 'typing':
         if (delivery.on === false) this.#typing.stop(delivery.from.id)
-        else if (delivery.from.id !== this.#operations.member()?.id) this.#typing.start(delivery.from)
+        else if (delivery.from.id !== this.#client.server.sender?.id) this.#typing.start(delivery.from)
         break
       case 'readPosition':
         if (!this.#room.unread) this.#readPosition = undefined
@@ -164,14 +158,14 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
     const { shown, earlier, window: { hasOlder, hasNewer, loads: { older, newer } } } = this.#stored
     const read = shown.findLastIndex(({ position }) => position === this.#readPosition)
     return {
-      items: [...shown, ...this.#posts.items] as TimelineSnapshot<Types>['items'],
+      items: [...shown, ...this.#posts.items()] as TimelineSnapshot<Types>['items'],
       hasOlder,
       hasNewer,
       loading: older !== undefined ? 'older' : newer !== undefined ? 'newer' : undefined,
       earlier: earlier as TimelineSnapshot<Types>['earlier'],
       unread: this.#room.unread,
       firstUnread: this.#readPosition === undefined || (read < 0 && hasOlder) ? undefined : shown[read + 1]?.key,
-      typing: this.#typing.list
+      typing: this.#typing.list()
     }
   }
 }

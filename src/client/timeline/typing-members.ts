@@ -4,34 +4,31 @@ import { idleTimer } from '../timer.ts'
 /** ms after the last report that a member is typing. The report of the end may be lost. */
 const TYPING_TIMEOUT = 6_000
 
-/** The members that are typing in a room. */
-export class TypingMembers {
-  readonly #members = new Map<string, { readonly member: Sender, readonly timer: ReturnType<typeof setTimeout> }>()
-  readonly #onTimeout: () => void
-
-  constructor (onTimeout: () => void) {
-    this.#onTimeout = onTimeout
-  }
-
-  get list (): Sender[] { return Array.from(this.#members.values(), ({ member }) => member) }
-
-  start ({ id, name }: Sender): void {
-    const { member, timer } = this.#members.get(id) ?? { member: { id, name } }
-    clearTimeout(timer)
-    this.#members.set(id, {
-      member,
-      timer: idleTimer(() => {
-        this.stop(id)
-        this.#onTimeout()
-      }, TYPING_TIMEOUT)
-    })
-  }
+/** The members that are typing in a room. @param onTimeout called when a member counts as stopped */
+export function typingMembers (onTimeout: () => void) {
+  const members = new Map<string, { readonly member: Sender, readonly timer: ReturnType<typeof setTimeout> }>()
 
   /** @param id of one member; default: all */
-  stop (id?: string): void {
-    for (const each of id === undefined ? this.#members.keys() : [id]) {
-      clearTimeout(this.#members.get(each)?.timer)
-      this.#members.delete(each)
+  function stop (id?: string): void {
+    for (const each of id === undefined ? members.keys() : [id]) {
+      clearTimeout(members.get(each)?.timer)
+      members.delete(each)
+    }
+  }
+
+  return {
+    stop,
+    list: (): Sender[] => Array.from(members.values(), ({ member }) => member),
+    start ({ id, name }: Sender): void {
+      const { member, timer } = members.get(id) ?? { member: { id, name } }
+      clearTimeout(timer)
+      members.set(id, {
+        member,
+        timer: idleTimer(() => {
+          stop(id)
+          onTimeout()
+        }, TYPING_TIMEOUT)
+      })
     }
   }
 }

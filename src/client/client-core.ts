@@ -1,0 +1,59 @@
+import type { EmitClientEvent } from './client-events.ts'
+import { ChatError } from './error.ts'
+import { historyRequests } from './history-requests.ts'
+import { memberships } from './memberships.ts'
+import type { Settings } from './options.ts'
+import { pendingRequests } from './pending-requests.ts'
+import { readPositions } from './read-positions.ts'
+import { remoteServer } from './remote-server.ts'
+import type { Of } from './room-events.ts'
+import { receiver } from './server-messages.ts'
+
+/**
+ * Returns what a client does on all its connections: the parts that handle the requests of the app and the messages of the server.
+ * @param send returns whether the message was passed to the socket
+ */
+export function clientCore (settings: Settings, send: (json: string) => boolean, emit: EmitClientEvent) {
+  const server = remoteServer(send)
+  const history = historyRequests(server, settings.backoff(), (room) => rooms.isJoined(room))
+  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined)
+  const requests = pendingRequests({
+    settings,
+    server,
+    emit,
+    joinedRoom: (room) => rooms.joinedRoom(room),
+    includes: (room) => rooms.includes(room)
+  })
+  const rooms = memberships({ server, history, reads, requests }, settings.backoff)
+
+  return {
+    server,
+    reads,
+    memberships: rooms,
+    onMessage: receiver({ memberships: rooms, requests, history, reads }, emit),
+
+    onWelcome (welcome: Of<'welcome'>): void {
+      const isOther = server.sender !== null && server.sender.id !== welcome.member.id
+      server.onWelcome(welcome)
+      requests.onConnect(isOther)
+      reads.onConnect()
+      rooms.onConnect(welcome.limits.rooms)
+    },
+
+    onDisconnect (): void {
+      server.limiter.clear()
+      rooms.onDisconnect()
+      history.end(new ChatError('offline', 'the connection was lost'))
+      requests.onDisconnect()
+    },
+
+    /** Called when the client is closed permanently. @param own whether by `close()` */
+    end (error: ChatError, own: boolean): void {
+      server.limiter.clear()
+      requests.end(error)
+      history.end(error)
+      reads.end(error)
+      rooms.end(error, own)
+    }
+  }
+}

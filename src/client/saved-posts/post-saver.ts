@@ -1,0 +1,96 @@
+import { deferred } from '../deferred.ts'
+import { ChatError } from '../error.ts'
+import { pendingRequest, type Outcome, type PendingRequest, type RoomState } from '../pending-request.ts'
+import type { PostSaver, SavingClient } from '../post-saver.ts'
+import type { PostStore, SavedPost } from '../saved-posts.ts'
+import { idleTimer } from '../timer.ts'
+
+/** Maximum ms for which the posts of a room wait for the store. */
+const MAX_WAIT = 2_000
+
+/** Saves the posts of a client in a store, and restores those of earlier clients. */
+export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, flush }: SavingClient): PostSaver {
+  /** The rooms whose requests wait for the store, once for each operation. */
+  const waits: string[] = []
+  /** Posts that were removed during the current calls of the store: `list` may still return them. */
+  const removed = new Set<string>()
+  let calls = 0
+  let hasFailed = false
+
+  /** Calls the store after the previous call for the same post. Emits the first error of the store. */
+  async function call (run: () => unknown, previous?: Promise<void>): Promise<void> {
+    calls++
+    try {
+      await previous
+      await run()
+    } catch (error) {
+      if (!hasFailed) emit('error', new ChatError('not_saved', String(error)))
+      hasFailed = true
+    }
+    if (--calls === 0) removed.clear()
+  }
+
+  /** Lets the requests of a room wait. */
+  async function hold (room: string, done: Promise<void>): Promise<void> {
+    waits.push(room)
+    await Promise.race([done, new Promise<void>((resolve) => idleTimer(resolve, MAX_WAIT))])
+    waits.splice(waits.indexOf(room), 1)
+    if (!waits.includes(room)) flush()
+  }
+
+  /** Saves a post, or replaces it. @param room its state if it is joined: the post may be sent before it is saved */
+  function save (request: PendingRequest, room?: RoomState): Promise<void> {
+    const { json, at, saved } = request
+    const since = request.since ??= room?.position
+    const post = { ...JSON.parse(json), member: server.sender?.id, at, since } as SavedPost
+    const done = request.saved = call(() => store.add(post), saved)
+    return done
+  }
+
+  /** Restores the saved posts of a joined room. Its requests wait meanwhile, to keep the order. */
+  function restore (room: string): void {
+    if (joinedRoom(room) === undefined) return
+    const member = server.sender!.id
+    void hold(room, call(async () => {
+      const posts = await store.list({ room, member })
+      if (joinedRoom(room) === undefined || server.sender!.id !== member) return
+      insert(room, posts.filter((post) => post.room === room && post.member === member && !removed.has(post.id) && !queue.has(post.id)))
+    }))
+  }
+
+  /** Inserts posts of earlier clients before the other requests, and reports them. */
+  function insert (room: string, posts: readonly SavedPost[]): void {
+    const restored = posts.map((saved) => {
+      const { id, text, data, at, since } = saved
+      const outcome = deferred<string>()
+      const post = Object.assign(outcome.promise, { id })
+      const request = pendingRequest({ type: 'post', room, text, data }, outcome as Outcome, id, at)
+      post.catch(() => { /* the event has reported the post */ })
+      return { ...saved, post, request: Object.assign(request, { since, sent: since !== undefined, saved: Promise.resolve() }) }
+    })
+    const others = [...queue.values()]
+    queue.clear()
+    for (const request of [...restored.map(({ request }) => request), ...others]) queue.set(request.id, request)
+    for (const { request, ...post } of restored) {
+      joinedRoom(room)?.onPost(post)
+      emit('restored', post)
+    }
+  }
+
+  const unwatch = store.watch?.(restore)
+
+  return {
+    save,
+    restore,
+    end () { unwatch?.() },
+    remove ({ id, saved }) {
+      if (saved === undefined) return
+      removed.add(id)
+      void call(() => store.remove(id), saved)
+    },
+    holds (request, room) {
+      if (request.saved !== undefined && request.since === undefined) void hold(request.room, save(request, room))
+      return waits.includes(request.room)
+    }
+  }
+}
