@@ -3,69 +3,54 @@ import type { ServerMessage } from '../protocol.ts'
 type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
-// JSON.parse returns Infinity for 1e999.
-const number: Check = (value) => Number.isFinite(value)
-const present: Check = (value) => value !== undefined
-const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
-const boolean: Check = (value) => typeof value === 'boolean'
-const optional = (check: Check): Check => (value) => value === undefined || check(value)
+const object: Check = (value) => typeof value === 'object' && value !== null
 const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
-const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
-  Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
 
-const member = shape({ id: string, name: string })
-const sender: Check = (value) => value === null || member(value)
+/** Returns the check of an object that must have these properties. `types` has the types of those that aren't strings. */
+function has (...names: string[]): Check {
+  return (value) => object(value) && names.every((name) => (types[name] ?? string)((value as Record<string, unknown>)[name]))
+}
 
-const flag = optional((value) => value === true)
-const reactions = optional(listOf(shape({ reaction: string, count: number, mine: optional(boolean) })))
-const state = { text: optional(string), editedAt: optional(string), deleted: flag, streaming: flag, unfinished: flag, reactions }
-const message = { room: string, position: string, at: string, from: sender, revision: optional(string), ...state }
-const messages = listOf(shape(message))
-const change = { position: string, revision: string, ...state, appended: optional(shape({ at: length, text: string })), ended: flag, whole: flag }
-
-const limit = optional(number)
-const limits = shape({ payload: limit, rooms: limit, rate: limit, burst: limit, byteRate: limit, byteBurst: limit })
-
-const checks: { [Type in ServerMessage['type']]: Check } = {
-  welcome: shape({ member, session: string, limits, heartbeat: number, features: optional(listOf(string)) }),
-  joined: shape({
-    room: string,
-    members: listOf(member),
-    count: number,
-    messages,
-    position: string,
-    complete: boolean,
-    revision: optional(string),
-    changes: optional(listOf(shape(change))),
-    oldest: optional(string),
-    readPosition: optional(string),
-    unread: optional(length)
-  }),
-  left: shape({ room: string, code: optional(string), message: optional(string) }),
-  message: shape(message),
-  changed: shape({ room: string, ...change }),
-  ack: shape({ id: string, position: string }),
-  history: shape({ room: string, before: optional(string), after: optional(string), messages, more: boolean, complete: boolean }),
-  presence: shape({ room: string, joined: listOf(member), left: listOf(member), count: number }),
-  typing: shape({ room: string, from: member, on: optional(boolean) }),
-  signal: shape({ room: string, from: member, data: present }),
-  readPosition: shape({ room: string, position: string }),
-  rooms: shape({ id: string, rooms: listOf(shape({ room: string, unread: length, position: string, last: optional(shape(message)) })), next: optional(string) }),
-  direct: shape({ data: present }),
-  pong: shape({}),
-  error: shape({ code: string, message: string, retryAfter: optional(number) }),
-  draining: shape({ reconnectIn: number })
+const members = listOf(has('id'))
+const messages = listOf(has('position'))
+const types: Record<string, Check> = {
+  member: has('id'),
+  from: has('id'),
+  members,
+  joined: members,
+  left: members,
+  messages,
+  changes: (value) => value === undefined || listOf(has('position', 'revision'))(value),
+  rooms: listOf(has('room')),
+  limits: object,
+  // JSON.parse returns Infinity for 1e999.
+  heartbeat: Number.isFinite,
+  data: (value) => value !== undefined
 }
 
 /**
- * Parses a message from the server. Returns undefined for an unknown type.
- * @throws if the frame isn't a valid message
+ * The properties without which this client can't handle a message, or can't resume. Nothing else is checked: the server is trusted, and an
+ * exception of a handler ends the connection.
  */
-export function parseMessage (data: unknown): ServerMessage | undefined {
-  if (typeof data !== 'string') throw new Error('the server sent a binary frame')
-  const message = JSON.parse(data) as ServerMessage | null
-  if (typeof message?.type !== 'string') throw new Error('the server sent a message without a type')
-  if (!Object.hasOwn(checks, message.type)) return undefined
-  if (!checks[message.type](message)) throw new Error(`the server sent an invalid ${message.type}`)
-  return message
+const checks: { [Type in ServerMessage['type']]?: Check } = {
+  welcome: has('member', 'session', 'limits', 'heartbeat'),
+  joined: has('members', 'messages', 'position', 'changes'),
+  message: has('position'),
+  changed: has('position', 'revision'),
+  history: has('messages'),
+  presence: has('joined', 'left'),
+  rooms: has('rooms'),
+  typing: has('from'),
+  signal: has('from', 'data'),
+  direct: has('data')
+}
+
+/**
+ * Parses a message from the server.
+ * @throws if the frame isn't a message that the client can handle
+ */
+export function parseMessage (data: unknown): ServerMessage {
+  const message = typeof data === 'string' ? JSON.parse(data) as ServerMessage : null
+  if (has('type')(message) && checks[message!.type]?.(message) !== false) return message!
+  throw new Error(`the server sent an invalid ${message?.type ?? 'message'}`)
 }

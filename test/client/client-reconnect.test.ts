@@ -577,12 +577,8 @@ const garbage = {
   'a joined without a position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
   'an invalid message in a history': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
   'a changed without a revision': '{"type":"changed","room":"lobby","position":"p","text":"x"}',
-  'a reaction without a count': '{"type":"changed","room":"lobby","position":"p","revision":"r","reactions":[{"reaction":"+1"}]}',
-  'a deletion that is false': '{"type":"changed","room":"lobby","position":"p","revision":"r","deleted":false}',
-  'a list of features that is text': JSON.stringify({ ...welcome, features: 'changes' }),
-  'an infinite delay': '{"type":"draining","reconnectIn":1e999}',
-  'a delay that is not a number': '{"type":"error","code":"rate_limited","message":"later","retryAfter":"soon"}',
-  'a limit that is not a number': JSON.stringify({ ...welcome, limits: { rate: 'fast' } }),
+  'a presence without members': '{"type":"presence","room":"lobby","count":1}',
+  'an infinite heartbeat': JSON.stringify({ ...welcome, heartbeat: '' }).replace('""', '1e999'),
   bytes: Buffer.from([1, 2, 3])
 }
 for (const [name, said] of Object.entries(garbage)) {
@@ -596,6 +592,19 @@ for (const [name, said] of Object.entries(garbage)) {
     t.equal((await room).name, 'lobby')
   })
 }
+
+t.test('a delay that is not a finite number counts as 0', async (t) => {
+  const { port } = await fakeServer(t, ({ type }, connection) => type === 'join' && connection < 3
+    ? (socket) => {
+        socket.send(`{"type":"draining","reconnectIn":${connection === 1 ? '1e999' : '"soon"'}}`)
+        socket.close(1012)
+      }
+    : undefined)
+  const client = chatClient(t, port, { maxDelay: 10 })
+  const room = client.join('lobby')
+  for (let i = 0; i < 2; i++) t.ok((await next(client, 'waiting')).retryIn <= 10)
+  t.equal((await room).name, 'lobby')
+})
 
 t.test('a hello refused with unavailable is retried', async (t) => {
   const { port } = await fakeServer(t, ({ type }, connection) => type === 'hello' && connection === 1
