@@ -1,7 +1,4 @@
-import { LONGEST_TIMER } from './timer.ts'
-
-/** Maximum exponent. With a minimum delay of 0, an infinite factor would result in NaN. */
-const DOUBLINGS = 30
+import { LONGEST_TIMER, MAX_DOUBLINGS } from './bounds.ts'
 
 export type Backoff = ReturnType<typeof backoff>
 
@@ -19,7 +16,7 @@ export function backoff (min: number, max: number) {
      * as long, to spread their attempts. A value that isn't finite counts as 0
      */
     next (requested = 0): number {
-      const ceiling = Math.min(max, min * 2 ** Math.min(attempts++, DOUBLINGS))
+      const ceiling = Math.min(max, min * 2 ** Math.min(attempts++, MAX_DOUBLINGS))
       const floor = Number.isFinite(requested) ? Math.max(0, requested) : 0
       return Math.min(LONGEST_TIMER, Math.round(floor + Math.random() * Math.max(ceiling, floor)))
     },

@@ -1,5 +1,5 @@
 import type { EmitClientEvent } from './client-events.ts'
-import { ChatError } from './error.ts'
+import { offline, type ChatError } from './error.ts'
 import { historyRequests } from './history-requests.ts'
 import { memberships } from './memberships.ts'
 import type { Settings } from './options.ts'
@@ -43,7 +43,7 @@ export function clientCore (settings: Settings, send: (json: string) => boolean,
     onDisconnect (): void {
       server.limiter.clear()
       rooms.onDisconnect()
-      history.end(new ChatError('offline', 'the connection was lost'))
+      history.end(offline())
       requests.onDisconnect()
     },
 

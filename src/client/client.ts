@@ -1,11 +1,11 @@
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
+import { NORMAL } from './bounds.ts'
 import { clientCore } from './client-core.ts'
 import type { ChatClientEvents, EmitClientEvent } from './client-events.ts'
-import { NORMAL } from './connection.ts'
 import { deferred, rejected } from './deferred.ts'
 import { dispose } from './dispose.ts'
 import { Emitter } from './emitter.ts'
-import { ChatError } from './error.ts'
+import { ChatError, offline } from './error.ts'
 import type { JoinOptions } from './memberships.ts'
 import { withDefaults, type ChatClientOptions } from './options.ts'
 import { reconnector, type Reconnector } from './reconnector.ts'
@@ -94,7 +94,7 @@ export class ChatClient<Types extends ClientTypes = ClientTypes> extends Emitter
   ping (): Promise<number> {
     const pong = deferred<number>()
     void Promise.resolve(this.#reconnector.ping()).then((ms) => {
-      if (ms === undefined) pong.reject(this.#closed ?? new ChatError('offline', 'ping requires a connection'))
+      if (ms === undefined) pong.reject(this.#closed ?? offline())
       else pong.resolve(ms)
     })
     return pong.promise

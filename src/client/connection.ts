@@ -1,25 +1,11 @@
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { ABNORMAL, CLOSED, CLOSE_TIMEOUT, LONGEST_TIMER, NORMAL, NO_CODE, OPEN } from './bounds.ts'
 import { NO_CHAT } from './handshake-refusal.ts'
 import { heartbeat, type Heartbeat } from './heartbeat.ts'
 import { toJSON } from './outgoing.ts'
 import { parseMessage } from './server-message.ts'
 import type { ClientSocket, Connect } from './socket.ts'
-import { LONGEST_TIMER, idleTimer } from './timer.ts'
-
-const OPEN = 1
-const CLOSED = 3
-
-/** Reported when no close code was received. RFC 6455, section 7.1.5. */
-export const ABNORMAL = 1006
-
-/** Normal closure. Sent when this client is closed permanently. RFC 6455, section 7.4.1. */
-export const NORMAL = 1000
-
-/** Reported when the close frame had no code. RFC 6455, section 7.1.5. */
-export const NO_CODE = 1005
-
-/** ms to wait for the answer to a close frame. */
-const CLOSE_TIMEOUT = 2_000
+import { idleTimer } from './timer.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -76,7 +62,7 @@ export function connection ({ url, connect, hello: getHello, timeout, probe, onM
       else fail(reason || firstError, code)
     })
     if (!isPending) sendHello(hello, opened.protocol || SUBPROTOCOL)
-    else if (opened.readyState === CLOSED) fail('connect returned a closed socket')
+    else if (opened.readyState === CLOSED) void refuse()
     else {
       opened.addEventListener('open', () => {
         isPending = false
@@ -156,11 +142,10 @@ function discard (socket: ClientSocket | undefined): void {
   }
 }
 
-/** Terminates the socket if it can. Returns whether it was terminated. */
+/** Terminates the socket. Returns whether it was terminated: sockets of browsers have no such method. */
 function terminate (socket: ClientSocket): boolean {
-  if (socket.terminate === undefined) return false
   try {
-    socket.terminate()
+    socket.terminate!()
     return true
   } catch {
     return false

@@ -1,5 +1,6 @@
 import type { Change, Message } from '../messages.ts'
 import { applyChange } from './apply-change.ts'
+import { MAX_EVENTS } from './bounds.ts'
 import { ChatError } from './error.ts'
 import { iteration, type Iteration } from './iteration.ts'
 import type { WaitingPost } from './request-queue.ts'
@@ -22,9 +23,6 @@ export interface DeliveryReceiver {
   /** Called when the app has ended the room. */
   close (): void
 }
-
-/** Maximum events that are buffered for the first listener. */
-const MAX_BUFFERED = 1_000
 
 type Emit = <Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]) => void
 
@@ -51,7 +49,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
     for (const timeline of timelines) timeline.receive(delivery)
     switch (delivery.type) {
       case 'joined':
-        if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_BUFFERED} events arrived before the first listener`))
+        if (delivery === gap) endIterations(new ChatError('overflow', `more than ${MAX_EVENTS} events arrived before the first listener`))
         if (!delivery.complete) last = undefined
         delivery.changes?.forEach(changeLast)
         last = delivery.messages.at(-1) ?? last
@@ -114,7 +112,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
       if (buffered === undefined) return dispatch(delivery)
       // It would be out of date.
       if (delivery.type === 'typing' || delivery.type === 'signal') return
-      if (buffered.push(delivery) > MAX_BUFFERED && delivery.type !== 'end') buffered = [gap = joinedNow()]
+      if (buffered.push(delivery) > MAX_EVENTS && delivery.type !== 'end') buffered = [gap = joinedNow()]
     },
 
     /** Adds a timeline. Events that are buffered are delivered to it. */

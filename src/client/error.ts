@@ -22,10 +22,10 @@ export class ChatError extends Error {
    *
    * Later versions of the server may send other codes.
    */
-  readonly code: KnownCode | (string & {})
+  declare readonly code: KnownCode | (string & {})
 
   /** ms after which the request may be repeated; the server sends it with `rate_limited` */
-  readonly retryAfter: number | undefined
+  declare readonly retryAfter: number | undefined
 
   constructor (code: ChatError['code'], message: string, retryAfter?: number) {
     super(message)
@@ -42,6 +42,9 @@ export function isOneOf (code: string, ...codes: KnownCode[]): boolean {
 
 /** Returns the error for an argument that is wrong. */
 export function invalid (problem: string): ChatError { return new ChatError('invalid', problem) }
+
+/** Returns the error of a request that needs a connection, or a joined room. */
+export function offline (): ChatError { return new ChatError('offline', 'there is no connection, or the room is not joined') }
 
 /** Returns the error for a feature that the server doesn't have. */
 export function unsupported (feature: string): ChatError {

@@ -4,7 +4,7 @@ import { ChatError } from './error.ts'
 export function sizeError (json: string, payload: number): ChatError | undefined {
   return json.length * 3 <= payload || bytesOf(json) <= payload
     ? undefined
-    : new ChatError('too_large', `the message is larger than the ${payload} bytes that the server accepts`)
+    : new ChatError('too_large', `the server accepts at most ${payload} bytes`)
 }
 
 /** Returns the length of a text in bytes of UTF-8. */

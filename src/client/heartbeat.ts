@@ -1,11 +1,6 @@
+import { MAX_PING_TIMEOUT, PING_TIMEOUT } from './bounds.ts'
 import { deferred, type Deferred } from './deferred.ts'
 import { idleTimer } from './timer.ts'
-
-/** Upper bound of the time that an answer may take, in ms. */
-const MAX_TIMEOUT = 10_000
-
-/** ms that the answer to a requested ping may take. */
-const PING_TIMEOUT = 2_000
 
 export type Heartbeat = ReturnType<typeof heartbeat>
 
@@ -16,7 +11,7 @@ export type Heartbeat = ReturnType<typeof heartbeat>
  * @param onTimeout called once when nothing was received since a ping
  */
 export function heartbeat (interval: number, send: (id: string) => void, onTimeout: () => void) {
-  const usualTimeout = Math.min(MAX_TIMEOUT, interval / 2)
+  const usualTimeout = Math.min(MAX_PING_TIMEOUT, interval / 2)
   let received = true
   /** The requested ping that is not answered yet. Its id is the time at which it was sent, in ms. */
   let pong: Deferred<number | undefined> | undefined

@@ -1,22 +1,20 @@
 import { MAX_MESSAGES, PAGE_COST, isPosition } from '../protocol.ts'
 import { applyChanges } from './apply-change.ts'
 import type { Backoff } from './backoff.ts'
+import { MAX_PAGE_CHANGES } from './bounds.ts'
 import { deferred, rejected, type Deferred } from './deferred.ts'
-import { ChatError, invalid, isOneOf } from './error.ts'
+import { invalid, isOneOf, offline, type ChatError } from './error.ts'
 import type { RemoteServer } from './remote-server.ts'
 import type { HistoryPage, Of } from './room-events.ts'
-
-/** Maximum changes that are kept for one page. With more, the page is requested again. */
-const MAX_CHANGES = 1_000
 
 /** The direction of a page from its position. */
 export type Direction = 'before' | 'after'
 
 interface Request {
   readonly room: string
-  readonly direction: Direction
-  readonly position: string
-  readonly limit: number
+  /** The direction with the position. */
+  readonly key: string
+  readonly json: string
   readonly page: Deferred<HistoryPage>
   /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
   changes: Array<Of<'changed'>>
@@ -24,7 +22,7 @@ interface Request {
    * `waiting` for the rate limiter; `inFlight`; `answered`, in the same tick: the app doesn't have the page yet, so it can't apply the
    * changes that follow the page.
    */
-  stage: 'waiting' | 'inFlight' | 'answered'
+  stage?: 'waiting' | 'inFlight' | 'answered'
   /** Whether the room was left and the page rejected, but the answer hasn't arrived. */
   isLeft?: boolean
 }
@@ -43,13 +41,11 @@ export function historyRequests (server: RemoteServer, delays: Backoff, isJoined
   const requests = new Set<Request>()
 
   function enqueue (request: Request): void {
-    const { room, direction, position, limit } = request
+    const { json } = request
     requests.delete(request)
     requests.add(request)
-    request.stage = 'waiting'
     // The page will have the changes that arrived before it is requested again.
-    request.changes = []
-    const json = JSON.stringify({ type: 'history', room, [direction]: position, limit })
+    Object.assign(request, { stage: 'waiting', changes: [] } satisfies Partial<Request>)
     server.limiter.schedule(PAGE_COST, json.length, () => {
       if (!requests.has(request)) return
       if (server.send(json)) request.stage = 'inFlight'
@@ -62,10 +58,9 @@ export function historyRequests (server: RemoteServer, delays: Backoff, isJoined
     request.page.reject(error)
   }
 
-  /** Returns the room's oldest request in flight; with a direction, the oldest for that position. */
-  function find (room: string, direction?: Direction, position?: string): Request | undefined {
-    return Array.from(requests).find((request) => request.stage === 'inFlight' && request.room === room &&
-      (direction === undefined || (request.direction === direction && request.position === position)))
+  /** Returns the room's oldest request in flight; with a key, the oldest with it. */
+  function find (room: string, key?: string): Request | undefined {
+    return [...requests].find((request) => request.stage === 'inFlight' && request.room === room && request.key === (key ?? request.key))
   }
 
   return {
@@ -75,17 +70,18 @@ export function historyRequests (server: RemoteServer, delays: Backoff, isJoined
       const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
       if (problem !== undefined) return rejected(invalid(problem))
       const page = deferred<HistoryPage>()
-      enqueue({ room: room.name, direction, position, limit, page, changes: [], stage: 'waiting' })
+      const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })
+      enqueue({ room: room.name, key: direction + position, json, page, changes: [] })
       return page.promise
     },
 
     receive ({ room, before, after, messages, more, complete }: Of<'history'>): void {
       delays.reset()
-      const request = find(room, after === undefined ? 'before' : 'after', after ?? before)
+      const request = find(room, after === undefined ? `before${before}` : `after${after}`)
       if (request === undefined) return
       request.stage = 'answered'
       queueMicrotask(() => {
-        if (request.changes.length > MAX_CHANGES) return enqueue(request)
+        if (request.changes.length > MAX_PAGE_CHANGES) return enqueue(request)
         requests.delete(request)
         request.page.resolve({ messages: applyChanges(messages, request.changes), more, complete })
       })
@@ -94,7 +90,7 @@ export function historyRequests (server: RemoteServer, delays: Backoff, isJoined
     /** Called with each change of a message. */
     onChanged (changed: Of<'changed'>): void {
       for (const { room, stage, changes } of requests) {
-        if (room === changed.room && stage !== 'waiting' && changes.length <= MAX_CHANGES) changes.push(changed)
+        if (room === changed.room && stage !== 'waiting' && changes.length <= MAX_PAGE_CHANGES) changes.push(changed)
       }
     },
 
@@ -129,6 +125,3 @@ export function historyRequests (server: RemoteServer, delays: Backoff, isJoined
 export function limitProblem (name: string, limit: number, min: number): string | undefined {
   return Number.isInteger(limit) && limit >= min && limit <= MAX_MESSAGES ? undefined : `${name} must be an integer from ${min} to ${MAX_MESSAGES}`
 }
-
-/** Returns the error of a request while the room isn't joined. */
-function offline (): ChatError { return new ChatError('offline', 'the room is not joined now') }

@@ -1,9 +1,7 @@
 import type { Change, Message } from '../messages.ts'
 import { applyChange } from './apply-change.ts'
+import { MAX_ITERATION } from './bounds.ts'
 import { ChatError } from './error.ts'
-
-/** Number of buffered messages at which an iteration ends with `overflow`. */
-const MAX_BUFFERED = 10_000
 
 export interface Iteration extends AsyncIterableIterator<Message> {
   push (message: Message): void
@@ -45,7 +43,7 @@ export function iteration (onEnd: () => void): Iteration {
     end,
     push (message) {
       // The generator continues in a microtask: a change of the message may be received in this tick.
-      if (buffered.push(message) >= MAX_BUFFERED) end(new ChatError('overflow', `the iteration is ${MAX_BUFFERED} messages behind`))
+      if (buffered.push(message) >= MAX_ITERATION) end(new ChatError('overflow', `the iteration is ${MAX_ITERATION} messages behind`))
       wake()
     },
     apply (change) {

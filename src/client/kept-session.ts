@@ -24,24 +24,26 @@ export function keptSession (given: string | SessionStorage = '', url: string): 
   const storage = typeof given === 'object' ? given : undefined
   const key = `fastify-chat ${url}`
   let session = storage === undefined ? given as string : ''
+
+  /** Resolves with undefined if the storage fails: a browser may deny access to it, or its quota may be exceeded. */
+  async function attempt<Result> (call: () => Result): Promise<Awaited<Result> | undefined> {
+    try {
+      return await call()
+    } catch {
+      return undefined
+    }
+  }
+
   return {
     async get () {
-      try {
-        const stored = session || await storage?.getItem(key)
-        session ||= stored ?? ''
-      } catch {
-        // A browser may deny access to a storage.
-      }
+      const stored = session || await attempt(() => storage?.getItem(key))
+      session ||= stored ?? ''
       return session
     },
     async set (next) {
       if (next === session) return
       session = next
-      try {
-        await storage?.setItem(key, next)
-      } catch {
-        // A browser may deny access to a storage, or its quota may be exceeded.
-      }
+      await attempt(() => storage?.setItem(key, next))
     }
   }
 }

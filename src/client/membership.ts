@@ -4,7 +4,7 @@ import type { Deferred } from './deferred.ts'
 import { ChatError, isOneOf } from './error.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { ClientRoom } from './room.ts'
-import type { Joined, Of } from './room-events.ts'
+import type { Joined, Of, RoomMessage } from './room-events.ts'
 
 /** One `join()` of a room, until the room is left. `join()` after `leave()` creates another. */
 export interface RoomJoin {
@@ -96,6 +96,25 @@ export function membership (name: string, events: MembershipEvents, delays: Back
     return true
   }
 
+  function onJoined (message: Joined): void {
+    delays.reset()
+    stage = 'in'
+    if (!isWanted()) return sendLeave()
+    const { room, joined } = join!
+    room.receive(message)
+    joined.resolve(room)
+    events.onJoined(name)
+  }
+
+  /** Called with the answer to `leave`, and when the server has ended the membership; then usually with a code. */
+  function onLeft ({ code, message }: Of<'left'>): void {
+    const error = new ChatError(code ?? 'not_joined', message || 'the server ended the membership')
+    if (stage === 'in') endByServer(error)
+    // The server answers the `leave` that is under way with `not_joined`.
+    else if (code === undefined && stage === 'leaving') sendNext()
+    else if (code !== undefined && stage === 'joining') onError(error)
+  }
+
   return {
     sendJoin,
     onError,
@@ -129,26 +148,10 @@ export function membership (name: string, events: MembershipEvents, delays: Back
       endJoin(error, own)
     },
 
-    onJoined (message: Joined): void {
-      if (stage === 'in') join?.room.receive(message)
-      else if (stage === 'joining') {
-        delays.reset()
-        stage = 'in'
-        if (!isWanted()) return sendLeave()
-        const { room, joined } = join!
-        room.receive(message)
-        joined.resolve(room)
-        events.onJoined(name)
-      }
-    },
-
-    /** Called with the answer to `leave`, and when the server has ended the membership; then usually with a code. */
-    onLeft ({ code, message }: Of<'left'>): void {
-      const error = new ChatError(code ?? 'not_joined', message || 'the server ended the membership')
-      if (stage === 'in') endByServer(error)
-      // The server answers the `leave` that is under way with `not_joined`.
-      else if (code === undefined && stage === 'leaving') sendNext()
-      else if (code !== undefined && stage === 'joining') onError(error)
+    receive (message: RoomMessage | Of<'left'>): void {
+      if (message.type === 'left') onLeft(message)
+      else if (stage === 'in') join?.room.receive(message)
+      else if (stage === 'joining' && message.type === 'joined') onJoined(message)
     }
   }
 }

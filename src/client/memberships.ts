@@ -73,12 +73,7 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
       byName.get(name)!.leave(new ChatError('left', `the room ${name} was left`))
     },
 
-    receive (message: RoomMessage | Of<'left'>): void {
-      const receiver = byName.get(message.room)
-      if (message.type === 'joined') receiver?.onJoined(message)
-      else if (message.type === 'left') receiver?.onLeft(message)
-      else receiver?.joinedRoom?.receive(message)
-    },
+    receive (message: RoomMessage | Of<'left'>): void { byName.get(message.room)?.receive(message) },
 
     /** Returns whether the error answers a join or a leave. */
     onError (room: string, error: ChatError): boolean { return byName.get(room)?.onError(error) ?? false },

@@ -1,9 +1,7 @@
 import { isPosition, loneSurrogate, PAGE_COST, reactionText, type ClientMessage } from '../protocol.ts'
+import { SINCE_BYTES } from './bounds.ts'
 import { invalid, type ChatError } from './error.ts'
 import { bytesOf } from './frame-size.ts'
-
-/** Bytes that `since` adds to a repeated request. */
-const SINCE = 140
 
 type Without<Message, Names extends string> = Message extends unknown ? Omit<Message, Names> : never
 
@@ -60,10 +58,10 @@ export function pendingRequest (content: Repeatable, outcome: Outcome, id: strin
   const { type, room } = content
   const json = JSON.stringify({ ...content, id })
   // Checked here: the server closes a connection after ten invalid frames.
-  const problem = problemOf(content) ?? (loneSurrogate.test(json) ? 'the request contains a lone surrogate' : undefined)
+  const problem = problemOf(content) ?? (loneSurrogate.test(json) ? 'a lone surrogate is invalid' : undefined)
   if (problem !== undefined) throw invalid(problem)
   const target = type === 'post' ? undefined : targetOf(room, content.position)
-  return { id, room, content, outcome, cost: type === 'delete' ? PAGE_COST : 1, bytes: bytesOf(json) + SINCE, target, at, json, sent: false }
+  return { id, room, content, outcome, cost: type === 'delete' ? PAGE_COST : 1, bytes: bytesOf(json) + SINCE_BYTES, target, at, json, sent: false }
 }
 
 /** Returns what identifies a message among all rooms. */
@@ -73,6 +71,6 @@ function problemOf (request: Repeatable): string | undefined {
   if ('text' in request && typeof request.text !== 'string') return 'text must be a string'
   if ('position' in request && !isPosition(request.position)) return 'position must be a position'
   return 'reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))
-    ? 'reaction must be 1 to 64 characters, none of them a control character'
+    ? 'reaction must be 1 to 64 characters without control characters'
     : undefined
 }

@@ -45,7 +45,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
     try {
       if (refusal !== undefined) throw refusal
       const request = pendingRequest(content, outcome as Outcome, id)
-      if (queue.size >= limit) throw new ChatError('overflow', `queue full: ${limit} requests wait for acknowledgement`)
+      if (queue.size >= limit) throw new ChatError('overflow', `${limit} requests wait for acknowledgement`)
       queue.set(id, request)
       if (request.target === undefined) void saver?.save(request, joinedRoom(request.room))
     } catch (error) {

@@ -1,10 +1,4 @@
-import { LONGEST_TIMER } from './timer.ts'
-
-/** Share of the server's bucket that the client uses. The rest absorbs requests that the network delivers in one burst. */
-const SHARE = 0.5
-
-/** Tokens of a bucket without a limit. Not Infinity, because Infinity * 0 is NaN. */
-const UNLIMITED = Number.MAX_SAFE_INTEGER
+import { BUCKET_SHARE, LONGEST_TIMER, UNLIMITED } from './bounds.ts'
 
 /** Limits from the server's `welcome`; absent: no limit. */
 export interface RateLimits {
@@ -95,7 +89,7 @@ export function rateLimiter () {
  */
 function bucket (rate = 0, burst?: number) {
   const isLimited = rate > 0 && burst !== undefined
-  const size = isLimited ? Math.max(1, Math.floor(burst * SHARE)) : UNLIMITED
+  const size = isLimited ? Math.max(1, Math.floor(burst * BUCKET_SHARE)) : UNLIMITED
   /** ms per token */
   const interval = isLimited ? 1_000 / rate : 0
   let fullAt = 0

@@ -1,4 +1,5 @@
 import { PAGE_COST, isRetryable } from '../protocol.ts'
+import { RETRY } from './bounds.ts'
 import { deferred, type Deferred } from './deferred.ts'
 import { invalid, isOneOf, unsupported, type ChatError } from './error.ts'
 import { toJSON } from './outgoing.ts'
@@ -8,9 +9,6 @@ import { roomNameProblem } from './room-name.ts'
 import { roomReads, type RoomReads } from './room-reads.ts'
 
 interface Request { readonly json: string, readonly page: Deferred<Of<'rooms'>> }
-
-/** ms to wait after an error that names no time. */
-const RETRY = 1_000
 
 const feature = 'readPositions'
 

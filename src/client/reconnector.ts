@@ -1,6 +1,7 @@
 import { isTerminal, terminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
+import { ABNORMAL, MIN_HEARTBEAT, NORMAL, NO_CODE, STABLE } from './bounds.ts'
 import type { EmitClientEvent } from './client-events.ts'
-import { ABNORMAL, NO_CODE, NORMAL, connection, type Connection } from './connection.ts'
+import { connection, type Connection } from './connection.ts'
 import { watchEnvironment, type EnvironmentEvent } from './environment.ts'
 import { ChatError, isOneOf } from './error.ts'
 import { probe, refusalIn } from './handshake-refusal.ts'
@@ -19,12 +20,6 @@ export interface ReconnectingClient {
   /** Called when no other connection will follow. */
   onEnd (code: number, reason: string): void
 }
-
-/** ms that a connection must last before the backoff is reset. */
-const STABLE = 10_000
-
-/** Minimum ms of a heartbeat interval that the server sends in `welcome`. */
-const MIN_HEARTBEAT = 1_000
 
 export type Reconnector = ReturnType<typeof reconnector>
 

@@ -1,12 +1,7 @@
 import type { Message } from '../messages.ts'
+import { MARK_INTERVAL, MAX_KNOWN } from './bounds.ts'
 import type { Joined } from './room-events.ts'
 import { idleTimer } from './timer.ts'
-
-/** Minimum ms between two marks of a room. */
-const INTERVAL = 1_000
-
-/** Maximum number of messages whose order is known. */
-const MAX_KNOWN = 1_000
 
 /** The operations of the client that the read position of a room uses. */
 export interface ReadOperations {
@@ -71,7 +66,7 @@ export function roomReads (operations: ReadOperations) {
     timer = idleTimer(() => {
       timer = undefined
       send()
-    }, wait || INTERVAL)
+    }, wait || MARK_INTERVAL)
   }
 
   const reads = {

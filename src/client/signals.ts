@@ -1,11 +1,9 @@
 import { loneSurrogate } from '../protocol.ts'
+import { TYPING_INTERVAL } from './bounds.ts'
 import { invalid, unsupported } from './error.ts'
 import { sizeError } from './frame-size.ts'
 import { toJSON } from './outgoing.ts'
 import type { RemoteServer } from './remote-server.ts'
-
-/** Minimum ms between two reports that the user is typing in a room. */
-const TYPING_INTERVAL = 1_000
 
 /**
  * Sends a signal in a room. Returns whether it was sent.
@@ -16,7 +14,7 @@ export function sendSignal (server: RemoteServer, room: string, data: unknown): 
   // Checked here: the server closes a connection after ten invalid frames.
   if (written === undefined) throw new TypeError('data must be a JSON value')
   const json = `{"type":"signal","room":"${room}","data":${written}}`
-  if (loneSurrogate.test(json)) throw invalid('the signal contains a lone surrogate')
+  if (loneSurrogate.test(json)) throw invalid('a lone surrogate is invalid')
   if (!server.supports('signals')) throw unsupported('signals')
   const error = sizeError(json, server.payload)
   if (error !== undefined) throw error

@@ -1,9 +1,7 @@
 import type { Change, Message } from '../messages.ts'
 import type { ServerMessage } from '../protocol.ts'
 import { codePoints } from './apply-change.ts'
-
-/** Maximum texts whose length is known. Beyond it, the gaps of the oldest ones aren't detected. */
-const MAX_TEXTS = 1_000
+import { MAX_TEXTS } from './bounds.ts'
 
 /**
  * Returns a function that detects missing parts of a room's streamed texts. Call it with each message of the server.
@@ -30,7 +28,7 @@ export function streamedTexts (): (message: ServerMessage) => void {
       const { at, text } = appended
       const length = lengths.get(position)
       if (length !== undefined && at > length) {
-        throw new Error(`the server sent text at ${at} of the message ${position}, which has ${length} code points`)
+        throw new Error(`the server sent no text from ${length} to ${at} of the message ${position}`)
       }
       set(position, at + codePoints(text))
     }

@@ -1,5 +1,4 @@
-/** Maximum delay of a timer in ms. A timer with a longer delay fires immediately. */
-export const LONGEST_TIMER = 2 ** 31 - 1
+import { LONGEST_TIMER } from './bounds.ts'
 
 /** Starts a timer that doesn't keep a Node process alive. */
 export function idleTimer (run: () => void, ms: number): ReturnType<typeof setTimeout> {

@@ -1,5 +1,6 @@
 import type { Change, Message } from '../../messages.ts'
 import { applyChange } from '../apply-change.ts'
+import { PAGE_SIZE } from '../bounds.ts'
 import type { Deliveries } from '../deliveries.ts'
 import { ChatError, unsupported } from '../error.ts'
 import type { HistoryPage, Joined } from '../room-events.ts'
@@ -9,9 +10,6 @@ import type { OwnPosts } from './own-posts.ts'
 import type { StoredItem } from './timeline-item.ts'
 
 const directions = { older: 'before', newer: 'after' } as const
-
-/** Messages of a page, unless the app says otherwise. */
-const LIMIT = 50
 
 /** The room of a timeline. */
 export interface TimelineRoom {
@@ -59,10 +57,10 @@ export class StoredItems {
   get shown (): StoredItem[] { return this.#window.items.filter(({ position }) => !this.#posts.hides(position)) }
 
   /** Number of messages on each side that a new window has room for, at most a page. */
-  get #half (): number { return Math.min(LIMIT, this.#size >> 1) }
+  get #half (): number { return Math.min(PAGE_SIZE, this.#size >> 1) }
 
   /** Loads a page, if there may be one. A second call meanwhile returns the same promise. */
-  load (side: Side, limit = LIMIT): Promise<void> {
+  load (side: Side, limit = PAGE_SIZE): Promise<void> {
     const window = this.#window
     if (!(side === 'older' ? window.hasOlder : window.hasNewer)) return Promise.resolve()
     const load = window.loads[side] ??= this.#loadPage(window, side, limit).finally(() => {

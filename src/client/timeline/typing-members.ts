@@ -1,8 +1,6 @@
+import { TYPING_TIMEOUT } from '../bounds.ts'
 import type { Sender } from '../room-events.ts'
 import { idleTimer } from '../timer.ts'
-
-/** ms after the last report that a member is typing. The report of the end may be lost. */
-const TYPING_TIMEOUT = 6_000
 
 /** The members that are typing in a room. @param onTimeout called when a member counts as stopped */
 export function typingMembers (onTimeout: () => void) {
