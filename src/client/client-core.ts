@@ -1,8 +1,8 @@
 import type { EmitClientEvent } from './client-events.ts'
-import { offline, type ChatError } from './error.ts'
-import { historyRequests } from './history-requests.ts'
+import type { ChatError } from './error.ts'
 import { memberships } from './memberships.ts'
 import type { Settings } from './options.ts'
+import { pageRequests } from './page-requests.ts'
 import { pendingRequests } from './pending-requests.ts'
 import { readPositions } from './read-positions.ts'
 import { remoteServer } from './remote-server.ts'
@@ -15,8 +15,8 @@ import { receiver } from './server-messages.ts'
  */
 export function clientCore (settings: Settings, send: (json: string) => boolean, emit: EmitClientEvent) {
   const server = remoteServer(send)
-  const history = historyRequests(server, settings.backoff(), (room) => rooms.isJoined(room))
-  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined)
+  const pages = pageRequests(server, settings.backoff(), (room) => rooms.isJoined(room))
+  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined, pages.rooms)
   const requests = pendingRequests({
     settings,
     server,
@@ -24,26 +24,26 @@ export function clientCore (settings: Settings, send: (json: string) => boolean,
     joinedRoom: (room) => rooms.joinedRoom(room),
     includes: (room) => rooms.includes(room)
   })
-  const rooms = memberships({ server, history, reads, requests }, settings.backoff)
+  const rooms = memberships({ server, pages, reads, requests }, settings.backoff)
 
   return {
     server,
     reads,
     memberships: rooms,
-    onMessage: receiver({ memberships: rooms, requests, history, reads }, emit),
+    onMessage: receiver({ memberships: rooms, requests, pages, reads }, emit),
 
     onWelcome (welcome: Of<'welcome'>): void {
       const isOther = server.sender !== null && server.sender.id !== welcome.member.id
       server.onWelcome(welcome)
       requests.onConnect(isOther)
-      reads.onConnect()
+      pages.onConnect()
       rooms.onConnect(welcome.limits.rooms)
     },
 
     onDisconnect (): void {
       server.limiter.clear()
       rooms.onDisconnect()
-      history.end(offline())
+      pages.onDisconnect()
       requests.onDisconnect()
     },
 
@@ -51,8 +51,7 @@ export function clientCore (settings: Settings, send: (json: string) => boolean,
     end (error: ChatError, own: boolean): void {
       server.limiter.clear()
       requests.end(error)
-      history.end(error)
-      reads.end(error)
+      pages.end(error)
       rooms.end(error, own)
     }
   }

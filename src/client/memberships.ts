@@ -2,7 +2,7 @@ import { PAGE_COST, isPosition, isRevision } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { deferred, rejected } from './deferred.ts'
 import { ChatError, invalid } from './error.ts'
-import { limitProblem } from './history-requests.ts'
+import { limitProblem } from './page-requests.ts'
 import { membership, type Membership, type MembershipEvents } from './membership.ts'
 import { toJSON } from './outgoing.ts'
 import { ClientRoom } from './room.ts'
@@ -24,7 +24,7 @@ export type Memberships = ReturnType<typeof memberships>
 
 /** Returns the memberships of a client. @param delays returns the backoff of one membership */
 export function memberships (client: Omit<RoomClient, 'memberships'>, delays: () => Backoff) {
-  const { server, requests, reads, history } = client
+  const { server, requests, reads, pages } = client
   const byName = new Map<string, Membership>()
   let isOnline = false
   /** Joins of this connection that still count as one request each. */
@@ -40,7 +40,7 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
     onLeft (room, error) {
       requests.onLeft(room, error)
       reads.onLeft(room)
-      history.onLeft(room, error)
+      pages.onLeft(room, error)
     }
   }
 

@@ -1,4 +1,4 @@
-import type { HistoryRequests } from './history-requests.ts'
+import type { PageRequests } from './page-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
 import type { RemoteServer } from './remote-server.ts'
@@ -7,7 +7,7 @@ import type { RemoteServer } from './remote-server.ts'
 export interface RoomClient {
   readonly server: RemoteServer
   readonly requests: PendingRequests
-  readonly history: HistoryRequests
+  readonly pages: PageRequests
   readonly reads: ReadPositions
   readonly memberships: {
     /** Returns whether this object is the room that is joined on this connection. */

@@ -152,7 +152,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param limit maximum messages of the page; the server may send fewer
    */
   history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
-    const page = this.#ended === undefined ? this.#client.history.request(this, before, limit) : rejected(this.#ended)
+    const page = this.#ended === undefined ? this.#client.pages.history(this, before, limit) : rejected(this.#ended)
     page.then(({ messages, more }) => {
       if (before !== (this.#first ??= before)) return
       this.#first = messages[0]?.position

@@ -1,9 +1,9 @@
 import type { ServerMessage } from '../protocol.ts'
 import type { EmitClientEvent } from './client-events.ts'
 import { ChatError, isOneOf } from './error.ts'
-import type { HistoryRequests } from './history-requests.ts'
 import type { Memberships } from './memberships.ts'
 import { withOwnReactions } from './own-reactions.ts'
+import type { PageRequests } from './page-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
 import type { Of, RoomMessage } from './room-events.ts'
@@ -12,39 +12,39 @@ import type { Of, RoomMessage } from './room-events.ts'
 export interface Receivers {
   readonly memberships: Memberships
   readonly requests: PendingRequests
-  readonly history: HistoryRequests
+  readonly pages: PageRequests
   readonly reads: ReadPositions
 }
 
 /** Returns a function that passes a message of the server to the part of the client that handles it. */
-export function receiver ({ memberships, requests, history, reads }: Receivers, emit: EmitClientEvent): (message: ServerMessage) => void {
+export function receiver ({ memberships, requests, pages, reads }: Receivers, emit: EmitClientEvent): (message: ServerMessage) => void {
   const handlers: { [Type in ServerMessage['type']]?: (message: Of<Type>) => void } = {
     joined (message) {
       const { room, changes } = message
-      changes?.forEach((change) => history.onChanged({ type: 'changed', room, ...change }))
+      changes?.forEach((change) => pages.onChanged({ type: 'changed', room, ...change }))
       memberships.receive(message)
     },
     changed (message) {
       const changed = message.whole === true ? withOwnReactions(message, requests.queue) : message
-      history.onChanged(changed)
+      pages.onChanged(changed)
       memberships.receive(changed)
     },
     history (page) {
-      history.receive(page)
+      pages.onHistory(page)
       reads.onHistory(page)
     },
     error ({ code, message, id, room = '', request, retryAfter }) {
       const error = new ChatError(code, message, retryAfter)
       const answered = id !== undefined
-        ? requests.onError(id, error) || reads.onError(id, error)
+        ? requests.onError(id, error) || pages.onError(undefined, error, id)
         // Without `request`, the error answers the room's oldest history request if there is one, else its join or leave.
-        : ((request ?? 'history') === 'history' && history.onError(room, error)) ||
+        : ((request ?? 'history') === 'history' && pages.onError(room, error)) ||
           (['join', 'leave'].includes(request ?? 'join') && memberships.onError(room, error)) ||
           (request === 'markRead' && reads.onMarkError(room, error))
       if (!answered && !isExpected(code, request)) emit('error', error)
     },
     ack: requests.onAck,
-    rooms: reads.onRooms,
+    rooms: pages.onRooms,
     readPosition: reads.onReadPosition,
     direct (message) { emit('direct', message) }
   }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { backoff } from '../../src/client/backoff.ts'
-import { historyRequests, type Direction } from '../../src/client/history-requests.ts'
+import { pageRequests, type Direction } from '../../src/client/page-requests.ts'
 import { remoteServer } from '../../src/client/remote-server.ts'
 import type { Of } from '../../src/client/room-events.ts'
 import { memory } from '../../src/drivers/memory/backend.ts'
@@ -107,8 +107,8 @@ function requests (t: Test) {
   const sent: unknown[] = []
   const server = remoteServer((json) => sent.push(JSON.parse(json)) > 0)
   t.teardown(() => server.limiter.clear())
-  const history = historyRequests(server, backoff(1, 1), () => true)
-  return { history, sent }
+  const pages = pageRequests(server, backoff(1, 1), () => true)
+  return { pages, sent }
 }
 
 const pageOf = (direction: Direction, position: string, ...texts: string[]): Of<'history'> => ({
@@ -122,29 +122,29 @@ const pageOf = (direction: Direction, position: string, ...texts: string[]): Of<
 
 for (const direction of ['before', 'after'] as const) {
   t.test(`changes that overtake a page ${direction} a position, or that it overtakes, are part of it`, async (t) => {
-    const { history, sent } = requests(t)
+    const { pages, sent } = requests(t)
     const change = (position: string, text: string, room = 'a'): Of<'changed'> => ({ type: 'changed', room, position, revision: text, text, editedAt })
-    const page = history.request({ name: 'a' }, 'p', 10, direction)
+    const page = pages.history({ name: 'a' }, 'p', 10, direction)
     t.strictSame(sent, [{ type: 'history', room: 'a', [direction]: 'p', limit: 10 }])
-    history.onChanged(change('q0', 'changed before it'))
-    history.onChanged(change('q1', 'changed in another room', 'b'))
-    history.receive(pageOf(direction, 'p', 'one', 'two'))
-    history.onChanged(change('q1', 'changed after it'))
+    pages.onChanged(change('q0', 'changed before it'))
+    pages.onChanged(change('q1', 'changed in another room', 'b'))
+    pages.onHistory(pageOf(direction, 'p', 'one', 'two'))
+    pages.onChanged(change('q1', 'changed after it'))
     t.strictSame((await page).messages.map(({ text }) => text), ['changed before it', 'changed after it'])
   })
 
   t.test(`a page answers the request for its direction, when ${direction} is requested last`, async (t) => {
-    const { history } = requests(t)
+    const { pages } = requests(t)
     const other = direction === 'after' ? 'before' : 'after'
-    const [first, second] = [history.request({ name: 'a' }, 'p', 10, other), history.request({ name: 'a' }, 'p', 10, direction)]
-    history.receive(pageOf(direction, 'p', direction))
-    history.receive(pageOf(other, 'p', other))
+    const [first, second] = [pages.history({ name: 'a' }, 'p', 10, other), pages.history({ name: 'a' }, 'p', 10, direction)]
+    pages.onHistory(pageOf(direction, 'p', direction))
+    pages.onHistory(pageOf(other, 'p', other))
     t.match([await first, await second], [{ messages: [{ text: other }] }, { messages: [{ text: direction }] }])
   })
 
   t.test(`a page ${direction} a position that can't be one isn't requested`, async (t) => {
-    const { history, sent } = requests(t)
-    await t.rejects(history.request({ name: 'a' }, '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
+    const { pages, sent } = requests(t)
+    await t.rejects(pages.history({ name: 'a' }, '', 10, direction), { code: 'invalid', message: `${direction} must be a position` })
     t.strictSame(sent, [])
   })
 }

@@ -155,7 +155,7 @@ export class StoredItems {
   }
 
   #page (position: string, limit: number, side: Side = 'older'): Promise<HistoryPage> {
-    return this.#client.history.request(this.#room, position, limit, directions[side])
+    return this.#client.pages.history(this.#room, position, limit, directions[side])
   }
 
   get #canLoadNewer (): boolean { return this.#client.server.supports('history-after') === true }
