@@ -1,6 +1,6 @@
 import type * as messages from './messages.ts'
 
-export { MAX_MESSAGES, reactionText, roomName } from './request-bounds.ts'
+export { MAX_MESSAGES, PAGE_COST, reactionText, roomName } from './request-bounds.ts'
 
 /** The subprotocol that a v1 client requests. RFC 6455, section 1.9. */
 export const SUBPROTOCOL = 'fastify-chat.v1'
@@ -99,12 +99,6 @@ export const CloseCode = /* @__PURE__ */ Object.assign({}, terminal, temporary)
 export function isTerminal (code: number): boolean {
   return Object.values<number>(terminal).includes(code)
 }
-
-/**
- * Number of requests that a `history`, a `rooms` or a `delete` counts as. For `history` and `rooms`, the server reads a page from the
- * store and sends it. For `delete`, a store may have to rewrite as much.
- */
-export const PAGE_COST = 4
 
 /** Returns whether the value has the type and the length of a position; its content is opaque. */
 export function isPosition (value: unknown): value is string {

@@ -2,7 +2,7 @@ import { ChatError } from './error.ts'
 
 /** Returns the error of a frame that is larger than `payload` bytes: the server would close the connection. */
 export function sizeError (json: string, payload: number): ChatError | undefined {
-  return json.length * 3 <= payload || bytesOf(json) <= payload
+  return bytesOf(json) <= payload
     ? undefined
     : new ChatError('too_large', `the server accepts at most ${payload} bytes`)
 }

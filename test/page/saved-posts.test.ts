@@ -31,11 +31,15 @@ const html = (port: number) => `<script type="module">
 
   const saved = new Map()
   const store = indexedDBPosts()
-  const add = store.add.bind(store)
-  store.add = (post) => {
-    const done = add(post)
-    saved.set(post.id, done)
-    return done
+  const { open } = store
+  store.open = (client) => {
+    const saver = open(client)
+    const save = (request, room) => {
+      const done = saver.save(request, room)
+      saved.set(request.id, done)
+      return done
+    }
+    return { ...saver, save }
   }
   const client = new ChatClient('ws://127.0.0.1:${port}/chat', { minDelay: 1, maxDelay: 20, token: 'ada', savedPosts: store })
   window.restored = []

@@ -6,16 +6,14 @@ export type Side = 'older' | 'newer'
 /** Consecutive messages of a room, oldest first: a bounded part of its history. */
 export class HistoryWindow {
   readonly items: StoredItem[] = []
-  /** Whether there may be messages before the items. */
-  hasOlder = false
-  /** Whether there may be messages after the items. Live messages are not added then. */
-  hasNewer = false
+  /** Whether there may be messages before and after the items. While there are newer ones, live messages are not added. */
+  readonly more = { older: false, newer: false }
   /** The loads that are under way. */
   readonly loads: { [side in Side]?: Promise<void> | undefined } = {}
   /** Position of the joined room: beside it, messages are found while there are no items. undefined: before the join. */
-  readonly anchor: string | undefined
+  declare readonly anchor: string | undefined
   /** Live messages since a load of newer ones has begun: its page may not have them. undefined: no load, or too many of them. */
-  live: StoredItem[] | undefined
+  declare live: StoredItem[] | undefined
   readonly #size: number
 
   /** @param size maximum items; twice as many while the user doesn't follow the newest ones */
@@ -43,37 +41,34 @@ export class HistoryWindow {
 
   /** Adds a live message. @param follows whether the user is at the newest items, so that the oldest ones may be removed */
   add (item: StoredItem, follows: boolean): void {
-    if (!follows && this.items.length >= this.#size * 2) this.hasNewer = true
-    if (this.hasNewer) {
+    if (!follows && this.items.length >= this.#size * 2) this.more.newer = true
+    if (this.more.newer) {
       if (this.live !== undefined && this.live.push(item) > this.#size) this.live = undefined
     } else {
       this.items.push(item)
-      if (follows) this.trimOldest()
+      if (follows) this.trim('older')
     }
   }
 
-  /** Adds older messages. @param more whether there are even older ones */
-  prepend (items: readonly StoredItem[], more: boolean): void {
-    this.items.unshift(...items)
-    this.hasOlder = more
-    if (this.items.length <= this.#size) return
-    this.items.length = this.#size
-    this.hasNewer = true
+  /** Adds messages on one side. If there are no further ones (`more`) on the newer side, adds the live ones too. */
+  extend (side: Side, items: readonly StoredItem[], more: boolean): void {
+    this.more[side] = more
+    if (side === 'older') {
+      this.items.unshift(...items)
+      this.trim('newer')
+    } else {
+      const added = more ? items : new Map([...items, ...this.live ?? []].map((item) => [item.position, item])).values()
+      this.items.push(...added)
+      this.trim('older')
+    }
   }
 
-  /** Adds newer messages, and if there are no even newer ones (`more`), the live ones. */
-  append (items: readonly StoredItem[], more: boolean): void {
-    this.hasNewer = more
-    const added = more ? items : new Map([...items, ...this.live ?? []].map((item) => [item.position, item])).values()
-    this.items.push(...added)
-    this.trimOldest()
-  }
-
-  trimOldest (): void {
+  /** Removes the items on one side for which the window has no room. */
+  trim (side: Side): void {
     const surplus = this.items.length - this.#size
     if (surplus <= 0) return
-    this.items.splice(0, surplus)
-    this.hasOlder = true
+    this.items.splice(side === 'older' ? 0 : this.#size, surplus)
+    this.more[side] = true
   }
 
   /** Removes the items before a position, if they have it: the server no longer keeps them. Returns whether they have it. */
@@ -81,7 +76,7 @@ export class HistoryWindow {
     const index = this.items.findIndex(({ position }) => position === oldest)
     if (index < 0) return false
     this.items.splice(0, index)
-    this.hasOlder = false
+    this.more.older = false
     return true
   }
 }

@@ -62,7 +62,7 @@ export class StoredItems {
   /** Loads a page, if there may be one. A second call meanwhile returns the same promise. */
   load (side: Side, limit = PAGE_SIZE): Promise<void> {
     const window = this.#window
-    if (!(side === 'older' ? window.hasOlder : window.hasNewer)) return Promise.resolve()
+    if (!window.more[side]) return Promise.resolve()
     const load = window.loads[side] ??= this.#loadPage(window, side, limit).finally(() => {
       window.loads[side] = undefined
       if (side === 'newer') window.live = undefined
@@ -81,12 +81,12 @@ export class StoredItems {
     if (this.#next !== window) return
     if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
     this.#window = window
-    window.prepend(this.#itemsOf(messages), more)
+    window.extend('older', this.#itemsOf(messages), more)
     // The page ends before the message.
-    window.hasNewer = true
+    window.more.newer = true
     await this.load('newer', this.#half)
     if (this.#window !== window || window.has(position) || window.items.length === 0) return
-    window.hasOlder = true
+    window.more.older = true
     await this.load('older', 1)
   }
 
@@ -99,7 +99,7 @@ export class StoredItems {
   /** @param on whether the user is at the newest items */
   follow (on: boolean): void {
     this.#follows = on
-    if (on) this.#window.trimOldest()
+    if (on) this.#window.trim('older')
   }
 
   /** Called with each answer to a join. */
@@ -108,7 +108,7 @@ export class StoredItems {
     else if (!complete) this.#break(messages, position)
     else {
       // All items of a window that doesn't reach the newest message may be older than the oldest one that the server keeps.
-      if (oldest !== undefined && !this.#window.dropBefore(oldest) && this.#window.hasNewer) this.#break()
+      if (oldest !== undefined && !this.#window.dropBefore(oldest) && this.#window.more.newer) this.#break()
       for (const change of changes) this.change(change)
       for (const message of messages) this.add(message)
     }
@@ -134,8 +134,8 @@ export class StoredItems {
 
   #start (messages: readonly Message[] = this.#deliveries.last === undefined ? [] : [this.#deliveries.last], position = this.#room.position!): void {
     this.#window = this.#next = new HistoryWindow(this.#size, position)
-    this.#window.hasOlder = true
-    this.#window.append(this.#itemsOf(messages), false)
+    this.#window.more.older = true
+    this.#window.extend('newer', this.#itemsOf(messages), false)
   }
 
   async #loadPage (window: HistoryWindow, side: Side, limit: number): Promise<void> {
@@ -149,9 +149,8 @@ export class StoredItems {
     const { messages, more, complete } = await this.#page(edge, limit, side)
     // The window was replaced or trimmed meanwhile.
     if (window !== this.#window || edge !== window.edge(side)) return
-    if (side === 'older') window.prepend(this.#itemsOf(messages), more)
-    else if (complete) window.append(this.#itemsOf(messages), more || window.live === undefined)
-    else this.#break()
+    if (side === 'newer' && !complete) this.#break()
+    else window.extend(side, this.#itemsOf(messages), more || (side === 'newer' && window.live === undefined))
   }
 
   #page (position: string, limit: number, side: Side = 'older'): Promise<HistoryPage> {

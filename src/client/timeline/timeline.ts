@@ -63,7 +63,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
   jumpTo (position: string): Promise<void> { return this.#stored.jumpTo(position) }
 
   /** Shows the newest messages again, if they have left the window. Rejects as `loadOlder`; the newest message is shown anyway. */
-  jumpToNewest (): Promise<void> { return this.#stored.window.hasNewer ? this.#stored.jumpToNewest() : Promise.resolve() }
+  jumpToNewest (): Promise<void> { return this.#stored.window.more.newer ? this.#stored.jumpToNewest() : Promise.resolve() }
 
   /** Reports whether the user is at the newest items. If not, later messages don't remove the oldest items, as long as there is room. */
   follow (on: boolean): void {
@@ -111,7 +111,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
     post.then((position) => {
       const { window } = this.#stored
       const isShown = window.update(position, (item) => ({ ...item, key }))
-      this.#posts.onStored(key, position, isShown, !window.hasNewer)
+      this.#posts.onStored(key, position, isShown, !window.more.newer)
       this.#snapshots.onChange()
     }, (error: unknown) => {
       if (!(error instanceof ChatError)) throw error
@@ -155,7 +155,7 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
   }
 
   #snapshot (): TimelineSnapshot<Types> {
-    const { shown, earlier, window: { hasOlder, hasNewer, loads: { older, newer } } } = this.#stored
+    const { shown, earlier, window: { more: { older: hasOlder, newer: hasNewer }, loads: { older, newer } } } = this.#stored
     const read = shown.findLastIndex(({ position }) => position === this.#readPosition)
     return {
       items: [...shown, ...this.#posts.items()] as TimelineSnapshot<Types>['items'],
