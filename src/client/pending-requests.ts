@@ -70,11 +70,6 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
     saver?.remove(request)
   }
 
-  /** Called after an answer. A later change of the same message can be sent now, and the next request may fit into the limits. */
-  function sendMore (answered: PendingRequest): void {
-    if (server.limiter.isLimited() || answered.target !== undefined) flush()
-  }
-
   return {
     queue,
 
@@ -95,7 +90,8 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
       if (request === undefined) return
       remove(request)
       request.outcome.resolve(request.target === undefined ? position : undefined)
-      sendMore(request)
+      // A later change of the same message can be sent now, and the next request may fit into the limits.
+      flush()
     },
 
     /** Returns whether the id is that of a pending request. */
@@ -104,7 +100,7 @@ export function pendingRequests ({ server, settings: { backoff, queue: limit, sa
       if (request === undefined) return false
       if (isRetryable(error.code) && includes(request.room)) sender.retry(request, error)
       else reject(request, (isOneOf(error.code, 'not_joined', 'forbidden') && request.roomEnd) || error)
-      sendMore(request)
+      flush()
       return true
     },
 

@@ -34,9 +34,6 @@ export function rateLimiter () {
     return 0
   }
 
-  /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
-  function fits (cost: number, size: number): boolean { return cost <= requests.size && size <= bytes.size }
-
   function sendWaiting (): void {
     timer = undefined
     for (let request = waiting[0]; request !== undefined; request = waiting[0]) {
@@ -51,15 +48,14 @@ export function rateLimiter () {
   }
 
   return {
-    fits,
+    /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
+    fits (cost: number, size: number): boolean { return cost <= requests.size && size <= bytes.size },
     /** Called on a new connection, with its limits. */
     reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
       requests = bucket(rate, burst)
       bytes = bucket(byteRate, byteBurst)
       pausedUntil = 0
     },
-    /** Returns whether the server limits the rate of this client. */
-    isLimited (): boolean { return !fits(UNLIMITED, UNLIMITED) },
     /**
      * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
      * @param size bytes of the request

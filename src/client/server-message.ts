@@ -32,7 +32,7 @@ const types: Record<string, Check> = {
  * The properties without which this client can't handle a message, or can't resume. Nothing else is checked: the server is trusted, and an
  * exception of a handler ends the connection.
  */
-const checks: { [Type in ServerMessage['type']]?: Check } = {
+const checks: Record<string, Check> = {
   welcome: has('member', 'session', 'limits', 'heartbeat'),
   joined: has('members', 'messages', 'position', 'changes'),
   message: has('position'),
@@ -51,6 +51,6 @@ const checks: { [Type in ServerMessage['type']]?: Check } = {
  */
 export function parseMessage (data: unknown): ServerMessage {
   const message = typeof data === 'string' ? JSON.parse(data) as ServerMessage : null
-  if (has('type')(message) && checks[message!.type]?.(message) !== false) return message!
+  if (has('type')(message) && (!Object.hasOwn(checks, message!.type) || checks[message!.type]!(message))) return message!
   throw new Error(`the server sent an invalid ${message?.type ?? 'message'}`)
 }

@@ -6,7 +6,7 @@ import { withOwnReactions } from './own-reactions.ts'
 import type { PageRequests } from './page-requests.ts'
 import type { PendingRequests } from './pending-requests.ts'
 import type { ReadPositions } from './read-positions.ts'
-import type { Of, RoomMessage } from './room-events.ts'
+import type { Of } from './room-events.ts'
 
 /** The parts of a client that handle the messages of the server. */
 export interface Receivers {
@@ -18,16 +18,17 @@ export interface Receivers {
 
 /** Returns a function that passes a message of the server to the part of the client that handles it. */
 export function receiver ({ memberships, requests, pages, reads }: Receivers, emit: EmitClientEvent): (message: ServerMessage) => void {
+  const { receive } = memberships
   const handlers: { [Type in ServerMessage['type']]?: (message: Of<Type>) => void } = {
     joined (message) {
       const { room, changes } = message
       changes?.forEach((change) => pages.onChanged({ type: 'changed', room, ...change }))
-      memberships.receive(message)
+      receive(message)
     },
     changed (message) {
       const changed = message.whole === true ? withOwnReactions(message, requests.queue) : message
       pages.onChanged(changed)
-      memberships.receive(changed)
+      receive(changed)
     },
     history (page) {
       pages.onHistory(page)
@@ -43,15 +44,18 @@ export function receiver ({ memberships, requests, pages, reads }: Receivers, em
           (request === 'markRead' && reads.onMarkError(room, error))
       if (!answered && !isExpected(code, request)) emit('error', error)
     },
+    left: receive,
+    message: receive,
+    presence: receive,
+    typing: receive,
+    signal: receive,
     ack: requests.onAck,
     rooms: pages.onRooms,
     readPosition: reads.onReadPosition,
     direct (message) { emit('direct', message) }
   }
   return (message) => {
-    const handler = handlers[message.type] as ((message: ServerMessage) => void) | undefined
-    if (handler !== undefined) handler(message)
-    else if ('room' in message) memberships.receive(message as RoomMessage)
+    if (Object.hasOwn(handlers, message.type)) handlers[message.type]!(message as never)
   }
 }
 

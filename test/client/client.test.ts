@@ -459,7 +459,7 @@ t.test("an error code that this client doesn't know is passed through", async (t
 })
 
 t.test("a message type that this client doesn't know is ignored", async (t) => {
-  const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'weather' }, { type: 'toString' }, joined(room)] : undefined)
+  const { port } = await fakeServer(t, ({ type, room }) => type === 'join' ? [{ type: 'weather', room }, { type: 'toString' }, { type: 'hasOwnProperty' }, joined(room)] : undefined)
   t.ok(await chatClient(t, port).join('lobby'))
 })
 
