@@ -100,13 +100,10 @@ export function isTerminal (code: number): boolean {
   return Object.values<number>(terminal).includes(code)
 }
 
-/** Returns whether the value has the type and the length of a position; its content is opaque. */
+/** Returns whether the value has the type and the length of a position or a revision; its content is opaque. */
 export function isPosition (value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= 128
 }
-
-/** Returns whether the value has the type and the length of a revision; its content is opaque. */
-export const isRevision = isPosition
 
 /** Matches a lone surrogate in the output of JSON.stringify, which escapes no other surrogates. */
 export const loneSurrogate = /[^\\](?:\\\\)*\\ud[89a-f]/

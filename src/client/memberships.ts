@@ -1,4 +1,4 @@
-import { PAGE_COST, isPosition, isRevision } from '../protocol.ts'
+import { PAGE_COST, isPosition } from '../protocol.ts'
 import type { Backoff } from './backoff.ts'
 import { deferred, rejected } from './deferred.ts'
 import { ChatError, invalid } from './error.ts'
@@ -105,7 +105,7 @@ function problemOf (options: JoinOptions): string | undefined {
   return unknownName('option', Object.keys(options), ['history', 'after', 'revision']) ??
     (after !== undefined && !isPosition(after)
       ? 'after must be a position'
-      : revision !== undefined && !(isRevision(revision) && after !== undefined)
-        ? 'revision must be a revision, and requires after'
+      : revision !== undefined && !(isPosition(revision) && after !== undefined)
+        ? 'revision must be a revision with after'
         : history !== undefined ? limitProblem('history', history, 0) : undefined)
 }

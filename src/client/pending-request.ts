@@ -71,6 +71,6 @@ function problemOf (request: Repeatable): string | undefined {
   if ('text' in request && typeof request.text !== 'string') return 'text must be a string'
   if ('position' in request && !isPosition(request.position)) return 'position must be a position'
   return 'reaction' in request && !(typeof request.reaction === 'string' && reactionText.test(request.reaction))
-    ? 'reaction must be 1 to 64 characters without control characters'
+    ? 'reaction must be 1 to 64 characters, no control characters'
     : undefined
 }

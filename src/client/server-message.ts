@@ -4,6 +4,7 @@ type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
 const object: Check = (value) => typeof value === 'object' && value !== null
+const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
 
 /** Returns the check of an object that must have these properties. `types` has the types of those that aren't strings. */
@@ -11,6 +12,7 @@ function has (...names: string[]): Check {
   return (value) => object(value) && names.every((name) => (types[name] ?? string)((value as Record<string, unknown>)[name]))
 }
 
+const change = has('position', 'revision', 'appended')
 const members = listOf(has('id'))
 const messages = listOf(has('position'))
 const types: Record<string, Check> = {
@@ -20,7 +22,10 @@ const types: Record<string, Check> = {
   joined: members,
   left: members,
   messages,
-  changes: (value) => value === undefined || listOf(has('position', 'revision'))(value),
+  changes: (value) => value === undefined || listOf(change)(value),
+  appended: (value) => value === undefined || has('at', 'text')(value),
+  // Of `appended`. That of a message isn't checked.
+  at: length,
   rooms: listOf(has('room')),
   limits: object,
   // JSON.parse returns Infinity for 1e999.
@@ -36,7 +41,7 @@ const checks: Record<string, Check> = {
   welcome: has('member', 'session', 'limits', 'heartbeat'),
   joined: has('members', 'messages', 'position', 'changes'),
   message: has('position'),
-  changed: has('position', 'revision'),
+  changed: change,
   history: has('messages'),
   presence: has('joined', 'left'),
   rooms: has('rooms'),
