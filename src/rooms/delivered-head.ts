@@ -1,8 +1,9 @@
 import type { ChangeCursor, Head } from '../change.ts'
+import { parseRevision } from '../drivers/revision.ts'
 
 /** A page that contains changes or controls that the feed hasn't delivered. */
 interface Waiting {
-  readonly change: ChangeCursor
+  readonly head: Head
   /** Number of the last change that the feed had delivered when the page was requested. */
   readonly requested: number
   /** Called with whether the page may be used. */
@@ -50,21 +51,23 @@ export class DeliveredHead {
       const page = await read()
       // Before the room follows its feed, the caller compares the heads.
       if (requested === undefined || this.#isClosed) return page
-      if (breaks === this.#breaks && await this.#reach(page.head.change, requested)) return page
+      if (breaks === this.#breaks && await this.#reach(page.head, requested)) return page
     }
   }
 
-  #reach (change: ChangeCursor, requested: number): boolean | Promise<boolean> {
-    if (this.#reaches({ change, requested })) return true
-    return new Promise((resolve) => { this.#waiting.add({ change, requested, settle: resolve }) })
+  #reach (head: Head, requested: number): boolean | Promise<boolean> {
+    if (this.#reaches({ head, requested })) return true
+    return new Promise((resolve) => { this.#waiting.add({ head, requested, settle: resolve }) })
   }
 
   /** A page isn't older than what was delivered before it was requested, unless it is of another epoch. */
-  #reaches ({ change: { number, revision }, requested }: Pick<Waiting, 'change' | 'requested'>): boolean {
+  #reaches ({ head: { offset, change }, requested }: Pick<Waiting, 'head' | 'requested'>): boolean {
     const delivered = this.#head!.change
-    // Without changes and controls, there is nothing to wait for.
-    if (number === delivered.number) return number === 0 || revision === delivered.revision
-    return number < delivered.number && number >= requested
+    if (offset === 0 && change.number === 0) return true
+    // The feed delivers the rest of the epoch first, which may have further controls, and then a break.
+    if (epochOf(change) !== epochOf(delivered)) return false
+    if (change.number === delivered.number) return change.number === 0 || change.revision === delivered.revision
+    return change.number < delivered.number && change.number >= requested
   }
 
   #settle (waiting: Waiting, isUsable: boolean): void {
@@ -72,3 +75,6 @@ export class DeliveredHead {
     waiting.settle(isUsable)
   }
 }
+
+/** Returns the epoch of a change; undefined for a store whose revisions have another form. */
+function epochOf ({ revision }: ChangeCursor): string | undefined { return parseRevision(revision)?.epoch }
