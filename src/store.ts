@@ -221,8 +221,11 @@ export interface Store {
   /** Resolves with the read positions of a member, in the order of the room names as strings. @param room only the read position in this room */
   readPositions (memberId: string, room?: string): Promise<readonly ReadPosition[]>
 
-  /** Removes the read position of a member in a room, if there is one. */
-  forgetRead (memberId: string, room: string): Promise<void>
+  /**
+   * Removes the read position of a member in a room, if there is one. With `upTo`, keeps one that would replace `upTo` in `markRead`: it was
+   * marked later. Only the `offset`, `position` and `at` of `upTo` are used. The comparison and the removal MUST be one step.
+   */
+  forgetRead (memberId: string, room: string, upTo?: Omit<ReadPosition, 'room'>): Promise<void>
 
   /**
    * Returns the names of the kept rooms, in pages. A room that is created or removed meanwhile may be missing. The name of a room that

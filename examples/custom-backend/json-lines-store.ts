@@ -91,8 +91,8 @@ export class JsonLinesStore implements Store {
     }))
   }
 
-  forgetRead (memberId: string, room: string): Promise<void> {
-    return this.#count(() => this.#members.call((members) => this.#members.add(members.forget(memberId, room))))
+  forgetRead (memberId: string, room: string, upTo?: Omit<ReadPosition, 'room'>): Promise<void> {
+    return this.#count(() => this.#members.call((members) => this.#members.add(members.forget(memberId, room, upTo))))
   }
 
   async * rooms (): AsyncGenerator<string[]> {

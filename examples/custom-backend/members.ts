@@ -40,8 +40,10 @@ export class Members implements Kept {
     return removals + text
   }
 
-  forget (member: string, room: string): string {
-    if (this.#records.get(member)?.rooms.has(room) !== true) return ''
+  /** Removes a read position. Keeps one that is later than `upTo`. */
+  forget (member: string, room: string, upTo?: Omit<ReadPosition, 'room'>): string {
+    const kept = this.#records.get(member)?.rooms.get(room)
+    if (kept === undefined || (upTo !== undefined && movesForward(kept, upTo))) return ''
     return this.#write({ member, used: Date.now(), forget: room })
   }
 
@@ -113,9 +115,9 @@ export class Members implements Kept {
 function textOf (line: MemberLine): string { return `${JSON.stringify(line)}\n` }
 
 /** Returns whether a read position replaces the kept one. */
-function movesForward (next: ReadPosition, kept: ReadPosition | undefined): boolean {
+function movesForward (next: Omit<ReadPosition, 'room'>, kept: Omit<ReadPosition, 'room'> | undefined): boolean {
   if (kept === undefined || next.at !== kept.at) return kept === undefined || next.at > kept.at
   return next.offset > kept.offset || epochOf(next) !== epochOf(kept)
 }
 
-function epochOf ({ position }: ReadPosition): string { return position.slice(0, position.lastIndexOf('-')) }
+function epochOf ({ position }: Pick<ReadPosition, 'position'>): string { return position.slice(0, position.lastIndexOf('-')) }

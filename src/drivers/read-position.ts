@@ -10,6 +10,14 @@ export function movesForward (next: ReadCursor, kept: ReadCursor | undefined): b
   return next.offset > kept.offset || parsePosition(next.position)?.epoch !== parsePosition(kept.position)?.epoch
 }
 
+/** Returns whether `Store.forgetRead` keeps a read position. */
+export function staysAfter (upTo: ReadCursor | undefined, kept: ReadCursor): boolean { return upTo !== undefined && movesForward(kept, upTo) }
+
+/** Returns the later one of two read positions; undefined if there is none. */
+export function laterOf (one: ReadCursor | undefined, other: ReadCursor | undefined): ReadCursor | undefined {
+  return other !== undefined && movesForward(other, one) ? other : one
+}
+
 /** Returns read positions in the order of the room names. */
 export function orderedByRoom (positions: Iterable<ReadPosition>): ReadPosition[] {
   return [...positions].sort((a, b) => a.room < b.room ? -1 : 1)

@@ -70,8 +70,8 @@ export class InstrumentedStore implements Store {
     return this.#countErrors(this.#store.readPositions(memberId, room))
   }
 
-  forgetRead (memberId: string, room: string): Promise<void> {
-    return this.#countErrors(this.#store.forgetRead(memberId, room))
+  forgetRead (memberId: string, room: string, upTo?: Omit<ReadPosition, 'room'>): Promise<void> {
+    return this.#countErrors(this.#store.forgetRead(memberId, room, upTo))
   }
 
   rooms (): AsyncIterable<readonly string[]> { return this.#store.rooms() }

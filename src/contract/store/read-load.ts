@@ -51,7 +51,7 @@ export class ReadLoad {
     const device = this.#oneOf(this.#devices)
     if (kind < 40) await this.#loads.get(room)!.next(store)
     else if (kind < 60) await this.#receive(store, room, device)
-    else if (kind < 94) await this.#mark(store, device, kind % 2 === 0 ? ROOMS : [room])
+    else if (kind < 91) await this.#mark(store, device, kind % 2 === 0 ? ROOMS : [room])
     else if (kind < 97) await this.#forget(store, room, device)
     else await this.#clear(store, room)
   }
@@ -69,14 +69,17 @@ export class ReadLoad {
     const marks = this.#marks.get(member)!
     for (const mark of given) {
       const kept = marks.get(mark.room)
-      const isLater = kept === undefined || mark.at > kept.at || (mark.at === kept.at && (mark.epoch !== kept.epoch || mark.offset > kept.offset))
-      if (isLater) marks.set(mark.room, mark)
+      if (kept === undefined || isLater(mark, kept)) marks.set(mark.room, mark)
     }
   }
 
-  async #forget (store: Store, room: string, { member }: Device): Promise<void> {
-    await store.forgetRead(member, room)
-    this.#marks.get(member)!.delete(room)
+  /** Removes a read position: any, or only one that isn't later than what the device has received. */
+  async #forget (store: Store, room: string, { member, received }: Device): Promise<void> {
+    const upTo = this.#below(2) === 0 ? received.get(room) : undefined
+    await store.forgetRead(member, room, upTo)
+    const marks = this.#marks.get(member)!
+    const kept = marks.get(room)
+    if (kept !== undefined && (upTo === undefined || !isLater(kept, upTo))) marks.delete(room)
   }
 
   async #clear (store: Store, room: string): Promise<void> {
@@ -106,4 +109,9 @@ export class ReadLoad {
     this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0
     return Math.floor(this.#random / 2 ** 32 * n)
   }
+}
+
+/** Returns whether a mark replaces another one. */
+function isLater (mark: Mark, kept: Mark): boolean {
+  return mark.at > kept.at || (mark.at === kept.at && (mark.epoch !== kept.epoch || mark.offset > kept.offset))
 }

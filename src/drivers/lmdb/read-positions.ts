@@ -1,5 +1,5 @@
 import type { ReadPosition } from '../../store.ts'
-import { boundedPositions, movesForward } from '../read-position.ts'
+import { boundedPositions, movesForward, staysAfter, type ReadCursor } from '../read-position.ts'
 import { chargeOfMember } from './charge.ts'
 import type { LmdbDatabase, Writes } from './database.ts'
 import { decodeMember, encodeMember, useOf, withUse, type MemberRow } from './member-row.ts'
@@ -59,12 +59,13 @@ export class LmdbReadPositions {
     }
   }
 
-  forget (memberId: string, room: string): void {
+  /** Removes a read position, as `Store.forgetRead` specifies. */
+  forget (memberId: string, room: string, upTo?: ReadCursor): void {
     const state = this.#of(memberId)
     const { row } = state
     if (row === undefined) return
     const positions = decodeMember(row)
-    const kept = positions.filter((position) => position.room !== room)
+    const kept = positions.filter((position) => position.room !== room || staysAfter(upTo, position))
     if (kept.length === 0) this.#remove(memberId, state)
     else if (kept.length < positions.length) this.#set(memberId, state, encodeMember(useOf(row), kept))
   }

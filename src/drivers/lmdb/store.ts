@@ -8,6 +8,7 @@ import { isKept, type RoomHead } from './head.ts'
 import { assertMember, assertRoom } from './key-bounds.ts'
 import { resolveLimits, type Limits, type LmdbStoreOptions } from './options.ts'
 import { LmdbPageSource } from './page-source.ts'
+import type { ReadCursor } from '../read-position.ts'
 import { LmdbReadPositions } from './read-positions.ts'
 import { encodeRecord } from './record.ts'
 import { LmdbRooms } from './rooms.ts'
@@ -130,9 +131,9 @@ export class LmdbStore implements Store {
     })
   }
 
-  async forgetRead (memberId: string, room: string): Promise<void> {
+  async forgetRead (memberId: string, room: string, upTo?: ReadCursor): Promise<void> {
     assertMember(memberId)
-    await this.#write(WRITE + markCost([], this.#storedBytes(memberId)), () => this.#positions.forget(memberId, room))
+    await this.#write(WRITE + markCost([], this.#storedBytes(memberId)), () => this.#positions.forget(memberId, room, upTo))
   }
 
   async * rooms (): AsyncGenerator<string[]> {

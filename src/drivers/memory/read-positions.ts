@@ -1,7 +1,7 @@
 import { copyString } from '../../copy-string.ts'
 import { stringCost } from '../../heap-cost.ts'
 import { READ_POSITIONS_TTL, type ReadPosition } from '../../store.ts'
-import { boundedPositions, movesForward } from '../read-position.ts'
+import { boundedPositions, movesForward, staysAfter, type ReadCursor } from '../read-position.ts'
 import { Recency, type Recent } from './recency.ts'
 
 /** The read positions of one member. */
@@ -71,10 +71,10 @@ export class MemoryReadPositions {
     this.#link(next)
   }
 
-  /** Removes the read position of a member in a room. */
-  forget (memberId: string, room: string): void {
+  /** Removes the read position of a member in a room, as `Store.forgetRead` specifies. */
+  forget (memberId: string, room: string, upTo?: ReadCursor): void {
     const record = this.#records.get(memberId)
-    const positions = record?.positions.filter((position) => position.room !== room) ?? NONE
+    const positions = record?.positions.filter((position) => position.room !== room || staysAfter(upTo, position)) ?? NONE
     if (record === undefined || positions.length === record.positions.length) return
     if (positions.length === 0) return this.#remove(record)
     const bytes = bytesOf(memberId, positions)

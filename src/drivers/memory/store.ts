@@ -4,6 +4,7 @@ import type { Followers } from '../followers.ts'
 import { historyBounds, type HistoryOptions } from '../history-options.ts'
 import { sweepInterval } from '../sweep-interval.ts'
 import { changeCost } from './changes.ts'
+import type { ReadCursor } from '../read-position.ts'
 import { MemoryReadPositions } from './read-positions.ts'
 import { MemoryRooms } from './rooms.ts'
 import { maxGrowth, storedEntry } from './stored-entry.ts'
@@ -138,9 +139,9 @@ export class MemoryStore implements Store {
     return room === undefined ? positions : positions.filter((position) => position.room === room)
   }
 
-  async forgetRead (memberId: string, room: string): Promise<void> {
+  async forgetRead (memberId: string, room: string, upTo?: ReadCursor): Promise<void> {
     this.#assertOpen()
-    this.#readPositions.forget(memberId, room)
+    this.#readPositions.forget(memberId, room, upTo)
   }
 
   async * rooms (): AsyncGenerator<readonly string[]> {

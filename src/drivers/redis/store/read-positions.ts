@@ -1,4 +1,4 @@
-import { MAX_READ_POSITIONS, type ReadPosition } from '../../../store.ts'
+import { MAX_READ_POSITIONS, type Position, type ReadPosition } from '../../../store.ts'
 import { parsePosition } from '../../position.ts'
 import { orderedByRoom } from '../../read-position.ts'
 import type { InFlight } from './in-flight.ts'
@@ -58,9 +58,10 @@ export class ReadPositions {
     return orderedByRoom(positions)
   }
 
-  async forget (memberId: string, room: string): Promise<void> {
+  /** @param upTo keeps a position that `markRead` would put in its place */
+  async forget (memberId: string, room: string, upTo?: Position): Promise<void> {
     const name = recordName(memberId)
-    const charge = await this.#scripts.forget(name, room)
+    const charge = await this.#scripts.forget(name, room, upTo)
     if (charge !== undefined) this.#index.use(name, charge)
   }
 

@@ -21,9 +21,12 @@ export class RecordScripts {
     return await this.#client.run(readRecord, [this.key(name)], room === undefined ? [] : [room]) as [number, ...string[]]
   }
 
-  /** Removes a read position. Resolves with the charge; with undefined if there was none. */
-  async forget (name: string, room: string): Promise<number | undefined> {
-    return await this.#client.run(forgetRead, [this.key(name)], [room]) as number | null ?? undefined
+  /**
+   * Removes a read position. Resolves with the charge; with undefined if none was removed.
+   * @param upTo keeps a position that `mark` would put in its place
+   */
+  async forget (name: string, room: string, upTo?: string): Promise<number | undefined> {
+    return await this.#client.run(forgetRead, [this.key(name)], upTo === undefined ? [room] : [room, upTo]) as number | null ?? undefined
   }
 
   /** Deletes a record that wasn't used since a time in ms. Resolves with its charge, 0 if it was deleted. */

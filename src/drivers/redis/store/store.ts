@@ -16,6 +16,7 @@ import { MemoryRecovery } from './memory-recovery.ts'
 import { MissingRooms } from './missing-rooms.ts'
 import { IndexedData } from './indexed-data.ts'
 import { resolveOptions, type RedisStoreOptions } from './options.ts'
+import type { ReadCursor } from '../../read-position.ts'
 import { ReadPositions } from './read-positions.ts'
 import { ReadQueue } from './read-queue.ts'
 import { changeOf, cursorOf } from './record.ts'
@@ -170,9 +171,9 @@ export class RedisStore implements Store {
     return await this.#readPositions.read(memberId, room, this.#assertOpen)
   }
 
-  async forgetRead (memberId: string, room: string): Promise<void> {
+  async forgetRead (memberId: string, room: string, upTo?: ReadCursor): Promise<void> {
     this.#assertOpen()
-    await this.#readPositions.forget(memberId, room)
+    await this.#readPositions.forget(memberId, room, upTo?.position)
   }
 
   async * rooms (): AsyncGenerator<readonly string[]> {

@@ -21,10 +21,17 @@ local function charge(rooms, bytes, isTable)
   return 512 + 4 * #record + math.floor(1.25 * bytes) + rooms * (isTable and 96 or 12)
 end
 local function timeOf(position) return tonumber(string.match(position, '%-(%d+)%-%d+$')) or -1 end
+local function movesForward(position, kept)
+  local at, keptAt = timeOf(position), timeOf(kept)
+  if at ~= keptAt then return at > keptAt end
+  local epoch, offset = string.match(position, '^(.*)%-%d+%-(%d+)$')
+  local keptEpoch, keptOffset = string.match(kept, '^(.*)%-%d+%-(%d+)$')
+  return epoch ~= keptEpoch or tonumber(offset) > tonumber(keptOffset)
+end
 `
 
 /**
- * Moves read positions, as `movesForward` specifies. KEYS: record. ARGV: room and position of each. Returns the charge. The first write
+ * Moves read positions forward. KEYS: record. ARGV: room and position of each. Returns the charge. The first write
  * takes memory, see room-state.ts.
  */
 export const markRead: Script = {
@@ -33,13 +40,6 @@ export const markRead: Script = {
   writes: true,
   lua: `${functions}
 local rooms, bytes, isTable = sizes()
-local function movesForward(position, kept)
-  local at, keptAt = timeOf(position), timeOf(kept)
-  if at ~= keptAt then return at > keptAt end
-  local epoch, offset = string.match(position, '^(.*)%-%d+%-(%d+)$')
-  local keptEpoch, keptOffset = string.match(kept, '^(.*)%-%d+%-(%d+)$')
-  return epoch ~= keptEpoch or tonumber(offset) > tonumber(keptOffset)
-end
 local hasMoved = false
 for i = 1, #ARGV, 2 do
   local field, position = '/' .. ARGV[i], ARGV[i + 1]
@@ -99,7 +99,7 @@ return reply
 `
 }
 
-/** Removes a read position. KEYS: record. ARGV: room. Returns the charge; nil if there was none. */
+/** Removes a read position. KEYS: record. ARGV: room, and the position after which it stays, if there is one. Returns the charge; nil if it was not removed. */
 export const forgetRead: Script = {
   name: 'fastifyChatForgetRead',
   keys: 1,
@@ -107,7 +107,7 @@ export const forgetRead: Script = {
   lua: `${functions}
 local field = '/' .. ARGV[1]
 local kept = redis.call('HGET', record, field)
-if not kept then return nil end
+if not kept or (ARGV[2] and movesForward(kept, ARGV[2])) then return nil end
 -- While Redis is out of memory it allows this write, and then all later ones of the script.
 redis.call('HDEL', record, field)
 local rooms, bytes, isTable = sizes()
