@@ -49,6 +49,7 @@ export interface ServerMessages {
   signal: { room: string, from: Member, data: unknown }
   direct: { data: unknown }
   readPosition: { room: string, position: string }
+  forgotten: { room: string }
   rooms: { id: string, rooms: Array<{ room: string, unread: number, position: string, last?: Message }>, next?: string }
   pong: { id: string }
   error: { code: string, message: string, request?: string, id?: string, room?: string, retryAfter?: number }
@@ -58,9 +59,9 @@ export interface ServerMessages {
 export type MessageOf<Type extends keyof ServerMessages> = { [K in Type]: ServerMessages[K] & { readonly type: K } }[Type]
 
 /** Types of messages that may arrive at any time. */
-const unsolicited = new Set(['presence', 'typing', 'signal', 'direct', 'readPosition', 'draining'])
+const unsolicited = new Set(['presence', 'typing', 'signal', 'direct', 'readPosition', 'forgotten', 'draining'])
 
-const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'signal', 'direct', 'readPosition', 'rooms', 'pong', 'error', 'draining'])
+const known = new Set(['welcome', 'joined', 'left', 'message', 'changed', 'ack', 'history', 'presence', 'typing', 'signal', 'direct', 'readPosition', 'forgotten', 'rooms', 'pong', 'error', 'draining'])
 
 /** The properties of `hello`. */
 export interface Hello { readonly session?: string, readonly name?: string, readonly token?: string, readonly changes?: true }

@@ -44,6 +44,7 @@ const shapes: { readonly [type: string]: Shape } = {
   typing: { room, from: sender, 'on?': flag },
   signal: { room, from: sender, data: any },
   readPosition: { room, position },
+  forgotten: { room },
   rooms: { id, rooms: listOf(object({ room, unread: count, position, 'last?': object(entry) })), 'next?': room },
   direct: { data: any },
   pong: { id },

@@ -98,7 +98,9 @@ export const clientMessages = {
     room,
     limit: integer({ minimum: 1, maximum: MAX_MESSAGES, description: 'maximum number of messages to send' })
   }, { before: position, after: position }, 'Requests the messages before a position, or those after it')),
-  markRead: object({ type: literal('markRead'), room, position }, {}, 'Moves the read position of the member in a joined room'),
+  markRead: object({ type: literal('markRead'), room, position }, {
+    again: flag('the client has sent this mark on an earlier connection')
+  }, 'Moves the read position of the member in a joined room'),
   rooms: object({ type: literal('rooms'), id }, {
     after: string({ pattern: roomName.source, description: 'next of the previous page' })
   }, 'Requests the rooms in which the member has a read position'),
@@ -162,6 +164,7 @@ export const serverMessages = {
   typing: object({ type: literal('typing'), room, from: sender }, { on: typingOn }, 'A member is typing, or has stopped'),
   signal: object({ type: literal('signal'), room, from: sender, data }, {}, 'An event that a member has sent to the room'),
   readPosition: object({ type: literal('readPosition'), room, position }, {}, 'The member has read a joined room up to this position, on another connection'),
+  forgotten: object({ type: literal('forgotten'), room }, {}, 'The member has no read position in a joined room: it was removed'),
   rooms: object({ type: literal('rooms'), id, rooms: array(unreadRoom, 'in the order of their names') }, {
     next: string({ description: 'after for the next page; absent: there are no more rooms' })
   }, 'Answers rooms with a page of rooms'),

@@ -53,5 +53,18 @@ export const readPositions = [
     ada.send({ type: 'rooms', id: 'r1' })
     const { rooms } = await ada.receive('rooms')
     ok(rooms.every((each) => each.room !== room), 'the room is still listed')
+  }, feature),
+
+  requirement('21.1', 'markRead with again is a mark, or is answered by forgotten', async (server) => {
+    const room = server.room()
+    const ada = await server.joinedClient(room)
+    const { position } = await ada.post(room, 'one')
+    ada.send({ type: 'forget', room })
+    ada.send({ type: 'markRead', room, position, again: true })
+    ada.send({ type: 'rooms', id: 'r1' })
+    // Whether the app authenticates the member can't be seen from outside.
+    const first = await ada.receiveOneOf('forgotten', 'rooms')
+    const { rooms } = first.type === 'rooms' ? first : await ada.receive('rooms')
+    equal(rooms.some((each) => each.room === room), first.type === 'rooms', 'whether the room is listed')
   }, feature)
 ]

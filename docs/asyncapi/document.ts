@@ -22,7 +22,7 @@ const answers: Record<ClientMessage['type'], ServerMessage['type'] | undefined> 
 }
 
 /** Types of the messages that the server sends without a request. */
-const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'changed', 'presence', 'typing', 'signal', 'readPosition', 'direct', 'draining']
+const notifications: Array<ServerMessage['type']> = ['joined', 'left', 'message', 'changed', 'presence', 'typing', 'signal', 'readPosition', 'forgotten', 'direct', 'draining']
 
 interface Message { readonly key: string, readonly name: string, readonly summary: string, readonly payload: object }
 

@@ -39,6 +39,8 @@ export interface Format {
   joined (room: string, page: JoinedPage, presence: Presence, member: PresentMember): readonly Payload[]
   /** Returns the message for a read position that another connection has moved. Absent if the wire has none. */
   read? (room: string, position: Position): Payload
+  /** Returns the message for a read position that was removed. Absent if the wire has none. */
+  forgotten? (room: string): Payload
   /** Returns the message for a member that may no longer be in a room. Absent if the wire has none: the connection is closed instead. */
   left? (room: string, code: Revocation['code'], message: string): Payload
 }

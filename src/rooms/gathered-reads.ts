@@ -8,11 +8,14 @@ const INTERVAL = 2_000
 /** Maximum number of read positions of all members of a node that wait to be written. */
 const MAX_WAITING = 100_000
 
+/** Maximum ms until a write that has failed is repeated. The wait doubles with each failure, and half of it is random. */
+const MAX_WAIT = 60_000
+
 /**
- * Number of writes in a row that may fail for a member without connections: about a minute. Such a member doesn't receive a removal on another
+ * ms of waits after which failing writes of a member without connections are abandoned. Such a member doesn't receive a removal on another
  * node, which a later write would undo.
  */
-const MAX_FAILURES = 30
+const MAX_FAILING = 60_000
 
 /** What the gathered read positions of all members of a node share. */
 export interface Gathering {
@@ -37,12 +40,13 @@ export class GatheredReads {
   #waiting = new Map<string, ReadCursor>()
   /** The positions that are being written. */
   #inFlight: Map<string, ReadCursor> | undefined
-  /** Never rejects. */
-  #writing: Promise<unknown> | undefined
+  /** The last call of the store, which waits for the others. Never rejects. */
+  #running: Promise<unknown> | undefined
   #cancel: (() => void) | undefined
   #isClosed = false
-  /** Number of writes in a row that have failed. */
+  /** Number of writes in a row that have failed, and the ms that they waited. */
   #failures = 0
+  #waited = 0
   readonly #isConnected: () => boolean
   readonly #onEmpty: () => void
 
@@ -72,22 +76,23 @@ export class GatheredReads {
 
   /** Writes the waiting positions, without waiting for the end of the interval. Rejects as the store does; the write is then repeated. */
   async flush (): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing
-    if (this.#waiting.size > 0) await this.#write()
+    if (this.#waiting.size > 0 || this.#running !== undefined) await this.#run(() => this.#write())
   }
 
-  /** Drops the position in a room. Resolves when it can no longer be written. */
-  async forget (room: string): Promise<void> {
+  /**
+   * Drops the position in a room. Rejects as `remove` does.
+   * @param remove called when the position can no longer be written. Later positions are not written until it has settled
+   */
+  async forget (room: string, remove: () => Promise<void>): Promise<void> {
     if (this.#waiting.delete(room)) this.#gathering.waiting--
     if (this.#inFlight?.delete(room) === true) this.#gathering.waiting--
-    await this.#writing
-    this.settle()
+    await this.#run(remove)
   }
 
   /** Calls `onEmpty` if everything was written. Otherwise schedules a write of the rest. */
   settle (): void {
     if (this.#waiting.size > 0) this.#schedule()
-    else if (this.#inFlight === undefined) this.#onEmpty()
+    else if (this.#running === undefined) this.#onEmpty()
   }
 
   /** Drops the waiting positions. Returns their number. */
@@ -102,54 +107,60 @@ export class GatheredReads {
   }
 
   #schedule (): void {
-    if (this.#cancel !== undefined || this.#writing !== undefined || this.#isClosed) return
-    this.#cancel = this.#gathering.after(INTERVAL, () => {
+    if (this.#cancel !== undefined || this.#running !== undefined || this.#isClosed) return
+    const wait = this.#failures === 0 ? INTERVAL : Math.min(MAX_WAIT, INTERVAL * 2 ** this.#failures) * (1 + Math.random()) / 2
+    this.#cancel = this.#gathering.after(wait, () => {
       this.#cancel = undefined
-      this.#write().catch(() => { /* written again later */ })
+      if (this.#failures > 0) this.#waited += wait
+      this.flush().catch(() => { /* written again later */ })
     })
+  }
+
+  /** Calls the store after the previous call has settled. */
+  async #run (call: () => Promise<void>): Promise<void> {
+    const result = this.#running === undefined ? call() : this.#running.then(call)
+    const running = this.#running = result.catch(() => {}).then(() => {
+      if (this.#running !== running) return
+      this.#running = undefined
+      this.settle()
+    })
+    await result
   }
 
   async #write (): Promise<void> {
     this.#cancel?.()
     this.#cancel = undefined
+    if (this.#waiting.size === 0) return
     const inFlight = this.#inFlight = this.#waiting
     this.#waiting = new Map()
     const positions = [...inFlight].map(([room, { offset, position, at }]) => ({ room, offset, position, at }))
-    const written = this.#gathering.store.markRead(this.#memberId, positions)
-    this.#writing = written.then(() => { this.#succeeded(positions) }, (error: unknown) => { this.#failed(error) })
-    await Promise.all([written, this.#writing])
-  }
-
-  #succeeded (positions: readonly ReadPosition[]): void {
-    const inFlight = this.#end()
-    this.#failures = 0
+    try {
+      await this.#gathering.store.markRead(this.#memberId, positions)
+    } catch (error) {
+      this.#inFlight = undefined
+      this.#failed(inFlight, error)
+      throw error
+    }
+    this.#inFlight = undefined
+    this.#failures = this.#waited = 0
     this.#gathering.waiting -= inFlight.size
     // Without those that were forgotten meanwhile.
     this.#gathering.written(this.#memberId, positions.filter(({ room }) => inFlight.has(room)))
-    this.settle()
   }
 
-  #failed (error: unknown): void {
-    for (const [room, cursor] of this.#end()) {
+  #failed (inFlight: ReadonlyMap<string, ReadCursor>, error: unknown): void {
+    for (const [room, cursor] of inFlight) {
       const later = this.#waiting.get(room)
       if (later !== undefined) this.#gathering.waiting--
       if (movesForward(cursor, later)) this.#waiting.set(room, cursor)
     }
     this.#failures++
-    if (this.#failures >= MAX_FAILURES && !this.#isConnected()) {
+    if (this.#waited >= MAX_FAILING && !this.#isConnected()) {
       this.#gathering.waiting -= this.#waiting.size
       this.#waiting.clear()
       this.#gathering.abandoned(error)
     } else {
       this.#gathering.failed(error)
     }
-    this.settle()
-  }
-
-  #end (): Map<string, ReadCursor> {
-    const inFlight = this.#inFlight!
-    this.#inFlight = undefined
-    this.#writing = undefined
-    return inFlight
   }
 }

@@ -1,13 +1,16 @@
+import type { ReadCursor } from '../drivers/read-position.ts'
 import type { ReadPosition } from '../store.ts'
 
 /**
  * What the chat passes to the nodes of a member through `send` of the roster. direct: JSON text of the app. read: read positions of the
- * member that were stored. forget: the room whose read position was removed. node: the id of the node that sends the message.
+ * member that were stored. forget: the room whose read position is removed. known: the one that the node knew; undefined if there was none.
+ * upTo: the message removes no later one; undefined if it removes what its receiver knows. isLeft: the app has removed the member from the
+ * room. node: the id of the node that sends the message.
  */
 export type MemberMessage =
   | { readonly direct: string }
   | { readonly read: readonly ReadPosition[], readonly node: string }
-  | { readonly forget: string, readonly node: string }
+  | { readonly forget: string, readonly known?: ReadCursor | undefined, readonly upTo?: ReadCursor | undefined, readonly isLeft?: true | undefined, readonly node: string }
 
 const [START, END] = ['{"direct":', '}']
 

@@ -1,4 +1,4 @@
-import { movesForward, type ReadCursor } from '../drivers/read-position.ts'
+import { laterOf, movesForward, type ReadCursor } from '../drivers/read-position.ts'
 import { GatheredReads, type Gathering } from './gathered-reads.ts'
 import type { MemberMessage } from './member-message.ts'
 import type { ReadDevice, Reads } from './reads.ts'
@@ -19,12 +19,16 @@ export interface MemberReadsContext {
 
 /** The read positions of a member that `authenticate` names, for all its connections on this node. */
 export class MemberReads implements Reads {
+  readonly areKept = true
   readonly #id: string
   readonly #context: MemberReadsContext
   readonly #gathered: GatheredReads
   readonly #devices = new Set<ReadDevice>()
   readonly #uses = new Map<string, Use>()
   readonly #listeners = new Set<(room: string) => void>()
+  /** Number of removals that have begun, and the last one until all have settled. */
+  #removals = 0
+  #removal: Promise<unknown> | undefined
 
   /** @param onUnused called when no connection uses them and everything was written */
   constructor (id: string, context: MemberReadsContext, onUnused: () => void) {
@@ -73,19 +77,17 @@ export class MemberReads implements Reads {
     return await this.#context.store.readPositions(this.#id)
   }
 
-  async forget (room: string): Promise<void> {
-    await this.removed(room)
-    this.#context.send(this.#id, { forget: room, node: this.#context.node })
+  async forget (room: string, by?: ReadDevice): Promise<void> {
+    const known = this.#drop(room)
+    if (known !== undefined) this.#reportForgotten(room, by)
+    await this.#removeEverywhere(room, known)
   }
 
-  /** Called when another node has removed the read position in a room, or the member was removed from the room. As `forget`, but doesn't notify other nodes. */
-  async removed (room: string): Promise<void> {
-    const use = this.#uses.get(room)
-    if (use !== undefined) use.read = undefined
-    for (const listener of this.#listeners) listener(room)
-    await this.#gathered.forget(room)
-    await this.#context.store.forgetRead(this.#id, room)
-  }
+  /** As `forget`, for a member that the app has removed from the room. Its connections receive that. */
+  async leave (room: string): Promise<void> { await this.#removeEverywhere(room, this.#drop(room), true) }
+
+  /** Called on each node with a connection that is removed from the room. */
+  async removed (room: string): Promise<void> { await this.#remove(room, this.#drop(room)) }
 
   onForget (listener: (room: string) => void): () => void {
     this.#listeners.add(listener)
@@ -102,8 +104,7 @@ export class MemberReads implements Reads {
   async receive (message: MemberMessage): Promise<void> {
     // A message of this node may arrive after a later removal.
     if ('direct' in message || message.node === this.#context.node) return
-    // A write of this node may have come after the removal by the other one.
-    if ('forget' in message) return await this.removed(message.forget)
+    if ('forget' in message) return await this.#receiveForget(message)
     for (const { room, offset, position, at } of message.read) {
       const use = this.#uses.get(room)
       if (use === undefined || !movesForward({ offset, position, at }, use.read)) continue
@@ -112,8 +113,58 @@ export class MemberReads implements Reads {
     }
   }
 
+  async #receiveForget ({ forget: room, known: other, upTo, isLeft }: Extract<MemberMessage, { forget: string }>): Promise<void> {
+    if (upTo !== undefined && movesForward(this.#known(room) ?? upTo, upTo)) return
+    const known = this.#drop(room)
+    if (known === undefined) return
+    // A `read` of this node may have reached the other ones after their removal.
+    if (upTo === undefined && movesForward(known, other)) this.#context.send(this.#id, { forget: room, upTo: known, isLeft, node: this.#context.node })
+    if (isLeft !== true) this.#reportForgotten(room)
+    await this.#remove(room, known)
+  }
+
+  /** Returns the newest known read position in a room; undefined if there is none. */
+  #known (room: string): ReadCursor | undefined { return laterOf(this.#gathered.of(room), this.#uses.get(room)?.read) }
+
+  /** Removes the known read position from memory. Returns it. `#remove` MUST be called in the same step. */
+  #drop (room: string): ReadCursor | undefined {
+    const known = this.#known(room)
+    const use = this.#uses.get(room)
+    if (use !== undefined) use.read = undefined
+    for (const listener of this.#listeners) listener(room)
+    return known
+  }
+
+  /** @param known as `#drop` has returned it @param isLeft whether the app has removed the member from the room */
+  async #removeEverywhere (room: string, known: ReadCursor | undefined, isLeft?: true): Promise<void> {
+    // Sent before the store is called: the other nodes remove what they know now, and no later mark.
+    this.#context.send(this.#id, { forget: room, known, isLeft, node: this.#context.node })
+    const kept = this.#context.store.readPositions(this.#id, room)
+    kept.catch(() => { /* rethrown by `#remove` */ })
+    await this.#remove(room, known, kept)
+  }
+
+  /** Removes a read position from the store, but no later one. @param kept what the store has returned for the room when the removal began */
+  async #remove (room: string, known: ReadCursor | undefined, kept?: Promise<readonly ReadPosition[]>): Promise<void> {
+    this.#removals++
+    const removed = this.#gathered.forget(room, async () => {
+      const [stored] = await kept ?? []
+      const upTo = laterOf(known, stored)
+      if (upTo !== undefined) await this.#context.store.forgetRead(this.#id, room, upTo)
+    })
+    const removal = this.#removal = removed.catch(() => {}).then(() => { if (this.#removal === removal) this.#removal = undefined })
+    await removed
+  }
+
   async #load (room: string): Promise<void> {
-    const [kept] = await this.#context.store.readPositions(this.#id, room)
+    let kept: ReadPosition | undefined
+    let removals: number
+    do {
+      // The store may still have a position that is being removed.
+      while (this.#removal !== undefined) await this.#removal
+      removals = this.#removals
+      ;[kept] = await this.#context.store.readPositions(this.#id, room)
+    } while (removals !== this.#removals)
     const use = this.#uses.get(room)
     if (kept === undefined || use === undefined || !movesForward(kept, use.read)) return
     use.read = { offset: kept.offset, position: kept.position, at: kept.at }
@@ -132,5 +183,9 @@ export class MemberReads implements Reads {
 
   #report (room: string, by?: ReadDevice): void {
     for (const device of this.#devices) if (device !== by) device.reportRead(room)
+  }
+
+  #reportForgotten (room: string, by?: ReadDevice): void {
+    for (const device of this.#devices) if (device !== by) device.reportForgotten(room)
   }
 }

@@ -54,6 +54,10 @@ export class Membership implements Receiver, Requester {
   #isAnnounced = false
   /** The last read position that the client has received or marked. */
   #reportedRead: Position | undefined
+  /** Whether the client must be told that its read position was removed. */
+  #isForgotten = false
+  /** Whether the client may have dropped its next mark, because it was told that its read position was removed. */
+  #mustConfirm = false
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
     this.connection = connection
@@ -167,12 +171,29 @@ export class Membership implements Receiver, Requester {
   /** The read position of the member; undefined if there is none, or if the wire has no read positions. */
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
 
-  /** Called when the client has marked a position. */
-  marked (position: Position): void { this.#reportedRead = position }
+  /** Called when the client has marked a position. Returns whether the client must be sent the read position. */
+  marked (position: Position): boolean {
+    const mustConfirm = this.#mustConfirm
+    this.#mustConfirm = false
+    if (!mustConfirm) this.#reportedRead = position
+    return mustConfirm
+  }
 
-  /** Sends the read position unless the client knows it. A member that catches up or is suspended receives it later. */
+  /** Called when the read position of the member was removed. */
+  forgotten (): void {
+    this.#isForgotten = this.format.forgotten !== undefined
+    this.reportRead()
+  }
+
+  /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
   reportRead (): void {
-    if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.hasEnded) return
+    if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.isRefused || this.hasEnded) return
+    if (this.#isForgotten) {
+      this.#isForgotten = false
+      this.#mustConfirm = true
+      this.#reportedRead = undefined
+      this.connection.writer.reply(this.format.forgotten!(this.room))
+    }
     const { readPosition } = this
     if (readPosition === undefined || readPosition === this.#reportedRead) return
     this.#reportedRead = readPosition

@@ -61,16 +61,19 @@ export class PeerReads implements ReadDevice {
   /**
    * Moves the read position in a joined room. Ignores a position that isn't later. Rejects as the store does.
    * @param position on the wire
+   * @param isRepeat whether the client has sent the mark before, on another connection: if the member has no read position since, it was removed
    * @throws NotJoined, NotKept
    */
-  async mark (room: string, position: Position): Promise<void> {
+  async mark (room: string, position: Position, isRepeat: boolean): Promise<void> {
     const membership = this.#peer.find(room)
     if (membership === undefined) throw new NotJoined(room)
+    if (isRepeat && this.#own.areKept && this.of(room) === undefined) return membership.forgotten()
     // The entry of a late message is before others that the client has received.
     const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)
-    membership.marked(cursor.position)
+    const mustConfirm = membership.marked(cursor.position)
     this.#own.mark(room, cursor, this)
+    if (mustConfirm) membership.reportRead()
   }
 
   /** Calls `answer` with a page of the rooms in which the member has a read position. See `sendRooms`. */
@@ -80,7 +83,7 @@ export class PeerReads implements ReadDevice {
   }
 
   /** Removes the read position in a room. Rejects as the store does. */
-  async forget (room: string): Promise<void> { await this.#own.forget(room) }
+  async forget (room: string): Promise<void> { await this.#own.forget(room, this) }
 
   /** Called when the member was removed from a room. */
   removed (room: string): void {
@@ -89,6 +92,8 @@ export class PeerReads implements ReadDevice {
   }
 
   reportRead (room: string): void { this.#peer.find(room)?.reportRead() }
+
+  reportForgotten (room: string): void { this.#peer.find(room)?.forgotten() }
 
   /** Called when the connection is closed and has left its rooms. */
   end (): void {

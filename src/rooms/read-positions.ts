@@ -48,7 +48,7 @@ export class ReadPositions {
 
   /** Calls a function with the read positions of a member that may have no connection on this node. */
   async with<Result> (memberId: string, use: (reads: MemberReads) => Promise<Result>): Promise<Result> {
-    const device = { reportRead () {} }
+    const device = { reportRead () {}, reportForgotten () {} }
     const reads = this.begin(memberId, device)
     try {
       return await use(reads)
@@ -73,9 +73,9 @@ export class ReadPositions {
     return await this.with(memberId, async (reads) => await reads.list())
   }
 
-  /** Removes the read position of a member in a room, on every node. Rejects as the store does. */
+  /** Removes the read position of a member that the app has removed from a room, on every node. Rejects as the store does. */
   async forget (memberId: string, room: string): Promise<void> {
-    await this.with(memberId, async (reads) => { await reads.forget(room) })
+    await this.with(memberId, async (reads) => { await reads.leave(room) })
   }
 
   /** Called with a message from a node to a member. */

@@ -5,10 +5,14 @@ import type { ReadPosition } from '../store.ts'
 export interface ReadDevice {
   /** Called when the read position in a room has moved, but not by this connection. */
   reportRead (room: string): void
+  /** Called when the read position in a room was removed, but not by this connection. */
+  reportForgotten (room: string): void
 }
 
 /** The read positions of a member. A position never moves back. */
 export interface Reads {
+  /** Whether they outlive a connection of the member. A client then needn't repeat its marks. */
+  readonly areKept: boolean
   /**
    * Called when a connection begins to join a room. Resolves when the read position is known; undefined if it is known already. Rejects as the
    * store does. `release` MUST be called once for each call.
@@ -25,8 +29,11 @@ export interface Reads {
   posted (room: string, cursor: ReadCursor): void
   /** Resolves with all read positions, in the order of the room names. Rejects as the store does. */
   list (): Promise<readonly ReadPosition[]>
-  /** Removes the read position in a room. Rejects as the store does. */
-  forget (room: string): Promise<void>
+  /**
+   * Removes the read position in a room, but not one that is marked on another node meanwhile. Rejects as the store does.
+   * @param by the connection that removes it, which isn't notified
+   */
+  forget (room: string, by?: ReadDevice): Promise<void>
   /** Calls the listener when the read position in a room is removed. Returns an unsubscribe function. */
   onForget (listener: (room: string) => void): () => void
 }

@@ -22,6 +22,7 @@ const v1Format: Format = {
   },
   joined: (room, page, presence, member) => [`{${joinedJson(room, page, presence, member, entryJson)}}`],
   read: (room, position) => `{"type":"readPosition",${positionJson(room, position)}}`,
+  forgotten: (room) => `{"type":"forgotten","room":"${room}"}`,
   left: (room, code, message) => JSON.stringify({ type: 'left', room, code, message } satisfies ServerMessage)
 }
 

@@ -59,7 +59,7 @@ export class V1Requests {
       case 'typing': return peer.typing(message.room, message.on !== false)
       case 'signal': return peer.signal(message.room, data!)
       case 'history': return this.#page(message)
-      case 'markRead': return peer.reads.mark(message.room, message.position)
+      case 'markRead': return peer.reads.mark(message.room, message.position, message.again === true)
       case 'rooms': return this.#rooms(message)
       case 'forget': return peer.reads.forget(message.room)
     }

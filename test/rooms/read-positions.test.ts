@@ -9,12 +9,13 @@ import { parseMemberMessage } from '../../src/rooms/member-message.ts'
 import { ReadPositions } from '../../src/rooms/read-positions.ts'
 import { backendWith, countingBackend } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
+import { gate } from '../support/gate.ts'
 import { HeldClock } from '../support/held-clock.ts'
 
 /** The token of a client is the id of its member. */
 const authenticate: FastifyChatOptions['authenticate'] = (_, { token }) => ({ id: token! })
 
-const device = { reportRead () {} }
+const device = { reportRead () {}, reportForgotten () {} }
 
 /** Read positions on a store in memory with a held clock. `calls` replaces methods of the store. */
 async function held (t: Test, calls: (works: Store) => Partial<Store> = () => ({})) {
@@ -65,7 +66,7 @@ t.test('the moves of a member are written together, once in two seconds', async 
 
 t.test('the moves of a member are written at once when its last connection ends', async (t) => {
   const { positions, written, append } = await held(t)
-  const other = { reportRead () {} }
+  const other = { reportRead () {}, reportForgotten () {} }
   const reads = positions.begin('ada', device)
   positions.begin('ada', other)
   reads.mark('a', await append('a'), device)
@@ -95,48 +96,110 @@ t.test('a failed write is repeated, with newer moves', async (t) => {
   positions.end('ada', device)
   await turn()
   isFailing = false
-  clock.pass(2_000)
+  clock.pass(60_000)
   await turn()
   t.equal(written.length, 1)
   t.match(await works.readPositions('ada'), [{ room: 'a', offset: 2 }, { room: 'b', offset: 1 }])
-  clock.pass(2_000)
+  clock.pass(60_000)
   await turn()
   t.equal(written.length, 1)
 })
 
-t.test('the writes of a member without connections are abandoned after 30 failures', async (t) => {
-  let calls = 0
-  let isFailing = true
-  const { positions, clock, append, works } = await held(t, (works) => ({
+/** A store whose writes fail until `works` is called. `calls`: number of writes. */
+function failing (): { readonly markRead: (works: Store) => Pick<Store, 'markRead'>, readonly calls: () => number, readonly works: () => void } {
+  let [calls, isFailing] = [0, true]
+  return {
+    calls: () => calls,
+    works: () => { isFailing = false },
+    markRead: (works) => ({
+      async markRead (...args) {
+        calls++
+        if (isFailing) throw new Error('unavailable')
+        await works.markRead(...args)
+      }
+    })
+  }
+}
+
+t.test('the writes of a member without connections are abandoned after a minute', async (t) => {
+  const { markRead, calls, works: recover } = failing()
+  const { positions, clock, append, works } = await held(t, markRead)
+  const reads = positions.begin('ada', device)
+  reads.mark('a', await append('a'), device)
+  for (let i = 0; i < 10; i++) {
+    clock.pass(60_000)
+    await turn()
+  }
+  t.equal(calls(), 10, 'repeated while there is a connection')
+  positions.end('ada', device)
+  await turn()
+  t.equal(calls(), 11)
+  t.equal(clock.waiting, 0)
+  positions.posted('bob', 'a', await append('a'))
+  let ms = 0
+  for (; clock.waiting > 0; ms += 1_000) {
+    clock.pass(1_000)
+    await turn()
+  }
+  t.equal(ms > 60_000 && ms < 150_000, true, `${ms} ms`)
+  recover()
+  t.strictSame([await positions.list('ada'), await positions.list('bob')], [[], []])
+  t.strictSame(await works.readPositions('ada'), [])
+})
+
+t.test('failing writes are repeated ever less often, at different times, and none is lost', async (t) => {
+  const { markRead, calls, works: recover } = failing()
+  const { positions, clock, append, works } = await held(t, markRead)
+  const members = Array.from({ length: 500 }, (_, i) => `m${i}`)
+  const cursor = await append('a')
+  for (const id of members) positions.begin(id, device).mark('a', cursor, device)
+  for (let ms = 0; ms < 120_000; ms += 1_000) {
+    clock.pass(1_000)
+    await turn()
+  }
+  const perSecond: number[] = []
+  for (let ms = 0; ms < 60_000; ms += 1_000) {
+    const before = calls()
+    clock.pass(1_000)
+    await turn()
+    perSecond.push(calls() - before)
+  }
+  t.equal(perSecond.reduce((sum, count) => sum + count, 0) <= 2 * members.length, true, 'at most one in 30 s')
+  t.equal(Math.max(...perSecond) < members.length / 5, true, `${perSecond}`)
+  recover()
+  clock.pass(60_000)
+  await turn()
+  for (const id of members) t.match(await works.readPositions(id), [{ room: 'a', offset: 1 }])
+  t.equal(clock.waiting, 0)
+})
+
+t.test('after a write that succeeds, a failure is repeated within 4 s again', async (t) => {
+  const { markRead, calls, works: recover } = failing()
+  let other = false
+  const { positions, clock, append } = await held(t, (works) => ({
     async markRead (...args) {
-      calls++
-      if (isFailing) throw new Error('unavailable')
-      await works.markRead(...args)
+      if (other) throw new Error('unavailable')
+      await markRead(works).markRead(...args)
     }
   }))
   const reads = positions.begin('ada', device)
   reads.mark('a', await append('a'), device)
-  for (let i = 0; i < 40; i++) {
-    clock.pass(2_000)
+  for (let i = 0; i < 5; i++) {
+    clock.pass(60_000)
     await turn()
   }
-  t.equal(calls, 40, 'repeated while there is a connection')
-  positions.end('ada', device)
+  recover()
+  clock.pass(60_000)
   await turn()
+  t.equal(calls(), 6)
+  other = true
+  reads.mark('a', await append('a'), device)
   clock.pass(2_000)
   await turn()
-  t.equal(calls, 41)
-  t.equal(clock.waiting, 0)
-  positions.posted('bob', 'a', await append('a'))
-  for (let i = 0; i < 40; i++) {
-    clock.pass(2_000)
-    await turn()
-  }
-  t.equal(calls, 41 + 30)
-  t.equal(clock.waiting, 0)
-  isFailing = false
-  t.strictSame([await positions.list('ada'), await positions.list('bob')], [[], []])
-  t.strictSame(await works.readPositions('ada'), [])
+  other = false
+  clock.pass(4_000)
+  await turn()
+  t.equal(calls(), 7)
 })
 
 t.test('a read position that is forgotten during a failed write is not written again', async (t) => {
@@ -280,4 +343,159 @@ t.test('many members that mark one message cost one look-up', async (t) => {
     await other.expect('pong')
   }
   t.equal(calls(), 1)
+})
+
+/** Two nodes on one store in memory. `deliver` passes on their messages. `calls` replaces methods of the store of the first one. */
+async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () => ({})) {
+  const works = new MemoryStore()
+  const clock = new HeldClock()
+  const overridden = calls(works)
+  const sent: Array<{ from: number, data: string }> = []
+  const nodes = [0, 1].map((from) => {
+    const store: Pick<Store, 'markRead' | 'readPositions' | 'forgetRead'> = {
+      markRead: async (...args) => await works.markRead(...args),
+      readPositions: async (...args) => await works.readPositions(...args),
+      forgetRead: async (...args) => await ((from === 0 ? overridden.forgetRead : undefined) ?? works.forgetRead.bind(works))(...args)
+    }
+    const send = async (_: string, data: string) => { sent.push({ from, data }); return true }
+    return new ReadPositions(store, { send }, fastify().log, clock.after)
+  })
+  t.teardown(async () => { await works.close() })
+  return {
+    nodes: nodes as [ReadPositions, ReadPositions],
+    clock,
+    works,
+    sent,
+    append: async (room: string) => ({ at: 0, ...await works.append(room, { from: null, body: 'x' }) }),
+    /** Delivers the messages that were sent since the last call. */
+    deliver: async () => {
+      for (const { from, data } of sent.splice(0)) nodes[1 - from]!.receive('ada', parseMemberMessage(data)!)
+      await turn()
+    }
+  }
+}
+
+t.test('a removal that the store makes late keeps a later mark of another node', async (t) => {
+  const late = gate()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, (works) => ({
+    async forgetRead (...args) {
+      await late.pass()
+      await works.forgetRead(...args)
+    }
+  }))
+  const [one, two] = [await append('a'), await append('a')]
+  const [here, there] = [near.begin('ada', device), far.begin('ada', device)]
+  for (const reads of [here, there]) await reads.use('a', true)
+  here.mark('a', one, device)
+  await here.flush()
+  await deliver()
+  const forgotten = here.forget('a')
+  await deliver()
+  t.strictSame([here.of('a'), there.of('a')], [undefined, undefined])
+  there.mark('a', two, device)
+  await there.flush()
+  late.open()
+  await forgotten
+  t.match(await works.readPositions('ada'), [{ room: 'a', offset: two.offset }])
+})
+
+t.test('a removal that the store makes late keeps a later mark of the same message on its node', async (t) => {
+  const late = gate()
+  const { nodes: [near], works, append, clock } = await twoHeld(t, (works) => ({
+    async forgetRead (...args) {
+      await late.pass()
+      await works.forgetRead(...args)
+    }
+  }))
+  const one = await append('a')
+  const reads = near.begin('ada', device)
+  await reads.use('a', true)
+  reads.mark('a', one, device)
+  await reads.flush()
+  const forgotten = reads.forget('a')
+  reads.mark('a', one, device)
+  clock.pass(2_000)
+  const listed = reads.list()
+  await late.reached
+  late.open()
+  await forgotten
+  t.match(await listed, [{ room: 'a', offset: 1 }])
+  t.match(await works.readPositions('ada'), [{ room: 'a', offset: 1 }])
+  t.match(reads.of('a'), { offset: 1 })
+})
+
+t.test('a removal removes what waits on another node, and what that node is writing', async (t) => {
+  const { nodes: [near, far], works, append, deliver, clock } = await twoHeld(t)
+  const cursors = [await append('a'), await append('b')] as const
+  const there = far.begin('ada', device)
+  for (const room of ['a', 'b']) await there.use(room, true)
+  there.mark('a', cursors[0], device)
+  const writing = there.flush()
+  there.mark('b', cursors[1], device)
+  const forgotten = ['a', 'b'].map(async (room) => await near.forget('ada', room))
+  await deliver()
+  await Promise.all([writing, ...forgotten])
+  clock.pass(60_000)
+  await turn()
+  t.strictSame(await works.readPositions('ada'), [])
+  t.strictSame([there.of('a'), there.of('b')], [undefined, undefined])
+})
+
+t.test('a move that another node has reported before it received a removal is removed', async (t) => {
+  const { nodes: [near, far], works, append, deliver, sent } = await twoHeld(t)
+  const one = await append('a')
+  const [here, there] = [near.begin('ada', device), far.begin('ada', device)]
+  for (const reads of [here, there]) await reads.use('a', true)
+  there.mark('a', one, device)
+  // The store reads for the removal before the write of the other node. The report of that write arrives after the removal.
+  const forgotten = here.forget('a')
+  await there.flush()
+  await forgotten
+  t.equal(sent.length, 2)
+  await deliver()
+  await deliver()
+  t.strictSame([here.of('a'), there.of('a')], [undefined, undefined])
+  t.strictSame(await works.readPositions('ada'), [])
+})
+
+t.test('a removal rejects if the store fails, and the read position is then as the store has it', async (t) => {
+  let isFailing = true
+  const { nodes: [near], works, append } = await twoHeld(t, (works) => ({
+    async forgetRead (...args) {
+      if (isFailing) throw new Error('unavailable')
+      await works.forgetRead(...args)
+    }
+  }))
+  const reads = near.begin('ada', device)
+  await reads.use('a', true)
+  reads.mark('a', await append('a'), device)
+  await reads.flush()
+  await t.rejects(near.forget('ada', 'a'), { message: 'unavailable' })
+  t.match(await works.readPositions('ada'), [{ room: 'a' }])
+  await reads.use('a', true)
+  t.match(reads.of('a'), { offset: 1 })
+  isFailing = false
+  await near.forget('ada', 'a')
+  t.strictSame(await works.readPositions('ada'), [])
+})
+
+t.test('a connection that joins during a removal receives no removed position', async (t) => {
+  const late = gate()
+  const { nodes: [near], append } = await twoHeld(t, (works) => ({
+    async forgetRead (...args) {
+      await late.pass()
+      await works.forgetRead(...args)
+    }
+  }))
+  const reads = near.begin('ada', device)
+  await reads.use('a', true)
+  reads.mark('a', await append('a'), device)
+  await reads.flush()
+  const forgotten = reads.forget('a')
+  await late.reached
+  const known = reads.use('a', true)
+  await turn()
+  late.open()
+  await Promise.all([forgotten, known])
+  t.equal(reads.of('a'), undefined)
 })

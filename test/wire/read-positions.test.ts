@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { FastifyChatOptions } from '../../src/index.ts'
+import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
@@ -169,7 +169,7 @@ t.test('a room from which a member is removed while it requests its rooms is lef
   t.strictSame((await ada.expect('rooms')).rooms.map(({ room }) => room), ['b'])
 })
 
-t.test('authorize is called again for a member whose rights are revoked during a request for rooms', async (t) => {
+t.test('authorize is called again for a member whose rights are revoked while it requests rooms', async (t) => {
   const asked = gate()
   let isMember = true
   const { app, member } = await chat(t, {
@@ -333,4 +333,119 @@ t.test('a client without changes that marks a late message has read the messages
   ada.say({ type: 'markRead', room: 'a', position })
   await ada.leave('a')
   t.match(await ada.join('a'), { unread: 0 })
+})
+
+t.test('the other connections of a member in the room receive the end of its read position', async (t) => {
+  const { app, member } = await chat(t, { authenticate })
+  const [ada, one, two, elsewhere] = [
+    await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'b')
+  ]
+  const position = await ada.posted('a', '1')
+  for (const client of [one, two]) await client.expect('message')
+  one.say({ type: 'markRead', room: 'a', position })
+  t.strictSame(await two.next(), { type: 'readPosition', room: 'a', position })
+  one.say({ type: 'forget', room: 'a' })
+  t.strictSame(await two.next(), { type: 'forgotten', room: 'a' })
+  for (const client of [ada, one, two, elsewhere]) {
+    client.say({ type: 'ping', id: 'last' })
+    t.equal((await client.next()).type, 'pong', 'nothing else')
+  }
+  t.strictSame(await app.chat.unread('bob'), [])
+  elsewhere.say({ type: 'forget', room: 'a' })
+  elsewhere.say({ type: 'ping', id: 'last' })
+  t.equal((await elsewhere.next()).type, 'pong')
+  two.say({ type: 'ping', id: 'last' })
+  t.equal((await two.next()).type, 'pong', 'there was no read position')
+})
+
+t.test('the end of a read position reaches other nodes, and clients that know it from a message', async (t) => {
+  const backend = memory()
+  const nodes = [await chat(t, { backend, authenticate }), await chat(t, { backend, authenticate })] as const
+  const [one, two] = [await nodes[0].member({ token: 'bob' }, 'a'), await nodes[1].member({ token: 'bob' }, 'a')]
+  await one.posted('a', '1')
+  await two.expect('message')
+  one.say({ type: 'rooms', id: '1' })
+  t.match(await one.expect('rooms'), { rooms: [{ room: 'a' }] })
+  await two.expect('readPosition')
+  one.say({ type: 'forget', room: 'a' })
+  t.strictSame(await two.next(), { type: 'forgotten', room: 'a' })
+  await two.leave('a')
+  t.notOk('readPosition' in await two.join('a'))
+})
+
+t.test('a repeated mark does not bring a removed read position back', async (t) => {
+  const { app, member } = await chat(t, { authenticate })
+  const [ada, bob] = [await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a')]
+  const positions = [await ada.posted('a', '1'), await ada.posted('a', '2')]
+  await bob.take(2)
+  bob.say({ type: 'markRead', room: 'a', position: positions[0] })
+  bob.say({ type: 'markRead', room: 'a', position: positions[1], again: true })
+  bob.say({ type: 'rooms', id: '1' })
+  t.match(await bob.expect('rooms'), { rooms: [{ room: 'a', position: positions[1] }] }, 'it moves the read position')
+  bob.say({ type: 'forget', room: 'a' })
+  bob.say({ type: 'markRead', room: 'a', position: positions[1], again: true })
+  t.strictSame(await bob.next(), { type: 'forgotten', room: 'a' })
+  t.strictSame(await app.chat.unread('bob'), [])
+  bob.say({ type: 'markRead', room: 'a', position: positions[0] })
+  t.strictSame(await bob.next(), { type: 'readPosition', room: 'a', position: positions[0] }, 'the client may have dropped the mark')
+  bob.say({ type: 'markRead', room: 'a', position: positions[1] })
+  bob.say({ type: 'ping', id: 'last' })
+  t.equal((await bob.next()).type, 'pong')
+  t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
+})
+
+t.test('a repeated mark of a member that authenticate does not name creates its read position', async (t) => {
+  const { member } = await chat(t)
+  const [ada, bob] = [await member({}, 'a'), await member({}, 'a')]
+  const position = await ada.posted('a', '1')
+  await bob.expect('message')
+  bob.say({ type: 'markRead', room: 'a', position, again: true })
+  bob.say({ type: 'rooms', id: '1' })
+  t.match(await bob.expect('rooms'), { rooms: [{ room: 'a', position }] })
+})
+
+t.test('a suspended connection receives the end of its read position when its rights are known', async (t) => {
+  const answers: Array<ReturnType<typeof gate>> = []
+  let isHeld = false
+  const { app, member } = await chat(t, {
+    authenticate,
+    async authorize ({ member: { id }, action }) {
+      if (!isHeld || id !== 'bob' || action !== 'join') return true
+      const answer = gate()
+      answers.push(answer)
+      await answer.pass()
+      return true
+    }
+  })
+  const [one, two] = [await member({ token: 'bob' }, 'a'), await member({ token: 'bob' })]
+  const position = await one.posted('a', '1')
+  isHeld = true
+  await app.chat.reauthorize({ room: 'a', member: 'bob' })
+  two.say({ type: 'forget', room: 'a' })
+  two.say({ type: 'ping', id: '1' })
+  await two.expect('pong')
+  one.say({ type: 'ping', id: '1' })
+  t.equal((await one.next()).type, 'pong')
+  while (answers.length === 0) {
+    one.say({ type: 'ping', id: '1' })
+    await one.expect('pong')
+  }
+  isHeld = false
+  for (const answer of answers) answer.open()
+  t.strictSame(await one.next(), { type: 'forgotten', room: 'a' })
+  one.say({ type: 'markRead', room: 'a', position })
+  t.strictSame(await one.next(), { type: 'readPosition', room: 'a', position })
+})
+
+t.test('a removed member receives no end of its read position after left', async (t) => {
+  const { app, member } = await chat(t, { authenticate })
+  const clients = [await member({ token: 'ada' }, 'a'), await member({ token: 'ada' }, 'a')] as const
+  await clients[0].posted('a', '1')
+  await clients[1].expect('message')
+  await app.chat.removeMember('a', 'ada')
+  for (const client of clients) {
+    t.match(await client.next(), { type: 'left', room: 'a', code: 'removed' })
+    client.say({ type: 'ping', id: '1' })
+    t.equal((await client.next()).type, 'pong')
+  }
 })
