@@ -32,8 +32,8 @@ export function readPositions (
     /** Returns the read position in a room, until the room is left. */
     open (room: string): RoomReads {
       const reads = roomReads({
-        send: (position) => server.supports(feature) && isJoined(room)
-          ? server.sendNow(toJSON({ type: 'markRead', room, position }))
+        send: (position, isRepeat) => server.supports(feature) && isJoined(room)
+          ? server.sendNow(toJSON({ type: 'markRead', room, position, again: isRepeat || undefined }))
           : Infinity,
         isOwn: ({ from }) => from !== null && from.id === server.sender?.id
       })
@@ -66,6 +66,9 @@ export function readPositions (
 
     /** Called when another connection of the member has moved its read position. */
     onReadPosition ({ room, position }: Of<'readPosition'>): void { rooms.get(room)?.move(position, false) },
+
+    /** Called when the read position was removed, on another connection. */
+    onForgotten ({ room }: Of<'forgotten'>): void { rooms.get(room)?.forget() },
 
     /** Called with each page of history. */
     onHistory ({ room, before, messages }: Of<'history'>): void {

@@ -5,8 +5,11 @@ import { idleTimer } from './timer.ts'
 
 /** The operations of the client that the read position of a room uses. */
 export interface ReadOperations {
-  /** Returns 0 if the mark was sent, else the ms after which to try again; Infinity: after the next join. */
-  send (position: string): number
+  /**
+   * Returns 0 if the mark was sent, else the ms after which to try again; Infinity: after the next join.
+   * @param isRepeat whether it was sent before, on another connection
+   */
+  send (position: string, isRepeat: boolean): number
   /** Returns whether the member has sent the message, which moves the read position to it. */
   isOwn (message: Message): boolean
 }
@@ -25,6 +28,8 @@ export function roomReads (operations: ReadOperations) {
   let awaited: string | undefined
   /** The mark that was not sent. */
   let unsent: string | undefined
+  /** Whether the last mark was sent on an earlier connection, and must be sent again. */
+  let isRepeat = false
   /** Set while no mark may be sent. */
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -60,7 +65,7 @@ export function roomReads (operations: ReadOperations) {
   /** Sends the mark that waits, if there is one. */
   function send (): void {
     if (unsent === undefined) return
-    const wait = operations.send(unsent)
+    const wait = operations.send(unsent, isRepeat)
     if (wait === Infinity) return
     if (wait === 0) unsent = undefined
     timer = idleTimer(() => {
@@ -89,7 +94,10 @@ export function roomReads (operations: ReadOperations) {
       if (readPosition !== undefined && unread <= unreadCount) {
         set(readPosition, unread)
         awaited = readPosition
-      } else if (current !== readPosition) unsent = current
+      } else if (current !== readPosition && unsent === undefined) {
+        unsent = current
+        isRepeat = true
+      }
       flush()
     },
 
@@ -107,12 +115,17 @@ export function roomReads (operations: ReadOperations) {
       if (position === current || position === awaited || (isKnown && unread >= unreadCount)) return
       if (isKnown) set(position, unread)
       else awaited = position
-      if (isOwn) unsent = position
+      if (isOwn) {
+        unsent = position
+        isRepeat = false
+      }
       flush()
       if (isKnown) reads.onMoved()
     },
 
+    /** Called when the read position was removed. */
     forget (): void {
+      if ((current ?? awaited ?? unsent) === undefined) return
       current = awaited = unsent = undefined
       unreadCount = Infinity
       reads.onMoved()

@@ -52,6 +52,7 @@ export function receiver ({ memberships, requests, pages, reads }: Receivers, em
     ack: requests.onAck,
     rooms: pages.onRooms,
     readPosition: reads.onReadPosition,
+    forgotten: reads.onForgotten,
     direct (message) { emit('direct', message) }
   }
   return (message) => {

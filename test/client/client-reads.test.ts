@@ -126,14 +126,43 @@ t.test('a mark that was made offline is not sent if the server knows a later one
   t.strictSame(marks(), [])
 })
 
-t.test('a mark that the server has lost is sent again', async (t) => {
-  const { room, marks, receive, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p1', unread: 2 }])
+t.test('a mark that the server has lost is sent again, as a repeat', async (t) => {
+  const { room, marks, receive, rejoin, requests } = await inRoom(t, [three, { position: 'p3', readPosition: 'p1', unread: 2 }])
   room.markRead('p2')
   await receive()
   await rejoin()
   while (marks().length < 2) await room.post('until it is sent')
   t.strictSame(marks(), ['p2', 'p2'])
+  t.strictSame(requests.filter(({ type }) => type === 'markRead').map(({ again }) => again), [undefined, true])
   t.match(room, { readPosition: 'p2', unread: 1 })
+})
+
+t.test('a mark that was made offline is no repeat, nor is one that follows a repeat', async (t) => {
+  const { room, requests, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }, { position: 'p3' }])
+  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  await rejoin(() => room.markRead('p1'))
+  while (sent().length < 1) await room.post('until it is sent')
+  await rejoin()
+  while (sent().length < 2) await room.post('until it is sent')
+  room.markRead('p2')
+  while (sent().length < 3) await room.post('until it is sent')
+  t.strictSame(sent(), [['p1', undefined], ['p1', true], ['p2', undefined]])
+})
+
+t.test('the end of the read position on another device drops the marks that were not sent', async (t) => {
+  const { room, receive, marks, rejoin } = await inRoom(t, [three, { position: 'p3' }])
+  const events: Array<[string | undefined, number | undefined]> = []
+  room.on('readPosition', ({ position, unread }) => events.push([position, unread]))
+  room.markRead('p1')
+  room.markRead('p2')
+  await receive({ type: 'forgotten', room: 'lobby' }, { type: 'forgotten', room: 'lobby' }, { type: 'forgotten', room: 'other' })
+  t.match([room.readPosition, room.unread], [undefined, undefined])
+  await rejoin()
+  t.strictSame(events, [['p1', 2], ['p2', 1], [undefined, undefined]])
+  t.strictSame(marks(), ['p1'])
+  room.markRead('p1')
+  t.match(room, { readPosition: 'p1', unread: 2 })
+  while (marks().length < 2) await room.post('until it is sent')
 })
 
 t.test('the count of the server is used after messages were removed, and after a gap', async (t) => {

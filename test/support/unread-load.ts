@@ -20,6 +20,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('delete' as const), room: pick, at: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('clear' as const), room: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('remove' as const), who: pick, room: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('forget' as const), who: pick, room: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('restart' as const), node: pick }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('settle' as const) }) }
 )
@@ -177,6 +178,7 @@ class UnreadLoad {
       }
       case 'clear': return await app.chat.clear(room)
       case 'remove': return await this.#remove(device.id, room)
+      case 'forget': return await this.#forget(device, room)
       case 'restart': return await this.#nodes.restart(step.node)
       case 'settle': return await this.settle()
     }
@@ -240,8 +242,11 @@ class UnreadLoad {
     const { room, received } = await device.join(name)
     if (received.length === 0) return
     const position = received[at % received.length]!
-    this.#reader(device.id, name).marked.add(position)
+    const reader = this.#reader(device.id, name)
+    reader.marked.add(position)
     room.markRead(position)
+    // A mark that is lost with its connection creates no read position.
+    if (!reader.hasPosition) await roomsOf(device.client)
   }
 
   async #plain (id: string, room: string, node: number): Promise<void> {
@@ -256,10 +261,22 @@ class UnreadLoad {
   async #remove (id: string, room: string): Promise<void> {
     await Promise.all(this.#pending)
     for (const { client } of this.#devices) await roomsOf(client)
-    const node = this.#nodes.of(0)
-    await node.app.chat.removeMember(room, id)
+    await this.#nodes.of(0).app.chat.removeMember(room, id)
     for (const device of this.#devices) if (device.id === id) await left(device, room)
-    const { entries } = await node.app.chat.history(room)
+    await this.#removed(id, room)
+  }
+
+  /** The other device of the member may be reconnecting: it must not bring the read position back. */
+  async #forget (device: Device, room: string): Promise<void> {
+    await Promise.all(this.#pending)
+    for (const { client } of this.#devices) await roomsOf(client)
+    if (!device.client.forget(room)) return
+    await roomsOf(device.client)
+    await this.#removed(device.id, room)
+  }
+
+  async #removed (id: string, room: string): Promise<void> {
+    const { entries } = await this.#nodes.of(0).app.chat.history(room)
     const reader = new Reader()
     reader.removedAt = entries.at(-1)?.position
     this.#readers.set(`${id} ${room}`, reader)
