@@ -1,7 +1,7 @@
 import { authorize, type Hooks } from '../hooks.ts'
 import { entryPosition } from './composed-position.ts'
 import type { Membership } from './membership.ts'
-import { whileAllowed } from './request-rights.ts'
+import { readWhileAllowed } from './request-rights.ts'
 import type { Rooms } from './rooms.ts'
 import type { Page, Position, Query } from '../store.ts'
 
@@ -23,13 +23,12 @@ export async function sendHistory (
 ): Promise<void> {
   const { forms: { member }, room } = membership
   const action = 'history'
-  const ask = async () => await authorize(hooks, { member, action, room })
   const read = async (query: Query) => {
     await rooms.turns.wait(query.limit)
     return await rooms.read(room, query)
   }
-  await whileAllowed(membership, action, ask, async () => {
-    await ask()
+  await readWhileAllowed(membership, action, async () => {
+    await authorize(hooks, { member, action, room })
     return await readHistory(read, query, membership.reader)
   }, answer)
 }

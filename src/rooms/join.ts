@@ -1,9 +1,10 @@
 import { NEWEST, type CatchUp } from './catch-up.ts'
 import type { Head, Revision } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
+import type { HeldPages } from './held-pages.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { Later, Membership } from './membership.ts'
-import { readNewest, readWithStreams, type PageReader } from './missed-streams.ts'
+import { readNewest, readWithStreams, type PageReader, type PageWithStreams } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import type { ReadTurns } from './read-turns.ts'
@@ -31,23 +32,31 @@ interface Start {
   readonly readKnown?: Promise<void> | undefined
 }
 
+/** Shared by all rooms. */
+export interface JoinsContext { readonly turns: ReadTurns, readonly heldPages: HeldPages, readonly counters: Counters }
+
+/** A page for a member, and the read position for which its unread entries were counted. */
+interface Found { readonly read: PageWithStreams, readonly readPosition: Position | undefined }
+
 /** Sends entries from the store to memberships that join, or that were suspended. Then adds them to the fan-out. */
 export class Joins {
   readonly #catchUp: CatchUp
   readonly #pages: PageReader
   readonly #fanOut: FanOut
   readonly #turns: ReadTurns
+  readonly #heldPages: HeldPages
   readonly #counters: Counters
   /** The head after which the store delivers; undefined until the room follows it. */
   #followed: Head | undefined
   /** Memberships that are still catching up. */
   readonly #joining = new Set<Membership>()
 
-  constructor (catchUp: CatchUp, pages: PageReader, fanOut: FanOut, turns: ReadTurns, counters: Counters) {
+  constructor (catchUp: CatchUp, pages: PageReader, fanOut: FanOut, { turns, heldPages, counters }: JoinsContext) {
     this.#catchUp = catchUp
     this.#pages = pages
     this.#fanOut = fanOut
     this.#turns = turns
+    this.#heldPages = heldPages
     this.#counters = counters
   }
 
@@ -137,30 +146,19 @@ export class Joins {
       if (!this.#isJoining(membership)) return
       isAttached = await catchUp.whileReading(async () => {
         const { epoch } = catchUp
-        const isFollowed = this.#followed !== undefined
-        let readPosition: Position | undefined
-        let newest: Query
-        const readPage = () => {
-          readPosition = membership.readPosition
-          newest = { ...start.newest, for: reader, readPosition }
-          const query = position === undefined ? newest : { after: position, revision, for: reader, readPosition, ...PAGE }
-          return readWithStreams(this.#pages, this.#turns, query, whole)
-        }
-        const reading = readKnown === undefined ? readPage() : readKnown.then(readPage)
+        const known = readKnown
         readKnown = undefined
-        reading.catch(() => { /* rethrown below */ })
-        await entered
-        const read = await reading
-        if (read === undefined) return false
-        let { page } = read
-        if (hasChanges) this.#turns.release(PAGE.limit - page.entries.length - page.changed.length)
-        // The store doesn't deliver an entry or a change that was stored between the two.
-        if (!isFollowed && !this.#isFollowedAfter(page.head)) return false
-        const resumed = position !== undefined && page.complete
-        if (!page.complete) page = { ...await readNewest(this.#pages, this.#turns, newest!), complete: false }
-        await this.#rightsOf(membership)
-        if (!this.#isJoining(membership) || epoch !== catchUp.epoch) return false
+        let found = await this.#find(membership, entered, { ...start, position, revision, readKnown: known })
+        if (membership.isSuspended && found !== undefined) {
+          const held = this.#heldPages.hold(found, [...found.read.page.entries, ...found.read.page.changed])
+          found = undefined
+          await this.#rightsOf(membership)
+          found = held.take()
+        }
+        if (found === undefined || !this.#isJoining(membership) || epoch !== catchUp.epoch) return false
+        const { read, read: { page }, readPosition } = found
         membership.enter(epoch)
+        const resumed = position !== undefined && page.complete
         const end: Cursor = resumed && page.more ? page.entries.at(-1)! : page.head
         const hasCaughtUp = !(resumed && (page.more || page.moreChanged)) && catchUp.isCompleteAfter(page.head)
         const later = hasCaughtUp ? catchUp.laterThan(page.head) : { ...NOTHING, offset: end.offset }
@@ -181,6 +179,34 @@ export class Joins {
         return hasCaughtUp
       })
     }
+  }
+
+  /**
+   * Reads the next page for a membership. If it isn't complete, reads the newest entries instead. Resolves with undefined if a page must be
+   * read again.
+   */
+  async #find (membership: Membership, entered: Promise<void>, { position, revision, readKnown, whole, ...start }: Start): Promise<Found | undefined> {
+    const { reader } = membership
+    const isFollowed = this.#followed !== undefined
+    let readPosition: Position | undefined
+    let newest: Query
+    const readPage = () => {
+      readPosition = membership.readPosition
+      newest = { ...start.newest, for: reader, readPosition }
+      const query = position === undefined ? newest : { after: position, revision, for: reader, readPosition, ...PAGE }
+      return readWithStreams(this.#pages, this.#turns, query, whole)
+    }
+    const reading = readKnown === undefined ? readPage() : readKnown.then(readPage)
+    reading.catch(() => { /* rethrown below */ })
+    await entered
+    const read = await reading
+    if (read === undefined) return undefined
+    const { page } = read
+    if (revision !== undefined) this.#turns.release(PAGE.limit - page.entries.length - page.changed.length)
+    // The store doesn't deliver an entry or a change that was stored between the two.
+    if (!isFollowed && !this.#isFollowedAfter(page.head)) return undefined
+    if (page.complete) return { read, readPosition }
+    return { read: { ...read, page: { ...await readNewest(this.#pages, this.#turns, newest!), complete: false } }, readPosition }
   }
 
   #isFollowedAfter ({ position, change: { revision } }: Head): boolean {

@@ -24,6 +24,28 @@ export async function whileAllowed<Prepared, Result> (
   return apply(prepared)
 }
 
+/**
+ * Reads for a request of a membership. If the rights of its member were in question meanwhile, reads again, so that nothing that was read
+ * waits for the app.
+ * @param read asks the app, and then reads
+ * @param answer called in the tick in which the member has its rights
+ * @throws Forbidden, HookFailed as `whileAllowed`
+ */
+export async function readWhileAllowed<Page> (
+  membership: Membership, action: string, read: () => Promise<Page>, answer: (page: Page) => void
+): Promise<void> {
+  for (let isAnswered = false; !isAnswered;) {
+    await waitForRights(membership, action)
+    const { questions } = membership
+    isAnswered = await read().then((page) => {
+      if (membership.isSuspended || questions !== membership.questions) return false
+      membership.assertMay(action)
+      answer(page)
+      return true
+    })
+  }
+}
+
 async function waitForRights (membership: Membership, action: string): Promise<void> {
   while (membership.isSuspended && !membership.isRefused && !membership.hasEnded) await membership.rightsKnown
   membership.assertMay(action)

@@ -3,6 +3,7 @@ import { CatchUp } from './catch-up.ts'
 import type { Control, Head } from '../change.ts'
 import { DeliveredHead } from './delivered-head.ts'
 import { FanOut } from './fan-out.ts'
+import type { HeldPages } from './held-pages.ts'
 import { Joins } from './join.ts'
 import type { JoinQuery } from './join-query.ts'
 import type { KeptEntries } from './kept-entries.ts'
@@ -30,6 +31,7 @@ export interface RoomContext {
   readonly waiting: Waiting
   readonly rings: Rings
   readonly turns: ReadTurns
+  readonly heldPages: HeldPages
   readonly keptEntries: Pick<KeptEntries, 'clear'>
   readonly counters: Counters
 }
@@ -52,7 +54,7 @@ export class Room {
   /** Resolves with unsubscribe functions when the store and the roster deliver to the room. Rejects as they do. */
   readonly opened: Promise<ReadonlyArray<() => void>>
 
-  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, keptEntries, counters }: RoomContext) {
+  constructor (name: string, { store, amend, roster, flushInterval, streamLease, waiting, rings, turns, heldPages, keptEntries, counters }: RoomContext) {
     this.name = name
     this.#turns = turns
     this.#keptEntries = keptEntries
@@ -60,7 +62,7 @@ export class Room {
     this.#streams = new StreamWatch(name, { amend, get: (...args) => store.get(...args), read: (...args) => store.read(...args) }, streamLease, (position) => { this.#fanOut.forget(position) })
     const pages = { read: async (query: Query) => await this.read(query), get: async (position: Position) => await this.#streams.get(position) }
     this.#catchUp = new CatchUp(this, this.#fanOut, rings)
-    this.#joins = new Joins(this.#catchUp, pages, this.#fanOut, turns, counters)
+    this.#joins = new Joins(this.#catchUp, pages, this.#fanOut, { turns, heldPages, counters })
     this.#restarts = new Restarts(this.#catchUp, pages, this.#fanOut, counters)
     this.#ownReactions = new OwnReactions(name, store, this.#fanOut, this.#delivered)
     const subscriptions = [

@@ -1,4 +1,5 @@
 import { TooManyRooms, TooManyRoomsOfAddress } from '../errors.ts'
+import { HeldPages } from './held-pages.ts'
 import { KeptEntries } from './kept-entries.ts'
 import type { Membership } from './membership.ts'
 import { ReadTurns } from './read-turns.ts'
@@ -27,6 +28,7 @@ export interface RoomsLimits {
 /** Opens and closes the rooms of this node. */
 export class Rooms {
   readonly turns = new ReadTurns()
+  readonly heldPages = new HeldPages()
   readonly keptEntries: KeptEntries
   readonly #context: RoomContext
   readonly #limits: RoomsLimits
@@ -35,9 +37,9 @@ export class Rooms {
   readonly #lingering = new Set<string>()
   readonly #shares = new RoomShares()
 
-  constructor (context: Omit<RoomContext, 'waiting' | 'rings' | 'turns' | 'keptEntries'>, limits: RoomsLimits) {
+  constructor (context: Omit<RoomContext, 'waiting' | 'rings' | 'turns' | 'heldPages' | 'keptEntries'>, limits: RoomsLimits) {
     this.keptEntries = new KeptEntries(context.store)
-    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings(), turns: this.turns, keptEntries: this.keptEntries }
+    this.#context = { ...context, waiting: { bytes: 0 }, rings: new Rings(), turns: this.turns, heldPages: this.heldPages, keptEntries: this.keptEntries }
     this.#limits = limits
   }
 
