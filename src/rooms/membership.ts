@@ -11,6 +11,7 @@ import { MembershipRights, type Revocation, type RightsOwner } from './membershi
 import type { WholeMessage } from './outstanding-streams.ts'
 import { CloseCode } from '../protocol.ts'
 import { encodeChanged, encodeChanges, encodeEntries, encodeMessages, encodeReactions, type MembershipOptions, type Receiver } from './receiver.ts'
+import { ReportedRead } from './reported-read.ts'
 import type { Presence } from '../roster.ts'
 import type { Appended, Entry, Member, Page, Position } from '../store.ts'
 import type { WholeReplay } from './whole-replay.ts'
@@ -52,12 +53,8 @@ export class Membership implements Receiver, Requester {
   /** Created when they are first needed. */
   #acknowledgements: Acknowledgements | undefined
   #isAnnounced = false
-  /** The last read position that the client has received or marked. */
-  #reportedRead: Position | undefined
-  /** Whether the client must be told that its read position was removed. */
-  #isForgotten = false
-  /** Whether the client may have dropped its next mark, because it was told that its read position was removed. */
-  #mustConfirm = false
+  /** Created when the member has a read position. */
+  #reportedRead: ReportedRead | undefined
 
   constructor (connection: Connection, forms: MemberForms, room: string, { format, includeSender }: MembershipOptions, owner?: MembershipOwner) {
     this.connection = connection
@@ -127,7 +124,7 @@ export class Membership implements Receiver, Requester {
   suspend (presence: Presence): void {
     this.#presence = new KnownPresence(presence, true)
     // The client has received each move so far, or knows it from a message of its own.
-    this.#reportedRead = this.readPosition
+    this.#clientKnows(this.readPosition)
   }
 
   /** Sends the last message of the room after `end`. Closes the connection if its wire has none. */
@@ -143,7 +140,7 @@ export class Membership implements Receiver, Requester {
     const resumed = page.complete ? whole?.resumed : undefined
     if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
     this.#hasJoined = true
-    this.#reportedRead = page.readPosition
+    this.#clientKnows(page.readPosition)
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
 
@@ -172,32 +169,21 @@ export class Membership implements Receiver, Requester {
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
 
   /** Called when the client has marked a position. Returns whether the client must be sent the read position. */
-  marked (position: Position): boolean {
-    const mustConfirm = this.#mustConfirm
-    this.#mustConfirm = false
-    if (!mustConfirm) this.#reportedRead = position
-    return mustConfirm
-  }
+  marked (position: Position): boolean { return (this.#reportedRead ??= new ReportedRead()).marked(position) }
 
   /** Called when the read position of the member was removed. */
   forgotten (): void {
-    this.#isForgotten = this.format.forgotten !== undefined
+    if (this.format.forgotten !== undefined) (this.#reportedRead ??= new ReportedRead()).forgotten()
     this.reportRead()
   }
 
   /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
   reportRead (): void {
     if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.isRefused || this.hasEnded) return
-    if (this.#isForgotten) {
-      this.#isForgotten = false
-      this.#mustConfirm = true
-      this.#reportedRead = undefined
-      this.connection.writer.reply(this.format.forgotten!(this.room))
-    }
     const { readPosition } = this
-    if (readPosition === undefined || readPosition === this.#reportedRead) return
-    this.#reportedRead = readPosition
-    this.connection.writer.reply(this.format.read!(this.room, readPosition))
+    if (readPosition === undefined && this.#reportedRead === undefined) return
+    this.#reportedRead ??= new ReportedRead()
+    for (const payload of this.#reportedRead.report(this.format, this.room, readPosition)) this.connection.writer.reply(payload)
   }
 
   posted (appended: Appended): void { this.#owner?.posted(this, appended) }
@@ -237,6 +223,11 @@ export class Membership implements Receiver, Requester {
    * Never rejects. Call it only once.
    */
   delivered (): Promise<unknown> | undefined { return this.#acknowledgements?.delivered() }
+
+  #clientKnows (position: Position | undefined): void {
+    if (position !== undefined) this.#reportedRead ??= new ReportedRead()
+    if (this.#reportedRead !== undefined) this.#reportedRead.position = position
+  }
 
   #keepPositions (messages: readonly WholeMessage[]): void {
     for (const { entry } of messages) if (entry.from?.id === this.member.id) this.acknowledgements.keepPosition(entry)
