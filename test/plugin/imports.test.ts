@@ -24,7 +24,7 @@ const sources = read(root)
 const files = [...sources.keys()]
 
 /** The areas in import order: a file imports only from its own area and from later ones. */
-const areas = ['cli', 'entry', 'routes', 'upgrade', 'wire', 'rooms', 'connection', 'observability', 'drivers', 'client', 'contract', 'contracts']
+const areas = ['cli', 'entry', 'routes', 'upgrade', 'wire', 'rooms', 'connection', 'observability', 'drivers', 'react', 'client', 'contract', 'contracts']
 
 /** Files at the top of src that make up the plugin. All others there are contracts, which every area may import. */
 const entry = ['index.ts', 'plugin.ts', 'testing.ts', 'ineffective-options.ts', 'option-contradictions.ts']

@@ -26,7 +26,7 @@ t.test('the tarball holds the build, the page, the sources and the documents, an
   const built = sources.map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
     ['.d.ts', '.d.ts.map', '.js', '.js.map'].map((extension) => name + extension))
   t.strictSame(await files(installed), [
-    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'client/package.json', 'package.json'],
+    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'client/package.json', 'package.json', 'react/package.json'],
     ...built.map((name) => `dist/${name}`),
     ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
     // The source maps refer to them, for debuggers and "go to definition".
