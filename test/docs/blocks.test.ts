@@ -20,8 +20,8 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 const blocks = documents.flatMap(blocksOf)
 const written = (info: string) => blocks.filter((block) => block.info === info)
 
-/** Blocks that other tests check: those of the protocol, and the configurations of proxies. */
-const elsewhere = ['ts client', 'ts server', 'json client', 'json server', 'frames', 'http', 'nginx', 'haproxy', 'html', 'text']
+/** Blocks that other tests check: those of the protocol, the configurations of proxies, and the components of frameworks. */
+const elsewhere = ['ts client', 'ts server', 'json client', 'json server', 'frames', 'http', 'nginx', 'haproxy', 'html', 'text', 'jsx', 'tsx', 'vue', 'svelte']
 
 t.test('every block is checked by a test', async (t) => {
   const here = ['js', 'ts', 'sh', 'dockerfile']

@@ -16,6 +16,7 @@ const types = propertiesOf({
   Limits: 'options.ts',
   ChatClientOptions: 'client/options.ts',
   IndexedDBPostsOptions: 'client/indexeddb/index.ts',
+  UseRoomResult: 'react/use-room.ts',
   MemoryOptions: 'drivers/memory/backend.ts',
   LmdbOptions: 'drivers/lmdb/backend.ts',
   RedisOptions: 'drivers/redis/backend.ts'
@@ -112,6 +113,10 @@ t.test('CLIENT.md has every option of indexedDBPosts, with its default', async (
     const value = defaultOf(options.get(namesIn(name)[0]!))
     if (value !== undefined) t.equal(cell, value, name)
   }
+})
+
+t.test('REACT.md has every property of the result of useRoom', async (t) => {
+  sameNames(t, tableUnder('docs/REACT.md', 'A room'), types['UseRoomResult']!.keys())
 })
 
 t.test("CLIENT.md has no code of the server among the client's own, except 'invalid'", async (t) => {
