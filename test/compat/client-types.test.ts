@@ -28,6 +28,6 @@ t.test('TypeScript with moduleResolution node10 finds the types, and Node runs i
 
 t.test('TypeScript with moduleResolution node10 finds every other entry', async (t) => {
   const { folder } = await clientProgram(t)
-  writeFileSync(join(folder, 'entries.ts'), ['', '/contract', '/lmdb', '/redis', '/test'].map((entry, i) => `import * as entry${i} from 'fastify-chat${entry}'\nvoid entry${i}\n`).join(''))
+  writeFileSync(join(folder, 'entries.ts'), ['', '/contract', '/lmdb', '/react', '/redis', '/test'].map((entry, i) => `import * as entry${i} from 'fastify-chat${entry}'\nvoid entry${i}\n`).join(''))
   await ran(folder, process.execPath, [tsc, ...commonjs, '--noEmit', 'entries.ts'])
 })

@@ -1,0 +1,64 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Page } from 'playwright-core'
+import type { Test } from 'tap'
+import { build as bundle, type InlineConfig, type Plugin } from 'vite'
+import { build, listen, type App } from '../support/app.ts'
+import { launch } from '../support/chromium.ts'
+import { directory } from '../support/directory.ts'
+import { blocksOf } from '../support/markdown.ts'
+import { checkout } from '../support/packed.ts'
+import { presenceLog, type PresenceLog } from '../support/presence-log.ts'
+
+const modules = fileURLToPath(new URL('node_modules', import.meta.url))
+
+/** Creates a folder with packages of test/compat and this one installed, as links. */
+export function frameworkFolder (t: Test, packages: readonly string[]): string {
+  const folder = directory(t)
+  for (const name of packages) {
+    mkdirSync(join(folder, 'node_modules', name, '..'), { recursive: true })
+    symlinkSync(join(modules, name), join(folder, 'node_modules', name))
+  }
+  symlinkSync(checkout, join(folder, 'node_modules/fastify-chat'))
+  return folder
+}
+
+/** Returns the only block of CLIENT.md in this language that has this text. */
+export function recipe (info: string, text: string): string {
+  const found = blocksOf('docs/CLIENT.md').filter((block) => block.info === info && block.source.includes(text))
+  if (found.length !== 1) throw new Error(`docs/CLIENT.md has ${found.length} blocks of ${info} with '${text}'`)
+  return found[0]!.source
+}
+
+export interface FrameworkApp {
+  readonly app: App
+  readonly page: Page
+  readonly presence: PresenceLog
+  /** Errors and warnings of the page. */
+  readonly complaints: readonly string[]
+}
+
+/** Builds a program with Vite, and opens it in a browser on the page of a chat. @param files by name; main.ts is the program */
+export async function frameworkApp (t: Test, framework: string, files: Record<string, string>, plugins: Plugin[]): Promise<FrameworkApp> {
+  const folder = frameworkFolder(t, [framework])
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  for (const [name, source] of Object.entries(files)) writeFileSync(join(folder, name), source)
+  const config: InlineConfig = { root: folder, configFile: false, logLevel: 'error', plugins, mode: 'development' }
+  await bundle({ ...config, build: { outDir: 'out', minify: false, lib: { entry: 'main.ts', formats: ['es'], fileName: 'main' } }, define: { 'process.env.NODE_ENV': '"development"' } })
+
+  const presence = presenceLog()
+  const app = await build(t, presence.hooks)
+  app.get('/', async (_request, reply) => await reply.type('text/html').send('<link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/main.js"></script>'))
+  app.get('/main.js', async (_request, reply) => await reply.type('text/javascript').send(readFileSync(join(folder, 'out/main.js'), 'utf8')))
+  const port = await listen(app)
+  const browser = await launch()
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  page.setDefaultTimeout(90_000)
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
+  await page.goto(`http://127.0.0.1:${port}/`)
+  return { app, page, presence, complaints }
+}
