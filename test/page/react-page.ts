@@ -56,14 +56,13 @@ function countListeners (): void {
       off()
     }
   } as typeof on
-  const { addEventListener, removeEventListener } = globalThis
+  const { addEventListener } = globalThis
   globalThis.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    const [, , options] = args
     listeners++
+    // The client removes its listeners by a signal.
+    if (typeof options === 'object') options.signal?.addEventListener('abort', () => listeners--)
     addEventListener(...args)
-  }
-  globalThis.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-    listeners--
-    removeEventListener(...args)
   }
 }
 
