@@ -55,7 +55,7 @@ export const readPositions = [
     ok(rooms.every((each) => each.room !== room), 'the room is still listed')
   }, feature),
 
-  requirement('21.1', 'markRead with again is a mark, or is answered by forgotten', async (server) => {
+  requirement('21.1', 'markRead with again moves the read position, or is answered with forgotten', async (server) => {
     const room = server.room()
     const ada = await server.joinedClient(room)
     const { position } = await ada.post(room, 'one')

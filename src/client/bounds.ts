@@ -43,7 +43,7 @@ export const UNLIMITED = 2 ** 53
 /** Bytes that `since` adds to a repeated request. */
 export const SINCE_BYTES = 140
 
-/** Messages of a page of history, unless the app says otherwise. */
+/** Default number of messages in a page of history. */
 export const PAGE_SIZE = 50
 
 /** Maximum changes that are kept for one page of history. With more, the page is requested again. */
@@ -55,13 +55,13 @@ export const MAX_EVENTS = 1_000
 /** Number of buffered messages at which an iteration ends with `overflow`. */
 export const MAX_ITERATION = 10_000
 
-/** Maximum streamed texts whose length is known. Beyond it, the gaps of the oldest ones aren't detected. */
+/** Maximum number of streamed texts whose length is kept. Missing parts of older texts aren't detected. */
 export const MAX_TEXTS = 1_000
 
 /** Minimum ms between two reports that the user is typing in a room. */
 export const TYPING_INTERVAL = 1_000
 
-/** ms after the last report that a member is typing. The report of the end may be lost. */
+/** ms after which a member without a further report no longer counts as typing. The report of the end may be lost. */
 export const TYPING_TIMEOUT = 6_000
 
 /** Minimum ms between two marks of a room as read. */
@@ -70,5 +70,5 @@ export const MARK_INTERVAL = 1_000
 /** Maximum number of messages of a room whose order is known. */
 export const MAX_KNOWN = 1_000
 
-/** ms to wait after an error of a mark or a request for rooms that names no time. */
+/** ms to wait after an error that answers a mark or a request for rooms and has no `retryAfter`. */
 export const RETRY = 1_000

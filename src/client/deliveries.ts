@@ -29,7 +29,7 @@ type Emit = <Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name])
 export type Deliveries = ReturnType<typeof deliveries>
 
 /**
- * Delivers the events of a room to its listeners, iterations and timelines, and buffers them until there is one.
+ * Delivers the events of a room to its listeners, iterations and timelines, and buffers them until the first of these is attached.
  * @param emit calls the listeners of an event
  * @param joinedNow returns the `joined` that replaces the buffered events when there are too many
  */
@@ -110,7 +110,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
 
     push (delivery: Delivery): void {
       if (buffered === undefined) return dispatch(delivery)
-      // It would be out of date.
+      // A buffered `typing` or `signal` would be out of date.
       if (delivery.type === 'typing' || delivery.type === 'signal') return
       if (buffered.push(delivery) > MAX_EVENTS && delivery.type !== 'end') buffered = [gap = joinedNow()]
     },
@@ -131,7 +131,7 @@ export function deliveries (emit: Emit, joinedNow: () => RoomEvents['joined']) {
       return added
     },
 
-    /** Ends the room. The app has ended it if `own`: buffered events are dropped then, and iterations end without an error. */
+    /** Ends the room. @param own whether the app has ended it: buffered events are dropped, and iterations end without an error */
     end (error: ChatError, own: boolean): void {
       ended = { error: own ? undefined : error }
       if (!own) return this.push({ type: 'end', error })

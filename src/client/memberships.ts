@@ -51,7 +51,7 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
     /** Returns the room if it is joined now. */
     joinedRoom (name: string): ClientRoom | undefined { return byName.get(name)?.joinedRoom },
 
-    /** Returns whether the room is joined now, and not another one of its name. */
+    /** Returns whether this object is the room that is joined now: another object may have its name. */
     isJoined (room: { readonly name: string }): boolean { return byName.get(room.name)?.joinedRoom === room },
 
     join (name: string, options: JoinOptions): Promise<ClientRoom> {
@@ -106,6 +106,6 @@ function problemOf (options: JoinOptions): string | undefined {
     (after !== undefined && !isPosition(after)
       ? 'after must be a position'
       : revision !== undefined && !(isPosition(revision) && after !== undefined)
-        ? 'revision must be a revision with after'
+        ? 'revision must be a revision, and requires after'
         : history !== undefined ? limitProblem('history', history, 0) : undefined)
 }

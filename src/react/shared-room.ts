@@ -35,7 +35,7 @@ export interface SharedRoomOptions {
   readonly size?: number | undefined
 }
 
-/** A room of a client that components share: joined for the first one, and left after the last one was unmounted. */
+/** A room of a client that components share: joined for the first one, and left after the last one is unmounted. */
 export class SharedRoom {
   readonly #leaveRoom: () => void
   readonly #onLeft: () => void

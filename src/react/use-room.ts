@@ -20,7 +20,7 @@ const unsubscribed = () => { /* there is no client yet */ }
 
 /**
  * Joins a room while the component is mounted, and renders the component again when the room or the status of the client changes.
- * All components with the same client share the room and its timeline. The room is left when the last one was unmounted.
+ * All components with the same client share the room and its timeline. The room is left when the last one is unmounted.
  * The actions stay the same functions until the name or the client changes.
  * @throws Error without a `ChatProvider`. A join that is refused sets `error`
  */

@@ -12,8 +12,8 @@ const MAX_WAITING = 100_000
 const MAX_WAIT = 60_000
 
 /**
- * ms of waits after which failing writes of a member without connections are abandoned. Such a member doesn't receive a removal on another
- * node, which a later write would undo.
+ * ms of waits after which failing writes of a member without connections are abandoned. A node without connections of
+ * the member isn't notified of a removal on another node, and a later write would undo that removal.
  */
 const MAX_FAILING = 60_000
 
@@ -44,7 +44,7 @@ export class GatheredReads {
   #running: Promise<unknown> | undefined
   #cancel: (() => void) | undefined
   #isClosed = false
-  /** Number of writes in a row that have failed, and the ms that they waited. */
+  /** Number of consecutive failed writes, and the total ms of the waits between them. */
   #failures = 0
   #waited = 0
   readonly #isConnected: () => boolean

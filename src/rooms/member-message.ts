@@ -4,7 +4,7 @@ import type { ReadPosition } from '../store.ts'
 /**
  * What the chat passes to the nodes of a member through `send` of the roster. direct: JSON text of the app. read: read positions of the
  * member that were stored. forget: the room whose read position is removed. known: the one that the node knew; undefined if there was none.
- * upTo: the message removes no later one; undefined if it removes what its receiver knows. isLeft: the app has removed the member from the
+ * upTo: the receiver keeps a later position; undefined: it removes the one that it knows. isLeft: the app has removed the member from the
  * room. node: the id of the node that sends the message.
  */
 export type MemberMessage =

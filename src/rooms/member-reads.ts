@@ -83,7 +83,7 @@ export class MemberReads implements Reads {
     await this.#removeEverywhere(room, known)
   }
 
-  /** As `forget`, for a member that the app has removed from the room. Its connections receive that. */
+  /** Removes the read position of a member that the app has removed from the room. Sends no `forgotten`: the connections receive `left`. */
   async leave (room: string): Promise<void> { await this.#removeEverywhere(room, this.#drop(room), true) }
 
   /** Called on each node with a connection that is removed from the room. */
@@ -117,7 +117,7 @@ export class MemberReads implements Reads {
     if (upTo !== undefined && movesForward(this.#known(room) ?? upTo, upTo)) return
     const known = this.#drop(room)
     if (known === undefined) return
-    // A `read` of this node may have reached the other ones after their removal.
+    // The other nodes may have received a `read` of this node after they removed the read position.
     if (upTo === undefined && movesForward(known, other)) this.#context.send(this.#id, { forget: room, upTo: known, isLeft, node: this.#context.node })
     if (isLeft !== true) this.#reportForgotten(room)
     await this.#remove(room, known)
@@ -137,7 +137,7 @@ export class MemberReads implements Reads {
 
   /** @param known as `#drop` has returned it @param isLeft whether the app has removed the member from the room */
   async #removeEverywhere (room: string, known: ReadCursor | undefined, isLeft?: true): Promise<void> {
-    // Sent before the store is called: the other nodes remove what they know now, and no later mark.
+    // Sent before the store is called: the other nodes remove the read position that they know now, and keep later marks.
     this.#context.send(this.#id, { forget: room, known, isLeft, node: this.#context.node })
     const kept = this.#context.store.readPositions(this.#id, room)
     kept.catch(() => { /* rethrown by `#remove` */ })

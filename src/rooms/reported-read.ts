@@ -6,9 +6,9 @@ import type { Position } from '../store.ts'
 export class ReportedRead {
   /** The last position that the client has received or marked. */
   position: Position | undefined
-  /** Whether the client must be told that its read position was removed. */
+  /** Whether the client must be sent `forgotten`. */
   #isForgotten = false
-  /** Whether the client may have dropped its next mark, because it was told that its read position was removed. */
+  /** Whether the client may have dropped its next mark, because it was sent `forgotten`. */
   #mustConfirm = false
 
   /** Called when the client has marked a position. Returns whether the client must be sent the read position. */
@@ -22,7 +22,7 @@ export class ReportedRead {
   /** Called when the read position was removed. */
   forgotten (): void { this.#isForgotten = true }
 
-  /** Returns what the client must receive: that its read position was removed, and its present one unless it knows it. */
+  /** Returns the messages for the client: `forgotten` after a removal, and the present read position unless the client knows it. */
   report ({ read, forgotten }: Format, room: string, readPosition: Position | undefined): Payload[] {
     const payloads: Payload[] = []
     if (this.#isForgotten) {

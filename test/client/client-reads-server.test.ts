@@ -43,7 +43,7 @@ t.test('a device that was offline during a removal does not bring the read posit
   t.strictSame(await roomsOf(far), ['a'], 'a later mark')
 })
 
-t.test('a device receives the end of the read position, and counts again from its next mark', async (t) => {
+t.test('after forgotten, a device counts unread messages again from its next mark', async (t) => {
   const app = await build(t, { authenticate })
   const port = await listen(app)
   const [near, far] = [chatClient(t, port, { token: 'ada' }), chatClient(t, port, { token: 'ada' })]

@@ -137,7 +137,7 @@ t.test('a mark that the server has lost is sent again, as a repeat', async (t) =
   t.match(room, { readPosition: 'p2', unread: 1 })
 })
 
-t.test('a mark that was made offline is no repeat, nor is one that follows a repeat', async (t) => {
+t.test('a mark made offline has no again, and neither has one that follows a repeated mark', async (t) => {
   const { room, requests, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }, { position: 'p3' }])
   const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
   await rejoin(() => room.markRead('p1'))
@@ -149,7 +149,7 @@ t.test('a mark that was made offline is no repeat, nor is one that follows a rep
   t.strictSame(sent(), [['p1', undefined], ['p1', true], ['p2', undefined]])
 })
 
-t.test('the end of the read position on another device drops the marks that were not sent', async (t) => {
+t.test('forgotten drops the marks that were not sent', async (t) => {
   const { room, receive, marks, rejoin } = await inRoom(t, [three, { position: 'p3' }])
   const events: Array<[string | undefined, number | undefined]> = []
   room.on('readPosition', ({ position, unread }) => events.push([position, unread]))

@@ -44,7 +44,7 @@ for (const version of process.env['NODE_VERSIONS']?.split(/[ ,]+/) ?? [process.v
       await mkdir(app)
       await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }')
       const packages: string[] = [tarball, `fastify@${fastify}`]
-      // What Fastify itself needs where engine-strict is on: the README says so.
+      // Fastify itself requires this version with engine-strict. The README documents it.
       if (Number.parseInt(version) < 22) packages.push('light-my-request@6.6.0')
       await ran(app, file, [...install, ...packages], env)
 

@@ -33,7 +33,7 @@ async function act<Name extends keyof RoomActions> (page: Page, name: Name, ...a
 export function testReact (modules: string): void {
   t.setTimeout(600_000)
 
-  t.test('StrictMode: one connection and one join; at the unmount they end', { skip }, async (t) => {
+  t.test('StrictMode opens one connection and joins once, and the unmount ends both', { skip }, async (t) => {
     const { app, sockets, presence, complaints, render, unmount, shows, recorded } = await reactApp(t, modules)
     const tree = treeOf({ url: '/chat', options, showsClient: true }, 'tea')
     await render({ ...tree, strict: true })
@@ -155,7 +155,7 @@ export function testReact (modules: string): void {
     t.strictSame(complaints, [])
   })
 
-  t.test('a refused join, and a removal, are the error of the result; a new component joins again', { skip }, async (t) => {
+  t.test('error reports a refused join or a removal, and a new component joins again', { skip }, async (t) => {
     let allowed = false
     const { app, page, complaints, render, shows } = await reactApp(t, modules, { authorize: () => allowed })
     await createClient(page, 'ada')
@@ -311,7 +311,7 @@ export function testReact (modules: string): void {
     }
   })
 
-  t.test('1,000 mounts keep neither listeners nor rooms nor timelines', { skip }, async (t) => {
+  t.test('1,000 mounts leak no listeners, rooms or timelines', { skip }, async (t) => {
     const { page, presence, complaints, render, shows, recorded } = await reactApp(t, modules, { limits: { handshakeRate: Infinity } as object })
     await createClient(page, 'ada')
     await render(treeOf({ client: 'ada' }, 'tea'))

@@ -46,7 +46,7 @@ async function heldChat (t: Test, members: number, action: string) {
     app,
     store: opened[0]!,
     clients,
-    /** Holds the later calls of the hook. Returns a function that lets them go on. */
+    /** Suspends the later calls of the hook. Returns a function that resumes them. */
     hold: () => {
       const current = held = gate()
       asked.calls = 0
@@ -55,7 +55,7 @@ async function heldChat (t: Test, members: number, action: string) {
         current.open()
       }
     },
-    /** Resolves when the hook was called so many times since `hold`. */
+    /** Resolves when the hook was called `count` times since `hold`. */
     askedFor: async (count: number) => { while (asked.calls !== count) await new Promise((resolve) => setImmediate(resolve)) }
   }
 }

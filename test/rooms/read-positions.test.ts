@@ -147,7 +147,7 @@ t.test('the writes of a member without connections are abandoned after a minute'
   t.strictSame(await works.readPositions('ada'), [])
 })
 
-t.test('failing writes are repeated ever less often, at different times, and none is lost', async (t) => {
+t.test('failed writes are retried with increasing random delays, and none is lost', async (t) => {
   const { markRead, calls, works: recover } = failing()
   const { positions, clock, append, works } = await held(t, markRead)
   const members = Array.from({ length: 200 }, (_, i) => `m${i}`)
@@ -375,7 +375,7 @@ async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () =>
   }
 }
 
-t.test('a removal that the store makes late keeps a later mark of another node', async (t) => {
+t.test('a removal that the store executes late keeps a later mark of another node', async (t) => {
   const late = gate()
   const { nodes: [near, far], works, append, deliver } = await twoHeld(t, (works) => ({
     async forgetRead (...args) {
@@ -399,7 +399,7 @@ t.test('a removal that the store makes late keeps a later mark of another node',
   t.match(await works.readPositions('ada'), [{ room: 'a', offset: two.offset }])
 })
 
-t.test('a removal that the store makes late keeps a later mark of the same message on its node', async (t) => {
+t.test('a removal that the store executes late keeps a later mark of the same node and message', async (t) => {
   const late = gate()
   const { nodes: [near], works, append, clock } = await twoHeld(t, (works) => ({
     async forgetRead (...args) {
@@ -458,7 +458,7 @@ t.test('a move that another node has reported before it received a removal is re
   t.strictSame(await works.readPositions('ada'), [])
 })
 
-t.test('a removal rejects if the store fails, and the read position is then as the store has it', async (t) => {
+t.test('a removal rejects if the store fails, and the stored read position then applies', async (t) => {
   let isFailing = true
   const { nodes: [near], works, append } = await twoHeld(t, (works) => ({
     async forgetRead (...args) {

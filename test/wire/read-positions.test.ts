@@ -335,7 +335,7 @@ t.test('a client without changes that marks a late message has read the messages
   t.match(await ada.join('a'), { unread: 0 })
 })
 
-t.test('the other connections of a member in the room receive the end of its read position', async (t) => {
+t.test('forget sends forgotten to the other connections of the member in the room', async (t) => {
   const { app, member } = await chat(t, { authenticate })
   const [ada, one, two, elsewhere] = [
     await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'b')
@@ -358,7 +358,7 @@ t.test('the other connections of a member in the room receive the end of its rea
   t.equal((await two.next()).type, 'pong', 'there was no read position')
 })
 
-t.test('the end of a read position reaches other nodes, and clients that know it from a message', async (t) => {
+t.test('forgotten reaches other nodes, and clients that know the read position from a message', async (t) => {
   const backend = memory()
   const nodes = [await chat(t, { backend, authenticate }), await chat(t, { backend, authenticate })] as const
   const [one, two] = [await nodes[0].member({ token: 'bob' }, 'a'), await nodes[1].member({ token: 'bob' }, 'a')]
@@ -404,7 +404,7 @@ t.test('a repeated mark of a member that authenticate does not name creates its 
   t.match(await bob.expect('rooms'), { rooms: [{ room: 'a', position }] })
 })
 
-t.test('a suspended connection receives the end of its read position when its rights are known', async (t) => {
+t.test('a suspended connection receives forgotten when its rights are known', async (t) => {
   const answers: Array<ReturnType<typeof gate>> = []
   let isHeld = false
   const { app, member } = await chat(t, {
@@ -437,7 +437,7 @@ t.test('a suspended connection receives the end of its read position when its ri
   t.strictSame(await one.next(), { type: 'readPosition', room: 'a', position })
 })
 
-t.test('a removed member receives no end of its read position after left', async (t) => {
+t.test('a removed member receives no forgotten after left', async (t) => {
   const { app, member } = await chat(t, { authenticate })
   const clients = [await member({ token: 'ada' }, 'a'), await member({ token: 'ada' }, 'a')] as const
   await clients[0].posted('a', '1')

@@ -30,7 +30,7 @@ export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, 
     if (--calls === 0) removed.clear()
   }
 
-  /** Lets the requests of a room wait. */
+  /** Delays the requests of a room. */
   async function hold (room: string, done: Promise<void>): Promise<void> {
     waits.push(room)
     await Promise.race([done, new Promise<void>((resolve) => idleTimer(resolve, MAX_WAIT))])

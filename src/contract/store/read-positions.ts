@@ -179,7 +179,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     assert.deepEqual(await one.readPositions('bob'), [])
   })
 
-  await test('marks and removals up to them at the same time leave the newest mark', async (open) => {
+  await test('concurrent marks, and removals up to them, leave the newest mark', async (open) => {
     const one = await open()
     const a = await readable(one, 'a', 101)
     await Promise.all(upTo(100).flatMap((i) => [one.markRead('ada', [a[i * 37 % 101]!]), one.forgetRead('ada', 'a', a[i * 61 % 100])]))
