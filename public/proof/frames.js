@@ -1,0 +1,98 @@
+// The frames that a link has carried: a bounded list, with what each one says about messages.
+
+const MAX_FRAMES = 500
+const MAX_LENGTH = 4_000_000
+
+/** Types of messages that have the position of the message that they are about. */
+const aboutOneMessage = ['message', 'changed', 'ack', 'edit', 'delete', 'react']
+
+/** Creates an empty list. The oldest frames leave it when it is full. */
+export function frameList () {
+  const listeners = new Set()
+  let frames = []
+  let length = 0
+  let next = 1
+
+  function changed () {
+    for (const listener of listeners) listener()
+  }
+
+  return {
+    get all () { return frames },
+
+    /**
+     * Adds a frame, or a note such as "connected". Returns it.
+     * @param given for a frame: `sent` (true: to the server) and `data`; for a note: `note`
+     */
+    add (given) {
+      const frame = { number: next++, at: Date.now(), fate: 'passed', ...given }
+      frames.push(frame)
+      length += lengthOf(frame)
+      while (frames.length > MAX_FRAMES || (length > MAX_LENGTH && frames.length > 1)) length -= lengthOf(frames.shift())
+      changed()
+      return frame
+    },
+
+    /** @param fate `passed`, `held` (waits until packets pass again) or `lost` */
+    setFate (frame, fate) {
+      if (frame.fate === fate) return
+      frame.fate = fate
+      changed()
+    },
+
+    clear () {
+      frames = []
+      length = 0
+      changed()
+    },
+
+    /** Adds a listener, which is called after each change. Returns an unsubscribe function. */
+    subscribe (listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    }
+  }
+}
+
+/** Returns the message of a frame; an empty object for a note and for anything that isn't JSON. */
+export function messageIn (frame) {
+  // Parsed when it is needed first: a busy room has many frames that are never shown.
+  frame.message ??= parse(frame.data)
+  return frame.message
+}
+
+/** Returns the size of a frame's payload in bytes. */
+export function sizeOf ({ data = '' }) {
+  return typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength
+}
+
+/** Returns the positions of the messages that a frame is about. The position of a post is known from its acknowledgement. */
+export function positionsIn (frame, frames) {
+  const { type, id, position, messages = [], changes = [] } = messageIn(frame)
+  if (type === 'joined' || type === 'history') return [...messages, ...changes].map((message) => message.position)
+  if (aboutOneMessage.includes(type)) return [position]
+  if (type !== 'post') return []
+  return frames.filter((other) => !other.sent && isAnswer(other, id)).map((other) => messageIn(other).position)
+}
+
+/** Returns the frames that are about a message, oldest first. */
+export function framesAbout (position, frames) {
+  return frames.filter((frame) => positionsIn(frame, frames).includes(position))
+}
+
+function isAnswer (frame, id) {
+  const message = messageIn(frame)
+  return message.type === 'ack' && message.id === id
+}
+
+function lengthOf ({ data = '' }) {
+  return data.length ?? data.byteLength
+}
+
+function parse (data) {
+  try {
+    return Object(JSON.parse(data))
+  } catch {
+    return {}
+  }
+}
