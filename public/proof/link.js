@@ -50,6 +50,7 @@ export function createLink () {
     /** Ends the connection, and each new one until `restore`. */
     disconnect () {
       isDisconnected = true
+      losesAck = false
       for (const socket of sockets) socket.end('disconnected on this page')
       changed()
     },
@@ -67,9 +68,9 @@ export function createLink () {
       this.drop(false)
     },
 
-    /** Loses the next acknowledgement of a post, and the connection with it. */
-    loseNextAck () {
-      losesAck = true
+    /** Loses the next acknowledgement of a post, and the connection with it. @param on false: no longer */
+    loseNextAck (on = true) {
+      losesAck = on
       changed()
     },
 

@@ -1,0 +1,37 @@
+// A bot that talks while a person is away. It is a client of its own, which is closed when it has talked.
+import { ChatClient } from '../lib/client/index.js'
+
+const PAUSE = 250
+const TIMEOUT = 10_000
+
+const texts = [
+  'Hello, I am a bot. I talk while you are away.',
+  'The server stores each message at a position.',
+  'Your client remembers the last position that it received.',
+  'When it is back, it asks for everything after it.',
+  'That was all from me: five messages.'
+]
+
+/** Keeps the session, so that the bot is the same member each time. */
+const session = new Map()
+const storage = { getItem: (key) => session.get(key) ?? null, setItem: (key, value) => session.set(key, value) }
+
+/**
+ * Resolves when the bot has posted its messages. Rejects if one of them isn't stored.
+ * @param onMessage called with each message that the bot receives in the room
+ */
+export async function letBotTalk ({ url, room: name, onMessage }) {
+  const client = new ChatClient(url, { name: 'Bot', session: storage })
+  const timer = setTimeout(() => client.close(), TIMEOUT)
+  try {
+    const room = await client.join(name, { history: 0 })
+    room.on('message', onMessage)
+    for (const text of texts) {
+      await room.post(text)
+      await new Promise((resolve) => { setTimeout(resolve, PAUSE) })
+    }
+  } finally {
+    clearTimeout(timer)
+    client.close()
+  }
+}

@@ -1,0 +1,35 @@
+// A second person on the same page: another client, with a session and a link of its own.
+import { createPane } from '../pane.js'
+import { createLink } from './link.js'
+
+const NAME = 'Bea'
+
+/**
+ * Adds a pane beside the others. Resolves with `{ person, link }`.
+ * @param container of the panes
+ * @param room that the pane shows
+ * @param onInspect called with the person and the position of a message
+ */
+export async function addSecondPerson ({ container, config, room, onInspect }) {
+  const link = createLink()
+  const person = createPane({
+    container,
+    config,
+    connect: link.connect,
+    name: NAME,
+    storage: memoryStorage(),
+    onInspect: (position) => onInspect(person, position)
+  })
+  if (room !== undefined) await person.show(room)
+  return { person, link }
+}
+
+/** Returns a storage like `localStorage` that ends with the page. */
+function memoryStorage () {
+  const items = new Map()
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => { items.set(key, value) },
+    removeItem: (key) => { items.delete(key) }
+  }
+}
