@@ -8,9 +8,9 @@ const tabs = { connection: 'Connection', wire: 'Wire', echo: 'Echo', source: 'So
 /**
  * @param element the empty <aside>
  * @param toggle the button that shows and hides it
- * @param config the paths of the routes
+ * @param config the URLs of the routes
  * @param people array of `{ person, link }`; the drawer adds the second person to it
- * @param addPerson returns the `{ person, link }` of a second person
+ * @param addPerson creates a person and returns its `{ person, link }`; takes options of `createPane`
  */
 export function startDrawer ({ element, button: toggle, config, people, addPerson }) {
   const offered = Object.keys(tabs).filter((id) => id !== 'echo' || config.echo)
@@ -75,7 +75,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     },
     async echo (panel) {
       const { echoTab } = await import('./echo.js')
-      return echoTab({ panel, url: config.echo })
+      return echoTab({ panel, url: config.echo.replace(/^http/, 'ws') })
     },
     async source (panel) {
       const { sourceTab } = await import('./source.js')
@@ -84,7 +84,8 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
   }
 
   async function addSecond () {
-    const second = await addPerson()
+    const { addSecondPerson } = await import('./second-person.js')
+    const second = addSecondPerson(addPerson, people[0].person.room?.name)
     people.push(second)
     for (const starting of started.values()) starting.then((tab) => tab.add?.(second))
   }

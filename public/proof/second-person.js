@@ -1,35 +1,22 @@
-// A second person on the same page: another client, with a session and a link of its own.
-import { createPane } from '../pane.js'
-import { createLink } from './link.js'
-
+// A second person on the same page: another client, with a name, a session and a link of its own.
 const NAME = 'Bea'
 
 /**
- * Adds a pane beside the others. Resolves with `{ person, link }`.
- * @param container of the panes
- * @param room that the pane shows
- * @param onInspect called with the person and the position of a message
+ * Adds a pane beside the others. Returns `{ person, link }`.
+ * @param addPerson creates a person with a link @param room that the pane shows
  */
-export async function addSecondPerson ({ container, config, room, onInspect }) {
-  const link = createLink()
-  const person = createPane({
-    container,
-    config,
-    connect: link.connect,
-    name: NAME,
-    storage: memoryStorage(),
-    onInspect: (position) => onInspect(person, position)
-  })
-  if (room !== undefined) await person.show(room)
-  return { person, link }
+export function addSecondPerson (addPerson, room) {
+  const second = addPerson({ name: NAME, storage: memoryStorage() })
+  if (room !== undefined) second.person.show(room)
+  return second
 }
 
-/** Returns a storage like `localStorage` that ends with the page. */
+/** Returns a storage of a pane that keeps nothing when the page ends. */
 function memoryStorage () {
   const items = new Map()
   return {
-    getItem: (key) => items.get(key) ?? null,
-    setItem: (key, value) => { items.set(key, value) },
-    removeItem: (key) => { items.delete(key) }
+    get: (key) => items.get(key),
+    set: (key, value) => { items.set(key, value) },
+    keep: () => undefined
   }
 }

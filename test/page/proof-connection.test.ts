@@ -1,0 +1,117 @@
+import t from 'tap'
+import { launch, skip } from '../support/chromium.ts'
+import { buttonOf, dots, openProof, post, shows } from './proof-window.ts'
+
+// Playwright's waits have a timeout and a message of their own, so this one must not expire first.
+t.setTimeout(600_000)
+
+t.test('the connection tab', { skip }, async (t) => {
+  const browser = await launch()
+  t.teardown(() => browser.close())
+
+  t.test('after disconnect, talk and reconnect, the sentence has the true numbers', async (t) => {
+    const { app, page, drawer, complaints } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await post(page, 'before')
+    await page.locator('[data-position]', { hasText: 'before' }).waitFor()
+    await buttonOf(drawer, 'Disconnect').click()
+    await shows(drawer, '.state', 'disconnected')
+    await post(page, 'mine 1')
+    await post(page, 'mine 2')
+    await buttonOf(drawer, 'Let a bot talk').click()
+    await shows(drawer, 'button', /^Let a bot talk$/)
+    t.strictSame(await dots(drawer), [...Array(5).fill('missed'), 'pending', 'pending'])
+    await shows(drawer, '.sentence', /Disconnected since .* 5 messages are stored on the server .* 2 posts of yours wait\./)
+
+    await buttonOf(drawer, 'Reconnect').click()
+    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 5 missed messages arrived\. Your 2 posts are stored once each\. The order is that of the server, without a gap\.$/)
+    t.strictSame(await dots(drawer), Array(7).fill('stored'))
+    const { messages } = await app.chat.history('den')
+    t.equal(messages.length, 8)
+    t.strictSame(messages.slice(-2).map(({ text }) => text), ['mine 1', 'mine 2'])
+    t.strictSame(complaints, [])
+  })
+
+  t.test('a post whose acknowledgement is lost is sent again and stored once', async (t) => {
+    const { app, page, drawer } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Lose the next acknowledgement').click()
+    await post(page, 'once')
+    await shows(drawer, '.sentence', /^The acknowledgement was lost\. Away [\d.]+ s\. No message was missed\. Your post is stored once\. It was sent again, with the same id\./)
+    t.strictSame((await app.chat.history('den')).messages.map(({ text }) => text), ['once'])
+    await drawer.getByRole('tab', { name: 'Wire' }).click()
+    t.equal(await drawer.locator('.frames [data-fate="lost"]', { hasText: 'ack' }).count(), 1)
+  })
+
+  t.test('while packets are dropped nothing passes, and then the connection continues', async (t) => {
+    const { app, page, drawer } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await post(page, 'before')
+    await page.locator('[data-position]', { hasText: 'before' }).waitFor()
+    await buttonOf(drawer, 'Drop packets').click()
+    await post(page, 'held')
+    await app.chat.publish('den', 'from the server')
+    await shows(drawer, '.sentence', /^Packets are dropped since .* 1 post of yours waits\./)
+    t.strictSame((await app.chat.history('den')).messages.map(({ text }) => text), ['before', 'from the server'])
+    await buttonOf(drawer, 'Stop dropping packets').click()
+    await shows(drawer, '.sentence', /^Packets were dropped for [\d.]+ s\. The connection survived\. 1 message arrived late\. Your post is stored once\. The order is that of the server, without a gap\.$/)
+    t.strictSame((await app.chat.history('den')).messages.map(({ text }) => text), ['before', 'from the server', 'held'])
+  })
+
+  t.test('if the client gives a half-open connection up, a reconnect repeats its posts once', async (t) => {
+    const { app, page, drawer } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Drop packets').click()
+    await post(page, 'held')
+    // The client checks the connection at this event, and gives it up after 2 s.
+    await page.evaluate(() => window.dispatchEvent(new Event('online')))
+    await shows(page.locator('.pane'), '[role=status]', /offline|connect/i)
+    await page.waitForFunction(() => document.querySelector('.pane [role=status]')?.getAttribute('data-state') !== 'open')
+    await buttonOf(drawer, 'Reconnect').click()
+    await shows(drawer, '.sentence', /Away [\d.]+ s\. .*Your post is stored once\. It was sent again, with the same id\./)
+    t.strictSame((await app.chat.history('den')).messages.map(({ text }) => text), ['held'])
+  })
+
+  t.test('if the server has lost the room, the sentence says so', async (t) => {
+    const { app, page, drawer } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await post(page, 'before')
+    await page.locator('[data-position]', { hasText: 'before' }).waitFor()
+    await buttonOf(drawer, 'Disconnect').click()
+    await app.chat.clear('den')
+    await buttonOf(drawer, 'Reconnect').click()
+    await shows(drawer, '.sentence', /The server no longer has all missed messages, and reports it \(complete: false\)\./)
+  })
+
+  t.test('a click on a dot marks its message', async (t) => {
+    const { page, drawer } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Disconnect').click()
+    await post(page, 'marked')
+    await buttonOf(drawer, 'Reconnect').click()
+    await drawer.locator('.dot[data-state=stored]').first().click()
+    await page.locator('[data-position].highlighted', { hasText: 'marked' }).waitFor()
+  })
+
+  t.test('a second person is a client of its own, with its own connection', async (t) => {
+    const { page, drawer, sockets } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    t.equal(sockets.length, 1, 'one connection until then')
+    await buttonOf(drawer, 'Add a second person here').click()
+    await shows(drawer, '.person h3', 'Bea')
+    await shows(drawer, '.person:nth-of-type(2) .state', /^connected/)
+    t.equal(sockets.length, 2)
+    await buttonOf(drawer.locator('.person').first(), 'Disconnect').click()
+    await post(page, 'for the first one', 1)
+    await page.locator('.pane').nth(1).locator('[data-position]', { hasText: 'for the first one' }).waitFor()
+    t.strictSame(await dots(drawer), ['missed'])
+    await buttonOf(drawer.locator('.person').first(), 'Reconnect').click()
+    await shows(drawer, '.sentence', /1 missed message arrived\./)
+    await page.locator('.pane').first().locator('[data-position]', { hasText: 'for the first one' }).waitFor()
+    await buttonOf(drawer, 'Remove the second person').click()
+    await buttonOf(drawer, 'Add a second person here').waitFor()
+    t.equal(await page.locator('.pane').count(), 1)
+  })
+
+  t.end()
+})

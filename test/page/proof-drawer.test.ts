@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { launch, skip } from '../support/chromium.ts'
+import { buttonOf, openProof, shows } from './proof-window.ts'
+
+// Playwright's waits have a timeout and a message of their own, so this one must not expire first.
+t.setTimeout(600_000)
+
+const file = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+t.test('the drawer', { skip }, async (t) => {
+  const browser = await launch()
+  t.teardown(() => browser.close())
+
+  t.test('it is open on the first visit where there is room, and stays as it was left', async (t) => {
+    const wide = await openProof(t, browser)
+    await wide.drawer.getByRole('tab', { name: 'Connection' }).waitFor()
+    await buttonOf(wide.drawer, 'Close the drawer').click()
+    t.equal(await wide.drawer.isVisible(), false)
+    await wide.page.reload()
+    await wide.page.getByRole('button', { name: 'Proof' }).and(wide.page.locator('[aria-expanded=false]')).waitFor()
+    t.equal(await wide.drawer.isVisible(), false)
+    await wide.page.getByRole('button', { name: 'Proof' }).click()
+    await shows(wide.drawer, '.state', 'connected')
+
+    const phone = await openProof(t, browser, {}, { viewport: { width: 390, height: 664 } })
+    await phone.page.getByRole('button', { name: 'Proof' }).and(phone.page.locator('[aria-expanded=false]')).waitFor()
+    t.equal(await phone.drawer.isVisible(), false)
+  })
+
+  t.test('the tabs are operated by keyboard, and only opening one loads it', async (t) => {
+    const { page, drawer, sockets } = await openProof(t, browser)
+    await shows(drawer, '.state', 'connected')
+    await drawer.getByRole('tab', { name: 'Connection' }).focus()
+    const focused = () => page.evaluate(() => document.activeElement?.textContent)
+    for (const [key, label] of [['ArrowRight', 'Wire'], ['ArrowRight', 'Echo'], ['End', 'Source'], ['ArrowRight', 'Connection'], ['ArrowLeft', 'Source'], ['Home', 'Connection']] as const) {
+      await page.keyboard.press(key)
+      t.equal(await focused(), label)
+    }
+    t.equal(sockets.length, 1, 'the echo does not connect in passing')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('Enter')
+    await shows(drawer, '.frames .type', 'joined')
+    t.equal(await drawer.getByRole('tab', { name: 'Wire' }).getAttribute('aria-selected'), 'true')
+  })
+
+  t.test('the source tab shows the modules that the page runs', async (t) => {
+    const { page, drawer, complaints } = await openProof(t, browser)
+    await drawer.getByRole('tab', { name: 'Source' }).click()
+    const chat = await file('public/chat.js')
+    await shows(drawer, '.code .line', 'new ChatClient')
+    t.equal((await drawer.locator('.code').textContent())?.trimEnd(), chat.trimEnd())
+    await drawer.locator('.code .import').first().click()
+    await shows(drawer, '.code .line', 'export { ChatClient')
+    t.equal(await drawer.getByLabel('Module').inputValue(), 'lib/client/index.js')
+    await drawer.getByLabel('Module').selectOption('proof/drawer.js')
+    await shows(drawer, '.code .line', 'export function startDrawer')
+    t.strictSame(complaints, [])
+    await page.close()
+  })
+
+  t.test('the server of the source tab is that of the README', async (t) => {
+    const source = await file('public/proof/source.js')
+    const [, server = ''] = /const server = `.*\n([^`]*)`/.exec(source) ?? []
+    t.not(server, '')
+    t.match(await file('README.md'), server)
+  })
+
+  t.test('without the echo there is no tab for it', async (t) => {
+    const { drawer } = await openProof(t, browser, { echo: false })
+    await shows(drawer, '.state', 'connected')
+    t.strictSame(await drawer.getByRole('tab').allTextContents(), ['Connection', 'Wire', 'Source'])
+  })
+
+  t.end()
+})
