@@ -132,7 +132,8 @@ async function addChat (
       files,
       chat: chat && chat.path,
       echo: echo && echo.path,
-      room: chat === false ? '' : chat.defaultRoom
+      room: chat === false ? '' : chat.defaultRoom,
+      payload: limits.chatPayload
     })
     app.addHook('onListen', async () => {
       app.log.info(`the chat page is at ${browsable(app.listeningOrigin)}${at(page)}`)

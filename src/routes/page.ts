@@ -13,13 +13,15 @@ export interface PageOptions {
   readonly echo: string | false
   /** room that the page opens when its URL names none */
   readonly room: string
+  /** bytes of a request to the chat; the configuration has null for Infinity */
+  readonly payload: number
 }
 
 /** Adds the demo page. Its configuration has relative paths of the routes, so that a proxy may move everything together. */
-export async function pageRoutes (app: FastifyInstance, { path, files: { root, compiled, library }, chat, echo, room }: PageOptions): Promise<void> {
+export async function pageRoutes (app: FastifyInstance, { path, files: { root, compiled, library }, chat, echo, room, payload }: PageOptions): Promise<void> {
   const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
   const client = library.includes('client/index.js')
-  const config = { chat: relative(chat), echo: relative(echo), room, client }
+  const config = { chat: relative(chat), echo: relative(echo), room, payload, client }
   if (chat !== false && !client) app.log.warn('the page cannot open the chat because its client is not compiled: run npm run build')
 
   app.addHook('onSend', async (request, reply) => {

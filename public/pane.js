@@ -1,0 +1,106 @@
+// A person and what it sees: a header, the messages of a room, and the field. A page may have several panes.
+import { indexedDBPosts } from './lib/client/indexeddb/index.js'
+import { addressedRoom } from './room/address.js'
+import { announcer } from './room/announcer.js'
+import { messageChanges } from './room/changes.js'
+import { composer } from './room/composer.js'
+import { failedPosts } from './room/failed-posts.js'
+import { messageMenu } from './room/menu.js'
+import { messageList } from './room/message-list.js'
+import { nameField } from './room/name-field.js'
+import { nameTags } from './room/names.js'
+import { nextFrame } from './room/next-frame.js'
+import { paneElement } from './room/pane-element.js'
+import { createPerson } from './room/person.js'
+import { startSide } from './room/side.js'
+import { statusView } from './room/status-view.js'
+import { pageStorage } from './room/storage.js'
+import { typingLine } from './room/typing.js'
+import { setText } from './dom.js'
+
+/**
+ * Creates a pane with a person of its own. The first pane of the page has the columns of rooms and people, and the address.
+ * @param container gets the pane
+ * @param config of the server: `chat` is the URL of the chat route
+ * @param connect opens the sockets of the client
+ * @param name of the person; default: the one that was kept
+ * @param onInspect called with the position of a message whose frames are to be shown
+ */
+export function createPane ({ container, config, connect, name, storage = pageStorage(`fastify-chat ${config.chat}`), onInspect }) {
+  const { element, isFirst } = paneElement(container)
+  const find = (className) => element.querySelector(`.${className}`)
+  const room = isFirst ? addressedRoom(config.room) : config.room
+  const url = config.chat.replace(/^http/, 'ws')
+  const person = createPerson({ url, connect, name, room: config.room, savedPosts: indexedDBPosts({ name: `fastify-chat ${url}` }), storage })
+  const names = nameTags()
+  const roomListeners = new Set()
+  let shown, shownRoom
+
+  const status = statusView(find, person)
+  const changes = messageChanges(find, person, status.showError)
+  const menu = messageMenu(find('menu'), {
+    react: changes.react,
+    remove: changes.remove,
+    edit: (item) => field.startEditing(item),
+    ...onInspect && { inspect: ({ position }) => onInspect(position) }
+  })
+  const list = messageList(find, person, names, {
+    react: changes.react,
+    openMenu: menu.open,
+    openMenuOf: (row) => row.querySelector('.more:not([hidden])')?.click()
+  }, status.showError)
+  const nameInput = nameField(find, person)
+  const field = composer(find, person, config.payload ?? Infinity, { post, edit: changes.edit })
+  const failed = failedPosts(find('failed'), person, { send: post, write: field.add, focusField: () => find('field').focus() })
+  const showTyping = typingLine(find('typing'), names)
+  const announce = announcer(find('announcer'), names)
+
+  /** Returns whether the text was accepted for sending. */
+  function post (text) {
+    if (!nameInput.accept()) return false
+    const problem = person.status.state === 'closed' ? 'Not sent: you are disconnected.' : person.shown.post(text)
+    status.showError(problem)
+    if (problem === '') list.follow()
+    return problem === ''
+  }
+
+  function draw () {
+    status.draw()
+    nameInput.draw()
+    failed.draw()
+    showTyping(person.shown.snapshot.typing)
+    setText(find('title'), person.shown.name)
+    if (person.shown !== shown) {
+      shown = person.shown
+      field.showRoom()
+      status.showError('')
+    }
+    if (person.shown.room === shownRoom) return
+    shownRoom = person.shown.room
+    for (const listener of roomListeners) listener(shownRoom)
+  }
+
+  person.changed(nextFrame(draw))
+  person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
+  person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })
+  person.start(room)
+  draw()
+  if (isFirst) startSide(person, names, config.room, find('field'))
+
+  return {
+    element,
+    get client () { return person.client },
+    get room () { return person.shown.room },
+    /** Adds a listener that is called with the shown room, or undefined, when it is another one. Returns an unsubscribe function. */
+    roomChanged (listener) {
+      roomListeners.add(listener)
+      return () => roomListeners.delete(listener)
+    },
+    highlight: list.highlight,
+    show: person.show,
+    close () {
+      person.close()
+      element.remove()
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// The room in the address of the page: `?room=tea`. The browser's Back returns to the room before.
+
+/** Returns the room of the address. */
+export function addressedRoom (defaultRoom) {
+  return new URLSearchParams(window.location.search).get('room') || defaultRoom
+}
+
+/** Returns the address of a room, for others too: it has no name of a person. */
+export function roomAddress (room) {
+  return new URL(`?${new URLSearchParams({ room })}`, window.location.href).href
+}
+
+/** Keeps the address and the shown room the same. */
+export function followAddress (person, defaultRoom) {
+  window.addEventListener('popstate', () => person.show(addressedRoom(defaultRoom)))
+  let last = person.shown.name
+  if (last !== addressedRoom(defaultRoom)) window.history.replaceState(null, '', roomAddress(last))
+
+  person.changed(() => {
+    const { name } = person.shown
+    if (name !== last && name !== addressedRoom(defaultRoom)) window.history.pushState(null, '', roomAddress(name))
+    last = name
+  })
+}

@@ -1,0 +1,119 @@
+// One room of a person: its messages, its unread count, and the posts that wait for the first join.
+import { readMark } from './read-mark.js'
+
+const MAX_WAITING = 100
+const EMPTY = { items: [], hasOlder: false, hasNewer: false, typing: [] }
+
+/**
+ * @param name of the room
+ * @param person has `savesPosts`, `isReading (conversation)`, and the listeners `onChange`, `onFailed (post)`, `onMessage (message)` and
+ * `onResumed (missed, complete)`, each called with the conversation first
+ * @param waiting texts that were posted before the room was joined
+ */
+export function createConversation (name, person, storage, waiting) {
+  let chat, entered, snapshot = EMPTY
+  /** Why the room can't be used; undefined: it can. */
+  let problem
+  let pending = 0
+  const read = readMark(storage, `read ${name}`)
+  const isOwn = ({ from }) => from !== null && from.id === chat?.client.member?.id
+  const changed = () => person.onChange(self)
+
+  const listeners = {
+    message (message) {
+      const own = isOwn(message)
+      if (!own && !person.isReading(self)) read.count(1)
+      person.onMessage(self, message, own)
+    },
+    joined ({ again, complete, messages }) {
+      problem = undefined
+      if (again) {
+        const missed = messages.filter((message) => !isOwn(message)).length
+        if (complete) read.count(missed)
+        if (missed > 0) read.keepLine()
+        person.onResumed(self, missed, complete)
+      }
+      changed()
+    },
+    presence: changed,
+    readPosition ({ unread }) { if (unread === 0) read.clear() },
+    left ({ code, message }) {
+      if (code !== 'closed') problem = code === 'removed' ? `You were removed from this room: ${message}` : `You may not be in this room: ${message}`
+      changed()
+    }
+  }
+
+  /** Joins the room with a new client. The messages of the former one stay until the new ones are there. */
+  async function enter (newChat) {
+    chat = newChat
+    entered = problem = undefined
+    let isFirst = true
+    const show = (next) => {
+      if (chat !== newChat) return
+      snapshot = next
+      if (isFirst) read.start(entered?.room, next.items)
+      isFirst = false
+      for (const item of next.items) if (isFailed(item)) fail(item)
+      changed()
+    }
+    try {
+      const opened = await newChat.open(name, show, listeners)
+      if (chat !== newChat) return
+      entered = opened
+      for (const { text } of waiting.splice(0)) send(text)
+    } catch ({ code, message }) {
+      if (chat === newChat && code !== 'closed' && code !== 'left') problem = `This room can't be joined: ${message}`
+    }
+    changed()
+  }
+
+  /** Returns whether a post is lost unless the user sends it again. After `closed`, the next client sends the saved posts. */
+  function isFailed ({ state, error }) { return state === 'failed' && !(error.code === 'closed' && person.savesPosts) }
+
+  function fail ({ key, text, error: { code, message } }) {
+    person.onFailed(self, { room: name, text, code, message })
+    entered?.timeline.discard(key)
+  }
+
+  function send (text) {
+    pending++
+    const settled = () => { pending-- }
+    entered.post(text).then(settled, settled)
+  }
+
+  const self = {
+    name,
+    enter,
+    /** Posts a text, now or after the join. Returns the problem if it can't, else ''. */
+    post (text) {
+      if (problem !== undefined) return problem
+      if (pending + waiting.length >= MAX_WAITING) return `Cannot send: ${MAX_WAITING} messages are already waiting`
+      read.dropLine()
+      if (entered !== undefined) send(text)
+      else waiting.push({ key: `waiting ${Math.random()}`, state: 'pending', own: true, text, at: new Date().toISOString(), from: null })
+      changed()
+      return ''
+    },
+    leave () {
+      read.save()
+      chat?.client.leave(name)
+      chat = undefined
+    },
+    /** Marks all messages as read. */
+    markRead () { if (entered !== undefined && !snapshot.hasNewer) read.move(entered.room) },
+    /** Called when the user looks away: later messages are below the unread line. */
+    keepLine: read.keepLine,
+    get room () { return entered?.room },
+    get timeline () { return entered?.timeline },
+    get snapshot () { return snapshot },
+    /** The items to show, oldest first. */
+    get items () { return [...snapshot.items.filter((item) => !isFailed(item)), ...waiting] },
+    get waiting () { return waiting },
+    get unread () { return read.unread },
+    /** Position of the last message above the unread line. */
+    get unreadAfter () { return read.line },
+    get problem () { return problem },
+    get isOpen () { return entered !== undefined && problem === undefined }
+  }
+  return self
+}

@@ -1,0 +1,132 @@
+// The messages of the shown room. The timeline bounds their number, and loads pages at both ends.
+import { setText } from '../dom.js'
+import { keyedList } from './keyed-list.js'
+import { linesOf } from './lines.js'
+import { nextFrame } from './next-frame.js'
+import { rowMaker } from './row.js'
+import { rowFocus } from './row-focus.js'
+import { scrollPosition } from './scroll.js'
+
+/** @param find returns the element of a class in the pane */
+export function messageList (find, person, names, actions, showError) {
+  const [scroller, rows, earlier, gap, older, newest, empty] =
+    ['scroller', 'rows', 'earlier', 'gap', 'older', 'newest', 'empty'].map(find)
+  const makeRow = rowMaker(names, actions)
+  const position = scrollPosition(scroller, [earlier, rows], onScroll)
+  rowFocus(scroller, actions)
+  const schedule = nextFrame(draw)
+  let showRows = keyedList(rows, makeRow)
+  let showEarlier = keyedList(earlier, makeRow)
+  let conversation
+  /** Messages of others since the user has left the end of the list. */
+  let missed = 0
+  /** Whether the timeline follows its newest message. */
+  let follows = true
+
+  function draw () {
+    if (person.shown === undefined) return
+    if (person.shown !== conversation) startOver()
+    const { items, snapshot, unreadAfter, isOpen } = conversation
+    person.isAtEnd = position.following && !snapshot.hasNewer
+    if (person.isAtEnd) missed = 0
+    if (person.isAtEnd && isAttentive()) conversation.markRead()
+    showEarlier(linesOf(snapshot.earlier ?? [], undefined))
+    showRows(linesOf(items, unreadAfter))
+    earlier.hidden = gap.hidden = snapshot.earlier === undefined
+    older.hidden = !snapshot.hasOlder
+    empty.hidden = items.length > 0 || !isOpen || snapshot.hasOlder
+    position.keep(!snapshot.hasNewer)
+    newest.hidden = person.isAtEnd
+    setText(newest, missed > 0 ? `${missed} new ↓` : 'Newest ↓')
+    if (isOpen && snapshot.hasOlder && snapshot.loading === undefined && !position.isFilled) load('loadOlder')
+  }
+
+  function startOver () {
+    conversation = person.shown
+    rows.replaceChildren()
+    earlier.replaceChildren()
+    showRows = keyedList(rows, makeRow)
+    showEarlier = keyedList(earlier, makeRow)
+    missed = 0
+    scroller.ariaLabel = `Messages in ${conversation.name}`
+    follows = undefined
+    position.follow()
+    setFollows(true)
+  }
+
+  function onScroll ({ nearTop, nearEnd }) {
+    const { timeline, snapshot } = conversation ?? {}
+    if (timeline === undefined) return
+    setFollows(position.following)
+    if (nearTop && snapshot.hasOlder && snapshot.earlier === undefined) load('loadOlder')
+    if (nearEnd && snapshot.hasNewer) load('loadNewer')
+    schedule()
+  }
+
+  function setFollows (on) {
+    if (follows !== on) conversation.timeline?.follow(on)
+    follows = on
+  }
+
+  function load (method) {
+    conversation.timeline?.[method]().catch(({ code, message }) => {
+      if (!['offline', 'left', 'closed'].includes(code)) showError(`Messages could not be loaded: ${message}`)
+    })
+  }
+
+  async function follow () {
+    position.follow()
+    setFollows(true)
+    try {
+      await conversation?.timeline?.jumpToNewest()
+    } catch { /* The newest message is shown anyway. */ }
+    schedule()
+  }
+
+  older.onclick = () => load('loadOlder')
+  newest.onclick = () => {
+    find('field').focus()
+    follow()
+  }
+  find('drop-earlier').onclick = () => {
+    conversation.timeline?.dropEarlier()
+    find('field').focus()
+  }
+  person.changed(schedule)
+  person.received((from, _message, own) => { if (from === conversation && !own && !person.isAtEnd) missed++ })
+  for (const event of ['focus', 'blur']) window.addEventListener(event, () => onAttention(event === 'focus'))
+  document.addEventListener('visibilitychange', () => onAttention(isAttentive()))
+
+  function onAttention (attentive) {
+    if (!attentive) conversation?.keepLine()
+    schedule()
+  }
+
+  return {
+    follow,
+    /** Shows the message at a position, and marks it for a moment. Returns its row; undefined if the server no longer keeps it. */
+    async highlight (where) {
+      const find = () => rows.querySelector(`[data-position="${window.CSS.escape(where)}"]`)
+      if (find() === null) {
+        try {
+          await conversation?.timeline?.jumpTo(where)
+        } catch {
+          return undefined
+        }
+        draw()
+      }
+      const row = find()
+      if (row === null) return undefined
+      position.showRow(row)
+      setFollows(false)
+      row.classList.remove('highlight')
+      // A class that is added again in the same frame would not restart the animation.
+      void row.offsetWidth
+      row.classList.add('highlight')
+      schedule()
+      return row
+    }
+  }
+}
+
+function isAttentive () { return document.visibilityState === 'visible' && document.hasFocus() }

@@ -1,0 +1,37 @@
+// The members that are present in the shown room.
+import { setText, textElement } from '../dom.js'
+
+const FILTER_FROM = 20
+
+export function peopleColumn ({ list, heading, filter }, person, names) {
+  let shown, filtered
+
+  function draw () {
+    const { room } = person.shown ?? {}
+    list.classList.toggle('stale', person.status.state !== 'online' || room?.stale === true)
+    if (room === undefined || (room.members === shown && filter.value === filtered)) return
+    shown = room.members
+    filtered = filter.value
+    setText(heading, `${room.count} here`)
+    filter.hidden = room.members.size <= FILTER_FROM && filter.value === ''
+    const ownId = person.client?.member?.id
+    // Before the first tag is made: a later member may have the same name.
+    for (const member of shown.values()) names.see(member)
+    const found = [...shown.values()].filter((member) => names.label(member).toLowerCase().includes(filtered.toLowerCase()))
+    const self = found.find(({ id }) => id === ownId)
+    const others = found.filter((member) => member !== self).sort((one, other) => names.label(one).localeCompare(names.label(other)))
+    const items = (self ? [self, ...others] : others).map((member) => entry(member, member === self))
+    if (room.count > shown.size) items.push(textElement('li', 'more', `and ${room.count - shown.size} more`))
+    list.replaceChildren(...items)
+  }
+
+  function entry (member, isSelf) {
+    const item = textElement('li', '', '')
+    item.append(names.face(member), names.tag(member))
+    if (isSelf) item.append(textElement('small', '', ' (you)'))
+    return item
+  }
+
+  filter.addEventListener('input', draw)
+  return draw
+}

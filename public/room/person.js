@@ -1,0 +1,138 @@
+// A person on this page: a name, one client, and the rooms that are open.
+import { startChat } from '../chat.js'
+import { createConversation } from './conversation.js'
+import { listeners } from './listeners.js'
+
+const MAX_ROOMS = 20
+const roomName = /^[A-Za-z0-9._:-]{1,64}$/
+
+/** @param connect opens the sockets of the client; undefined: the client does */
+export function createPerson ({ url, connect, name: givenName, room: defaultRoom, savedPosts, storage }) {
+  const changed = listeners()
+  const received = listeners()
+  const resumed = listeners()
+  let name = givenName ?? storage.get('name') ?? ''
+  let chat, shown, status = { state: 'connecting' }, wasOnline = false, error = '', savesPosts = savedPosts !== undefined
+  let session = storage.keep('session', () => session)
+  /** Posts that were refused. The user sends them again, or discards them. */
+  const failed = storage.keep('failed', () => [...failed, ...unsaved()]) ?? []
+  const waiting = storage.keep('waiting', () => [...conversations.values()].flatMap((each) => each.waiting.map((item) => ({ ...item, room: each.name })))) ?? []
+  const conversations = new Map()
+
+  const owner = {
+    get savesPosts () { return savesPosts },
+    isReading: (conversation) => conversation === shown && person.isAtEnd && document.visibilityState === 'visible' && document.hasFocus(),
+    onChange: () => changed.call(),
+    onFailed: (_conversation, post) => failed.push(post),
+    onMessage: (...values) => received.call(...values),
+    onResumed: (...values) => resumed.call(...values)
+  }
+
+  function connectNow () {
+    const former = chat
+    let current
+    const ifCurrent = (listener) => (event) => { if (chat === current) listener(event) }
+    const kept = { getItem: () => session, setItem: (_key, value) => { session = value } }
+    current = chat = startChat({
+      url, connect, savedPosts, session: kept, name: name || undefined, onStatus: ifCurrent(showStatus), onError: ifCurrent(showError)
+    })
+    former?.client.close()
+    wasOnline = false
+    showStatus(chat.client.status)
+    for (const conversation of [shown, ...conversations.values()].filter((each, i, all) => each && all.indexOf(each) === i)) conversation.enter(chat)
+  }
+
+  function showStatus (next) {
+    status = next
+    if (status.state === 'online') {
+      wasOnline = true
+      error = ''
+    }
+    changed.call()
+  }
+
+  function showError ({ code, message }) {
+    if (code === 'not_saved') savesPosts = false
+    else error = message
+    changed.call()
+  }
+
+  /** Returns the posts that would be lost with this page. Whether the server has stored them is unknown. */
+  function unsaved () {
+    if (savesPosts) return []
+    return [...conversations.values()].flatMap(({ name: room, snapshot }) => snapshot.items.filter(({ state }) => state === 'pending')
+      .map(({ text }) => ({ room, text, code: 'stale_post', message: 'the page was closed before the answer' })))
+  }
+
+  function open (room) {
+    const texts = waiting.filter((item) => item.room === room)
+    const conversation = createConversation(room, owner, storage, texts)
+    conversations.set(room, conversation)
+    if (chat !== undefined) conversation.enter(chat)
+    return conversation
+  }
+
+  const person = {
+    /** Whether the newest message of the shown room is visible. Set by the message list. */
+    isAtEnd: true,
+    changed: changed.add,
+    received: received.add,
+    resumed: resumed.add,
+    /** Shows a room, and joins it if it isn't open. Returns whether it can. */
+    show (room) {
+      if (!roomName.test(room) || (!conversations.has(room) && conversations.size >= MAX_ROOMS)) return false
+      shown?.keepLine()
+      shown = conversations.get(room) ?? open(room)
+      storage.set('rooms', [...conversations.keys()])
+      changed.call()
+      return true
+    },
+    leave (room) {
+      const conversation = conversations.get(room)
+      conversations.delete(room)
+      conversation?.leave()
+      if (conversation === shown) {
+        shown = undefined
+        person.show(conversations.keys().next().value ?? defaultRoom)
+      }
+      storage.set('rooms', [...conversations.keys()])
+      changed.call()
+    },
+    /** Opens the given room, and those of the last visit. */
+    start (room) {
+      if (!person.show(room)) person.show(defaultRoom)
+      for (const other of storage.get('rooms') ?? []) if (!conversations.has(other) && conversations.size < MAX_ROOMS) open(other)
+      connectNow()
+    },
+    /** Joins the shown room again after the server has ended it. */
+    rejoin () { shown.enter(chat) },
+    /** Connects again after the server has closed the client. */
+    connect: connectNow,
+    /** Changes the name. The member stays the same. */
+    rename (newName) {
+      storage.set('name', newName)
+      if (newName === name) return
+      name = newName
+      connectNow()
+    },
+    /** Removes a failed post, and returns it. */
+    takeFailed (post) {
+      failed.splice(failed.indexOf(post), 1)
+      changed.call()
+      return post
+    },
+    /** Whether the user has chosen a name, or none, before. */
+    isNamed: givenName !== undefined || storage.get('name') !== undefined,
+    close () { chat?.client.close() },
+    conversations,
+    storage,
+    get client () { return chat?.client },
+    get shown () { return shown },
+    get name () { return name },
+    get status () { return status },
+    get wasOnline () { return wasOnline },
+    get error () { return error },
+    get failed () { return failed.filter(({ room }) => room === shown?.name) }
+  }
+  return person
+}

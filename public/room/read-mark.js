@@ -1,0 +1,46 @@
+// How far a person has read a room. Members without an account have a read position only while they are connected. The page
+// therefore keeps it for later visits.
+const SAVE_AFTER = 500
+
+/** @param key of the kept position */
+export function readMark (storage, key) {
+  let position = storage.get(key)
+  let unread = 0
+  /** Position of the last message above the unread line; undefined: no line. */
+  let line
+  let timer
+
+  function save () {
+    clearTimeout(timer)
+    timer = undefined
+    if (position !== undefined) storage.set(key, position)
+  }
+  window.addEventListener('pagehide', save)
+
+  return {
+    /** Called with the first messages of the room. */
+    start (room, items) {
+      if (room?.readPosition !== undefined) position = room.readPosition
+      if (position === undefined) return
+      room?.markRead(position)
+      const stored = items.filter(({ state }) => state === 'stored')
+      const last = stored.findIndex((item) => item.position === position)
+      unread = stored.slice(last + 1).filter(({ own }) => !own).length
+      if (unread > 0) line = position
+    },
+    count (messages) { unread += messages },
+    clear () { unread = 0 },
+    move (room) {
+      unread = 0
+      if (room.position === undefined || room.position === position) return
+      position = room.position
+      room.markRead(position)
+      timer ??= setTimeout(save, SAVE_AFTER)
+    },
+    keepLine () { line = position },
+    dropLine () { line = undefined },
+    save,
+    get unread () { return unread },
+    get line () { return line }
+  }
+}

@@ -1,0 +1,55 @@
+// The open rooms, with the number of unread messages of each.
+import { setText, textButton, textElement } from '../dom.js'
+import { keyedList } from './keyed-list.js'
+
+/** @param onChoose called after the user has chosen a room */
+export function roomsColumn ({ list, form }, person, onChoose) {
+  const show = keyedList(list, entry)
+  const input = form.querySelector('input')
+
+  function draw () {
+    show([...person.conversations.values()].map((conversation) => ({ key: conversation.name, conversation })))
+  }
+
+  function entry ({ key: room }) {
+    const element = document.createElement('li')
+    const button = textButton('', () => choose(room))
+    const badge = textElement('span', 'badge', '')
+    const leave = textButton('×', () => {
+      person.leave(room)
+      list.querySelector('[aria-current] ')?.focus()
+    })
+    button.append(textElement('span', 'room-name', room), badge)
+    leave.className = 'leave'
+    leave.ariaLabel = `Leave ${room}`
+    element.append(button, leave)
+
+    function update ({ conversation }) {
+      if (conversation === person.shown) button.ariaCurrent = 'page'
+      else button.ariaCurrent = null
+      setText(badge, conversation.unread > 0 ? String(conversation.unread) : '')
+      badge.ariaLabel = conversation.unread > 0 ? `${conversation.unread} unread` : null
+      badge.hidden = conversation.unread === 0
+      leave.hidden = person.conversations.size === 1
+      element.classList.toggle('problem', conversation.problem !== undefined)
+    }
+    return { element, update }
+  }
+
+  function choose (room) {
+    if (!person.show(room)) return false
+    onChoose()
+    return true
+  }
+
+  input.addEventListener('input', () => input.setCustomValidity(''))
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    if (choose(input.value.trim())) form.reset()
+    else {
+      input.setCustomValidity('20 rooms are open. Leave one first.')
+      input.reportValidity()
+    }
+  })
+  return draw
+}

@@ -1,0 +1,31 @@
+// The column beside the first pane: its rooms and the people in the shown one. On phones it is a sheet.
+import { byId, setText } from '../dom.js'
+import { followAddress, roomAddress } from './address.js'
+import { copyText } from './copy.js'
+import { nextFrame } from './next-frame.js'
+import { notifications, pageTitle } from './notifications.js'
+import { peopleColumn } from './people.js'
+import { roomsColumn } from './rooms.js'
+
+/** @param field gets the focus when a room is chosen */
+export function startSide (person, names, defaultRoom, field) {
+  const side = byId('side')
+  const drawRooms = roomsColumn({ list: byId('rooms'), form: byId('add-room') }, person, () => {
+    if (side.matches(':popover-open')) side.hidePopover()
+    field.focus()
+  })
+  const drawPeople = peopleColumn({ list: byId('people'), heading: byId('people-title'), filter: byId('people-filter') }, person, names)
+  const drawTitle = pageTitle(person)
+  const copyLink = byId('copy-link')
+  copyLink.onclick = async () => {
+    setText(copyLink, await copyText(roomAddress(person.shown.name)) ? 'Copied' : 'Not copied')
+    setTimeout(setText, 2_000, copyLink, 'Copy link')
+  }
+  followAddress(person, defaultRoom)
+  notifications(byId('notify'), person, names)
+  person.changed(nextFrame(() => {
+    drawRooms()
+    drawPeople()
+    drawTitle()
+  }))
+}
