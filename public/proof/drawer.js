@@ -13,7 +13,8 @@ const tabs = { connection: 'Connection', wire: 'Wire', echo: 'Echo', source: 'So
  * @param addPerson creates a person and returns its `{ person, link }`; takes options of `createPane`
  */
 export function startDrawer ({ element, button: toggle, config, people, addPerson }) {
-  const offered = Object.keys(tabs).filter((id) => id !== 'echo' || config.echo)
+  const isOffered = { connection: people.length > 0, wire: people.length > 0, echo: config.echo, source: true }
+  const offered = Object.keys(tabs).filter((id) => isOffered[id])
   const panels = new Map(offered.map((id) => [id, build('div', { id: `panel-${id}`, className: `proof-panel ${id}` })]))
   const list = tabList({
     label: 'Proof',
@@ -22,7 +23,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
   })
   /** Promises of the tabs that were opened, by id. */
   const started = new Map()
-  let current
+  let [current] = offered
 
   loadStyle(element)
   element.append(
@@ -31,17 +32,17 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     ...panels.values())
   toggle.setAttribute('aria-controls', element.id)
   toggle.onclick = () => show(element.hidden)
-  show(isDrawerOpen(), false)
+  show(people.length === 0 || isDrawerOpen(), false)
 
   function show (open, byUser = true) {
     element.hidden = !open
     toggle.setAttribute('aria-expanded', open)
     if (byUser) {
       rememberDrawer(open)
-      if (open) list.focus(current ?? 'connection')
+      if (open) list.focus(current)
       else toggle.focus()
     }
-    if (open) list.open(current ?? 'connection')
+    if (open) list.open(current)
   }
 
   function opened (id) {

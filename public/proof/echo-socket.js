@@ -46,4 +46,3 @@ export function openEcho (url, times, { onOpen, onReply, onClose }) {
     }
   }
 }
-

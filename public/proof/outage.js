@@ -56,7 +56,7 @@ export function startOutage ({ client, room, link, cause, onChange }) {
     if (!isBack()) checks++
     else {
       backAt ??= performance.now()
-      if (pending.length === 0 && !isChecking) void check()
+      if (pending.length === 0 && !isChecking) check()
     }
     onChange()
   }

@@ -58,7 +58,7 @@ export function sourceTab ({ panel }) {
 
   return {
     show,
-    shown () { if (shown === undefined) void show(FIRST) }
+    shown () { if (shown === undefined) show(FIRST) }
   }
 }
 

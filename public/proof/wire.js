@@ -1,6 +1,6 @@
 // The tab "Wire": the frames of a person's connection as they come and go, linked to the messages that they are about.
 import { build, button } from './build.js'
-import { copyText } from './copy.js'
+import { copyText } from '../room/copy.js'
 import { framesAbout } from './frames.js'
 import { frameRow } from './frame-row.js'
 import { frameText } from './frame-text.js'

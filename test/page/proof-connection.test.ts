@@ -90,7 +90,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await post(page, 'marked')
     await buttonOf(drawer, 'Reconnect').click()
     await drawer.locator('.dot[data-state=stored]').first().click()
-    await page.locator('[data-position].highlighted', { hasText: 'marked' }).waitFor()
+    await page.locator('[data-position].highlight', { hasText: 'marked' }).waitFor()
   })
 
   t.test('a second person is a client of its own, with its own connection', async (t) => {

@@ -42,7 +42,7 @@ t.test('the wire tab', { skip }, async (t) => {
     const frame = drawer.locator('.frames li', { hasText: /message.*first/ })
     await frame.locator('summary').click()
     await buttonOf(drawer, 'Show the message').click()
-    await page.locator('[data-position].highlighted', { hasText: 'first' }).waitFor()
+    await page.locator('[data-position].highlight', { hasText: 'first' }).waitFor()
 
     await row.hover()
     await row.locator('.more').click()
