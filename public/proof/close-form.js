@@ -20,13 +20,13 @@ export function closeForm ({ onClose, onBreak, onTooMuch }) {
   return build('details', { className: 'closing' },
     build('summary', {}, 'Close the connection'),
     build('form', {
-      className: 'row',
+      className: 'fields',
       onsubmit (event) {
         event.preventDefault()
         onClose(code.valueAsNumber, reason.value)
       }
     },
-    build('label', { className: 'code' }, 'Code', code),
+    build('label', { className: 'close-code' }, 'Code', code),
     build('label', {}, 'Reason', reason),
     build('button', {}, 'Close')),
     meaning,

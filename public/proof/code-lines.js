@@ -6,7 +6,7 @@ const specifier = /(?<=\b(?:from|import\() ?')\.[^']+(?=')/
 
 /** @param onImport called with the path of an import that is clicked */
 export function codeLines (text, onImport) {
-  return text.trimEnd().split('\n').map((line) => build('span', { className: isComment(line) ? 'line comment' : 'line' }, ...parts(line, onImport), '\n'))
+  return text.trimEnd().split('\n').map((line) => build('span', { className: isComment(line) ? 'source-line comment' : 'source-line' }, ...parts(line, onImport), '\n'))
 }
 
 function parts (line, onImport) {

@@ -76,8 +76,10 @@ function personSection ({ person, link, config, witness }) {
   let talking = false
 
   function begin (cause) {
-    const isRunning = outage !== undefined && outage.report === undefined && outage.seconds !== undefined
-    if (isRunning || person.room === undefined) return
+    const isRunning = outage !== undefined && outage.report === undefined
+    // Until the acknowledgement is lost, packets may be dropped instead.
+    const isReplaced = cause === 'drop' && outage?.seconds === undefined
+    if ((isRunning && !isReplaced) || person.room === undefined) return
     discardOutage()
     outage = startOutage({ client: person.client, room: person.room, link, cause, onChange: draw })
   }

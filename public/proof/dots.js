@@ -32,7 +32,8 @@ export function dotList (onClick) {
     shown.forEach((dot, index) => show(kept.get(dot.key), dot, index))
     element.hidden = dots.length === 0
     const states = Object.keys(meanings).filter((state) => dots.some((dot) => dot.state === state))
-    legend.replaceChildren(...states.flatMap((state) => [build('span', { className: 'dot', 'data-state': state, 'aria-hidden': 'true' }), ` ${meanings[state]} `]))
+    legend.replaceChildren(...states.map((state) =>
+      build('span', {}, build('span', { className: 'dot', 'data-state': state, 'aria-hidden': 'true' }), meanings[state])))
   }
 
   function show (element, { state, text = '', position }, index) {

@@ -25,9 +25,29 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
   const started = new Map()
   let [current] = offered
 
+  const starters = {
+    async connection (panel) {
+      const { connectionTab } = await import('./connection.js')
+      return connectionTab({ panel, config, people, second: { add: addSecond, remove: removeSecond } })
+    },
+    async wire (panel) {
+      const { wireTab } = await import('./wire.js')
+      return wireTab({ panel, people, isShown: () => !element.hidden && current === 'wire' })
+    },
+    async echo (panel) {
+      const { echoTab } = await import('./echo.js')
+      return echoTab({ panel, url: config.echo.replace(/^http/, 'ws') })
+    },
+    async source (panel) {
+      const { sourceTab } = await import('./source.js')
+      return sourceTab({ panel })
+    }
+  }
+
   loadStyle(element)
   element.append(
     build('div', { className: 'proof-head' }, list.element,
+      button('</>', () => drawer.showSource(`proof/${current}.js`), { 'aria-label': 'Source of this tab', className: 'proof-source' }),
       button('×', () => show(false), { 'aria-label': 'Close the drawer', className: 'proof-close' })),
     ...panels.values())
   toggle.setAttribute('aria-controls', element.id)
@@ -58,29 +78,10 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
 
   async function start (id, panel) {
     try {
-      return await starters[id](panel)
+      return await starters[id](panel) ?? {}
     } catch ({ message }) {
       panel.append(build('p', { className: 'error', role: 'alert' }, `This tab could not be loaded: ${message}.`))
       return {}
-    }
-  }
-
-  const starters = {
-    async connection (panel) {
-      const { connectionTab } = await import('./connection.js')
-      return connectionTab({ panel, config, people, second: { add: addSecond, remove: removeSecond } })
-    },
-    async wire (panel) {
-      const { wireTab } = await import('./wire.js')
-      return wireTab({ panel, people, isShown: () => !element.hidden && current === 'wire' })
-    },
-    async echo (panel) {
-      const { echoTab } = await import('./echo.js')
-      return echoTab({ panel, url: config.echo.replace(/^http/, 'ws') })
-    },
-    async source (panel) {
-      const { sourceTab } = await import('./source.js')
-      return sourceTab({ panel })
     }
   }
 
@@ -103,7 +104,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     return await tab(id)
   }
 
-  return {
+  const drawer = {
     /** Opens a tab: `connection`, `wire`, `echo` or `source`. Resolves with it. */
     open,
     /** Shows the frames of a message. */
@@ -111,6 +112,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     /** Shows the source of a module, by its path from the page. */
     showSource: async (module) => (await open('source')).show(module)
   }
+  return drawer
 }
 
 /** Loads the style sheet of the drawer, which is invisible until then. */

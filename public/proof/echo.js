@@ -24,7 +24,7 @@ export function echoTab ({ panel, url }) {
   panel.append(
     build('div', { className: 'heading' }, state, toggle),
     list, figure, error,
-    build('form', { className: 'row', onsubmit: sendText },
+    build('form', { className: 'fields', onsubmit: sendText },
       build('label', {}, 'Text', input), build('button', { className: 'primary' }, 'Send')),
     files,
     closeForm({

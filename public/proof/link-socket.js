@@ -89,7 +89,8 @@ export class LinkSocket extends EventTarget {
   }
 
   #emit (event) {
-    this.dispatchEvent(event)
+    // Before the client, which sends its first frame when the socket opens.
     this.#link.onEvent(event, this)
+    this.dispatchEvent(event)
   }
 }

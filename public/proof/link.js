@@ -11,6 +11,7 @@ export function createLink () {
   let isDisconnected = false
   let isDropping = false
   let losesAck = false
+  let lostAcks = 0
 
   const path = {
     isDisconnected: () => isDisconnected,
@@ -20,6 +21,7 @@ export function createLink () {
       frames.setFate(frame, 'passed')
       if (!losesAck || frame.sent || !acknowledgesPost(messageIn(frame))) return true
       losesAck = false
+      lostAcks++
       frames.setFate(frame, 'lost')
       socket.end('the connection was lost before the acknowledgement arrived')
       return false
@@ -29,7 +31,7 @@ export function createLink () {
       if (event.type === 'open') frames.add({ note: 'connected' })
       if (event.type === 'close') {
         sockets.delete(socket)
-        frames.add({ note: `closed (code ${event.code}${event.reason && `: ${event.reason}`})` })
+        frames.add({ note: `${socket.protocol === '' ? 'not connected' : 'closed'} (code ${event.code}${event.reason && `: ${event.reason}`})` })
       }
       if (event.type !== 'message') changed()
     }
@@ -80,7 +82,9 @@ export function createLink () {
       if (isDropping) return 'dropping'
       return current?.readyState === WebSocket.OPEN ? 'open' : 'closed'
     },
+    /** Whether the next acknowledgement will be lost, and the number of those that were lost. */
     get losesAck () { return losesAck },
+    get lostAcks () { return lostAcks },
     frames,
 
     /** Adds a listener, which is called when the state changes. Returns an unsubscribe function. */

@@ -10,6 +10,7 @@ import { readSince } from './read-back.js'
 export function startOutage ({ client, room, link, cause, onChange }) {
   const timeline = room.timeline()
   const start = room.position
+  const { lostAcks } = link
   /** Messages of others that somebody else on this page has received, by position. */
   const witnessed = new Map()
   /** Keys of the own posts that were pending. */
@@ -83,6 +84,7 @@ export function startOutage ({ client, room, link, cause, onChange }) {
     return {
       cause,
       noticed,
+      ackLost: link.lostAcks > lostAcks,
       complete,
       seconds: (backAt - lostAt) / 1_000,
       missed: (joined?.messages ?? received).filter(isOther).length,

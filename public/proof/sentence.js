@@ -5,7 +5,7 @@ export function progressOf ({ cause, seconds, isBack }, dots) {
   if (seconds === undefined) return 'The next acknowledgement of a post will be lost, and the connection with it. Write a message.'
   const missed = dots.filter(({ state }) => state === 'missed').length
   const pending = dots.filter(({ state }) => state === 'pending').length
-  const beginning = isBack ? 'Connected again.' : cause === 'drop' ? `Packets are dropped since ${round(seconds)}.` : `Disconnected since ${round(seconds)}.`
+  const beginning = isBack ? 'Connected again.' : cause === 'drop' ? `Packets are dropped, for ${round(seconds)} so far.` : `Disconnected for ${round(seconds)}.`
   return join(
     beginning,
     missed > 0 && `${count(missed, 'message')} ${missed === 1 ? 'is' : 'are'} stored on the server and did not arrive here.`,
@@ -14,10 +14,10 @@ export function progressOf ({ cause, seconds, isBack }, dots) {
 
 /** Returns the sentence for an outage that is over. @param report of the outage */
 export function summaryOf (report) {
-  const { noticed, complete, seconds, cause } = report
+  const { noticed, ackLost, complete, seconds, cause } = report
   const beginning = cause === 'drop' && !noticed
     ? `Packets were dropped for ${round(seconds)}. The connection survived.`
-    : cause === 'ack' ? `The acknowledgement was lost. Away ${round(seconds)}.` : `Away ${round(seconds)}.`
+    : ackLost ? `The acknowledgement was lost. Away ${round(seconds)}.` : `Away ${round(seconds)}.`
   if (!complete) return join(beginning, 'The server no longer has all missed messages, and reports it (complete: false).', ownPosts(report))
   return join(beginning, missedMessages(report), ownPosts(report), comparison(report))
 }

@@ -20,7 +20,7 @@ const FIRST = 'chat.js'
 export function sourceTab ({ panel }) {
   const base = new URL('.', document.baseURI).href
   const select = build('select', { 'aria-label': 'Module', onchange: () => show(select.value) })
-  const code = build('pre', { className: 'code', tabIndex: 0, 'aria-label': 'Source' })
+  const code = build('pre', { className: 'source-code', tabIndex: 0, 'aria-label': 'Source' })
   let shown
 
   panel.append(

@@ -25,7 +25,7 @@ export function findPageFiles (): PageFiles {
   }
   const compiled = join(folder, 'dist/')
   const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js') && file !== 'node.js')
-  const shared = ['code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js'].filter((file) => existsSync(join(compiled, file)))
+  const shared = ['code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
   return { root: join(folder, 'public/'), compiled, library: [...client.map((file) => `client/${file}`), ...shared] }
 }
 

@@ -15,12 +15,12 @@ t.test('in Firefox, the page posts, receives, and resumes after a disconnect', {
   await firefox.until("document.querySelector('#drawer .state[data-state=open]') || document.querySelector('#proof[aria-expanded=false]')")
   if (await firefox.evaluate("document.querySelector('#drawer').hidden") === true) await firefox.evaluate("document.querySelector('#proof').click()")
   await firefox.until("document.querySelector('#drawer .state[data-state=open]')")
-  await app.chat.publish('den', 'from the server')
+  await app.chat.publish('den', { text: 'from the server' })
   await firefox.until(`${rows}.includes('from the server')`)
 
   await firefox.evaluate(`${button('Disconnect')}.click()`)
   await firefox.until("document.querySelector('#drawer .state[data-state=disconnected]')")
-  await app.chat.publish('den', 'missed')
+  await app.chat.publish('den', { text: 'missed' })
   await firefox.evaluate(`(() => {
     const field = document.querySelector('.field')
     field.value = 'written offline'
@@ -30,6 +30,6 @@ t.test('in Firefox, the page posts, receives, and resumes after a disconnect', {
   await firefox.evaluate(`${button('Reconnect')}.click()`)
   await firefox.until("document.querySelector('#drawer').textContent.includes('stored once')")
   await firefox.until(`${rows}.includes('written offline')`)
-  t.strictSame((await app.chat.history('den')).messages.map(({ text }) => text), ['from the server', 'missed', 'written offline'])
+  t.strictSame((await app.chat.history('den')).entries.map(({ text }) => text), ['from the server', 'missed', 'written offline'])
   t.strictSame(firefox.complaints, [])
 })

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { Locator } from 'playwright-core'
 import t from 'tap'
 import { launch, skip } from '../support/chromium.ts'
 import { buttonOf, openProof, shows } from './proof-window.ts'
@@ -7,6 +8,9 @@ import { buttonOf, openProof, shows } from './proof-window.ts'
 t.setTimeout(600_000)
 
 const file = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+/** Waits until the drawer is loaded, visible or not. */
+const started = (drawer: Locator) => drawer.locator('[role=tablist]').waitFor({ state: 'attached' })
 
 t.test('the drawer', { skip }, async (t) => {
   const browser = await launch()
@@ -18,13 +22,13 @@ t.test('the drawer', { skip }, async (t) => {
     await buttonOf(wide.drawer, 'Close the drawer').click()
     t.equal(await wide.drawer.isVisible(), false)
     await wide.page.reload()
-    await wide.page.getByRole('button', { name: 'Proof' }).and(wide.page.locator('[aria-expanded=false]')).waitFor()
+    await started(wide.drawer)
     t.equal(await wide.drawer.isVisible(), false)
     await wide.page.getByRole('button', { name: 'Proof' }).click()
     await shows(wide.drawer, '.state', 'connected')
 
     const phone = await openProof(t, browser, {}, { viewport: { width: 390, height: 664 } })
-    await phone.page.getByRole('button', { name: 'Proof' }).and(phone.page.locator('[aria-expanded=false]')).waitFor()
+    await started(phone.drawer)
     t.equal(await phone.drawer.isVisible(), false)
   })
 
@@ -48,13 +52,13 @@ t.test('the drawer', { skip }, async (t) => {
     const { page, drawer, complaints } = await openProof(t, browser)
     await drawer.getByRole('tab', { name: 'Source' }).click()
     const chat = await file('public/chat.js')
-    await shows(drawer, '.code .line', 'new ChatClient')
-    t.equal((await drawer.locator('.code').textContent())?.trimEnd(), chat.trimEnd())
-    await drawer.locator('.code .import').first().click()
-    await shows(drawer, '.code .line', 'export { ChatClient')
+    await shows(drawer, '.source-code .source-line', 'new ChatClient')
+    t.equal((await drawer.locator('.source-code').textContent())?.trimEnd(), chat.trimEnd())
+    await drawer.locator('.source-code .import').first().click()
+    await shows(drawer, '.source-code .source-line', 'export { ChatClient')
     t.equal(await drawer.getByLabel('Module').inputValue(), 'lib/client/index.js')
     await drawer.getByLabel('Module').selectOption('proof/drawer.js')
-    await shows(drawer, '.code .line', 'export function startDrawer')
+    await shows(drawer, '.source-code .source-line', 'export function startDrawer')
     t.strictSame(complaints, [])
     await page.close()
   })

@@ -4,7 +4,7 @@ import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 
 // ms: reached only on a failure, so it is long enough for a slow machine.
-const waitTimeout = 90_000
+const waitTimeout = 30_000
 
 export interface ProofWindow {
   readonly app: App
