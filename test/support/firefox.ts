@@ -27,8 +27,8 @@ interface Evaluated { readonly result?: { readonly value?: unknown }, readonly e
 /** Starts a Firefox, stopped with the test. Rejects if none is installed. */
 export async function launchFirefox (t: Test): Promise<FirefoxWindow> {
   const profile = directory(t)
-  const { child, seen, ended } = run(t, ['--headless', '--no-remote', '--remote-debugging-port=0', '--profile', profile, 'about:blank'],
-    { file: browser.path(), env: { HOME: profile, MOZ_DISABLE_CONTENT_SANDBOX: '1' } })
+  const { child, seen, ended } = run(t, ['--headless', '--no-remote', '--remote-debugging-port=0', '--profile', profile],
+    { file: browser.path(), env: { HOME: profile } })
   const [, endpoint = ''] = await seen(/WebDriver BiDi listening on (ws:\S+)/)
   const socket = new WebSocket(`${endpoint}/session`)
   t.teardown(async () => {
@@ -57,8 +57,7 @@ export async function launchFirefox (t: Test): Promise<FirefoxWindow> {
 
   await command('session.new', { capabilities: {} })
   await command('session.subscribe', { events: ['log.entryAdded'] })
-  const { contexts } = await command('browsingContext.getTree', {}) as { contexts: Array<{ context: string }> }
-  const { context } = contexts[0]!
+  const { context } = await command('browsingContext.create', { type: 'tab' }) as { context: string }
 
   async function evaluate (expression: string): Promise<unknown> {
     const evaluated = await command('script.evaluate', { expression, target: { context }, awaitPromise: true }) as Evaluated
@@ -70,7 +69,7 @@ export async function launchFirefox (t: Test): Promise<FirefoxWindow> {
     open: async (url) => { await command('browsingContext.navigate', { context, url, wait: 'complete' }) },
     evaluate,
     until: async (expression) => {
-      await evaluate(`new Promise((resolve) => { const check = () => (${expression}) ? resolve(true) : requestAnimationFrame(check); check() })`)
+      await evaluate(`new Promise((resolve) => { const check = () => (${expression}) ? resolve(true) : setTimeout(check, 20); check() })`)
     },
     complaints
   }
