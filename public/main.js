@@ -12,32 +12,36 @@ async function loadConfig () {
 }
 
 // Imported dynamically, because a module that can't be loaded prevents every module that imports it from loading.
-async function startPane (config) {
+async function startPerson (config) {
   const [{ createLink }, { createPane }] = await Promise.all([import('./proof/link.js'), import('./pane.js')])
-  const container = byId('panes')
-  const inspect = (person) => (position) => drawer.inspect?.(person(), position)
-
-  function addPerson (options = {}) {
-    const link = createLink()
-    const person = createPane({ container, config, connect: link.connect, onInspect: inspect(() => person), ...options })
-    return { person, link }
-  }
-  return { addPerson, people: [addPerson()] }
+  const link = createLink()
+  const onInspect = (position) => drawer?.inspect(person, position)
+  const person = createPane({ container: byId('panes'), config, connect: link.connect, onInspect })
+  return { person, link }
 }
 
-let drawer = {}
+async function addSecondPerson (config, room) {
+  const { addSecondPerson } = await import('./proof/second-person.js')
+  return addSecondPerson({ container: byId('panes'), config, room, onInspect: (...where) => drawer.inspect(...where) })
+}
+
+async function start (config) {
+  if (!config.chat && !config.echo) return setText(error, 'Chat and echo are both disabled on this server.')
+  if (config.chat && !config.client) {
+    setText(error, 'The chat is not available: its client is not compiled. Run “npm run build” and restart the server.')
+  }
+  const people = config.chat && config.client ? [await startPerson(config)] : []
+  document.body.classList.toggle('without-chat', people.length === 0)
+  const { startDrawer } = await import('./proof/drawer.js')
+  const addPerson = () => addSecondPerson(config, people[0].person.room?.name)
+  drawer = startDrawer({ element: byId('drawer'), button: byId('proof'), config, people, addPerson })
+  delete document.documentElement.dataset.drawer
+}
+
+let drawer
 
 try {
-  const config = await loadConfig()
-  let started = { people: [] }
-  if (!config.chat && !config.echo) setText(error, 'Chat and echo are both disabled on this server.')
-  else if (config.chat && !config.client) setText(error, 'The chat is not available: its client is not compiled. Run “npm run build” and restart the server.')
-  else if (config.chat) started = await startPane(config)
-  document.body.classList.toggle('without-chat', started.people.length === 0)
-  if (config.chat || config.echo) {
-    const { startDrawer } = await import('./proof/drawer.js')
-    drawer = startDrawer({ element: byId('drawer'), button: byId('proof'), config, ...started }) ?? {}
-  }
+  await start(await loadConfig())
 } catch ({ message }) {
   setText(error, `This page could not be loaded completely: ${message}. Reload to try again.`)
 }

@@ -14,7 +14,7 @@ import { paneElement } from './room/pane-element.js'
 import { createPerson } from './room/person.js'
 import { startSide } from './room/side.js'
 import { statusView } from './room/status-view.js'
-import { pageStorage } from './room/storage.js'
+import { personStorage } from './room/storage.js'
 import { typingLine } from './room/typing.js'
 import { setText } from './dom.js'
 
@@ -24,14 +24,17 @@ import { setText } from './dom.js'
  * @param config of the server: `chat` is the URL of the chat route
  * @param connect opens the sockets of the client
  * @param name of the person; default: the one that was kept
+ * @param storage like `localStorage`, for what the person keeps; default: the storages of the browser
  * @param onInspect called with the position of a message whose frames are to be shown
  */
-export function createPane ({ container, config, connect, name, storage = pageStorage(`fastify-chat ${config.chat}`), onInspect }) {
+export function createPane ({ container, config, connect, name, storage, onInspect }) {
   const { element, isFirst } = paneElement(container)
   const find = (className) => element.querySelector(`.${className}`)
   const room = isFirst ? addressedRoom(config.room) : config.room
   const url = config.chat.replace(/^http/, 'ws')
-  const person = createPerson({ url, connect, name, room: config.room, savedPosts: indexedDBPosts({ name: `fastify-chat ${url}` }), storage })
+  const key = `fastify-chat ${new URL(url).pathname}`
+  const savedPosts = indexedDBPosts({ name: key })
+  const person = createPerson({ url, connect, name, room: config.room, savedPosts, storage: personStorage(key, storage) })
   const names = nameTags()
   const roomListeners = new Set()
   let shown, shownRoom

@@ -91,6 +91,9 @@ export function composer (find, person, payload, { post, edit }) {
       stopEditing()
       draft.showRoom()
       update()
+      if ('submitted' in form.dataset) submit()
+      delete form.dataset.submitted
+      form.dataset.ready = ''
     },
     /** Adds a text to the field, for the user to change. */
     add (text) {

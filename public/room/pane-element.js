@@ -12,8 +12,9 @@ export function paneElement (container) {
   const element = original.cloneNode(true)
   const field = element.querySelector('.field')
   field.value = ''
+  delete field.form.dataset.submitted
   field.autofocus = false
-  for (const ofFirst of element.querySelectorAll('[id], .open-side')) ofFirst.remove()
+  for (const ofFirst of element.querySelectorAll('[id], .open-side, .copy-link')) ofFirst.remove()
   container.append(element)
   return { element, isFirst }
 }

@@ -16,11 +16,7 @@ export function startSide (person, names, defaultRoom, field) {
   })
   const drawPeople = peopleColumn({ list: byId('people'), heading: byId('people-title'), filter: byId('people-filter') }, person, names)
   const drawTitle = pageTitle(person)
-  const copyLink = byId('copy-link')
-  copyLink.onclick = async () => {
-    setText(copyLink, await copyText(roomAddress(person.shown.name)) ? 'Copied' : 'Not copied')
-    setTimeout(setText, 2_000, copyLink, 'Copy link')
-  }
+  for (const button of document.querySelectorAll('.copy-link')) button.onclick = () => copyLink(button, person.shown.name)
   followAddress(person, defaultRoom)
   notifications(byId('notify'), person, names)
   person.changed(nextFrame(() => {
@@ -28,4 +24,9 @@ export function startSide (person, names, defaultRoom, field) {
     drawPeople()
     drawTitle()
   }))
+}
+
+async function copyLink (button, room) {
+  setText(button, await copyText(roomAddress(room)) ? 'Copied' : 'Not copied')
+  setTimeout(setText, 2_000, button, 'Copy link')
 }

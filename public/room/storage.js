@@ -1,15 +1,20 @@
 // What the page keeps in the browser. If the browser denies access to a storage, nothing is kept.
 
-/** Creates the storage of a person. @param prefix of the keys: two persons on one page have different ones */
-export function pageStorage (prefix) {
+/**
+ * Creates the storage of a person.
+ * @param prefix of the keys
+ * @param given a storage like `localStorage` that is used for everything; default: the storages of the browser
+ */
+export function personStorage (prefix, given) {
   const keyOf = (key) => `${prefix} ${key}`
+  const shared = () => given ?? window.localStorage
   return {
     /** Returns a value that all tabs share; undefined if there is none. */
-    get: (key) => attempt(() => JSON.parse(window.localStorage.getItem(keyOf(key)))) ?? undefined,
+    get: (key) => attempt(() => JSON.parse(shared().getItem(keyOf(key)))) ?? undefined,
     set (key, value) {
       attempt(() => {
-        if (value === undefined) window.localStorage.removeItem(keyOf(key))
-        else window.localStorage.setItem(keyOf(key), JSON.stringify(value))
+        if (value === undefined) shared().removeItem(keyOf(key))
+        else shared().setItem(keyOf(key), JSON.stringify(value))
       })
     },
     /**
@@ -17,22 +22,22 @@ export function pageStorage (prefix) {
      * is unloaded: a duplicated tab has a copy of the storage, and would otherwise be the same member.
      * @param read returns the value to keep
      */
-    keep: (key, read) => keepOverReload(keyOf(key), read)
+    keep: (key, read) => keepOverReload(() => given ?? window.sessionStorage, keyOf(key), read)
   }
 }
 
-function keepOverReload (key, read) {
+function keepOverReload (storage, key, read) {
   window.addEventListener('pagehide', () => {
-    attempt(() => window.sessionStorage.setItem(key, JSON.stringify(read())))
+    attempt(() => storage().setItem(key, JSON.stringify(read())))
   })
   // Called when the page is restored from the back/forward cache.
-  window.addEventListener('pageshow', ({ persisted }) => { if (persisted) take(key) })
-  return take(key)
+  window.addEventListener('pageshow', ({ persisted }) => { if (persisted) take(storage, key) })
+  return take(storage, key)
 }
 
-function take (key) {
-  const value = attempt(() => JSON.parse(window.sessionStorage.getItem(key)))
-  attempt(() => window.sessionStorage.removeItem(key))
+function take (storage, key) {
+  const value = attempt(() => JSON.parse(storage().getItem(key)))
+  attempt(() => storage().removeItem(key))
   return value ?? undefined
 }
 
