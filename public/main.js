@@ -26,12 +26,12 @@ async function addSecondPerson (config, room) {
 }
 
 async function start (config) {
-  if (!config.chat && !config.echo) return setText(error, 'Chat and echo are both disabled on this server.')
   if (config.chat && !config.client) {
     setText(error, 'The chat is not available: its client is not compiled. Run “npm run build” and restart the server.')
   }
   const people = config.chat && config.client ? [await startPerson(config)] : []
   document.body.classList.toggle('without-chat', people.length === 0)
+  if (!config.chat && !config.echo) return setText(error, 'Chat and echo are both disabled on this server.')
   const { startDrawer } = await import('./proof/drawer.js')
   const addPerson = () => addSecondPerson(config, people[0].person.room?.name)
   drawer = startDrawer({ element: byId('drawer'), button: byId('proof'), config, people, addPerson })

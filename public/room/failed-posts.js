@@ -12,7 +12,7 @@ export function failedPosts (element, person, actions) {
     shown = failed
     const hadFocus = element.contains(document.activeElement)
     element.hidden = failed.length === 0
-    setText(summary, failed.length === 1 ? `1 message was not sent: ${explain(failed[0])}` : `${failed.length} messages were not sent: ${explain(failed[0])}`)
+    if (failed.length > 0) setText(summary, `${failed.length === 1 ? '1 message was' : `${failed.length} messages were`} not sent: ${explain(failed[0])}`)
     list.replaceChildren(...failed.map(row), allRow(failed))
     if (hadFocus) (element.hidden ? actions.focusField() : summary.focus())
   }
@@ -47,6 +47,6 @@ export function failedPosts (element, person, actions) {
 /** "May have been sent": the message may be stored, because only the answer may be lost. */
 function explain ({ code, message }) {
   if (code === 'stale_post' || code === 'unknown') return `it may have been sent (${message})`
-  if (code === 'muted') return 'you are muted' + (message && message !== 'muted' ? ` (${message})` : '')
+  if (code === 'muted') return `you are muted (${message.replace(/^muted: /, '')})`
   return message
 }

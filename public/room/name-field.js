@@ -17,13 +17,13 @@ export function nameField (find, person) {
     input.hidden = !editing
   }
 
-  /** Uses the typed name. Returns whether it is valid; if not, says why. */
-  function accept () {
+  /** Uses the typed name. Returns whether it is valid. @param report whether to show the rule that it breaks */
+  function accept (report = true) {
     if (!editing) return true
     const name = input.value.trim()
     const checked = name === '' ? { name } : checkName(name)
     input.setCustomValidity(checked.problem === undefined ? '' : `The name ${checked.problem}`)
-    if (!input.reportValidity()) return false
+    if (!(report ? input.reportValidity() : input.checkValidity())) return false
     // A newcomer without a name is asked until the first message.
     person.rename(checked.name)
     editing = false
@@ -48,7 +48,7 @@ export function nameField (find, person) {
     event.preventDefault()
     if (accept()) find('field').focus()
   })
-  input.addEventListener('change', () => { if (input.value.trim() !== '') accept() })
+  input.addEventListener('change', () => { if (input.value.trim() !== '') accept(false) })
   draw()
   return { draw, accept }
 }

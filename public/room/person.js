@@ -64,6 +64,8 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
       .map(({ text }) => ({ room, text, code: 'stale_post', message: 'the page was closed before the answer' })))
   }
 
+  function keepRooms () { storage.set('rooms', [...conversations.keys()]) }
+
   function open (room) {
     const texts = waiting.filter((item) => item.room === room)
     const conversation = createConversation(room, owner, storage, texts)
@@ -83,7 +85,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
       if (!roomName.test(room) || (!conversations.has(room) && conversations.size >= MAX_ROOMS)) return false
       shown?.keepLine()
       shown = conversations.get(room) ?? open(room)
-      storage.set('rooms', [...conversations.keys()])
+      keepRooms()
       changed.call()
       return true
     },
@@ -95,13 +97,15 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
         shown = undefined
         person.show(conversations.keys().next().value ?? defaultRoom)
       }
-      storage.set('rooms', [...conversations.keys()])
+      keepRooms()
       changed.call()
     },
     /** Opens the given room, and those of the last visit. */
     start (room) {
+      const others = storage.get('rooms') ?? []
       if (!person.show(room)) person.show(defaultRoom)
-      for (const other of storage.get('rooms') ?? []) if (!conversations.has(other) && conversations.size < MAX_ROOMS) open(other)
+      for (const other of others) if (!conversations.has(other) && conversations.size < MAX_ROOMS) open(other)
+      keepRooms()
       connectNow()
     },
     /** Joins the shown room again after the server has ended it. */

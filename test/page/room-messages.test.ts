@@ -172,7 +172,7 @@ t.test('the messages of a room', { skip }, async (t) => {
     await openMenu(ada.page, 'good morning')
     await ada.page.getByRole('menuitem', { name: 'Delete' }).click()
     await ada.page.getByRole('button', { name: 'Cancel' }).click()
-    t.equal((await app.chat.history('den')).messages.at(0)?.deleted, undefined)
+    t.equal((await app.chat.history('den')).entries.at(0)?.deleted, undefined)
     await openMenu(ada.page, 'good morning')
     await ada.page.getByRole('menuitem', { name: 'Delete' }).click()
     await ada.page.getByRole('button', { name: 'Delete' }).click()

@@ -61,8 +61,8 @@ function prepare ({ name, drawer }: { name: string | undefined, drawer: boolean 
   if (name !== undefined) localStorage.setItem('fastify-chat /chat name', JSON.stringify(name))
 }
 
-/** Waits until an element with this text is in the page. */
-export const shows = (page: Page, selector: string, text: string | RegExp) => page.locator(selector, { hasText: text }).first().waitFor()
+/** Waits until an element with this text is in the page, visible or not. */
+export const shows = (page: Page, selector: string, text: string | RegExp) => page.locator(selector, { hasText: text }).first().waitFor({ state: 'attached' })
 
 /** Waits until the room is joined. */
 export const connected = (page: Page) => shows(page, '.status-word', /^Connected/)

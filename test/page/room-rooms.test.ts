@@ -1,0 +1,199 @@
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import type { FastifyChatOptions } from '../../src/index.ts'
+import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
+import { build, listen, type App } from '../support/app.ts'
+import { backendOf } from '../support/backend.ts'
+import { launch, skip } from '../support/chromium.ts'
+import { connected, items, openPage, say, shows, texts, type PageWindowOptions } from '../support/page-window.ts'
+import { open as openSocket } from '../support/websocket-client.ts'
+
+// Playwright's waits have a timeout and a message of their own, so this one must not expire first.
+t.setTimeout(600_000)
+
+const people = (page: Page) => page.locator('#people li').evaluateAll((all) => all.map((item) =>
+  [...item.children].filter((child) => child.className !== 'face').map(({ textContent }) => textContent).join('') || item.textContent))
+
+/** Makes the window look as if the user works in another one, or back in it. */
+const setFocus = (page: Page, focused: boolean) => page.evaluate((focused) => {
+  document.hasFocus = () => focused
+  window.dispatchEvent(new Event(focused ? 'focus' : 'blur'))
+}, focused)
+
+async function openRoom (page: Page, room: string): Promise<void> {
+  await page.getByLabel('Room to open').fill(room)
+  await page.keyboard.press('Enter')
+  await shows(page, '.title', room)
+  await connected(page)
+}
+
+t.test('rooms and people', { skip }, async (t) => {
+  const browser = await launch()
+  t.teardown(() => browser.close())
+
+  async function start (t: Test, options: FastifyChatOptions = {}): Promise<{ app: App, url: string, open: (name?: string, options?: PageWindowOptions, query?: string) => ReturnType<typeof openPage> }> {
+    const app = await build(t, options)
+    const url = `http://127.0.0.1:${await listen(app)}/demo/`
+    return { app, url, open: (name, options = {}, query = '') => openPage(t, browser, url + query, { ...name !== undefined && { name }, ...options }) }
+  }
+
+  t.test('several rooms share one connection, have unread counts, and are open again after a reload', async (t) => {
+    const { app, open } = await start(t)
+    const { page, sockets, complaints } = await open('ada')
+    await connected(page)
+    await openRoom(page, 'tea')
+    await app.chat.publish('lobby', { text: 'one' })
+    await app.chat.publish('lobby', { text: 'two' })
+    await shows(page, '#rooms li', 'lobby2')
+    await page.waitForFunction(() => document.title === '(2) tea · fastify-chat')
+    await page.reload()
+    await shows(page, '#rooms li', 'lobby2')
+    await app.chat.publish('lobby', { text: 'three' })
+    await shows(page, '#rooms li', 'lobby3')
+    await page.locator('#rooms').getByRole('button', { name: 'lobby' }).first().click()
+    await shows(page, '.title', 'lobby')
+    await page.waitForFunction(() => document.title === 'lobby · fastify-chat')
+    t.strictSame(await page.locator('.rows > li').allTextContents().then((all) => all.findIndex((text) => text.includes('New since you left'))), 1)
+    t.strictSame(await texts(page), ['one', 'two', 'three'])
+    t.equal(sockets.length, 2, 'one before and one after the reload')
+    await page.getByRole('button', { name: 'Leave lobby' }).click()
+    await shows(page, '.title', 'tea')
+    await page.reload()
+    await connected(page)
+    t.strictSame(await page.locator('.room-name').allTextContents(), ['tea'])
+    t.strictSame(complaints, [])
+  })
+
+  t.test('messages that arrive while the user is away are unread, until the user is back', async (t) => {
+    const { app, open } = await start(t)
+    const { page } = await open('ada')
+    await say(page, 'mine')
+    await app.chat.publish('lobby', { text: 'read' })
+    await shows(page, '.row', 'read')
+    await setFocus(page, false)
+    await app.chat.publish('lobby', { text: 'unread 1' })
+    await app.chat.publish('lobby', { text: 'unread 2' })
+    await page.waitForFunction(() => document.title === '(2) lobby · fastify-chat')
+    const lines = () => page.locator('.rows > li:not(.day)').evaluateAll((all) => all.map((line) => (line.querySelector('.text') ?? line).textContent))
+    await shows(page, '.row', 'unread 2')
+    t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'])
+    await setFocus(page, true)
+    await page.waitForFunction(() => document.title === 'lobby · fastify-chat')
+    t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'], 'the line stays while the user reads')
+    await say(page, 'an answer')
+    await page.locator('.divider.unread').waitFor({ state: 'detached' })
+  })
+
+  t.test('the address has the room and not the name, and Back returns to the room before', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open('ada', { permissions: ['clipboard-read', 'clipboard-write'] }, '?room=')
+    await connected(page)
+    await shows(page, '.title', 'lobby')
+    await openRoom(page, 'tea')
+    t.equal(new URL(page.url()).search, '?room=tea')
+    await page.getByRole('button', { name: 'Copy link' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    t.equal(await page.evaluate(() => navigator.clipboard.readText()), page.url())
+    await page.goBack()
+    await shows(page, '.title', 'lobby')
+    await page.goForward()
+    await shows(page, '.title', 'tea')
+  })
+
+  t.test('a name of a room that is invalid is refused by the field, and ignored in the address', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open('ada', {}, '?room=no%20room')
+    await connected(page)
+    await shows(page, '.title', 'lobby')
+    await page.getByLabel('Room to open').fill('no room')
+    t.equal(await page.getByLabel('Room to open').evaluate((input: HTMLInputElement) => input.checkValidity()), false)
+  })
+
+  t.test('the list of people has the user first, and shows who comes and goes', async (t) => {
+    const { open } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
+    const ada = await open('ada')
+    await shows(ada.page, '#people-title', '1 here')
+    const bob = await open('Bob')
+    await shows(ada.page, '#people-title', '2 here')
+    await shows(bob.page, '#people-title', '2 here')
+    t.strictSame(await people(ada.page), ['ada (you)', 'Bob'])
+    t.strictSame(await people(bob.page), ['Bob (you)', 'ada'])
+    await bob.page.close()
+    await shows(ada.page, '#people-title', '1 here')
+    t.strictSame(await people(ada.page), ['ada (you)'])
+  })
+
+  t.test('a long list of people can be filtered, and shows the number of others', async (t) => {
+    const { open, url } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ listed: 22, coalesce: 1 }) }) })
+    for (let i = 1; i <= 24; i++) await openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=guest${i}`)
+    const { page } = await open('zoe')
+    await shows(page, '#people-title', '25 here')
+    await shows(page, '#people .more', 'and 3 more')
+    await page.getByLabel('Filter people').fill('ST7')
+    t.strictSame((await people(page)).slice(0, 1), ['guest7'])
+  })
+
+  t.test('members with one name, or with names that look the same, have marks, in both lists', async (t) => {
+    const { open } = await start(t)
+    const one = await open('Sam')
+    const reader = await open('bob')
+    await connected(reader.page)
+    await say(one.page, 'I am Sam')
+    await shows(reader.page, '.row', 'I am Sam')
+    t.strictSame(await items(reader.page), ['Sam: I am Sam'])
+    const two = await open('sam')
+    await say(two.page, 'so am I')
+    await shows(reader.page, '.row', 'so am I')
+    await shows(reader.page, '#people-title', '3 here')
+    const [first = '', second = ''] = await items(reader.page)
+    t.match(first, /^Sam#[0-9a-z]{4}: I am Sam$/)
+    t.match(second, /^sam#[0-9a-z]{4}: so am I$/)
+    t.not(first.slice(3, 8), second.slice(3, 8))
+    t.strictSame((await people(reader.page)).sort(), ['bob (you)', first.slice(0, 8), second.slice(0, 8)].sort())
+    await one.page.locator('#people li .mark').nth(1).waitFor()
+    t.strictSame((await people(one.page)).sort(), [`${first.slice(0, 8)} (you)`, 'bob', second.slice(0, 8)].sort(), 'its own list has both marks')
+    t.equal(await two.page.locator('.row.own').count(), 1, 'the other member is not shown as the user')
+
+    const heart = await open('Ada ❤\ufe0f')
+    await connected(heart.page)
+    await open('Ada ❤')
+    await shows(heart.page, '#people-title', '5 here')
+    await heart.page.locator('#people li', { hasText: 'Ada' }).locator('.mark').nth(1).waitFor()
+  })
+
+  t.test("the page opens the chat's default room", async (t) => {
+    const { open } = await start(t, { chat: { defaultRoom: 'hall' } })
+    const { page } = await open('ada')
+    await connected(page)
+    t.equal(await page.locator('.title').textContent(), 'hall')
+  })
+
+  for (const options of [
+    { page: '/' },
+    { prefix: '/talk', page: '/' },
+    { prefix: '/talk', page: '/try/it' },
+    { chat: { path: '/rooms/' }, echo: { path: '/demo/echo' } }
+  ] as const) {
+    t.test(`the page finds its files and the chat under ${JSON.stringify(options)}`, async (t) => {
+      const { url } = await start(t, options)
+      const { prefix = '', page: path = '/demo/' } = options as { prefix?: string, page?: string }
+      // Without the final slash, as users type it.
+      const { page, complaints } = await openPage(t, browser, url.replace('/demo/', '') + (prefix + path).replace(/\/$/, ''), { name: 'ada' })
+      await connected(page)
+      await shows(page, '.title', 'lobby')
+      t.strictSame(complaints, [])
+    })
+  }
+
+  t.test('a disabled chat leaves the drawer, and with both disabled the page says so', async (t) => {
+    const echo = await openPage(t, browser, (await start(t, { chat: false })).url, { drawer: true })
+    await echo.page.getByRole('tab', { name: 'Echo' }).waitFor()
+    t.equal(await echo.page.locator('.pane').isVisible(), false)
+    t.strictSame(echo.complaints, [])
+    const none = await openPage(t, browser, (await start(t, { chat: false, echo: false })).url)
+    await shows(none.page, '#page-error', 'Chat and echo are both disabled')
+    t.equal(await none.page.locator('.pane').isVisible(), false)
+  })
+
+  t.end()
+})
