@@ -1,6 +1,5 @@
 // The drawer: shows what happens between a person and the server. The module of a tab is loaded when the tab is opened.
 import { build, button } from './build.js'
-import { isDrawerOpen, rememberDrawer } from './drawer-state.js'
 import { tabList } from './tabs.js'
 
 const tabs = { connection: 'Connection', wire: 'Wire', echo: 'Echo', source: 'Source' }
@@ -10,7 +9,7 @@ const tabs = { connection: 'Connection', wire: 'Wire', echo: 'Echo', source: 'So
  * @param toggle the button that shows and hides it
  * @param config the URLs of the routes
  * @param people array of `{ person, link }`; the drawer adds the second person to it
- * @param addPerson creates a person and returns its `{ person, link }`; takes options of `createPane`
+ * @param addPerson adds a second person to the page; resolves with its `{ person, link }`
  */
 export function startDrawer ({ element, button: toggle, config, people, addPerson }) {
   const isOffered = { connection: people.length > 0, wire: people.length > 0, echo: config.echo, source: true }
@@ -52,13 +51,14 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     ...panels.values())
   toggle.setAttribute('aria-controls', element.id)
   toggle.onclick = () => show(element.hidden)
-  show(people.length === 0 || isDrawerOpen(), false)
+  // Decided before the page was drawn.
+  show(people.length === 0 || document.documentElement.dataset.drawer === 'open', false)
 
   function show (open, byUser = true) {
     element.hidden = !open
     toggle.setAttribute('aria-expanded', open)
     if (byUser) {
-      rememberDrawer(open)
+      remember(open)
       if (open) list.focus(current)
       else toggle.focus()
     }
@@ -86,8 +86,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
   }
 
   async function addSecond () {
-    const { addSecondPerson } = await import('./second-person.js')
-    const second = addSecondPerson(addPerson, people[0].person.room?.name)
+    const second = await addPerson()
     people.push(second)
     for (const starting of started.values()) starting.then((tab) => tab.add?.(second))
   }
@@ -113,6 +112,15 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     showSource: async (module) => (await open('source')).show(module)
   }
   return drawer
+}
+
+/** Keeps for the next visit whether the drawer is open. */
+function remember (open) {
+  try {
+    window.localStorage.setItem('fastify-chat drawer', open ? 'open' : 'closed')
+  } catch {
+    // Storage is disabled: the next visit is like the first one.
+  }
 }
 
 /** Loads the style sheet of the drawer, which is invisible until then. */

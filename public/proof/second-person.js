@@ -1,22 +1,34 @@
 // A second person on the same page: another client, with a name, a session and a link of its own.
+import { createPane } from '../pane.js'
+import { createLink } from './link.js'
+
 const NAME = 'Bea'
 
 /**
  * Adds a pane beside the others. Returns `{ person, link }`.
- * @param addPerson creates a person with a link @param room that the pane shows
+ * @param container of the panes
+ * @param room that the pane shows
+ * @param onInspect called with the person and the position of a message whose frames are to be shown
  */
-export function addSecondPerson (addPerson, room) {
-  const second = addPerson({ name: NAME, storage: memoryStorage() })
-  if (room !== undefined) second.person.show(room)
-  return second
+export function addSecondPerson ({ container, config, room = config.room, onInspect }) {
+  const link = createLink()
+  const person = createPane({
+    container,
+    config: { ...config, room },
+    connect: link.connect,
+    name: NAME,
+    storage: memoryStorage(),
+    onInspect: (position) => onInspect(person, position)
+  })
+  return { person, link }
 }
 
-/** Returns a storage of a pane that keeps nothing when the page ends. */
+/** Returns a storage like `localStorage` that ends with the page. */
 function memoryStorage () {
   const items = new Map()
   return {
-    get: (key) => items.get(key),
-    set: (key, value) => { items.set(key, value) },
-    keep: () => undefined
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => { items.set(key, value) },
+    removeItem: (key) => { items.delete(key) }
   }
 }

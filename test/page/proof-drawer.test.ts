@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Locator } from 'playwright-core'
 import t from 'tap'
+import { build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { buttonOf, openProof, shows } from './proof-window.ts'
 
@@ -17,18 +18,26 @@ t.test('the drawer', { skip }, async (t) => {
   t.teardown(() => browser.close())
 
   t.test('it is open on the first visit where there is room, and stays as it was left', async (t) => {
-    const wide = await openProof(t, browser)
-    await wide.drawer.getByRole('tab', { name: 'Connection' }).waitFor()
-    await buttonOf(wide.drawer, 'Close the drawer').click()
-    t.equal(await wide.drawer.isVisible(), false)
-    await wide.page.reload()
-    await started(wide.drawer)
-    t.equal(await wide.drawer.isVisible(), false)
-    await wide.page.getByRole('button', { name: 'Proof' }).click()
-    await shows(wide.drawer, '.state', 'connected')
+    const url = `http://127.0.0.1:${await listen(await build(t))}/demo/`
+    const visit = async (width: number, height: number) => {
+      const page = await browser.newPage({ viewport: { width, height } })
+      t.teardown(() => page.close())
+      await page.goto(url)
+      const drawer = page.locator('#drawer')
+      await started(drawer)
+      return { page, drawer }
+    }
+    const { page, drawer } = await visit(1280, 800)
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Close the drawer').click()
+    t.equal(await drawer.isVisible(), false)
+    await page.reload()
+    await started(drawer)
+    t.equal(await drawer.isVisible(), false)
+    await page.getByRole('button', { name: 'Proof' }).click()
+    await shows(drawer, '.state', 'connected')
 
-    const phone = await openProof(t, browser, {}, { viewport: { width: 390, height: 664 } })
-    await started(phone.drawer)
+    const phone = await visit(390, 664)
     t.equal(await phone.drawer.isVisible(), false)
   })
 

@@ -1,40 +1,20 @@
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
+import { openPage, type PageWindow, type PageWindowOptions } from '../support/page-window.ts'
 
-// ms: reached only on a failure, so it is long enough for a slow machine.
-const waitTimeout = 30_000
-
-export interface ProofWindow {
+export interface ProofWindow extends PageWindow {
   readonly app: App
-  readonly page: Page
   readonly drawer: Locator
-  /** Console errors and warnings, page errors and failed requests. */
-  readonly complaints: string[]
-  /** URLs of the WebSockets that the page has opened. */
-  readonly sockets: string[]
 }
 
-/** Opens the page of a new server in a window that has room for the drawer. */
-export async function openProof (t: Test, browser: Browser, options: FastifyChatOptions = {}, context: BrowserContextOptions = {}): Promise<ProofWindow> {
+/** Opens the page of a new server, in the room `den` and with the drawer. */
+export async function openProof (t: Test, browser: Browser, options: FastifyChatOptions = {}, context: PageWindowOptions = {}): Promise<ProofWindow> {
   const app = await build(t, options)
-  const port = await listen(app)
-  const opened = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...context })
-  opened.setDefaultTimeout(waitTimeout)
-  t.teardown(() => opened.close())
-  const page = await opened.newPage()
-  const complaints: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-  })
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`))
-  const sockets: string[] = []
-  page.on('websocket', (socket) => sockets.push(socket.url()))
-  await page.goto(`http://127.0.0.1:${port}/demo/?room=den`)
-  const drawer = page.locator('#drawer')
-  return { app, page, drawer, complaints, sockets }
+  const url = `http://127.0.0.1:${await listen(app)}/demo/?room=den`
+  const window = await openPage(t, browser, url, { drawer: true, ...context })
+  return { ...window, app, drawer: window.page.locator('#drawer') }
 }
 
 /** Posts a text in a pane, the first one by default. Doesn't wait until it is stored. */
