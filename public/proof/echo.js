@@ -16,14 +16,15 @@ export function echoTab ({ panel, url }) {
   const toggle = button('Connect', () => echo?.isOpen ? echo.close(1000, 'disconnected by the user') : connect())
   const error = build('p', { className: 'error', role: 'alert' })
   const figure = build('p', { className: 'figure' })
-  const list = build('ol', { className: 'echoes', tabIndex: 0, role: 'log', 'aria-label': 'Echo messages' })
+  const list = build('ol')
+  const scroller = build('div', { className: 'echoes', tabIndex: 0, role: 'log', 'aria-label': 'Echo messages' }, list)
   const input = build('input', { autocomplete: 'off', enterKeyHint: 'send', oninput: warn })
   const files = fileField({ panel, onFile: sendFile })
   let echo
 
   panel.append(
     build('div', { className: 'heading' }, state, toggle),
-    list, figure, error,
+    scroller, figure, error,
     build('form', { className: 'fields', onsubmit: sendText },
       build('label', {}, 'Text', input), build('button', { className: 'primary' }, 'Send')),
     files,
@@ -63,13 +64,13 @@ export function echoTab ({ panel, url }) {
   }
 
   function show (kind, words, note) {
-    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 32
+    const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 32
     list.append(build('li', { className: kind },
       build('span', { className: 'arrow', role: 'img', 'aria-label': kind }, kind === 'sent' ? '↑' : '↓'),
       build('span', { className: 'words', dir: 'auto' }, words.length > 500 ? `${words.slice(0, 500)}…` : words),
       build('small', {}, note)))
     if (list.children.length > MAX_ITEMS) list.firstChild.remove()
-    if (isAtEnd) list.scrollTop = list.scrollHeight
+    if (isAtEnd) scroller.scrollTop = scroller.scrollHeight
   }
 
   function sendOne (data, words) {

@@ -20,6 +20,7 @@ export function addSecondPerson ({ container, config, room = config.room, onInsp
     storage: memoryStorage(),
     onInspect: (position) => onInspect(person, position)
   })
+  person.element.setAttribute('aria-label', `Chat of ${NAME}`)
   return { person, link }
 }
 

@@ -20,8 +20,8 @@ export function wireTab ({ panel, people, isShown }) {
   let about
 
   panel.append(
-    build('div', { className: 'buttons' }, select, pauseButton, button('Copy', copy), button('Clear', clear), showAll),
-    status, list)
+    build('div', { className: 'buttons' }, select, pauseButton, button('Copy', copy), button('Clear', clear), showAll, status),
+    list)
   setInterval(() => { if (isShown()) for (const row of rows.values()) row.showAge() }, 1_000)
 
   const link = () => people[chosen].link
