@@ -11,7 +11,8 @@ const EMPTY = { items: [], hasOlder: false, hasNewer: false, typing: [] }
  * @param waiting texts that were posted before the room was joined
  */
 export function createConversation (name, person, storage, waiting) {
-  let chat, entered, snapshot = EMPTY
+  let chat, entered
+  let snapshot = EMPTY
   /** Why the room can't be used; undefined: it can. */
   let problem
   let pending = 0

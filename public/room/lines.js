@@ -8,10 +8,11 @@ const times = new WeakMap()
  * Returns the lines, each with a key.
  * @param items of a timeline
  * @param unreadAfter position of the last message that was read; undefined: no line
+ * @param hasOlder whether there are messages before the items
  */
-export function linesOf (items, unreadAfter) {
+export function linesOf (items, unreadAfter, hasOlder) {
   const lines = []
-  const firstUnread = firstUnreadOf(items, unreadAfter)
+  const firstUnread = firstUnreadOf(items, unreadAfter, hasOlder)
   let above, day
   for (const item of items) {
     const time = timeOf(item)
@@ -26,10 +27,11 @@ export function linesOf (items, unreadAfter) {
   return lines
 }
 
-function firstUnreadOf (items, unreadAfter) {
+function firstUnreadOf (items, unreadAfter, hasOlder) {
   if (unreadAfter === undefined) return undefined
   const read = items.findLastIndex(({ position }) => position === unreadAfter)
-  return read < 0 ? undefined : items.slice(read + 1).find(({ own, state }) => state === 'stored' && !own)
+  // Without older messages, all of them came after it.
+  return read < 0 && hasOlder ? undefined : items.slice(read + 1).find(({ own, state }) => state === 'stored' && !own)
 }
 
 function timeOf (item) {

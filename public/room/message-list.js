@@ -30,8 +30,8 @@ export function messageList (find, person, names, actions, showError) {
     person.isAtEnd = position.following && !snapshot.hasNewer
     if (person.isAtEnd) missed = 0
     if (person.isAtEnd && isAttentive()) conversation.markRead()
-    showEarlier(linesOf(snapshot.earlier ?? [], undefined))
-    showRows(linesOf(items, unreadAfter))
+    showEarlier(linesOf(snapshot.earlier ?? []))
+    showRows(linesOf(items, unreadAfter, snapshot.hasOlder))
     earlier.hidden = gap.hidden = snapshot.earlier === undefined
     older.hidden = !snapshot.hasOlder
     empty.hidden = items.length > 0 || !isOpen || snapshot.hasOlder
@@ -120,9 +120,8 @@ export function messageList (find, person, names, actions, showError) {
       position.showRow(row)
       setFollows(false)
       row.classList.remove('highlight')
-      // A class that is added again in the same frame would not restart the animation.
-      void row.offsetWidth
-      row.classList.add('highlight')
+      // In the next frame: a class that is added again in the same one doesn't restart the animation.
+      window.requestAnimationFrame(() => row.classList.add('highlight'))
       schedule()
       return row
     }

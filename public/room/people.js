@@ -4,15 +4,16 @@ import { setText, textElement } from '../dom.js'
 const FILTER_FROM = 20
 
 export function peopleColumn ({ list, heading, filter }, person, names) {
-  let shown, filtered
+  let shown, count, filtered
 
   function draw () {
     const { room } = person.shown ?? {}
     list.classList.toggle('stale', person.status.state !== 'online' || room?.stale === true)
-    if (room === undefined || (room.members === shown && filter.value === filtered)) return
+    if (room === undefined || (room.members === shown && room.count === count && filter.value === filtered)) return
     shown = room.members
+    count = room.count
     filtered = filter.value
-    setText(heading, `${room.count} here`)
+    setText(heading, `${count} here`)
     filter.hidden = room.members.size <= FILTER_FROM && filter.value === ''
     const ownId = person.client?.member?.id
     // Before the first tag is made: a later member may have the same name.
@@ -21,7 +22,7 @@ export function peopleColumn ({ list, heading, filter }, person, names) {
     const self = found.find(({ id }) => id === ownId)
     const others = found.filter((member) => member !== self).sort((one, other) => names.label(one).localeCompare(names.label(other)))
     const items = (self ? [self, ...others] : others).map((member) => entry(member, member === self))
-    if (room.count > shown.size) items.push(textElement('li', 'more', `and ${room.count - shown.size} more`))
+    if (count > shown.size) items.push(textElement('li', 'more', `and ${count - shown.size} more`))
     list.replaceChildren(...items)
   }
 

@@ -12,7 +12,11 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
   const received = listeners()
   const resumed = listeners()
   let name = givenName ?? storage.get('name') ?? ''
-  let chat, shown, status = { state: 'connecting' }, wasOnline = false, error = '', savesPosts = savedPosts !== undefined
+  let chat, shown
+  let status = { state: 'connecting' }
+  let wasOnline = false
+  let error = ''
+  let savesPosts = savedPosts !== undefined
   let session = storage.keep('session', () => session)
   /** Posts that were refused. The user sends them again, or discards them. */
   const failed = storage.keep('failed', () => [...failed, ...unsaved()]) ?? []
@@ -30,10 +34,9 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
 
   function connectNow () {
     const former = chat
-    let current
     const ifCurrent = (listener) => (event) => { if (chat === current) listener(event) }
     const kept = { getItem: () => session, setItem: (_key, value) => { session = value } }
-    current = chat = startChat({
+    const current = chat = startChat({
       url, connect, savedPosts, session: kept, name: name || undefined, onStatus: ifCurrent(showStatus), onError: ifCurrent(showError)
     })
     former?.client.close()

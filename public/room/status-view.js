@@ -8,7 +8,8 @@ const RESUMED_MS = 6_000
 export function statusView (find, person) {
   const [status, word, notice, text, countdown, action] =
     ['status', 'status-word', 'notice', 'notice-text', 'countdown', 'notice-action'].map(find)
-  let shown, wasJoined, error = '', timer, described, resumed, resumedTimer
+  let shown, wasJoined, timer, described, resumed, resumedTimer
+  let error = ''
 
   function draw () {
     const { status: now, wasOnline, shown: conversation } = person

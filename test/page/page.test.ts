@@ -1,12 +1,17 @@
 import { readFileSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat, { type FastifyChatOptions } from '../../src/index.ts'
 import { bare, build, listen, logged } from '../support/app.ts'
+import { firstModules } from '../support/module-graph.ts'
 import { raw } from '../support/raw-client.ts'
 
-const files = readdirSync(new URL('../../public/', import.meta.url))
+const folder = fileURLToPath(new URL('../../public/', import.meta.url))
+const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  .map(({ parentPath, name }) => relative(folder, join(parentPath, name)))
 const index = readFileSync(new URL('../../public/index.html', import.meta.url), 'utf8')
 
 /** Creates the static files of an app: a home page, also used as its single-page fallback. */
@@ -97,8 +102,44 @@ t.test("a Host header can't extend the policy", async (t) => {
 t.test('the page obeys its policy: no inline script or style, no foreign resource', async (t) => {
   t.notMatch(index, /<script(?![^>]*\bsrc=)/i)
   t.notMatch(index, /<style|\sstyle=|\son\w+=/i)
-  for (const [, url] of index.matchAll(/\b(?:src|href)="([^"]*)"/g)) {
-    t.ok(/^data:image\//.test(url!) || files.includes(url!), `${url} is a file of the page, with a relative URL`)
+  for (const [tag, url] of index.matchAll(/<\w+[^>]*\b(?:src|href)="([^"]*)"[^>]*>/g)) {
+    if (tag!.startsWith('<a ')) t.match(tag, /^<a href="https:[^"]*" target="_blank" rel="noopener noreferrer">$/)
+    else if (!/^lib\//.test(url!)) t.ok(/^data:image\//.test(url!) || files.includes(url!), `${url} is a file of the page, with a relative URL`)
+  }
+})
+
+t.test('the page preloads the modules that it needs first, and no others', async (t) => {
+  const listed = Array.from(index.matchAll(/<link rel="modulepreload" href="([^"]*)">/g), ([, path]) => path)
+  t.strictSame(listed, firstModules(), 'after a change: node --import tsx test/support/preload.ts')
+  const app = await build(t)
+  for (const path of listed) t.equal((await app.inject(`/demo/${path}`)).statusCode, 200, path)
+})
+
+t.test('chat.js, the lesson, is short, and has the client, a join, a listener and a post', async (t) => {
+  const lesson = readFileSync(join(folder, 'chat.js'), 'utf8')
+  const lines = lesson.trimEnd().split('\n')
+  t.ok(lines.length <= 50, `${lines.length} lines`)
+  t.ok(Math.max(...lines.map(({ length }) => length)) <= 100, 'of at most 100 characters')
+  for (const part of ['new ChatClient(', 'client.join(', 'timeline.subscribe(', 'room.post(']) t.ok(lesson.includes(part), part)
+})
+
+t.test('only the compiled files of the client and of its imports are served', async (t) => {
+  const app = await build(t)
+  for (const file of ['client/index.js', 'client/room.js', 'client/indexeddb/index.js', 'code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'unknown-name.js']) {
+    const { statusCode, headers } = await app.inject(`/demo/lib/${file}`)
+    t.equal(statusCode, 200, `${file}: built by npm run build`)
+    t.match(headers, { 'content-type': /javascript/, 'x-content-type-options': 'nosniff' }, file)
+  }
+  for (const file of ['', 'client/', 'client/index.d.ts', 'client/index.js.map', 'client/node.js', 'protocol.js.map', 'messages.js', 'index.js', 'plugin.js', '..%2Fpackage.json']) {
+    t.equal((await app.inject(`/demo/lib/${file}`)).statusCode, 404, file)
+  }
+})
+
+t.test('a route on the path of a compiled file is a coded error', async (t) => {
+  for (const path of ['/demo/lib/protocol.js', '/demo/lib/*']) {
+    const app = bare(t)
+    app.get(path, async () => '')
+    await t.rejects(async () => app.register(fastifyChat), { code: 'FST_CHAT_PATH_TAKEN', message: path })
   }
 })
 
@@ -111,7 +152,7 @@ t.test("the page's headers don't apply to other routes", async (t) => {
 })
 
 const configs: Array<[what: string, options: FastifyChatOptions & { prefix?: string }, page: string, config: object]> = [
-  ['the defaults', {}, '/demo/', { chat: '../chat', echo: '../echo', room: 'lobby' }],
+  ['the defaults', {}, '/demo/', { chat: '../chat', echo: '../echo', room: 'lobby', payload: 16_384 }],
   ['at the root', { page: '/' }, '/', { chat: 'chat', echo: 'echo', room: 'lobby' }],
   ['under a prefix', { prefix: '/live' }, '/live/demo/', { chat: '../chat', echo: '../echo', room: 'lobby' }],
   ['at the root of a prefix', { prefix: '/live', page: '/' }, '/live/', { chat: 'chat', echo: 'echo', room: 'lobby' }],

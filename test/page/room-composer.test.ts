@@ -119,14 +119,16 @@ t.test('the field for messages', { skip }, async (t) => {
     await page.locator('.field').fill('for tea')
     await page.reload()
     await shows(page, '.title', 'tea')
-    await page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('.field')!.value === 'for tea')
+    await page.locator('.composer[data-ready]').waitFor()
+    t.equal(await value(page), 'for tea')
     await page.locator('#rooms').getByRole('button', { name: 'den', exact: true }).click()
     await shows(page, '.title', 'den')
-    await page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('.field')!.value === 'for the den')
+    await page.locator('.composer[data-ready]').waitFor()
+    t.equal(await value(page), 'for the den')
   })
 
   t.test('text that is typed and sent before the modules are loaded is sent when they are', async (t) => {
-    const { app, open } = await start(t)
+    const { open } = await start(t)
     const { page } = await open('ada', 'style.css')
     let release = () => {}
     const held = new Promise<void>((resolve) => { release = resolve })
@@ -140,9 +142,8 @@ t.test('the field for messages', { skip }, async (t) => {
     await page.keyboard.type('later')
     release()
     await connected(page)
-    await page.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('.field')!.value !== 'early')
-    const typed = (await app.chat.history('den')).entries.map(({ text }) => text).join('') + await value(page)
-    t.match(typed, /^early ?later$|^earlylater$/, 'nothing is lost')
+    await shows(page, '.row.stored', 'early')
+    t.equal((await texts(page)).join() + await value(page), 'earlylater')
   })
 
   t.test('refused posts are one line above the field, and can be sent again, changed or discarded', async (t) => {

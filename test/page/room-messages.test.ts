@@ -90,7 +90,7 @@ t.test('the messages of a room', { skip }, async (t) => {
     await shows(page, '.newest', '3 new')
     t.equal(await topOf('message 90.'), before, "a new message doesn't move it")
     await page.locator('.newest').click()
-    await page.waitForFunction(() => document.querySelector<HTMLElement>('.newest')!.hidden)
+    await page.locator('.newest').waitFor({ state: 'hidden' })
     t.equal(await gapBelowNewest(page), 0)
     t.equal(await page.evaluate(() => document.activeElement?.className), 'field')
     t.strictSame(complaints, [])
@@ -119,7 +119,7 @@ t.test('the messages of a room', { skip }, async (t) => {
     t.equal((await walk('top', 'message 1.')).size, 700)
     t.equal(await page.locator('.row', { hasText: 'message 700.' }).count(), 0)
     await walk('end', 'message 700.')
-    await page.waitForFunction(() => document.querySelector<HTMLElement>('.newest')!.hidden)
+    await page.locator('.newest').waitFor({ state: 'hidden' })
   })
 
   t.test('a streamed message grows in its place, and one that is cut is marked', async (t) => {

@@ -20,6 +20,16 @@ const setFocus = (page: Page, focused: boolean) => page.evaluate((focused) => {
   window.dispatchEvent(new Event(focused ? 'focus' : 'blur'))
 }, focused)
 
+/** Waits until the page has a title. */
+async function titled (page: Page, title: string): Promise<void> {
+  await page.evaluate(async (title) => {
+    for (let tries = 0; document.title !== title; tries++) {
+      if (tries === 1_000) throw new Error(`the title is ${document.title}, not ${title}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }, title)
+}
+
 async function openRoom (page: Page, room: string): Promise<void> {
   await page.getByLabel('Room to open').fill(room)
   await page.keyboard.press('Enter')
@@ -45,14 +55,14 @@ t.test('rooms and people', { skip }, async (t) => {
     await app.chat.publish('lobby', { text: 'one' })
     await app.chat.publish('lobby', { text: 'two' })
     await shows(page, '#rooms li', 'lobby2')
-    await page.waitForFunction(() => document.title === '(2) tea · fastify-chat')
+    await titled(page, '(2) tea · fastify-chat')
     await page.reload()
     await shows(page, '#rooms li', 'lobby2')
     await app.chat.publish('lobby', { text: 'three' })
     await shows(page, '#rooms li', 'lobby3')
     await page.locator('#rooms').getByRole('button', { name: 'lobby' }).first().click()
     await shows(page, '.title', 'lobby')
-    await page.waitForFunction(() => document.title === 'lobby · fastify-chat')
+    await titled(page, 'lobby · fastify-chat')
     t.strictSame(await page.locator('.rows > li').allTextContents().then((all) => all.findIndex((text) => text.includes('New since you left'))), 1)
     t.strictSame(await texts(page), ['one', 'two', 'three'])
     t.equal(sockets.length, 2, 'one before and one after the reload')
@@ -73,12 +83,12 @@ t.test('rooms and people', { skip }, async (t) => {
     await setFocus(page, false)
     await app.chat.publish('lobby', { text: 'unread 1' })
     await app.chat.publish('lobby', { text: 'unread 2' })
-    await page.waitForFunction(() => document.title === '(2) lobby · fastify-chat')
+    await titled(page, '(2) lobby · fastify-chat')
     const lines = () => page.locator('.rows > li:not(.day)').evaluateAll((all) => all.map((line) => (line.querySelector('.text') ?? line).textContent))
     await shows(page, '.row', 'unread 2')
     t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'])
     await setFocus(page, true)
-    await page.waitForFunction(() => document.title === 'lobby · fastify-chat')
+    await titled(page, 'lobby · fastify-chat')
     t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'], 'the line stays while the user reads')
     await say(page, 'an answer')
     await page.locator('.divider.unread').waitFor({ state: 'detached' })
@@ -128,7 +138,7 @@ t.test('rooms and people', { skip }, async (t) => {
     for (let i = 1; i <= 24; i++) await openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=guest${i}`)
     const { page } = await open('zoe')
     await shows(page, '#people-title', '25 here')
-    await shows(page, '#people .more', 'and 3 more')
+    await shows(page, '#people .more', 'and 2 more')
     await page.getByLabel('Filter people').fill('ST7')
     t.strictSame((await people(page)).slice(0, 1), ['guest7'])
   })
