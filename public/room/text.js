@@ -3,7 +3,8 @@ import { textElement } from '../dom.js'
 
 /** Code in a block, code in a line, or a link. A link ends before the punctuation of its sentence. */
 const special = /```(?:[\w+#-]*\n)?(?<block>[\s\S]+?)\n?```|`(?<code>[^`\n]+)`|(?<link>https?:\/\/[^\s<>"`]+[^\s<>"'`.,;:!?)\]])/g
-const emojiOnly = new RegExp('^(?:\\p{RGI_Emoji}\\s*){1,3}$', 'v')
+const emoji = '\\p{RGI_Emoji}'
+const emojiOnly = new RegExp(`^(?:${emoji}\\s*){1,3}$`, 'v')
 
 /** Fills the element with the text of a message. */
 export function showText (element, text) {

@@ -2,7 +2,7 @@ import type { Browser, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
-import { openPage, type PageWindow, type PageWindowOptions } from '../support/page-window.ts'
+import { openPage, type PageWindow, type PageWindowOptions } from './page-window.ts'
 
 export interface ProofWindow extends PageWindow {
   readonly app: App

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, post, say, shows, text, texts } from '../support/page-window.ts'
+import { connected, items, openPage, post, say, shows, text, texts } from './page-window.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)

@@ -7,7 +7,7 @@ import { build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { run, type Run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
-import { connected, openPage, post, say, shows, text, texts, watch, type PageWindow } from '../support/page-window.ts'
+import { connected, openPage, post, say, shows, text, texts, watch, type PageWindow } from './page-window.ts'
 import { proxy } from '../support/proxy.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))

@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
-import { violations } from '../support/axe.ts'
+import { violations } from './axe.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, openPage, post, say, shows, type PageWindowOptions } from '../support/page-window.ts'
+import { connected, openPage, post, say, shows, type PageWindowOptions } from './page-window.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, post, say, shows, texts, type PageWindowOptions } from '../support/page-window.ts'
+import { connected, items, openPage, post, say, shows, texts, type PageWindowOptions } from './page-window.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)

@@ -5,7 +5,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, say, shows, texts, type PageWindowOptions } from '../support/page-window.ts'
+import { connected, items, openPage, say, shows, texts, type PageWindowOptions } from './page-window.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
