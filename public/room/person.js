@@ -2,6 +2,7 @@
 import { startChat } from '../chat.js'
 import { createConversation } from './conversation.js'
 import { listeners } from './listeners.js'
+import { memberSession } from './member-session.js'
 
 const MAX_ROOMS = 20
 const roomName = /^[A-Za-z0-9._:-]{1,64}$/
@@ -17,7 +18,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
   let wasOnline = false
   let error = ''
   let savesPosts = savedPosts !== undefined
-  let session = storage.keep('session', () => session)
+  const session = memberSession(storage)
   /** Posts that were refused. The user sends them again, or discards them. */
   const failed = storage.keep('failed', () => [...failed, ...unsaved()]) ?? []
   const waiting = storage.keep('waiting', () => [...conversations.values()].flatMap((each) => each.waiting.map((item) => ({ ...item, room: each.name })))) ?? []
@@ -35,9 +36,8 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
   function connectNow () {
     const former = chat
     const ifCurrent = (listener) => (event) => { if (chat === current) listener(event) }
-    const kept = { getItem: () => session, setItem: (_key, value) => { session = value } }
     const current = chat = startChat({
-      url, connect, savedPosts, session: kept, name: name || undefined, onStatus: ifCurrent(showStatus), onError: ifCurrent(showError)
+      url, connect, savedPosts, session, name: name || undefined, onStatus: ifCurrent(showStatus), onError: ifCurrent(showError)
     })
     former?.client.close()
     wasOnline = false

@@ -244,6 +244,25 @@ t.test('the connection of the page', { skip }, async (t) => {
     await shows(page, '#people-title', '2 here')
   })
 
+  t.test('a later visit is the same member, and sends the posts that waited', async (t) => {
+    const port = await listen(await build(t))
+    const tunnel = await proxy(t, port)
+    const { page } = await openPatient(t, `http://127.0.0.1:${tunnel.port}/demo/`)
+    await say(page, 'first')
+    tunnel.target = undefined
+    tunnel.cut()
+    await notice(page, 'Connection lost')
+    await post(page, 'second')
+    await shows(page, '.row.pending', 'second')
+    await page.close({ runBeforeUnload: true })
+    tunnel.target = port
+    const later = await page.context().newPage()
+    await later.goto(`http://127.0.0.1:${tunnel.port}/demo/`)
+    await later.locator('.row.own.stored', { hasText: 'second' }).waitFor()
+    await later.locator('.row.own', { hasText: 'first' }).waitFor()
+    t.strictSame(await texts(later), ['first', 'second'])
+  })
+
   t.test('without the compiled client, page and log report it once', async (t) => {
     const folder = directory(t)
     for (const name of ['src', 'public', 'package.json', 'tsconfig.json']) await cp(join(checkout, name), join(folder, name), { recursive: true })
