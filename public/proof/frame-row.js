@@ -12,9 +12,11 @@ const fates = { passed: '', held: 'waits', lost: 'lost' }
  */
 export function frameRow (frame, frames, onMessage) {
   const age = build('time', { dateTime: new Date(frame.at).toISOString() })
+  // Kept here: hundreds of rows are compared, and reading the page is slow.
+  let shownAge, shownFate
   const showAge = () => {
     const text = ageOf(frame)
-    if (age.textContent !== text) age.textContent = text
+    if (shownAge !== text) age.textContent = shownAge = text
   }
   showAge()
   if (frame.note !== undefined) return { element: build('li', { className: 'wire-note' }, frame.note, ' ', age), showAge, showFate () {} }
@@ -43,8 +45,8 @@ export function frameRow (frame, frames, onMessage) {
     element,
     showAge,
     showFate () {
-      if (element.dataset.fate === frame.fate) return
-      element.dataset.fate = frame.fate
+      if (shownFate === frame.fate) return
+      element.dataset.fate = shownFate = frame.fate
       fate.textContent = fates[frame.fate]
     }
   }

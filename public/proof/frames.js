@@ -1,6 +1,6 @@
 // The frames that a link has carried: a bounded list, with what each one says about messages.
 
-const MAX_FRAMES = 500
+const MAX_FRAMES = 300
 const MAX_LENGTH = 4_000_000
 
 /** Types of messages that have the position of the message that they are about. */

@@ -5,6 +5,8 @@ import { framesAbout } from './frames.js'
 import { frameRow } from './frame-row.js'
 import { frameText } from './frame-text.js'
 
+const DRAW_INTERVAL = 200
+
 /** Fills the tab. @param people array of `{ person, link }` @param isShown returns whether the tab is visible */
 export function wireTab ({ panel, people, isShown }) {
   const select = build('select', { 'aria-label': 'Person', onchange: () => choose(Number(select.value)) })
@@ -64,14 +66,14 @@ export function wireTab ({ panel, people, isShown }) {
     list.scrollTop = list.scrollHeight
   }
 
-  /** Draws once a frame of the screen at most: a busy room has hundreds of frames in that time. */
+  /** Draws now and then: at 100 messages a second, drawing each of them would delay the chat. */
   function changed () {
     if (isDue || !isShown()) return
     isDue = true
-    window.requestAnimationFrame(() => {
+    setTimeout(() => {
       isDue = false
       draw(false)
-    })
+    }, DRAW_INTERVAL)
   }
 
   /** @param always also while paused */
