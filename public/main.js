@@ -35,6 +35,7 @@ async function start (config) {
   const { startDrawer } = await import('./proof/drawer.js')
   const addPerson = () => addSecondPerson(config, people[0].person.room?.name)
   drawer = startDrawer({ element: byId('drawer'), button: byId('proof'), config, people, addPerson })
+  byId('source').onclick = () => drawer.showSource('chat.js')
   delete document.documentElement.dataset.drawer
 }
 

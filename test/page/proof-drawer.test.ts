@@ -59,7 +59,8 @@ t.test('the drawer', { skip }, async (t) => {
 
   t.test('the source tab shows the modules that the page runs', async (t) => {
     const { page, drawer, complaints } = await openProof(t, browser)
-    await drawer.getByRole('tab', { name: 'Source' }).click()
+    await started(drawer)
+    await page.getByRole('button', { name: 'Source of the chat' }).click()
     const chat = await file('public/chat.js')
     await shows(drawer, '.source-code .source-line', 'new ChatClient')
     t.equal((await drawer.locator('.source-code').textContent())?.trimEnd(), chat.trimEnd())
@@ -68,8 +69,10 @@ t.test('the drawer', { skip }, async (t) => {
     t.equal(await drawer.getByLabel('Module').inputValue(), 'lib/client/index.js')
     await drawer.getByLabel('Module').selectOption('proof/drawer.js')
     await shows(drawer, '.source-code .source-line', 'export function startDrawer')
+    await drawer.getByRole('tab', { name: 'Wire' }).click()
+    await buttonOf(drawer, 'Source of this tab').click()
+    await shows(drawer, '.source-code .source-line', 'export function wireTab')
     t.strictSame(complaints, [])
-    await page.close()
   })
 
   t.test('the server of the source tab is that of the README', async (t) => {
