@@ -2,6 +2,10 @@
 import { messageIn } from './frames.js'
 import { readSince } from './read-back.js'
 
+/** Length of a page, and number of its messages, from which on another page may follow. */
+const FULL_PAGE = 50_000
+const FULL_LIST = 1_000
+
 /**
  * Starts to observe, from the last message that the room has received until the room is joined again and its posts are answered.
  * @param cause `disconnect`, `drop`, `ack` or `network`
@@ -88,6 +92,8 @@ export function startOutage ({ client, room, link, cause, onChange }) {
       complete,
       seconds: (backAt - lostAt) / 1_000,
       missed: (joined?.messages ?? received).filter(isOther).length,
+      /** Whether more than these may have been missed: `joined` has only the first page. */
+      more: JSON.stringify(joined?.messages ?? []).length > FULL_PAGE || joined?.messages.length >= FULL_LIST,
       posts: own.length,
       stored: own.filter(({ state }) => state === 'stored').length,
       failed: own.filter(({ state }) => state === 'failed').length,

@@ -22,8 +22,9 @@ export function summaryOf (report) {
   return join(beginning, missedMessages(report), ownPosts(report), comparison(report))
 }
 
-function missedMessages ({ missed, noticed }) {
+function missedMessages ({ missed, more, noticed }) {
   if (missed === 0) return 'No message was missed.'
+  if (more) return `At least ${missed} missed messages arrived.`
   return `${count(missed, noticed ? 'missed message' : 'message')} arrived${noticed ? '' : ' late'}.`
 }
 
