@@ -96,9 +96,9 @@ function personSection ({ person, link, config, witness }) {
 
   function toggleDropping () {
     const on = link.state !== 'dropping'
-    if (on) begin('drop')
     link.drop(on)
-    if (!on) person.client?.reconnect()
+    if (on) begin('drop')
+    else person.client?.reconnect()
   }
 
   function toggleLosing () {

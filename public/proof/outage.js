@@ -58,10 +58,12 @@ export function startOutage ({ client, room, link, cause, onChange }) {
     if (isClosed) return
     const pending = items().filter(({ state }) => state === 'pending')
     for (const { key } of pending) posts.add(key)
-    if (!isBack()) checks++
-    else {
+    if (isBack()) {
       backAt ??= performance.now()
       if (pending.length === 0 && !isChecking) check()
+    } else {
+      backAt = undefined
+      checks++
     }
     onChange()
   }
