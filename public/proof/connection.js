@@ -57,7 +57,7 @@ export function connectionTab ({ panel, config, people, second }) {
 }
 
 function personSection ({ person, link, config, witness }) {
-  const heading = build('h3')
+  const heading = build('h2')
   const state = build('span', { className: 'state' })
   const problem = build('p', { className: 'error', role: 'alert' })
   const progress = build('p', { className: 'sentence' })

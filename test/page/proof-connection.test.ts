@@ -101,7 +101,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.state', 'connected')
     t.equal(sockets.length, 1, 'one connection until then')
     await buttonOf(drawer, 'Add a second person here').click()
-    await shows(drawer, '.person h3', 'Bea')
+    await shows(drawer, '.person h2', 'Bea')
     await shows(drawer, '.person:nth-of-type(2) .state', /^connected/)
     t.equal(sockets.length, 2)
     await buttonOf(drawer.locator('.person').first(), 'Disconnect').click()
