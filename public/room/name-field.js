@@ -12,7 +12,7 @@ export function nameField (find, person) {
     // The app has named the member.
     if (editing && person.name === '' && name !== '' && input.value === '' && document.activeElement !== input) editing = false
     setText(button, name || 'Guest')
-    button.ariaLabel = `Your name: ${name || 'none'}. Change it`
+    button.ariaLabel = `Your name: ${name || 'Guest'}. Change it`
     button.hidden = editing
     input.hidden = !editing
   }
