@@ -1,5 +1,5 @@
 import t from 'tap'
-import { violations } from '../support/axe.ts'
+import { violations } from './axe.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { buttonOf, openProof, post, shows } from './proof-window.ts'
 
