@@ -15,7 +15,7 @@ await app.listen({ port: 0, host: '127.0.0.1' })
 const browser = await chromium.launch({ executablePath: installed('chromium').path(), args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-lcd-text'] })
 try {
   const { port } = app.server.address() as AddressInfo
-  const page = await browser.newPage({ viewport: { width: 1280, height: 720 }, locale: 'en-GB', colorScheme: 'light' })
+  const page = await browser.newPage({ viewport: { width: 1366, height: 740 }, locale: 'en-GB', colorScheme: 'light' })
   await page.goto(`http://127.0.0.1:${port}/demo/?room=tea`)
   await record(page, await Recording.start(browser, page))
 } finally {

@@ -19,6 +19,8 @@ export class Recording {
   static async start (browser: Browser, page: Page): Promise<Recording> {
     const encoder = await browser.newPage()
     await encoder.addScriptTag({ path: fileURLToPath(new URL('changed-part.js', import.meta.url)) })
+    // The page counts messages as unread while it isn't looked at.
+    await page.bringToFront()
     return new Recording(page, encoder)
   }
 
