@@ -22,7 +22,13 @@ export function startOutage ({ client, room, link, cause, onChange }) {
   let lostAt = cause === 'ack' ? undefined : performance.now()
   /** Whether the client has noticed the loss. Then the outage ends with a join. */
   let noticed = cause === 'network' || cause === 'disconnect'
-  let backAt, joined, report
+  let backAt, report
+  /** Whether the room is joined again. */
+  let joined = false
+  /** Of all joins since the beginning: messages of others, whether there may be more, and whether the server had all of them. */
+  let missed = 0
+  let more = false
+  let complete = true
   /** Changes when a check that is under way is no longer about the whole outage. */
   let checks = 0
   let isChecking = false
@@ -32,21 +38,28 @@ export function startOutage ({ client, room, link, cause, onChange }) {
     timeline.subscribe(update),
     link.onChange(update),
     client.on('status', ({ state }) => { if (state === 'waiting') onLost() }),
-    room.on('joined', (event) => {
-      joined = event
-      update()
-    })
+    room.on('joined', onJoined)
   ]
 
   function onLost () {
     noticed = true
     lostAt ??= performance.now()
-    joined = backAt = undefined
+    joined = false
+    backAt = undefined
     checks++
     onChange()
   }
 
-  const isBack = () => noticed ? joined !== undefined : cause === 'drop' && link.state === 'open'
+  function onJoined ({ messages, ...event }) {
+    joined = true
+    complete &&= event.complete
+    missed += messages.filter(isOther).length
+    more ||= messages.length >= FULL_LIST || JSON.stringify(messages).length > FULL_PAGE
+    update()
+  }
+
+  const isOther = ({ from }) => from?.id !== client.member?.id
+  const isBack = () => noticed ? joined : cause === 'drop' && link.state === 'open'
 
   /** Returns the items since the outage began. */
   function items () {
@@ -85,17 +98,15 @@ export function startOutage ({ client, room, link, cause, onChange }) {
 
   /** @param stored by the server @param own items of the own posts */
   function makeReport (stored, received, own) {
-    const complete = joined?.complete ?? true
-    const isOther = ({ from }) => from?.id !== client.member?.id
     return {
       cause,
       noticed,
       ackLost: link.lostAcks > lostAcks,
       complete,
       seconds: (backAt - lostAt) / 1_000,
-      missed: (joined?.messages ?? received).filter(isOther).length,
+      missed: noticed ? missed : received.filter(isOther).length,
       /** Whether more than these may have been missed: `joined` has only the first page. */
-      more: JSON.stringify(joined?.messages ?? []).length > FULL_PAGE || joined?.messages.length >= FULL_LIST,
+      more,
       posts: own.length,
       stored: own.filter(({ state }) => state === 'stored').length,
       failed: own.filter(({ state }) => state === 'failed').length,
