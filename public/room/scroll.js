@@ -41,13 +41,13 @@ export function scrollPosition (scroller, lists, onScroll) {
   /** Called after a change of the rows. @param complete whether the last row is the newest message of the room */
   function keep (complete = isComplete) {
     isComplete = complete
-    if (!complete) following = false
-    if (following) scroller.scrollTop = lastTop = scroller.scrollHeight
+    if (following && complete) scroller.scrollTop = lastTop = scroller.scrollHeight
     else {
       const kept = visible.find(({ row }) => row.isConnected && row.offsetParent !== null)
-      if (kept === undefined) return
-      const top = Math.round(kept.row.offsetTop - kept.place)
+      const top = kept === undefined ? lastTop : Math.round(kept.row.offsetTop - kept.place)
       if (top !== Math.round(scroller.scrollTop)) scroller.scrollTop = lastTop = top
+      // Newer messages of the next page may be below now.
+      if (following) following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END
     }
     remember()
   }
