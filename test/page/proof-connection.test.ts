@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { App } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
+import { gate } from '../support/gate.ts'
 import { buttonOf, dots, openProof, post, shows } from './proof-window.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
@@ -73,6 +74,30 @@ t.test('the connection tab', { skip }, async (t) => {
     await buttonOf(drawer, 'Reconnect').click()
     await shows(drawer, '.sentence', /Away [\d.]+ s\. .*Your post is stored once\. It was sent again, with the same id\./)
     t.strictSame(await texts(app), ['held'])
+  })
+
+  t.test('a connection that is lost again before a post is answered belongs to the same outage', async (t) => {
+    const { pass, open, reached } = gate()
+    t.teardown(open)
+    const { app, page, drawer } = await openProof(t, browser, {
+      async prePost (draft) {
+        await pass()
+        return draft
+      }
+    })
+    await shows(drawer, '.state', 'connected')
+    await buttonOf(drawer, 'Disconnect').click()
+    await post(page, 'mine')
+    for (const text of ['one', 'two']) {
+      await app.chat.publish('den', { text })
+      await buttonOf(drawer, 'Reconnect').click()
+      await page.locator('[data-position]', { hasText: text }).waitFor()
+      await reached
+      if (text === 'one') await buttonOf(drawer, 'Disconnect').click()
+    }
+    open()
+    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 2 missed messages arrived\. Your post is stored once\. It was sent again, with the same id\./)
+    t.strictSame(await texts(app), ['one', 'two', 'mine'])
   })
 
   t.test('if the server has lost the room, the sentence says so', async (t) => {
