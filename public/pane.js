@@ -12,6 +12,7 @@ import { nameTags } from './room/names.js'
 import { nextFrame } from './room/next-frame.js'
 import { paneElement } from './room/pane-element.js'
 import { createPerson } from './room/person.js'
+import { refuseFiles } from './room/refuse-files.js'
 import { startSide } from './room/side.js'
 import { statusView } from './room/status-view.js'
 import { personStorage } from './room/storage.js'
@@ -83,6 +84,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     for (const listener of roomListeners) listener(shownRoom)
   }
 
+  refuseFiles(element, () => status.showError('The chat takes text only. The echo, in the proof drawer, takes files.'))
   person.changed(nextFrame(draw))
   person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
   person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })

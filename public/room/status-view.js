@@ -1,6 +1,6 @@
 // Shows the state of the connection as one word in the header, and a problem as a line above the field.
 import { setText } from '../dom.js'
-import { describeStatus } from './status.js'
+import { describeStatus, isServerThere, isUnexplained } from './status.js'
 
 const RESUMED_MS = 6_000
 
@@ -10,6 +10,8 @@ export function statusView (find, person) {
     ['status', 'status-word', 'notice', 'notice-text', 'countdown', 'notice-action'].map(find)
   let shown, wasJoined, timer, described, resumed, resumedTimer
   let error = ''
+  /** The status for which the server answers by HTTP. */
+  let answered
 
   function draw () {
     const { status: now, wasOnline, shown: conversation } = person
@@ -17,7 +19,8 @@ export function statusView (find, person) {
     const problem = conversation?.problem ?? (now.state === 'online' || person.error === '' ? '' : person.error)
     // The time of the next attempt is that of the first draw of a status.
     if (shown !== now || wasJoined !== joined) {
-      described = describeStatus(now, wasOnline, joined)
+      described = describeStatus(now, wasOnline, joined, answered === now)
+      if (shown !== now && isUnexplained(now)) ask(now)
       shown = now
       wasJoined = joined
     }
@@ -31,6 +34,13 @@ export function statusView (find, person) {
     notice.hidden = lines.length === 0
     if (hadFocus && (action.hidden || notice.hidden)) find('field').focus()
     countDown()
+  }
+
+  async function ask (status) {
+    if (!await isServerThere() || person.status !== status) return
+    answered = status
+    described = { ...describeStatus(status, person.wasOnline, false, true), retryAt: described.retryAt }
+    draw()
   }
 
   function countDown () {

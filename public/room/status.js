@@ -10,12 +10,27 @@ const meanings = {
   4408: 'the connection was too slow'
 }
 
+/** Returns whether no WebSocket was opened, for a reason that browsers don't report. */
+export function isUnexplained ({ state, code, reason }) {
+  return state === 'waiting' && code === 1006 && (reason === '' || reason === 'the handshake failed')
+}
+
+/** Resolves with whether the server answers requests by HTTP. */
+export async function isServerThere () {
+  try {
+    return (await fetch('config.json', { cache: 'no-store' })).ok
+  } catch {
+    return false
+  }
+}
+
 /**
  * Returns the word for a status, and for a problem its text and the action that may solve it.
  * @param wasOnline whether there was a connection before
  * @param joined whether the shown room is joined
+ * @param isThere whether the server answers by HTTP, though no WebSocket was opened
  */
-export function describeStatus (status, wasOnline, joined) {
+export function describeStatus (status, wasOnline, joined, isThere) {
   if (status.state === 'connecting') return { state: 'connecting', word: wasOnline ? 'Reconnecting' : 'Connecting' }
   if (status.state === 'online') return joined ? { state: 'online', word: 'Connected' } : { state: 'connecting', word: 'Opening the room' }
   if (status.state === 'closed') {
@@ -24,7 +39,8 @@ export function describeStatus (status, wasOnline, joined) {
   if (status.reason === 'offline') {
     return { state: 'waiting', word: 'Offline', text: 'This device is offline. Messages will be sent when it is online again.' }
   }
-  const text = `${wasOnline ? 'Connection lost' : 'Could not connect'}: ${reasonOf(status)}. Trying again`
+  const reason = isThere ? 'the server answers, but accepts no connection now. It may be full' : reasonOf(status)
+  const text = `${wasOnline ? 'Connection lost' : 'Could not connect'}: ${reason}. Trying again`
   return { state: 'waiting', word: 'Reconnecting', text, action: 'Reconnect now', retryAt: Date.now() + status.retryIn }
 }
 

@@ -191,6 +191,23 @@ t.test('the field for messages', { skip }, async (t) => {
     t.strictSame((await texts(page)).slice(-5), [1, 2, 3, 4, 5].map((i) => `muted ${i}`))
   })
 
+  t.test('a dropped or pasted file is refused in words', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open('ada')
+    await connected(page)
+    for (const type of ['drop', 'paste']) {
+      const isRefused = await page.locator('.field').evaluate((field, type) => {
+        const data = new DataTransfer()
+        data.items.add(new File(['x'], 'x.png', { type: 'image/png' }))
+        const init = { bubbles: true, cancelable: true }
+        return !field.dispatchEvent(type === 'drop' ? new DragEvent(type, { ...init, dataTransfer: data }) : new ClipboardEvent(type, { ...init, clipboardData: data }))
+      }, type)
+      t.equal(isRefused, true, type)
+      await shows(page, '.notice-text', 'The chat takes text only')
+      await page.getByRole('button', { name: 'Close' }).click()
+    }
+  })
+
   t.test('typing is reported at most every 2 s, and shown in words', async (t) => {
     const { open } = await start(t)
     const ada = await open('ada')

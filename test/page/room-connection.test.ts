@@ -244,6 +244,17 @@ t.test('the connection of the page', { skip }, async (t) => {
     await shows(page, '#people-title', '2 here')
   })
 
+  t.test('a server that is there but full is explained', async (t) => {
+    const url = `http://127.0.0.1:${await listen(await build(t, { limits: { connections: 1 } }))}/demo/`
+    const first = await openPage(t, browser, url, { name: 'ada' })
+    await connected(first.page)
+    const { page } = await openPage(t, browser, url, { name: 'bob' })
+    await notice(page, 'Could not connect: the server answers, but accepts no connection now. It may be full.')
+    await first.page.close()
+    await page.getByRole('button', { name: 'Reconnect now' }).click()
+    await connected(page)
+  })
+
   t.test('a later visit is the same member, and sends the posts that waited', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
