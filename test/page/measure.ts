@@ -43,6 +43,8 @@ async function slowNetwork (): Promise<void> {
   await page.keyboard.type('early')
   console.log(`400 ms latency: the field takes text after ${Date.now() - started} ms`)
   await joined(page)
+  const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)
+  console.log(`400 ms latency: the field was drawn after ${Math.round(paint)} ms`)
   console.log(`400 ms latency: connected after ${Date.now() - started} ms, the field has "${await page.locator('.field').inputValue()}"`)
   await page.close()
 }
