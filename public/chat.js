@@ -1,5 +1,5 @@
 // The chat of this page. The client reconnects, resumes its rooms and repeats posts by itself.
-import { ChatClient } from './lib/client/index.js'
+import { ChatClient } from './lib/client.js'
 
 /**
  * Connects to the server.

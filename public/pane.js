@@ -1,5 +1,5 @@
 // A person and what it sees: a header, the messages of a room, and the field. A page may have several panes.
-import { indexedDBPosts } from './lib/client/indexeddb/index.js'
+import { indexedDBPosts } from './lib/client.js'
 import { addressedRoom } from './room/address.js'
 import { announcer } from './room/announcer.js'
 import { messageChanges } from './room/changes.js'

@@ -1,5 +1,5 @@
 // A bot that talks while a person is away. It is a client of its own, which is closed when it has talked.
-import { ChatClient } from '../lib/client/index.js'
+import { ChatClient } from '../lib/client.js'
 
 const PAUSE = 250
 const TIMEOUT = 10_000

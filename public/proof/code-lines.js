@@ -1,19 +1,19 @@
 // Shows source text: a line for each line, and a link for each import.
-import { build, button } from './build.js'
+import { build } from './build.js'
 
 /** Matches the path of an import of another file. */
 const specifier = /(?<=\b(?:from|import\() ?')\.[^']+(?=')/
 
-/** @param onImport called with the path of an import that is clicked */
-export function codeLines (text, onImport) {
-  return text.trimEnd().split('\n').map((line) => build('span', { className: isComment(line) ? 'source-line comment' : 'source-line' }, ...parts(line, onImport), '\n'))
+/** @param linkTo returns an element for the path of an import */
+export function codeLines (text, linkTo) {
+  return text.trimEnd().split('\n').map((line) => build('span', { className: isComment(line) ? 'source-line comment' : 'source-line' }, ...parts(line, linkTo), '\n'))
 }
 
-function parts (line, onImport) {
+function parts (line, linkTo) {
   const [path] = specifier.exec(line) ?? []
   if (path === undefined) return [line]
   const [before, after] = line.split(path)
-  return [before, button(path, () => onImport(path), { className: 'import' }), after]
+  return [before, linkTo(path), after]
 }
 
 function isComment (line) {

@@ -1,5 +1,5 @@
 // The tab "Source": the modules that this page runs, read from the same files.
-import { build } from './build.js'
+import { build, button } from './build.js'
 import { codeLines } from './code-lines.js'
 
 const repository = 'https://github.com/fastify-chat/fastify-chat'
@@ -35,11 +35,18 @@ export function sourceTab ({ panel }) {
     try {
       const text = module === SERVER ? server : await load(module)
       if (shown !== module) return
-      code.replaceChildren(...codeLines(text, (specifier) => show(new URL(specifier, base + module).href.slice(base.length))))
+      code.replaceChildren(...codeLines(text, (specifier) => linkTo(specifier, new URL(specifier, base + module).href.slice(base.length))))
     } catch ({ message }) {
       code.textContent = `This module could not be loaded: ${message}.`
     }
     code.scrollTop = code.scrollLeft = 0
+  }
+
+  /** Returns a link to an imported module. The client is bundled here, and its sources are in the repository. */
+  function linkTo (specifier, module) {
+    return module.startsWith('lib/')
+      ? externalLink(`${repository}/tree/main/src/client`, specifier)
+      : button(specifier, () => show(module), { className: 'import' })
   }
 
   async function load (module) {
@@ -52,7 +59,7 @@ export function sourceTab ({ panel }) {
   function listModules () {
     const loaded = window.performance.getEntriesByType('resource').map(({ name }) => name)
       .filter((name) => name.startsWith(base) && name.endsWith('.js')).map((name) => name.slice(base.length))
-    const modules = [...new Set([FIRST, SERVER, ...loaded.filter((name) => !name.startsWith('lib/')).sort(), ...loaded.sort(), shown])]
+    const modules = [...new Set([FIRST, SERVER, ...loaded.filter((name) => !name.startsWith('lib/')).sort(), shown])]
     select.replaceChildren(...modules.map((name) => build('option', { selected: name === shown }, name)))
   }
 
@@ -64,6 +71,9 @@ export function sourceTab ({ panel }) {
 
 function links () {
   const targets = { README: '#readme', Protocol: '/blob/main/docs/PROTOCOL.md', Client: '/blob/main/docs/CLIENT.md', Repository: '' }
-  return Object.entries(targets).flatMap(([name, path]) =>
-    [build('a', { href: repository + path, target: '_blank', rel: 'noopener noreferrer' }, name), ' '])
+  return Object.entries(targets).flatMap(([name, path]) => [externalLink(repository + path, name), ' '])
+}
+
+function externalLink (href, text) {
+  return build('a', { href, target: '_blank', rel: 'noopener noreferrer' }, text)
 }

@@ -1,5 +1,5 @@
 // The user's name: asked once, changed by a click, used from the next message on.
-import { checkName } from '../lib/member-name.js'
+import { checkName } from '../lib/client.js'
 import { setText } from '../dom.js'
 
 /** @param find returns the element of a class in the pane */

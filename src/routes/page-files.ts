@@ -7,9 +7,9 @@ import { InvalidOption } from '../errors.ts'
 export interface PageFiles {
   /** folder of the page itself */
   readonly root: string
-  /** folder of the compiled modules */
-  readonly compiled: string
-  /** paths in `compiled` of the modules that the page loads: the client, and what it shares with the server */
+  /** folder of the bundled client */
+  readonly bundles: string
+  /** paths in `bundles`; empty before the build */
   readonly library: readonly string[]
 }
 
@@ -23,10 +23,8 @@ export function findPageFiles (): PageFiles {
     throw new InvalidOption('page', "must be false here, because the files of the page are missing: a bundler doesn't include them. " +
       "To serve the page, exclude fastify-chat from the bundle: 'external' of esbuild and Rollup, 'externals' of webpack")
   }
-  const compiled = join(folder, 'dist/')
-  const client = filesIn(join(compiled, 'client')).filter((file) => file.endsWith('.js') && file !== 'node.js')
-  const shared = ['code-points.js', 'member-name.js', 'protocol.js', 'request-bounds.js', 'unknown-name.js'].filter((file) => existsSync(join(compiled, file)))
-  return { root: join(folder, 'public/'), compiled, library: [...client.map((file) => `client/${file}`), ...shared] }
+  const bundles = join(folder, 'dist/page/')
+  return { root: join(folder, 'public/'), bundles, library: filesIn(bundles) }
 }
 
 /** Returns all paths of the page: its own with and without the slash, its files and its configuration. */

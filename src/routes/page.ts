@@ -18,9 +18,9 @@ export interface PageOptions {
 }
 
 /** Adds the demo page. Its configuration has relative paths of the routes, so that a proxy may move everything together. */
-export async function pageRoutes (app: FastifyInstance, { path, files: { root, compiled, library }, chat, echo, room, payload }: PageOptions): Promise<void> {
+export async function pageRoutes (app: FastifyInstance, { path, files: { root, bundles, library }, chat, echo, room, payload }: PageOptions): Promise<void> {
   const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
-  const client = library.includes('client/index.js')
+  const client = library.includes('client.js')
   const config = { chat: relative(chat), echo: relative(echo), room, payload, client }
   if (chat !== false && !client) app.log.warn('the page cannot open the chat because its client is not compiled: run npm run build')
 
@@ -43,7 +43,7 @@ export async function pageRoutes (app: FastifyInstance, { path, files: { root, c
   await app.register(fastifyStatic, { root, wildcard: false, decorateReply: false })
   if (!client) return
   await app.register(fastifyStatic, {
-    root: compiled,
+    root: bundles,
     prefix: '/lib',
     allowedPath: (path) => library.includes(path.slice(1)),
     decorateReply: false

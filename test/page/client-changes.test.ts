@@ -13,7 +13,7 @@ const html = `<!doctype html>
 <meta charset="utf-8">
 <ul id="messages"></ul>
 <script type="module">
-  import { ChatClient, applyChange } from '/demo/lib/client/index.js'
+  import { ChatClient, applyChange } from '/demo/lib/client.js'
 
   const client = new ChatClient('ws://' + location.host + '/chat', { name: 'bob', minDelay: 1 })
   const messages = new Map()

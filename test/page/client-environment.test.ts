@@ -22,7 +22,7 @@ interface AppWindow {
 const html = `<!doctype html>
 <meta charset="utf-8">
 <script type="module">
-  import { ChatClient } from '/demo/lib/client/index.js'
+  import { ChatClient } from '/demo/lib/client.js'
 
   Object.assign(globalThis, { states: [], stored: [], seen: [] })
   document.addEventListener('visibilitychange', () => seen.push(document.visibilityState))
@@ -46,7 +46,7 @@ const workerHtml = `<!doctype html>
 
 /** A worker with a client. It reports the states of the client, and dispatches the events that it receives. */
 const workerScript = `
-import { ChatClient } from '/demo/lib/client/index.js'
+import { ChatClient } from '/demo/lib/client.js'
 
 const client = new ChatClient('ws://' + location.host + '/chat', { minDelay: 1, maxDelay: 1e9 })
 client.on('status', ({ state, reason }) => postMessage(state === 'waiting' ? 'waiting: ' + reason : state))

@@ -18,7 +18,7 @@ interface AppWindow {
 const html = `<!doctype html>
 <meta charset="utf-8">
 <script type="module">
-  import { ChatClient } from '/demo/lib/client/index.js'
+  import { ChatClient } from '/demo/lib/client.js'
 
   globalThis.start = (url, options) => {
     globalThis.seen = []

@@ -11,7 +11,7 @@ interface AppWindow { readonly room: ClientRoom, readonly seen: string[] }
 const html = `<!doctype html>
 <meta charset="utf-8">
 <script type="module">
-  import { ChatClient } from '/demo/lib/client/index.js'
+  import { ChatClient } from '/demo/lib/client.js'
 
   globalThis.client = new ChatClient('ws://' + location.host + '/chat', { name: 'bob', minDelay: 1 })
   globalThis.seen = []

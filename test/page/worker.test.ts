@@ -8,7 +8,7 @@ t.test('the client connects and posts in a web worker', { skip }, async (t) => {
   const { port } = await chat(t, {}, {}, (app) => {
     app.get('/', async (_request, reply) => reply.type('text/html').send('<!doctype html><link rel="icon" href="data:,">'))
     app.get('/worker.js', async (_request, reply) => reply.type('text/javascript').send(`
-      import { ChatClient } from '/demo/lib/client/index.js'
+      import { ChatClient } from '/demo/lib/client.js'
       const client = new ChatClient('ws://' + location.host + '/chat')
       client.join('lobby').then((room) => room.post('hello')).then(postMessage)`))
   })

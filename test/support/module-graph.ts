@@ -10,7 +10,7 @@ export function moduleGraph (entries: readonly string[]): string[] {
   const add = (path: string) => {
     if (found.has(path)) return
     found.add(path)
-    const source = readFileSync(path.startsWith('lib/') ? `${checkout}dist/${path.slice(4)}` : `${checkout}public/${path}`, 'utf8')
+    const source = readFileSync(path.startsWith('lib/') ? `${checkout}dist/page/${path.slice(4)}` : `${checkout}public/${path}`, 'utf8')
     for (const [, imported] of source.matchAll(/^(?:import|export)\b[^'"]*?from\s+['"](\.[^'"]+)['"]|^import\s+['"](\.[^'"]+)['"]/gm)) {
       add(posix.join(posix.dirname(path), imported!))
     }
