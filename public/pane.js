@@ -1,4 +1,4 @@
-// A person and what it sees: a header, the messages of a room, and the field. A page may have several panes.
+// A pane: a person with a header, the messages of a room, and the field. A page may have several panes.
 import { indexedDBPosts } from './lib/client.js'
 import { addressedRoom } from './room/address.js'
 import { announcer } from './room/announcer.js'
@@ -84,7 +84,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     for (const listener of roomListeners) listener(shownRoom)
   }
 
-  refuseFiles(element, () => status.showError('The chat takes text only. The echo, in the proof drawer, takes files.'))
+  refuseFiles(element, () => status.showError('The chat accepts only text. The Echo tab of the inspector accepts files.'))
   person.changed(nextFrame(draw))
   person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
   person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })

@@ -23,7 +23,7 @@ try {
   await app.close()
 }
 
-/** Plays the scene, and writes the animation and the picture. */
+/** Runs the demonstration, and writes the animation and the screenshot. */
 async function record (page: Page, recording: Recording): Promise<void> {
   const drawer = page.locator('#drawer')
   const ada = drawer.locator('.person').first()

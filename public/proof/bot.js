@@ -1,15 +1,15 @@
-// A bot that talks while a person is away. It is a client of its own, which is closed when it has talked.
+// A bot that posts messages while a person is disconnected. It has its own client, which is closed after the last message.
 import { ChatClient } from '../lib/client.js'
 
 const PAUSE = 250
 const TIMEOUT = 10_000
 
 const texts = [
-  'Hello, I am a bot. I talk while you are away.',
+  'Hello, I am a bot. I post messages while you are disconnected.',
   'The server stores each message at a position.',
   'Your client remembers the last position that it received.',
-  'When it is back, it asks for everything after it.',
-  'That was all from me: five messages.'
+  'When it reconnects, it requests everything after that position.',
+  'This is the last of my five messages.'
 ]
 
 /** Keeps the session, so that the bot is the same member each time. */

@@ -4,7 +4,7 @@ import { meaningOf } from './close-codes.js'
 
 /** @param onClose called with a code and a reason @param onBreak ends it without a close frame @param onTooMuch sends more than a server accepts */
 export function closeForm ({ onClose, onBreak, onTooMuch }) {
-  // A page may send 1000, and codes from 3000 to 4999. Others are sent by servers, or stand for what was not received.
+  // A page may send 1000, and codes from 3000 to 4999. Other codes are sent by servers, or report that no code was received.
   const code = build('input', { type: 'number', value: 1000, min: 1000, max: 4999, required: true, oninput: showMeaning })
   // A close frame has room for 123 bytes.
   const reason = build('input', { maxLength: 40, autocomplete: 'off' })
@@ -31,6 +31,6 @@ export function closeForm ({ onClose, onBreak, onTooMuch }) {
     build('button', {}, 'Close')),
     meaning,
     build('div', { className: 'buttons' },
-      button('Break off', onBreak, { title: 'Without a close frame: code 1006' }),
-      button('Send too much', onTooMuch, { title: 'The server closes with code 1009' })))
+      button('End without a close frame', onBreak, { title: 'The page reports code 1006' }),
+      button('Send an oversized message', onTooMuch, { title: 'The server closes with code 1009' })))
 }

@@ -15,7 +15,7 @@ export function connectionTab ({ panel, config, people, second }) {
   panel.append(
     build('ol', { className: 'steps' },
       build('li', {}, 'Disconnect.'),
-      build('li', {}, 'Let a bot talk, and write something yourself.'),
+      build('li', {}, 'Send bot messages, and write a message yourself.'),
       build('li', {}, 'Reconnect: nothing is lost, and nothing is stored twice.')),
     footer)
 

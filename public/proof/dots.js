@@ -5,8 +5,8 @@ const MAX_DOTS = 40
 
 const meanings = {
   stored: 'stored, and arrived here',
-  missed: 'stored on the server, did not arrive here',
-  pending: 'waits for its acknowledgement',
+  missed: 'stored on the server, not received here yet',
+  pending: 'waiting for acknowledgement',
   failed: 'failed'
 }
 

@@ -16,7 +16,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
   const offered = Object.keys(tabs).filter((id) => isOffered[id])
   const panels = new Map(offered.map((id) => [id, build('div', { id: `panel-${id}`, className: `proof-panel ${id}` })]))
   const list = tabList({
-    label: 'Proof',
+    label: 'Inspector',
     tabs: offered.map((id) => ({ id, label: tabs[id], panel: panels.get(id) })),
     onOpen: opened
   })

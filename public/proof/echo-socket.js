@@ -39,7 +39,7 @@ export function openEcho (url, times, { onOpen, onReply, onClose }) {
     /** Closes with a close frame. @throws for a code that a page may not send */
     close (code, reason) { socket.close(code, reason) },
 
-    /** Ends as if the network had gone. A page can't end a WebSocket without a close frame, so this one is only no longer observed. */
+    /** Simulates a lost network. A page can't end a WebSocket without a close frame, so its later events are ignored. */
     breakOff () {
       socket.close()
       end(new CloseEvent('close', { code: 1006 }))

@@ -59,7 +59,7 @@ export function echoTab ({ panel, url }) {
 
   function received (data, sent) {
     const words = typeof data === 'string' ? data : `${data.byteLength} bytes, ${sameBytes(data, sent?.data) ? 'identical' : 'different'}`
-    show('received', words, sent === undefined ? 'without a request' : `${sent.ms.toFixed(1)} ms`)
+    show('received', words, sent === undefined ? 'unsolicited' : `${sent.ms.toFixed(1)} ms`)
     figure.textContent = times.text
   }
 

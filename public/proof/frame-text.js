@@ -12,7 +12,7 @@ export function jsonOf (frame, space) {
   return JSON.stringify(message, (key, value) => secrets.has(key) && typeof value === 'string' ? '(hidden)' : value, space)
 }
 
-/** Returns what a frame says, in a few words. */
+/** Returns a short summary of a frame. */
 export function summaryOf (frame) {
   const { type, text, messages, code, reaction, room } = messageIn(frame)
   if (type === undefined) return jsonOf(frame).slice(0, 100)

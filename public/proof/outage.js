@@ -1,4 +1,4 @@
-// Observes what becomes of the messages of a room while a person is away, and compares the result with the server's list.
+// Records the state of each message of a room during an outage, and compares the result with the messages on the server.
 import { messageIn } from './frames.js'
 import { readSince } from './read-back.js'
 

@@ -1,4 +1,4 @@
-// The controls of one person's connection, and what becomes of its messages.
+// The controls of one person's connection, and the state of the messages during an outage.
 import { nextFrame } from '../room/next-frame.js'
 import { letBotTalk } from './bot.js'
 import { build, button } from './build.js'
@@ -20,7 +20,7 @@ export function personSection ({ person, link, config, witness }) {
   const disconnect = button('Disconnect', toggleDisconnected, { className: 'primary' })
   const drop = button('Drop packets', toggleDropping, { title: 'Half-open: nothing passes in either direction, and neither side is informed' })
   const loseAck = button('Lose the next acknowledgement', toggleLosing, { title: 'The server stores the next post, and the connection ends before the client knows' })
-  const bot = button('Let a bot talk', talk, { title: 'Five messages of another client' })
+  const bot = button('Send bot messages', talk, { title: 'Another client posts five messages' })
   const element = build('section', { className: 'person' },
     build('div', { className: 'heading' }, heading, state),
     build('div', { className: 'buttons' }, disconnect, bot, drop, loseAck),
@@ -70,7 +70,7 @@ export function personSection ({ person, link, config, witness }) {
     try {
       await letBotTalk({ url: config.chat, room: person.room.name, onMessage: (message) => witness(message) })
     } catch ({ message }) {
-      problem.textContent = `The bot could not talk: ${message}.`
+      problem.textContent = `The bot could not send its messages: ${message}.`
     }
     talking = false
     draw()
@@ -112,7 +112,7 @@ export function personSection ({ person, link, config, witness }) {
     drop.disabled = link.state === 'disconnected'
     loseAck.setAttribute('aria-pressed', link.losesAck)
     loseAck.disabled = link.state === 'disconnected'
-    bot.textContent = talking ? 'The bot talks…' : 'Let a bot talk'
+    bot.textContent = talking ? 'Sending bot messages…' : 'Send bot messages'
     bot.setAttribute('aria-disabled', talking)
     if (outage === undefined) return dots.draw([])
     const known = outage.dots

@@ -1,15 +1,15 @@
-// Says in words what an outage has done. All numbers come from its report.
+// Describes an outage in sentences. All numbers come from its report.
 
 /** Returns the sentence for an outage that is not over. @param dots as of the outage */
 export function progressOf ({ cause, seconds, isBack }, dots) {
   if (seconds === undefined) return 'The next acknowledgement of a post will be lost, and the connection with it. Write a message.'
   const missed = dots.filter(({ state }) => state === 'missed').length
   const pending = dots.filter(({ state }) => state === 'pending').length
-  const beginning = isBack ? 'Connected again.' : cause === 'drop' ? `Packets are dropped, for ${round(seconds)} so far.` : `Disconnected for ${round(seconds)}.`
+  const beginning = isBack ? 'Reconnected.' : cause === 'drop' ? `Packets have been dropped for ${round(seconds)}.` : `Disconnected for ${round(seconds)}.`
   return join(
     beginning,
-    missed > 0 && `${count(missed, 'message')} ${missed === 1 ? 'is' : 'are'} stored on the server and did not arrive here.`,
-    pending > 0 && `${count(pending, 'post')} of yours ${pending === 1 ? 'waits' : 'wait'}.`)
+    missed > 0 && `${count(missed, 'message')} ${missed === 1 ? 'is' : 'are'} stored on the server but ${missed === 1 ? 'has' : 'have'} not arrived here.`,
+    pending > 0 && `${pending} of your posts ${pending === 1 ? 'is' : 'are'} waiting.`)
 }
 
 /** Returns the sentence for an outage that is over. @param report of the outage */
@@ -18,7 +18,7 @@ export function summaryOf (report) {
   const beginning = cause === 'drop' && !noticed
     ? `Packets were dropped for ${round(seconds)}. The connection survived.`
     : ackLost ? `The acknowledgement was lost. Away ${round(seconds)}.` : `Away ${round(seconds)}.`
-  if (!complete) return join(beginning, 'The server no longer has all missed messages, and reports it (complete: false).', ownPosts(report))
+  if (!complete) return join(beginning, 'The server no longer has all missed messages and reports this (complete: false).', ownPosts(report))
   return join(beginning, missedMessages(report), ownPosts(report), comparison(report))
 }
 
@@ -42,9 +42,9 @@ function ownPosts ({ posts, stored, failed, repeated, ownOnServer }) {
 
 function comparison ({ same, missed, posts }) {
   if (missed + posts === 0) return ''
-  if (same === undefined) return 'They were not compared with those of the server.'
+  if (same === undefined) return 'The messages were not compared with those on the server.'
   if (!same) return 'The messages here differ from those on the server.'
-  return missed + posts > 1 ? 'The order is that of the server, without a gap.' : ''
+  return missed + posts > 1 ? 'The order matches the server, with no gaps.' : ''
 }
 
 function round (seconds) {

@@ -1,4 +1,5 @@
-// Tabs: arrow keys, Home and End move the focus, Enter and Space open a tab. Opening on focus would connect the echo in passing.
+// Tabs: arrow keys, Home and End move the focus, Enter and Space open a tab.
+// If the focus opened a tab, moving past the echo tab would connect it.
 import { build, button } from './build.js'
 
 /**

@@ -1,4 +1,4 @@
-// The tab "Wire": the frames of a person's connection as they come and go, linked to the messages that they are about.
+// The tab "Wire": the frames of a person's connection as they are sent and received, linked to the messages that they are about.
 import { build, button } from './build.js'
 import { copyText } from '../room/copy.js'
 import { framesAbout } from './frames.js'
@@ -56,7 +56,7 @@ export function wireTab ({ panel, people, isShown }) {
     about = position
     showAll.hidden = position === undefined
     startOver()
-    status.textContent = position === undefined ? '' : rows.size > 0 ? `${rows.size} frames of one message.` : 'The frames of this message are no longer kept.'
+    status.textContent = position === undefined ? '' : rows.size > 0 ? `Frames of this message: ${rows.size}.` : 'The frames of this message are no longer kept.'
   }
 
   function startOver () {
@@ -66,7 +66,7 @@ export function wireTab ({ panel, people, isShown }) {
     list.scrollTop = list.scrollHeight
   }
 
-  /** Draws now and then: at 100 messages a second, drawing each of them would delay the chat. */
+  /** Draws at intervals: at 100 messages a second, drawing each of them would delay the chat. */
   function changed () {
     if (isDue || !isShown()) return
     isDue = true

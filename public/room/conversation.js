@@ -39,7 +39,7 @@ export function createConversation (name, person, storage, waiting) {
     presence: changed,
     readPosition ({ unread }) { if (unread === 0) read.clear() },
     left ({ code, message }) {
-      if (code !== 'closed') problem = code === 'removed' ? `You were removed from this room: ${message}` : `You may not be in this room: ${message}`
+      if (code !== 'closed') problem = code === 'removed' ? `You were removed from this room: ${message}` : `You are not allowed in this room: ${message}`
       changed()
     }
   }

@@ -1,4 +1,4 @@
-/** Calls a function when files are dropped on an element or pasted into it. The browser would open a dropped file in the place of the page. */
+/** Calls a function when files are dropped on an element or pasted into it. Otherwise, the browser replaces the page with a dropped file. */
 export function refuseFiles (element, onFiles) {
   const refuse = (event) => {
     const { types } = event.dataTransfer ?? event.clipboardData

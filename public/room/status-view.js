@@ -68,7 +68,7 @@ export function statusView (find, person) {
     /** Shows for some seconds what a reconnect has brought. @param complete whether all missed messages are there */
     showResumed (missed, complete) {
       clearTimeout(resumedTimer)
-      resumed = !complete ? 'Connected, messages may be missing' : missed === 0 ? 'Connected, nothing missed' : `Connected, ${missed} missed`
+      resumed = !complete ? 'Connected, messages may be missing' : missed === 0 ? 'Connected, nothing missed' : `Connected, ${missed} restored`
       resumedTimer = setTimeout(() => {
         resumed = undefined
         draw()

@@ -39,14 +39,14 @@ export function describeStatus (status, wasOnline, joined, isThere) {
   if (status.reason === 'offline') {
     return { state: 'waiting', word: 'Offline', text: 'This device is offline. Messages will be sent when it is online again.' }
   }
-  const reason = isThere ? 'the server answers, but accepts no connection now. It may be full' : reasonOf(status)
+  const reason = isThere ? 'the server responds, but accepts no new connection. It may be full' : reasonOf(status)
   const text = `${wasOnline ? 'Connection lost' : 'Could not connect'}: ${reason}. Trying again`
   return { state: 'waiting', word: 'Reconnecting', text, action: 'Reconnect now', retryAt: Date.now() + status.retryIn }
 }
 
 function reasonOf ({ code, reason }) {
   const words = reason === 'the handshake failed' || reason === '' ? '' : reason
-  const meaning = meanings[code] ?? (code === 1006 ? 'the server did not answer' : `the server closed it with code ${code}`)
+  const meaning = meanings[code] ?? (code === 1006 ? 'the server did not answer' : `the server closed the connection with code ${code}`)
   if (words === '' || meaning === words) return meaning
   return code === 1006 || code === 1001 ? words : `${meaning} (${words})`
 }

@@ -14,7 +14,7 @@ t.test('the connection tab', { skip }, async (t) => {
   const browser = await launch()
   t.teardown(() => browser.close())
 
-  t.test('after disconnect, talk and reconnect, the sentence has the true numbers', async (t) => {
+  t.test('after a disconnect, bot messages and a reconnect, the summary has the correct numbers', async (t) => {
     const { app, page, drawer, complaints } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
     await post(page, 'before')
@@ -23,13 +23,13 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.state', 'disconnected')
     await post(page, 'mine 1')
     await post(page, 'mine 2')
-    await buttonOf(drawer, 'Let a bot talk').click()
-    await shows(drawer, 'button', /^Let a bot talk$/)
+    await buttonOf(drawer, 'Send bot messages').click()
+    await shows(drawer, 'button', /^Send bot messages$/)
     t.strictSame(await dots(drawer), [...Array(5).fill('missed'), 'pending', 'pending'])
-    await shows(drawer, '.sentence', /Disconnected for .* 5 messages are stored on the server .* 2 posts of yours wait\./)
+    await shows(drawer, '.sentence', /Disconnected for .* 5 messages are stored on the server .* 2 of your posts are waiting\./)
 
     await buttonOf(drawer, 'Reconnect').click()
-    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 5 missed messages arrived\. Your 2 posts are stored once each\. The order is that of the server, without a gap\.$/)
+    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 5 missed messages arrived\. Your 2 posts are stored once each\. The order matches the server, with no gaps\.$/)
     t.strictSame(await dots(drawer), Array(7).fill('stored'))
     const { entries } = await app.chat.history('den')
     t.equal(entries.length, 8)
@@ -48,7 +48,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.frames [data-fate=lost]', 'ack')
   })
 
-  t.test('while packets are dropped nothing passes, and then the connection continues', async (t) => {
+  t.test('no frame passes while packets are dropped, and the connection then continues', async (t) => {
     const { app, page, drawer } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
     await post(page, 'before')
@@ -56,14 +56,14 @@ t.test('the connection tab', { skip }, async (t) => {
     await buttonOf(drawer, 'Drop packets').click()
     await post(page, 'held')
     await app.chat.publish('den', { text: 'from the server' })
-    await shows(drawer, '.sentence', /^Packets are dropped, for [1-9][\d.]* s so far\. 1 post of yours waits\./)
+    await shows(drawer, '.sentence', /^Packets have been dropped for [1-9][\d.]* s\. 1 of your posts is waiting\./)
     t.strictSame(await texts(app), ['before', 'from the server'])
     await buttonOf(drawer, 'Stop dropping packets').click()
-    await shows(drawer, '.sentence', /^Packets were dropped for [1-9][\d.]* s\. The connection survived\. 1 message arrived late\. Your post is stored once\. The order is that of the server, without a gap\.$/)
+    await shows(drawer, '.sentence', /^Packets were dropped for [1-9][\d.]* s\. The connection survived\. 1 message arrived late\. Your post is stored once\. The order matches the server, with no gaps\.$/)
     t.strictSame(await texts(app), ['before', 'from the server', 'held'])
   })
 
-  t.test('if the client gives a half-open connection up, a reconnect repeats its posts once', async (t) => {
+  t.test('posts on a half-open connection are sent again after a reconnect, and stored once', async (t) => {
     const { app, page, drawer } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
     await buttonOf(drawer, 'Drop packets').click()
@@ -100,7 +100,7 @@ t.test('the connection tab', { skip }, async (t) => {
     t.strictSame(await texts(app), ['one', 'two', 'mine'])
   })
 
-  t.test('if the server has lost the room, the sentence says so', async (t) => {
+  t.test('if the server has lost the room, the summary reports it', async (t) => {
     const { app, page, drawer } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
     await post(page, 'before')
@@ -108,7 +108,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await buttonOf(drawer, 'Disconnect').click()
     await app.chat.clear('den')
     await buttonOf(drawer, 'Reconnect').click()
-    await shows(drawer, '.sentence', /The server no longer has all missed messages, and reports it \(complete: false\)\./)
+    await shows(drawer, '.sentence', /The server no longer has all missed messages and reports this \(complete: false\)\./)
   })
 
   t.test('a click on a dot marks its message', async (t) => {

@@ -17,7 +17,7 @@ t.test('the drawer', { skip }, async (t) => {
   const browser = await launch()
   t.teardown(() => browser.close())
 
-  t.test('it is open on the first visit where there is room, and stays as it was left', async (t) => {
+  t.test('the drawer is open on the first visit to a large window, and keeps its state', async (t) => {
     const url = `http://127.0.0.1:${await listen(await build(t))}/demo/`
     const visit = async (width: number, height: number) => {
       const page = await browser.newPage({ viewport: { width, height } })
@@ -34,14 +34,14 @@ t.test('the drawer', { skip }, async (t) => {
     await page.reload()
     await started(drawer)
     t.equal(await drawer.isVisible(), false)
-    await page.getByRole('button', { name: 'Proof' }).click()
+    await page.getByRole('button', { name: 'Inspect' }).click()
     await shows(drawer, '.state', 'connected')
 
     const phone = await visit(390, 664)
     t.equal(await phone.drawer.isVisible(), false)
   })
 
-  t.test('the tabs are operated by keyboard, and only opening one loads it', async (t) => {
+  t.test('the tabs work with the keyboard, and a tab is loaded only when it is opened', async (t) => {
     const { page, drawer, sockets } = await openProof(t, browser)
     await shows(drawer, '.state', 'connected')
     await drawer.getByRole('tab', { name: 'Connection' }).focus()

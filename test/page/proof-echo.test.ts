@@ -39,7 +39,7 @@ t.test('the echo tab', { skip }, async (t) => {
     await shows(drawer, '.echoes .received', '5 bytes, identical')
   })
 
-  t.test('it closes with a chosen code, breaks off, and can be closed by the server', async (t) => {
+  t.test('the echo is closed with a code, without a close frame, and by the server', async (t) => {
     const { drawer } = await openEcho(t)
     await drawer.getByText('Close the connection').click()
     await drawer.getByLabel('Code').fill('1001')
@@ -50,11 +50,11 @@ t.test('the echo tab', { skip }, async (t) => {
     await shows(drawer, '.state', 'Closed (code 4321, defined by the app: enough).')
     await buttonOf(drawer, 'Connect').click()
     await shows(drawer, '.state', 'Connected.')
-    await buttonOf(drawer, 'Break off').click()
+    await buttonOf(drawer, 'End without a close frame').click()
     await shows(drawer, '.state', 'Connection lost (code 1006, no close frame was received).')
     await buttonOf(drawer, 'Connect').click()
     await shows(drawer, '.state', 'Connected.')
-    await buttonOf(drawer, 'Send too much').click()
+    await buttonOf(drawer, 'Send an oversized message').click()
     await shows(drawer, '.state', /^Closed \(code 1009, the message was too large/)
   })
 

@@ -9,16 +9,16 @@ const usual: Report = {
   cause: 'disconnect', noticed: true, ackLost: false, complete: true, seconds: 6.24, missed: 5, more: false, posts: 2, stored: 2, failed: 0, repeated: 0, ownOnServer: 2, same: true
 }
 
-t.test('the sentence of an outage states what its report has', async (t) => {
-  const order = 'The order is that of the server, without a gap.'
+t.test('the summary of an outage states the numbers of its report', async (t) => {
+  const order = 'The order matches the server, with no gaps.'
   const cases: Array<[Partial<Report>, string]> = [
     [{}, `Away 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. ${order}`],
     [{ seconds: 72.4, missed: 1, posts: 0, stored: 0, ownOnServer: 0 }, 'Away 72 s. 1 missed message arrived.'],
     [{ missed: 0, posts: 1, stored: 1, ownOnServer: 1, repeated: 1 }, 'Away 6.2 s. No message was missed. Your post is stored once. It was sent again, with the same id.'],
     [{ ackLost: true, repeated: 1 }, `The acknowledgement was lost. Away 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. 1 of them was sent again, with the same id. ${order}`],
     [{ cause: 'drop', noticed: false }, `Packets were dropped for 6.2 s. The connection survived. 5 messages arrived late. Your 2 posts are stored once each. ${order}`],
-    [{ more: true, missed: 700, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. At least 700 missed messages arrived. Your 2 posts are acknowledged. They were not compared with those of the server.'],
-    [{ complete: false, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. The server no longer has all missed messages, and reports it (complete: false). Your 2 posts are acknowledged.'],
+    [{ more: true, missed: 700, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. At least 700 missed messages arrived. Your 2 posts are acknowledged. The messages were not compared with those on the server.'],
+    [{ complete: false, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. The server no longer has all missed messages and reports this (complete: false). Your 2 posts are acknowledged.'],
     [{ stored: 1, failed: 1, ownOnServer: 1 }, `Away 6.2 s. 5 missed messages arrived. 1 of your 2 posts is stored. 1 post failed. ${order}`]
   ]
   for (const [report, sentence] of cases) t.equal(summaryOf({ ...usual, ...report }), sentence)
@@ -32,7 +32,7 @@ t.test('a message that is stored twice, missing or out of order is reported', as
 t.test('while the outage lasts, the sentence counts what is missing', async (t) => {
   const dots = ['stored', 'missed', 'missed', 'pending'].map((state) => ({ state }))
   t.equal(progressOf({ cause: 'disconnect', seconds: 3, isBack: false }, dots),
-    'Disconnected for 3.0 s. 2 messages are stored on the server and did not arrive here. 1 post of yours waits.')
+    'Disconnected for 3.0 s. 2 messages are stored on the server but have not arrived here. 1 of your posts is waiting.')
   t.equal(progressOf({ cause: 'ack', seconds: undefined, isBack: false }, []),
     'The next acknowledgement of a post will be lost, and the connection with it. Write a message.')
 })

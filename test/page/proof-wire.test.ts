@@ -17,7 +17,7 @@ t.test('the wire tab', { skip }, async (t) => {
     return { ...window, types }
   }
 
-  t.test('it has the frames since the beginning, with direction and size', async (t) => {
+  t.test('all frames since the page was opened are listed, with direction and size', async (t) => {
     const { page, drawer, types, complaints } = await openWire(t)
     t.strictSame((await types()).slice(0, 4), ['hello', 'welcome', 'join', 'joined'])
     await post(page, 'hi')
@@ -32,7 +32,7 @@ t.test('the wire tab', { skip }, async (t) => {
     t.strictSame(complaints, [])
   })
 
-  t.test('a frame leads to its message, and a message to its frames', async (t) => {
+  t.test('a frame links to its message, and a message to its frames', async (t) => {
     const { page, drawer, types } = await openWire(t)
     await post(page, 'first')
     await post(page, 'second')
@@ -47,7 +47,7 @@ t.test('the wire tab', { skip }, async (t) => {
     await row.hover()
     await row.locator('.more').click()
     await page.getByRole('menuitem', { name: 'Show frames' }).click()
-    await shows(drawer, '[role=status]', '3 frames of one message.')
+    await shows(drawer, '[role=status]', 'Frames of this message: 3.')
     t.strictSame((await types()).sort(), ['ack', 'message', 'post'])
     await buttonOf(drawer, 'Show all frames').click()
     t.ok((await types()).length > 3)

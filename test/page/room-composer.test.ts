@@ -173,7 +173,7 @@ t.test('the field for messages', { skip }, async (t) => {
     t.equal(await page.evaluate(() => document.activeElement?.className), 'field', 'the focus is kept')
   })
 
-  t.test('a muted member reads on, and keeps what it wrote', async (t) => {
+  t.test('a muted member still receives messages, and keeps its unsent texts', async (t) => {
     let id = ''
     const { app, open } = await start(t, { onJoin (member) { if (member.name === 'ada') id = member.id } })
     const { page } = await open('ada')
@@ -191,7 +191,7 @@ t.test('the field for messages', { skip }, async (t) => {
     t.strictSame((await texts(page)).slice(-5), [1, 2, 3, 4, 5].map((i) => `muted ${i}`))
   })
 
-  t.test('a dropped or pasted file is refused in words', async (t) => {
+  t.test('a dropped or pasted file is refused with a message', async (t) => {
     const { open } = await start(t)
     const { page } = await open('ada')
     await connected(page)
@@ -203,7 +203,7 @@ t.test('the field for messages', { skip }, async (t) => {
         return !field.dispatchEvent(type === 'drop' ? new DragEvent(type, { ...init, dataTransfer: data }) : new ClipboardEvent(type, { ...init, clipboardData: data }))
       }, type)
       t.equal(isRefused, true, type)
-      await shows(page, '.notice-text', 'The chat takes text only')
+      await shows(page, '.notice-text', 'The chat accepts only text')
       await page.getByRole('button', { name: 'Close' }).click()
     }
   })

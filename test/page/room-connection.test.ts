@@ -64,13 +64,13 @@ t.test('the connection of the page', { skip }, async (t) => {
       await ada.locator('.row.pending').waitFor({ state: 'detached' })
     }
     await through(async () => {}, 'Connected, nothing missed')
-    await through(() => say(bob.page, 'second'), 'Connected, 1 missed')
+    await through(() => say(bob.page, 'second'), 'Connected, 1 restored')
     await through(async () => {
       await say(bob.page, 'third')
       await post(ada, 'fifth')
       await shows(ada, '.row.pending', 'fifth')
       await say(bob.page, 'fourth')
-    }, 'Connected, 2 missed')
+    }, 'Connected, 2 restored')
 
     // The message is stored, but its acknowledgement does not arrive.
     tunnel.silence()
@@ -171,7 +171,7 @@ t.test('the connection of the page', { skip }, async (t) => {
     t.equal(await page.evaluate(() => document.activeElement?.className), 'field', 'the focus is kept when the button goes')
   })
 
-  t.test('a kick is explained, keeps what was written, and can be ended by connecting again', async (t) => {
+  t.test('a kick is explained and keeps the typed text, and the user can connect again', async (t) => {
     let id = ''
     const app = await build(t, { onJoin (member) { id = member.id } })
     const { page } = await openPage(t, browser, `http://127.0.0.1:${await listen(app)}/demo/`, { name: 'ada' })
@@ -231,7 +231,7 @@ t.test('the connection of the page', { skip }, async (t) => {
     await connected(page)
   })
 
-  t.test('a reload is the same member, and a duplicated tab is another one', async (t) => {
+  t.test('a reload keeps the member, and a duplicated tab has another one', async (t) => {
     const { page } = await openPage(t, browser, `http://127.0.0.1:${await listen(await build(t))}/demo/?room=den`, { name: 'ada' })
     await say(page, 'hello')
     await page.reload()
@@ -249,13 +249,13 @@ t.test('the connection of the page', { skip }, async (t) => {
     const first = await openPage(t, browser, url, { name: 'ada' })
     await connected(first.page)
     const { page } = await openPage(t, browser, url, { name: 'bob' })
-    await notice(page, 'Could not connect: the server answers, but accepts no connection now. It may be full.')
+    await notice(page, 'Could not connect: the server responds, but accepts no new connection. It may be full.')
     await first.page.close()
     await page.getByRole('button', { name: 'Reconnect now' }).click()
     await connected(page)
   })
 
-  t.test('a later visit is the same member, and sends the posts that waited', async (t) => {
+  t.test('a later visit keeps the member, and sends the posts that waited', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
     const { page } = await openPatient(t, `http://127.0.0.1:${tunnel.port}/demo/`)

@@ -144,7 +144,7 @@ t.test('the layout of the page', { skip }, async (t) => {
     t.equal(await focused(), 'field')
   })
 
-  t.test('in a busy room a screen reader hears at most one summary a second', async (t) => {
+  t.test('in a busy room at most one summary a second is announced to screen readers', async (t) => {
     const { app, open } = await start(t)
     const { page } = await open()
     await connected(page)

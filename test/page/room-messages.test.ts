@@ -57,7 +57,7 @@ t.test('the messages of a room', { skip }, async (t) => {
     }
   })
 
-  t.test('links of http, code and emoji alone have their own form, and other text stays text', async (t) => {
+  t.test('http links, code and emoji-only messages are formatted, and other text is not', async (t) => {
     const { app, open } = await start(t)
     const { page } = await open('ada')
     await connected(page)
@@ -70,7 +70,7 @@ t.test('the messages of a room', { skip }, async (t) => {
     t.equal((await texts(page))[0], 'See (https://example.com/a?b=1), or javascript:alert(1). npm i\nconst a = 1')
   })
 
-  t.test('the newest message is whole when a room opens, and older pages keep the place', async (t) => {
+  t.test('a room opens at its newest message, and older pages keep the scroll position', async (t) => {
     const { app, open } = await start(t)
     await publish(app, 1, 130)
     const { page, complaints } = await open('ada')

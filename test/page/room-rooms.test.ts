@@ -14,7 +14,7 @@ t.setTimeout(600_000)
 const people = (page: Page) => page.locator('#people li').evaluateAll((all) => all.map((item) =>
   [...item.children].filter((child) => child.className !== 'face').map(({ textContent }) => textContent).join('') || item.textContent))
 
-/** Makes the window look as if the user works in another one, or back in it. */
+/** Simulates that the window loses the focus, or regains it. */
 const setFocus = (page: Page, focused: boolean) => page.evaluate((focused) => {
   document.hasFocus = () => focused
   window.dispatchEvent(new Event(focused ? 'focus' : 'blur'))
@@ -110,7 +110,7 @@ t.test('rooms and people', { skip }, async (t) => {
     await shows(page, '.title', 'tea')
   })
 
-  t.test('a name of a room that is invalid is refused by the field, and ignored in the address', async (t) => {
+  t.test('an invalid room name is rejected by the field, and ignored in the address', async (t) => {
     const { open } = await start(t)
     const { page } = await open('ada', {}, '?room=no%20room')
     await connected(page)
@@ -195,7 +195,7 @@ t.test('rooms and people', { skip }, async (t) => {
     })
   }
 
-  t.test('a disabled chat leaves the drawer, and with both disabled the page says so', async (t) => {
+  t.test('without the chat only the drawer is shown, and without chat and echo an error', async (t) => {
     const echo = await openPage(t, browser, (await start(t, { chat: false })).url, { drawer: true })
     await echo.page.getByRole('tab', { name: 'Echo' }).waitFor()
     t.equal(await echo.page.locator('.pane').isVisible(), false)
