@@ -28,6 +28,7 @@ t.test('the tarball holds the build, the page, the sources and the documents, an
   t.strictSame(await files(installed), [
     ...['CHANGELOG.md', 'LICENSE', 'README.md', 'client/package.json', 'package.json', 'react/package.json'],
     ...built.map((name) => `dist/${name}`),
+    'dist/page/client.js',
     ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
     // The source maps refer to them, for debuggers and "go to definition".
     ...sources.map((name) => `src/${name}`)
