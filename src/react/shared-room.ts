@@ -1,10 +1,11 @@
 import type { ChatClient, ChatError, ClientRoom, ClientTypes, Timeline, TimelineSnapshot } from '../client/index.ts'
+import { roomEnd } from './room-end.ts'
 
 /** The state of a room: the snapshot of its timeline, and the rest that a component shows. */
 export interface RoomSnapshot<Types extends ClientTypes = ClientTypes> extends TimelineSnapshot<Types> {
   /** The room; undefined until it is joined. */
   readonly room: ClientRoom<Types> | undefined
-  /** Why the room can't be joined, or why the server has ended the membership. */
+  /** Why the room can't be joined, or why it has ended: `left` or `closed` if the app has left it or closed the client. */
   readonly error: ChatError | undefined
   /** `members` of the room. */
   readonly members: ClientRoom<Types>['members']
@@ -37,7 +38,8 @@ export interface SharedRoomOptions {
 
 /** A room of a client that components share: joined for the first one, and left after the last one is unmounted. */
 export class SharedRoom {
-  readonly #leaveRoom: () => void
+  readonly #client: ChatClient
+  readonly #name: string
   readonly #onLeft: () => void
   /** One of each component. */
   readonly #listeners = new Set<() => void>()
@@ -49,7 +51,8 @@ export class SharedRoom {
 
   /** @param onLeft called when the room was left: another component needs another object */
   constructor (client: ChatClient, name: string, { history, size }: SharedRoomOptions, onLeft: () => void) {
-    this.#leaveRoom = () => client.leave(name)
+    this.#client = client
+    this.#name = name
     this.#onLeft = onLeft
     client.join(name, { history })
       .then((room) => this.#onJoined(room, size))
@@ -84,12 +87,17 @@ export class SharedRoom {
 
   #onJoined (room: ClientRoom, size: number | undefined): void {
     if (this.#isLeft) return
+    try {
+      this.#timeline = room.timeline({ size })
+    } catch (error) {
+      room.leave()
+      throw error
+    }
     this.#room = room
     const notify = () => this.#notify()
     room.on('joined', notify)
     room.on('presence', notify)
-    room.on('left', (error) => this.#onError(error))
-    this.#timeline = room.timeline({ size })
+    void roomEnd(this.#client, room).then((error) => this.#onError(error))
     this.#timeline.subscribe(notify)
     this.#notify()
   }
@@ -105,7 +113,8 @@ export class SharedRoom {
     if (this.#isLeft || this.#listeners.size > 0) return
     this.#isLeft = true
     this.#onLeft()
-    if (this.#room === undefined) this.#leaveRoom()
-    else this.#room.leave()
+    if (this.#room !== undefined) this.#room.leave()
+    // After an error, the app may have joined a room with this name.
+    else if (this.#error === undefined) this.#client.leave(this.#name)
   }
 }

@@ -15,8 +15,10 @@ const states = new Set<string>()
 /** Listeners of all clients and of the window that were added and not removed. */
 let listeners = 0
 
-function Room ({ id, name, history }: { id: string, name: string, history?: number | undefined }): ReactElement {
-  const result = useRoom(name, { history })
+interface RoomProps { readonly id: string, readonly name: string, readonly history?: number | undefined, readonly size?: number | undefined }
+
+function Room ({ id, name, history, size }: RoomProps): ReactElement {
+  const result = useRoom(name, { history, size })
   const { room, status, count, error, items } = result
   useEffect(() => {
     const before = results.get(id)
@@ -38,7 +40,7 @@ export function Client (): ReactElement {
 export function elements ({ strict = false, activity, providers }: Tree): ReactElement {
   const children = providers.map(({ key, client, url, options, rooms, showsClient }, at) => {
     const given = { client: clients.get(client ?? ''), url, options } as ChatProviderProps
-    const shown = rooms.map(({ id, ...room }) => createElement(Room, { key: room.key ?? id, id, name: room.name, history: room.history }))
+    const shown = rooms.map(({ id, key, ...room }) => createElement(Room, { key: key ?? id, id, ...room }))
     return createElement(ChatProvider, { ...given, key: key ?? at }, shown, showsClient && createElement(Client))
   })
   if (activity !== undefined) return createElement((React as unknown as { Activity: ElementType }).Activity, { mode: activity }, children)
@@ -73,7 +75,7 @@ function start (container: Element): ReactPage {
     createClient (name, options) {
       clients.set(name, new ChatClient('/chat', { name, minDelay: 1, maxDelay: 20, ...options }))
     },
-    closeClient (name) { clients.get(name)?.close() },
+    client (name) { return clients.get(name)! },
     render (tree) {
       root ??= createRoot(container)
       root.render(elements(tree))

@@ -177,9 +177,81 @@ export function testReact (modules: string): void {
 
     await render(tree('3', 'a wrong name'))
     await shows('a', 'online none 0 invalid: ')
-    await page.evaluate(() => (globalThis as unknown as PageWindow).page.closeClient('ada'))
+    await page.evaluate(() => (globalThis as unknown as PageWindow).page.client('ada').close())
     await render(tree('4'))
     await shows('a', 'closed none 0 closed: ')
+    t.strictSame(complaints, [])
+  })
+
+  t.test('error reports that the app has left the room or closed the client', { skip }, async (t) => {
+    const { app, page, presence, complaints, render, shows, recorded } = await reactApp(t, modules)
+    for (const name of ['ada', 'bob']) await createClient(page, name)
+    const tree = (client: string, key: string): Tree => ({ providers: [{ client, rooms: [{ id: 'a', name: 'tea', key }] }] })
+    await app.chat.publish('tea', { text: 'hello' })
+    await render(tree('ada', '1'))
+    await shows('a', 'online tea 1 ok: hello')
+    await page.evaluate(() => (globalThis as unknown as PageWindow).page.result('a').room!.leave())
+    await shows('a', 'online tea 1 left: hello')
+    await recorded('ada leaves tea')
+    t.equal(await act(page, 'post', 'late'), 'left')
+    await render(tree('ada', '2'))
+    await shows('a', 'online tea 1 ok: hello')
+    await page.evaluate(() => (globalThis as unknown as PageWindow).page.client('ada').leave('tea'))
+    await shows('a', 'online tea 1 left: hello')
+    t.equal(presence.filter((line) => line === 'ada joins tea').length, 2)
+
+    await render(tree('bob', '1'))
+    await shows('a', /^online tea \d ok: hello$/)
+    await page.evaluate(() => (globalThis as unknown as PageWindow).page.client('bob').close())
+    await shows('a', /^closed tea \d closed: hello$/)
+    t.strictSame(complaints, [])
+  })
+
+  t.test('error reports the end of a room of which events were dropped before the mount', { skip }, async (t) => {
+    const { app, page, complaints, render, shows } = await reactApp(t, modules)
+    await createClient(page, 'ada')
+    const position = () => page.evaluate(async () => (await (globalThis as unknown as PageWindow).page.client('ada').join('tea')).position)
+    await position()
+    for (let i = 0; i < 1_100; i++) await app.chat.publish('tea', { text: String(i) })
+    const last = await app.chat.publish('tea', { text: 'last' })
+    while (await position() !== last) await page.evaluate(() => (globalThis as unknown as PageWindow).page.turn())
+    await render(treeOf({ client: 'ada' }, 'tea'))
+    await shows('a', /^online tea 1 ok: /)
+    await page.evaluate(() => (globalThis as unknown as PageWindow).page.result('a').room!.leave())
+    await shows('a', /^online tea 1 left: /)
+    t.strictSame(complaints, [])
+  })
+
+  t.test("a wrong size of the timeline sets error, and the room isn't joined", { skip }, async (t) => {
+    const { page, complaints, render, shows, recorded } = await reactApp(t, modules)
+    await createClient(page, 'ada')
+    const tree = (size: number): Tree => ({ providers: [{ client: 'ada', rooms: [{ id: 'a', name: 'tea', key: String(size), size }] }] })
+    await render(tree(10))
+    await shows('a', 'online none 0 invalid: ')
+    await recorded('ada leaves tea')
+    t.equal(await act(page, 'post', 'hello'), 'offline')
+    await render(tree(50))
+    await shows('a', 'online tea 1 ok: ')
+    t.strictSame(complaints, [])
+  })
+
+  t.test("after a refused join, the unmount doesn't leave a room that the app has joined itself", { skip }, async (t) => {
+    let allowed = false
+    const { app, page, presence, complaints, render, unmount, shows } = await reactApp(t, modules, { authorize: () => allowed })
+    await createClient(page, 'ada')
+    await render(treeOf({ client: 'ada' }, 'tea'))
+    await shows('a', 'online none 0 forbidden: ')
+    allowed = true
+    await page.evaluate(async () => { await (globalThis as unknown as PageWindow).page.client('ada').join('tea') })
+    await unmount()
+    const posted = await page.evaluate(async () => {
+      const { page } = globalThis as unknown as PageWindow
+      await page.turn()
+      return await (await page.client('ada').join('tea')).post('hello')
+    })
+    t.type(posted, 'string')
+    t.strictSame(presence, ['ada joins tea'])
+    t.equal((await app.chat.members('tea')).count, 1)
     t.strictSame(complaints, [])
   })
 

@@ -1,4 +1,4 @@
-import type { ChatClientOptions } from '../../src/client/index.ts'
+import type { ChatClient, ChatClientOptions } from '../../src/client/index.ts'
 import type { UseRoomResult } from '../../src/react/index.ts'
 
 /** What the page renders: providers, and in each of them components that show a room. */
@@ -12,7 +12,7 @@ export interface Tree {
     readonly client?: string
     readonly url?: string
     readonly options?: ChatClientOptions
-    readonly rooms: ReadonlyArray<{ readonly id: string, readonly name: string, readonly key?: string, readonly history?: number }>
+    readonly rooms: ReadonlyArray<{ readonly id: string, readonly name: string, readonly key?: string, readonly history?: number, readonly size?: number }>
     readonly showsClient?: boolean
   }>
 }
@@ -20,7 +20,8 @@ export interface Tree {
 /** The functions of the page that a test calls. */
 export interface ReactPage {
   createClient (name: string, options?: ChatClientOptions): void
-  closeClient (name: string): void
+  /** Returns a client that was created. */
+  client (name: string): ChatClient
   render (tree: Tree): void
   /** Hydrates the HTML of a server. An error of it is uncaught. */
   hydrate (tree: Tree): void
