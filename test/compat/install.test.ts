@@ -13,9 +13,12 @@ t.setTimeout(900_000)
 const { folder, tarball } = await packBuild(t)
 const pnpm = fileURLToPath(new URL('node_modules/.bin/pnpm', import.meta.url))
 
-/** Each package manager, with a version of Fastify. test/plugin/package.test.ts installs the newest by npm. */
+const npm = ['npm', 'install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund'] as const
+
+/** Each package manager, with a version of Fastify. pnpm installs one: both versions with npm cover the range. */
 const managers = [
-  ['npm', '5.0.0', ['npm', 'install', '--engine-strict=true', '--prefer-offline', '--no-audit', '--no-fund']],
+  ['npm', '5.0.0', npm],
+  ['npm', '5', npm],
   ['pnpm', '5', [pnpm, 'add', '--config.engine-strict=true', '--prefer-offline']]
 ] as const
 
