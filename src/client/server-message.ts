@@ -3,52 +3,40 @@ import type { ServerMessage } from '../protocol.ts'
 type Check = (value: unknown) => boolean
 
 const string: Check = (value) => typeof value === 'string'
-const object: Check = (value) => typeof value === 'object' && value !== null
+// JSON.parse returns Infinity for 1e999.
+const number: Check = (value) => Number.isFinite(value)
 const length: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const present: Check = (value) => value !== undefined
+const optional = (check: Check): Check => (value) => value === undefined || check(value)
 const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
+const shape = (checks: Record<string, Check>): Check => (value) => typeof value === 'object' && value !== null &&
+  Object.entries(checks).every(([name, check]) => check((value as Record<string, unknown>)[name]))
 
-/** Returns the check of an object that must have these properties. `types` has the types of those that aren't strings. */
-function has (...names: string[]): Check {
-  return (value) => object(value) && names.every((name) => (types[name] ?? string)((value as Record<string, unknown>)[name]))
-}
-
-const change = has('position', 'revision', 'appended')
-const members = listOf(has('id'))
-const messages = listOf(has('position'))
-const types: Record<string, Check> = {
-  member: has('id'),
-  from: has('id'),
-  members,
-  joined: members,
-  left: members,
-  messages,
-  changes: (value) => value === undefined || listOf(change)(value),
-  appended: (value) => value === undefined || has('at', 'text')(value),
-  // Of `appended`. That of a message isn't checked.
-  at: length,
-  rooms: listOf(has('room')),
-  limits: object,
-  // JSON.parse returns Infinity for 1e999.
-  heartbeat: Number.isFinite,
-  data: (value) => value !== undefined
-}
+const member = shape({ id: string })
+const members = listOf(member)
+const content = { position: string, text: optional(string), reactions: optional(listOf(shape({ reaction: string, count: number }))) }
+const message = shape({ ...content, from: (value) => value === null || member(value) })
+const messages = listOf(message)
+const change = shape({ ...content, revision: string, appended: optional(shape({ at: length, text: string })) })
 
 /**
- * The properties without which this client can't handle a message, or can't resume. Nothing else is checked: the server is trusted, and an
- * exception of a handler ends the connection.
+ * The properties on which this client relies. An exception ends the connection only while a message is received, not when a microtask, a
+ * timer or a call of the app handles it later. Nothing else is checked: the server is trusted.
  */
 const checks: Record<string, Check> = {
-  welcome: has('member', 'session', 'limits', 'heartbeat'),
-  joined: has('members', 'messages', 'position', 'changes'),
-  message: has('position'),
+  welcome: shape({ member, session: string, limits: shape({}), heartbeat: number, features: optional(listOf(string)) }),
+  joined: shape({ members, messages, position: string, changes: optional(listOf(change)), readPosition: optional(string) }),
+  message,
   changed: change,
-  history: has('messages'),
-  presence: has('joined', 'left'),
-  rooms: has('rooms'),
-  typing: has('from'),
-  signal: has('from', 'data'),
-  direct: has('data')
+  history: shape({ messages }),
+  presence: shape({ joined: members, left: members }),
+  rooms: shape({ rooms: listOf(shape({ room: string, last: optional(message) })) }),
+  typing: shape({ from: member }),
+  signal: shape({ from: member, data: present }),
+  direct: shape({ data: present })
 }
+
+const typed = shape({ type: string })
 
 /**
  * Parses a message from the server.
@@ -56,6 +44,6 @@ const checks: Record<string, Check> = {
  */
 export function parseMessage (data: unknown): ServerMessage {
   const message = typeof data === 'string' ? JSON.parse(data) as ServerMessage : null
-  if (has('type')(message) && (!Object.hasOwn(checks, message!.type) || checks[message!.type]!(message))) return message!
+  if (typed(message) && (!Object.hasOwn(checks, message!.type) || checks[message!.type]!(message))) return message!
   throw new Error(`the server sent an invalid ${message?.type ?? 'message'}`)
 }

@@ -102,6 +102,13 @@ t.test('a refused page, requested again, does not undo a change that arrived mea
   t.equal(asked, 2)
 })
 
+t.test('an invalid change ends the connection, which rejects the pages under way', async (t) => {
+  const { port } = await fakeServer(t, ({ type, room, before }) => type === 'history'
+    ? [changed(room, 'p1', 'r1', { reactions: 5 }), { type, room, before, messages: [message(room, 'p1', 'one')], more: false, complete: true }]
+    : undefined)
+  await t.rejects((await chatClient(t, port).join('lobby')).history('p2'), { code: 'offline' })
+})
+
 /** Returns the requests of a client, and what they have sent. */
 function requests (t: Test) {
   const sent: unknown[] = []

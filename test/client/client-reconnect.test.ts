@@ -577,7 +577,13 @@ const garbage = {
   'a joined without a position': '{"type":"joined","room":"lobby","members":[],"count":1,"messages":[],"complete":true}',
   'an invalid message in a history': '{"type":"history","room":"lobby","before":"p","messages":[{}],"more":false,"complete":true}',
   'a changed without a revision': '{"type":"changed","room":"lobby","position":"p","text":"x"}',
+  'a reaction without a count': '{"type":"changed","room":"lobby","position":"p","revision":"r","reactions":[{"reaction":"+1"}]}',
+  'reactions that are not a list': '{"type":"changed","room":"lobby","position":"p","revision":"r","reactions":5}',
+  'a message without a sender': '{"type":"message","room":"lobby","position":"p","text":"x"}',
+  'a text that is a number': '{"type":"message","room":"lobby","position":"p","from":null,"text":5}',
   'a presence without members': '{"type":"presence","room":"lobby","count":1}',
+  'a list of features that is text': JSON.stringify({ ...welcome, features: 'changes' }),
+  'a list of features that is an object': JSON.stringify({ ...welcome, features: {} }),
   'an infinite heartbeat': JSON.stringify({ ...welcome, heartbeat: '' }).replace('""', '1e999'),
   bytes: Buffer.from([1, 2, 3])
 }
