@@ -5,6 +5,7 @@ import { typingMembers } from '../../src/client/timeline/typing-members.ts'
 import { memory } from '../../src/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
+import { changed, fakeServer, joined, message, welcome, type Answer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
 import { tick } from '../support/tick.ts'
 
@@ -194,6 +195,56 @@ t.test('a jump shows the messages around a position', async (t) => {
   t.ok(has('115')(timeline.getSnapshot().items), 'the last of two jumps wins')
   room.leave()
   await t.rejects(timeline.loadOlder(), { code: 'offline' })
+})
+
+/** Resolves with a timeline of a room with the messages p8 and p9. @param after answers a request for the page that begins with p4 */
+async function beforeJump (t: Test, after: (room: unknown, connection: number) => ReturnType<Answer>) {
+  const { port } = await fakeServer(t, ({ type, room, before }, connection) => {
+    if (type === 'hello') return [{ ...welcome, features: ['history-after'] }]
+    if (type === 'join') return [joined(room, { messages: [message(room, 'p8', '8'), message(room, 'p9', '9')], position: 'p9' })]
+    if (type !== 'history') return undefined
+    if (before === undefined) return after(room, connection)
+    return [{ type, room, before, messages: [message(room, 'p3', '3')], more: true, complete: true }]
+  })
+  const room = await chatClient(t, port).join('lobby')
+  const timeline = room.timeline()
+  await until(timeline, has('9'))
+  return { room, timeline }
+}
+
+t.test('a jump whose second page is lost leaves the window as it was', async (t) => {
+  const { room, timeline } = await beforeJump(t, () => (socket) => socket.terminate())
+  const before = timeline.getSnapshot()
+  const again = nextEvent(room, 'joined', ({ again }) => again)
+  await t.rejects(timeline.jumpTo('p4'), { code: 'offline' })
+  t.equal(timeline.getSnapshot().items[0], before.items[0])
+  t.equal(timeline.getSnapshot().hasNewer, false)
+  await again
+})
+
+t.test('messages and changes that arrive during a jump are in its window', async (t) => {
+  const { timeline } = await beforeJump(t, (room) => [
+    message(room, 'p10', '10'),
+    changed(room, 'p3', 'r1', { text: 'three', editedAt: '2026-01-01T00:00:01.000Z' }),
+    { type: 'history', room, after: 'p3', messages: [message(room, 'p4', '4'), message(room, 'p9', '9')], more: false, complete: true }
+  ])
+  await timeline.jumpTo('p4')
+  t.strictSame(texts(timeline), ['three', '4', '9', '10'])
+  t.equal(timeline.getSnapshot().hasNewer, false)
+})
+
+t.test('a post whose data can not be serialized has failed, and stays so after the end of the timeline', async (t) => {
+  const { room, timeline } = await two(t)
+  const post = room.post('mine', { n: 1n })
+  await t.rejects(post, TypeError)
+  t.match(timeline.getSnapshot().items, [{ key: post.id, state: 'failed', error: { code: 'invalid', message: /BigInt/ } }])
+  timeline.retry(post.id)
+  await until(timeline, ([item]) => item?.key !== post.id && item?.state === 'failed')
+  const [{ key }] = timeline.getSnapshot().items as [TimelineItem]
+  timeline.close()
+  timeline.retry(key)
+  await tick()
+  t.match(timeline.getSnapshot().items, [{ key, state: 'failed' }])
 })
 
 t.test('a room joined without messages can be read from its newest one', async (t) => {

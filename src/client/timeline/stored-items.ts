@@ -29,7 +29,7 @@ export class StoredItems {
   readonly #size: number
   readonly #onChange: () => void
   #window: HistoryWindow
-  /** The window of the last jump, while its first page is under way. */
+  /** The window of the last jump, while its pages are under way. */
   #next: HistoryWindow | undefined
   #follows = true
   /** The items before a break. */
@@ -77,17 +77,27 @@ export class StoredItems {
     if (this.#window.has(position)) return
     this.#assertNewer()
     const window = this.#next = new HistoryWindow(this.#size, position)
-    const { messages, more, complete } = await this.#page(position, this.#half)
-    if (this.#next !== window) return
-    if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
-    this.#window = window
-    window.extend('older', this.#itemsOf(messages), more)
-    // The page ends before the message.
-    window.more.newer = true
-    await this.load('newer', this.#half)
-    if (this.#window !== window || window.has(position) || window.items.length === 0) return
-    window.more.older = true
-    await this.load('older', 1)
+    /** Resolves with whether no other window has replaced this one meanwhile. */
+    const extend = async (side: Side, limit = this.#half): Promise<boolean> => {
+      const { messages, more, complete } = await this.#page(window.edge(side)!, limit, side)
+      if (this.#next !== window) return false
+      if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
+      window.extend(side, this.#itemsOf(messages), more || (side === 'newer' && window.live === undefined))
+      return true
+    }
+    try {
+      if (!await extend('older')) return
+      // The page ends before the message.
+      window.more.newer = true
+      window.live = []
+      if (!await extend('newer')) return
+      window.live = undefined
+      if (!window.has(position) && window.items.length > 0 && !await extend('older', 1)) return
+      this.#window = window
+      this.#onChange()
+    } finally {
+      if (this.#next === window) this.#next = undefined
+    }
   }
 
   /** Replaces the window by the newest messages. */
@@ -116,12 +126,20 @@ export class StoredItems {
 
   /** Adds a live message. */
   add (message: Message): void {
+    const { position } = message
     // A page of newer messages may have it already.
-    if (!this.#window.has(message.position)) this.#window.add(this.#itemOf(message), this.#follows && this.#window.loads.older === undefined)
+    const windows = [this.#window, this.#next].filter((window) => window?.has(position) === false)
+    if (windows.length === 0) return
+    const item = this.#itemOf(message)
+    for (const window of windows) window!.add(item, this.#follows && window === this.#window && window.loads.older === undefined)
   }
 
-  change (change: Change): void {
-    this.#window.update(change.position, (item) => applyChange(item, change) as StoredItem)
+  change (change: Change): void { this.update(change.position, (item) => applyChange(item, change) as StoredItem) }
+
+  /** Replaces the item at a position, if there is one. Returns whether the window has one. */
+  update (position: string, change: (item: StoredItem) => StoredItem): boolean {
+    this.#next?.update(position, change)
+    return this.#window.update(position, change)
   }
 
   /** Starts anew, by default with the newest message. */
@@ -133,7 +151,8 @@ export class StoredItems {
   }
 
   #start (messages: readonly Message[] = this.#deliveries.last === undefined ? [] : [this.#deliveries.last], position = this.#room.position!): void {
-    this.#window = this.#next = new HistoryWindow(this.#size, position)
+    this.#window = new HistoryWindow(this.#size, position)
+    this.#next = undefined
     this.#window.more.older = true
     this.#window.extend('newer', this.#itemsOf(messages), false)
   }

@@ -1,6 +1,6 @@
 import type { ClientTypes, DataOf } from '../app-data.ts'
 import type { Deliveries, Delivery, DeliveryReceiver } from '../deliveries.ts'
-import { ChatError } from '../error.ts'
+import { ChatError, invalid } from '../error.ts'
 import type { WaitingPost } from '../request-queue.ts'
 import type { RoomClient } from '../room-client.ts'
 import { ownPosts, type OwnPosts } from './own-posts.ts'
@@ -73,7 +73,8 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
 
   /** Posts a failed post again, as a new post at the end. */
   retry (key: string): void {
-    const item = this.#posts.takeFailed(key)
+    // A closed timeline doesn't handle the rejection of the new post.
+    const item = this.#isClosed ? undefined : this.#posts.takeFailed(key)
     if (item !== undefined) void this.#room.post(item.text, item.data as DataOf<Types>)
   }
 
@@ -109,13 +110,12 @@ export class Timeline<Types extends ClientTypes = ClientTypes> implements Delive
     const from = this.#client.server.sender
     this.#posts.add({ key, state: 'pending', own: true, text, ...data !== undefined && { data }, at: new Date().toISOString(), from })
     post.then((position) => {
-      const { window } = this.#stored
-      const isShown = window.update(position, (item) => ({ ...item, key }))
-      this.#posts.onStored(key, position, isShown, !window.more.newer)
+      const isShown = this.#stored.update(position, (item) => ({ ...item, key }))
+      this.#posts.onStored(key, position, isShown, !this.#stored.window.more.newer)
       this.#snapshots.onChange()
     }, (error: unknown) => {
-      if (!(error instanceof ChatError)) throw error
-      if (!this.#isClosed) this.#posts.onFailed(key, error)
+      // A TypeError: `data` can't be serialized.
+      if (!this.#isClosed) this.#posts.onFailed(key, error instanceof ChatError ? error : invalid(String(error)))
       this.#snapshots.onChange()
     })
     this.#snapshots.onChange()
