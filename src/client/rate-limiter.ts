@@ -47,14 +47,22 @@ export function rateLimiter () {
     }
   }
 
+  /** Drops the waiting requests. */
+  function clear (): void {
+    clearTimeout(timer)
+    timer = undefined
+    waiting.length = 0
+  }
+
   return {
     /** Returns whether so many requests and bytes may be in flight. After a stall of the network, all may arrive at once. */
     fits (cost: number, size: number): boolean { return cost <= requests.size && size <= bytes.size },
-    /** Called on a new connection, with its limits. */
+    /** Called on a new connection, with its limits. Drops the requests that were made offline: their owners schedule them again. */
     reset ({ rate, burst, byteRate, byteBurst }: RateLimits): void {
       requests = bucket(rate, burst)
       bytes = bucket(byteRate, byteBurst)
       pausedUntil = 0
+      clear()
     },
     /**
      * Takes the tokens of one request if the waiting requests leave enough. Returns 0, or the ms after which to try again.
@@ -69,12 +77,8 @@ export function rateLimiter () {
     },
     /** Sends nothing for `ms`. */
     pause (ms: number): void { pausedUntil = Math.max(pausedUntil, performance.now() + ms) },
-    /** Called when the connection is lost. Drops the waiting requests. */
-    clear (): void {
-      clearTimeout(timer)
-      timer = undefined
-      waiting.length = 0
-    }
+    /** Called when the connection is lost. */
+    clear
   }
 }
 
