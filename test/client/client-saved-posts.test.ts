@@ -293,3 +293,20 @@ t.test('changes are not saved', async (t) => {
   await room.edit('p1', 'text')
   t.same(calls, [])
 })
+
+t.test('an invalid saved post is removed and reported, and does not block the others', async (t) => {
+  const { port, posts, self } = await silentServer(t)
+  self.answers = true
+  const store = new MemoryPosts()
+  for (const post of [saved('one'), saved('two', { text: 5 as unknown as string }), saved('three')]) await store.add(post)
+  const client = open(t, port, store)
+  const errors: string[] = []
+  client.on('error', ({ code, message }) => errors.push(`${code}: ${message}`))
+  const events = restored(client)
+  await client.join('lobby')
+  await until(() => store.posts.size === 0)
+  t.strictSame(posts().map(({ id }) => id), ['one', 'three'])
+  t.strictSame(events.map(({ id }) => id), ['one', 'three'])
+  t.match(errors, [/^not_saved: the saved post two is invalid/])
+  t.equal(errors.length, 1)
+})

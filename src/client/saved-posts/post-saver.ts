@@ -58,16 +58,25 @@ export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, 
     }))
   }
 
-  /** Inserts posts of earlier clients before the other requests, and reports them. */
-  function insert (room: string, posts: readonly SavedPost[]): void {
-    const restored = posts.map((saved) => {
-      const { id, text, data, at, since } = saved
-      const outcome = deferred<string>()
-      const post = Object.assign(outcome.promise, { id })
+  /** Returns a saved post with its request. Removes and reports an invalid one, which no client can send. */
+  function requestOf (saved: SavedPost) {
+    const { id, room, text, data, at, since } = saved
+    const outcome = deferred<string>()
+    const post = Object.assign(outcome.promise, { id })
+    try {
       const request = pendingRequest({ type: 'post', room, text, data }, outcome as Outcome, id, at)
       post.catch(() => { /* the event has reported the post */ })
-      return { ...saved, post, request: Object.assign(request, { since, sent: since !== undefined, saved: Promise.resolve() }) }
-    })
+      return [{ ...saved, post, request: Object.assign(request, { since, sent: since !== undefined, saved: Promise.resolve() }) }]
+    } catch (error) {
+      void call(() => store.remove(id))
+      emit('error', new ChatError('not_saved', `the saved post ${id} is invalid: ${String(error)}`))
+      return []
+    }
+  }
+
+  /** Inserts posts of earlier clients before the other requests, and reports them. */
+  function insert (room: string, posts: readonly SavedPost[]): void {
+    const restored = posts.flatMap(requestOf)
     const others = [...queue.values()]
     queue.clear()
     for (const request of [...restored.map(({ request }) => request), ...others]) queue.set(request.id, request)
