@@ -51,6 +51,9 @@ export function withDefaults (options: ChatClientOptions) {
     if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
     if (!(value >= min)) throw new RangeError(`${name} must be at least ${min}`)
   }
+  if (options.savedPosts !== undefined && typeof options.savedPosts?.open !== 'function') {
+    throw new TypeError('savedPosts must be indexedDBPosts() or savedPosts(store)')
+  }
   const { minDelay = 500, maxDelay = 30_000, connect = connectSocket, queue = 1_000, connectTimeout = 20_000, ...others } = options
   return { ...others, connect, queue, connectTimeout, maxDelay: Math.min(maxDelay, LONGEST_TIMER), backoff: () => backoff(minDelay, maxDelay) }
 }

@@ -570,6 +570,16 @@ t.test('an invalid number option is rejected by name', (t) => {
   t.end()
 })
 
+t.test('the option savedPosts must be saved posts', (t) => {
+  for (const savedPosts of [{ add () {} }, true, null]) {
+    t.throws(() => new ChatClient('ws://nowhere', { savedPosts: savedPosts as never }), {
+      name: 'TypeError',
+      message: 'savedPosts must be indexedDBPosts() or savedPosts(store)'
+    })
+  }
+  t.end()
+})
+
 const garbage = {
   'invalid JSON': '{',
   'JSON that is not an object': 'null',
