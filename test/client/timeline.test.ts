@@ -233,7 +233,7 @@ t.test('messages and changes that arrive during a jump are in its window', async
   t.equal(timeline.getSnapshot().hasNewer, false)
 })
 
-t.test('a post whose data can not be serialized has failed, and stays so after the end of the timeline', async (t) => {
+t.test('a post with invalid data has failed, and stays so after the end of the timeline', async (t) => {
   const { room, timeline } = await two(t)
   const post = room.post('mine', { n: 1n })
   await t.rejects(post, TypeError)
