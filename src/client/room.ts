@@ -1,5 +1,6 @@
 import type { ClientTypes, DataOf, MemberDataOf, Message } from './app-data.ts'
 import { isPosition } from '../protocol.ts'
+import { PAGE_SIZE } from './bounds.ts'
 import { rejected } from './deferred.ts'
 import { deliveries } from './deliveries.ts'
 import { dispose } from './dispose.ts'
@@ -151,7 +152,7 @@ export class ClientRoom<Types extends ClientTypes = ClientTypes> extends Emitter
    * @param before position of a message; the page ends just before it
    * @param limit maximum messages of the page; the server may send fewer
    */
-  history (before: string, limit = 50): Promise<HistoryPage<DataOf<Types>>> {
+  history (before: string, limit = PAGE_SIZE): Promise<HistoryPage<DataOf<Types>>> {
     const page = this.#ended === undefined ? this.#client.pages.history(this, before, limit) : rejected(this.#ended)
     page.then(({ messages, more }) => {
       if (before !== (this.#first ??= before)) return
