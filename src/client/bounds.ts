@@ -69,6 +69,3 @@ export const MARK_INTERVAL = 1_000
 
 /** Maximum number of messages of a room whose order is known. */
 export const MAX_KNOWN = 1_000
-
-/** ms to wait after an error that answers a mark or a request for rooms and has no `retryAfter`. */
-export const RETRY = 1_000

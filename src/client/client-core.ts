@@ -16,7 +16,7 @@ import { receiver } from './server-messages.ts'
 export function clientCore (settings: Settings, send: (json: string) => boolean, emit: EmitClientEvent) {
   const server = remoteServer(send)
   const pages = pageRequests(server, settings.backoff(), (room) => rooms.isJoined(room))
-  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined, pages.rooms)
+  const reads = readPositions(server, (room) => rooms.joinedRoom(room) !== undefined, pages.rooms, settings.backoff)
   const requests = pendingRequests({
     settings,
     server,

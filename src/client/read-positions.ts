@@ -1,5 +1,5 @@
 import { isRetryable } from '../protocol.ts'
-import { RETRY } from './bounds.ts'
+import type { Backoff } from './backoff.ts'
 import { invalid, isOneOf, unsupported, type ChatError } from './error.ts'
 import { toJSON } from './outgoing.ts'
 import type { RemoteServer } from './remote-server.ts'
@@ -15,9 +15,10 @@ export type ReadPositions = ReturnType<typeof readPositions>
  * The read positions of the member: in the rooms of this client, and in the rooms that the server lists.
  * @param isJoined returns whether a room is joined now
  * @param page requests a page of rooms, after a room
+ * @param delays returns the backoff of the marks of one room
  */
 export function readPositions (
-  server: RemoteServer, isJoined: (room: string) => boolean, page: (after: string | undefined) => Promise<Of<'rooms'>>
+  server: RemoteServer, isJoined: (room: string) => boolean, page: (after: string | undefined) => Promise<Of<'rooms'>>, delays: () => Backoff
 ) {
   const rooms = new Map<string, RoomReads>()
 
@@ -36,7 +37,7 @@ export function readPositions (
           ? server.sendNow(toJSON({ type: 'markRead', room, position, again: isRepeat || undefined }))
           : Infinity,
         isOwn: ({ from }) => from !== null && from.id === server.sender?.id
-      })
+      }, delays())
       rooms.set(room, reads)
       return reads
     },
@@ -62,7 +63,10 @@ export function readPositions (
       return true
     },
 
-    onLeft (room: string): void { rooms.delete(room) },
+    onLeft (room: string): void {
+      rooms.get(room)?.end()
+      rooms.delete(room)
+    },
 
     /** Called when another connection of the member has moved its read position. */
     onReadPosition ({ room, position }: Of<'readPosition'>): void { rooms.get(room)?.move(position, false) },
@@ -80,8 +84,9 @@ export function readPositions (
       // The server has trimmed the message, or `left` reports the end of the membership.
       if (isOneOf(error.code, 'not_kept', 'not_joined')) return true
       if (!isRetryable(error.code)) return false
-      server.limiter.pause(error.retryAfter ?? RETRY)
-      rooms.get(room)?.retry()
+      const wait = rooms.get(room)?.retry(error.retryAfter) ?? 0
+      // Other errors concern the room only.
+      if (isOneOf(error.code, 'rate_limited')) server.limiter.pause(wait)
       return true
     }
   }

@@ -1,4 +1,5 @@
 import type { Message } from '../messages.ts'
+import type { Backoff } from './backoff.ts'
 import { MARK_INTERVAL, MAX_KNOWN } from './bounds.ts'
 import type { Joined } from './room-events.ts'
 import { idleTimer } from './timer.ts'
@@ -17,7 +18,7 @@ export interface ReadOperations {
 export type RoomReads = ReturnType<typeof roomReads>
 
 /** The read position of the member in one room. Counts the messages after it, and sends the newest mark of the app. */
-export function roomReads (operations: ReadOperations) {
+export function roomReads (operations: ReadOperations, delays: Backoff) {
   /** The last position that was set, even if the member has no read position any more. */
   let current: string | undefined
   /** Number of messages after the read position; Infinity: it isn't known, or there is no read position. */
@@ -28,7 +29,9 @@ export function roomReads (operations: ReadOperations) {
   let awaited: string | undefined
   /** The mark that was not sent. */
   let unsent: string | undefined
-  /** Whether the last mark was sent on an earlier connection, and must be sent again. */
+  /** The last mark of the app that was sent. */
+  let sent: string | undefined
+  /** Whether the mark to send was sent on an earlier connection. */
   let isRepeat = false
   /** Set while no mark may be sent. */
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -67,11 +70,20 @@ export function roomReads (operations: ReadOperations) {
     if (unsent === undefined) return
     const wait = operations.send(unsent, isRepeat)
     if (wait === Infinity) return
-    if (wait === 0) unsent = undefined
+    if (wait > 0) return sendAfter(wait)
+    sent = unsent
+    unsent = undefined
+    // Not refused by then.
+    sendAfter(MARK_INTERVAL, delays.reset)
+  }
+
+  function sendAfter (ms: number, before?: () => void): void {
+    clearTimeout(timer)
     timer = idleTimer(() => {
       timer = undefined
+      before?.()
       send()
-    }, wait || MARK_INTERVAL)
+    }, ms)
   }
 
   const reads = {
@@ -90,12 +102,16 @@ export function roomReads (operations: ReadOperations) {
         know(messages.length > 0 ? messages : [{ position }])
         unreadCount = after(current)
       }
+      // Whether the last mark is at a message that isn't known: the read position of the server may be before it.
+      const isUnknown = awaited !== undefined && awaited === (unsent ?? sent) && after(awaited) === Infinity
       // Both numbers count up to the same message: the smaller one is that of the later read position.
       if (readPosition !== undefined && unread <= unreadCount) {
         set(readPosition, unread)
-        awaited = readPosition
-      } else if (current !== readPosition && unsent === undefined) {
-        unsent = current
+        if (!isUnknown) awaited = readPosition
+      }
+      if (sent !== undefined && (unsent ?? sent) === sent && sent !== readPosition &&
+        (readPosition === undefined || isUnknown || unread > after(sent))) {
+        unsent = sent
         isRepeat = true
       }
       flush()
@@ -126,15 +142,23 @@ export function roomReads (operations: ReadOperations) {
     /** Called when the read position was removed. */
     forget (): void {
       if ((current ?? awaited ?? unsent) === undefined) return
-      current = awaited = unsent = undefined
+      current = awaited = unsent = sent = undefined
       unreadCount = Infinity
       reads.onMoved()
     },
 
-    /** Called when the server has refused the last mark, and may accept it later. */
-    retry (): void {
-      unsent ??= current
-      flush()
+    /** Called when the server has refused the last mark, and may accept it later. Returns the ms of the backoff. */
+    retry (retryAfter: number | undefined): number {
+      unsent ??= sent
+      const wait = delays.next(retryAfter)
+      sendAfter(MARK_INTERVAL + wait)
+      return wait
+    },
+
+    /** Called when the room is left. */
+    end (): void {
+      clearTimeout(timer)
+      unsent = undefined
     },
 
     send

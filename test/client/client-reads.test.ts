@@ -1,5 +1,8 @@
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import type { ReadPosition } from '../../src/client/node.ts'
+import { backoff } from '../../src/client/backoff.ts'
+import { roomReads } from '../../src/client/room-reads.ts'
+import type { Joined, ReadPosition } from '../../src/client/node.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcomeWithReads, welcomeWithSignals, type Answer } from '../support/fake-server.ts'
 
@@ -239,6 +242,72 @@ t.test('a mark that the server refuses is repeated if it may succeed later', asy
   t.strictSame(marks(), ['p1', 'p1'])
 })
 
+t.test('a mark at an unknown message is repeated when it was refused, and when it was lost', async (t) => {
+  const { room, requests, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }], refuse(['unavailable']))
+  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  room.markRead('h1')
+  while (sent().length < 2) await room.post('until it is sent')
+  await rejoin()
+  while (sent().length < 3) await room.post('until it is sent')
+  t.strictSame(sent(), [['h1', undefined], ['h1', undefined], ['h1', true]])
+})
+
+t.test('own posts and marks of other devices are not repeated, but the last mark of the app', async (t) => {
+  const lost = { position: 'p5', readPosition: 'p0', unread: 5 }
+  const { room, receive, requests, rejoin } = await inRoom(t, [three, lost, lost])
+  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  await receive({ type: 'readPosition', room: 'lobby', position: 'p2' }, own('p4'))
+  await rejoin()
+  room.markRead('p4')
+  t.strictSame(sent(), [])
+  await receive(...others('p5'))
+  room.markRead('p5')
+  await receive(own('p6'))
+  await rejoin()
+  while (sent().length < 2) await room.post('until it is sent')
+  t.strictSame(sent(), [['p5', undefined], ['p5', true]])
+})
+
+for (const [code, retryAfter] of [['unavailable', '1e9'], ['rate_limited', '1e999']]) {
+  t.test(`a mark that is refused with ${code} and retryAfter ${retryAfter} does not stop posts`, async (t) => {
+    const { client, room, receive } = await inRoom(t, [three], ({ type }) => type === 'markRead'
+      ? (socket) => socket.send(`{"type":"error","code":"${code}","message":"no","room":"lobby","request":"markRead","retryAfter":${retryAfter}}`)
+      : undefined)
+    room.markRead('p1')
+    await receive()
+    await (await client.join('other')).post('at once')
+    t.match(room, { readPosition: 'p1', unread: 2 })
+  })
+}
+
+t.test('a mark that waits is not sent after the room was left', async (t) => {
+  const { client, room, marks } = await inRoom(t, [three, three], undefined, { ...welcomeWithReads, limits: { rate: 10, burst: 4 } })
+  room.markRead('p1')
+  room.markRead('p2')
+  room.leave()
+  const again = await client.join('lobby')
+  for (let i = 0; i < 4; i++) await again.post('beyond the time of the mark')
+  t.strictSame(marks(), ['p1'])
+})
+
+t.test('a mark that was sent early delays the next one for a second', (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const sent: string[] = []
+  const reads = roomReads({ send: (position) => sent.push(position) * 0, isOwn: () => false }, backoff(1, 1))
+  reads.join({ ...joined('lobby', three) } as unknown as Joined, false)
+  reads.move('p1', true)
+  reads.move('p2', true)
+  mock.timers.tick(870)
+  reads.send()
+  mock.timers.tick(131)
+  reads.move('p3', true)
+  t.strictSame(sent, ['p1', 'p2'])
+  mock.timers.tick(869)
+  t.strictSame(sent, ['p1', 'p2', 'p3'])
+  t.end()
+})
+
 for (const code of ['not_kept', 'not_joined', 'forbidden']) {
   t.test(`a mark that is refused with ${code} is not repeated`, async (t) => {
     const { client, room, receive } = await inRoom(t, [three], refuse([code]))
@@ -297,4 +366,14 @@ t.test('a request for rooms is repeated after a reconnect and a rate limit', asy
   client.close()
   await t.rejects(waiting, { code: 'closed' })
   await t.rejects(client.rooms().next(), { code: 'closed' })
+})
+
+t.test('requests for rooms that were made offline are sent once', async (t) => {
+  const { client, requests, rejoin } = await inRoom(t, [three, three], ({ type, id }) => type === 'rooms' ? [{ type, id, rooms: [] }] : undefined,
+    { ...welcomeWithReads, limits: { rate: 200, burst: 20 } })
+  const pages: Array<Promise<unknown>> = []
+  await rejoin(() => { for (let i = 0; i < 3; i++) pages.push(client.rooms().next()) })
+  await Promise.all(pages)
+  await client.rooms().next()
+  t.equal(requests.filter(({ type }) => type === 'rooms').length, 4)
 })

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { ChatClient, ChatError, ClientRoom, type Message, type Joined, type RoomEvents } from '../../src/client/node.ts'
+import { backoff } from '../../src/client/backoff.ts'
 import { iteration } from '../../src/client/iteration.ts'
 import type { RoomClient } from '../../src/client/room-client.ts'
 import { roomReads } from '../../src/client/room-reads.ts'
@@ -512,7 +513,7 @@ t.test('a client with the session of an earlier one has the same member', async 
 
 /** Returns a joined room without a client. */
 function aRoom (after?: string): ClientRoom {
-  const reads = roomReads({ send: () => Infinity, isOwn: () => false })
+  const reads = roomReads({ send: () => Infinity, isOwn: () => false }, backoff(1, 1))
   const leave = () => room.end(new ChatError('left', 'it was left'), true)
   const client = { reads: { open: () => reads }, memberships: { leave } } as unknown as RoomClient
   const room: ClientRoom = new ClientRoom('lobby', { position: after }, client)

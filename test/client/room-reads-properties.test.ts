@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { backoff } from '../../src/client/backoff.ts'
 import { roomReads } from '../../src/client/room-reads.ts'
 import type { Joined, Message } from '../../src/client/node.ts'
 
@@ -28,6 +29,8 @@ class Model {
   read = 0
   /** The largest offset that this device has marked. */
   marked = 0
+  /** The largest offset that another device has marked. It repeats its marks that the server has lost. */
+  #markedElsewhere = 0
   /** What was sent to the device and has not arrived. */
   #sent: Array<{ readonly message: number } | { readonly marked: number }> = []
   #received = 0
@@ -39,7 +42,7 @@ class Model {
       return 0
     },
     isOwn: ({ from }) => from?.id === 'me'
-  })
+  }, backoff(1, 1))
 
   get head (): number { return this.#isOwn.length }
 
@@ -80,15 +83,17 @@ class Model {
   #markOnOtherDevice (share: number): void {
     const offset = Math.round(share * this.head)
     if (offset <= this.read || offset < this.#first) return
-    this.read = offset
+    this.read = this.#markedElsewhere = offset
     // It may overtake messages, but no earlier read position.
     this.#sent.splice(this.#sent.findLastIndex((item) => 'marked' in item) + 1, 0, { marked: offset })
   }
 
-  /** Joins again after a break, and receives a page of what it missed. @param lost whether the server has lost marks, but not posts */
+  /** Joins again after a break, and receives a page of what it missed. @param lost whether the server has lost marks of this device, but not posts */
   #rejoin ({ page, isComplete, lost }: { page: number, isComplete: boolean, lost: boolean }): void {
+    // After a gap, the client doesn't know how many messages follow a mark that waits.
+    if (!isComplete) this.reads.send()
     this.#sent = []
-    if (lost && isComplete) this.read = Math.max(this.#isOwn.lastIndexOf(true) + 1, this.read - 2)
+    if (lost && isComplete) this.read = Math.max(this.#isOwn.lastIndexOf(true) + 1, this.#markedElsewhere, this.read - 2)
     const from = isComplete ? this.#received : Math.max(0, this.head - page)
     const to = isComplete ? Math.min(this.head, this.#received + page) : this.head
     if (!isComplete) this.#first = Math.max(1, from + 1)
