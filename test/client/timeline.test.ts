@@ -204,7 +204,7 @@ async function beforeJump (t: Test, after: (room: unknown, connection: number) =
     if (type === 'join') return [joined(room, { messages: [message(room, 'p8', '8'), message(room, 'p9', '9')], position: 'p9' })]
     if (type !== 'history') return undefined
     if (before === undefined) return after(room, connection)
-    return [{ type, room, before, messages: [message(room, 'p3', '3')], more: true, complete: true }]
+    return [message(room, 'p10', '10'), { type, room, before, messages: [message(room, 'p3', '3')], more: true, complete: true }]
   })
   const room = await chatClient(t, port).join('lobby')
   const timeline = room.timeline()
@@ -224,12 +224,12 @@ t.test('a jump whose second page is lost leaves the window as it was', async (t)
 
 t.test('messages and changes that arrive during a jump are in its window', async (t) => {
   const { timeline } = await beforeJump(t, (room) => [
-    message(room, 'p10', '10'),
+    message(room, 'p11', '11'),
     changed(room, 'p3', 'r1', { text: 'three', editedAt: '2026-01-01T00:00:01.000Z' }),
-    { type: 'history', room, after: 'p3', messages: [message(room, 'p4', '4'), message(room, 'p9', '9')], more: false, complete: true }
+    { type: 'history', room, after: 'p3', messages: ['4', '9', '10'].map((n) => message(room, `p${n}`, n)), more: false, complete: true }
   ])
   await timeline.jumpTo('p4')
-  t.strictSame(texts(timeline), ['three', '4', '9', '10'])
+  t.strictSame(texts(timeline), ['three', '4', '9', '10', '11'])
   t.equal(timeline.getSnapshot().hasNewer, false)
 })
 

@@ -86,9 +86,10 @@ export class StoredItems {
       return true
     }
     try {
-      if (!await extend('older')) return
-      // The page ends before the message.
+      // Live messages don't follow the pages.
       window.more.newer = true
+      // The page ends before the message.
+      if (!await extend('older')) return
       window.live = []
       if (!await extend('newer')) return
       window.live = undefined
