@@ -116,7 +116,8 @@ export class Peer implements MembershipOwner, ReadingPeer {
       })
     } catch (error) {
       if (membership !== undefined && this.#memberships.includes(membership)) this.#remove(membership)
-      else this.reads.release(name)
+      // If the connection was closed after the member had entered, `ended` has removed it.
+      else if (membership?.hasEnded !== true) this.reads.release(name)
       throw error
     }
     if (!this.#memberships.includes(membership)) return
