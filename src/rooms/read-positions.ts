@@ -97,6 +97,8 @@ export class ReadPositions {
     if (known !== undefined) return known
     const reads = new MemberReads(memberId, this.#context, () => { if (this.#byId.get(memberId) === reads) this.#byId.delete(memberId) })
     this.#byId.set(memberId, reads)
+    // A post may be stored after `close`. The store must not be called then.
+    if (this.#isClosed) reads.close()
     return reads
   }
 

@@ -245,7 +245,7 @@ t.test('a message of the node itself that arrives after a removal is ignored', a
 })
 
 t.test('a post that is repeated, because its outcome was unknown, moves the read position', async (t) => {
-  let isUnknown = true
+  let isUnknown = false
   const backend = backendWith((works) => ({
     async append (...args) {
       const appended = await works.append(...args)
@@ -256,11 +256,13 @@ t.test('a post that is repeated, because its outcome was unknown, moves the read
   }))
   const { app, member } = await chat(t, { backend, authenticate })
   const ada = await member({ token: 'ada' })
-  const { position: since } = await ada.join('a')
+  await ada.join('a')
+  const since = await ada.posted('a', '0')
   const post = { type: 'post', room: 'a', id: '1', text: '1' }
+  isUnknown = true
   ada.say(post)
   t.match(await ada.take(2), [{ type: 'error', code: 'unknown' }, { type: 'message' }])
-  t.strictSame(await app.chat.unread('ada'), [])
+  t.match(await app.chat.unread('ada'), [{ room: 'a', position: since }])
   ada.say({ ...post, since })
   const { position } = await ada.expect('ack')
   ada.say({ type: 'rooms', id: '2' })
@@ -278,6 +280,16 @@ t.test('moves that wait are written before the backend is closed', async (t) => 
   t.match(await other.app.chat.unread('ada'), [{ room: 'a', unread: 0, position }])
   const again = await other.member({ token: 'ada' })
   t.match(await again.join('a'), { readPosition: position, unread: 0 })
+})
+
+t.test('a post that is stored after the close does not call the store', async (t) => {
+  const { positions, written, append, clock } = await held(t)
+  await positions.close()
+  const cursor = await append('a')
+  await positions.with('ada', async (reads) => { reads.posted('a', cursor) })
+  clock.pass(60_000)
+  await turn()
+  t.strictSame(written, [])
 })
 
 /** Starts two nodes that share a backend. */
