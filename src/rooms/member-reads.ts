@@ -26,7 +26,7 @@ export class MemberReads implements Reads {
   readonly #devices = new Set<ReadDevice>()
   readonly #uses = new Map<string, Use>()
   readonly #listeners = new Set<(room: string) => void>()
-  /** Number of removals that have begun, and the last one until all have settled. */
+  /** Number of removals that have begun on this node or were reported by others, and the last one of this node until all have settled. */
   #removals = 0
   #removal: Promise<unknown> | undefined
 
@@ -114,6 +114,8 @@ export class MemberReads implements Reads {
   }
 
   async #receiveForget ({ forget: room, known: other, upTo, isLeft }: Extract<MemberMessage, { forget: string }>): Promise<void> {
+    // The store may have returned the removed position to a join that waits for it.
+    this.#removals++
     if (upTo !== undefined && movesForward(this.#known(room) ?? upTo, upTo)) return
     const known = this.#drop(room)
     if (known === undefined) return
@@ -141,19 +143,26 @@ export class MemberReads implements Reads {
     this.#context.send(this.#id, { forget: room, known, isLeft, node: this.#context.node })
     const kept = this.#context.store.readPositions(this.#id, room)
     kept.catch(() => { /* rethrown by `#remove` */ })
-    await this.#remove(room, known, kept)
+    const removed = await this.#remove(room, known, kept)
+    // A node may have loaded the position since it received the first message.
+    if (removed !== undefined) this.#context.send(this.#id, { forget: room, upTo: removed, isLeft, node: this.#context.node })
   }
 
-  /** Removes a read position from the store, but no later one. @param kept what the store has returned for the room when the removal began */
-  async #remove (room: string, known: ReadCursor | undefined, kept?: Promise<readonly ReadPosition[]>): Promise<void> {
+  /**
+   * Removes a read position from the store, but no later one. Resolves with the position up to which it was removed; undefined for none.
+   * @param kept what the store has returned for the room when the removal began
+   */
+  async #remove (room: string, known: ReadCursor | undefined, kept?: Promise<readonly ReadPosition[]>): Promise<ReadCursor | undefined> {
     this.#removals++
+    let upTo: ReadCursor | undefined
     const removed = this.#gathered.forget(room, async () => {
       const [stored] = await kept ?? []
-      const upTo = laterOf(known, stored)
+      upTo = laterOf(known, stored)
       if (upTo !== undefined) await this.#context.store.forgetRead(this.#id, room, upTo)
     })
     const removal = this.#removal = removed.catch(() => {}).then(() => { if (this.#removal === removal) this.#removal = undefined })
     await removed
+    return upTo
   }
 
   async #load (room: string): Promise<void> {

@@ -238,7 +238,7 @@ t.test('a message of the node itself that arrives after a removal is ignored', a
   t.match(await positions.list('ada'), [{ room: 'a' }])
   await positions.forget('ada', 'a')
   await turn()
-  t.equal(sent.length, 2)
+  t.equal(sent.length, 3)
   positions.receive('ada', parseMemberMessage(sent[0]!)!)
   await turn()
   t.equal(reads.of('a'), undefined)
@@ -357,17 +357,17 @@ t.test('many members that mark one message cost one look-up', async (t) => {
   t.equal(calls(), 1)
 })
 
-/** Two nodes on one store in memory. `deliver` passes on their messages. `calls` replaces methods of the store of the first one. */
-async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () => ({})) {
+/** Two nodes on one store in memory. `deliver` passes on their messages. `calls` replaces methods of the store of the first one, `farCalls` of the other one. */
+async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () => ({}), farCalls: typeof calls = () => ({})) {
   const works = new MemoryStore()
   const clock = new HeldClock()
-  const overridden = calls(works)
+  const overridden = [calls(works), farCalls(works)]
   const sent: Array<{ from: number, data: string }> = []
   const nodes = [0, 1].map((from) => {
     const store: Pick<Store, 'markRead' | 'readPositions' | 'forgetRead'> = {
       markRead: async (...args) => await works.markRead(...args),
-      readPositions: async (...args) => await works.readPositions(...args),
-      forgetRead: async (...args) => await ((from === 0 ? overridden.forgetRead : undefined) ?? works.forgetRead.bind(works))(...args)
+      readPositions: async (...args) => await (overridden[from]!.readPositions ?? works.readPositions.bind(works))(...args),
+      forgetRead: async (...args) => await (overridden[from]!.forgetRead ?? works.forgetRead.bind(works))(...args)
     }
     const send = async (_: string, data: string) => { sent.push({ from, data }); return true }
     return new ReadPositions(store, { send }, fastify().log, clock.after)
@@ -510,4 +510,46 @@ t.test('a connection that joins during a removal receives no removed position', 
   late.open()
   await Promise.all([forgotten, known])
   t.equal(reads.of('a'), undefined)
+})
+
+t.test('a removal on another node while a join loads the read position is noticed', async (t) => {
+  const loading = gate()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, undefined, (works) => ({
+    async readPositions (...args) {
+      const kept = await works.readPositions(...args)
+      await loading.pass()
+      return kept
+    }
+  }))
+  await works.markRead('ada', [{ room: 'a', ...await append('a') }])
+  const there = far.begin('ada', device)
+  const known = there.use('a', true)
+  await loading.reached
+  await near.forget('ada', 'a')
+  await deliver()
+  loading.open()
+  await known
+  t.equal(there.of('a'), undefined)
+})
+
+t.test('a position that is loaded before another node removes it from the store is removed', async (t) => {
+  const late = gate()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, (works) => ({
+    async forgetRead (...args) {
+      await late.pass()
+      await works.forgetRead(...args)
+    }
+  }))
+  await works.markRead('ada', [{ room: 'a', ...await append('a') }])
+  const forgotten: string[] = []
+  const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })
+  const removal = near.begin('ada', device).forget('a')
+  await deliver()
+  await there.use('a', true)
+  t.match(there.of('a'), { offset: 1 })
+  late.open()
+  await removal
+  await deliver()
+  t.equal(there.of('a'), undefined)
+  t.strictSame(forgotten, ['a'])
 })
