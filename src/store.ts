@@ -143,6 +143,10 @@ export interface Store {
    * a revision.
    *
    * A page MUST NOT be older than an entry or a change that this store has acknowledged or delivered before the call.
+   *
+   * A room doesn't use a page until its feed has delivered `head.change` of the page, or a later change, or a break. The feed MUST deliver
+   * one of them: otherwise the page is never used. So a change MUST have the same revision in each page and in each feed, revisions of
+   * different epochs MUST differ, and a feed MUST report a break after a page of another epoch was read.
    */
   read (room: string, query: Query): Promise<Page>
 
