@@ -1,59 +1,38 @@
 import { NEWEST, type CatchUp } from './catch-up.ts'
-import type { Head, Revision } from '../change.ts'
+import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
 import type { HeldPages } from './held-pages.ts'
 import type { JoinQuery } from './join-query.ts'
+import { JoinPages, PAGE, type Start } from './join-pages.ts'
 import type { Later, Membership } from './membership.ts'
-import { readNewest, readWithStreams, type PageReader, type PageWithStreams } from './missed-streams.ts'
+import type { PageReader } from './missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import type { ReadTurns } from './read-turns.ts'
-import type { Cursor, Position, Query } from '../store.ts'
+import type { Cursor, Position } from '../store.ts'
 import { withUnread } from './unread.ts'
 import { WholeReplay } from './whole-replay.ts'
-
-/** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
-const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }
-
-type Newest = Pick<JoinQuery, 'limit' | 'maxBytes'>
 
 /** Of a page that is followed by another one. */
 const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }
 
-/** Up to where a member has received the room, and what it has received when that is not known. */
-interface Start {
-  readonly position: Position | undefined
-  readonly revision: Revision | undefined
-  /** For a member without changes. */
-  readonly whole: WholeReplay | undefined
-  /** What a member receives that can't continue there. */
-  readonly newest: Newest
-  /** See `JoinQuery`. */
-  readonly readKnown?: Promise<void> | undefined
-}
-
 /** Shared by all rooms. */
 export interface JoinsContext { readonly turns: ReadTurns, readonly heldPages: HeldPages, readonly counters: Counters }
-
-/** A page for a member, and the read position for which its unread entries were counted. */
-interface Found { readonly read: PageWithStreams, readonly readPosition: Position | undefined }
 
 /** Sends entries from the store to memberships that join, or that were suspended. Then adds them to the fan-out. */
 export class Joins {
   readonly #catchUp: CatchUp
-  readonly #pages: PageReader
+  readonly #pages: JoinPages
   readonly #fanOut: FanOut
   readonly #turns: ReadTurns
   readonly #heldPages: HeldPages
   readonly #counters: Counters
-  /** The head after which the store delivers; undefined until the room follows it. */
-  #followed: Head | undefined
   /** Memberships that are still catching up. */
   readonly #joining = new Set<Membership>()
 
   constructor (catchUp: CatchUp, pages: PageReader, fanOut: FanOut, { turns, heldPages, counters }: JoinsContext) {
     this.#catchUp = catchUp
-    this.#pages = pages
+    this.#pages = new JoinPages(pages, turns)
     this.#fanOut = fanOut
     this.#turns = turns
     this.#heldPages = heldPages
@@ -64,7 +43,7 @@ export class Joins {
 
   /** Called when the store delivers every entry and every change after the head. */
   follow (head: Head): void {
-    this.#followed = head
+    this.#pages.follow(head)
     this.#fanOut.startAt(head)
   }
 
@@ -148,7 +127,7 @@ export class Joins {
         const { epoch } = catchUp
         const known = readKnown
         readKnown = undefined
-        let found = await this.#find(membership, entered, { ...start, position, revision, readKnown: known })
+        let found = await this.#pages.find(membership, entered, { ...start, position, revision, readKnown: known })
         if (membership.isSuspended && found !== undefined) {
           const held = this.#heldPages.hold(found, [...found.read.page.entries, ...found.read.page.changed])
           found = undefined
@@ -179,38 +158,6 @@ export class Joins {
         return hasCaughtUp
       })
     }
-  }
-
-  /**
-   * Reads the next page for a membership. If it isn't complete, reads the newest entries instead. Resolves with undefined if a page must be
-   * read again.
-   */
-  async #find (membership: Membership, entered: Promise<void>, { position, revision, readKnown, whole, ...start }: Start): Promise<Found | undefined> {
-    const { reader } = membership
-    const isFollowed = this.#followed !== undefined
-    let readPosition: Position | undefined
-    let newest: Query
-    const readPage = () => {
-      readPosition = membership.readPosition
-      newest = { ...start.newest, for: reader, readPosition }
-      const query = position === undefined ? newest : { after: position, revision, for: reader, readPosition, ...PAGE }
-      return readWithStreams(this.#pages, this.#turns, query, whole)
-    }
-    const reading = readKnown === undefined ? readPage() : readKnown.then(readPage)
-    reading.catch(() => { /* rethrown below */ })
-    await entered
-    const read = await reading
-    if (read === undefined) return undefined
-    const { page } = read
-    if (revision !== undefined) this.#turns.release(PAGE.limit - page.entries.length - page.changed.length)
-    // The store doesn't deliver an entry or a change that was stored between the two.
-    if (!isFollowed && !this.#isFollowedAfter(page.head)) return undefined
-    if (page.complete) return { read, readPosition }
-    return { read: { ...read, page: { ...await readNewest(this.#pages, this.#turns, newest!), complete: false } }, readPosition }
-  }
-
-  #isFollowedAfter ({ position, change: { revision } }: Head): boolean {
-    return this.#followed?.position === position && this.#followed.change.revision === revision
   }
 
   /** Resolves when the membership isn't suspended, or no longer joins. */
