@@ -25,7 +25,7 @@ const change = shape({ ...content, revision: string, appended: optional(shape({ 
  */
 const checks: Record<string, Check> = {
   welcome: shape({ member, session: string, limits: shape({}), heartbeat: number, features: optional(listOf(string)) }),
-  joined: shape({ members, messages, position: string, changes: optional(listOf(change)), readPosition: optional(string) }),
+  joined: shape({ members, messages, position: string, changes: optional(listOf(change)) }),
   message,
   changed: change,
   history: shape({ messages }),

@@ -94,6 +94,8 @@ export class StoredItems {
       if (!await extend('newer')) return
       window.live = undefined
       if (!window.has(position) && window.items.length > 0 && !await extend('older', 1)) return
+      // Own posts keep the keys with which they are shown.
+      for (const { position, key } of this.#window.items) window.update(position, (item) => ({ ...item, key }))
       this.#window = window
       this.#onChange()
     } finally {
