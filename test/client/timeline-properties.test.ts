@@ -257,10 +257,10 @@ class Run {
   #compareLists (): void {
     for (const list of this.#check.lists.splice(0)) {
       if (list.length === 0) continue
-      const epoch = this.#order.find((order) => order.includes(list[0]!))
-      if (epoch === undefined) continue
-      const indexes = list.map((position) => epoch.indexOf(position))
-      if (indexes.some((index, i) => index < 0 || (i > 0 && index <= indexes[i - 1]!))) throw new Error(`wrong order: ${indexes.join()}`)
+      // After a second restart, the first server still has its room: its messages are in two orders.
+      const orders = this.#order.filter((order) => order.includes(list[0]!)).map((order) => list.map((position) => order.indexOf(position)))
+      const isOrdered = (indexes: readonly number[]) => indexes.every((index, i) => index >= 0 && (i === 0 || index > indexes[i - 1]!))
+      if (orders.length > 0 && !orders.some(isOrdered)) throw new Error(`wrong order: ${orders.join('; ')}`)
     }
   }
 
