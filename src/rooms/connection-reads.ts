@@ -30,7 +30,6 @@ export class ConnectionReads implements Reads {
 
   async forget (room: string): Promise<void> { this.#byRoom.delete(room) }
 
-  /** Never calls the listener: the connection handles one request at a time, so that nothing is removed while its rooms are read. */
   onForget (): () => void { return () => {} }
 
   #removeOldest (): void {

@@ -67,12 +67,10 @@ export class PeerReads implements ReadDevice {
   async mark (room: string, position: Position, isRepeat: boolean): Promise<void> {
     const membership = this.#peer.find(room)
     if (membership === undefined) throw new NotJoined(room)
-    if (isRepeat && this.#isRemoved(room)) return membership.forgotten()
+    if (isRepeat && this.#own.areKept && this.of(room) === undefined) return membership.forgotten()
     // The entry of a late message is before others that the client has received.
     const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)
-    // Another connection may have removed the read position meanwhile.
-    if (isRepeat && this.#isRemoved(room)) return membership.forgotten()
     const mustConfirm = membership.marked(cursor.position)
     this.#own.mark(room, cursor, this)
     if (mustConfirm) membership.reportRead()
@@ -103,24 +101,18 @@ export class PeerReads implements ReadDevice {
     if (this.#reads !== undefined) this.#context.readPositions?.end(this.#id, this)
   }
 
-  /**
-   * Moves the read position to a repeated post, because its first attempt may not have moved it. Creates none: the read position may have
-   * been removed since the first attempt.
-   */
+  /** Moves the read position to a repeated post, because its first attempt may not have moved it. */
   async #repeated (membership: Membership, position: Position): Promise<void> {
     const { room } = membership
     // If the entry is no longer kept, all kept messages are newer. If the store fails, the read position is as after a crash.
     const cursor = await this.#context.rooms.keptEntries.find(room, position).catch(() => undefined)
-    if (cursor !== undefined && !membership.isRefused && !this.#isRemoved(room)) this.#posted(room, cursor)
+    if (cursor !== undefined && !membership.isRefused) this.#posted(room, cursor)
   }
 
   #posted (room: string, cursor: ReadCursor): void {
     if (!this.#hasEnded) this.#own.posted(room, cursor)
     else void this.#context.readPositions?.with(this.#id, async (reads) => { reads.posted(room, cursor) })
   }
-
-  /** Returns whether the member has no read position in a room, although one would have outlived its earlier connections. */
-  #isRemoved (room: string): boolean { return this.#own.areKept && this.of(room) === undefined }
 
   get #id (): string { return this.#peer.forms.sender.id }
 
