@@ -1,11 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import fastifyStatic from '@fastify/static'
 import t, { type Test } from 'tap'
 import type { ChatClient, ChatClientOptions } from '../../src/client/index.ts'
 import { build, listen } from '../support/app.ts'
 import { launchPlain, skip } from '../support/chromium.ts'
-import { dist } from '../support/compiled.ts'
 import { proxy } from '../support/proxy.ts'
 
 /** The globals of the page that the test reads. The lists are oldest first. */
@@ -24,7 +22,7 @@ interface AppWindow {
 const html = `<!doctype html>
 <meta charset="utf-8">
 <script type="module">
-  import { ChatClient } from '/lib/client/index.js'
+  import { ChatClient } from '/demo/lib/client.js'
 
   Object.assign(globalThis, { states: [], stored: [], seen: [] })
   document.addEventListener('visibilitychange', () => seen.push(document.visibilityState))
@@ -48,7 +46,7 @@ const workerHtml = `<!doctype html>
 
 /** A worker with a client. It reports the states of the client, and dispatches the events that it receives. */
 const workerScript = `
-import { ChatClient } from '/lib/client/index.js'
+import { ChatClient } from '/demo/lib/client.js'
 
 const client = new ChatClient('ws://' + location.host + '/chat', { minDelay: 1, maxDelay: 1e9 })
 client.on('status', ({ state, reason }) => postMessage(state === 'waiting' ? 'waiting: ' + reason : state))
@@ -70,7 +68,6 @@ async function open (t: Test, options: ChatClientOptions = {}) {
   const app = await build(t, { origins: true })
   const files = { app: html, other: '<!doctype html><title>other</title>', worker: workerHtml }
   for (const [name, file] of Object.entries(files)) app.get(`/${name}`, async (_request, reply) => await reply.type('text/html').send(file))
-  await app.register(fastifyStatic, { root: dist, prefix: '/lib/' })
   app.get('/worker.js', async (_request, reply) => await reply.type('text/javascript').send(workerScript))
   const port = await listen(app)
   const network = await proxy(t, port)
