@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { ChatClient, ChatClientOptions } from '../../src/client/index.ts'
-import { build, listen } from '../support/app.ts'
+import fastifyChat from '../../src/index.ts'
+import { bare, listen } from '../support/app.ts'
 import { launchPlain, skip } from '../support/chromium.ts'
 import { proxy } from '../support/proxy.ts'
 
@@ -65,7 +66,9 @@ const context = skip === false ? await launchPlain(t) : undefined
 
 /** Opens the page, with a client that never checks its connection by itself. Resolves when the client has joined its room. */
 async function open (t: Test, options: ChatClientOptions = {}) {
-  const app = await build(t, { origins: true })
+  // The browser keeps sockets that it opened in advance. Node doesn't regard them as idle before their first request.
+  const app = bare(t, { forceCloseConnections: true })
+  await app.register(fastifyChat, { origins: true })
   const files = { app: html, other: '<!doctype html><title>other</title>', worker: workerHtml }
   for (const [name, file] of Object.entries(files)) app.get(`/${name}`, async (_request, reply) => await reply.type('text/html').send(file))
   app.get('/worker.js', async (_request, reply) => await reply.type('text/javascript').send(workerScript))
