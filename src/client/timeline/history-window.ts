@@ -16,10 +16,15 @@ export class HistoryWindow {
   declare live: StoredItem[] | undefined
   readonly #size: number
 
-  /** @param size maximum items; twice as many while the user doesn't follow the newest ones */
-  constructor (size: number, anchor?: string) {
+  /**
+   * @param size maximum items; twice as many while the user doesn't follow the newest ones
+   * @param items the first ones; the oldest of them are removed if there are too many
+   */
+  constructor (size: number, anchor?: string, items: readonly StoredItem[] = []) {
     this.#size = size
     this.anchor = anchor
+    this.items.push(...items)
+    this.trim('older')
   }
 
   /** Returns the position beside which further messages are loaded. */
@@ -50,14 +55,15 @@ export class HistoryWindow {
     }
   }
 
-  /** Adds messages on one side. If there are no further ones (`more`) on the newer side, adds the live ones too. */
+  /** Adds a page of messages on one side, and after the last page on the newer side, the live messages. @param more whether another page follows */
   extend (side: Side, items: readonly StoredItem[], more: boolean): void {
-    this.more[side] = more
     if (side === 'older') {
+      this.more.older = more
       this.items.unshift(...items)
       this.trim('newer')
     } else {
-      const added = more ? items : new Map([...items, ...this.live ?? []].map((item) => [item.position, item])).values()
+      this.more.newer = more || this.live === undefined
+      const added = this.more.newer ? items : new Map([...items, ...this.live!].map((item) => [item.position, item])).values()
       this.items.push(...added)
       this.trim('older')
     }

@@ -82,7 +82,7 @@ export class StoredItems {
       const { messages, more, complete } = await this.#page(window.edge(side)!, limit, side)
       if (this.#next !== window) return false
       if (!complete) throw new ChatError('not_kept', 'the server no longer keeps the message')
-      window.extend(side, this.#itemsOf(messages), more || (side === 'newer' && window.live === undefined))
+      window.extend(side, this.#itemsOf(messages), more)
       return true
     }
     try {
@@ -154,10 +154,9 @@ export class StoredItems {
   }
 
   #start (messages: readonly Message[] = this.#deliveries.last === undefined ? [] : [this.#deliveries.last], position = this.#room.position!): void {
-    this.#window = new HistoryWindow(this.#size, position)
+    this.#window = new HistoryWindow(this.#size, position, this.#itemsOf(messages))
     this.#next = undefined
     this.#window.more.older = true
-    this.#window.extend('newer', this.#itemsOf(messages), false)
   }
 
   async #loadPage (window: HistoryWindow, side: Side, limit: number): Promise<void> {
@@ -172,7 +171,7 @@ export class StoredItems {
     // The window was replaced or trimmed meanwhile.
     if (window !== this.#window || edge !== window.edge(side)) return
     if (side === 'newer' && !complete) this.#break()
-    else window.extend(side, this.#itemsOf(messages), more || (side === 'newer' && window.live === undefined))
+    else window.extend(side, this.#itemsOf(messages), more)
   }
 
   #page (position: string, limit: number, side: Side = 'older'): Promise<HistoryPage> {
