@@ -3,19 +3,6 @@
 /** Maximum delay of a timer in ms. A timer with a longer delay fires immediately. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
-/** States of a WebSocket. */
-export const OPEN = 1
-export const CLOSED = 3
-
-/** Normal closure. Sent when this client is closed permanently. RFC 6455, section 7.4.1. */
-export const NORMAL = 1000
-
-/** Reported when the close frame had no code. RFC 6455, section 7.1.5. */
-export const NO_CODE = 1005
-
-/** Reported when no close code was received. RFC 6455, section 7.1.5. */
-export const ABNORMAL = 1006
-
 /** ms to wait for the answer to a close frame. */
 export const CLOSE_TIMEOUT = 2_000
 

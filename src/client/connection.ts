@@ -1,10 +1,10 @@
 import { SUBPROTOCOL, type ClientMessage, type ServerMessage } from '../protocol.ts'
-import { ABNORMAL, CLOSED, CLOSE_TIMEOUT, LONGEST_TIMER, NORMAL, NO_CODE, OPEN } from './bounds.ts'
+import { CLOSE_TIMEOUT, LONGEST_TIMER } from './bounds.ts'
 import { NO_CHAT } from './handshake-refusal.ts'
 import { heartbeat, type Heartbeat } from './heartbeat.ts'
 import { toJSON } from './outgoing.ts'
 import { parseMessage } from './server-message.ts'
-import type { ClientSocket, Connect } from './socket.ts'
+import { ABNORMAL, CLOSED, NORMAL, NO_CODE, OPEN, type ClientSocket, type Connect } from './socket.ts'
 import { idleTimer } from './timer.ts'
 
 export interface ConnectionOptions {

@@ -1,5 +1,5 @@
 import { isTerminal, terminal, type ClientMessage, type ServerMessage } from '../protocol.ts'
-import { ABNORMAL, MIN_HEARTBEAT, NORMAL, NO_CODE, STABLE } from './bounds.ts'
+import { MIN_HEARTBEAT, STABLE } from './bounds.ts'
 import type { EmitClientEvent } from './client-events.ts'
 import { connection, type Connection } from './connection.ts'
 import { watchEnvironment, type EnvironmentEvent } from './environment.ts'
@@ -8,6 +8,7 @@ import { probe, refusalIn } from './handshake-refusal.ts'
 import { keptSession } from './kept-session.ts'
 import type { Settings } from './options.ts'
 import type { Of } from './room-events.ts'
+import { ABNORMAL, NORMAL, NO_CODE } from './socket.ts'
 import type { Status } from './status.ts'
 
 /** The client that a reconnector connects. */

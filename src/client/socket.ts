@@ -1,3 +1,18 @@
+// This file imports nothing, for the same reason as bounds.ts: esbuild inlines its constants.
+
+/** States of a WebSocket. */
+export const OPEN = 1
+export const CLOSED = 3
+
+/** Normal closure. Sent when this client is closed permanently. RFC 6455, section 7.4.1. */
+export const NORMAL = 1000
+
+/** Reported when the close frame had no code. RFC 6455, section 7.1.5. */
+export const NO_CODE = 1005
+
+/** Reported when no close code was received. RFC 6455, section 7.1.5. */
+export const ABNORMAL = 1006
+
 /** The part of WebSocket that the client uses. Browsers, Node and `ws` implement it. */
 export interface ClientSocket {
   /** 0 connecting, 1 open, 2 closing, 3 closed */
