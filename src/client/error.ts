@@ -44,7 +44,7 @@ export function isOneOf (code: string, ...codes: KnownCode[]): boolean {
 export function invalid (problem: string): ChatError { return new ChatError('invalid', problem) }
 
 /** Returns the error of a request that needs a connection, or a joined room. */
-export function offline (): ChatError { return new ChatError('offline', 'there is no connection, or the room is not joined') }
+export function offline (): ChatError { return new ChatError('offline', 'the client is offline, or the room is not joined') }
 
 /** Returns the error for a feature that the server doesn't have. */
 export function unsupported (feature: string): ChatError {

@@ -15,7 +15,7 @@ export type ChatProviderProps = { readonly children?: ReactNode } & ({
   readonly options?: ChatClientOptions | undefined
 })
 
-/** null: there is no provider. undefined: the client isn't created yet. */
+/** The client of the provider: null without a provider, undefined until the provider has created the client. */
 const ChatContext = createContext<ChatClient | null | undefined>(null)
 
 /**
