@@ -1,5 +1,6 @@
 import type { Change, Message, Reaction } from '../messages.ts'
 import type * as typed from './app-data.ts'
+import { codePoints } from './code-points.ts'
 
 /**
  * Returns the message as it is after a change. Apply the changes of a message in the order in which they arrive, whatever their
@@ -62,6 +63,3 @@ export function applyChanges (messages: readonly Message[], changes: readonly Ch
   }
   return [...byPosition.values()]
 }
-
-/** Returns the length of a text in code points. A lone surrogate counts as one. */
-export function codePoints (text: string): number { return [...text].length }

@@ -1,7 +1,7 @@
 import type { Change, Message } from '../messages.ts'
 import type { ServerMessage } from '../protocol.ts'
-import { codePoints } from './apply-change.ts'
 import { MAX_TEXTS } from './bounds.ts'
+import { codePoints } from './code-points.ts'
 
 /**
  * Returns a function that detects missing parts of a room's streamed texts. Call it with each message of the server.
