@@ -1,7 +1,7 @@
 import type { ClientTypes, DataOf, MemberDataOf } from './app-data.ts'
 import type { ChatError } from './error.ts'
 import type { Direct } from './room-events.ts'
-import type { RestoredPost } from './saved-posts.ts'
+import type { RestoredPost } from './saved-post.ts'
 import type { Status } from './status.ts'
 
 export interface ChatClientEvents<Types extends ClientTypes = ClientTypes> {

@@ -2,7 +2,7 @@ import type { EmitClientEvent } from './client-events.ts'
 import type { PendingRequest, RoomState } from './pending-request.ts'
 import type { RequestQueue, WaitingPost } from './request-queue.ts'
 import type { Sender } from './room-events.ts'
-import type { SavedPost } from './saved-posts.ts'
+import type { SavedPost } from './saved-post.ts'
 
 /** The posts that a client saves: the result of `indexedDBPosts()`, or of `savedPosts()` for another store. */
 export interface SavedPosts {

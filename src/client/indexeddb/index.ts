@@ -1,7 +1,6 @@
 import { unknownProperty } from '../../unknown-name.ts'
 import type { SavedPosts } from '../post-saver.ts'
-import { savedPosts } from '../saved-posts/index.ts'
-import type { MemberRoom, PostStore, SavedPost } from '../saved-posts.ts'
+import { savedPosts, type MemberRoom, type PostStore, type SavedPost } from '../saved-posts/index.ts'
 import type { Claims } from './claims.ts'
 import { LeaseClaims } from './lease-claims.ts'
 import { LockClaims } from './lock-claims.ts'

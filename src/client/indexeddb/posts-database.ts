@@ -1,5 +1,5 @@
 import { indexedDB, type Database, type ObjectStore, type Request } from './platform.ts'
-import type { SavedPost } from '../saved-posts.ts'
+import type { SavedPost } from '../saved-post.ts'
 
 const POSTS = 'posts'
 const LEASES = 'leases'

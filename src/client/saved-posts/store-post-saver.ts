@@ -2,14 +2,15 @@ import { deferred } from '../deferred.ts'
 import { ChatError } from '../error.ts'
 import { pendingRequest, type Outcome, type PendingRequest, type RoomState } from '../pending-request.ts'
 import type { PostSaver, SavingClient } from '../post-saver.ts'
-import type { PostStore, SavedPost } from '../saved-posts.ts'
+import type { SavedPost } from '../saved-post.ts'
 import { idleTimer } from '../timer.ts'
+import type { PostStore } from './post-store.ts'
 
 /** Maximum ms for which the posts of a room wait for the store. */
 const MAX_WAIT = 2_000
 
 /** Saves the posts of a client in a store, and restores those of earlier clients. */
-export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, flush }: SavingClient): PostSaver {
+export function storePostSaver (store: PostStore, { queue, server, emit, joinedRoom, flush }: SavingClient): PostSaver {
   /** The rooms whose requests wait for the store, once for each operation. */
   const waits: string[] = []
   /** Posts that were removed during the current calls of the store: `list` may still return them. */
@@ -38,7 +39,6 @@ export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, 
     if (!waits.includes(room)) flush()
   }
 
-  /** Saves a post, or replaces it. @param room its state if it is joined: the post may be sent before it is saved */
   function save (request: PendingRequest, room?: RoomState): Promise<void> {
     const { json, at, saved } = request
     const since = request.since ??= room?.position
@@ -47,7 +47,6 @@ export function postSaver (store: PostStore, { queue, server, emit, joinedRoom, 
     return done
   }
 
-  /** Restores the saved posts of a joined room. Its requests wait meanwhile, to keep the order. */
   function restore (room: string): void {
     if (joinedRoom(room) === undefined) return
     const member = server.sender!.id

@@ -1,23 +1,11 @@
-import type { ClientMessage } from '../protocol.ts'
-import type { Retyped } from './app-data.ts'
-import type { Post } from './pending-request.ts'
-
-/**
- * A post that waits for its acknowledgement: the message to the server, and what a later client needs to send it. It is a JSON value.
- * member: id of the member that made the post; it is never sent as another member. at: time of the post by the clock of its device,
- * ISO 8601. since: position in the room before the post was first sent; absent if it was never sent
- */
-export type SavedPost = Extract<ClientMessage, { type: 'post' }> & { readonly member: string, readonly at: string }
-
-/** A saved post of an earlier client that is being sent. post: its outcome, as of `ClientRoom.post`; its rejection may be ignored */
-export type RestoredPost<Data = unknown> = Retyped<SavedPost, { data: Data }> & { readonly post: Post }
+import type { SavedPost } from '../saved-post.ts'
 
 /** A room and the id of the client's member. The client is about to send the posts of this member that are saved for the room. */
 export interface MemberRoom { readonly room: string, readonly member: string }
 
 /**
- * A store of an app that keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls for one post one
- * after the other. If a method throws, rejects or never answers, posts are sent without it.
+ * A store of an app that keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls
+ * for one post one after the other. If a method throws, rejects or never answers, posts are sent without it.
  */
 export interface PostStore {
   /** Saves a post. MUST replace the saved post with this id, and keep its place in the order. */
