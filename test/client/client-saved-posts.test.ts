@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -7,6 +8,15 @@ import { chat } from '../support/chat-app.ts'
 import { chatClient, next, state } from '../support/chat-client.ts'
 import { fakeServer, joined, welcome, type Answer } from '../support/fake-server.ts'
 import { proxy } from '../support/proxy.ts'
+
+/** Emits `change` whenever a condition that a test waits for may have changed. */
+const changes = new EventEmitter()
+const changed = () => { changes.emit('change') }
+
+/** Resolves once the condition is true. */
+async function until (condition: () => boolean): Promise<void> {
+  while (!condition()) await once(changes, 'change')
+}
 
 /** Posts in a JSON file. */
 class FilePosts implements PostStore {
@@ -28,19 +38,21 @@ class FilePosts implements PostStore {
 
   remove (id: string): void { this.#write(this.list().filter((post) => post.id !== id)) }
 
-  #write (posts: SavedPost[]): void { writeFileSync(this.#path, JSON.stringify(posts)) }
+  #write (posts: SavedPost[]): void {
+    writeFileSync(this.#path, JSON.stringify(posts))
+    changed()
+  }
 }
 
 class MemoryPosts implements PostStore {
   readonly posts = new Map<string, SavedPost>()
   async add (post: SavedPost) { this.posts.set(post.id, post) }
-  async remove (id: string) { this.posts.delete(id) }
-  async list () { return [...this.posts.values()] }
-}
+  async remove (id: string) {
+    this.posts.delete(id)
+    changed()
+  }
 
-/** Resolves when the condition is true after some turns of the event loop. */
-async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+  async list () { return [...this.posts.values()] }
 }
 
 const saved = (id: string, rest: Partial<SavedPost> = {}): SavedPost =>
@@ -50,6 +62,7 @@ const saved = (id: string, rest: Partial<SavedPost> = {}): SavedPost =>
 async function silentServer (t: Test, member = { id: 'me', name: '' }) {
   const self = { answers: false, member }
   const answer: Answer = ({ type }) => {
+    changed()
     if (type === 'hello') return [{ ...welcome, member: self.member }]
     return type === 'post' && !self.answers ? [] : undefined
   }
@@ -66,7 +79,13 @@ function restored (client: ChatClient): RestoredPost[] {
 const open = (t: Test, port: number, store: PostStore, options: ChatClientOptions = {}) => chatClient(t, port, { savedPosts: savedPosts(store), ...options })
 
 t.test('posts of a process that has ended are sent by the next one, in order and once', async (t) => {
-  const { port, app } = await chat(t)
+  const stored: Array<string | undefined> = []
+  const { port, app } = await chat(t, {
+    onPost ({ text }) {
+      stored.push(text)
+      changed()
+    }
+  })
   const network = await proxy(t, port)
   const path = join(t.testdir(), 'posts.json')
   const first = open(t, network.port, new FilePosts(path))
@@ -77,7 +96,7 @@ t.test('posts of a process that has ended are sent by the next one, in order and
 
   network.silence()
   const inFlight = room.post('in flight', { number: 1 })
-  await until(() => app.chat.stats().posts === 2)
+  await until(() => stored.includes('in flight'))
   network.target = undefined
   const away = next(first, 'waiting')
   network.cut()
@@ -139,6 +158,7 @@ t.test('a post that was never sent is sent without since, after it was saved wit
   const held = new Promise<void>((resolve) => { save = resolve })
   store.add = async (post) => {
     order.push(`${post.id} ${String(post.since)}`)
+    changed()
     await held
     await add(post)
   }
@@ -213,6 +233,7 @@ t.test('a post is not restored while its removal is under way', async (t) => {
   store.remove = async (id) => {
     await held
     store.posts.delete(id)
+    changed()
   }
   const client = open(t, port, store)
   const events = restored(client)
@@ -262,6 +283,7 @@ t.test('a store that announces a room is asked for its posts, and is stopped wit
     remove: (id) => store.remove(id),
     list (of) {
       lists.push(of)
+      changed()
       return store.list()
     },
     watch (listener) {
