@@ -7,7 +7,6 @@ const MAX_ROOMS = 100
 
 /** The read positions of a member that `authenticate` doesn't name. They end with its only connection, and are stored nowhere. */
 export class ConnectionReads implements Reads {
-  readonly areKept = false
   readonly #byRoom = new Map<string, ReadCursor>()
 
   use (): undefined { return undefined }

@@ -19,7 +19,6 @@ export interface MemberReadsContext {
 
 /** The read positions of a member that `authenticate` names, for all its connections on this node. */
 export class MemberReads implements Reads {
-  readonly areKept = true
   readonly #id: string
   readonly #context: MemberReadsContext
   readonly #gathered: GatheredReads

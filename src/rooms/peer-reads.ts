@@ -67,7 +67,8 @@ export class PeerReads implements ReadDevice {
   async mark (room: string, position: Position, isRepeat: boolean): Promise<void> {
     const membership = this.#peer.find(room)
     if (membership === undefined) throw new NotJoined(room)
-    if (isRepeat && this.#own.areKept && this.of(room) === undefined) return membership.forgotten()
+    // If no hook names the members, the read position ended with the earlier connection.
+    if (isRepeat && this.#context.readPositions !== undefined && this.of(room) === undefined) return membership.forgotten()
     // The entry of a late message is before others that the client has received.
     const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)

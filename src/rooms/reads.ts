@@ -11,8 +11,6 @@ export interface ReadDevice {
 
 /** The read positions of a member. A position never moves back. */
 export interface Reads {
-  /** Whether they outlive a connection of the member. A client then needn't repeat its marks. */
-  readonly areKept: boolean
   /**
    * Called when a connection begins to join a room. Resolves when the read position is known; undefined if it is known already. Rejects as the
    * store does. `release` MUST be called once for each call.
