@@ -169,11 +169,11 @@ export class Membership implements Receiver, Requester {
   get readPosition (): Position | undefined { return this.format.read && this.#owner?.readPosition(this.room) }
 
   /** Called when the client has marked a position. Returns whether the client must be sent the read position. */
-  marked (position: Position): boolean { return (this.#reportedRead ??= new ReportedRead()).marked(position) }
+  marked (position: Position): boolean { return this.#reported.marked(position) }
 
   /** Called when the read position of the member was removed. */
   forgotten (): void {
-    if (this.format.forgotten !== undefined) (this.#reportedRead ??= new ReportedRead()).forgotten()
+    if (this.format.forgotten !== undefined) this.#reported.forgotten()
     this.reportRead()
   }
 
@@ -182,8 +182,7 @@ export class Membership implements Receiver, Requester {
     if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.isRefused || this.hasEnded) return
     const { readPosition } = this
     if (readPosition === undefined && this.#reportedRead === undefined) return
-    this.#reportedRead ??= new ReportedRead()
-    for (const payload of this.#reportedRead.report(this.format, this.room, readPosition)) this.connection.writer.reply(payload)
+    for (const payload of this.#reported.report(this.format, this.room, readPosition)) this.connection.writer.reply(payload)
   }
 
   posted (appended: Appended): void { this.#owner?.posted(this, appended) }
@@ -224,9 +223,11 @@ export class Membership implements Receiver, Requester {
    */
   delivered (): Promise<unknown> | undefined { return this.#acknowledgements?.delivered() }
 
+  get #reported (): ReportedRead { return (this.#reportedRead ??= new ReportedRead()) }
+
+  /** Called when the client knows its read position, or that it has none. */
   #clientKnows (position: Position | undefined): void {
-    if (position !== undefined) this.#reportedRead ??= new ReportedRead()
-    if (this.#reportedRead !== undefined) this.#reportedRead.position = position
+    if (position !== undefined || this.#reportedRead !== undefined) this.#reported.position = position
   }
 
   #keepPositions (messages: readonly WholeMessage[]): void {
