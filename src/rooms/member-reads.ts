@@ -1,6 +1,7 @@
 import { laterOf, movesForward, type ReadCursor } from '../drivers/read-position.ts'
 import { GatheredReads, type Gathering } from './gathered-reads.ts'
 import type { MemberMessage } from './member-message.ts'
+import { ReadRemovals } from './read-removals.ts'
 import type { ReadDevice, Reads } from './reads.ts'
 import type { ReadPosition, Store } from '../store.ts'
 
@@ -25,9 +26,7 @@ export class MemberReads implements Reads {
   readonly #devices = new Set<ReadDevice>()
   readonly #uses = new Map<string, Use>()
   readonly #listeners = new Set<(room: string) => void>()
-  /** Number of removals that have begun on this node or were reported by others, and the last one of this node until all have settled. */
-  #removals = 0
-  #removal: Promise<unknown> | undefined
+  readonly #removals = new ReadRemovals()
 
   /** @param onUnused called when no connection uses them and everything was written */
   constructor (id: string, context: MemberReadsContext, onUnused: () => void) {
@@ -114,7 +113,7 @@ export class MemberReads implements Reads {
 
   async #receiveForget ({ forget: room, known: other, upTo, isLeft }: Extract<MemberMessage, { forget: string }>): Promise<void> {
     // The store may have returned the removed position to a join that waits for it.
-    this.#removals++
+    this.#removals.reported()
     if (upTo !== undefined && movesForward(this.#known(room) ?? upTo, upTo)) return
     const known = this.#drop(room)
     if (known === undefined) return
@@ -152,27 +151,19 @@ export class MemberReads implements Reads {
    * @param kept what the store has returned for the room when the removal began
    */
   async #remove (room: string, known: ReadCursor | undefined, kept?: Promise<readonly ReadPosition[]>): Promise<ReadCursor | undefined> {
-    this.#removals++
     let upTo: ReadCursor | undefined
     const removed = this.#gathered.forget(room, async () => {
       const [stored] = await kept ?? []
       upTo = laterOf(known, stored)
       if (upTo !== undefined) await this.#context.store.forgetRead(this.#id, room, upTo)
     })
-    const removal = this.#removal = removed.catch(() => {}).then(() => { if (this.#removal === removal) this.#removal = undefined })
+    this.#removals.begin(removed)
     await removed
     return upTo
   }
 
   async #load (room: string): Promise<void> {
-    let kept: ReadPosition | undefined
-    let removals: number
-    do {
-      // The store may still have a position that is being removed.
-      while (this.#removal !== undefined) await this.#removal
-      removals = this.#removals
-      ;[kept] = await this.#context.store.readPositions(this.#id, room)
-    } while (removals !== this.#removals)
+    const [kept] = await this.#removals.load(() => this.#context.store.readPositions(this.#id, room))
     const use = this.#uses.get(room)
     if (kept === undefined || use === undefined || !movesForward(kept, use.read)) return
     use.read = { offset: kept.offset, position: kept.position, at: kept.at }
