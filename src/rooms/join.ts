@@ -120,8 +120,7 @@ export class Joins {
     let { position, revision, readKnown } = start
     let oldest: Position | undefined
     for (let isAttached = false; !isAttached && this.#isJoining(membership); await membership.connection.writer.drained()) {
-      const hasChanges = revision !== undefined
-      if (hasChanges) await this.#turns.wait(PAGE.limit)
+      if (revision !== undefined) await this.#turns.wait(PAGE.limit)
       if (!this.#isJoining(membership)) return
       isAttached = await catchUp.whileReading(async () => {
         const { epoch } = catchUp
