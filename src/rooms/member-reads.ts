@@ -1,4 +1,4 @@
-import { laterOf, movesForward, type ReadCursor } from '../drivers/read-position.ts'
+import { laterOf, movesForward, staysAfter, type ReadCursor } from '../drivers/read-position.ts'
 import { GatheredReads, type Gathering } from './gathered-reads.ts'
 import type { MemberMessage } from './member-message.ts'
 import { ReadRemovals } from './read-removals.ts'
@@ -114,8 +114,9 @@ export class MemberReads implements Reads {
   async #receiveForget ({ forget: room, known: other, upTo, isLeft }: Extract<MemberMessage, { forget: string }>): Promise<void> {
     // The store may have returned the removed position to a join that waits for it.
     this.#removals.reported()
-    if (upTo !== undefined && movesForward(this.#known(room) ?? upTo, upTo)) return
-    const known = this.#drop(room)
+    const known = this.#known(room)
+    if (known !== undefined && staysAfter(upTo, known)) return
+    this.#drop(room)
     if (known === undefined) return
     // The other nodes may have received a `read` of this node after they removed the read position.
     if (upTo === undefined && movesForward(known, other)) this.#context.send(this.#id, { forget: room, upTo: known, isLeft, node: this.#context.node })
