@@ -20,6 +20,7 @@ import { durabilityPromises } from './store/durability.ts'
 import { followPromises } from './store/follow.ts'
 import { historyAgePromises } from './store/history-age.ts'
 import { readPositionsDurablePromises } from './store/read-positions-durable.ts'
+import { readPositionsForgetPromises } from './store/read-positions-forget.ts'
 import { readPositionsLoadPromises } from './store/read-positions-load.ts'
 import { readPositionsSharedPromises } from './store/read-positions-shared.ts'
 import { readPositionsPromises } from './store/read-positions.ts'
@@ -76,6 +77,7 @@ export async function storeContract (test: Test, { open, capabilities = {}, disc
     controlsPromises,
     (test) => controlsFeedPromises(test, disconnect),
     readPositionsPromises,
+    readPositionsForgetPromises,
     unreadPromises,
     readPositionsLoadPromises,
     (test) => closePromises(test, durable),

@@ -64,3 +64,12 @@ export async function readable (store: Store, room: string, count: number): Prom
   for (let i = 0; i < count; i++) positions.push(readUpTo(room, await store.append(room, says('x')) as Appended & { again: false }))
   return positions
 }
+
+/** Appends entries until one is later than a time in ms since 1970. Resolves with the read position of a member that has read up to it. */
+export async function readableAfter (store: Store, room: string, at: number): Promise<ReadPosition> {
+  for (;;) {
+    const [position] = await readable(store, room, 1)
+    // The store's clock moves on by itself.
+    if (position!.at > at) return position!
+  }
+}

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { setImmediate as tick } from 'node:timers/promises'
 import { MAX_READ_POSITIONS, type ReadPosition, type Store } from '../../store.ts'
 import type { StoreSubtest } from './bounds.ts'
-import { readable, upTo } from './entries.ts'
+import { readable, readableAfter, upTo } from './entries.ts'
 
 /** Member ids that an app may use: any characters except control characters and lone surrogates, up to 128 of them. */
 const MEMBERS = [
@@ -22,8 +21,7 @@ async function namesOf (store: Store): Promise<string[]> {
 
 /** Resolves with the read positions of as many entries, whose times are later than `after`, each in a room of its own. */
 async function inRooms (store: Store, prefix: string, count: number, after = 0): Promise<ReadPosition[]> {
-  // The store's clock moves on by itself.
-  while ((await readable(store, 'clock', 1))[0]!.at <= after) await tick()
+  await readableAfter(store, 'clock', after)
   const positions: ReadPosition[] = []
   for (let first = 1; first <= count; first += 100) {
     const names = upTo(Math.min(count, first + 99), first).map((i) => `${prefix}${`${i}`.padStart(4, '0')}`)
@@ -32,7 +30,7 @@ async function inRooms (store: Store, prefix: string, count: number, after = 0):
   return positions
 }
 
-/** Checks `markRead`, `readPositions` and `forgetRead`. */
+/** Checks `markRead` and `readPositions`. */
 export async function readPositionsPromises (test: StoreSubtest): Promise<void> {
   await test('read positions are kept by member and room, in the order of the room names', async (open) => {
     const one = await open()
@@ -107,9 +105,7 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
     await one.markRead('ada', [before[4]!])
     await one.clear('a')
     assert.deepEqual(await one.readPositions('ada'), [before[4]], 'a clear removes no read position')
-    let first: ReadPosition
-    // The store's clock moves on by itself.
-    do first = (await readable(one, 'a', 1))[0]!; while (first.at <= before[4]!.at)
+    const first = await readableAfter(one, 'a', before[4]!.at)
     await one.markRead('ada', [first])
     await one.markRead('ada', [before[4]!])
     assert.deepEqual(await one.readPositions('ada'), [first])
@@ -126,66 +122,6 @@ export async function readPositionsPromises (test: StoreSubtest): Promise<void> 
       assert.deepEqual(await one.readPositions('ada'), [late!.at < early!.at ? early : late])
       if (isLater && early!.at === late!.at) return
     }
-  })
-
-  await test('a forgotten read position is removed, and any position can be set again', async (open) => {
-    const one = await open()
-    const [a, b] = [await readable(one, 'a', 3), await readable(one, 'b', 3)]
-    await one.markRead('ada', [a[2]!, b[2]!])
-    await one.markRead('bob', [a[2]!])
-    await one.forgetRead('ada', 'a')
-    await one.forgetRead('ada', 'a')
-    assert.deepEqual(await one.readPositions('ada'), [b[2]])
-    assert.deepEqual(await one.readPositions('ada', 'a'), [])
-    assert.deepEqual(await one.readPositions('bob'), [a[2]], 'that of another member is kept')
-    await one.markRead('ada', [a[0]!])
-    assert.deepEqual(await one.readPositions('ada'), [a[0], b[2]])
-    for (const room of ['a', 'b']) await one.forgetRead('ada', room)
-    assert.deepEqual(await one.readPositions('ada'), [])
-    await one.markRead('ada', [b[1]!])
-    assert.deepEqual(await one.readPositions('ada'), [b[1]])
-  })
-
-  await test('a removal up to a position keeps a later one, and no other', async (open) => {
-    const one = await open()
-    const [a, b] = [await readable(one, 'a', 4), await readable(one, 'b', 1)]
-    await one.forgetRead('ada', 'a', a[0])
-    await one.markRead('ada', [a[2]!, b[0]!])
-    await one.forgetRead('ada', 'a', a[1])
-    await one.forgetRead('ada', 'b', b[0])
-    assert.deepEqual(await one.readPositions('ada'), [a[2]], 'the later one stays')
-    await one.forgetRead('ada', 'c', a[3])
-    await one.forgetRead('bob', 'a', a[3])
-    assert.deepEqual(await one.readPositions('ada'), [a[2]])
-    await one.forgetRead('ada', 'a', a[2])
-    assert.deepEqual(await one.readPositions('ada'), [], 'that position')
-    await one.markRead('ada', [a[1]!])
-    await one.forgetRead('ada', 'a', a[3])
-    assert.deepEqual(await one.readPositions('ada'), [], 'an earlier one')
-  })
-
-  await test('a removal up to a position of an earlier epoch keeps one of a later time', async (open) => {
-    const one = await open()
-    const before = await readable(one, 'a', 5)
-    await one.clear('a')
-    let first: ReadPosition
-    // The store's clock moves on by itself.
-    do first = (await readable(one, 'a', 1))[0]!; while (first.at <= before[4]!.at)
-    await one.markRead('ada', [first])
-    await one.forgetRead('ada', 'a', before[4])
-    assert.deepEqual(await one.readPositions('ada'), [first])
-    await one.markRead('bob', [before[4]!])
-    await one.forgetRead('bob', 'a', first)
-    assert.deepEqual(await one.readPositions('bob'), [])
-  })
-
-  await test('concurrent marks, and removals up to them, leave the newest mark', async (open) => {
-    const one = await open()
-    const a = await readable(one, 'a', 101)
-    await Promise.all(upTo(100).flatMap((i) => [one.markRead('ada', [a[i * 37 % 101]!]), one.forgetRead('ada', 'a', a[i * 61 % 100])]))
-    await one.markRead('ada', [a[100]!])
-    await Promise.all(upTo(100).map((i) => one.forgetRead('ada', 'a', a[i * 61 % 100])))
-    assert.deepEqual(await one.readPositions('ada'), [a[100]])
   })
 
   await test('read positions create no room', async (open) => {
