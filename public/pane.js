@@ -5,6 +5,7 @@ import { announcer } from './room/announcer.js'
 import { messageChanges } from './room/changes.js'
 import { composer } from './room/composer.js'
 import { failedPosts } from './room/failed-posts.js'
+import { listeners } from './room/listeners.js'
 import { messageMenu } from './room/menu.js'
 import { messageList } from './room/message-list.js'
 import { nameField } from './room/name-field.js'
@@ -37,7 +38,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   const savedPosts = indexedDBPosts({ name: key })
   const person = createPerson({ url, connect, name, room: config.room, savedPosts, storage: personStorage(key, storage) })
   const names = nameTags()
-  const roomListeners = new Set()
+  const roomChanged = listeners()
   let shown, shownRoom
 
   const status = statusView(find, person)
@@ -81,7 +82,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     }
     if (person.shown.room === shownRoom) return
     shownRoom = person.shown.room
-    for (const listener of roomListeners) listener(shownRoom)
+    roomChanged.call(shownRoom)
   }
 
   refuseFiles(element, () => status.showError('The chat accepts only text. The Echo tab of the inspector accepts files.'))
@@ -97,10 +98,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     get client () { return person.client },
     get room () { return person.shown.room },
     /** Adds a listener that is called with the shown room, or undefined, when it is another one. Returns an unsubscribe function. */
-    roomChanged (listener) {
-      roomListeners.add(listener)
-      return () => roomListeners.delete(listener)
-    },
+    roomChanged: roomChanged.add,
     highlight: list.highlight,
     show: person.show,
     close () {

@@ -1,4 +1,5 @@
-// The frames that a link has carried: a bounded list, with what each one says about messages.
+// The frames that a link has carried: a bounded list, with the messages that each one is about.
+import { listeners } from '../room/listeners.js'
 
 const MAX_FRAMES = 300
 const MAX_LENGTH = 4_000_000
@@ -8,14 +9,10 @@ const aboutOneMessage = ['message', 'changed', 'ack', 'edit', 'delete', 'react']
 
 /** Creates an empty list. The oldest frames leave it when it is full. */
 export function frameList () {
-  const listeners = new Set()
+  const changed = listeners()
   let frames = []
   let length = 0
   let next = 1
-
-  function changed () {
-    for (const listener of listeners) listener()
-  }
 
   return {
     get all () { return frames },
@@ -29,7 +26,7 @@ export function frameList () {
       frames.push(frame)
       length += lengthOf(frame)
       while (frames.length > MAX_FRAMES || (length > MAX_LENGTH && frames.length > 1)) length -= lengthOf(frames.shift())
-      changed()
+      changed.call()
       return frame
     },
 
@@ -37,20 +34,17 @@ export function frameList () {
     setFate (frame, fate) {
       if (frame.fate === fate) return
       frame.fate = fate
-      changed()
+      changed.call()
     },
 
     clear () {
       frames = []
       length = 0
-      changed()
+      changed.call()
     },
 
     /** Adds a listener, which is called after each change. Returns an unsubscribe function. */
-    subscribe (listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    }
+    subscribe: changed.add
   }
 }
 

@@ -1,10 +1,11 @@
 // A connection that can be broken. The chat client opens its sockets through a link, by its option `connect`.
+import { listeners } from '../room/listeners.js'
 import { frameList, messageIn } from './frames.js'
 import { LinkSocket } from './link-socket.js'
 
 export function createLink () {
   const frames = frameList()
-  const listeners = new Set()
+  const changed = listeners()
   /** Sockets that are not closed. The client uses the last one; while packets are dropped, others may wait for their end. */
   const sockets = new Set()
   let current
@@ -33,12 +34,8 @@ export function createLink () {
         sockets.delete(socket)
         frames.add({ note: `${socket.protocol === '' ? 'not connected' : 'closed'} (code ${event.code}${event.reason && `: ${event.reason}`})` })
       }
-      if (event.type !== 'message') changed()
+      if (event.type !== 'message') changed.call()
     }
-  }
-
-  function changed () {
-    for (const listener of listeners) listener()
   }
 
   return {
@@ -54,14 +51,14 @@ export function createLink () {
       isDisconnected = true
       losesAck = false
       for (const socket of sockets) socket.end('disconnected on this page')
-      changed()
+      changed.call()
     },
 
     /** Half-open: while it is on, nothing passes in either direction, and neither side is informed. */
     drop (on) {
       isDropping = on
       if (!on) for (const socket of sockets) socket.release()
-      changed()
+      changed.call()
     },
 
     /** Lets everything pass again. The client decides when it connects. */
@@ -73,7 +70,7 @@ export function createLink () {
     /** Loses the next acknowledgement of a post, and the connection with it. @param on false: no longer */
     loseNextAck (on = true) {
       losesAck = on
-      changed()
+      changed.call()
     },
 
     /** `disconnected`, `dropping`, `open`, or `closed` while the client has no connection for another reason. */
@@ -88,10 +85,7 @@ export function createLink () {
     frames,
 
     /** Adds a listener, which is called when the state changes. Returns an unsubscribe function. */
-    onChange (listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    }
+    onChange: changed.add
   }
 }
 
