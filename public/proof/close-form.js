@@ -1,5 +1,5 @@
 // Closes a WebSocket in different ways.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { meaningOf } from './close-codes.js'
 
 /** @param onClose called with a code and a reason @param onBreak ends it without a close frame @param onTooMuch sends more than a server accepts */

@@ -1,5 +1,5 @@
 // Shows source text: a line for each line, and a link for each import.
-import { build } from './build.js'
+import { build } from '../dom.js'
 
 /** Matches the path of an import of another file. */
 const specifier = /(?<=\b(?:from|import\() ?')\.[^']+(?=')/

@@ -1,5 +1,5 @@
 // The tab "Connection": a section for each person on this page.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { personSection } from './person-section.js'
 
 /**

@@ -1,5 +1,5 @@
 // Draws a numbered dot for each message of an outage. A click shows the message.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 
 const MAX_DOTS = 40
 

@@ -1,6 +1,6 @@
 // The drawer: shows what happens between a person and the server. The module of a tab is loaded when the tab is opened.
-import { build, button } from './build.js'
 import { tabList } from './tabs.js'
+import { build, button } from '../dom.js'
 
 const tabs = { connection: 'Connection', wire: 'Wire', echo: 'Echo', source: 'Source' }
 

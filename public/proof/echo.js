@@ -1,5 +1,5 @@
 // The tab "Echo": the server returns each message unchanged. It connects when the tab is opened.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { explainClose } from './close-codes.js'
 import { closeForm } from './close-form.js'
 import { openEcho } from './echo-socket.js'

@@ -1,5 +1,5 @@
 // A field for a file. A file can also be dropped on the panel.
-import { build } from './build.js'
+import { build } from '../dom.js'
 
 /** @param onFile called with each file */
 export function fileField ({ panel, onFile }) {

@@ -1,5 +1,5 @@
 // One line of the list of frames. Its JSON is formatted when it is unfolded.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { messageIn, positionsIn, sizeOf } from './frames.js'
 import { jsonOf, summaryOf } from './frame-text.js'
 

@@ -1,7 +1,7 @@
 // The controls of one person's connection, and the state of the messages during an outage.
 import { nextFrame } from '../room/next-frame.js'
 import { letBotTalk } from './bot.js'
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { dotList } from './dots.js'
 import { startOutage } from './outage.js'
 import { progressOf, summaryOf } from './sentence.js'

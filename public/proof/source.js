@@ -1,5 +1,5 @@
 // The tab "Source": the modules that this page runs, read from the same files.
-import { build, button } from './build.js'
+import { build, button, externalLink } from '../dom.js'
 import { codeLines } from './code-lines.js'
 
 const repository = 'https://github.com/fastify-chat/fastify-chat'
@@ -72,8 +72,4 @@ export function sourceTab ({ panel }) {
 function links () {
   const targets = { README: '#readme', Protocol: '/blob/main/docs/PROTOCOL.md', Client: '/blob/main/docs/CLIENT.md', Repository: '' }
   return Object.entries(targets).flatMap(([name, path]) => [externalLink(repository + path, name), ' '])
-}
-
-function externalLink (href, text) {
-  return build('a', { href, target: '_blank', rel: 'noopener noreferrer' }, text)
 }

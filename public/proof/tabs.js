@@ -1,6 +1,6 @@
 // Tabs: arrow keys, Home and End move the focus, Enter and Space open a tab.
 // If the focus opened a tab, moving past the echo tab would connect it.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 
 /**
  * Returns the list of tabs, and a function that opens one by its id.

@@ -1,5 +1,5 @@
 // The tab "Wire": the frames of a person's connection as they are sent and received, linked to the messages that they are about.
-import { build, button } from './build.js'
+import { build, button } from '../dom.js'
 import { copyText } from '../room/copy.js'
 import { framesAbout } from './frames.js'
 import { frameRow } from './frame-row.js'

@@ -1,3 +1,5 @@
+import { build } from '../dom.js'
+
 /** Copies a text. Resolves with whether it could: pages without TLS have no clipboard in some browsers. */
 export async function copyText (text) {
   try {
@@ -9,10 +11,8 @@ export async function copyText (text) {
 }
 
 function copySelected (text) {
-  const field = document.createElement('textarea')
+  const field = build('textarea', { className: 'hidden-text', value: text })
   const focused = document.activeElement
-  field.className = 'hidden-text'
-  field.value = text
   document.body.append(field)
   field.select()
   const copied = document.execCommand('copy')

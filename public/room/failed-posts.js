@@ -1,5 +1,5 @@
 // Refused posts, as one line above the field. Opened, it shows each of them.
-import { setText, textButton, textElement } from '../dom.js'
+import { build, button, setText } from '../dom.js'
 
 /** @param actions `send (text)` and `write (text)`, which puts a text into the field; both return nothing */
 export function failedPosts (element, person, actions) {
@@ -18,27 +18,19 @@ export function failedPosts (element, person, actions) {
   }
 
   function row (post) {
-    const item = textElement('li', '', '')
-    item.append(
-      textElement('span', 'text', post.text),
-      textElement('small', '', explain(post)),
-      textButton('Send again', () => actions.send(person.takeFailed(post).text)),
-      textButton('Edit', () => actions.write(person.takeFailed(post).text)),
-      textButton('Discard', () => person.takeFailed(post))
-    )
-    item.firstChild.dir = 'auto'
-    return item
+    return build('li', {},
+      build('span', { className: 'text', dir: 'auto' }, post.text),
+      build('small', {}, explain(post)),
+      button('Send again', () => actions.send(person.takeFailed(post).text)),
+      button('Edit', () => actions.write(person.takeFailed(post).text)),
+      button('Discard', () => person.takeFailed(post)))
   }
 
   function allRow (failed) {
-    const item = textElement('li', 'all', '')
-    if (failed.length > 1) {
-      item.append(
-        textButton('Send all again', () => { for (const post of failed) actions.send(person.takeFailed(post).text) }),
-        textButton('Discard all', () => { for (const post of failed) person.takeFailed(post) })
-      )
-    }
-    return item
+    if (failed.length < 2) return build('li')
+    return build('li', {},
+      button('Send all again', () => { for (const post of failed) actions.send(person.takeFailed(post).text) }),
+      button('Discard all', () => { for (const post of failed) person.takeFailed(post) }))
   }
 
   return { draw }

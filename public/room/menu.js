@@ -1,5 +1,5 @@
 // The actions of a message: reactions, copy, edit, delete.
-import { textButton, textElement } from '../dom.js'
+import { build, button } from '../dom.js'
 import { copyText } from './copy.js'
 
 const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮', '😢']
@@ -22,24 +22,18 @@ export function messageMenu (element, actions) {
   })
 
   function item (text, act, label = text) {
-    const button = textButton(text, () => {
+    return button(text, () => {
       element.hidePopover()
       act()
-    })
-    button.role = 'menuitem'
-    button.ariaLabel = label
-    return button
+    }, { role: 'menuitem', 'aria-label': label })
   }
 
   function open (message, row, from) {
-    const reactions = textElement('div', 'quick', '')
-    reactions.role = 'group'
-    reactions.ariaLabel = 'React'
-    reactions.append(...REACTIONS.map((reaction) => {
+    const reactions = REACTIONS.map((reaction) => {
       const mine = message.reactions?.some((each) => each.reaction === reaction && each.mine) === true
       return item(reaction, () => actions.react(message, reaction, !mine), `${mine ? 'Remove' : 'React with'} ${reaction}`)
-    }))
-    element.replaceChildren(reactions)
+    })
+    element.replaceChildren(build('div', { className: 'quick', role: 'group', 'aria-label': 'React' }, ...reactions))
     if (message.text !== undefined) element.append(item('Copy text', () => copyText(message.text)))
     if (message.own && message.text !== undefined) element.append(item('Edit', () => actions.edit(message)))
     if (message.own) element.append(item('Delete', () => actions.remove(message)))

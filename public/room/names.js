@@ -1,5 +1,5 @@
 // Names of members. Each member has a colour. Members that share a name, or have none, also have a mark: a short hash of the id.
-import { textElement } from '../dom.js'
+import { build } from '../dom.js'
 
 const MAX_NAMES = 2_000
 const COLOURS = 12
@@ -36,21 +36,17 @@ export function nameTags () {
   /** Returns the name as an element. Its mark is shown when another member with that name appears. */
   function tag (member) {
     see(member)
-    const element = textElement('span', 'name', '')
+    const element = build('span', { className: 'name' }, build('bdi', {}, shownName(member.name)))
     element.dataset.name = keyOf(member.name)
     element.dataset.colour = colourOf(member.id)
     element.dataset.mark = markOf(member.id)
-    element.append(textElement('bdi', '', shownName(member.name)))
     if (needsMark(member.name)) showMark(element)
     return element
   }
 
   /** Returns a disc with the first letter of the name. */
   function face (member) {
-    const element = textElement('span', 'face', initialOf(shownName(member.name)))
-    element.dataset.colour = colourOf(member.id)
-    element.ariaHidden = 'true'
-    return element
+    return build('span', { className: 'face', 'data-colour': colourOf(member.id), 'aria-hidden': 'true' }, initialOf(shownName(member.name)))
   }
 
   /** Returns a colour that no other member has, as long as there are any. */
@@ -73,7 +69,7 @@ function keepBounded (map, key, value) {
 }
 
 function showMark (element) {
-  if (!element.querySelector('.mark')) element.append(textElement('span', 'mark', element.dataset.mark))
+  if (!element.querySelector('.mark')) element.append(build('span', { className: 'mark' }, element.dataset.mark))
 }
 
 function shownName (name) { return name === '' ? 'Guest' : name }

@@ -1,5 +1,5 @@
 // The members that are present in the shown room.
-import { setText, textElement } from '../dom.js'
+import { build, setText } from '../dom.js'
 
 const FILTER_FROM = 20
 
@@ -22,15 +22,12 @@ export function peopleColumn ({ list, heading, filter }, person, names) {
     const self = found.find(({ id }) => id === ownId)
     const others = found.filter((member) => member !== self).sort((one, other) => names.label(one).localeCompare(names.label(other)))
     const items = (self ? [self, ...others] : others).map((member) => entry(member, member === self))
-    if (count > shown.size) items.push(textElement('li', 'more', `and ${count - shown.size} more`))
+    if (count > shown.size) items.push(build('li', { className: 'more' }, `and ${count - shown.size} more`))
     list.replaceChildren(...items)
   }
 
   function entry (member, isSelf) {
-    const item = textElement('li', '', '')
-    item.append(names.face(member), names.tag(member))
-    if (isSelf) item.append(textElement('small', '', ' (you)'))
-    return item
+    return build('li', {}, names.face(member), names.tag(member), ...isSelf ? [build('small', {}, ' (you)')] : [])
   }
 
   filter.addEventListener('input', draw)

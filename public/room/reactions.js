@@ -1,17 +1,15 @@
 // The reactions below a message, as buttons that add or remove one's own.
-import { textButton, textElement } from '../dom.js'
+import { build, button } from '../dom.js'
 
 /** @param toggle called with a reaction, and whether to add it */
 export function reactionButtons (toggle) {
-  const element = textElement('div', 'reactions', '')
+  const element = build('div', { className: 'reactions' })
   let shown
 
-  function button ({ reaction, count, mine }) {
-    const one = textButton(reaction, () => toggle(reaction, mine !== true))
-    one.append(textElement('span', 'count', String(count)))
-    one.ariaPressed = String(mine === true)
-    one.ariaLabel = `${reaction}, ${count}`
-    return one
+  function reactionButton ({ reaction, count, mine = false }) {
+    const element = button(reaction, () => toggle(reaction, !mine), { 'aria-pressed': mine, 'aria-label': `${reaction}, ${count}` })
+    element.append(build('span', { className: 'count' }, count))
+    return element
   }
 
   return {
@@ -20,7 +18,7 @@ export function reactionButtons (toggle) {
       if (reactions === shown) return
       shown = reactions
       const focused = [...element.children].indexOf(document.activeElement)
-      element.replaceChildren(...(reactions ?? []).map(button))
+      element.replaceChildren(...(reactions ?? []).map(reactionButton))
       element.children[focused]?.focus()
     }
   }

@@ -1,5 +1,5 @@
 // The open rooms, with the number of unread messages of each.
-import { setText, textButton, textElement } from '../dom.js'
+import { build, button, setText } from '../dom.js'
 import { keyedList } from './keyed-list.js'
 
 /** @param onChoose called after the user has chosen a room */
@@ -12,21 +12,16 @@ export function roomsColumn ({ list, form }, person, onChoose) {
   }
 
   function entry ({ key: room }) {
-    const element = document.createElement('li')
-    const button = textButton('', () => choose(room))
-    const badge = textElement('span', 'badge', '')
-    const leave = textButton('×', () => {
+    const badge = build('span', { className: 'badge' })
+    const open = build('button', { type: 'button', onclick: () => choose(room) }, build('span', { className: 'room-name' }, room), badge)
+    const leave = button('×', () => {
       person.leave(room)
-      list.querySelector('[aria-current] ')?.focus()
-    })
-    button.append(textElement('span', 'room-name', room), badge)
-    leave.className = 'leave'
-    leave.ariaLabel = `Leave ${room}`
-    element.append(button, leave)
+      list.querySelector('[aria-current]')?.focus()
+    }, { className: 'leave', 'aria-label': `Leave ${room}` })
+    const element = build('li', {}, open, leave)
 
     function update ({ conversation }) {
-      if (conversation === person.shown) button.ariaCurrent = 'page'
-      else button.ariaCurrent = null
+      open.ariaCurrent = conversation === person.shown ? 'page' : null
       setText(badge, conversation.unread > 0 ? String(conversation.unread) : '')
       badge.ariaLabel = conversation.unread > 0 ? `${conversation.unread} unread` : null
       badge.hidden = conversation.unread === 0

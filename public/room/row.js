@@ -1,5 +1,5 @@
 // One line of the message list: a message, the begin of a day, or the begin of the unread messages.
-import { textElement } from '../dom.js'
+import { build, button } from '../dom.js'
 import { reactionButtons } from './reactions.js'
 import { showText, textOf } from './text.js'
 
@@ -17,25 +17,18 @@ export function rowMaker (names, actions) {
 }
 
 function messageRow (names, actions) {
-  const element = textElement('li', 'row', '')
-  const who = textElement('span', 'who', '')
-  const text = textElement('div', 'text', '')
-  const body = textElement('div', 'body', '')
-  const meta = textElement('span', 'meta', '')
-  const state = textElement('span', 'state', '')
-  const time = document.createElement('time')
-  const more = textElement('button', 'more', '⋯')
+  const who = build('span', { className: 'who' })
+  const text = build('div', { className: 'text', dir: 'auto' })
+  const state = build('span', { className: 'state' })
+  const time = build('time')
+  const more = button('⋯', () => actions.openMenu(item, element, more), { className: 'more', tabIndex: -1, 'aria-label': 'Actions', 'aria-haspopup': 'menu' })
   const reactions = reactionButtons((reaction, on) => actions.react(item, reaction, on))
+  const element = build('li', { tabIndex: -1 },
+    who,
+    build('div', { className: 'body' }, text, reactions.element),
+    build('span', { className: 'meta' }, state, time),
+    more)
   let item, continued, author
-  text.dir = 'auto'
-  element.tabIndex = more.tabIndex = -1
-  more.type = 'button'
-  more.ariaLabel = 'Actions'
-  more.ariaHasPopup = 'menu'
-  more.onclick = () => actions.openMenu(item, element, more)
-  body.append(text, reactions.element)
-  meta.append(state, time)
-  element.append(who, body, meta, more)
 
   function update (line) {
     if (line.item === item && line.continued === continued) return
@@ -64,10 +57,10 @@ function messageRow (names, actions) {
 }
 
 function whoParts (names, { own, from }, isServer) {
-  if (isServer) return [textElement('span', 'name', 'Server')]
-  if (from === null) return [textElement('span', 'name', 'You')]
+  if (isServer) return [build('span', { className: 'name' }, 'Server')]
+  if (from === null) return [build('span', { className: 'name' }, 'You')]
   const tag = names.tag(from)
-  if (own) tag.append(textElement('span', 'hidden-text', ' (you)'))
+  if (own) tag.append(build('span', { className: 'hidden-text' }, ' (you)'))
   return [names.face(from), tag]
 }
 
@@ -79,11 +72,8 @@ function showTime (element, at) {
 }
 
 function dayRow ({ at }) {
-  const element = textElement('li', 'divider day', '')
-  const time = textElement('time', '', dayWords(new Date(at)))
-  time.dateTime = at.slice(0, 10)
-  element.append(time)
-  return { element, update () {} }
+  const time = build('time', { dateTime: at.slice(0, 10) }, dayWords(new Date(at)))
+  return { element: build('li', { className: 'divider day' }, time), update () {} }
 }
 
 function dayWords (date) {
@@ -94,5 +84,5 @@ function dayWords (date) {
 }
 
 function unreadRow () {
-  return { element: textElement('li', 'divider unread', 'New since you left'), update () {} }
+  return { element: build('li', { className: 'divider unread' }, 'New since you left'), update () {} }
 }

@@ -1,5 +1,5 @@
 // Shows the text of a message: links, code, and emoji that stand alone. Everything else is shown as it was written.
-import { textElement } from '../dom.js'
+import { build, externalLink } from '../dom.js'
 
 /** Code in a block, code in a line, or a link. A link ends before the punctuation of its sentence. */
 const special = /```(?:[\w+#-]*\n)?(?<block>[\s\S]+?)\n?```|`(?<code>[^`\n]+)`|(?<link>https?:\/\/[^\s<>"`]+[^\s<>"'`.,;:!?)\]])/g
@@ -17,19 +17,11 @@ function * partsOf (text) {
   for (const { 0: whole, index, groups } of text.matchAll(special)) {
     if (index > end) yield text.slice(end, index)
     end = index + whole.length
-    if (groups.link !== undefined) yield link(groups.link)
-    else if (groups.block !== undefined) yield textElement('pre', '', groups.block)
-    else yield textElement('code', '', groups.code)
+    if (groups.link !== undefined) yield externalLink(groups.link, groups.link)
+    else if (groups.block !== undefined) yield build('pre', {}, groups.block)
+    else yield build('code', {}, groups.code)
   }
   if (end < text.length) yield text.slice(end)
-}
-
-function link (address) {
-  const element = textElement('a', '', address)
-  element.href = address
-  element.target = '_blank'
-  element.rel = 'noopener noreferrer'
-  return element
 }
 
 /** Returns the text that is shown for a message. */
