@@ -1,5 +1,6 @@
 // The messages of the shown room. The timeline bounds their number, and loads pages at both ends.
 import { setText } from '../dom.js'
+import { isAttentive } from './attention.js'
 import { keyedList } from './keyed-list.js'
 import { linesOf } from './lines.js'
 import { nextFrame } from './next-frame.js'
@@ -127,5 +128,3 @@ export function messageList (find, person, names, actions, showError) {
     }
   }
 }
-
-function isAttentive () { return document.visibilityState === 'visible' && document.hasFocus() }

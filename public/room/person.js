@@ -1,5 +1,6 @@
 // A person on this page: a name, one client, and the rooms that are open.
 import { startChat } from '../chat.js'
+import { isAttentive } from './attention.js'
 import { createConversation } from './conversation.js'
 import { listeners } from './listeners.js'
 import { memberSession } from './member-session.js'
@@ -26,7 +27,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
 
   const owner = {
     get savesPosts () { return savesPosts },
-    isReading: (conversation) => conversation === shown && person.isAtEnd && document.visibilityState === 'visible' && document.hasFocus(),
+    isReading: (conversation) => conversation === shown && person.isAtEnd && isAttentive(),
     onChange: () => changed.call(),
     onFailed: (_conversation, post) => failed.push(post),
     onMessage: (...values) => received.call(...values),
