@@ -12,8 +12,8 @@ export function announcer (element, names) {
   function announce () {
     timer = undefined
     last = Date.now()
-    const { from, ...message } = waiting.at(-1)
-    const words = `${from === null ? 'Server' : names.label(from)}: ${textOf(message).slice(0, LONGEST)}`
+    const message = waiting.at(-1)
+    const words = `${names.label(message.from)}: ${textOf(message).slice(0, LONGEST)}`
     element.textContent = waiting.length === 1 ? words : `${waiting.length} new messages. ${words}`
     waiting = []
   }

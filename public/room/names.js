@@ -27,8 +27,9 @@ export function nameTags () {
 
   const needsMark = (name) => name === '' || holders.get(keyOf(name)) === SEVERAL
 
-  /** Returns the name as text: `Ada`, or `Ada #0k3f` if several members have that name. */
+  /** Returns the name of a sender as text: `Ada`, or `Ada #0k3f` if several members have that name. null is the server. */
   function label (member) {
+    if (member === null) return 'Server'
     see(member)
     return needsMark(member.name) ? `${shownName(member.name)} ${markOf(member.id)}` : member.name
   }

@@ -28,7 +28,7 @@ export function notifications (button, person, names) {
 
   person.received((conversation, message, own) => {
     if (!isOn || own || document.visibilityState === 'visible') return
-    const title = `${message.from === null ? 'Server' : names.label(message.from)} in ${conversation.name}`
+    const title = `${names.label(message.from)} in ${conversation.name}`
     // One notification for each room: a later message replaces it.
     const notification = new Notification(title, { body: textOf(message).slice(0, 200), tag: `fastify-chat ${conversation.name}` })
     notification.onclick = () => {

@@ -18,10 +18,10 @@ export function peopleColumn ({ list, heading, filter }, person, names) {
     const ownId = person.client?.member?.id
     // Before the first tag is made: a later member may have the same name.
     for (const member of shown.values()) names.see(member)
-    const found = [...shown.values()].filter((member) => names.label(member).toLowerCase().includes(filtered.toLowerCase()))
-    const self = found.find(({ id }) => id === ownId)
-    const others = found.filter((member) => member !== self).sort((one, other) => names.label(one).localeCompare(names.label(other)))
-    const items = (self ? [self, ...others] : others).map((member) => entry(member, member === self))
+    const found = [...shown.values()].map((member) => ({ member, label: names.label(member), isSelf: member.id === ownId }))
+      .filter(({ label }) => label.toLowerCase().includes(filtered.toLowerCase()))
+      .sort((one, other) => other.isSelf - one.isSelf || one.label.localeCompare(other.label))
+    const items = found.map(({ member, isSelf }) => entry(member, isSelf))
     if (count > shown.size) items.push(build('li', { className: 'more' }, `and ${count - shown.size} more`))
     list.replaceChildren(...items)
   }
