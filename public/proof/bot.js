@@ -1,5 +1,6 @@
 // A bot that posts messages while a person is disconnected. It has its own client, which is closed after the last message.
 import { ChatClient } from '../lib/client.js'
+import { memoryStorage } from './memory-storage.js'
 
 const PAUSE = 250
 const TIMEOUT = 10_000
@@ -13,15 +14,14 @@ const texts = [
 ]
 
 /** Keeps the session, so that the bot is the same member each time. */
-const session = new Map()
-const storage = { getItem: (key) => session.get(key) ?? null, setItem: (key, value) => session.set(key, value) }
+const session = memoryStorage()
 
 /**
  * Resolves when the bot has posted its messages. Rejects if one of them isn't stored.
  * @param onMessage called with each message that the bot receives in the room
  */
 export async function letBotTalk ({ url, room: name, onMessage }) {
-  const client = new ChatClient(url, { name: 'Bot', session: storage })
+  const client = new ChatClient(url, { name: 'Bot', session })
   const timer = setTimeout(() => client.close(), TIMEOUT)
   try {
     const room = await client.join(name, { history: 0 })

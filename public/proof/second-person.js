@@ -1,6 +1,7 @@
 // A second person on the same page: another client, with a name, a session and a link of its own.
 import { createPane } from '../pane.js'
 import { createLink } from './link.js'
+import { memoryStorage } from './memory-storage.js'
 
 const NAME = 'Bea'
 
@@ -22,14 +23,4 @@ export function addSecondPerson ({ container, config, room = config.room, onInsp
   })
   person.element.setAttribute('aria-label', `Chat of ${NAME}`)
   return { person, link }
-}
-
-/** Returns a storage like `localStorage` that ends with the page. */
-function memoryStorage () {
-  const items = new Map()
-  return {
-    getItem: (key) => items.get(key) ?? null,
-    setItem: (key, value) => { items.set(key, value) },
-    removeItem: (key) => { items.delete(key) }
-  }
 }
