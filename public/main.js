@@ -7,8 +7,8 @@ async function loadConfig () {
   const response = await fetch('config.json')
   if (!response.ok) throw new Error(`the server responded with ${response.status}`)
   const config = await response.json()
-  const absolute = (path) => path && new URL(path, window.location.href).href
-  return { ...config, chat: absolute(config.chat), echo: absolute(config.echo) }
+  const socketUrl = (path) => path && new URL(path, window.location.href).href.replace(/^http/, 'ws')
+  return { ...config, chat: socketUrl(config.chat), echo: socketUrl(config.echo) }
 }
 
 // Imported dynamically, because a module that can't be loaded prevents every module that imports it from loading.

@@ -33,10 +33,9 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   const { element, isFirst } = paneElement(container)
   const find = (className) => element.querySelector(`.${className}`)
   const room = isFirst ? addressedRoom(config.room) : config.room
-  const url = config.chat.replace(/^http/, 'ws')
-  const key = `fastify-chat ${new URL(url).pathname}`
+  const key = `fastify-chat ${new URL(config.chat).pathname}`
   const savedPosts = indexedDBPosts({ name: key })
-  const person = createPerson({ url, connect, name, room: config.room, savedPosts, storage: personStorage(key, storage) })
+  const person = createPerson({ url: config.chat, connect, name, room: config.room, savedPosts, storage: personStorage(key, storage) })
   const names = nameTags()
   const roomChanged = listeners()
   let shown, shownRoom

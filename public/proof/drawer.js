@@ -35,7 +35,7 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
     },
     async echo (panel) {
       const { echoTab } = await import('./echo.js')
-      return echoTab({ panel, url: config.echo.replace(/^http/, 'ws') })
+      return echoTab({ panel, url: config.echo })
     },
     async source (panel) {
       const { sourceTab } = await import('./source.js')
@@ -49,7 +49,6 @@ export function startDrawer ({ element, button: toggle, config, people, addPerso
       button('</>', () => drawer.showSource(`proof/${current}.js`), { 'aria-label': 'Source of this tab', className: 'proof-source' }),
       button('×', () => show(false), { 'aria-label': 'Close the drawer', className: 'proof-close' })),
     ...panels.values())
-  toggle.setAttribute('aria-controls', element.id)
   toggle.onclick = () => show(element.hidden)
   // Decided before the page was drawn.
   show(people.length === 0 || document.documentElement.dataset.drawer === 'open', false)
