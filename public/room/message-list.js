@@ -16,8 +16,8 @@ export function messageList (find, person, names, actions, showError) {
   const position = scrollPosition(scroller, [earlier, rows], onScroll)
   rowFocus(scroller, actions)
   const schedule = nextFrame(draw)
-  let showRows = keyedList(rows, makeRow)
-  let showEarlier = keyedList(earlier, makeRow)
+  const showRows = keyedList(rows, makeRow)
+  const showEarlier = keyedList(earlier, makeRow)
   let conversation
   /** Messages of others since the user has left the end of the list. */
   let missed = 0
@@ -44,10 +44,9 @@ export function messageList (find, person, names, actions, showError) {
 
   function startOver () {
     conversation = person.shown
-    rows.replaceChildren()
-    earlier.replaceChildren()
-    showRows = keyedList(rows, makeRow)
-    showEarlier = keyedList(earlier, makeRow)
+    // No row stays: keys of lines, such as `unread`, are those of one room.
+    showRows([])
+    showEarlier([])
     missed = 0
     scroller.ariaLabel = `Messages in ${conversation.name}`
     follows = undefined
