@@ -6,8 +6,8 @@ const EMPTY = { items: [], hasOlder: false, hasNewer: false, typing: [] }
 
 /**
  * @param name of the room
- * @param person has `savesPosts`, `isReading (conversation)`, and the listeners `onChange`, `onFailed (post)`, `onMessage (message)` and
- * `onResumed (missed, complete)`, each called with the conversation first
+ * @param person has `savesPosts`, `isReading (conversation)`, and the listeners `onChange ()`, `onFailed (post)`,
+ * `onMessage (conversation, message, own)` and `onResumed (conversation, missed, complete)`
  * @param waiting texts that were posted before the room was joined
  */
 export function createConversation (name, person, storage, waiting) {
@@ -18,7 +18,7 @@ export function createConversation (name, person, storage, waiting) {
   let pending = 0
   const read = readMark(storage, `read ${name}`)
   const isOwn = ({ from }) => from !== null && from.id === chat?.client.member?.id
-  const changed = () => person.onChange(self)
+  const changed = () => person.onChange()
 
   const listeners = {
     message (message) {
@@ -72,7 +72,7 @@ export function createConversation (name, person, storage, waiting) {
   function isFailed ({ state, error }) { return state === 'failed' && !(error.code === 'closed' && person.savesPosts) }
 
   function fail ({ key, text, error: { code, message } }) {
-    person.onFailed(self, { room: name, text, code, message })
+    person.onFailed({ room: name, text, code, message })
     entered?.timeline.discard(key)
   }
 

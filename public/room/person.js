@@ -1,19 +1,21 @@
 // A person on this page: a name, one client, and the rooms that are open.
 import { startChat } from '../chat.js'
+import { roomName } from '../lib/client.js'
 import { isAttentive } from './attention.js'
 import { createConversation } from './conversation.js'
 import { listeners } from './listeners.js'
 import { memberSession } from './member-session.js'
 
-const MAX_ROOMS = 20
-const roomName = /^[A-Za-z0-9._:-]{1,64}$/
+/** Maximum number of open rooms. */
+export const MAX_ROOMS = 20
 
 /** @param connect opens the sockets of the client; undefined: the client does */
 export function createPerson ({ url, connect, name: givenName, room: defaultRoom, savedPosts, storage }) {
   const changed = listeners()
   const received = listeners()
   const resumed = listeners()
-  let name = givenName ?? storage.get('name') ?? ''
+  const knownName = givenName ?? storage.get('name')
+  let name = knownName ?? ''
   let chat, shown
   let status = { state: 'connecting' }
   let wasOnline = false
@@ -29,9 +31,9 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
     get savesPosts () { return savesPosts },
     isReading: (conversation) => conversation === shown && person.isAtEnd && isAttentive(),
     onChange: () => changed.call(),
-    onFailed: (_conversation, post) => failed.push(post),
-    onMessage: (...values) => received.call(...values),
-    onResumed: (...values) => resumed.call(...values)
+    onFailed: (post) => failed.push(post),
+    onMessage: received.call,
+    onResumed: resumed.call
   }
 
   function connectNow () {
@@ -43,7 +45,8 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
     former?.client.close()
     wasOnline = false
     showStatus(chat.client.status)
-    for (const conversation of [shown, ...conversations.values()].filter((each, i, all) => each && all.indexOf(each) === i)) conversation.enter(chat)
+    // The shown room first.
+    for (const conversation of new Set([shown, ...conversations.values()])) conversation.enter(chat)
   }
 
   function showStatus (next) {
@@ -130,7 +133,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
       return post
     },
     /** Whether the user has chosen a name, or none, before. */
-    isNamed: givenName !== undefined || storage.get('name') !== undefined,
+    isNamed: knownName !== undefined,
     close () { chat?.client.close() },
     conversations,
     storage,

@@ -2,3 +2,4 @@
 export * from '../client/index.ts'
 export { indexedDBPosts } from '../client/indexeddb/index.ts'
 export { checkName } from '../member-name.ts'
+export { roomName } from '../request-bounds.ts'
