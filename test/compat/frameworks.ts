@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { build as bundle, type InlineConfig, type Plugin } from 'vite'
 import { build, listen, type App } from '../support/app.ts'
-import { launch } from '../support/chromium.ts'
+import { complaintsOf, openTab } from '../support/chromium.ts'
 import { directory } from '../support/directory.ts'
 import { blocksOf } from '../support/markdown.ts'
 import { checkout } from '../support/packed.ts'
@@ -52,13 +52,8 @@ export async function frameworkApp (t: Test, framework: string, files: Record<st
   app.get('/', async (_request, reply) => await reply.type('text/html').send('<link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/main.js"></script>'))
   app.get('/main.js', async (_request, reply) => await reply.type('text/javascript').send(readFileSync(join(folder, 'out/main.js'), 'utf8')))
   const port = await listen(app)
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
+  const page = await openTab(t)
+  const complaints = complaintsOf(page)
   await page.goto(`http://127.0.0.1:${port}/`)
   return { app, page, presence, complaints }
 }

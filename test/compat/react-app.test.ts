@@ -4,7 +4,7 @@ import t from 'tap'
 import { build as bundle, preview } from 'vite'
 import { build, listen } from '../support/app.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { complaintsOf, openTab, skip } from '../support/chromium.ts'
 import { checkout } from '../support/packed.ts'
 import { frameworkFolder } from './frameworks.ts'
 
@@ -28,13 +28,8 @@ t.test('the React example builds, and chats through the proxy of Vite', { skip }
 
   const room = await chatClient(t, port, { name: 'grace' }).join('tea')
   await room.post('Good morning.')
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
+  const page = await openTab(t)
+  const complaints = complaintsOf(page)
   await page.goto(`${new URL(server.resolvedUrls!.local[0]!).origin}/?room=tea&name=bob`)
   await page.getByText('online, 2 here').waitFor()
   await page.getByText('grace Good morning.').waitFor()

@@ -8,7 +8,7 @@ import fastifyChat from '../../src/index.ts'
 import { connect } from '../../src/testing.ts'
 import { bare, build, listen, logged } from '../support/app.ts'
 import { chat } from '../support/chat-app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 import { clientFrame, serverFrames, wholeFrames, type WholeFrame } from '../support/frames.ts'
 import { upgraded, type RawClient } from '../support/raw-client.ts'
 import { wired } from '../support/server-side.ts'
@@ -385,9 +385,7 @@ t.test('an injected client, which offers no extension, joins the same room', asy
 
 t.test('a browser and a Node client exchange messages in a compressed room, plain and v1', { skip }, async (t) => {
   const room = await chat(t, { compression: true })
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   // A page of the same origin that opens no sockets itself.
   await page.goto(`http://127.0.0.1:${room.port}/demo/style.css`)
   const { client: node, wire } = await wired(room.app, () => room.member({ name: 'node' }, 'den'))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ChatClient } from '../../src/client/index.ts'
 import { chatClient, nextEvent } from '../support/chat-client.ts'
-import { launch, skip as skipBrowser } from '../support/chromium.ts'
+import { openTab, skip as skipBrowser } from '../support/chromium.ts'
 import { build, listen } from '../support/app.ts'
 import { blocksOf } from '../support/markdown.ts'
 import { anyPort, serverAt, snippet, type Instead } from '../support/snippet.ts'
@@ -78,9 +78,7 @@ t.test('CLIENT.md, In a browser: the page imports the client and shows messages'
   const served = `app.get('/', (request, reply) => reply.type('text/html').send(${JSON.stringify(html)}))\nawait app.register(fastifyStatic`
   const chat = "import fastifyChat from 'fastify-chat'\nawait app.register(fastifyChat)\nimport fastifyStatic"
   const port = await snippet(folder, 'docs/CLIENT.md', 'In a browser')(t, ['await app.register(fastifyStatic', served], ['import fastifyStatic', chat]).port()
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   const room = await chatClient(t, port, { name: 'grace' }).join('tea')
   await room.post('Good morning.')
   await page.goto(`http://127.0.0.1:${port}/`)

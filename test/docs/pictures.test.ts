@@ -1,13 +1,11 @@
 import t from 'tap'
 import { animatedWebp, type Frame } from '../../docs/pictures/animated-webp.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 
 t.setTimeout(300_000)
 
 t.test('a browser decodes the frames of an animated WebP, with their durations', { skip }, async (t) => {
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   // Only secure pages have ImageDecoder.
   await page.route('https://example.test/', (route) => route.fulfill({ body: '' }))
   await page.goto('https://example.test/')

@@ -4,7 +4,7 @@ import { build as bundle } from 'esbuild'
 import t from 'tap'
 import { build, listen } from '../support/app.ts'
 import { chatClient } from '../support/chat-client.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { complaintsOf, openTab, skip } from '../support/chromium.ts'
 import '../support/compiled.ts'
 import { blocksOf } from '../support/markdown.ts'
 import { checkout, run } from '../support/packed.ts'
@@ -19,17 +19,13 @@ t.test('REACT.md: the program shows a room, and posts', { skip }, async (t) => {
     stdin: { contents, resolveDir: folder, loader: 'jsx' }, bundle: true, write: false, format: 'esm', jsx: 'automatic', logLevel: 'error'
   })
   const app = await build(t)
-  app.get('/', async (_request, reply) => await reply.type('text/html').send('<div id="root"></div><script type="module" src="/app.js"></script>'))
+  app.get('/', async (_request, reply) => await reply.type('text/html').send('<link rel="icon" href="data:,"><div id="root"></div><script type="module" src="/app.js"></script>'))
   app.get('/app.js', async (_request, reply) => await reply.type('text/javascript').send(program!.text))
   const port = await listen(app)
   const room = await chatClient(t, port, { name: 'grace' }).join('tea')
   await room.post('Good morning.')
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
+  const page = await openTab(t)
+  const complaints = complaintsOf(page)
   await page.goto(`http://127.0.0.1:${port}/`)
   await page.getByText('grace: Good morning.').waitFor()
   await page.locator('input').fill('Hello.')

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { ClientRoom } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
 import { chatClient } from '../support/chat-client.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { complaintsOf, networkErrors, openTab, skip } from '../support/chromium.ts'
 import { proxy } from '../support/proxy.ts'
 
 /** The test's view of the page: the room, the texts of `appended` and the number of its `joined`. */
@@ -57,12 +57,8 @@ async function open (t: Test) {
   app.get('/app', async (_request, reply) => await reply.type('text/html').send(html))
   const port = await listen(app)
   const network = await proxy(t, port)
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
+  const page = await openTab(t)
+  const complaints = complaintsOf(page, networkErrors)
   const visit = () => page.goto(`http://127.0.0.1:${network.port}/app`)
   const shows = (...texts: string[]) => page.waitForFunction((wanted) => {
     const shown = Array.from(document.querySelectorAll('#messages > li'), ({ textContent }) => textContent)

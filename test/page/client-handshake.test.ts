@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { ChatClient, Status } from '../../src/client/index.ts'
 import { build, listen } from '../support/app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 
 /** The test's view of the page. */
 interface AppWindow {
@@ -37,10 +37,7 @@ t.test('the client in a browser', { skip }, async (t) => {
   app.get('/private', async (_request, reply) => await reply.code(401).send({ message: 'sign in first' }))
   app.get('/busy', async (_request, reply) => await reply.code(502).send())
   const port = await listen(app)
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
+  const page = await openTab(t)
   await page.goto(`http://127.0.0.1:${port}/app`)
   const ready = () => page.waitForFunction(() => 'ready' in globalThis)
   await ready()

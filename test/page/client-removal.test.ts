@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ClientRoom } from '../../src/client/node.ts'
 import { build, listen } from '../support/app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { complaintsOf, networkErrors, openTab, skip } from '../support/chromium.ts'
 import { proxy } from '../support/proxy.ts'
 
 /** The test's view of the page: the client, its room, and what it has received. */
@@ -32,12 +32,8 @@ t.test('a removed member in a browser receives the reason last, and joins again 
   const app = await build(t, { onJoin: (_member, room) => { joins.push(room) } })
   app.get('/app', async (_request, reply) => await reply.type('text/html').send(html))
   const network = await proxy(t, await listen(app))
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
-  page.setDefaultTimeout(90_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
+  const page = await openTab(t)
+  const complaints = complaintsOf(page, networkErrors)
   const shows = async (...wanted: string[]) => {
     await page.waitForFunction((count) => (globalThis as unknown as AppWindow).seen.length >= count, wanted.length)
     t.strictSame(await page.evaluate(() => (globalThis as unknown as AppWindow).seen), wanted)

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { complaintsOf } from '../support/chromium.ts'
 
 // ms: reached only on a failure, so it is long enough for a slow machine.
 const waitTimeout = 30_000
@@ -36,11 +37,8 @@ export async function openPage (t: Test, browser: Browser, url: string, { name, 
 
 /** Collects what goes wrong in a tab. */
 export function watch (page: Page): PageWindow {
-  const [complaints, sent, sockets]: [string[], string[], string[]] = [[], [], []]
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
-  })
-  page.on('pageerror', (error) => complaints.push(String(error)))
+  const complaints = complaintsOf(page)
+  const [sent, sockets]: [string[], string[]] = [[], []]
   page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`))
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()}: ${response.url()}`)

@@ -7,7 +7,7 @@ import type { Browser, Page, WebSocket } from 'playwright-core'
 import root, { type Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
-import { launch } from '../support/chromium.ts'
+import { complaintsOf, launch, networkErrors } from '../support/chromium.ts'
 import { presenceLog, type PresenceLog } from '../support/presence-log.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 import type { ReactPage, Tree } from './react-tree.ts'
@@ -105,15 +105,9 @@ export async function reactApp (t: Test, modules: string, chatOptions: FastifyCh
   const page = await (await browser).newPage()
   t.teardown(() => page.close())
   page.setDefaultTimeout(90_000)
+  const complaints = complaintsOf(page, networkErrors)
   const sockets: WebSocket[] = []
-  const complaints: string[] = []
   page.on('websocket', (socket) => sockets.push(socket))
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('console', (message) => {
-    // The browser itself reports connections that fail.
-    const isOfNetwork = /^(WebSocket connection|Failed to load resource)/.test(message.text())
-    if (['error', 'warning'].includes(message.type()) && !isOfNetwork) complaints.push(message.text())
-  })
   await page.goto(`http://127.0.0.1:${network.port}/app`)
   return {
     app,

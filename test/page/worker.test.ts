@@ -1,6 +1,6 @@
 import t from 'tap'
 import { chat } from '../support/chat-app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 
 t.setTimeout(300_000)
 
@@ -12,9 +12,7 @@ t.test('the client connects and posts in a web worker', { skip }, async (t) => {
       const client = new ChatClient('ws://' + location.host + '/chat')
       client.join('lobby').then((room) => room.post('hello')).then(postMessage)`))
   })
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   await page.goto(`http://127.0.0.1:${port}/`)
   const position = await page.evaluate(() => new Promise((resolve, reject) => {
     const worker = new Worker('/worker.js', { type: 'module' })

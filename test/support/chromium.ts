@@ -1,4 +1,4 @@
-import { chromium, type Browser, type BrowserContext } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { run } from './command.ts'
 import { directory } from './directory.ts'
@@ -11,13 +11,37 @@ const args = [
 
 // ms: the first start on a busy machine reads about 200 MB from disk.
 const startTimeout = 120_000
+// ms: reached only on a failure, so it is long enough for a slow machine.
+const waitTimeout = 90_000
 const browser = installed('chromium')
 
 export const { skip } = browser
 
+/** Texts of the console for connections and requests that fail. */
+export const networkErrors = /^(WebSocket connection|Failed to load resource)/
+
 /** Starts a Chromium. The caller must close it. Rejects if none is installed. */
 export async function launch (): Promise<Browser> {
   return await chromium.launch({ executablePath: browser.path(), args, timeout: startTimeout })
+}
+
+/** Opens a page in a Chromium of its own, stopped with the test. Rejects if none is installed. */
+export async function openTab (t: Test): Promise<Page> {
+  const launched = await launch()
+  t.teardown(() => launched.close())
+  const page = await launched.newPage()
+  page.setDefaultTimeout(waitTimeout)
+  return page
+}
+
+/** Collects the errors of a page, and the errors and warnings of its console. @param expected texts of the console that are left out */
+export function complaintsOf (page: Page, expected?: RegExp): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && expected?.test(message.text()) !== true) complaints.push(message.text())
+  })
+  return complaints
 }
 
 /**

@@ -4,7 +4,7 @@ import type { FastifyReply, onRequestAsyncHookHandler } from 'fastify'
 import t, { type Test } from 'tap'
 import fastifyChat from '../../src/index.ts'
 import { bare, build, listen } from '../support/app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 import { raw, upgraded, upgradeRequest } from '../support/raw-client.ts'
 import { open, serves } from '../support/websocket-client.ts'
 
@@ -121,9 +121,7 @@ t.test('a browser keeps a cookie of the 101 response, and sends it with the next
     reply.header('set-cookie', 'visitor=a1; Path=/; HttpOnly; SameSite=Strict')
   }
   const port = await listen(await build(t, { routeOptions: { onRequest } }))
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   await page.goto(`http://127.0.0.1:${port}/demo/style.css`)
   // A string, because functions that tsx compiles refer to helpers that the page doesn't have.
   const connect = `new Promise((resolve) => {

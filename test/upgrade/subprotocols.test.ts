@@ -1,6 +1,6 @@
 import t from 'tap'
 import { build, listen } from '../support/app.ts'
-import { launch, skip } from '../support/chromium.ts'
+import { openTab, skip } from '../support/chromium.ts'
 import { blocksOf } from '../support/markdown.ts'
 import { upgraded } from '../support/raw-client.ts'
 import { snippet } from '../support/snippet.ts'
@@ -58,9 +58,7 @@ t.test('DEPLOYMENT.md: a page with a token as a subprotocol is authenticated, an
   const [block] = blocksOf('docs/DEPLOYMENT.md').filter((each) => each.heading === heading)
   const [, known = ''] = /\[\['(.*)', \{/.exec(block!.source)!
   const port = await snippet(t.testdir(), 'docs/DEPLOYMENT.md', heading)(t).port()
-  const browser = await launch()
-  t.teardown(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openTab(t)
   await page.goto(`http://127.0.0.1:${port}/demo/style.css`)
   // A string, because functions that tsx compiles refer to helpers that the page doesn't have.
   const connect = (offered: string[]) => page.evaluate(`new Promise((resolve) => {
