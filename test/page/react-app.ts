@@ -8,6 +8,8 @@ import root, { type Test } from 'tap'
 import type { FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { complaintsOf, launch, networkErrors } from '../support/chromium.ts'
+import { escapePattern } from '../support/escape-pattern.ts'
+import { checkout } from '../support/packed.ts'
 import { presenceLog, type PresenceLog } from '../support/presence-log.ts'
 import { proxy, type Proxy } from '../support/proxy.ts'
 import type { ReactPage, Tree } from './react-tree.ts'
@@ -35,13 +37,11 @@ export interface ReactApp {
 }
 
 const folder = dirname(fileURLToPath(import.meta.url))
-const checkout = join(folder, '../..')
 
 /** Returns the options of a bundle with the version of React of a `node_modules` folder. */
 function options (modules: string): BuildOptions {
   return {
     bundle: true,
-    write: false,
     logLevel: 'error',
     absWorkingDir: checkout,
     alias: { react: join(modules, 'react'), 'react-dom': join(modules, 'react-dom') },
@@ -121,7 +121,7 @@ export async function reactApp (t: Test, modules: string, chatOptions: FastifyCh
     render: async (tree) => await page.evaluate((tree) => (globalThis as unknown as PageWindow).page.render(tree), tree),
     unmount: async () => await page.evaluate(() => (globalThis as unknown as PageWindow).page.unmount()),
     async shows (id, text) {
-      const hasText = typeof text === 'string' ? new RegExp(`^${text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`) : text
+      const hasText = typeof text === 'string' ? new RegExp(`^${escapePattern(text)}$`) : text
       await page.locator(`#${id}`, { hasText }).waitFor()
     }
   }

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
+import { escapePattern } from './escape-pattern.ts'
 
 const root = new URL('../../', import.meta.url)
 
@@ -25,7 +26,7 @@ export function blocksOf (file: string): Block[] {
 
 /** Returns the cells of the body rows of all tables between a heading and the next one. */
 export function tableUnder (file: string, heading: string): string[][] {
-  const [, after] = read(file).split(new RegExp(`^#+ ${heading.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`, 'm'))
+  const [, after] = read(file).split(new RegExp(`^#+ ${escapePattern(heading)}$`, 'm'))
   if (after === undefined) throw new Error(`${file} has no heading '${heading}'`)
   const rows = after.split(/^#/m)[0]!.split('\n').map((line) => line.startsWith('|') ? line : '')
   // The two rows before the body: the names of the columns, and the dashes.
