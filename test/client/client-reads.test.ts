@@ -29,12 +29,17 @@ async function inRoom (t: Test, joins: object[], answer: Answer = () => undefine
   })
   const client = chatClient(t, fake.port)
   const room = await client.join('lobby')
+  const marks = () => fake.requests.filter(({ type }) => type === 'markRead')
   return {
     client,
     room,
     ...fake,
     /** Returns the positions that were marked. */
-    marks: () => fake.requests.filter(({ type }) => type === 'markRead').map(({ position }) => position),
+    marks: () => marks().map(({ position }) => position),
+    /** Returns the position and `again` of each mark. */
+    repeats: () => marks().map(({ position, again }) => [position, again]),
+    /** Posts until the server has received this number of marks. */
+    marked: async (count: number) => { while (marks().length < count) await room.post('until it is sent') },
     /** Resolves when the room has received what the server sends. */
     receive: async (...sent: object[]) => {
       room.signal(sent)
@@ -130,30 +135,28 @@ t.test('a mark that was made offline is not sent if the server knows a later one
 })
 
 t.test('a mark that the server has lost is sent again, as a repeat', async (t) => {
-  const { room, marks, receive, rejoin, requests } = await inRoom(t, [three, { position: 'p3', readPosition: 'p1', unread: 2 }])
+  const { room, receive, rejoin, repeats, marked } = await inRoom(t, [three, { position: 'p3', readPosition: 'p1', unread: 2 }])
   room.markRead('p2')
   await receive()
   await rejoin()
-  while (marks().length < 2) await room.post('until it is sent')
-  t.strictSame(marks(), ['p2', 'p2'])
-  t.strictSame(requests.filter(({ type }) => type === 'markRead').map(({ again }) => again), [undefined, true])
+  await marked(2)
+  t.strictSame(repeats(), [['p2', undefined], ['p2', true]])
   t.match(room, { readPosition: 'p2', unread: 1 })
 })
 
 t.test('a mark made offline has no again, and neither has one that follows a repeated mark', async (t) => {
-  const { room, requests, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }, { position: 'p3' }])
-  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  const { room, rejoin, repeats, marked } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }, { position: 'p3' }])
   await rejoin(() => room.markRead('p1'))
-  while (sent().length < 1) await room.post('until it is sent')
+  await marked(1)
   await rejoin()
-  while (sent().length < 2) await room.post('until it is sent')
+  await marked(2)
   room.markRead('p2')
-  while (sent().length < 3) await room.post('until it is sent')
-  t.strictSame(sent(), [['p1', undefined], ['p1', true], ['p2', undefined]])
+  await marked(3)
+  t.strictSame(repeats(), [['p1', undefined], ['p1', true], ['p2', undefined]])
 })
 
 t.test('forgotten drops the marks that were not sent', async (t) => {
-  const { room, receive, marks, rejoin } = await inRoom(t, [three, { position: 'p3' }])
+  const { room, receive, marks, rejoin, marked } = await inRoom(t, [three, { position: 'p3' }])
   const events: Array<[string | undefined, number | undefined]> = []
   room.on('readPosition', ({ position, unread }) => events.push([position, unread]))
   room.markRead('p1')
@@ -165,7 +168,7 @@ t.test('forgotten drops the marks that were not sent', async (t) => {
   t.strictSame(marks(), ['p1'])
   room.markRead('p1')
   t.match(room, { readPosition: 'p1', unread: 2 })
-  while (marks().length < 2) await room.post('until it is sent')
+  await marked(2)
 })
 
 t.test('the count of the server is used after messages were removed, and after a gap', async (t) => {
@@ -235,37 +238,35 @@ t.test('a server without read positions receives none; the client counts from th
 
 t.test('a mark that the server refuses is repeated if it may succeed later', async (t) => {
   const codes = ['unavailable']
-  const { client, room, marks } = await inRoom(t, [three], refuse(codes))
+  const { client, room, marks, marked } = await inRoom(t, [three], refuse(codes))
   client.on('error', () => t.fail())
   room.markRead('p1')
-  while (marks().length < 2) await room.post('until it is sent')
+  await marked(2)
   t.strictSame(marks(), ['p1', 'p1'])
 })
 
 t.test('a mark at an unknown message is repeated when it was refused, and when it was lost', async (t) => {
-  const { room, requests, rejoin } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }], refuse(['unavailable']))
-  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  const { room, rejoin, repeats, marked } = await inRoom(t, [three, { position: 'p3', readPosition: 'p0', unread: 3 }], refuse(['unavailable']))
   room.markRead('h1')
-  while (sent().length < 2) await room.post('until it is sent')
+  await marked(2)
   await rejoin()
-  while (sent().length < 3) await room.post('until it is sent')
-  t.strictSame(sent(), [['h1', undefined], ['h1', undefined], ['h1', true]])
+  await marked(3)
+  t.strictSame(repeats(), [['h1', undefined], ['h1', undefined], ['h1', true]])
 })
 
 t.test('own posts and marks of other devices are not repeated, but the last mark of the app', async (t) => {
   const lost = { position: 'p5', readPosition: 'p0', unread: 5 }
-  const { room, receive, requests, rejoin } = await inRoom(t, [three, lost, lost])
-  const sent = () => requests.filter(({ type }) => type === 'markRead').map(({ position, again }) => [position, again])
+  const { room, receive, rejoin, repeats, marked } = await inRoom(t, [three, lost, lost])
   await receive({ type: 'readPosition', room: 'lobby', position: 'p2' }, own('p4'))
   await rejoin()
   room.markRead('p4')
-  t.strictSame(sent(), [])
+  t.strictSame(repeats(), [])
   await receive(...others('p5'))
   room.markRead('p5')
   await receive(own('p6'))
   await rejoin()
-  while (sent().length < 2) await room.post('until it is sent')
-  t.strictSame(sent(), [['p5', undefined], ['p5', true]])
+  await marked(2)
+  t.strictSame(repeats(), [['p5', undefined], ['p5', true]])
 })
 
 for (const [code, retryAfter] of [['unavailable', '1e9'], ['rate_limited', '1e999']]) {
