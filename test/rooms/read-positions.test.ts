@@ -7,7 +7,7 @@ import { StoreUnknown } from '../../src/errors.ts'
 import { memory, type Backend, type FastifyChatOptions, type ReadPosition, type Store } from '../../src/index.ts'
 import { parseMemberMessage } from '../../src/rooms/member-message.ts'
 import { ReadPositions } from '../../src/rooms/read-positions.ts'
-import { backendWith, countingBackend } from '../support/backend.ts'
+import { backendWith, countingBackend, storeWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { HeldClock } from '../support/held-clock.ts'
@@ -17,28 +17,27 @@ const authenticate: FastifyChatOptions['authenticate'] = (_, { token }) => ({ id
 
 const device = { reportRead () {}, reportForgotten () {} }
 
+/** Returns a function that appends an entry. It resolves with the cursor of the entry. */
+function appendsTo (works: Store) {
+  return async (room: string) => ({ at: 0, ...await works.append(room, { from: null, body: 'x' }) })
+}
+
 /** Read positions on a store in memory with a held clock. `calls` replaces methods of the store. */
 async function held (t: Test, calls: (works: Store) => Partial<Store> = () => ({})) {
   const works = new MemoryStore()
   const written: ReadonlyArray<ReadPosition>[] = []
-  const overridden = calls(works)
-  const store: Pick<Store, 'markRead' | 'readPositions' | 'forgetRead'> = {
+  const called = storeWith(works, calls)
+  const store = storeWith(called, () => ({
     async markRead (id, positions) {
-      await (overridden.markRead ?? works.markRead.bind(works))(id, positions)
+      await called.markRead(id, positions)
       written.push(positions)
-    },
-    readPositions: async (...args) => await works.readPositions(...args),
-    forgetRead: async (...args) => await works.forgetRead(...args)
-  }
+    }
+  }))
   const roster = new MemoryRoster()
   t.teardown(async () => { await Promise.all([works.close(), roster.close()]) })
   const clock = new HeldClock()
   const positions = new ReadPositions(store, roster, fastify().log, clock.after)
-  const append = async (room: string) => {
-    const appended = await works.append(room, { from: null, body: 'x' })
-    return { at: 0, ...appended }
-  }
-  return { positions, clock, written, append, works, roster }
+  return { positions, clock, written, append: appendsTo(works), works, roster }
 }
 
 t.test('the moves of a member are written together, once in two seconds', async (t) => {
@@ -66,7 +65,7 @@ t.test('the moves of a member are written together, once in two seconds', async 
 
 t.test('the moves of a member are written at once when its last connection ends', async (t) => {
   const { positions, written, append } = await held(t)
-  const other = { reportRead () {}, reportForgotten () {} }
+  const other = { ...device }
   const reads = positions.begin('ada', device)
   positions.begin('ada', other)
   reads.mark('a', await append('a'), device)
@@ -76,33 +75,6 @@ t.test('the moves of a member are written at once when its last connection ends'
   positions.end('ada', other)
   await turn()
   t.match(written, [[{ room: 'a' }]])
-})
-
-t.test('a failed write is repeated, with newer moves', async (t) => {
-  let isFailing = true
-  const { positions, clock, written, append, works } = await held(t, (works) => ({
-    async markRead (...args) {
-      if (isFailing) throw new Error('unavailable')
-      await works.markRead(...args)
-    }
-  }))
-  const reads = positions.begin('ada', device)
-  reads.mark('a', await append('a'), device)
-  reads.mark('b', await append('b'), device)
-  clock.pass(2_000)
-  await turn()
-  reads.mark('a', await append('a'), device)
-  await t.rejects(positions.list('ada'))
-  positions.end('ada', device)
-  await turn()
-  isFailing = false
-  clock.pass(60_000)
-  await turn()
-  t.equal(written.length, 1)
-  t.match(await works.readPositions('ada'), [{ room: 'a', offset: 2 }, { room: 'b', offset: 1 }])
-  clock.pass(60_000)
-  await turn()
-  t.equal(written.length, 1)
 })
 
 /** A store whose writes fail until `works` is called. `calls`: number of writes. */
@@ -120,6 +92,28 @@ function failing (): { readonly markRead: (works: Store) => Pick<Store, 'markRea
     })
   }
 }
+
+t.test('a failed write is repeated, with newer moves', async (t) => {
+  const { markRead, works: recover } = failing()
+  const { positions, clock, written, append, works } = await held(t, markRead)
+  const reads = positions.begin('ada', device)
+  reads.mark('a', await append('a'), device)
+  reads.mark('b', await append('b'), device)
+  clock.pass(2_000)
+  await turn()
+  reads.mark('a', await append('a'), device)
+  await t.rejects(positions.list('ada'))
+  positions.end('ada', device)
+  await turn()
+  recover()
+  clock.pass(60_000)
+  await turn()
+  t.equal(written.length, 1)
+  t.match(await works.readPositions('ada'), [{ room: 'a', offset: 2 }, { room: 'b', offset: 1 }])
+  clock.pass(60_000)
+  await turn()
+  t.equal(written.length, 1)
+})
 
 t.test('the writes of a member without connections are abandoned after a minute', async (t) => {
   const { markRead, calls, works: recover } = failing()
@@ -361,16 +355,10 @@ t.test('many members that mark one message cost one look-up', async (t) => {
 async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () => ({}), farCalls: typeof calls = () => ({})) {
   const works = new MemoryStore()
   const clock = new HeldClock()
-  const overridden = [calls(works), farCalls(works)]
   const sent: Array<{ from: number, data: string }> = []
-  const nodes = [0, 1].map((from) => {
-    const store: Pick<Store, 'markRead' | 'readPositions' | 'forgetRead'> = {
-      markRead: async (...args) => await works.markRead(...args),
-      readPositions: async (...args) => await (overridden[from]!.readPositions ?? works.readPositions.bind(works))(...args),
-      forgetRead: async (...args) => await (overridden[from]!.forgetRead ?? works.forgetRead.bind(works))(...args)
-    }
+  const nodes = [calls, farCalls].map((replaced, from) => {
     const send = async (_: string, data: string) => { sent.push({ from, data }); return true }
-    return new ReadPositions(store, { send }, fastify().log, clock.after)
+    return new ReadPositions(storeWith(works, replaced), { send }, fastify().log, clock.after)
   })
   t.teardown(async () => { await works.close() })
   return {
@@ -378,7 +366,7 @@ async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () =>
     clock,
     works,
     sent,
-    append: async (room: string) => ({ at: 0, ...await works.append(room, { from: null, body: 'x' }) }),
+    append: appendsTo(works),
     /** Delivers the messages that were sent since the last call. */
     deliver: async () => {
       for (const { from, data } of sent.splice(0)) nodes[1 - from]!.receive('ada', parseMemberMessage(data)!)
@@ -387,14 +375,23 @@ async function twoHeld (t: Test, calls: (works: Store) => Partial<Store> = () =>
   }
 }
 
-t.test('a removal that the store executes late keeps a later mark of another node', async (t) => {
+/** A store whose removals wait at a gate. */
+function lateRemovals (): { readonly late: ReturnType<typeof gate>, readonly forgetRead: (works: Store) => Pick<Store, 'forgetRead'> } {
   const late = gate()
-  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, (works) => ({
-    async forgetRead (...args) {
-      await late.pass()
-      await works.forgetRead(...args)
-    }
-  }))
+  return {
+    late,
+    forgetRead: (works) => ({
+      async forgetRead (...args) {
+        await late.pass()
+        await works.forgetRead(...args)
+      }
+    })
+  }
+}
+
+t.test('a removal that the store executes late keeps a later mark of another node', async (t) => {
+  const { late, forgetRead } = lateRemovals()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
   const [one, two] = [await append('a'), await append('a')]
   const [here, there] = [near.begin('ada', device), far.begin('ada', device)]
   for (const reads of [here, there]) await reads.use('a', true)
@@ -412,13 +409,8 @@ t.test('a removal that the store executes late keeps a later mark of another nod
 })
 
 t.test('a removal that the store executes late keeps a later mark of the same node and message', async (t) => {
-  const late = gate()
-  const { nodes: [near], works, append, clock } = await twoHeld(t, (works) => ({
-    async forgetRead (...args) {
-      await late.pass()
-      await works.forgetRead(...args)
-    }
-  }))
+  const { late, forgetRead } = lateRemovals()
+  const { nodes: [near], works, append, clock } = await twoHeld(t, forgetRead)
   const one = await append('a')
   const reads = near.begin('ada', device)
   await reads.use('a', true)
@@ -492,13 +484,8 @@ t.test('a removal rejects if the store fails, and the stored read position then 
 })
 
 t.test('a connection that joins during a removal receives no removed position', async (t) => {
-  const late = gate()
-  const { nodes: [near], append } = await twoHeld(t, (works) => ({
-    async forgetRead (...args) {
-      await late.pass()
-      await works.forgetRead(...args)
-    }
-  }))
+  const { late, forgetRead } = lateRemovals()
+  const { nodes: [near], append } = await twoHeld(t, forgetRead)
   const reads = near.begin('ada', device)
   await reads.use('a', true)
   reads.mark('a', await append('a'), device)
@@ -533,13 +520,8 @@ t.test('a removal on another node while a join loads the read position is notice
 })
 
 t.test('a position that is loaded before another node removes it from the store is removed', async (t) => {
-  const late = gate()
-  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, (works) => ({
-    async forgetRead (...args) {
-      await late.pass()
-      await works.forgetRead(...args)
-    }
-  }))
+  const { late, forgetRead } = lateRemovals()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
   await works.markRead('ada', [{ room: 'a', ...await append('a') }])
   const forgotten: string[] = []
   const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })

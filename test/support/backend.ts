@@ -13,10 +13,9 @@ export function backendOf (given: Partial<Pick<OpenBackend, 'store' | 'roster'>>
   }
 }
 
-/** Returns a backend in memory with some calls of its store replaced. `works` is the underlying store. */
-export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
-  const works = new MemoryStore()
-  const store: Store = {
+/** Returns a store with some calls replaced. `works` is the underlying store. */
+export function storeWith (works: Store, calls: (works: Store) => Partial<Store>): Store {
+  return {
     append: (...args) => works.append(...args),
     find: (...args) => works.find(...args),
     read: (...args) => works.read(...args),
@@ -34,7 +33,11 @@ export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
     close: () => works.close(),
     ...calls(works)
   }
-  return backendOf({ store })
+}
+
+/** Returns a backend in memory with some calls of its store replaced. `works` is the underlying store. */
+export function backendWith (calls: (works: Store) => Partial<Store>): Backend {
+  return backendOf({ store: storeWith(new MemoryStore(), calls) })
 }
 
 /** Returns a backend in memory, and the number of calls of one method of its store. */
