@@ -31,7 +31,7 @@ export function recipe (info: string, text: string): string {
   return found[0]!.source
 }
 
-export interface FrameworkApp {
+interface FrameworkApp {
   readonly app: App
   readonly page: Page
   readonly presence: PresenceLog
@@ -56,4 +56,28 @@ export async function frameworkApp (t: Test, framework: string, files: Record<st
   const complaints = complaintsOf(page)
   await page.goto(`http://127.0.0.1:${port}/`)
   return { app, page, presence, complaints }
+}
+
+/**
+ * Checks that a component shows the room tea to ada, posts, and leaves the room. The program MUST show the component, and set the global
+ * `show`, which shows or removes it and returns a promise.
+ */
+export async function showsRoom (t: Test, { app, page, presence, complaints }: FrameworkApp): Promise<void> {
+  await page.getByRole('button', { disabled: false }).waitFor()
+  await app.chat.publish('tea', { text: 'hello', from: { id: 'g', name: 'grace' } })
+  await page.getByText('grace: hello').waitFor()
+  await page.getByRole('button').click()
+  await page.getByText('ada: Good morning.').waitFor()
+
+  const { members: [ada] } = await app.chat.members('tea')
+  await app.chat.removeMember('tea', ada!.id, { reason: 'no advertising' })
+  await page.getByText('no advertising').waitFor()
+  const show = (on: boolean) => page.evaluate(async (on) => await (globalThis as unknown as { show (on: boolean): Promise<void> }).show(on), on)
+  await show(false)
+  await show(true)
+  await page.getByText('ada: Good morning.').waitFor()
+  await show(false)
+  await presence.recorded('ada leaves tea', 2)
+  t.strictSame(presence.lines, ['ada joins tea', 'ada leaves tea', 'ada joins tea', 'ada leaves tea'])
+  t.strictSame(complaints, [])
 }

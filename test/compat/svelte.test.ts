@@ -2,7 +2,7 @@ import { compile } from 'svelte/compiler'
 import t from 'tap'
 import type { Plugin } from 'vite'
 import { skip } from '../support/chromium.ts'
-import { frameworkApp, recipe } from './frameworks.ts'
+import { frameworkApp, recipe, showsRoom } from './frameworks.ts'
 
 /** Compiles components. */
 const svelte: Plugin = {
@@ -29,22 +29,5 @@ t.setTimeout(300_000)
 
 t.test('the recipe of CLIENT.md for Svelte shows a room, posts, and leaves the room', { skip }, async (t) => {
   const files = { 'main.ts': main, 'Room.svelte': recipe('svelte', 'room-store'), 'room-store.ts': recipe('ts', "from 'svelte/store'") }
-  const { app, page, presence, complaints } = await frameworkApp(t, 'svelte', files, [svelte])
-  await page.getByRole('button', { disabled: false }).waitFor()
-  await app.chat.publish('tea', { text: 'hello', from: { id: 'g', name: 'grace' } })
-  await page.getByText('grace: hello').waitFor()
-  await page.getByRole('button').click()
-  await page.getByText('ada: Good morning.').waitFor()
-
-  const { members: [ada] } = await app.chat.members('tea')
-  await app.chat.removeMember('tea', ada!.id, { reason: 'no advertising' })
-  await page.getByText('no advertising').waitFor()
-  const show = (on: boolean) => page.evaluate(async (on) => await (globalThis as unknown as { show (on: boolean): Promise<void> }).show(on), on)
-  await show(false)
-  await show(true)
-  await page.getByText('ada: Good morning.').waitFor()
-  await show(false)
-  await presence.recorded('ada leaves tea', 2)
-  t.strictSame(presence.lines, ['ada joins tea', 'ada leaves tea', 'ada joins tea', 'ada leaves tea'])
-  t.strictSame(complaints, [])
+  await showsRoom(t, await frameworkApp(t, 'svelte', files, [svelte]))
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Plugin } from 'vite'
 import { compileScript, parse } from 'vue/compiler-sfc'
 import { skip } from '../support/chromium.ts'
-import { frameworkApp, recipe } from './frameworks.ts'
+import { frameworkApp, recipe, showsRoom } from './frameworks.ts'
 
 /** Compiles components. */
 const vue: Plugin = {
@@ -18,40 +18,26 @@ const vue: Plugin = {
 }
 
 const main = `
-import { createApp, h, reactive, ref } from 'vue'
+import { createApp, h, nextTick, reactive, ref } from 'vue'
 import { ChatClient } from 'fastify-chat/client'
 import Room from './Room.vue'
 
 const client = new ChatClient('/chat', { name: 'ada' })
 const shown = ref(true)
 const state = reactive({ client })
-globalThis.shown = shown
+globalThis.show = async (on) => {
+  shown.value = on
+  await nextTick()
+}
 globalThis.isWrapped = state.client !== client
-createApp({ render: () => shown.value ? h(Room, { client: state.client, name: 'tea' }) : h('p', 'none') }).mount('#root')
+createApp({ render: () => shown.value ? h(Room, { client: state.client, name: 'tea' }) : null }).mount('#root')
 `
 
 t.setTimeout(300_000)
 
 t.test('the recipe of CLIENT.md for Vue shows a room, posts, and leaves the room', { skip }, async (t) => {
   const files = { 'main.ts': main, 'Room.vue': recipe('vue', 'use-room'), 'use-room.ts': recipe('ts', "from 'vue'") }
-  const { app, page, presence, complaints } = await frameworkApp(t, 'vue', files, [vue])
-  await page.getByRole('button', { disabled: false }).waitFor()
-  await app.chat.publish('tea', { text: 'hello', from: { id: 'g', name: 'grace' } })
-  await page.getByText('grace: hello').waitFor()
-  await page.getByRole('button').click()
-  await page.getByText('ada: Good morning.').waitFor()
-  t.equal(await page.evaluate(() => (globalThis as unknown as { isWrapped: boolean }).isWrapped), false)
-
-  const { members: [ada] } = await app.chat.members('tea')
-  await app.chat.removeMember('tea', ada!.id, { reason: 'no advertising' })
-  await page.getByText('no advertising').waitFor()
-  const show = (on: boolean) => page.evaluate((on) => { (globalThis as unknown as { shown: { value: boolean } }).shown.value = on }, on)
-  await show(false)
-  await page.getByText('none').waitFor()
-  await show(true)
-  await page.getByText('ada: Good morning.').waitFor()
-  await show(false)
-  await presence.recorded('ada leaves tea', 2)
-  t.strictSame(presence.lines, ['ada joins tea', 'ada leaves tea', 'ada joins tea', 'ada leaves tea'])
-  t.strictSame(complaints, [])
+  const app = await frameworkApp(t, 'vue', files, [vue])
+  t.equal(await app.page.evaluate(() => (globalThis as unknown as { isWrapped: boolean }).isWrapped), false)
+  await showsRoom(t, app)
 })
