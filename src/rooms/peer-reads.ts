@@ -68,10 +68,13 @@ export class PeerReads implements ReadDevice {
     const membership = this.#peer.find(room)
     if (membership === undefined) throw new NotJoined(room)
     // If no hook names the members, the read position ended with the earlier connection.
-    if (isRepeat && this.#context.readPositions !== undefined && this.of(room) === undefined) return membership.forgotten()
+    const isRemoved = () => isRepeat && this.#context.readPositions !== undefined && this.of(room) === undefined
+    if (isRemoved()) return membership.forgotten()
     // The entry of a late message is before others that the client has received.
     const cursor = await this.#context.rooms.keptEntries.find(room, parseComposed(position).base)
     if (membership.hasEnded) throw new NotJoined(room)
+    // Another connection may have removed the read position meanwhile.
+    if (isRemoved()) return membership.forgotten()
     const mustConfirm = membership.marked(cursor.position)
     this.#own.mark(room, cursor, this)
     if (mustConfirm) membership.reportRead()

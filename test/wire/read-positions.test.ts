@@ -4,6 +4,7 @@ import { backendWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { served } from '../support/served-store.ts'
+import { tick } from '../support/tick.ts'
 import { texts } from '../support/v1-client.ts'
 
 /** The token of a client is the id of its member. */
@@ -241,6 +242,41 @@ t.test('a member that authenticate does not name keeps its read positions on its
   }
 })
 
+t.test('a connection that is closed during its join leaves the read position to the other ones', async (t) => {
+  const waits = gate()
+  let isHeld = false
+  const backend = backendWith((works) => ({
+    async read (...args) {
+      if (!isHeld) return await works.read(...args)
+      isHeld = false
+      await waits.pass()
+      throw new Error('unavailable')
+    }
+  }))
+  const { app, member } = await chat(t, { authenticate, backend })
+  const [ada, one, two] = [await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' })]
+  const positions = [await ada.posted('a', '1'), await ada.posted('a', '2')]
+  await one.take(2)
+  one.say({ type: 'markRead', room: 'a', position: positions[0] })
+  one.say({ type: 'rooms', id: '1' })
+  t.match(await one.expect('rooms'), { rooms: [{ room: 'a', position: positions[0] }] })
+  isHeld = true
+  two.say({ type: 'join', room: 'a' })
+  await waits.reached
+  // The member enters the room meanwhile.
+  ada.say({ type: 'ping', id: '1' })
+  await ada.expect('pong')
+  two.socket.terminate()
+  while (app.chat.stats().connections > 2) await tick()
+  waits.open()
+  ada.say({ type: 'ping', id: '2' })
+  await ada.expect('pong')
+  one.say({ type: 'markRead', room: 'a', position: positions[1], again: true })
+  one.say({ type: 'ping', id: '1' })
+  t.equal((await one.next()).type, 'pong', 'the read position is still known')
+  t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
+})
+
 for (const held of ['readPositions', 'read'] as const) {
   t.test(`a mark by another connection while a join waits for ${held} is not lost`, async (t) => {
     const waits = gate()
@@ -392,6 +428,32 @@ t.test('a repeated mark does not bring a removed read position back', async (t) 
   bob.say({ type: 'ping', id: 'last' })
   t.equal((await bob.next()).type, 'pong')
   t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
+})
+
+t.test('a repeated mark whose message is looked up during a removal does not bring the read position back', async (t) => {
+  const lookUp = gate()
+  let isHeld = false
+  const backend = backendWith((works) => ({
+    async get (...args) {
+      if (isHeld) await lookUp.pass()
+      return await works.get(...args)
+    }
+  }))
+  const { app, member } = await chat(t, { authenticate, backend })
+  const [ada, one, two] = [await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' })]
+  const positions = [await ada.posted('a', '1'), await ada.posted('a', '2')]
+  await one.take(2)
+  one.say({ type: 'markRead', room: 'a', position: positions[0] })
+  one.say({ type: 'rooms', id: '1' })
+  await one.expect('rooms')
+  isHeld = true
+  one.say({ type: 'markRead', room: 'a', position: positions[1], again: true })
+  await lookUp.reached
+  two.say({ type: 'forget', room: 'a' })
+  t.strictSame(await one.next(), { type: 'forgotten', room: 'a' })
+  lookUp.open()
+  t.strictSame(await one.next(), { type: 'forgotten', room: 'a' })
+  t.strictSame(await app.chat.unread('bob'), [])
 })
 
 t.test('a repeated mark of a member that authenticate does not name creates its read position', async (t) => {
