@@ -24,8 +24,12 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
   const session = memberSession(storage)
   /** Posts that were refused. The user sends them again, or discards them. */
   const failed = storage.keep('failed', () => [...failed, ...unsaved()]) ?? []
-  const waiting = storage.keep('waiting', () => [...conversations.values()].flatMap((each) => each.waiting.map((item) => ({ ...item, room: each.name })))) ?? []
   const conversations = new Map()
+  /** Posts of the last visit that waited for the join of a room. That room wasn't opened since. */
+  let waiting = storage.keep('waiting', () => [
+    ...waiting,
+    ...[...conversations.values()].flatMap(({ name: room, waiting }) => waiting.map((item) => ({ ...item, room })))
+  ]) ?? []
 
   const owner = {
     get savesPosts () { return savesPosts },
@@ -75,6 +79,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
 
   function open (room) {
     const texts = waiting.filter((item) => item.room === room)
+    waiting = waiting.filter((item) => item.room !== room)
     const conversation = createConversation(room, owner, storage, texts)
     conversations.set(room, conversation)
     if (chat !== undefined) conversation.enter(chat)

@@ -85,3 +85,11 @@ export async function say (page: Page, words: string): Promise<void> {
   await post(page, words)
   await page.locator('.row.own.stored', { hasText: words }).last().waitFor()
 }
+
+/** Opens a room, and waits until it is joined. */
+export async function openRoom (page: Page, room: string): Promise<void> {
+  await page.getByLabel('Room to open').fill(room)
+  await page.keyboard.press('Enter')
+  await shows(page, '.title', room)
+  await connected(page)
+}

@@ -7,7 +7,7 @@ import { build, listen } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
 import { run, type Run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
-import { connected, openPage, post, say, shows, text, texts, watch, type PageWindow } from './page-window.ts'
+import { connected, openPage, openRoom, post, say, shows, text, texts, watch, type PageWindow } from './page-window.ts'
 import { proxy } from '../support/proxy.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
@@ -155,6 +155,28 @@ t.test('the connection of the page', { skip }, async (t) => {
     await shows(page, '.row.stored', 'message 100.')
     await nonePending(page)
     t.strictSame(await texts(page), Array.from({ length: 100 }, (_, i) => `message ${i + 1}.`))
+  })
+
+  t.test('posts that waited over a reload are not sent again when their room is left and opened', async (t) => {
+    const port = await listen(await build(t))
+    const { page } = await openPage(t, browser, 'about:blank', { name: 'ada' })
+    let isDown = true
+    await page.routeWebSocket(/chat$/, async (socket) => {
+      if (isDown) await socket.close({ code: 1013 })
+      else socket.connectToServer()
+    })
+    await page.goto(`http://127.0.0.1:${port}/demo/?room=den`)
+    await notice(page, 'Could not connect')
+    await post(page, 'once')
+    await shows(page, '.row.pending', 'once')
+    isDown = false
+    await page.reload()
+    await shows(page, '.row.stored', 'once')
+    await openRoom(page, 'tea')
+    await page.getByRole('button', { name: 'Leave den' }).click()
+    await openRoom(page, 'den')
+    await say(page, 'after')
+    t.strictSame(await texts(page), ['once', 'after'])
   })
 
   t.test('after a server lost its data, the messages stay above a gap, and waiting ones are kept', async (t) => {

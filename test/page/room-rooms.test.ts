@@ -5,7 +5,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, say, shows, texts, type PageWindowOptions } from './page-window.ts'
+import { connected, items, openPage, openRoom, say, shows, texts, type PageWindowOptions } from './page-window.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
@@ -28,13 +28,6 @@ async function titled (page: Page, title: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }, title)
-}
-
-async function openRoom (page: Page, room: string): Promise<void> {
-  await page.getByLabel('Room to open').fill(room)
-  await page.keyboard.press('Enter')
-  await shows(page, '.title', room)
-  await connected(page)
 }
 
 t.test('rooms and people', { skip }, async (t) => {
