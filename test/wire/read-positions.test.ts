@@ -430,7 +430,7 @@ t.test('a repeated mark does not bring a removed read position back', async (t) 
   t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
 })
 
-t.test('a repeated mark whose message is looked up during a removal does not bring the read position back', async (t) => {
+t.test('a mark repeated during a removal does not bring the read position back', async (t) => {
   const lookUp = gate()
   let isHeld = false
   const backend = backendWith((works) => ({
