@@ -1,9 +1,9 @@
 import { movesForward, type ReadCursor } from '../drivers/read-position.ts'
-import type { Delay } from '../drivers/delay.ts'
+import type { Delay, SharedDelay } from '../drivers/delay.ts'
 import { MAX_READ_POSITIONS, type ReadPosition, type Store } from '../store.ts'
 
-/** ms that read positions of a member gather until they are written. */
-const INTERVAL = 2_000
+/** Maximum ms that read positions of a member gather until they are written. */
+export const INTERVAL = 2_000
 
 /** Maximum number of read positions of all members of a node that wait to be written. */
 const MAX_WAITING = 100_000
@@ -20,7 +20,10 @@ const MAX_FAILING = 60_000
 /** What the gathered read positions of all members of a node share. */
 export interface Gathering {
   readonly store: Pick<Store, 'markRead'>
+  /** Starts the timers of writes that are repeated. */
   readonly after: Delay
+  /** Starts the timers of the other writes. */
+  readonly interval: SharedDelay
   /** Called when read positions of a member were written. */
   readonly written: (memberId: string, positions: readonly ReadPosition[]) => void
   /** Called when a read position was dropped, because too many wait. */
@@ -33,7 +36,7 @@ export interface Gathering {
   waiting: number
 }
 
-/** The moves of the read positions of one member that aren't stored yet. Writes them at most once in two seconds. */
+/** The moves of the read positions of one member that aren't stored yet. Writes them about every two seconds. */
 export class GatheredReads {
   readonly #memberId: string
   readonly #gathering: Gathering
@@ -108,12 +111,20 @@ export class GatheredReads {
 
   #schedule (): void {
     if (this.#cancel !== undefined || this.#running !== undefined || this.#isClosed) return
-    const wait = this.#failures === 0 ? INTERVAL : Math.min(MAX_WAIT, INTERVAL * 2 ** this.#failures) * (1 + Math.random()) / 2
+    if (this.#failures === 0) {
+      this.#cancel = this.#gathering.interval.start(() => this.#due())
+      return
+    }
+    const wait = Math.min(MAX_WAIT, INTERVAL * 2 ** this.#failures) * (1 + Math.random()) / 2
     this.#cancel = this.#gathering.after(wait, () => {
-      this.#cancel = undefined
-      if (this.#failures > 0) this.#waited += wait
-      this.flush().catch(() => { /* written again later */ })
+      this.#waited += wait
+      this.#due()
     })
+  }
+
+  #due (): void {
+    this.#cancel = undefined
+    this.flush().catch(() => { /* written again later */ })
   }
 
   /** Calls the store after the previous call has settled. */

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { delay, type Delay } from '../drivers/delay.ts'
+import { SharedDelay, delay, type Delay } from '../drivers/delay.ts'
+import { INTERVAL } from './gathered-reads.ts'
 import { encodeMemberMessage, type MemberMessage } from './member-message.ts'
 import { MemberReads, type MemberReadsContext } from './member-reads.ts'
 import type { ReadCursor } from '../drivers/read-position.ts'
@@ -7,6 +8,9 @@ import { randomId } from './random-id.ts'
 import type { ReadDevice } from './reads.ts'
 import type { Roster } from '../roster.ts'
 import type { ReadPosition, Store } from '../store.ts'
+
+/** ms within which the writes of members begin together. */
+const WINDOW = 50
 
 /** The read positions of the members that `authenticate` names, on this node. */
 export class ReadPositions {
@@ -21,6 +25,7 @@ export class ReadPositions {
   /** @param after starts the timers of the writes */
   constructor (store: Pick<Store, 'readPositions' | 'forgetRead' | 'markRead'>, roster: Pick<Roster, 'send'>, log: FastifyBaseLogger, after: Delay = delay) {
     this.#log = log
+    const interval = new SharedDelay(INTERVAL, WINDOW, after)
     const node = randomId()
     const send = (memberId: string, message: MemberMessage) => {
       // The data may be lost anyway: a member that joins again receives its read positions.
@@ -33,7 +38,7 @@ export class ReadPositions {
     const dropped = () => { if (this.#dropped++ === 0) this.#log.error('too many read positions wait to be written: further ones are lost') }
     const abandoned = (err: unknown) => { this.#log.error({ err }, 'read positions of a member without connections are lost: their writes have failed for too long') }
     const failed = (err: unknown) => { this.#failed(err) }
-    this.#context = { store, node, send, gathering: { store, after, written, dropped, failed, abandoned, waiting: 0 } }
+    this.#context = { store, node, send, gathering: { store, after, interval, written, dropped, failed, abandoned, waiting: 0 } }
   }
 
   /** Returns the read positions of a member with a connection on this node. `end` MUST be called for the connection. */

@@ -63,6 +63,23 @@ t.test('the moves of a member are written together, once in two seconds', async 
   t.equal(clock.waiting, 0)
 })
 
+t.test('the writes of members whose moves begin within 50 ms share a timer', async (t) => {
+  const { positions, clock, written, append } = await held(t)
+  const move = async (id: string) => positions.begin(id, device).mark('a', await append('a'), device)
+  for (const id of ['ada', 'bob', 'eve']) await move(id)
+  t.equal(clock.waiting, 2, 'one for the writes, and one for the 50 ms')
+  clock.pass(50)
+  await move('kim')
+  t.equal(clock.waiting, 3)
+  clock.pass(1_950)
+  await turn()
+  t.equal(written.length, 3)
+  clock.pass(50)
+  await turn()
+  t.equal(written.length, 4)
+  t.equal(clock.waiting, 0)
+})
+
 t.test('the moves of a member are written at once when its last connection ends', async (t) => {
   const { positions, written, append } = await held(t)
   const other = { ...device }
