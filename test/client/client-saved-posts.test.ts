@@ -271,6 +271,23 @@ t.test('a store that throws, rejects or never answers is reported once, and post
   }
 })
 
+t.test('a store that answers none of 1,000 calls is called no more, and reported', async (t) => {
+  const { port, self } = await silentServer(t)
+  self.answers = true
+  let calls = 0
+  const never = () => new Promise<never>(() => { calls++ })
+  const client = open(t, port, { add: never, remove: never, list: never })
+  const errors: ChatError[] = []
+  client.on('error', (error) => errors.push(error))
+  const room = await client.join('lobby')
+  for (let i = 0; i < 600; i++) await room.post('text')
+  t.match(errors, [{ code: 'not_saved', message: /does not answer/ }])
+  t.equal(errors.length, 1)
+  const before = calls
+  await room.post('text')
+  t.equal(calls, before)
+})
+
 t.test('a store that announces a room is asked for its posts, and is stopped with the client', async (t) => {
   const { port, posts, self } = await silentServer(t)
   self.answers = true

@@ -5,7 +5,8 @@ export interface MemberRoom { readonly room: string, readonly member: string }
 
 /**
  * A store of an app that keeps posts until they are acknowledged or rejected. Each method may return a promise. The client makes the calls
- * for one post one after the other. If a method throws, rejects or never answers, posts are sent without it.
+ * for one post one after the other. If a method throws, rejects or never answers, posts are sent without it. While 1,000 calls are
+ * unanswered, it isn't called.
  */
 export interface PostStore {
   /** Saves a post. MUST replace the saved post with this id, and keep its place in the order. */

@@ -9,6 +9,9 @@ import type { PostStore } from './post-store.ts'
 /** Maximum ms for which the posts of a room wait for the store. */
 const MAX_WAIT = 2_000
 
+/** Maximum number of calls that the store has not answered. Beyond it, the store is not called. */
+const MAX_CALLS = 1_000
+
 /** Saves the posts of a client in a store, and restores those of earlier clients. */
 export function storePostSaver (store: PostStore, { queue, server, emit, joinedRoom, flush }: SavingClient): PostSaver {
   /** The rooms whose requests wait for the store, once for each operation. */
@@ -20,15 +23,20 @@ export function storePostSaver (store: PostStore, { queue, server, emit, joinedR
 
   /** Calls the store after the previous call for the same post. Emits the first error of the store. */
   async function call (run: () => unknown, previous?: Promise<void>): Promise<void> {
+    if (calls >= MAX_CALLS) return failed('the store does not answer')
     calls++
     try {
       await previous
       await run()
     } catch (error) {
-      if (!hasFailed) emit('error', new ChatError('not_saved', String(error)))
-      hasFailed = true
+      failed(String(error))
     }
     if (--calls === 0) removed.clear()
+  }
+
+  function failed (reason: string): void {
+    if (!hasFailed) emit('error', new ChatError('not_saved', reason))
+    hasFailed = true
   }
 
   /** Delays the requests of a room. */
@@ -93,7 +101,7 @@ export function storePostSaver (store: PostStore, { queue, server, emit, joinedR
     end () { unwatch?.() },
     remove ({ id, saved }) {
       if (saved === undefined) return
-      removed.add(id)
+      if (calls < MAX_CALLS) removed.add(id)
       void call(() => store.remove(id), saved)
     },
     holds (request, room) {
