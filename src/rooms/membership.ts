@@ -177,6 +177,9 @@ export class Membership implements Receiver, Requester {
     this.reportRead()
   }
 
+  /** Called when the client has removed the read position of the member. */
+  forgot (): void { this.#clientKnows(undefined) }
+
   /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
   reportRead (): void {
     if (!this.#hasJoined || this.#presence !== undefined || this.isSuspended || this.isRefused || this.hasEnded) return

@@ -87,7 +87,10 @@ export class PeerReads implements ReadDevice {
   }
 
   /** Removes the read position in a room. Rejects as the store does. */
-  async forget (room: string): Promise<void> { await this.#own.forget(room, this) }
+  async forget (room: string): Promise<void> {
+    this.#peer.find(room)?.forgot()
+    await this.#own.forget(room, this)
+  }
 
   /** Called when the member was removed from a room. */
   removed (room: string): void {

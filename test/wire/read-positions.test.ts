@@ -430,6 +430,19 @@ t.test('a repeated mark does not bring a removed read position back', async (t) 
   t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
 })
 
+t.test('a connection that removes the read position receives the next one at the same message', async (t) => {
+  const { member } = await chat(t, { authenticate })
+  const [ada, one, two] = [await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'a')]
+  const position = await ada.posted('a', '1')
+  for (const bob of [one, two]) await bob.expect('message')
+  one.say({ type: 'markRead', room: 'a', position })
+  t.match(await two.expect('readPosition'), { position })
+  two.say({ type: 'forget', room: 'a' })
+  await one.expect('forgotten')
+  one.say({ type: 'markRead', room: 'a', position })
+  t.match(await two.expect('readPosition'), { position })
+})
+
 t.test('a mark repeated during a removal does not bring the read position back', async (t) => {
   const lookUp = gate()
   let isHeld = false
