@@ -9,6 +9,19 @@ const args = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
+/** Returns the switch that disables features. Of several such switches Chromium reads only the last. */
+const disable = (features: readonly string[]) => `--disable-features=${features.join()}`
+
+// The first two open two pages of Chromium's address bar beside each page, the third starts a process for a page that may follow.
+const unused = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'SpareRendererForSitePerProcess']
+
+// What Playwright 1.65 disables, except for Edge and Windows.
+const playwrightDisables = [
+  'AvoidUnnecessaryBeforeUnloadCheckSync', 'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'HttpsFirstBalancedModeAutoEnable', 'LensOverlay',
+  'MediaRouter', 'PaintHolding', 'ThirdPartyStoragePartitioning', 'AvoidCorsURLLoaderRestartOnRedirect', 'OptimizationHints',
+  'NetworkTimeServiceQuerying', 'AimEnabled', 'PreconnectToSearch'
+]
+
 // ms: the first start on a busy machine reads about 200 MB from disk.
 const startTimeout = 120_000
 // ms: reached only on a failure, so it is long enough for a slow machine.
@@ -22,7 +35,7 @@ export const networkErrors = /^(WebSocket connection|Failed to load resource)/
 
 /** Starts a Chromium. The caller must close it. Rejects if none is installed. */
 export async function launch (): Promise<Browser> {
-  return await chromium.launch({ executablePath: browser.path(), args, timeout: startTimeout })
+  return await chromium.launch({ executablePath: browser.path(), args: [...args, disable([...playwrightDisables, ...unused])], timeout: startTimeout })
 }
 
 /** Opens a page in a Chromium of its own, stopped with the test. Rejects if none is installed. */
@@ -50,7 +63,7 @@ export function complaintsOf (page: Page, expected?: RegExp): string[] {
  */
 export async function launchPlain (t: Test): Promise<BrowserContext> {
   const profile = directory(t)
-  const { child, seen, ended } = run(t, [...args, '--remote-debugging-port=0', `--user-data-dir=${profile}`], { file: browser.path() })
+  const { child, seen, ended } = run(t, [...args, disable(unused), '--remote-debugging-port=0', `--user-data-dir=${profile}`], { file: browser.path() })
   const [, endpoint = ''] = await seen(/DevTools listening on (ws:\S+)/)
   const connected = await chromium.connectOverCDP(endpoint, { noDefaults: true, timeout: startTimeout })
   t.teardown(async () => {
