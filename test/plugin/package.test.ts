@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { publint } from 'publint'
 import t from 'tap'
-import { checkout, pack, plainEnv, ran, run } from '../support/packed.ts'
+// Rejects a build that is older than the sources.
+import '../support/compiled.ts'
+import { checkout, packBuild, plainEnv, ran, run } from '../support/packed.ts'
 
 const tsc = join(checkout, 'node_modules/typescript/bin/tsc')
 // Compiling, and installing from a registry, may take minutes.
@@ -14,7 +16,7 @@ async function files (root: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort()
 }
 
-const { folder, tarball } = await pack(t)
+const { folder, tarball } = await packBuild(t)
 const app = join(folder, 'app')
 await mkdir(app)
 await writeFile(join(app, 'package.json'), '{ "private": true }')
@@ -33,6 +35,11 @@ t.test('the tarball holds the build, the page, the sources and the documents, an
     // The source maps refer to them, for debuggers and "go to definition".
     ...sources.map((name) => `src/${name}`)
   ].sort())
+})
+
+t.test('npm pack builds what it packs', async (t) => {
+  const { scripts } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  t.equal(scripts['prepack'], 'npm run build')
 })
 
 t.test('publint reports nothing', async (t) => {
@@ -204,7 +211,8 @@ t.test('the types compile for strict consumers', async (t) => {
     strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, target: 'es2022', types: ['node']
   }
   for (const [name, more, included] of [
-    ['nodenext', { module: 'nodenext', moduleDetection: 'force' }, ['consumer.ts', 'consumer.cts']],
+    // test/types/ checks the declarations of the dependencies for it.
+    ['nodenext', { module: 'nodenext', moduleDetection: 'force', skipLibCheck: true }, ['consumer.ts', 'consumer.cts']],
     ['bundler', { module: 'esnext', moduleResolution: 'bundler' }, ['consumer.ts']]
   ] as const) {
     await writeFile(join(types, 'package.json'), '{ "type": "module" }')

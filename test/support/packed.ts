@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, readdir, realpath, symlink } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -31,25 +31,11 @@ export async function ran (cwd: string, file: string, args: readonly string[], e
 
 export interface Packed { readonly folder: string, readonly tarball: string }
 
-/** Builds and packs the package as from a clean clone, in a temporary folder that is removed with the test. */
-export async function pack (t: Test): Promise<Packed> {
-  // Outside the checkout, so that its node_modules isn't found.
-  const folder = await realpath(directory(t))
-  // Files that were built in the checkout, or are in use, are neither packed nor changed.
-  const clone = join(folder, 'clone')
-  const notCloned = new Set(['node_modules', 'dist', '.git', '.tap', 'test'].map((name) => join(checkout, name)))
-  await cp(checkout, clone, { recursive: true, filter: (source) => !notCloned.has(source) })
-  await symlink(join(checkout, 'node_modules'), join(clone, 'node_modules'))
-  return await packIn(clone, folder)
-}
-
 /** Packs the package with the build in the checkout, in a temporary folder that is removed with the test. */
 export async function packBuild (t: Test): Promise<Packed> {
-  return await packIn(checkout, await realpath(directory(t)), '--ignore-scripts')
-}
-
-async function packIn (root: string, folder: string, ...options: string[]): Promise<Packed> {
-  await ran(root, 'npm', ['pack', '--pack-destination', folder, ...options])
+  // Outside the checkout, so that its node_modules isn't found.
+  const folder = await realpath(directory(t))
+  await ran(checkout, 'npm', ['pack', '--ignore-scripts', '--pack-destination', folder])
   const [name = ''] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
   return { folder, tarball: join(folder, name) }
 }
