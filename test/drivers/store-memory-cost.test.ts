@@ -61,7 +61,7 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   'formerly followed rooms': async (store, i) => (await follow(store, other(i))).stop(),
   'rooms with a message and a key each': (store, i) => store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i}`, hash: `${i}` })),
   'rooms of many messages of which one is left': async (store, i) => {
-    for (let j = 0; j < 100; j++) await store.append(other(i), says(''))
+    for (let j = 0; j < 25; j++) await store.append(other(i), says(''))
   },
   'rooms of many messages with keys of which one is left': async (store, i) => {
     for (let j = 0; j < 50; j++) await store.append(other(i), says('', { key: `22 member-${'x'.repeat(20)} ${i} ${j}`, hash: `${i}` }))
@@ -143,7 +143,7 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
     await store.amend(other(i), await begin(store, other(i), `${i}`), end)
   },
   'rooms of many streams of which one is left': async (store, i) => {
-    for (let j = 0; j < 50; j++) await begin(store, other(i))
+    for (let j = 0; j < 15; j++) await begin(store, other(i))
   },
   'renewals of one stream': async (store, i) => {
     await store.amend('one', await only(store, 'one', true), append('', 0))
@@ -170,8 +170,8 @@ const shapes: Record<string, (store: MemoryStore, i: number) => Promise<unknown>
   },
   'read positions that were all forgotten but one': async (store, i) => {
     const { id } = someone(i)!
-    await store.markRead(id, Array.from({ length: 50 }, (_, j) => mark(other(j), i)))
-    for (let j = 1; j < 50; j++) await store.forgetRead(id, other(j))
+    await store.markRead(id, Array.from({ length: 15 }, (_, j) => mark(other(j), i)))
+    for (let j = 1; j < 15; j++) await store.forgetRead(id, other(j))
   },
   controls: (store, i) => store.control(room(i), removal(someone(i)!.id, posted(text, `${i}`).body as string)),
   'one control in each room': (store, i) => store.control(other(i), removal(someone(i)!.id))
