@@ -17,7 +17,7 @@ export function summaryOf (report) {
   const { noticed, ackLost, complete, seconds, cause } = report
   const beginning = cause === 'drop' && !noticed
     ? `Packets were dropped for ${round(seconds)}. The connection survived.`
-    : ackLost ? `The acknowledgement was lost. Away ${round(seconds)}.` : `Away ${round(seconds)}.`
+    : join(ackLost && 'The acknowledgement was lost.', `Disconnected for ${round(seconds)}.`)
   if (!complete) return join(beginning, 'The server no longer has all missed messages and reports this (complete: false).', ownPosts(report))
   return join(beginning, missedMessages(report), ownPosts(report), comparison(report))
 }

@@ -29,7 +29,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.sentence', /Disconnected for .* 5 messages are stored on the server .* 2 of your posts are waiting\./)
 
     await buttonOf(drawer, 'Reconnect').click()
-    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 5 missed messages arrived\. Your 2 posts are stored once each\. The order matches the server, with no gaps\.$/)
+    await shows(drawer, '.sentence', /^Disconnected for [\d.]+ s\. 5 missed messages arrived\. Your 2 posts are stored once each\. The order matches the server, with no gaps\.$/)
     t.strictSame(await dots(drawer), Array(7).fill('stored'))
     const { entries } = await app.chat.history('den')
     t.equal(entries.length, 8)
@@ -42,7 +42,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.state', 'connected')
     await buttonOf(drawer, 'Lose the next acknowledgement').click()
     await post(page, 'once')
-    await shows(drawer, '.sentence', /^The acknowledgement was lost\. Away [\d.]+ s\. No message was missed\. Your post is stored once\. It was sent again, with the same id\./)
+    await shows(drawer, '.sentence', /^The acknowledgement was lost\. Disconnected for [\d.]+ s\. No message was missed\. Your post is stored once\. It was sent again, with the same id\./)
     t.strictSame(await texts(app), ['once'])
     await drawer.getByRole('tab', { name: 'Wire' }).click()
     await shows(drawer, '.frames [data-fate=lost]', 'ack')
@@ -72,7 +72,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await page.evaluate(() => window.dispatchEvent(new Event('online')))
     await page.locator('.pane .status-word', { hasNotText: 'Connected' }).waitFor()
     await buttonOf(drawer, 'Reconnect').click()
-    await shows(drawer, '.sentence', /Away [\d.]+ s\. .*Your post is stored once\. It was sent again, with the same id\./)
+    await shows(drawer, '.sentence', /Disconnected for [\d.]+ s\. .*Your post is stored once\. It was sent again, with the same id\./)
     t.strictSame(await texts(app), ['held'])
   })
 
@@ -96,7 +96,7 @@ t.test('the connection tab', { skip }, async (t) => {
       if (text === 'one') await buttonOf(drawer, 'Disconnect').click()
     }
     open()
-    await shows(drawer, '.sentence', /^Away [\d.]+ s\. 2 missed messages arrived\. Your post is stored once\. It was sent again, with the same id\./)
+    await shows(drawer, '.sentence', /^Disconnected for [\d.]+ s\. 2 missed messages arrived\. Your post is stored once\. It was sent again, with the same id\./)
     t.strictSame(await texts(app), ['one', 'two', 'mine'])
   })
 

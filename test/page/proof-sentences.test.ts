@@ -12,14 +12,14 @@ const usual: Report = {
 t.test('the summary of an outage states the numbers of its report', async (t) => {
   const order = 'The order matches the server, with no gaps.'
   const cases: Array<[Partial<Report>, string]> = [
-    [{}, `Away 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. ${order}`],
-    [{ seconds: 72.4, missed: 1, posts: 0, stored: 0, ownOnServer: 0 }, 'Away 72 s. 1 missed message arrived.'],
-    [{ missed: 0, posts: 1, stored: 1, ownOnServer: 1, repeated: 1 }, 'Away 6.2 s. No message was missed. Your post is stored once. It was sent again, with the same id.'],
-    [{ ackLost: true, repeated: 1 }, `The acknowledgement was lost. Away 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. 1 of them was sent again, with the same id. ${order}`],
+    [{}, `Disconnected for 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. ${order}`],
+    [{ seconds: 72.4, missed: 1, posts: 0, stored: 0, ownOnServer: 0 }, 'Disconnected for 72 s. 1 missed message arrived.'],
+    [{ missed: 0, posts: 1, stored: 1, ownOnServer: 1, repeated: 1 }, 'Disconnected for 6.2 s. No message was missed. Your post is stored once. It was sent again, with the same id.'],
+    [{ ackLost: true, repeated: 1 }, `The acknowledgement was lost. Disconnected for 6.2 s. 5 missed messages arrived. Your 2 posts are stored once each. 1 of them was sent again, with the same id. ${order}`],
     [{ cause: 'drop', noticed: false }, `Packets were dropped for 6.2 s. The connection survived. 5 messages arrived late. Your 2 posts are stored once each. ${order}`],
-    [{ more: true, missed: 700, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. At least 700 missed messages arrived. Your 2 posts are acknowledged. The messages were not compared with those on the server.'],
-    [{ complete: false, same: undefined, ownOnServer: undefined }, 'Away 6.2 s. The server no longer has all missed messages and reports this (complete: false). Your 2 posts are acknowledged.'],
-    [{ stored: 1, failed: 1, ownOnServer: 1 }, `Away 6.2 s. 5 missed messages arrived. 1 of your 2 posts is stored. 1 post failed. ${order}`]
+    [{ more: true, missed: 700, same: undefined, ownOnServer: undefined }, 'Disconnected for 6.2 s. At least 700 missed messages arrived. Your 2 posts are acknowledged. The messages were not compared with those on the server.'],
+    [{ complete: false, same: undefined, ownOnServer: undefined }, 'Disconnected for 6.2 s. The server no longer has all missed messages and reports this (complete: false). Your 2 posts are acknowledged.'],
+    [{ stored: 1, failed: 1, ownOnServer: 1 }, `Disconnected for 6.2 s. 5 missed messages arrived. 1 of your 2 posts is stored. 1 post failed. ${order}`]
   ]
   for (const [report, sentence] of cases) t.equal(summaryOf({ ...usual, ...report }), sentence)
 })
