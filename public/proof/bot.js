@@ -20,7 +20,7 @@ const session = memoryStorage()
  * Resolves when the bot has posted its messages. Rejects if one of them isn't stored.
  * @param onMessage called with each message that the bot receives in the room
  */
-export async function letBotTalk ({ url, room: name, onMessage }) {
+export async function postBotMessages ({ url, room: name, onMessage }) {
   const client = new ChatClient(url, { name: 'Bot', session })
   const timer = setTimeout(() => client.close(), TIMEOUT)
   try {

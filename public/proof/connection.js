@@ -27,12 +27,12 @@ export function connectionTab ({ panel, config, people, second }) {
   }
 
   /** Passes on what somebody else has received, because the person itself can't know it. */
-  function witness (message, from) {
-    for (const section of sections) if (section.person !== from) section.witness(message)
+  function onReceived (message, from) {
+    for (const section of sections) if (section.person !== from) section.addSeenElsewhere(message)
   }
 
   function add ({ person, link }) {
-    const section = personSection({ person, link, config, witness })
+    const section = personSection({ person, link, config, onReceived })
     sections.push(section)
     footer.before(section.element)
     drawButton()

@@ -3,31 +3,31 @@ import { build, button } from '../dom.js'
 import { messageIn, positionsIn, sizeOf } from './frames.js'
 import { jsonOf, summaryOf } from './frame-text.js'
 
-const fates = { passed: '', held: 'waits', lost: 'lost' }
+const deliveries = { passed: '', held: 'waits', lost: 'lost' }
 
 /**
- * Returns the row: its element, and functions that update its age and its fate.
+ * Returns the row: its element, and functions that update its age and its delivery.
  * @param frames in which the acknowledgement of a post is searched
  * @param onMessage called with the room and the position of the message that the frame is about
  */
 export function frameRow (frame, frames, onMessage) {
   const age = build('time', { dateTime: new Date(frame.at).toISOString() })
   // Kept here: hundreds of rows are compared, and reading the page is slow.
-  let shownAge, shownFate
+  let shownAge, shownDelivery
   const showAge = () => {
     const text = ageOf(frame)
     if (shownAge !== text) age.textContent = shownAge = text
   }
   showAge()
-  if (frame.note !== undefined) return { element: build('li', { className: 'wire-note' }, frame.note, ' ', age), showAge, showFate () {} }
+  if (frame.note !== undefined) return { element: build('li', { className: 'wire-note' }, frame.note, ' ', age), showAge, showDelivery () {} }
 
-  const fate = build('span', { className: 'fate' })
+  const delivery = build('span', { className: 'delivery' })
   const details = build('details', { ontoggle: unfold },
     build('summary', {},
       build('span', { className: 'arrow', role: 'img', 'aria-label': frame.sent ? 'sent' : 'received' }, frame.sent ? '↑' : '↓'),
       build('span', { className: 'type' }, messageIn(frame).type ?? 'data'),
       build('span', { className: 'words', dir: 'auto' }, summaryOf(frame)),
-      fate,
+      delivery,
       build('span', { className: 'size' }, formatSize(sizeOf(frame))),
       age))
   const element = build('li', { className: frame.sent ? 'frame-sent' : 'frame-received' }, details)
@@ -44,10 +44,10 @@ export function frameRow (frame, frames, onMessage) {
   return {
     element,
     showAge,
-    showFate () {
-      if (shownFate === frame.fate) return
-      element.dataset.fate = shownFate = frame.fate
-      fate.textContent = fates[frame.fate]
+    showDelivery () {
+      if (shownDelivery === frame.delivery) return
+      element.dataset.delivery = shownDelivery = frame.delivery
+      delivery.textContent = deliveries[frame.delivery]
     }
   }
 }

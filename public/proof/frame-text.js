@@ -24,5 +24,5 @@ export function summaryOf (frame) {
 export function frameText (frame) {
   const at = new Date(frame.at).toISOString()
   if (frame.note !== undefined) return `${at} -- ${frame.note}`
-  return `${at} ${frame.sent ? '->' : '<-'} ${jsonOf(frame)}${frame.fate === 'passed' ? '' : ` (${frame.fate})`}`
+  return `${at} ${frame.sent ? '->' : '<-'} ${jsonOf(frame)}${frame.delivery === 'passed' ? '' : ` (${frame.delivery})`}`
 }

@@ -22,7 +22,7 @@ export function frameList () {
      * @param given for a frame: `sent` (true: to the server) and `data`; for a note: `note`
      */
     add (given) {
-      const frame = { number: next++, at: Date.now(), fate: 'passed', ...given }
+      const frame = { number: next++, at: Date.now(), delivery: 'passed', ...given }
       frames.push(frame)
       length += lengthOf(frame)
       while (frames.length > MAX_FRAMES || (length > MAX_LENGTH && frames.length > 1)) length -= lengthOf(frames.shift())
@@ -30,10 +30,10 @@ export function frameList () {
       return frame
     },
 
-    /** @param fate `passed`, `held` (waits until packets pass again) or `lost` */
-    setFate (frame, fate) {
-      if (frame.fate === fate) return
-      frame.fate = fate
+    /** @param delivery `passed`, `held` (waits until packets pass again) or `lost` */
+    setDelivery (frame, delivery) {
+      if (frame.delivery === delivery) return
+      frame.delivery = delivery
       changed.call()
     },
 

@@ -17,17 +17,17 @@ export function createLink () {
   const path = {
     isDisconnected: () => isDisconnected,
     isDropping: () => isDropping,
-    onFrame: (sent, data) => frames.add({ sent, data, fate: isDropping ? 'held' : 'passed' }),
+    onFrame: (sent, data) => frames.add({ sent, data, delivery: isDropping ? 'held' : 'passed' }),
     onPassed (frame, socket) {
-      frames.setFate(frame, 'passed')
+      frames.setDelivery(frame, 'passed')
       if (!losesAck || frame.sent || !acknowledgesPost(messageIn(frame))) return true
       losesAck = false
       lostAcks++
-      frames.setFate(frame, 'lost')
+      frames.setDelivery(frame, 'lost')
       socket.end('the connection was lost before the acknowledgement arrived')
       return false
     },
-    onLost: (frame) => frames.setFate(frame, 'lost'),
+    onLost: (frame) => frames.setDelivery(frame, 'lost'),
     onEvent (event, socket) {
       if (event.type === 'open') frames.add({ note: 'connected' })
       if (event.type === 'close') {

@@ -16,7 +16,7 @@ export function startOutage ({ client, room, link, cause, onChange }) {
   const start = room.position
   const { lostAcks } = link
   /** Messages of others that somebody else on this page has received, by position. */
-  const witnessed = new Map()
+  const seenElsewhere = new Map()
   /** Keys of the own posts that were pending. */
   const posts = new Set()
   let lostAt = cause === 'ack' ? undefined : performance.now()
@@ -142,14 +142,14 @@ export function startOutage ({ client, room, link, cause, onChange }) {
     get dots () {
       const known = items()
       const arrived = known.filter(({ state }) => state === 'stored')
-      const missed = [...witnessed.values()].filter(({ position }) => !arrived.some((item) => item.position === position))
+      const missed = [...seenElsewhere.values()].filter(({ position }) => !arrived.some((item) => item.position === position))
       return [...arrived, ...missed.map((message) => ({ ...message, key: message.position, state: 'missed' })), ...known.filter(({ state }) => state !== 'stored')]
     },
 
     /** Called with each message that somebody else on this page has received in this room. */
-    witness (message) {
+    addSeenElsewhere (message) {
       if (isClosed || message.room !== room.name || message.from?.id === client.member?.id) return
-      witnessed.set(message.position, message)
+      seenElsewhere.set(message.position, message)
       onChange()
     },
     close

@@ -1,16 +1,16 @@
 // The controls of one person's connection, and the state of the messages during an outage.
 import { nextFrame } from '../room/next-frame.js'
-import { letBotTalk } from './bot.js'
+import { postBotMessages } from './bot.js'
 import { build, button } from '../dom.js'
 import { dotList } from './dots.js'
 import { startOutage } from './outage.js'
 import { progressOf, summaryOf } from './sentence.js'
 
 /**
- * Returns a section: its element, its person, `witness (message)` for what somebody else has received, and `close ()`.
- * @param witness called with what this person has received, and with the person
+ * Returns a section: its element, its person, `addSeenElsewhere (message)` for what somebody else has received, and `close ()`.
+ * @param onReceived called with what this person has received, and with the person
  */
-export function personSection ({ person, link, config, witness }) {
+export function personSection ({ person, link, config, onReceived }) {
   const heading = build('h2')
   const state = build('span', { className: 'state' })
   const problem = build('p', { className: 'error', role: 'alert' })
@@ -20,14 +20,14 @@ export function personSection ({ person, link, config, witness }) {
   const disconnect = button('Disconnect', toggleDisconnected, { className: 'primary' })
   const drop = button('Drop packets', toggleDropping, { title: 'Half-open: nothing passes in either direction, and neither side is informed' })
   const loseAck = button('Lose the next acknowledgement', toggleLosing, { title: 'The server stores the next post, and the connection ends before the client knows' })
-  const bot = button('Send bot messages', talk, { title: 'Another client posts five messages' })
+  const bot = button('Send bot messages', sendBotMessages, { title: 'Another client posts five messages' })
   const element = build('section', { className: 'person' },
     build('div', { className: 'heading' }, heading, state),
     build('div', { className: 'buttons' }, disconnect, bot, drop, loseAck),
     problem, dots.element, progress, summary)
   const rooms = new WeakSet()
   let outage, timer, client
-  let talking = false
+  let isSending = false
 
   function begin (cause) {
     const isRunning = outage !== undefined && outage.report === undefined
@@ -62,17 +62,17 @@ export function personSection ({ person, link, config, witness }) {
     link.loseNextAck(on)
   }
 
-  async function talk () {
-    if (talking || person.room === undefined) return
-    talking = true
+  async function sendBotMessages () {
+    if (isSending || person.room === undefined) return
+    isSending = true
     problem.textContent = ''
     draw()
     try {
-      await letBotTalk({ url: config.chat, room: person.room.name, onMessage: (message) => witness(message) })
+      await postBotMessages({ url: config.chat, room: person.room.name, onMessage: (message) => onReceived(message) })
     } catch ({ message }) {
       problem.textContent = `The bot could not send its messages: ${message}.`
     }
-    talking = false
+    isSending = false
     draw()
   }
 
@@ -91,7 +91,7 @@ export function personSection ({ person, link, config, witness }) {
     const { room } = person
     if (room !== undefined && !rooms.has(room)) {
       rooms.add(room)
-      room.on('message', (message) => witness(message, person))
+      room.on('message', (message) => onReceived(message, person))
     }
     draw()
   }
@@ -112,8 +112,8 @@ export function personSection ({ person, link, config, witness }) {
     drop.disabled = link.state === 'disconnected'
     loseAck.setAttribute('aria-pressed', link.losesAck)
     loseAck.disabled = link.state === 'disconnected'
-    bot.textContent = talking ? 'Sending bot messages…' : 'Send bot messages'
-    bot.setAttribute('aria-disabled', talking)
+    bot.textContent = isSending ? 'Sending bot messages…' : 'Send bot messages'
+    bot.setAttribute('aria-disabled', isSending)
     if (outage === undefined) return dots.draw([])
     const known = outage.dots
     dots.draw(known)
@@ -127,7 +127,7 @@ export function personSection ({ person, link, config, witness }) {
   return {
     element,
     person,
-    witness: (message) => outage?.witness(message),
+    addSeenElsewhere: (message) => outage?.addSeenElsewhere(message),
     close () {
       for (const stop of stops) stop()
       clearTimeout(timer)

@@ -97,7 +97,7 @@ export function wireTab ({ panel, people, isShown }) {
       return row.element
     })
     list.append(...added)
-    for (const row of rows.values()) row.showFate()
+    for (const row of rows.values()) row.showDelivery()
     if (isAtEnd && added.length > 0) list.scrollTop = list.scrollHeight
   }
 

@@ -45,7 +45,7 @@ t.test('the connection tab', { skip }, async (t) => {
     await shows(drawer, '.sentence', /^The acknowledgement was lost\. Disconnected for [\d.]+ s\. No message was missed\. Your post is stored once\. It was sent again, with the same id\./)
     t.strictSame(await texts(app), ['once'])
     await drawer.getByRole('tab', { name: 'Wire' }).click()
-    await shows(drawer, '.frames [data-fate=lost]', 'ack')
+    await shows(drawer, '.frames [data-delivery=lost]', 'ack')
   })
 
   t.test('no frame passes while packets are dropped, and the connection then continues', async (t) => {
