@@ -54,7 +54,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     openMenuOf: (row) => row.querySelector('.more:not([hidden])')?.click()
   }, status.showError)
   const nameInput = nameField(find, person)
-  const field = composer(find, person, config.payload ?? Infinity, { post, edit: changes.edit })
+  const field = composer(find, person, config.payload ?? Infinity, { post, edit: changes.edit, showNewest: list.follow })
   const failed = failedPosts(find('failed'), person, { send: post, write: field.add, focusField: () => find('field').focus() })
   const showTyping = typingLine(find('typing'), names)
   const announce = announcer(find('announcer'), names)

@@ -6,8 +6,9 @@ import { typingSignal } from './typing.js'
 /**
  * @param post posts a text; returns whether it was accepted
  * @param edit changes the text of an item; resolves with whether it was changed
+ * @param showNewest shows the newest message
  */
-export function composer (find, person, payload, { post, edit }) {
+export function composer (find, person, payload, { post, edit, showNewest }) {
   const [field, form, send, editing] = ['field', 'composer', 'send', 'editing'].map(find)
   const draft = drafts(field, person)
   const fits = sizeCheck(field, find('size'), payload)
@@ -66,8 +67,11 @@ export function composer (find, person, payload, { post, edit }) {
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault()
       submit()
-    } else if (event.key === 'Escape' && edited !== undefined) {
-      stopEditing()
+    } else if (event.key === 'Escape') {
+      // The browser closes a menu or a sheet after this event.
+      if (document.querySelector(':popover-open') !== null) return
+      if (edited !== undefined) stopEditing()
+      else showNewest()
     } else if (event.key === 'ArrowUp' && field.value === '' && edited === undefined) {
       const last = person.shown?.items.findLast(({ own, state, text, deleted }) => own && state === 'stored' && text !== undefined && !deleted)
       if (last === undefined) return

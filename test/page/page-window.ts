@@ -74,6 +74,11 @@ export const texts = (page: Page) => page.locator('.rows > .row .text').allTextC
 export const items = (page: Page) => page.locator('.rows > .row').evaluateAll((rows) =>
   rows.map((row) => `${row.querySelector('.name')?.textContent}: ${row.querySelector('.text')?.textContent}`))
 
+/** Waits for two frames: in the first one, the page draws what has changed. */
+export const drawn = (page: Page) => page.evaluate(async () => {
+  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame)
+})
+
 /** Types a text and sends it. */
 export async function post (page: Page, words: string): Promise<void> {
   await page.locator('.field').first().fill(words)

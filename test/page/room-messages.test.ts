@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, post, say, shows, texts, type PageWindowOptions } from './page-window.ts'
+import { connected, drawn, items, openPage, post, say, shows, texts, type PageWindowOptions } from './page-window.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
 t.setTimeout(600_000)
@@ -93,7 +93,45 @@ t.test('the messages of a room', { skip }, async (t) => {
     await page.locator('.newest').waitFor({ state: 'hidden' })
     t.equal(await gapBelowNewest(page), 0)
     t.equal(await page.evaluate(() => document.activeElement?.className), 'field')
+
+    await scroller.evaluate((element) => { element.scrollTop = 200 })
+    await page.locator('.newest').waitFor()
+    await say(page, 'mine')
+    t.equal(await gapBelowNewest(page), 0, 'an own post shows the newest message')
     t.strictSame(complaints, [])
+  })
+
+  t.test('Escape in the field shows the newest message, unless it ends an edit or closes a sheet', async (t) => {
+    const { app, open } = await start(t, { backend: memory({ historyEntries: 2_000 }) })
+    await publish(app, 1, 300)
+    const { page } = await open('ada', { viewport: { width: 390, height: 664 } })
+    await say(page, 'mine')
+    const newest = page.locator('.newest')
+    const scrollUp = async () => {
+      await page.locator('.scroller').evaluate((element) => { element.scrollTop = 100 })
+      await newest.waitFor()
+    }
+    await scrollUp()
+    await page.keyboard.press('ArrowUp')
+    await shows(page, '.editing:not([hidden])', 'Editing')
+    await page.keyboard.press('Escape')
+    await page.locator('.editing').waitFor({ state: 'hidden' })
+    await drawn(page)
+    t.equal(await newest.isVisible(), true, 'the edit takes the first one')
+    await page.keyboard.press('Escape')
+    await newest.waitFor({ state: 'hidden' })
+    t.equal(await gapBelowNewest(page), 0)
+
+    await scrollUp()
+    await page.getByRole('button', { name: 'Rooms and people' }).click()
+    await page.locator('.field').focus()
+    await page.keyboard.press('Escape')
+    await page.locator('#side').waitFor({ state: 'hidden' })
+    await drawn(page)
+    t.equal(await newest.isVisible(), true, 'the sheet takes the first one')
+    await page.keyboard.press('Escape')
+    await newest.waitFor({ state: 'hidden' })
+    t.equal(await gapBelowNewest(page), 0)
   })
 
   t.test('all messages of a long room can be reached both ways, with a bounded number of elements', async (t) => {
@@ -112,7 +150,7 @@ t.test('the messages of a room', { skip }, async (t) => {
         for (const text of shown) seen.add(text)
         if (shown.length > 400) t.fail(`${shown.length} rows`)
         await scroll(end)
-        await page.evaluate(async () => await new Promise(requestAnimationFrame))
+        await drawn(page)
       }
       return seen
     }
