@@ -13,6 +13,7 @@ import { nameTags } from './room/names.js'
 import { nextFrame } from './room/next-frame.js'
 import { paneElement } from './room/pane-element.js'
 import { createPerson } from './room/person.js'
+import { presenceLine } from './room/presence-line.js'
 import { refuseFiles } from './room/refuse-files.js'
 import { startSide } from './room/side.js'
 import { statusView } from './room/status-view.js'
@@ -57,6 +58,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   const field = composer(find, person, config.payload ?? Infinity, { post, edit: changes.edit, showNewest: list.follow })
   const failed = failedPosts(find('failed'), person, { send: post, write: field.add, focusField: () => find('field').focus() })
   const showTyping = typingLine(find('typing'), names)
+  const presence = presenceLine(find('presence'), names)
   const announce = announcer(find('announcer'), names)
 
   /** Returns whether the text was accepted for sending. */
@@ -77,6 +79,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     if (person.shown !== shown) {
       shown = person.shown
       field.showRoom()
+      presence.clear()
       status.showError('')
     }
     if (person.shown.room === shownRoom) return
@@ -87,6 +90,7 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   refuseFiles(element, () => status.showError('The chat accepts only text. The Echo tab of the inspector accepts files.'))
   person.changed(nextFrame(draw))
   person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
+  person.presence((conversation, changes) => { if (conversation === person.shown) presence.add(changes) })
   person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })
   person.start(room)
   draw()

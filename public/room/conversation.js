@@ -1,4 +1,5 @@
 // One room of a person: its messages, its unread count, and the posts that wait for the first join.
+import { presentMembers } from './present-members.js'
 import { readMark } from './read-mark.js'
 
 const MAX_WAITING = 100
@@ -7,7 +8,7 @@ const EMPTY = { items: [], hasOlder: false, hasNewer: false, typing: [] }
 /**
  * @param name of the room
  * @param person has `savesPosts`, `isReading (conversation)`, and the listeners `onChange ()`, `onFailed (post)`,
- * `onMessage (conversation, message, own)` and `onResumed (conversation, missed, complete)`
+ * `onMessage (conversation, message, own)`, `onPresence (conversation, changes)` and `onResumed (conversation, missed, complete)`
  * @param waiting texts that were posted before the room was joined
  */
 export function createConversation (name, person, storage, waiting) {
@@ -16,6 +17,7 @@ export function createConversation (name, person, storage, waiting) {
   /** Why the room can't be used; undefined: it can. */
   let problem
   let pending = 0
+  const present = presentMembers()
   const read = readMark(storage, `read ${name}`)
   const isOwn = ({ from }) => from !== null && from.id === chat?.client.member?.id
   const changed = () => person.onChange()
@@ -26,8 +28,10 @@ export function createConversation (name, person, storage, waiting) {
       if (!own && !person.isReading(self)) read.count(1)
       person.onMessage(self, message, own)
     },
-    joined ({ again, complete, messages }) {
+    joined (event) {
+      const { again, complete, messages } = event
       problem = undefined
+      present.start(event)
       if (again) {
         const missed = messages.filter((message) => !isOwn(message)).length
         if (complete) read.count(missed)
@@ -36,7 +40,10 @@ export function createConversation (name, person, storage, waiting) {
       }
       changed()
     },
-    presence: changed,
+    presence (event) {
+      person.onPresence(self, present.update(event))
+      changed()
+    },
     readPosition ({ unread }) { if (unread === 0) read.clear() },
     left ({ code, message }) {
       if (code !== 'closed') problem = code === 'removed' ? `You were removed from this room: ${message}` : `You are not allowed in this room: ${message}`

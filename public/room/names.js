@@ -3,6 +3,7 @@ import { build } from '../dom.js'
 
 const MAX_NAMES = 2_000
 const COLOURS = 12
+const MAX_LISTED = 3
 const SEVERAL = Symbol('several people')
 const segmenter = window.Intl.Segmenter && new window.Intl.Segmenter()
 
@@ -34,6 +35,13 @@ export function nameTags () {
     return needsMark(member.name) ? `${shownName(member.name)} ${markOf(member.id)}` : member.name
   }
 
+  /** Returns the names of some members as text: `Ada`, `Ada and Bob`, or `Ada, Bob and 3 others`. */
+  function list (members) {
+    const shown = members.slice(0, members.length > MAX_LISTED ? MAX_LISTED - 1 : MAX_LISTED).map(label)
+    const last = members.length > MAX_LISTED ? `${members.length - shown.length} others` : shown.pop()
+    return shown.length === 0 ? last : `${shown.join(', ')} and ${last}`
+  }
+
   /** Returns the name as an element. Its mark is shown when another member with that name appears. */
   function tag (member) {
     see(member)
@@ -61,7 +69,7 @@ export function nameTags () {
     return colour
   }
 
-  return { label, see, tag, face }
+  return { label, list, see, tag, face }
 }
 
 function keepBounded (map, key, value) {

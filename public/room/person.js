@@ -13,6 +13,7 @@ export const MAX_ROOMS = 20
 export function createPerson ({ url, connect, name: givenName, room: defaultRoom, savedPosts, storage }) {
   const changed = listeners()
   const received = listeners()
+  const presence = listeners()
   const resumed = listeners()
   const knownName = givenName ?? storage.get('name')
   let name = knownName ?? ''
@@ -37,6 +38,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
     onChange: () => changed.call(),
     onFailed: (post) => failed.push(post),
     onMessage: received.call,
+    onPresence: presence.call,
     onResumed: resumed.call
   }
 
@@ -91,6 +93,7 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
     isAtEnd: true,
     changed: changed.add,
     received: received.add,
+    presence: presence.add,
     resumed: resumed.add,
     /** Shows a room, and joins it if it isn't open. Returns whether it can. */
     show (room) {

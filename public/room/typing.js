@@ -5,15 +5,7 @@ const SIGNAL_MS = 2_000
 
 /** Returns a function that shows who is typing in a room. */
 export function typingLine (element, names) {
-  return (members) => setText(element, sentence(members.map((member) => names.label(member))))
-}
-
-function sentence (labels) {
-  if (labels.length === 0) return ''
-  if (labels.length === 1) return `${labels[0]} is typing…`
-  const last = labels.length > 3 ? `${labels.length - 2} others` : labels.at(-1)
-  const first = labels.length > 3 ? labels.slice(0, 2) : labels.slice(0, -1)
-  return `${first.join(', ')} and ${last} are typing…`
+  return (members) => setText(element, members.length === 0 ? '' : `${names.list(members)} ${members.length === 1 ? 'is' : 'are'} typing…`)
 }
 
 /** Reports that the user is typing, at most once every SIGNAL_MS ms, and that the field is empty again. @param roomNow returns the room */

@@ -5,7 +5,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
 import { launch, skip } from '../support/chromium.ts'
-import { connected, items, openPage, openRoom, say, shows, texts, type PageWindowOptions } from './page-window.ts'
+import { connected, items, openPage, openRoom, say, shows, text, texts, type PageWindowOptions } from './page-window.ts'
 import { open as openSocket } from '../support/websocket-client.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
@@ -126,11 +126,57 @@ t.test('rooms and people', { skip }, async (t) => {
     t.strictSame(await people(ada.page), ['ada (you)'])
   })
 
+  t.test('who came and left is one line above the field, and neither a message nor unread', async (t) => {
+    const { app, open, url } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
+    const come = (name: string) => openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=${name}`)
+    const { page } = await open('ada')
+    await say(page, 'mine')
+    await page.clock.install()
+    const line = (words: string | RegExp) => shows(page, '.presence', words)
+    const top = () => page.locator('.row').evaluate((row) => row.getBoundingClientRect().top)
+    const before = await top()
+    await setFocus(page, false)
+
+    const one = await come('one')
+    await line(/^one came\.$/)
+    const two = await come('two')
+    await line(/^one and two came\.$/)
+    await come('three')
+    await come('four')
+    await line(/^one, two and 2 others came\.$/)
+    one.socket.close()
+    await line(/^two, three and four came\.$/)
+    t.equal(await top(), before, 'no message moves')
+    t.equal(await page.title(), 'lobby · fastify-chat')
+    t.equal(await text(page.locator('.announcer')), '')
+    t.equal((await app.chat.history('lobby')).entries.length, 1)
+
+    await page.clock.fastForward(10_000)
+    await line(/^$/)
+    two.socket.close()
+    await line(/^two left\.$/)
+    const bob = await open()
+    await line(/^Guest #.* came\. two left\.$/)
+    await bob.page.getByLabel('Your name', { exact: true }).fill('bob')
+    await bob.page.keyboard.press('Enter')
+    await line(/^bob came\. two left\.$/)
+    await bob.page.locator('.field').pressSequentially('hel')
+    await shows(page, '.typing', 'bob is typing…')
+    t.equal(await page.locator('.presence').isVisible(), false, 'typing takes its place')
+    await openRoom(page, 'tea')
+    await line(/^$/)
+  })
+
   t.test('a long list of people can be filtered, and shows the number of others', async (t) => {
-    const { open, url } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ listed: 22, coalesce: 1 }) }) })
-    for (let i = 1; i <= 24; i++) await openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=guest${i}`)
+    const { open, url } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ listed: 22, grace: 1, coalesce: 1 }) }) })
+    const come = (i: number) => openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=guest${i}`)
+    const first = await come(1)
+    for (let i = 2; i <= 25; i++) await come(i)
     const { page } = await open('zoe')
+    await shows(page, '#people-title', '26 here')
+    first.socket.close()
     await shows(page, '#people-title', '25 here')
+    t.equal(await text(page.locator('.presence')), '', 'the member that takes the free place in the list has not come')
     await shows(page, '#people .more', 'and 2 more')
     await page.getByLabel('Filter people').fill('ST7')
     t.strictSame((await people(page)).slice(0, 1), ['guest7'])
