@@ -9,6 +9,11 @@ interface Axe { run (options: { resultTypes: string[] }): Promise<Results> }
 
 /** Resolves with the accessibility violations of a page, such as `color-contrast: <p>…`. Waits until transitions have ended. */
 export async function violations (page: Page): Promise<string[]> {
+  // The colours within a transition have less contrast. An animation that repeats has no end.
+  await page.evaluate(async () => {
+    const running = document.getAnimations().filter(({ effect }) => effect!.getComputedTiming().endTime !== Infinity)
+    await Promise.allSettled(running.map(({ finished }) => finished))
+  })
   // Evaluated by the debugger, so that the policy of the page doesn't apply.
   if (await page.evaluate('typeof axe') === 'undefined') await page.evaluate(source)
   const { violations } = await page.evaluate(async () => {
