@@ -56,9 +56,12 @@ function split (url: string): { readonly pathname: string, readonly query: strin
   return end === -1 ? { pathname: url, query: '' } : { pathname: url.slice(0, end), query: url.slice(end) }
 }
 
-/** Allows the page's origin only. Its WebSocket URLs are listed: in older browsers 'self' doesn't match ws: URLs. */
+/**
+ * Allows the page's origin only, and no string as HTML or code. Its WebSocket URLs are listed: in older browsers 'self' doesn't match
+ * ws: URLs.
+ */
 function contentSecurityPolicy ({ host }: FastifyRequest): string {
   const sockets = /^[\w.:[\]-]+$/.test(host) ? ` ws://${host} wss://${host}` : ''
   return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'${sockets}; ` +
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }

@@ -50,7 +50,8 @@ t.test('every file of the page has its security headers', async (t) => {
       t.equal(statusCode, 200)
       t.match(headers, {
         'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-          "connect-src 'self' ws://example.com:3000 wss://example.com:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+          "connect-src 'self' ws://example.com:3000 wss://example.com:3000; base-uri 'none'; form-action 'self'; " +
+          "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'same-origin'
       }, `${method} ${file}`)

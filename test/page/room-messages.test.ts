@@ -57,6 +57,21 @@ t.test('the messages of a room', { skip }, async (t) => {
     }
   })
 
+  t.test('the policy of the page prevents that a script sets HTML', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open('ada')
+    await connected(page)
+    t.match(await page.evaluate(() => {
+      try {
+        document.body.innerHTML = '<p>markup</p>'
+        return ''
+      } catch (error) {
+        return String(error)
+      }
+    }), /TrustedHTML/)
+    t.equal(await page.locator('.pane').count(), 1)
+  })
+
   t.test('http links, code and emoji-only messages are formatted, and other text is not', async (t) => {
     const { app, open } = await start(t)
     const { page } = await open('ada')
