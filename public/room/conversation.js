@@ -16,6 +16,8 @@ export function createConversation (name, person, storage, waiting) {
   let snapshot = EMPTY
   /** Why the room can't be used; undefined: it can. */
   let problem
+  /** Whether the messages of the room were shown since the join. Before, none of them was read. */
+  let isShown = false
   let pending = 0
   const present = presentMembers()
   const read = readMark(storage, `read ${name}`)
@@ -55,12 +57,12 @@ export function createConversation (name, person, storage, waiting) {
   async function enter (newChat) {
     chat = newChat
     entered = problem = undefined
-    let isFirst = true
+    isShown = false
     const show = (next) => {
       if (chat !== newChat) return
       snapshot = next
-      if (isFirst) read.start(entered?.room, next.items)
-      isFirst = false
+      if (!isShown) read.start(entered?.room, next.items)
+      isShown = true
       for (const item of next.items) if (isFailed(item)) fail(item)
       changed()
     }
@@ -108,7 +110,7 @@ export function createConversation (name, person, storage, waiting) {
       chat = undefined
     },
     /** Marks all messages as read. */
-    markRead () { if (entered !== undefined && !snapshot.hasNewer) read.move(entered.room) },
+    markRead () { if (entered !== undefined && isShown && !snapshot.hasNewer) read.move(entered.room) },
     /** Called when the user looks away: later messages are below the unread line. */
     keepLine: read.keepLine,
     get room () { return entered?.room },
