@@ -109,6 +109,16 @@ export function createConversation (name, person, storage, waiting) {
       chat?.client.leave(name)
       chat = undefined
     },
+    /** Loads the messages around a position, or the newest ones without a position. Resolves when they are in the snapshot. */
+    async jumpTo (position) {
+      const timeline = entered?.timeline
+      try {
+        await (position === undefined ? timeline?.jumpToNewest() : timeline?.jumpTo(position))
+      } finally {
+        // Before the listener of the timeline is called.
+        if (timeline !== undefined && timeline === entered?.timeline) snapshot = timeline.getSnapshot()
+      }
+    },
     /** Marks all messages as read. */
     markRead () { if (entered !== undefined && isShown && !snapshot.hasNewer) read.move(entered.room) },
     /** Called when the user looks away: later messages are below the unread line. */
@@ -122,6 +132,8 @@ export function createConversation (name, person, storage, waiting) {
     get unread () { return read.unread },
     /** Position of the last message above the unread line. */
     get unreadAfter () { return read.line },
+    /** Whether there are messages below the unread line. */
+    get hasUnreadLine () { return read.line !== undefined && read.belowLine > 0 },
     get problem () { return problem },
     get isOpen () { return entered !== undefined && problem === undefined }
   }

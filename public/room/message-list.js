@@ -10,8 +10,8 @@ import { scrollPosition } from './scroll.js'
 
 /** @param find returns the element of a class in the pane */
 export function messageList (find, person, names, actions, showError) {
-  const [scroller, rows, earlier, gap, older, newest, empty] =
-    ['scroller', 'rows', 'earlier', 'gap', 'older', 'newest', 'empty'].map(find)
+  const [scroller, rows, earlier, gap, older, newest, empty, toUnread] =
+    ['scroller', 'rows', 'earlier', 'gap', 'older', 'newest', 'empty', 'to-unread'].map(find)
   const makeRow = rowMaker(names, actions)
   const position = scrollPosition(scroller, [earlier, rows], onScroll)
   rowFocus(scroller, actions)
@@ -21,6 +21,8 @@ export function messageList (find, person, names, actions, showError) {
   let conversation
   /** Messages of others since the user has left the end of the list. */
   let missed = 0
+  /** Position above the unread line that the user has seen. */
+  let seenLine
   /** Whether the timeline follows its newest message. */
   let follows = true
 
@@ -38,6 +40,7 @@ export function messageList (find, person, names, actions, showError) {
     empty.hidden = items.length > 0 || !isOpen || snapshot.hasOlder
     position.keep(!snapshot.hasNewer)
     newest.hidden = person.isAtEnd
+    toUnread.hidden = !isUnreadAbove()
     setText(newest, missed > 0 ? `${missed} new ↓` : 'Newest ↓')
     if (isOpen && snapshot.hasOlder && snapshot.loading === undefined && !position.isFilled) load('loadOlder')
   }
@@ -48,6 +51,7 @@ export function messageList (find, person, names, actions, showError) {
     showRows([])
     showEarlier([])
     missed = 0
+    seenLine = undefined
     scroller.ariaLabel = `Messages in ${conversation.name}`
     follows = undefined
     position.follow()
@@ -77,10 +81,55 @@ export function messageList (find, person, names, actions, showError) {
   async function follow () {
     position.follow()
     setFollows(true)
-    try {
-      await conversation?.timeline?.jumpToNewest()
-    } catch { /* The newest message is shown anyway. */ }
+    if (conversation?.snapshot.hasNewer) {
+      try {
+        await conversation.jumpTo()
+      } catch { /* The newest message is shown anyway. */ }
+      // The end of the list is that of the room now.
+      draw()
+      position.follow()
+    }
     schedule()
+  }
+
+  const unreadLine = () => rows.querySelector('.divider.unread')
+
+  /** Returns whether the unread line is above the visible messages, or above the loaded ones, and was not seen yet. */
+  function isUnreadAbove () {
+    const { hasUnreadLine, unreadAfter, snapshot } = conversation
+    if (!hasUnreadLine || unreadAfter === seenLine) return false
+    const line = unreadLine()
+    // If there are newer messages too, it may be below the loaded ones.
+    if (line === null) return snapshot.hasOlder && !snapshot.hasNewer
+    const below = line.offsetTop - scroller.scrollTop
+    if (below >= 0 && below < scroller.clientHeight && isAttentive()) seenLine = unreadAfter
+    return below < 0
+  }
+
+  async function showUnread () {
+    const { unreadAfter } = conversation
+    try {
+      const line = await showRow(unreadLine, unreadAfter)
+      line?.nextElementSibling.focus({ preventScroll: true })
+    } catch ({ code, message }) {
+      if (code === 'not_kept') seenLine = unreadAfter
+      showError(code === 'not_kept' ? 'The server no longer has the first new message.' : `The first new message could not be loaded: ${message}`)
+    }
+    schedule()
+  }
+
+  /** Shows a row, after a jump to a position if `find` returns no row yet. Resolves with the row; undefined: there is none. */
+  async function showRow (find, where) {
+    if (find() === null) {
+      await conversation?.jumpTo(where)
+      draw()
+    }
+    const row = find()
+    if (row === null) return undefined
+    position.showRow(row)
+    setFollows(false)
+    schedule()
+    return row
   }
 
   older.onclick = () => load('loadOlder')
@@ -88,6 +137,7 @@ export function messageList (find, person, names, actions, showError) {
     find('field').focus()
     follow()
   }
+  toUnread.onclick = showUnread
   find('drop-earlier').onclick = () => {
     conversation.timeline?.dropEarlier()
     find('field').focus()
@@ -106,23 +156,11 @@ export function messageList (find, person, names, actions, showError) {
     follow,
     /** Shows the message at a position, and marks it for a moment. Returns its row; undefined if the server no longer keeps it. */
     async highlight (where) {
-      const find = () => rows.querySelector(`[data-position="${window.CSS.escape(where)}"]`)
-      if (find() === null) {
-        try {
-          await conversation?.timeline?.jumpTo(where)
-        } catch {
-          return undefined
-        }
-        draw()
-      }
-      const row = find()
-      if (row === null) return undefined
-      position.showRow(row)
-      setFollows(false)
+      const row = await showRow(() => rows.querySelector(`[data-position="${window.CSS.escape(where)}"]`), where).catch(() => undefined)
+      if (row === undefined) return undefined
       row.classList.remove('highlight')
       // In the next frame: a class that is added again in the same one doesn't restart the animation.
       window.requestAnimationFrame(() => row.classList.add('highlight'))
-      schedule()
       return row
     }
   }

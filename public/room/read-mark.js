@@ -8,6 +8,8 @@ export function readMark (storage, key) {
   let unread = 0
   /** Position of the last message above the unread line; undefined: no line. */
   let line
+  /** Number of messages below the line that were not read when they arrived. */
+  let belowLine = 0
   let timer
 
   function save () {
@@ -16,6 +18,11 @@ export function readMark (storage, key) {
     if (position !== undefined) storage.set(key, position)
   }
   window.addEventListener('pagehide', save)
+
+  function keepLine () {
+    line = position
+    belowLine = unread
+  }
 
   return {
     /** Called with the first messages of the room. */
@@ -26,9 +33,12 @@ export function readMark (storage, key) {
       const stored = items.filter(({ state }) => state === 'stored')
       const last = stored.findIndex((item) => item.position === position)
       unread = stored.slice(last + 1).filter(({ own }) => !own).length
-      if (unread > 0) line = position
+      if (unread > 0) keepLine()
     },
-    count (messages) { unread += messages },
+    count (messages) {
+      unread += messages
+      belowLine += messages
+    },
     clear () { unread = 0 },
     move (room) {
       unread = 0
@@ -37,10 +47,11 @@ export function readMark (storage, key) {
       room.markRead(position)
       timer ??= setTimeout(save, SAVE_AFTER)
     },
-    keepLine () { line = position },
+    keepLine,
     dropLine () { line = undefined },
     save,
     get unread () { return unread },
-    get line () { return line }
+    get line () { return line },
+    get belowLine () { return belowLine }
   }
 }

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import type { FastifyChatOptions } from '../../src/index.ts'
+import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
@@ -85,6 +85,48 @@ t.test('rooms and people', { skip }, async (t) => {
     t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'], 'the line stays while the user reads')
     await say(page, 'an answer')
     await page.locator('.divider.unread').waitFor({ state: 'detached' })
+  })
+
+  t.test('a button shows the first message since the user left, also if it is not loaded', async (t) => {
+    const { app, open } = await start(t, { backend: memory({ historyEntries: 200 }) })
+    const { page } = await open('ada')
+    const button = page.locator('.to-unread')
+    const publish = async (room: string, count: number) => {
+      for (let i = 1; i <= count; i++) await app.chat.publish(room, { text: `message ${i}.` })
+    }
+    await say(page, 'mine')
+    await setFocus(page, false)
+    await publish('lobby', 40)
+    await titled(page, '(40) lobby · fastify-chat')
+    await setFocus(page, true)
+    await button.click()
+    await page.locator('.divider.unread + .row:focus', { hasText: 'message 1.' }).waitFor()
+    await button.waitFor({ state: 'hidden' })
+
+    await openRoom(page, 'tea')
+    await say(page, 'mine too')
+    await openRoom(page, 'lobby')
+    await publish('tea', 150)
+    await page.reload()
+    await connected(page)
+    await openRoom(page, 'tea')
+    await shows(page, '.row', 'message 150.')
+    t.equal(await page.locator('.row', { hasText: 'message 1.' }).count(), 0)
+    await button.waitFor()
+    await button.press('Enter')
+    await page.locator('.divider.unread + .row:focus', { hasText: 'message 1.' }).waitFor()
+    await page.locator('.row', { hasText: 'mine too' }).waitFor()
+    await page.locator('.newest').click()
+    await page.locator('.newest').waitFor({ state: 'hidden' })
+    t.equal(await button.isVisible(), false, 'the place was seen')
+
+    await openRoom(page, 'lobby')
+    await publish('tea', 250)
+    await page.locator('#rooms').getByRole('button', { name: 'tea' }).first().click()
+    await shows(page, '.row', 'message 250.')
+    await button.click()
+    await shows(page, '.notice-text', 'The server no longer has the first new message.')
+    await button.waitFor({ state: 'hidden' })
   })
 
   t.test('the address has the room and not the name, and Back returns to the room before', async (t) => {
