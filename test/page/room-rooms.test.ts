@@ -85,6 +85,14 @@ t.test('rooms and people', { skip }, async (t) => {
     t.strictSame(await lines(), ['mine', 'read', 'New since you left', 'unread 1', 'unread 2'], 'the line stays while the user reads')
     await say(page, 'an answer')
     await page.locator('.divider.unread').waitFor({ state: 'detached' })
+
+    await setFocus(page, false)
+    await app.chat.publish('lobby', { text: 'unread 3' })
+    await titled(page, '(1) lobby · fastify-chat')
+    // The page draws when it has joined the room, before it has the messages.
+    await page.addInitScript(() => { Object.assign(window, { requestAnimationFrame: queueMicrotask }) })
+    await page.reload()
+    await page.locator('.divider.unread + .row', { hasText: 'unread 3' }).waitFor()
   })
 
   t.test('a button shows the first message since the user left, also if it is not loaded', async (t) => {
