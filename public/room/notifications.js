@@ -29,11 +29,17 @@ export function notifications (button, person, names) {
   person.received((conversation, message, own) => {
     if (!isOn || own || document.visibilityState === 'visible') return
     const title = `${names.label(message.from)} in ${conversation.name}`
-    // One notification for each room: a later message replaces it.
-    const notification = new Notification(title, { body: textOf(message).slice(0, 200), tag: `fastify-chat ${conversation.name}` })
-    notification.onclick = () => {
-      window.focus()
-      person.show(conversation.name)
+    try {
+      // One notification for each room: a later message replaces it.
+      const notification = new Notification(title, { body: textOf(message).slice(0, 200), tag: `fastify-chat ${conversation.name}` })
+      notification.onclick = () => {
+        window.focus()
+        person.show(conversation.name)
+      }
+    } catch {
+      // Browsers of phones allow notifications only to a service worker.
+      isOn = false
+      button.hidden = true
     }
   })
 }
