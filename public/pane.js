@@ -12,7 +12,7 @@ import { nameField } from './room/name-field.js'
 import { nameTags } from './room/names.js'
 import { nextFrame } from './room/next-frame.js'
 import { paneElement } from './room/pane-element.js'
-import { createPerson } from './room/person.js'
+import { createPerson, TOO_MANY_ROOMS } from './room/person.js'
 import { presenceLine } from './room/presence-line.js'
 import { refuseFiles } from './room/refuse-files.js'
 import { startSide } from './room/side.js'
@@ -92,9 +92,11 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
   person.presence((conversation, changes) => { if (conversation === person.shown) presence.add(changes) })
   person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })
-  person.start(room)
+  const hasRoom = person.start(room)
   draw()
-  if (isFirst) startSide(person, names, config.room, find('field'))
+  const showTooMany = () => status.showError(TOO_MANY_ROOMS)
+  if (!hasRoom) showTooMany()
+  if (isFirst) startSide(person, names, { defaultRoom: config.room, field: find('field'), onTooMany: showTooMany })
 
   return {
     element,

@@ -10,11 +10,16 @@ export function roomAddress (room) {
   return new URL(`?${new URLSearchParams({ room })}`, window.location.href).href
 }
 
-/** Keeps the address and the shown room the same. */
-export function followAddress (person, defaultRoom) {
-  window.addEventListener('popstate', () => person.show(addressedRoom(defaultRoom)))
+/** Keeps the address and the shown room the same. @param onTooMany called when the room of the address can't be opened */
+export function followAddress (person, defaultRoom, onTooMany) {
   let last = person.shown.name
-  if (last !== addressedRoom(defaultRoom)) window.history.replaceState(null, '', roomAddress(last))
+  const restore = () => window.history.replaceState(null, '', roomAddress(last))
+  if (last !== addressedRoom(defaultRoom)) restore()
+  window.addEventListener('popstate', () => {
+    if (person.show(addressedRoom(defaultRoom))) return
+    restore()
+    onTooMany()
+  })
 
   person.changed(() => {
     const { name } = person.shown

@@ -7,7 +7,8 @@ import { listeners } from './listeners.js'
 import { memberSession } from './member-session.js'
 
 /** Maximum number of open rooms. */
-export const MAX_ROOMS = 20
+const MAX_ROOMS = 20
+export const TOO_MANY_ROOMS = `${MAX_ROOMS} rooms are open. Leave one first.`
 
 /** @param connect opens the sockets of the client; undefined: the client does */
 export function createPerson ({ url, connect, name: givenName, room: defaultRoom, savedPosts, storage }) {
@@ -115,13 +116,15 @@ export function createPerson ({ url, connect, name: givenName, room: defaultRoom
       keepRooms()
       changed.call()
     },
-    /** Opens the given room, and those of the last visit. */
+    /** Opens the rooms of the last visit, and the given one. Returns whether it can. */
     start (room) {
       const others = storage.get('rooms') ?? []
-      if (!person.show(room)) person.show(defaultRoom)
+      const isFull = others.length >= MAX_ROOMS && !others.includes(room)
+      if (isFull || !person.show(room)) person.show(isFull ? others[0] : defaultRoom)
       for (const other of others) if (!conversations.has(other) && conversations.size < MAX_ROOMS) open(other)
       keepRooms()
       connectNow()
+      return !isFull
     },
     /** Joins the shown room again after the server has ended it. */
     rejoin () { shown.enter(chat) },

@@ -1,7 +1,7 @@
 // The open rooms, with the number of unread messages of each.
 import { build, button, setText } from '../dom.js'
 import { keyedList } from './keyed-list.js'
-import { MAX_ROOMS } from './person.js'
+import { TOO_MANY_ROOMS } from './person.js'
 
 /** @param onChoose called after the user has chosen a room */
 export function roomsColumn ({ list, form }, person, onChoose) {
@@ -43,7 +43,7 @@ export function roomsColumn ({ list, form }, person, onChoose) {
     event.preventDefault()
     if (choose(input.value.trim())) form.reset()
     else {
-      input.setCustomValidity(`${MAX_ROOMS} rooms are open. Leave one first.`)
+      input.setCustomValidity(TOO_MANY_ROOMS)
       input.reportValidity()
     }
   })

@@ -7,8 +7,11 @@ import { notifications, pageTitle } from './notifications.js'
 import { peopleColumn } from './people.js'
 import { roomsColumn } from './rooms.js'
 
-/** @param field gets the focus when a room is chosen */
-export function startSide (person, names, defaultRoom, field) {
+/**
+ * @param field gets the focus when a room is chosen
+ * @param onTooMany called when the address has a room that can't be opened, because too many are
+ */
+export function startSide (person, names, { defaultRoom, field, onTooMany }) {
   const side = byId('side')
   const drawRooms = roomsColumn({ list: byId('rooms'), form: byId('add-room') }, person, () => {
     if (side.matches(':popover-open')) side.hidePopover()
@@ -17,7 +20,7 @@ export function startSide (person, names, defaultRoom, field) {
   const drawPeople = peopleColumn({ list: byId('people'), heading: byId('people-title'), filter: byId('people-filter') }, person, names)
   const drawTitle = pageTitle(person)
   for (const button of document.querySelectorAll('.copy-link')) button.onclick = () => copyLink(button, person.shown.name)
-  followAddress(person, defaultRoom)
+  followAddress(person, defaultRoom, onTooMany)
   notifications(byId('notify'), person, names)
   person.changed(nextFrame(() => {
     drawRooms()
