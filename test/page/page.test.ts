@@ -109,6 +109,11 @@ t.test('the page obeys its policy: no inline script or style, no foreign resourc
   }
 })
 
+t.test('the page has a description and a colour for the browser in both themes', async (t) => {
+  t.match(index, /<meta name="description" content="[^"]{20,}">/)
+  for (const scheme of ['light', 'dark']) t.match(index, new RegExp(`<meta name="theme-color" content="#\\w{6}" media="\\(prefers-color-scheme: ${scheme}\\)">`))
+})
+
 t.test('the page preloads the modules that it needs first, and no others', async (t) => {
   const listed = Array.from(index.matchAll(/<link rel="modulepreload" href="([^"]*)">/g), ([, path]) => path)
   t.strictSame(listed, firstModules(), 'after a change: node --import tsx test/support/preload.ts')

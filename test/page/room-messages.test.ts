@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { memory, type FastifyChatOptions } from '../../src/index.ts'
 import { build, listen, type App } from '../support/app.ts'
 import { launch, skip } from '../support/chromium.ts'
+import { gate } from '../support/gate.ts'
 import { connected, drawn, items, openPage, post, say, shows, texts, type PageWindowOptions } from './page-window.ts'
 
 // Playwright's waits have a timeout and a message of their own, so this one must not expire first.
@@ -82,6 +83,12 @@ t.test('the messages of a room', { skip }, async (t) => {
     t.strictSame(await page.locator('.row a').evaluateAll((links) => links.map((link) => [link.getAttribute('href'), link.getAttribute('rel')])),
       [['https://example.com/a?b=1', 'noopener noreferrer']])
     t.strictSame(await page.locator('.row code, .row pre').allTextContents(), ['npm i', 'const a = 1'])
+    const copied = await page.locator('.rows').evaluate((rows) => {
+      getSelection()!.selectAllChildren(rows)
+      return getSelection()!.toString()
+    })
+    t.match(copied, 'See (https')
+    t.notMatch(copied, /\d:\d\d/, 'copied text has no times')
     t.equal((await texts(page))[0], 'See (https://example.com/a?b=1), or javascript:alert(1). npm i\nconst a = 1')
   })
 
@@ -171,8 +178,71 @@ t.test('the messages of a room', { skip }, async (t) => {
     }
     t.equal((await walk('top', 'message 1.')).size, 700)
     t.equal(await page.locator('.row', { hasText: 'message 700.' }).count(), 0)
-    await walk('end', 'message 700.')
+    const topOf = (message: string) => page.locator('.row', { hasText: message }).evaluate((row) => Math.round(row.getBoundingClientRect().top))
+    await drawn(page)
+    const before = await topOf('message 5.')
+    await publish(app, 701, 750)
+    await shows(page, '.newest', '50 new')
+    t.equal(await topOf('message 5.'), before, 'new messages move nothing at the other end')
+    await walk('end', 'message 750.')
     await page.locator('.newest').waitFor({ state: 'hidden' })
+  })
+
+  t.test('a burst of messages is drawn with few layouts', async (t) => {
+    const { app, open } = await start(t, { backend: memory({ historyEntries: 2_000 }) })
+    await publish(app, 1, 300)
+    const { page } = await open('ada')
+    await shows(page, '.row', 'message 300.')
+    const cdp = await page.context().newCDPSession(page)
+    await cdp.send('Performance.enable')
+    const layouts = async () => (await cdp.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'LayoutCount')!.value
+    const before = await layouts()
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => app.chat.publish('den', { text: `burst ${i + 1}.`, from: bot })))
+    await shows(page, '.row', 'burst 1000.')
+    const count = await layouts() - before
+    t.ok(count < 500, `${count} layouts for 1,000 messages`)
+  })
+
+  t.test('an own post is shown as sending after 400 ms, and keeps its size when it is stored', async (t) => {
+    const { pass, open: store, reached } = gate()
+    t.teardown(store)
+    const { open } = await start(t, {
+      async prePost (draft) {
+        await pass()
+        return draft
+      }
+    })
+    const { page } = await open('ada')
+    await connected(page)
+    await post(page, 'mine')
+    await reached
+    const row = page.locator('.row')
+    const size = () => row.evaluate((element) => [element.getBoundingClientRect().width, element.getBoundingClientRect().height])
+    const pending = await size()
+    t.strictSame(await row.locator('.state').evaluate((state) => [300, 500].map((ms) => {
+      const animation = state.getAnimations()[0]!
+      animation.pause()
+      animation.currentTime = ms
+      return getComputedStyle(state).visibility
+    })), ['hidden', 'visible'])
+    store()
+    await page.locator('.row.stored').waitFor()
+    t.strictSame(await size(), pending)
+  })
+
+  t.test('a member can imitate neither the server nor the mark of another member', async (t) => {
+    const { app, open } = await start(t)
+    const { page } = await open('ada')
+    await connected(page)
+    const names = ['Server', 'Ada #k3f2', 'Ada', 'ada ', 'Bob', 'Cid']
+    for (const [i, name] of names.entries()) await app.chat.publish('den', { text: 'hello', from: { id: `m${i}`, name: name.trim() } })
+    await app.chat.publish('den', { text: 'from the app' })
+    await shows(page, '.row', 'from the app')
+    t.strictSame(await page.locator('.row.server').evaluateAll((rows) => rows.map((row) => row.querySelector('.face') === null && row.querySelector('.text')!.textContent)), ['from the app'])
+    t.equal(await page.locator('.row', { hasText: 'Server' }).first().locator('.face').count(), 1)
+    t.equal(await page.locator('.row', { hasText: 'Ada #k3f2' }).locator('.mark').count(), 0)
+    const colours = await page.locator('.row .name[data-colour]').evaluateAll((all) => all.map((name) => (name as HTMLElement).dataset['colour']))
+    t.equal(new Set(colours).size, names.length, 'each has a colour of its own')
   })
 
   t.test('a streamed message grows in its place, and one that is cut is marked', async (t) => {
@@ -203,7 +273,13 @@ t.test('the messages of a room', { skip }, async (t) => {
     const { page } = await open('ada')
     await say(page, 'mine')
     t.strictSame(await page.locator('.divider').allTextContents(), ['Today'])
+    const shortTime = /^\d{1,2}:\d{2}( [AP]M)?$/
+    for (const time of await page.locator('.row time').allTextContents()) t.match(time.replace('\u202f', ' '), shortTime)
     t.strictSame(await page.locator('.row').evaluateAll((rows) => rows.map((row) => row.classList.contains('continued'))), [false, true, false])
+    await page.clock.setFixedTime(Date.now() + 86_400_000)
+    await page.reload()
+    await shows(page, '.divider.day', 'Yesterday')
+    for (const time of await page.locator('.row time').allTextContents()) t.match(time.replace('\u202f', ' '), shortTime, 'the day is not repeated')
   })
 
   t.test('an own message is edited with the Up arrow, and deleted after a confirmation', async (t) => {
