@@ -108,8 +108,12 @@ t.test('the connection of the page', { skip }, async (t) => {
     await notice(page, 'This device is offline')
     await post(page, 'later')
     await shows(page, '.row.pending', 'later')
+    await page.clock.install()
     await page.context().setOffline(false)
     await shows(page, '.row.stored', 'later')
+    await shows(page, '.status-word', 'Connected, nothing missed')
+    await page.clock.fastForward(6_000)
+    await shows(page, '.status-word', /^Connected$/)
   })
 
   t.test('posts that wait for the server survive a reload, and are stored once', async (t) => {

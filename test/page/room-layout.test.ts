@@ -144,6 +144,18 @@ t.test('the layout of the page', { skip }, async (t) => {
     t.equal(await focused(), 'field')
   })
 
+  t.test('with forced colours, the state of the connection and own messages can be distinguished', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open({ forcedColors: 'active' })
+    await say(page, 'mine')
+    const dot = () => page.locator('.status').evaluate((status) => getComputedStyle(status, '::before').backgroundColor)
+    const online = await dot()
+    t.equal(await page.locator('.row.own').evaluate((row) => getComputedStyle(row).borderInlineStartWidth), '3px')
+    await page.context().setOffline(true)
+    await shows(page, '.status-word', 'Offline')
+    t.not(await dot(), online)
+  })
+
   t.test('in a busy room at most one summary a second is announced to screen readers', async (t) => {
     const { app, open } = await start(t)
     const { page } = await open()
