@@ -65,7 +65,7 @@ export class MemberReads implements Reads {
   }
 
   posted (room: string, cursor: ReadCursor): void {
-    this.#move(room, cursor)
+    if (this.#move(room, cursor)) for (const device of this.#devices) device.reportPosted(room, cursor.offset)
     // Nothing may wait for a member without connections.
     if (this.#devices.size === 0) this.#gathered.settle()
   }

@@ -42,6 +42,8 @@ export class Membership implements Receiver, Requester {
   readonly includeSender: boolean
   #offset = 0
   #change = 0
+  /** Offset of the newest entry that the answer to the join contained or preceded. */
+  #joinedOffset = 0
   /** Offsets of different epochs can't be compared. */
   #epoch = 0
   /** Undefined unless the member catches up or is suspended. */
@@ -140,6 +142,7 @@ export class Membership implements Receiver, Requester {
     const resumed = page.complete ? whole?.resumed : undefined
     if (resumed !== undefined || this.#acknowledgements !== undefined) this.acknowledgements.resumeAfter(resumed)
     this.#hasJoined = true
+    this.#joinedOffset = later.offset
     this.#clientKnows(page.readPosition)
     return this.#replay(this.format.joined(this.room, page, presence, this.forms.listed), page.entries.length + page.changed.length, later, whole)
   }
@@ -179,6 +182,14 @@ export class Membership implements Receiver, Requester {
 
   /** Called when the client has removed the read position of the member. */
   forgot (): void { this.#clientKnows(undefined) }
+
+  /**
+   * Called when the read position has moved to an entry of the member. Its message moves the read position of the client, unless the answer
+   * to the join has it: the read position in that answer may be older.
+   */
+  readPosted (offset: number): void {
+    if (offset <= this.#joinedOffset) this.reportRead()
+  }
 
   /** Sends the read position, or its end, unless the client knows it. A member that catches up or is suspended receives it later. */
   reportRead (): void {

@@ -100,6 +100,8 @@ export class PeerReads implements ReadDevice {
 
   reportRead (room: string): void { this.#peer.find(room)?.reportRead() }
 
+  reportPosted (room: string, offset: number): void { this.#peer.find(room)?.readPosted(offset) }
+
   reportForgotten (room: string): void { this.#peer.find(room)?.forgotten() }
 
   /** Called when the connection is closed and has left its rooms. */

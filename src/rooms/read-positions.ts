@@ -53,7 +53,7 @@ export class ReadPositions {
 
   /** Calls a function with the read positions of a member that may have no connection on this node. */
   async with<Result> (memberId: string, use: (reads: MemberReads) => Promise<Result>): Promise<Result> {
-    const device = { reportRead () {}, reportForgotten () {} }
+    const device = { reportRead () {}, reportPosted () {}, reportForgotten () {} }
     const reads = this.begin(memberId, device)
     try {
       return await use(reads)

@@ -5,6 +5,8 @@ import type { ReadPosition } from '../store.ts'
 export interface ReadDevice {
   /** Called when the read position in a room has moved, but not by this connection. */
   reportRead (room: string): void
+  /** Called when the read position in a room has moved to a message of the member. @param offset of the message */
+  reportPosted (room: string, offset: number): void
   /** Called when the read position in a room was removed, but not by this connection. */
   reportForgotten (room: string): void
 }
@@ -23,7 +25,7 @@ export interface Reads {
   of (room: string): ReadCursor | undefined
   /** Moves the read position in a room. Ignores a cursor that isn't later. @param by the connection that moves it, which isn't notified */
   mark (room: string, cursor: ReadCursor, by: ReadDevice): void
-  /** Moves the read position in a room to a message of the member. The other connections receive the message itself. */
+  /** Moves the read position in a room to a message of the member. The connections receive the message itself. */
   posted (room: string, cursor: ReadCursor): void
   /** Resolves with all read positions, in the order of the room names. Rejects as the store does. */
   list (): Promise<readonly ReadPosition[]>

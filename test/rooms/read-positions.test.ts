@@ -15,7 +15,7 @@ import { HeldClock } from '../support/held-clock.ts'
 /** The token of a client is the id of its member. */
 const authenticate: FastifyChatOptions['authenticate'] = (_, { token }) => ({ id: token! })
 
-const device = { reportRead () {}, reportForgotten () {} }
+const device = { reportRead () {}, reportPosted () {}, reportForgotten () {} }
 
 /** Returns a function that appends an entry. It resolves with the cursor of the entry. */
 function appendsTo (works: Store) {

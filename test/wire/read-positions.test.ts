@@ -430,6 +430,25 @@ t.test('a repeated mark does not bring a removed read position back', async (t) 
   t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
 })
 
+t.test('a post in the answer to a join may move the read position later, and the client is told', async (t) => {
+  const stored = gate()
+  const backend = backendWith((works) => ({
+    async append (...args) {
+      const appended = await works.append(...args)
+      await stored.pass()
+      return appended
+    }
+  }))
+  const { member } = await chat(t, { authenticate, backend })
+  const [one, two] = [await member({ token: 'bob' }, 'a'), await member({ token: 'bob' })]
+  one.say({ type: 'post', room: 'a', id: '1', text: '1' })
+  await stored.reached
+  const { messages: [message], readPosition } = await two.join('a')
+  t.equal(readPosition, undefined)
+  stored.open()
+  t.strictSame(await two.next(), { type: 'readPosition', room: 'a', position: message!.position })
+})
+
 t.test('a connection that removes the read position receives the next one at the same message', async (t) => {
   const { member } = await chat(t, { authenticate })
   const [ada, one, two] = [await member({ token: 'ada' }, 'a'), await member({ token: 'bob' }, 'a'), await member({ token: 'bob' }, 'a')]
