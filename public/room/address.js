@@ -1,8 +1,9 @@
 // The room in the address of the page: `?room=tea`. The browser's Back returns to the room before.
 
-/** Returns the room of the address. */
+/** Returns the room of the address; `#tea` too, which people type. */
 export function addressedRoom (defaultRoom) {
-  return new URLSearchParams(window.location.search).get('room') || defaultRoom
+  const { search, hash } = window.location
+  return new URLSearchParams(search).get('room') || new URLSearchParams(hash.replace('#', 'room=')).get('room') || defaultRoom
 }
 
 /** Returns the address of a room, for others too: it has no name of a person. */

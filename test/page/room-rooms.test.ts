@@ -67,6 +67,18 @@ t.test('rooms and people', { skip }, async (t) => {
     t.strictSame(complaints, [])
   })
 
+  t.test('an address with #tea opens the room, and one with an empty room opens the default room', async (t) => {
+    const { open } = await start(t)
+    const { page } = await open('ada', {}, '#tea')
+    await shows(page, '.title', 'tea')
+    await page.evaluate(() => { location.hash = 'green.tea' })
+    await shows(page, '.title', 'green.tea')
+    await page.goBack()
+    await shows(page, '.title', 'tea')
+    const { page: other } = await open('bob', {}, '?room=')
+    await shows(other, '.title', 'lobby')
+  })
+
   t.test('messages that arrive while the user is away are unread, until the user is back', async (t) => {
     const { app, open } = await start(t)
     const { page } = await open('ada')
