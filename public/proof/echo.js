@@ -51,7 +51,7 @@ export function echoTab ({ panel, url }) {
       onReply: received,
       onClose (event) {
         if (echo !== current) return
-        showState('closed', `${event.wasClean ? 'Closed' : 'Connection lost'} (${explainClose(event)}).`)
+        showState('closed', `${event.wasClean ? 'Closed' : 'Connection lost'} (${explainClose(event)}). The echo doesn't reconnect by itself.`)
       }
     })
     echo = current

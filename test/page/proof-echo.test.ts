@@ -39,15 +39,28 @@ t.test('the echo tab', { skip }, async (t) => {
     await shows(drawer, '.echoes .received', '5 bytes, identical')
   })
 
+  t.test('a text and a file of over 64 KiB are announced as too large', async (t) => {
+    const { drawer } = await openEcho(t)
+    await drawer.getByLabel('Text').fill('é'.repeat(32 * 1024))
+    t.equal(await drawer.locator('.echo .error').textContent(), '')
+    await drawer.getByLabel('Text').fill('é'.repeat(32 * 1024 + 1))
+    await shows(drawer, '.error', 'This text is over 64 KiB.')
+    await drawer.getByLabel(/^File/).setInputFiles({ name: 'a.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(64 * 1024 + 1) })
+    await shows(drawer, '.error', 'This file is over 64 KiB.')
+  })
+
   t.test('the echo is closed with a code, without a close frame, and by the server', async (t) => {
     const { drawer } = await openEcho(t)
+    const buttons = async () => [await buttonOf(drawer, 'Connect').count(), await buttonOf(drawer, 'Disconnect').count()]
+    t.strictSame(await buttons(), [0, 1])
     await drawer.getByText('Close the connection').click()
     await drawer.getByLabel('Code').fill('1001')
     await shows(drawer, '.hint', 'A page may only send 1000, and 3000 to 4999.')
     await drawer.getByLabel('Code').fill('4321')
     await drawer.getByLabel('Reason').fill('enough')
     await buttonOf(drawer, 'Close').click()
-    await shows(drawer, '.state', 'Closed (code 4321, defined by the app: enough).')
+    await shows(drawer, '.state', "Closed (code 4321, defined by the app: enough). The echo doesn't reconnect by itself.")
+    t.strictSame(await buttons(), [1, 0])
     await buttonOf(drawer, 'Connect').click()
     await shows(drawer, '.state', 'Connected.')
     await buttonOf(drawer, 'End without a close frame').click()
