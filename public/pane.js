@@ -87,6 +87,12 @@ export function createPane ({ container, config, connect, name, storage, onInspe
     roomChanged.call(shownRoom)
   }
 
+  function showTooMany () {
+    // A change of room removes the error of the former one.
+    draw()
+    status.showError(TOO_MANY_ROOMS)
+  }
+
   refuseFiles(element, () => status.showError('The chat accepts only text. The Echo tab of the inspector accepts files.'))
   person.changed(nextFrame(draw))
   person.received((conversation, message, own) => { if (conversation === person.shown && !own) announce(message) })
@@ -94,7 +100,6 @@ export function createPane ({ container, config, connect, name, storage, onInspe
   person.resumed((conversation, missed, complete) => { if (conversation === person.shown) status.showResumed(missed, complete) })
   const hasRoom = person.start(room)
   draw()
-  const showTooMany = () => status.showError(TOO_MANY_ROOMS)
   if (!hasRoom) showTooMany()
   if (isFirst) startSide(person, names, { defaultRoom: config.room, field: find('field'), onTooMany: showTooMany })
 
