@@ -39,17 +39,22 @@ t.test('notifications of the page', { skip }, async (t) => {
     await page.goto(`http://127.0.0.1:${await listen(app)}/demo/`)
     await connected(page)
     const publish = (text: string) => app.chat.publish('lobby', { text, from: { id: 'bob', name: 'bob' } })
-    return { page, complaints, publish, notified: () => page.evaluate('notified'), button: page.getByRole('button', { name: 'Notify me' }) }
+    const button = page.getByRole('button', { name: 'Notify me' })
+    /** Clicks the button, and waits until the browser has answered. */
+    const toggle = async (pressed: boolean) => {
+      await button.click()
+      await page.getByRole('button', { name: 'Notify me', pressed }).waitFor()
+    }
+    return { page, complaints, publish, notified: () => page.evaluate('notified'), button, toggle }
   }
 
   t.test('if allowed, messages of a hidden page are one notification for each room', async (t) => {
-    const { page, complaints, publish, notified, button } = await start(t, ['notifications'])
+    const { page, complaints, publish, notified, toggle } = await start(t, ['notifications'])
     await setVisibility(page, 'hidden')
     await publish('before')
     await shows(page, '.row', 'before')
     await setVisibility(page, 'visible')
-    await button.click()
-    t.equal(await button.getAttribute('aria-pressed'), 'true')
+    await toggle(true)
     await publish('visible')
     await shows(page, '.row', 'visible')
     await setVisibility(page, 'hidden')
@@ -57,7 +62,7 @@ t.test('notifications of the page', { skip }, async (t) => {
     await shows(page, '.row', 'two')
     const tag = 'fastify-chat lobby'
     t.strictSame(await notified(), [{ title: 'bob in lobby', body: 'one', tag }, { title: 'bob in lobby', body: 'two', tag }], 'the second one replaces the first')
-    await button.click()
+    await toggle(false)
     await publish('off')
     await shows(page, '.row', 'off')
     t.equal((await notified() as object[]).length, 2)
@@ -75,8 +80,8 @@ t.test('notifications of the page', { skip }, async (t) => {
   })
 
   t.test('if the browser has none for pages, the button is hidden and messages arrive', async (t) => {
-    const { page, complaints, publish, button } = await start(t, ['notifications'], false)
-    await button.click()
+    const { page, complaints, publish, button, toggle } = await start(t, ['notifications'], false)
+    await toggle(true)
     await setVisibility(page, 'hidden')
     await publish('one')
     await shows(page, '.row', 'one')
