@@ -337,12 +337,16 @@ t.test('the messages of a room', { skip }, async (t) => {
     t.strictSame(await texts(page), ['**** it'])
   })
 
-  t.test('own right-to-left text is laid out from the right, with its time in order', async (t) => {
-    const { open } = await start(t)
+  t.test('right-to-left text is laid out from the right, with its time in order', async (t) => {
+    const { app, open } = await start(t)
     const { page } = await open('ada')
     await say(page, 'שלום עולם')
-    t.equal(await page.locator('.row .text').evaluate((element) => element.matches(':dir(rtl)')), true)
-    t.equal(await page.locator('.row time').evaluate((element) => element.matches(':dir(ltr)')), true)
+    // A mark of Latin letters follows the name.
+    for (const id of ['m1', 'm2']) await app.chat.publish('den', { text: 'בוקר טוב', from: { id, name: 'דנה' } })
+    await shows(page, '.row .name', /דנה.*#/)
+    const fits = (selector: string) => page.locator(selector).evaluateAll((all) => all.map((element) => element.matches(':dir(rtl)')))
+    t.strictSame(await fits('.row .text'), [true, true, true])
+    t.strictSame(await fits('.row time'), [false, false, false])
   })
 
   t.end()
