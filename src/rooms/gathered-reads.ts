@@ -1,9 +1,12 @@
 import { movesForward, type ReadCursor } from '../drivers/read-position.ts'
-import type { Delay, SharedDelay } from '../drivers/delay.ts'
+import { SharedDelay, type Delay } from '../drivers/delay.ts'
 import { MAX_READ_POSITIONS, type ReadPosition, type Store } from '../store.ts'
 
 /** Maximum ms that read positions of a member gather until they are written. */
-export const INTERVAL = 2_000
+const INTERVAL = 2_000
+
+/** ms within which the writes of several members share a timer. */
+const WINDOW = 50
 
 /** Maximum number of read positions of all members of a node that wait to be written. */
 const MAX_WAITING = 100_000
@@ -16,6 +19,9 @@ const MAX_WAIT = 60_000
  * the member isn't notified of a removal on another node, and a later write would undo that removal.
  */
 const MAX_FAILING = 60_000
+
+/** Returns the delay of the writes of all members of a node. */
+export function sharedInterval (after: Delay): SharedDelay { return new SharedDelay(INTERVAL, WINDOW, after) }
 
 /** What the gathered read positions of all members of a node share. */
 export interface Gathering {

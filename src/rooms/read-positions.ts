@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { SharedDelay, delay, type Delay } from '../drivers/delay.ts'
-import { INTERVAL } from './gathered-reads.ts'
+import { delay, type Delay } from '../drivers/delay.ts'
+import { sharedInterval } from './gathered-reads.ts'
 import { encodeMemberMessage, type MemberMessage } from './member-message.ts'
 import { MemberReads, type MemberReadsContext } from './member-reads.ts'
 import type { ReadCursor } from '../drivers/read-position.ts'
@@ -8,9 +8,6 @@ import { randomId } from './random-id.ts'
 import type { ReadDevice } from './reads.ts'
 import type { Roster } from '../roster.ts'
 import type { ReadPosition, Store } from '../store.ts'
-
-/** ms within which the writes of members begin together. */
-const WINDOW = 50
 
 /** The read positions of the members that `authenticate` names, on this node. */
 export class ReadPositions {
@@ -25,7 +22,7 @@ export class ReadPositions {
   /** @param after starts the timers of the writes */
   constructor (store: Pick<Store, 'readPositions' | 'forgetRead' | 'markRead'>, roster: Pick<Roster, 'send'>, log: FastifyBaseLogger, after: Delay = delay) {
     this.#log = log
-    const interval = new SharedDelay(INTERVAL, WINDOW, after)
+    const interval = sharedInterval(after)
     const node = randomId()
     const send = (memberId: string, message: MemberMessage) => {
       // The data may be lost anyway: a member that joins again receives its read positions.
