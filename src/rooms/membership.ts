@@ -181,7 +181,7 @@ export class Membership implements Receiver, Requester {
   }
 
   /** Called when the client has removed the read position of the member. */
-  forgot (): void { this.#clientKnows(undefined) }
+  clientForgot (): void { this.#clientKnows(undefined) }
 
   /**
    * Called when the read position has moved to an entry of the member. Its message moves the read position of the client, unless the answer

@@ -88,7 +88,7 @@ export class PeerReads implements ReadDevice {
 
   /** Removes the read position in a room. Rejects as the store does. */
   async forget (room: string): Promise<void> {
-    this.#peer.find(room)?.forgot()
+    this.#peer.find(room)?.clientForgot()
     await this.#own.forget(room, this)
   }
 
