@@ -63,6 +63,26 @@ t.test('the connection of the page', { skip }, async (t) => {
     return window
   }
 
+  /** Opens the room `den`. The server refuses its connections until `reload` is called. */
+  async function openRefused (t: Test): Promise<{ readonly page: Page, readonly reload: () => Promise<void> }> {
+    const port = await listen(await build(t))
+    const { page } = await openPage(t, browser, 'about:blank', { name: 'ada' })
+    let isRefused = true
+    await page.routeWebSocket(/chat$/, async (socket) => {
+      if (isRefused) await socket.close({ code: 1013 })
+      else socket.connectToServer()
+    })
+    await page.goto(`http://127.0.0.1:${port}/demo/?room=den`)
+    await notice(page, 'Could not connect: the server is busy')
+    return {
+      page,
+      async reload () {
+        isRefused = false
+        await page.reload()
+      }
+    }
+  }
+
   t.test('on an unstable connection each message arrives once, in order', async (t) => {
     const port = await listen(await build(t))
     const tunnel = await proxy(t, port)
@@ -134,16 +154,7 @@ t.test('the connection of the page', { skip }, async (t) => {
   })
 
   t.test('posts before the first connection wait, at most 100, also over a reload', async (t) => {
-    const app = await build(t)
-    const port = await listen(app)
-    const { page } = await openPage(t, browser, 'about:blank', { name: 'ada' })
-    let isDown = true
-    await page.routeWebSocket(/chat$/, async (socket) => {
-      if (isDown) await socket.close({ code: 1013 })
-      else socket.connectToServer()
-    })
-    await page.goto(`http://127.0.0.1:${port}/demo/?room=den`)
-    await notice(page, 'Could not connect: the server is busy')
+    const { page, reload } = await openRefused(t)
     await page.locator('.field').evaluate((field: HTMLTextAreaElement) => {
       for (let i = 1; i <= 101; i++) {
         field.value = `message ${i}.`
@@ -154,27 +165,17 @@ t.test('the connection of the page', { skip }, async (t) => {
     await notice(page, 'Cannot send: 100 messages are already waiting')
     t.equal(await page.locator('.field').inputValue(), 'message 101.', 'the typed text is kept')
     await page.locator('.row.pending').nth(99).waitFor()
-    isDown = false
-    await page.reload()
+    await reload()
     await shows(page, '.row.stored', 'message 100.')
     await nonePending(page)
     t.strictSame(await texts(page), Array.from({ length: 100 }, (_, i) => `message ${i + 1}.`))
   })
 
   t.test('posts that waited over a reload are not sent again when their room is left and opened', async (t) => {
-    const port = await listen(await build(t))
-    const { page } = await openPage(t, browser, 'about:blank', { name: 'ada' })
-    let isDown = true
-    await page.routeWebSocket(/chat$/, async (socket) => {
-      if (isDown) await socket.close({ code: 1013 })
-      else socket.connectToServer()
-    })
-    await page.goto(`http://127.0.0.1:${port}/demo/?room=den`)
-    await notice(page, 'Could not connect')
+    const { page, reload } = await openRefused(t)
     await post(page, 'once')
     await shows(page, '.row.pending', 'once')
-    isDown = false
-    await page.reload()
+    await reload()
     await shows(page, '.row.stored', 'once')
     await openRoom(page, 'tea')
     await page.getByRole('button', { name: 'Leave den' }).click()
