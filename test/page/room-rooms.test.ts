@@ -223,7 +223,7 @@ t.test('rooms and people', { skip }, async (t) => {
     t.strictSame(await people(ada.page), ['ada (you)'])
   })
 
-  t.test('who came and left is one line above the field, and neither a message nor unread', async (t) => {
+  t.test('a line above the field shows who came and left, and nothing becomes unread', async (t) => {
     const { app, open, url } = await start(t, { backend: backendOf({ roster: new MemoryRoster({ grace: 1, coalesce: 1 }) }) })
     const come = (name: string) => openSocket(t, `${url.replace('http', 'ws').replace('demo/', 'chat')}?name=${name}`)
     const { page } = await open('ada')

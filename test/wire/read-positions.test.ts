@@ -430,7 +430,7 @@ t.test('a repeated mark does not bring a removed read position back', async (t) 
   t.match(await app.chat.unread('bob'), [{ room: 'a', position: positions[1] }])
 })
 
-t.test('a post in the answer to a join may move the read position later, and the client is told', async (t) => {
+t.test('the read position moves to a post that a join has answered, and the client receives it', async (t) => {
   const stored = gate()
   const backend = backendWith((works) => ({
     async append (...args) {
