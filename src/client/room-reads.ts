@@ -57,6 +57,14 @@ export function roomReads (operations: ReadOperations, delays: Backoff) {
     known = [...messages.map(({ position }) => position), ...later].slice(-MAX_KNOWN)
   }
 
+  /** Moves to the awaited read position, if its message has arrived. Returns whether that was a later one. */
+  function reach (): boolean {
+    const unread = after(awaited)
+    if (unread >= unreadCount) return false
+    set(awaited!, unread)
+    return true
+  }
+
   /** Returns the number of messages after a position; Infinity if it isn't known. */
   function after (position: string | undefined): number {
     const index = known.lastIndexOf(position!)
@@ -101,6 +109,7 @@ export function roomReads (operations: ReadOperations, delays: Backoff) {
       else {
         know(messages.length > 0 ? messages : [{ position }])
         unreadCount = after(current)
+        reach()
       }
       // Whether the last mark is at a message that isn't known: the read position of the server may be before it.
       const isUnknown = awaited !== undefined && awaited === (unsent ?? sent) && after(awaited) === Infinity
@@ -121,7 +130,9 @@ export function roomReads (operations: ReadOperations, delays: Backoff) {
 
     /** Called with a page of history. */
     addEarlier (before: string, messages: readonly Message[]): void {
-      if (before === known[0]) know(messages, known)
+      if (before !== known[0]) return
+      know(messages, known)
+      if (reach()) reads.onMoved()
     },
 
     /** Moves the read position, but never back. @param isOwn whether the app has marked the message, so that the server must be notified */

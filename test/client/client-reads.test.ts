@@ -198,6 +198,21 @@ t.test('marks on another device move the read position forward only', async (t) 
   t.strictSame(marks(), [])
 })
 
+t.test('a mark on another device takes effect when a view or page with its message arrives', async (t) => {
+  const moved = (position: string) => ({ type: 'readPosition', room: 'lobby', position })
+  const view = (...positions: string[]) => joined('lobby', { messages: others(...positions), position: positions.at(-1)!, complete: false })
+  const { room, receive } = await inRoom(t, [{ messages: [], position: 'p0' }], ({ type, room, before }) => type === 'history'
+    ? [{ type, room, before, messages: others('h1', 'h2'), more: false, complete: true }]
+    : undefined)
+  await receive(moved('r1'), view('r1', 'r2'), moved('r1'))
+  t.match(room, { readPosition: 'r1', unread: 1 })
+  await receive(view('s1'), moved('h1'))
+  t.match([room.readPosition, room.unread], [undefined, undefined])
+  const event = nextEvent(room, 'readPosition')
+  await room.history('s1')
+  t.match(await event, { position: 'h1', unread: 2 })
+})
+
 t.test('a page of history extends the messages that can be marked', async (t) => {
   const { room, receive } = await inRoom(t, [{ ...three, readPosition: 'h0', unread: 6 }], ({ type, room, before }) => type === 'history'
     ? [{ type, room, before, messages: others('h1', 'h2', 'h3'), more: false, complete: true }]

@@ -10,7 +10,7 @@ type Step =
   | { readonly mark: number }
   | { readonly otherDevice: number }
   | 'send'
-  | { readonly cut: { readonly page: number, readonly isComplete: boolean, readonly lost: boolean } }
+  | { readonly cut: { readonly page: number, readonly isComplete: boolean, readonly lost: boolean, readonly isLate: boolean } }
 
 const share = fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100)
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -19,7 +19,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ mark: share }) },
   { weight: 3, arbitrary: fc.record({ otherDevice: share }) },
   { weight: 2, arbitrary: fc.constant('send') },
-  { weight: 2, arbitrary: fc.record({ cut: fc.record({ page: fc.integer({ min: 0, max: 5 }), isComplete: fc.boolean(), lost: fc.boolean() }) }) }
+  { weight: 2, arbitrary: fc.record({ cut: fc.record({ page: fc.integer({ min: 0, max: 5 }), isComplete: fc.boolean(), lost: fc.boolean(), isLate: fc.boolean() }) }) }
 )
 
 /** A server with one room, and the connection of one device. Entries are named by their offsets. */
@@ -88,8 +88,12 @@ class Model {
     this.#sent.splice(this.#sent.findLastIndex((item) => 'marked' in item) + 1, 0, { marked: offset })
   }
 
-  /** Joins again after a break, and receives a page of what it missed. @param lost whether the server has lost marks of this device, but not posts */
-  #rejoin ({ page, isComplete, lost }: { page: number, isComplete: boolean, lost: boolean }): void {
+  /**
+   * Joins again after a break, and receives a page of what it missed.
+   * @param lost whether the server has lost marks of this device, but not posts
+   * @param isLate whether the read position has moved after the page was read, and its move arrives first
+   */
+  #rejoin ({ page, isComplete, lost, isLate }: { page: number, isComplete: boolean, lost: boolean, isLate: boolean }): void {
     // After a gap, the client doesn't know how many messages follow a mark that waits.
     if (!isComplete) this.reads.send()
     this.#sent = []
@@ -98,15 +102,18 @@ class Model {
     const to = isComplete ? Math.min(this.head, this.#received + page) : this.head
     if (!isComplete) this.#first = Math.max(1, from + 1)
     this.#received = to
-    this.reads.join(this.#joined(from, to, isComplete), isComplete)
+    const isOlder = isLate && !isComplete && this.read > from
+    if (isOlder) this.reads.move(String(this.read), false)
+    this.reads.join(this.#joined(from, to, isComplete, isOlder), isComplete)
     for (let offset = to + 1; offset <= this.head; offset++) this.#sent.push({ message: offset })
     if (this.read > to) this.#sent.push({ marked: this.read })
   }
 
-  #joined (from: number, to: number, complete: boolean) {
+  /** @param isOlder whether the answer has no read position, because it was read before there was one */
+  #joined (from: number, to: number, complete: boolean, isOlder = false) {
     const messages = Array.from({ length: to - from }, (_, i) => this.#message(from + 1 + i))
     // The server sends a read position beyond the page after the messages up to it.
-    const own = this.read > to ? {} : { readPosition: String(this.read), unread: to - this.read }
+    const own = isOlder || this.read > to ? {} : { readPosition: String(this.read), unread: to - this.read }
     const state = { position: String(to), complete, ...own }
     return { type: 'joined' as const, room: 'lobby', members: [], count: 1, messages, ...state } as unknown as Joined
   }
