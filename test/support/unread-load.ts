@@ -270,9 +270,18 @@ class UnreadLoad {
   async #forget (device: Device, room: string): Promise<void> {
     await Promise.all(this.#pending)
     for (const { client } of this.#devices) await roomsOf(client)
+    // A message of the member that arrives after `forgotten` moves the read position of the client.
+    for (const each of this.#devices) if (each.id === device.id) await this.#receivedAll(each, room)
     if (!device.client.forget(room)) return
     await roomsOf(device.client)
     await this.#removed(device.id, room)
+  }
+
+  /** Resolves when a device has received the newest message of a room. */
+  async #receivedAll (device: Device, room: string): Promise<void> {
+    const { entries } = await this.#nodes.of(0).app.chat.history(room, { limit: 1 })
+    const hasReceived = () => entries.every(({ position }) => device.rooms.get(room)?.received.includes(position) !== false)
+    for (let rounds = 0; !hasReceived() && rounds < 300; rounds++) await roomsOf(device.client)
   }
 
   async #removed (id: string, room: string): Promise<void> {
