@@ -15,8 +15,8 @@ export interface RoomJoin {
 }
 
 export interface MembershipEvents {
-  /** Sends the message once the rate limits permit. */
-  send (message: Outgoing): void
+  /** Sends the message once the rate limits permit, if `isDue` then returns true. */
+  send (message: Outgoing, isDue: () => boolean): void
   /** Called when requests of the room can be sent. */
   onJoined (room: string): void
   /** Called when the app has left the room, and the server has no membership. */
@@ -48,12 +48,17 @@ export function membership (name: string, events: MembershipEvents, delays: Back
     stage = 'joining'
     requestedFor = join
     const { room: { position: after, revision }, history } = join
-    events.send({ type: 'join', room: name, after, revision, history })
+    events.send({ type: 'join', room: name, after, revision, history }, () => {
+      if (isWanted()) return true
+      // The room would count among those of the connection until it is left.
+      sendNext()
+      return false
+    })
   }
 
   function sendLeave (): void {
     stage = 'leaving'
-    events.send({ type: 'leave', room: name })
+    events.send({ type: 'leave', room: name }, () => true)
   }
 
   /** Called when the membership has ended on the server. Joins again if the app has called `join()` meanwhile. */

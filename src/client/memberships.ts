@@ -30,10 +30,10 @@ export function memberships (client: Omit<RoomClient, 'memberships'>, delays: ()
   /** Joins of this connection that still count as one request each. */
   let cheapJoins = Infinity
   const events: MembershipEvents = {
-    send (message) {
+    send (message, isDue) {
       const json = toJSON(message)
       const cost = message.type === 'join' && --cheapJoins < 0 ? PAGE_COST : 1
-      server.limiter.schedule(cost, json.length, () => server.send(json))
+      server.limiter.schedule(cost, json.length, () => { if (isDue()) server.send(json) })
     },
     onJoined: requests.onJoined,
     onUnused: (room) => byName.delete(room),

@@ -162,6 +162,23 @@ t.test('a join in flight at a disconnect is sent once on the next connection', a
   t.strictSame(requests.map(({ type, room }) => room ?? type), ['hello', 'a', 'hello', 'a', 'b', 'c'])
 })
 
+t.test('a join that waits for the rate limit is not sent if the room was left meanwhile', async (t) => {
+  const { port, requests } = await fakeServer(t, ({ type }) => type === 'hello' ? [{ ...welcome, limits: { rate: 20, burst: 4 } }] : undefined)
+  const client = chatClient(t, port)
+  await state(client, 'online')
+  const [, , left, again] = ['a', 'b', 'left', 'again'].map((name) => client.join(name))
+  client.leave('left')
+  await t.rejects(left!, { code: 'left' })
+  client.leave('again')
+  await t.rejects(again!, { code: 'left' })
+  const joined = await Promise.all([client.join('again', { history: 7 }), client.join('last')])
+  t.strictSame(joined.map(({ name }) => name), ['again', 'last'])
+  t.match(requests.map(({ type, room, history }) => [type, room, history]), [
+    ['hello'], ['join', 'a'], ['join', 'b'], ['join', 'last'], ['join', 'again', 7]
+  ])
+  t.equal(requests.length, 5)
+})
+
 for (const [name, crypto] of Object.entries({ 'without crypto': undefined, 'without crypto.getRandomValues': {} })) {
   t.test(`posts have different ids ${name}, as in React Native`, async (t) => {
     t.intercept(globalThis, 'crypto', { value: crypto })
