@@ -1,6 +1,5 @@
 import type { Revision } from '../change.ts'
 import type { Framing, Payload } from '../connection/writer.ts'
-import type { Revocation } from './membership-rights.ts'
 import type { MergedChange, OwnReactions } from './merged-change.ts'
 import type { RoomSignal } from './signal.ts'
 import type { Presence, PresentMember } from '../roster.ts'
@@ -11,6 +10,9 @@ import type { Entry, Page, Position } from '../store.ts'
  * was counted; undefined if there is none.
  */
 export interface JoinedPage extends Page { readonly position: Position, readonly readPosition?: Position | undefined }
+
+/** Why a member is no longer in a room. message: for the member. */
+export interface Revocation { readonly code: 'removed' | 'forbidden', readonly message: string }
 
 /** Encodes the messages of a room for one wire. Entries and signals MUST be encoded equally for all members: batches share them. */
 export interface Format {

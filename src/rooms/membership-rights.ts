@@ -1,10 +1,8 @@
 import { Forbidden } from '../errors.ts'
+import type { Revocation } from './format.ts'
 
 /** ms for which an answer of `authorize` is reused for signals: clients send `typing` every few seconds. */
 const SIGNALS_ALLOWED = 5_000
-
-/** Why a member is no longer in a room. message: for the member. */
-export interface Revocation { readonly code: 'removed' | 'forbidden', readonly message: string }
 
 /** The membership that has the rights. */
 export interface RightsHolder {
