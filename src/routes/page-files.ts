@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InvalidOption } from '../errors.ts'
 
@@ -7,9 +7,12 @@ import { InvalidOption } from '../errors.ts'
 export interface PageFiles {
   /** folder of the page itself */
   readonly root: string
+  /** names of the files in `root`, and of its folders */
+  readonly files: readonly string[]
+  readonly folders: readonly string[]
   /** folder of the bundled client */
   readonly bundles: string
-  /** paths in `bundles`; empty before the build */
+  /** names of the files in `bundles`; empty before the build */
   readonly library: readonly string[]
 }
 
@@ -23,15 +26,16 @@ export function findPageFiles (): PageFiles {
     throw new InvalidOption('page', "must be false here, because the files of the page are missing: a bundler doesn't include them. " +
       "To serve the page, exclude fastify-chat from the bundle: 'external' of esbuild and Rollup, 'externals' of webpack")
   }
+  const root = join(folder, 'public/')
   const bundles = join(folder, 'dist/page/')
-  return { root: join(folder, 'public/'), bundles, library: filesIn(bundles) }
+  return { root, ...namesIn(root), bundles, library: namesIn(bundles).files }
 }
 
-/** Returns all paths of the page: its own with and without the slash, its files and its configuration. */
-export function pagePaths (path: string, { root, library }: PageFiles): string[] {
+/** Returns all paths of the page's routes: its own with and without the slash, its files, folders and configuration. */
+export function pagePaths (path: string, { files, folders, library }: PageFiles): string[] {
   const lib = [...library, '*'].map((file) => `lib/${file}`)
-  const files = ['', 'config.json', ...filesIn(root), ...lib].map((file) => path + file)
-  return path === '/' ? files : [path.slice(0, -1), ...files]
+  const paths = ['', 'config.json', ...files, ...folders.map((folder) => `${folder}/*`), ...lib].map((file) => path + file)
+  return path === '/' ? paths : [path.slice(0, -1), ...paths]
 }
 
 /**
@@ -51,9 +55,9 @@ function packageFolder (): string | undefined {
   }
 }
 
-/** Returns the paths of all files in a folder, with slashes; an empty list if the folder doesn't exist. */
-function filesIn (folder: string): string[] {
-  if (!existsSync(folder)) return []
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).replaceAll(sep, '/'))
+/** Returns the names of the files and folders in a folder; none if it doesn't exist. */
+function namesIn (folder: string): { readonly files: string[], readonly folders: string[] } {
+  const entries = existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []
+  const names = (areFolders: boolean) => entries.filter((entry) => entry.isDirectory() === areFolders).map(({ name }) => name)
+  return { files: names(false), folders: names(true) }
 }

@@ -1,4 +1,4 @@
-import { posix } from 'node:path'
+import { join, posix } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { PageFiles } from './page-files.ts'
@@ -18,7 +18,7 @@ export interface PageOptions {
 }
 
 /** Adds the demo page. Its configuration has relative paths of the routes, so that a proxy may move everything together. */
-export async function pageRoutes (app: FastifyInstance, { path, files: { root, bundles, library }, chat, echo, room, payload }: PageOptions): Promise<void> {
+export async function pageRoutes (app: FastifyInstance, { path, files: { root, folders, bundles, library }, chat, echo, room, payload }: PageOptions): Promise<void> {
   const relative = (to: string | false) => to === false ? null : posix.relative(path, to) + (to.endsWith('/') ? '/' : '')
   const client = library.includes('client.js')
   const config = { chat: relative(chat), echo: relative(echo), room, payload, client }
@@ -40,7 +40,9 @@ export async function pageRoutes (app: FastifyInstance, { path, files: { root, b
     reply.header('cache-control', 'no-cache')
     return config
   })
-  await app.register(fastifyStatic, { root, wildcard: false, decorateReply: false })
+  // One route for each folder: a route for each file would take most of the time of a start.
+  await app.register(fastifyStatic, { root, wildcard: false, globIgnore: folders.map((folder) => `${folder}/**`), decorateReply: false })
+  for (const folder of folders) await app.register(fastifyStatic, { root: join(root, folder), prefix: `/${folder}`, decorateReply: false })
   if (!client) return
   await app.register(fastifyStatic, {
     root: bundles,

@@ -139,8 +139,19 @@ t.test('only the bundle of the client is served of the compiled files', async (t
   }
 })
 
-t.test('a route on the path of a compiled file is a coded error', async (t) => {
-  for (const path of ['/demo/lib/client.js', '/demo/lib/*']) {
+t.test('only the files of the page are served from its folders; others have the 404 of the app', async (t) => {
+  const app = bare(t)
+  app.setNotFoundHandler(async (_request, reply) => await reply.code(404).send('not here'))
+  await app.register(fastifyChat)
+  for (const url of ['/demo/room/row.js', '/demo/proof/proof.css']) t.equal((await app.inject({ method: 'HEAD', url })).statusCode, 200, url)
+  for (const path of ['room', 'room/', 'room/nothing.js', 'room/..%2findex.html', 'room/..%2F..%2Fpackage.json', 'proof//row.js', 'nothing.js']) {
+    const { statusCode, body } = await app.inject(`/demo/${path}`)
+    t.strictSame([statusCode, body], [404, 'not here'], path)
+  }
+})
+
+t.test('a route on the path of a compiled file or of a folder is a coded error', async (t) => {
+  for (const path of ['/demo/lib/client.js', '/demo/lib/*', '/demo/room/*']) {
     const app = bare(t)
     app.get(path, async () => '')
     await t.rejects(async () => app.register(fastifyChat), { code: 'FST_CHAT_PATH_TAKEN', message: path })
