@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { freePort } from '../support/free-port.ts'
 import { redisServer, skip } from '../support/redis-server.ts'
 import { open, type Client } from '../support/websocket-client.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 /** The lines that the example logs, in order. */
 interface Line { readonly pid: number, readonly msg: string }
@@ -14,7 +15,7 @@ async function cluster (t: Test) {
   const port = await freePort()
   // Run without tap's environment and loader: they would collect coverage of code that another loader compiles.
   const env = { ...process.env, PORT: String(port), REDIS_URL: socket, WORKERS: '2', NODE_OPTIONS: '' }
-  const child = spawn(process.execPath, ['--import', 'tsx', 'examples/cluster.ts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...typescriptArguments, 'examples/cluster.ts'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close') as Promise<[code: number | null]>
   t.teardown(async () => {
     child.kill('SIGTERM')

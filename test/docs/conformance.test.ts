@@ -10,6 +10,7 @@ import { MemoryRoster } from '../../src/drivers/memory/roster.ts'
 import { build, listen } from '../support/app.ts'
 import { backendOf } from '../support/backend.ts'
 import { run as runCommand } from '../support/command.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 /** Starts the plugin with a short grace and handshake timeout, and a rate limit that allows the suite. */
 async function serve (t: Test): Promise<string> {
@@ -40,7 +41,7 @@ async function broken (t: Test, url: string, change: (frame: string) => string[]
 }
 
 async function command (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
-  return await spawned(process.execPath, ['--import', 'tsx', 'conformance/main.ts', ...args])
+  return await spawned(process.execPath, [...typescriptArguments, 'conformance/main.ts', ...args])
 }
 
 async function spawned (file: string, args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {

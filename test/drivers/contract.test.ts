@@ -10,12 +10,13 @@ import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import type { Roster } from '../../src/roster.ts'
 import { append, edit, end } from '../../src/contract/store/entries.ts'
 import type { ReadPosition, Store } from '../../src/store.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 t.test('the suites run under node:test', async (t) => {
   // A process that node:test started reports to its parent instead of writing TAP.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const { stdout } = await promisify(execFile)(process.execPath,
-    ['--import', 'tsx', '--test', '--test-reporter=tap', 'test/support/fixtures/node-test-contract.ts'], { env })
+    [...typescriptArguments, '--test', '--test-reporter=tap', 'test/support/fixtures/node-test-contract.ts'], { env })
   t.match(stdout, /^ok \d+ - the contract of a store$/m)
   t.match(stdout, /^ok \d+ - the contract of a roster$/m)
   t.match(stdout, /^# fail 0$/m)

@@ -14,6 +14,7 @@ import { run } from '../support/command.ts'
 import { command } from '../support/compiled.ts'
 import { directory } from '../support/directory.ts'
 import { started } from '../support/program.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const inUse = { code: 'FST_CHAT_STORE_IN_USE' }
@@ -27,7 +28,7 @@ async function open (t: Test, path: string): Promise<LmdbStore> {
 const fixture = 'test/support/fixtures/lmdb-writer.ts'
 
 /** Starts a process that opens the store of a directory. */
-const owner = (t: Test, path: string) => started(t, process.execPath, ['--import', 'tsx', fixture, path])
+const owner = (t: Test, path: string) => started(t, process.execPath, [...typescriptArguments, fixture, path])
 
 /** Returns the files of a directory that this process has open. */
 function openFiles (path: string): string[] {
@@ -150,7 +151,7 @@ t.test('worker threads share no directory, with each other or with the main thre
 })
 
 t.test('the workers of a cluster share no directory', async (t) => {
-  cluster.setupPrimary({ exec: fixture, args: [directory(t)], execArgv: ['--import', 'tsx'], silent: true })
+  cluster.setupPrimary({ exec: fixture, args: [directory(t)], execArgv: [...typescriptArguments], silent: true })
   const fork = () => {
     const worker = cluster.fork()
     t.teardown(() => worker.process.kill('SIGKILL'))

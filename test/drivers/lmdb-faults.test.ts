@@ -17,6 +17,7 @@ import { directory } from '../support/directory.ts'
 import { bodies, fill, numbers, says } from '../../src/contract/store/entries.ts'
 import { Follower } from '../../src/contract/store/follower.ts'
 import { tick } from '../support/tick.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 const all = { limit: Infinity, maxBytes: Infinity }
 const unbounded = { historyEntries: Infinity, historyBytes: Infinity }
@@ -60,7 +61,7 @@ class Lines extends EventEmitter {
 
 /** A killed process writes no coverage, so it runs on tsx, which starts faster. */
 const writer = (t: Test, path: string, atOnce: number, fixture = 'lmdb-writer') =>
-  new Lines(t, ['--import', 'tsx', `test/support/fixtures/${fixture}.ts`, path, String(atOnce)])
+  new Lines(t, [...typescriptArguments, `test/support/fixtures/${fixture}.ts`, path, String(atOnce)])
 
 /** Returns the number of printed lines after which a writer is killed: at once, or in the middle of many writes. */
 const killAfter = (atOnce: number) => atOnce === 1 ? 2 + Math.floor(Math.random() * 20) : 300 + Math.floor(Math.random() * 2_000)

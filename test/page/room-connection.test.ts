@@ -9,6 +9,7 @@ import { run, type Run } from '../support/command.ts'
 import { directory } from '../support/directory.ts'
 import { connected, openPage, openRoom, post, say, shows, text, texts, watch, type PageWindow } from './page-window.ts'
 import { proxy } from '../support/proxy.ts'
+import { typescriptArguments } from '../support/typescript-arguments.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -20,7 +21,7 @@ async function serveApart (t: Test, { port = '0', folder = '' } = {}): Promise<{
   const args = ['serve', '--port', port]
   const { child, seen, ended } = folder === ''
     ? run(t, args)
-    : run(t, ['--import', 'tsx', 'src/cli/main.ts', ...args], { file: process.execPath, cwd: folder })
+    : run(t, [...typescriptArguments, 'src/cli/main.ts', ...args], { file: process.execPath, cwd: folder })
   const [, listening = ''] = await seen(/Server listening at http:\/\/127\.0\.0\.1:(\d+)/)
   return {
     port: listening,
