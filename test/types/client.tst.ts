@@ -2,9 +2,7 @@ import {
   ChatClient, ChatError, applyChange, type Change, type Changed, type ChatClientOptions, type ClientRoom, type ClientTypes, type HistoryPage,
   type Member, type Message, type Reaction, type ReadPosition, type Sender, type Status, type UnreadRoom
 } from 'fastify-chat/client'
-import type { FastifyChatOptions } from 'fastify-chat'
 import { describe, expect, test } from 'tstyche'
-import { Type, type Static } from 'typebox'
 
 const client = new ChatClient('wss://example.com/chat', { name: 'ada' })
 
@@ -167,12 +165,5 @@ describe("the app's types", () => {
     expect<Message>().type.toBeAssignableFrom<Message<Attachment>>()
     expect<Member>().type.toBeAssignableFrom<Member<Profile>>()
     expect<Message<Attachment>>().type.not.toBeAssignableFrom<Message<Profile>>()
-  })
-
-  test('one schema validates the data on the server and types it in the client', () => {
-    const schema = Type.Object({ url: Type.String() })
-    expect<FastifyChatOptions>().type.toBeAssignableFrom({ dataSchema: schema })
-    const room = {} as ClientRoom<{ data: Static<typeof schema> }>
-    room.on('message', ({ data }) => { expect(data).type.toBe<{ url: string } | undefined>() })
   })
 })
