@@ -25,11 +25,14 @@ const installed = join(app, 'node_modules/fastify-chat')
 
 t.test('the tarball holds the build, the page, the sources and the documents, and nothing more', async (t) => {
   const sources = await files(join(checkout, 'src'))
-  const built = sources.map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
+  // The command is bundled.
+  const built = sources.filter((name) => !name.startsWith('cli/')).map((name) => name.replace(/\.ts$/, '')).flatMap((name) =>
     ['.d.ts', '.d.ts.map', '.js', '.js.map'].map((extension) => name + extension))
+  const command = await files(join(checkout, 'dist/cli'))
   t.strictSame(await files(installed), [
     ...['CHANGELOG.md', 'LICENSE', 'README.md', 'client/package.json', 'package.json', 'react/package.json'],
     ...built.map((name) => `dist/${name}`),
+    ...command.map((name) => `dist/cli/${name}`),
     'dist/page/client.js',
     ...(await files(join(checkout, 'public'))).map((name) => `public/${name}`),
     // The source maps refer to them, for debuggers and "go to definition".
