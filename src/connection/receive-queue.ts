@@ -32,6 +32,8 @@ export class ReceiveQueue implements ByteReader {
   /** Bytes of memory of the chunks. */
   #cost = 0
   #isPassing = false
+  /** Calls `#parsed`. Created at the first read: a silent client needs none. */
+  #onParsed: ((error?: Error | null) => void) | undefined
   /** Whether the parser hasn't called back yet. It inflates asynchronously. */
   #isParsing = false
   #isStopped = false
@@ -95,13 +97,13 @@ export class ReceiveQueue implements ByteReader {
     this.#isPassing = true
     while (at < chunk.length && !this.#isStopped && !this.#mustWait) {
       this.#isParsing = true
-      at = this.#guard.pass(chunk, at, this.#onParsed)
+      at = this.#guard.pass(chunk, at, this.#onParsed ??= (error) => this.#parsed(error))
     }
     this.#isPassing = false
     return this.#isStopped ? chunk.length : at
   }
 
-  readonly #onParsed = (error?: Error | null) => {
+  #parsed (error?: Error | null): void {
     this.#isParsing = false
     this.#onLastParsed?.()
     if (error != null) {
