@@ -8,7 +8,7 @@ import { idleTimer } from './timer.ts'
 export interface ReadOperations {
   /**
    * Returns 0 if the mark was sent, else the ms after which to try again; Infinity: after the next join.
-   * @param isRepeat whether it was sent before, on another connection
+   * @param isRepeat whether it was the read position on another connection
    */
   send (position: string, isRepeat: boolean): number
   /** Returns whether the member has sent the message, which moves the read position to it. */
@@ -118,9 +118,11 @@ export function roomReads (operations: ReadOperations, delays: Backoff) {
         set(readPosition, unread)
         if (!isUnknown) awaited = readPosition
       }
-      if (sent !== undefined && (unsent ?? sent) === sent && sent !== readPosition &&
-        (readPosition === undefined || isUnknown || unread > after(sent))) {
-        unsent = sent
+      // Without a read position of the server, that of the client is repeated even if the app hasn't marked it: it may have been removed.
+      const last = readPosition === undefined && !isUnknown ? current : sent
+      if (last !== undefined && (unsent ?? sent) === sent && last !== readPosition &&
+        (readPosition === undefined || isUnknown || unread > after(last))) {
+        unsent = last
         isRepeat = true
       }
       flush()

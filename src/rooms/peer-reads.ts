@@ -61,7 +61,7 @@ export class PeerReads implements ReadDevice {
   /**
    * Moves the read position in a joined room. Ignores a position that isn't later. Rejects as the store does.
    * @param position on the wire
-   * @param isRepeat whether the client has sent the mark on an earlier connection. If the member has no read position now, it was removed
+   * @param isRepeat whether the client had this read position on an earlier connection. If the member has none now, it was removed
    * @throws NotJoined, NotKept
    */
   async mark (room: string, position: Position, isRepeat: boolean): Promise<void> {

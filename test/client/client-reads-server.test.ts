@@ -43,6 +43,29 @@ t.test('a device that was offline during a removal does not bring the read posit
   t.strictSame(await roomsOf(far), ['a'], 'a later mark')
 })
 
+t.test('a device that was offline during a removal drops the position of its own post', async (t) => {
+  const app = await build(t, { authenticate })
+  const port = await listen(app)
+  const network = await proxy(t, port)
+  const [near, far] = [chatClient(t, port, { token: 'ada' }), chatClient(t, network.port, { token: 'ada', minDelay: 60_000, maxDelay: 60_000 })]
+  const there = await far.join('a')
+  const arrived = nextEvent(there, 'message')
+  await there.post('1')
+  await arrived
+  t.equal(there.unread, 0)
+  await near.join('b')
+  const waiting = state(far, 'waiting')
+  network.cut()
+  await waiting
+  t.equal(near.forget('a'), true)
+  t.strictSame(await roomsOf(near), [])
+  const again = nextEvent(there, 'joined', ({ again }) => again)
+  far.reconnect()
+  await again
+  t.strictSame(await roomsOf(far), [])
+  t.strictSame([there.readPosition, there.unread], [undefined, undefined])
+})
+
 t.test('after forgotten, a device counts unread messages again from its next mark', async (t) => {
   const app = await build(t, { authenticate })
   const port = await listen(app)

@@ -155,6 +155,17 @@ t.test('a mark made offline has no again, and neither has one that follows a rep
   t.strictSame(repeats(), [['p1', undefined], ['p1', true], ['p2', undefined]])
 })
 
+t.test('without a position of the server, that of the client is repeated, but no mark made offline', async (t) => {
+  const { room, receive, rejoin, repeats, marked } = await inRoom(t, [three, { position: 'p4' }, { position: 'p4' }])
+  await receive(own('p4'))
+  await rejoin()
+  await marked(1)
+  await receive(...others('p5'), { type: 'forgotten', room: 'lobby' })
+  await rejoin(() => room.markRead('p5'))
+  await marked(2)
+  t.strictSame(repeats(), [['p4', true], ['p5', undefined]])
+})
+
 t.test('forgotten drops the marks that were not sent', async (t) => {
   const { room, receive, marks, rejoin, marked } = await inRoom(t, [three, { position: 'p3' }])
   const events: Array<[string | undefined, number | undefined]> = []
