@@ -122,7 +122,7 @@ export class Membership implements Receiver, Requester {
     this.#rights?.end()
   }
 
-  /** Called when the membership is suspended while it isn't catching up. @param presence at this moment */
+  /** Called when the member, which has caught up, must catch up again. @param presence at this moment */
   suspend (presence: Presence): void {
     this.#presence = new KnownPresence(presence, true)
     // The client has received each move so far, or knows it from a message of its own.

@@ -54,6 +54,7 @@ export class Restarts {
     this.#fanOut.flush()
     for (const membership of this.#fanOut.memberships) {
       this.#fanOut.delete(membership)
+      membership.suspend(this.#catchUp.presence)
       this.#restarting.add(membership)
     }
     for (const membership of this.#restarting) this.wait(membership)

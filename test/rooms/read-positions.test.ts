@@ -552,3 +552,30 @@ t.test('a position that is loaded before another node removes it from the store 
   t.equal(there.of('a'), undefined)
   t.strictSame(forgotten, ['a'])
 })
+
+t.test('a connection whose view is replaced during a removal receives forgotten after the view', async (t) => {
+  const reading = gate()
+  let isHeld = false
+  const { app, member } = await chat(t, {
+    authenticate,
+    backend: backendWith((works) => ({
+      async read (...args) {
+        const page = await works.read(...args)
+        if (isHeld) await reading.pass()
+        return page
+      }
+    }))
+  })
+  const [one, two] = [await member({ token: 'ada' }, 'a'), await member({ token: 'ada' }, 'a')]
+  const position = await one.posted('a', '1')
+  await two.expect('message')
+  isHeld = true
+  await app.chat.clear('a')
+  await reading.reached
+  one.say({ type: 'forget', room: 'a' })
+  one.say({ type: 'ping', id: '1' })
+  await one.expect('pong')
+  reading.open()
+  t.match(await two.expect('joined'), { complete: false, readPosition: position })
+  t.strictSame(await two.next(), { type: 'forgotten', room: 'a' })
+})
