@@ -120,7 +120,8 @@ export class MemberReads implements Reads {
     if (known === undefined) return
     // The other nodes may have received a `read` of this node after they removed the read position.
     if (upTo === undefined && movesForward(known, other)) this.#context.send(this.#id, { forget: room, upTo: known, isLeft, node: this.#context.node })
-    if (isLeft !== true) this.#reportForgotten(room)
+    // A connection that has joined again since it received `left` may have loaded the removed position.
+    if (isLeft !== true || upTo !== undefined) this.#reportForgotten(room)
     await this.#remove(room, known)
   }
 
@@ -164,9 +165,20 @@ export class MemberReads implements Reads {
   }
 
   async #load (room: string): Promise<void> {
-    const [kept] = await this.#removals.load(() => this.#context.store.readPositions(this.#id, room))
+    /** What the store must return, or a later position; undefined if it may have none. */
+    let stored: ReadCursor | undefined
+    const [kept] = await this.#removals.load(() => {
+      stored = this.#gathered.of(room) === undefined ? this.#uses.get(room)?.read : undefined
+      return this.#context.store.readPositions(this.#id, room)
+    })
     const use = this.#uses.get(room)
-    if (kept === undefined || use === undefined || !movesForward(kept, use.read)) return
+    if (use === undefined) return
+    // Removed on another node, which has not notified this one: the message was lost, or the member had only plain connections here.
+    if (stored !== undefined && stored === use.read && (kept === undefined || movesForward(stored, kept))) {
+      use.read = undefined
+      this.#reportForgotten(room)
+    }
+    if (kept === undefined || !movesForward(kept, use.read)) return
     use.read = { offset: kept.offset, position: kept.position, at: kept.at }
     // Another connection may have joined before the position was stored.
     this.#report(room)

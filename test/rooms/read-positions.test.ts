@@ -11,9 +11,10 @@ import { backendWith, countingBackend, storeWith } from '../support/backend.ts'
 import { chat } from '../support/chat-app.ts'
 import { gate } from '../support/gate.ts'
 import { HeldClock } from '../support/held-clock.ts'
+import { open } from '../support/websocket-client.ts'
 
 /** The token of a client is the id of its member. */
-const authenticate: FastifyChatOptions['authenticate'] = (_, { token }) => ({ id: token! })
+const authenticate: FastifyChatOptions['authenticate'] = (request, { token }) => ({ id: token ?? (request.query as { token: string }).token })
 
 const device = { reportRead () {}, reportPosted () {}, reportForgotten () {} }
 
@@ -553,6 +554,21 @@ t.test('a position that is loaded before another node removes it from the store 
   t.strictSame(forgotten, ['a'])
 })
 
+t.test('a join receives no position that was removed without a report to its node', async (t) => {
+  const [near, far] = await nodes(t)
+  const bot = await open(t, `ws://127.0.0.1:${far.port}/chat?room=a&token=ada`)
+  await bot.next()
+  bot.socket.send('1')
+  t.equal(await bot.next(), '1')
+  t.match(await far.app.chat.unread('ada'), [{ room: 'a', unread: 0 }])
+  const device = await near.member({ token: 'ada' })
+  device.say({ type: 'forget', room: 'a' })
+  device.say({ type: 'rooms', id: '1' })
+  t.match(await device.expect('rooms'), { rooms: [] })
+  const joined = await (await far.member({ token: 'ada' })).join('a')
+  t.notOk('readPosition' in joined || 'unread' in joined)
+})
+
 t.test('a connection whose view is replaced during a removal receives forgotten after the view', async (t) => {
   const reading = gate()
   let isHeld = false
@@ -578,4 +594,21 @@ t.test('a connection whose view is replaced during a removal receives forgotten 
   reading.open()
   t.match(await two.expect('joined'), { complete: false, readPosition: position })
   t.strictSame(await two.next(), { type: 'forgotten', room: 'a' })
+})
+
+t.test('a connection that joins again before the app has removed the position is notified', async (t) => {
+  const { late, forgetRead } = lateRemovals()
+  const { nodes: [near, far], works, append, deliver } = await twoHeld(t, forgetRead)
+  await works.markRead('ada', [{ room: 'a', ...await append('a') }])
+  const forgotten: string[] = []
+  const there = far.begin('ada', { ...device, reportForgotten: (room) => forgotten.push(room) })
+  const removal = near.forget('ada', 'a')
+  await deliver()
+  await there.use('a', true)
+  t.match(there.of('a'), { offset: 1 })
+  late.open()
+  await removal
+  await deliver()
+  t.equal(there.of('a'), undefined)
+  t.strictSame(forgotten, ['a'])
 })
