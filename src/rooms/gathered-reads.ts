@@ -171,6 +171,11 @@ export class GatheredReads {
       if (later !== undefined) this.#gathering.waiting--
       if (movesForward(cursor, later)) this.#waiting.set(room, cursor)
     }
+    // Those that the store would remove. Without a bound, one member could take the space of all others while writes fail.
+    for (const [room] of [...this.#waiting].sort(([, a], [, b]) => b.at - a.at).slice(MAX_READ_POSITIONS)) {
+      this.#waiting.delete(room)
+      this.#gathering.waiting--
+    }
     this.#failures++
     if (this.#waited >= MAX_FAILING && !this.#isConnected()) {
       this.#gathering.waiting -= this.#waiting.size

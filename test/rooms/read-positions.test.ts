@@ -185,6 +185,30 @@ t.test('failed writes are retried with increasing random delays, and none is los
   t.equal(clock.waiting, 0)
 })
 
+t.test('while writes fail, the newest 1,000 moves of a member wait', async (t) => {
+  const first = gate()
+  let calls = 0
+  const { positions, written, append } = await held(t, (works) => ({
+    async markRead (...args) {
+      if (++calls > 1) return await works.markRead(...args)
+      await first.pass()
+      throw new Error('unavailable')
+    }
+  }))
+  const cursor = await append('a')
+  const reads = positions.begin('ada', device)
+  const mark = (from: number) => { for (let i = from; i < from + 1_000; i++) reads.mark(`room ${i}`, { ...cursor, at: i }, device) }
+  mark(0)
+  const failed = t.rejects(reads.flush())
+  await first.reached
+  mark(1_000)
+  first.open()
+  await failed
+  await reads.flush()
+  t.equal(written[0]?.length, 1_000)
+  t.ok(written[0]?.every(({ at }) => at >= 1_000))
+})
+
 t.test('after a write that succeeds, a failure is repeated within 4 s again', async (t) => {
   const { markRead, calls, works: recover } = failing()
   let other = false
