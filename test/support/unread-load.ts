@@ -1,9 +1,11 @@
+import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
-import { ChatClient, type ClientRoom, type ClientSocket } from '../../src/client/node.ts'
-import type { Backend, FastifyChatOptions } from '../../src/index.ts'
+import { ChatClient, ChatError, type ClientRoom, type ClientSocket } from '../../src/client/node.ts'
+import type { Backend, FastifyChatOptions, Store } from '../../src/index.ts'
+import { storeWith } from './backend.ts'
 import { chat, type ChatApp } from './chat-app.ts'
 import { open } from './websocket-client.ts'
 
@@ -20,8 +22,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('delete' as const), room: pick, at: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('clear' as const), room: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('remove' as const), who: pick, room: pick }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('forget' as const), who: pick, room: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('forget' as const), who: pick, room: pick, cut: fc.boolean(), node: pick }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('restart' as const), node: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('publishAs' as const), who: pick, room: pick, node: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('streamAs' as const), who: pick, room: pick, node: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('edit' as const), room: pick, at: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('history' as const), who: pick, room: pick, at: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('leave' as const), who: pick, room: pick }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('fail' as const), calls: fc.nat({ max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constant('settle' as const) }) }
 )
 
@@ -46,16 +54,20 @@ export class UnreadNodes {
   readonly #isOneProcess: boolean
   #nodes: readonly ChatApp[] = []
   #runs = 0
+  /** Number of the next writes of read positions that fail. Every other one is made nevertheless. */
+  failures = 0
 
   private constructor (t: Test, backends: readonly Backend[], isOneProcess: boolean) {
     this.test = t
-    this.#backends = backends
+    // Nodes share a backend that is the same object.
+    const failing = new Map(backends.map((backend) => [backend, this.#failing(backend)]))
+    this.#backends = backends.map((backend) => failing.get(backend)!)
     this.#isOneProcess = isOneProcess
   }
 
   static async start (t: Test, backends: readonly Backend[], isOneProcess: boolean): Promise<UnreadNodes> {
     const nodes = new UnreadNodes(t, backends, isOneProcess)
-    nodes.#nodes = await Promise.all(backends.map((backend) => nodes.#start(backend)))
+    nodes.#nodes = await Promise.all(nodes.#backends.map((backend) => nodes.#start(backend)))
     return nodes
   }
 
@@ -64,6 +76,7 @@ export class UnreadNodes {
   of (number: number): ChatApp { return this.#nodes[number % this.#nodes.length]! }
 
   async restart (number: number): Promise<void> {
+    this.failures = 0
     const restarted = this.#nodes.map((_, i) => this.#isOneProcess || i === number % this.#nodes.length)
     await Promise.all(this.#nodes.map(async ({ app }, i) => { if (restarted[i]!) await app.close() }))
     this.#nodes = await Promise.all(this.#nodes.map(async (node, i) => restarted[i]! ? await this.#start(this.#backends[i]!) : node))
@@ -77,6 +90,20 @@ export class UnreadNodes {
       await load.settle()
     } finally {
       load.close()
+    }
+  }
+
+  #failing (backend: Backend): Backend {
+    const markRead = (works: Store): Store['markRead'] => async (...args) => {
+      if (this.failures === 0) return await works.markRead(...args)
+      if (--this.failures % 2 === 0) await works.markRead(...args)
+      throw new Error('unavailable')
+    }
+    return {
+      async open (app) {
+        const opened = await backend.open(app)
+        return { roster: opened.roster, store: storeWith(opened.store, (works) => ({ markRead: markRead(works) })), close: async () => { await opened.close() } }
+      }
     }
   }
 
@@ -176,9 +203,34 @@ class UnreadLoad {
         if (entries.length > 0) this.#later(app.chat.delete(room, entries[step.at % entries.length]!.position))
         return
       }
+      case 'publishAs': return this.#later(this.#nodes.of(step.node).app.chat.publish(room, { text: 'for a member', from: { id: device.id, name: '' } }))
+      case 'streamAs': {
+        const stream = this.#nodes.of(step.node).app.chat.createWriteStream(room, { from: { id: device.id, name: '' } })
+        stream.end('streamed')
+        return this.#later(finished(stream))
+      }
+      case 'edit': {
+        const { entries } = await app.chat.history(room)
+        if (entries.length > 0) this.#later(app.chat.edit(room, entries[step.at % entries.length]!.position, { text: 'edited' }))
+        return
+      }
+      case 'history': {
+        const { room: own, received } = await device.join(room)
+        if (received.length > 0) this.#later(own.history(received[step.at % received.length]!, 3))
+        return
+      }
+      case 'leave': {
+        const joined = device.rooms.get(room)
+        joined?.room.leave()
+        device.rooms.delete(room)
+        return
+      }
+      case 'fail':
+        this.#nodes.failures = step.calls
+        return
       case 'clear': return await app.chat.clear(room)
       case 'remove': return await this.#remove(device.id, room)
-      case 'forget': return await this.#forget(device, room)
+      case 'forget': return await this.#forget(device, room, step.cut ? step.node : undefined)
       case 'restart': return await this.#nodes.restart(step.node)
       case 'settle': return await this.settle()
     }
@@ -186,6 +238,7 @@ class UnreadLoad {
 
   /** Compares all counts with the entries that the store has. Rejects if one is wrong. */
   async settle (): Promise<void> {
+    this.#nodes.failures = 0
     await Promise.all(this.#pending)
     this.#pending = []
     // Sends the marks that wait, and receives an answer to them.
@@ -258,20 +311,28 @@ class UnreadLoad {
     await client.closed
   }
 
-  async #remove (id: string, room: string): Promise<void> {
+  /** Resolves when the posts and marks so far are stored. */
+  async #written (id: string): Promise<void> {
+    this.#nodes.failures = 0
     await Promise.all(this.#pending)
     for (const { client } of this.#devices) await roomsOf(client)
+    // A node without connections of the member isn't notified of a removal.
+    for (const { app } of this.#nodes.all) await app.chat.unread(id)
+  }
+
+  async #remove (id: string, room: string): Promise<void> {
+    await this.#written(id)
     await this.#nodes.of(0).app.chat.removeMember(room, id)
     for (const device of this.#devices) if (device.id === id) await left(device, room)
     await this.#removed(id, room)
   }
 
   /** The other device of the member may be reconnecting: it must not bring the read position back. */
-  async #forget (device: Device, room: string): Promise<void> {
-    await Promise.all(this.#pending)
-    for (const { client } of this.#devices) await roomsOf(client)
+  async #forget (device: Device, room: string, cut: number | undefined): Promise<void> {
+    await this.#written(device.id)
     // A message of the member that arrives after `forgotten` moves the read position of the client.
     for (const each of this.#devices) if (each.id === device.id) await this.#receivedAll(each, room)
+    if (cut !== undefined) for (const each of this.#devices) if (each.id === device.id && each !== device) each.cut(cut)
     if (!device.client.forget(room)) return
     await roomsOf(device.client)
     await this.#removed(device.id, room)
@@ -303,9 +364,15 @@ class UnreadLoad {
 
 /** Resolves with the unread counts that a client requests. */
 async function roomsOf (client: ChatClient): Promise<Map<string, number>> {
-  const counts = new Map<string, number>()
-  for await (const { room, unread } of client.rooms()) counts.set(room, unread)
-  return counts
+  for (;;) {
+    const counts = new Map<string, number>()
+    try {
+      for await (const { room, unread } of client.rooms()) counts.set(room, unread)
+      return counts
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.code !== 'unavailable') throw error
+    }
+  }
 }
 
 /** Resolves when a device is no longer in a room. */
