@@ -155,7 +155,7 @@ t.test('a mark made offline has no again, and neither has one that follows a rep
   t.strictSame(repeats(), [['p1', undefined], ['p1', true], ['p2', undefined]])
 })
 
-t.test('without a position of the server, that of the client is repeated, but no mark made offline', async (t) => {
+t.test('without a position of the server, the client repeats its own, but no mark made offline', async (t) => {
   const { room, receive, rejoin, repeats, marked } = await inRoom(t, [three, { position: 'p4' }, { position: 'p4' }])
   await receive(own('p4'))
   await rejoin()

@@ -170,6 +170,8 @@ class UnreadLoad {
   readonly #devices: readonly Device[]
   readonly #readers = new Map<string, Reader>()
   #pending: Array<Promise<unknown>> = []
+  /** Publications for members. One that is under way when its node stops moves no read position. */
+  #published: Array<Promise<unknown>> = []
 
   static async start (nodes: UnreadNodes, number: number): Promise<UnreadLoad> {
     const load = new UnreadLoad(nodes, number)
@@ -203,11 +205,11 @@ class UnreadLoad {
         if (entries.length > 0) this.#later(app.chat.delete(room, entries[step.at % entries.length]!.position))
         return
       }
-      case 'publishAs': return this.#later(this.#nodes.of(step.node).app.chat.publish(room, { text: 'for a member', from: { id: device.id, name: '' } }))
+      case 'publishAs': return this.#publish(this.#nodes.of(step.node).app.chat.publish(room, { text: 'for a member', from: { id: device.id, name: '' } }))
       case 'streamAs': {
         const stream = this.#nodes.of(step.node).app.chat.createWriteStream(room, { from: { id: device.id, name: '' } })
         stream.end('streamed')
-        return this.#later(finished(stream))
+        return this.#publish(finished(stream))
       }
       case 'edit': {
         const { entries } = await app.chat.history(room)
@@ -231,7 +233,9 @@ class UnreadLoad {
       case 'clear': return await app.chat.clear(room)
       case 'remove': return await this.#remove(device.id, room)
       case 'forget': return await this.#forget(device, room, step.cut ? step.node : undefined)
-      case 'restart': return await this.#nodes.restart(step.node)
+      case 'restart':
+        await Promise.allSettled(this.#published)
+        return await this.#nodes.restart(step.node)
       case 'settle': return await this.settle()
     }
   }
@@ -357,6 +361,11 @@ class UnreadLoad {
     const reader = this.#readers.get(key) ?? new Reader()
     this.#readers.set(key, reader)
     return reader
+  }
+
+  #publish (call: Promise<unknown>): void {
+    this.#published.push(call)
+    this.#later(call)
   }
 
   #later (call: Promise<unknown>): void { this.#pending.push(call.catch(() => { /* a refused post is not stored */ })) }
