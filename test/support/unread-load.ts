@@ -322,6 +322,8 @@ class UnreadLoad {
     for (const { client } of this.#devices) await roomsOf(client)
     // A node without connections of the member isn't notified of a removal.
     for (const { app } of this.#nodes.all) await app.chat.unread(id)
+    // Receives the read positions that were written. One that arrives after `forget` would apply.
+    for (const { client } of this.#devices) await roomsOf(client)
   }
 
   async #remove (id: string, room: string): Promise<void> {
@@ -339,7 +341,17 @@ class UnreadLoad {
     if (cut !== undefined) for (const each of this.#devices) if (each.id === device.id && each !== device) each.cut(cut)
     if (!device.client.forget(room)) return
     await roomsOf(device.client)
+    // A mark that a device sets before it knows of the removal may be dropped.
+    for (const each of this.#devices) if (each.id === device.id && each !== device) await this.#forgotten(each, room)
     await this.#removed(device.id, room)
+  }
+
+  /** Resolves when a device knows no read position in a room. */
+  async #forgotten ({ client, rooms }: Device, name: string): Promise<void> {
+    for (let rounds = 0; rooms.get(name)?.room.readPosition !== undefined; rounds++) {
+      if (rounds === 300) throw new Error(`${name} was forgotten, but a device still has a read position`)
+      await roomsOf(client)
+    }
   }
 
   /** Resolves when a device has received the newest message of a room. */
