@@ -7,10 +7,10 @@ import { InvalidArgument } from '../errors.ts'
 import { inContext, type Hooks } from '../hooks.ts'
 import { ErrorCode } from '../protocol.ts'
 import { MAX_REACTION, reactionText } from '../request-bounds.ts'
-import { amendEntry } from '../rooms/change.ts'
-import { entryPosition } from '../rooms/composed-position.ts'
+import { amendEntry } from '../rooms/peer/change.ts'
+import { entryPosition } from '../rooms/batch/composed-position.ts'
 import { assertMemberId } from './member-id.ts'
-import type { PostContext } from '../rooms/post.ts'
+import type { PostContext } from '../rooms/peer/post.ts'
 import type { Position } from '../store.ts'
 
 /** The new content of an edited message. */

@@ -1,7 +1,7 @@
 import { assertPosition, assertProperties } from '../argument-checks.ts'
 import { chatEntry, type ChatEntry } from '../chat-entry.ts'
 import { InvalidArgument } from '../errors.ts'
-import { entryPosition } from '../rooms/composed-position.ts'
+import { entryPosition } from '../rooms/batch/composed-position.ts'
 import type { Page, Position, Store } from '../store.ts'
 
 /** A page of entries as the app receives it. */

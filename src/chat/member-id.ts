@@ -1,5 +1,5 @@
 import { InvalidArgument } from '../errors.ts'
-import { idProblem } from '../rooms/member-check.ts'
+import { idProblem } from '../rooms/peer/member-check.ts'
 
 /** @throws InvalidArgument for an id that no member can have */
 export function assertMemberId (name: string, id: unknown): asserts id is string {

@@ -1,7 +1,7 @@
 import { assertProperties, assertReason } from '../argument-checks.ts'
 import { assertMemberId } from './member-id.ts'
 import { assertRoom } from './room-name.ts'
-import type { ReadPositions } from '../rooms/read-positions.ts'
+import type { ReadPositions } from '../rooms/reads/read-positions.ts'
 import type { Store } from '../store.ts'
 
 /** Options of `removeMember`. */

@@ -2,7 +2,7 @@ import { chatMember, type ChatMember } from '../chat-member.ts'
 import { InvalidArgument, PostTooLarge } from '../errors.ts'
 import { jsonOf } from '../content.ts'
 import { assertMemberId } from './member-id.ts'
-import { encodeMemberMessage } from '../rooms/member-message.ts'
+import { encodeMemberMessage } from '../rooms/reads/member-message.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Roster } from '../roster.ts'
 

@@ -1,7 +1,7 @@
 import { contentLimit, encodedBytes } from '../content.ts'
 import { StoreClosed } from '../errors.ts'
 import { inContext } from '../hooks.ts'
-import type { PostContext } from '../rooms/post.ts'
+import type { PostContext } from '../rooms/peer/post.ts'
 import { streamingDraftOf, type WriteStreamOptions } from './publication.ts'
 import { StreamingMessage, type StreamingContext } from './streaming-message.ts'
 import { TextSize } from './text-size.ts'

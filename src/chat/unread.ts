@@ -2,7 +2,7 @@ import { assertProperties } from '../argument-checks.ts'
 import { assertMemberId } from './member-id.ts'
 import { assertRoom } from './room-name.ts'
 import { InvalidArgument } from '../errors.ts'
-import type { ReadPositions } from '../rooms/read-positions.ts'
+import type { ReadPositions } from '../rooms/reads/read-positions.ts'
 import { MAX_READ_POSITIONS, NOTHING_READ, type Position, type Store } from '../store.ts'
 
 /** Selects the rooms whose unread messages are counted. */

@@ -2,9 +2,9 @@ import { WebSocket } from 'ws'
 import type { ClientTypes } from './app-data.ts'
 import { ChatClient as PlatformClient } from './client.ts'
 import type { ChatClientOptions } from './options.ts'
-import { explainRefusal, type NodeSocket } from './refused-upgrade.ts'
-import type { ClientSocket, Connect } from './socket.ts'
-import { socketUrl } from './socket-url.ts'
+import { explainRefusal, type NodeSocket } from './connection/refused-upgrade.ts'
+import type { ClientSocket, Connect } from './connection/socket.ts'
+import { socketUrl } from './connection/socket-url.ts'
 
 export * from './index.ts'
 

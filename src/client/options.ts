@@ -1,8 +1,8 @@
 import { backoff } from './backoff.ts'
 import { LONGEST_TIMER } from './bounds.ts'
-import type { SessionStorage } from './kept-session.ts'
+import type { SessionStorage } from './connection/kept-session.ts'
 import type { SavedPosts } from './post-saver.ts'
-import { connectSocket, type Connect } from './socket.ts'
+import { connectSocket, type Connect } from './connection/socket.ts'
 import { unknownName } from './unknown-name.ts'
 
 export interface ChatClientOptions {

@@ -1,6 +1,6 @@
 import type { EmitClientEvent } from './client-events.ts'
-import type { PendingRequest, RoomState } from './pending-request.ts'
-import type { RequestQueue, WaitingPost } from './request-queue.ts'
+import type { PendingRequest, RoomState } from './requests/pending-request.ts'
+import type { RequestQueue, WaitingPost } from './requests/request-queue.ts'
 import type { Sender } from './room-events.ts'
 import type { SavedPost } from './saved-post.ts'
 

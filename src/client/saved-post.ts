@@ -1,6 +1,6 @@
 import type { ClientMessage } from '../protocol.ts'
 import type { Retyped } from './app-data.ts'
-import type { Post } from './pending-request.ts'
+import type { Post } from './requests/pending-request.ts'
 
 /**
  * A post that waits for its acknowledgement: the message to the server, and what a later client needs to send it. It is a JSON value.

@@ -1,11 +1,11 @@
 import type { ServerMessage } from '../protocol.ts'
 import type { EmitClientEvent } from './client-events.ts'
 import { ChatError, isOneOf } from './error.ts'
-import type { Memberships } from './memberships.ts'
-import { withOwnReactions } from './own-reactions.ts'
-import type { PageRequests } from './page-requests.ts'
-import type { PendingRequests } from './pending-requests.ts'
-import type { ReadPositions } from './read-positions.ts'
+import type { Memberships } from './room/memberships.ts'
+import { withOwnReactions } from './room/own-reactions.ts'
+import type { PageRequests } from './requests/page-requests.ts'
+import type { PendingRequests } from './requests/pending-requests.ts'
+import type { ReadPositions } from './room/read-positions.ts'
 import type { Of } from './room-events.ts'
 
 /** The parts of a client that handle the messages of the server. */

@@ -1,11 +1,11 @@
 import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
-import type { Later, Membership } from './membership.ts'
-import { Recent } from './recent.ts'
-import type { Rings } from './ring.ts'
+import type { Later, Membership } from './membership/membership.ts'
+import { Recent } from './replay/recent.ts'
+import type { Rings } from './replay/ring.ts'
 import type { Presence } from '../roster.ts'
 import type { FeedPage } from '../store.ts'
-import type { WholeReplay } from './whole-replay.ts'
+import type { WholeReplay } from './replay/whole-replay.ts'
 
 /** The newest entries that members receive when their view is no longer valid. */
 export const NEWEST = { limit: 50, maxBytes: 64 * 1024 }

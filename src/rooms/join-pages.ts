@@ -1,10 +1,10 @@
 import type { Head, Revision } from '../change.ts'
 import type { JoinQuery } from './join-query.ts'
-import type { Membership } from './membership.ts'
-import { readNewest, readWithStreams, type PageReader, type PageWithStreams } from './missed-streams.ts'
-import type { ReadTurns } from './read-turns.ts'
+import type { Membership } from './membership/membership.ts'
+import { readNewest, readWithStreams, type PageReader, type PageWithStreams } from './replay/missed-streams.ts'
+import type { ReadTurns } from './replay/read-turns.ts'
 import type { Position, Query } from '../store.ts'
-import type { WholeReplay } from './whole-replay.ts'
+import type { WholeReplay } from './replay/whole-replay.ts'
 
 /** Size of the pages for a member that missed many entries. Each page is written when the previous one was sent. */
 export const PAGE = { limit: 1_000, maxBytes: 64 * 1024 }

@@ -1,17 +1,17 @@
 import { NEWEST, type CatchUp } from './catch-up.ts'
 import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
-import type { HeldPages } from './held-pages.ts'
+import type { HeldPages } from './replay/held-pages.ts'
 import type { JoinQuery } from './join-query.ts'
 import { JoinPages, PAGE, type Start } from './join-pages.ts'
-import type { Later, Membership } from './membership.ts'
-import type { PageReader } from './missed-streams.ts'
+import type { Later, Membership } from './membership/membership.ts'
+import type { PageReader } from './replay/missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
-import type { ReadTurns } from './read-turns.ts'
+import type { ReadTurns } from './replay/read-turns.ts'
 import type { Cursor, Position } from '../store.ts'
-import { withUnread } from './unread.ts'
-import { WholeReplay } from './whole-replay.ts'
+import { withUnread } from './replay/unread.ts'
+import { WholeReplay } from './replay/whole-replay.ts'
 
 /** Of a page that is followed by another one. */
 const NOTHING: Omit<Later, 'offset'> = { entries: [], changes: [], change: 0 }

@@ -1,7 +1,7 @@
 import type { Changed } from '../change.ts'
 import type { DeliveredHead } from './delivered-head.ts'
 import type { FanOut } from './fan-out.ts'
-import type { Membership } from './membership.ts'
+import type { Membership } from './membership/membership.ts'
 import { byReader } from './readers.ts'
 import type { Store, Entry, FeedPage } from '../store.ts'
 

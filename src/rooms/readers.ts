@@ -1,4 +1,4 @@
-import type { Membership } from './membership.ts'
+import type { Membership } from './membership/membership.ts'
 import type { Position } from '../store.ts'
 
 /** Returns the memberships that receive changes, by the id of their member: see `Membership.reader`. */

@@ -1,14 +1,14 @@
 import { NEWEST, type CatchUp } from './catch-up.ts'
 import type { Head } from '../change.ts'
 import type { FanOut } from './fan-out.ts'
-import type { Membership } from './membership.ts'
-import type { PageReader } from './missed-streams.ts'
+import type { Membership } from './membership/membership.ts'
+import type { PageReader } from './replay/missed-streams.ts'
 import type { Counters } from '../observability/stats.ts'
 import { CloseCode } from '../protocol.ts'
 import { byReader, byReadPosition } from './readers.ts'
 import type { Page, Position } from '../store.ts'
-import { withUnread } from './unread.ts'
-import { WholeReplay } from './whole-replay.ts'
+import { withUnread } from './replay/unread.ts'
+import { WholeReplay } from './replay/whole-replay.ts'
 
 /** Maximum number of members for which the newest entries are read at the same time. */
 const RESTART_READS = 32

@@ -1,5 +1,5 @@
-import type { Membership } from './membership.ts'
-import { difference, type PresenceDiff } from './presence-diff.ts'
+import type { Membership } from './membership/membership.ts'
+import { difference, type PresenceDiff } from './batch/presence-diff.ts'
 import type { Presence } from '../roster.ts'
 
 /** Maximum number of listed members, the same as in the rosters of this package. Another roster may list fewer or more. */

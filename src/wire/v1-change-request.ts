@@ -1,5 +1,5 @@
 import type { ClientMessage } from '../messages.ts'
-import type { ChangeRequest } from '../rooms/change.ts'
+import type { ChangeRequest } from '../rooms/peer/change.ts'
 
 /** A message that requests a change of an entry. */
 export type ChangeMessage = Extract<ClientMessage, { type: 'edit' | 'delete' | 'react' }>

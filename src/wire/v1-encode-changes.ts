@@ -1,7 +1,7 @@
 import type { Reaction } from '../change.ts'
 import { deflatedFraming } from '../connection/deflate.ts'
-import type { Format } from '../rooms/format.ts'
-import { ownReactions, wholeChange, type MergedChange, type OwnReactions } from '../rooms/merged-change.ts'
+import type { Format } from '../rooms/batch/format.ts'
+import { ownReactions, wholeChange, type MergedChange, type OwnReactions } from '../rooms/batch/merged-change.ts'
 import type { Entry, Page } from '../store.ts'
 import { entryJson, historyJson, joinedJson, positionJson, roomsJson, v1Encoding, type V1Encoding } from './v1-encode.ts'
 

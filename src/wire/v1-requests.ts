@@ -1,5 +1,5 @@
 import type { ClientMessage, ServerMessage } from '../messages.ts'
-import type { Peer } from '../rooms/peer.ts'
+import type { Peer } from '../rooms/peer/peer.ts'
 import { changeRequest, type ChangeMessage } from './v1-change-request.ts'
 import type { HistoryRequest, V1Encoding } from './v1-encode.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Change, ClientRoom, Message } from '../../src/client/node.ts'
-import { iteration } from '../../src/client/iteration.ts'
+import { iteration } from '../../src/client/room/iteration.ts'
 import { chatClient, fixJitter, nextEvent, state } from '../support/chat-client.ts'
 import { changed, fakeServer, joined, message, welcome, welcomeWithChanges, type Answer } from '../support/fake-server.ts'
 

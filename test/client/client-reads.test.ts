@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { backoff } from '../../src/client/backoff.ts'
-import { roomReads } from '../../src/client/room-reads.ts'
+import { roomReads } from '../../src/client/room/room-reads.ts'
 import type { Joined, ReadPosition } from '../../src/client/node.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'
 import { fakeServer, joined, message, welcomeWithReads, welcomeWithSignals, type Answer } from '../support/fake-server.ts'

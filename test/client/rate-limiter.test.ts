@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { rateLimiter, type RateLimits } from '../../src/client/rate-limiter.ts'
+import { rateLimiter, type RateLimits } from '../../src/client/requests/rate-limiter.ts'
 
 /** Returns a rate limiter with these limits, on a clock that the test holds. */
 function limiter (t: Test, limits: RateLimits) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { backoff } from '../../src/client/backoff.ts'
-import { roomReads } from '../../src/client/room-reads.ts'
+import { roomReads } from '../../src/client/room/room-reads.ts'
 import type { Joined, Message } from '../../src/client/node.ts'
 
 type Step =

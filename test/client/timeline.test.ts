@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import type { StoredItem, Timeline, TimelineItem } from '../../src/client/index.ts'
-import { typingMembers } from '../../src/client/timeline/typing-members.ts'
+import { typingMembers } from '../../src/client/room/timeline/typing-members.ts'
 import { memory } from '../../src/index.ts'
 import { chat } from '../support/chat-app.ts'
 import { chatClient, nextEvent, state } from '../support/chat-client.ts'

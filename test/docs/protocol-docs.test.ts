@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { Compile } from 'typebox/compile'
 import { faultOf } from '../../conformance/shape.ts'
-import { parseMessage } from '../../src/client/server-message.ts'
+import { parseMessage } from '../../src/client/connection/server-message.ts'
 import { clientMessages, serverMessages } from '../../src/messages.ts'
 import { CloseCode, ErrorCode, SUBPROTOCOL, isTerminal } from '../../src/protocol.ts'
 import { connect, type TestConnection } from '../../src/testing.ts'

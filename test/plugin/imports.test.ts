@@ -38,6 +38,9 @@ function area (file: string): string {
 /** Returns the name of the driver that a file belongs to, which is its folder. */
 const driver = (file: string) => /^drivers\/([a-z]+)\//.exec(file)?.[1]
 
+/** Returns whether a folder is another one or lies in it. */
+const isInside = (folder: string, other: string) => other === '.' || `${folder}/`.startsWith(`${other}/`)
+
 /** Returns the direct and indirect imports of a file. */
 function reach (sources: Sources, file: string, seen = new Set<string>()): Set<string> {
   for (const next of sources.get(file)?.local ?? []) {
@@ -52,7 +55,7 @@ t.test('all files of src are read', async (t) => {
   t.ok(files.length > 100)
   t.strictSame([...new Set(files.map(area))].sort(), [...areas].sort())
   t.ok(sources.get('plugin.ts')!.local.includes('routes/chat.ts'))
-  t.ok(sources.get('rooms/enter-room.ts')!.local.includes('rooms/room.ts'), 'type imports count')
+  t.ok(sources.get('rooms/peer/enter-room.ts')!.local.includes('rooms/room.ts'), 'type imports count')
 })
 
 t.test('every relative import names an existing file', async (t) => {
@@ -67,6 +70,17 @@ t.test('imports run one way through the areas', async (t) => {
       t.ok(areas.indexOf(area(other)) >= areas.indexOf(area(file)), `${file} imports ${other}`)
     }
   }
+})
+
+t.test('the folders of an area import each other one way', async (t) => {
+  const folders = new Map<string, Source>()
+  for (const [file, { local }] of sources) {
+    const folder = posix.dirname(file)
+    const others = local.map((other) => posix.dirname(other)).filter((other) => !isInside(other, folder) && !isInside(folder, other))
+    folders.set(folder, { text: '', packages: [], local: [...folders.get(folder)?.local ?? [], ...others] })
+  }
+  t.ok(folders.get('rooms/peer')!.local.includes('rooms/membership'))
+  for (const folder of folders.keys()) t.notOk(reach(folders, folder).has(folder), folder)
 })
 
 for (const folder of ['src', 'conformance', 'bench']) {

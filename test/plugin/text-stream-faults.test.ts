@@ -9,7 +9,7 @@ import { streamingDraftOf } from '../../src/chat/publication.ts'
 import { MemoryStore } from '../../src/drivers/memory/store.ts'
 import { errors, type Amendment, type Draft, type Entry } from '../../src/index.ts'
 import type { Hooks } from '../../src/hooks.ts'
-import { HookCalls } from '../../src/rooms/hook-calls.ts'
+import { HookCalls } from '../../src/rooms/peer/hook-calls.ts'
 import { HeldClock } from '../support/held-clock.ts'
 import { tick } from '../support/tick.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { composePosition, entryPosition, parseComposed } from '../../src/rooms/composed-position.ts'
+import { composePosition, entryPosition, parseComposed } from '../../src/rooms/batch/composed-position.ts'
 
 const plain = (base: string) => ({ base, late: undefined, outstanding: [], isComplete: true })
 

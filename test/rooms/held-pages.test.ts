@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { lmdb } from '../../src/drivers/lmdb/backend.ts'
 import type { FastifyChatOptions, Store } from '../../src/index.ts'
-import { HeldPages } from '../../src/rooms/held-pages.ts'
+import { HeldPages } from '../../src/rooms/replay/held-pages.ts'
 import { chat } from '../support/chat-app.ts'
 import { directory } from '../support/directory.ts'
 import { gate } from '../support/gate.ts'

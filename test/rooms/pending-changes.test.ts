@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Changed } from '../../src/change.ts'
-import { PendingChanges } from '../../src/rooms/pending-changes.ts'
+import { PendingChanges } from '../../src/rooms/batch/pending-changes.ts'
 import type { Entry } from '../../src/store.ts'
 
 const cursor = (offset: number, number: number) => ({ offset, position: `p${offset}`, change: { number, revision: `r${number}` }, at: number })

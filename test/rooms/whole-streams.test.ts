@@ -8,7 +8,7 @@ import { gate } from '../support/gate.ts'
 import { served, type ServedStore } from '../support/served-store.ts'
 import { tick } from '../support/tick.ts'
 import { texts, type Message, type V1Client } from '../support/v1-client.ts'
-import { composePosition, parseComposed } from '../../src/rooms/composed-position.ts'
+import { composePosition, parseComposed } from '../../src/rooms/batch/composed-position.ts'
 import type { Page, Position, Store } from '../../src/store.ts'
 
 const bot = { id: 'bot', name: 'Bot' }

@@ -1,4 +1,4 @@
-import { randomId } from '../random-id.ts'
+import { randomId } from '../requests/random-id.ts'
 import type { Claims } from './claims.ts'
 import type { PostsDatabase } from './posts-database.ts'
 

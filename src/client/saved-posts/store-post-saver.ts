@@ -1,6 +1,6 @@
 import { deferred } from '../deferred.ts'
 import { ChatError } from '../error.ts'
-import { pendingRequest, type Outcome, type PendingRequest, type RoomState } from '../pending-request.ts'
+import { pendingRequest, type Outcome, type PendingRequest, type RoomState } from '../requests/pending-request.ts'
 import type { PostSaver, SavingClient } from '../post-saver.ts'
 import type { SavedPost } from '../saved-post.ts'
 import { idleTimer } from '../timer.ts'

@@ -1,0 +1,158 @@
+import { MAX_MESSAGES, PAGE_COST, isPosition } from '../../protocol.ts'
+import { applyChanges } from '../apply-change.ts'
+import type { Backoff } from '../backoff.ts'
+import { MAX_PAGE_CHANGES } from '../bounds.ts'
+import { deferred, rejected, type Deferred } from '../deferred.ts'
+import { invalid, isOneOf, offline, unsupported, type ChatError } from '../error.ts'
+import { toJSON } from './outgoing.ts'
+import type { RemoteServer } from './remote-server.ts'
+import type { HistoryPage, Of } from '../room-events.ts'
+
+/** The direction of a page from its position. */
+export type Direction = 'before' | 'after'
+
+type Page = HistoryPage | Of<'rooms'>
+
+interface Request {
+  /** undefined: it requests rooms. Such a request waits for a connection, and is repeated after a reconnect */
+  readonly room?: string
+  /** The direction with the position, or the id. */
+  readonly key: string
+  readonly json: string
+  readonly page: Deferred<Page>
+  /** The changes of the room since the request was sent, in order: the page may be older or newer than each of them. */
+  changes?: Array<Of<'changed'>>
+  /**
+   * `waiting` for the rate limiter or a connection; `inFlight`; `answered`, in the same tick: the app doesn't have the page yet, so it can't
+   * apply the changes that follow the page.
+   */
+  stage?: 'waiting' | 'inFlight' | 'answered'
+  /** Whether the room was left and the page rejected, but the answer hasn't arrived. */
+  isLeft?: boolean
+}
+
+/** The room of a request. */
+interface NamedRoom { readonly name: string }
+
+export type PageRequests = ReturnType<typeof pageRequests>
+
+/**
+ * Requests for pages of history and of rooms. The server answers those of one room in order.
+ * @param isJoined returns whether a room is joined on this connection
+ */
+export function pageRequests (server: RemoteServer, delays: Backoff, isJoined: (room: NamedRoom) => boolean) {
+  /** In the order in which they are sent. */
+  const requests = new Set<Request>()
+  let ids = 0
+  let ended: ChatError | undefined
+
+  function enqueue (request: Request): void {
+    const { room, json } = request
+    const refusal = ended ?? (room === undefined && server.supports('readPositions') === false ? unsupported('readPositions') : undefined)
+    if (refusal !== undefined) return reject(request, refusal)
+    requests.delete(request)
+    requests.add(request)
+    // The page will have the changes that arrived before it is requested again.
+    Object.assign(request, { stage: 'waiting', changes: [] } satisfies Partial<Request>)
+    server.limiter.schedule(PAGE_COST, json.length, () => {
+      if (!requests.has(request)) return
+      if (server.send(json)) request.stage = 'inFlight'
+      else if (room !== undefined) reject(request, offline())
+    })
+  }
+
+  function reject (request: Request, error: ChatError): void {
+    requests.delete(request)
+    request.page.reject(error)
+  }
+
+  /** Returns the oldest request in flight of a room; with a key, the oldest with it. */
+  function find (room: string | undefined, key?: string): Request | undefined {
+    return [...requests].find((request) => request.stage === 'inFlight' && request.room === room && request.key === (key ?? request.key))
+  }
+
+  /** Resolves a request with its page in a microtask. @param pageOf returns the page with the changes that have arrived by then */
+  function answer (request: Request | undefined, pageOf: (changes: Array<Of<'changed'>>) => Page): void {
+    delays.reset()
+    if (request === undefined) return
+    request.stage = 'answered'
+    queueMicrotask(() => {
+      const { changes = [] } = request
+      if (changes.length > MAX_PAGE_CHANGES) return enqueue(request)
+      requests.delete(request)
+      request.page.resolve(pageOf(changes))
+    })
+  }
+
+  return {
+    history (room: NamedRoom, position: string, limit: number, direction: Direction = 'before'): Promise<HistoryPage> {
+      if (!isJoined(room)) return rejected(offline())
+      // Checked here: the server closes a connection after ten invalid frames.
+      const problem = isPosition(position) ? limitProblem('limit', limit, 1) : `${direction} must be a position`
+      if (problem !== undefined) return rejected(invalid(problem))
+      const page = deferred<HistoryPage>()
+      const json = JSON.stringify({ type: 'history', room: room.name, [direction]: position, limit })
+      enqueue({ room: room.name, key: direction + position, json, page })
+      return page.promise
+    },
+
+    rooms (after: string | undefined): Promise<Of<'rooms'>> {
+      const page = deferred<Of<'rooms'>>()
+      const id = `rooms-${++ids}`
+      enqueue({ key: id, json: toJSON({ type: 'rooms', id, after }), page })
+      return page.promise
+    },
+
+    onHistory ({ room, before, after, messages, more, complete }: Of<'history'>): void {
+      const key = after === undefined ? `before${before}` : `after${after}`
+      answer(find(room, key), (changes) => ({ messages: applyChanges(messages, changes), more, complete }))
+    },
+
+    onRooms (page: Of<'rooms'>): void { answer(find(undefined, page.id), () => page) },
+
+    /** Called with each change of a message. */
+    onChanged (changed: Of<'changed'>): void {
+      for (const { room, stage, changes = [] } of requests) {
+        if (room === changed.room && stage !== 'waiting' && changes.length <= MAX_PAGE_CHANGES) changes.push(changed)
+      }
+    },
+
+    /** Returns whether the error answers a request in flight: the oldest one of a room, or that for rooms with an id. */
+    onError (room: string | undefined, error: ChatError, id?: string): boolean {
+      const request = find(room, id)
+      if (request === undefined) return false
+      if (isOneOf(error.code, 'rate_limited') && !request.isLeft) {
+        server.limiter.pause(delays.next(error.retryAfter))
+        enqueue(request)
+      } else reject(request, error)
+      return true
+    },
+
+    /** Rejects the requests of a room. Those in flight are still answered. */
+    onLeft (room: string, error: ChatError): void {
+      for (const request of requests) {
+        if (request.room !== room || request.stage === 'answered') continue
+        if (request.stage === 'waiting') requests.delete(request)
+        request.isLeft = true
+        request.page.reject(error)
+      }
+    },
+
+    onConnect (): void { for (const request of [...requests]) if (request.room === undefined) enqueue(request) },
+
+    onDisconnect (): void {
+      for (const request of requests) if (request.room !== undefined && request.stage !== 'answered') reject(request, offline())
+    },
+
+    /** Called when the client is closed permanently. */
+    end (error: ChatError): void {
+      ended = error
+      for (const request of requests) reject(request, error)
+    }
+  }
+}
+
+/** Returns the problem of a number of messages to request; undefined if the server accepts it. */
+export function limitProblem (name: string, limit: number, min: number): string | undefined {
+  return Number.isInteger(limit) && limit >= min && limit <= MAX_MESSAGES ? undefined : `${name} must be an integer from ${min} to ${MAX_MESSAGES}`
+}

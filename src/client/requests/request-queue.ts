@@ -1,0 +1,14 @@
+import type { Deferred } from '../deferred.ts'
+import type { PendingRequest, Post } from './pending-request.ts'
+
+/** The posts and changes that wait for acknowledgement, by id, oldest first. */
+export type RequestQueue = Map<string, PendingRequest>
+
+/** A post that waits for its acknowledgement. */
+export interface WaitingPost { readonly post: Post, readonly text: string, readonly data?: unknown }
+
+/** Returns the posts of a room that wait. */
+export function waitingPosts (queue: RequestQueue, room: string): WaitingPost[] {
+  return [...queue.values()].filter((request) => request.room === room && request.target === undefined)
+    .map(({ json, outcome }) => ({ ...JSON.parse(json) as WaitingPost, post: (outcome as Deferred<string>).promise as Post }))
+}

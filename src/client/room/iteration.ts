@@ -1,0 +1,62 @@
+import type { Change, Message } from '../../messages.ts'
+import { applyChange } from '../apply-change.ts'
+import { MAX_ITERATION } from '../bounds.ts'
+import { ChatError } from '../error.ts'
+
+export interface Iteration extends AsyncIterableIterator<Message> {
+  push (message: Message): void
+  /** Applies a change to its message if the loop doesn't have the message yet. */
+  apply (change: Change): void
+  /** Ends the iteration after the buffered messages, with an error if there is one. */
+  end (error?: ChatError): void
+  return (): Promise<IteratorResult<Message>>
+}
+
+/** Returns one `for await` loop over a room's messages, with a bounded buffer. */
+export function iteration (onEnd: () => void): Iteration {
+  const buffered: Message[] = []
+  const generator = generate()
+  let error: ChatError | undefined
+  let isEnded = false
+  /** Continues the generator after the wait for a message. */
+  let wake = (): void => {}
+
+  async function * generate (): AsyncGenerator<Message, void, void> {
+    for (;;) {
+      const message = buffered.shift()
+      if (message !== undefined) yield message
+      else if (!isEnded) await new Promise<void>((resolve) => { wake = resolve })
+      else if (error === undefined) return
+      else throw error
+    }
+  }
+
+  function end (reason?: ChatError): void {
+    if (isEnded) return
+    isEnded = true
+    error = reason
+    onEnd()
+    wake()
+  }
+
+  return {
+    end,
+    push (message) {
+      // The generator continues in a microtask: a change of the message may be received in this tick.
+      if (buffered.push(message) >= MAX_ITERATION) end(new ChatError('overflow', `the iteration is ${MAX_ITERATION} messages behind`))
+      wake()
+    },
+    apply (change) {
+      const index = buffered.findLastIndex(({ position }) => position === change.position)
+      if (index >= 0) buffered[index] = applyChange(buffered[index]!, change)
+    },
+    [Symbol.asyncIterator] () { return this },
+    next: () => generator.next(),
+    return () {
+      buffered.length = 0
+      error = undefined
+      end()
+      return generator.return()
+    }
+  }
+}

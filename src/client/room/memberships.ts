@@ -1,0 +1,111 @@
+import { PAGE_COST, isPosition } from '../../protocol.ts'
+import type { Backoff } from '../backoff.ts'
+import { deferred, rejected } from '../deferred.ts'
+import { ChatError, invalid } from '../error.ts'
+import { limitProblem } from '../requests/page-requests.ts'
+import { membership, type Membership, type MembershipEvents } from './membership.ts'
+import { toJSON } from '../requests/outgoing.ts'
+import { ClientRoom } from './room.ts'
+import type { RoomClient } from './room-client.ts'
+import type { Of, RoomMessage } from '../room-events.ts'
+import { roomNameProblem } from './room-name.ts'
+import { unknownName } from '../unknown-name.ts'
+
+export interface JoinOptions {
+  /** maximum messages to receive on joining; default: as many as the server sends */
+  readonly history?: number | undefined
+  /** `position` of the last message that an earlier client handled; later messages are delivered, as after a reconnect */
+  readonly after?: string | undefined
+  /** with `after`: `revision` of the last change that the earlier client handled; later changes are delivered too */
+  readonly revision?: string | undefined
+}
+
+export type Memberships = ReturnType<typeof memberships>
+
+/** Returns the memberships of a client. @param delays returns the backoff of one membership */
+export function memberships (client: Omit<RoomClient, 'memberships'>, delays: () => Backoff) {
+  const { server, requests, reads, pages } = client
+  const byName = new Map<string, Membership>()
+  let isOnline = false
+  /** Joins of this connection that still count as one request each. */
+  let cheapJoins = Infinity
+  const events: MembershipEvents = {
+    send (message, isDue) {
+      const json = toJSON(message)
+      const cost = message.type === 'join' && --cheapJoins < 0 ? PAGE_COST : 1
+      server.limiter.schedule(cost, json.length, () => { if (isDue()) server.send(json) })
+    },
+    onJoined: requests.onJoined,
+    onUnused: (room) => byName.delete(room),
+    onLeft (room, error) {
+      requests.onLeft(room, error)
+      reads.onLeft(room)
+      pages.onLeft(room, error)
+    }
+  }
+
+  const all = {
+    /** Returns whether the room is joined, or will be once the server accepts it. */
+    includes (room: string): boolean { return byName.get(room)?.promise !== undefined },
+
+    /** Returns the room if it is joined now. */
+    joinedRoom (name: string): ClientRoom | undefined { return byName.get(name)?.joinedRoom },
+
+    /** Returns whether this object is the room that is joined now: another object may have its name. */
+    isJoined (room: { readonly name: string }): boolean { return byName.get(room.name)?.joinedRoom === room },
+
+    join (name: string, options: JoinOptions): Promise<ClientRoom> {
+      // Checked here, because the server's error couldn't be matched to this join.
+      const problem = roomNameProblem(name) ?? problemOf(options)
+      if (problem !== undefined) return rejected(invalid(problem))
+      const { history, after, revision } = options
+      let found = byName.get(name)
+      if (found === undefined) byName.set(name, found = membership(name, events, delays()))
+      if (found.promise !== undefined) return found.promise
+      const joined = deferred<ClientRoom>()
+      found.join({ room: new ClientRoom(name, { position: after, revision }, { ...client, memberships: all }), history, joined }, isOnline)
+      return joined.promise
+    },
+
+    leave (name: string): void {
+      if (!all.includes(name)) return
+      reads.send(name)
+      byName.get(name)!.leave(new ChatError('left', `the room ${name} was left`))
+    },
+
+    receive (message: RoomMessage | Of<'left'>): void { byName.get(message.room)?.receive(message) },
+
+    /** Returns whether the error answers a join or a leave. */
+    onError (room: string, error: ChatError): boolean { return byName.get(room)?.onError(error) ?? false },
+
+    /** @param rooms maximum rooms of the connection */
+    onConnect (rooms = Infinity): void {
+      isOnline = true
+      cheapJoins = rooms
+      for (const each of byName.values()) each.sendJoin()
+    },
+
+    onDisconnect (): void {
+      isOnline = false
+      for (const each of byName.values()) each.onDisconnect()
+    },
+
+    /** Called when the client is closed permanently. @param own whether by `close()` */
+    end (error: ChatError, own: boolean): void {
+      for (const each of byName.values()) each.end(error, own)
+      byName.clear()
+    }
+  }
+  return all
+}
+
+/** Returns the problem of the options of a join. */
+function problemOf (options: JoinOptions): string | undefined {
+  const { history, after, revision } = options
+  return unknownName('option', Object.keys(options), ['history', 'after', 'revision']) ??
+    (after !== undefined && !isPosition(after)
+      ? 'after must be a position'
+      : revision !== undefined && !(isPosition(revision) && after !== undefined)
+        ? 'revision must be a revision, and requires after'
+        : history !== undefined ? limitProblem('history', history, 0) : undefined)
+}
