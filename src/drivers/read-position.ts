@@ -25,6 +25,11 @@ export function orderedByRoom (positions: Iterable<ReadPosition>): ReadPosition[
 
 /** Returns at most `MAX_READ_POSITIONS`, in the order of the room names. Leaves out those with the lowest `at`. */
 export function boundedPositions (positions: Iterable<ReadPosition>): ReadPosition[] {
+  return orderedByRoom(newestPositions(positions, ({ at }) => at))
+}
+
+/** Returns at most `MAX_READ_POSITIONS`. Leaves out those with the lowest `at`. @param at returns that of a position */
+export function newestPositions<Kept> (positions: Iterable<Kept>, at: (position: Kept) => number): Kept[] {
   const all = [...positions]
-  return orderedByRoom(all.length > MAX_READ_POSITIONS ? all.sort((a, b) => b.at - a.at).slice(0, MAX_READ_POSITIONS) : all)
+  return all.length > MAX_READ_POSITIONS ? all.sort((a, b) => at(b) - at(a)).slice(0, MAX_READ_POSITIONS) : all
 }

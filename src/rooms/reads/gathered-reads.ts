@@ -1,4 +1,4 @@
-import { movesForward, type ReadCursor } from '../../drivers/read-position.ts'
+import { movesForward, newestPositions, type ReadCursor } from '../../drivers/read-position.ts'
 import { SharedDelay, type Delay } from '../../drivers/delay.ts'
 import { MAX_READ_POSITIONS, type ReadPosition, type Store } from '../../store.ts'
 
@@ -166,16 +166,11 @@ export class GatheredReads {
   }
 
   #failed (inFlight: ReadonlyMap<string, ReadCursor>, error: unknown): void {
-    for (const [room, cursor] of inFlight) {
-      const later = this.#waiting.get(room)
-      if (later !== undefined) this.#gathering.waiting--
-      if (movesForward(cursor, later)) this.#waiting.set(room, cursor)
-    }
-    // Those that the store would remove. Without a bound, one member could take the space of all others while writes fail.
-    for (const [room] of [...this.#waiting].sort(([, a], [, b]) => b.at - a.at).slice(MAX_READ_POSITIONS)) {
-      this.#waiting.delete(room)
-      this.#gathering.waiting--
-    }
+    const count = this.#waiting.size + inFlight.size
+    for (const [room, cursor] of inFlight) if (movesForward(cursor, this.#waiting.get(room))) this.#waiting.set(room, cursor)
+    // The store would remove the others too. Without a bound, one member could take the space of all others while writes fail.
+    this.#waiting = new Map(newestPositions(this.#waiting, ([, { at }]) => at))
+    this.#gathering.waiting -= count - this.#waiting.size
     this.#failures++
     if (this.#waited >= MAX_FAILING && !this.#isConnected()) {
       this.#gathering.waiting -= this.#waiting.size
