@@ -3,7 +3,7 @@ import type { ChatData } from '../chat-types.ts'
 import { appContent, assertSize } from '../content.ts'
 import { InvalidArgument } from '../errors.ts'
 import { checkMember } from '../rooms/peer/member-check.ts'
-import { randomId } from '../random-id.ts'
+import { randomId } from '../rooms/random-id.ts'
 import type { Draft, Member } from '../store.ts'
 
 /** A message that the app posts in a room. */

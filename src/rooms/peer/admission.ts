@@ -10,7 +10,7 @@ import type { Hello, Hooks } from '../../hooks.ts'
 import { Peer, type PeerContext } from './peer.ts'
 import { checkName } from '../../member-name.ts'
 import { memberForms } from '../membership/member-forms.ts'
-import { randomId } from '../../random-id.ts'
+import { randomId } from '../random-id.ts'
 import type { Member } from '../../store.ts'
 
 /** Returns a new session secret. A client that sends it again gets the same member id. */
